@@ -1,0 +1,111 @@
+"""What Airflow asks of a provider: its connection form, links and configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Describe this provider to Airflow (entry point ``apache_airflow_provider``)."""
+    return {
+        "package-name": "airflow-provider-instagram",
+        "name": "Instagram",
+        "description": "Publish videos to Instagram Reels and Feed, on time and exactly once.",
+        "connection-types": [
+            {
+                "connection-type": "instagram",
+                "hook-name": "Instagram",
+                "hook-class-name": "airflow_provider_instagram.hooks.instagram.InstagramHook",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema"],
+                    "relabeling": {
+                        "login": "Instagram user id",
+                        "password": "Access token",
+                        "host": "Graph host",
+                    },
+                    "placeholders": {
+                        "login": "17841400000000000 (read from the token's account when empty)",
+                        "password": "Long-lived access token (IGAA…)",
+                        "host": "https://graph.instagram.com",
+                        "port": "443",
+                    },
+                },
+                "conn-fields": {
+                    "api_version": {
+                        "label": "Graph API version",
+                        "description": "The version of Meta's API to speak, for example v26.0.",
+                        "schema": {"type": ["string", "null"], "default": "v26.0", "pattern": r"^v\d+\.\d+$"},
+                    },
+                    "app_id": {
+                        "label": "Meta app id",
+                        "description": "The app that the access token was made for. Used to connect and reconnect.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "app_secret": {
+                        "label": "Meta app secret",
+                        "description": "Used to connect and reconnect. Not needed to publish.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                    "oauth_host": {
+                        "label": "OAuth host",
+                        "description": "Replaces both of Meta's login hosts, for example with a sandbox. Normally empty.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                },
+            }
+        ],
+        "extra-links": ["airflow_provider_instagram.links.instagram.InstagramPostLink"],
+        "cli": ["airflow_provider_instagram.cli.get_instagram_commands"],
+        "config": {
+            "instagram": {
+                "description": "Settings of airflow-provider-instagram.",
+                "options": {
+                    "media_roots": {
+                        "description": (
+                            "Folders, separated by commas, that the example DAGs may read local videos from. "
+                            "A path from a run parameter outside of them is refused."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/data/videos",
+                        "default": "",
+                    },
+                    "work_prefix": {
+                        "description": (
+                            "Folder or object-storage prefix for finished videos whose source is not a local file "
+                            "and that were given no output."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "s3://aws_default@media/instagram/",
+                        "default": "",
+                    },
+                    "ffmpeg": {
+                        "description": "The ffmpeg program, by name or full path.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/usr/local/bin/ffmpeg",
+                        "default": "ffmpeg",
+                    },
+                    "ffprobe": {
+                        "description": "The ffprobe program, by name or full path.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/usr/local/bin/ffprobe",
+                        "default": "ffprobe",
+                    },
+                    "token_key": {
+                        "description": (
+                            "Additional secret for the encryption of refreshed access tokens. "
+                            "The same on every component; changing it voids the stored tokens."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "sensitive": True,
+                        "example": None,
+                        "default": "",
+                    },
+                },
+            }
+        },
+    }

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Makes .venv with the package (editable) and everything its tests need, and installs ffmpeg where it is missing.
+# Needs a Python from 3.10 to 3.13 (PYTHON=… names one); everything else it brings itself.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+suitable() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
+
+find_python() {
+    for name in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.10 /usr/bin/python3}; do
+        if suitable "$name"; then
+            "$name" -c 'import sys; print(sys.executable)'
+            return
+        fi
+    done
+    echo "No Python from 3.10 to 3.13 found. Install one (Debian: apt-get install python3), or name it: make PYTHON=/path/to/python3" >&2
+    exit 1
+}
+
+apt_install() {
+    if ! command -v apt-get >/dev/null; then
+        echo "Missing: $*. Install it with your system's package manager and run this again." >&2
+        exit 1
+    fi
+    local as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    echo "Installing $* with apt-get" >&2
+    "${as_root[@]}" apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+python=$(find_python)
+command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || apt_install ffmpeg
+if [ "${1:-}" = --with-browser ]; then
+    command -v chromium >/dev/null || apt_install chromium
+fi
+
+if ! [ .tools/.installed -nt requirements-uv.txt ]; then
+    rm -rf .tools
+    if ! "$python" -m venv .tools 2>/dev/null; then
+        rm -rf .tools
+        apt_install python3-venv # Debian keeps venv's pip in a package of its own
+        "$python" -m venv .tools
+    fi
+    .tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
+    touch .tools/.installed
+fi
+
+if ! [ .venv/.installed -nt requirements.txt ] || ! [ .venv/.installed -nt pyproject.toml ]; then
+    [ -x .venv/bin/python ] && suitable .venv/bin/python || .tools/bin/uv venv --quiet --clear --python "$python" .venv
+    .tools/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.txt
+    .tools/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+    touch .venv/.installed
+fi
