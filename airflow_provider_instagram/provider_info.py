@@ -48,7 +48,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "oauth_host": {
                         "label": "OAuth host",
-                        "description": "Replaces both of Meta's login hosts, for example with a sandbox. Normally empty.",
+                        "description": "Replaces both of Meta's login hosts, with a sandbox for example. Normally empty.",
                         "schema": {"type": ["string", "null"]},
                     },
                 },
