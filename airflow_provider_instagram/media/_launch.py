@@ -1,0 +1,46 @@
+"""Put limits on this process, tie its life to its parent's, and become the program that is named.
+
+Run as a script, in a fresh interpreter, by :mod:`~airflow_provider_instagram.media.process`: a ``preexec_fn`` would do
+the same in a copy of a worker that has threads, where a lock that one of them held can hang the child for ever.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+
+def main(parent_pid: int, cpu_s: int, memory_bytes: int, output_bytes: int, command: list[str]) -> None:
+    """Become ``command``.
+
+    :param parent_pid: The process whose end ends this one.
+    :param cpu_s: Processor seconds that the command may use, over all its threads.
+    :param memory_bytes: Private memory that it may hold.
+    :param output_bytes: Size that a file it writes may reach.
+    :param command: The program, as an absolute path, and its arguments.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # the parent ended before the line above could take effect
+        sys.exit(1)
+    for limit, value in (
+        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_DATA, memory_bytes),
+        (resource.RLIMIT_FSIZE, output_bytes),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(limit)
+        lowered = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (lowered, lowered))
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and an ignored signal stays ignored after exec
+    os.execv(command[0], command)  # noqa: S606  that is what this file is for
+
+
+if __name__ == "__main__":
+    parent_pid, cpu_s, memory_bytes, output_bytes = map(int, sys.argv[1:5])
+    main(parent_pid, cpu_s, memory_bytes, output_bytes, sys.argv[5:])

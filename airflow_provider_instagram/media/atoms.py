@@ -1,0 +1,193 @@
+"""The boxes of an MP4 file, for what ffprobe does not tell: their order, edit lists, and where it was filmed."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from airflow_provider_instagram.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAX_MOOV_BYTES: Final = 64 * 1024**2
+MAX_BOXES: Final = 100_000
+CONTAINERS: Final = frozenset({b"trak", b"mdia", b"edts", b"udta", b"moov"})
+PLACE_BOXES: Final = frozenset({b"\xa9xyz", b"loci", b"uuid"})
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One entry of a track's edit list.
+
+    :param duration_s: How long it lasts when shown, in seconds; 0 means to the end of the track.
+    :param media_time_s: Where in the track it starts, in seconds; None means that nothing is shown.
+    :param rate: The speed at which it is shown.
+    """
+
+    duration_s: float
+    media_time_s: float | None
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One track.
+
+    :param number: Its place among the tracks, which is ffprobe's stream index.
+    :param kind: Its handler, such as ``vide`` or ``soun``.
+    :param timescale: Ticks a second of its own clock.
+    :param edits: Its edit list.
+    """
+
+    number: int
+    kind: str
+    timescale: int
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mp4Layout:
+    """How an MP4 or MOV file is laid out.
+
+    :param brand: The major brand of its ``ftyp`` box; ``qt`` is QuickTime's.
+    :param moov_first: Whether the index stands before the media.
+    :param fragmented: Whether the index is spread over the file.
+    :param missing_bytes: How much of the last box is not there.
+    :param tracks: The tracks.
+    :param place_boxes: Names of the boxes that tell a place, or may.
+    """
+
+    brand: str
+    moov_first: bool
+    fragmented: bool
+    missing_bytes: int
+    tracks: tuple[Track, ...]
+    place_boxes: tuple[str, ...]
+
+
+def read_layout(path: Path) -> Mp4Layout:
+    """Walk the boxes of an MP4 or MOV file; the media itself is not read.
+
+    :param path: The file.
+    :return: Its layout.
+    :raises ValidationError: When the boxes do not fit into each other.
+    """
+    size = path.stat().st_size
+    order: list[bytes] = []
+    brand, missing, moov = b"qt  ", 0, b""
+    with path.open("rb") as file:
+        for kind, start, end in _top_boxes(file, size):
+            order.append(kind)
+            missing = max(0, end - size)
+            if kind == b"ftyp":
+                file.seek(start)
+                brand = file.read(4)
+            elif kind == b"moov":
+                if end - start > MAX_MOOV_BYTES:
+                    raise _broken(path, f"its index claims {end - start} bytes")
+                file.seek(start)
+                moov = file.read(end - start)
+    try:
+        tracks, places = _read_moov(moov)
+    except (struct.error, IndexError, ZeroDivisionError, RecursionError) as error:
+        raise _broken(path, "its index is damaged") from error
+    return Mp4Layout(
+        brand=brand.decode("latin-1").strip(),
+        moov_first=b"moov" in order and (b"mdat" not in order or order.index(b"moov") < order.index(b"mdat")),
+        fragmented=b"moof" in order,
+        missing_bytes=missing,
+        tracks=tracks,
+        place_boxes=tuple(sorted({*places, *(["uuid"] if b"uuid" in order else [])})),
+    )
+
+
+def _broken(path: Path, why: str) -> ValidationError:
+    return ValidationError(
+        f"{path} is not a whole MP4 file: {why}.", hint="Export or copy it again, and check that it plays."
+    )
+
+
+def _top_boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """The kind, and the first and last byte of the content, of each box of the file."""
+    at = 0
+    for _ in range(MAX_BOXES):
+        file.seek(at)
+        header = file.read(16)
+        if len(header) < 8:
+            return
+        length, kind = struct.unpack(">I4s", header[:8])
+        start = at + 8
+        if length == 1 and len(header) == 16:
+            length, start = struct.unpack(">Q", header[8:])[0], at + 16
+        elif length == 0:
+            length = size - at
+        if length < 8:
+            return
+        yield kind, start, at + length
+        at += length
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The boxes inside a box."""
+    at = 0
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        start = at + 8
+        if length == 1:
+            length, start = struct.unpack_from(">Q", data, at + 8)[0], at + 16
+        elif length == 0:
+            length = len(data) - at
+        if length < 8:
+            return
+        yield kind, data[start : at + length]
+        at += length
+
+
+def _find(data: bytes, *path: bytes) -> bytes:
+    """The content of the first box at the end of a path of boxes; empty when there is none."""
+    for name in path:
+        data = next((content for kind, content in _boxes(data) if kind == name), b"")
+    return data
+
+
+def _read_moov(moov: bytes) -> tuple[tuple[Track, ...], set[str]]:
+    movie_timescale = _timescale(_find(moov, b"mvhd"))
+    tracks: list[Track] = []
+    for kind, trak in _boxes(moov):
+        if kind == b"trak":
+            timescale = _timescale(_find(trak, b"mdia", b"mdhd"))
+            edits = tuple(_edits(_find(trak, b"edts", b"elst"), movie_timescale, timescale))
+            handler = _find(trak, b"mdia", b"hdlr")[8:12].decode("latin-1")
+            tracks.append(Track(len(tracks), handler, timescale, edits))
+    return tuple(tracks), set(_places(moov))
+
+
+def _timescale(header: bytes) -> int:
+    """Ticks a second, out of an ``mvhd`` or ``mdhd`` box."""
+    if not header:
+        return 1
+    return int(struct.unpack_from(">I", header, 20 if header[0] == 1 else 12)[0]) or 1
+
+
+def _edits(elst: bytes, movie_timescale: int, timescale: int) -> Iterator[Edit]:
+    if not elst:
+        return
+    entry = ">Qqhh" if elst[0] == 1 else ">Iihh"
+    count = struct.unpack_from(">I", elst, 4)[0]
+    for duration, media_time, rate, rate_fraction in struct.iter_unpack(
+        entry, elst[8 : 8 + count * struct.calcsize(entry)]
+    ):
+        yield Edit(
+            duration / movie_timescale, None if media_time < 0 else media_time / timescale, rate + rate_fraction / 65536
+        )
+
+
+def _places(data: bytes) -> Iterator[str]:
+    for kind, content in _boxes(data):
+        if kind in PLACE_BOXES:
+            yield kind.decode("latin-1")
+        elif kind in CONTAINERS:
+            yield from _places(content)

@@ -1,0 +1,132 @@
+"""When each packet of a file is shown: what its real frame rate, length and bit rate are."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.media.process import Cancel, Limits, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The packets of one stream that a player shows.
+
+    :param count: How many there are.
+    :param hidden: How many more there are that an edit list hides.
+    :param size_bytes: How large all of them are together.
+    :param start_s: When the first is shown, on the file's clock, in seconds.
+    :param end_s: When the last one ends, in seconds.
+    :param longest_s: The longest time from one packet to the next, in seconds.
+    :param shortest_s: The shortest, in seconds.
+    :param open_gop: Whether a picture that follows a sync picture in the file is shown before it.
+    """
+
+    count: int
+    hidden: int
+    size_bytes: int
+    start_s: float
+    end_s: float
+    longest_s: float
+    shortest_s: float
+    open_gop: bool
+
+    @property
+    def duration_s(self) -> float:
+        """How long they play, in seconds."""
+        return self.end_s - self.start_s
+
+    @property
+    def rate(self) -> float:
+        """Packets a second: of a video, its mean frame rate."""
+        return self.count / self.duration_s if self.duration_s > 0 else 0.0
+
+    @property
+    def bits_per_s(self) -> float:
+        """Mean bit rate, in bits a second."""
+        return self.size_bytes * 8 / self.duration_s if self.duration_s > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Packet:
+    shown_s: float
+    duration_s: float
+    size_bytes: int
+    sync: bool
+    hidden: bool
+
+
+def read_timelines(
+    path: Path, indexes: Sequence[int], ffprobe: Sequence[str], limits: Limits, cancel: Cancel | None
+) -> tuple[dict[int, Timeline], str]:
+    """Read the packets of a file.
+
+    :param path: The file, for messages.
+    :param indexes: The streams that matter.
+    :param ffprobe: The program and its arguments that open the file.
+    :param limits: What it may use.
+    :param cancel: Ends the work early.
+    :return: The timeline of each stream, and what ffprobe complained about.
+    :raises ValidationError: When the file cannot be read to its end.
+    """
+    packets: dict[int, list[_Packet]] = {index: [] for index in indexes}
+    entries = "packet=stream_index,pts_time,dts_time,duration_time,size,flags"
+
+    def take(line: str) -> None:
+        index, pts, dts, duration, size, flags, *_ = f"{line},,,,,".split(",")
+        if not index.isdigit() or int(index) not in packets:
+            return
+        shown = _number(pts, _number(dts, None))
+        if shown is not None:
+            packets[int(index)].append(
+                _Packet(shown, _number(duration, 0.0) or 0.0, int(size or 0), "K" in flags, "D" in flags)
+            )
+
+    finished = run([*ffprobe, "-show_entries", entries, "-of", "csv=p=0"], limits, cancel=cancel, on_line=take)
+    if not finished.ok:
+        raise ValidationError(
+            f"{path} could not be read to its end ({finished.complaint}).", hint="Copy or export it again."
+        )
+    return {index: _timeline(found) for index, found in packets.items()}, finished.stderr
+
+
+def _number(text: str, default: float | None) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return default
+
+
+def _timeline(packets: list[_Packet]) -> Timeline:
+    shown = sorted((packet for packet in packets if not packet.hidden), key=lambda packet: packet.shown_s)
+    if not shown:
+        return Timeline(0, len(packets), 0, 0.0, 0.0, 0.0, 0.0, open_gop=False)
+    steps = [after.shown_s - before.shown_s for before, after in itertools.pairwise(shown)]
+    usual_s = sorted(steps)[len(steps) // 2] if steps else 0.0
+    last = shown[-1]
+    return Timeline(
+        count=len(shown),
+        hidden=len(packets) - len(shown),
+        size_bytes=sum(packet.size_bytes for packet in packets),
+        start_s=shown[0].shown_s,
+        end_s=last.shown_s + (last.duration_s or usual_s),
+        longest_s=max(steps, default=0.0),
+        shortest_s=min(steps, default=0.0),
+        open_gop=_has_leading_pictures(packets),
+    )
+
+
+def _has_leading_pictures(packets: list[_Packet]) -> bool:
+    sync_s = float("-inf")
+    for packet in packets:
+        if packet.sync:
+            sync_s = packet.shown_s
+        elif packet.shown_s < sync_s:
+            return True
+    return False

@@ -1,0 +1,188 @@
+"""What has to be done to a video so that Instagram takes it, and why: the cheapest tier that makes it comply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, Literal
+
+from airflow_provider_instagram.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_instagram.media.probe import Video, VideoInfo
+    from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
+
+Tier = Literal["pass", "remux", "audio", "full"]
+TIERS: Final[tuple[Tier, ...]] = ("pass", "remux", "audio", "full")
+
+#: Players and containers round a duration to whole frames of sound, up to 43 ms.
+DURATION_SLACK_S: Final = 0.05
+#: The most by which a frame may be shown longer or shorter than its neighbours and still count as regular.
+VARIATION: Final = 1.5
+#: Sound that ends this much before the picture is filled up with silence.
+EARLY_END_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A rule that the video breaks.
+
+    :param rule: The rule's name.
+    :param found: What was found, and what the rule asks for.
+    :param needs: The cheapest tier that mends it.
+    """
+
+    rule: str
+    found: str
+    needs: Tier
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.found} (needs {self.needs})"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do with a video.
+
+    :param tier: ``pass``: nothing · ``remux``: copy the streams into a clean MP4 · ``audio``: that, with new sound ·
+        ``full``: encode all of it.
+    :param reasons: The rules that it breaks; none means ``pass``.
+    :param warnings: What will not look or sound as good as it could.
+    :param fit: How the picture is brought into the frame.
+    :param background: The colour around it.
+    :param duration_s: How long the result is to be, in seconds.
+    """
+
+    tier: Tier
+    reasons: tuple[Reason, ...]
+    warnings: tuple[str, ...]
+    fit: Fit
+    background: str
+    duration_s: float
+
+
+def plan(
+    info: VideoInfo, spec: VideoSpec, *, fit: Fit = "pad", background: str = "black", trim: Trim = "error"
+) -> Plan:
+    """Find the cheapest way to make a video comply.
+
+    :param info: The video.
+    :param spec: The rules.
+    :param fit: How a picture of another shape is brought into the frame: ``pad`` with bars, ``blur`` with a blurred
+        copy behind it, ``crop`` what stands over.
+    :param background: The colour of the bars.
+    :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut its end off.
+    :return: The plan.
+    :raises ValidationError: When no encoding can make it comply: it is too short, or too long and must not be cut.
+    """
+    duration_s = _allowed_duration_s(info, spec, trim)
+    reasons = (
+        *_length(info, spec),
+        *_container(info),
+        *_picture(info.video, spec),
+        *_speed(info.video, spec),
+        *_sound(info),
+    )
+    tier = TIERS[max((TIERS.index(reason.needs) for reason in reasons), default=0)]
+    return Plan(tier, reasons, tuple(_warnings(info, spec)), fit, background, duration_s)
+
+
+def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:
+    if info.duration_s < spec.min_duration_s - 0.001:
+        raise ValidationError(
+            f"{info.path} lasts {info.duration_s:.2f} s; {spec.name} takes {spec.min_duration_s:g} s or more.",
+            hint="Use a longer video.",
+        )
+    if info.duration_s > spec.max_duration_s + DURATION_SLACK_S and trim == "error":
+        raise ValidationError(
+            f"{info.path} lasts {info.duration_s:.2f} s; {spec.name} takes {spec.max_duration_s:g} s at most.",
+            hint='Cut it, or let its end be cut off with trim="end".',
+        )
+    return min(info.duration_s, spec.max_duration_s)
+
+
+def _length(info: VideoInfo, spec: VideoSpec) -> Iterator[Reason]:
+    if info.duration_s > spec.max_duration_s + 0.001:
+        yield Reason("duration", f"{info.duration_s:.2f} s are more than {spec.max_duration_s:g} s", "full")
+    if info.size_bytes > spec.max_size_bytes:
+        yield Reason("size", f"{info.size_bytes:,} bytes are more than {spec.max_size_bytes:,}", "full")
+
+
+def _container(info: VideoInfo) -> Iterator[Reason]:
+    """Source: Meta, IG User media reference: moov first, no edit lists; the specification: MP4 and not MOV."""
+    layout = info.layout
+    if layout is None or layout.brand == "qt":
+        name = info.container.split(",")[0].upper()
+        yield Reason("container", f"{name} is not MP4", "remux")
+    if layout is not None:
+        if layout.fragmented:
+            yield Reason("index", "it is spread over the file (fragmented MP4)", "remux")
+        elif not layout.moov_first:
+            yield Reason("index", "it stands behind the media (moov after mdat)", "remux")
+        if any(track.edits for track in layout.tracks):
+            yield Reason("edit list", "it has one", "remux")
+    if info.extra_streams:
+        yield Reason("extra tracks", ", ".join(info.extra_streams), "remux")
+    if info.places:
+        yield Reason("place", f"the metadata may tell where it was filmed ({', '.join(info.places)})", "remux")
+
+
+def _picture(video: Video, spec: VideoSpec) -> Iterator[Reason]:
+    if video.codec != "h264":
+        yield Reason("video codec", f"{video.codec} is not H.264", "full")
+    if video.pixel_format != "yuv420p":
+        yield Reason("pixel format", f"{video.pixel_format or 'unknown'} is not 8-bit 4:2:0 (yuv420p)", "full")
+    if video.interlaced:
+        yield Reason("interlacing", "the pictures are interlaced", "full")
+    if video.rotation:
+        yield Reason("rotation", f"the pictures are stored turned by {video.rotation} degrees", "full")
+    if video.pixel_shape != 1:
+        yield Reason("pixel shape", f"the pixels are {float(video.pixel_shape):.3f}:1 and not square", "full")
+    if not any(is_close(video.shape, Fraction(*frame), spec) for frame in spec.frames):
+        yield Reason("shape", f"{video.columns}x{video.rows} is not {spec.shapes()}", "full")
+    if not spec.min_columns <= video.columns <= spec.max_columns:
+        yield Reason("columns", f"{video.columns} are not {spec.min_columns} to {spec.max_columns}", "full")
+    if video.timeline.bits_per_s > spec.max_video_bps:
+        found = f"{video.timeline.bits_per_s / 1e6:.2f} Mb/s are more than {spec.max_video_bps / 1e6:g} Mb/s"
+        yield Reason("bit rate", found, "full")
+    if video.timeline.open_gop:
+        yield Reason("closed GOP", "pictures before a sync picture need the group before it", "full")
+
+
+def _speed(video: Video, spec: VideoSpec) -> Iterator[Reason]:
+    rate = video.timeline.rate
+    if not float(spec.min_fps) * 0.999 <= rate <= float(spec.max_fps) * 1.001:
+        found = f"{rate:.2f} fps is not {float(spec.min_fps):g} to {float(spec.max_fps):g} fps"
+        yield Reason("frame rate", found, "full")
+    elif video.timeline.longest_s > VARIATION / float(spec.min_fps):
+        yield Reason("frame rate", f"a frame stands for {video.timeline.longest_s * 1000:.0f} ms", "full")
+
+
+def _sound(info: VideoInfo) -> Iterator[Reason]:
+    audio = info.audio
+    if audio is None:
+        yield Reason("sound", "there is no sound track", "audio")
+        return
+    if audio.codec != "aac" or audio.profile not in ("LC", ""):
+        yield Reason("sound codec", f"{audio.codec} {audio.profile}".strip() + " is not AAC-LC", "audio")
+    if audio.channels not in (1, 2):
+        yield Reason("channels", f"{audio.channels} are not mono or stereo", "audio")
+    if audio.sample_rate_hz not in (44_100, 48_000):
+        yield Reason("sample rate", f"{audio.sample_rate_hz} Hz is not 44,100 or 48,000 Hz", "audio")
+    if audio.timeline.end_s < info.video.timeline.end_s - EARLY_END_S:
+        yield Reason("sound", f"it ends {info.video.timeline.end_s - audio.timeline.end_s:.2f} s early", "audio")
+
+
+def is_close(shape: Fraction, other: Fraction, spec: VideoSpec) -> bool:
+    """Whether two shapes, as width over height, are the same to the eye."""
+    return abs(float(shape / other) - 1) <= spec.aspect_tolerance
+
+
+def _warnings(info: VideoInfo, spec: VideoSpec) -> Iterator[str]:
+    """Where the specification's best practices are not met. Source: the specification, "Best Practices"."""
+    if info.audio is None:
+        yield "There is no sound: a silent track stands in for it."
+    if info.duration_s > spec.recommended_max_duration_s:
+        yield f"It lasts {info.duration_s:.0f} s; under {spec.recommended_max_duration_s:g} s is shown more widely."

@@ -1,0 +1,303 @@
+"""What a file is: ffprobe's streams and packets, and the boxes of an MP4, as one value."""
+
+from __future__ import annotations
+
+import json
+import stat
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.media.atoms import Mp4Layout, read_layout
+from airflow_provider_instagram.media.packets import Timeline, read_timelines
+from airflow_provider_instagram.media.process import Cancel, Limits, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: The containers that are opened. None of them can name another file; playlists and scripts, which can, are not here.
+FORMATS: Final = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg"
+ONLY_THIS_FILE: Final = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+HEADER_LIMITS: Final = Limits(wall_s=8, cpu_s=8, memory_bytes=1024**3)
+PACKET_LIMITS: Final = Limits(wall_s=300, cpu_s=300, memory_bytes=1024**3)
+MAX_SIDE: Final = 8192
+MAX_DURATION_S: Final = 7200.0
+PLACE_WORDS: Final = ("location", "gps", "xmp", "geo")
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """The picture.
+
+    :param index: The number of its stream.
+    :param codec: As ffmpeg names it.
+    :param columns: Stored columns.
+    :param rows: Stored rows.
+    :param pixel_shape: Width of a pixel over its height.
+    :param rotation: Degrees, clockwise, by which a player turns it: 0, 90, 180 or 270.
+    :param pixel_format: As ffmpeg names it.
+    :param interlaced: Whether its pictures are woven out of two fields.
+    :param full_range: Whether its levels go from 0 to 255.
+    :param matrix: Matrix of its colours, as ffmpeg names it; empty when untold.
+    :param transfer: Transfer curve of its colours; empty when untold.
+    :param primaries: Primaries of its colours; empty when untold.
+    :param nominal_fps: Pictures a second as the file claims.
+    :param timeline: Its packets.
+    """
+
+    index: int
+    codec: str
+    columns: int
+    rows: int
+    pixel_shape: Fraction
+    rotation: int
+    pixel_format: str
+    interlaced: bool
+    full_range: bool
+    matrix: str
+    transfer: str
+    primaries: str
+    nominal_fps: Fraction
+    timeline: Timeline
+
+    @property
+    def shape(self) -> Fraction:
+        """Width over height, as a player shows it."""
+        shape = Fraction(self.columns, self.rows) * self.pixel_shape
+        return 1 / shape if self.rotation in (90, 270) else shape
+
+    @property
+    def shown_columns(self) -> int:
+        """Columns as a player shows it, with the rows that are stored or more."""
+        across, down = (self.rows, self.columns) if self.rotation in (90, 270) else (self.columns, self.rows)
+        return max(across, round(down * self.shape)) if self.pixel_shape != 1 else across
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """The sound.
+
+    :param index: The number of its stream.
+    :param codec: As ffmpeg names it.
+    :param profile: The codec's profile, such as ``LC``; empty when untold.
+    :param sample_rate_hz: Samples a second.
+    :param channels: 1 is mono, 2 stereo, 6 surround 5.1.
+    :param timeline: Its packets.
+    """
+
+    index: int
+    codec: str
+    profile: str
+    sample_rate_hz: int
+    channels: int
+    timeline: Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a video file is.
+
+    :param path: Where it is.
+    :param size_bytes: How large it is.
+    :param container: The container, as ffprobe names it.
+    :param start_s: When the first stream starts, on the file's own clock, in seconds.
+    :param video: Its picture.
+    :param audio: Its sound, when it has any.
+    :param extra_streams: What else it carries, in words, such as ``subtitle mov_text``.
+    :param places: Metadata that may tell where it was filmed.
+    :param layout: Its boxes, when it is an MP4 or MOV.
+    """
+
+    path: Path
+    size_bytes: int
+    container: str
+    start_s: float
+    video: Video
+    audio: Audio | None
+    extra_streams: tuple[str, ...]
+    places: tuple[str, ...]
+    layout: Mp4Layout | None
+
+    @property
+    def duration_s(self) -> float:
+        """How long it plays, in seconds: to the end of whichever stream ends last."""
+        return max(stream.timeline.end_s for stream in (self.video, self.audio) if stream) - self.start_s
+
+
+def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None) -> VideoInfo:
+    """Find out what a file is, without decoding it.
+
+    :param path: A local file.
+    :param ffprobe: The program, by name or path.
+    :param cancel: Ends the work early.
+    :return: What it is.
+    :raises ValidationError: When it is missing, empty, not a regular file, not a video, not whole, or beyond bounds.
+    """
+    path = path.absolute()
+    size_bytes = _size_of_regular_file(path)
+    header = _read_header(path, ffprobe, cancel)
+    streams = [stream for stream in header.get("streams", []) if "codec_type" in stream]
+    pictures = [s for s in streams if s["codec_type"] == "video" and not s.get("disposition", {}).get("attached_pic")]
+    sounds = [s for s in streams if s["codec_type"] == "audio"]
+    if not pictures:
+        raise ValidationError(
+            f"{path} has no video in it.", hint="Choose a video file; this one may be music or a picture."
+        )
+    picture, sound = _preferred(pictures), _preferred(sounds) if sounds else None
+    _refuse_what_is_beyond_bounds(path, picture, header["format"])
+    container = header["format"]["format_name"]
+    layout = read_layout(path) if "mp4" in container else None
+    if layout is not None and layout.missing_bytes:
+        raise _truncated(path, f"{layout.missing_bytes} bytes are missing at its end")
+    wanted = [picture["index"], *([sound["index"]] if sound else [])]
+    timelines, complaint = read_timelines(path, wanted, _ffprobe(ffprobe, path), PACKET_LIMITS, cancel)
+    if not timelines[picture["index"]].count:
+        raise ValidationError(f"{path} has a video track without pictures.", hint="Export or copy it again.")
+    if sound and not timelines[sound["index"]].count:
+        sound = None
+    info = VideoInfo(
+        path=path,
+        size_bytes=size_bytes,
+        container=container,
+        start_s=min(timelines[s["index"]].start_s for s in (picture, sound) if s),
+        video=_video(picture, timelines[picture["index"]]),
+        audio=_audio(sound, timelines[sound["index"]]) if sound else None,
+        extra_streams=tuple(
+            f"{s['codec_type']} {s.get('codec_name') or s.get('codec_tag_string', '')}".strip()
+            for s in streams
+            if s is not picture and s is not sound
+        ),
+        places=_places(header, layout),
+        layout=layout,
+    )
+    _refuse_what_was_cut_off(info, header["format"], complaint)
+    return info
+
+
+def _size_of_regular_file(path: Path) -> int:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise ValidationError(
+            f"There is no file {path} on this worker.",
+            hint="Check the path. When another worker made the file, let it write to storage that both reach: set "
+            "output= of TranscodeOperator, or work_prefix in the section [instagram] of Airflow's configuration.",
+        ) from None
+    except OSError as error:
+        raise ValidationError(f"{path} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ValidationError(
+            f"{path} is not a regular file.", hint="Name a video file, not a directory, pipe or device."
+        )
+    if status.st_size == 0:
+        raise ValidationError(f"{path} is empty.", hint="Export or copy it again.")
+    return status.st_size
+
+
+def _ffprobe(ffprobe: str, path: Path) -> list[str]:
+    options = [word for name, value in ONLY_THIS_FILE.items() for word in (f"-{name}", value)]
+    return [ffprobe, "-v", "error", *options, "-i", f"file:{path}"]
+
+
+def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, Any]:
+    finished = run(
+        [*_ffprobe(ffprobe, path), "-show_format", "-show_streams", "-of", "json"], HEADER_LIMITS, cancel=cancel
+    )
+    if finished.timed_out:
+        raise ValidationError(
+            f"{path} could not be read within {HEADER_LIMITS.wall_s:g} s.", hint="It is damaged, or made to do harm."
+        )
+    if not finished.ok:
+        if "moov atom not found" in finished.stderr:
+            raise _truncated(path, "its index is missing")
+        complaint = finished.complaint.replace(f"file:{path}: ", "")
+        raise ValidationError(f"{path} is not a video that can be read ({complaint}).", hint="Choose a video file.")
+    header: dict[str, Any] = json.loads(finished.stdout)
+    return header
+
+
+def _truncated(path: Path, why: str) -> ValidationError:
+    return ValidationError(f"{path} is cut off: {why}.", hint="Copy or export it again, to its end.")
+
+
+def _preferred(streams: list[dict[str, Any]]) -> dict[str, Any]:
+    """The stream that a player plays: the default one, else the first."""
+    return next((s for s in streams if s.get("disposition", {}).get("default")), streams[0])
+
+
+def _refuse_what_is_beyond_bounds(path: Path, picture: dict[str, Any], container: dict[str, Any]) -> None:
+    columns, rows = picture.get("width", 0), picture.get("height", 0)
+    if not columns or not rows or "codec_name" not in picture:
+        raise ValidationError(
+            f"{path} has video of an unknown kind ({picture.get('codec_tag_string', 'no name')}).",
+            hint="Export it as H.264; protected purchases cannot be used.",
+        )
+    if max(columns, rows) > MAX_SIDE:
+        raise ValidationError(
+            f"{path} claims {columns}x{rows} pixels; {MAX_SIDE} a side are the most.", hint="Make it smaller."
+        )
+    if (duration_s := float(container.get("duration", 0))) > MAX_DURATION_S:
+        raise ValidationError(
+            f"{path} claims to last {duration_s:.0f} s; {MAX_DURATION_S:.0f} s are the most.", hint="Cut it first."
+        )
+
+
+def _refuse_what_was_cut_off(info: VideoInfo, container: dict[str, Any], complaint: str) -> None:
+    claimed_s = float(container.get("duration", 0))
+    if info.duration_s < claimed_s * 0.98 - 0.5:
+        raise _truncated(info.path, f"it claims {claimed_s:.2f} s and holds {info.duration_s:.2f} s")
+    if any(words in complaint for words in ("ended prematurely", "partial file", "Truncat")):
+        raise _truncated(info.path, complaint.rpartition("] ")[2])
+
+
+def _video(stream: dict[str, Any], timeline: Timeline) -> Video:
+    pixel_shape = _ratio(stream.get("sample_aspect_ratio", "1:1").replace(":", "/"))
+    turns = [float(data["rotation"]) for data in stream.get("side_data_list", []) if "rotation" in data]
+    return Video(
+        index=stream["index"],
+        codec=stream["codec_name"],
+        columns=stream["width"],
+        rows=stream["height"],
+        pixel_shape=pixel_shape or Fraction(1),
+        rotation=round(-turns[0] / 90) * 90 % 360 if turns else 0,
+        pixel_format=stream.get("pix_fmt", ""),
+        interlaced=stream.get("field_order", "progressive") in ("tt", "bb", "tb", "bt"),
+        full_range=stream.get("color_range") == "pc",
+        matrix=_told(stream, "color_space"),
+        transfer=_told(stream, "color_transfer"),
+        primaries=_told(stream, "color_primaries"),
+        nominal_fps=_ratio(stream.get("r_frame_rate", "0/1")),
+        timeline=timeline,
+    )
+
+
+def _audio(stream: dict[str, Any], timeline: Timeline) -> Audio:
+    return Audio(
+        index=stream["index"],
+        codec=stream.get("codec_name", "unknown"),
+        profile=stream.get("profile", ""),
+        sample_rate_hz=int(stream.get("sample_rate", 0)),
+        channels=stream.get("channels", 0),
+        timeline=timeline,
+    )
+
+
+def _told(stream: dict[str, Any], name: str) -> str:
+    value: str = stream.get(name, "")
+    return "" if value in ("unknown", "reserved") else value
+
+
+def _ratio(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        return Fraction(0)
+
+
+def _places(header: dict[str, Any], layout: Mp4Layout | None) -> tuple[str, ...]:
+    owners = [header["format"], *header.get("streams", [])]
+    tags = {
+        tag for owner in owners for tag in owner.get("tags", {}) if any(word in tag.lower() for word in PLACE_WORDS)
+    }
+    return tuple(sorted(tags | set(layout.place_boxes if layout else ())))

@@ -1,0 +1,70 @@
+"""How far the encoder is, said now and then."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SAID_EVERY_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the encoder is.
+
+    :param percent: How much is done, from 0 to 100.
+    :param speed: Seconds of video made in a second.
+    :param left: How long the rest takes; None before that can be told.
+    """
+
+    percent: float
+    speed: float
+    left: timedelta | None
+
+    def __str__(self) -> str:
+        left = "" if self.left is None else f", {self.left.total_seconds():.0f} s left"
+        return f"{self.percent:.0f} %, {self.speed:.2f} times real time{left}"
+
+
+class ProgressReader:
+    """Turns the lines of ``ffmpeg -progress`` into calls: one in five seconds at most, and one at the end.
+
+    :param duration_s: How long the result will be, in seconds.
+    :param say: What to call.
+    :param clock: A monotonic clock, in seconds.
+    """
+
+    def __init__(
+        self, duration_s: float, say: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._duration_s = duration_s
+        self._say = say
+        self._clock = clock
+        self._started_s = self._said_s = clock()
+        self._made_s = 0.0
+
+    def take(self, line: str) -> None:
+        """Take in one line, and call when it is time.
+
+        :param line: As ffmpeg wrote it, such as ``out_time_us=1500000``.
+        """
+        name, _, value = line.strip().partition("=")
+        if name == "out_time_us" and value.lstrip("-").isdigit():
+            self._made_s = max(0.0, int(value) / 1e6)
+        elif name == "progress":
+            now_s = self._clock()
+            if value == "end" or now_s - self._said_s >= SAID_EVERY_S:
+                self._said_s = now_s
+                self._say(self._progress(now_s, ended=value == "end"))
+
+    def _progress(self, now_s: float, *, ended: bool) -> Progress:
+        speed = self._made_s / max(now_s - self._started_s, 1e-3)
+        if ended:
+            return Progress(100.0, speed, timedelta(0))
+        left = timedelta(seconds=max(0.0, self._duration_s - self._made_s) / speed) if speed > 0 else None
+        return Progress(min(100.0, 100 * self._made_s / self._duration_s), speed, left)

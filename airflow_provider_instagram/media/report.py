@@ -1,0 +1,125 @@
+"""What was done to a video, for a person and for XCom."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.media.plan import Plan, Tier
+    from airflow_provider_instagram.media.probe import VideoInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The facts about one file.
+
+    :param container: The container, as ffprobe names it.
+    :param size_bytes: How large it is.
+    :param duration_s: How long it plays, in seconds.
+    :param columns: Columns as shown.
+    :param rows: Rows as shown.
+    :param fps: Mean frame rate.
+    :param video_codec: As ffmpeg names it.
+    :param video_kbps: Mean bit rate of the picture, in kilobits a second.
+    :param audio_codec: As ffmpeg names it; None without sound.
+    :param audio_kbps: Mean bit rate of the sound, in kilobits a second; None without sound.
+    :param sample_rate_hz: Samples a second; None without sound.
+    :param channels: 1 is mono, 2 stereo; None without sound.
+    """
+
+    container: str
+    size_bytes: int
+    duration_s: float
+    columns: int
+    rows: int
+    fps: float
+    video_codec: str
+    video_kbps: int
+    audio_codec: str | None
+    audio_kbps: int | None
+    sample_rate_hz: int | None
+    channels: int | None
+
+    @classmethod
+    def of(cls, info: VideoInfo) -> Measures:
+        """The facts about a probed file."""
+        video, audio = info.video, info.audio
+        sideways = video.rotation in (90, 270)
+        return cls(
+            container="mov" if info.layout and info.layout.brand == "qt" else "mp4" if info.layout else info.container,
+            size_bytes=info.size_bytes,
+            duration_s=round(info.duration_s, 3),
+            columns=video.rows if sideways else video.columns,
+            rows=video.columns if sideways else video.rows,
+            fps=round(video.timeline.rate, 3),
+            video_codec=video.codec,
+            video_kbps=round(video.timeline.bits_per_s / 1000),
+            audio_codec=audio.codec if audio else None,
+            audio_kbps=round(audio.timeline.bits_per_s / 1000) if audio else None,
+            sample_rate_hz=audio.sample_rate_hz if audio else None,
+            channels=audio.channels if audio else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was done to a video.
+
+    :param tier: How much had to be done.
+    :param reasons: The rules that the source broke, with what each needed.
+    :param warnings: What does not look or sound as good as it could.
+    :param before: The source.
+    :param after: The result; the source again when nothing had to be done.
+    :param elapsed_s: How long it took, in seconds.
+    """
+
+    tier: Tier
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    before: Measures
+    after: Measures
+    elapsed_s: float
+
+    @classmethod
+    def of(cls, plan: Plan, before: VideoInfo, after: VideoInfo, elapsed_s: float) -> Report:
+        """What a plan made out of a file."""
+        reasons = tuple(map(str, plan.reasons))
+        return cls(plan.tier, reasons, plan.warnings, Measures.of(before), Measures.of(after), round(elapsed_s, 3))
+
+    @property
+    def speed(self) -> float:
+        """Seconds of video made in a second."""
+        return round(self.after.duration_s / max(self.elapsed_s, 1e-3), 2)
+
+    def as_data(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        data = asdict(self)
+        return {**data, "reasons": list(self.reasons), "warnings": list(self.warnings), "speed": self.speed}
+
+    def table(self) -> list[str]:
+        """Lines for a log."""
+        rows = [("", "source", "result"), *zip(_ROWS, _cells(self.before), _cells(self.after), strict=True)]
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return [
+            f"Tier {self.tier}, {self.elapsed_s:.1f} s, {self.speed:g} times real time",
+            *(f"because of {reason}" for reason in self.reasons),
+            *(f"warning: {warning}" for warning in self.warnings),
+            *lines,
+        ]
+
+
+_ROWS = ("container", "size", "duration", "picture", "video", "sound")
+
+
+def _cells(measures: Measures) -> tuple[str, ...]:
+    sound = f"{measures.audio_codec}, {measures.audio_kbps} kb/s, {measures.sample_rate_hz} Hz, {measures.channels} ch"
+    return (
+        measures.container,
+        f"{measures.size_bytes / 1e6:.2f} MB",
+        f"{measures.duration_s:.2f} s",
+        f"{measures.columns}x{measures.rows}, {measures.fps:g} fps",
+        f"{measures.video_codec}, {measures.video_kbps:,} kb/s",
+        "none" if measures.audio_codec is None else sound,
+    )
