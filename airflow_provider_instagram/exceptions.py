@@ -16,12 +16,11 @@ class InstagramError(Exception):
     :param fbtrace_id: Meta's id of the failed call, which Meta's support asks for.
     :param user_message: Meta's own words for the account's owner.
     :param retry_after: How long to wait before another try, where that is known.
+    :param outcome_unknown: Whether what was asked for may have happened although it was not confirmed.
     """
 
     #: Whether the same thing, tried again later, can succeed.
     retryable: ClassVar[bool] = False
-    #: Whether what was asked for may have happened although it was not confirmed.
-    outcome_unknown: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -33,6 +32,7 @@ class InstagramError(Exception):
         fbtrace_id: str | None = None,
         user_message: str | None = None,
         retry_after: timedelta | None = None,
+        outcome_unknown: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -42,6 +42,7 @@ class InstagramError(Exception):
         self.fbtrace_id = fbtrace_id
         self.user_message = user_message
         self.retry_after = retry_after
+        self.outcome_unknown = outcome_unknown
 
     def __str__(self) -> str:
         parts = [self.message]
@@ -65,6 +66,7 @@ class InstagramError(Exception):
             "fbtrace_id": self.fbtrace_id,
             "user_message": self.user_message,
             "retry_after_s": None if self.retry_after is None else self.retry_after.total_seconds(),
+            "outcome_unknown": self.outcome_unknown,
         }
 
     @staticmethod
@@ -79,6 +81,7 @@ class InstagramError(Exception):
             fbtrace_id=data["fbtrace_id"],
             user_message=data["user_message"],
             retry_after=None if seconds is None else timedelta(seconds=seconds),
+            outcome_unknown=data["outcome_unknown"],
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -132,7 +135,8 @@ class TransientError(InstagramError):
 class OutcomeUnknownError(InstagramError):
     """The post may or may not be live, and no reading of the account can tell. Never repeated automatically."""
 
-    outcome_unknown = True
+    def __init__(self, message: str, **known: Any) -> None:
+        super().__init__(message, **{"outcome_unknown": True, **known})
 
 
 class TranscodeError(InstagramError):

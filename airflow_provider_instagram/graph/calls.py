@@ -1,0 +1,185 @@
+"""Each endpoint that we use as a value: method, path, parameters, and how to read the answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph.models import (
+    Account,
+    Container,
+    ContainerStatus,
+    Media,
+    MediaPage,
+    PublishingLimit,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+T = TypeVar("T")
+
+_MEDIA_FIELDS = "id,permalink,shortcode,caption,timestamp,media_type,media_product_type,username"
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One request to the Graph API, and how to read its answer.
+
+    :param action: What it does, as the end of "cannot …", for error texts.
+    :param method: HTTP method.
+    :param path: Path below the API version, or below the host where ``versioned`` is False.
+    :param params: Query of a GET, form of a POST; may hold secrets.
+    :param read: Makes the answer's JSON object into a value; raises ValueError when it is not what was promised.
+    :param safe: Whether it may be sent again without asking: it changes nothing.
+    :param versioned: Whether the path stands below the API version; the OAuth endpoints have none.
+    :param bearer: Whether the client's token goes along in the ``Authorization`` header.
+    :param host: Another base URL than the client's, for the login endpoints.
+    """
+
+    action: str
+    method: Literal["GET", "POST"]
+    path: str
+    params: Mapping[str, str] = field(repr=False)
+    read: Callable[[Mapping[str, Any]], T]
+    safe: bool
+    versioned: bool = True
+    bearer: bool = True
+    host: str | None = None
+
+
+def account() -> Call[Account]:
+    """Whose token this is. Source: Meta, Instagram API with Instagram Login, /me."""
+    params = {"fields": "user_id,username,account_type"}
+    return Call("read the account", "GET", "me", params, Account.read, safe=True)
+
+
+def create_container(
+    ig_user_id: str,
+    *,
+    media_type: str = "REELS",
+    video_url: str | None = None,
+    upload_type: Literal["resumable"] | None = None,
+    caption: str | None = None,
+    thumb_offset: int | None = None,
+    cover_url: str | None = None,
+    share_to_feed: bool | None = None,
+    location_id: str | None = None,
+    collaborators: Sequence[str] | None = None,
+    user_tags: Sequence[str] | None = None,
+    audio_name: str | None = None,
+    trial_graduation: Literal["MANUAL", "SS_PERFORMANCE"] | None = None,
+    is_ai_generated: bool | None = None,
+) -> Call[Container]:
+    """Make a container for a video. Source: Meta, IG User Media reference.
+
+    :param ig_user_id: The account that will post it.
+    :param media_type: REELS for every single video, in the feed or not.
+    :param video_url: Where Instagram fetches the video; leave out for an upload.
+    :param upload_type: ``resumable`` when the bytes are sent afterwards.
+    :param caption: Text of the post; up to 2,200 characters, 30 hashtags, 20 mentions.
+    :param thumb_offset: The frame shown as cover, in milliseconds from the start.
+    :param cover_url: A JPEG up to 8 MB as cover; wins over ``thumb_offset``.
+    :param share_to_feed: Whether the reel shows in the feed as well.
+    :param location_id: Id of a Page that has a location.
+    :param collaborators: User names of up to three accounts asked to share the post.
+    :param user_tags: User names to tag.
+    :param audio_name: Name of the reel's original sound.
+    :param trial_graduation: Makes it a trial reel, and says how it is shown to followers later.
+    :param is_ai_generated: Whether to label the video as made with AI.
+    :return: The call, whose answer is the container.
+    """
+    params = _params(
+        media_type=media_type,
+        video_url=video_url,
+        upload_type=upload_type,
+        caption=caption,
+        thumb_offset=thumb_offset,
+        cover_url=cover_url,
+        share_to_feed=share_to_feed,
+        location_id=location_id,
+        collaborators=list(collaborators) if collaborators else None,
+        user_tags=[{"username": name} for name in user_tags] if user_tags else None,
+        audio_name=audio_name,
+        trial_params={"graduation_strategy": trial_graduation} if trial_graduation else None,
+        is_ai_generated=is_ai_generated,
+    )
+    path = f"{_id(ig_user_id, 'Instagram user id')}/media"
+    return Call("create the container", "POST", path, params, Container.read, safe=False)
+
+
+def container_status(container_id: str) -> Call[ContainerStatus]:
+    """Where Meta's processing of a container stands. Source: Meta, IG Container reference."""
+    params = {"fields": "status_code,status,video_status"}
+    path = _id(container_id, "container id")
+    return Call(f"read container {path}", "GET", path, params, ContainerStatus.read, safe=True)
+
+
+def publish(ig_user_id: str, creation_id: str) -> Call[str]:
+    """Make a finished container a post; the answer is the media id. Source: Meta, IG User Media Publish reference."""
+    params = {"creation_id": _id(creation_id, "container id")}
+    path = f"{_id(ig_user_id, 'Instagram user id')}/media_publish"
+    action = f"publish container {creation_id}"
+    return Call(action, "POST", path, params, lambda data: Media.read(data).id, safe=False)
+
+
+def publishing_limit(ig_user_id: str) -> Call[PublishingLimit]:
+    """How many posts the account may still publish. Source: Meta, IG User Content Publishing Limit reference."""
+    params = {"fields": "quota_usage,config"}
+    path = f"{_id(ig_user_id, 'Instagram user id')}/content_publishing_limit"
+    return Call("read the publishing limit", "GET", path, params, PublishingLimit.read, safe=True)
+
+
+def media(media_id: str) -> Call[Media]:
+    """Read a post, its permalink above all. Source: Meta, IG Media reference."""
+    path = _id(media_id, "media id")
+    return Call(f"read media {path}", "GET", path, {"fields": _MEDIA_FIELDS}, Media.read, safe=True)
+
+
+def media_list(
+    ig_user_id: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: str | None = None,
+    limit: int | None = None,
+) -> Call[MediaPage]:
+    """A page of the account's posts, newest first. Source: Meta, IG User Media reference.
+
+    :param ig_user_id: The account.
+    :param since: Earliest time of publication, with a time zone.
+    :param until: Latest time of publication, with a time zone.
+    :param after: ``after`` of the page before this one.
+    :param limit: Posts on a page, 1-100; Meta's default is 25.
+    """
+    params = _params(
+        fields=_MEDIA_FIELDS,
+        since=int(since.timestamp()) if since else None,
+        until=int(until.timestamp()) if until else None,
+        after=after,
+        limit=limit,
+    )
+    path = f"{_id(ig_user_id, 'Instagram user id')}/media"
+    return Call("list the account's media", "GET", path, params, MediaPage.read, safe=True)
+
+
+def _id(value: str, what: str) -> str:
+    """Ids become part of a path, so nothing but one may get there."""
+    if not (value.isascii() and value.isdigit()):
+        raise ValidationError(
+            f"The {what} {value[:40]!r} is not an id of Instagram.",
+            hint="Ids are decimal numbers such as 17841400000000001.",
+        )
+    return value
+
+
+def _params(**values: str | int | bool | Sequence[Any] | Mapping[str, str] | None) -> dict[str, str]:
+    """Leave out what is not set; lists and objects travel as JSON text inside a form."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in values.items()
+        if value is not None
+    }

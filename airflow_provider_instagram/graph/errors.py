@@ -1,0 +1,346 @@
+"""What Instagram's refusals mean: the table of error codes, and the way from an answer to an exception.
+
+Source: Meta, Instagram Platform error codes and Graph API error handling. The HTTP status is 400 for almost everything,
+``type`` is OAuthException for all kinds and ``is_transient`` is false on errors that pass, so only code and subcode
+decide.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.exceptions import (
+    AuthenticationError,
+    ContainerExpiredError,
+    InstagramError,
+    MediaRejectedError,
+    NotReadyError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    QuotaExhaustedError,
+    RateLimitError,
+    TransientError,
+)
+from airflow_provider_instagram.graph.redaction import redact
+from airflow_provider_instagram.graph.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Subcodes from here on mean one thing whatever code they come with; smaller ones only together with theirs.
+_FIRST_UNIQUE_SUBCODE: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one row of Meta's table means to us.
+
+    :param code: Meta's error code; None where a subcode is seen on containers only.
+    :param subcode: Meta's error subcode; None stands for any other one and for none.
+    :param error: The exception it becomes.
+    :param meaning: What happened, in words.
+    :param hint: What a person can do about it.
+    :param after: How soon another try makes sense.
+    :param may_have_happened: Whether a change that is answered this way may be in effect all the same.
+    :param new_containers: How many new containers are worth making when one ends this way.
+    """
+
+    code: int | None
+    subcode: int | None
+    error: type[InstagramError]
+    meaning: str
+    hint: str
+    after: timedelta | None = None
+    may_have_happened: bool = False
+    new_containers: int = 0
+
+
+_RECONNECT: Final = "Connect the account again and put the new token into the Airflow connection."
+_GRANT: Final = (
+    "Connect the account again with the scopes instagram_business_basic and instagram_business_content_publish, "
+    "and check that the Meta app may use them."
+)
+_SLOW_DOWN: Final = "Wait before calling again: calling on while throttled makes the wait longer."
+_LATER: Final = "This passes: try again later."
+_TRANSCODE: Final = "Run the video through TranscodeOperator first."
+_FETCH: Final = (
+    "The URL must be public, ASCII, final (no redirect), served with a video content type and Range support, and stay "
+    'alive for 24 hours. Or send the bytes instead: upload="file".'
+)
+_NEW_CONTAINER: Final = "Clear the create task and those downstream of it: that makes a new container."
+_PARAMETER: Final = "Correct the parameters of the create task and clear it."
+
+_BAD_PARAMETER: Final = {
+    2207023: "The media type is not known",
+    2207028: "The carousel's children are not valid",
+    2207035: "The product tags are not valid",
+    2207036: "A photo needs a position for each of its tags",
+    2207037: "A product tag cannot be used",
+    2207040: "Too many accounts or products are tagged",
+    2207089: "Single videos are posted as reels: media_type VIDEO is refused",
+}
+_FAILED_ON_CONTAINER: Final = {
+    2207076: "The video could not be processed",
+    2207077: "The video could not be processed",
+    2207082: "The media could not be uploaded",
+    2207085: "The video could not be processed",
+    1363008: "The video could not be processed",
+}
+
+RULES: Final = (
+    Rule(190, None, AuthenticationError, "The access token is expired, revoked or malformed", _RECONNECT),
+    Rule(102, None, AuthenticationError, "The session has ended", _RECONNECT),
+    *(
+        Rule(code, None, PermissionDeniedError, "A permission or a capability of the app is missing", _GRANT)
+        for code in (3, 10, *range(200, 300))
+    ),
+    *(Rule(code, None, RateLimitError, "Too many calls", _SLOW_DOWN) for code in (4, 17, 32, 341, 613)),
+    Rule(80002, None, RateLimitError, "The account has used up its calls", _SLOW_DOWN),
+    Rule(
+        4,
+        2207051,
+        PermissionDeniedError,
+        "Instagram restricts this activity as suspected spam, which it may say of a post that is live",
+        "Look at the account in the Instagram app before trying again.",
+        may_have_happened=True,
+    ),
+    Rule(
+        9,
+        2207042,
+        QuotaExhaustedError,
+        "The account has used up its posts of the last 24 hours",
+        "Publish the same container again once there is room; it stays good for 24 hours from its making.",
+    ),
+    *(
+        Rule(
+            9007,
+            subcode,
+            NotReadyError,
+            "The container is not ready to be published",
+            "Publish it again in some seconds.",
+            after=timedelta(seconds=5),
+        )
+        for subcode in (2207027, 2207055, None)
+    ),
+    *(
+        Rule(
+            24,
+            subcode,
+            NotReadyError,
+            "The container is not found: expired, or not visible yet",
+            f"When this lasts more than two minutes, the container is gone. {_NEW_CONTAINER}",
+            after=timedelta(seconds=30),
+            new_containers=1,
+        )
+        for subcode in (2207006, 2207008)
+    ),
+    Rule(-2, 2207020, ContainerExpiredError, "The container's media has expired", _NEW_CONTAINER, new_containers=3),
+    Rule(-2, 2207003, MediaRejectedError, "Fetching the video took too long", _FETCH, new_containers=3),
+    *(
+        Rule(-1, subcode, TransientError, meaning, _LATER, may_have_happened=True, new_containers=3)
+        for subcode, meaning in (
+            (2207001, "Instagram's server failed"),
+            (2207032, "Instagram could not make the media"),
+            (2207053, "The upload failed at Instagram's end"),
+            (None, "Instagram failed"),
+        )
+    ),
+    *(
+        Rule(code, None, TransientError, "Instagram failed or is out of service", _LATER, may_have_happened=True)
+        for code in (1, 2)
+    ),
+    Rule(352, 2207026, MediaRejectedError, "The format of the video is not supported", _TRANSCODE),
+    Rule(9004, 2207052, MediaRejectedError, "The video could not be fetched from its URL", _FETCH, new_containers=1),
+    *(
+        Rule(None, subcode, MediaRejectedError, meaning, _TRANSCODE, new_containers=1)
+        for subcode, meaning in _FAILED_ON_CONTAINER.items()
+    ),
+    Rule(
+        None,
+        2207081,
+        PermissionDeniedError,
+        "The account may not post trial reels",
+        "Leave trial_graduation out, or use an account that has the feature.",
+    ),
+    Rule(
+        25,
+        2207050,
+        PermissionDeniedError,
+        "The account is restricted or inactive",
+        "Open the Instagram app, sign in to the account and do what it asks.",
+    ),
+    Rule(36004, 2207010, MediaRejectedError, "The caption is too long", "At most 2,200 characters, 30 hashtags, 20 @."),
+    Rule(1, 2207057, MediaRejectedError, "The cover's time is outside the video", "Choose a time inside the video."),
+    *(Rule(100, subcode, MediaRejectedError, meaning, _PARAMETER) for subcode, meaning in _BAD_PARAMETER.items()),
+    Rule(
+        100,
+        33,
+        NotReadyError,
+        "The object does not exist, is not visible yet, or belongs to another account",
+        "A fresh id can take minutes to be visible. Otherwise compare the Instagram user id with the token's account.",
+        after=timedelta(seconds=30),
+    ),
+    Rule(
+        368,
+        None,
+        PermissionDeniedError,
+        "The action is blocked for breaking a policy",
+        "Open the Instagram app and look at the account's status; the block may be temporary.",
+    ),
+    Rule(
+        506,
+        None,
+        OutcomeUnknownError,
+        "Instagram takes this for a duplicate post",
+        "Look whether the post is live before posting it again.",
+        may_have_happened=True,
+    ),
+)
+
+_EXACT: Final = {(rule.code, rule.subcode): rule for rule in RULES}
+_BY_SUBCODE: Final = {rule.subcode: rule for rule in RULES if (rule.subcode or 0) >= _FIRST_UNIQUE_SUBCODE}
+
+#: What the upload host's ``debug_info.type`` means. Source: Meta, resumable uploads.
+UPLOAD_RULES: Final[Mapping[str, tuple[type[InstagramError], str, str]]] = {
+    "NotAuthorizedError": (
+        PermissionDeniedError,
+        "The account may not send videos as an upload",
+        'Hand Instagram a link instead: upload="url", with the video at a public https address or in object storage.',
+    ),
+    "ProcessingFailedError": (MediaRejectedError, "Instagram could not process the uploaded video", _TRANSCODE),
+    "OffsetInvalidError": (TransientError, "The upload continued at another byte than Instagram expects", _LATER),
+    "PartialRequestError": (TransientError, "The upload ended before its last byte", _LATER),
+}
+
+
+def rule_for(code: int | None, subcode: int | None) -> Rule | None:
+    """Find what Meta's table says of an error.
+
+    :param code: Meta's error code, None when only a subcode is known, as on containers.
+    :param subcode: Meta's error subcode, where there is one.
+    :return: The most exact row, or None for a code that nobody has described.
+    """
+    return _EXACT.get((code, subcode)) or _BY_SUBCODE.get(subcode) or _EXACT.get((code, None))
+
+
+def error_from_answer(
+    action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool
+) -> InstagramError:
+    """Turn an answer that is not a success into the exception that says so.
+
+    :param action: What was asked for, as in "publish the container".
+    :param status: HTTP status of the answer.
+    :param headers: Headers of the answer.
+    :param body: The answer's body, whatever it holds.
+    :param changes: Whether the call changes something at Instagram, so that its outcome can be unknown.
+    :return: The exception, to be raised by the caller.
+    """
+    answer = _object(body)
+    if isinstance(error := answer.get("error"), dict):
+        return _graph_error(action, status, headers, error, changes=changes)
+    if isinstance(debug := answer.get("debug_info"), dict):
+        return _upload_error(action, status, debug)
+    if "error_message" in answer:
+        return AuthenticationError(
+            f"Instagram refused to {action}: {_words(answer.get('error_message'))}",
+            hint="Start the login again; a login code is good for one hour and one use.",
+            code=_integer(answer.get("code")),
+        )
+    return _bare_error(action, status, headers, body, changes=changes)
+
+
+def _graph_error(
+    action: str, status: int, headers: Mapping[str, str], error: Mapping[str, Any], *, changes: bool
+) -> InstagramError:
+    code, subcode = _integer(error.get("code")), _integer(error.get("error_subcode")) or None
+    said = _words(error.get("message"))
+    known: dict[str, Any] = {
+        "code": code,
+        "subcode": subcode,
+        "fbtrace_id": _words(error.get("fbtrace_id")) or None,
+        "user_message": _words(error.get("error_user_msg") or error.get("error_user_title")) or None,
+    }
+    rule = rule_for(code, subcode)
+    if rule is None:
+        failed = status >= 500
+        return (TransientError if failed else InstagramError)(
+            f"Instagram refused to {action}: {said or f'HTTP {status}'}",
+            hint=_LATER if failed else "This code is in no table of ours: look it up in Meta's error reference.",
+            outcome_unknown=changes and failed,
+            **known,
+        )
+    retry_after = rule.after
+    if issubclass(rule.error, RateLimitError):
+        retry_after = _hold_back(headers)
+    return rule.error(
+        f"Instagram refused to {action}: {rule.meaning}. It said: {said}"
+        if said
+        else f"Cannot {action}: {rule.meaning}.",
+        hint=rule.hint,
+        retry_after=retry_after,
+        outcome_unknown=changes and (rule.may_have_happened or status >= 500),
+        **known,
+    )
+
+
+def _upload_error(action: str, status: int, debug: Mapping[str, Any]) -> InstagramError:
+    kind, said = _words(debug.get("type")), _words(debug.get("message"))
+    passes = debug.get("retriable") is True or status >= 500
+    error, meaning, hint = UPLOAD_RULES.get(
+        kind,
+        (InstagramError, f"The upload host answered {kind or 'an error'}", 'Try again, or send a link: upload="url".'),
+    )
+    if passes and not issubclass(error, PermissionDeniedError):
+        error, hint = TransientError, _LATER
+    return error(f"Instagram refused to {action}: {meaning}. It said: {said or f'HTTP {status}'}", hint=hint)
+
+
+def _bare_error(action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool) -> InstagramError:
+    """Build the error of an answer that is not Meta's: a proxy's page, a redirect, a load balancer out of breath."""
+    said = _excerpt(body)
+    message = f"Cannot {action}: the answer was HTTP {status}{f' ({said})' if said else ''}."
+    if status == 429:
+        return RateLimitError(message, hint=_SLOW_DOWN, retry_after=_hold_back(headers))
+    if status >= 500:
+        return TransientError(message, hint=_LATER, outcome_unknown=changes)
+    if 300 <= status < 400:
+        hint = "Redirects are never followed with a token. Correct the host of the connection."
+        return InstagramError(message, hint=hint, outcome_unknown=changes)
+    hint = "This is not how Instagram answers: check the host of the connection, and any proxy between."
+    return InstagramError(message, hint=hint, outcome_unknown=changes and status < 300)
+
+
+def _hold_back(headers: Mapping[str, str]) -> timedelta | None:
+    usage = Usage.read(headers)
+    if usage and usage.regain:
+        return usage.regain
+    seconds = headers.get("Retry-After", "")
+    return timedelta(seconds=int(seconds)) if seconds.isascii() and seconds.isdigit() else None
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        data = json.loads(body)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _integer(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        return None
+
+
+def _words(value: object) -> str:
+    return redact(value).strip() if isinstance(value, str) else ""
+
+
+def _excerpt(body: bytes) -> str:
+    return " ".join(redact(body[:4000].decode(errors="replace")).split())[:120]

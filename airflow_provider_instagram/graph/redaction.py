@@ -1,0 +1,52 @@
+"""Keeps secrets out of logs and error texts."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Final
+
+_PARAMETER: Final = re.compile(
+    r"\b(access_token|input_token|fb_exchange_token|client_secret|app_secret|appsecret_proof|code)"
+    r"(=|%3D|[\"']\s*:\s*[\"'])([^&\s\"'<>\\]+)",
+    re.IGNORECASE,
+)
+_HEADER: Final = re.compile(r"\b(Bearer|OAuth)\s+[A-Za-z0-9._~+/=|-]{8,}")
+#: Tokens of Instagram Login start with IG, those of Facebook Login with EA.
+_TOKEN: Final = re.compile(r"\b(?:IG|EA)[A-Za-z0-9_-]{16,}")
+_LOGGERS: Final = (
+    "httpx",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+)
+
+
+def redact(text: str) -> str:
+    """Text without access tokens, app secrets and login codes, fit for a log.
+
+    :param text: Anything that may hold a URL, a header or an answer of Instagram.
+    :return: The same text with ``***`` in place of each secret.
+    """
+    text = _PARAMETER.sub(r"\1\2***", text)
+    text = _HEADER.sub(r"\1 ***", text)
+    return _TOKEN.sub("***", text)
+
+
+class _Redaction(logging.Filter):
+    """Rewrites each record before any handler sees it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), ()
+        return True
+
+
+_REDACTION: Final = _Redaction()
+
+
+def redact_http_logs() -> None:
+    """Make httpx and httpcore, which log whole URLs and answers, log them without secrets. Safe to call again."""
+    for name in _LOGGERS:  # a filter acts on the logger that it is attached to, never on the children
+        logging.getLogger(name).addFilter(_REDACTION)
