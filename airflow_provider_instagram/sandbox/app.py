@@ -1,0 +1,131 @@
+"""The sandbox as one web application, on one port for all of Meta's hosts."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from airflow_provider_instagram.sandbox import control, graph, login, pages, pipeline
+from airflow_provider_instagram.sandbox.clock import Clock
+from airflow_provider_instagram.sandbox.sandbox import Sandbox
+from airflow_provider_instagram.sandbox.state import (
+    DEFAULT_APP_ID,
+    DEFAULT_APP_SECRET,
+    DEFAULT_TOKEN,
+    DEFAULT_USER_ID,
+    DEFAULT_USERNAME,
+    Account,
+    Switches,
+)
+from airflow_provider_instagram.sandbox.upload import upload
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from airflow_provider_instagram.sandbox.pipeline import Handler
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a sandbox starts.
+
+    :param folder: Where media and, when it is to survive, the state are kept.
+    :param keep: Whether the state is written to the folder and read again at the next start.
+    :param user_id: The first account's Instagram user id.
+    :param username: The first account's name.
+    :param token: The first account's long-lived token.
+    :param app_id: The Meta app that may log people in.
+    :param app_secret: Its secret.
+    :param switches: How it answers where Meta leaves a choice.
+    """
+
+    folder: Path
+    keep: bool = False
+    user_id: str = DEFAULT_USER_ID
+    username: str = DEFAULT_USERNAME
+    token: str = DEFAULT_TOKEN
+    app_id: str = DEFAULT_APP_ID
+    app_secret: str = DEFAULT_APP_SECRET
+    switches: Switches = field(default_factory=Switches)
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
+    """Build a sandbox.
+
+    :param settings: How it starts.
+    :param clock: Its time; a simulation shares its own.
+    """
+    first = Account(user_id=settings.user_id, username=settings.username)
+    sandbox = Sandbox.open(
+        settings.folder,
+        keep=settings.keep,
+        first=first,
+        token=settings.token,
+        app_id=settings.app_id,
+        app_secret=settings.app_secret,
+        switches=settings.switches,
+        clock=clock or Clock(),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        sandbox.processor.resume()
+        yield
+        await sandbox.close()
+
+    app = FastAPI(title="Instagram sandbox", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.sandbox = sandbox
+    app.include_router(control.router(sandbox))
+    _add_pages(app, sandbox)
+    _add_operation(app, sandbox, "POST", "/ig-api-upload/{version}/{container_id}", "upload", upload)
+    _add_operation(app, sandbox, "GET", "/oauth/authorize", "authorize", login.authorize)
+    _add_operation(app, sandbox, "POST", "/oauth/authorize", "decide", login.decide)
+    _add_operation(app, sandbox, "POST", "/oauth/access_token", "exchange_code", login.exchange_code)
+
+    async def rest(request: Request, path: str) -> Response:
+        return await graph.endpoint(sandbox, request, path)
+
+    app.add_api_route("/{path:path}", rest, methods=["GET", "POST", "PUT", "DELETE", "HEAD"], include_in_schema=False)
+    return app
+
+
+def _add_operation(app: FastAPI, sandbox: Sandbox, method: str, path: str, name: str, handler: Handler) -> None:
+    async def endpoint(request: Request) -> Response:
+        return await pipeline.run(sandbox, request, name, handler)
+
+    app.add_api_route(path, endpoint, methods=[method], include_in_schema=False, response_model=None)
+
+
+def _add_pages(app: FastAPI, sandbox: Sandbox) -> None:
+    @app.get("/", response_model=None)
+    async def home(request: Request) -> Response:
+        if "ids" in request.query_params:
+            return await graph.endpoint(sandbox, request, "")
+        return pages.profile(sandbox, request, None)
+
+    @app.get("/u/{username}/", response_model=None)
+    async def profile(request: Request, username: str) -> Response:
+        return pages.profile(sandbox, request, username)
+
+    @app.get("/{kind}/{shortcode}/", response_model=None)
+    async def post(request: Request, kind: str, shortcode: str) -> Response:
+        if kind not in {"reel", "p"}:
+            return await graph.endpoint(sandbox, request, f"{kind}/{shortcode}")
+        return pages.post_page(sandbox, request, shortcode)
+
+    @app.get("/_static/{name}", response_model=None)
+    async def static(name: str) -> Response:
+        return pages.static_file(name)
+
+    @app.api_route("/media/{name}", methods=["GET", "HEAD"], response_model=None)
+    async def media(name: str) -> Response:
+        return pages.media_file(sandbox, name)
+
+    @app.get("/favicon.ico", response_model=None)
+    async def favicon() -> Response:
+        return Response(status_code=204)

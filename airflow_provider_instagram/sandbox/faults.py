@@ -1,0 +1,92 @@
+"""Disturbances on purpose: which call, before or after it took effect, and what the caller sees of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+from starlette.responses import JSONResponse, Response
+from typing_extensions import Self
+
+from airflow_provider_instagram.sandbox.errors import BadGatewayError, GraphError
+from airflow_provider_instagram.sandbox.state import Record
+
+
+class Fault(Record):
+    """One disturbance.
+
+    The effect of a call and its answer are apart: ``when="before"`` keeps the call from taking effect, ``"after"``
+    lets it, and spoils the answer only. So ``publish`` with ``drop`` and ``after`` is a post whose answer was lost.
+
+    :param operation: Which calls, by the journal's name; ``*`` for all.
+    :param nth: The first call that is hit, counted from the fault's planning.
+    :param times: How many calls in a row are hit; 0 for all that follow.
+    :param when: Before or after the call takes effect.
+    :param drop: Close the connection instead of answering.
+    :param delay_s: Wait so long (real time) before the call, or before its answer.
+    :param code: Answer with this code of the Graph API.
+    :param subcode: Its subcode.
+    :param status: Answer with this HTTP status and ``body``.
+    :param body: The JSON body for it.
+    :param html: Answer with the HTML page of a 502.
+    :param cut_after_bytes: Of an upload: take so many bytes, then close the connection.
+    :param account: Only calls by this account.
+    """
+
+    operation: str
+    nth: int = Field(default=1, ge=1)
+    times: int = Field(default=1, ge=0)
+    when: Literal["before", "after"] = "before"
+    drop: bool = False
+    delay_s: float = Field(default=0.0, ge=0, le=600)
+    code: int | None = None
+    subcode: int | None = None
+    status: int | None = Field(default=None, ge=200, le=599)
+    body: dict[str, Any] | None = None
+    html: bool = False
+    cut_after_bytes: int | None = Field(default=None, ge=0)
+    account: str | None = None
+    seen: int = 0
+    hits: int = 0
+
+    @model_validator(mode="after")
+    def _one_disturbance(self) -> Self:
+        ways = [self.drop, self.code is not None, self.status is not None, self.html, self.cut_after_bytes is not None]
+        if sum(ways) > 1 or not (any(ways) or self.delay_s):
+            raise ValueError("a fault is one of drop, code, status, html, cut_after_bytes, or a delay_s")
+        if self.cut_after_bytes is not None and self.operation != "upload":
+            raise ValueError("cut_after_bytes belongs to the operation upload")
+        return self
+
+    def take(self, operation: str, account: str | None) -> bool:
+        """Count a call, and say whether this fault hits it."""
+        if self.operation not in {operation, "*"} or self.account not in {None, account}:
+            return False
+        self.seen += 1
+        if self.seen < self.nth or (self.times and self.seen >= self.nth + self.times):
+            return False
+        self.hits += 1
+        return True
+
+    @property
+    def replaces_answer(self) -> bool:
+        """Whether the caller gets an answer of the fault's own."""
+        return self.code is not None or self.status is not None or self.html
+
+    def answer(self) -> Response:
+        """Return the answer that the caller gets instead of the true one."""
+        if self.html:
+            return BadGatewayError().response()
+        if self.code is not None:
+            return GraphError(self.code, self.subcode).response()
+        return JSONResponse(self.body or {}, self.status or 500)
+
+    def describe(self) -> str:
+        """Name the disturbance for the journal."""
+        if self.drop or self.cut_after_bytes is not None:
+            what = "drop" if self.drop else f"cut after {self.cut_after_bytes} bytes"
+        elif self.replaces_answer:
+            what = "html" if self.html else f"{self.code or self.status}/{self.subcode or ''}".rstrip("/")
+        else:
+            what = f"delay {self.delay_s:g} s"
+        return f"{what} {self.when}"

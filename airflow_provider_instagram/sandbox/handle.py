@@ -1,0 +1,246 @@
+"""A sandbox in the hands of a test: started as a process, driven over its control routes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import httpx
+
+from airflow_provider_instagram.sandbox.state import DEFAULT_APP_ID, DEFAULT_APP_SECRET, DEFAULT_TOKEN, DEFAULT_USER_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+START_LIMIT_S: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxPost:
+    """A post as it really is, whether or not the API shows it yet."""
+
+    media_id: str
+    user_id: str
+    container_id: str | None
+    caption: str
+    permalink: str
+    published_at: datetime
+    visible: bool
+    share_to_feed: bool
+
+
+class SandboxHandle:
+    """A running sandbox.
+
+    :param url: Its base URL.
+    :param token: The access token of its first account.
+    :param user_id: The Instagram user id of its first account.
+    """
+
+    def __init__(self, url: str, token: str = DEFAULT_TOKEN, user_id: str = DEFAULT_USER_ID) -> None:
+        self.url = url
+        self.token = token
+        self.user_id = user_id
+        self.app_id = DEFAULT_APP_ID
+        self.app_secret = DEFAULT_APP_SECRET
+        self._http = httpx.Client(base_url=url, timeout=120, trust_env=False)
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """The Airflow connection to this sandbox, as ``AIRFLOW_CONN_…`` takes it in JSON."""
+        return {
+            "conn_type": "instagram",
+            "login": self.user_id,
+            "password": self.token,
+            "host": self.url,
+            "extra": {"app_id": self.app_id, "app_secret": self.app_secret, "oauth_host": self.url},
+        }
+
+    @property
+    def posts(self) -> list[SandboxPost]:
+        """All posts that were really made through the API, oldest first, also those it does not show yet."""
+        rows = [row for row in reversed(self._control("GET", "posts")) if row["container_id"] is not None]
+        return [
+            SandboxPost(
+                **row
+                | {
+                    "permalink": self.url + row["permalink"],
+                    "published_at": datetime.fromisoformat(row["published_at"]),
+                }
+            )
+            for row in rows
+        ]
+
+    @property
+    def containers(self) -> list[dict[str, Any]]:
+        """All containers as they really are: status_code, subcode, reason, bytes_received, post_ids and more."""
+        return list(self._control("GET", "containers"))
+
+    @property
+    def truth(self) -> dict[str, dict[str, int]]:
+        """The number of real posts, ``per_container`` and ``per_caption``."""
+        return dict(self._control("GET", "truth"))
+
+    def journal(self, operation: str | None = None, **only: str | int) -> list[dict[str, Any]]:
+        """Return the calls that reached the sandbox, in order.
+
+        :param operation: ``create``, ``upload``, ``status``, ``publish``, ``media``, ``media_list``, ``limit``,
+            ``account``, ``many``, ``refresh``, ``exchange_code``, ``exchange_token``, ``authorize``, ``decide``,
+            ``unknown``; None for all.
+        :param only: ``account``, ``container_id``, or ``after`` (a number of the journal).
+        """
+        chosen: dict[str, str | int] = {"operation": operation} if operation else {}
+        return list(self._control("GET", "journal", params=chosen | only))
+
+    def calls(self, operation: str | None = None) -> int:
+        """Return how many calls of an operation reached the sandbox."""
+        return len(self.journal(operation))
+
+    def fail(
+        self,
+        operation: str,
+        code: int | None = None,
+        subcode: int | None = None,
+        *,
+        drop: Literal["before", "after"] | None = None,
+        when: Literal["before", "after"] = "before",
+        nth: int = 1,
+        times: int = 1,
+        **more: Any,
+    ) -> None:
+        """Disturb calls to come.
+
+        ``sandbox.fail("publish", drop="after")`` makes a post whose answer is lost.
+
+        :param operation: Which calls, as in :meth:`journal`; ``*`` for all.
+        :param code: Answer with this error code of the Graph API.
+        :param subcode: Its subcode.
+        :param drop: Close the connection before or after the call took effect.
+        :param when: For the other disturbances: before or after the effect.
+        :param nth: The first call that is hit.
+        :param times: How many calls are hit in a row; 0 for all that follow.
+        :param more: ``delay_s``, ``html=True``, ``status`` with ``body``, ``cut_after_bytes``, ``account``.
+        """
+        fault = {"operation": operation, "code": code, "subcode": subcode, "nth": nth, "times": times, **more}
+        self._control("POST", "faults", json=fault | {"drop": drop is not None, "when": drop or when})
+
+    def process_next(self, *, times: int = 1, **processing: Any) -> None:
+        """Say how the next containers are processed.
+
+        :param times: How many containers.
+        :param processing: ``after_s``, ``after_polls``, ``never``, ``outcome`` (``inspected``, ``finished``, ``error``,
+            ``phase_error``, ``download_failed``), ``subcode``.
+        """
+        self._control("POST", "processing", json={"processing": processing, "times": times})
+
+    def switch(self, **switches: Any) -> None:
+        """Set how the sandbox answers where Meta leaves a choice; see the table of switches in the documentation."""
+        self._control("PATCH", "switches", json=switches)
+
+    def advance(self, how_far: timedelta | float) -> None:
+        """Move the sandbox's clock forward, once the work on media that has begun is done.
+
+        :param how_far: A duration, or seconds.
+        """
+        seconds = how_far.total_seconds() if isinstance(how_far, timedelta) else how_far
+        self._control("POST", "clock", json={"seconds": seconds})
+
+    def settle(self) -> None:
+        """Wait until the work on media that has begun is done."""
+        self._control("POST", "settle")
+
+    def now(self) -> float:
+        """Return the sandbox's time in seconds since the epoch."""
+        return float(self._control("GET", "clock")["now"])
+
+    def add_account(self, user_id: str, username: str, **more: Any) -> str:
+        """Open another account and return its token.
+
+        :param more: ``token``, ``resumable``, ``trial_reels``, ``restricted``, ``account_type``.
+        """
+        return str(self._control("POST", "accounts", json={"user_id": user_id, "username": username} | more)["token"])
+
+    def change_account(self, user_id: str, **changes: Any) -> None:
+        """Change an account: ``resumable``, ``trial_reels``, ``restricted``, ``account_type``."""
+        self._control("PATCH", f"accounts/{user_id}", json=changes)
+
+    def add_token(self, user_id: str, **more: Any) -> str:
+        """Issue a token: ``token``, ``long_lived``, ``age_s``, ``scopes``."""
+        return str(self._control("POST", "tokens", json={"user_id": user_id} | more)["token"])
+
+    def revoke(self, token: str, subcode: int = 460) -> None:
+        """Make a token answer 190 with this subcode from now on."""
+        self._control("POST", "tokens/revoke", json={"token": token, "subcode": subcode})
+
+    def add_foreign_post(self, caption: str, age_s: float = 0, user_id: str | None = None) -> str:
+        """Put a post on the profile as if made in the app, and return its media id."""
+        body = {"user_id": user_id or self.user_id, "caption": caption, "age_s": age_s}
+        return str(self._control("POST", "posts", json=body)["media_id"])
+
+    def reset(self) -> None:
+        """Return to the state of a new sandbox. The clock keeps its place."""
+        self._control("POST", "reset")
+
+    def close(self) -> None:
+        """Close the connections to the sandbox."""
+        self._http.close()
+
+    def _control(self, method: str, path: str, **request: Any) -> Any:
+        answer = self._http.request(method, f"/_sandbox/{path}", **request)
+        if answer.is_error:
+            raise ValueError(f"The sandbox refuses {method} /_sandbox/{path}: {answer.text}")
+        return answer.json()
+
+
+@contextmanager
+def sandbox_process(
+    *options: str, token: str = DEFAULT_TOKEN, user_id: str = DEFAULT_USER_ID
+) -> Iterator[SandboxHandle]:
+    """Run a sandbox in a process of its own, on a free port.
+
+    :param options: More options of ``python -m airflow_provider_instagram.sandbox``.
+    :param token: The first account's token; it goes by the environment, not by the command line.
+    :param user_id: The first account's Instagram user id.
+    """
+    with tempfile.TemporaryDirectory(prefix="instagram-sandbox-") as folder:
+        port_file = Path(folder) / "port"
+        command = [sys.executable, "-m", "airflow_provider_instagram.sandbox", "--port", "0"]
+        command += ["--port-file", str(port_file), "--account", user_id, *options]
+        environment = os.environ | {"INSTAGRAM_SANDBOX_TOKEN": token}
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        try:
+            handle = SandboxHandle(f"http://127.0.0.1:{_port(process, port_file)}", token, user_id)
+            try:
+                yield handle
+            finally:
+                handle.close()
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _port(process: subprocess.Popen[bytes], port_file: Path) -> int:
+    deadline = time.monotonic() + START_LIMIT_S
+    while not port_file.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"The sandbox did not start (exit code {process.returncode}); its message is on stderr.")
+        time.sleep(0.02)
+    return int(port_file.read_text())
+
+
+def connection_json(handle: SandboxHandle) -> str:
+    """Return the Airflow connection to a sandbox as text for the environment."""
+    return json.dumps(handle.connection)

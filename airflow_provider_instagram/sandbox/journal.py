@@ -1,0 +1,91 @@
+"""Every call that reached the sandbox, with what came of it, and no secret in it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import Field
+
+from airflow_provider_instagram.sandbox.state import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECRET: Final = frozenset(
+    {"access_token", "client_secret", "code", "appsecret_proof", "authorization", "fb_exchange_token", "state"}
+)
+
+
+class Entry(Record):
+    """One call. ``status`` is the HTTP status that the caller saw, None when it saw no answer."""
+
+    number: int
+    time: str
+    real_time: float
+    operation: str
+    method: str
+    path: str
+    account: str | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    container_id: str | None = None
+    media_id: str | None = None
+    status: int | None = None
+    outcome: str = "pending"  # ok, the failure's code, or what a fault made of it
+    effect: bool = False  # whether the call did what it asks for
+    fault: str | None = None
+    received_bytes: int | None = None
+    duration_ms: float = 0.0
+
+
+class Journal:
+    """The calls in the order in which they came."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.entries = entries
+        self._next = max((entry.number for entry in entries), default=0) + 1
+
+    def open(self, **facts: Any) -> Entry:
+        """Note a call that has just come in."""
+        entry = Entry(number=self._next, **facts)
+        self._next += 1
+        self.entries.append(entry)
+        return entry
+
+    def find(
+        self,
+        operation: str | None = None,
+        account: str | None = None,
+        container_id: str | None = None,
+        after: int = 0,
+    ) -> list[Entry]:
+        """Return the calls that match.
+
+        :param operation: Only calls of this operation.
+        :param account: Only calls by tokens of this account.
+        :param container_id: Only calls about this container.
+        :param after: Only calls with a higher number.
+        """
+        return [
+            entry
+            for entry in self.entries
+            if entry.number > after
+            and (operation is None or entry.operation == operation)
+            and (account is None or entry.account == account)
+            and (container_id is None or entry.container_id == container_id)
+        ]
+
+    def clear(self) -> None:
+        """Forget all calls."""
+        self.entries.clear()
+
+
+def redact(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the secrets out of parameters: tokens, codes, and what signs a link."""
+    return {name: "***" if name.lower() in SECRET else _without_query(value) for name, value in params.items()}
+
+
+def _without_query(value: Any) -> Any:
+    if isinstance(value, str) and re.match(r"https?://", value):
+        return re.sub(r"\?.*", "?***", value, flags=re.DOTALL)
+    return value

@@ -1,0 +1,191 @@
+"""What happens to every call of Meta's API: parameters, token, faults, journal, usage headers, in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from airflow_provider_instagram.sandbox.clock import iso_time
+from airflow_provider_instagram.sandbox.connections import drop_connection
+from airflow_provider_instagram.sandbox.errors import ApiError, GraphError
+from airflow_provider_instagram.sandbox.journal import Entry, redact
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.sandbox.sandbox import Sandbox
+    from airflow_provider_instagram.sandbox.state import Account, Token
+    from airflow_provider_instagram.sandbox.world import World
+
+
+@dataclass(slots=True)
+class Call:
+    """One call on its way through."""
+
+    sandbox: Sandbox
+    request: Request
+    params: dict[str, Any]
+    entry: Entry
+    cut_after_bytes: int | None = None
+
+    @property
+    def world(self) -> World:
+        """The little Instagram that is called."""
+        return self.sandbox.world
+
+    @property
+    def base_url(self) -> str:
+        """The sandbox's address as the caller wrote it."""
+        return str(self.request.base_url).rstrip("/")
+
+    def token_text(self) -> str | None:
+        """Return the access token, from the header or a parameter."""
+        scheme, _, token = self.request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return token.strip()
+        value = self.params.get("access_token")
+        return value if isinstance(value, str) else None
+
+    def enter(self, weight: int = 1) -> tuple[Account, Token]:
+        """Let a caller in by its token, and count the call.
+
+        :param weight: How many calls this one counts for.
+        """
+        token = self.world.authenticate(self.token_text())
+        self.entry.account = token.user_id
+        self.world.count_call(token.user_id, weight)
+        return self.world.accounts[token.user_id], token
+
+
+Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
+
+
+class DroppedError(Exception):
+    """The connection is to be closed without an answer."""
+
+
+async def run(sandbox: Sandbox, request: Request, operation: str, handler: Handler) -> Response:
+    """Take a call through faults, its handler and the journal.
+
+    :param sandbox: The sandbox that is called.
+    :param request: The HTTP request.
+    :param operation: The journal's name for what is asked.
+    :param handler: What does it.
+    """
+    began = time.perf_counter()
+    entry = sandbox.journal.open(
+        time=iso_time(sandbox.now),
+        real_time=time.time(),
+        operation=operation,
+        method=request.method,
+        path=request.url.path,
+    )
+    call = Call(sandbox, request, {}, entry)
+    try:
+        call.params = await _parameters(request) if operation != "upload" else {}
+        entry.params = redact(call.params)
+        entry.account = _owner(call)
+        response = await _disturbed(call, handler)
+    except ApiError as error:
+        entry.outcome = error.summary()
+        response = error.response()
+    except ClientDisconnect:
+        entry.outcome, response = "caller left", Response(status_code=499)
+    except DroppedError:
+        entry.outcome, response = "dropped", Response(status_code=499)
+        drop_connection(request.scope)
+        await asyncio.sleep(0)
+    entry.status = response.status_code if response.status_code != 499 else None
+    entry.duration_ms = round((time.perf_counter() - began) * 1000, 3)
+    sandbox.store.put("journal", f"{entry.number:012d}", entry)
+    sandbox.store.commit()
+    _add_usage(call, response)
+    return response
+
+
+async def _disturbed(call: Call, handler: Handler) -> Response:
+    entry = call.entry
+    hits = [fault for fault in call.sandbox.faults if fault.take(entry.operation, entry.account)]
+    entry.fault = ", ".join(fault.describe() for fault in hits) or None
+    for fault in hits:
+        if fault.when == "before":
+            await asyncio.sleep(fault.delay_s)
+            if fault.drop:
+                raise DroppedError
+            if fault.replaces_answer:
+                entry.outcome = "fault"
+                return fault.answer()
+        if fault.cut_after_bytes is not None:
+            call.cut_after_bytes = fault.cut_after_bytes
+    response = await handler(call)
+    entry.outcome, entry.effect = "ok", True
+    for fault in hits:
+        if fault.when == "after":
+            call.sandbox.store.commit()
+            await asyncio.sleep(fault.delay_s)
+            if fault.drop:
+                raise DroppedError
+            if fault.replaces_answer:
+                entry.outcome = "fault"
+                return fault.answer()
+    return response
+
+
+async def _parameters(request: Request) -> dict[str, Any]:
+    params: dict[str, Any] = dict(request.query_params)
+    if request.method != "POST":
+        return params
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await request.body()
+    if kind == "application/json" and body:
+        try:
+            sent = json.loads(body)
+        except ValueError:
+            raise GraphError(100, None, "(#100) The request body is not valid JSON") from None
+        if not isinstance(sent, dict):
+            raise GraphError(100, None, "(#100) The request body must be a JSON object")
+        params |= sent
+    elif kind in {"application/x-www-form-urlencoded", ""}:
+        params |= parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    else:
+        raise GraphError(100, None, f"(#100) Unsupported content type {kind}")
+    return params
+
+
+def _owner(call: Call) -> str | None:
+    text = call.token_text()
+    scheme, _, rest = call.request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "oauth":
+        text = rest.strip()
+    token = call.world.tokens.get(text or "")
+    return token.user_id if token else None
+
+
+def _add_usage(call: Call, response: Response) -> None:
+    account, way = call.entry.account, call.world.switches.usage_header
+    if account is None or way == "none" or call.entry.operation == "upload":
+        return
+    percent, minutes = call.world.usage(account)
+    if way == "app":
+        usage = {"call_count": percent, "total_time": percent // 4, "total_cputime": percent // 4}
+        response.headers["X-App-Usage"] = json.dumps(usage)
+        return
+    use = {
+        "type": "instagram",
+        "call_count": percent,
+        "total_cputime": percent // 4,
+        "total_time": percent // 4,
+        "estimated_time_to_regain_access": minutes,
+    }
+    response.headers["X-Business-Use-Case-Usage"] = json.dumps({account: [use]})
+
+
+def graph_json(body: Any) -> JSONResponse:
+    """Answer as the Graph API does: JSON, labelled as JavaScript's relative with a charset."""
+    return JSONResponse(body, media_type="application/json; charset=UTF-8")

@@ -1,0 +1,37 @@
+"""Pytest fixtures for authors of DAGs that publish to Instagram: a sandbox, and the Airflow connection to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+CONNECTION_VARIABLE = "AIRFLOW_CONN_INSTAGRAM_DEFAULT"
+
+
+@pytest.fixture(scope="session")
+def _instagram_sandbox_process() -> Iterator[SandboxHandle]:
+    """One sandbox process for all tests; each test gets it as new."""
+    from airflow_provider_instagram.sandbox.handle import sandbox_process
+
+    with sandbox_process("--processing-time", "0.2", "--visible-after", "1") as handle:
+        yield handle
+
+
+@pytest.fixture
+def instagram_sandbox(_instagram_sandbox_process: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> SandboxHandle:
+    """A new, empty Instagram on this machine, and the Airflow connection ``instagram_default`` to it.
+
+    Processing takes 0.2 s here, and a publish shows after 1 s: ``instagram_sandbox.switch(…)`` changes it.
+    """
+    from airflow_provider_instagram.sandbox.handle import connection_json
+
+    handle = _instagram_sandbox_process
+    handle.reset()
+    monkeypatch.setenv(CONNECTION_VARIABLE, connection_json(handle))
+    return handle

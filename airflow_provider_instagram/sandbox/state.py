@@ -1,0 +1,157 @@
+"""What the sandbox knows: accounts, tokens, containers, posts. Plain records; the rules are in ``world``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DEFAULT_USER_ID = "17841400000000001"
+DEFAULT_USERNAME = "sandbox_studio"
+DEFAULT_TOKEN = "IGAAsandboxStudioLongLivedToken00000000000000"  # noqa: S105 -- documented, opens a sandbox only
+DEFAULT_APP_ID = "990000000000001"
+DEFAULT_APP_SECRET = "sandbox-app-secret"  # noqa: S105 -- documented, opens a sandbox only
+
+Scope = Literal["instagram_business_basic", "instagram_business_content_publish"]
+Outcome = Literal["inspected", "finished", "error", "phase_error", "download_failed"]
+
+
+class Record(BaseModel):
+    """A record that is kept, and written to the state folder when there is one."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=False)
+
+
+class Processing(Record):
+    """How a container gets from its source to its end.
+
+    ``outcome`` ``inspected`` is what the inspection of the real video says; the others are forced. With ``never`` it
+    stays IN_PROGRESS until it expires; with ``after_polls`` time does not count, but the number of status reads does.
+    """
+
+    after_s: float | None = Field(default=None, ge=0)
+    after_polls: int | None = Field(default=None, ge=0)
+    never: bool = False
+    outcome: Outcome = "inspected"
+    subcode: int = 2207026
+
+
+class Account(Record):
+    """A professional account. ``resumable`` is whether its tokens may use the upload host."""
+
+    user_id: str = Field(pattern=r"^\d{15,20}$")
+    username: str = Field(pattern=r"^[A-Za-z0-9._]{1,30}$")
+    name: str = ""
+    account_type: Literal["BUSINESS", "MEDIA_CREATOR"] = "BUSINESS"
+    app_scoped_id: str = ""
+    resumable: bool = True
+    trial_reels: bool = True
+    restricted: bool = False
+
+
+class Token(Record):
+    """An access token: whose, how long it lives, what it may do. ``revoked`` is the subcode it answers with."""
+
+    token: str
+    user_id: str
+    issued_at: float
+    expires_at: float
+    long_lived: bool = True
+    scopes: list[str] = ["instagram_business_basic", "instagram_business_content_publish"]
+    revoked: int | None = None
+
+
+class LoginCode(Record):
+    """An authorization code of the login page: single use, one hour, one redirect URI."""
+
+    code: str
+    user_id: str
+    app_id: str
+    redirect_uri: str
+    scopes: list[str]
+    issued_at: float
+    used: bool = False
+
+
+class MediaFacts(Record):
+    """What the inspection of a video found. ``subcode`` is None when the video is fit for a reel."""
+
+    subcode: int | None = None
+    reason: str = ""
+    duration_ms: int = 0
+    width: int = 0
+    height: int = 0
+
+
+class Container(Record):
+    """A media container and where its processing stands."""
+
+    id: str
+    user_id: str
+    created_at: float
+    media_type: str
+    caption: str = ""
+    video_url: str | None = None
+    image_url: str | None = None
+    cover_url: str | None = None
+    thumb_offset_ms: int = 0
+    share_to_feed: bool | None = None
+    is_carousel_item: bool = False
+    children: list[str] = []
+    resumable: bool = False
+    file_size: int | None = None
+    processing: Processing = Processing()
+    source_at: float | None = None  # when the whole source was here
+    facts: MediaFacts | None = None  # None until the inspection is done
+    polls: int = 0
+    post_ids: list[str] = []
+    visible_at: float | None = None  # when the effect of the first publish shows
+    transfer_error: str | None = None
+
+
+class Post(Record):
+    """A post on the profile. ``container_id`` is None for one made by other means, in the app for example."""
+
+    id: str
+    user_id: str
+    container_id: str | None
+    caption: str
+    shortcode: str
+    published_at: float
+    visible_at: float
+    media_type: str = "VIDEO"
+    media_product_type: str = "REELS"
+    share_to_feed: bool = True
+    has_video: bool = False
+    has_cover: bool = False
+    width: int = 0
+    height: int = 0
+
+    @property
+    def path(self) -> str:
+        """Where the post's page is, as in its permalink."""
+        return f"/{'reel' if self.media_product_type == 'REELS' else 'p'}/{self.shortcode}/"
+
+
+class Switches(Record):
+    """How the sandbox answers where Meta leaves a choice or is silent, set to the harshest answer."""
+
+    processing: Processing = Processing(after_s=5.0)
+    visible_after_s: float = Field(default=10.0, ge=0, le=120)
+    republish: Literal["second_post", "error", "same_id"] = "second_post"
+    quota_total: int = Field(default=100, ge=0)
+    containers_per_24_h: int = Field(default=400, ge=0)
+    calls_per_24_h: int = Field(default=4800, ge=1)
+    regain_minutes: int | None = Field(default=None, ge=0)
+    usage_header: Literal["business", "app", "none"] = "business"
+    refresh_changes_token: bool = True
+    refresh_revokes_old: bool = True
+    login_answer: Literal["flat", "data"] = "flat"
+    me_answer: Literal["flat", "data"] = "flat"
+    expired_version: Literal["error", "upgrade"] = "error"
+    fresh_id_unknown_s: float = Field(default=0.0, ge=0, le=600)
+    not_ready_after_finished_s: float = Field(default=0.0, ge=0, le=120)
+    fetch_timeout_s: float = Field(default=20.0, gt=0, le=600)
+    require_range: bool = True
+    edit_lists: Literal["refuse", "accept"] = "refuse"
+    max_video_bytes: int = Field(default=300_000_000, ge=1)
