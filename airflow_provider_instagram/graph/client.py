@@ -1,0 +1,292 @@
+"""The two clients that send calls, sync and async, around one core."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import re
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import httpx
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
+from airflow_provider_instagram.graph import origin
+from airflow_provider_instagram.graph.errors import error_from_answer
+from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
+from airflow_provider_instagram.graph.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+    from datetime import timedelta
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from airflow_provider_instagram.graph.calls import Call
+
+T = TypeVar("T")
+
+API_VERSION: Final = "v26.0"
+_CONNECT_TIMEOUT_S: Final = 5.0
+_READ_TIMEOUT_S: Final = 60.0
+_ATTEMPTS: Final = 4
+_LONGEST_PAUSE_S: Final = 10.0
+#: How tokens of Facebook Login begin; their calls can be signed. Source: Meta, Securing Graph API calls.
+_FACEBOOK_LOGIN: Final = "EAA"
+#: Parameters that answers may echo.
+_SECRETS: Final = ("access_token", "client_secret", "code")
+
+_log = logging.getLogger(__name__)
+
+
+class _Core:
+    """Everything about a call that is the same whether its answer is awaited or not."""
+
+    def __init__(
+        self,
+        access_token: str | None,
+        *,
+        base_url: str = origin.INSTAGRAM,
+        api_version: str = API_VERSION,
+        app_secret: str | None = None,
+    ) -> None:
+        if access_token is not None and not re.fullmatch(r"[!-~]+", access_token):
+            raise ValidationError(
+                "The access token is empty or holds spaces or other characters that no token has.",
+                hint="Copy it again, alone and whole, into the password of the Airflow connection.",
+            )
+        if not re.fullmatch(r"v\d+\.\d+", api_version):
+            raise ValidationError(f"The API version {api_version!r} is none.", hint=f"An example: {API_VERSION}")
+        redact_http_logs()
+        self._access_token = access_token
+        self._base_url = origin.base_url(base_url)
+        self._api_version = api_version
+        self._app_secret = app_secret
+        #: What the last answer that told of it said of the account's allowance.
+        self.usage: Usage | None = None
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "headers": {"User-Agent": "airflow-provider-instagram", "Accept": "application/json"},
+            "timeout": httpx.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
+            "follow_redirects": False,
+            # a proxy has no business between this machine and itself, least of all with a token by plain http
+            "trust_env": not origin.is_loopback(httpx.URL(self._base_url).host),
+        }
+
+    def _request(self, http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
+        base = origin.base_url(call.host) if call.host else self._base_url
+        url = "/".join([base, self._api_version, call.path] if call.versioned else [base, call.path])
+        params, headers = dict(call.params), {}
+        if call.bearer:
+            token = self._token(call.action)
+            headers["Authorization"] = f"Bearer {token}"
+            if self._app_secret and token.startswith(_FACEBOOK_LOGIN):
+                proof = hmac.new(self._app_secret.encode(), token.encode(), hashlib.sha256)
+                params["appsecret_proof"] = proof.hexdigest()
+        if call.method == "GET":
+            return http.build_request("GET", url, params=params, headers=headers)
+        return http.build_request("POST", url, data=params, headers=headers)
+
+    def _token(self, action: str) -> str:
+        if self._access_token is None:
+            raise ValidationError(
+                f"Cannot {action}: there is no access token.",
+                hint="Put it into the password of the Airflow connection.",
+            )
+        return self._access_token
+
+    def _read(self, call: Call[T], response: httpx.Response) -> T:
+        self.usage = Usage.read(response.headers) or self.usage
+        try:
+            data = response.json()
+        except ValueError:
+            data = None
+        if not response.is_success or not isinstance(data, dict) or isinstance(data.get("error"), dict):
+            raise self._refusal(call.action, response, changes=not call.safe, params=call.params)
+        try:
+            return call.read(data)
+        except ValueError as error:
+            raise TransientError(
+                f"Cannot {call.action}: the answer is not what Instagram promises ({error}).",
+                hint="Try again later.",
+                outcome_unknown=not call.safe,
+            ) from None
+
+    def _refusal(
+        self, action: str, response: httpx.Response, *, changes: bool, params: Mapping[str, str] | None = None
+    ) -> InstagramError:
+        body = response.content
+        echoed = (self._access_token, self._app_secret, *((params or {}).get(name) for name in _SECRETS))
+        for secret in filter(None, echoed):
+            body = body.replace(secret.encode(), b"***")
+        return error_from_answer(action, response.status_code, response.headers, body, changes=changes)
+
+
+@contextmanager
+def _network(action: str, *, changes: bool) -> Iterator[None]:
+    """Make what the network does to a call an error that says whether the call can have arrived."""
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+        raise TransientError(
+            f"Cannot {action}: no connection to {error.request.url.host} ({_cause(error)}). Nothing was sent.",
+            hint="Check the host of the connection and the network.",
+        ) from error
+    except httpx.RequestError as error:
+        unknown = " It may have happened all the same." if changes else ""
+        raise TransientError(
+            f"Cannot {action}: the answer of {error.request.url.host} was lost ({_cause(error)}).{unknown}",
+            hint="Try again later." if not changes else None,
+            outcome_unknown=changes,
+        ) from error
+
+
+def _cause(error: httpx.RequestError) -> str:
+    return redact(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
+
+def _policy(call: Call[Any]) -> dict[str, Any]:
+    """Reads are repeated when what failed passes; changes never, since a lost answer is no sign of a lost call."""
+    return {
+        "stop": stop_after_attempt(_ATTEMPTS if call.safe else 1),
+        "wait": wait_random_exponential(max=_LONGEST_PAUSE_S),
+        "retry": retry_if_exception_type(TransientError),
+        "before_sleep": _announce,
+        "reraise": True,
+    }
+
+
+def _announce(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    pause_s = state.next_action.sleep if state.next_action else 0.0
+    _log.warning("%s Trying again in %.1f s (%d of %d).", error, pause_s, state.attempt_number + 1, _ATTEMPTS)
+
+
+class GraphClient(_Core):
+    """Sends calls, one after the other.
+
+    :param access_token: The account's token; None for logging in only.
+    :param base_url: Scheme, host and port of the Graph API.
+    :param api_version: Version of the Graph API, as in ``v26.0``.
+    :param app_secret: The Meta app's secret, with which calls of Facebook Login are signed.
+    :param sleep: Waits for a number of seconds.
+    :raises ValidationError: The token is none, or must not be sent to the base URL.
+    """
+
+    def __init__(
+        self,
+        access_token: str | None,
+        *,
+        base_url: str = origin.INSTAGRAM,
+        api_version: str = API_VERSION,
+        app_secret: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(access_token, base_url=base_url, api_version=api_version, app_secret=app_secret)
+        self.sleep = sleep
+        self._http = httpx.Client(**self._options())
+
+    def send(self, call: Call[T]) -> T:
+        """Send a call and read its answer.
+
+        :param call: What to do, one of :mod:`airflow_provider_instagram.graph.calls`.
+        :return: What the call promises.
+        :raises InstagramError: Instagram refused, or the network failed; ``outcome_unknown`` when it may have happened.
+        """
+        answer: T = Retrying(sleep=self.sleep, **_policy(call))(self._send_once, call)
+        return answer
+
+    def send_bytes(
+        self, uri: str, chunks: Iterable[bytes], *, offset: int, total_bytes: int, stall_timeout: timedelta
+    ) -> None:
+        """Stream the rest of a video to its container, in one request and without repeating it.
+
+        Source: Meta, IG User Media reference, resumable uploads.
+
+        :param uri: Upload URI as Instagram gave it.
+        :param chunks: The bytes from the offset to the end.
+        :param offset: Where they begin, in bytes from the start of the video.
+        :param total_bytes: Size of the whole video.
+        :param stall_timeout: How long nothing may move before the request is given up.
+        :raises ValidationError: The URI is not where a token may go; nothing was sent.
+        :raises InstagramError: The upload host refused, or the network failed.
+        """
+        action = "upload the video"
+        url = origin.upload_url(uri, self._base_url)
+        headers = {
+            "Authorization": f"OAuth {self._token(action)}",
+            "offset": str(offset),
+            "file_size": str(total_bytes),
+            "Content-Length": str(total_bytes - offset),
+            "Content-Type": "application/octet-stream",
+        }
+        timeout = httpx.Timeout(stall_timeout.total_seconds(), connect=_CONNECT_TIMEOUT_S)
+        with _network(action, changes=True):
+            response = self._http.post(url, headers=headers, content=chunks, timeout=timeout)
+        try:
+            done = response.is_success and response.json()["success"] is True
+        except (ValueError, LookupError, TypeError):
+            done = False
+        if not done:
+            raise self._refusal(action, response, changes=True)
+
+    def _send_once(self, call: Call[T]) -> T:
+        with _network(call.action, changes=not call.safe):
+            response = self._http.send(self._request(self._http, call))
+        return self._read(call, response)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+
+class AsyncGraphClient(_Core):
+    """Sends calls while others wait for their answers. The parameters are those of :class:`GraphClient`."""
+
+    def __init__(
+        self,
+        access_token: str | None,
+        *,
+        base_url: str = origin.INSTAGRAM,
+        api_version: str = API_VERSION,
+        app_secret: str | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        super().__init__(access_token, base_url=base_url, api_version=api_version, app_secret=app_secret)
+        self.sleep = sleep
+        self._http = httpx.AsyncClient(**self._options())
+
+    async def send(self, call: Call[T]) -> T:
+        """Send a call and read its answer, as :meth:`GraphClient.send` does."""
+        answer: T = await AsyncRetrying(sleep=self.sleep, **_policy(call))(self._send_once, call)
+        return answer
+
+    async def _send_once(self, call: Call[T]) -> T:
+        with _network(call.action, changes=not call.safe):
+            response = await self._http.send(self._request(self._http, call))
+        return self._read(call, response)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._http.aclose()

@@ -1,0 +1,131 @@
+"""Sends a video to its container: streamed from disk, continued where Instagram has it after every interruption."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_instagram.exceptions import (
+    AuthenticationError,
+    InstagramError,
+    RateLimitError,
+    TransientError,
+    ValidationError,
+)
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.models import ContainerState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.models import ContainerStatus
+
+_CHUNK_BYTES: Final = 256 * 1024
+#: Interruptions in a row, without a byte gained, after which the task's own retry has to go on.
+_ATTEMPTS_WITHOUT_PROGRESS: Final = 5
+_STALL_TIMEOUT: Final = timedelta(seconds=60)
+
+
+def upload(
+    client: GraphClient,
+    uri: str,
+    video: Path,
+    *,
+    container_id: str,
+    offset: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+    stall_timeout: timedelta = _STALL_TIMEOUT,
+) -> None:
+    """Send a video to its container.
+
+    There is no limit on the whole time, only on the time in which nothing moves. What the upload host says is never
+    taken for the last word: the container may finish after a refusal, so it is read before anything is given up.
+
+    :param client: Client of the account that made the container.
+    :param uri: Where Instagram wants the bytes, from :attr:`Container.upload_uri`.
+    :param video: The file, which must not change meanwhile.
+    :param container_id: The container, made with ``upload_type="resumable"``.
+    :param offset: Bytes that Instagram has already, from :attr:`ContainerStatus.bytes_transferred`.
+    :param on_progress: Called with the bytes sent and the bytes of the whole file, after each piece of 256 KiB.
+    :param stall_timeout: How long nothing may move.
+    :raises PermissionDeniedError: The account may not send uploads; its hint names the alternative.
+    :raises MediaRejectedError: Instagram could not use the video.
+    :raises ValidationError: The file cannot be what the container was made for, or the token may not go there.
+    :raises TransientError: Interrupted again and again; to be continued later with the same container.
+    """
+    total_bytes = video.stat().st_size
+    failures = 0
+    while offset < total_bytes:
+        with video.open("rb") as file:
+            file.seek(offset)
+            chunks = _chunks(file, offset, total_bytes, on_progress)
+            try:
+                client.send_bytes(uri, chunks, offset=offset, total_bytes=total_bytes, stall_timeout=stall_timeout)
+            except (ValidationError, AuthenticationError, RateLimitError):
+                raise
+            except InstagramError as error:
+                there = _bytes_there(client, container_id, total_bytes, error)
+            else:
+                return
+            failures = 0 if there > offset else failures + 1
+            if failures == _ATTEMPTS_WITHOUT_PROGRESS:
+                raise TransientError(
+                    f"The upload of {video.name} to container {container_id} does not get beyond byte {there:,} of "
+                    f"{total_bytes:,}.",
+                    hint="Retry the task: it goes on with the same container where Instagram has it.",
+                )
+            offset = there
+            client.sleep(random.uniform(0, 2**failures))  # noqa: S311
+
+
+def _chunks(
+    file: BinaryIO, offset: int, total_bytes: int, on_progress: Callable[[int, int], None] | None
+) -> Iterator[bytes]:
+    while offset < total_bytes:
+        chunk = file.read(min(_CHUNK_BYTES, total_bytes - offset))
+        if not chunk:
+            raise ValidationError(
+                f"{file.name} ended at byte {offset:,} of {total_bytes:,}: it was cut while it was uploaded.",
+                hint="Clear the create task once the file is whole.",
+            )
+        yield chunk
+        offset += len(chunk)
+        if on_progress:
+            on_progress(offset, total_bytes)
+
+
+def _bytes_there(client: GraphClient, container_id: str, total_bytes: int, error: InstagramError) -> int:
+    """Ask the container how much of the video Instagram has.
+
+    :return: Where to go on; the size of the file when nothing is missing.
+    :raises InstagramError: The container has failed, or going on makes no sense: then the given error.
+    """
+    try:
+        status = client.send(calls.container_status(container_id))
+    except AuthenticationError:
+        raise  # the upload host calls a dead token a missing permission
+    except InstagramError:
+        raise error from None
+    if failure := status.failure():
+        raise failure from error
+    if _is_complete(status, total_bytes):
+        return total_bytes
+    if not error.retryable:
+        raise error
+    size_there, there = status.source_file_size_bytes or total_bytes, status.bytes_transferred or 0
+    if size_there != total_bytes or there > total_bytes:
+        raise ValidationError(
+            f"Container {container_id} is for a file of {size_there:,} bytes and has {there:,}, "
+            f"but the file has {total_bytes:,}.",
+            hint="The file has changed since the upload began. Clear the create task to begin anew.",
+        ) from error
+    return there
+
+
+def _is_complete(status: ContainerStatus, total_bytes: int) -> bool:
+    finished = status.state in (ContainerState.FINISHED, ContainerState.PUBLISHED)
+    return finished or status.uploading.status == "complete" or status.bytes_transferred == total_bytes
