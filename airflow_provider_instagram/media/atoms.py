@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MAX_MOOV_BYTES: Final = 64 * 1024**2
 MAX_BOXES: Final = 100_000
 CONTAINERS: Final = frozenset({b"trak", b"mdia", b"edts", b"udta", b"moov"})
+FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"})
 PLACE_BOXES: Final = frozenset({b"\xa9xyz", b"loci", b"uuid"})
 
 
@@ -102,6 +103,12 @@ def read_layout(path: Path) -> Mp4Layout:
         tracks=tracks,
         place_boxes=tuple(sorted({*places, *(["uuid"] if b"uuid" in order else [])})),
     )
+
+
+def begins_like_mp4(path: Path) -> bool:
+    """Whether a file starts with a box that MP4 and MOV files start with."""
+    with path.open("rb") as file:
+        return file.read(8)[4:] in FIRST_BOXES
 
 
 def _broken(path: Path, why: str) -> ValidationError:

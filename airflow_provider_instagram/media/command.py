@@ -23,7 +23,7 @@ SAMPLE_RATE_HZ: Final = 48_000
 AAC_PACKET: Final = 1024
 PRESET: Final = "medium"
 #: A file that is made without edit lists: pictures get negative offsets instead, sound has its priming cut off before.
-MUXER: Final = {"f": "mp4", "movflags": "+faststart+negative_cts_offsets", "use_editlist": 0}
+MUXER: Final = {"f": "mp4", "brand": "mp42", "movflags": "+faststart+negative_cts_offsets", "use_editlist": 0}
 NO_METADATA: Final = {"map_metadata": -1, "map_chapters": -1}
 BITEXACT: Final = {"fflags": "+bitexact"}
 

@@ -19,6 +19,8 @@ TIERS: Final[tuple[Tier, ...]] = ("pass", "remux", "audio", "full")
 
 #: Players and containers round a duration to whole frames of sound, up to 43 ms.
 DURATION_SLACK_S: Final = 0.05
+#: Sound that goes on this much longer than the picture is kept, with the last picture held; less is padding.
+HELD_FROM_S: Final = 0.5
 #: The most by which a frame may be shown longer or shorter than its neighbours and still count as regular.
 VARIATION: Final = 1.5
 #: Sound that ends this much before the picture is filled up with silence.
@@ -100,7 +102,10 @@ def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:
             f"{info.path} lasts {info.duration_s:.2f} s; {spec.name} takes {spec.max_duration_s:g} s at most.",
             hint='Cut it, or let its end be cut off with trim="end".',
         )
-    return min(info.duration_s, spec.max_duration_s)
+    picture_s = info.video.timeline.end_s - info.start_s
+    overhang_s = info.duration_s - picture_s
+    wanted_s = picture_s if overhang_s < HELD_FROM_S and picture_s >= spec.min_duration_s else info.duration_s
+    return min(wanted_s, spec.max_duration_s)
 
 
 def _length(info: VideoInfo, spec: VideoSpec) -> Iterator[Reason]:

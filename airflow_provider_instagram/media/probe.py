@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.atoms import Mp4Layout, read_layout
+from airflow_provider_instagram.media.atoms import Mp4Layout, begins_like_mp4, read_layout
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
 from airflow_provider_instagram.media.process import Cancel, Limits, run
 
@@ -209,7 +209,7 @@ def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, A
             f"{path} could not be read within {HEADER_LIMITS.wall_s:g} s.", hint="It is damaged, or made to do harm."
         )
     if not finished.ok:
-        if "moov atom not found" in finished.stderr:
+        if "moov atom not found" in finished.stderr and begins_like_mp4(path):
             raise _truncated(path, "its index is missing")
         complaint = finished.complaint.replace(f"file:{path}: ", "")
         raise ValidationError(f"{path} is not a video that can be read ({complaint}).", hint="Choose a video file.")

@@ -1,0 +1,68 @@
+"""Names for pieces of work, so that the same one is not done twice and a changed source is never taken for the old."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_instagram.exceptions import TranscodeError
+from airflow_provider_instagram.media.process import Limits, run
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
+
+#: Raise it when the same source, profile and ffmpeg come to give another result.
+RECIPE: Final = 1
+BLOCK_BYTES: Final = 1024**2
+VERSION_LIMITS: Final = Limits(wall_s=10, cpu_s=10)
+
+
+def work_key(
+    source: Path,
+    spec: VideoSpec,
+    *,
+    fit: Fit = "pad",
+    background: str = "black",
+    trim: Trim = "error",
+    ffmpeg: str = "ffmpeg",
+) -> str:
+    """Name the work that a transcode does, for the name of its output.
+
+    :param source: A local file; all of it is read.
+    :param spec: The profile.
+    :param fit: As for :func:`~airflow_provider_instagram.media.transcode.transcode`.
+    :param background: The same.
+    :param trim: The same.
+    :param ffmpeg: The program, by name or path.
+    :return: 24 hexadecimal digits that change when the content, the profile, an option or the version of ffmpeg does.
+    :raises TranscodeError: When ffmpeg is not there.
+    """
+    content = hashlib.sha256()
+    with source.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            content.update(block)
+    parts = [RECIPE, content.hexdigest(), asdict(spec), fit, background, trim, _version(ffmpeg)]
+    return hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _version(ffmpeg: str) -> str:
+    finished = run([ffmpeg, "-version"], VERSION_LIMITS)
+    if not finished.ok:
+        raise TranscodeError(f"{ffmpeg} does not run: {finished.complaint}.", hint="Install ffmpeg 5.1 or newer.")
+    return finished.stdout.partition("\n")[0]
+
+
+def copy_whole(source: Path, output: Path) -> None:
+    """Copy a video that complies already to where the output is wanted; it appears there whole or not at all.
+
+    :param source: A local file.
+    :param output: The file to write; an older one is replaced.
+    """
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as work:
+        shutil.copyfile(source, copy := Path(work) / "video.mp4")
+        copy.replace(output)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_instagram.exceptions import TranscodeError
+from airflow_provider_instagram.media.process import Cancel, Limits, run
+from airflow_provider_instagram.media.spec import REELS
+from airflow_provider_instagram.media.transcode import transcode
+
+Make = Callable[..., Path]
+AMPLE = Limits(wall_s=30, cpu_s=30, output_bytes=10**6)
+
+
+def _wait_for(what: Callable[[], bool], within_s: float = 10) -> None:
+    until = time.monotonic() + within_s
+    while not what():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def _running_with(word: str) -> list[int]:
+    """The live processes whose command line holds a word."""
+    pids = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid() and _alive(int(entry.name)):
+            try:
+                if word.encode() in (entry / "cmdline").read_bytes():
+                    pids.append(int(entry.name))
+            except OSError:
+                continue
+    return pids
+
+
+def test_a_program_that_runs_too_long_is_ended() -> None:
+    started = time.monotonic()
+    finished = run(["sleep", "60"], Limits(wall_s=0.3, cpu_s=5))
+    assert finished.timed_out
+    assert not finished.ok
+    assert time.monotonic() - started < 5
+
+
+def test_a_program_that_ignores_a_polite_end_is_killed_with_all_it_started(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    script = f"trap '' TERM; sleep 61 & echo $! > {child}; while :; do sleep 0.1; done"
+    run(["sh", "-c", script], Limits(wall_s=0.5, cpu_s=5, output_bytes=1000))
+    assert not _alive(int(child.read_text()))
+
+
+def test_memory_processor_time_and_output_are_limited(tmp_path: Path) -> None:
+    hungry = run(
+        [sys.executable, "-c", "b = bytearray(10**9)"], Limits(wall_s=20, cpu_s=20, memory_bytes=300 * 1024**2)
+    )
+    assert "MemoryError" in hungry.stderr
+    busy = run([sys.executable, "-c", "while True: pass"], Limits(wall_s=20, cpu_s=1))
+    assert busy.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
+    big = run(["dd", "if=/dev/zero", f"of={tmp_path / 'big'}", "bs=1k", "count=100"], Limits(5, 5, output_bytes=10_000))
+    assert not big.ok
+    assert (tmp_path / "big").stat().st_size <= 10_000
+
+
+def test_nothing_of_the_workers_environment_reaches_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "hidden")
+    assert "hidden" not in run(["env"], AMPLE).stdout
+
+
+def test_a_missing_program_is_named_with_the_remedy() -> None:
+    with pytest.raises(TranscodeError, match=r"'no-ffmpeg' was not found.*apt-get install ffmpeg"):
+        run(["no-ffmpeg"], AMPLE)
+
+
+def test_cancel_from_another_thread_ends_the_encoder_and_leaves_no_file(clip: Make, tmp_path: Path) -> None:
+    source, cancel = clip("long.mkv", "64x64", seconds=61.5, fps="24"), Cancel()
+    ended: list[float] = []
+
+    def stop() -> None:
+        _wait_for(lambda: bool(_running_with(str(tmp_path))))
+        cancel.cancel()
+        ended.append(time.monotonic())
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    with pytest.raises(TranscodeError, match="cancelled"):
+        transcode(source, tmp_path / "video.mp4", REELS, cancel=cancel)
+    thread.join()
+    assert time.monotonic() - ended[0] < 3
+    assert not _running_with(str(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+WORKER = """
+import signal, sys
+from pathlib import Path
+from airflow_provider_instagram.media.process import Cancel
+from airflow_provider_instagram.media.spec import REELS
+from airflow_provider_instagram.media.transcode import transcode
+cancel = Cancel()
+signal.signal(signal.SIGTERM, lambda *_: cancel.cancel())
+transcode(Path(sys.argv[1]), Path(sys.argv[2]), REELS, cancel=cancel)
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
+def test_the_encoder_ends_with_its_worker(sign: signal.Signals, clip: Make, tmp_path: Path) -> None:
+    """A worker that cancels in its signal handler ends tidily; one that is killed outright takes ffmpeg with it."""
+    source = clip("long.mkv", "64x64", seconds=61.5, fps="24")
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, source, tmp_path / "out.mp4"], stderr=subprocess.PIPE)
+    encoding = f"{tmp_path}/.out.mp4."
+    _wait_for(lambda: bool(_running_with(encoding)))
+    worker.send_signal(sign)
+    _, complaint = worker.communicate(timeout=10)
+    _wait_for(lambda: not _running_with(encoding), within_s=2)
+    assert not (tmp_path / "out.mp4").exists()
+    if sign == signal.SIGTERM:
+        assert b"The work on the video was cancelled" in complaint
+        assert not list(tmp_path.iterdir())

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.media.spec import FEED, REELS
+from airflow_provider_instagram.media.transcode import transcode
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.media.progress import Progress
+    from airflow_provider_instagram.media.report import Report
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., tuple[Report, Path]]:
+    """Transcodes into a directory of its own, which must hold the result and nothing else afterwards."""
+
+    def go(source: Path, spec: Any = REELS, **options: Any) -> tuple[Report, Path]:
+        output = tmp_path / "out" / "video.mp4"
+        output.parent.mkdir(exist_ok=True)
+        report = transcode(source, output, spec, **options)
+        assert os.listdir(output.parent) == (["video.mp4"] if report.tier != "pass" else [])  # noqa: PTH208
+        return report, output
+
+    return go
+
+
+PRORES = ("-c:v", "prores_ks", "-profile:v", "3", "-c:a", "pcm_s16le")
+SOURCES: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    "landscape.mov": (("640x360",), {}),
+    "square.mp4": (("540x540",), {}),
+    "portrait.mp4": (("540x960",), {}),
+    "silent.mp4": (("540x960",), {"sound": False}),
+    "prores.mov": (("640x360", *PRORES), {}),
+    "matroska.mkv": (("640x360", "-c:a", "libopus"), {}),
+    "old.avi": (("640x480", "-c:v", "mpeg4", "-c:a", "libmp3lame"), {}),
+    "web.webm": (("540x960", "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus"), {}),
+    "odd.mkv": (("631x357", "-c:v", "ffv1", "-c:a", "pcm_s16le"), {}),
+    "slow.mp4": (("540x960",), {"fps": "15"}),
+    "fast.mp4": (("540x960",), {"fps": "120"}),
+    "film.mp4": (("540x960",), {"fps": "24000/1001"}),
+    "broadcast.ts": (("640x360", "-c:v", "mpeg2video", "-c:a", "mp2"), {}),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_any_source_comes_out_compliant(
+    name: str, clip: Make, run: Callable[..., tuple[Report, Path]], complies: Callable[..., Any]
+) -> None:
+    """Whatever container, codec, shape or speed goes in, the specification's video comes out, as long as the source."""
+    positional, named = SOURCES[name]
+    report, output = run(clip(name, *positional, **named))
+    facts = complies(output)
+    assert report.tier != "pass"
+    assert report.reasons
+    assert facts.duration == pytest.approx(3.2, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("fps", "becomes"),
+    [("15", 30), ("120", 60), ("24000/1001", Fraction(24000, 1001)), ("10", 30), ("100", 50), ("12", 24), ("50", 50)],
+)
+def test_the_frame_rate_keeps_the_rhythm_of_the_source(
+    fps: str, becomes: Fraction, clip: Make, run: Callable[..., tuple[Report, Path]], complies: Callable[..., Any]
+) -> None:
+    """Rates outside the rules become a multiple or a whole part of themselves; rates inside stay as they are."""
+    _, output = run(clip(f"rate-{fps.replace('/', '-')}.mkv", "540x960", fps=fps))
+    assert complies(output).fps == becomes
+
+
+@pytest.mark.parametrize(
+    ("size", "frame"),
+    [("540x540", (540, 540)), ("640x360", (640, 360)), ("360x640", (544, 680)), ("1280x960", (1080, 1080))],
+)
+def test_the_feed_gets_the_shape_that_loses_least(
+    size: str,
+    frame: tuple[int, int],
+    clip: Make,
+    run: Callable[..., tuple[Report, Path]],
+    complies: Callable[..., Any],
+) -> None:
+    _, output = run(clip(f"feed-{size}.mkv", size), FEED)
+    video = complies(output, "feed").video
+    assert (video["width"], video["height"]) == frame
+
+
+def test_a_phone_clip_stored_on_its_side_comes_out_upright(
+    clip: Make, corpus: Make, run: Callable[..., tuple[Report, Path]], complies: Callable[..., Any]
+) -> None:
+    """The rotation in the metadata is carried out: the red left half of the stored picture comes out on top."""
+    halves = "color=red:s=480x540:d=3.2[l];color=blue:s=480x540:d=3.2[r];[l][r]hstack"
+    stored = corpus("stored.mp4", "-f", "lavfi", "-i", halves, "-c:v", "libx264", "-pix_fmt", "yuv420p")
+    phone = corpus("phone.mp4", "-display_rotation", "-90", "-i", str(stored), "-c", "copy")
+    _, output = run(phone)
+    facts = complies(output)
+    assert (facts.video["width"], facts.video["height"]) == (540, 960)
+    top, bottom = (_pixel(output, 270, y) for y in (200, 760))
+    assert top[0] > 200
+    assert top[2] < 50
+    assert bottom[2] > 200
+    assert bottom[0] < 50
+
+
+def _pixel(path: Path, x: int, y: int) -> bytes:
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-vf", f"crop=2:2:{x}:{y},format=rgb24", "-frames:v", "1"]
+    return subprocess.run([*command, "-f", "rawvideo", "-"], check=True, capture_output=True).stdout[:3]
+
+
+def test_a_compliant_file_is_left_alone(clip: Make, run: Callable[..., tuple[Report, Path]], tmp_path: Path) -> None:
+    """What we made ourselves complies: a second run makes nothing, and says so."""
+    _, first = run(clip("landscape.mov"))
+    output = tmp_path / "second" / "video.mp4"
+    output.parent.mkdir()
+    report = transcode(first, output, REELS)
+    assert (report.tier, report.reasons) == ("pass", ())
+    assert report.before == report.after
+    assert not list(output.parent.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("fit", "corner", "centre"),
+    [("pad", (0, 0, 255), (255, 0, 0)), ("blur", (255, 0, 0), (255, 0, 0)), ("crop", (255, 0, 0), (255, 0, 0))],
+)
+def test_a_picture_of_another_shape_is_fitted_as_asked(
+    fit: str,
+    corner: tuple[int, ...],
+    centre: tuple[int, ...],
+    corpus: Make,
+    run: Callable[..., tuple[Report, Path]],
+    complies: Callable[..., Any],
+) -> None:
+    """Bars of the colour asked for, a blurred copy, or nothing but picture."""
+    red = corpus("red.mp4", "-f", "lavfi", "-i", "color=red:s=640x360:d=3.2", "-c:v", "libx264", "-pix_fmt", "yuv420p")
+    _, output = run(red, fit=fit, background="blue")
+    video = complies(output).video
+    assert list(_pixel(output, 4, 4)) == pytest.approx(corner, abs=12)
+    assert list(_pixel(output, video["width"] // 2, video["height"] // 2)) == pytest.approx(centre, abs=12)
+
+
+def test_too_short_is_refused(clip: Make, run: Callable[..., tuple[Report, Path]]) -> None:
+    with pytest.raises(ValidationError, match=r"lasts 2\.\d+ s; reels takes 3 s or more.*longer video"):
+        run(clip("short.mp4", seconds=2.0))
+
+
+def test_too_long_is_refused_unless_it_may_be_cut(
+    clip: Make, run: Callable[..., tuple[Report, Path]], complies: Callable[..., Any]
+) -> None:
+    long = clip("long.mkv", "64x64", seconds=61.5, fps="24")
+    with pytest.raises(ValidationError, match=r"lasts 61\.\d+ s; feed takes 60 s at most.*trim"):
+        run(long, FEED)
+    _, output = run(long, replace(FEED, max_duration_s=5.5), trim="end")
+    assert complies(output, "feed").duration == pytest.approx(5.5, abs=0.001)
+
+
+def test_progress_is_told_at_the_end(clip: Make, run: Callable[..., tuple[Report, Path]]) -> None:
+    told: list[Progress] = []
+    run(clip("landscape.mov"), on_progress=told.append)
+    assert told[-1].percent == 100
+    assert told[-1].speed > 0
+
+
+@pytest.fixture
+def unusable(tmp_path: Path, clip: Make) -> Callable[[str], Path]:
+    """Makes a file that nobody can publish."""
+
+    def make(kind: str) -> Path:
+        path = tmp_path / f"{kind}.mp4"
+        whole = clip("landscape.mov").read_bytes()
+        front = clip("front.mp4", "640x360", "-movflags", "+faststart").read_bytes()
+        matroska = clip("matroska.mkv", "640x360", "-c:a", "libopus").read_bytes()
+        content = {
+            "empty": b"",
+            "text": b"this is not a video\n" * 100,
+            "noise": bytes(range(256)) * 400,
+            "cut": whole[: len(whole) * 2 // 3],
+            "cut with the index in front": front[: len(front) * 2 // 3],
+            "cut matroska": matroska[: len(matroska) // 2],
+        }
+        if kind == "directory":
+            path.mkdir()
+        elif kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "music":
+            subprocess.run(
+                ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=d=4", "-c:a", "aac", str(path)], check=True
+            )
+        elif kind != "missing":
+            path.write_bytes(content[kind])
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("missing", "There is no file .* on this worker.*work_prefix"),
+        ("empty", "is empty"),
+        ("directory", "is not a regular file"),
+        ("pipe", "is not a regular file"),
+        ("text", "is not a video"),
+        ("noise", "is not a video"),
+        ("music", "has no video in it"),
+        ("cut", "is cut off"),
+        ("cut with the index in front", r"is cut off: \d+ bytes are missing"),
+        ("cut matroska", "is cut off"),
+    ],
+)
+def test_what_is_no_whole_video_is_refused_in_words(
+    kind: str, says: str, unusable: Callable[[str], Path], run: Callable[..., tuple[Report, Path]], tmp_path: Path
+) -> None:
+    with pytest.raises(ValidationError, match=says) as refusal:
+        run(unusable(kind))
+    assert refusal.value.hint
+    assert not list((tmp_path / "out").iterdir())

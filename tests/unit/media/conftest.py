@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_instagram.media.atoms import Mp4Layout, Track
+from airflow_provider_instagram.media.packets import Timeline
+from airflow_provider_instagram.media.probe import Audio, Video, VideoInfo
+
+MakeInfo = Callable[..., VideoInfo]
+
+
+def _timeline(rate: float, seconds: float, bytes_per_s: int) -> Timeline:
+    return Timeline(
+        count=round(seconds * rate),
+        hidden=0,
+        size_bytes=int(seconds * bytes_per_s),
+        start_s=0.0,
+        end_s=seconds,
+        longest_s=1 / rate,
+        shortest_s=1 / rate,
+        open_gop=False,
+    )
+
+
+@pytest.fixture
+def make_info() -> MakeInfo:
+    """Describes a video that complies, changed as asked: ``make_info(video={"codec": "vp9"}, audio=None)``."""
+
+    def make(
+        *,
+        seconds: float = 10.0,
+        fps: Fraction = Fraction(30),
+        video: dict[str, Any] | None = None,
+        pictures: dict[str, Any] | None = None,
+        audio: dict[str, Any] | None = {},  # noqa: B006  never changed; None means that there is no sound
+        sound: dict[str, Any] | None = None,
+        layout: dict[str, Any] | None = {},  # noqa: B006  None means that it is no MP4
+        **other: Any,
+    ) -> VideoInfo:
+        picture = Video(
+            index=0,
+            codec="h264",
+            columns=1080,
+            rows=1920,
+            pixel_shape=Fraction(1),
+            rotation=0,
+            pixel_format="yuv420p",
+            interlaced=False,
+            full_range=False,
+            matrix="bt709",
+            transfer="bt709",
+            primaries="bt709",
+            nominal_fps=fps,
+            timeline=replace(_timeline(float(fps), seconds, 500_000), **pictures or {}),
+        )
+        tone = Audio(1, "aac", "LC", 48_000, 2, replace(_timeline(46.875, seconds, 16_000), **sound or {}))
+        tracks = (Track(0, "vide", 15360, ()), Track(1, "soun", 48_000, ()))
+        boxes = Mp4Layout("mp42", moov_first=True, fragmented=False, missing_bytes=0, tracks=tracks, place_boxes=())
+        info = VideoInfo(
+            path=Path("/videos/teaser.mp4"),
+            size_bytes=int(seconds * 516_000),
+            container="mov,mp4,m4a,3gp,3g2,mj2",
+            start_s=0.0,
+            video=replace(picture, **video or {}),
+            audio=None if audio is None else replace(tone, **audio),
+            extra_streams=(),
+            places=(),
+            layout=None if layout is None else replace(boxes, **layout),
+        )
+        return replace(info, **other)
+
+    return make

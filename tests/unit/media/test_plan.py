@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.media.plan import plan
+from airflow_provider_instagram.media.probe import VideoInfo
+from airflow_provider_instagram.media.spec import FEED, REELS, spec_for
+
+MakeInfo = Callable[..., VideoInfo]
+
+
+def test_a_video_that_keeps_every_rule_passes(make_info: MakeInfo) -> None:
+    todo = plan(make_info(), REELS)
+    assert (todo.tier, todo.reasons, todo.warnings) == ("pass", (), ())
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "tier"),
+    [
+        ({"layout": None, "container": "matroska,webm"}, "container", "remux"),
+        ({"layout": {"brand": "qt"}}, "container", "remux"),
+        ({"layout": {"moov_first": False}}, "index", "remux"),
+        ({"layout": {"fragmented": True}}, "index", "remux"),
+        ({"extra_streams": ("subtitle mov_text",)}, "extra tracks", "remux"),
+        ({"places": ("location",)}, "place", "remux"),
+        ({"audio": None}, "sound", "audio"),
+        ({"audio": {"codec": "ac3", "profile": ""}}, "sound codec", "audio"),
+        ({"audio": {"profile": "HE-AAC"}}, "sound codec", "audio"),
+        ({"audio": {"channels": 6}}, "channels", "audio"),
+        ({"audio": {"sample_rate_hz": 8_000}}, "sample rate", "audio"),
+        ({"sound": {"end_s": 5.0}}, "sound", "audio"),
+        ({"video": {"codec": "hevc"}}, "video codec", "full"),
+        ({"video": {"pixel_format": "yuv422p10le"}}, "pixel format", "full"),
+        ({"video": {"interlaced": True}}, "interlacing", "full"),
+        ({"video": {"rotation": 180}}, "rotation", "full"),
+        ({"video": {"pixel_shape": Fraction(4, 3)}}, "pixel shape", "full"),
+        ({"video": {"columns": 1920, "rows": 1080}}, "shape", "full"),
+        ({"video": {"columns": 2160, "rows": 3840}}, "columns", "full"),
+        ({"video": {"columns": 360, "rows": 640}}, "columns", "full"),
+        ({"pictures": {"size_bytes": 7_000_000}}, "bit rate", "full"),
+        ({"pictures": {"open_gop": True}}, "closed GOP", "full"),
+        ({"pictures": {"longest_s": 0.5}}, "frame rate", "full"),
+        ({"fps": Fraction(15)}, "frame rate", "full"),
+        ({"fps": Fraction(120)}, "frame rate", "full"),
+        ({"size_bytes": 100_000_001}, "size", "full"),
+    ],
+)
+def test_each_broken_rule_is_named_with_what_it_needs(
+    change: dict[str, Any], rule: str, tier: str, make_info: MakeInfo
+) -> None:
+    todo = plan(make_info(**change), REELS)
+    assert rule in [reason.rule for reason in todo.reasons]
+    assert todo.tier == tier
+
+
+@pytest.mark.parametrize("seconds", [3.0, 90.0])
+def test_the_bounds_of_the_duration_are_allowed(seconds: float, make_info: MakeInfo) -> None:
+    assert plan(make_info(seconds=seconds), REELS).tier == "pass"
+
+
+@pytest.mark.parametrize("fps", [Fraction(23), Fraction(24000, 1001), Fraction(60)])
+def test_the_bounds_of_the_frame_rate_are_allowed(fps: Fraction, make_info: MakeInfo) -> None:
+    assert plan(make_info(fps=fps), REELS).tier == "pass"
+
+
+def test_a_compliant_file_below_the_encoders_targets_passes(make_info: MakeInfo) -> None:
+    """540 columns and a low bit rate are no reason to encode: a still picture is small by nature."""
+    todo = plan(make_info(video={"columns": 540, "rows": 960}, pictures={"size_bytes": 50_000}), REELS)
+    assert todo.tier == "pass"
+
+
+def test_too_short_and_too_long_are_refused_with_the_rule_and_the_remedy(make_info: MakeInfo) -> None:
+    with pytest.raises(ValidationError, match=r"2\.90 s; reels takes 3 s or more"):
+        plan(make_info(seconds=2.9), REELS)
+    with pytest.raises(ValidationError, match=r'61\.00 s; feed takes 60 s at most.*trim="end"'):
+        plan(make_info(seconds=61, video={"columns": 1080, "rows": 1080}), FEED)
+
+
+def test_too_long_may_be_cut_at_the_end(make_info: MakeInfo) -> None:
+    todo = plan(make_info(seconds=100), REELS, trim="end")
+    assert (todo.tier, todo.duration_s) == ("full", 90.0)
+
+
+def test_a_rounding_of_the_container_is_not_too_long(make_info: MakeInfo) -> None:
+    """90 s of picture with 90.02 s of sound, as encoders pad it, is cut to 90 s and not refused."""
+    todo = plan(make_info(seconds=90, sound={"end_s": 90.02}), REELS)
+    assert (todo.tier, todo.duration_s) == ("full", 90.0)
+
+
+def test_the_best_practices_are_warnings(make_info: MakeInfo) -> None:
+    warnings = plan(make_info(seconds=75, audio=None), REELS).warnings
+    assert any("75 s" in warning for warning in warnings)
+    assert any("no sound" in warning for warning in warnings)
+
+
+def test_an_unknown_placement_is_refused_with_the_known_ones() -> None:
+    assert spec_for("feed") is FEED
+    with pytest.raises(ValidationError, match=r"'stories'.*reels, feed"):
+        spec_for("stories")
