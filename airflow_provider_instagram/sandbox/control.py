@@ -203,7 +203,8 @@ def _add_plans(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.post("/processing")
     async def plan(new: Plan) -> dict[str, int]:
         """Say how the next containers are processed, in place of the switch."""
-        sandbox.world.planned.extend([new.processing] * new.times)
+        sandbox.world.plan([new.processing] * new.times)
+        sandbox.store.commit()
         return {"planned": len(sandbox.world.planned)}
 
     @routes.patch("/accounts/{user_id}")
@@ -226,11 +227,13 @@ def _add_plans(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.post("/faults")
     async def add_fault(fault: Fault) -> Fault:
         sandbox.faults.append(fault)
+        sandbox.keep_faults()
         return fault
 
     @routes.delete("/faults")
     async def clear_faults() -> dict[str, bool]:
         sandbox.faults.clear()
+        sandbox.keep_faults()
         return {"ok": True}
 
 
@@ -278,7 +281,6 @@ def _truth_of(sandbox: Sandbox, post: Post) -> PostTruth:
 
 
 def _container_truth(sandbox: Sandbox, container: Container) -> ContainerTruth:
-    files = (sandbox.processor.video(container.id), sandbox.processor.partial(container.id))
     return ContainerTruth(
         container_id=container.id,
         user_id=container.user_id,
@@ -287,6 +289,6 @@ def _container_truth(sandbox: Sandbox, container: Container) -> ContainerTruth:
         reason=container.facts.reason if container.facts else "",
         caption=container.caption,
         created_at=iso_time(container.created_at),
-        bytes_received=next((path.stat().st_size for path in files if path.exists()), 0),
+        bytes_received=sandbox.processor.held_bytes(container.id),
         post_ids=container.post_ids,
     )

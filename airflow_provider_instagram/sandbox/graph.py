@@ -320,8 +320,7 @@ def _container(call: Call, container: Container) -> dict[str, Any]:
 
 def video_status(sandbox: Sandbox, container: Container, code: str) -> dict[str, Any]:
     """Tell how far a container's upload and processing are. Source: SDK, IGResumableVideoUploadStatus."""
-    whole, partial = sandbox.processor.video(container.id), sandbox.processor.partial(container.id)
-    held = next((path.stat().st_size for path in (whole, partial) if path.exists()), 0)
+    held = sandbox.processor.held_bytes(container.id)
     uploading: dict[str, Any] = {"status": "not_started", "bytes_transferred": held}
     if container.source_at is not None:
         uploading["status"] = "complete"

@@ -18,10 +18,15 @@ SECRET: Final = frozenset(
 
 
 class Entry(Record):
-    """One call. ``status`` is the HTTP status that the caller saw, None when it saw no answer."""
+    """One call.
+
+    ``time`` and ``at`` are the sandbox's time, ``real_time`` is the machine's. ``status`` is the HTTP status that the
+    caller saw, None when it saw no answer. ``effect`` is whether the call did what it asks for, whatever was answered.
+    """
 
     number: int
     time: str
+    at: float
     real_time: float
     operation: str
     method: str
@@ -32,6 +37,7 @@ class Entry(Record):
     media_id: str | None = None
     status: int | None = None
     outcome: str = "pending"  # ok, the failure's code, or what a fault made of it
+    weight: int = 0  # how many calls it counted for
     effect: bool = False  # whether the call did what it asks for
     fault: str | None = None
     received_bytes: int | None = None

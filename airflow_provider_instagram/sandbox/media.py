@@ -93,6 +93,25 @@ async def probe(path: Path) -> dict[str, Any]:
     return found
 
 
+async def check_gops(path: Path, codec: str) -> None:
+    """Hold a video against the rule that every group of pictures is closed: each sync sample is an IDR picture.
+
+    :raises NotFitError: A sync sample is another kind of picture, which needs pictures before it.
+    """
+    idr = "5" if codec == "h264" else "19|20"  # the NAL unit types of H.264 and HEVC
+    flags = await _run(
+        "ffprobe", "-v", "error", "-protocol_whitelist", "file", "-select_streams", "v:0",
+        "-show_entries", "packet=flags", "-of", "csv=p=0", f"file:{path}",
+    )  # fmt: skip
+    closed = await _run(
+        "ffmpeg", "-v", "error", "-protocol_whitelist", "file", "-i", f"file:{path}", "-map", "0:v:0", "-c", "copy",
+        "-bsf:v", f"filter_units=pass_types={idr}", "-f", "framecrc", "-",
+    )  # fmt: skip
+    sync_samples = sum(line.startswith(b"K") for line in flags.splitlines())
+    if sync_samples > sum(not line.startswith(b"#") for line in closed.splitlines()):
+        raise NotFitError("the video has open groups of pictures")
+
+
 async def _run(*command: str) -> bytes:
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -178,7 +197,9 @@ async def inspect(
     """
     try:
         check_atoms(path, edit_lists)
-        facts = check_streams(await probe(path), path.stat().st_size, max_bytes)
+        found = await probe(path)
+        facts = check_streams(found, path.stat().st_size, max_bytes)
+        await check_gops(path, next(s["codec_name"] for s in found["streams"] if s["codec_type"] == "video"))
     except (NotFitError, asyncio.TimeoutError) as unfit:
         return MediaFacts(subcode=UNSUPPORTED, reason=str(unfit) or "the inspection took too long")
     if thumb_offset_ms > facts.duration_ms:

@@ -32,11 +32,11 @@ _SECURITY: Final = {
 
 
 def _ago(epoch_s: float, now: float) -> str:
-    seconds = max(0, int(now - epoch_s))
+    seconds = int(now - epoch_s)
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= size:
             return f"{seconds // size} {unit}"
-    return f"{seconds} s"
+    return "moments"
 
 
 def _clock(epoch_s: float) -> str:
@@ -68,8 +68,8 @@ def page(
 
 
 def static_file(name: str) -> Response:
-    """Return the style sheet or the script of the pages."""
-    kinds = {"sandbox.css": "text/css", "sandbox.js": "text/javascript"}
+    """Return the style sheet, the script or the icon of the pages."""
+    kinds = {"sandbox.css": "text/css", "sandbox.js": "text/javascript", "icon.svg": "image/svg+xml"}
     if name not in kinds:
         return Response(status_code=404)
     return FileResponse(_FOLDER / name, media_type=kinds[name], headers={"Cache-Control": "no-cache"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -44,6 +45,13 @@ class Call:
         """The sandbox's address as the caller wrote it."""
         return str(self.request.base_url).rstrip("/")
 
+    def _check_proof(self, token: str) -> None:
+        """Source: Meta, Securing Graph API calls: the proof is an HMAC of the token, keyed by the app's secret."""
+        proof = self.params.get("appsecret_proof")
+        right = hmac.new(self.sandbox.app_secret.encode(), token.encode(), "sha256").hexdigest()
+        if proof is not None and not hmac.compare_digest(str(proof), right):
+            raise GraphError(100, None, "Invalid appsecret_proof provided in the API argument")
+
     def token_text(self) -> str | None:
         """Return the access token, from the header or a parameter."""
         scheme, _, token = self.request.headers.get("authorization", "").partition(" ")
@@ -59,6 +67,8 @@ class Call:
         """
         token = self.world.authenticate(self.token_text())
         self.entry.account = token.user_id
+        self.entry.weight = weight
+        self._check_proof(token.token)
         self.world.count_call(token.user_id, weight)
         return self.world.accounts[token.user_id], token
 
@@ -81,6 +91,7 @@ async def run(sandbox: Sandbox, request: Request, operation: str, handler: Handl
     began = time.perf_counter()
     entry = sandbox.journal.open(
         time=iso_time(sandbox.now),
+        at=sandbox.now,
         real_time=time.time(),
         operation=operation,
         method=request.method,
@@ -112,6 +123,8 @@ async def run(sandbox: Sandbox, request: Request, operation: str, handler: Handl
 async def _disturbed(call: Call, handler: Handler) -> Response:
     entry = call.entry
     hits = [fault for fault in call.sandbox.faults if fault.take(entry.operation, entry.account)]
+    if hits:
+        call.sandbox.keep_faults()
     entry.fault = ", ".join(fault.describe() for fault in hits) or None
     for fault in hits:
         if fault.when == "before":

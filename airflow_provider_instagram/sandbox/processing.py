@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.sandbox import media
-from airflow_provider_instagram.sandbox.fetch import TOO_SLOW, FetchError, fetch
+from airflow_provider_instagram.sandbox.fetch import NOT_FETCHED, TOO_SLOW, FetchError, fetch
 from airflow_provider_instagram.sandbox.state import Container, MediaFacts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.sandbox.world import World
+
+MAX_IMAGE_BYTES = 8_000_000
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +34,8 @@ class Processor:
         self._world = world
         self.folder = folder
         self._tasks: set[asyncio.Task[None]] = set()
-        self._turns = asyncio.Semaphore(2)
+        self._two_at_once = asyncio.Semaphore(2)
+        self._upload_turns: Counter[str] = Counter()
 
     def start(self, container: Container) -> None:
         """Begin to work on a container whose source is known or wholly here."""
@@ -39,12 +43,31 @@ class Processor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def held_bytes(self, container_id: str) -> int:
+        """Return how many bytes of a container's source are here."""
+        files = (self.video(container_id), self.partial(container_id))
+        return next((file.stat().st_size for file in files if file.exists()), 0)
+
     def resume(self) -> None:
         """Take up the work that the death of the former process interrupted."""
         for container in self._world.containers.values():
+            if container.source_at is None and self.held_bytes(container.id) == container.file_size:
+                if self.partial(container.id).exists():
+                    self.partial(container.id).rename(self.video(container.id))
+                container.source_at = self._world.clock.now()
+                self._world.keep(container)
             has_source = bool(container.video_url or container.image_url or container.children)
             if container.facts is None and (has_source or container.source_at is not None):
                 self.start(container)
+
+    def take_turn(self, container_id: str) -> int:
+        """Let a new upload to a container be the only one that may write."""
+        self._upload_turns[container_id] += 1
+        return self._upload_turns[container_id]
+
+    def has_turn(self, container_id: str, turn: int) -> bool:
+        """Return whether an upload is still the newest."""
+        return self._upload_turns[container_id] == turn
 
     async def settle(self) -> None:
         """Wait until all work that has begun is done."""
@@ -71,7 +94,7 @@ class Processor:
 
     async def _work(self, container: Container) -> None:
         try:
-            async with self._turns:
+            async with self._two_at_once:
                 facts = await self._facts(container)
         except FetchError as failed:
             facts = MediaFacts(subcode=failed.subcode, reason=failed.reason)
@@ -86,18 +109,18 @@ class Processor:
             log.warning("Container %s is not fit: %s: %s", container.id, facts.subcode, facts.reason)
 
     async def _facts(self, container: Container) -> MediaFacts:
-        if container.children:
+        if container.children or container.processing.outcome != "inspected":
             return MediaFacts()
         if container.image_url:
-            await self._fetch(container.image_url, self.cover(container.id), "image")
+            await self._fetch_image(container.image_url, self.cover(container.id))
             return MediaFacts()
         switches = self._world.switches
         video = self.video(container.id)
         if container.video_url:
-            await self._fetch(container.video_url, video, "video")
+            await self._fetch(container.video_url, video, "video", switches.max_video_bytes)
             container.source_at = self._world.clock.now()
         if container.cover_url:
-            await self._fetch(container.cover_url, self.cover(container.id), "image")
+            await self._fetch_image(container.cover_url, self.cover(container.id))
         facts = await media.inspect(
             video,
             thumb_offset_ms=0 if container.cover_url else container.thumb_offset_ms,
@@ -108,14 +131,20 @@ class Processor:
             await media.grab_cover(video, self.cover(container.id), container.thumb_offset_ms)
         return facts
 
-    async def _fetch(self, url: str, target: Path, kind: str) -> None:
+    async def _fetch_image(self, url: str, target: Path) -> None:
+        await self._fetch(url, target, "image", MAX_IMAGE_BYTES)
+        with target.open("rb") as file:
+            if file.read(2) != b"\xff\xd8":
+                raise FetchError(NOT_FETCHED, "the image is not a JPEG")
+
+    async def _fetch(self, url: str, target: Path, kind: str, max_bytes: int) -> None:
         switches = self._world.switches
         fetching = fetch(
             url,
             target,
             kind=kind,
             limit_s=switches.fetch_timeout_s,
-            max_bytes=switches.max_video_bytes,
+            max_bytes=max_bytes,
             require_range=switches.require_range and kind == "video",
         )
         try:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.sandbox.faults import Fault
 
 
+class _Faults(Record):
+    """The disturbances that are planned."""
+
+    planned: list[Fault]
+
+
 class _Offset(Record):
     """How far the clock was moved."""
 
@@ -72,7 +78,12 @@ class Sandbox:
             clock.advance(offset.seconds)
         world = World(clock, kept, store)
         journal = Journal(list(store.load("journal", Entry).values()))
-        sandbox = cls(world, Processor(world, media), journal, store, first, token, switches, app_id, app_secret)
+        for entry in journal.entries:
+            if entry.account is not None:
+                world.count_former_call(entry.account, entry.at, entry.weight)
+        faults = store.load("faults", _Faults).get("", _Faults(planned=[])).planned
+        processor = Processor(world, media)
+        sandbox = cls(world, processor, journal, store, first, token, switches, app_id, app_secret, faults)
         if not world.accounts:
             world.add_account(first, token)
         store.commit()
@@ -96,6 +107,11 @@ class Sandbox:
         """
         self.world.switches = Switches.model_validate(self.world.switches.model_dump() | dict(changes))
         self.store.put("switches", "", self.world.switches)
+        self.store.commit()
+
+    def keep_faults(self) -> None:
+        """Keep the planned disturbances, and how often each was met."""
+        self.store.put("faults", "", _Faults(planned=self.faults))
         self.store.commit()
 
     async def reset(self) -> None:

@@ -36,6 +36,12 @@ class Processing(Record):
     subcode: int = 2207026
 
 
+class PlannedProcessing(Record):
+    """How the next containers are processed, in order."""
+
+    next: list[Processing] = []
+
+
 class Account(Record):
     """A professional account. ``resumable`` is whether its tokens may use the upload host."""
 

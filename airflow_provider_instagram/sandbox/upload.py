@@ -55,10 +55,8 @@ def _enter(call: Call) -> Container:
 async def _receive(call: Call, container: Container) -> None:
     offset, file_size, length = _sizes(call)
     call.entry.params = {"offset": offset, "file_size": file_size, "content_length": length}
-    partial = call.sandbox.processor.partial(container.id)
-    held = partial.stat().st_size if partial.exists() else 0
-    if container.source_at is not None:
-        held = container.file_size or 0
+    processor = call.sandbox.processor
+    held = processor.held_bytes(container.id)
     if offset != held:
         raise UploadError("OffsetInvalidError", f"The offset {offset} does not match the {held} bytes received")
     if container.file_size not in {None, file_size}:
@@ -69,10 +67,10 @@ async def _receive(call: Call, container: Container) -> None:
     call.world.keep(container)
     call.sandbox.store.commit()
     await _append(call, container, file_size - offset)
-    held = partial.stat().st_size
+    held = processor.held_bytes(container.id)
     if held != file_size:
         raise UploadError("PartialRequestError", f"Received {held} of {file_size} bytes", retriable=True)
-    partial.rename(call.sandbox.processor.video(container.id))
+    processor.partial(container.id).rename(processor.video(container.id))
 
 
 def _sizes(call: Call) -> tuple[int, int, int]:
@@ -96,9 +94,12 @@ async def _append(call: Call, container: Container, wanted: int) -> None:
     """Write the body behind what is there; bytes that the file system has taken count as received."""
     limit = wanted if call.cut_after_bytes is None else min(wanted, call.cut_after_bytes)
     call.entry.received_bytes = 0
+    turn = call.sandbox.processor.take_turn(container.id)
     with call.sandbox.processor.partial(container.id).open("ab", buffering=0) as file:
         try:
             async for block in call.request.stream():
+                if not call.sandbox.processor.has_turn(container.id, turn):
+                    raise DroppedError  # a newer upload goes on from where this one stood
                 taken = block[: limit - call.entry.received_bytes]
                 file.write(taken)
                 call.entry.received_bytes += len(taken)

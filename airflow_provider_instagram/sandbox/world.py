@@ -14,6 +14,7 @@ from airflow_provider_instagram.sandbox.state import (
     Container,
     LoginCode,
     MediaFacts,
+    PlannedProcessing,
     Post,
     Processing,
     Switches,
@@ -49,7 +50,7 @@ class World:
         self.codes = store.load("code", LoginCode)
         self.containers = store.load("container", Container)
         self.posts = store.load("post", Post)
-        self.planned: list[Processing] = []  # how the next containers are processed
+        self.planned = store.load("plan", PlannedProcessing).get("", PlannedProcessing()).next
         self._calls: defaultdict[str, deque[float]] = defaultdict(deque)
 
     # Accounts and tokens
@@ -118,6 +119,10 @@ class World:
         if len(calls) > self.switches.calls_per_24_h:
             raise GraphError(80002)
 
+    def count_former_call(self, user_id: str, at: float, weight: int) -> None:
+        """Count a call that the former process took."""
+        self._calls[user_id].extend([at] * weight)
+
     def usage(self, user_id: str) -> tuple[int, int]:
         """Return an account's use of its calls in percent, and the minutes until it may call again (0: now)."""
         calls, limit = self._calls[user_id], self.switches.calls_per_24_h
@@ -158,7 +163,7 @@ class World:
             is_carousel_item=media.is_carousel_item,
             children=list(media.children),
             resumable=media.resumable,
-            processing=self.planned.pop(0) if self.planned else self.switches.processing,
+            processing=self._next_processing(),
         )
         if media.trial and not account.trial_reels:
             container.facts = MediaFacts(subcode=2207081, reason="the account is not eligible for trial reels")
@@ -166,6 +171,18 @@ class World:
         self.containers[container.id] = container
         self.keep(container)
         return container
+
+    def plan(self, processing: list[Processing]) -> None:
+        """Say how the next containers are processed, in place of the switch."""
+        self.planned.extend(processing)
+        self.store.put("plan", "", PlannedProcessing(next=self.planned))
+
+    def _next_processing(self) -> Processing:
+        if not self.planned:
+            return self.switches.processing
+        chosen = self.planned.pop(0)
+        self.store.put("plan", "", PlannedProcessing(next=self.planned))
+        return chosen
 
     def _check_children(self, user_id: str, media: NewMedia) -> None:
         for child_id in media.children:
