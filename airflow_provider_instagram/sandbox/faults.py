@@ -90,3 +90,9 @@ class Fault(Record):
         else:
             what = f"delay {self.delay_s:g} s"
         return f"{what} {self.when}"
+
+
+class PlannedFaults(Record):
+    """All disturbances that are planned, as they are kept."""
+
+    planned: list[Fault]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_instagram.sandbox.faults import PlannedFaults
 from airflow_provider_instagram.sandbox.journal import Entry, Journal
 from airflow_provider_instagram.sandbox.processing import Processor
 from airflow_provider_instagram.sandbox.state import Account, Record, Switches
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.sandbox.clock import Clock
     from airflow_provider_instagram.sandbox.faults import Fault
-
-
-class _Faults(Record):
-    """The disturbances that are planned."""
-
-    planned: list[Fault]
 
 
 class _Offset(Record):
@@ -81,7 +76,7 @@ class Sandbox:
         for entry in journal.entries:
             if entry.account is not None:
                 world.count_former_call(entry.account, entry.at, entry.weight)
-        faults = store.load("faults", _Faults).get("", _Faults(planned=[])).planned
+        faults = store.load("faults", PlannedFaults).get("", PlannedFaults(planned=[])).planned
         processor = Processor(world, media)
         sandbox = cls(world, processor, journal, store, first, token, switches, app_id, app_secret, faults)
         if not world.accounts:
@@ -111,7 +106,7 @@ class Sandbox:
 
     def keep_faults(self) -> None:
         """Keep the planned disturbances, and how often each was met."""
-        self.store.put("faults", "", _Faults(planned=self.faults))
+        self.store.put("faults", "", PlannedFaults(planned=self.faults))
         self.store.commit()
 
     async def reset(self) -> None:
