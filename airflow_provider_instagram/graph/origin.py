@@ -29,14 +29,14 @@ def base_url(host: str | None, port: int | None = None) -> str:
             f"The host of the connection, {_origin(url)}, has a path or a query behind it.",
             hint="Leave it out; the API version is set by api_version in the connection's extra fields.",
         )
-    if port is not None:
-        if not 0 < port < 65536:
-            raise ValidationError(f"The port of the connection is {port}.", hint="Ports are 1-65535; empty means 443.")
-        if url.port not in (None, port):
-            raise ValidationError(
-                f"The connection names two ports, {url.port} in its host and {port} beside it.", hint="Leave one out."
-            )
-        url = url.copy_with(port=port)
+    if port is not None and url.port not in (None, port):
+        raise ValidationError(
+            f"The connection names two ports, {url.port} in its host and {port} beside it.", hint="Leave one out."
+        )
+    port = url.port if port is None else port
+    if port is not None and not 0 < port < 65536:
+        raise ValidationError(f"The port of the connection is {port}.", hint="Ports are 1-65535; empty means 443.")
+    url = url.copy_with(port=port)
     return _origin(url)
 
 

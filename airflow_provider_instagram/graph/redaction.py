@@ -11,7 +11,7 @@ _PARAMETER: Final = re.compile(
     r"(=|%3D|[\"']\s*:\s*[\"'])([^&\s\"'<>\\]+)",
     re.IGNORECASE,
 )
-_HEADER: Final = re.compile(r"\b(Bearer|OAuth)\s+[A-Za-z0-9._~+/=|-]{8,}")
+_HEADER: Final = re.compile(r"\b(Bearer|OAuth)\s+[A-Za-z0-9._~+/=|-]{20,}")
 #: Tokens of Instagram Login start with IG, those of Facebook Login with EA.
 _TOKEN: Final = re.compile(r"\b(?:IG|EA)[A-Za-z0-9_-]{16,}")
 _LOGGERS: Final = (

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+
+import pytest
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph import calls
+
+USER = "17841400000000001"
+
+
+def test_a_creation_sends_only_what_was_set() -> None:
+    call = calls.create_container(USER, video_url="https://example.com/a.mp4")
+    assert (call.method, call.path, call.safe) == ("POST", f"{USER}/media", False)
+    assert call.params == {"media_type": "REELS", "video_url": "https://example.com/a.mp4"}
+
+
+def test_a_creation_sends_everything_in_metas_names_and_forms() -> None:
+    params = calls.create_container(
+        USER,
+        upload_type="resumable",
+        caption="Größe {{ 1 }}",
+        thumb_offset=0,
+        cover_url="https://example.com/c.jpg",
+        share_to_feed=False,
+        location_id="123",
+        collaborators=["ada", "bob"],
+        user_tags=["eve"],
+        audio_name="Rain",
+        trial_graduation="MANUAL",
+        is_ai_generated=True,
+    ).params
+    assert params["caption"] == "Größe {{ 1 }}"
+    assert params["thumb_offset"] == "0"
+    assert params["share_to_feed"] == "false"
+    assert params["is_ai_generated"] == "true"
+    assert json.loads(params["collaborators"]) == ["ada", "bob"]
+    assert json.loads(params["user_tags"]) == [{"username": "eve"}]
+    assert json.loads(params["trial_params"]) == {"graduation_strategy": "MANUAL"}
+    assert set(params) == {
+        "media_type", "upload_type", "caption", "thumb_offset", "cover_url", "share_to_feed", "location_id",
+        "collaborators", "user_tags", "audio_name", "trial_params", "is_ai_generated",
+    }  # fmt: skip
+
+
+def test_a_status_read_asks_only_for_fields_that_exist() -> None:
+    call = calls.container_status("17900000000000001")
+    assert (call.method, call.path, call.safe) == ("GET", "17900000000000001", True)
+    assert set(call.params["fields"].split(",")) <= {
+        "id", "status_code", "status", "video_status", "copyright_check_status",
+    }  # fmt: skip
+
+
+def test_a_publish_names_its_container_and_is_never_safe() -> None:
+    call = calls.publish(USER, "17900000000000001")
+    assert (call.method, call.path, call.safe) == ("POST", f"{USER}/media_publish", False)
+    assert call.params == {"creation_id": "17900000000000001"}
+    assert call.read({"id": "18"}) == "18"
+
+
+def test_a_media_list_asks_by_time_and_place() -> None:
+    params = calls.media_list(USER, since=datetime(2026, 11, 24, tzinfo=timezone.utc), after="QVFI", limit=50).params
+    assert params["since"] == "1795478400"
+    assert (params["after"], params["limit"]) == ("QVFI", "50")
+    assert {"id", "caption", "timestamp", "permalink"} <= set(params["fields"].split(","))
+
+
+def test_the_publishing_limit_asks_for_the_quota_itself() -> None:
+    assert calls.publishing_limit(USER).params == {"fields": "quota_usage,config"}
+
+
+@pytest.mark.parametrize("odd", ["", "None", "../me", "1/../2", "17?x=1", "\uff11\uff12", " 17"])
+def test_nothing_but_an_id_becomes_part_of_a_path(odd: str) -> None:
+    with pytest.raises(ValidationError):
+        calls.container_status(odd)
+    with pytest.raises(ValidationError):
+        calls.publish(USER, odd)
+    with pytest.raises(ValidationError):
+        calls.create_container(odd)
+
+
+def test_a_call_does_not_show_its_parameters() -> None:
+    assert "caption" not in repr(calls.create_container(USER, caption="a caption"))

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_instagram.exceptions import (
+    AuthenticationError,
+    ContainerExpiredError,
+    InstagramError,
+    MediaRejectedError,
+    NotReadyError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    QuotaExhaustedError,
+    RateLimitError,
+    TransientError,
+)
+from airflow_provider_instagram.graph.errors import RULES, error_from_answer, rule_for
+
+FAIL, RETRY = False, True
+#: Meta's table, row by row: code, subcode, what it becomes, whether trying again can help, whether a publish that is
+#: answered so may be live, and how many new containers are worth making.
+TABLE: list[tuple[int, int | None, type[InstagramError], bool, bool, int]] = [
+    (190, None, AuthenticationError, FAIL, False, 0),
+    (190, 0, AuthenticationError, FAIL, False, 0),
+    (190, 463, AuthenticationError, FAIL, False, 0),
+    (102, None, AuthenticationError, FAIL, False, 0),
+    (10, None, PermissionDeniedError, FAIL, False, 0),
+    (200, None, PermissionDeniedError, FAIL, False, 0),
+    (299, None, PermissionDeniedError, FAIL, False, 0),
+    (3, None, PermissionDeniedError, FAIL, False, 0),
+    (4, None, RateLimitError, RETRY, False, 0),
+    (17, 2446079, RateLimitError, RETRY, False, 0),
+    (32, None, RateLimitError, RETRY, False, 0),
+    (613, None, RateLimitError, RETRY, False, 0),
+    (341, None, RateLimitError, RETRY, False, 0),
+    (80002, None, RateLimitError, RETRY, False, 0),
+    (4, 2207051, PermissionDeniedError, FAIL, True, 0),
+    (9, 2207042, QuotaExhaustedError, RETRY, False, 0),
+    (9007, 2207027, NotReadyError, RETRY, False, 0),
+    (9007, 2207055, NotReadyError, RETRY, False, 0),
+    (24, 2207006, NotReadyError, RETRY, False, 1),
+    (24, 2207008, NotReadyError, RETRY, False, 1),
+    (-2, 2207020, ContainerExpiredError, FAIL, False, 3),
+    (-2, 2207003, MediaRejectedError, FAIL, False, 3),
+    (-1, 2207001, TransientError, RETRY, True, 3),
+    (-1, 2207032, TransientError, RETRY, True, 3),
+    (-1, 2207053, TransientError, RETRY, True, 3),
+    (1, None, TransientError, RETRY, True, 0),
+    (2, None, TransientError, RETRY, True, 0),
+    (352, 2207026, MediaRejectedError, FAIL, False, 0),
+    (9004, 2207052, MediaRejectedError, FAIL, False, 1),
+    (-1, 2207076, MediaRejectedError, FAIL, False, 1),
+    (-1, 2207077, MediaRejectedError, FAIL, False, 1),
+    (-1, 2207082, MediaRejectedError, FAIL, False, 1),
+    (-1, 2207085, MediaRejectedError, FAIL, False, 1),
+    (-1, 1363008, MediaRejectedError, FAIL, False, 1),
+    (100, 2207081, PermissionDeniedError, FAIL, False, 0),
+    (25, 2207050, PermissionDeniedError, FAIL, False, 0),
+    (36004, 2207010, MediaRejectedError, FAIL, False, 0),
+    (1, 2207057, MediaRejectedError, FAIL, False, 0),
+    (100, 2207023, MediaRejectedError, FAIL, False, 0),
+    (100, 2207028, MediaRejectedError, FAIL, False, 0),
+    (100, 2207035, MediaRejectedError, FAIL, False, 0),
+    (100, 2207036, MediaRejectedError, FAIL, False, 0),
+    (100, 2207037, MediaRejectedError, FAIL, False, 0),
+    (100, 2207040, MediaRejectedError, FAIL, False, 0),
+    (100, 2207089, MediaRejectedError, FAIL, False, 0),
+    (100, 33, NotReadyError, RETRY, False, 0),
+    (368, None, PermissionDeniedError, FAIL, False, 0),
+    (506, None, OutcomeUnknownError, FAIL, True, 0),
+]
+
+
+def refused(
+    error: object,
+    status: int = 400,
+    headers: dict[str, str] | None = None,
+    *,
+    changes: bool = True,
+    key: str = "error",
+) -> InstagramError:
+    body = json.dumps({key: error}).encode()
+    return error_from_answer("publish container 7", status, headers or {}, body, changes=changes)
+
+
+@pytest.mark.parametrize(("code", "subcode", "error", "retryable", "unknown", "new"), TABLE)
+def test_each_row_of_metas_table_becomes_its_own_exception(
+    code: int, subcode: int | None, error: type[InstagramError], retryable: bool, unknown: bool, new: int
+) -> None:
+    answer: dict[str, Any] = {"message": "No.", "type": "OAuthException", "code": code, "fbtrace_id": "AbC"}
+    answer |= {"error_user_msg": "Sorry.", "is_transient": False}
+    if subcode is not None:
+        answer["error_subcode"] = subcode
+    raised = refused(answer)
+    rule = rule_for(code, subcode)
+    assert type(raised) is error
+    assert raised.retryable is retryable
+    assert raised.outcome_unknown is unknown
+    assert rule is not None
+    assert rule.new_containers == new
+    assert (raised.code, raised.subcode, raised.fbtrace_id) == (code, subcode or None, "AbC")
+    assert raised.user_message == "Sorry."
+    assert raised.hint
+    assert "publish container 7" in str(raised)
+
+
+def test_the_table_has_no_row_that_meta_has_not() -> None:
+    documented = {rule_for(code, subcode) for code, subcode, *_ in TABLE}
+    documented |= {rule_for(code, None) for code in range(200, 300)} | {rule_for(9007, None), rule_for(-1, None)}
+    assert set(RULES) == documented
+
+
+@pytest.mark.parametrize(("code", "subcode"), [(100, 2207026), (None, 2207026)])
+def test_a_subcode_of_instagram_counts_whatever_its_code(code: int | None, subcode: int) -> None:
+    assert rule_for(code, subcode) == rule_for(352, 2207026)
+
+
+def test_a_small_subcode_means_something_only_with_its_code() -> None:
+    assert rule_for(12345, 33) is None
+
+
+def test_an_unknown_code_is_kept_with_metas_words() -> None:
+    raised = refused({"message": "Never seen before", "code": 77777, "error_subcode": 88})
+    assert type(raised) is InstagramError
+    assert (raised.code, raised.subcode) == (77777, 88)
+    assert "Never seen before" in str(raised)
+    assert "77777/88" in str(raised)
+    assert not raised.outcome_unknown
+
+
+def test_only_a_change_has_an_unknown_outcome() -> None:
+    assert not refused({"code": 2}, 500, changes=False).outcome_unknown
+    assert not refused({"code": 4, "error_subcode": 2207051}, changes=False).outcome_unknown
+
+
+@pytest.mark.parametrize("code", [2, 190, 77777])
+def test_a_server_error_leaves_every_change_unknown(code: int) -> None:
+    assert refused({"code": code}, 500).outcome_unknown
+
+
+def test_a_proxys_page_on_a_5xx_passes_and_leaves_a_change_unknown() -> None:
+    page = b"<html><h1>502 Bad Gateway</h1></html>"
+    raised = error_from_answer("publish", 502, {}, page, changes=True)
+    assert type(raised) is TransientError
+    assert raised.outcome_unknown
+    assert "HTTP 502" in str(raised)
+    assert not error_from_answer("read", 502, {}, page, changes=False).outcome_unknown
+
+
+def test_the_wait_of_a_used_up_account_comes_from_the_usage_header() -> None:
+    report = [{"type": "instagram", "call_count": 100, "estimated_time_to_regain_access": 17}]
+    raised = refused({"code": 80002}, headers={"X-Business-Use-Case-Usage": json.dumps({"1784": report})})
+    assert raised.retry_after == timedelta(minutes=17)
+
+
+def test_too_many_requests_without_metas_envelope_is_a_rate_limit() -> None:
+    raised = error_from_answer("read", 429, {"Retry-After": "30"}, b"slow down", changes=False)
+    assert type(raised) is RateLimitError
+    assert raised.retry_after == timedelta(seconds=30)
+
+
+def test_not_ready_says_when_to_try_again() -> None:
+    assert refused({"code": 9007, "error_subcode": 2207027}).retry_after == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "retriable", "error"),
+    [
+        ("NotAuthorizedError", False, PermissionDeniedError),
+        ("ProcessingFailedError", False, MediaRejectedError),
+        ("ProcessingFailedError", True, TransientError),
+        ("OffsetInvalidError", False, TransientError),
+        ("PartialRequestError", False, TransientError),
+        ("SomethingNewError", True, TransientError),
+        ("SomethingNewError", False, InstagramError),
+    ],
+)
+def test_the_upload_hosts_own_error_shape_is_understood(
+    kind: str, retriable: bool, error: type[InstagramError]
+) -> None:
+    raised = refused({"retriable": retriable, "type": kind, "message": "Byte 5"}, key="debug_info")
+    assert type(raised) is error
+    assert "Byte 5" in str(raised)
+
+
+def test_a_refused_upload_names_the_alternative() -> None:
+    assert 'upload="url"' in str(refused({"type": "NotAuthorizedError", "message": "no"}, key="debug_info"))
+
+
+def test_the_login_hosts_own_error_shape_is_understood() -> None:
+    body = {"error_type": "OAuthException", "code": 400, "error_message": "This authorization code has been used"}
+    raised = error_from_answer("exchange the login code", 400, {}, json.dumps(body).encode(), changes=True)
+    assert type(raised) is AuthenticationError
+    assert "has been used" in str(raised)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'"no"', b'{"error": "no"}', b"\xff\xfe", b"null"])
+def test_no_answer_is_too_odd_to_be_reported(body: bytes) -> None:
+    assert "HTTP 400" in str(error_from_answer("read", 400, {}, body, changes=False))
+
+
+def test_a_secret_in_metas_words_is_not_repeated() -> None:
+    raised = refused({"message": "Bad ?access_token=IGAAsecretsecretsecret1&x=1", "code": 190})
+    assert "secret" not in str(raised)
+    assert "x=1" in str(raised)

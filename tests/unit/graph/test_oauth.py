@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph import oauth
+
+
+def test_the_login_url_carries_everything_that_meta_asks_for() -> None:
+    parts = urlsplit(oauth.login_url("99", "https://air.example.com/back?x=1", "st&te"))
+    assert (parts.scheme, parts.netloc, parts.path) == ("https", "www.instagram.com", "/oauth/authorize")
+    assert {name: values[0] for name, values in parse_qs(parts.query).items()} == {
+        "client_id": "99",
+        "redirect_uri": "https://air.example.com/back?x=1",
+        "response_type": "code",
+        "scope": "instagram_business_basic,instagram_business_content_publish",
+        "state": "st&te",
+    }
+
+
+def test_another_oauth_host_replaces_both_of_metas() -> None:
+    assert oauth.login_url("9", "https://a/b", "s", oauth_host="http://127.0.0.1:1").startswith("http://127.0.0.1:1/oa")
+    assert (
+        oauth.exchange_code("9", "s", "https://a/b", "c", oauth_host="http://127.0.0.1:1").host == "http://127.0.0.1:1"
+    )
+    with pytest.raises(ValidationError):
+        oauth.login_url("9", "https://a/b", "s", oauth_host="http://example.com")
+
+
+def test_a_code_is_exchanged_once_by_post_without_what_instagram_hangs_on_it() -> None:
+    call = oauth.exchange_code("9", "shh", "https://a/b", "AQBx#_")
+    assert (call.method, call.host, call.path) == ("POST", "https://api.instagram.com", "oauth/access_token")
+    assert (call.safe, call.versioned, call.bearer) == (False, False, False)
+    assert call.params == {
+        "client_id": "9",
+        "client_secret": "shh",
+        "grant_type": "authorization_code",
+        "redirect_uri": "https://a/b",
+        "code": "AQBx",
+    }
+
+
+def test_a_short_lived_token_is_exchanged_by_get() -> None:
+    call = oauth.exchange_for_long_lived("shh", "IGshort")
+    assert (call.method, call.path, call.versioned, call.bearer) == ("GET", "access_token", False, False)
+    assert call.params == {"grant_type": "ig_exchange_token", "client_secret": "shh", "access_token": "IGshort"}
+
+
+def test_a_refresh_is_not_repeated_by_itself() -> None:
+    call = oauth.refresh("IGlong")
+    assert (call.method, call.path, call.safe) == ("GET", "refresh_access_token", False)
+    assert call.params == {"grant_type": "ig_refresh_token", "access_token": "IGlong"}
+
+
+def test_no_secret_shows_in_a_printed_call() -> None:
+    for call in (
+        oauth.refresh("IGlong"),
+        oauth.exchange_for_long_lived("shh", "IGshort"),
+        oauth.exchange_code("9", "shh", "https://a/b", "AQBx"),
+    ):
+        assert not {"IGlong", "IGshort", "shh", "AQBx"} & set(repr(call).replace("'", " ").split())
