@@ -35,8 +35,8 @@ def _ago(epoch_s: float, now: float) -> str:
     seconds = int(now - epoch_s)
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return "moments"
+            return f"{seconds // size} {unit} ago"
+    return "just now"
 
 
 def _clock(epoch_s: float) -> str:
