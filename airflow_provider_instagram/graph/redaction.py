@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 _PARAMETER: Final = re.compile(
-    r"\b(access_token|input_token|fb_exchange_token|client_secret|app_secret|appsecret_proof|code)"
+    r"(?:\b|(?<=%[0-9A-F]{2}))(access_token|input_token|fb_exchange_token|client_secret|app_secret|appsecret_proof|code)"
     r"(=|%3D|[\"']\s*:\s*[\"'])([^&\s\"'<>\\]+)",
     re.IGNORECASE,
 )

@@ -79,7 +79,7 @@ def upload(
                     hint="Retry the task: it goes on with the same container where Instagram has it.",
                 )
             offset = there
-            client.sleep(random.uniform(0, 2**failures))
+            client.sleep(random.uniform(0, 2**failures))  # noqa: S311
 
 
 def _chunks(

@@ -40,6 +40,7 @@ class Request:
 @dataclass
 class WebServer:
     url: str = ""
+    token: str = TOKEN
     requests: list[Request] = field(default_factory=list)
     plan: deque[Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=deque)
     over: threading.Event = field(default_factory=threading.Event)
@@ -97,11 +98,12 @@ def server() -> Iterator[WebServer]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1
 
         def do_GET(self) -> None:
             web.plan.popleft()(self)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815
 
         def log_message(self, *_: Any) -> None:
             pass

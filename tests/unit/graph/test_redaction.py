@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.graph import calls, oauth
+from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
+
+if TYPE_CHECKING:
+    from tests.unit.graph.conftest import WebServer
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("GET /x?access_token=abc&fields=id", "GET /x?access_token=***&fields=id"),
+        ("code=AQB-x_1#_ done", "code=*** done"),
+        ("client_secret=s3 input_token=t", "client_secret=*** input_token=***"),
+        ('{"access_token": "abc", "id": "1"}', '{"access_token": "***", "id": "1"}'),
+        ("https://x/?next=%2Fa%3Faccess_token%3Dabc", "https://x/?next=%2Fa%3Faccess_token%3D***"),
+        ("Authorization: Bearer abcdefghij0123456789", "Authorization: Bearer ***"),
+        ("Authorization: OAuth abcdefghij0123456789", "Authorization: OAuth ***"),
+        ("token IGAAabcdefghij0123456789ZD is bad", "token *** is bad"),
+        ("token EAAabcdefghij0123456789ZD is bad", "token *** is bad"),
+    ],
+)
+def test_secrets_of_every_form_are_taken_out(text: str, expected: str) -> None:
+    assert redact(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Invalid OAuth access token - Cannot parse access token",
+        "Error validating OAuth application",
+        'error {"code": 190, "error_subcode": 463}',
+        "IGApiException: media 17900000000000001 is not ready",
+        "POST https://graph.instagram.com/v26.0/17841400000000001/media 200 OK",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_the_filters_are_attached_once() -> None:
+    redact_http_logs()
+    before = len(logging.getLogger("httpx").filters)
+    redact_http_logs()
+    assert len(logging.getLogger("httpx").filters) == before
+
+
+def test_no_secret_reaches_a_log_or_an_error_at_any_level(server: WebServer, caplog: pytest.LogCaptureFixture) -> None:
+    """The real endpoints over a real socket, all loggers at DEBUG, failing and succeeding, echoing and redirecting."""
+    secrets = {"MARKEDtoken", "MARKEDshort", "MARKEDsecret", "MARKEDcode"}
+    caplog.set_level(logging.DEBUG)
+    for name in ("httpx", "httpcore", "httpcore.connection", "httpcore.http11"):
+        caplog.set_level(logging.DEBUG, name)
+    login = oauth.exchange_code("9", "MARKEDsecret", "https://a/b", "MARKEDcode", oauth_host=server.url)
+    exchange = oauth.exchange_for_long_lived("MARKEDsecret", "MARKEDshort")
+    refresh = oauth.refresh("MARKEDtoken")
+    read = calls.container_status("17900000000000001")
+    logins: list[calls.Call[Any]] = [login, exchange, refresh]
+    errors = []
+    with GraphClient("MARKEDtoken", base_url=server.url, app_secret="MARKEDsecret", sleep=lambda _: None) as graph:
+        for call in logins:
+            server.answer({"access_token": "MARKEDtoken"})
+            graph.send(call)
+        for call in [*logins, read]:
+            echo = " ".join(f"?access_token={secret}&code={secret}" for secret in secrets)
+            server.refuse(190, message=echo)
+            server.answer("", 302, Location=f"{server.url}/?access_token=MARKEDtoken&code=MARKEDcode")
+            for _ in range(2):
+                with pytest.raises(InstagramError) as raised:
+                    graph.send(call)
+                errors.append(repr(raised.value.as_data()))
+            server.drop(times=4)
+            with pytest.raises(InstagramError) as raised:
+                graph.send(call)
+            errors.append(repr(raised.value.as_data()))
+            server.plan.clear()
+    assert "refresh_access_token" in caplog.text
+    assert "receive_response_headers.complete" in caplog.text
+    assert not [secret for secret in secrets if secret in caplog.text]
+    assert not [secret for secret in secrets if secret in " ".join(errors)]
