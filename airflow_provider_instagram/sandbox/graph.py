@@ -275,8 +275,9 @@ def _read(call: Call, account: Account, node: str) -> dict[str, Any]:
 
 
 def _fields(call: Call, known: tuple[str, ...], node_type: str, default: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the fields asked for; each read adds the id."""
-    asked = [name.strip() for name in str(call.params.get("fields", "")).split(",") if name.strip()]
+    """Return the fields asked for; each read adds the id. What is asked of a field's own fields does not count."""
+    text = re.sub(r"\{[^{}]*\}", "", str(call.params.get("fields", "")))
+    asked = [name.strip() for name in text.split(",") if name.strip()]
     for name in asked:
         if name not in known:
             raise GraphError(100, None, f"(#100) Tried accessing nonexisting field ({name}) on node type ({node_type})")
