@@ -57,7 +57,7 @@ class Processor:
                 container.source_at = self._world.clock.now()
                 self._world.keep(container)
             has_source = bool(container.video_url or container.image_url or container.children)
-            if container.facts is None and (has_source or container.source_at is not None):
+            if (container.source_at is None and has_source) or (container.source_at and container.facts is None):
                 self.start(container)
 
     def take_turn(self, container_id: str) -> int:
@@ -109,6 +109,8 @@ class Processor:
             log.warning("Container %s is not fit: %s: %s", container.id, facts.subcode, facts.reason)
 
     async def _facts(self, container: Container) -> MediaFacts:
+        if container.facts is not None:
+            return container.facts  # refused for a cause that is not in the media
         if container.children or container.processing.outcome != "inspected":
             return MediaFacts()
         if container.image_url:

@@ -167,7 +167,6 @@ class World:
         )
         if media.trial and not account.trial_reels:
             container.facts = MediaFacts(subcode=2207081, reason="the account is not eligible for trial reels")
-            container.source_at = now
         self.containers[container.id] = container
         self.keep(container)
         return container
