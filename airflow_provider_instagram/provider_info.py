@@ -48,7 +48,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "oauth_host": {
                         "label": "OAuth host",
-                        "description": "Replaces both of Meta's login hosts, with a sandbox for example. Normally empty.",
+                        "description": "Replaces both of Meta's login hosts, with a sandbox for example.",
                         "schema": {"type": ["string", "null"]},
                     },
                 },

@@ -1,0 +1,140 @@
+"""Operator arguments as templates and run parameters deliver them: text that means a number, a time, or nothing."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow_provider_instagram.exceptions import ValidationError
+
+YES = ("true", "yes", "on", "1")
+NO = ("false", "no", "off", "0")
+
+
+def given(value: Any) -> Any:
+    """Give the value, or None where it stands for "not set": None, an empty text, or the text ``None``."""
+    if isinstance(value, str) and value.strip() in ("", "None"):
+        return None
+    return value
+
+
+def text(name: str, value: Any) -> str | None:
+    """Read a text; ids that arrive as numbers are taken as text."""
+    value = given(value)
+    return None if value is None else str(value)
+
+
+def required_text(name: str, value: Any) -> str:
+    """Read a text that must be there.
+
+    :raises ValidationError: When it is not set.
+    """
+    found = text(name, value)
+    if found is None:
+        raise ValidationError(
+            f"{name} is empty.",
+            hint="Give a value, and check that the template or the upstream task that should deliver it does.",
+        )
+    return found
+
+
+def number(name: str, value: Any) -> float | None:
+    """Read a number.
+
+    :raises ValidationError: When it is something else.
+    """
+    value = given(value)
+    if value is None:
+        return None
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValidationError(f"{name} must be a number, not {value!r}.") from None
+
+
+def whole_number(name: str, value: Any) -> int | None:
+    """Read a whole number.
+
+    :raises ValidationError: When it is something else.
+    """
+    found = number(name, value)
+    if found is None:
+        return None
+    if not found.is_integer():
+        raise ValidationError(f"{name} must be a whole number, not {value!r}.")
+    return int(found)
+
+
+def boolean(name: str, value: Any) -> bool | None:
+    """Read a yes or no.
+
+    :raises ValidationError: When it is something else.
+    """
+    value = given(value)
+    if value is None or isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if word in YES:
+        return True
+    if word in NO:
+        return False
+    raise ValidationError(f"{name} must be true or false, not {value!r}.")
+
+
+def sequence(name: str, value: Any) -> list[Any]:
+    """Read a list: a list itself, its JSON text, or texts separated by commas.
+
+    :raises ValidationError: When it is something else.
+    """
+    value = given(value)
+    if value is None:
+        return []
+    if isinstance(value, str):
+        if value.lstrip().startswith("["):
+            try:
+                return list(json.loads(value))
+            except ValueError:
+                raise ValidationError(f"{name} is not a valid JSON list: {value!r}.") from None
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    raise ValidationError(f"{name} must be a list, not {value!r}.")
+
+
+def moment(name: str, value: Any) -> datetime | None:
+    """Read a time with its zone: a datetime or ISO 8601 text.
+
+    :raises ValidationError: When it is something else, or says no zone.
+    """
+    value = given(value)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
+        except ValueError:
+            raise ValidationError(f"{name} must be a time like 2026-12-24T18:00:00+01:00, not {value!r}.") from None
+    if not isinstance(value, datetime):
+        raise ValidationError(f"{name} must be a datetime or ISO 8601 text, not {value!r}.")
+    if value.tzinfo is None:
+        raise ValidationError(
+            f"{name} says no time zone: {value.isoformat()}.", hint="Add one, for example +01:00 or Z for UTC."
+        )
+    return value.astimezone(timezone.utc)
+
+
+def duration(name: str, value: Any) -> timedelta | None:
+    """Read a length of time: a timedelta, or seconds.
+
+    :raises ValidationError: When it is something else, or negative.
+    """
+    value = given(value)
+    if value is None:
+        return None
+    found = value if isinstance(value, timedelta) else timedelta(seconds=number(name, value) or 0)
+    if found < timedelta(0):
+        raise ValidationError(f"{name} must not be negative: {value!r}.")
+    return found

@@ -1,0 +1,130 @@
+"""What a post looks like on Instagram, checked against Meta's documented limits before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+
+from airflow_provider_instagram import arguments, storage
+from airflow_provider_instagram.exceptions import ValidationError
+
+# Source: Meta, IG User Media reference. The unit of the caption's length is undocumented: UTF-16 is the strictest.
+LONGEST_CAPTION = 2200
+MOST_HASHTAGS = 30
+MOST_MENTIONS = 20
+MOST_COLLABORATORS = 3
+PLACEMENTS = ("reels", "feed")
+Graduation = Literal["MANUAL", "SS_PERFORMANCE"]
+
+HASHTAG = re.compile(r"(?<![\w#&])#\w+")
+MENTION = re.compile(r"(?<![\w@.])@[A-Za-z0-9_.]+")
+
+
+@dataclass(frozen=True)
+class ContainerOptions:
+    """Everything about a container but its video.
+
+    :param caption: The post's text.
+    :param placement: ``reels`` or ``feed``. Both are reels to Meta; a feed video is one that is shared to the feed.
+    :param video_cover_timestamp_ms: The cover frame, in ms from the start of the video.
+    :param cover_url: Address of a JPEG to use as the cover; wins over the frame.
+    :param location_id: Id of a Facebook Page with a location.
+    :param collaborators: Up to three user names.
+    :param user_tags: User names to tag.
+    :param share_to_feed: Whether a reel also appears in the feed. None leaves it to Instagram.
+    :param audio_name: A name for the reel's original sound.
+    :param trial_graduation: Make it a trial reel: ``MANUAL`` or ``SS_PERFORMANCE``.
+    :param is_ai_generated: Whether to label the post as made with AI.
+    """
+
+    caption: str = ""
+    placement: str = "reels"
+    video_cover_timestamp_ms: int | None = None
+    cover_url: str | None = None
+    location_id: str | None = None
+    collaborators: tuple[str, ...] = ()
+    user_tags: tuple[str, ...] = ()
+    share_to_feed: bool | None = None
+    audio_name: str | None = None
+    trial_graduation: Graduation | None = None
+    is_ai_generated: bool | None = None
+
+    @classmethod
+    def read(cls, **values: Any) -> ContainerOptions:
+        """Read the options as templates and run parameters deliver them.
+
+        :raises ValidationError: When a value cannot be read, or breaks a limit; all broken limits are named at once.
+        """
+        options = cls(
+            caption=arguments.text("caption", values["caption"]) or "",
+            placement=(arguments.text("placement", values["placement"]) or "reels").lower(),
+            video_cover_timestamp_ms=arguments.whole_number(
+                "video_cover_timestamp_ms", values["video_cover_timestamp_ms"]
+            ),
+            cover_url=arguments.text("cover_url", values["cover_url"]),
+            location_id=arguments.text("location_id", values["location_id"]),
+            collaborators=tuple(
+                _user_name("collaborators", name)
+                for name in arguments.sequence("collaborators", values["collaborators"])
+            ),
+            user_tags=tuple(
+                _user_name("user_tags", tag) for tag in arguments.sequence("user_tags", values["user_tags"])
+            ),
+            share_to_feed=arguments.boolean("share_to_feed", values["share_to_feed"]),
+            audio_name=arguments.text("audio_name", values["audio_name"]),
+            trial_graduation=cast("Graduation | None", arguments.text("trial_graduation", values["trial_graduation"])),
+            is_ai_generated=arguments.boolean("is_ai_generated", values["is_ai_generated"]),
+        )
+        if broken := options.broken_limits():
+            raise ValidationError("This post cannot be created: " + " ".join(broken))
+        return options
+
+    def broken_limits(self) -> list[str]:
+        """Name every documented limit that the options break, each with what to change."""
+        length = len(self.caption.encode("utf-16-le")) // 2
+        hashtags, mentions = len(HASHTAG.findall(self.caption)), len(MENTION.findall(self.caption))
+        rules = (
+            (
+                length > LONGEST_CAPTION,
+                f"The caption has {length} characters (emoji count as two): shorten it to {LONGEST_CAPTION}.",
+            ),
+            (hashtags > MOST_HASHTAGS, f"The caption has {hashtags} hashtags: at most {MOST_HASHTAGS} are allowed."),
+            (mentions > MOST_MENTIONS, f"The caption has {mentions} @mentions: at most {MOST_MENTIONS} are allowed."),
+            (self.placement not in PLACEMENTS, f"placement is {self.placement!r}: use 'reels' or 'feed'."),
+            (
+                self.placement == "feed" and self.share_to_feed is False,
+                "placement='feed' with share_to_feed=false contradicts itself: drop one of them.",
+            ),
+            (
+                self.video_cover_timestamp_ms is not None and self.video_cover_timestamp_ms < 0,
+                f"video_cover_timestamp_ms is {self.video_cover_timestamp_ms}: count from 0, the first frame.",
+            ),
+            (
+                self.cover_url is not None and not storage.is_public(self.cover_url),
+                "cover_url must be an https address of plain ASCII characters: percent-encode the others.",
+            ),
+            (
+                len(self.collaborators) > MOST_COLLABORATORS,
+                f"There are {len(self.collaborators)} collaborators: at most {MOST_COLLABORATORS} are allowed.",
+            ),
+            (
+                self.location_id is not None and not self.location_id.isdigit(),
+                f"location_id is {self.location_id!r}: it is the number of a Facebook Page with a location.",
+            ),
+            (
+                self.trial_graduation is not None and self.trial_graduation not in get_args(Graduation),
+                f"trial_graduation is {self.trial_graduation!r}: use 'MANUAL' or 'SS_PERFORMANCE'.",
+            ),
+        )
+        return [problem for broken, problem in rules if broken]
+
+
+def _user_name(name: str, value: Any) -> str:
+    """Take a user name as text or as Meta's ``{"username": …}``."""
+    if isinstance(value, dict):
+        value = value.get("username")
+    found = (arguments.text(name, value) or "").lstrip("@")
+    if not re.fullmatch(r"[A-Za-z0-9_.]{1,30}", found):
+        raise ValidationError(f"{name} holds {value!r}, which is not an Instagram user name.")
+    return found

@@ -1,0 +1,203 @@
+"""The container of a post: made once, continued where it was interrupted, made again only where that can help."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_provider_instagram.exceptions import InstagramError, NotReadyError, ValidationError
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.models import ContainerState
+from airflow_provider_instagram.graph.upload import upload
+from airflow_provider_instagram.ledger import Ledger, MadeContainer, digest
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from airflow_provider_instagram.container_options import ContainerOptions
+    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.models import Container, ContainerStatus
+
+log = logging.getLogger(__name__)
+
+MOST_CONTAINERS = 3
+SAY_PROGRESS_EVERY_S = 5.0
+BLOCK_BYTES = 1 << 20
+
+
+@dataclass
+class ContainerMaker:
+    """Makes the containers of one account.
+
+    :param client: An open client of the account.
+    :param ledger: The account's ledger.
+    :param ig_user_id: The account's Instagram user id.
+    """
+
+    client: GraphClient
+    ledger: Ledger
+    ig_user_id: str
+
+    def container_for(self, post_key: str, video: str | Path, options: ContainerOptions) -> str:
+        """Give the container of a post, with its video on the way or there.
+
+        :param post_key: What the post is known by; the ledger holds no finished post for it.
+        :param video: A link that Instagram fetches, or a local file to upload.
+        :param options: Everything but the video.
+        :return: The container's id.
+        :raises InstagramError: When Instagram refused, or no further container is worth making.
+        """
+        if (intent := self.ledger.intent(post_key)) is not None:
+            log.info("Container %s may be published already: keeping it", intent.container_id)
+            return intent.container_id
+        content = _content(video, options)
+        made = [one for one in self.ledger.containers(post_key) if one.content == content]
+        if made and self._continued(made, video):
+            return made[-1].container_id
+        return self._new(post_key, video, options, content)
+
+    def _continued(self, made: list[MadeContainer], video: str | Path) -> bool:
+        """Go on with the latest container; False when a new one is worth making in its place."""
+        container_id = made[-1].container_id
+        status = self.client.send(calls.container_status(container_id))
+        failure = status.failure()
+        if failure is None:
+            log.info("Going on with container %s: %s", container_id, status.summary())
+            self._finish_upload(made[-1], status, video)
+            return True
+        if len(made) >= min(MOST_CONTAINERS, 1 + status.new_containers):
+            raise failure
+        log.warning("%s A new container takes its place.", failure.message)
+        return False
+
+    def _finish_upload(self, made: MadeContainer, status: ContainerStatus, video: str | Path) -> None:
+        there = status.bytes_transferred or 0
+        if made.upload_uri is None or not isinstance(video, Path):
+            return
+        waits_for_bytes = status.state is ContainerState.IN_PROGRESS and status.uploading.status != "complete"
+        if waits_for_bytes and there < video.stat().st_size:
+            self._upload(made.container_id, made.upload_uri, video, offset=there)
+
+    def _new(self, post_key: str, video: str | Path, options: ContainerOptions, content: str) -> str:
+        container = self._create(video, options)
+        made = MadeContainer(
+            container.id, post_key, self.ledger.now(), content, digest(options.caption), container.upload_uri
+        )
+        self.ledger.record_container(made)
+        log.info("Created container %s", container.id)
+        if isinstance(video, Path):
+            if container.upload_uri is None:
+                raise ValidationError(
+                    f"Instagram gave no address to upload {video.name} to.",
+                    hint='Hand it a link instead: upload="url", with the video at a public https address.',
+                )
+            self._upload(container.id, container.upload_uri, video, offset=0)
+        return container.id
+
+    def _create(self, video: str | Path, options: ContainerOptions) -> Container:
+        return self.client.send(
+            calls.create_container(
+                self.ig_user_id,
+                video_url=None if isinstance(video, Path) else video,
+                upload_type="resumable" if isinstance(video, Path) else None,
+                caption=options.caption or None,
+                thumb_offset=options.video_cover_timestamp_ms,
+                cover_url=options.cover_url,
+                share_to_feed=True if options.placement == "feed" else options.share_to_feed,
+                location_id=options.location_id,
+                collaborators=options.collaborators,
+                user_tags=options.user_tags,
+                audio_name=options.audio_name,
+                trial_graduation=options.trial_graduation,
+                is_ai_generated=options.is_ai_generated,
+            )
+        )
+
+    def _upload(self, container_id: str, uri: str, video: Path, *, offset: int) -> None:
+        log.info("Uploading %s (%s bytes) from byte %s", video.name, f"{video.stat().st_size:,}", f"{offset:,}")
+        progress = _UploadProgress(offset)
+        upload(self.client, uri, video, container_id=container_id, offset=offset, on_progress=progress.say)
+        log.info("Uploaded %s", video.name)
+
+
+def is_ready(answer: ContainerStatus | InstagramError) -> bool:
+    """Judge what asking about a container brought.
+
+    :param answer: Its status, or why it could not be read.
+    :return: Whether it can be published (or has been); False means to ask again.
+    :raises InstagramError: When it can never be published, or asking again makes no sense.
+    """
+    if isinstance(answer, InstagramError):
+        if not answer.retryable:
+            raise answer
+        log.warning("%s", answer)
+        return False
+    if (failure := answer.failure()) is not None:
+        raise failure
+    return answer.is_terminal
+
+
+def wait_until_ready(client: GraphClient, container_id: str, timeout: timedelta, poll_interval: timedelta) -> None:
+    """Wait in this process until a container can be published.
+
+    :param client: An open client of its account.
+    :param container_id: The container.
+    :param timeout: How long to wait.
+    :param poll_interval: The pause between two readings.
+    :raises NotReadyError: When the time is over.
+    :raises InstagramError: When it can never be published, or asking makes no sense.
+    """
+    deadline_s = time.monotonic() + timeout.total_seconds()
+    while True:
+        answer: ContainerStatus | InstagramError
+        try:
+            answer = client.send(calls.container_status(container_id))
+        except InstagramError as error:
+            answer = error
+        if is_ready(answer):
+            return
+        if time.monotonic() >= deadline_s:
+            raise not_ready(container_id, answer)
+        time.sleep(poll_interval.total_seconds())
+
+
+def not_ready(container_id: str, answer: ContainerStatus | InstagramError | None) -> NotReadyError:
+    """Build the error of a wait that took too long, with the last word about the container."""
+    word = answer.message if isinstance(answer, InstagramError) else answer.summary() if answer else "not read once"
+    return NotReadyError(
+        f"Container {container_id} is still not ready; the last word about it: {word}.",
+        hint="Clear this task to wait on; Instagram may still finish.",
+    )
+
+
+class _UploadProgress:
+    """Says how far an upload is, once in five seconds at most."""
+
+    def __init__(self, offset: int) -> None:
+        self._offset = offset
+        self._started_s = self._said_s = time.monotonic()
+
+    def say(self, sent: int, total: int) -> None:
+        now_s = time.monotonic()
+        if now_s - self._said_s < SAY_PROGRESS_EVERY_S:
+            return
+        self._said_s = now_s
+        per_s = max(1.0, (sent - self._offset) / (now_s - self._started_s))
+        log.info("%.0f %%, %.1f MB/s, %.0f s left", 100 * sent / total, per_s / 1e6, (total - sent) / per_s)
+
+
+def _content(video: str | Path, options: ContainerOptions) -> str:
+    """Fingerprint what a container is made of: its video's bytes, or its link, and its options."""
+    fingerprint = hashlib.sha256(json.dumps(asdict(options), sort_keys=True).encode())
+    if isinstance(video, Path):
+        with video.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                fingerprint.update(block)
+    else:
+        fingerprint.update(video.encode())
+    return fingerprint.hexdigest()

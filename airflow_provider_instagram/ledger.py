@@ -1,0 +1,186 @@
+"""Who posted what: the record on Airflow's asset state store that makes one ``post_key`` one post."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow.sdk import Asset, AssetAlias
+
+from airflow_provider_instagram.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.sdk import Context
+
+LONGEST_KEY = 400  # The store's column holds 512 characters; the row's kind and an owner go in front of the key.
+
+
+def ledger_asset(conn_id: str) -> Asset:
+    """Name the asset whose state store is the ledger of one account's connection."""
+    uri = f"instagram://{conn_id}/ledger"
+    return Asset(name=uri, uri=uri)
+
+
+def posts_asset(conn_id: str) -> Asset:
+    """Name the asset that has an event for every post which the account really made."""
+    uri = f"instagram://{conn_id}/posts"
+    return Asset(name=uri, uri=uri)
+
+
+def posts_alias(conn_id: str) -> AssetAlias:
+    """Name the alias through which a publishing task emits events of :func:`posts_asset`, and only when it posted."""
+    return AssetAlias(f"instagram://{conn_id}/posts")
+
+
+class StateStore(Protocol):
+    """The part of Airflow's state store that the ledger needs."""
+
+    def get(self, key: str) -> Any:
+        """Read a row, or None."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Write a row. Airflow refuses it from a try that is no longer the task's current one: that is the fence."""
+
+
+@dataclass(frozen=True)
+class MadeContainer:
+    """A container that was created for a post.
+
+    :param container_id: The container.
+    :param post_key: The post that it was made for.
+    :param created_at: When, ISO 8601 in UTC.
+    :param content: Digest of its video and options: a container is used again only for the same content.
+    :param caption: Digest of its caption, by which its post is found.
+    :param upload_uri: Where the rest of an interrupted upload goes.
+    """
+
+    container_id: str
+    post_key: str
+    created_at: str
+    content: str
+    caption: str | None = None
+    upload_uri: str | None = None
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A try is about to publish, or has; whether it did is not known from this row, unless it was withdrawn."""
+
+    post_key: str
+    container_id: str
+    at: str
+    withdrawn: bool = False
+
+    @property
+    def when(self) -> datetime:
+        """The moment just before the request was sent."""
+        return datetime.fromisoformat(self.at)
+
+
+@dataclass(frozen=True)
+class Post:
+    """A post that is live. Its media id and permalink are None where they could not be told apart."""
+
+    post_key: str
+    container_id: str
+    published_at: str
+    media_id: str | None = None
+    permalink: str | None = None
+
+
+@dataclass
+class Ledger:
+    """The rows of one account.
+
+    :param store: Where they are kept.
+    :param clock: Tells the time, in UTC.
+    """
+
+    store: StateStore
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(timezone.utc))
+
+    @classmethod
+    def of(cls, context: Context, conn_id: str) -> Ledger:
+        """Open the account's ledger from a running task.
+
+        :param context: The task's context.
+        :param conn_id: The account's connection.
+        :raises ValidationError: When the task cannot reach it; nothing has been sent to Instagram then.
+        """
+        try:
+            return cls(context["asset_state_store"][ledger_asset(conn_id)])
+        except KeyError:
+            raise ValidationError(
+                f"This task cannot reach the ledger of connection {conn_id!r}, so nothing was sent to Instagram.",
+                hint="The ledger is an inlet that the operator adds itself. Under .partial().expand(), give "
+                "instagram_conn_id and inlets to partial(), not to expand().",
+            ) from None
+
+    def now(self) -> str:
+        """Tell the time as the rows keep it."""
+        return self.clock().isoformat()
+
+    def post(self, post_key: str) -> Post | None:
+        """Read the post that was made for a key, if it is known to be live."""
+        row = self.store.get(_row("done", post_key))
+        return Post(**row) if row else None
+
+    def record_post(self, post: Post) -> None:
+        """Write down that a key's post is live."""
+        self.store.set(_row("done", post.post_key), asdict(post))
+        if post.media_id:
+            self.store.set(_row("media", post.media_id), post.post_key)
+
+    def knows_media(self, media_id: str) -> bool:
+        """Tell whether a post of the account is one that this ledger has a key for."""
+        return self.store.get(_row("media", media_id)) is not None
+
+    def intent(self, post_key: str) -> Intent | None:
+        """Read the intent of a try that set out to publish for a key and was not refused."""
+        row = self.store.get(_row("intent", post_key))
+        intent = Intent(**row) if row else None
+        return None if intent is None or intent.withdrawn else intent
+
+    def record_intent(self, post_key: str, container_id: str) -> Intent:
+        """Write down that this try publishes now. Refused by Airflow when the try is no longer current."""
+        intent = Intent(post_key, container_id, self.now())
+        self.store.set(_row("intent", post_key), asdict(intent))
+        return intent
+
+    def withdraw(self, intent: Intent) -> None:
+        """Write down that an intent certainly made no post."""
+        self.store.set(_row("intent", intent.post_key), asdict(replace(intent, withdrawn=True)))
+
+    def container(self, container_id: str) -> MadeContainer | None:
+        """Read what a container was made for."""
+        row = self.store.get(_row("container", container_id))
+        return MadeContainer(**row) if row else None
+
+    def record_container(self, made: MadeContainer) -> None:
+        """Write down which post a new container is for."""
+        self.store.set(_row("container", made.container_id), asdict(made))
+        self.store.set(_row("containers", made.post_key), [*self._container_ids(made.post_key), made.container_id])
+
+    def containers(self, post_key: str) -> list[MadeContainer]:
+        """Read all containers that were made for a key, oldest first."""
+        made = (self.container(container_id) for container_id in self._container_ids(post_key))
+        return [container for container in made if container]
+
+    def _container_ids(self, post_key: str) -> list[str]:
+        return self.store.get(_row("containers", post_key)) or []
+
+
+def digest(text: str) -> str:
+    """Fingerprint a text, alike for texts that Instagram may have normalised: NFC, white space folded."""
+    return hashlib.sha256(" ".join(unicodedata.normalize("NFC", text).split()).encode()).hexdigest()
+
+
+def _row(kind: str, key: str) -> str:
+    if len(key) > LONGEST_KEY:
+        key = f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+    return f"{kind}:{key}"

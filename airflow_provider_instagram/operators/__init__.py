@@ -1,0 +1,28 @@
+"""The tasks that bring a video to Instagram: transcode, create, publish, and refresh of the account's token."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.operators.container import CreateContainerOperator
+    from airflow_provider_instagram.operators.publish import PublishOperator
+    from airflow_provider_instagram.operators.token import RefreshTokenOperator
+    from airflow_provider_instagram.operators.transcode import TranscodeOperator
+
+__all__ = ["CreateContainerOperator", "PublishOperator", "RefreshTokenOperator", "TranscodeOperator"]
+
+_MODULES = {
+    "CreateContainerOperator": "container",
+    "PublishOperator": "publish",
+    "RefreshTokenOperator": "token",
+    "TranscodeOperator": "transcode",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import an operator when a DAG file asks for it: the DAG processor pays for nothing else."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

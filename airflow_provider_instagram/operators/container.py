@@ -1,0 +1,222 @@
+"""The task that brings a video to Instagram as a container."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_instagram import arguments, storage
+from airflow_provider_instagram.account_task import AccountTask, task_instance_name
+from airflow_provider_instagram.container_options import ContainerOptions
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.ledger import Ledger
+from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from airflow.sdk import Context, RetryPolicy
+
+UPLOADS = ("auto", "file", "url")
+# Source: Meta, IG Container reference: a container that is not published within 24 hours expires.
+CONTAINER_LIFE = timedelta(hours=24)
+EXPIRY_MARGIN = timedelta(minutes=30)
+PROCESSING_TIMEOUT = timedelta(minutes=30)
+POLL_INTERVAL = timedelta(seconds=5)
+
+OPTIONS = (
+    "caption",
+    "placement",
+    "video_cover_timestamp_ms",
+    "cover_url",
+    "location_id",
+    "collaborators",
+    "user_tags",
+    "share_to_feed",
+    "audio_name",
+    "trial_graduation",
+    "is_ai_generated",
+)
+
+
+class CreateContainerOperator(AccountTask):
+    """Create the container of a post, and bring the video to it.
+
+    Asked again for the same ``post_key`` (a retry, a Clear, a new run) it returns the container that is there, and goes
+    on with an interrupted upload where Instagram has it. Returns the container's id.
+
+    :param video: A local path or ``file://``, a URI that ObjectStoragePath opens, or an ``https://`` address.
+    :param caption: The post's text: up to 2,200 UTF-16 units, 30 hashtags, 20 @mentions. Never read from a file by its
+        ending.
+    :param placement: ``reels`` or ``feed``.
+    :param video_cover_timestamp_ms: The cover frame, in ms from the start. Default: the first.
+    :param cover_url: Address of a JPEG up to 8 MB to use as the cover; wins over the frame.
+    :param location_id: Id of a Facebook Page with a location.
+    :param collaborators: Up to three user names to invite.
+    :param user_tags: User names to tag.
+    :param share_to_feed: Whether a reel also appears in the feed. Unset leaves it to Instagram.
+    :param audio_name: A name for the reel's original sound.
+    :param trial_graduation: Make it a trial reel: ``MANUAL`` or ``SS_PERFORMANCE``.
+    :param is_ai_generated: Whether to label the post as made with AI.
+    :param upload: ``file`` sends the bytes, ``url`` hands Instagram the link, ``auto`` picks by where the video is.
+    :param publish_at: When it will be published: refused when the container would expire before. Not sent.
+    :param post_key: What the post is known by, exactly once. Default: ``dag_id/run_id/task_id/map_index``.
+    :param wait_for_completion: Whether to wait here until Instagram has processed the container.
+    :param deferrable: Whether that wait is in the triggerer.
+    :param instagram_conn_id: The account's connection, as plain text.
+    :param retries: Tries after the first.
+    :param retry_policy: Which failures are tried again, and when.
+    """
+
+    template_fields: Sequence[str] = (
+        "video",
+        *OPTIONS,
+        "upload",
+        "publish_at",
+        "post_key",
+        "wait_for_completion",
+        "deferrable",
+    )
+    ui_color = "#fdf1f6"
+
+    def __init__(
+        self,
+        *,
+        video: str,
+        caption: str = "",
+        placement: str = "reels",
+        video_cover_timestamp_ms: int | str | None = None,
+        cover_url: str | None = None,
+        location_id: str | None = None,
+        collaborators: list[str] | str | None = None,
+        user_tags: list[Any] | str | None = None,
+        share_to_feed: bool | str | None = None,
+        audio_name: str | None = None,
+        trial_graduation: str | None = None,
+        is_ai_generated: bool | str | None = None,
+        upload: str = "auto",
+        publish_at: datetime | str | None = None,
+        post_key: str | None = None,
+        wait_for_completion: bool | str = False,
+        deferrable: bool | str = True,
+        retries: int = 3,
+        retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(retries=retries, retry_policy=retry_policy, **kwargs)
+        self.video = video
+        self.caption = caption
+        self.placement = placement
+        self.video_cover_timestamp_ms = video_cover_timestamp_ms
+        self.cover_url = cover_url
+        self.location_id = location_id
+        self.collaborators = collaborators
+        self.user_tags = user_tags
+        self.share_to_feed = share_to_feed
+        self.audio_name = audio_name
+        self.trial_graduation = trial_graduation
+        self.is_ai_generated = is_ai_generated
+        self.upload = upload
+        self.publish_at = publish_at
+        self.post_key = post_key
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+
+    def execute(self, context: Context) -> str:
+        """Create the container unless the ledger has it, bring the video to it, and wait if asked to."""
+        options = ContainerOptions.read(**{name: getattr(self, name) for name in OPTIONS})
+        video = arguments.required_text("video", self.video)
+        by_link = self._by_link(video)
+        self._refuse_to_outlive(arguments.moment("publish_at", self.publish_at))
+        post_key = arguments.text("post_key", self.post_key) or task_instance_name(context)
+        ledger = Ledger.of(context, self.instagram_conn_id)
+        if (post := ledger.post(post_key)) is not None:
+            self.log.info("%s is published already, from container %s", post_key, post.container_id)
+            return post.container_id
+        with ExitStack() as opened:
+            source: str | Path = video if by_link else opened.enter_context(storage.as_local_file(video))
+            self._refuse_cover_outside(source, options)
+            container_id = self._container(ledger, post_key, source, options)
+        if arguments.boolean("wait_for_completion", self.wait_for_completion):
+            self._wait(container_id)
+        return container_id
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
+        """Go on after the wait for the processing."""
+        from airflow_provider_instagram.triggers.container import processed_container
+
+        return processed_container(event)
+
+    def _container(self, ledger: Ledger, post_key: str, source: str | Path, options: ContainerOptions) -> str:
+        from airflow_provider_instagram.containers import ContainerMaker
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+
+        hook = InstagramHook(self.instagram_conn_id)
+        with hook.get_conn() as client:
+            maker = ContainerMaker(client, ledger, hook.ig_user_id(client))
+            return maker.container_for(post_key, source, options)
+
+    def _by_link(self, video: str) -> bool:
+        """Tell whether Instagram fetches the video itself."""
+        upload = (arguments.text("upload", self.upload) or "auto").lower()
+        if upload not in UPLOADS:
+            raise ValidationError(f"upload is {upload!r}: use one of {', '.join(UPLOADS)}.")
+        if upload == "file" or (upload == "auto" and not storage.is_web(video)):
+            return False
+        if not storage.is_public(video):
+            raise ValidationError(
+                f"Instagram cannot fetch {video}: a link must be https, in plain ASCII, and public.",
+                hint='Percent-encode other characters, or send the bytes: upload="file".',
+            )
+        return True
+
+    def _refuse_to_outlive(self, publish_at: datetime | None) -> None:
+        if (
+            publish_at is None
+            or publish_at.timestamp() - time.time() <= (CONTAINER_LIFE - EXPIRY_MARGIN).total_seconds()
+        ):
+            return
+        raise ValidationError(
+            f"A container made now expires before publish_at, {publish_at.isoformat()}.",
+            hint="Create it at most 23.5 hours ahead: schedule the run nearer to the time of publication.",
+        )
+
+    def _refuse_cover_outside(self, source: str | Path, options: ContainerOptions) -> None:
+        if isinstance(source, str) or not options.video_cover_timestamp_ms:
+            return
+        from airflow.sdk import conf
+
+        from airflow_provider_instagram.media.probe import probe
+
+        duration_ms = 1000 * probe(source, ffprobe=conf.get("instagram", "ffprobe")).duration_s
+        if options.video_cover_timestamp_ms > duration_ms:
+            raise ValidationError(
+                f"video_cover_timestamp_ms is {options.video_cover_timestamp_ms}, but {source.name} ends at "
+                f"{duration_ms:.0f} ms.",
+                hint="Choose a time inside the video.",
+            )
+
+    def _wait(self, container_id: str) -> None:
+        if arguments.boolean("deferrable", self.deferrable) is False:
+            from airflow_provider_instagram.containers import wait_until_ready
+            from airflow_provider_instagram.hooks.instagram import InstagramHook
+
+            with InstagramHook(self.instagram_conn_id).get_conn() as client:
+                wait_until_ready(client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL)
+            return
+        from airflow_provider_instagram.triggers.container import HEAD_START, ContainerStatusTrigger
+
+        self.defer(
+            trigger=ContainerStatusTrigger(
+                self.instagram_conn_id,
+                container_id,
+                POLL_INTERVAL.total_seconds(),
+                time.time() + PROCESSING_TIMEOUT.total_seconds(),
+            ),
+            method_name="execute_complete",
+            timeout=PROCESSING_TIMEOUT + HEAD_START,
+        )

@@ -1,0 +1,168 @@
+"""The task that makes a container a post, exactly once."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_instagram import arguments
+from airflow_provider_instagram.account_task import AccountTask, task_instance_name
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.ledger import Ledger, posts_alias, posts_asset
+from airflow_provider_instagram.links.instagram import InstagramPostLink
+from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context, RetryPolicy
+
+    from airflow_provider_instagram.ledger import Post
+
+#: How long before ``publish_at`` the task wakes up: a worker has to start, and the last seconds are waited in it.
+WAKE_UP_AHEAD = timedelta(seconds=20)
+
+
+class PublishOperator(AccountTask):
+    """Publish a container: one ``post_key``, one post.
+
+    A run that finds its post already there returns it and calls nothing. A try whose answer was lost is settled by
+    reading the account, never by sending again. What cannot be settled fails with ``OutcomeUnknownError``.
+
+    Returns ``media_id``, ``permalink``, ``container_id``, ``post_key``, ``published_at`` and ``already_published``.
+    ``media_id`` and ``permalink`` are null when the post is certainly live but cannot be told apart from others. A real
+    publication emits an event of the asset ``instagram://<conn_id>/posts``.
+
+    :param container_id: The container, as CreateContainerOperator returned it.
+    :param post_key: What the post is known by. Default: what create recorded for the container, else
+        ``dag_id/run_id/task_id/map_index``.
+    :param publish_at: When to publish, with its time zone: a datetime or ISO 8601 text. Until then no slot is held.
+    :param max_lateness: How late it may be published, in seconds or as a timedelta; later, the task fails.
+    :param dry_run: Go through everything and stop before publishing.
+    :param instagram_conn_id: The account's connection, as plain text.
+    :param retries: Tries after the first.
+    :param retry_policy: Which failures are tried again, and when.
+    """
+
+    template_fields: Sequence[str] = ("container_id", "post_key", "publish_at", "max_lateness", "rehearsal")
+    fields_of_arguments: ClassVar[dict[str, str]] = {"dry_run": "rehearsal"}
+    operator_extra_links = (InstagramPostLink(),)
+    ui_color = "#fbdce9"
+
+    def __init__(
+        self,
+        *,
+        container_id: str,
+        post_key: str | None = None,
+        publish_at: datetime | str | None = None,
+        max_lateness: timedelta | float | str | None = None,
+        dry_run: bool | str = False,
+        retries: int = 3,
+        retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(retries=retries, retry_policy=retry_policy, **kwargs)
+        self.container_id = container_id
+        self.post_key = post_key
+        self.publish_at = publish_at
+        self.max_lateness = max_lateness
+        self.rehearsal = dry_run
+        self.permalink: str | None = None
+
+    @classmethod
+    def account_outlets(cls, conn_id: str) -> list[Any]:
+        """Name the alias through which a real publication is told to other DAGs."""
+        return [posts_alias(conn_id)]
+
+    def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Publish at the given time, unless it has been done.
+
+        :param context: The task's context.
+        :param event: What the wait for ``publish_at`` ended with; the time is looked at again.
+        """
+        container_id = arguments.required_text("container_id", self.container_id)
+        ledger = Ledger.of(context, self.instagram_conn_id)
+        post_key = self._post_key(context, ledger, container_id)
+        if (post := ledger.post(post_key)) is not None:
+            self._refuse_another_post(ledger, post, container_id)
+            self.log.info("%s is published already: %s", post_key, post.permalink or post.media_id or "live")
+            return self._result(post, already_published=True)
+        self._wait_for(arguments.moment("publish_at", self.publish_at))
+        if arguments.boolean("dry_run", self.rehearsal):
+            self.log.info("Dry run: would publish container %s as %s", container_id, post_key)
+            return _nothing_published(post_key, container_id)
+        post, made = self._published(ledger, post_key, container_id)
+        if made:
+            self._tell(context, post)
+        self.log.info("Published %s: %s", post_key, post.permalink or post.media_id or "live")
+        return self._result(post, already_published=not made)
+
+    def _published(self, ledger: Ledger, post_key: str, container_id: str) -> tuple[Post, bool]:
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+        from airflow_provider_instagram.publishing import Publisher
+
+        hook = InstagramHook(self.instagram_conn_id)
+        with hook.get_conn() as client:
+            return Publisher(client, ledger, hook.ig_user_id(client)).publish(post_key, container_id)
+
+    def _post_key(self, context: Context, ledger: Ledger, container_id: str) -> str:
+        if (given := arguments.text("post_key", self.post_key)) is not None:
+            return given
+        made = ledger.container(container_id)
+        return made.post_key if made else task_instance_name(context)
+
+    def _refuse_another_post(self, ledger: Ledger, post: Post, container_id: str) -> None:
+        made = ledger.container(container_id)
+        if post.container_id != container_id and made is not None and made.post_key != post.post_key:
+            raise ValidationError(
+                f"post_key {post.post_key!r} is the published post of container {post.container_id}, but container "
+                f"{container_id} was made for {made.post_key!r}.",
+                hint="Give create and publish of one post the same post_key, and every post its own.",
+            )
+
+    def _wait_for(self, publish_at: datetime | None) -> None:
+        """Defer until shortly before the time, then wait for the second."""
+        if publish_at is None:
+            return
+        now = datetime.now(timezone.utc)
+        if publish_at - now > WAKE_UP_AHEAD:
+            from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+            self.log.info("Publishing at %s", publish_at.isoformat())
+            self.defer(trigger=DateTimeTrigger(moment=publish_at - WAKE_UP_AHEAD), method_name="execute")
+        lateness = arguments.duration("max_lateness", self.max_lateness)
+        if lateness is not None and now - publish_at > lateness:
+            raise ValidationError(
+                f"It is {now - publish_at} after publish_at, {publish_at.isoformat()}; max_lateness is {lateness}.",
+                hint="Give a new publish_at or a larger max_lateness, and clear this task.",
+            )
+        time.sleep(max(0.0, (publish_at - datetime.now(timezone.utc)).total_seconds()))
+
+    def _tell(self, context: Context, post: Post) -> None:
+        context["outlet_events"][posts_alias(self.instagram_conn_id)].add(
+            posts_asset(self.instagram_conn_id),
+            extra={"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key},
+        )
+
+    def _result(self, post: Post, *, already_published: bool) -> dict[str, Any]:
+        self.permalink = post.permalink
+        return {
+            "media_id": post.media_id,
+            "permalink": post.permalink,
+            "container_id": post.container_id,
+            "post_key": post.post_key,
+            "published_at": post.published_at,
+            "already_published": already_published,
+        }
+
+
+def _nothing_published(post_key: str, container_id: str) -> dict[str, Any]:
+    return {
+        "media_id": None,
+        "permalink": None,
+        "container_id": container_id,
+        "post_key": post_key,
+        "published_at": None,
+        "already_published": False,
+    }

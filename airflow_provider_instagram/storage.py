@@ -1,0 +1,130 @@
+"""Videos wherever they live: local files, object storage, https."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from airflow.sdk import conf
+
+from airflow_provider_instagram.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BLOCK_BYTES = 1 << 20
+LARGEST_SOURCE_BYTES = 20 * 10**9
+
+
+def is_web(location: str) -> bool:
+    """Tell whether a location is a web address."""
+    return location.lower().startswith(("https://", "http://"))
+
+
+def is_public(location: str) -> bool:
+    """Tell whether Instagram may be handed a location: https, ASCII, no white space.
+
+    Plain http is for a sandbox on this machine. Source: Meta, content publishing guide.
+    """
+    if not location.isascii() or re.search(r"\s", location):
+        return False
+    parts = urlsplit(location)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"))
+
+
+def is_local(location: str) -> bool:
+    """Tell whether a location is a path on this machine, plain or as ``file://``."""
+    return "://" not in location or location.startswith("file://")
+
+
+def local_path(location: str) -> Path:
+    """Give the path of a local location."""
+    return Path(unquote(urlsplit(location).path)) if location.startswith("file://") else Path(location)
+
+
+def inside_media_roots(location: str) -> str:
+    """Let a location that came from outside (a run parameter) pass only where the operator of this Airflow allows it.
+
+    :param location: A path or URI.
+    :return: The same location.
+    :raises ValidationError: When it is a local path outside ``[instagram] media_roots``.
+    """
+    if not is_local(location):
+        return location
+    roots = [Path(root.strip()).resolve() for root in conf.get("instagram", "media_roots").split(",") if root.strip()]
+    path = local_path(location).resolve()
+    if any(path.is_relative_to(root) for root in roots):
+        return location
+    allowed = ", ".join(map(str, roots)) or "none is set"
+    raise ValidationError(
+        f"{location} is not in a folder that runs may read videos from ({allowed}).",
+        hint="Move the video there, or have the folder added to [instagram] media_roots.",
+    )
+
+
+@contextmanager
+def as_local_file(location: str, *, max_bytes: int = LARGEST_SOURCE_BYTES) -> Iterator[Path]:
+    """Give a video as a local file: itself, or a copy that goes away afterwards.
+
+    :param location: A local path, ``file://``, ``https://``, or any URI that ObjectStoragePath opens.
+    :param max_bytes: The largest file to copy.
+    :raises ValidationError: When there is no such file, or it is too large.
+    """
+    if is_local(location):
+        path = local_path(location)
+        if not path.exists():
+            raise ValidationError(
+                f"There is no file {path} on this worker.",
+                hint="Check the path. Tasks may run on different machines: when an earlier task wrote the file, let it "
+                "write to a place that all of them see (output=, or [instagram] work_prefix).",
+            )
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="instagram-") as folder:
+        yield _fetched(location, Path(folder), max_bytes)
+
+
+def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
+    if is_web(location):
+        from airflow_provider_instagram.media.download import download
+
+        return download(location, folder, max_bytes=max_bytes)
+    from airflow.sdk import ObjectStoragePath
+
+    source = ObjectStoragePath(location)
+    try:
+        size = source.stat().st_size
+    except FileNotFoundError:
+        raise ValidationError(f"There is no file {location}.", hint="Check the path and its connection.") from None
+    if size > max_bytes:
+        raise ValidationError(f"{location} has {size:,} bytes: at most {max_bytes:,} are read.")
+    copy = folder / (source.name or "video")
+    with source.open("rb") as remote, copy.open("wb") as local:
+        shutil.copyfileobj(remote, local, BLOCK_BYTES)
+    return copy
+
+
+def put(made: Path, location: str) -> None:
+    """Copy a finished local file into object storage, where it appears whole or not at all.
+
+    :param made: The finished file.
+    :param location: Any URI that ObjectStoragePath opens.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    with made.open("rb") as local, ObjectStoragePath(location).open("wb") as remote:
+        shutil.copyfileobj(local, remote, BLOCK_BYTES)
+
+
+def exists(location: str) -> bool:
+    """Tell whether a file is there."""
+    if is_local(location):
+        return local_path(location).is_file()
+    from airflow.sdk import ObjectStoragePath
+
+    return bool(ObjectStoragePath(location).is_file())

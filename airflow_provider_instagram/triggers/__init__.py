@@ -1,0 +1,7 @@
+"""What waits in Airflow's triggerer, without a worker slot."""
+
+from __future__ import annotations
+
+from airflow_provider_instagram.triggers.container import ContainerStatusTrigger
+
+__all__ = ["ContainerStatusTrigger"]

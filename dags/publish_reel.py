@@ -1,0 +1,47 @@
+"""Publish one video to Instagram: transcode, create, wait, publish. Trigger it from the UI and fill in the form.
+
+It runs as it is against the sandbox and against Meta: the connection decides. A local video must lie in one of the
+folders of ``[instagram] media_roots``.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, Param
+
+from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
+from airflow_provider_instagram.sensors import ContainerStatusSensor
+from airflow_provider_instagram.storage import inside_media_roots
+
+with DAG(
+    dag_id="publish_reel",
+    schedule=None,
+    tags=["instagram"],
+    doc_md=__doc__,
+    user_defined_macros={"inside_media_roots": inside_media_roots},
+    params={
+        "video": Param(
+            "", type="string", minLength=1, title="Video", description="A path on the worker, or an https address."
+        ),
+        "caption": Param(
+            "", type=["null", "string"], format="multiline", title="Caption", description="Up to 2,200 characters."
+        ),
+        "placement": Param("reels", enum=["reels", "feed"], title="Placement"),
+        "cover_ms": Param(
+            None, type=["null", "integer"], minimum=0, title="Cover frame", description="Milliseconds from the start."
+        ),
+    },
+) as dag:
+    transcode = TranscodeOperator(
+        task_id="transcode",
+        source="{{ inside_media_roots(params.video) }}",
+        placement="{{ params.placement }}",
+    )
+    create = CreateContainerOperator(
+        task_id="create",
+        video=transcode.output,
+        caption="{{ params.caption }}",
+        placement="{{ params.placement }}",
+        video_cover_timestamp_ms="{{ params.cover_ms }}",
+    )
+    wait = ContainerStatusSensor(task_id="wait", container_id=create.output)
+    publish = PublishOperator(task_id="publish", container_id=wait.output)

@@ -1,0 +1,60 @@
+"""Publish the videos of a list to the feed, one map index each: a task group that is mapped over the list.
+
+Every post has a ``post_key`` of its own, so that no retry, no Clear and no second run posts it twice.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, Param, task, task_group
+
+from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
+from airflow_provider_instagram.sensors import ContainerStatusSensor
+from airflow_provider_instagram.storage import inside_media_roots
+
+with DAG(
+    dag_id="publish_to_feed",
+    schedule=None,
+    tags=["instagram"],
+    doc_md=__doc__,
+    params={
+        "posts": Param(
+            [],
+            type="array",
+            items={
+                "type": "object",
+                "required": ["id", "video"],
+                "properties": {
+                    "id": {"type": "string"},
+                    "video": {"type": "string"},
+                    "caption": {"type": "string"},
+                },
+            },
+            title="Posts",
+            description='A list such as [{"id": "monday", "video": "/data/monday.mov", "caption": "Hello"}].',
+        ),
+    },
+) as dag:
+
+    @task
+    def posts(params: dict | None = None) -> list[dict[str, str]]:
+        """Take the list from the run's parameters; local videos must lie in ``[instagram] media_roots``."""
+        return [
+            {"id": post["id"], "video": inside_media_roots(post["video"]), "caption": post.get("caption", "")}
+            for post in (params or {})["posts"]
+        ]
+
+    @task_group
+    def publish_one(post: dict[str, str]) -> None:
+        """Bring one post to the feed."""
+        transcode = TranscodeOperator(task_id="transcode", source=post["video"], placement="feed")
+        create = CreateContainerOperator(
+            task_id="create",
+            video=transcode.output,
+            caption=post["caption"],
+            placement="feed",
+            post_key=post["id"],
+        )
+        wait = ContainerStatusSensor(task_id="wait", container_id=create.output)
+        PublishOperator(task_id="publish", container_id=wait.output, post_key=post["id"])
+
+    publish_one.expand(post=posts())
