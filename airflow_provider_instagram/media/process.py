@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from airflow_provider_instagram.exceptions import TranscodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 GRACE_S: Final = 1.0
 POLL_S: Final = 0.1
@@ -71,11 +72,11 @@ class Finished:
 
 
 class Cancel:
-    """Ends the process that runs under it, from another thread or from a signal handler such as ``on_kill``."""
+    """Ends the work that is done under it, from another thread or from a signal handler such as ``on_kill``."""
 
     def __init__(self) -> None:
         self._requested = False
-        self._process: subprocess.Popen[bytes] | None = None
+        self._end: Callable[[], None] | None = None
 
     @property
     def requested(self) -> bool:
@@ -83,11 +84,11 @@ class Cancel:
         return self._requested
 
     def cancel(self) -> None:
-        """End the running process and its whole group now, and keep later ones from starting."""
+        """End what is running now, a process with its whole group, and keep more from starting."""
         self._requested = True
-        process = self._process
-        if process is not None:
-            _end_group(process)
+        end = self._end
+        if end is not None:
+            end()
 
     def raise_if_requested(self) -> None:
         """Stop here when the work is to end.
@@ -97,10 +98,19 @@ class Cancel:
         if self._requested:
             raise TranscodeError("The work on the video was cancelled.")
 
-    def _watch(self, process: subprocess.Popen[bytes] | None) -> None:
-        self._process = process
-        if process is not None and self._requested:  # cancelled between the check and the start
-            _end_group(process)
+    @contextmanager
+    def watching(self, end: Callable[[], None]) -> Iterator[None]:
+        """Name what ends the work inside the block.
+
+        :param end: Takes no lock, for a signal handler may call it.
+        """
+        self._end = end
+        try:
+            if self._requested:  # cancelled between the last check and this moment
+                end()
+            yield
+        finally:
+            self._end = None
 
 
 def find_program(name: str) -> str:
@@ -151,12 +161,11 @@ def run(
         env={"PATH": os.defpath, "LC_ALL": "C"},  # nothing of the worker's: its environment holds secrets
     )
     try:
-        cancel._watch(process)
-        reader = _Reader(process, limits.stdout_bytes, on_line)
-        timed_out = not reader.read_until(time.monotonic() + limits.wall_s)
+        with cancel.watching(lambda: _end_group(process)):
+            reader = _Reader(process, limits.stdout_bytes, on_line)
+            timed_out = not reader.read_until(time.monotonic() + limits.wall_s)
     finally:
         _end_group(process)
-        cancel._watch(None)
         process.wait()
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:

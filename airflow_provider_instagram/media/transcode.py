@@ -40,6 +40,7 @@ def transcode(
     ffprobe: str = "ffprobe",
     on_progress: Callable[[Progress], None] | None = None,
     cancel: Cancel | None = None,
+    info: VideoInfo | None = None,
 ) -> Report:
     """Make a compliant video, at the least cost.
 
@@ -55,13 +56,14 @@ def transcode(
     :param ffprobe: The program, by name or path.
     :param on_progress: Is told how far the encoder is, once in five seconds at most, and at the end.
     :param cancel: Ends the work early.
+    :param info: What the source was found to be, when the caller has probed it already.
     :return: What was done.
     :raises ValidationError: When the source cannot be used, with the rule that it breaks and what to do.
     :raises TranscodeError: When the encoder failed, its result does not comply, or the work was cancelled.
     """
     started_s = time.monotonic()
     cancel = cancel or Cancel()
-    before = probe(source, ffprobe=ffprobe, cancel=cancel)
+    before = info or probe(source, ffprobe=ffprobe, cancel=cancel)
     todo = plan(before, spec, fit=fit, background=background, trim=trim)
     if todo.tier == "pass":
         return Report.of(todo, before, before, time.monotonic() - started_s)
@@ -72,6 +74,37 @@ def transcode(
         after = _verify(made, spec, ffmpeg, ffprobe, cancel)
         cancel.raise_if_requested()
         made.replace(output)
+    return Report.of(todo, before, after, time.monotonic() - started_s)
+
+
+def done_before(
+    source: Path,
+    output: Path,
+    spec: VideoSpec,
+    *,
+    fit: Fit = "pad",
+    background: str = "black",
+    trim: Trim = "error",
+    ffprobe: str = "ffprobe",
+    info: VideoInfo | None = None,
+) -> Report:
+    """Report work that is found done, after a check by the rules; nothing is decoded.
+
+    :param source: A local file.
+    :param output: What :func:`transcode` made out of it earlier.
+    :param spec: As for :func:`transcode`.
+    :param fit: The same.
+    :param background: The same.
+    :param trim: The same.
+    :param ffprobe: The program, by name or path.
+    :param info: What the source was found to be, when the caller has probed it already.
+    :return: What was done then.
+    :raises TranscodeError: When the output does not comply, or not any more.
+    """
+    started_s = time.monotonic()
+    before = info or probe(source, ffprobe=ffprobe)
+    todo = plan(before, spec, fit=fit, background=background, trim=trim)
+    after = _check_rules(output, spec, ffprobe, Cancel())
     return Report.of(todo, before, after, time.monotonic() - started_s)
 
 
@@ -109,15 +142,21 @@ def _limits(duration_s: float, spec: VideoSpec) -> Limits:
     return Limits(wall_s=wall_s, cpu_s=int(wall_s) * (os.cpu_count() or 1), output_bytes=spec.max_size_bytes)
 
 
-def _verify(made: Path, spec: VideoSpec, program: str, ffprobe: str, cancel: Cancel) -> VideoInfo:
-    """Check the result by the rules the source was judged by, and that it plays from end to end."""
+def _check_rules(made: Path, spec: VideoSpec, ffprobe: str, cancel: Cancel) -> VideoInfo:
+    """Check a result by the rules that the source was judged by."""
     try:
         info = probe(made, ffprobe=ffprobe, cancel=cancel)
         broken = "; ".join(map(str, plan(info, spec).reasons))
     except ValidationError as error:
         broken = error.message
     if broken:
-        raise TranscodeError(f"The encoded video does not comply: {broken}.", hint="Please report this as a bug.")
+        raise TranscodeError(f"{made} does not comply: {broken}.", hint="Delete it if it is old, and run again.")
+    return info
+
+
+def _verify(made: Path, spec: VideoSpec, program: str, ffprobe: str, cancel: Cancel) -> VideoInfo:
+    """Check a result by the rules, and that it plays from end to end."""
+    info = _check_rules(made, spec, ffprobe, cancel)
     nothing = ffmpeg.input(f"file:{made}", **ONLY_THIS_FILE).output("-", f="null")
     words = nothing.global_args("-nostdin", "-v", "error", "-xerror").get_args()
     finished = run([program, *words], _limits(info.duration_s, spec), cancel=cancel)

@@ -1,0 +1,215 @@
+"""Fetch a video over https, without being led anywhere else than to a public server."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import httpx
+
+from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
+from airflow_provider_instagram.media.process import Cancel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MAX_REDIRECTS: Final = 5
+CONNECT_S: Final = 10.0
+STALL_S: Final = 30.0
+TOTAL_S: Final = 3600.0
+SAID_EVERY_S: Final = 5.0
+#: IPv6 addresses that a translator turns into the IPv4 address of their last 32 bits. Source: RFC 6052.
+NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+
+
+def download(
+    url: str,
+    folder: Path,
+    *,
+    max_bytes: int,
+    allow_private: bool = False,
+    on_progress: Callable[[int, int | None], None] | None = None,
+    cancel: Cancel | None = None,
+    total_s: float = TOTAL_S,
+    stall_s: float = STALL_S,
+) -> Path:
+    """Fetch a video into a folder; it appears there whole or not at all.
+
+    :param url: An ``https://`` link. Its query may hold a signature, and is never shown.
+    :param folder: An existing directory.
+    :param max_bytes: The largest file that is taken.
+    :param allow_private: Whether the server may stand in a private, loopback or link-local network.
+    :param on_progress: Is told the bytes that are there and, when known, those that will be, once in five seconds.
+    :param cancel: Ends the work early.
+    :param total_s: How long all of it may take, in seconds.
+    :param stall_s: How long the server may stay silent, in seconds.
+    :return: The file.
+    :raises ValidationError: When the link cannot be used: not https, refused, too large, or not public.
+    :raises TransientError: When the network or the server failed in a way that may pass.
+    :raises TranscodeError: When the work was cancelled.
+    """
+    cancel = cancel or Cancel()
+    address = _address(url)
+    deadline_s = time.monotonic() + total_s
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as work:
+        part = Path(work) / "part"
+        try:
+            with _open(address, allow_private, stall_s, cancel) as response:
+                _save(response, part, address, max_bytes, deadline_s, on_progress or (lambda *_: None))
+                cancel.raise_if_requested()  # a connection that was hung up can look like the end of a file
+        except httpx.TransportError as error:
+            cancel.raise_if_requested()
+            why = str(error) or type(error).__name__
+            raise TransientError(
+                f"{shown(address)} did not arrive: {why}.", hint="Check the link; try again."
+            ) from error
+        return part.replace(folder / f"source{_suffix(address)}")
+
+
+def shown(address: httpx.URL) -> str:
+    """A link without what may be secret in it."""
+    return f"{address.scheme}://{address.netloc.decode('ascii')}{address.path}"
+
+
+def _address(url: str) -> httpx.URL:
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValidationError(f"The link to the video is not one: {error}.", hint="Give an https:// link.") from None
+    if address.scheme != "https" or not address.host:
+        raise ValidationError(
+            f"{shown(address)} is not an https:// link.", hint="Give an https:// link, or a local path."
+        )
+    if address.userinfo:
+        raise ValidationError(
+            f"The link to {address.host} has a user name or password in it.",
+            hint="Use a link that is signed, or public.",
+        )
+    return address
+
+
+@contextmanager
+def _open(address: httpx.URL, allow_private: bool, stall_s: float, cancel: Cancel) -> Iterator[httpx.Response]:
+    """The answer at the end of all redirects. Each is checked like the first link.
+
+    The transport is used without httpx's client, which would log every link, and with it the signatures in them.
+    """
+    with httpx.HTTPTransport() as transport:
+        for _ in range(MAX_REDIRECTS + 1):
+            cancel.raise_if_requested()
+            response = transport.handle_request(_request(address, allow_private, stall_s))
+            try:
+                if not response.has_redirect_location:
+                    _refuse_failure(response, address)
+                    connection = response.extensions["network_stream"].get_extra_info("socket")
+                    with cancel.watching(partial(_hang_up, connection)):
+                        yield response
+                    return
+                address = _address(str(address.join(response.headers["location"])))
+            finally:
+                response.close()
+    raise ValidationError(f"{shown(address)} redirects more than {MAX_REDIRECTS} times.", hint="Give the final link.")
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with suppress(OSError):  # the server was faster
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def _request(address: httpx.URL, allow_private: bool, stall_s: float) -> httpx.Request:
+    """Asks the very address that was checked, so that a name that changes its mind leads nowhere else."""
+    return httpx.Request(
+        "GET",
+        address.copy_with(host=_checked_ip(address, allow_private)),
+        headers={"Host": address.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"},
+        extensions={
+            "sni_hostname": address.host,
+            "timeout": {"connect": CONNECT_S, "read": stall_s, "write": stall_s, "pool": CONNECT_S},
+        },
+    )
+
+
+def _checked_ip(address: httpx.URL, allow_private: bool) -> str:
+    try:
+        found = socket.getaddrinfo(address.host, address.port or 443, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise TransientError(
+            f"The name {address.host} is not known: {error}.", hint="Check the link; try again."
+        ) from error
+    ips = [str(entry[4][0]) for entry in found]
+    for ip in ips:
+        if not allow_private and not _is_public(ip):
+            raise ValidationError(
+                f"{address.host} is {ip}, which is not a public address.",
+                hint="Use a link on a public server, or allow private ones in the section [instagram] of Airflow's "
+                "configuration, when everybody who can start a run may read what this worker can reach.",
+            )
+    return ips[0]
+
+
+def _is_public(ip: str) -> bool:
+    address = ipaddress.ip_address(ip.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address in NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return _is_public(str(inner))
+    return address.is_global and not address.is_multicast
+
+
+def _refuse_failure(response: httpx.Response, address: httpx.URL) -> None:
+    if response.status_code == 200:
+        return
+    message = f"{shown(address)} answered {response.status_code} {response.reason_phrase}".rstrip() + "."
+    passes = response.status_code in (408, 429) or response.status_code >= 500
+    error: type[InstagramError] = TransientError if passes else ValidationError
+    raise error(message, hint="Try again later." if passes else "Check that the link is right, public and not expired.")
+
+
+def _expected_bytes(response: httpx.Response, address: httpx.URL, max_bytes: int) -> int | None:
+    length = response.headers.get("content-length", "")
+    if not length.isdigit():
+        return None
+    if int(length) > max_bytes:
+        raise _too_large(address, max_bytes)
+    return int(length)
+
+
+def _save(
+    response: httpx.Response,
+    part: Path,
+    address: httpx.URL,
+    max_bytes: int,
+    deadline_s: float,
+    say: Callable[[int, int | None], None],
+) -> None:
+    expected, received, said_s = _expected_bytes(response, address, max_bytes), 0, time.monotonic()
+    with part.open("wb") as file:
+        for block in response.iter_raw():
+            received += len(block)
+            if received > max_bytes:
+                raise _too_large(address, max_bytes)
+            file.write(block)
+            now_s = time.monotonic()
+            if now_s > deadline_s:
+                raise TransientError(f"{shown(address)} was too slow and was given up.", hint="Use a faster server.")
+            if now_s - said_s >= SAID_EVERY_S:
+                said_s = now_s
+                say(received, expected)
+
+
+def _too_large(address: httpx.URL, max_bytes: int) -> ValidationError:
+    return ValidationError(f"{shown(address)} is larger than {max_bytes:,} bytes.", hint="Use a smaller file.")
+
+
+def _suffix(address: httpx.URL) -> str:
+    found = re.search(r"\.[A-Za-z0-9]{1,5}$", address.path)
+    return found[0].lower() if found else ""

@@ -1,0 +1,46 @@
+"""A picture of the frame that Instagram will show as the cover."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import ffmpeg as builder
+
+from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
+from airflow_provider_instagram.media.probe import ONLY_THIS_FILE
+from airflow_provider_instagram.media.process import Cancel, Limits, run
+
+LIMITS: Final = Limits(wall_s=120, cpu_s=240, output_bytes=8_000_000)
+
+
+def write_preview(
+    video: Path, jpeg: Path, at_ms: int = 0, *, ffmpeg: str = "ffmpeg", cancel: Cancel | None = None
+) -> None:
+    """Write the frame that is shown at a moment as a JPEG; it appears whole or not at all.
+
+    :param video: A local video.
+    :param jpeg: The file to write; an older one is replaced.
+    :param at_ms: The moment, in milliseconds from the start: the same number that is sent as the cover's time.
+    :param ffmpeg: The program, by name or path.
+    :param cancel: Ends the work early.
+    :raises ValidationError: When there is no frame at that moment.
+    :raises TranscodeError: When ffmpeg could not make it, or the work was cancelled.
+    """
+    source = builder.input(f"file:{video.absolute()}", ss=at_ms / 1000, **ONLY_THIS_FILE)
+    with tempfile.TemporaryDirectory(prefix=f".{jpeg.name}.", dir=jpeg.absolute().parent) as work:
+        made = Path(work) / "cover.jpg"
+        stream = source.video.output(
+            f"file:{made}", f="image2", update=1, qscale=2, pix_fmt="yuvj420p", **{"frames:v": 1}
+        )
+        finished = run([ffmpeg, *stream.global_args("-nostdin", "-v", "error").get_args()], LIMITS, cancel=cancel)
+        if not finished.ok:
+            raise TranscodeError(
+                f"No preview of {video} could be made: {finished.complaint}.", hint="Check that it plays."
+            )
+        if not made.exists():
+            raise ValidationError(
+                f"{video} has no frame at {at_ms} ms.", hint="Choose a cover time between 0 and the video's duration."
+            )
+        made.replace(jpeg)

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import datetime
+import http.server
+import ipaddress
+import logging
+import socket
+import ssl
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from airflow_provider_instagram.exceptions import InstagramError, TranscodeError, TransientError, ValidationError
+from airflow_provider_instagram.media.download import download
+from airflow_provider_instagram.media.process import Cancel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+BODY = bytes(range(256)) * 4000
+SIGNED = "?X-Amz-Signature=not-for-logs"
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.hosts: list[str] = []
+        self.silent = threading.Event()
+        self.released = threading.Event()
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.port}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """All the ways in which a download can go."""
+
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.hosts.append(self.headers["Host"])
+        name = self.path.partition("?")[0]
+        redirects = {
+            "/to/video": "/video.mp4?again",
+            "/to/http": "http://localhost/x.mp4",
+            "/to/metadata": "https://169.254.169.254/latest",
+            "/to/itself": "/to/itself",
+            "/to/other-name": f"https://127.0.0.1:{self.server.port}/video.mp4",
+        }
+        failures = {"/gone": 404, "/busy": 503}
+        length = {} if name in ("/silent", "/unannounced") else {"Content-Length": str(len(BODY))}
+        if name in redirects:
+            self._head(302, Location=redirects[name])
+        elif name in failures:
+            self._head(failures[name])
+        else:
+            self._head(200, **length)
+            self.wfile.write(BODY[:1000] if name in ("/cut", "/silent") else BODY)
+            self.wfile.flush()
+            if name == "/silent":
+                self.server.silent.set()
+                self.server.released.wait(10)
+
+    def _head(self, status: int, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the library's name
+        pass
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    names = x509.SubjectAlternativeName(
+        [x509.DNSName("localhost"), x509.DNSName("videos.example"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    )
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (crt := folder / "server.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (pem := folder / "server.key").write_bytes(secret)
+    return crt, pem
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """An https server on loopback, with a certificate that this machine is told to trust."""
+    crt, key = _certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(crt))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(crt, key)
+    with Server() as httpd:
+        httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+        thread = threading.Thread(target=httpd.serve_forever, args=(0.02,))
+        thread.start()
+        yield httpd
+        httpd.released.set()
+        httpd.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Where downloads go; whatever happened, nothing half-done may be in it afterwards."""
+    (path := tmp_path / "downloads").mkdir()
+    yield path
+    assert all(entry.name.startswith("source") for entry in path.iterdir())
+
+
+@pytest.fixture
+def fetch(server: Server, folder: Path) -> Callable[..., Path]:
+    def go(path: str, **options: Any) -> Path:
+        return download(server.url + path, folder, **{"max_bytes": 10**7, "allow_private": True, **options})
+
+    return go
+
+
+@pytest.mark.parametrize("path", ["/video.mp4", "/unannounced", "/to/video", "/to/other-name"])
+def test_a_video_arrives_whole(path: str, fetch: Callable[..., Path], folder: Path) -> None:
+    """With an announced length or without, and behind redirects."""
+    arrived = fetch(path)
+    assert arrived.parent == folder
+    assert arrived.read_bytes() == BODY
+
+
+def test_the_name_keeps_the_ending_and_nothing_else(fetch: Callable[..., Path]) -> None:
+    assert fetch("/a%2F..%2Fb/clip.MOV" + SIGNED).name == "source.mov"
+    assert fetch("/no-ending").name == "source"
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "says"),
+    [
+        ("/gone", ValidationError, "answered 404.*public and not expired"),
+        ("/busy", TransientError, "answered 503"),
+        ("/cut", TransientError, "did not arrive"),
+        ("/to/http", ValidationError, "http://localhost/x.mp4 is not an https:// link"),
+        ("/to/itself", ValidationError, "redirects more than 5 times"),
+    ],
+)
+def test_what_does_not_arrive_is_told_in_words(
+    path: str, error: type[InstagramError], says: str, fetch: Callable[..., Path]
+) -> None:
+    with pytest.raises(error, match=says):
+        fetch(path)
+
+
+@pytest.mark.parametrize("path", ["/video.mp4", "/unannounced"])
+def test_too_large_is_refused_with_or_without_an_announcement(path: str, fetch: Callable[..., Path]) -> None:
+    with pytest.raises(ValidationError, match="larger than 100,000 bytes"):
+        fetch(path, max_bytes=100_000)
+
+
+def test_a_server_that_falls_silent_is_given_up(fetch: Callable[..., Path]) -> None:
+    started = time.monotonic()
+    with pytest.raises(TransientError, match="did not arrive"):
+        fetch("/silent", stall_s=0.3)
+    assert time.monotonic() - started < 5
+
+
+def test_a_download_that_takes_too_long_is_given_up(fetch: Callable[..., Path]) -> None:
+    with pytest.raises(TransientError, match="too slow"):
+        fetch("/video.mp4", total_s=0.0)
+
+
+def test_cancel_hangs_up_at_once(fetch: Callable[..., Path], server: Server) -> None:
+    cancel = Cancel()
+
+    def stop() -> None:
+        server.silent.wait(10)
+        cancel.cancel()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    started = time.monotonic()
+    with pytest.raises(TranscodeError, match="cancelled"):
+        fetch("/silent", cancel=cancel)
+    thread.join()
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "169.254.169.254", "10.0.0.1", "[::1]", "[::ffff:127.0.0.1]"]
+)
+def test_private_servers_are_refused(host: str, folder: Path) -> None:
+    with pytest.raises(ValidationError, match=r"not a public address.*allow private ones"):
+        download(f"https://{host}/video.mp4", folder, max_bytes=10)
+
+
+def _pretend_public(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
+    """One name leads to this machine and counts as public; returns the names that are looked up."""
+    real, lookups = socket.getaddrinfo, []
+
+    def look_up(host: str, *arguments: Any, **options: Any) -> Any:
+        lookups.append(host)
+        return real("127.0.0.1" if host == name else host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr("airflow_provider_instagram.media.download._is_public", lambda ip: ip == "127.0.0.1")
+    return lookups
+
+
+def test_a_redirect_to_a_private_server_is_refused(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first server counts as public here; where it points to is checked by itself."""
+    _pretend_public(monkeypatch, "localhost")
+    with pytest.raises(ValidationError, match=r"169\.254\.169\.254, which is not a public address"):
+        download(f"{server.url}/to/metadata", folder, max_bytes=10)
+
+
+def test_a_name_is_looked_up_once_and_only_that_address_is_asked(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that says a public address when it is checked and a private one when it is used gets nowhere."""
+    lookups = _pretend_public(monkeypatch, "videos.example")
+    download(f"https://videos.example:{server.port}/video.mp4", folder, max_bytes=10**7)
+    assert lookups.count("videos.example") == 1
+    assert server.hosts == [f"videos.example:{server.port}"]
+
+
+def test_a_server_with_another_name_in_its_certificate_is_not_trusted(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asking an address does not mean trusting it: the certificate has to be the name's."""
+    _pretend_public(monkeypatch, "elsewhere.example")
+    with pytest.raises(TransientError, match="certificate"):
+        download(f"https://elsewhere.example:{server.port}/video.mp4", folder, max_bytes=10**7)
+
+
+@pytest.mark.parametrize("path", ["/video.mp4", "/gone", "/cut", "/to/video"])
+def test_a_signature_in_the_link_is_never_shown(
+    path: str, fetch: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    try:
+        fetch(path + SIGNED)
+    except InstagramError as error:
+        assert "not-for-logs" not in str(error)  # noqa: PT017  both endings are fine here
+    assert "not-for-logs" not in caplog.text
+
+
+def test_a_password_in_the_link_is_refused_and_not_shown(folder: Path) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        download("https://me:secret@videos.example/x.mp4", folder, max_bytes=10)
+    assert "secret" not in str(refusal.value)
