@@ -12,56 +12,15 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from airflow_provider_instagram.sandbox.app import Settings
-from airflow_provider_instagram.sandbox.server import bind, serve
-from airflow_provider_instagram.sandbox.state import (
-    DEFAULT_APP_ID,
+from airflow_provider_instagram.sandbox.options import (
     DEFAULT_APP_SECRET,
     DEFAULT_TOKEN,
-    DEFAULT_USER_ID,
-    DEFAULT_USERNAME,
-    Account,
-    Processing,
-    Switches,
+    SECRET_VARIABLE,
+    TOKEN_VARIABLE,
+    add_arguments,
 )
-
-DEFAULT_PORT = 8077
-TOKEN_VARIABLE = "INSTAGRAM_SANDBOX_TOKEN"  # noqa: S105 -- a name
-SECRET_VARIABLE = "INSTAGRAM_SANDBOX_APP_SECRET"  # noqa: S105 -- a name
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the sandbox's options to a command."""
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument("--port-file", type=Path, help="file to write the port to, once the sandbox answers")
-    parser.add_argument("--state", type=Path, metavar="DIR", help="keep everything in this folder, for the next start")
-    parser.add_argument("--account", default=DEFAULT_USER_ID, help="Instagram user id (default: %(default)s)")
-    parser.add_argument("--username", default=DEFAULT_USERNAME, help="name of the account (default: %(default)s)")
-    parser.add_argument(
-        "--token",
-        default=None,
-        help=f"long-lived access token; better in the environment, as {TOKEN_VARIABLE} (default: {DEFAULT_TOKEN})",
-    )
-    parser.add_argument("--app-id", default=DEFAULT_APP_ID, help="Meta app id (default: %(default)s)")
-    parser.add_argument(
-        "--app-secret",
-        default=None,
-        help=f"Meta app secret; better in the environment, as {SECRET_VARIABLE} (default: {DEFAULT_APP_SECRET})",
-    )
-    parser.add_argument(
-        "--processing-time",
-        type=float,
-        default=5.0,
-        metavar="SECONDS",
-        help="time in IN_PROGRESS (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--visible-after",
-        type=float,
-        default=10.0,
-        metavar="SECONDS",
-        help="time until a publish shows on the container and in the media list, 0 to 120 (default: %(default)s)",
-    )
+from airflow_provider_instagram.sandbox.server import bind, serve
+from airflow_provider_instagram.sandbox.state import Account, Processing, Switches
 
 
 def run(args: argparse.Namespace) -> int:

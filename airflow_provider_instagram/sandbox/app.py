@@ -11,16 +11,15 @@ from starlette.responses import Response
 
 from airflow_provider_instagram.sandbox import control, graph, login, pages, pipeline
 from airflow_provider_instagram.sandbox.clock import Clock
-from airflow_provider_instagram.sandbox.sandbox import Sandbox
-from airflow_provider_instagram.sandbox.state import (
+from airflow_provider_instagram.sandbox.options import (
     DEFAULT_APP_ID,
     DEFAULT_APP_SECRET,
     DEFAULT_TOKEN,
     DEFAULT_USER_ID,
     DEFAULT_USERNAME,
-    Account,
-    Switches,
 )
+from airflow_provider_instagram.sandbox.sandbox import Sandbox
+from airflow_provider_instagram.sandbox.state import Account, Switches
 from airflow_provider_instagram.sandbox.upload import upload
 
 if TYPE_CHECKING:

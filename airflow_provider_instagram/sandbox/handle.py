@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import httpx
 
-from airflow_provider_instagram.sandbox.state import DEFAULT_APP_ID, DEFAULT_APP_SECRET, DEFAULT_TOKEN, DEFAULT_USER_ID
+from airflow_provider_instagram.sandbox.options import (
+    DEFAULT_APP_ID,
+    DEFAULT_APP_SECRET,
+    DEFAULT_TOKEN,
+    DEFAULT_USER_ID,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,12 +6,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-DEFAULT_USER_ID = "17841400000000001"
-DEFAULT_USERNAME = "sandbox_studio"
-DEFAULT_TOKEN = "IGAAsandboxStudioLongLivedToken00000000000000"  # noqa: S105 -- documented, opens a sandbox only
-DEFAULT_APP_ID = "990000000000001"
-DEFAULT_APP_SECRET = "sandbox-app-secret"  # noqa: S105 -- documented, opens a sandbox only
-
 Scope = Literal["instagram_business_basic", "instagram_business_content_publish"]
 Outcome = Literal["inspected", "finished", "error", "phase_error", "download_failed"]
 
