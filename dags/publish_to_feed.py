@@ -39,22 +39,22 @@ with DAG(
     def posts(params: dict | None = None) -> list[dict[str, str]]:
         """Take the list from the run's parameters; local videos must lie in ``[instagram] media_roots``."""
         return [
-            {"id": post["id"], "video": inside_media_roots(post["video"]), "caption": post.get("caption", "")}
+            {"post_key": post["id"], "video": inside_media_roots(post["video"]), "caption": post.get("caption", "")}
             for post in (params or {})["posts"]
         ]
 
     @task_group
-    def publish_one(post: dict[str, str]) -> None:
+    def publish_one(post_key: str, video: str, caption: str) -> None:
         """Bring one post to the feed."""
-        transcode = TranscodeOperator(task_id="transcode", source=post["video"], placement="feed")
+        transcode = TranscodeOperator(task_id="transcode", source=video, placement="feed")
         create = CreateContainerOperator(
             task_id="create",
             video=transcode.output,
-            caption=post["caption"],
+            caption=caption,
             placement="feed",
-            post_key=post["id"],
+            post_key=post_key,
         )
         wait = ContainerStatusSensor(task_id="wait", container_id=create.output)
-        PublishOperator(task_id="publish", container_id=wait.output, post_key=post["id"])
+        PublishOperator(task_id="publish", container_id=wait.output)
 
-    publish_one.expand(post=posts())
+    publish_one.expand_kwargs(posts())

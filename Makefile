@@ -1,0 +1,29 @@
+.PHONY: help install demo ui test lint lock benchmarks
+
+help:  ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+install:  ## Make .venv with the package and everything its tests need
+	@scripts/install.sh
+
+demo: install  ## Send a real video through Airflow to a post on the sandbox (VIDEO=path for your own)
+	@.venv/bin/python -m demo.run
+
+ui: install  ## The same in a standalone Airflow that is left running, with the sandbox
+	@.venv/bin/python -m demo.ui
+
+test:  ## Run the whole test suite
+	@scripts/install.sh --with-browser
+	@.venv/bin/python -m pytest
+
+lint: install  ## Style, types, and who may import whom
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+lock:  ## Pin the newest versions again
+	.tools/bin/uv pip compile --universal --generate-hashes --python-version 3.10 --upgrade \
+		--custom-compile-command "make lock" --quiet pyproject.toml --group dev --output-file requirements.txt
+	echo uv | .tools/bin/uv pip compile --universal --generate-hashes --no-annotate --upgrade \
+		--custom-compile-command "make lock" --quiet - --output-file requirements-uv.txt

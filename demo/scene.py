@@ -1,0 +1,66 @@
+"""What a demonstration needs: a source video, and an Airflow that knows our DAGs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography.fernet import Fernet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / ".demo"
+VIDEOS = FOLDER / "videos"
+CAPTION = "Sent by Apache Airflow, straight from a landscape MOV #airflow #reels"
+
+
+def source_video() -> Path:
+    """Give the video to publish: the one that VIDEO names, or 8 s of landscape MOV with sound, made once."""
+    FOLDER.mkdir(exist_ok=True)
+    if chosen := os.environ.get("VIDEO"):
+        return Path(chosen).resolve()
+    VIDEOS.mkdir(parents=True, exist_ok=True)
+    video = VIDEOS / "camera.mov"
+    if not video.exists():
+        part = VIDEOS / "camera.part.mov"
+        subprocess.run(
+            [
+                *("ffmpeg", "-v", "error", "-y"),
+                *("-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=30:duration=8"),
+                *("-f", "lavfi", "-i", "sine=frequency=330:beep_factor=4:sample_rate=48000:duration=8"),
+                *("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le", str(part)),
+            ],
+            check=True,
+        )
+        part.replace(video)
+    return video
+
+
+def airflow_settings(home: Path, *media_roots: Path) -> dict[str, str]:
+    """Give the environment of an Airflow that has the example DAGs, on SQLite, with its keys kept in its home.
+
+    :param home: Its AIRFLOW_HOME; made when it is missing.
+    :param media_roots: Folders that runs may read videos from.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__FERNET_KEY": _kept(home / "fernet.key", lambda: Fernet.generate_key().decode()),
+        "AIRFLOW__API_AUTH__JWT_SECRET": _kept(home / "jwt.key", lambda: secrets.token_hex(48)),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__INSTAGRAM__MEDIA_ROOTS": ",".join(map(str, media_roots)),
+    }
+
+
+def _kept(file: Path, make: Callable[[], str]) -> str:
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(make())
+    return file.read_text()

@@ -1,0 +1,184 @@
+"""A whole Airflow on this machine: API server, scheduler, DAG processor and triggerer, driven over its REST API."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+HEALTHY = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+START_LIMIT_S = 180
+AIRFLOW = str(Path(sys.executable).with_name("airflow"))
+
+
+class AirflowStack:
+    """A running Airflow.
+
+    :param url: Where its UI and API are.
+    :param home: Its AIRFLOW_HOME, where each component logs to ``<component>.log``.
+    :param settings: Its environment.
+    """
+
+    def __init__(self, url: str, home: Path, settings: dict[str, str]) -> None:
+        self.url = url
+        self.home = home
+        self.settings = settings
+        self._http = httpx.Client(base_url=url, timeout=60, trust_env=False)
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, *components: str) -> None:
+        """Start components, each in a process group of its own."""
+        for component in components or COMPONENTS:
+            with (self.home / f"{component}.log").open("ab") as log:
+                self._processes[component] = subprocess.Popen(
+                    [AIRFLOW, component],
+                    env=os.environ | self.settings,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+
+    def stop(self, *components: str, force: bool = False) -> None:
+        """End components with all their children: asked first, unless ``force``."""
+        ended = [self._processes.pop(component) for component in components or tuple(self._processes)]
+        for signum in (signal.SIGKILL,) if force else (signal.SIGTERM, signal.SIGKILL):
+            for process in ended:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signum)
+            for process in ended:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(10)
+
+    def wait_until_healthy(self) -> None:
+        """Wait for all components to say that they are well, and log in."""
+        wait_until(self._is_healthy, "Airflow is healthy", START_LIMIT_S)
+        token = self._http.get("/auth/token").json()["access_token"]
+        self._http.headers["Authorization"] = f"Bearer {token}"
+
+    def _is_healthy(self) -> bool:
+        if dead := [name for name, process in self._processes.items() if process.poll() is not None]:
+            raise RuntimeError(f"{', '.join(dead)} ended; see the logs in {self.home}")
+        try:
+            health = self._http.get("/api/v2/monitor/health").json()
+        except httpx.HTTPError:
+            return False
+        return all((health.get(name) or {}).get("status") == "healthy" for name in HEALTHY)
+
+    def call(self, method: str, path: str, **request: Any) -> Any:
+        """Call Airflow's REST API.
+
+        :param method: HTTP method.
+        :param path: Path below ``/api/v2``.
+        :param request: As httpx takes it, ``json=…`` for example.
+        :return: The answer.
+        """
+        answer = self._http.request(method, f"/api/v2{path}", **request)
+        if answer.is_error:
+            raise RuntimeError(f"{method} {path}: HTTP {answer.status_code} {answer.text[:500]}")
+        return answer.json() if answer.content else None
+
+    def wait_for_dag(self, dag_id: str) -> None:
+        """Wait until the DAG processor has found a DAG."""
+        wait_until(lambda: self.has(f"/dags/{dag_id}"), f"DAG {dag_id} is there", START_LIMIT_S)
+
+    def has(self, path: str) -> bool:
+        """Tell whether the REST API has something at a path."""
+        return self._http.get(f"/api/v2{path}").is_success
+
+    def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any] | None = None) -> None:
+        """Start a run."""
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf or {}}
+        self.call("POST", f"/dags/{dag_id}/dagRuns", json=body)
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Tell the state of a run."""
+        return str(self.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Give the task instances of a run."""
+        return list(self.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"])
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+        """Read an XCom."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self.call("GET", path, params={"map_index": map_index, "deserialize": False})["value"]
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
+        """Read the log of a try."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        return str(self.call("GET", path, params={"map_index": map_index, "full_content": True}))
+
+
+def wait_until(condition: Callable[[], Any], what: str, limit_s: float, pause_s: float = 0.25) -> Any:
+    """Wait for a condition.
+
+    :param condition: Gives something true once it holds.
+    :param what: It in words, for the error.
+    :param limit_s: How long to wait, in seconds.
+    :param pause_s: Pause between two looks, in seconds.
+    :return: What the condition gave.
+    :raises TimeoutError: When it did not hold in time.
+    """
+    deadline_s = time.monotonic() + limit_s
+    while not (found := condition()):
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"Not within {limit_s:.0f} s: {what}")
+        time.sleep(pause_s)
+    return found
+
+
+@contextmanager
+def airflow_stack(settings: dict[str, str], port: int = 0) -> Iterator[AirflowStack]:
+    """Run a whole Airflow, without a login.
+
+    :param settings: What :func:`~demo.scene.airflow_settings` gives, and more.
+    :param port: Port of the UI; 0 takes a free one.
+    """
+    port, log_ports = port or free_port(), (free_port(), free_port())
+    url = f"http://localhost:{port}"
+    settings = {
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(log_ports[0]),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(log_ports[1]),
+        **settings,
+    }
+    home = Path(settings["AIRFLOW_HOME"])
+    with (home / "migrate.log").open("wb") as log:
+        subprocess.run([AIRFLOW, "db", "migrate"], env=os.environ | settings, stdout=log, stderr=log, check=True)
+    stack = AirflowStack(url, home, settings)
+    try:
+        stack.start()
+        stack.wait_until_healthy()
+        yield stack
+    finally:
+        stack.stop()
+
+
+def free_port() -> int:
+    """Find a port that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

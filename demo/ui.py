@@ -1,0 +1,87 @@
+"""``make ui``: an Airflow and a sandbox, left running, with one post made and everything in place for more."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
+from demo.scene import CAPTION, FOLDER, VIDEOS, airflow_settings, source_video
+from demo.stack import AirflowStack, airflow_stack, wait_until
+
+AIRFLOW_PORT = 8080
+HOME = FOLDER / "ui"
+RUN_LIMIT_S = 300
+
+
+def main() -> int:
+    """Start everything, make one post, and keep running until interrupted.
+
+    :return: The exit code.
+    """
+    video = source_video()
+    settings = airflow_settings(HOME, VIDEOS, video.parent)
+    print("Starting the sandbox and Airflow …", flush=True)
+    try:
+        with (
+            sandbox_process("--state", str(HOME / "sandbox")) as sandbox,
+            airflow_stack(settings, _port(AIRFLOW_PORT)) as airflow,
+        ):
+            connect(airflow, sandbox)
+            run_id = f"demo-{int(time.time())}"
+            airflow.wait_for_dag("publish_reel")
+            airflow.trigger("publish_reel", run_id, {"video": str(video), "caption": CAPTION})
+            state = wait_until(lambda: _ended(airflow, run_id), "the run has ended", RUN_LIMIT_S)
+            print(
+                f"\nFirst run: {state}\n"
+                f"Airflow:   {airflow.url}/dags/publish_reel  (no login; press Trigger to publish another video)\n"
+                f"Sandbox:   {sandbox.url}/  (the posts, as Instagram would show them)\n"
+                f"Videos:    {VIDEOS} and {video.parent} may be read by runs\n"
+                "Ctrl-C ends both.",
+                flush=True,
+            )
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        print("\nEnded.")
+    return 0
+
+
+def connect(airflow: AirflowStack, sandbox: SandboxHandle, conn_id: str = "instagram_default") -> None:
+    """Store the connection to the sandbox in Airflow, where its page shows it."""
+    connection = sandbox.connection
+    host, _, port = connection["host"].rpartition(":")
+    body: dict[str, Any] = {
+        "connection_id": conn_id,
+        "conn_type": connection["conn_type"],
+        "login": connection["login"],
+        "password": connection["password"],
+        "host": host,
+        "port": int(port),
+        "extra": json.dumps(connection["extra"]),
+    }
+    if airflow.has(f"/connections/{conn_id}"):
+        airflow.call("PATCH", f"/connections/{conn_id}", json=body)
+    else:
+        airflow.call("POST", "/connections", json=body)
+
+
+def _ended(airflow: AirflowStack, run_id: str) -> str | None:
+    state = airflow.run_state("publish_reel", run_id)
+    return state if state in ("success", "failed") else None
+
+
+def _port(preferred: int) -> int:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", preferred))
+        except OSError:
+            return 0
+    return preferred
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""A clean Airflow for the tests that run in this process: its home, its database, its settings."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+
+# Airflow reads its environment once, when it is first imported: before any fixture could set it.
+_home = tempfile.TemporaryDirectory(prefix="airflow-home-")
+os.environ.update(
+    AIRFLOW_HOME=_home.name,
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
+    AIRFLOW__CORE__UNIT_TEST_MODE="False",
+    AIRFLOW__CORE__FERNET_KEY="dGVzdHMtb25seS1rZXktMzItYnl0ZXMtbG9uZyEhISE=",
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_home.name}/airflow.db",
+)
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> Iterator[None]:
+    """Airflow's database, made once."""
+    from airflow.utils.db import initdb
+
+    initdb()
+    yield
+    from airflow.settings import dispose_orm
+
+    dispose_orm()

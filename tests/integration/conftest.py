@@ -1,0 +1,112 @@
+"""What the integration tests share: videos, and DAGs that run in this process against the sandbox."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+
+class RunDag(Protocol):
+    """Runs a DAG to its end."""
+
+    def __call__(self, dag: DAG, **conf: Any) -> DagResult:
+        """Run it with the run parameters ``conf``."""
+
+
+class DagResult:
+    """A finished run: its state, its tasks and their XComs."""
+
+    def __init__(self, run: Any) -> None:
+        self.run = run
+        self.state = str(run.state)
+
+    def states(self) -> dict[str, str]:
+        """Give the state of each task instance, mapped ones as ``task[index]``."""
+        return {_name(ti): str(ti.state) for ti in self.run.get_task_instances()}
+
+    def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+        """Read an XCom."""
+        from airflow.models.xcom import XComModel
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            row = session.scalar(
+                XComModel.get_many(
+                    run_id=self.run.run_id,
+                    dag_ids=self.run.dag_id,
+                    task_ids=task_id,
+                    map_indexes=map_index,
+                    key=key,
+                )
+            )
+            return None if row is None else XComModel.deserialize_value(row)
+
+
+def _name(ti: Any) -> str:
+    return ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]"
+
+
+@pytest.fixture
+def run_dag(airflow_db: None) -> RunDag:
+    """Run DAGs in this process, as ``airflow dags test`` does."""
+
+    def run(dag: DAG, **conf: Any) -> DagResult:
+        store_dag(dag)
+        return DagResult(dag.test(run_conf=conf or None))
+
+    return run
+
+
+def store_dag(dag: DAG) -> None:
+    """Store an in-memory DAG the way the DAG processor would: ``dag.test()`` makes a run of the stored one."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        DagBundlesManager().sync_bundles_to_db(session=session)
+    with create_session() as session:
+        stored = LazyDeserializedDAG.from_dag(dag)
+        update_dag_parsing_results_in_db("dags-folder", None, [stored], {}, None, set(), session=session)
+
+
+@pytest.fixture(scope="session")
+def portrait_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reel that complies: 4 s of 1080x1920 H.264 with AAC sound, its moov atom first and no edit list."""
+    path = tmp_path_factory.mktemp("videos") / "reel.mp4"
+    make_video(path, size="1080x1920", codec="libx264", extra=FAITHFUL_MP4)
+    return path
+
+
+@pytest.fixture(scope="session")
+def landscape_mov(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a camera gives: 4 s of 1280x720 in a MOV, with sound."""
+    path = tmp_path_factory.mktemp("videos") / "camera.mov"
+    make_video(path, size="1280x720", codec="libx264")
+    return path
+
+
+FAITHFUL_MP4 = (
+    *("-bf", "0", "-flags", "+cgop", "-pix_fmt", "yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709"),
+    *("-color_trc", "bt709", "-color_range", "tv", "-movflags", "+faststart", "-use_editlist", "0"),
+)
+
+
+def make_video(path: Path, *, size: str, codec: str, seconds: float = 4, extra: tuple[str, ...] = ()) -> None:
+    """Make a test pattern with a tone."""
+    subprocess.run(
+        [
+            *("ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=30:duration={seconds}"),
+            *("-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=48000:duration={seconds}"),
+            *("-c:v", codec, "-preset", "ultrafast", "-b:v", "2M", "-maxrate", "3M", "-bufsize", "3M"),
+            *("-c:a", "aac", "-b:a", "128k", "-ac", "2", *extra, str(path)),
+        ],
+        check=True,
+    )
