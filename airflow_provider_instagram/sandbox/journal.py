@@ -84,6 +84,7 @@ class Journal:
     def clear(self) -> None:
         """Forget all calls."""
         self.entries.clear()
+        self._next = 1
 
 
 def redact(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,127 @@
+"""Disturbances on purpose, and the journal that proves them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from tests.integration.sandbox.conftest import Caller
+
+
+def test_posted_but_the_answer_was_lost_is_one_line(
+    caller: Caller, instagram_sandbox: SandboxHandle, clip: Path
+) -> None:
+    container_id = caller.ready(clip, caption="teaser")
+    instagram_sandbox.fail("publish", drop="after")
+    with pytest.raises(httpx.TransportError):
+        caller.publish(container_id)
+    assert instagram_sandbox.truth == {"per_container": {container_id: 1}, "per_caption": {"teaser": 1}}
+    [entry] = instagram_sandbox.journal("publish")
+    assert (entry["effect"], entry["status"], entry["outcome"], entry["fault"]) == (True, None, "dropped", "drop after")
+
+
+def test_a_call_dropped_before_its_effect_did_nothing(
+    caller: Caller, instagram_sandbox: SandboxHandle, clip: Path
+) -> None:
+    container_id = caller.ready(clip)
+    instagram_sandbox.fail("publish", drop="before")
+    with pytest.raises(httpx.TransportError):
+        caller.publish(container_id)
+    assert instagram_sandbox.posts == []
+    assert caller.publish(container_id).status_code == 200
+    assert [entry["effect"] for entry in instagram_sandbox.journal("publish")] == [False, True]
+
+
+def test_an_error_can_follow_the_effect(caller: Caller, instagram_sandbox: SandboxHandle, clip: Path) -> None:
+    container_id = caller.ready(clip)
+    instagram_sandbox.fail("publish", 4, 2207051, when="after")
+    error = caller.publish(container_id).json()["error"]
+    assert (error["code"], error["error_subcode"]) == (4, 2207051)
+    assert len(instagram_sandbox.posts) == 1
+
+
+def test_a_fault_hits_the_nth_call_and_so_many_after_it(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    instagram_sandbox.fail("account", 2, nth=2, times=2)
+    assert [caller.get("me").status_code for _ in range(5)] == [200, 500, 500, 200, 200]
+
+
+def test_a_fault_can_last(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    instagram_sandbox.fail("*", 1, times=0)
+    assert [caller.get("me").status_code for _ in range(4)] == [500] * 4
+    httpx.delete(f"{instagram_sandbox.url}/_sandbox/faults")
+    assert caller.get("me").status_code == 200
+
+
+def test_a_fault_can_be_for_one_account(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    token = instagram_sandbox.add_account("17841400000000002", "second")
+    instagram_sandbox.fail("account", 2, account="17841400000000002")
+    assert caller.get("me").status_code == 200
+    assert caller.http.get("/v26.0/me", headers={"Authorization": f"Bearer {token}"}).status_code == 500
+
+
+def test_the_gateway_can_answer_in_html(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    instagram_sandbox.fail("account", html=True)
+    answer = caller.get("me")
+    assert (answer.status_code, answer.headers["content-type"]) == (502, "text/html; charset=utf-8")
+    assert answer.text.startswith("<!DOCTYPE html>")
+
+
+def test_any_status_and_body_can_be_answered(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    instagram_sandbox.fail("account", status=503, body={"odd": True})
+    answer = caller.get("me")
+    assert (answer.status_code, answer.json()) == (503, {"odd": True})
+
+
+def test_an_answer_can_be_late(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    instagram_sandbox.fail("account", delay_s=0.3)
+    began = time.monotonic()
+    assert caller.get("me").status_code == 200
+    assert time.monotonic() - began >= 0.3
+
+
+@pytest.mark.parametrize(
+    "fault", [{}, {"code": 2, "html": True}, {"cut_after_bytes": 5}, {"codes": 2}], ids=["none", "two", "cut", "typo"]
+)
+def test_a_senseless_fault_is_refused(fault: dict[str, object], instagram_sandbox: SandboxHandle) -> None:
+    with pytest.raises(ValueError, match="refuses"):
+        instagram_sandbox.fail("publish", **fault)  # type: ignore[arg-type]
+
+
+def test_the_journal_keeps_order_parameters_and_outcome_but_no_secret(
+    caller: Caller, instagram_sandbox: SandboxHandle
+) -> None:
+    caller.get("me", access_token=instagram_sandbox.token)
+    caller.create(video_url="https://media.invalid/a.mp4?X-Amz-Signature=abc", caption="teaser")
+    caller.create(media_type="FEED")
+    params = {"grant_type": "ig_exchange_token", "client_secret": instagram_sandbox.app_secret, "access_token": "IGAAx"}
+    caller.http.get("/access_token", params=params)
+    journal = instagram_sandbox.journal()
+    assert [(e["operation"], e["outcome"], e["status"]) for e in journal] == [
+        ("account", "ok", 200),
+        ("create", "ok", 200),
+        ("create", "100/2207023", 400),
+        ("exchange_token", "190", 400),
+    ]
+    assert journal[1]["params"]["caption"] == "teaser"
+    assert journal[1]["params"]["video_url"] == "https://media.invalid/a.mp4?***"
+    text = httpx.get(f"{instagram_sandbox.url}/_sandbox/journal").text
+    for secret in (instagram_sandbox.token, instagram_sandbox.app_secret, "IGAAx", "abc"):
+        assert secret not in text
+
+
+def test_the_journal_can_be_asked(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    first, second = (caller.create(upload_type="resumable").json()["id"] for _ in range(2))
+    caller.status(first)
+    caller.status(second)
+    assert instagram_sandbox.calls("status") == 2
+    assert [entry["operation"] for entry in instagram_sandbox.journal(container_id=first)] == ["create", "status"]
+    assert [entry["container_id"] for entry in instagram_sandbox.journal("status", after=3)] == [second]
+    assert len(instagram_sandbox.journal(account=caller.user_id)) == 4
+    assert instagram_sandbox.journal(account="1") == []
