@@ -45,9 +45,11 @@ class Caller:
     def publish(self, container_id: str) -> httpx.Response:
         return self.http.post(f"/v26.0/{self.user_id}/media_publish", data={"creation_id": container_id})
 
-    def upload(self, container_id: str, data: bytes, *, offset: int = 0, **headers: str) -> httpx.Response:
+    def upload(
+        self, container_id: str, data: bytes, *, offset: int = 0, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
         sent = {"Authorization": f"OAuth {self.token}", "offset": str(offset), "file_size": str(offset + len(data))}
-        return self.http.post(f"/ig-api-upload/v26.0/{container_id}", content=data, headers=sent | headers)
+        return self.http.post(f"/ig-api-upload/v26.0/{container_id}", content=data, headers=sent | (headers or {}))
 
     def reel(self, video: Path, **params: Any) -> str:
         """Create a reel, upload its video, and return the container's id once the inspection is done."""
