@@ -45,11 +45,11 @@ class InstagramError(Exception):
         self.outcome_unknown = outcome_unknown
 
     def __str__(self) -> str:
-        parts = [self.message]
+        parts = [_sentence(self.message)]
         if self.user_message and self.user_message not in self.message:
-            parts.append(f"Instagram says: {self.user_message}")
+            parts.append(_sentence(f"Instagram says: {self.user_message}"))
         if self.hint:
-            parts.append(self.hint)
+            parts.append(_sentence(self.hint))
         if self.code is not None:
             numbers = str(self.code) if self.subcode is None else f"{self.code}/{self.subcode}"
             parts.append(f"[code {numbers}{f', fbtrace_id {self.fbtrace_id}' if self.fbtrace_id else ''}]")
@@ -86,6 +86,10 @@ class InstagramError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return InstagramError.from_data, (self.as_data(),)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", ":")) else f"{text}."
 
 
 class ValidationError(InstagramError):

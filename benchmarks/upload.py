@@ -1,0 +1,111 @@
+"""How an upload compares with curl's of the same file, and how much memory it takes.
+
+Both send to one sandbox, in turns, each time to a container of its own. ``python benchmarks/upload.py --mb 300``
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.graph.upload import upload
+from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.graph.models import Container
+
+MEMORY_LIMIT_MB = 32
+THROUGHPUT_LIMIT = 0.9
+
+
+def main() -> int:
+    """Measure, print, and say by the exit code whether the limits hold."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mb", type=int, default=100, help="size of the file in megabytes")
+    parser.add_argument("--rounds", type=int, default=9, help="uploads of each kind")
+    parser.add_argument("--worker", nargs=3, metavar=("URL", "TOKEN", "VIDEO"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        url, token, video = options.worker
+        print(*_measured_upload(SandboxHandle(url, token), Path(video)))
+        return 0
+    with tempfile.TemporaryDirectory(prefix="upload-") as folder, sandbox_process() as sandbox:
+        video = Path(folder) / "video.mp4"
+        with video.open("wb") as file:
+            for _ in range(options.mb):
+                file.write(os.urandom(1_000_000))
+        return _compare(sandbox, video, options.rounds)
+
+
+def _compare(sandbox: SandboxHandle, video: Path, rounds: int) -> int:
+    ours_s, curls_s, memory_mb = [], [], []
+    for number in range(rounds):
+        for kind in ("curl", "ours") if number % 2 else ("ours", "curl"):
+            if kind == "curl":
+                curls_s.append(_curl(sandbox, video))
+                continue
+            command = [sys.executable, __file__, "--worker", sandbox.url, sandbox.token, str(video)]
+            seconds, megabytes = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+            ours_s.append(float(seconds))
+            memory_mb.append(float(megabytes))
+    ours, curls = statistics.median(ours_s), statistics.median(curls_s)
+    ratio = statistics.median(curl_s / our_s for curl_s, our_s in zip(curls_s, ours_s, strict=True))
+    size_mb = video.stat().st_size / 1_000_000
+    print(f"{size_mb:.0f} MB, median of {rounds} (all: ours {_list(ours_s)}; curl {_list(curls_s)})")
+    print(f"ours   {ours:6.2f} s   {size_mb / ours:6.0f} MB/s")
+    print(f"curl   {curls:6.2f} s   {size_mb / curls:6.0f} MB/s")
+    print(f"throughput, ours to curl's, median of the rounds: {ratio:.2f} (limit: at least {THROUGHPUT_LIMIT})")
+    print(f"peak memory above the idle worker: {max(memory_mb):.1f} MB (limit: less than {MEMORY_LIMIT_MB})")
+    return 0 if max(memory_mb) < MEMORY_LIMIT_MB and ratio >= THROUGHPUT_LIMIT else 1
+
+
+def _measured_upload(sandbox: SandboxHandle, video: Path) -> tuple[float, float]:
+    """Upload in this process and return the seconds and the megabytes that its memory grew at most."""
+    with GraphClient(sandbox.token, base_url=sandbox.url) as client:
+        container = _container(client, sandbox)
+        Path("/proc/self/clear_refs").write_text("5")  # the peak from now on, not that of the imports
+        idle_kb = _status_kb("VmRSS")
+        begin = time.perf_counter()
+        upload(client, str(container.upload_uri), video, container_id=container.id)
+        return time.perf_counter() - begin, (_status_kb("VmHWM") - idle_kb) / 1000
+
+
+def _curl(sandbox: SandboxHandle, video: Path) -> float:
+    with GraphClient(sandbox.token, base_url=sandbox.url) as client:
+        container = _container(client, sandbox)
+    config = (
+        f'url = "{container.upload_uri}"\nrequest = "POST"\nupload-file = "{video}"\nfail\nsilent\nshow-error\n'
+        f'output = "/dev/null"\nwrite-out = "%{{time_total}}"\nheader = "Authorization: OAuth {sandbox.token}"\n'
+        f'header = "offset: 0"\nheader = "file_size: {video.stat().st_size}"\nheader = "Expect:"\n'
+    )
+    command = ["curl", "--noproxy", "*", "--config", "-"]
+    return float(subprocess.run(command, input=config, check=True, capture_output=True, text=True).stdout)
+
+
+def _container(client: GraphClient, sandbox: SandboxHandle) -> Container:
+    sandbox.settle()  # the inspection of the last upload takes a processor of its own
+    return client.send(calls.create_container(sandbox.user_id, upload_type="resumable"))
+
+
+def _status_kb(name: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    raise LookupError(name)
+
+
+def _list(values: list[float]) -> str:
+    return " ".join(f"{value:.2f}" for value in values)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
