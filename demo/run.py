@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -30,13 +31,14 @@ def main() -> int:
 
     :return: The exit code.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     started_s = time.monotonic()
     video = source_video()
     print(f"Source: {video}")
     home = Path(tempfile.mkdtemp(prefix="airflow-", dir=FOLDER))
     try:
         with sandbox_process("--processing-time", "3") as sandbox:
-            os.environ.update(airflow_settings(home, VIDEOS, video.parent))
+            os.environ.update(airflow_settings(home, *{VIDEOS, video.parent}))
             os.environ["AIRFLOW_CONN_INSTAGRAM_DEFAULT"] = connection_json(sandbox)
             print(f"Sandbox: {sandbox.url}\nAirflow: running the DAG publish_reel, its log is in {LOG}", flush=True)
             with _output_to(LOG):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import sys
 import threading
@@ -23,8 +24,9 @@ def main() -> int:
 
     :return: The exit code.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     video = source_video()
-    settings = airflow_settings(HOME, VIDEOS, video.parent)
+    settings = airflow_settings(HOME, *{VIDEOS, video.parent})
     print("Starting the sandbox and Airflow …", flush=True)
     try:
         with (
@@ -40,7 +42,7 @@ def main() -> int:
                 f"\nFirst run: {state}\n"
                 f"Airflow:   {airflow.url}/dags/publish_reel  (no login; press Trigger to publish another video)\n"
                 f"Sandbox:   {sandbox.url}/  (the posts, as Instagram would show them)\n"
-                f"Videos:    {VIDEOS} and {video.parent} may be read by runs\n"
+                f"Videos:    runs may read those in {settings['AIRFLOW__INSTAGRAM__MEDIA_ROOTS']}\n"
                 "Ctrl-C ends both.",
                 flush=True,
             )
