@@ -8,6 +8,7 @@ decide.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -76,8 +77,8 @@ _PARAMETER: Final = "Correct the parameters of the create task and clear it."
 _BAD_PARAMETER: Final = {
     2207023: "The media type is not known",
     2207028: "The carousel's children are not valid",
-    2207035: "The product tags are not valid",
-    2207036: "A photo needs a position for each of its tags",
+    2207035: "The tags of a video must not have a position",
+    2207036: "The tags of a photo must have a position",
     2207037: "A product tag cannot be used",
     2207040: "Too many accounts or products are tagged",
     2207089: "Single videos are posted as reels: media_type VIDEO is refused",
@@ -245,7 +246,7 @@ def error_from_answer(
         return _upload_error(action, status, debug)
     if "error_message" in answer:
         return AuthenticationError(
-            f"Instagram refused to {action}: {_words(answer.get('error_message'))}",
+            f"Cannot {action}: Instagram refused the login{_quoted(_words(answer.get('error_message')))}.",
             hint="Start the login again; a login code is good for one hour and one use.",
             code=_integer(answer.get("code")),
         )
@@ -267,8 +268,8 @@ def _graph_error(
     if rule is None:
         failed = status >= 500
         return (TransientError if failed else InstagramError)(
-            f"Instagram refused to {action}: {said or f'HTTP {status}'}",
-            hint=_LATER if failed else "This code is in no table of ours: look it up in Meta's error reference.",
+            f"Cannot {action}: Instagram answered with an error that is not documented{_quoted(said)}.",
+            hint=_LATER if failed else "Look the code up in Meta's error reference.",
             outcome_unknown=changes and failed,
             **known,
         )
@@ -276,9 +277,7 @@ def _graph_error(
     if issubclass(rule.error, RateLimitError):
         retry_after = _hold_back(headers)
     return rule.error(
-        f"Instagram refused to {action}: {rule.meaning}. It said: {said}"
-        if said
-        else f"Cannot {action}: {rule.meaning}.",
+        f"Cannot {action}: {rule.meaning}{_quoted(said)}.",
         hint=rule.hint,
         retry_after=retry_after,
         outcome_unknown=changes and (rule.may_have_happened or status >= 500),
@@ -295,7 +294,7 @@ def _upload_error(action: str, status: int, debug: Mapping[str, Any]) -> Instagr
     )
     if passes and not issubclass(error, PermissionDeniedError):
         error, hint = TransientError, _LATER
-    return error(f"Instagram refused to {action}: {meaning}. It said: {said or f'HTTP {status}'}", hint=hint)
+    return error(f"Cannot {action}: {meaning}{_quoted(said)}.", hint=hint)
 
 
 def _bare_error(action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool) -> InstagramError:
@@ -318,7 +317,7 @@ def _hold_back(headers: Mapping[str, str]) -> timedelta | None:
     if usage and usage.regain:
         return usage.regain
     seconds = headers.get("Retry-After", "")
-    return timedelta(seconds=int(seconds)) if seconds.isascii() and seconds.isdigit() else None
+    return timedelta(seconds=int(seconds)) if re.fullmatch(r"[0-9]{1,6}", seconds) else None
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
@@ -340,6 +339,10 @@ def _integer(value: object) -> int | None:
 
 def _words(value: object) -> str:
     return redact(value).strip() if isinstance(value, str) else ""
+
+
+def _quoted(said: str) -> str:
+    return f" (Meta: {said})" if said else ""
 
 
 def _excerpt(body: bytes) -> str:

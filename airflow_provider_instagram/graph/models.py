@@ -183,7 +183,7 @@ class ContainerStatus:
         said = "; ".join(filter(None, (self.status, *self.uploading.errors, *self.processing.errors)))
         meaning = rule.meaning if rule else "Instagram could not use the video"
         return error(
-            f"Container {self.id} has failed: {meaning}. It said: {said or 'nothing'}",
+            f"Container {self.id} has failed: {meaning}{f' (Meta: {said})' if said else ''}.",
             hint=rule.hint if rule else "Run the video through TranscodeOperator, or clear create to try once more.",
             subcode=self.subcode,
         )

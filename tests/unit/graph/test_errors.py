@@ -163,6 +163,11 @@ def test_too_many_requests_without_metas_envelope_is_a_rate_limit() -> None:
     assert raised.retry_after == timedelta(seconds=30)
 
 
+@pytest.mark.parametrize("header", ["9" * 5000, "-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_a_wait_that_is_no_number_of_seconds_is_unknown(header: str) -> None:
+    assert error_from_answer("read", 429, {"Retry-After": header}, b"", changes=False).retry_after is None
+
+
 def test_not_ready_says_when_to_try_again() -> None:
     assert refused({"code": 9007, "error_subcode": 2207027}).retry_after == timedelta(seconds=5)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,18 +54,21 @@ def test_the_filters_are_attached_once() -> None:
     assert len(logging.getLogger("httpx").filters) == before
 
 
-def test_no_secret_reaches_a_log_or_an_error_at_any_level(server: WebServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_reaches_a_log_or_an_error_at_any_level(
+    server: WebServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The real endpoints over a real socket, all loggers at DEBUG, failing and succeeding, echoing and redirecting."""
     secrets = {"MARKEDtoken", "MARKEDshort", "MARKEDsecret", "MARKEDcode"}
     caplog.set_level(logging.DEBUG)
     for name in ("httpx", "httpcore", "httpcore.connection", "httpcore.http11"):
         caplog.set_level(logging.DEBUG, name)
+        monkeypatch.setattr(logging.getLogger(name), "filters", [])  # as in a new process
     login = oauth.exchange_code("9", "MARKEDsecret", "https://a/b", "MARKEDcode", oauth_host=server.url)
     exchange = oauth.exchange_for_long_lived("MARKEDsecret", "MARKEDshort")
     refresh = oauth.refresh("MARKEDtoken")
     read = calls.container_status("17900000000000001")
     logins: list[calls.Call[Any]] = [login, exchange, refresh]
-    errors = []
+    errors: list[str] = []
     with GraphClient("MARKEDtoken", base_url=server.url, app_secret="MARKEDsecret", sleep=lambda _: None) as graph:
         for call in logins:
             server.answer({"access_token": "MARKEDtoken"})
@@ -76,11 +80,11 @@ def test_no_secret_reaches_a_log_or_an_error_at_any_level(server: WebServer, cap
             for _ in range(2):
                 with pytest.raises(InstagramError) as raised:
                     graph.send(call)
-                errors.append(repr(raised.value.as_data()))
+                errors += [repr(raised.value.as_data()), *traceback.format_exception(raised.value)]
             server.drop(times=4)
             with pytest.raises(InstagramError) as raised:
                 graph.send(call)
-            errors.append(repr(raised.value.as_data()))
+            errors += [repr(raised.value.as_data()), *traceback.format_exception(raised.value)]
             server.plan.clear()
     assert "refresh_access_token" in caplog.text
     assert "receive_response_headers.complete" in caplog.text

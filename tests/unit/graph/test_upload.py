@@ -149,6 +149,13 @@ def test_a_lost_answer_to_the_last_byte_is_no_failure(server: WebServer, send_vi
     assert offsets(server) == [0]
 
 
+def test_an_upload_that_instagram_calls_complete_is_no_failure(server: WebServer, send_video: Uploader) -> None:
+    server.answer("<html>Bad Gateway</html>", 502)
+    server.answer({"id": CONTAINER, "video_status": {"uploading_phase": {"status": "complete"}}})
+    send_video()
+    assert offsets(server) == [0]
+
+
 def test_an_upload_without_progress_is_given_up_for_now(server: WebServer, send_video: Uploader) -> None:
     for _ in range(9):
         server.drop(after_bytes=1)
