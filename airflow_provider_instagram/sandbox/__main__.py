@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -30,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     :return: The exit code: 0 after a normal end, 2 when it could not start.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the temporary folder goes, too
     try:
         with tempfile.TemporaryDirectory(prefix="instagram-sandbox-") as temporary:
             return _run(args, Path(temporary))

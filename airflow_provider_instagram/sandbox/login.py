@@ -118,7 +118,7 @@ async def exchange_token(call: Call) -> Response:
     if call.params.get("grant_type") != "ig_exchange_token":
         raise GraphError(100, None, "(#100) grant_type must be ig_exchange_token")
     if not _is_secret(call, call.params.get("client_secret")):
-        raise GraphError(1, None, "Error validating client secret.")
+        raise GraphError(101, None, "Error validating client secret.")
     short = call.world.authenticate(_query_token(call))
     if short.long_lived:
         raise GraphError(

@@ -123,8 +123,8 @@ async def run(sandbox: Sandbox, request: Request, operation: str, handler: Handl
 async def _disturbed(call: Call, handler: Handler) -> Response:
     entry = call.entry
     hits = [fault for fault in call.sandbox.faults if fault.take(entry.operation, entry.account)]
-    if hits:
-        call.sandbox.keep_faults()
+    if call.sandbox.faults:
+        call.sandbox.keep_faults()  # they count calls, also those they do not hit
     entry.fault = ", ".join(fault.describe() for fault in hits) or None
     for fault in hits:
         if fault.when == "before":

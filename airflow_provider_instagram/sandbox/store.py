@@ -23,7 +23,8 @@ class Store:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._database = sqlite3.connect(path or ":memory:")
+        # One thread uses it, but not always the one that opened it: a simulation runs the server in a thread.
+        self._database = sqlite3.connect(path or ":memory:", check_same_thread=False)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=OFF")
         self._database.execute(
