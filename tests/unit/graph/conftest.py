@@ -74,11 +74,11 @@ class WebServer:
 
         self.plan.extend([act] * times)
 
-    def stall(self) -> None:
-        """Plan to take the request and never to answer."""
+    def stall(self, after_bytes: int | None = None) -> None:
+        """Plan to take the request, or so many bytes of its body, and then to do nothing."""
 
         def act(handler: BaseHTTPRequestHandler) -> None:
-            self._take(handler)
+            self._take(handler, after_bytes)
             self.over.wait(30)
             handler.close_connection = True
 

@@ -134,6 +134,18 @@ def test_a_stalled_upload_is_given_up_and_goes_on(server: WebServer, send_video:
     assert offsets(server) == [0, 262_144]
 
 
+def test_a_network_that_takes_no_more_bytes_is_given_up(server: WebServer, send_video: Uploader) -> None:
+    size = 32_000_000  # more than the buffers of a socket hold
+    with send_video.video.open("r+b") as file:
+        file.truncate(size)
+    server.stall(after_bytes=1_000)
+    stands_at(server, 1_000, size=size)
+    done(server)
+    send_video(stall_timeout=timedelta(seconds=0.5))
+    assert offsets(server) == [0, 1_000]
+    assert send_video.progress.count((size, size)) == 1
+
+
 @pytest.mark.parametrize("code", ["FINISHED", "PUBLISHED"])
 def test_a_refusal_of_what_has_arrived_is_no_failure(server: WebServer, send_video: Uploader, code: str) -> None:
     refuse(server, "ProcessingFailedError")
