@@ -32,7 +32,7 @@ class Entry(Record):
     method: str
     path: str
     account: str | None = None
-    params: dict[str, Any] = Field(default_factory=dict)
+    parameters: dict[str, Any] = Field(default_factory=dict)
     container_id: str | None = None
     media_id: str | None = None
     status: int | None = None

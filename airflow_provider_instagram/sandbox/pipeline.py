@@ -100,7 +100,7 @@ async def run(sandbox: Sandbox, request: Request, operation: str, handler: Handl
     call = Call(sandbox, request, {}, entry)
     try:
         call.params = await _parameters(request) if operation != "upload" else {}
-        entry.params = redact(call.params)
+        entry.parameters = redact(call.params)
         entry.account = _owner(call)
         response = await _disturbed(call, handler)
     except ApiError as error:

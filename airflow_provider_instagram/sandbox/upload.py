@@ -54,7 +54,7 @@ def _enter(call: Call) -> Container:
 
 async def _receive(call: Call, container: Container) -> None:
     offset, file_size, length = _sizes(call)
-    call.entry.params = {"offset": offset, "file_size": file_size, "content_length": length}
+    call.entry.parameters = {"offset": offset, "file_size": file_size, "content_length": length}
     processor = call.sandbox.processor
     held = processor.held_bytes(container.id)
     if offset != held:

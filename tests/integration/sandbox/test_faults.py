@@ -109,8 +109,8 @@ def test_the_journal_keeps_order_parameters_and_outcome_but_no_secret(
         ("create", "100/2207023", 400),
         ("exchange_token", "190", 400),
     ]
-    assert journal[1]["params"]["caption"] == "teaser"
-    assert journal[1]["params"]["video_url"] == "https://media.invalid/a.mp4?***"
+    assert journal[1]["parameters"]["caption"] == "teaser"
+    assert journal[1]["parameters"]["video_url"] == "https://media.invalid/a.mp4?***"
     text = httpx.get(f"{instagram_sandbox.url}/_sandbox/journal").text
     for secret in (instagram_sandbox.token, instagram_sandbox.app_secret, "IGAAx", "abc"):
         assert secret not in text
