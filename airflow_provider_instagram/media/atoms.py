@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_MOOV_BYTES: Final = 64 * 1024**2
+MAX_UNITS: Final = 64
 MAX_BOXES: Final = 100_000
 CONTAINERS: Final = frozenset({b"trak", b"mdia", b"edts", b"udta", b"moov"})
 FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"})
@@ -40,13 +41,30 @@ class Track:
     :param number: Its place among the tracks, which is ffprobe's stream index.
     :param kind: Its handler, such as ``vide`` or ``soun``.
     :param timescale: Ticks a second of its own clock.
+    :param samples: How many pictures or packets of sound it holds, shown or not; 0 in a fragmented file.
     :param edits: Its edit list.
     """
 
     number: int
     kind: str
     timescale: int
+    samples: int
     edits: tuple[Edit, ...]
+
+    @property
+    def delay_s(self) -> float:
+        """How long nothing of it is shown at first, in seconds."""
+        return sum(edit.duration_s for edit in self.edits[:1] if edit.media_time_s is None)
+
+    @property
+    def start_s(self) -> float:
+        """Where in the track it starts when it is shown, in seconds."""
+        return next((edit.media_time_s for edit in self.edits if edit.media_time_s is not None), 0.0)
+
+    @property
+    def is_rearranged(self) -> bool:
+        """Whether it is shown in pieces, or at another speed."""
+        return sum(edit.media_time_s is not None for edit in self.edits) > 1 or any(e.rate != 1 for e in self.edits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +129,26 @@ def begins_like_mp4(path: Path) -> bool:
         return file.read(8)[4:] in FIRST_BOXES
 
 
+def starts_anew(file: BinaryIO, at: int, length_bytes: int) -> bool:
+    """Whether a picture of H.264 is one that nothing after it looks back over.
+
+    :param file: The file.
+    :param at: Where the picture stands in it, in bytes.
+    :param length_bytes: How long the length before each of its units is, in bytes.
+    :return: Whether its first slice is that of an IDR picture. Source: ITU-T H.264, table 7-1.
+    """
+    for _ in range(MAX_UNITS):
+        file.seek(at)
+        header = file.read(length_bytes + 1)
+        if len(header) <= length_bytes:
+            return False
+        kind = header[-1] & 0x1F
+        if 1 <= kind <= 5:
+            return kind == 5
+        at += length_bytes + int.from_bytes(header[:-1], "big")
+    return False
+
+
 def _broken(path: Path, why: str) -> ValidationError:
     return ValidationError(
         f"{path} is not a whole MP4 file: {why}.", hint="Export or copy it again, and check that it plays."
@@ -168,7 +206,10 @@ def _read_moov(moov: bytes) -> tuple[tuple[Track, ...], set[str]]:
             timescale = _timescale(_find(trak, b"mdia", b"mdhd"))
             edits = tuple(_edits(_find(trak, b"edts", b"elst"), movie_timescale, timescale))
             handler = _find(trak, b"mdia", b"hdlr")[8:12].decode("latin-1")
-            tracks.append(Track(len(tracks), handler, timescale, edits))
+            table = _find(trak, b"mdia", b"minf", b"stbl")
+            sizes = _find(table, b"stsz") or _find(table, b"stz2")
+            samples = struct.unpack_from(">I", sizes, 8)[0] if sizes else 0
+            tracks.append(Track(len(tracks), handler, timescale, samples, edits))
     return tuple(tracks), set(_places(moov))
 
 

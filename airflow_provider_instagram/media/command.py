@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ffmpeg
 
-from airflow_provider_instagram.media.geometry import Geometry, frame_rate, geometry
+from airflow_provider_instagram.media.colour import scaled
+from airflow_provider_instagram.media.geometry import Geometry, Size, covering, frame_rate, geometry
+from airflow_provider_instagram.media.loudness import Loudness, adjusted, meter
+from airflow_provider_instagram.media.plan import PRIMING_SHOWN_S
 from airflow_provider_instagram.media.probe import ONLY_THIS_FILE, Video, VideoInfo
 
 if TYPE_CHECKING:
@@ -24,8 +27,9 @@ AAC_PACKET: Final = 1024
 PRESET: Final = "medium"
 #: A file that is made without edit lists: pictures get negative offsets instead, sound has its priming cut off before.
 MUXER: Final = {"f": "mp4", "brand": "mp42", "movflags": "+faststart+negative_cts_offsets", "use_editlist": 0}
-NO_METADATA: Final = {"map_metadata": -1, "map_chapters": -1}
-BITEXACT: Final = {"fflags": "+bitexact"}
+#: Nothing of the source's metadata: it may tell a place, a device, a name.
+CLEAN: Final = {"map_metadata": -1, "map_metadata:s": -1, "map_chapters": -1, "fflags": "+bitexact"}
+PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.5", "-nostats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Encoding:
 
     :param layout: Where the picture goes.
     :param fps: Its frame rate.
+    :param start_s: Where it starts, on the source's clock, in seconds.
     :param frames: How many frames it has.
     :param video_bps: The mean bit rate to aim at, in bits a second.
     :param peak_bps: The highest bit rate, in bits a second.
@@ -42,6 +47,7 @@ class Encoding:
 
     layout: Geometry
     fps: Fraction
+    start_s: float
     frames: int
     video_bps: int
     peak_bps: int
@@ -51,11 +57,6 @@ class Encoding:
     def duration_s(self) -> float:
         """How long the result lasts, in seconds."""
         return float(self.frames / self.fps)
-
-    @property
-    def last_sample(self) -> int:
-        """Where the sound ends: with its last whole packet before the picture's end."""
-        return int(self.duration_s * SAMPLE_RATE_HZ) // AAC_PACKET * AAC_PACKET
 
 
 def encoding(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Encoding:
@@ -67,61 +68,125 @@ def encoding(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Encoding:
     :return: The numbers.
     """
     fps = frame_rate(info.video, spec)
-    frames = min(ceil(round(plan.duration_s * fps, 3)), floor(spec.max_duration_s * fps))
+    # Whole frames before the first picture, so that it keeps its own moment; sound before it by a hair is cut instead.
+    late_s = info.video.timeline.start_s - info.start_s
+    start_s = info.video.timeline.start_s - (ceil(late_s * fps) / float(fps) if late_s > PRIMING_SHOWN_S else 0.0)
+    wanted = ceil(round((info.start_s + plan.duration_s - start_s) * fps, 3))
+    frames = min(max(wanted, ceil(spec.min_duration_s * fps)), floor(spec.max_duration_s * fps))
     duration_s = float(frames / fps)
     room_bps = int(spec.max_size_bytes * 0.97 * 8 / duration_s) - spec.target_audio_bps
     limit_bps = min(spec.max_video_bps, room_bps)
     mean_bps = min(spec.target_video_bps, int(limit_bps * 0.92))
     peak_bps = int(limit_bps * 0.95)
     buffer_bits = int(min(peak_bps * 2, (limit_bps - peak_bps) * duration_s))
-    return Encoding(geometry(info.video, spec, plan.fit), fps, frames, mean_bps, peak_bps, buffer_bits)
+    return Encoding(geometry(info.video, spec, plan.fit), fps, start_s, frames, mean_bps, peak_bps, buffer_bits)
 
 
-def full(info: VideoInfo, spec: VideoSpec, plan: Plan, output: Path) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The part of the source that the result shows.
+
+    :param start_s: Where it starts, on the source's clock, in seconds.
+    :param duration_s: How long it is, in seconds.
+    """
+
+    start_s: float
+    duration_s: float
+
+
+def span(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Span:
+    """The part of the source that a plan shows: all of the picture when it is copied."""
+    if plan.tier == "full":
+        numbers = encoding(info, spec, plan)
+        return Span(numbers.start_s, numbers.duration_s)
+    return Span(info.video.timeline.start_s, info.video.timeline.duration_s)
+
+
+def full(info: VideoInfo, spec: VideoSpec, plan: Plan, loudness: Loudness | None, output: Path) -> list[str]:
     """The command that encodes all of it.
 
     :param info: The source.
     :param spec: The rules and targets.
     :param plan: What to do.
+    :param loudness: How loud the source is; None without sound.
     :param output: The file to write.
     :return: The arguments of ffmpeg.
     """
     numbers = encoding(info, spec, plan)
-    source = ffmpeg.input(f"file:{info.path}", **ONLY_THIS_FILE)
-    picture = _picture(source[str(info.video.index)], info.video, numbers, plan)
-    sound = _sound(source, info, numbers)
-    options = {
-        **_x264(numbers),
-        "c:a": "aac",
-        "b:a": spec.target_audio_bps,
-        "ar": SAMPLE_RATE_HZ,
-        **NO_METADATA,
-        **BITEXACT,
-        **MUXER,
-    }
+    source = _source(info)
+    picture = _picture(source[str(info.video.index)], info, numbers, plan)
+    sound = _sound(source, info, span(info, spec, plan), loudness)
+    options = {**_x264(numbers), **_aac(spec), **CLEAN, **MUXER}
     return arguments(ffmpeg.output(picture, sound, f"file:{output}", **options))
 
 
+def audio(info: VideoInfo, spec: VideoSpec, plan: Plan, loudness: Loudness | None, output: Path) -> list[str]:
+    """The command that copies the picture and encodes the sound; the parameters are those of :func:`full`."""
+    source = _source(info)
+    sound = _sound(source, info, span(info, spec, plan), loudness)
+    options = {"c:v": "copy", "tag:v": "avc1", **_aac(spec), **CLEAN, **MUXER}
+    return arguments(ffmpeg.output(source[str(info.video.index)], sound, f"file:{output}", **options))
+
+
+def remux(info: VideoInfo, output: Path) -> list[str]:
+    """The command that copies picture and sound into a clean file.
+
+    :param info: The source.
+    :param output: The file to write.
+    :return: The arguments of ffmpeg.
+    """
+    source = _source(info)
+    streams = [source[str(stream.index)] for stream in (info.video, info.audio) if stream]
+    options = {"c": "copy", "tag:v": "avc1", **CLEAN, **MUXER}
+    if early := packets_before_picture(info):
+        options["bsf:a"] = f"noise=drop=lt(n\\,{early})"
+    return arguments(ffmpeg.output(*streams, f"file:{output}", **options))
+
+
+def packets_before_picture(info: VideoInfo) -> int:
+    """How many packets of sound to leave out so that the first one left belongs to the first picture.
+
+    They are an encoder's priming, which an edit list hid or nothing did; a file without edit lists would show it.
+    """
+    if info.audio is None:
+        return 0
+    first_s = info.video.timeline.start_s
+    return min(enumerate(info.audio.timeline.head_s), key=lambda numbered: abs(numbered[1] - first_s))[0]
+
+
+def measure(info: VideoInfo, spec: VideoSpec, plan: Plan) -> list[str]:
+    """The command that measures how loud the part of the source's sound is that is going to be heard."""
+    sound = _sound(_source(info), info, span(info, spec, plan), None)
+    return arguments(meter(sound, peaks=True).output("-", f="null"))
+
+
+def decode(video: Path) -> list[str]:
+    """The command that decodes all of a file, stops at the first error, and measures its loudness on the way."""
+    source = ffmpeg.input(f"file:{video}", **ONLY_THIS_FILE)
+    output = ffmpeg.output(source.video, meter(source.audio, peaks=False), "-", f="null")
+    return arguments(output.global_args("-xerror"))
+
+
 def arguments(stream: Any) -> list[str]:
-    """The arguments of ffmpeg for an output, with its progress on standard output and only errors on the other."""
-    progress = ("-progress", "pipe:1", "-stats_period", "0.5", "-nostats")
-    words: list[str] = stream.global_args("-nostdin", "-v", "error", *progress).overwrite_output().get_args()
+    """The arguments of ffmpeg for an output: what it has to say on standard output, and errors only on the other."""
+    words: list[str] = stream.global_args("-nostdin", "-v", "error", *PROGRESS).overwrite_output().get_args()
     return words
 
 
-def _picture(stream: Any, video: Video, numbers: Encoding, plan: Plan) -> Any:
-    frame, picture = numbers.layout.frame, numbers.layout.picture
-    stream = stream.filter("fps", fps=str(numbers.fps), start_time=0)
-    colours = {
-        "in_color_matrix": video.matrix if video.matrix in SWSCALE_MATRICES else _usual_matrix(video),
-        "out_color_matrix": "bt709",
-        "in_range": "pc" if video.full_range else "tv",
-        "out_range": "tv",
-    }
+def _source(info: VideoInfo) -> Any:
+    """The source, on its own clock, on which :class:`VideoInfo` tells all times."""
+    return ffmpeg.input(f"file:{info.path}", copyts=None, **ONLY_THIS_FILE)
+
+
+def _picture(stream: Any, info: VideoInfo, numbers: Encoding, plan: Plan) -> Any:
+    video, frame, picture = info.video, numbers.layout.frame, numbers.layout.picture
+    if video.interlaced:
+        stream = stream.filter("bwdif", mode="send_frame", deint="all")
+    stream = stream.filter("fps", fps=str(numbers.fps), start_time=f"{numbers.start_s:.6f}")
     if picture != frame and plan.fit == "blur":
-        stream = _over_blurred_copy(stream, numbers, colours)
+        stream = _over_blurred_copy(stream, video, numbers.layout)
     else:
-        stream = stream.filter("scale", picture.columns, picture.rows, flags="bicubic", **colours)
+        stream = scaled(stream, video, picture)
         if picture != frame and plan.fit == "crop":
             stream = stream.filter("crop", frame.columns, frame.rows)
         elif picture != frame:
@@ -135,45 +200,47 @@ def _picture(stream: Any, video: Video, numbers: Encoding, plan: Plan) -> Any:
     )
 
 
-#: The matrices that ffmpeg's scaler knows by the names that ffprobe gives them.
-SWSCALE_MATRICES: Final = frozenset({"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"})
-
-
-def _usual_matrix(video: Video) -> str:
-    """What players take for granted when a file does not tell: high definition is bt709."""
-    return "bt709" if min(video.columns, video.rows) >= 720 else "smpte170m"
-
-
-def _over_blurred_copy(stream: Any, numbers: Encoding, colours: dict[str, str]) -> Any:
-    frame, picture = numbers.layout.frame, numbers.layout.picture
+def _over_blurred_copy(stream: Any, video: Video, layout: Geometry) -> Any:
+    frame = layout.frame
     copies = stream.filter_multi_output("split", 2)
     # Blurred at a quarter of the size: nobody can see the difference, and it costs a sixteenth.
-    small_columns, small_rows = frame.columns // 8 * 2, frame.rows // 8 * 2
+    small = Size(frame.columns // 8 * 2, frame.rows // 8 * 2)
     behind = (
-        copies[0]
-        .filter("scale", small_columns, small_rows, force_original_aspect_ratio="increase", **colours)
-        .filter("crop", small_columns, small_rows)
+        scaled(copies[0], video, covering(video, small))
+        .filter("crop", small.columns, small.rows)
         .filter("gblur", sigma=8)
         .filter("scale", frame.columns, frame.rows)
         .filter("setsar", 1)
     )
-    front = copies[1].filter("scale", picture.columns, picture.rows, flags="bicubic", **colours).filter("setsar", 1)
+    front = scaled(copies[1], video, layout.picture).filter("setsar", 1)
     return ffmpeg.filter([behind, front], "overlay", "(W-w)/2", "(H-h)/2")
 
 
-def _sound(source: Any, info: VideoInfo, numbers: Encoding) -> Any:
+def _sound(source: Any, info: VideoInfo, heard: Span, loudness: Loudness | None) -> Any:
+    """The sound as stereo, beginning and ending with the picture, ready for the encoder.
+
+    The encoder of AAC begins one packet before the first sample it gets: cutting as many samples off, and keeping the
+    clock, puts every sample at its own time in a file that has no edit list to say so.
+    """
+    last = int(heard.duration_s * SAMPLE_RATE_HZ) // AAC_PACKET * AAC_PACKET
+    starts_at = round(heard.start_s * SAMPLE_RATE_HZ)
     if info.audio is None:
         silence = ffmpeg.input(f"anullsrc=r={SAMPLE_RATE_HZ}:cl=stereo", f="lavfi")
-        return silence.filter("atrim", start_sample=AAC_PACKET, end_sample=numbers.last_sample)
-    # The encoder begins AAC_PACKET samples before the first one it gets: cutting as many off, and keeping the clock,
-    # puts every sample at its own time in a file that has no edit list to say so.
-    return (
-        source[str(info.audio.index)]
-        .filter("aresample", SAMPLE_RATE_HZ, **{"async": 1, "first_pts": 0})
-        .filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
-        .filter("apad")
-        .filter("atrim", start_sample=AAC_PACKET, end_sample=numbers.last_sample)
-    )
+        sound = silence.filter("asetpts", f"PTS+{starts_at}")
+    else:
+        sound = (
+            source[str(info.audio.index)]
+            .filter("aresample", SAMPLE_RATE_HZ, **{"async": 1, "first_pts": starts_at})
+            .filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
+        )
+        if loudness is not None:
+            sound = adjusted(sound, loudness).filter("aresample", SAMPLE_RATE_HZ)
+        sound = sound.filter("apad")
+    return sound.filter("atrim", start_sample=AAC_PACKET, end_sample=last)
+
+
+def _aac(spec: VideoSpec) -> dict[str, Any]:
+    return {"c:a": "aac", "b:a": spec.target_audio_bps, "ar": SAMPLE_RATE_HZ}
 
 
 def _x264(numbers: Encoding) -> dict[str, Any]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from typing import TYPE_CHECKING
-
-from airflow_provider_instagram.media.plan import is_close
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.media.probe import Video
     from airflow_provider_instagram.media.spec import Fit, VideoSpec
+
+USUAL_FPS: Final = (*(Fraction(n, 1001) for n in (24_000, 30_000, 60_000)), *map(Fraction, (24, 25, 30, 48, 50, 60)))
+#: The longest a frame may be shown, as a multiple of the shortest, and the clock of Matroska, that a rate is regular.
+REGULAR: Final = 1.1
+CLOCK_S: Final = 0.0021
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,14 @@ class Geometry:
         when both have one shape.
     :param enlarged: By how much the source's pixels are enlarged; 1 or less means that nothing is made up.
     :param lost: The share of the picture that is cropped away.
+    :param bars: The share of the frame that is not picture.
     """
 
     frame: Size
     picture: Size
     enlarged: float
     lost: float
+    bars: float
 
 
 def geometry(video: Video, spec: VideoSpec, fit: Fit) -> Geometry:
@@ -59,8 +64,16 @@ def geometry(video: Video, spec: VideoSpec, fit: Fit) -> Geometry:
     across = min(columns, max(least, ceil(columns / max(enlarged, 1) / step) * step))
     frame = Size(across, across * rows // columns)
     picture = _fitted(video.shape, frame.columns, frame.rows, fit, spec)
-    lost = 1 - _likeness(video.shape, unit) if fit == "crop" and picture != frame else 0.0
-    return Geometry(frame, picture, picture.columns / video.shown_columns, lost)
+    unlike = 0.0 if picture == frame else 1 - _likeness(video.shape, unit)
+    lost, bars = (unlike, 0.0) if fit == "crop" else (0.0, unlike)
+    return Geometry(frame, picture, picture.columns / video.shown_columns, lost, bars)
+
+
+def covering(video: Video, size: Size) -> Size:
+    """The size at which a picture covers another, with nothing of it left free."""
+    if video.shape > Fraction(size.columns, size.rows):
+        return Size(ceil(size.rows * video.shape / 2) * 2, size.rows)
+    return Size(size.columns, ceil(size.columns / video.shape / 2) * 2)
 
 
 def frame_rate(video: Video, spec: VideoSpec) -> Fraction:
@@ -70,18 +83,30 @@ def frame_rate(video: Video, spec: VideoSpec) -> Fraction:
     :param spec: The rules.
     :return: Frames a second.
     """
-    measured = Fraction(video.timeline.rate).limit_denominator(1001)
-    nominal = video.nominal_fps
-    rate = nominal if nominal and abs(float(nominal) / video.timeline.rate - 1) < 0.01 else spec.target_fps
-    if spec.min_fps <= rate <= spec.max_fps and rate == nominal:
-        return rate
-    if rate != nominal and spec.min_fps <= measured <= spec.max_fps:
-        return spec.target_fps if measured <= spec.target_fps * Fraction(11, 10) else spec.max_fps
+    rate = _regular_rate(video)
+    if rate is None:
+        faster = video.timeline.rate > float(spec.target_fps) * 1.1
+        return spec.max_fps if faster else spec.target_fps
     if rate > spec.max_fps:
         return max(rate / ceil(rate / spec.max_fps), spec.min_fps)
+    if rate >= spec.min_fps:
+        return rate
     if spec.target_fps % rate == 0:
         return spec.target_fps
     return min(rate * ceil(spec.min_fps / rate), spec.max_fps)
+
+
+def _regular_rate(video: Video) -> Fraction | None:
+    """The source's rate, when it has one: what it claims, or else a usual rate, if its packets bear it out."""
+    if video.timeline.longest_s > video.timeline.shortest_s * REGULAR + CLOCK_S:
+        return None
+    candidates = (video.nominal_fps, video.nominal_fps / 2, *USUAL_FPS)
+    return next((fps for fps in candidates if fps and abs(float(fps) / video.timeline.rate - 1) < 0.005), None)
+
+
+def is_close(shape: Fraction, other: Fraction, spec: VideoSpec) -> bool:
+    """Whether two shapes, as width over height, are the same to the eye."""
+    return abs(float(shape / other) - 1) <= spec.aspect_tolerance
 
 
 def _likeness(shape: Fraction, other: Fraction) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.process import Cancel, Limits, run
@@ -12,6 +12,9 @@ from airflow_provider_instagram.media.process import Cancel, Limits, run
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+#: How many packets of priming an encoder of AAC may put before the sound, and one more.
+HEAD: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Timeline:
     :param longest_s: The longest time from one packet to the next, in seconds.
     :param shortest_s: The shortest, in seconds.
     :param open_gop: Whether a picture that follows a sync picture in the file is shown before it.
+    :param head_s: When the first few packets of the file are shown, hidden ones among them, in seconds.
+    :param sync_at: Where in the file its sync packets stand, in bytes; empty when the container does not tell.
     """
 
     count: int
@@ -36,6 +41,8 @@ class Timeline:
     longest_s: float
     shortest_s: float
     open_gop: bool
+    head_s: tuple[float, ...]
+    sync_at: tuple[int, ...]
 
     @property
     def duration_s(self) -> float:
@@ -60,6 +67,7 @@ class _Packet:
     size_bytes: int
     sync: bool
     hidden: bool
+    at_byte: int | None
 
 
 def read_timelines(
@@ -76,16 +84,24 @@ def read_timelines(
     :raises ValidationError: When the file cannot be read to its end.
     """
     packets: dict[int, list[_Packet]] = {index: [] for index in indexes}
-    entries = "packet=stream_index,pts_time,dts_time,duration_time,size,flags"
+    entries = "packet=stream_index,pts_time,dts_time,duration_time,size,pos,flags"
 
     def take(line: str) -> None:
-        index, pts, dts, duration, size, flags, *_ = f"{line},,,,,".split(",")
+        index, pts, dts, duration, size, at, flags, *_ = f"{line},,,,,,".split(",")
         if not index.isdigit() or int(index) not in packets:
             return
         shown = _number(pts, _number(dts, None))
+        int(at) if at.isdigit() else None
         if shown is not None:
             packets[int(index)].append(
-                _Packet(shown, _number(duration, 0.0) or 0.0, int(size or 0), "K" in flags, "D" in flags)
+                _Packet(
+                    shown,
+                    _number(duration, 0.0) or 0.0,
+                    int(size or 0),
+                    "K" in flags,
+                    "D" in flags,
+                    int(at) if at.isdigit() else None,
+                )
             )
 
     finished = run([*ffprobe, "-show_entries", entries, "-of", "csv=p=0"], limits, cancel=cancel, on_line=take)
@@ -106,7 +122,7 @@ def _number(text: str, default: float | None) -> float | None:
 def _timeline(packets: list[_Packet]) -> Timeline:
     shown = sorted((packet for packet in packets if not packet.hidden), key=lambda packet: packet.shown_s)
     if not shown:
-        return Timeline(0, len(packets), 0, 0.0, 0.0, 0.0, 0.0, open_gop=False)
+        return Timeline(0, len(packets), 0, 0.0, 0.0, 0.0, 0.0, open_gop=False, head_s=(), sync_at=())
     steps = [after.shown_s - before.shown_s for before, after in itertools.pairwise(shown)]
     usual_s = sorted(steps)[len(steps) // 2] if steps else 0.0
     last = shown[-1]
@@ -119,6 +135,8 @@ def _timeline(packets: list[_Packet]) -> Timeline:
         longest_s=max(steps, default=0.0),
         shortest_s=min(steps, default=0.0),
         open_gop=_has_leading_pictures(packets),
+        head_s=tuple(packet.shown_s for packet in packets[:HEAD]),
+        sync_at=tuple(packet.at_byte for packet in packets if packet.sync and packet.at_byte is not None),
     )
 
 

@@ -7,24 +7,36 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.media.geometry import geometry, is_close
+from airflow_provider_instagram.media.probe import Audio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow_provider_instagram.media.atoms import Mp4Layout
     from airflow_provider_instagram.media.probe import Video, VideoInfo
     from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
 
 Tier = Literal["pass", "remux", "audio", "full"]
 TIERS: Final[tuple[Tier, ...]] = ("pass", "remux", "audio", "full")
+#: Containers that keep no time of display for a picture, so that its pictures cannot be copied in their right order.
+NO_DISPLAY_TIMES: Final = ("avi", "mpeg")
 
+#: What is told: pixels enlarged by more than this, and more of the picture or the frame lost than this share.
+ENLARGED: Final = 1.05
+LOST: Final = 0.2
 #: Players and containers round a duration to whole frames of sound, up to 43 ms.
 DURATION_SLACK_S: Final = 0.05
 #: Sound that goes on this much longer than the picture is kept, with the last picture held; less is padding.
 HELD_FROM_S: Final = 0.5
 #: The most by which a frame may be shown longer or shorter than its neighbours and still count as regular.
 VARIATION: Final = 1.5
-#: Sound that ends this much before the picture is filled up with silence.
-EARLY_END_S: Final = 1.0
+#: Picture and sound that start further apart than this are brought together, in seconds.
+SYNC_S: Final = 0.005
+#: A container without edit lists shows what an encoder of AAC put before the sound: up to three packets, in seconds.
+PRIMING_SHOWN_S: Final = 0.07
+#: The most samples that encoders of AAC put before the sound, and players skip.
+PRIMING_SAMPLES: Final = 2112
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +98,10 @@ def plan(
         *_picture(info.video, spec),
         *_speed(info.video, spec),
         *_sound(info),
+        *_together(info),
     )
     tier = TIERS[max((TIERS.index(reason.needs) for reason in reasons), default=0)]
-    return Plan(tier, reasons, tuple(_warnings(info, spec)), fit, background, duration_s)
+    return Plan(tier, reasons, tuple(_warnings(info, spec, tier, fit)), fit, background, duration_s)
 
 
 def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:
@@ -120,7 +133,8 @@ def _container(info: VideoInfo) -> Iterator[Reason]:
     layout = info.layout
     if layout is None or layout.brand == "qt":
         name = info.container.split(",")[0].upper()
-        yield Reason("container", f"{name} is not MP4", "remux")
+        keeps_times = info.container not in NO_DISPLAY_TIMES
+        yield Reason("container", f"{name} is not MP4", "remux" if keeps_times else "full")
     if layout is not None:
         if layout.fragmented:
             yield Reason("index", "it is spread over the file (fragmented MP4)", "remux")
@@ -128,10 +142,47 @@ def _container(info: VideoInfo) -> Iterator[Reason]:
             yield Reason("index", "it stands behind the media (moov after mdat)", "remux")
         if any(track.edits for track in layout.tracks):
             yield Reason("edit list", "it has one", "remux")
+            yield from _edited_away(info, layout)
     if info.extra_streams:
         yield Reason("extra tracks", ", ".join(info.extra_streams), "remux")
     if info.places:
         yield Reason("place", f"the metadata may tell where it was filmed ({', '.join(info.places)})", "remux")
+
+
+def _edited_away(info: VideoInfo, layout: Mp4Layout) -> Iterator[Reason]:
+    """What an edit list hides. Frames that it hides must not be copied, for nothing would hide them any more."""
+    for stream in (info.video, info.audio):
+        if stream is None or stream.index >= len(layout.tracks):
+            continue
+        track, shown = layout.tracks[stream.index], stream.timeline
+        word, hidden = "pictures", max(track.samples - shown.count, shown.hidden)
+        needs: Tier = "full"
+        if isinstance(stream, Audio):
+            word, needs = "packets of sound", "audio"
+            if track.start_s <= PRIMING_SAMPLES / (stream.sample_rate_hz or 1) + SYNC_S:
+                hidden = track.samples - shown.count - shown.hidden - 1  # the last one is filled up by the encoder
+        if track.is_rearranged:
+            yield Reason("edit list", f"it rearranges the {word}", needs)
+        elif track.edits and hidden > 0:
+            yield Reason("edit list", f"it hides {hidden} {word}", needs)
+
+
+def _together(info: VideoInfo) -> Iterator[Reason]:
+    """Whether picture and sound still start together when each is copied from its own beginning."""
+    if info.audio is None:
+        return
+    late_s = info.audio.timeline.start_s - info.video.timeline.start_s
+    delayed_s = _delay_s(info, info.video.index) - _delay_s(info, info.audio.index)
+    if late_s > SYNC_S:
+        yield Reason("sync", f"the sound starts {late_s * 1000:.0f} ms after the picture", "audio")
+    elif -late_s > PRIMING_SHOWN_S or delayed_s > SYNC_S:
+        yield Reason("sync", f"the picture starts {-late_s * 1000:.0f} ms after the sound", "full")
+
+
+def _delay_s(info: VideoInfo, index: int) -> float:
+    """By how much an edit list puts off a track, in seconds."""
+    tracks = info.layout.tracks if info.layout else ()
+    return tracks[index].delay_s if index < len(tracks) else 0.0
 
 
 def _picture(video: Video, spec: VideoSpec) -> Iterator[Reason]:
@@ -152,8 +203,10 @@ def _picture(video: Video, spec: VideoSpec) -> Iterator[Reason]:
     if video.timeline.bits_per_s > spec.max_video_bps:
         found = f"{video.timeline.bits_per_s / 1e6:.2f} Mb/s are more than {spec.max_video_bps / 1e6:g} Mb/s"
         yield Reason("bit rate", found, "full")
-    if video.timeline.open_gop:
-        yield Reason("closed GOP", "pictures before a sync picture need the group before it", "full")
+    if video.timeline.open_gop or video.false_syncs:
+        yield Reason("closed GOP", "pictures after a sync picture need what was before it", "full")
+    if video.is_hdr or video.primaries == "bt2020":
+        yield Reason("colours", f"{video.transfer}, {video.primaries} are not bt709", "full")
 
 
 def _speed(video: Video, spec: VideoSpec) -> Iterator[Reason]:
@@ -176,18 +229,20 @@ def _sound(info: VideoInfo) -> Iterator[Reason]:
         yield Reason("channels", f"{audio.channels} are not mono or stereo", "audio")
     if audio.sample_rate_hz not in (44_100, 48_000):
         yield Reason("sample rate", f"{audio.sample_rate_hz} Hz is not 44,100 or 48,000 Hz", "audio")
-    if audio.timeline.end_s < info.video.timeline.end_s - EARLY_END_S:
-        yield Reason("sound", f"it ends {info.video.timeline.end_s - audio.timeline.end_s:.2f} s early", "audio")
 
 
-def is_close(shape: Fraction, other: Fraction, spec: VideoSpec) -> bool:
-    """Whether two shapes, as width over height, are the same to the eye."""
-    return abs(float(shape / other) - 1) <= spec.aspect_tolerance
-
-
-def _warnings(info: VideoInfo, spec: VideoSpec) -> Iterator[str]:
-    """Where the specification's best practices are not met. Source: the specification, "Best Practices"."""
+def _warnings(info: VideoInfo, spec: VideoSpec, tier: Tier, fit: Fit) -> Iterator[str]:
+    """Where the result will be less than good. Source: the specification, "Best Practices"."""
     if info.audio is None:
         yield "There is no sound: a silent track stands in for it."
     if info.duration_s > spec.recommended_max_duration_s:
         yield f"It lasts {info.duration_s:.0f} s; under {spec.recommended_max_duration_s:g} s is shown more widely."
+    if tier != "full":
+        return
+    layout = geometry(info.video, spec, fit)
+    if layout.enlarged > ENLARGED:
+        yield f"The picture is enlarged {layout.enlarged:.1f} times and will look soft."
+    if layout.lost > LOST:
+        yield f"{layout.lost:.0%} of the picture is cropped away."
+    if layout.bars > LOST:
+        yield f"{layout.bars:.0%} of the frame is not picture: {spec.shapes()} fills it."

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.atoms import Mp4Layout, begins_like_mp4, read_layout
+from airflow_provider_instagram.media.atoms import Mp4Layout, begins_like_mp4, read_layout, starts_anew
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
 from airflow_provider_instagram.media.process import Cancel, Limits, run
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 #: The containers that are opened. None of them can name another file; playlists and scripts, which can, are not here.
 FORMATS: Final = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg"
-ONLY_THIS_FILE: Final = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+MAX_SIDE: Final = 8192
+ONLY_THIS_FILE: Final = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": MAX_SIDE**2}
 HEADER_LIMITS: Final = Limits(wall_s=8, cpu_s=8, memory_bytes=1024**3)
 PACKET_LIMITS: Final = Limits(wall_s=300, cpu_s=300, memory_bytes=1024**3)
-MAX_SIDE: Final = 8192
 MAX_DURATION_S: Final = 7200.0
 PLACE_WORDS: Final = ("location", "gps", "xmp", "geo")
 
@@ -43,6 +43,7 @@ class Video:
     :param transfer: Transfer curve of its colours; empty when untold.
     :param primaries: Primaries of its colours; empty when untold.
     :param nominal_fps: Pictures a second as the file claims.
+    :param false_syncs: How many of its sync pictures do not start anew (are no IDR); counted in MP4 files only.
     :param timeline: Its packets.
     """
 
@@ -59,7 +60,13 @@ class Video:
     transfer: str
     primaries: str
     nominal_fps: Fraction
+    false_syncs: int
     timeline: Timeline
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether its colours are of high dynamic range: PQ (HDR10) or HLG."""
+        return self.transfer in ("smpte2084", "arib-std-b67")
 
     @property
     def shape(self) -> Fraction:
@@ -161,7 +168,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
         size_bytes=size_bytes,
         container=container,
         start_s=min(timelines[s["index"]].start_s for s in (picture, sound) if s),
-        video=_video(picture, timelines[picture["index"]]),
+        video=_video(picture, timelines[picture["index"]], _false_syncs(path, picture, timelines) if layout else 0),
         audio=_audio(sound, timelines[sound["index"]]) if sound else None,
         extra_streams=tuple(
             f"{s['codec_type']} {s.get('codec_name') or s.get('codec_tag_string', '')}".strip()
@@ -196,7 +203,7 @@ def _size_of_regular_file(path: Path) -> int:
 
 
 def _ffprobe(ffprobe: str, path: Path) -> list[str]:
-    options = [word for name, value in ONLY_THIS_FILE.items() for word in (f"-{name}", value)]
+    options = [word for name, value in ONLY_THIS_FILE.items() for word in (f"-{name}", str(value))]
     return [ffprobe, "-v", "error", *options, "-i", f"file:{path}"]
 
 
@@ -251,7 +258,7 @@ def _refuse_what_was_cut_off(info: VideoInfo, container: dict[str, Any], complai
         raise _truncated(info.path, complaint.rpartition("] ")[2])
 
 
-def _video(stream: dict[str, Any], timeline: Timeline) -> Video:
+def _video(stream: dict[str, Any], timeline: Timeline, false_syncs: int) -> Video:
     pixel_shape = _ratio(stream.get("sample_aspect_ratio", "1:1").replace(":", "/"))
     turns = [float(data["rotation"]) for data in stream.get("side_data_list", []) if "rotation" in data]
     return Video(
@@ -268,8 +275,17 @@ def _video(stream: dict[str, Any], timeline: Timeline) -> Video:
         transfer=_told(stream, "color_transfer"),
         primaries=_told(stream, "color_primaries"),
         nominal_fps=_ratio(stream.get("r_frame_rate", "0/1")),
+        false_syncs=false_syncs,
         timeline=timeline,
     )
+
+
+def _false_syncs(path: Path, stream: dict[str, Any], timelines: dict[int, Timeline]) -> int:
+    if stream["codec_name"] != "h264":
+        return 0
+    with path.open("rb") as file:
+        positions = timelines[stream["index"]].sync_at
+        return sum(not starts_anew(file, at, int(stream.get("nal_length_size", 4))) for at in positions)
 
 
 def _audio(stream: dict[str, Any], timeline: Timeline) -> Audio:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
-
-import ffmpeg
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.media import command
-from airflow_provider_instagram.media.plan import Plan, plan
-from airflow_provider_instagram.media.probe import ONLY_THIS_FILE, VideoInfo, probe
-from airflow_provider_instagram.media.process import Cancel, Limits, run
+from airflow_provider_instagram.media.loudness import FAR_LU, TARGET_LUFS, Loudness, LoudnessReader
+from airflow_provider_instagram.media.plan import Plan, Reason, plan
+from airflow_provider_instagram.media.probe import VideoInfo, probe
+from airflow_provider_instagram.media.process import Cancel, Finished, Limits, run
 from airflow_provider_instagram.media.progress import Progress, ProgressReader
 from airflow_provider_instagram.media.report import Report
+from airflow_provider_instagram.media.workspace import workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
 
-#: Seconds that the encoder may take: for any video, and for each second of it.
+#: Seconds that ffmpeg may take: for any video, and for each second of it.
 LEAST_S: Final = 120.0
 PER_SECOND_S: Final = 120.0
 
@@ -54,12 +54,12 @@ def transcode(
     :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut its end off.
     :param ffmpeg: The program, by name or path.
     :param ffprobe: The program, by name or path.
-    :param on_progress: Is told how far the encoder is, once in five seconds at most, and at the end.
+    :param on_progress: Is told how far the work is, once in five seconds at most, and at the end.
     :param cancel: Ends the work early.
     :param info: What the source was found to be, when the caller has probed it already.
     :return: What was done.
     :raises ValidationError: When the source cannot be used, with the rule that it breaks and what to do.
-    :raises TranscodeError: When the encoder failed, its result does not comply, or the work was cancelled.
+    :raises TranscodeError: When ffmpeg failed, its result does not comply, or the work was cancelled.
     """
     started_s = time.monotonic()
     cancel = cancel or Cancel()
@@ -67,13 +67,13 @@ def transcode(
     todo = plan(before, spec, fit=fit, background=background, trim=trim)
     if todo.tier == "pass":
         return Report.of(todo, before, before, time.monotonic() - started_s)
-    output = output.absolute()
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=_directory(output)) as work:
-        made = Path(work) / "video.mp4"
-        _encode(before, spec, todo, made, ffmpeg, on_progress, cancel)
-        after = _verify(made, spec, ffmpeg, ffprobe, cancel)
+    job = _Job(before, spec, ffmpeg, ffprobe, on_progress or (lambda _: None), cancel)
+    with workspace(output, spec.max_size_bytes) as folder:
+        made = folder / "video.mp4"
+        todo, after = job.make(todo, made)
         cancel.raise_if_requested()
         made.replace(output)
+        after = replace(after, path=output)
     return Report.of(todo, before, after, time.monotonic() - started_s)
 
 
@@ -108,38 +108,74 @@ def done_before(
     return Report.of(todo, before, after, time.monotonic() - started_s)
 
 
-def _directory(output: Path) -> Path:
-    directory = output.parent
-    if not directory.is_dir() or not os.access(directory, os.W_OK):
-        raise ValidationError(
-            f"{directory} is not a directory that can be written to.", hint="Make it, or set output=."
-        )
-    return directory
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """All that the steps of one transcode have in common."""
 
+    info: VideoInfo
+    spec: VideoSpec
+    ffmpeg: str
+    ffprobe: str
+    on_progress: Callable[[Progress], None]
+    cancel: Cancel
 
-def _encode(
-    info: VideoInfo,
-    spec: VideoSpec,
-    todo: Plan,
-    made: Path,
-    program: str,
-    on_progress: Callable[[Progress], None] | None,
-    cancel: Cancel,
-) -> None:
-    reader = ProgressReader(todo.duration_s, on_progress or (lambda _: None))
-    arguments = command.full(info, spec, todo, made)
-    finished = run([program, *arguments], _limits(todo.duration_s, spec), cancel=cancel, on_line=reader.take)
-    if finished.timed_out:
-        raise TranscodeError(
-            f"Encoding {info.path} took too long and was ended.", hint="Use a smaller or shorter video."
-        )
-    if not finished.ok:
-        raise TranscodeError(f"ffmpeg could not encode {info.path}: {finished.complaint}.", hint="Check that it plays.")
+    def make(self, todo: Plan, made: Path) -> tuple[Plan, VideoInfo]:
+        """Carry out a plan; when a copy of what is there turns out not to comply, encode it.
 
+        :param todo: The plan.
+        :param made: The file to write.
+        :return: The plan that was carried out, and what was made.
+        """
+        try:
+            return self._attempt(todo, made)
+        except TranscodeError as error:
+            self.cancel.raise_if_requested()
+            if todo.tier == "full":
+                raise
+            reason = Reason(todo.tier, f"tried, and {error.message[0].lower()}{error.message[1:]}", "full")
+            return self._attempt(replace(todo, tier="full", reasons=(*todo.reasons, reason)), made)
 
-def _limits(duration_s: float, spec: VideoSpec) -> Limits:
-    wall_s = LEAST_S + PER_SECOND_S * duration_s
-    return Limits(wall_s=wall_s, cpu_s=int(wall_s) * (os.cpu_count() or 1), output_bytes=spec.max_size_bytes)
+    def _attempt(self, todo: Plan, made: Path) -> tuple[Plan, VideoInfo]:
+        measured = self._measure(todo) if todo.tier != "remux" and self.info.audio else None
+        length_s = command.span(self.info, self.spec, todo).duration_s
+        reader = ProgressReader(length_s, self.on_progress)
+        self._run(self._command(todo, measured, made), length_s, "make a video", reader.take)
+        after = _check_rules(made, self.spec, self.ffprobe, self.cancel)
+        if todo.tier == "remux":
+            return todo, after
+        loudness = self._play(made, after)
+        return replace(todo, warnings=(*todo.warnings, *_too_loud_or_quiet(measured, loudness))), after
+
+    def _command(self, todo: Plan, loudness: Loudness | None, made: Path) -> list[str]:
+        if todo.tier == "remux":
+            return command.remux(self.info, made)
+        build = command.audio if todo.tier == "audio" else command.full
+        return build(self.info, self.spec, todo, loudness, made)
+
+    def _measure(self, todo: Plan) -> Loudness:
+        reader = LoudnessReader()
+        self._run(command.measure(self.info, self.spec, todo), todo.duration_s, "measure the sound", reader.take)
+        return reader.loudness
+
+    def _play(self, made: Path, after: VideoInfo) -> Loudness:
+        """Decode all of the result, for an encoder can end well with a damaged file."""
+        reader = LoudnessReader()
+        finished = self._run(command.decode(made), after.duration_s, "play what it made", reader.take)
+        if finished.stderr:
+            raise TranscodeError(f"What ffmpeg made of {self.info.path} does not play well: {finished.complaint}.")
+        return reader.loudness
+
+    def _run(self, arguments: list[str], length_s: float, what: str, on_line: Callable[[str], None]) -> Finished:
+        wall_s = LEAST_S + PER_SECOND_S * length_s
+        limits = Limits(wall_s, int(wall_s) * (os.cpu_count() or 1), output_bytes=self.spec.max_size_bytes)
+        finished = run([self.ffmpeg, *arguments], limits, cancel=self.cancel, on_line=on_line)
+        if finished.timed_out:
+            raise TranscodeError(f"ffmpeg did not {what} within {wall_s:.0f} s.", hint="Use a smaller video.")
+        if not finished.ok:
+            raise TranscodeError(
+                f"ffmpeg could not {what} out of {self.info.path}: {finished.complaint}.", hint="Check that it plays."
+            )
+        return finished
 
 
 def _check_rules(made: Path, spec: VideoSpec, ffprobe: str, cancel: Cancel) -> VideoInfo:
@@ -150,16 +186,13 @@ def _check_rules(made: Path, spec: VideoSpec, ffprobe: str, cancel: Cancel) -> V
     except ValidationError as error:
         broken = error.message
     if broken:
-        raise TranscodeError(f"{made} does not comply: {broken}.", hint="Delete it if it is old, and run again.")
+        raise TranscodeError(f"The result {made} does not comply: {broken}.", hint="Delete it if it is old; run again.")
     return info
 
 
-def _verify(made: Path, spec: VideoSpec, program: str, ffprobe: str, cancel: Cancel) -> VideoInfo:
-    """Check a result by the rules, and that it plays from end to end."""
-    info = _check_rules(made, spec, ffprobe, cancel)
-    nothing = ffmpeg.input(f"file:{made}", **ONLY_THIS_FILE).output("-", f="null")
-    words = nothing.global_args("-nostdin", "-v", "error", "-xerror").get_args()
-    finished = run([program, *words], _limits(info.duration_s, spec), cancel=cancel)
-    if not finished.ok or finished.stderr:
-        raise TranscodeError(f"The encoded video does not play: {finished.complaint}.", hint="Try again.")
-    return info
+def _too_loud_or_quiet(measured: Loudness | None, made: Loudness) -> tuple[str, ...]:
+    away_lu = made.lufs - TARGET_LUFS
+    if measured is None or measured.is_silent or abs(away_lu) <= FAR_LU:
+        return ()
+    word = "louder" if away_lu > 0 else "quieter"
+    return (f"The sound is {abs(away_lu):.1f} LU {word} than {TARGET_LUFS:g} LUFS: its peaks leave no room.",)

@@ -23,7 +23,7 @@ def colours(corpus: Make) -> Path:
 def test_the_preview_is_the_frame_at_the_cover_time(at_ms: int, colour: str, colours: Path, tmp_path: Path) -> None:
     write_preview(colours, tmp_path / "cover.jpg", at_ms)
     raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-")
-    command = ["ffmpeg", "-v", "error", "-i", tmp_path / "cover.jpg", *raw]
+    command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / "cover.jpg"), *raw]
     pixels = subprocess.run(command, check=True, capture_output=True).stdout
     assert len(pixels) == 540 * 960 * 3
     red, _, blue = pixels[:3]
@@ -31,6 +31,6 @@ def test_the_preview_is_the_frame_at_the_cover_time(at_ms: int, colour: str, col
 
 
 def test_a_cover_time_outside_the_video_is_refused(colours: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="no frame at 5000 ms.*between 0 and"):
+    with pytest.raises(ValidationError, match=r"no frame at 5000 ms.*between 0 and"):
         write_preview(colours, tmp_path / "cover.jpg", 5000)
     assert not list(tmp_path.iterdir())

@@ -120,7 +120,7 @@ def test_the_encoder_ends_with_its_worker(sign: signal.Signals, clip: Make, tmp_
     """A worker that cancels in its signal handler ends tidily; one that is killed outright takes ffmpeg with it."""
     source = clip("long.mkv", "64x64", seconds=61.5, fps="24")
     worker = subprocess.Popen([sys.executable, "-c", WORKER, source, tmp_path / "out.mp4"], stderr=subprocess.PIPE)
-    encoding = f"{tmp_path}/.out.mp4."
+    encoding = f"{tmp_path}/.instagram-work-"
     _wait_for(lambda: bool(_running_with(encoding)))
     worker.send_signal(sign)
     _, complaint = worker.communicate(timeout=10)

@@ -25,6 +25,8 @@ def _timeline(rate: float, seconds: float, bytes_per_s: int) -> Timeline:
         longest_s=1 / rate,
         shortest_s=1 / rate,
         open_gop=False,
+        head_s=(0.0, 1 / rate),
+        sync_at=(),
     )
 
 
@@ -57,10 +59,14 @@ def make_info() -> MakeInfo:
             transfer="bt709",
             primaries="bt709",
             nominal_fps=fps,
+            false_syncs=0,
             timeline=replace(_timeline(float(fps), seconds, 500_000), **pictures or {}),
         )
         tone = Audio(1, "aac", "LC", 48_000, 2, replace(_timeline(46.875, seconds, 16_000), **sound or {}))
-        tracks = (Track(0, "vide", 15360, ()), Track(1, "soun", 48_000, ()))
+        tracks = (
+            Track(0, "vide", 15360, round(seconds * fps), ()),
+            Track(1, "soun", 48_000, round(seconds * 46.875), ()),
+        )
         boxes = Mp4Layout("mp42", moov_first=True, fragmented=False, missing_bytes=0, tracks=tracks, place_boxes=())
         info = VideoInfo(
             path=Path("/videos/teaser.mp4"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.media.atoms import Edit, Track
 from airflow_provider_instagram.media.plan import plan
 from airflow_provider_instagram.media.probe import VideoInfo
 from airflow_provider_instagram.media.spec import FEED, REELS, spec_for
@@ -33,7 +34,8 @@ def test_a_video_that_keeps_every_rule_passes(make_info: MakeInfo) -> None:
         ({"audio": {"profile": "HE-AAC"}}, "sound codec", "audio"),
         ({"audio": {"channels": 6}}, "channels", "audio"),
         ({"audio": {"sample_rate_hz": 8_000}}, "sample rate", "audio"),
-        ({"sound": {"end_s": 5.0}}, "sound", "audio"),
+        ({"sound": {"start_s": 0.006}}, "sync", "audio"),
+        ({"pictures": {"start_s": 0.08}}, "sync", "full"),
         ({"video": {"codec": "hevc"}}, "video codec", "full"),
         ({"video": {"pixel_format": "yuv422p10le"}}, "pixel format", "full"),
         ({"video": {"interlaced": True}}, "interlacing", "full"),
@@ -44,6 +46,9 @@ def test_a_video_that_keeps_every_rule_passes(make_info: MakeInfo) -> None:
         ({"video": {"columns": 360, "rows": 640}}, "columns", "full"),
         ({"pictures": {"size_bytes": 7_000_000}}, "bit rate", "full"),
         ({"pictures": {"open_gop": True}}, "closed GOP", "full"),
+        ({"video": {"false_syncs": 1}}, "closed GOP", "full"),
+        ({"video": {"transfer": "smpte2084", "primaries": "bt2020"}}, "colours", "full"),
+        ({"layout": None, "container": "avi"}, "container", "full"),
         ({"pictures": {"longest_s": 0.5}}, "frame rate", "full"),
         ({"fps": Fraction(15)}, "frame rate", "full"),
         ({"fps": Fraction(120)}, "frame rate", "full"),
@@ -56,6 +61,46 @@ def test_each_broken_rule_is_named_with_what_it_needs(
     todo = plan(make_info(**change), REELS)
     assert rule in [reason.rule for reason in todo.reasons]
     assert todo.tier == tier
+
+
+SHOWS_ALL = Edit(10.0, 0.0667, 1.0)
+SKIPS_PRIMING = Edit(10.0, 0.0213, 1.0)
+PAUSES = Edit(0.5, None, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("picture", "sound", "hidden", "tier"),
+    [
+        ((SHOWS_ALL,), (SKIPS_PRIMING,), {}, "remux"),
+        ((SHOWS_ALL,), (Edit(10.0, 2112 / 48_000, 1.0),), {"sound": {"hidden": 2}}, "remux"),
+        ((SHOWS_ALL,), (Edit(10.0, 0.5, 1.0),), {"sound": {"hidden": 23}}, "audio"),
+        ((SHOWS_ALL,), (SKIPS_PRIMING,), {"sound": {"count": 400}}, "audio"),
+        ((SHOWS_ALL,), (PAUSES, SKIPS_PRIMING), {"sound": {"start_s": 0.5}}, "audio"),
+        ((PAUSES, SHOWS_ALL), (SKIPS_PRIMING,), {"pictures": {"start_s": 0.5}}, "full"),
+        ((Edit(9.0, 1.0, 1.0),), (SKIPS_PRIMING,), {"pictures": {"hidden": 30, "count": 270}}, "full"),
+        ((Edit(9.0, 0.0, 1.0),), (SKIPS_PRIMING,), {"pictures": {"count": 270}}, "full"),
+        ((SHOWS_ALL, SHOWS_ALL), (SKIPS_PRIMING,), {}, "full"),
+        ((Edit(20.0, 0.0, 0.5),), (SKIPS_PRIMING,), {}, "full"),
+    ],
+    ids=[
+        *("B-frame delay and priming", "Apple's priming", "sound hidden at the start", "sound hidden at the end"),
+        *(
+            "sound delayed",
+            "picture delayed",
+            "pictures hidden",
+            "pictures cut off at the end",
+            "pieces",
+            "slow motion",
+        ),
+    ],
+)
+def test_an_edit_list_is_copied_away_only_when_it_hides_nothing(
+    picture: tuple[Edit, ...], sound: tuple[Edit, ...], hidden: dict[str, Any], tier: str, make_info: MakeInfo
+) -> None:
+    """What an edit list hides, delays or rearranges has to be encoded to stay so; the rest is a copy in seconds."""
+    tracks = (Track(0, "vide", 15360, 300, picture), Track(1, "soun", 48_000, 469, sound))
+    todo = plan(make_info(layout={"tracks": tracks}, **hidden), REELS)
+    assert todo.tier == tier, todo.reasons
 
 
 @pytest.mark.parametrize("seconds", [3.0, 90.0])

@@ -1,0 +1,89 @@
+"""How loud a sound is, and the one constant gain that brings it to what phones play well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log10
+from typing import Any, Final
+
+TARGET_LUFS: Final = -14.0
+#: Closer than this is close enough to be left alone.
+NEAR_LU: Final = 0.5
+#: Further than this is told.
+FAR_LU: Final = 1.0
+#: Below this it is silence with some noise, which is not made louder.
+SILENCE_LUFS: Final = -50.0
+PEAK_DBTP: Final = -1.5
+#: A limiter sees peaks between samples only when there are more samples.
+LIMITER_RATE_HZ: Final = 192_000
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """How loud a sound is. Source: EBU R 128.
+
+    :param lufs: Integrated loudness.
+    :param peak_dbtp: The highest true peak, in decibels below full scale.
+    """
+
+    lufs: float
+    peak_dbtp: float
+
+    @property
+    def gain_db(self) -> float:
+        """The gain to the target, in decibels; 0 when it is near it, or silent."""
+        gain_db = TARGET_LUFS - self.lufs
+        return 0.0 if self.lufs < SILENCE_LUFS or abs(gain_db) <= NEAR_LU else gain_db
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether there is nothing to hear."""
+        return self.lufs < SILENCE_LUFS
+
+
+class LoudnessReader:
+    """Takes in what ffmpeg's ``ebur128`` and ``ametadata`` print; the last word counts."""
+
+    def __init__(self) -> None:
+        self._lufs = float("-inf")
+        self._peak_dbtp = float("-inf")
+
+    def take(self, line: str) -> None:
+        """Take in one line, such as ``lavfi.r128.I=-23.01``."""
+        name, _, value = line.strip().partition("=")
+        if name == "lavfi.r128.I":
+            self._lufs = float(value)
+        elif name.startswith("lavfi.r128.true_peaks_ch"):
+            self._peak_dbtp = max(self._peak_dbtp, 20 * log10(max(float(value), 1e-6)))
+
+    @property
+    def loudness(self) -> Loudness:
+        """What was read."""
+        return Loudness(self._lufs, self._peak_dbtp)
+
+
+def meter(sound: Any, *, peaks: bool) -> Any:
+    """Put a loudness meter on a sound, which prints on standard output.
+
+    :param sound: A stream of ffmpeg-python.
+    :param peaks: Whether true peaks are measured too, which takes most of the time.
+    """
+    return sound.filter("ebur128", metadata=1, framelog="quiet", peak="true" if peaks else "none").filter(
+        "ametadata", mode="print", file="-"
+    )
+
+
+def adjusted(sound: Any, loudness: Loudness) -> Any:
+    """Bring a sound to the target by one constant gain, its peaks held down by a limiter where they need it.
+
+    :param sound: A stream of ffmpeg-python.
+    :param loudness: What was measured.
+    """
+    if loudness.gain_db:
+        sound = sound.filter("volume", f"{loudness.gain_db:.2f}dB")
+    if loudness.peak_dbtp + loudness.gain_db > PEAK_DBTP and not loudness.is_silent:
+        limit = f"{10 ** (PEAK_DBTP / 20):.6f}"
+        sound = sound.filter("aresample", LIMITER_RATE_HZ).filter(
+            "alimiter", limit=limit, level=0, attack=5, release=80, latency=1
+        )
+    return sound

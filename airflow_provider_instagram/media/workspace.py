@@ -1,0 +1,67 @@
+"""A directory for half-done work beside its result, which goes away in every ending."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MARK: Final = ".instagram-work-"
+#: Younger directories are let be: their owner may be about to lock them.
+SETTLED_S: Final = 60.0
+SPARE_BYTES: Final = 64 * 1024**2
+
+
+@contextmanager
+def workspace(output: Path, needed_bytes: int) -> Iterator[Path]:
+    """Give a directory on the disk of the result, and remove it afterwards.
+
+    A process that is killed outright cannot clean up; what it left is removed by the next one that works beside it. A
+    lock on the directory, which ends with its owner, tells that nobody works in it any more.
+
+    :param output: The file that the work is for.
+    :param needed_bytes: How much the work may write.
+    :return: The directory.
+    :raises ValidationError: When there is no directory to work in.
+    :raises TranscodeError: When the disk has too little room.
+    """
+    folder = output.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ValidationError(f"{folder} is not a directory that can be written to.", hint="Make it, or set output=.")
+    _remove_abandoned(folder)
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < needed_bytes + SPARE_BYTES:
+        raise TranscodeError(
+            f"{folder} has {free_bytes / 1e6:,.0f} MB free and needs {(needed_bytes + SPARE_BYTES) / 1e6:,.0f} MB.",
+            hint="Free some, or set output= to another disk.",
+        )
+    with tempfile.TemporaryDirectory(prefix=MARK, dir=folder) as name:
+        lock = os.open(name, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder / name
+        finally:
+            os.close(lock)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for left in folder.glob(f"{MARK}*"):
+        with suppress(OSError):  # another may be removing it, or working in it
+            if time.time() - left.stat().st_mtime < SETTLED_S:
+                continue
+            lock = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left)
+            finally:
+                os.close(lock)
