@@ -192,7 +192,7 @@ class SandboxHandle:
         return str(self._control("POST", "posts", json=body)["media_id"])
 
     def reset(self) -> None:
-        """Return to the state of a new sandbox. The clock keeps its place."""
+        """Return to the state of a new sandbox, at the real time."""
         self._control("POST", "reset")
 
     def close(self) -> None:

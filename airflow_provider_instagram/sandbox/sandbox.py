@@ -110,9 +110,10 @@ class Sandbox:
         self.store.commit()
 
     async def reset(self) -> None:
-        """Return to the state of a new sandbox; the clock alone keeps its place, as it only moves forward."""
+        """Return to the state of a new sandbox, at the real time."""
         await self.processor.stop()
         self.store.clear()
+        self.world.clock.offset_s = 0.0
         self.world = World(self.world.clock, self.first_switches, self.store)
         self.processor = Processor(self.world, self.processor.folder)
         self.world.add_account(self.first.model_copy(), self.first_token)
@@ -120,7 +121,7 @@ class Sandbox:
         self.faults.clear()
         for path in self.processor.folder.iterdir():
             path.unlink()
-        self.advance(0)
+        self.store.commit()
 
     async def close(self) -> None:
         """End the work and close the state."""
