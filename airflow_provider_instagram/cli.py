@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
 
 if TYPE_CHECKING:
+    import argparse
+
     from airflow.cli.cli_config import CLICommand
 
 
@@ -33,7 +34,7 @@ class SandboxOptions(Arg):
     """The options of the sandbox, which defines them itself."""
 
     def __init__(self) -> None:
-        super().__init__(flags=("--host",))
+        super().__init__(flags=("--host",))  # type: ignore[no-untyped-call]
 
     def add_to_parser(self, parser: argparse.ArgumentParser) -> None:
         """Add them all."""

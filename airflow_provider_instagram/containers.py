@@ -170,7 +170,7 @@ def not_ready(container_id: str, answer: ContainerStatus | InstagramError | None
     """Build the error of a wait that took too long, with the last word about the container."""
     word = answer.message if isinstance(answer, InstagramError) else answer.summary() if answer else "not read once"
     return NotReadyError(
-        f"Container {container_id} is still not ready; the last word about it: {word}.",
+        f"Container {container_id} is still not ready; the last word about it: {word}",
         hint="Clear this task to wait on; Instagram may still finish.",
     )
 

@@ -17,6 +17,8 @@ from airflow_provider_instagram.exceptions import ValidationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow.sdk import ObjectStoragePath
+
 BLOCK_BYTES = 1 << 20
 LARGEST_SOURCE_BYTES = 20 * 10**9
 
@@ -94,9 +96,7 @@ def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
         from airflow_provider_instagram.media.download import download
 
         return download(location, folder, max_bytes=max_bytes)
-    from airflow.sdk import ObjectStoragePath
-
-    source = ObjectStoragePath(location)
+    source = _object(location)
     try:
         size = source.stat().st_size
     except FileNotFoundError:
@@ -115,9 +115,7 @@ def put(made: Path, location: str) -> None:
     :param made: The finished file.
     :param location: Any URI that ObjectStoragePath opens.
     """
-    from airflow.sdk import ObjectStoragePath
-
-    with made.open("rb") as local, ObjectStoragePath(location).open("wb") as remote:
+    with made.open("rb") as local, _object(location).open("wb") as remote:
         shutil.copyfileobj(local, remote, BLOCK_BYTES)
 
 
@@ -125,6 +123,19 @@ def exists(location: str) -> bool:
     """Tell whether a file is there."""
     if is_local(location):
         return local_path(location).is_file()
+    return bool(_object(location).is_file())
+
+
+def _object(location: str) -> ObjectStoragePath:
     from airflow.sdk import ObjectStoragePath
 
-    return bool(ObjectStoragePath(location).is_file())
+    try:
+        path = ObjectStoragePath(location)
+        path.fs  # noqa: B018 -- the file system is looked up here
+    except (ImportError, ValueError) as error:
+        raise ValidationError(
+            f"Airflow cannot open {location}: {error}.",
+            hint="Install the Airflow provider of this storage with its file system, "
+            "for example apache-airflow-providers-amazon[s3fs] for s3://.",
+        ) from error
+    return path

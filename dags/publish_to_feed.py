@@ -5,6 +5,8 @@ Every post has a ``post_key`` of its own, so that no retry, no Clear and no seco
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import DAG, Param, task, task_group
 
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
@@ -36,7 +38,7 @@ with DAG(
 ) as dag:
 
     @task
-    def posts(params: dict | None = None) -> list[dict[str, str]]:
+    def posts(params: dict[str, Any] | None = None) -> list[dict[str, str]]:
         """Take the list from the run's parameters; local videos must lie in ``[instagram] media_roots``."""
         return [
             {"post_key": post["id"], "video": inside_media_roots(post["video"]), "caption": post.get("caption", "")}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk import Context, RetryPolicy, XComArg
 
 UPLOADS = ("auto", "file", "url")
 # Source: Meta, IG Container reference: a container that is not published within 24 hours expires.
@@ -86,23 +86,23 @@ class CreateContainerOperator(AccountTask):
     def __init__(
         self,
         *,
-        video: str,
-        caption: str = "",
-        placement: str = "reels",
-        video_cover_timestamp_ms: int | str | None = None,
-        cover_url: str | None = None,
-        location_id: str | None = None,
-        collaborators: list[str] | str | None = None,
-        user_tags: list[Any] | str | None = None,
-        share_to_feed: bool | str | None = None,
-        audio_name: str | None = None,
-        trial_graduation: str | None = None,
-        is_ai_generated: bool | str | None = None,
-        upload: str = "auto",
-        publish_at: datetime | str | None = None,
-        post_key: str | None = None,
-        wait_for_completion: bool | str = False,
-        deferrable: bool | str = True,
+        video: str | XComArg,
+        caption: str | XComArg = "",
+        placement: str | XComArg = "reels",
+        video_cover_timestamp_ms: int | str | XComArg | None = None,
+        cover_url: str | XComArg | None = None,
+        location_id: str | XComArg | None = None,
+        collaborators: list[str] | str | XComArg | None = None,
+        user_tags: list[Any] | str | XComArg | None = None,
+        share_to_feed: bool | str | XComArg | None = None,
+        audio_name: str | XComArg | None = None,
+        trial_graduation: str | XComArg | None = None,
+        is_ai_generated: bool | str | XComArg | None = None,
+        upload: str | XComArg = "auto",
+        publish_at: datetime | str | XComArg | None = None,
+        post_key: str | XComArg | None = None,
+        wait_for_completion: bool | str | XComArg = False,
+        deferrable: bool | str | XComArg = True,
         retries: int = 3,
         retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,

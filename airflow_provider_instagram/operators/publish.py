@@ -16,7 +16,7 @@ from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk import Context, RetryPolicy, XComArg
 
     from airflow_provider_instagram.ledger import Post
 
@@ -53,11 +53,11 @@ class PublishOperator(AccountTask):
     def __init__(
         self,
         *,
-        container_id: str,
-        post_key: str | None = None,
-        publish_at: datetime | str | None = None,
-        max_lateness: timedelta | float | str | None = None,
-        dry_run: bool | str = False,
+        container_id: str | XComArg,
+        post_key: str | XComArg | None = None,
+        publish_at: datetime | str | XComArg | None = None,
+        max_lateness: timedelta | float | str | XComArg | None = None,
+        dry_run: bool | str | XComArg = False,
         retries: int = 3,
         retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,

@@ -17,7 +17,7 @@ from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk import Context, RetryPolicy, XComArg
 
     from airflow_provider_instagram.media.probe import VideoInfo
     from airflow_provider_instagram.media.process import Cancel
@@ -86,13 +86,13 @@ class TranscodeOperator(LiteralDataTask):
     def __init__(
         self,
         *,
-        source: str,
-        output: str | None = None,
-        placement: str = "reels",
-        fit: str = "pad",
-        background: str = "black",
-        trim: str = "error",
-        preview: str | None = None,
+        source: str | XComArg,
+        output: str | XComArg | None = None,
+        placement: str | XComArg = "reels",
+        fit: str | XComArg = "pad",
+        background: str | XComArg = "black",
+        trim: str | XComArg = "error",
+        preview: str | XComArg | None = None,
         spec: VideoSpec | None = None,
         retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,

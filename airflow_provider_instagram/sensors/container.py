@@ -18,7 +18,7 @@ from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk import Context, RetryPolicy, XComArg
 
     from airflow_provider_instagram.graph.models import ContainerStatus
 
@@ -54,10 +54,10 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
     def __init__(
         self,
         *,
-        container_id: str,
-        deferrable: bool | str = True,
-        poke_interval: timedelta | float | str = 5,
-        timeout: timedelta | float | str = 1800,
+        container_id: str | XComArg,
+        deferrable: bool | str | XComArg = True,
+        poke_interval: timedelta | float | str | XComArg = 5,
+        timeout: timedelta | float | str | XComArg = 1800,
         retries: int = 3,
         retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,
@@ -69,7 +69,7 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
             retry_policy=retry_policy,
             **kwargs,
         )
-        self.container_id = container_id
+        self.container_id: Any = container_id
         self.deferrable = deferrable
         if isinstance(poke_interval, str):
             self.poke_interval = poke_interval  # type: ignore[assignment]

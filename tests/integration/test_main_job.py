@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,27 +14,224 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
 
-DAGS = Path(__file__).parents[2] / "dags"
+ROOT = Path(__file__).parents[2]
+STEPS = ("transcode", "create", "wait", "publish")
 
 
-def load_dag(name: str) -> DAG:
-    spec = importlib.util.spec_from_file_location(name, DAGS / f"{name}.py")
+def load_dag(path: Path) -> DAG:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.dag
+    dag: DAG = module.dag
+    return dag
+
+
+def captions(sandbox: SandboxHandle) -> list[str]:
+    return sorted(post.caption for post in sandbox.posts)
 
 
 @pytest.fixture(autouse=True)
-def _media_roots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", "/tmp")
+def _media_roots(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(tmp_path_factory.getbasetemp()))
 
 
 def test_a_landscape_mov_becomes_a_reel(instagram_sandbox: SandboxHandle, run_dag: Any, landscape_mov: Path) -> None:
-    result = run_dag(load_dag("publish_reel"), video=str(landscape_mov), caption="From the beach #summer")
+    """The example DAG as it is, started with the parameters of its form."""
+    result = run_dag(
+        load_dag(ROOT / "dags/publish_reel.py"), video=str(landscape_mov), caption="From the beach", cover_ms=1500
+    )
 
-    assert result.states() == dict.fromkeys(("transcode", "create", "wait", "publish"), "success")
+    assert result.states() == dict.fromkeys(STEPS, "success")
     post = result.xcom("publish")
     assert [seen.permalink for seen in instagram_sandbox.posts] == [post["permalink"]]
-    assert [seen.caption for seen in instagram_sandbox.posts] == ["From the beach #summer"]
+    assert captions(instagram_sandbox) == ["From the beach"]
+    (created,) = instagram_sandbox.journal("create")
+    assert created.parameters["thumb_offset"] == "1500"
+    operations = [entry.operation for entry in instagram_sandbox.journal()]
+    assert list(dict.fromkeys(operations)) == ["create", "upload", "status", "publish", "media"]
+    assert result.xcom("transcode", key="report")["tier"] == "full"
+
+
+def test_a_list_of_videos_goes_to_the_feed_through_a_mapped_group(
+    instagram_sandbox: SandboxHandle, run_dag: Any, landscape_mov: Path
+) -> None:
+    """The second example DAG: one map index each, and a second run posts nothing again."""
+    posts = [
+        {"id": "monday", "video": str(landscape_mov), "caption": "Monday"},
+        {"id": "tuesday", "video": str(landscape_mov), "caption": "Tuesday"},
+    ]
+    dag = load_dag(ROOT / "dags/publish_to_feed.py")
+
+    assert run_dag(dag, posts=posts).state == "success"
+    assert captions(instagram_sandbox) == ["Monday", "Tuesday"]
+    assert {entry.parameters["share_to_feed"] for entry in instagram_sandbox.journal("create")} == {"true"}
+
+    again = run_dag(dag, posts=posts)
+    assert again.state == "success"
+    assert again.xcom("publish_one.publish", map_index=0)["already_published"] is True
+    assert captions(instagram_sandbox) == ["Monday", "Tuesday"]
+
+
+def test_the_chain_works_in_a_group(instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path) -> None:
+    from airflow.sdk import DAG, task_group
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+    from airflow_provider_instagram.sensors import ContainerStatusSensor
+
+    with DAG("in_a_group", schedule=None) as dag:
+
+        @task_group
+        def post() -> None:
+            create = CreateContainerOperator(task_id="create", video=str(portrait_video), caption="grouped")
+            wait = ContainerStatusSensor(task_id="wait", container_id=create.output)
+            PublishOperator(task_id="publish", container_id=wait.output)
+
+        post()
+
+    assert run_dag(dag).state == "success"
+    assert captions(instagram_sandbox) == ["grouped"]
+
+
+def test_tasks_are_mapped_one_by_one(instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path) -> None:
+    """``partial().expand()`` drops what a constructor sets; the ledger and the retries are there all the same."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+    from airflow_provider_instagram.sensors import ContainerStatusSensor
+
+    with DAG("mapped_one_by_one", schedule=None) as dag:
+        create = CreateContainerOperator.partial(task_id="create", video=str(portrait_video)).expand(
+            caption=["first", "second"]
+        )
+        wait = ContainerStatusSensor.partial(task_id="wait").expand(container_id=create.output)
+        publish = PublishOperator.partial(task_id="publish").expand(container_id=wait.output)
+
+    assert publish.retries == 3
+    assert publish.has_retry_policy
+    assert run_dag(dag).state == "success"
+    assert captions(instagram_sandbox) == ["first", "second"]
+
+
+def test_a_caption_from_data_is_posted_as_it_is(
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caption in somebody's sheet cannot read a secret, in whatever shape it arrives."""
+    from airflow.sdk import DAG, task, task_group
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+    from airflow_provider_instagram.sensors import ContainerStatusSensor
+
+    monkeypatch.setenv("AIRFLOW_VAR_BANK", "s3cret")
+
+    def stolen(name: str) -> str:
+        return f"{name} {{{{ var.value.bank }}}}"
+
+    with DAG("data_is_not_a_template", schedule=None, params={"caption": stolen("parameter")}) as dag:
+
+        @task
+        def sheet() -> list[dict[str, str]]:
+            return [{"caption": stolen("expand_kwargs")}]
+
+        @task
+        def caption(name: str) -> list[str]:
+            return [stolen(name)]
+
+        video = str(portrait_video)
+        by_kwargs = CreateContainerOperator.partial(task_id="by_kwargs", video=video).expand_kwargs(sheet())
+        by_expand = CreateContainerOperator.partial(
+            task_id="by_expand", video=video, audio_name="{{ task.task_id }}"
+        ).expand(caption=caption.override(task_id="c1")("expand"))
+        by_parameter = CreateContainerOperator(
+            task_id="by_parameter", video=video, caption="{{ params.caption }}", audio_name="{{ task.task_id }}"
+        )
+
+        @task_group
+        def group(caption: str) -> None:
+            CreateContainerOperator(task_id="create", video=video, caption=caption)
+
+        group.expand(caption=caption.override(task_id="c2")("group"))
+        for name, containers in {"kwargs": by_kwargs, "expand": by_expand}.items():
+            wait = ContainerStatusSensor.partial(task_id=f"wait_{name}").expand(container_id=containers.output)
+            PublishOperator.partial(task_id=f"publish_{name}").expand(container_id=wait.output)
+        PublishOperator(
+            task_id="publish",
+            container_id=ContainerStatusSensor(task_id="wait", container_id=by_parameter.output).output,
+        )
+
+    assert run_dag(dag).state == "success"
+    sent = {entry.parameters["caption"] for entry in instagram_sandbox.journal("create")}
+    assert sent == {stolen(name) for name in ("parameter", "expand_kwargs", "expand", "group")}
+    names = {entry.parameters.get("audio_name") for entry in instagram_sandbox.journal("create")}
+    assert names == {None, "by_expand", "by_parameter"}  # what the author wrote is a template all the same
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_the_sensor_waits_in_a_worker_when_it_may_not_defer(
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator
+    from airflow_provider_instagram.sensors import ContainerStatusSensor
+
+    with DAG(f"sensor_{mode}", schedule=None) as dag:
+        create = CreateContainerOperator(task_id="create", video=str(portrait_video))
+        ContainerStatusSensor(
+            task_id="wait", container_id=create.output, deferrable=False, mode=mode, poke_interval=0.5
+        )
+
+    assert run_dag(dag).state == "success"
+    assert instagram_sandbox.calls("status") >= 1
+
+
+def test_create_can_wait_itself(instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path) -> None:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+
+    with DAG("create_waits", schedule=None) as dag:
+        create = CreateContainerOperator(
+            task_id="create", video=str(portrait_video), caption="patient", wait_for_completion=True
+        )
+        PublishOperator(task_id="publish", container_id=create.output)
+
+    assert run_dag(dag).state == "success"
+    assert captions(instagram_sandbox) == ["patient"]
+
+
+def test_a_dry_run_stops_before_publishing(
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path
+) -> None:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+
+    with DAG("dry", schedule=None) as dag:
+        create = CreateContainerOperator(task_id="create", video=str(portrait_video), wait_for_completion=True)
+        PublishOperator(task_id="publish", container_id=create.output, dry_run="true")
+
+    result = run_dag(dag)
+    assert result.state == "success"
+    assert result.xcom("publish")["media_id"] is None
+    assert instagram_sandbox.posts == []
+
+
+def test_publishing_waits_for_its_second(instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path) -> None:
+    from datetime import timedelta
+
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+
+    publish_at = datetime.now(timezone.utc) + timedelta(seconds=8)
+    with DAG("on_time", schedule=None) as dag:
+        create = CreateContainerOperator(
+            task_id="create", video=str(portrait_video), publish_at=publish_at, wait_for_completion=True
+        )
+        PublishOperator(task_id="publish", container_id=create.output, publish_at=publish_at.isoformat())
+
+    assert run_dag(dag).state == "success"
+    (post,) = instagram_sandbox.posts
+    assert timedelta(0) <= post.published_at - publish_at < timedelta(seconds=2)

@@ -1,0 +1,96 @@
+"""Videos in object storage: a real S3 server on this machine."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram import storage
+from airflow_provider_instagram.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket, as an Airflow URI that names its connection."""
+    import boto3
+
+    extra = {"endpoint_url": s3_server, "region_name": "us-east-1"}
+    connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_MEDIA", json.dumps(connection))
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3_server,
+        region_name="us-east-1",
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+    )
+    client.create_bucket(Bucket="clips")
+    return "s3://media@clips"
+
+
+def test_an_object_is_copied_and_the_copy_goes_away(bucket: str, tmp_path: Path) -> None:
+    made = tmp_path / "made.mp4"
+    made.write_bytes(b"moving pictures")
+    location = f"{bucket}/out/made.mp4"
+    assert not storage.exists(location)
+    storage.put(made, location)
+    assert storage.exists(location)
+    with storage.as_local_file(location) as copy:
+        assert (copy.name, copy.read_bytes()) == ("made.mp4", b"moving pictures")
+    assert not copy.exists()
+
+
+def test_an_object_that_is_not_there_is_said_to_be_so(bucket: str) -> None:
+    with pytest.raises(ValidationError, match="There is no file"), storage.as_local_file(f"{bucket}/none.mp4"):
+        pass
+
+
+def test_an_object_that_is_too_large_is_not_copied(bucket: str, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(b"x" * 100)
+    storage.put(tmp_path / "large", f"{bucket}/large")
+    with (
+        pytest.raises(ValidationError, match="at most 99"),
+        storage.as_local_file(f"{bucket}/large", max_bytes=99),
+    ):
+        pass
+
+
+def test_a_video_goes_from_bucket_to_bucket_to_a_post(
+    bucket: str, instagram_sandbox: SandboxHandle, run_dag: Any, landscape_mov: Path
+) -> None:
+    """No two tasks share a disk here: what one leaves for the next is an object."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
+
+    storage.put(landscape_mov, f"{bucket}/in/camera.mov")
+    with DAG("bucket_to_post", schedule=None) as dag:
+        transcode = TranscodeOperator(task_id="transcode", source=f"{bucket}/in/camera.mov", output=f"{bucket}/out/")
+        create = CreateContainerOperator(
+            task_id="create", video=transcode.output, caption="from a bucket", wait_for_completion=True
+        )
+        PublishOperator(task_id="publish", container_id=create.output)
+
+    result = run_dag(dag)
+    assert result.state == "success"
+    assert result.xcom("transcode").startswith(f"{bucket}/out/camera.reels.")
+    assert [post.caption for post in instagram_sandbox.posts] == ["from a bucket"]

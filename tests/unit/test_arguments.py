@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from airflow_provider_instagram import arguments
+from airflow_provider_instagram.exceptions import ValidationError
+
+
+@pytest.mark.parametrize("unset", [None, "", "  ", "None"])
+def test_what_stands_for_nothing_is_nothing(unset: str | None) -> None:
+    assert arguments.text("caption", unset) is None
+    assert arguments.whole_number("cover", unset) is None
+    assert arguments.boolean("share", unset) is None
+    assert arguments.sequence("tags", unset) == []
+    assert arguments.moment("publish_at", unset) is None
+    assert arguments.duration("lateness", unset) is None
+
+
+def test_a_required_text_that_is_missing_is_named() -> None:
+    with pytest.raises(ValidationError, match="container_id is empty"):
+        arguments.required_text("container_id", "None")
+
+
+def test_an_id_that_came_as_a_number_stays_exact() -> None:
+    assert arguments.text("container_id", 17841400000000001) == "17841400000000001"
+
+
+@pytest.mark.parametrize(("given", "read"), [("1500", 1500), (1500, 1500), (1500.0, 1500), (" 0 ", 0)])
+def test_a_number_is_read_from_text(given: object, read: int) -> None:
+    assert arguments.whole_number("cover", given) == read
+
+
+@pytest.mark.parametrize("given", ["a", "1.5", True, [1]])
+def test_what_is_no_whole_number_is_refused_by_name(given: object) -> None:
+    with pytest.raises(ValidationError, match="cover must be a"):
+        arguments.whole_number("cover", given)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [("true", True), ("Yes", True), ("1", True), (True, True), ("false", False), ("off", False)]
+)
+def test_a_yes_or_no_is_read_from_text(given: object, read: bool) -> None:
+    assert arguments.boolean("share", given) is read
+
+
+def test_another_word_is_neither_yes_nor_no() -> None:
+    with pytest.raises(ValidationError, match="share must be true or false, not 'maybe'"):
+        arguments.boolean("share", "maybe")
+
+
+@pytest.mark.parametrize("given", [["ann", "bob"], ("ann", "bob"), '["ann", "bob"]', "ann, bob"])
+def test_a_list_is_read_from_a_list_json_or_commas(given: object) -> None:
+    assert arguments.sequence("tags", given) == ["ann", "bob"]
+
+
+@pytest.mark.parametrize("given", ["[broken", 7])
+def test_what_is_no_list_is_refused(given: object) -> None:
+    with pytest.raises(ValidationError, match="tags"):
+        arguments.sequence("tags", given)
+
+
+@pytest.mark.parametrize(
+    "given", ["2026-12-24T18:00:00+01:00", "2026-12-24T17:00:00Z", datetime(2026, 12, 24, 17, tzinfo=timezone.utc)]
+)
+def test_a_time_is_read_in_utc(given: object) -> None:
+    assert arguments.moment("publish_at", given) == datetime(2026, 12, 24, 17, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize("given", ["tomorrow", "2026-12-24T18:00:00", 7])
+def test_a_time_without_a_zone_is_refused(given: object) -> None:
+    with pytest.raises(ValidationError, match="publish_at"):
+        arguments.moment("publish_at", given)
+
+
+@pytest.mark.parametrize("given", [90, "90", timedelta(seconds=90)])
+def test_a_duration_is_seconds_or_a_timedelta(given: object) -> None:
+    assert arguments.duration("lateness", given) == timedelta(seconds=90)
+
+
+def test_a_negative_duration_is_refused() -> None:
+    with pytest.raises(ValidationError, match="must not be negative"):
+        arguments.duration("lateness", -1)

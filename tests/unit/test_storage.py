@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_instagram import storage
+from airflow_provider_instagram.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "videos").mkdir()
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", f"/nowhere, {tmp_path}/videos")
+    return tmp_path
+
+
+def test_a_run_may_read_what_lies_in_a_media_root(roots: Path) -> None:
+    inside = str(roots / "videos" / "a.mov")
+    assert storage.inside_media_roots(inside) == inside
+    assert storage.inside_media_roots(f"file://{inside}") == f"file://{inside}"
+
+
+@pytest.mark.parametrize("path", ["secret.mov", "videos/../secret.mov", "videos2/a.mov", "videos/link.mov"])
+def test_a_run_may_not_read_what_lies_elsewhere(roots: Path, path: str) -> None:
+    (roots / "secret.mov").touch()
+    (roots / "videos" / "link.mov").symlink_to(roots / "secret.mov")
+    with pytest.raises(ValidationError, match="media_roots"):
+        storage.inside_media_roots(str(roots / path))
+
+
+def test_without_media_roots_no_local_file_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", "")
+    with pytest.raises(ValidationError, match="none is set"):
+        storage.inside_media_roots("/etc/passwd")
+
+
+def test_links_and_object_storage_are_not_a_matter_of_local_folders(roots: Path) -> None:
+    assert storage.inside_media_roots("https://example.com/a.mp4") == "https://example.com/a.mp4"
+    assert storage.inside_media_roots("s3://bucket/a.mp4") == "s3://bucket/a.mp4"
+
+
+@pytest.mark.parametrize(
+    ("link", "public"),
+    [
+        ("https://example.com/a.mp4", True),
+        ("http://127.0.0.1:8000/a.mp4", True),
+        ("http://example.com/a.mp4", False),
+        ("https://example.com/ä.mp4", False),
+        ("https://example.com/a b.mp4", False),
+        ("ftp://example.com/a.mp4", False),
+    ],
+)
+def test_only_what_instagram_can_fetch_is_public(link: str, public: bool) -> None:
+    assert storage.is_public(link) is public
+
+
+def test_a_file_that_is_not_on_this_worker_is_said_to_be_so(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=r"no file .* on this worker"), storage.as_local_file(str(tmp_path / "x")):
+        pass
+
+
+def test_a_kind_of_storage_that_airflow_does_not_know_is_explained() -> None:
+    with pytest.raises(ValidationError, match=r"gopher://bucket/a\.mp4"), storage.as_local_file("gopher://bucket/a.mp4"):
+        pass

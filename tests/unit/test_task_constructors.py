@@ -1,0 +1,115 @@
+"""What a DAG's author gets when the DAG is parsed: refusals with the remedy, and defaults that can be overridden."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, Asset, task_group
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.ledger import ledger_asset, posts_alias
+from airflow_provider_instagram.operators import (
+    CreateContainerOperator,
+    PublishOperator,
+    RefreshTokenOperator,
+    TranscodeOperator,
+)
+from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
+from airflow_provider_instagram.sensors import ContainerStatusSensor
+
+ACCOUNT_TASKS = [
+    (CreateContainerOperator, {"video": "a.mp4"}),
+    (ContainerStatusSensor, {"container_id": "1"}),
+    (PublishOperator, {"container_id": "1"}),
+]
+
+
+@pytest.mark.parametrize(("task", "given"), ACCOUNT_TASKS)
+@pytest.mark.parametrize("conn_id", ["{{ params.account }}", "", None, 7])
+def test_the_connection_is_plain_text_or_refused(task: Any, given: dict[str, str], conn_id: Any) -> None:
+    with pytest.raises(ValidationError, match="one task or one task group for each"):
+        task(task_id="t", instagram_conn_id=conn_id, **given)
+
+
+def test_a_connection_mapped_over_a_group_is_refused() -> None:
+    with DAG("d", schedule=None):
+
+        @task_group
+        def group(account: str) -> None:
+            PublishOperator(task_id="publish", container_id="1", instagram_conn_id=account)
+
+        with pytest.raises(ValidationError, match="one task or one task group for each"):
+            group.expand(account=["a", "b"])
+
+
+def test_a_connection_mapped_by_expand_is_refused() -> None:
+    with DAG("d", schedule=None), pytest.raises(TypeError, match="instagram_conn_id"):
+        PublishOperator.partial(task_id="p", container_id="1").expand(instagram_conn_id=["a", "b"])
+
+
+@pytest.mark.parametrize(("task", "given"), ACCOUNT_TASKS)
+def test_the_ledger_is_an_inlet_beside_the_authors_own(task: Any, given: dict[str, str]) -> None:
+    mine = Asset("mine")
+    made = task(task_id="t", instagram_conn_id="brand", inlets=[mine], **given)
+    assert made.inlets == [mine, ledger_asset("brand")]
+
+
+@pytest.mark.parametrize(("task", "given"), ACCOUNT_TASKS)
+def test_the_ledger_is_an_inlet_of_mapped_tasks_too(task: Any, given: dict[str, str]) -> None:
+    (name, value), mine = next(iter(given.items())), Asset("mine")
+    with DAG("d", schedule=None, default_args={"instagram_conn_id": "brand"}):
+        mapped = task.partial(task_id="t", inlets=[mine]).expand(**{name: [value]})
+    assert mapped.inlets == [mine, ledger_asset("brand")]
+    assert mapped.partial_kwargs["instagram_conn_id"] == "brand"
+    assert isinstance(mapped.retry_policy, InstagramRetryPolicy)
+    assert mapped.retries == 3
+
+
+def test_a_mapped_publish_can_tell_of_its_posts() -> None:
+    with DAG("d", schedule=None):
+        mapped = PublishOperator.partial(task_id="t", instagram_conn_id="brand").expand(container_id=["1"])
+    assert mapped.outlets == [posts_alias("brand")]
+
+
+@pytest.mark.parametrize(("task", "given"), ACCOUNT_TASKS)
+def test_default_args_and_the_author_win_over_our_defaults(task: Any, given: dict[str, str]) -> None:
+    with DAG("d", schedule=None, default_args={"retries": 7, "retry_policy": None, "instagram_conn_id": "brand"}):
+        by_default = task(task_id="a", **given)
+        by_author = task(task_id="b", retries=1, **given)
+        mapped = task.partial(task_id="c").expand(**{name: [value] for name, value in given.items()})
+    assert (by_default.retries, by_default.retry_policy, by_default.instagram_conn_id) == (7, None, "brand")
+    assert (by_author.retries, mapped.retries, mapped.retry_policy) == (1, 7, None)
+
+
+def test_every_argument_but_the_connection_is_templated() -> None:
+    create = CreateContainerOperator(task_id="c", video="a.mp4")
+    assert set(create.template_fields) == {
+        *("video", "caption", "placement", "video_cover_timestamp_ms", "cover_url", "location_id", "collaborators"),
+        *("user_tags", "share_to_feed", "audio_name", "trial_graduation", "is_ai_generated", "upload", "publish_at"),
+        *("post_key", "wait_for_completion", "deferrable"),
+    }
+    for made in (
+        create,
+        PublishOperator(task_id="p", container_id="1"),
+        TranscodeOperator(task_id="t", source="a.mov"),
+        ContainerStatusSensor(task_id="s", container_id="1"),
+        RefreshTokenOperator(task_id="r"),
+    ):
+        assert all(hasattr(made, field) for field in made.template_fields)
+        assert "instagram_conn_id" not in made.template_fields
+        assert made.template_ext == ()
+
+
+def test_a_transcode_still_offers_its_output_to_the_next_task() -> None:
+    """BaseOperator.output is how tasks are chained: our argument of that name must not hide it."""
+    with DAG("d", schedule=None):
+        transcode = TranscodeOperator(task_id="transcode", source="a.mov", output="/videos/")
+        create = CreateContainerOperator(task_id="create", video=transcode.output)
+    assert create.upstream_task_ids == {"transcode"}
+    assert transcode.destination == "/videos/"
+
+
+def test_numbers_of_the_sensor_may_be_templates() -> None:
+    sensor = ContainerStatusSensor(task_id="s", container_id="1", timeout="{{ params.t }}", poke_interval="10")
+    assert [str(sensor.timeout), str(sensor.poke_interval)] == ["{{ params.t }}", "10"]
