@@ -258,10 +258,10 @@ def test_create_goes_on_with_an_interrupted_upload(account: Account, portrait_vi
     with pytest.raises(InstagramError):
         account.container(portrait_video)
     (interrupted,) = account.sandbox.containers
-    assert 0 < interrupted["bytes_received"] < size
+    assert 0 < interrupted.bytes_received < size
 
-    assert account.container(portrait_video) == interrupted["container_id"]
-    received = [entry["received_bytes"] for entry in account.sandbox.journal("upload")]
+    assert account.container(portrait_video) == interrupted.container_id
+    received = [(entry.received_bytes or 0) for entry in account.sandbox.journal("upload")]
     assert sum(received) == size
     assert account.sandbox.calls("create") == 1
 
