@@ -105,6 +105,10 @@ def read_timelines(
             )
 
     finished = run([*ffprobe, "-show_entries", entries, "-of", "csv=p=0"], limits, cancel=cancel, on_line=take)
+    if finished.timed_out:
+        raise ValidationError(
+            f"{path} could not be read within {limits.wall_s:.0f} s.", hint="It is damaged, or made to do harm."
+        )
     if not finished.ok:
         raise ValidationError(
             f"{path} could not be read to its end ({finished.complaint}).", hint="Copy or export it again."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 FORMATS: Final = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg"
 MAX_SIDE: Final = 8192
 ONLY_THIS_FILE: Final = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": MAX_SIDE**2}
-HEADER_LIMITS: Final = Limits(wall_s=8, cpu_s=8, memory_bytes=1024**3)
-PACKET_LIMITS: Final = Limits(wall_s=300, cpu_s=300, memory_bytes=1024**3)
+#: A file that is made to hang ffprobe is given up after ten seconds in all; a large one on a slow disk gets its time.
+HEADER_LIMITS: Final = Limits(wall_s=4.5, cpu_s=4, memory_bytes=1024**3)
+PACKETS_S: Final = 4.5
+SLOWEST_DISK_BYTES_PER_S: Final = 20_000_000
 MAX_DURATION_S: Final = 7200.0
 PLACE_WORDS: Final = ("location", "gps", "xmp", "geo")
 
@@ -158,7 +160,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     if layout is not None and layout.missing_bytes:
         raise _truncated(path, f"{layout.missing_bytes} bytes are missing at its end")
     wanted = [picture["index"], *([sound["index"]] if sound else [])]
-    timelines, complaint = read_timelines(path, wanted, _ffprobe(ffprobe, path), PACKET_LIMITS, cancel)
+    timelines, complaint = read_timelines(path, wanted, _ffprobe(ffprobe, path), _packet_limits(size_bytes), cancel)
     if not timelines[picture["index"]].count:
         raise ValidationError(f"{path} has a video track without pictures.", hint="Export or copy it again.")
     if sound and not timelines[sound["index"]].count:
@@ -207,6 +209,11 @@ def _ffprobe(ffprobe: str, path: Path) -> list[str]:
     return [ffprobe, "-v", "error", *options, "-i", f"file:{path}"]
 
 
+def _packet_limits(size_bytes: int) -> Limits:
+    wall_s = PACKETS_S + size_bytes / SLOWEST_DISK_BYTES_PER_S
+    return replace(HEADER_LIMITS, wall_s=wall_s, cpu_s=int(wall_s))
+
+
 def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, Any]:
     finished = run(
         [*_ffprobe(ffprobe, path), "-show_format", "-show_streams", "-of", "json"], HEADER_LIMITS, cancel=cancel
@@ -235,10 +242,14 @@ def _preferred(streams: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _refuse_what_is_beyond_bounds(path: Path, picture: dict[str, Any], container: dict[str, Any]) -> None:
     columns, rows = picture.get("width", 0), picture.get("height", 0)
-    if not columns or not rows or "codec_name" not in picture:
+    if "codec_name" not in picture:
         raise ValidationError(
             f"{path} has video of an unknown kind ({picture.get('codec_tag_string', 'no name')}).",
             hint="Export it as H.264; protected purchases cannot be used.",
+        )
+    if not columns or not rows:
+        raise ValidationError(
+            f"{path} claims pictures of no size, or of more than {MAX_SIDE} pixels a side.", hint="Export it again."
         )
     if max(columns, rows) > MAX_SIDE:
         raise ValidationError(

@@ -99,7 +99,11 @@ class Report:
 
     def table(self) -> list[str]:
         """Lines for a log."""
-        rows = [("", "source", "result"), *zip(_ROWS, _cells(self.before), _cells(self.after), strict=True)]
+        before, after = facts(self.before), facts(self.after)
+        rows = [
+            ("", "source", "result"),
+            *((name, old, new) for (name, old), (_, new) in zip(before, after, strict=True)),
+        ]
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         return [
@@ -110,16 +114,14 @@ class Report:
         ]
 
 
-_ROWS = ("container", "size", "duration", "picture", "video", "sound")
-
-
-def _cells(measures: Measures) -> tuple[str, ...]:
+def facts(measures: Measures) -> list[tuple[str, str]]:
+    """The facts about a file in words, each with its name."""
     sound = f"{measures.audio_codec}, {measures.audio_kbps} kb/s, {measures.sample_rate_hz} Hz, {measures.channels} ch"
-    return (
-        measures.container,
-        f"{measures.size_bytes / 1e6:.2f} MB",
-        f"{measures.duration_s:.2f} s",
-        f"{measures.columns}x{measures.rows}, {measures.fps:g} fps",
-        f"{measures.video_codec}, {measures.video_kbps:,} kb/s",
-        "none" if measures.audio_codec is None else sound,
-    )
+    return [
+        ("container", measures.container),
+        ("size", f"{measures.size_bytes / 1e6:.2f} MB"),
+        ("duration", f"{measures.duration_s:.2f} s"),
+        ("picture", f"{measures.columns}x{measures.rows}, {measures.fps:g} fps"),
+        ("video", f"{measures.video_codec}, {measures.video_kbps:,} kb/s"),
+        ("sound", "none" if measures.audio_codec is None else sound),
+    ]

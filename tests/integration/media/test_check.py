@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_instagram.media.check import check
+from airflow_provider_instagram.media.spec import FEED, REELS
+from airflow_provider_instagram.media.transcode import transcode
+
+Make = Callable[..., Path]
+
+
+def test_a_file_that_needs_work_is_told_which_and_why(clip: Make) -> None:
+    verdict = check(clip("landscape.mov"), REELS)
+    text = "\n".join(verdict.lines)
+    assert verdict.exit_code == 1
+    for words in ("640x360", "needs work for reels: a full encoding", "shape: 640x360 is not 9:16", "MOV is not MP4"):
+        assert words in text
+
+
+def test_a_copy_in_seconds_is_told_from_an_encoding(clip: Make) -> None:
+    assert "a copy into a clean MP4, in seconds" in "\n".join(check(clip("portrait.mp4", "540x960"), REELS).lines)
+
+
+def test_a_file_that_complies_is_told_so(clip: Make, tmp_path: Path) -> None:
+    transcode(clip("portrait.mp4", "540x960"), tmp_path / "out.mp4", REELS)
+    verdict = check(tmp_path / "out.mp4", REELS)
+    assert verdict.exit_code == 0
+    assert verdict.lines[-1] == "complies with reels: it is published as it is"
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("short.mp4", 2.0), ("missing.mp4", None)])
+def test_a_file_that_cannot_be_used_is_told_what_to_do(
+    name: str, seconds: float | None, clip: Make, tmp_path: Path
+) -> None:
+    path = clip(name, "540x540", seconds=seconds) if seconds else tmp_path / name
+    verdict = check(path, FEED)
+    assert verdict.exit_code == 2
+    assert verdict.lines[0].startswith("cannot be used for feed: ")
+    assert ("3 s or more" in verdict.lines[0]) == bool(seconds)

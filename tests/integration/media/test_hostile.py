@@ -1,0 +1,189 @@
+"""Files that are made to do harm: refused quickly, in words, and nothing but the file itself is opened."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_instagram.exceptions import InstagramError, TranscodeError, ValidationError
+from airflow_provider_instagram.media.probe import probe
+from airflow_provider_instagram.media.spec import REELS
+from airflow_provider_instagram.media.transcode import transcode
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Callable[..., str]:
+    """Tries to transcode a file, and returns why it was refused: within 10 s, and with no output."""
+
+    def go(source: Path, error: type[InstagramError] = ValidationError) -> str:
+        (folder := tmp_path / "out").mkdir(exist_ok=True)
+        started = time.monotonic()
+        with pytest.raises(error) as refusal:
+            transcode(source, folder / "video.mp4", REELS, trim="end")
+        assert time.monotonic() - started < 10
+        assert not list(folder.iterdir())
+        return str(refusal.value)
+
+    return go
+
+
+@pytest.fixture
+def secret(clip: Make, tmp_path: Path) -> Path:
+    """Another person's video, beside the file that is published."""
+    path = tmp_path / "secret.mp4"
+    path.write_bytes(clip("portrait.mp4", "540x960").read_bytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("script", "demuxer"),
+    [
+        ("ffconcat version 1.0\nfile secret.mp4\n", "concat"),
+        ("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:3.2,\nsecret.mp4\n#EXT-X-ENDLIST\n", "hls"),
+    ],
+)
+@pytest.mark.parametrize("name", ["innocent.mp4", "innocent.mov", "innocent"])
+def test_a_script_dressed_as_a_video_opens_no_neighbour(
+    script: str, demuxer: str, name: str, secret: Path, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    (source := tmp_path / name).write_text(script)
+    plain = ["ffprobe", "-v", "error", "-f", demuxer, "-allowed_extensions", "ALL", "-show_streams", str(source)]
+    unguarded = subprocess.run(
+        [w for w in plain if demuxer == "hls" or ("ALL" not in w and "ext" not in w)], check=False, capture_output=True
+    )
+    assert b"h264" in unguarded.stdout, "the script is not even dangerous"
+    assert "is not a video" in refused(source)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".bmp", ".webp"])
+def test_a_picture_dressed_as_a_video_is_refused(
+    suffix: str, corpus: Make, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    picture = corpus(f"picture{suffix}", "-f", "lavfi", "-i", "color=red:s=540x960", "-frames:v", "1")
+    (source := tmp_path / "picture.mp4").write_bytes(picture.read_bytes())
+    assert "is not a video" in refused(source)
+
+
+@pytest.mark.parametrize("name", ["concat:a.mp4|b.mp4", "http:", "pipe:0", "-i", "%d.mp4", "a b'c;d.mp4", "data:,x"])
+def test_a_path_that_looks_like_something_else_is_a_path(
+    name: str, clip: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Relative or absolute, it names that very file, for reading and for writing."""
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(clip("portrait.mp4", "540x960").read_bytes())
+    assert transcode(Path(name), Path(f"{name}.out"), REELS).tier == "remux"
+    assert probe(Path(f"{name}.out")).video.codec == "h264"
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/random"])
+def test_devices_are_not_opened(device: str, refused: Callable[..., str]) -> None:
+    assert "is not a regular file" in refused(Path(device))
+
+
+def test_a_link_to_a_device_is_the_device(refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "innocent.mp4").symlink_to("/dev/zero")
+    assert "is not a regular file" in refused(tmp_path / "innocent.mp4")
+
+
+def _claiming(source: Path, target: Path, box: bytes, at: int, *numbers: int, form: str) -> Path:
+    """A copy of a video with other numbers in one of its boxes."""
+    data = bytearray(source.read_bytes())
+    struct.pack_into(form, data, data.index(box) + 4 + at, *numbers)
+    target.write_bytes(data)
+    return target
+
+
+def test_a_claim_of_huge_pictures_is_refused(corpus: Make, refused: Callable[..., str], tmp_path: Path) -> None:
+    """The container and each picture claim 30000x30000, in a few kilobytes."""
+    raw = corpus("raw.mov", "-f", "lavfi", "-i", "color=red:s=64x64:r=30:d=4", "-c:v", "mjpeg")
+    source = _claiming(raw, tmp_path / "huge.mov", b"jpeg", 24, 30_000, 30_000, form=">HH")
+    start_of_frame = b"\xff\xc0\x00\x11\x08"
+    data = source.read_bytes().replace(start_of_frame + struct.pack(">HH", 64, 64), start_of_frame + b"\x75\x30" * 2)
+    assert data.count(b"\x75\x30" * 2) > 100
+    source.write_bytes(data)
+    assert "more than 8192 pixels a side" in refused(source)
+
+
+def test_a_picture_of_many_columns_is_refused(corpus: Make, refused: Callable[..., str]) -> None:
+    wide = corpus("wide.mkv", "-f", "lavfi", "-i", "color=red:s=16000x16:r=30:d=4", "-c:v", "ffv1")
+    assert "claims 16000x16 pixels" in refused(wide)
+
+
+def test_a_claim_of_hours_is_refused(corpus: Make, refused: Callable[..., str]) -> None:
+    source = corpus("hours.mp4", "-f", "lavfi", "-i", "color=s=16x16:r=1:d=10000", "-c:v", "mpeg4")
+    assert "claims to last 10000 s" in refused(source)
+
+
+def test_a_claim_of_hours_with_nothing_in_it_is_refused(
+    corpus: Make, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    short = corpus("four-seconds.mp4", "-f", "lavfi", "-i", "color=s=540x960:r=30:d=4", "-c:v", "libx264")
+    source = _claiming(short, tmp_path / "long.mp4", b"stts", 12, 1_000_000_000, form=">I")
+    assert refused(source)
+
+
+def test_boxes_that_lead_round_in_circles_or_nowhere_are_refused(
+    corpus: Make, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    whole = corpus("four-seconds.mp4", "-f", "lavfi", "-i", "color=s=540x960:r=30:d=4", "-c:v", "libx264")
+    for box, number in ((b"moov", 0xFFFFFF00), (b"trak", 0), (b"stsz", 0xFFFFFFF0), (b"elst", 1)):
+        data = bytearray(whole.read_bytes())
+        struct.pack_into(">I", data, data.index(box) - 4, number)
+        (source := tmp_path / f"{box.decode()}.mp4").write_bytes(data)
+        try:
+            probe(source)
+        except ValidationError as error:
+            assert error.hint  # noqa: PT017  some of these damages can be read around
+
+
+def test_a_huge_file_of_nothing_is_given_up(refused: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "nothing.mp4"
+    with source.open("wb") as file:
+        file.truncate(20 * 1024**3)
+    assert "is not a video" in refused(source)
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Callable[[str], str]:
+    """An ffprobe that hangs when it gets to a certain option."""
+
+    def make(option: str) -> str:
+        program = tmp_path / "ffprobe-that-hangs"
+        program.write_text(f'#!/bin/sh\ncase "$*" in *{option}*) exec sleep 60;; esac\nexec ffprobe "$@"\n')
+        program.chmod(0o755)
+        return str(program)
+
+    return make
+
+
+@pytest.mark.parametrize("option", ["show_streams", "packet="])
+def test_a_file_that_makes_ffprobe_hang_is_given_up(option: str, hanging: Callable[[str], str], clip: Make) -> None:
+    started = time.monotonic()
+    with pytest.raises(ValidationError, match="could not be read within"):
+        probe(clip("portrait.mp4", "540x960"), ffprobe=hanging(option))
+    assert time.monotonic() - started < 10
+
+
+def test_an_encoder_that_ends_well_with_a_damaged_file_is_caught(clip: Make, tmp_path: Path) -> None:
+    """The last word has the check of the result, not the exit code."""
+    liar = tmp_path / "liar"
+    liar.write_text(
+        f'#!/bin/sh\nffmpeg "$@"\nfor a; do case "$a" in *instagram-work*) {_DAMAGE};; esac; done\nexit 0\n'
+    )
+    liar.chmod(0o755)
+    (folder := tmp_path / "out").mkdir()
+    with pytest.raises(TranscodeError, match=r"does not (comply|play)"):
+        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, ffmpeg=str(liar))
+    assert not os.listdir(folder)  # noqa: PTH208
+
+
+#: Overwrites a stretch in the middle of the media.
+_DAMAGE = 'dd if=/dev/urandom of="${a#file:}" bs=1000 seek=100 count=60 conv=notrunc 2>/dev/null'

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_instagram.exceptions import TranscodeError
+from airflow_provider_instagram.media.spec import FEED, REELS
+from airflow_provider_instagram.media.transcode import done_before, transcode
+from airflow_provider_instagram.media.work import copy_whole, work_key
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(bytes(range(256)) * 10_000)
+    return path
+
+
+def test_the_same_work_has_the_same_name_wherever_the_source_lies(source: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere.mov"
+    copy.write_bytes(source.read_bytes())
+    assert work_key(source, REELS) == work_key(copy, REELS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": FEED},
+        {"spec": replace(REELS, target_video_bps=4_000_000)},
+        {"fit": "crop"},
+        {"background": "white"},
+        {"trim": "end"},
+    ],
+)
+def test_another_profile_or_option_is_other_work(change: dict[str, Any], source: Path) -> None:
+    assert work_key(source, **{"spec": REELS, **change}) != work_key(source, REELS)
+
+
+def test_another_content_of_the_same_size_and_date_is_other_work(source: Path) -> None:
+    before = work_key(source, REELS)
+    data = bytearray(source.read_bytes())
+    data[1_500_000] ^= 1
+    source.write_bytes(data)
+    assert work_key(source, REELS) != before
+
+
+def test_another_ffmpeg_is_other_work(source: Path, tmp_path: Path) -> None:
+    other = tmp_path / "ffmpeg"
+    other.write_text("#!/bin/sh\necho ffmpeg version 99\n")
+    other.chmod(0o755)
+    assert work_key(source, REELS, ffmpeg=str(other)) != work_key(source, REELS)
+
+
+def test_work_that_is_found_done_is_reported_like_new(clip: Make, tmp_path: Path) -> None:
+    source, output = clip("landscape.mov"), tmp_path / "out.mp4"
+    made = transcode(source, output, REELS)
+    found = done_before(source, output, REELS)
+    assert (found.tier, found.reasons, found.before, found.after) == (made.tier, made.reasons, made.before, made.after)
+
+
+def test_work_that_was_damaged_since_is_not_taken(clip: Make, tmp_path: Path) -> None:
+    source, output = clip("landscape.mov"), tmp_path / "out.mp4"
+    transcode(source, output, REELS)
+    output.write_bytes(output.read_bytes()[:-1000])
+    with pytest.raises(TranscodeError, match=r"does not comply.*cut off"):
+        done_before(source, output, REELS)
+
+
+def test_a_copy_is_whole(source: Path, tmp_path: Path) -> None:
+    (folder := tmp_path / "out").mkdir()
+    copy_whole(source, folder / "copy.mp4")
+    assert (folder / "copy.mp4").read_bytes() == source.read_bytes()
+    assert len(list(folder.iterdir())) == 1
