@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from airflow.sdk import Variable
@@ -26,7 +26,7 @@ class StoredToken:
     :param refreshed_by: The task instance that refreshed it.
     """
 
-    access_token: str
+    access_token: str = field(repr=False)
     issued_at: str
     expires_at: str
     refreshed_by: str
@@ -66,13 +66,9 @@ class TokenStore:
     def load(self) -> StoredToken | None:
         """Read the stored token, or None when there is none for the connection's present password."""
         sealed = Variable.get(self.variable, default=None)
-        if sealed is None:
-            return None
-        try:
-            token = StoredToken(**json.loads(self._fernet.decrypt(sealed.encode())))
-        except InvalidToken:
-            return None
-        mask_secret(token.access_token)
+        token = self.opened(sealed) if sealed is not None else None
+        if token is not None:
+            mask_secret(token.access_token)
         return token
 
     def save(self, token: StoredToken) -> None:
@@ -80,6 +76,17 @@ class TokenStore:
         mask_secret(token.access_token)
         Variable.set(
             self.variable,
-            self._fernet.encrypt(json.dumps(asdict(token)).encode()).decode(),
+            self.sealed(token),
             description="Refreshed Instagram access token, encrypted. Made by airflow-provider-instagram.",
         )
+
+    def sealed(self, token: StoredToken) -> str:
+        """Encrypt a token."""
+        return self._fernet.encrypt(json.dumps(asdict(token)).encode()).decode()
+
+    def opened(self, sealed: str) -> StoredToken | None:
+        """Decrypt a token, or None when it was sealed under another password, key or connection."""
+        try:
+            return StoredToken(**json.loads(self._fernet.decrypt(sealed.encode())))
+        except InvalidToken:
+            return None

@@ -77,7 +77,7 @@ def _show(run: DagRun, sandbox: SandboxHandle) -> bool:
     for step in STEPS:
         ti = tasks[step]
         print(f"{step:<10} {ti.state!s:<8} {ti.duration or 0:>4.1f} s  {_wrapped(decided[step])}")
-    calls = [entry["operation"] for entry in sandbox.journal()]
+    calls = [entry.operation for entry in sandbox.journal()]
     print(f"\ncalls      {', '.join(_folded(calls))}")
     served = bool(post) and httpx.get(post["permalink"], trust_env=False).is_success
     print(f"permalink  {post.get('permalink')} ({'served by the sandbox' if served else 'NOT served'})")

@@ -8,8 +8,16 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.media.geometry import Size
     from airflow_provider_instagram.media.probe import Video
 
-#: The matrices that ffmpeg's scaler knows by the names that ffprobe gives them.
-SCALER_MATRICES: Final = frozenset({"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m"})
+#: Names that ffprobe gives to matrices, and those that ffmpeg's scaler has for them.
+SCALER_MATRICES: Final = {"bt470bg": "bt601", "bt2020nc": "bt2020"} | {
+    name: name for name in ("bt709", "fcc", "smpte170m", "smpte240m")
+}
+#: Primaries that ffmpeg's ``zscale`` knows and that are not bt709's.
+OTHER_PRIMARIES: Final = frozenset({"bt470m", "bt470bg", "smpte170m", "smpte240m", "bt2020", "smpte431", "smpte432"})
+#: Curves of standard range that it knows; all the rest are taken for bt709's, which they hardly differ from.
+CURVES: Final = frozenset(
+    {"smpte170m", "smpte240m", "bt2020-10", "bt2020-12", "iec61966-2-1", "iec61966-2-4", "linear"}
+)
 BT709: Final = {"primaries": "bt709", "transfer": "bt709", "matrix": "bt709", "range": "tv"}
 #: The brightness that white has in a picture of high dynamic range, in candela a square metre. Source: ITU-R BT.2408.
 WHITE_CD_M2: Final = 203
@@ -25,17 +33,16 @@ def scaled(stream: Any, video: Video, size: Size) -> Any:
     """
     if video.is_hdr:
         return _from_high_dynamic_range(stream.filter("scale", size.columns, size.rows, flags="bicubic"), video)
-    if video.primaries == "bt2020":
+    if video.primaries in OTHER_PRIMARIES:
+        curve = video.transfer if video.transfer in CURVES else "bt709"
         stream = stream.filter("scale", size.columns, size.rows, flags="bicubic")
-        return stream.filter(
-            "zscale", **_source(video), primaries="bt709", transfer="bt709", matrix="bt709", range="tv"
-        )
+        return stream.filter("zscale", **_source(video), transferin=curve, **BT709)
     return stream.filter(
         "scale",
         size.columns,
         size.rows,
         flags="bicubic",
-        in_color_matrix=video.matrix if video.matrix in SCALER_MATRICES else _usual_matrix(video),
+        in_color_matrix=_matrix(video),
         out_color_matrix="bt709",
         in_range="pc" if video.full_range else "tv",
         out_range="tv",
@@ -44,7 +51,7 @@ def scaled(stream: Any, video: Video, size: Size) -> Any:
 
 def _from_high_dynamic_range(stream: Any, video: Video) -> Any:
     return (
-        stream.filter("zscale", **_source(video), transfer="linear", npl=WHITE_CD_M2)
+        stream.filter("zscale", **_source(video), transferin=video.transfer, transfer="linear", npl=WHITE_CD_M2)
         .filter("format", "gbrpf32le")
         .filter("zscale", primaries="bt709")
         .filter("tonemap", "mobius", desat=0)
@@ -53,15 +60,20 @@ def _from_high_dynamic_range(stream: Any, video: Video) -> Any:
 
 
 def _source(video: Video) -> dict[str, str]:
-    """What the picture's own colours are; a wide picture that does not tell everything is bt2020."""
+    """What the picture's own colours are; one of high dynamic range that does not tell is bt2020."""
     return {
-        "primariesin": video.primaries or "bt2020",
-        "transferin": video.transfer or "bt2020-10",
-        "matrixin": video.matrix or "bt2020nc",
+        "primariesin": video.primaries if video.primaries in OTHER_PRIMARIES else "bt2020",
+        "matrixin": video.matrix if video.matrix in (*SCALER_MATRICES, "bt2020c", "gbr") else _usual_matrix(video),
         "rangein": "pc" if video.full_range else "tv",
     }
 
 
+def _matrix(video: Video) -> str:
+    return SCALER_MATRICES.get(video.matrix) or _usual_matrix(video)
+
+
 def _usual_matrix(video: Video) -> str:
-    """What players take for granted when a file does not tell: high definition is bt709."""
+    """What players take for granted when a file does not tell: high definition is bt709, wide colour bt2020."""
+    if video.primaries == "bt2020" or video.is_hdr:
+        return "bt2020nc"
     return "bt709" if min(video.columns, video.rows) >= 720 else "smpte170m"

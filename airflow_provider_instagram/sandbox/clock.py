@@ -34,11 +34,16 @@ class Clock:
         self.offset_s += seconds
 
 
+def utc(epoch_s: float) -> datetime:
+    """Return a time as a datetime."""
+    return datetime.fromtimestamp(epoch_s, timezone.utc)
+
+
 def graph_time(epoch_s: float) -> str:
     """Write a time as the Graph API does: ``2026-11-24T15:43:07+0000``."""
-    return datetime.fromtimestamp(epoch_s, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+0000")
+    return utc(epoch_s).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
 def iso_time(epoch_s: float) -> str:
     """Write a time with milliseconds, for the journal."""
-    return datetime.fromtimestamp(epoch_s, timezone.utc).isoformat(timespec="milliseconds")
+    return utc(epoch_s).isoformat(timespec="milliseconds")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from airflow_provider_instagram.sandbox.clock import iso_time
+from airflow_provider_instagram.sandbox.clock import iso_time, utc
 from airflow_provider_instagram.sandbox.faults import Fault  # noqa: TC001 -- FastAPI reads it
 from airflow_provider_instagram.sandbox.journal import Entry  # noqa: TC001 -- FastAPI reads it
 from airflow_provider_instagram.sandbox.state import Account, Container, Post, Processing, Switches, Token
+from airflow_provider_instagram.sandbox.truth import ContainerTruth, PostTruth, Truth
 from airflow_provider_instagram.sandbox.world import newest_first
 
 if TYPE_CHECKING:
@@ -72,40 +73,6 @@ class ForeignPost(BaseModel):
     user_id: str
     caption: str = ""
     age_s: float = Field(default=0, ge=0)
-
-
-class PostTruth(BaseModel):
-    """A post as it really is, whether or not the API shows it yet."""
-
-    media_id: str
-    user_id: str
-    container_id: str | None
-    caption: str
-    permalink: str
-    published_at: str
-    visible: bool
-    share_to_feed: bool
-
-
-class ContainerTruth(BaseModel):
-    """A container as it really is: its status, what the inspection says, the posts made of it."""
-
-    container_id: str
-    user_id: str
-    status_code: str
-    subcode: int | None
-    reason: str
-    caption: str
-    created_at: str
-    bytes_received: int
-    post_ids: list[str]
-
-
-class Truth(BaseModel):
-    """How many real posts there are, per container and per caption."""
-
-    per_container: dict[str, int]
-    per_caption: dict[str, int]
 
 
 def router(sandbox: Sandbox) -> APIRouter:
@@ -179,12 +146,12 @@ def _add_accounts(routes: APIRouter, sandbox: Sandbox) -> None:
         return token
 
     @routes.post("/posts")
-    async def add_post(new: ForeignPost) -> PostTruth:
+    async def add_post(new: ForeignPost, request: Request) -> PostTruth:
         if new.user_id not in sandbox.world.accounts:
             raise HTTPException(404, "There is no such account.")
         post = sandbox.world.add_foreign_post(new.user_id, new.caption, sandbox.now - new.age_s)
         sandbox.store.commit()
-        return _truth_of(sandbox, post)
+        return _truth_of(sandbox, post, request)
 
 
 def _add_plans(routes: APIRouter, sandbox: Sandbox) -> None:
@@ -245,10 +212,10 @@ def _add_truth(routes: APIRouter, sandbox: Sandbox) -> None:
         return sandbox.journal.find(operation, account, container_id, after)
 
     @routes.get("/posts")
-    async def posts(user_id: str | None = None, caption: str | None = None) -> list[PostTruth]:
+    async def posts(request: Request, user_id: str | None = None, caption: str | None = None) -> list[PostTruth]:
         found = newest_first(sandbox.world.posts.values())
         return [
-            _truth_of(sandbox, post)
+            _truth_of(sandbox, post, request)
             for post in found
             if (user_id is None or post.user_id == user_id) and (caption is None or post.caption == caption)
         ]
@@ -267,14 +234,14 @@ def _add_truth(routes: APIRouter, sandbox: Sandbox) -> None:
         )
 
 
-def _truth_of(sandbox: Sandbox, post: Post) -> PostTruth:
+def _truth_of(sandbox: Sandbox, post: Post, request: Request) -> PostTruth:
     return PostTruth(
         media_id=post.id,
         user_id=post.user_id,
         container_id=post.container_id,
         caption=post.caption,
-        permalink=post.path,
-        published_at=iso_time(post.published_at),
+        permalink=str(request.base_url).rstrip("/") + post.path,
+        published_at=utc(post.published_at),
         visible=post.visible_at <= sandbox.now,
         share_to_feed=post.share_to_feed,
     )
@@ -288,7 +255,7 @@ def _container_truth(sandbox: Sandbox, container: Container) -> ContainerTruth:
         subcode=sandbox.world.failure(container),
         reason=container.facts.reason if container.facts else "",
         caption=container.caption,
-        created_at=iso_time(container.created_at),
+        created_at=utc(container.created_at),
         bytes_received=sandbox.processor.held_bytes(container.id),
         post_ids=container.post_ids,
     )

@@ -9,38 +9,25 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import httpx
 
+from airflow_provider_instagram.sandbox.journal import Entry
 from airflow_provider_instagram.sandbox.options import (
     DEFAULT_APP_ID,
     DEFAULT_APP_SECRET,
     DEFAULT_TOKEN,
     DEFAULT_USER_ID,
 )
+from airflow_provider_instagram.sandbox.truth import ContainerTruth, PostTruth, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 START_LIMIT_S: Final = 60
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxPost:
-    """A post as it really is, whether or not the API shows it yet."""
-
-    media_id: str
-    user_id: str
-    container_id: str | None
-    caption: str
-    permalink: str
-    published_at: datetime
-    visible: bool
-    share_to_feed: bool
 
 
 class SandboxHandle:
@@ -71,31 +58,22 @@ class SandboxHandle:
         }
 
     @property
-    def posts(self) -> list[SandboxPost]:
+    def posts(self) -> list[PostTruth]:
         """All posts that were really made through the API, oldest first, also those it does not show yet."""
-        rows = [row for row in reversed(self._control("GET", "posts")) if row["container_id"] is not None]
-        return [
-            SandboxPost(
-                **row
-                | {
-                    "permalink": self.url + row["permalink"],
-                    "published_at": datetime.fromisoformat(row["published_at"]),
-                }
-            )
-            for row in rows
-        ]
+        posts = [PostTruth.model_validate(row) for row in reversed(self._control("GET", "posts"))]
+        return [post for post in posts if post.container_id is not None]
 
     @property
-    def containers(self) -> list[dict[str, Any]]:
-        """All containers as they really are: status_code, subcode, reason, bytes_received, post_ids and more."""
-        return list(self._control("GET", "containers"))
+    def containers(self) -> list[ContainerTruth]:
+        """All containers as they really are, oldest first."""
+        return [ContainerTruth.model_validate(row) for row in self._control("GET", "containers")]
 
     @property
-    def truth(self) -> dict[str, dict[str, int]]:
-        """The number of real posts, ``per_container`` and ``per_caption``."""
-        return dict(self._control("GET", "truth"))
+    def truth(self) -> Truth:
+        """The number of real posts, per container and per caption."""
+        return Truth.model_validate(self._control("GET", "truth"))
 
-    def journal(self, operation: str | None = None, **only: str | int) -> list[dict[str, Any]]:
+    def journal(self, operation: str | None = None, **only: str | int) -> list[Entry]:
         """Return the calls that reached the sandbox, in order.
 
         :param operation: ``create``, ``upload``, ``status``, ``publish``, ``media``, ``media_list``, ``limit``,
@@ -104,7 +82,7 @@ class SandboxHandle:
         :param only: ``account``, ``container_id``, or ``after`` (a number of the journal).
         """
         chosen: dict[str, str | int] = {"operation": operation} if operation else {}
-        return list(self._control("GET", "journal", params=chosen | only))
+        return [Entry.model_validate(row) for row in self._control("GET", "journal", params=chosen | only)]
 
     def calls(self, operation: str | None = None) -> int:
         """Return how many calls of an operation reached the sandbox."""

@@ -64,5 +64,8 @@ def test_a_file_that_is_not_on_this_worker_is_said_to_be_so(tmp_path: Path) -> N
 
 
 def test_a_kind_of_storage_that_airflow_does_not_know_is_explained() -> None:
-    with pytest.raises(ValidationError, match=r"gopher://bucket/a\.mp4"), storage.as_local_file("gopher://bucket/a.mp4"):
+    with (
+        pytest.raises(ValidationError, match=r"gopher://bucket/a\.mp4"),
+        storage.as_local_file("gopher://bucket/a.mp4"),
+    ):
         pass

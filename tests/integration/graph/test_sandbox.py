@@ -86,7 +86,7 @@ def test_a_file_becomes_a_post(
     assert (media.permalink, media.caption) == (post.permalink, "teaser")
     assert media.timestamp == post.published_at.replace(microsecond=0)
     (received,) = instagram_sandbox.journal("upload")
-    assert received["received_bytes"] == reel.stat().st_size
+    assert received.received_bytes == reel.stat().st_size
 
 
 def test_every_parameter_of_a_creation_is_known_to_instagram(
@@ -104,7 +104,7 @@ def test_every_parameter_of_a_creation_is_known_to_instagram(
         is_ai_generated=True,
     )
     (created,) = instagram_sandbox.containers
-    assert created["caption"] == "Größe 🎬 {{ ds }}\n#x @ada"
+    assert created.caption == "Größe 🎬 {{ ds }}\n#x @ada"
 
 
 def test_the_account_and_its_limit_are_read(client: GraphClient, instagram_sandbox: SandboxHandle) -> None:
@@ -122,7 +122,7 @@ def test_an_interrupted_upload_sends_no_byte_twice(
     container = new_container(client, instagram_sandbox)
     send_video(client, container, reel)
     assert processed(client, container).state is ContainerState.FINISHED
-    received = [entry["received_bytes"] for entry in instagram_sandbox.journal("upload")]
+    received = [entry.received_bytes for entry in instagram_sandbox.journal("upload")]
     assert received == [300_000, 200_000, reel.stat().st_size - 500_000]
 
 
@@ -135,7 +135,7 @@ def test_another_process_goes_on_where_instagram_has_it(
     assert there
     send_video(client, container, reel, offset=there)
     assert processed(client, container).state is ContainerState.FINISHED
-    assert sum(entry["received_bytes"] or 0 for entry in instagram_sandbox.journal("upload")) == reel.stat().st_size
+    assert sum(entry.received_bytes or 0 for entry in instagram_sandbox.journal("upload")) == reel.stat().st_size
 
 
 def test_an_upload_whose_answer_was_lost_is_not_sent_again(

@@ -76,7 +76,7 @@ def test_parameters_arrive_by_form_json_or_query(way: str, caller: Caller) -> No
         body = {"data" if way == "form" else "params": params | {"collaborators": '["a"]', "share_to_feed": "true"}}
     answer = caller.http.post(f"/v26.0/{caller.user_id}/media", **body)  # type: ignore[arg-type]
     assert answer.status_code == 200
-    assert caller.sandbox.containers[0]["caption"] == "ä & b"
+    assert caller.sandbox.containers[0].caption == "ä & b"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_an_unfit_video_ends_in_error(caller: Caller, instagram_sandbox: Sandbox
     )
     assert status["video_status"]["processing_phase"]["status"] == "error"
     assert error_of(caller.publish(container_id)) == (400, 9007, 2207027)
-    assert instagram_sandbox.containers[0]["reason"] == "the file is neither MP4 nor MOV"
+    assert instagram_sandbox.containers[0].reason == "the file is neither MP4 nor MOV"
 
 
 def test_a_failed_phase_shows_in_the_video_status_alone(

@@ -22,9 +22,10 @@ def test_posted_but_the_answer_was_lost_is_one_line(
     instagram_sandbox.fail("publish", drop="after")
     with pytest.raises(httpx.TransportError):
         caller.publish(container_id)
-    assert instagram_sandbox.truth == {"per_container": {container_id: 1}, "per_caption": {"teaser": 1}}
+    truth = instagram_sandbox.truth
+    assert (truth.per_container, truth.per_caption) == ({container_id: 1}, {"teaser": 1})
     [entry] = instagram_sandbox.journal("publish")
-    assert (entry["effect"], entry["status"], entry["outcome"], entry["fault"]) == (True, None, "dropped", "drop after")
+    assert (entry.effect, entry.status, entry.outcome, entry.fault) == (True, None, "dropped", "drop after")
 
 
 def test_a_call_dropped_before_its_effect_did_nothing(
@@ -36,7 +37,7 @@ def test_a_call_dropped_before_its_effect_did_nothing(
         caller.publish(container_id)
     assert instagram_sandbox.posts == []
     assert caller.publish(container_id).status_code == 200
-    assert [entry["effect"] for entry in instagram_sandbox.journal("publish")] == [False, True]
+    assert [entry.effect for entry in instagram_sandbox.journal("publish")] == [False, True]
 
 
 def test_an_error_can_follow_the_effect(caller: Caller, instagram_sandbox: SandboxHandle, clip: Path) -> None:
@@ -103,14 +104,14 @@ def test_the_journal_keeps_order_parameters_and_outcome_but_no_secret(
     params = {"grant_type": "ig_exchange_token", "client_secret": instagram_sandbox.app_secret, "access_token": "IGAAx"}
     caller.http.get("/access_token", params=params)
     journal = instagram_sandbox.journal()
-    assert [(e["operation"], e["outcome"], e["status"]) for e in journal] == [
+    assert [(e.operation, e.outcome, e.status) for e in journal] == [
         ("account", "ok", 200),
         ("create", "ok", 200),
         ("create", "100/2207023", 400),
         ("exchange_token", "190", 400),
     ]
-    assert journal[1]["parameters"]["caption"] == "teaser"
-    assert journal[1]["parameters"]["video_url"] == "https://media.invalid/a.mp4?***"
+    assert journal[1].parameters["caption"] == "teaser"
+    assert journal[1].parameters["video_url"] == "https://media.invalid/a.mp4?***"
     text = httpx.get(f"{instagram_sandbox.url}/_sandbox/journal").text
     for secret in (instagram_sandbox.token, instagram_sandbox.app_secret, "IGAAx", "abc"):
         assert secret not in text
@@ -121,7 +122,7 @@ def test_the_journal_can_be_asked(caller: Caller, instagram_sandbox: SandboxHand
     caller.status(first)
     caller.status(second)
     assert instagram_sandbox.calls("status") == 2
-    assert [entry["operation"] for entry in instagram_sandbox.journal(container_id=first)] == ["create", "status"]
-    assert [entry["container_id"] for entry in instagram_sandbox.journal("status", after=3)] == [second]
+    assert [entry.operation for entry in instagram_sandbox.journal(container_id=first)] == ["create", "status"]
+    assert [entry.container_id for entry in instagram_sandbox.journal("status", after=3)] == [second]
     assert len(instagram_sandbox.journal(account=caller.user_id)) == 4
     assert instagram_sandbox.journal(account="1") == []

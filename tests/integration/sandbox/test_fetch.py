@@ -18,7 +18,7 @@ def outcome(caller: Caller, url: str, **params: Any) -> tuple[str, str]:
     container_id = caller.create(video_url=url, **params).json()["id"]
     caller.sandbox.advance(5)
     [container] = caller.sandbox.containers
-    return caller.status(container_id)["status"], container["reason"]
+    return caller.status(container_id)["status"], container.reason
 
 
 def test_a_public_link_is_fetched_and_inspected(caller: Caller, web: WebServer) -> None:
@@ -95,7 +95,7 @@ def test_an_upload_can_be_a_link_too(caller: Caller, web: WebServer, clip: Path)
     assert caller.http.post(f"/ig-api-upload/v26.0/{container_id}", headers=headers).json()["success"] is True
     caller.sandbox.advance(5)
     assert caller.status(container_id)["status_code"] == "FINISHED"
-    assert caller.sandbox.containers[0]["bytes_received"] == clip.stat().st_size
+    assert caller.sandbox.containers[0].bytes_received == clip.stat().st_size
 
 
 def test_an_upload_by_a_bad_link_fails_in_the_uploads_shape(caller: Caller, web: WebServer) -> None:

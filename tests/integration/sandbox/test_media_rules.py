@@ -50,7 +50,7 @@ def test_a_fit_video_finishes(
 ) -> None:
     options, settings = FIT[kind]
     container_id = caller.ready(make_clip(*options, **settings))
-    assert instagram_sandbox.containers[0]["reason"] == ""
+    assert instagram_sandbox.containers[0].reason == ""
     assert caller.status(container_id)["status_code"] == "FINISHED"
 
 
@@ -60,7 +60,7 @@ def test_an_unfit_video_is_refused_for_its_own_cause(
 ) -> None:
     options, settings, says = UNFIT[kind]
     container_id = caller.ready(make_clip(*options, **settings))
-    assert says in instagram_sandbox.containers[0]["reason"]
+    assert says in instagram_sandbox.containers[0].reason
     assert caller.status(container_id)["status"] == "Error: Media upload has failed with error code 2207026"
 
 
@@ -76,7 +76,7 @@ def test_a_rotated_video_is_measured_as_it_is_shown(
     subprocess.run(command, check=True)
     caller.reel(upright)
     caller.reel(turned)
-    assert [container["reason"] for container in instagram_sandbox.containers] == [
+    assert [container.reason for container in instagram_sandbox.containers] == [
         "",
         "the picture is 672x64, outside 0.01:1 to 10:1",
     ]
@@ -91,7 +91,7 @@ def test_a_truncated_file_is_refused(
     cut.write_bytes(data[: int(len(data) * keep)] or b"\0")
     container_id = caller.ready(cut)
     assert caller.status(container_id)["status_code"] == "ERROR"
-    assert says in instagram_sandbox.containers[0]["reason"]
+    assert says in instagram_sandbox.containers[0].reason
 
 
 @pytest.mark.parametrize(("offset", "state"), [(3999, "FINISHED"), (4500, "ERROR")])

@@ -197,5 +197,5 @@ def test_of_two_uploads_at_once_only_the_newer_writes(caller: Caller, container_
         assert results[0].json()["success"] is True
         old.sendall(data[1000:2000])
         caller.sandbox.advance(5)
-    assert caller.sandbox.containers[0]["bytes_received"] == len(data)
+    assert caller.sandbox.containers[0].bytes_received == len(data)
     assert caller.status(container_id)["status_code"] == "FINISHED"

@@ -1,0 +1,44 @@
+"""What a test is told of the sandbox: posts, containers and counts as they really are, whatever the API shows."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 -- pydantic reads it
+
+from pydantic import BaseModel, ConfigDict
+
+
+class PostTruth(BaseModel):
+    """A post as it really is, whether or not the API shows it yet."""
+
+    model_config = ConfigDict(frozen=True)
+    media_id: str
+    user_id: str
+    container_id: str | None
+    caption: str
+    permalink: str
+    published_at: datetime
+    visible: bool
+    share_to_feed: bool
+
+
+class ContainerTruth(BaseModel):
+    """A container as it really is: its status, what the inspection says, the posts made of it."""
+
+    model_config = ConfigDict(frozen=True)
+    container_id: str
+    user_id: str
+    status_code: str
+    subcode: int | None
+    reason: str
+    caption: str
+    created_at: datetime
+    bytes_received: int
+    post_ids: list[str]
+
+
+class Truth(BaseModel):
+    """How many real posts there are, per container and per caption."""
+
+    model_config = ConfigDict(frozen=True)
+    per_container: dict[str, int]
+    per_caption: dict[str, int]

@@ -1,0 +1,202 @@
+"""What the picture looks like after a full encoding, measured on decoded pixels."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_instagram.media.report import Report
+from airflow_provider_instagram.media.spec import FEED, REELS
+from airflow_provider_instagram.media.transcode import transcode
+
+Make = Callable[..., Path]
+Run = Callable[..., tuple[Report, Any, Path]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, complies: Callable[..., Any]) -> Run:
+    def go(source: Path, placement: str = "reels", **options: Any) -> tuple[Report, Any, Path]:
+        output = tmp_path / "out.mp4"
+        report = transcode(source, output, FEED if placement == "feed" else REELS, **options)
+        return report, complies(output, placement), output
+
+    return go
+
+
+def _pixel(path: Path, x: int, y: int) -> list[int]:
+    look = ("-vf", f"crop=2:2:{x}:{y},format=rgb24", "-frames:v", "1", "-f", "rawvideo", "-")
+    out = subprocess.run(["ffmpeg", "-v", "error", "-i", str(path), *look], check=True, capture_output=True).stdout
+    return list(out[:3])
+
+
+def _tags(video: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(video[f"color_{name}"] for name in ("range", "space", "transfer", "primaries"))
+
+
+#: Bars of four levels of light, from top to bottom, as code values of 10 bits.
+PQ = ("smpte2084", {"50 nits": 450, "100 nits": 509, "white, 203 nits": 573, "1000 nits": 723})
+HLG = ("arib-std-b67", {"dark": 283, "half": 502, "white, 75 %": 721, "peak": 940})
+
+
+@pytest.mark.parametrize(("transfer", "levels"), [PQ, HLG], ids=["HDR10", "HLG"])
+def test_high_dynamic_range_becomes_standard_range(
+    transfer: str, levels: dict[str, int], corpus: Make, run: Run
+) -> None:
+    """White is white and not grey or burnt out, highlights stay above it, and the tags say what it is."""
+    a, b, c, d = levels.values()
+    bars = f"geq=lum='if(lt(Y,240),{a},if(lt(Y,480),{b},if(lt(Y,720),{c},{d})))':cb=512:cr=512"
+    tags = f"log-level=none:colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc"
+    source = corpus(
+        *(f"{transfer}.mp4", "-f", "lavfi", "-i", f"color=black:s=540x960:r=24:d=3.1,format=yuv420p10le,{bars}"),
+        *("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", tags),
+        *("-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc"),
+    )
+    report, facts, output = run(source)
+    assert "colours" in " ".join(report.reasons)
+    assert _tags(facts.video) == ("tv", "bt709", "bt709", "bt709")
+    shown = [_pixel(output, 270, y)[1] for y in (120, 360, 600, 840)]
+    assert shown == sorted(shown)
+    assert 200 <= shown[2] <= 235
+    assert shown[3] >= shown[2] + 15
+
+
+#: The wider colours of Apple's phones: the same numbers mean a stronger colour
+#: (SMPTE EG 432-1, on a screen with the gamma of 2.4 that BT.1886 gives it).
+P3 = "setparams=color_primaries=smpte432:color_trc=bt709:colorspace=bt709"
+IN_P3: dict[tuple[int, ...], tuple[int, ...]] = {(200, 60, 40): (217, 35, 0), (40, 160, 70): (0, 163, 53)}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("601", ("-vf", "scale=out_color_matrix=smpte170m,format=yuv420p", "-colorspace", "smpte170m")),
+        ("untold", ("-vf", "scale=out_color_matrix=smpte170m,format=yuv420p")),
+        ("phone", ("-vf", f"scale=out_color_matrix=bt709,format=yuv420p,{P3}")),
+        ("709", ("-vf", "scale=out_color_matrix=bt709,format=yuv420p", "-colorspace", "bt709")),
+        ("full", ("-vf", "scale=out_color_matrix=bt709:out_range=pc,format=yuvj420p", "-colorspace", "bt709")),
+        ("422", ("-vf", "scale=out_color_matrix=bt709,format=yuv422p10le", "-colorspace", "bt709")),
+        ("444", ("-vf", "scale=out_color_matrix=bt709,format=yuv444p", "-colorspace", "bt709")),
+    ],
+)
+@pytest.mark.parametrize("colour", [(200, 60, 40), (40, 160, 70)], ids=["red", "green"])
+def test_colours_come_out_as_they_went_in(
+    name: str, options: tuple[str, ...], colour: tuple[int, ...], corpus: Make, run: Run
+) -> None:
+    """Whatever matrix, range and subsampling a source has, the same colours are shown, as bt709."""
+    hexes = "".join(f"{part:02x}" for part in colour)
+    source = corpus(
+        *(f"{name}-{hexes}.mkv", "-f", "lavfi", "-i", f"color=0x{hexes}:s=640x360:r=24:d=3.1,format=gbrp"),
+        *(*options, "-c:v", "libx264", "-preset", "ultrafast"),
+    )
+    _, facts, output = run(source)
+    assert _tags(facts.video) == ("tv", "bt709", "bt709", "bt709")
+    shown = _pixel(output, facts.video["width"] // 2, facts.video["height"] // 2)
+    assert shown == pytest.approx(IN_P3[colour] if name == "phone" else colour, abs=6)
+
+
+def test_pixels_that_are_not_square_are_shown_in_their_true_shape(clip: Make, run: Run) -> None:
+    """Television's 720x576 at 16:9 fills the whole width of a wide frame."""
+    source = clip("anamorphic.mpg", "720x576", "-c:v", "mpeg2video", "-q:v", "3", "-aspect", "16:9", fps="25")
+    _, facts, _ = run(source, "feed")
+    assert (facts.video["width"], facts.video["height"]) == (1024, 576)
+
+
+def test_interlaced_pictures_are_woven_back(corpus: Make, run: Run) -> None:
+    """A bar that moves between the two fields of a frame has straight edges afterwards."""
+    source = corpus(
+        *("interlaced.mpg", "-f", "lavfi", "-i", "testsrc2=s=720x576:r=50:d=3.4", "-vf", "tinterlace=interleave_top"),
+        *("-c:v", "mpeg2video", "-q:v", "3", "-flags", "+ildct+ilme", "-top", "1", "-r", "25"),
+    )
+    report, facts, output = run(source)
+    assert "interlacing" in " ".join(report.reasons)
+    assert facts.fps == 25
+    idet = subprocess.run(
+        ["ffmpeg", "-i", str(output), "-vf", "crop=iw:ih/4,idet", "-f", "null", "-"], capture_output=True, text=True
+    ).stderr
+    multi = idet.rpartition("Multi frame detection")[2]
+    top, bottom, progressive = (int(multi.split(f"{word}:")[1].split()[0]) for word in ("TFF", "BFF", "Progressive"))
+    assert progressive > 10 * (top + bottom)
+
+
+def test_a_variable_rate_becomes_a_constant_one(corpus: Make, run: Run) -> None:
+    """Every third picture is missing from a 30 fps recording, as phones do in the dark."""
+    source = corpus(
+        *("variable.mp4", "-f", "lavfi", "-i", "testsrc2=s=540x960:r=30:d=4", "-vf", "select='mod(n,3)'"),
+        *("-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast"),
+    )
+    _, facts, _ = run(source)
+    times = [float(frame["pts_time"]) for frame in facts.frames]
+    steps = [after - before for before, after in itertools.pairwise(times)]
+    assert facts.fps == 30
+    assert max(steps) - min(steps) < 0.001
+    assert facts.duration == pytest.approx(4.0, abs=0.04)
+
+
+def test_the_result_can_be_cut_anywhere(clip: Make, run: Run) -> None:
+    """Closed groups: sync pictures come every two seconds at least, and each one is an IDR."""
+    _, facts, output = run(clip("landscape.mov", "640x360", seconds=5.2))
+    keys = [float(frame["pts_time"]) for frame in facts.frames if frame["key_frame"]]
+    assert max(after - before for before, after in zip(keys, [*keys[1:], facts.duration], strict=True)) <= 2.01
+    idr = ("-map", "0:v", "-c", "copy", "-bsf:v", "filter_units=pass_types=5", "-f", "framecrc", "-")
+    listed = subprocess.run(["ffmpeg", "-v", "error", "-i", str(output), *idr], check=True, capture_output=True).stdout
+    assert sum(not line.startswith(b"#") for line in listed.splitlines()) == len(keys)
+
+
+def test_the_bit_rate_stays_within_the_rules_for_hard_pictures(corpus: Make, run: Run) -> None:
+    """Noise takes all that it can get; the shortest clip leaves the encoder the least time to even it out."""
+    noise = "nullsrc=s=540x960:r=30:d=3.1,geq=random(1)*255:128:128"
+    source = corpus("noise.mkv", "-f", "lavfi", "-i", noise, "-c:v", "ffv1")
+    _, facts, _ = run(source)
+    assert 3_500_000 <= int(facts.video["bit_rate"]) <= 5_000_000
+
+
+def test_quality_that_has_to_suffer_is_told(clip: Make, run: Run) -> None:
+    """Pixels that have to be made up, and picture that has to go."""
+    small, _, _ = run(clip("small.mp4", "180x320"))
+    assert any("enlarged 3.0 times" in warning for warning in small.warnings)
+    cropped, _, _ = run(clip("landscape.mov"), fit="crop")
+    assert any("68% of the picture is cropped away" in warning for warning in cropped.warnings)
+
+
+def test_metadata_that_tells_a_place_is_gone(clip: Make, corpus: Make, run: Run) -> None:
+    place = ("-metadata", "location=+52.5186+013.4083/", "-metadata", "comment=made by me", "-movflags", "+faststart")
+    source = corpus("place.mp4", "-i", str(clip("portrait.mp4", "540x960")), "-c", "copy", *place)
+    report, facts, output = run(source)
+    assert report.tier == "remux"
+    assert "where it was filmed" in " ".join(report.reasons)
+    assert b"+52.5186" not in output.read_bytes()
+    assert set(facts.tags) <= {"major_brand", "minor_version", "compatible_brands"}
+
+
+def test_extra_tracks_are_left_out_in_a_copy(clip: Make, corpus: Make, tmp_path: Path, run: Run) -> None:
+    """A second sound, subtitles, a timecode and a cover picture go; the picture itself is not touched."""
+    plain = clip("portrait.mp4", "540x960")
+    (subtitles := tmp_path / "words.srt").write_text("1\n00:00:00,000 --> 00:00:02,000\nhello\n")
+    cover = corpus("cover.png", "-f", "lavfi", "-i", "color=red:s=64x64", "-frames:v", "1")
+    source = corpus(
+        *("loaded.mov", "-i", str(plain), "-i", str(plain), "-i", str(subtitles), "-map", "0:v", "-map", "0:a"),
+        *("-map", "1:a", "-map", "2:s", "-c", "copy", "-c:s", "mov_text", "-timecode", "01:00:00:00"),
+    )
+    covered = corpus(
+        *("covered.mp4", "-i", str(plain), "-i", str(cover), "-map", "0", "-map", "1", "-c", "copy"),
+        *("-disposition:v:1", "attached_pic"),
+    )
+    for loaded in (source, covered):
+        report, facts, output = run(loaded)
+        assert report.tier == "remux"
+        assert "extra tracks" in " ".join(report.reasons)
+        assert facts.streams == 2
+        assert _coded(output) == _coded(loaded)
+
+
+def _coded(path: Path) -> list[str]:
+    """Checksums of the coded pictures, in their order."""
+    command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_packets", "-show_data_hash", "md5"]
+    out = subprocess.run([*command, "-of", "json", str(path)], check=True, capture_output=True).stdout
+    return [packet["data_hash"] for packet in json.loads(out)["packets"]]

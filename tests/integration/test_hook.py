@@ -1,0 +1,86 @@
+"""A connection as an account, against the sandbox over HTTP."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.exceptions import AuthenticationError, ValidationError
+from airflow_provider_instagram.hooks import InstagramHook
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+
+@pytest.fixture
+def connect(instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Set the connection ``instagram_default`` to the sandbox, with changes."""
+
+    def change(**changes: Any) -> InstagramHook:
+        connection = {**instagram_sandbox.connection, **changes}
+        monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+        return InstagramHook()
+
+    return change
+
+
+def test_the_test_button_says_who_it_is_and_what_is_left(connect: Any, instagram_sandbox: SandboxHandle) -> None:
+    good, said = connect().test_connection()
+    assert good
+    assert "@sandbox_studio" in said
+    assert instagram_sandbox.user_id in said
+    assert "0 of 100 posts used" in said
+
+
+def test_the_test_button_notices_a_token_of_another_account(connect: Any) -> None:
+    good, said = connect(login="17841400000000999").test_connection()
+    assert not good
+    assert "17841400000000999" in said
+    assert "Correct 'Instagram user id'" in said
+
+
+def test_the_test_button_says_that_a_token_is_dead(connect: Any) -> None:
+    good, said = connect(password="IGAAnobodysToken").test_connection()
+    assert not good
+    assert said.startswith("AuthenticationError")
+    assert "IGAAnobodysToken" not in said
+
+
+def test_the_user_id_is_asked_for_when_the_connection_has_none(connect: Any, instagram_sandbox: SandboxHandle) -> None:
+    hook = connect(login="")
+    with hook.get_conn() as client:
+        assert hook.ig_user_id(client) == instagram_sandbox.user_id
+
+
+def test_host_and_port_apart_make_the_same_address(connect: Any, instagram_sandbox: SandboxHandle) -> None:
+    host, _, port = instagram_sandbox.url.rpartition(":")
+    assert connect(host=host, port=int(port)).settings.base_url == instagram_sandbox.url
+
+
+def test_nulls_and_empty_texts_in_extra_count_as_absent(connect: Any) -> None:
+    settings = connect(extra={"api_version": None, "app_id": "", "app_secret": None, "oauth_host": None}).settings
+    assert (settings.api_version, settings.app_id, settings.app_secret, settings.oauth_host) == ("v26.0", *[None] * 3)
+
+
+def test_a_connection_without_a_token_says_where_it_goes(connect: Any) -> None:
+    with pytest.raises(AuthenticationError, match="field 'Access token'"):
+        _ = connect(password=None).settings
+
+
+@pytest.mark.parametrize("extra", ["not json", "[1]"])
+def test_an_extra_that_is_no_object_is_refused(connect: Any, extra: str) -> None:
+    with pytest.raises(ValidationError, match="not a JSON object"):
+        _ = connect(extra=extra).settings
+
+
+def test_plain_http_is_for_this_machine_only(connect: Any) -> None:
+    with pytest.raises(ValidationError, match="http"):
+        _ = connect(host="http://graph.instagram.com").settings
+
+
+def test_settings_show_no_secret(connect: Any, instagram_sandbox: SandboxHandle) -> None:
+    shown = repr(connect().settings)
+    assert instagram_sandbox.token not in shown
+    assert instagram_sandbox.app_secret not in shown

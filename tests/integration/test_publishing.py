@@ -1,0 +1,315 @@
+"""Exactly once, from the inside: the publisher against the sandbox, with the ledger on a dict."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.container_options import ContainerOptions
+from airflow_provider_instagram.containers import ContainerMaker
+from airflow_provider_instagram.exceptions import (
+    ContainerExpiredError,
+    InstagramError,
+    MediaRejectedError,
+    NotReadyError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    QuotaExhaustedError,
+    TransientError,
+)
+from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.ledger import Ledger
+from airflow_provider_instagram.publishing import Publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+
+class DictStore(dict[str, Any]):
+    """Airflow's state store, in memory."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = value
+
+
+class Account:
+    """An account of the sandbox with its ledger, on the sandbox's clock: waiting moves it."""
+
+    def __init__(self, sandbox: SandboxHandle, client: GraphClient) -> None:
+        self.sandbox, self.client, self.store = sandbox, client, DictStore()
+        self.waits: list[float] = []
+        self.ledger = Ledger(self.store, self.now)
+        self.maker = ContainerMaker(client, self.ledger, sandbox.user_id)
+        self.publisher = Publisher(client, self.ledger, sandbox.user_id, self.wait)
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.sandbox.now(), timezone.utc)
+
+    def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.sandbox.advance(seconds)
+
+    def container(self, video: Path, key: str = "post-1", caption: str = "a teaser") -> str:
+        container_id = self.maker.container_for(key, video, ContainerOptions(caption=caption))
+        self.sandbox.settle()
+        self.sandbox.advance(5)
+        return container_id
+
+
+@pytest.fixture
+def account(instagram_sandbox: SandboxHandle) -> Iterator[Account]:
+    with GraphClient(instagram_sandbox.token, base_url=instagram_sandbox.url) as client:
+        yield Account(instagram_sandbox, client)
+
+
+def test_a_post_is_made_and_written_down(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    post, made = account.publisher.publish("post-1", container_id)
+    (real,) = account.sandbox.posts
+    assert made
+    assert (post.media_id, post.permalink, post.container_id) == (real.media_id, real.permalink, container_id)
+    assert account.ledger.post("post-1") == post
+    assert account.ledger.knows_media(real.media_id)
+
+
+def test_a_lost_answer_is_settled_by_reading(account: Account, portrait_video: Path) -> None:
+    """The post is live although the answer never came: that post is found, and nothing is sent again."""
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", drop="after")
+    post, made = account.publisher.publish("post-1", container_id)
+    (real,) = account.sandbox.posts
+    assert made
+    assert (post.media_id, post.permalink) == (real.media_id, real.permalink)
+    assert account.sandbox.calls("publish") == 1
+
+
+def test_a_request_that_never_arrived_is_sent_again_by_the_next_try_only(
+    account: Account, portrait_video: Path
+) -> None:
+    """Until 150 s after the intent Meta may still be at it; then the container counts as unpublished."""
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", drop="before")
+    with pytest.raises(TransientError):
+        account.publisher.publish("post-1", container_id)
+    assert sum(account.waits) >= 150
+    assert account.sandbox.posts == []
+
+    account.publisher.publish("post-1", container_id)
+    assert len(account.sandbox.posts) == 1
+
+
+def test_a_try_that_died_after_its_request_is_settled_by_the_next(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    intent = account.ledger.record_intent("post-1", container_id)
+    media_id = _publish_behind_our_back(account, container_id)
+    post, made = account.publisher.publish("post-1", container_id)
+    assert made
+    assert (post.media_id, post.container_id) == (media_id, intent.container_id)
+    assert account.sandbox.calls("publish") == 1
+
+
+def test_a_try_that_died_before_its_request_is_repeated_once(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    account.ledger.record_intent("post-1", container_id)
+    account.publisher.publish("post-1", container_id)
+    assert sum(account.waits) >= 150
+    assert len(account.sandbox.posts) == 1
+
+
+def test_a_container_that_somebody_else_published_is_adopted(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    media_id = _publish_behind_our_back(account, container_id)
+    account.sandbox.advance(15)
+    post, made = account.publisher.publish("post-1", container_id)
+    assert not made
+    assert post.media_id == media_id
+    assert account.sandbox.calls("publish") == 1
+
+
+def test_the_post_is_not_mistaken_for_another_with_the_same_caption(account: Account, portrait_video: Path) -> None:
+    """Two posts have the caption, one of them ours for sure: success, and no guess."""
+    container_id = account.container(portrait_video)
+    account.sandbox.add_foreign_post("a teaser")
+    account.sandbox.fail("publish", drop="after")
+    post, made = account.publisher.publish("post-1", container_id)
+    assert made
+    assert (post.media_id, post.permalink) == (None, None)
+    assert account.ledger.post("post-1") == post
+
+
+def test_a_post_that_the_ledger_knows_is_left_out(account: Account, portrait_video: Path) -> None:
+    """Two posts of one caption, the first recorded: the second is told apart."""
+    first, _ = account.publisher.publish("post-1", account.container(portrait_video))
+    container_id = account.container(portrait_video, key="post-2")
+    account.sandbox.fail("publish", drop="after")
+    second, _ = account.publisher.publish("post-2", container_id)
+    assert {first.media_id, second.media_id} == {real.media_id for real in account.sandbox.posts}
+
+
+def test_an_older_post_with_the_caption_is_not_ours(account: Account, portrait_video: Path) -> None:
+    account.sandbox.add_foreign_post("a teaser", age_s=3600)
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", drop="after")
+    post, _ = account.publisher.publish("post-1", container_id)
+    assert post.media_id == account.sandbox.posts[0].media_id
+
+
+@pytest.mark.parametrize("caption", ["Café  au\tlait", "Cafe\u0301 au lait"], ids=["white space", "decomposed"])
+def test_a_caption_is_found_however_instagram_writes_it(account: Account, portrait_video: Path, caption: str) -> None:
+    container_id = account.container(portrait_video, caption=caption)
+    account.sandbox.fail("publish", drop="after")
+    post, _ = account.publisher.publish("post-1", container_id)
+    assert post.media_id == account.sandbox.posts[0].media_id
+
+
+def test_a_spam_block_with_the_post_live_is_success(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", 4, 2207051, when="after")
+    post, _ = account.publisher.publish("post-1", container_id)
+    assert post.media_id == account.sandbox.posts[0].media_id
+    assert account.sandbox.calls("publish") == 1
+
+
+def test_a_spam_block_without_the_post_fails_for_good(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", 4, 2207051, when="before")
+    with pytest.raises(PermissionDeniedError) as refused:
+        account.publisher.publish("post-1", container_id)
+    assert not refused.value.outcome_unknown
+    assert account.sandbox.calls("publish") == 1
+    assert account.sandbox.posts == []
+
+
+def test_not_ready_shortly_after_finished_is_asked_again(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", 9007, 2207027, times=2)
+    post, _ = account.publisher.publish("post-1", container_id)
+    assert post.media_id == account.sandbox.posts[0].media_id
+    assert account.sandbox.calls("publish") == 3
+
+
+def test_not_ready_for_ever_ends_as_such(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", 9007, 2207027, times=0)
+    with pytest.raises(NotReadyError):
+        account.publisher.publish("post-1", container_id)
+    assert account.ledger.intent("post-1") is None
+
+
+def test_a_refusal_leaves_no_intent_that_the_next_try_would_have_to_settle(
+    account: Account, portrait_video: Path
+) -> None:
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", 9, 2207042)
+    with pytest.raises(QuotaExhaustedError):
+        account.publisher.publish("post-1", container_id)
+    account.publisher.publish("post-1", container_id)
+    assert account.waits == []
+    assert len(account.sandbox.posts) == 1
+
+
+def test_an_unreadable_permalink_does_not_make_a_live_post_a_failure(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("media", 10)
+    post, made = account.publisher.publish("post-1", container_id)
+    assert made
+    assert (post.media_id, post.permalink) == (account.sandbox.posts[0].media_id, None)
+
+
+def test_an_expired_container_was_not_published(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    account.ledger.record_intent("post-1", container_id)
+    account.sandbox.advance(timedelta(hours=25))
+    with pytest.raises(ContainerExpiredError):
+        account.publisher.publish("post-1", container_id)
+
+
+def test_a_container_that_vanished_after_the_request_is_not_guessed_about(
+    account: Account, portrait_video: Path
+) -> None:
+    container_id = account.container(portrait_video)
+    account.ledger.record_intent("post-1", container_id)
+    account.sandbox.fail("status", 100, 33, times=0)
+    with pytest.raises(OutcomeUnknownError, match=container_id):
+        account.publisher.publish("post-1", container_id)
+    assert account.sandbox.calls("publish") == 0
+
+
+def test_create_makes_one_container_for_a_key(account: Account, portrait_video: Path) -> None:
+    assert account.container(portrait_video) == account.container(portrait_video)
+    assert account.sandbox.calls("create") == 1
+    assert account.sandbox.calls("upload") == 1
+
+
+def test_create_makes_another_container_for_another_content(account: Account, portrait_video: Path) -> None:
+    assert account.container(portrait_video) != account.container(portrait_video, caption="edited")
+
+
+def test_create_goes_on_with_an_interrupted_upload(account: Account, portrait_video: Path) -> None:
+    """The task dies in the middle: the next try sends the rest, to the same container."""
+    size = portrait_video.stat().st_size
+    account.sandbox.fail("upload", cut_after_bytes=size // 2)
+    account.sandbox.fail("status", 10, nth=1)  # the dying task does not get to continue by itself
+    with pytest.raises(InstagramError):
+        account.container(portrait_video)
+    (interrupted,) = account.sandbox.containers
+    assert 0 < interrupted.bytes_received < size
+
+    assert account.container(portrait_video) == interrupted.container_id
+    received = [(entry.received_bytes or 0) for entry in account.sandbox.journal("upload")]
+    assert sum(received) == size
+    assert account.sandbox.calls("create") == 1
+
+
+@pytest.mark.parametrize("subcode", [2207076, 2207053])
+def test_create_replaces_a_container_whose_failure_a_new_one_can_cure(
+    account: Account, portrait_video: Path, subcode: int
+) -> None:
+    account.sandbox.process_next(outcome="error", subcode=subcode)
+    first = account.container(portrait_video)
+    second = account.container(portrait_video)
+    assert second != first
+    account.publisher.publish("post-1", second)
+    assert len(account.sandbox.posts) == 1
+
+
+def test_create_makes_three_containers_at_most(account: Account, portrait_video: Path) -> None:
+    account.sandbox.process_next(outcome="error", subcode=2207053, times=3)
+    for _ in range(3):
+        account.container(portrait_video)
+    with pytest.raises(InstagramError, match="has failed"):
+        account.container(portrait_video)
+    assert account.sandbox.calls("create") == 3
+
+
+def test_create_does_not_repeat_what_would_fail_again(account: Account, portrait_video: Path) -> None:
+    account.sandbox.process_next(outcome="error", subcode=2207026)
+    account.container(portrait_video)
+    with pytest.raises(MediaRejectedError, match="TranscodeOperator"):
+        account.container(portrait_video)
+    assert account.sandbox.calls("create") == 1
+
+
+def test_create_replaces_an_expired_container(account: Account, portrait_video: Path) -> None:
+    first = account.container(portrait_video)
+    account.sandbox.advance(timedelta(hours=25))
+    assert account.container(portrait_video) != first
+
+
+def test_create_keeps_a_container_that_may_be_published(account: Account, portrait_video: Path) -> None:
+    """Never a second container while the first is undecided, whatever was edited meanwhile."""
+    first = account.container(portrait_video)
+    account.ledger.record_intent("post-1", first)
+    assert account.container(portrait_video, caption="edited") == first
+    assert account.sandbox.calls("create") == 1
+
+
+def _publish_behind_our_back(account: Account, container_id: str) -> str:
+    from airflow_provider_instagram.graph import calls
+
+    return account.client.send(calls.publish(account.sandbox.user_id, container_id))

@@ -1,0 +1,45 @@
+"""Every example in the README is a DAG that parses; the first one runs to a post."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def dag_of(source: str) -> DAG:
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "README.md", "exec"), namespace)  # noqa: S102 -- our own examples
+    dag: DAG = namespace["dag"]
+    return dag
+
+
+def test_every_task_has_an_example() -> None:
+    shown = {task.task_type for source in EXAMPLES for task in dag_of(source).tasks}
+    assert shown == {
+        "TranscodeOperator",
+        "CreateContainerOperator",
+        "ContainerStatusSensor",
+        "PublishOperator",
+        "RefreshTokenOperator",
+    }
+
+
+def test_the_quickstart_posts(instagram_sandbox: SandboxHandle, run_dag: Any, landscape_mov: Path) -> None:
+    assert run_dag(dag_of(EXAMPLES[0].replace("/data/teaser.mov", str(landscape_mov)))).state == "success"
+    assert [post.caption for post in instagram_sandbox.posts] == ["Coming Friday #teaser"]
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))
+def test_what_the_readme_links_to_is_there(link: str) -> None:
+    assert (Path(__file__).parents[2] / link).exists()

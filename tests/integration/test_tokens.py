@@ -1,0 +1,74 @@
+"""The refreshed token: renewed by a task, found by the hook, useless to who reads Variables."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+
+@pytest.fixture
+def refresh_dag() -> DAG:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import RefreshTokenOperator
+
+    with DAG("refresh", schedule=None) as dag:
+        RefreshTokenOperator(task_id="refresh")
+    return dag
+
+
+@pytest.fixture(autouse=True)
+def _no_stored_token(airflow_db: None) -> Any:
+    from airflow.models import Variable
+
+    Variable.delete("instagram_access_token__instagram_default")
+    yield
+    Variable.delete("instagram_access_token__instagram_default")
+
+
+def stored() -> str | None:
+    from airflow.models import Variable
+
+    value: str | None = Variable.get("instagram_access_token__instagram_default", default_var=None)
+    return value
+
+
+def test_a_token_is_refreshed_and_kept_encrypted(
+    instagram_sandbox: SandboxHandle, run_dag: Any, refresh_dag: DAG, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = instagram_sandbox.add_token(instagram_sandbox.user_id, age_s=30 * 86400)
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps({**instagram_sandbox.connection, "password": old}))
+
+    result = run_dag(refresh_dag)
+
+    assert result.state == "success"
+    said = result.xcom("refresh")
+    assert said["refreshed"] is True
+    left = datetime.fromisoformat(said["expires_at"]) - datetime.now(timezone.utc)
+    assert timedelta(days=58) < left <= timedelta(days=60)
+    assert instagram_sandbox.calls("refresh") == 1
+    sealed = stored()
+    assert sealed is not None
+    assert "IGAA" not in sealed
+
+    again = run_dag(refresh_dag)  # the new token is younger than 24 hours: Meta would refuse
+    assert again.xcom("refresh")["refreshed"] is False
+    assert instagram_sandbox.calls("refresh") == 1
+
+
+def test_a_dead_token_fails_at_once_and_says_how_to_reconnect(
+    instagram_sandbox: SandboxHandle, run_dag: Any, refresh_dag: DAG
+) -> None:
+    instagram_sandbox.revoke(instagram_sandbox.token)
+    result = run_dag(refresh_dag)
+    assert result.states() == {"refresh": "failed"}
+    assert instagram_sandbox.calls("refresh") == 1
+    assert stored() is None
