@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import sqlite3
 import subprocess
-import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from playwright.sync_api import sync_playwright
 
 from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
 from demo.scene import ROOT, airflow_settings
@@ -22,6 +22,8 @@ from demo.ui import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
 
 RUN_LIMIT_S = 90
 ENDED = ("success", "failed")
@@ -203,22 +205,33 @@ def posts_of(sandbox: SandboxHandle) -> Callable[[str], list[str]]:
     return lambda caption: [post.permalink for post in sandbox.posts if post.caption == caption]
 
 
-def processes(part_of_command: str) -> list[int]:
+@pytest.fixture(scope="session")
+def processes() -> Callable[[str], list[int]]:
     """Find the processes whose command line holds a text."""
-    return [pid for pid, command in command_lines().items() if part_of_command in command]
+    return lambda text: [pid for pid, command in command_lines() if text in command]
 
 
-def command_lines() -> dict[int, str]:
+def command_lines() -> Iterator[tuple[int, str]]:
     """Read the command lines of all processes."""
-    found = {}
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:  # it ended between the two looks
-                continue
-    return found
+        if entry.name.isdigit():
+            with suppress(OSError):  # it ended between the two looks
+                command = (entry / "cmdline").read_bytes()
+                yield int(entry.name), command.replace(b"\0", b" ").decode(errors="replace")
 
 
-def seconds_since(moment: float) -> float:
-    return time.time() - moment
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    options = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(options))
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page of a browser."""
+    opened = browser.new_page(viewport={"width": 1300, "height": 1000})
+    yield opened
+    opened.close()
