@@ -140,9 +140,7 @@ def sandbox(token: str) -> Iterator[SandboxHandle]:
 
 
 @pytest.fixture(scope="session")
-def airflow(
-    sandbox: SandboxHandle, videos: Videos, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[AirflowStack]:
+def airflow(sandbox: SandboxHandle, videos: Videos, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
     """A whole Airflow with the example DAGs, those of these tests, and the connection to the sandbox."""
     home = tmp_path_factory.mktemp("airflow")
     for name in ("dags", "tmp"):

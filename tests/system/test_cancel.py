@@ -8,6 +8,7 @@ from demo.stack import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from demo.stack import AirflowStack
     from tests.system.conftest import Run, Videos
@@ -28,8 +29,8 @@ def test_a_transcode_that_is_marked_failed_leaves_no_process_and_no_file(
     wait_until(lambda: not _files(video), "its files are gone", 10)
 
     assert run.task("transcode")["state"] == "failed"
-    assert [path for path in (airflow.home / "tmp").rglob("*instagram*")] == []
+    assert list((airflow.home / "tmp").rglob("*instagram*")) == []
 
 
-def _files(video):
-    return [path for path in (video.parent / f"{video.name}.out").rglob("*")]
+def _files(video: Path) -> list[Path]:
+    return list((video.parent / f"{video.name}.out").rglob("*"))

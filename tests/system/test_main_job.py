@@ -31,11 +31,11 @@ def test_a_reel_is_published_after_a_wait_that_holds_no_worker_slot(
     post = run.result("publish")
     assert posts_of("An hour at work") == [post["permalink"]]
     calls = sandbox.journal(container_id=run.result("create"))
-    order = list(dict.fromkeys(entry["operation"] for entry in calls))
+    order = list(dict.fromkeys(entry.operation for entry in calls))
     assert order == ["create", "upload", "status", "publish"]
-    at = {entry["operation"]: entry["at"] for entry in calls}
+    at = {entry.operation: entry.at for entry in calls}
     assert at["publish"] - at["upload"] >= PROCESSING_S, "published before it was FINISHED"
-    assert [entry["outcome"] for entry in calls if entry["operation"] == "publish"] == ["ok"]
+    assert [entry.outcome for entry in calls if entry.operation == "publish"] == ["ok"]
 
     links = run.airflow.call("GET", f"{run.path}/taskInstances/publish/links")["extra_links"]
     assert links == {"View on Instagram": post["permalink"]}

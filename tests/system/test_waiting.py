@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from demo.stack import wait_until
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
 
     from airflow_provider_instagram.sandbox.handle import SandboxHandle

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import DAG, Param, task
 
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
@@ -14,17 +16,17 @@ with DAG(
 ):
 
     @task
-    def sources(params: dict | None = None) -> list[str]:
+    def sources(params: dict[str, Any] | None = None) -> list[str]:
         return [(params or {})["video"]] * len((params or {})["captions"])
 
     @task
-    def posts(videos: list[str], params: dict | None = None) -> list[dict[str, str]]:
+    def posts(videos: list[str], params: dict[str, Any] | None = None) -> list[dict[str, str]]:
         return [
             {"video": video, "caption": caption}
             for video, caption in zip(videos, (params or {})["captions"], strict=True)
         ]
 
     transcode = TranscodeOperator.partial(task_id="transcode").expand(source=sources())
-    create = CreateContainerOperator.partial(task_id="create").expand_kwargs(posts(transcode.output))
+    create = CreateContainerOperator.partial(task_id="create").expand_kwargs(posts(transcode.output))  # type: ignore[arg-type]
     wait = ContainerStatusSensor.partial(task_id="wait", poke_interval=1).expand(container_id=create.output)
     PublishOperator.partial(task_id="publish").expand(container_id=wait.output)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import DAG, Param, task, task_group
 
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
@@ -14,7 +16,7 @@ with DAG(
 ):
 
     @task
-    def captions(params: dict | None = None) -> list[str]:
+    def captions(params: dict[str, Any] | None = None) -> list[str]:
         return list((params or {})["captions"])
 
     @task_group
