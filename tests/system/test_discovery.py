@@ -1,0 +1,110 @@
+"""What an Airflow finds of this provider by itself, from a shell and in the browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from demo.scene import ROOT, airflow_settings
+from demo.stack import AIRFLOW
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from demo.stack import AirflowStack
+
+COMMANDS = ("providers list", "providers hooks", "providers links", "instagram sandbox --help")
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the commands of a shell say, each ended well."""
+    settings = airflow_settings(tmp_path_factory.mktemp("shell")) | {"COLUMNS": "300"}
+    running = {
+        command: subprocess.Popen(
+            [AIRFLOW, *command.split()],
+            env=os.environ | settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for command in COMMANDS
+    }
+    ended = {command: process.communicate(timeout=120)[0] for command, process in running.items()}
+    assert {process.returncode for process in running.values()} == {0}, ended
+    return ended
+
+
+def test_airflow_lists_the_provider_its_connection_type_and_its_link(said: dict[str, str]) -> None:
+    assert re.search(r"airflow-provider-instagram .*\| 0\.1\.0", said["providers list"])
+    hook = r"^instagram +\| airflow_provider_instagram\.hooks\.instagram\.InstagramHook +\| instagram_conn_id"
+    assert re.search(hook, said["providers hooks"], re.MULTILINE)
+    assert "airflow_provider_instagram.links.instagram.InstagramPostLink" in said["providers links"]
+
+
+def test_the_sandbox_is_a_command_of_airflow(said: dict[str, str]) -> None:
+    help_text = said["instagram sandbox --help"]
+    assert "airflow instagram sandbox [-h]" in help_text
+    assert all(option in help_text for option in ("--host", "--port", "--state", "--account", "--processing-time"))
+
+
+FIELDS = {
+    "host": ("Graph host", "https://graph.instagram.com", "text"),
+    "login": ("Instagram user id", "17841400000000000 (read from the token's account when empty)", "text"),
+    "password": ("Access token", "Long-lived access token (IGAA…)", "password"),
+    "port": ("Port", "443", "number"),
+}
+EXTRA_FIELDS = {
+    "element_api_version": ("Graph API version", "v26.0", False),
+    "element_app_id": ("Meta app id", "", False),
+    "element_app_secret": ("Meta app secret", "", True),
+    "element_oauth_host": ("OAuth host", "", False),
+}
+
+
+def test_the_connection_form_names_its_fields_hides_secrets_and_tests_the_account(
+    page: Page, airflow: AirflowStack, sandbox: SandboxHandle
+) -> None:
+    """A person fills in the form, saves it, presses Test, and reads whose account it is."""
+    page.goto(f"{airflow.url}/connections")
+    page.get_by_role("button", name="Add Connection").click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("combobox").first.click()
+    page.keyboard.type("Instagram")
+    page.get_by_role("option", name="Instagram", exact=True).click()
+    for name, (label, placeholder, kind) in FIELDS.items():
+        field = form.locator(f"[name={name}]")
+        expect(form.locator("label", has_text=re.compile(f"^{label}"))).to_be_visible()
+        expect(field).to_have_attribute("placeholder", placeholder)
+        expect(field).to_have_attribute("type", kind)
+    expect(form.locator("[name=schema]")).to_have_count(0)
+
+    form.get_by_role("button", name="Extra Fields", exact=True).click()
+    for name, (label, value, masked) in EXTRA_FIELDS.items():
+        field = form.locator(f"[name={name}]")
+        expect(form.locator("label", has_text=re.compile(f"^{label}"))).to_be_visible()
+        expect(field).to_have_value(value)
+        if masked:
+            expect(field).to_have_attribute("type", "password")
+
+    host, _, port = sandbox.url.rpartition(":")
+    typed = {"connection_id": "from_the_form", "host": host, "password": sandbox.token, "port": port}
+    for name, text in {**typed, "element_app_secret": sandbox.app_secret}.items():
+        form.locator(f"[name={name}]").fill(text)
+    _keep(page, "connection_form.png")
+    form.get_by_role("button", name="Save").click()
+    row = page.get_by_role("row").filter(has_text="from_the_form")
+    row.get_by_role("button").nth(0).click()
+    expect(page.get_by_text("@sandbox_studio (BUSINESS")).to_be_visible()
+    _keep(page, "connection_test.png")
+
+
+def _keep(page: Page, name: str) -> None:
+    if os.environ.get("SCREENSHOTS") == "1":
+        page.screenshot(path=ROOT / "docs" / "images" / name)
