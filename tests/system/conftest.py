@@ -204,18 +204,23 @@ def posts_of(sandbox: SandboxHandle) -> Callable[[str], list[str]]:
 
 
 @pytest.fixture(scope="session")
-def processes() -> Callable[[str], list[int]]:
+def command_lines() -> Callable[[], Iterator[tuple[int, str]]]:
+    """Read the command lines of all processes."""
+
+    def read() -> Iterator[tuple[int, str]]:
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with suppress(OSError):  # it ended between the two looks
+                    command = (entry / "cmdline").read_bytes()
+                    yield int(entry.name), command.replace(b"\0", b" ").decode(errors="replace")
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def processes(command_lines: Callable[[], Iterator[tuple[int, str]]]) -> Callable[[str], list[int]]:
     """Find the processes whose command line holds a text."""
     return lambda text: [pid for pid, command in command_lines() if text in command]
-
-
-def command_lines() -> Iterator[tuple[int, str]]:
-    """Read the command lines of all processes."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):  # it ended between the two looks
-                command = (entry / "cmdline").read_bytes()
-                yield int(entry.name), command.replace(b"\0", b" ").decode(errors="replace")
 
 
 @pytest.fixture(scope="session")
