@@ -12,7 +12,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from airflow_provider_instagram.sandbox.app import Settings
 from airflow_provider_instagram.sandbox.options import (
     DEFAULT_APP_SECRET,
     DEFAULT_TOKEN,
@@ -20,6 +19,7 @@ from airflow_provider_instagram.sandbox.options import (
     TOKEN_VARIABLE,
     add_arguments,
 )
+from airflow_provider_instagram.sandbox.sandbox import Settings
 from airflow_provider_instagram.sandbox.server import bind, serve
 from airflow_provider_instagram.sandbox.state import Account, Processing, Switches
 

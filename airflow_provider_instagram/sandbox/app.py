@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
@@ -11,46 +10,13 @@ from starlette.responses import Response
 
 from airflow_provider_instagram.sandbox import control, graph, login, pages, pipeline
 from airflow_provider_instagram.sandbox.clock import Clock
-from airflow_provider_instagram.sandbox.options import (
-    DEFAULT_APP_ID,
-    DEFAULT_APP_SECRET,
-    DEFAULT_TOKEN,
-    DEFAULT_USER_ID,
-    DEFAULT_USERNAME,
-)
-from airflow_provider_instagram.sandbox.sandbox import Sandbox
-from airflow_provider_instagram.sandbox.state import Account, Switches
+from airflow_provider_instagram.sandbox.sandbox import Sandbox, Settings
 from airflow_provider_instagram.sandbox.upload import upload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from airflow_provider_instagram.sandbox.pipeline import Handler
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a sandbox starts.
-
-    :param folder: Where media and, when it is to survive, the state are kept.
-    :param keep: Whether the state is written to the folder and read again at the next start.
-    :param user_id: The first account's Instagram user id.
-    :param username: The first account's name.
-    :param token: The first account's long-lived token.
-    :param app_id: The Meta app that may log people in.
-    :param app_secret: Its secret.
-    :param switches: How it answers where Meta leaves a choice.
-    """
-
-    folder: Path
-    keep: bool = False
-    user_id: str = DEFAULT_USER_ID
-    username: str = DEFAULT_USERNAME
-    token: str = DEFAULT_TOKEN
-    app_id: str = DEFAULT_APP_ID
-    app_secret: str = DEFAULT_APP_SECRET
-    switches: Switches = field(default_factory=Switches)
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
@@ -59,17 +25,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     :param settings: How it starts.
     :param clock: Its time; a simulation shares its own.
     """
-    first = Account(user_id=settings.user_id, username=settings.username)
-    sandbox = Sandbox.open(
-        settings.folder,
-        keep=settings.keep,
-        first=first,
-        token=settings.token,
-        app_id=settings.app_id,
-        app_secret=settings.app_secret,
-        switches=settings.switches,
-        clock=clock or Clock(),
-    )
+    sandbox = Sandbox.open(settings, clock or Clock())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -80,6 +80,7 @@ def router(sandbox: Sandbox) -> APIRouter:
     routes = APIRouter(prefix="/_sandbox")
     _add_clock(routes, sandbox)
     _add_accounts(routes, sandbox)
+    _add_switches(routes, sandbox)
     _add_plans(routes, sandbox)
     _add_truth(routes, sandbox)
     return routes
@@ -124,6 +125,19 @@ def _add_accounts(routes: APIRouter, sandbox: Sandbox) -> None:
         sandbox.store.commit()
         return token
 
+    @routes.patch("/accounts/{user_id}")
+    async def change_account(user_id: str, changes: dict[str, Any]) -> Account:
+        account = sandbox.world.accounts.get(user_id)
+        if account is None:
+            raise HTTPException(404, "There is no such account.")
+        try:
+            changed = Account.model_validate(account.model_dump() | changes | {"user_id": user_id})
+        except ValidationError as error:
+            raise HTTPException(422, error.errors(include_url=False, include_context=False)) from None
+        sandbox.world.change_account(changed)
+        sandbox.store.commit()
+        return changed
+
     @routes.post("/tokens")
     async def add_token(new: NewToken) -> Token:
         if new.user_id not in sandbox.world.accounts:
@@ -154,7 +168,7 @@ def _add_accounts(routes: APIRouter, sandbox: Sandbox) -> None:
         return _truth_of(sandbox, post, request)
 
 
-def _add_plans(routes: APIRouter, sandbox: Sandbox) -> None:
+def _add_switches(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.get("/switches")
     async def read_switches() -> Switches:
         return sandbox.world.switches
@@ -167,25 +181,14 @@ def _add_plans(routes: APIRouter, sandbox: Sandbox) -> None:
             raise HTTPException(422, error.errors(include_url=False, include_context=False)) from None
         return sandbox.world.switches
 
+
+def _add_plans(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.post("/processing")
     async def plan(new: Plan) -> dict[str, int]:
         """Say how the next containers are processed, in place of the switch."""
         sandbox.world.plan([new.processing] * new.times)
         sandbox.store.commit()
         return {"planned": len(sandbox.world.planned)}
-
-    @routes.patch("/accounts/{user_id}")
-    async def change_account(user_id: str, changes: dict[str, Any]) -> Account:
-        account = sandbox.world.accounts.get(user_id)
-        if account is None:
-            raise HTTPException(404, "There is no such account.")
-        try:
-            changed = Account.model_validate(account.model_dump() | changes | {"user_id": user_id})
-        except ValidationError as error:
-            raise HTTPException(422, error.errors(include_url=False, include_context=False)) from None
-        sandbox.world.change_account(changed)
-        sandbox.store.commit()
-        return changed
 
     @routes.get("/faults")
     async def faults() -> list[Fault]:

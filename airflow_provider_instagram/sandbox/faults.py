@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 from starlette.responses import JSONResponse, Response
-from typing_extensions import Self
 
 from airflow_provider_instagram.sandbox.errors import BadGatewayError, GraphError
 from airflow_provider_instagram.sandbox.state import Record
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Fault(Record):

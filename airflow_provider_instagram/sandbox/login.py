@@ -75,7 +75,7 @@ def _back(redirect_uri: str, params: dict[str, str]) -> Response:
 
 
 def _problem(sandbox: Sandbox, params: dict[str, Any]) -> str:
-    if params.get("client_id") != sandbox.app_id:
+    if params.get("client_id") != sandbox.settings.app_id:
         return "Invalid platform app: the client_id is unknown."
     parts = urlsplit(str(params.get("redirect_uri", "")))
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
@@ -91,7 +91,7 @@ def _problem(sandbox: Sandbox, params: dict[str, Any]) -> str:
 async def exchange_code(call: Call) -> Response:
     """Give a short-lived token for a code."""
     params = call.params
-    if params.get("client_id") != call.sandbox.app_id or not _is_secret(call, params.get("client_secret")):
+    if params.get("client_id") != call.sandbox.settings.app_id or not _is_secret(call, params.get("client_secret")):
         raise LoginError("Error validating client secret.")
     if params.get("grant_type") != "authorization_code":
         raise LoginError("Invalid grant_type: it must be authorization_code.")
@@ -159,4 +159,4 @@ def _query_token(call: Call) -> str | None:
 
 
 def _is_secret(call: Call, given: Any) -> bool:
-    return hmac.compare_digest(str(given).encode(), call.sandbox.app_secret.encode())
+    return hmac.compare_digest(str(given).encode(), call.sandbox.settings.app_secret.encode())

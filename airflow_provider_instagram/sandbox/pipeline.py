@@ -48,7 +48,7 @@ class Call:
     def _check_proof(self, token: str) -> None:
         """Source: Meta, Securing Graph API calls: the proof is an HMAC of the token, keyed by the app's secret."""
         proof = self.params.get("appsecret_proof")
-        right = hmac.new(self.sandbox.app_secret.encode(), token.encode(), "sha256").hexdigest()
+        right = hmac.new(self.sandbox.settings.app_secret.encode(), token.encode(), "sha256").hexdigest()
         if proof is not None and not hmac.compare_digest(str(proof), right):
             raise GraphError(100, None, "Invalid appsecret_proof provided in the API argument")
 
@@ -98,6 +98,7 @@ async def run(sandbox: Sandbox, request: Request, operation: str, handler: Handl
         path=request.url.path,
     )
     call = Call(sandbox, request, {}, entry)
+    response: Response | None = None
     try:
         call.params = await _parameters(request) if operation != "upload" else {}
         entry.parameters = redact(call.params)
@@ -107,15 +108,17 @@ async def run(sandbox: Sandbox, request: Request, operation: str, handler: Handl
         entry.outcome = error.summary()
         response = error.response()
     except ClientDisconnect:
-        entry.outcome, response = "caller left", Response(status_code=499)
+        entry.outcome = "caller left"
     except DroppedError:
-        entry.outcome, response = "dropped", Response(status_code=499)
+        entry.outcome = "dropped"
         drop_connection(request.scope)
         await asyncio.sleep(0)
-    entry.status = response.status_code if response.status_code != 499 else None
+    entry.status = response.status_code if response else None
     entry.duration_ms = round((time.perf_counter() - began) * 1000, 3)
     sandbox.store.put("journal", f"{entry.number:012d}", entry)
     sandbox.store.commit()
+    if response is None:
+        return Response()  # nobody is there to read it
     _add_usage(call, response)
     return response
 

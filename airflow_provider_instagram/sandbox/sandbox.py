@@ -7,6 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.sandbox.faults import PlannedFaults
 from airflow_provider_instagram.sandbox.journal import Entry, Journal
+from airflow_provider_instagram.sandbox.options import (
+    DEFAULT_APP_ID,
+    DEFAULT_APP_SECRET,
+    DEFAULT_TOKEN,
+    DEFAULT_USER_ID,
+    DEFAULT_USERNAME,
+)
 from airflow_provider_instagram.sandbox.processing import Processor
 from airflow_provider_instagram.sandbox.state import Account, Record, Switches
 from airflow_provider_instagram.sandbox.store import Store
@@ -26,63 +33,64 @@ class _Offset(Record):
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a sandbox starts.
+
+    :param folder: Where media and, when it is to survive, the state are kept.
+    :param keep: Whether the state is written to the folder and read again at the next start.
+    :param user_id: The first account's Instagram user id.
+    :param username: The first account's name.
+    :param token: The first account's long-lived token.
+    :param app_id: The Meta app that may log people in.
+    :param app_secret: Its secret.
+    :param switches: How it answers where Meta leaves a choice.
+    """
+
+    folder: Path
+    keep: bool = False
+    user_id: str = DEFAULT_USER_ID
+    username: str = DEFAULT_USERNAME
+    token: str = DEFAULT_TOKEN
+    app_id: str = DEFAULT_APP_ID
+    app_secret: str = DEFAULT_APP_SECRET
+    switches: Switches = field(default_factory=Switches)
+
+
 @dataclass(slots=True)
 class Sandbox:
     """All that a running sandbox is made of."""
 
+    settings: Settings
+    store: Store
     world: World
     processor: Processor
     journal: Journal
-    store: Store
-    first: Account
-    first_token: str
-    first_switches: Switches
-    app_id: str
-    app_secret: str
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Fault]
 
     @classmethod
-    def open(
-        cls,
-        folder: Path,
-        *,
-        keep: bool,
-        first: Account,
-        token: str,
-        app_id: str,
-        app_secret: str,
-        switches: Switches,
-        clock: Clock,
-    ) -> Sandbox:
-        """Start a sandbox, or take up the one whose state is in the folder.
-
-        :param folder: Where media and state are kept.
-        :param keep: Whether the state is written to the folder.
-        :param first: The account that is opened at first.
-        :param token: Its token.
-        :param app_id: The Meta app that may log people in.
-        :param app_secret: Its secret.
-        :param switches: How it answers where Meta leaves a choice; former ones in the folder win.
-        :param clock: Its time.
-        """
-        media = folder / "media"
+    def open(cls, settings: Settings, clock: Clock) -> Sandbox:
+        """Start a sandbox, or take up the one whose state is in the folder; its former switches win."""
+        media = settings.folder / "media"
         media.mkdir(parents=True, exist_ok=True)
-        store = Store(folder / "state.sqlite" if keep else None)
-        kept = store.load("switches", Switches).get("", switches)
+        store = Store(settings.folder / "state.sqlite" if settings.keep else None)
         if offset := store.load("clock", _Offset).get(""):
             clock.advance(offset.seconds)
-        world = World(clock, kept, store)
+        world = World(clock, store.load("switches", Switches).get("", settings.switches), store)
         journal = Journal(list(store.load("journal", Entry).values()))
         for entry in journal.entries:
             if entry.account is not None:
                 world.count_former_call(entry.account, entry.at, entry.weight)
         faults = store.load("faults", PlannedFaults).get("", PlannedFaults(planned=[])).planned
-        processor = Processor(world, media)
-        sandbox = cls(world, processor, journal, store, first, token, switches, app_id, app_secret, faults)
+        sandbox = cls(settings, store, world, Processor(world, media), journal, faults)
         if not world.accounts:
-            world.add_account(first, token)
-        store.commit()
+            sandbox._open_first_account()
         return sandbox
+
+    def _open_first_account(self) -> None:
+        account = Account(user_id=self.settings.user_id, username=self.settings.username)
+        self.world.add_account(account, self.settings.token)
+        self.store.commit()
 
     @property
     def now(self) -> float:
@@ -114,14 +122,13 @@ class Sandbox:
         await self.processor.stop()
         self.store.clear()
         self.world.clock.offset_s = 0.0
-        self.world = World(self.world.clock, self.first_switches, self.store)
+        self.world = World(self.world.clock, self.settings.switches, self.store)
         self.processor = Processor(self.world, self.processor.folder)
-        self.world.add_account(self.first.model_copy(), self.first_token)
         self.journal.clear()
         self.faults.clear()
         for path in self.processor.folder.iterdir():
             path.unlink()
-        self.store.commit()
+        self._open_first_account()
 
     async def close(self) -> None:
         """End the work and close the state."""

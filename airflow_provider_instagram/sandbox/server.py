@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
-from airflow_provider_instagram.sandbox.app import Settings, create_app
+from airflow_provider_instagram.sandbox.app import create_app
 from airflow_provider_instagram.sandbox.connections import DroppableProtocol
+from airflow_provider_instagram.sandbox.sandbox import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from airflow_provider_instagram.sandbox.app import Settings
 from airflow_provider_instagram.sandbox.clock import Clock
 from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
+from airflow_provider_instagram.sandbox.sandbox import Settings
 from airflow_provider_instagram.sandbox.server import running
 
 if TYPE_CHECKING:
