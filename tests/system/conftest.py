@@ -89,11 +89,18 @@ class Run:
         what = f"{self.dag_id}.{task_id} is {' or '.join(states)}"
         return dict(wait_until(reached, what, RUN_LIMIT_S))
 
+    def end(self) -> str:
+        """Wait for the end of the run, and give its state."""
+
+        def ended() -> str | None:
+            state = self.airflow.run_state(self.dag_id, self.run_id)
+            return state if state in ENDED else None
+
+        return str(wait_until(ended, f"the run of {self.dag_id} has ended", RUN_LIMIT_S))
+
     def wait(self, expected: str = "success") -> None:
-        """Wait for the end of the run."""
-        what = f"the run of {self.dag_id} has ended"
-        wait_until(lambda: self.airflow.run_state(self.dag_id, self.run_id) in ENDED, what, RUN_LIMIT_S)
-        state = self.airflow.run_state(self.dag_id, self.run_id)
+        """Wait for the end of the run, which is to end like this."""
+        state = self.end()
         failed = [ti for ti in self.airflow.tasks(self.dag_id, self.run_id) if ti["state"] == "failed"]
         logs = "\n".join(self.log(ti["task_id"], ti["try_number"], ti["map_index"])[-4000:] for ti in failed)
         assert state == expected, f"{self.dag_id} {self.run_id} is {state}: {self.states()}\n{logs}"
@@ -154,6 +161,12 @@ def airflow(sandbox: SandboxHandle, videos: Videos, tmp_path_factory: pytest.Tem
         for dag_file in (home / "dags").glob("*.py"):
             running.wait_for_dag(dag_file.stem)
         yield running
+
+
+@pytest.fixture
+def run_of(airflow: AirflowStack) -> Callable[[str, str], Run]:
+    """See a run that somebody else started."""
+    return lambda dag_id, run_id: Run(airflow, dag_id, run_id)
 
 
 @pytest.fixture

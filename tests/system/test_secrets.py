@@ -62,20 +62,18 @@ def test_no_token_is_written_or_shown_anywhere(
     refused.wait("failed")
     assert "AuthenticationError" in refused.log("wait")
 
-    sandbox.fail("publish", 368)
-    blocked = start("publish_reel", caption=f"{MARK}: blocked")
-    blocked.wait("failed")
-    good = start("publish_reel", caption=f"{MARK}: good")
+    sandbox.fail("publish", 368, account=sandbox.user_id)
+    posting = [start("publish_reel", caption=f"{MARK}: {which}") for which in ("one", "other")]
     refreshed = start("refresh_and_post", caption=f"{MARK}: refreshed")
-    good.wait()
     refreshed.wait()
+    assert sorted(run.end() for run in posting) == ["failed", "success"], "the first that asked was refused"
     assert refreshed.result("refresh")["refreshed"] is True
 
     written = {str(path): path.read_bytes() for path in airflow.home.rglob("*") if path.is_file()}
     stored = dict(_rows(database))
     assert _holding(re.compile(rb"send_request_headers.started"), written), "httpcore did not log at DEBUG"
     assert _holding(re.compile(re.escape(MARK.encode())), written), "the hunt finds nothing, not even what is there"
-    fields = re.compile(re.escape(f"{MARK}: good".encode()))
+    fields = re.compile(re.escape(f"{MARK}: refreshed".encode()))
     assert {"dag_run", "rendered_task_instance_fields"} <= {name.partition(".")[0] for name in _holding(fields, stored)}
     assert any("scheduler" in command for command in commands_seen)
     assert any("ffprobe" in command for command in commands_seen)
