@@ -11,7 +11,6 @@ from airflow_provider_instagram.ledger import ledger_asset
 from airflow_provider_instagram.literal_data_task import LiteralDataTask
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 DEFAULT_CONN_ID = "instagram_default"
@@ -76,12 +75,6 @@ def constant_conn_id(conn_id: object) -> str:
         hint="It names the account's ledger, which Airflow must know when it reads the DAG: it cannot be templated or "
         "mapped. For several accounts, make one task or one task group for each of them in a Python loop.",
     )
-
-
-def task_instance_name(context: Context) -> str:
-    """Name a task instance in all its runs: ``dag_id/run_id/task_id/map_index``."""
-    ti = context["ti"]
-    return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
 
 
 def _added(given: Any, ours: list[Any]) -> list[Any]:

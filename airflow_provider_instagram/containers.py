@@ -52,7 +52,8 @@ class ContainerMaker:
         :return: The container's id.
         :raises InstagramError: When Instagram refused, or no further container is worth making.
         """
-        if (intent := self.ledger.intent(post_key)) is not None:
+        intent = self.ledger.intent(post_key)
+        if intent is not None and not intent.withdrawn:
             log.info("Container %s may be published already: keeping it", intent.container_id)
             return intent.container_id
         content = _content(video, options)

@@ -26,6 +26,15 @@ def ledger_asset(conn_id: str) -> Asset:
     return Asset(name=uri, uri=uri)
 
 
+def ledger_alias(conn_id: str) -> AssetAlias:
+    """Name the alias that holds the ledger.
+
+    Airflow deletes the state of an asset that no DAG refers to any more. An event through an alias ties the asset to
+    the alias, and that tie outlives the DAGs: the ledger is still there when a deleted DAG comes back.
+    """
+    return AssetAlias(f"instagram://{conn_id}/ledger")
+
+
 def posts_asset(conn_id: str) -> Asset:
     """Name the asset that has an event for every post which the account really made."""
     uri = f"instagram://{conn_id}/posts"
@@ -68,12 +77,51 @@ class MadeContainer:
 
 
 @dataclass(frozen=True)
+class Owner:
+    """The task instance that works on a post, in all its tries."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+
+    @classmethod
+    def of(cls, context: Context) -> Owner:
+        """Name the task instance that runs here."""
+        ti = context["ti"]
+        return cls(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
+
+    def __str__(self) -> str:
+        return f"{self.dag_id}/{self.run_id}/{self.task_id}/{self.map_index}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who may publish a post: the last to write it.
+
+    :param owner: The task instance.
+    :param nonce: Drawn for this one attempt, so that a claim is never taken for another.
+    """
+
+    owner: Owner
+    nonce: str
+
+
+@dataclass(frozen=True)
 class Intent:
-    """A try is about to publish, or has; whether it did is not known from this row, unless it was withdrawn."""
+    """Somebody is about to publish, or has; whether he did is not known from this row, unless it was withdrawn.
+
+    :param post_key: The post.
+    :param container_id: Its container.
+    :param at: Just before the request was sent, ISO 8601 in UTC.
+    :param claim: Under which claim.
+    :param withdrawn: Whether the intent certainly made no post.
+    """
 
     post_key: str
     container_id: str
     at: str
+    claim: Claim
     withdrawn: bool = False
 
     @property
@@ -140,21 +188,33 @@ class Ledger:
         """Tell whether a post of the account is one that this ledger has a key for."""
         return self.store.get(_row("media", media_id)) is not None
 
-    def intent(self, post_key: str) -> Intent | None:
-        """Read the intent of a try that set out to publish for a key and was not refused."""
-        row = self.store.get(_row("intent", post_key))
-        intent = Intent(**row) if row else None
-        return None if intent is None or intent.withdrawn else intent
+    def claim(self, post_key: str) -> Claim | None:
+        """Read who claims a key."""
+        row = self.store.get(_row("claim", post_key))
+        return _claim(row) if row else None
 
-    def record_intent(self, post_key: str, container_id: str) -> Intent:
+    def record_claim(self, post_key: str, claim: Claim) -> None:
+        """Claim a key. The last claim counts."""
+        self.store.set(_row("claim", post_key), asdict(claim))
+
+    def intent(self, post_key: str, owner: Owner | None = None) -> Intent | None:
+        """Read the intent to publish a key: the latest, or an owner's own, which nobody else overwrites."""
+        row = self.store.get(_row("intent", post_key, owner))
+        return Intent(**{**row, "claim": _claim(row["claim"])}) if row else None
+
+    def record_intent(self, post_key: str, container_id: str, claim: Claim) -> Intent:
         """Write down that this try publishes now. Refused by Airflow when the try is no longer current."""
-        intent = Intent(post_key, container_id, self.now())
-        self.store.set(_row("intent", post_key), asdict(intent))
+        intent = Intent(post_key, container_id, self.now(), claim)
+        self._write(intent)
         return intent
 
     def withdraw(self, intent: Intent) -> None:
         """Write down that an intent certainly made no post."""
-        self.store.set(_row("intent", intent.post_key), asdict(replace(intent, withdrawn=True)))
+        self._write(replace(intent, withdrawn=True))
+
+    def _write(self, intent: Intent) -> None:
+        self.store.set(_row("intent", intent.post_key, intent.claim.owner), asdict(intent))
+        self.store.set(_row("intent", intent.post_key), asdict(intent))
 
     def container(self, container_id: str) -> MadeContainer | None:
         """Read what a container was made for."""
@@ -180,7 +240,12 @@ def digest(text: str) -> str:
     return hashlib.sha256(" ".join(unicodedata.normalize("NFC", text).split()).encode()).hexdigest()
 
 
-def _row(kind: str, key: str) -> str:
+def _claim(row: dict[str, Any]) -> Claim:
+    return Claim(Owner(**row["owner"]), row["nonce"])
+
+
+def _row(kind: str, key: str, owner: Owner | None = None) -> str:
     if len(key) > LONGEST_KEY:
         key = f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
-    return f"{kind}:{key}"
+    whose = f":{hashlib.sha256(str(owner).encode()).hexdigest()[:32]}" if owner else ""
+    return f"{kind}:{key}{whose}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
@@ -15,10 +17,11 @@ from airflow_provider_instagram.exceptions import (
     InstagramError,
     NotReadyError,
     OutcomeUnknownError,
+    TransientError,
 )
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.models import ContainerState
-from airflow_provider_instagram.ledger import Intent, Ledger, Post, digest
+from airflow_provider_instagram.ledger import Claim, Intent, Ledger, Owner, Post, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,34 +39,50 @@ CLOCK_TOLERANCE = timedelta(minutes=2)
 # A live post shows up in the account's media only after a while.
 POST_VISIBLE_WITHIN = timedelta(seconds=90)
 NOT_READY_TRIES = 5
+# Keeps the collisions of two owners early, where they cost nothing; the exclusion does not depend on it.
+SETTLING_S = 2.0
+# As long as somebody else may need to settle an answer that was lost to him.
+OTHERS_ARE_WAITED_FOR = timedelta(seconds=200)
 
 
 @dataclass
 class Publisher:
     """Publishes the containers of one account, each at most once.
 
+    Two owners of one ``post_key`` are kept apart without a lock, on rows of which the last write counts: each writes a
+    claim with a number of his own, then his intent, then reads the claim again, and posts only if it is still his. If
+    it is, every rival claimed later, and will see the intent; or earlier, and will see this claim.
+
     :param client: An open client of the account.
     :param ledger: The account's ledger.
     :param ig_user_id: The account's Instagram user id.
+    :param owner: Who publishes.
+    :param is_alive: Tells whether another owner may still be at work.
     :param sleep: Waits for a number of seconds.
     """
 
     client: GraphClient
     ledger: Ledger
     ig_user_id: str
+    owner: Owner
+    is_alive: Callable[[Owner], bool]
     sleep: Callable[[float], None] = field(default=time.sleep)
 
-    def publish(self, post_key: str, container_id: str) -> tuple[Post, bool]:
-        """Make the container a post, unless it is one already.
+    def publish(self, post_key: str, container_id: str, not_before: datetime | None = None) -> tuple[Post, bool]:
+        """Make the container a post, unless there is one for its key.
 
-        :param post_key: What the post is known by; the ledger holds no finished post for it.
+        :param post_key: What the post is known by.
         :param container_id: The container.
-        :return: The post, and whether this call made it.
+        :param not_before: When to publish; everything else is done before.
+        :return: The post, and whether nobody had recorded it before.
         :raises OutcomeUnknownError: When it may be live and nothing can tell.
-        :raises InstagramError: When Instagram refused; the post is not live then.
+        :raises InstagramError: When it is not live, and why.
         """
-        if (intent := self.ledger.intent(post_key)) is not None:
-            log.info("A former try set out to publish container %s at %s", intent.container_id, intent.at)
+        before, claim = self._claim(post_key)
+        if (post := self.ledger.post(post_key)) is not None:
+            return post, False
+        for intent in self._open_intents(post_key, before):
+            log.info("%s set out to publish container %s at %s", intent.claim.owner, intent.container_id, intent.at)
             if (post := self._settle(intent)) is not None:
                 return self._recorded(post), True
             container_id = intent.container_id
@@ -71,9 +90,11 @@ class Publisher:
         if status.state is ContainerState.PUBLISHED:
             log.warning("Container %s was published by somebody else: taking that post for this one", container_id)
             a_day_ago = self.ledger.clock() - timedelta(days=1)
-            return self._recorded(self._found(Intent(post_key, container_id, a_day_ago.isoformat()))), False
+            return self._recorded(self._found(post_key, container_id, a_day_ago)), False
         if (failure := status.failure()) is not None:
             raise failure
+        if not_before is not None:
+            self.sleep(max(0.0, (not_before - self.ledger.clock()).total_seconds()))
         tries = Retrying(
             retry=retry_if_exception_type(NotReadyError),
             stop=stop_after_attempt(NOT_READY_TRIES),
@@ -81,22 +102,63 @@ class Publisher:
             sleep=self.sleep,
             reraise=True,
         )
-        return tries(self._send, post_key, container_id), True
+        return tries(self._send, post_key, container_id, claim)
 
-    def _send(self, post_key: str, container_id: str) -> Post:
+    def _claim(self, post_key: str) -> tuple[Claim | None, Claim]:
+        """Wait until nobody else is at the post, and claim it.
+
+        :return: The claim before, whose owner is gone, and the new one.
+        :raises TransientError: When another owner is still at it after a while.
+        """
+        give_up_at = self.ledger.clock() + OTHERS_ARE_WAITED_FOR
+        while True:
+            if (other := self._at_work(post_key)) is None:
+                before, claim = self.ledger.claim(post_key), Claim(self.owner, uuid4().hex)
+                self.ledger.record_claim(post_key, claim)
+                self.sleep(SETTLING_S)
+                if self.ledger.claim(post_key) == claim:
+                    return before, claim
+            elif self.ledger.clock() >= give_up_at:
+                raise _held_by(other, post_key)
+            self.sleep(random.uniform(1, 5))  # noqa: S311
+
+    def _at_work(self, post_key: str) -> Owner | None:
+        """Tell who else is at the post; nobody, once it is done."""
+        intent = self.ledger.intent(post_key)
+        if self.ledger.post(post_key) is not None:
+            return None
+        claims = (self.ledger.claim(post_key), None if intent is None or intent.withdrawn else intent.claim)
+        owners = {claim.owner for claim in claims if claim is not None and claim.owner != self.owner}
+        return next((owner for owner in owners if self.is_alive(owner)), None)
+
+    def _open_intents(self, post_key: str, before: Claim | None) -> list[Intent]:
+        """Give the intents whose outcome is open: the latest, and those that a late write may have hidden."""
+        owners = {self.owner, before.owner} if before else {self.owner}
+        found = [self.ledger.intent(post_key), *(self.ledger.intent(post_key, owner) for owner in owners)]
+        return list({intent.container_id: intent for intent in found if intent and not intent.withdrawn}.values())
+
+    def _send(self, post_key: str, container_id: str, claim: Claim) -> tuple[Post, bool]:
         """Send the request, once. Its intent is written right before it: that write is the fence."""
-        intent = self.ledger.record_intent(post_key, container_id)
+        if (post := self.ledger.post(post_key)) is not None:
+            return post, False
+        if (other := self._at_work(post_key)) is not None:
+            raise _held_by(other, post_key)
+        intent = self.ledger.record_intent(post_key, container_id, claim)
+        if (now := self.ledger.claim(post_key)) != claim:
+            self.ledger.withdraw(intent)
+            raise _held_by(now.owner if now else self.owner, post_key)
         try:
             media_id = self.client.send(calls.publish(self.ig_user_id, container_id))
         except InstagramError as error:
             if error.outcome_unknown:
                 log.warning("Whether container %s was published is not known: %s", container_id, error)
-                if (post := self._settle(intent)) is not None:
-                    return self._recorded(post)
+                if (settled := self._settle(intent)) is not None:
+                    return self._recorded(settled), True
                 error.outcome_unknown = False
             self.ledger.withdraw(intent)
             raise
-        return self._with_permalink(self._recorded(Post(post_key, container_id, self.ledger.now(), media_id)))
+        post = self._recorded(Post(post_key, container_id, self.ledger.now(), media_id))
+        return self._with_permalink(post), True
 
     def _settle(self, intent: Intent) -> Post | None:
         """Find out whether a post was made.
@@ -116,7 +178,7 @@ class Publisher:
                     ) from error
             else:
                 if status.state is ContainerState.PUBLISHED:
-                    return self._found(intent)
+                    return self._found(intent.post_key, intent.container_id, intent.when)
                 if status.state is ContainerState.EXPIRED:
                     raise ContainerExpiredError(
                         f"Container {intent.container_id} expired without being published.",
@@ -131,17 +193,17 @@ class Publisher:
                     return None
             self.sleep(READ_AGAIN_AFTER.total_seconds())
 
-    def _found(self, intent: Intent) -> Post:
+    def _found(self, post_key: str, container_id: str, since: datetime) -> Post:
         """Tell which of the account's media a published container became, by caption and time; never by position."""
-        post = Post(intent.post_key, intent.container_id, self.ledger.now())
-        made = self.ledger.container(intent.container_id)
+        post = Post(post_key, container_id, self.ledger.now())
+        made = self.ledger.container(container_id)
         if made is None or made.caption is None:
             return self._untold(post, "the caption that it was made with is not known here")
         visible_by = self.ledger.clock() + POST_VISIBLE_WITHIN
         while True:
             same = [
                 media
-                for media in self._media_since(intent.when - CLOCK_TOLERANCE)
+                for media in self._media_since(since - CLOCK_TOLERANCE)
                 if digest(media.caption or "") == made.caption and not self.ledger.knows_media(media.id)
             ]
             if len(same) == 1:
@@ -187,6 +249,14 @@ def _as_asked(state: RetryCallState) -> float:
     log.info("%s", error)
     pause = error.retry_after if isinstance(error, NotReadyError) else None
     return (pause or READ_AGAIN_AFTER).total_seconds()
+
+
+def _held_by(owner: Owner, post_key: str) -> TransientError:
+    return TransientError(
+        f"post_key {post_key!r} is being published by {owner}; nothing was sent from here.",
+        hint="When that task has ended, this one returns its post or makes it.",
+        retry_after=timedelta(minutes=1),
+    )
 
 
 def _settle_by_hand(container_id: str) -> str:

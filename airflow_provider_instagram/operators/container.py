@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram import arguments, storage
-from airflow_provider_instagram.account_task import AccountTask, task_instance_name
+from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger import Ledger
+from airflow_provider_instagram.ledger import Ledger, Owner, ledger_alias, ledger_asset
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
 if TYPE_CHECKING:
@@ -126,13 +126,18 @@ class CreateContainerOperator(AccountTask):
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
 
+    @classmethod
+    def account_outlets(cls, conn_id: str) -> list[Any]:
+        """Name the alias that holds the ledger when the DAG is deleted."""
+        return [ledger_alias(conn_id)]
+
     def execute(self, context: Context) -> str:
         """Create the container unless the ledger has it, bring the video to it, and wait if asked to."""
         options = ContainerOptions.read(**{name: getattr(self, name) for name in OPTIONS})
         video = arguments.required_text("video", self.video)
         by_link = self._by_link(video)
         self._refuse_to_outlive(arguments.moment("publish_at", self.publish_at))
-        post_key = arguments.text("post_key", self.post_key) or task_instance_name(context)
+        post_key = arguments.text("post_key", self.post_key) or str(Owner.of(context))
         ledger = Ledger.of(context, self.instagram_conn_id)
         if (post := ledger.post(post_key)) is not None:
             self.log.info("%s is published already, from container %s", post_key, post.container_id)
@@ -143,13 +148,19 @@ class CreateContainerOperator(AccountTask):
             container_id = self._container(ledger, post_key, source, options)
         if arguments.boolean("wait_for_completion", self.wait_for_completion):
             self._wait(container_id)
-        return container_id
+        return self._held(context, container_id)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Go on after the wait for the processing."""
         from airflow_provider_instagram.triggers.container import processed_container
 
-        return processed_container(event)
+        return self._held(context, processed_container(event))
+
+    def _held(self, context: Context, container_id: str) -> str:
+        """Tie the ledger to its alias, so that it outlives the DAG."""
+        conn_id = self.instagram_conn_id
+        context["outlet_events"][ledger_alias(conn_id)].add(ledger_asset(conn_id), extra={"container_id": container_id})
+        return container_id
 
     def _container(self, ledger: Ledger, post_key: str, source: str | Path, options: ContainerOptions) -> str:
         from airflow_provider_instagram.containers import ContainerMaker

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_instagram import arguments
-from airflow_provider_instagram.account_task import AccountTask, task_instance_name
+from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger import Ledger, posts_alias, posts_asset
+from airflow_provider_instagram.ledger import Ledger, Owner, ledger_alias, ledger_asset, posts_alias, posts_asset
 from airflow_provider_instagram.links.instagram import InstagramPostLink
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
@@ -17,11 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context, RetryPolicy, XComArg
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
+    from pydantic import JsonValue
 
     from airflow_provider_instagram.ledger import Post
 
 #: How long before ``publish_at`` the task wakes up: a worker has to start, and the last seconds are waited in it.
 WAKE_UP_AHEAD = timedelta(seconds=20)
+
+#: States of a task instance that may still send a request, now or in a later try.
+AT_WORK = frozenset(
+    {"scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule", "awaiting_input"}
+)
 
 
 class PublishOperator(AccountTask):
@@ -72,8 +79,8 @@ class PublishOperator(AccountTask):
 
     @classmethod
     def account_outlets(cls, conn_id: str) -> list[Any]:
-        """Name the alias through which a real publication is told to other DAGs."""
-        return [posts_alias(conn_id)]
+        """Name the aliases that tell a real publication to other DAGs, and hold the ledger when the DAG is deleted."""
+        return [posts_alias(conn_id), ledger_alias(conn_id)]
 
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Publish at the given time, unless it has been done.
@@ -88,29 +95,35 @@ class PublishOperator(AccountTask):
             self._refuse_another_post(ledger, post, container_id)
             self.log.info("%s is published already: %s", post_key, post.permalink or post.media_id or "live")
             return self._result(post, already_published=True)
-        self._wait_for(arguments.moment("publish_at", self.publish_at))
+        publish_at = arguments.moment("publish_at", self.publish_at)
+        self._wait_for(publish_at)
         if arguments.boolean("dry_run", self.rehearsal):
             self.log.info("Dry run: would publish container %s as %s", container_id, post_key)
             return _nothing_published(post_key, container_id)
-        post, made = self._published(ledger, post_key, container_id)
+        post, made = self._published(context, ledger, post_key, container_id, publish_at)
         if made:
             self._tell(context, post)
         self.log.info("Published %s: %s", post_key, post.permalink or post.media_id or "live")
         return self._result(post, already_published=not made)
 
-    def _published(self, ledger: Ledger, post_key: str, container_id: str) -> tuple[Post, bool]:
+    def _published(
+        self, context: Context, ledger: Ledger, post_key: str, container_id: str, publish_at: datetime | None
+    ) -> tuple[Post, bool]:
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.publishing import Publisher
 
         hook = InstagramHook(self.instagram_conn_id)
         with hook.get_conn() as client:
-            return Publisher(client, ledger, hook.ig_user_id(client)).publish(post_key, container_id)
+            publisher = Publisher(
+                client, ledger, hook.ig_user_id(client), Owner.of(context), partial(_is_at_work, context["ti"])
+            )
+            return publisher.publish(post_key, container_id, publish_at)
 
     def _post_key(self, context: Context, ledger: Ledger, container_id: str) -> str:
         if (given := arguments.text("post_key", self.post_key)) is not None:
             return given
         made = ledger.container(container_id)
-        return made.post_key if made else task_instance_name(context)
+        return made.post_key if made else str(Owner.of(context))
 
     def _refuse_another_post(self, ledger: Ledger, post: Post, container_id: str) -> None:
         made = ledger.container(container_id)
@@ -122,7 +135,7 @@ class PublishOperator(AccountTask):
             )
 
     def _wait_for(self, publish_at: datetime | None) -> None:
-        """Defer until shortly before the time, then wait for the second."""
+        """Defer until shortly before the time; the last seconds are waited with everything prepared."""
         if publish_at is None:
             return
         now = datetime.now(timezone.utc)
@@ -137,13 +150,12 @@ class PublishOperator(AccountTask):
                 f"It is {now - publish_at} after publish_at, {publish_at.isoformat()}; max_lateness is {lateness}.",
                 hint="Give a new publish_at or a larger max_lateness, and clear this task.",
             )
-        time.sleep(max(0.0, (publish_at - datetime.now(timezone.utc)).total_seconds()))
 
     def _tell(self, context: Context, post: Post) -> None:
-        context["outlet_events"][posts_alias(self.instagram_conn_id)].add(
-            posts_asset(self.instagram_conn_id),
-            extra={"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key},
-        )
+        told: dict[str, JsonValue] = {"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key}
+        conn_id, events = self.instagram_conn_id, context["outlet_events"]
+        events[posts_alias(conn_id)].add(posts_asset(conn_id), extra=told)
+        events[ledger_alias(conn_id)].add(ledger_asset(conn_id), extra=told)
 
     def _result(self, post: Post, *, already_published: bool) -> dict[str, Any]:
         self.permalink = post.permalink
@@ -155,6 +167,17 @@ class PublishOperator(AccountTask):
             "published_at": post.published_at,
             "already_published": already_published,
         }
+
+
+def _is_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:
+    """Ask Airflow whether another task instance may still publish."""
+    states = ti.get_task_states(
+        owner.dag_id,
+        map_index=None if owner.map_index < 0 else owner.map_index,
+        task_ids=[owner.task_id],
+        run_ids=[owner.run_id],
+    )
+    return any(state in AT_WORK for tasks in states.values() for state in tasks.values())
 
 
 def _nothing_published(post_key: str, container_id: str) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.account_task import AccountTask, task_instance_name
+from airflow_provider_instagram.account_task import AccountTask
+from airflow_provider_instagram.ledger import Owner
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class RefreshTokenOperator(AccountTask):
         """Refresh the token unless it is younger than 24 hours."""
         from airflow_provider_instagram.hooks.instagram import InstagramHook
 
-        refreshed, token = InstagramHook(self.instagram_conn_id).refresh_token(task_instance_name(context))
+        refreshed, token = InstagramHook(self.instagram_conn_id).refresh_token(str(Owner.of(context)))
         expires_at = token.expires_at if token else None
         self.log.info("Token %s; it is good until %s", "refreshed" if refreshed else "left alone", expires_at)
         return {"refreshed": refreshed, "expires_at": expires_at}

@@ -80,6 +80,7 @@ def router(sandbox: Sandbox) -> APIRouter:
     routes = APIRouter(prefix="/_sandbox")
     _add_clock(routes, sandbox)
     _add_accounts(routes, sandbox)
+    _add_tokens(routes, sandbox)
     _add_switches(routes, sandbox)
     _add_plans(routes, sandbox)
     _add_truth(routes, sandbox)
@@ -138,6 +139,8 @@ def _add_accounts(routes: APIRouter, sandbox: Sandbox) -> None:
         sandbox.store.commit()
         return changed
 
+
+def _add_tokens(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.post("/tokens")
     async def add_token(new: NewToken) -> Token:
         if new.user_id not in sandbox.world.accounts:
@@ -158,14 +161,6 @@ def _add_accounts(routes: APIRouter, sandbox: Sandbox) -> None:
         sandbox.world.change_token(token)
         sandbox.store.commit()
         return token
-
-    @routes.post("/posts")
-    async def add_post(new: ForeignPost, request: Request) -> PostTruth:
-        if new.user_id not in sandbox.world.accounts:
-            raise HTTPException(404, "There is no such account.")
-        post = sandbox.world.add_foreign_post(new.user_id, new.caption, sandbox.now - new.age_s)
-        sandbox.store.commit()
-        return _truth_of(sandbox, post, request)
 
 
 def _add_switches(routes: APIRouter, sandbox: Sandbox) -> None:
@@ -222,6 +217,14 @@ def _add_truth(routes: APIRouter, sandbox: Sandbox) -> None:
             for post in found
             if (user_id is None or post.user_id == user_id) and (caption is None or post.caption == caption)
         ]
+
+    @routes.post("/posts")
+    async def add_post(new: ForeignPost, request: Request) -> PostTruth:
+        if new.user_id not in sandbox.world.accounts:
+            raise HTTPException(404, "There is no such account.")
+        post = sandbox.world.add_foreign_post(new.user_id, new.caption, sandbox.now - new.age_s)
+        sandbox.store.commit()
+        return _truth_of(sandbox, post, request)
 
     @routes.get("/containers")
     async def containers(user_id: str | None = None) -> list[ContainerTruth]:

@@ -89,14 +89,7 @@ async def run(sandbox: Sandbox, request: Request, operation: str, handler: Handl
     :param handler: What does it.
     """
     began = time.perf_counter()
-    entry = sandbox.journal.open(
-        time=iso_time(sandbox.now),
-        at=sandbox.now,
-        real_time=time.time(),
-        operation=operation,
-        method=request.method,
-        path=request.url.path,
-    )
+    entry = _note(sandbox, request, operation)
     call = Call(sandbox, request, {}, entry)
     response: Response | None = None
     try:
@@ -121,6 +114,18 @@ async def run(sandbox: Sandbox, request: Request, operation: str, handler: Handl
         return Response()  # nobody is there to read it
     _add_usage(call, response)
     return response
+
+
+def _note(sandbox: Sandbox, request: Request, operation: str) -> Entry:
+    now = sandbox.now
+    return sandbox.journal.open(
+        time=iso_time(now),
+        at=now,
+        real_time=time.time(),
+        operation=operation,
+        method=request.method,
+        path=request.url.path,
+    )
 
 
 async def _disturbed(call: Call, handler: Handler) -> Response:

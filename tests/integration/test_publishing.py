@@ -20,7 +20,7 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
 )
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.ledger import Ledger
+from airflow_provider_instagram.ledger import Claim, Intent, Ledger, Owner, Post
 from airflow_provider_instagram.publishing import Publisher
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+
+OWNER = Owner("calendar", "run-1", "publish", -1)
+OTHER = Owner("calendar", "run-2", "publish", 4)
 
 
 class DictStore(dict[str, Any]):
@@ -45,7 +49,17 @@ class Account:
         self.waits: list[float] = []
         self.ledger = Ledger(self.store, self.now)
         self.maker = ContainerMaker(client, self.ledger, sandbox.user_id)
-        self.publisher = Publisher(client, self.ledger, sandbox.user_id, self.wait)
+        self.alive: set[Owner] = set()
+        self.publisher = self.publisher_of(OWNER)
+
+    def publisher_of(self, owner: Owner) -> Publisher:
+        return Publisher(self.client, self.ledger, self.sandbox.user_id, owner, self.alive.__contains__, self.wait)
+
+    def intent(self, container_id: str, owner: Owner | None = None) -> Intent:
+        """Leave behind what a try leaves that dies between its intent and its answer."""
+        claim = Claim(owner or OWNER, "a former try")
+        self.ledger.record_claim("post-1", claim)
+        return self.ledger.record_intent("post-1", container_id, claim)
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.sandbox.now(), timezone.utc)
@@ -105,7 +119,7 @@ def test_a_request_that_never_arrived_is_sent_again_by_the_next_try_only(
 
 def test_a_try_that_died_after_its_request_is_settled_by_the_next(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
-    intent = account.ledger.record_intent("post-1", container_id)
+    intent = account.intent(container_id)
     media_id = _publish_behind_our_back(account, container_id)
     post, made = account.publisher.publish("post-1", container_id)
     assert made
@@ -115,7 +129,7 @@ def test_a_try_that_died_after_its_request_is_settled_by_the_next(account: Accou
 
 def test_a_try_that_died_before_its_request_is_repeated_once(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
-    account.ledger.record_intent("post-1", container_id)
+    account.intent(container_id)
     account.publisher.publish("post-1", container_id)
     assert sum(account.waits) >= 150
     assert len(account.sandbox.posts) == 1
@@ -198,7 +212,9 @@ def test_not_ready_for_ever_ends_as_such(account: Account, portrait_video: Path)
     account.sandbox.fail("publish", 9007, 2207027, times=0)
     with pytest.raises(NotReadyError):
         account.publisher.publish("post-1", container_id)
-    assert account.ledger.intent("post-1") is None
+    intent = account.ledger.intent("post-1")
+    assert intent is not None
+    assert intent.withdrawn
 
 
 def test_a_refusal_leaves_no_intent_that_the_next_try_would_have_to_settle(
@@ -209,7 +225,7 @@ def test_a_refusal_leaves_no_intent_that_the_next_try_would_have_to_settle(
     with pytest.raises(QuotaExhaustedError):
         account.publisher.publish("post-1", container_id)
     account.publisher.publish("post-1", container_id)
-    assert account.waits == []
+    assert sum(account.waits) < 10
     assert len(account.sandbox.posts) == 1
 
 
@@ -223,7 +239,7 @@ def test_an_unreadable_permalink_does_not_make_a_live_post_a_failure(account: Ac
 
 def test_an_expired_container_was_not_published(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
-    account.ledger.record_intent("post-1", container_id)
+    account.intent(container_id)
     account.sandbox.advance(timedelta(hours=25))
     with pytest.raises(ContainerExpiredError):
         account.publisher.publish("post-1", container_id)
@@ -233,11 +249,61 @@ def test_a_container_that_vanished_after_the_request_is_not_guessed_about(
     account: Account, portrait_video: Path
 ) -> None:
     container_id = account.container(portrait_video)
-    account.ledger.record_intent("post-1", container_id)
+    account.intent(container_id)
     account.sandbox.fail("status", 100, 33, times=0)
     with pytest.raises(OutcomeUnknownError, match=container_id):
         account.publisher.publish("post-1", container_id)
     assert account.sandbox.calls("publish") == 0
+
+
+def test_another_run_that_is_at_the_post_is_waited_for(account: Account, portrait_video: Path) -> None:
+    """It posts while we wait: its post is returned, and nothing is sent."""
+    container_id = account.container(portrait_video)
+    account.alive.add(OTHER)
+    account.intent(container_id, OTHER)
+    made: list[tuple[Post, bool]] = []
+
+    def wait(seconds: float) -> None:
+        account.wait(seconds)
+        if not made:
+            account.alive.clear()
+            made.append(account.publisher_of(OTHER).publish("post-1", container_id))
+
+    account.publisher.sleep = wait
+    post, mine = account.publisher.publish("post-1", container_id)
+    assert (post, mine) == (made[0][0], False)
+    assert len(account.sandbox.posts) == 1
+
+
+def test_another_run_that_does_not_end_is_named(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    account.alive.add(OTHER)
+    account.intent(container_id, OTHER)
+    with pytest.raises(TransientError, match="calendar/run-2/publish/4"):
+        account.publisher.publish("post-1", container_id)
+    assert account.sandbox.calls("publish") == 0
+
+
+def test_what_a_dead_run_left_open_is_settled_first(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    account.intent(container_id, OTHER)
+    media_id = _publish_behind_our_back(account, container_id)
+    post, _ = account.publisher.publish("post-1", account.container(portrait_video, caption="a second try"))
+    assert (post.media_id, post.container_id) == (media_id, container_id)
+    assert account.sandbox.calls("publish") == 1
+
+
+def test_an_intent_that_a_late_write_has_hidden_is_found_by_its_owner(account: Account, portrait_video: Path) -> None:
+    """A dead owner posted; a rival's late intent lies over his. His own row beside it tells of his container."""
+    container_id = account.container(portrait_video)
+    account.intent(container_id, OTHER)
+    media_id = _publish_behind_our_back(account, container_id)
+    stranger = Owner("calendar", "run-3", "publish", -1)
+    late = account.ledger.record_intent("post-1", "17900000000000000", Claim(stranger, "late"))
+    account.ledger.withdraw(late)
+    post, _ = account.publisher.publish("post-1", container_id)
+    assert post.media_id == media_id
+    assert account.sandbox.calls("publish") == 1
 
 
 def test_create_makes_one_container_for_a_key(account: Account, portrait_video: Path) -> None:
@@ -304,7 +370,7 @@ def test_create_replaces_an_expired_container(account: Account, portrait_video: 
 def test_create_keeps_a_container_that_may_be_published(account: Account, portrait_video: Path) -> None:
     """Never a second container while the first is undecided, whatever was edited meanwhile."""
     first = account.container(portrait_video)
-    account.ledger.record_intent("post-1", first)
+    account.intent(first)
     assert account.container(portrait_video, caption="edited") == first
     assert account.sandbox.calls("create") == 1
 

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import DAG, Asset, task_group
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger import ledger_asset, posts_alias
+from airflow_provider_instagram.ledger import ledger_alias, ledger_asset, posts_alias
 from airflow_provider_instagram.operators import (
     CreateContainerOperator,
     PublishOperator,
@@ -69,7 +69,7 @@ def test_the_ledger_is_an_inlet_of_mapped_tasks_too(task: Any, given: dict[str, 
 def test_a_mapped_publish_can_tell_of_its_posts() -> None:
     with DAG("d", schedule=None):
         mapped = PublishOperator.partial(task_id="t", instagram_conn_id="brand").expand(container_id=["1"])
-    assert mapped.outlets == [posts_alias("brand")]
+    assert mapped.outlets == [posts_alias("brand"), ledger_alias("brand")]
 
 
 @pytest.mark.parametrize(("task", "given"), ACCOUNT_TASKS)
