@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
+from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
 if TYPE_CHECKING:
     import argparse
 
     from airflow.cli.cli_config import CLICommand
+
+_LEDGER = "airflow_provider_instagram.ledger_commands"
+
+ARG_CONN_ID = Arg(("--conn-id",), help="the account's connection (default: %(default)s)", default="instagram_default")
+ARG_POST_KEY = Arg(("post_key",), help="what the post is known by")
 
 
 def get_instagram_commands() -> list[CLICommand]:
@@ -20,13 +26,60 @@ def get_instagram_commands() -> list[CLICommand]:
             help="Publish videos to Instagram",
             subcommands=[
                 ActionCommand(
+                    name="check",
+                    help="Say whether Instagram takes a video as it is",
+                    description="Exit code 0: it complies; 1: it needs work, which TranscodeOperator does; 2: no use.",
+                    func=run_check,
+                    args=[
+                        Arg(("file",), help="a local video", type=Path),
+                        Arg(("--placement",), help="reels or feed (default: %(default)s)", default="reels"),
+                    ],
+                ),
+                ActionCommand(
                     name="sandbox",
                     help="Run a strict local Instagram to try DAGs against",
                     func=run_sandbox,
                     args=[SandboxOptions()],
                 ),
+                GroupCommand(name="ledger", help="See and settle who posted what", subcommands=_ledger_commands()),
             ],
         )
+    ]
+
+
+def _ledger_commands() -> list[ActionCommand]:
+    return [
+        ActionCommand(
+            name="list",
+            help="List the posts of an account, and those whose outcome is open",
+            func=lazy_load_command(f"{_LEDGER}.list_posts"),
+            args=[ARG_CONN_ID],
+        ),
+        ActionCommand(
+            name="show",
+            help="Show everything that is known about a post",
+            func=lazy_load_command(f"{_LEDGER}.show_post"),
+            args=[ARG_POST_KEY, ARG_CONN_ID],
+        ),
+        ActionCommand(
+            name="settle",
+            help="Say how an open outcome ended, after a look at the account",
+            func=lazy_load_command(f"{_LEDGER}.settle_post"),
+            args=[
+                ARG_POST_KEY,
+                ARG_CONN_ID,
+                Arg(("--live",), help="the post is live", action="store_true"),
+                Arg(("--not-live",), help="the post is not live, and will not be", action="store_true"),
+                Arg(("--media-id",), help="with --live: its media id, where it is known"),
+                Arg(("--permalink",), help="with --live: its address, where it is known"),
+            ],
+        ),
+        ActionCommand(
+            name="forget",
+            help="Forget a post, so that its key can be posted anew",
+            func=lazy_load_command(f"{_LEDGER}.forget_post"),
+            args=[ARG_POST_KEY, ARG_CONN_ID, Arg(("--yes",), help="do not ask", action="store_true")],
+        ),
     ]
 
 
@@ -41,6 +94,22 @@ class SandboxOptions(Arg):
         from airflow_provider_instagram.sandbox.options import add_arguments
 
         add_arguments(parser)
+
+
+def run_check(args: argparse.Namespace) -> None:
+    """Print the verdict on a file, and end with its exit code."""
+    from airflow.configuration import conf
+
+    from airflow_provider_instagram.exceptions import InstagramError
+    from airflow_provider_instagram.media.check import check
+    from airflow_provider_instagram.media.spec import spec_for
+
+    try:
+        verdict = check(args.file, spec_for(args.placement), ffprobe=conf.get("instagram", "ffprobe"))
+    except InstagramError as error:
+        raise SystemExit(str(error)) from None
+    print("\n".join(verdict.lines))  # noqa: T201
+    raise SystemExit(verdict.exit_code)
 
 
 def run_sandbox(args: argparse.Namespace) -> None:

@@ -175,31 +175,31 @@ class Ledger:
 
     def post(self, post_key: str) -> Post | None:
         """Read the post that was made for a key, if it is known to be live."""
-        row = self.store.get(_row("done", post_key))
+        row = self.store.get(row_key("done", post_key))
         return Post(**row) if row else None
 
     def record_post(self, post: Post) -> None:
         """Write down that a key's post is live."""
-        self.store.set(_row("done", post.post_key), asdict(post))
+        self.store.set(row_key("done", post.post_key), asdict(post))
         if post.media_id:
-            self.store.set(_row("media", post.media_id), post.post_key)
+            self.store.set(row_key("media", post.media_id), post.post_key)
 
     def knows_media(self, media_id: str) -> bool:
         """Tell whether a post of the account is one that this ledger has a key for."""
-        return self.store.get(_row("media", media_id)) is not None
+        return self.store.get(row_key("media", media_id)) is not None
 
     def claim(self, post_key: str) -> Claim | None:
         """Read who claims a key."""
-        row = self.store.get(_row("claim", post_key))
+        row = self.store.get(row_key("claim", post_key))
         return _claim(row) if row else None
 
     def record_claim(self, post_key: str, claim: Claim) -> None:
         """Claim a key. The last claim counts."""
-        self.store.set(_row("claim", post_key), asdict(claim))
+        self.store.set(row_key("claim", post_key), asdict(claim))
 
     def intent(self, post_key: str, owner: Owner | None = None) -> Intent | None:
         """Read the intent to publish a key: the latest, or an owner's own, which nobody else overwrites."""
-        row = self.store.get(_row("intent", post_key, owner))
+        row = self.store.get(row_key("intent", post_key, owner))
         return Intent(**{**row, "claim": _claim(row["claim"])}) if row else None
 
     def record_intent(self, post_key: str, container_id: str, claim: Claim) -> Intent:
@@ -213,18 +213,18 @@ class Ledger:
         self._write(replace(intent, withdrawn=True))
 
     def _write(self, intent: Intent) -> None:
-        self.store.set(_row("intent", intent.post_key, intent.claim.owner), asdict(intent))
-        self.store.set(_row("intent", intent.post_key), asdict(intent))
+        self.store.set(row_key("intent", intent.post_key, intent.claim.owner), asdict(intent))
+        self.store.set(row_key("intent", intent.post_key), asdict(intent))
 
     def container(self, container_id: str) -> MadeContainer | None:
         """Read what a container was made for."""
-        row = self.store.get(_row("container", container_id))
+        row = self.store.get(row_key("container", container_id))
         return MadeContainer(**row) if row else None
 
     def record_container(self, made: MadeContainer) -> None:
         """Write down which post a new container is for."""
-        self.store.set(_row("container", made.container_id), asdict(made))
-        self.store.set(_row("containers", made.post_key), [*self._container_ids(made.post_key), made.container_id])
+        self.store.set(row_key("container", made.container_id), asdict(made))
+        self.store.set(row_key("containers", made.post_key), [*self._container_ids(made.post_key), made.container_id])
 
     def containers(self, post_key: str) -> list[MadeContainer]:
         """Read all containers that were made for a key, oldest first."""
@@ -232,7 +232,7 @@ class Ledger:
         return [container for container in made if container]
 
     def _container_ids(self, post_key: str) -> list[str]:
-        return self.store.get(_row("containers", post_key)) or []
+        return self.store.get(row_key("containers", post_key)) or []
 
 
 def digest(text: str) -> str:
@@ -244,7 +244,8 @@ def _claim(row: dict[str, Any]) -> Claim:
     return Claim(Owner(**row["owner"]), row["nonce"])
 
 
-def _row(kind: str, key: str, owner: Owner | None = None) -> str:
+def row_key(kind: str, key: str, owner: Owner | None = None) -> str:
+    """Name a row; long keys are hashed, and every row that needs its key holds it inside."""
     if len(key) > LONGEST_KEY:
         key = f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
     whose = f":{hashlib.sha256(str(owner).encode()).hexdigest()[:32]}" if owner else ""

@@ -42,7 +42,6 @@ class Encoding:
     :param frames: How many frames it has.
     :param video_bps: The mean bit rate to aim at, in bits a second.
     :param peak_bps: The highest bit rate, in bits a second.
-    :param buffer_bits: How far it may be exceeded for a moment.
     """
 
     layout: Geometry
@@ -51,7 +50,6 @@ class Encoding:
     frames: int
     video_bps: int
     peak_bps: int
-    buffer_bits: int
 
     @property
     def duration_s(self) -> float:
@@ -78,8 +76,7 @@ def encoding(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Encoding:
     limit_bps = min(spec.max_video_bps, room_bps)
     mean_bps = min(spec.target_video_bps, int(limit_bps * 0.92))
     peak_bps = int(limit_bps * 0.95)
-    buffer_bits = int(min(peak_bps * 2, (limit_bps - peak_bps) * duration_s))
-    return Encoding(geometry(info.video, spec, plan.fit), fps, start_s, frames, mean_bps, peak_bps, buffer_bits)
+    return Encoding(geometry(info.video, spec, plan.fit), fps, start_s, frames, mean_bps, peak_bps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +155,11 @@ def measure(info: VideoInfo, spec: VideoSpec, plan: Plan) -> list[str]:
     """The command that measures how loud the part of the source's sound is that is going to be heard."""
     sound = _sound(_source(info), info, span(info, spec, plan), None)
     return arguments(meter(sound, peaks=True).output("-", f="null"))
+
+
+def colour(name: str) -> list[str]:
+    """The command that fails when there is no colour of a name."""
+    return arguments(ffmpeg.input(f"color=c={name}:s=2x2:d=0.04", f="lavfi").output("-", f="null"))
 
 
 def decode(video: Path) -> list[str]:
@@ -250,7 +252,7 @@ def _x264(numbers: Encoding) -> dict[str, Any]:
         "profile:v": "high",
         "b:v": numbers.video_bps,
         "maxrate": numbers.peak_bps,
-        "bufsize": numbers.buffer_bits,
+        "bufsize": numbers.peak_bps,  # a second of it: less starves short clips, and the mean still holds for noise
         "g": round(numbers.fps * 2),
         "flags:v": "+cgop",
         "pix_fmt": "yuv420p",

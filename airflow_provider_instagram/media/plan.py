@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.geometry import geometry, is_close
 from airflow_provider_instagram.media.probe import Audio
+from airflow_provider_instagram.media.spec import Fit, Trim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_instagram.media.atoms import Mp4Layout
     from airflow_provider_instagram.media.probe import Video, VideoInfo
-    from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
+    from airflow_provider_instagram.media.spec import VideoSpec
 
 Tier = Literal["pass", "remux", "audio", "full"]
 TIERS: Final[tuple[Tier, ...]] = ("pass", "remux", "audio", "full")
+#: What a colour looks like; whether there is one of that name is for ffmpeg to say.
+COLOUR: Final = "#[0-9A-Fa-f]{6}|[A-Za-z]{3,30}"
 #: Containers that keep no time of display for a picture, so that its pictures cannot be copied in their right order.
 NO_DISPLAY_TIMES: Final = ("avi", "mpeg")
 
@@ -89,8 +93,10 @@ def plan(
     :param background: The colour of the bars.
     :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut its end off.
     :return: The plan.
-    :raises ValidationError: When no encoding can make it comply: it is too short, or too long and must not be cut.
+    :raises ValidationError: When no encoding can make it comply: it is too short, or too long and must not be cut; or
+        when an option is not one.
     """
+    _check_options(fit, background, trim)
     duration_s = _allowed_duration_s(info, spec, trim)
     reasons = (
         *_length(info, spec),
@@ -102,6 +108,17 @@ def plan(
     )
     tier = TIERS[max((TIERS.index(reason.needs) for reason in reasons), default=0)]
     return Plan(tier, reasons, tuple(_warnings(info, spec, tier, fit)), fit, background, duration_s)
+
+
+def _check_options(fit: str, background: str, trim: str) -> None:
+    """Options come from people and templates, not only from typed code."""
+    for name, value, known in (("fit", fit, get_args(Fit)), ("trim", trim, get_args(Trim))):
+        if value not in known:
+            raise ValidationError(f"{name}={value!r} is not known.", hint=f"Use one of: {', '.join(known)}.")
+    if not re.fullmatch(COLOUR, background):
+        raise ValidationError(
+            f"background={background!r} is not a colour.", hint="Use a name such as white, or #rrggbb."
+        )
 
 
 def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
 
+COLOUR_LIMITS: Final = Limits(wall_s=10, cpu_s=10)
 #: Seconds that ffmpeg may take: for any video, and for each second of it.
 LEAST_S: Final = 120.0
 PER_SECOND_S: Final = 120.0
@@ -126,6 +127,8 @@ class _Job:
         :param made: The file to write.
         :return: The plan that was carried out, and what was made.
         """
+        if todo.tier == "full":
+            self._check_colour(todo.background)
         try:
             return self._attempt(todo, made)
         except TranscodeError as error:
@@ -134,6 +137,13 @@ class _Job:
                 raise
             reason = Reason(todo.tier, f"tried, and {error.message[0].lower()}{error.message[1:]}", "full")
             return self._attempt(replace(todo, tier="full", reasons=(*todo.reasons, reason)), made)
+
+    def _check_colour(self, name: str) -> None:
+        finished = run([self.ffmpeg, *command.colour(name)], COLOUR_LIMITS, cancel=self.cancel)
+        if not finished.ok:
+            raise ValidationError(
+                f"background={name!r} is not a colour that ffmpeg knows.", hint="Use a name such as white, or #rrggbb."
+            )
 
     def _attempt(self, todo: Plan, made: Path) -> tuple[Plan, VideoInfo]:
         measured = self._measure(todo) if todo.tier != "remux" and self.info.audio else None

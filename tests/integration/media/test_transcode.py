@@ -147,6 +147,11 @@ def test_a_picture_of_another_shape_is_fitted_as_asked(
     assert list(_pixel(output, video["width"] // 2, video["height"] // 2)) == pytest.approx(centre, abs=12)
 
 
+def test_a_colour_that_does_not_exist_is_refused(clip: Make, run: Callable[..., tuple[Report, Path]]) -> None:
+    with pytest.raises(ValidationError, match="background='blurple' is not a colour that ffmpeg knows"):
+        run(clip("landscape.mov"), background="blurple")
+
+
 def test_too_short_is_refused(clip: Make, run: Callable[..., tuple[Report, Path]]) -> None:
     with pytest.raises(ValidationError, match=r"lasts 2\.\d+ s; reels takes 3 s or more.*longer video"):
         run(clip("short.mp4", seconds=2.0))

@@ -65,10 +65,13 @@ def test_secrets_come_from_the_environment_and_stay_off_the_command_line() -> No
 
 
 def test_an_answer_leaves_at_once() -> None:
-    """Not 40 ms later, as it does where Nagle's algorithm waits for an acknowledgement: the fastest of ten tells."""
+    """Not 40 ms later, as where Nagle's algorithm waits for an acknowledgement that is late on a warm connection.
+
+    The fastest of twenty tells: a busy machine does not delay them all.
+    """
     with sandbox_process() as sandbox, httpx.Client(base_url=sandbox.url, trust_env=False) as http:
-        took = [http.get("/_sandbox/clock").elapsed.total_seconds() for _ in range(10)]
-    assert min(took) < 0.03
+        took = [http.get("/_sandbox/clock").elapsed.total_seconds() for _ in range(60)]
+    assert min(took[40:]) < 0.03
 
 
 def test_two_sandboxes_stand_side_by_side() -> None:

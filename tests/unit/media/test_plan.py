@@ -137,6 +137,12 @@ def test_a_rounding_of_the_container_is_not_too_long(make_info: MakeInfo) -> Non
     assert (todo.tier, todo.duration_s) == ("full", 90.0)
 
 
+@pytest.mark.parametrize("option", [{"fit": "stretch"}, {"trim": "start"}, {"background": "a:b"}, {"background": ""}])
+def test_an_option_that_is_not_one_is_refused(option: dict[str, Any], make_info: MakeInfo) -> None:
+    with pytest.raises(ValidationError, match=rf"{next(iter(option))}='.*' is not.*Use"):
+        plan(make_info(), REELS, **option)
+
+
 def test_the_best_practices_are_warnings(make_info: MakeInfo) -> None:
     warnings = plan(make_info(seconds=75, audio=None), REELS).warnings
     assert any("75 s" in warning for warning in warnings)

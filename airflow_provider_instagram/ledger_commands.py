@@ -1,0 +1,165 @@
+"""``airflow instagram ledger …``: an account's ledger, read and corrected by a person.
+
+It goes to Airflow's database, as Airflow's own commands do.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow.cli.simple_table import AirflowConsole
+from airflow.models.asset import AssetModel
+from airflow.models.asset_state_store import AssetStateStoreModel
+from airflow.state import AssetScope, get_state_backend
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+from airflow_provider_instagram.ledger import Ledger, Post, ledger_asset, row_key
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from sqlalchemy.orm import Session
+
+
+@dataclass
+class DatabaseStore:
+    """The rows of a ledger in Airflow's database."""
+
+    session: Session
+    asset_id: int
+
+    def get(self, key: str) -> Any:
+        """Read a row, or None."""
+        value = get_state_backend().get(self._scope, key, session=self.session)
+        return None if value is None else json.loads(value)
+
+    def set(self, key: str, value: Any) -> None:
+        """Write a row."""
+        get_state_backend().set(self._scope, key, json.dumps(value), session=self.session)
+
+    def delete(self, key: str) -> None:
+        """Delete a row, if it is there."""
+        get_state_backend().delete(self._scope, key, session=self.session)
+
+    def rows(self) -> dict[str, Any]:
+        """Read all rows."""
+        stored = self.session.execute(
+            select(AssetStateStoreModel.key, AssetStateStoreModel.value)
+            .where(AssetStateStoreModel.asset_id == self.asset_id)
+            .order_by(AssetStateStoreModel.key)
+        )
+        return {key: json.loads(value) for key, value in stored}
+
+    @property
+    def _scope(self) -> AssetScope:
+        return AssetScope(asset_id=self.asset_id)
+
+
+@contextmanager
+def opened(conn_id: str) -> Iterator[DatabaseStore]:
+    """Open the ledger of an account; what was written is kept when the block ends well."""
+    with create_session() as session:
+        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(conn_id).uri))
+        if asset_id is None:
+            raise SystemExit(f"Connection {conn_id!r} has no ledger: no task of it has been seen by Airflow yet.")
+        yield DatabaseStore(session, asset_id)
+
+
+def list_posts(args: argparse.Namespace) -> None:
+    """List what was posted, and what is open."""
+    with opened(args.conn_id) as store:
+        rows = store.rows()
+    table = [
+        {
+            "post_key": row["post_key"],
+            "state": "live",
+            "at": row["published_at"],
+            "container": row["container_id"],
+            "post": row["permalink"] or row["media_id"] or "live, but not known which",
+        }
+        for key, row in rows.items()
+        if key.startswith("done:")
+    ]
+    table += [
+        {
+            "post_key": row["post_key"],
+            "state": "open",
+            "at": row["at"],
+            "container": row["container_id"],
+            "post": f"asked for by {_owner(row)}",
+        }
+        for row in _open_intents(rows)
+    ]
+    AirflowConsole().print_as(data=sorted(table, key=lambda row: row["at"]), output="table")
+
+
+def show_post(args: argparse.Namespace) -> None:
+    """Print all rows of a post."""
+    with opened(args.conn_id) as store:
+        rows = _rows_of(store, args.post_key)
+    AirflowConsole().print_as_json(rows)
+
+
+def settle_post(args: argparse.Namespace) -> None:
+    """Write down how an open outcome ended."""
+    if args.live == args.not_live:
+        raise SystemExit("Say one of --live and --not-live, after a look at the account.")
+    with opened(args.conn_id) as store:
+        ledger = Ledger(store)
+        intents = [row for row in _open_intents(store.rows()) if row["post_key"] == args.post_key]
+        if not intents:
+            raise SystemExit(f"Nothing is open for {args.post_key!r}.")
+        if args.live:
+            container_id = intents[-1]["container_id"]
+            ledger.record_post(Post(args.post_key, container_id, ledger.now(), args.media_id, args.permalink))
+        else:
+            for key, row in _rows_of(store, args.post_key).items():
+                if key.startswith("intent:"):
+                    store.set(key, {**row, "withdrawn": True})
+    said = "live: a new try returns it" if args.live else "not live: a new try publishes it"
+    print(f"{args.post_key} is {said}.")  # noqa: T201
+
+
+def forget_post(args: argparse.Namespace) -> None:
+    """Delete all rows of a post."""
+    with opened(args.conn_id) as store:
+        keys = list(_rows_of(store, args.post_key))
+        if not keys:
+            raise SystemExit(f"Nothing is known about {args.post_key!r}.")
+        if not args.yes:
+            answer = input(f"Forget {args.post_key}? If it is live, the next run posts it a second time. [y/N] ")
+            if answer.strip().lower() != "y":
+                raise SystemExit("Nothing was changed.")
+        for key in keys:
+            store.delete(key)
+    print(f"{args.post_key} is forgotten ({len(keys)} rows).")  # noqa: T201
+
+
+def _rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
+    rows = store.rows()
+    claim, containers = row_key("claim", post_key), row_key("containers", post_key)
+    made = {row_key("container", container_id) for container_id in rows.get(containers, ())}
+    return {
+        key: row
+        for key, row in rows.items()
+        if (isinstance(row, dict) and row.get("post_key") == post_key)
+        or key in (claim, containers, *made)
+        or (key.startswith("media:") and row == post_key)
+    }
+
+
+def _open_intents(rows: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the intents whose outcome is open, one for each post and container, oldest first."""
+    live = {row["post_key"] for key, row in rows.items() if key.startswith("done:")}
+    intents = [row for key, row in rows.items() if key.startswith("intent:") and not row["withdrawn"]]
+    found = sorted((row for row in intents if row["post_key"] not in live), key=lambda row: row["at"])
+    return list({(row["post_key"], row["container_id"]): row for row in found}.values())
+
+
+def _owner(row: dict[str, Any]) -> str:
+    return "/".join(str(part) for part in row["claim"]["owner"].values())

@@ -1,0 +1,102 @@
+"""``airflow instagram …`` as a shell gives it, on the ledger of real runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+
+@pytest.fixture
+def shell(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run a command of ours in this process; gives what it prints, or its exit as the error it is."""
+    from airflow.cli.cli_parser import get_parser
+
+    def run(*words: str) -> str:
+        args = get_parser().parse_args(["instagram", *words])
+        args.func(args)
+        return capsys.readouterr().out
+
+    return run
+
+
+def publishing_dag(video: Path, post_key: str) -> DAG:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+
+    with DAG("on_the_ledger", schedule=None) as dag:
+        create = CreateContainerOperator(
+            task_id="create", video=str(video), caption=post_key, post_key=post_key, wait_for_completion=True, retries=0
+        )
+        PublishOperator(task_id="publish", container_id=create.output, retries=0)
+    return dag
+
+
+@pytest.mark.parametrize("post_key", ["monday", "k" * 700], ids=["short key", "long key"])
+def test_a_post_is_listed_shown_and_forgotten(
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any, post_key: str
+) -> None:
+    dag = publishing_dag(portrait_video, post_key)
+    assert run_dag(dag).state == "success"
+    (post,) = instagram_sandbox.posts
+    assert post.container_id is not None
+
+    assert "live" in shell("ledger", "list")
+    assert post.media_id in shell("ledger", "show", post_key)
+
+    assert "is forgotten" in shell("ledger", "forget", post_key, "--yes")
+    assert post.media_id not in shell("ledger", "show", post_key)
+    assert run_dag(dag).state == "success"
+    assert len(instagram_sandbox.posts) == 2
+
+
+@pytest.mark.parametrize("answer", ["--live", "--not-live"])
+def test_an_open_outcome_is_settled_by_a_person(
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any, answer: str
+) -> None:
+    """The token died before the lost answer could be settled. Whatever the person says, there is one post."""
+    post_key = f"open {answer}"
+    dag = publishing_dag(portrait_video, post_key)
+    instagram_sandbox.fail("publish", drop="after")
+    instagram_sandbox.fail("media_list", 190)
+    assert run_dag(dag).states()["publish"] == "failed"
+    assert "open" in shell("ledger", "list")
+
+    assert post_key in shell("ledger", "settle", post_key, answer)
+    result = run_dag(dag)
+    assert result.state == "success"
+    assert result.xcom("publish")["already_published"] is True
+    assert len(instagram_sandbox.posts) == 1
+
+
+def test_what_is_not_open_is_not_settled(
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any
+) -> None:
+    assert run_dag(publishing_dag(portrait_video, "closed")).state == "success"
+    with pytest.raises(SystemExit, match="Nothing is open for 'closed'"):
+        shell("ledger", "settle", "closed", "--live")
+    with pytest.raises(SystemExit, match="one of --live and --not-live"):
+        shell("ledger", "settle", "closed")
+
+
+def test_an_account_without_a_ledger_is_said_to_have_none(shell: Any) -> None:
+    with pytest.raises(SystemExit, match="'nobody' has no ledger"):
+        shell("ledger", "list", "--conn-id", "nobody")
+
+
+def test_a_file_is_checked(shell: Any, portrait_video: Path, landscape_mov: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    codes = {}
+    for file in (portrait_video, landscape_mov, tmp_path / "text.mp4"):
+        with pytest.raises(SystemExit) as ended:
+            shell("check", str(file))
+        codes[file.name] = ended.value.code
+    assert codes == {"reel.mp4": 0, "camera.mov": 1, "text.mp4": 2}

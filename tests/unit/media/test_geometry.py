@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from airflow_provider_instagram.media.geometry import Size, covering, frame_rate, geometry
+from airflow_provider_instagram.media.probe import VideoInfo
+from airflow_provider_instagram.media.spec import FEED, REELS, Fit, VideoSpec
+
+MakeInfo = Callable[..., VideoInfo]
+
+
+@pytest.mark.parametrize(
+    ("stored", "spec", "fit", "frame", "picture"),
+    [
+        ((1920, 1080), REELS, "pad", (1080, 1920), (1080, 608)),
+        ((1920, 1080), REELS, "crop", (612, 1088), (1934, 1088)),
+        ((3840, 2160), REELS, "pad", (1080, 1920), (1080, 608)),
+        ((720, 1280), REELS, "pad", (720, 1280), (720, 1280)),
+        ((360, 640), REELS, "pad", (540, 960), (540, 960)),
+        ((1082, 1920), REELS, "pad", (1080, 1920), (1080, 1920)),
+        ((1080, 1080), FEED, "pad", (1080, 1080), (1080, 1080)),
+        ((1920, 800), FEED, "pad", (1920, 1080), (1920, 800)),
+        ((1080, 1920), FEED, "pad", (1080, 1350), (760, 1350)),
+    ],
+)
+def test_the_frame_that_loses_least_holds_the_picture(
+    stored: tuple[int, int],
+    spec: VideoSpec,
+    fit: Fit,
+    frame: tuple[int, int],
+    picture: tuple[int, int],
+    make_info: MakeInfo,
+) -> None:
+    layout = geometry(make_info(video={"columns": stored[0], "rows": stored[1]}).video, spec, fit)
+    assert (layout.frame.columns, layout.frame.rows) == frame
+
+    assert (layout.picture.columns, layout.picture.rows) == picture
+
+
+@pytest.mark.parametrize("columns", [101, 540, 1079, 1920, 3840])
+@pytest.mark.parametrize("rows", [101, 480, 1080, 3001])
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+def test_every_size_is_even_fits_and_keeps_its_shape(columns: int, rows: int, fit: Fit, make_info: MakeInfo) -> None:
+    for spec in (REELS, FEED):
+        layout = geometry(make_info(video={"columns": columns, "rows": rows}).video, spec, fit)
+        frame, picture = layout.frame, layout.picture
+        assert all(n % 2 == 0 for n in (frame.columns, frame.rows, picture.columns, picture.rows))
+        assert any(Fraction(frame.columns, frame.rows) == Fraction(*wanted) for wanted in spec.frames)
+        assert 540 <= frame.columns <= 1920
+        inside = picture.columns <= frame.columns and picture.rows <= frame.rows
+        outside = picture.columns >= frame.columns and picture.rows >= frame.rows
+        assert inside if fit == "pad" else outside
+
+
+@pytest.mark.parametrize(
+    ("change", "turned"),
+    [
+        ({"columns": 1920, "rows": 1080, "rotation": 90}, Fraction(9, 16)),
+        ({"columns": 1920, "rows": 1080, "rotation": 180}, Fraction(16, 9)),
+        ({"columns": 720, "rows": 576, "pixel_shape": Fraction(64, 45)}, Fraction(16, 9)),
+        ({"columns": 720, "rows": 576, "pixel_shape": Fraction(64, 45), "rotation": 270}, Fraction(9, 16)),
+    ],
+)
+def test_the_shape_is_that_which_a_player_shows(change: dict[str, Any], turned: Fraction, make_info: MakeInfo) -> None:
+    assert make_info(video=change).video.shape == turned
+
+
+def test_a_cover_leaves_nothing_free(make_info: MakeInfo) -> None:
+    for columns, rows in ((1920, 1080), (100, 999), (333, 334)):
+        cover = covering(make_info(video={"columns": columns, "rows": rows}).video, Size(270, 480))
+        assert cover.columns >= 270
+        assert cover.rows >= 480
+
+
+@pytest.mark.parametrize(
+    ("claimed", "measured", "steps", "becomes"),
+    [
+        (Fraction(30), 30.0, None, Fraction(30)),
+        (Fraction(30000, 1001), 29.97, None, Fraction(30000, 1001)),
+        (Fraction(50), 25.0, None, Fraction(25)),
+        (Fraction(90000), 25.0, None, Fraction(25)),
+        (Fraction(240), 240.0, None, Fraction(60)),
+        (Fraction(144), 144.0, None, Fraction(48)),
+        (Fraction(20), 20.0, None, Fraction(40)),
+        (Fraction(5), 5.0, None, Fraction(30)),
+        (Fraction(30), 22.0, (0.033, 0.066), Fraction(30)),
+        (Fraction(30), 29.7, (0.033, 0.066), Fraction(30)),
+        (Fraction(60), 45.0, (0.016, 0.033), Fraction(60)),
+    ],
+)
+def test_the_rate_is_the_sources_own_or_keeps_its_rhythm(
+    claimed: Fraction,
+    measured: float,
+    steps: tuple[float, float] | None,
+    becomes: Fraction,
+    make_info: MakeInfo,
+) -> None:
+    """What a file claims counts when its packets bear it out; fields are not frames; phones vary."""
+    shortest_s, longest_s = steps or (1 / measured, 1 / measured)
+    pictures = {"count": round(10 * measured), "shortest_s": shortest_s, "longest_s": longest_s}
+    assert frame_rate(make_info(pictures=pictures, video={"nominal_fps": claimed}).video, REELS) == becomes
