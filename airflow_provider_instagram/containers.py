@@ -6,8 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.exceptions import InstagramError, NotReadyError, ValidationError
@@ -18,6 +17,7 @@ from airflow_provider_instagram.ledger import Ledger, MadeContainer, digest
 
 if TYPE_CHECKING:
     from datetime import timedelta
+    from pathlib import Path
 
     from airflow_provider_instagram.container_options import ContainerOptions
     from airflow_provider_instagram.graph.client import GraphClient
@@ -28,6 +28,31 @@ log = logging.getLogger(__name__)
 MOST_CONTAINERS = 3
 SAY_PROGRESS_EVERY_S = 5.0
 BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video on its way to Instagram: as bytes, or as a link.
+
+    :param name: Where it is, as a person knows it.
+    :param path: The local file whose bytes are sent.
+    :param link: What Instagram fetches instead. May be a presigned link: never shown.
+    """
+
+    name: str
+    path: Path | None = None
+    link: str | None = field(default=None, repr=False)
+
+    def fingerprint(self, options: ContainerOptions) -> str:
+        """Tell what a container is made of: the video's bytes, or its name where it is fetched, and the options."""
+        made_of = hashlib.sha256(json.dumps(asdict(options), sort_keys=True).encode())
+        if self.path is None:
+            made_of.update(self.name.encode())
+            return made_of.hexdigest()
+        with self.path.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                made_of.update(block)
+        return made_of.hexdigest()
 
 
 @dataclass
@@ -43,11 +68,11 @@ class ContainerMaker:
     ledger: Ledger
     ig_user_id: str
 
-    def container_for(self, post_key: str, video: str | Path, options: ContainerOptions) -> str:
+    def container_for(self, post_key: str, video: Video, options: ContainerOptions) -> str:
         """Give the container of a post, with its video on the way or there.
 
         :param post_key: What the post is known by; the ledger holds no finished post for it.
-        :param video: A link that Instagram fetches, or a local file to upload.
+        :param video: The video.
         :param options: Everything but the video.
         :return: The container's id.
         :raises InstagramError: When Instagram refused, or no further container is worth making.
@@ -56,13 +81,13 @@ class ContainerMaker:
         if intent is not None and not intent.withdrawn:
             log.info("Container %s may be published already: keeping it", intent.container_id)
             return intent.container_id
-        content = _content(video, options)
+        content = video.fingerprint(options)
         made = [one for one in self.ledger.containers(post_key) if one.content == content]
         if made and self._continued(made, video):
             return made[-1].container_id
         return self._new(post_key, video, options, content)
 
-    def _continued(self, made: list[MadeContainer], video: str | Path) -> bool:
+    def _continued(self, made: list[MadeContainer], video: Video) -> bool:
         """Go on with the latest container; False when a new one is worth making in its place."""
         container_id = made[-1].container_id
         status = self.client.send(calls.container_status(container_id))
@@ -76,36 +101,36 @@ class ContainerMaker:
         log.warning("%s A new container takes its place.", failure.message)
         return False
 
-    def _finish_upload(self, made: MadeContainer, status: ContainerStatus, video: str | Path) -> None:
+    def _finish_upload(self, made: MadeContainer, status: ContainerStatus, video: Video) -> None:
         there = status.bytes_transferred or 0
-        if made.upload_uri is None or not isinstance(video, Path):
+        if made.upload_uri is None or video.path is None:
             return
         waits_for_bytes = status.state is ContainerState.IN_PROGRESS and status.uploading.status != "complete"
-        if waits_for_bytes and there < video.stat().st_size:
-            self._upload(made.container_id, made.upload_uri, video, offset=there)
+        if waits_for_bytes and there < video.path.stat().st_size:
+            self._upload(made.container_id, made.upload_uri, video.path, offset=there)
 
-    def _new(self, post_key: str, video: str | Path, options: ContainerOptions, content: str) -> str:
+    def _new(self, post_key: str, video: Video, options: ContainerOptions, content: str) -> str:
         container = self._create(video, options)
         made = MadeContainer(
             container.id, post_key, self.ledger.now(), content, digest(options.caption), container.upload_uri
         )
         self.ledger.record_container(made)
         log.info("Created container %s", container.id)
-        if isinstance(video, Path):
+        if video.path is not None:
             if container.upload_uri is None:
                 raise ValidationError(
                     f"Instagram gave no address to upload {video.name} to.",
                     hint='Hand it a link instead: upload="url", with the video at a public https address.',
                 )
-            self._upload(container.id, container.upload_uri, video, offset=0)
+            self._upload(container.id, container.upload_uri, video.path, offset=0)
         return container.id
 
-    def _create(self, video: str | Path, options: ContainerOptions) -> Container:
+    def _create(self, video: Video, options: ContainerOptions) -> Container:
         return self.client.send(
             calls.create_container(
                 self.ig_user_id,
-                video_url=None if isinstance(video, Path) else video,
-                upload_type="resumable" if isinstance(video, Path) else None,
+                video_url=video.link,
+                upload_type="resumable" if video.path is not None else None,
                 caption=options.caption or None,
                 thumb_offset=options.video_cover_timestamp_ms,
                 cover_url=options.cover_url,
@@ -190,15 +215,3 @@ class _UploadProgress:
         self._said_s = now_s
         per_s = max(1.0, (sent - self._offset) / (now_s - self._started_s))
         log.info("%.0f %%, %.1f MB/s, %.0f s left", 100 * sent / total, per_s / 1e6, (total - sent) / per_s)
-
-
-def _content(video: str | Path, options: ContainerOptions) -> str:
-    """Fingerprint what a container is made of: its video's bytes, or its link, and its options."""
-    fingerprint = hashlib.sha256(json.dumps(asdict(options), sort_keys=True).encode())
-    if isinstance(video, Path):
-        with video.open("rb") as file:
-            while block := file.read(BLOCK_BYTES):
-                fingerprint.update(block)
-    else:
-        fingerprint.update(video.encode())
-    return fingerprint.hexdigest()

@@ -16,6 +16,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import timedelta
 
     from airflow.sdk import ObjectStoragePath
 
@@ -115,8 +116,25 @@ def put(made: Path, location: str) -> None:
     :param made: The finished file.
     :param location: Any URI that ObjectStoragePath opens.
     """
-    with made.open("rb") as local, _object(location).open("wb") as remote:
-        shutil.copyfileobj(local, remote, BLOCK_BYTES)
+    path = _object(location)
+    path.fs.put_file(str(made), path.path)  # unlike a plain copy, it tells the storage that this is a video
+
+
+def presigned(location: str, life: timedelta) -> str:
+    """Make a link to an object that works for a while, for Instagram to fetch it. It is a secret: it is never logged.
+
+    :param location: Any URI that ObjectStoragePath opens.
+    :param life: How long the link works.
+    :raises ValidationError: When this kind of storage makes no links.
+    """
+    path = _object(location)
+    try:
+        return str(path.fs.sign(path.path, expiration=int(life.total_seconds())))
+    except NotImplementedError as error:
+        raise ValidationError(
+            f"{location} is in a storage that makes no links for others.",
+            hint='Send the bytes instead: upload="file".',
+        ) from error
 
 
 def exists(location: str) -> bool:

@@ -38,8 +38,9 @@ ffmpeg -v error -y -i {source}
 
 COMPARE = """
 ffmpeg -nostats -i {made} -i {source}
-    -lavfi "[0:v]fps=30,settb=1/30,setpts=N[made];
-        [1:v]scale=1080:608:flags=bicubic,pad=1080:1920:-1:-1,setsar=1,format=yuv420p,fps=30,settb=1/30,setpts=N[wanted];
+    -lavfi "[0:v]setparams=range=tv:colorspace=bt709,settb=1/30,setpts=N,fps=30[made];
+        [1:v]scale=1080:608:flags=bicubic,pad=1080:1920:-1:-1,setsar=1,format=yuv420p,
+        setparams=range=tv:colorspace=bt709,settb=1/30,setpts=N,fps=30[wanted];
         [made][wanted]xpsnr"
     -f null -
 """

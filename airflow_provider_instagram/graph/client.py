@@ -21,7 +21,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
+from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.graph import origin
 from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
@@ -99,6 +99,13 @@ class _Core:
         if call.method == "GET":
             return http.build_request("GET", url, params=params, headers=headers)
         return http.build_request("POST", url, data=params, headers=headers)
+
+    def _accepts(self, token: str | None) -> bool:
+        """Use another token from now on, if it is another."""
+        if token is None or token == self._access_token:
+            return False
+        self._access_token = token
+        return True
 
     def _token(self, action: str) -> str:
         if self._access_token is None:
@@ -183,6 +190,8 @@ class GraphClient(_Core):
     :param api_version: Version of the Graph API, as in ``v26.0``.
     :param app_secret: The Meta app's secret, with which calls of Facebook Login are signed.
     :param sleep: Waits for a number of seconds.
+    :param renewed: Asked once when the token is refused: gives another one, or None when there is none. The refused
+        call is then sent again, since Instagram looks at the token before anything else.
     :raises ValidationError: The token is none, or must not be sent to the base URL.
     """
 
@@ -194,9 +203,11 @@ class GraphClient(_Core):
         api_version: str = API_VERSION,
         app_secret: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        renewed: Callable[[], str | None] | None = None,
     ) -> None:
         super().__init__(access_token, base_url=base_url, api_version=api_version, app_secret=app_secret)
         self.sleep = sleep
+        self._renewed = renewed
         self._http = httpx.Client(**self._options())
 
     def send(self, call: Call[T]) -> T:
@@ -206,7 +217,14 @@ class GraphClient(_Core):
         :return: What the call promises.
         :raises InstagramError: Instagram refused, or the network failed; ``outcome_unknown`` when it may have happened.
         """
-        answer: T = Retrying(sleep=self.sleep, **_policy(call))(self._send_once, call)
+        retrying = Retrying(sleep=self.sleep, **_policy(call))
+        try:
+            answer: T = retrying(self._send_once, call)
+        except AuthenticationError:
+            ask, self._renewed = self._renewed, None
+            if ask is None or not call.bearer or not self._accepts(ask()):
+                raise
+            answer = retrying(self._send_once, call)
         return answer
 
     def send_bytes(
@@ -268,14 +286,23 @@ class AsyncGraphClient(_Core):
         api_version: str = API_VERSION,
         app_secret: str | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        renewed: Callable[[], Awaitable[str | None]] | None = None,
     ) -> None:
         super().__init__(access_token, base_url=base_url, api_version=api_version, app_secret=app_secret)
         self.sleep = sleep
+        self._renewed = renewed
         self._http = httpx.AsyncClient(**self._options())
 
     async def send(self, call: Call[T]) -> T:
         """Send a call and read its answer, as :meth:`GraphClient.send` does."""
-        answer: T = await AsyncRetrying(sleep=self.sleep, **_policy(call))(self._send_once, call)
+        retrying = AsyncRetrying(sleep=self.sleep, **_policy(call))
+        try:
+            answer: T = await retrying(self._send_once, call)
+        except AuthenticationError:
+            ask, self._renewed = self._renewed, None
+            if ask is None or not call.bearer or not self._accepts(await ask()):
+                raise
+            answer = await retrying(self._send_once, call)
         return answer
 
     async def _send_once(self, call: Call[T]) -> T:

@@ -137,7 +137,8 @@ class InstagramHook(BaseHook):
         """Open a client for use in a task. Close it, or use it in a ``with`` statement."""
         from airflow_provider_instagram.graph.client import GraphClient
 
-        return GraphClient(self.access_token(), base_url=self.settings.base_url, api_version=self.settings.api_version)
+        token = self.access_token()
+        return GraphClient(token, **self._address(), renewed=lambda: self._renewed(token))
 
     async def get_async_conn(self) -> AsyncGraphClient:
         """Open a client for use in a trigger. Close it, or use it in an ``async with`` statement."""
@@ -146,7 +147,21 @@ class InstagramHook(BaseHook):
         from airflow_provider_instagram.graph.client import AsyncGraphClient
 
         token = await sync_to_async(self.access_token)()
-        return AsyncGraphClient(token, base_url=self.settings.base_url, api_version=self.settings.api_version)
+        return AsyncGraphClient(token, **self._address(), renewed=lambda: sync_to_async(self._renewed)(token))
+
+    def _address(self) -> dict[str, Any]:
+        settings = self.settings
+        return {
+            "base_url": settings.base_url,
+            "api_version": settings.api_version,
+            "app_secret": settings.app_secret,
+        }
+
+    def _renewed(self, refused: str) -> str | None:
+        """Give the token that took the place of a refused one: pasted into the connection, or refreshed, meanwhile."""
+        self._settings = None
+        token = self.access_token()
+        return None if token == refused else token
 
     def ig_user_id(self, client: GraphClient) -> str:
         """Give the account's Instagram user id: the connection's login, or what the token's account says.
@@ -170,7 +185,7 @@ class InstagramHook(BaseHook):
 
         settings = self.settings
         # Airflow tests a connection under a random id, where no refreshed token is found: the field itself is tested.
-        with GraphClient(settings.access_token, base_url=settings.base_url, api_version=settings.api_version) as client:
+        with GraphClient(settings.access_token, **self._address()) as client:
             account = client.send(calls.account())
             if settings.ig_user_id and settings.ig_user_id != account.user_id:
                 raise ValidationError(
@@ -181,7 +196,8 @@ class InstagramHook(BaseHook):
             limit = client.send(calls.publishing_limit(account.user_id))
         return (
             f"@{account.username} ({account.account_type or 'account type unknown'}, user id {account.user_id}); "
-            f"{limit.quota_usage} of {limit.quota_total} posts used in the last {limit.quota_duration} s; "
+            f"{limit.quota_usage} of {limit.quota_total} posts used in the last "
+            f"{limit.quota_duration.total_seconds() / 3600:.0f} h; "
             "the token's remaining life is not known here (Instagram does not tell it)"
         )
 

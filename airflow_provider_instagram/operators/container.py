@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram import arguments, storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.container_options import ContainerOptions
-from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger import Ledger, Owner, ledger_alias, ledger_asset
+from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
+from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, Owner, ledger_alias, ledger_asset
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
 if TYPE_CHECKING:
@@ -21,10 +20,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, RetryPolicy, XComArg
 
+    from airflow_provider_instagram.containers import Video
+
 UPLOADS = ("auto", "file", "url")
-# Source: Meta, IG Container reference: a container that is not published within 24 hours expires.
-CONTAINER_LIFE = timedelta(hours=24)
-EXPIRY_MARGIN = timedelta(minutes=30)
 PROCESSING_TIMEOUT = timedelta(minutes=30)
 POLL_INTERVAL = timedelta(seconds=5)
 
@@ -135,17 +133,17 @@ class CreateContainerOperator(AccountTask):
         """Create the container unless the ledger has it, bring the video to it, and wait if asked to."""
         options = ContainerOptions.read(**{name: getattr(self, name) for name in OPTIONS})
         video = arguments.required_text("video", self.video)
-        by_link = self._by_link(video)
+        mode = self._upload_mode()
         self._refuse_to_outlive(arguments.moment("publish_at", self.publish_at))
         post_key = arguments.text("post_key", self.post_key) or str(Owner.of(context))
         ledger = Ledger.of(context, self.instagram_conn_id)
         if (post := ledger.post(post_key)) is not None:
             self.log.info("%s is published already, from container %s", post_key, post.container_id)
             return post.container_id
-        with ExitStack() as opened:
-            source: str | Path = video if by_link else opened.enter_context(storage.as_local_file(video))
-            self._refuse_cover_outside(source, options)
-            container_id = self._container(ledger, post_key, source, options)
+        if mode == "url" or (mode == "auto" and storage.is_web(video)):
+            container_id = self._container_from_link(ledger, post_key, video, options)
+        else:
+            container_id = self._container_from_file(ledger, post_key, video, options, mode)
         if arguments.boolean("wait_for_completion", self.wait_for_completion):
             self._wait(container_id)
         return self._held(context, container_id)
@@ -162,28 +160,50 @@ class CreateContainerOperator(AccountTask):
         context["outlet_events"][ledger_alias(conn_id)].add(ledger_asset(conn_id), extra={"container_id": container_id})
         return container_id
 
-    def _container(self, ledger: Ledger, post_key: str, source: str | Path, options: ContainerOptions) -> str:
+    def _upload_mode(self) -> str:
+        mode = (arguments.text("upload", self.upload) or "auto").lower()
+        if mode not in UPLOADS:
+            raise ValidationError(f"upload is {mode!r}: use one of {', '.join(UPLOADS)}.")
+        return mode
+
+    def _container_from_link(self, ledger: Ledger, post_key: str, video: str, options: ContainerOptions) -> str:
+        """Let Instagram fetch the video: from its own address, or from its object storage by a presigned link."""
+        from airflow_provider_instagram.containers import Video
+
+        link = video
+        if not storage.is_web(video) and not storage.is_local(video):
+            link = storage.presigned(video, CONTAINER_LIFE)
+        if not storage.is_public(link):
+            raise ValidationError(
+                f"Instagram cannot fetch {video}: a link must be https, in plain ASCII, and public.",
+                hint='Percent-encode other characters, or send the bytes: upload="file".',
+            )
+        return self._container(ledger, post_key, Video(video, link=link), options)
+
+    def _container_from_file(
+        self, ledger: Ledger, post_key: str, video: str, options: ContainerOptions, mode: str
+    ) -> str:
+        """Send the video's bytes; an account that may not is helped by a link, where there is one."""
+        from airflow_provider_instagram.containers import Video
+
+        with storage.as_local_file(video) as path:
+            self._refuse_cover_outside(path, options)
+            try:
+                return self._container(ledger, post_key, Video(video, path=path), options)
+            except PermissionDeniedError as error:
+                if mode != "auto" or storage.is_local(video):
+                    raise
+                self.log.warning("%s Handing Instagram a link instead.", error.message)
+        return self._container_from_link(ledger, post_key, video, options)
+
+    def _container(self, ledger: Ledger, post_key: str, video: Video, options: ContainerOptions) -> str:
         from airflow_provider_instagram.containers import ContainerMaker
         from airflow_provider_instagram.hooks.instagram import InstagramHook
 
         hook = InstagramHook(self.instagram_conn_id)
         with hook.get_conn() as client:
             maker = ContainerMaker(client, ledger, hook.ig_user_id(client))
-            return maker.container_for(post_key, source, options)
-
-    def _by_link(self, video: str) -> bool:
-        """Tell whether Instagram fetches the video itself."""
-        upload = (arguments.text("upload", self.upload) or "auto").lower()
-        if upload not in UPLOADS:
-            raise ValidationError(f"upload is {upload!r}: use one of {', '.join(UPLOADS)}.")
-        if upload == "file" or (upload == "auto" and not storage.is_web(video)):
-            return False
-        if not storage.is_public(video):
-            raise ValidationError(
-                f"Instagram cannot fetch {video}: a link must be https, in plain ASCII, and public.",
-                hint='Percent-encode other characters, or send the bytes: upload="file".',
-            )
-        return True
+            return maker.container_for(post_key, video, options)
 
     def _refuse_to_outlive(self, publish_at: datetime | None) -> None:
         if (
@@ -196,17 +216,17 @@ class CreateContainerOperator(AccountTask):
             hint="Create it at most 23.5 hours ahead: schedule the run nearer to the time of publication.",
         )
 
-    def _refuse_cover_outside(self, source: str | Path, options: ContainerOptions) -> None:
-        if isinstance(source, str) or not options.video_cover_timestamp_ms:
+    def _refuse_cover_outside(self, video: Path, options: ContainerOptions) -> None:
+        if not options.video_cover_timestamp_ms:
             return
         from airflow.sdk import conf
 
         from airflow_provider_instagram.media.probe import probe
 
-        duration_ms = 1000 * probe(source, ffprobe=conf.get("instagram", "ffprobe")).duration_s
+        duration_ms = 1000 * probe(video, ffprobe=conf.get("instagram", "ffprobe")).duration_s
         if options.video_cover_timestamp_ms > duration_ms:
             raise ValidationError(
-                f"video_cover_timestamp_ms is {options.video_cover_timestamp_ms}, but {source.name} ends at "
+                f"video_cover_timestamp_ms is {options.video_cover_timestamp_ms}, but {video.name} ends at "
                 f"{duration_ms:.0f} ms.",
                 hint="Choose a time inside the video.",
             )

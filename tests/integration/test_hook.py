@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.exceptions import AuthenticationError, ValidationError
+from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks import InstagramHook
 
 if TYPE_CHECKING:
@@ -84,3 +85,23 @@ def test_settings_show_no_secret(connect: Any, instagram_sandbox: SandboxHandle)
     shown = repr(connect().settings)
     assert instagram_sandbox.token not in shown
     assert instagram_sandbox.app_secret not in shown
+
+
+def test_a_token_that_dies_meanwhile_is_replaced_by_the_one_in_the_connection(
+    connect: Any, instagram_sandbox: SandboxHandle
+) -> None:
+    """Somebody pasted a new token while the task ran: the refused call goes out again with it, once."""
+    fresh = instagram_sandbox.add_token(instagram_sandbox.user_id)
+    with connect().get_conn() as client:
+        instagram_sandbox.revoke(instagram_sandbox.token)
+        connect(password=fresh)
+        assert client.send(calls.account()).user_id == instagram_sandbox.user_id
+    assert instagram_sandbox.calls("account") == 2
+
+
+def test_a_dead_token_without_another_fails_after_one_call(connect: Any, instagram_sandbox: SandboxHandle) -> None:
+    with connect().get_conn() as client:
+        instagram_sandbox.revoke(instagram_sandbox.token)
+        with pytest.raises(AuthenticationError):
+            client.send(calls.account())
+    assert instagram_sandbox.calls("account") == 1

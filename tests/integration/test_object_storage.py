@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def s3_server() -> Iterator[str]:
     from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer(port=0)
+    server = ThreadedMotoServer("127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
@@ -94,3 +94,31 @@ def test_a_video_goes_from_bucket_to_bucket_to_a_post(
     assert result.state == "success"
     assert result.xcom("transcode").startswith(f"{bucket}/out/camera.reels.")
     assert [post.caption for post in instagram_sandbox.posts] == ["from a bucket"]
+
+
+@pytest.mark.parametrize(("upload", "resumable"), [("url", True), ("auto", False)], ids=["chosen", "fallback"])
+def test_instagram_fetches_an_object_by_a_presigned_link(
+    bucket: str,
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    portrait_video: Path,
+    caplog: pytest.LogCaptureFixture,
+    upload: str,
+    resumable: bool,
+) -> None:
+    """By choice, or because the account may not send uploads. The link is a secret: no log has it."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+
+    storage.put(portrait_video, f"{bucket}/in/reel.mp4")
+    instagram_sandbox.change_account(instagram_sandbox.user_id, resumable=resumable)
+    with DAG(f"by_link_{upload}", schedule=None) as dag:
+        create = CreateContainerOperator(
+            task_id="create", video=f"{bucket}/in/reel.mp4", upload=upload, wait_for_completion=True
+        )
+        PublishOperator(task_id="publish", container_id=create.output)
+
+    assert run_dag(dag).state == "success"
+    assert len(instagram_sandbox.posts) == 1
+    assert "X-Amz-Signature" not in caplog.text

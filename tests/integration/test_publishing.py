@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.container_options import ContainerOptions
-from airflow_provider_instagram.containers import ContainerMaker
+from airflow_provider_instagram.containers import ContainerMaker, Video
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
     InstagramError,
@@ -69,7 +69,7 @@ class Account:
         self.sandbox.advance(seconds)
 
     def container(self, video: Path, key: str = "post-1", caption: str = "a teaser") -> str:
-        container_id = self.maker.container_for(key, video, ContainerOptions(caption=caption))
+        container_id = self.maker.container_for(key, Video(str(video), video), ContainerOptions(caption=caption))
         self.sandbox.settle()
         self.sandbox.advance(5)
         return container_id

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.system.conftest import Run
 
 DAY_S = 24 * 3600
-TIMEOUT_S = 25
+TIMEOUT_S = 35
 
 
 def test_each_bad_end_of_a_container_is_said_in_words(
@@ -55,7 +55,7 @@ def test_a_triggerer_that_is_killed_takes_no_wait_with_it_and_prolongs_none(
     new_container: Callable[..., str],
     database: sqlite3.Connection,
 ) -> None:
-    """One wait succeeds after the restart; the other ends at the deadline it was given, with our error."""
+    """One wait succeeds after the restart; the other asks until the deadline it was given, and ends in our error."""
     ready_later, never_ready = new_container(after_s=600), new_container(never=True)
     good = start("wait_for", container_id=ready_later)
     overdue = start("wait_for", container_id=never_ready, timeout_s=TIMEOUT_S)
@@ -75,8 +75,8 @@ def test_a_triggerer_that_is_killed_takes_no_wait_with_it_and_prolongs_none(
     wait_until(asked_again, "the new triggerer asks about the overdue container", TIMEOUT_S)
 
     overdue.wait("failed")
-    ended = datetime.fromisoformat(overdue.task("wait")["end_date"]).timestamp()
-    assert deadline <= ended < deadline + 10
+    last_asked = sandbox.journal("status", container_id=never_ready)[-1].real_time
+    assert deadline - 5 < last_asked < deadline + 1
     log = overdue.log("wait")
     assert "AirflowSensorTimeout" in log
     assert f"Container {never_ready} is still not ready; the last word about it: IN_PROGRESS" in log
