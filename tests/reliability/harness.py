@@ -348,8 +348,11 @@ def _before_then(job: Job) -> None:
     if any(isinstance(plant, Revocation) for plant in plants):
         job.sandbox.token = job.sandbox.add_token(job.sandbox.user_id)
         os.environ[f"AIRFLOW_CONN_{CONN_ID.upper()}"] = connection_json(job.sandbox)
-    if job.scenario.disturbance.cure == "wait for room":
-        job.wait(2 * 3600)
+    for plant in plants:
+        if isinstance(plant, FullQuota) and plant.room_in_hours is not None:
+            job.wait(3600 * plant.room_in_hours)
+    if job.scenario.disturbance.cure == "wait for expiry":
+        job.wait(25 * 3600)
 
 
 def _asks_for_clear_of_create(error: BaseException) -> bool:
@@ -421,7 +424,8 @@ def _happened(job: Job, plant: Plant) -> bool:
     journal = job.sandbox.journal
     if isinstance(plant, Answer):
         hits = [entry for entry in journal(plant.operation) if entry.fault]
-        return len(hits) == plant.fault.get("times", 1)
+        answers = [one for one in job.scenario.disturbance.plants if isinstance(one, Answer)]
+        return len(hits) == sum(one.fault.get("times", 1) for one in answers if one.operation == plant.operation)
     if isinstance(plant, Revocation):
         return plant in job.moments.done and any("190" in e.outcome or "NotAuth" in e.outcome for e in journal())
     if isinstance(plant, FullQuota):
