@@ -17,6 +17,7 @@ from airflow_provider_instagram.exceptions import (
     InstagramError,
     NotReadyError,
     OutcomeUnknownError,
+    QuotaExhaustedError,
     TransientError,
 )
 from airflow_provider_instagram.graph import calls
@@ -39,6 +40,7 @@ CLOCK_TOLERANCE = timedelta(minutes=2)
 # A live post shows up in the account's media only after a while.
 POST_VISIBLE_WITHIN = timedelta(seconds=90)
 NOT_READY_TRIES = 5
+QUOTA_PERIOD = timedelta(hours=24)
 # Keeps the collisions of two owners early, where they cost nothing; the exclusion does not depend on it.
 SETTLING_S = 2.0
 # As long as somebody else may need to settle an answer that was lost to him.
@@ -156,9 +158,24 @@ class Publisher:
                     return self._recorded(settled), True
                 error.outcome_unknown = False
             self.ledger.withdraw(intent)
+            if isinstance(error, QuotaExhaustedError):
+                error.retry_after = self._room_in()
             raise
         post = self._recorded(Post(post_key, container_id, self.ledger.now(), media_id))
         return self._with_permalink(post), True
+
+    def _room_in(self) -> timedelta | None:
+        """Tell when the oldest post of the last 24 hours stops counting; None when that cannot be told.
+
+        Source: Meta, IG User Content Publishing Limit reference: the quota is for a moving period of 24 hours.
+        """
+        now = self.ledger.clock()
+        try:
+            times = [media.timestamp for media in self._media_since(now - QUOTA_PERIOD) if media.timestamp]
+        except InstagramError as error:
+            log.warning("When there will be room could not be read: %s", error)
+            return None
+        return min(times) + QUOTA_PERIOD + READ_AGAIN_AFTER - now if times else None
 
     def _settle(self, intent: Intent) -> Post | None:
         """Find out whether a post was made.

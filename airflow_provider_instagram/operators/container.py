@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram import arguments, storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.container_options import ContainerOptions
-from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    ContainerExpiredError,
+    MediaRejectedError,
+    PermissionDeniedError,
+    ValidationError,
+)
 from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, Owner, ledger_alias, ledger_asset
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
@@ -21,10 +26,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy, XComArg
 
     from airflow_provider_instagram.containers import Video
+    from airflow_provider_instagram.exceptions import InstagramError
 
 UPLOADS = ("auto", "file", "url")
 PROCESSING_TIMEOUT = timedelta(minutes=30)
 POLL_INTERVAL = timedelta(seconds=5)
+#: How a container ends that another one may do better than.
+FAILED = (MediaRejectedError, ContainerExpiredError)
 
 OPTIONS = (
     "caption",
@@ -63,7 +71,8 @@ class CreateContainerOperator(AccountTask):
     :param upload: ``file`` sends the bytes, ``url`` hands Instagram the link, ``auto`` picks by where the video is.
     :param publish_at: When it will be published: refused when the container would expire before. Not sent.
     :param post_key: What the post is known by, exactly once. Default: ``dag_id/run_id/task_id/map_index``.
-    :param wait_for_completion: Whether to wait here until Instagram has processed the container.
+    :param wait_for_completion: Whether to wait here until Instagram has processed the container, and to make another
+        one (three at most) when it fails for a cause that another can cure.
     :param deferrable: Whether that wait is in the triggerer.
     :param instagram_conn_id: The account's connection, as plain text.
     :param retries: Tries after the first.
@@ -145,14 +154,25 @@ class CreateContainerOperator(AccountTask):
         else:
             container_id = self._container_from_file(ledger, post_key, video, options, mode)
         if arguments.boolean("wait_for_completion", self.wait_for_completion):
-            self._wait(container_id)
+            try:
+                self._wait(container_id)
+            except FAILED as failure:
+                return self._once_more(context, failure)
         return self._held(context, container_id)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Go on after the wait for the processing."""
         from airflow_provider_instagram.triggers.container import processed_container
 
-        return self._held(context, processed_container(event))
+        try:
+            return self._held(context, processed_container(event))
+        except FAILED as failure:
+            return self._once_more(context, failure)
+
+    def _once_more(self, context: Context, failure: InstagramError) -> str:
+        """Make another container where that can help; where it cannot, this raises the failure."""
+        self.log.warning("%s", failure)
+        return str(self.execute(context))
 
     def _held(self, context: Context, container_id: str) -> str:
         """Tie the ledger to its alias, so that it outlives the DAG."""

@@ -8,8 +8,14 @@ import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests import conftest  # noqa: F401 -- sets Airflow's environment before it is first imported
+
+if TYPE_CHECKING:
+    from tests.reliability.harness import Outcome
+
+LINE = "{:<50}{:<54}{:>9}  {:<14}{:<22}{:>14}  {}"
 
 
 def main(wanted: str = "") -> int:
@@ -23,7 +29,7 @@ def main(wanted: str = "") -> int:
 
     initdb()
     from airflow_provider_instagram.sandbox.handle import sandbox_process
-    from tests.reliability.harness import Outcome, play
+    from tests.reliability.harness import play
     from tests.reliability.scenarios import SCENARIOS
     from tests.reliability.video import make_reel
 
@@ -35,25 +41,29 @@ def main(wanted: str = "") -> int:
             if wanted in str(scenario):
                 outcomes.append(play(scenario, sandbox, reel))
                 if outcomes[-1].deviations:
-                    print(f"DEVIATES {scenario}\n    " + "\n    ".join(outcomes[-1].deviations), flush=True)
+                    _say(f"DEVIATES {scenario}\n    " + "\n    ".join(outcomes[-1].deviations))
     _print_table(outcomes)
     bad = [outcome for outcome in outcomes if outcome.deviations]
     took_s = time.monotonic() - began_s
-    print(f"\n{len(outcomes)} scenarios in {took_s:.0f} s, {len(bad)} deviate from what was expected.")
+    _say(f"\n{len(outcomes)} scenarios in {took_s:.0f} s, {len(bad)} deviate from what was expected.")
     return 1 if bad else 0
 
 
-def _print_table(outcomes: list) -> None:  # type: ignore[type-arg]
-    rows = defaultdict(list)
+def _print_table(outcomes: list[Outcome]) -> None:
+    rows: defaultdict[tuple[str, str], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         rows[outcome.scenario.disturbance.when, outcome.scenario.disturbance.what].append(outcome)
-    print(f"\n{'when':<46}{'what':<48}{'scenarios':>9}  {'posts per key':<14}{'first try':<22}{'again, bytes':>12}  reported")
+    _say(LINE.format("when", "what", "scenarios", "posts per key", "first try", "sent again, B", "reported"))
     for (when, what), same in rows.items():
         posts = "/".join(str(outcome.posts) for outcome in same)
-        again = max(outcome.uploaded_again_bytes for outcome in same)
-        first = same[0].first or "copes"
-        reported = "as it is" if not any(outcome.deviations for outcome in same) else "DEVIATES"
-        print(f"{when:<46}{what:<48}{len(same):>9}  {posts:<14}{first:<22}{again:>12,}  {reported}")
+        again_bytes = max(outcome.uploaded_again_bytes for outcome in same)
+        reported = "DEVIATES" if any(outcome.deviations for outcome in same) else "as it is"
+        _say(LINE.format(when, what, len(same), posts, same[0].first or "copes", f"{again_bytes:,}", reported))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -6,171 +6,32 @@ an error that says so. Source: Meta, Instagram content publishing (container sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.reliability.terms import (
+    HALF,
+    THENS,
+    Answer,
+    Disturbance,
+    Fate,
+    FullQuota,
+    Kill,
+    Pause,
+    Plant,
+    Refusal,
+    Revocation,
+    Scenario,
+    Side,
+    expected,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-Then = Literal["retry", "clear the task", "clear from create", "clear the run", "new run"]
-THENS: Final[tuple[Then, ...]] = ("retry", "clear the task", "clear from create", "clear the run", "new run")
-MAKES_CONTAINERS_AGAIN: Final = ("clear from create", "clear the run", "new run")
-
-#: What a person has to do, beside ``then``, before there can be a post.
-Cure = Literal[
-    "nothing", "clear anyway", "clear create", "new token", "wait for room", "wait for expiry", "none exists"
-]
+    from collections.abc import Iterator
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The sandbox disturbs calls of an operation.
-
-    :param operation: The sandbox's name of the operation.
-    :param fault: As :meth:`SandboxHandle.fail` takes it.
-    :param client_timeout: Whether the client is to lose patience with the first of these calls.
-    """
-
-    operation: str
-    fault: Mapping[str, Any]
-    client_timeout: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """The try ends on the spot, as with ``kill -9``: nothing of ours is told.
-
-    :param side: Before or after the moment.
-    :param call: The API call that is the moment.
-    :param row: Or the kind of ledger row whose writing is the moment.
-    :param nth: Which of these calls or writes.
-    """
-
-    side: Literal["before", "after"]
-    call: str | None = None
-    row: str | None = None
-    nth: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Airflow's state store does not take a row.
-
-    :param row: The kind of row.
-    :param nth: Which writing of such a row.
-    """
-
-    row: str
-    nth: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What Instagram makes of the first container, as :meth:`SandboxHandle.process_next` takes it."""
-
-    processing: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """The access token dies just before a call of this operation."""
-
-    operation: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Hours pass before a task starts."""
-
-    before: Literal["wait", "publish"]
-    hours: float
-
-
-@dataclass(frozen=True, slots=True)
-class FullQuota:
-    """The account has used up its posts of the day.
-
-    :param room_in_hours: When there is room again; None: not within the container's life.
-    """
-
-    room_in_hours: float | None
-
-
-Plant = Answer | Kill | Refusal | Fate | Revocation | Pause | FullQuota
-
-
-@dataclass(frozen=True, slots=True)
-class Disturbance:
-    """One thing that goes wrong, once.
-
-    :param when: At which moment of the main job.
-    :param what: What.
-    :param plants: How it is brought about.
-    :param first: The error that ends the first try of the disturbed task; None when the try copes by itself.
-    :param cure: What is needed for a post.
-    :param containers: How many containers exist in the end.
-    :param uploads: How often the whole video is sent.
-    :param permalink: Whether the permalink is known in the end.
-    :param create_waits: Whether create itself waits for the processing, instead of a sensor.
-    """
-
-    when: str
-    what: str
-    plants: tuple[Plant, ...]
-    first: str | None
-    cure: Cure = "nothing"
-    containers: int = 1
-    uploads: int = 1
-    permalink: bool = True
-    create_waits: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What has to come of a scenario.
-
-    :param posts: How many posts there are.
-    :param last: The error that the job ends with; None is success.
-    :param told: Whether the error asks for Clear of create and the tasks downstream, which is then done and heals it.
-    :param containers: How many containers.
-    :param uploads: How often the whole video is sent.
-    """
-
-    posts: int
-    last: str | None
-    told: bool
-    containers: int
-    uploads: int
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A disturbance, and what a person or Airflow does then."""
-
-    disturbance: Disturbance
-    then: Then
-    expected: Expected
-
-    def __str__(self) -> str:
-        return f"{self.disturbance.when}: {self.disturbance.what}; then {self.then}"
-
-
-def expected(disturbance: Disturbance, then: Then) -> Expected:
-    """Say what has to come of a disturbance. The rules are the promise, one line each."""
-    d = disturbance
-    posted = Expected(1, None, told=False, containers=d.containers, uploads=d.uploads)
-    refused = Expected(0, d.first, told=False, containers=1, uploads=1)
-    if d.cure == "none exists":
-        return refused
-    if d.cure in ("clear anyway", "new token") and then == "retry":  # nobody may try that again unasked
-        created, sent = not d.when.startswith("create"), not d.when.startswith(("create", "upload"))
-        return Expected(0, d.first, told=False, containers=int(created), uploads=int(sent))
-    if d.cure in ("clear create", "wait for expiry") and then not in MAKES_CONTAINERS_AGAIN:
-        return Expected(1, None, told=True, containers=d.containers, uploads=d.uploads)
-    return posted
-
-
-def _answers(operation: str, when: str, first: str | None, first_after: str | None, **known: Any) -> Iterator[Disturbance]:
+def _answers(
+    operation: str, when: str, first: str | None, first_after: str | None, **known: Any
+) -> Iterator[Disturbance]:
     """Every way in which one answer goes wrong, with and without the call's effect.
 
     :param first: How the try ends when the call had no effect.
@@ -197,7 +58,7 @@ def _answers(operation: str, when: str, first: str | None, first_after: str | No
 
 
 def _create() -> Iterator[Disturbance]:
-    # A container whose id was never told cannot be found again: a second one is made, and nothing of the first is posted.
+    # A container whose id was never told cannot be found again: a second one is made, and the first never posted.
     yield from _answers("create", "create", "TransientError", "TransientError", containers=2)
     yield Disturbance("create, before the effect", "killed", (Kill("before", call="create"),), "Killed")
     yield Disturbance("create, after the effect", "killed", (Kill("after", call="create"),), "Killed", containers=2)
@@ -210,16 +71,17 @@ def _create() -> Iterator[Disturbance]:
         cure="new token",
         containers=1,
     )
-    for row, side, containers in (
+    written: tuple[tuple[str, Side, int], ...] = (
         ("container", "before", 2),
         ("container", "after", 2),
         ("containers", "before", 2),
         ("containers", "after", 1),
-    ):
+    )
+    for row, side, containers in written:
         yield Disturbance(
             f"ledger write of create, {side} it ({row})",
             "killed",
-            (Kill(side, row=row),),  # type: ignore[arg-type]
+            (Kill(side, row=row),),
             "Killed",
             containers=containers,
         )
@@ -256,9 +118,6 @@ def _upload() -> Iterator[Disturbance]:
         "upload at 0 %", "190, token dead", (Revocation("upload"),), "AuthenticationError", cure="new token"
     )
 
-
-#: Stands for half of the video's bytes, which the harness knows.
-HALF: Final = "half"
 
 #: Subcodes of a container in ERROR that a new container can cure, with the error that a waiting task ends with.
 CURABLE: Final = {
@@ -323,7 +182,7 @@ def _fates() -> Iterator[Disturbance]:
         yield Disturbance(
             f"container, before {task}",
             "EXPIRED",
-            (Pause(task, 25),),  # type: ignore[arg-type]
+            (Pause(task, 25),),
             "ContainerExpiredError",
             cure="clear create",
             containers=2,
@@ -416,7 +275,7 @@ def _ledger_of_publish() -> Iterator[Disturbance]:
             yield Disturbance(
                 f"ledger write of publish, {side} it ({name})",
                 "killed",
-                (Kill(side, row=row, nth=nth),),  # type: ignore[arg-type]
+                (Kill(side, row=row, nth=nth),),
                 "Killed",
                 permalink=known or (row, side) == ("done", "before"),
             )
@@ -436,8 +295,15 @@ def _permalink() -> Iterator[Disturbance]:
         yield Disturbance("permalink", name, (Answer("media", fault),), None, permalink=False)
     yield Disturbance("permalink", "190, token dead", (Revocation("media"),), None, permalink=False)
     for side in ("before", "after"):
-        plant = Kill(side, call="media")  # type: ignore[arg-type]
+        plant = Kill(side, call="media")
         yield Disturbance(f"permalink, {side} the effect", "killed", (plant,), "Killed", permalink=False)
+
+
+def _replaced_tokens() -> Iterator[Disturbance]:
+    # A call that a dead token was refused is sent again with the one that took its place: it had no effect.
+    for operation, when in (("create", "create"), ("status", "status"), ("publish", "publish"), ("media", "permalink")):
+        plant = Revocation(operation, replaced=True)
+        yield Disturbance(f"{when}, before the effect", "190, another token is there", (plant,), None)
 
 
 DISTURBANCES: Final = (
@@ -448,6 +314,7 @@ DISTURBANCES: Final = (
     *_publish(),
     *_ledger_of_publish(),
     *_permalink(),
+    *_replaced_tokens(),
 )
 SCENARIOS: Final = tuple(
     Scenario(disturbance, then, expected(disturbance, then))
