@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.sdk import Asset, AssetAlias
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow.sdk import Context
+
+# Source: Meta, IG Container reference: a container that is not published within 24 hours expires.
+CONTAINER_LIFE = timedelta(hours=24)
+EXPIRY_MARGIN = timedelta(minutes=30)
 
 LONGEST_KEY = 400  # The store's column holds 512 characters; the row's kind and an owner go in front of the key.
 

@@ -10,7 +10,7 @@ from airflow_provider_instagram import arguments, storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
-from airflow_provider_instagram.ledger import Ledger, Owner, ledger_alias, ledger_asset
+from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, Owner, ledger_alias, ledger_asset
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.containers import Video
 
 UPLOADS = ("auto", "file", "url")
-# Source: Meta, IG Container reference: a container that is not published within 24 hours expires.
-CONTAINER_LIFE = timedelta(hours=24)
-EXPIRY_MARGIN = timedelta(minutes=30)
 PROCESSING_TIMEOUT = timedelta(minutes=30)
 POLL_INTERVAL = timedelta(seconds=5)
 

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_instagram import arguments
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger import Ledger, Owner, ledger_alias, ledger_asset, posts_alias, posts_asset
+from airflow_provider_instagram.ledger import (
+    CONTAINER_LIFE,
+    EXPIRY_MARGIN,
+    Ledger,
+    Owner,
+    ledger_alias,
+    ledger_asset,
+    posts_alias,
+    posts_asset,
+)
 from airflow_provider_instagram.links.instagram import InstagramPostLink
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
@@ -20,7 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
     from pydantic import JsonValue
 
-    from airflow_provider_instagram.ledger import Post
+    from airflow_provider_instagram.ledger import MadeContainer, Post
 
 #: How long before ``publish_at`` the task wakes up: a worker has to start, and the last seconds are waited in it.
 WAKE_UP_AHEAD = timedelta(seconds=20)
@@ -96,6 +105,7 @@ class PublishOperator(AccountTask):
             self.log.info("%s is published already: %s", post_key, post.permalink or post.media_id or "live")
             return self._result(post, already_published=True)
         publish_at = arguments.moment("publish_at", self.publish_at)
+        self._refuse_to_outlive(ledger.container(container_id), publish_at)
         self._wait_for(publish_at)
         if arguments.boolean("dry_run", self.rehearsal):
             self.log.info("Dry run: would publish container %s as %s", container_id, post_key)
@@ -132,6 +142,17 @@ class PublishOperator(AccountTask):
                 f"post_key {post.post_key!r} is the published post of container {post.container_id}, but container "
                 f"{container_id} was made for {made.post_key!r}.",
                 hint="Give create and publish of one post the same post_key, and every post its own.",
+            )
+
+    def _refuse_to_outlive(self, made: MadeContainer | None, publish_at: datetime | None) -> None:
+        if made is None or publish_at is None:
+            return
+        expires = datetime.fromisoformat(made.created_at) + CONTAINER_LIFE
+        if publish_at > expires - EXPIRY_MARGIN:
+            raise ValidationError(
+                f"Container {made.container_id} expires at {expires.isoformat()}, too near to or before publish_at, "
+                f"{publish_at.isoformat()}.",
+                hint="Create it at most 23.5 hours ahead: clear create and the tasks downstream of it later.",
             )
 
     def _wait_for(self, publish_at: datetime | None) -> None:
