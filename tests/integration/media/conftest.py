@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 import subprocess
@@ -116,8 +117,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Make:
     directory = tmp_path_factory.mktemp("corpus")
 
     def make(name: str, *arguments: str) -> Path:
-        path = directory / name
+        path = directory / hashlib.sha256("\0".join(arguments).encode()).hexdigest()[:12] / name
         if not path.exists():
+            path.parent.mkdir(exist_ok=True)
             subprocess.run(["ffmpeg", "-v", "error", "-nostdin", *arguments, str(path)], check=True, timeout=60)
         return path
 

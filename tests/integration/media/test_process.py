@@ -129,3 +129,27 @@ def test_the_encoder_ends_with_its_worker(sign: signal.Signals, clip: Make, tmp_
     if sign == signal.SIGTERM:
         assert b"The work on the video was cancelled" in complaint
         assert not list(tmp_path.iterdir())
+
+
+SILENT_WORKER = """
+import sys
+from airflow_provider_instagram.media.process import Limits, run
+run(["sleep", sys.argv[1]], Limits(wall_s=100, cpu_s=10))
+"""
+
+
+def test_a_program_that_says_nothing_ends_with_its_killed_worker() -> None:
+    """No broken pipe tells it: the kernel has to."""
+    seconds = f"97.{os.getpid()}"
+    worker = subprocess.Popen([sys.executable, "-c", SILENT_WORKER, seconds])
+    _wait_for(lambda: any(_name(pid) == "sleep" for pid in _running_with(seconds)))
+    worker.kill()
+    worker.wait()
+    _wait_for(lambda: not _running_with(seconds), within_s=2)
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except FileNotFoundError:
+        return ""
