@@ -1,4 +1,4 @@
-.PHONY: help install demo ui test lint lock benchmarks
+.PHONY: help install demo ui test lint lock
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12

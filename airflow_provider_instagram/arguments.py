@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -20,9 +21,16 @@ def given(value: Any) -> Any:
 
 
 def text(name: str, value: Any) -> str | None:
-    """Read a text; ids that arrive as numbers are taken as text."""
+    """Read a text; ids that arrive as whole numbers are taken as text.
+
+    :raises ValidationError: When it is a list, an object or a number that may have lost digits.
+    """
     value = given(value)
-    return None if value is None else str(value)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple, dict, set, float)):
+        raise ValidationError(f"{name} must be text, not {value!r}.")
+    return str(value)
 
 
 def required_text(name: str, value: Any) -> str:
@@ -48,11 +56,12 @@ def number(name: str, value: Any) -> float | None:
     if value is None:
         return None
     try:
-        if isinstance(value, bool):
-            raise ValueError
-        return float(value)
+        found = float("nan") if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
-        raise ValidationError(f"{name} must be a number, not {value!r}.") from None
+        found = float("nan")
+    if not math.isfinite(found):
+        raise ValidationError(f"{name} must be a number, not {value!r}.")
+    return found
 
 
 def whole_number(name: str, value: Any) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ def get_instagram_commands() -> list[CLICommand]:
                     func=run_check,
                     args=[
                         Arg(("file",), help="a local video", type=Path),
-                        Arg(("--placement",), help="reels or feed (default: %(default)s)", default="reels"),
+                        Arg(("--placement",), help="default: %(default)s", default="reels", choices=("reels", "feed")),
                     ],
                 ),
                 ActionCommand(
@@ -101,13 +102,14 @@ def run_check(args: argparse.Namespace) -> None:
     from airflow.configuration import conf
 
     from airflow_provider_instagram.exceptions import InstagramError
-    from airflow_provider_instagram.media.check import check
+    from airflow_provider_instagram.media.check import UNUSABLE, check
     from airflow_provider_instagram.media.spec import spec_for
 
     try:
         verdict = check(args.file, spec_for(args.placement), ffprobe=conf.get("instagram", "ffprobe"))
     except InstagramError as error:
-        raise SystemExit(str(error)) from None
+        print(error, file=sys.stderr)  # noqa: T201
+        raise SystemExit(UNUSABLE) from None
     print("\n".join(verdict.lines))  # noqa: T201
     raise SystemExit(verdict.exit_code)
 

@@ -79,8 +79,10 @@ class ContainerMaker:
         """
         intent = self.ledger.intent(post_key)
         if intent is not None and not intent.withdrawn:
-            log.info("Container %s may be published already: keeping it", intent.container_id)
-            return intent.container_id
+            if self.client.send(calls.container_status(intent.container_id)).state is not ContainerState.EXPIRED:
+                log.info("Container %s may be published already: keeping it", intent.container_id)
+                return intent.container_id
+            self.ledger.withdraw(intent)  # what expired was never published
         content = video.fingerprint(options)
         made = [one for one in self.ledger.containers(post_key) if one.content == content]
         if made and self._continued(made, video):

@@ -78,7 +78,7 @@ def get_provider_info() -> dict[str, Any]:
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "s3://aws_default@media/instagram/",
-                        "default": "",
+                        "default": "{AIRFLOW_HOME}/instagram/",
                     },
                     "ffmpeg": {
                         "description": "The ffmpeg program, by name or full path.",

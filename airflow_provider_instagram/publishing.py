@@ -191,7 +191,7 @@ class Publisher:
                 if self.ledger.clock() >= given_up_at:
                     raise OutcomeUnknownError(
                         f"Container {intent.container_id} was asked to be published and cannot be found any more.",
-                        hint=_settle_by_hand(intent.container_id),
+                        hint=_settle_by_hand(intent.post_key),
                     ) from error
             else:
                 if status.state is ContainerState.PUBLISHED:
@@ -204,7 +204,7 @@ class Publisher:
                 if status.state is ContainerState.ERROR:
                     raise OutcomeUnknownError(
                         f"Container {intent.container_id} was asked to be published and now says: {status.summary()}.",
-                        hint=_settle_by_hand(intent.container_id),
+                        hint=_settle_by_hand(intent.post_key),
                     )
                 if self.ledger.clock() >= given_up_at:
                     return None
@@ -276,8 +276,9 @@ def _held_by(owner: Owner, post_key: str) -> TransientError:
     )
 
 
-def _settle_by_hand(container_id: str) -> str:
+def _settle_by_hand(post_key: str) -> str:
     return (
-        "Look at the account: if the post is there, mark this task as success; if it is not, and is not there an hour "
-        f"later, clear create and the tasks downstream of it under a new post_key. The container is {container_id}."
+        "Look at the account. (1) The post is there: `airflow instagram ledger settle "
+        f"'{post_key}' --live`, then clear this task. (2) It is not, nor an hour later: the same with --not-live. "
+        "(3) In doubt: mark this task as success and post by hand."
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 BLOCK_BYTES = 1 << 20
+LOCAL_SCHEMES = ("file", "local")
 LARGEST_SOURCE_BYTES = 20 * 10**9
 
 
@@ -41,13 +42,18 @@ def is_public(location: str) -> bool:
 
 
 def is_local(location: str) -> bool:
-    """Tell whether a location is a path on this machine, plain or as ``file://``."""
-    return "://" not in location or location.startswith("file://")
+    """Tell whether a location is a path on this machine, plain or as ``file://`` in any of its spellings."""
+    return "://" not in location or urlsplit(location).scheme in LOCAL_SCHEMES
 
 
 def local_path(location: str) -> Path:
     """Give the path of a local location."""
-    return Path(unquote(urlsplit(location).path)) if location.startswith("file://") else Path(location)
+    return Path(unquote(urlsplit(location).path)) if "://" in location else Path(location)
+
+
+def shown(location: str) -> str:
+    """Give a location as it may be logged: without the query, which may hold a signature."""
+    return f"{location.partition('?')[0]}?…" if is_web(location) and "?" in location else location
 
 
 def inside_media_roots(location: str) -> str:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import textwrap
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
 
 STEPS = ("transcode", "create", "wait", "publish")
 LOG = FOLDER / "airflow.log"
@@ -46,9 +48,7 @@ def main() -> int:
             succeeded = _show(run, sandbox)
     finally:
         shutil.rmtree(home)
-    print(
-        f"\n{'Done' if succeeded else 'FAILED'} in {time.monotonic() - started_s:.0f} s. `make ui` leaves it running."
-    )
+    print(f"\n{'Done' if succeeded else 'FAILED'} in {time.monotonic() - started_s:.0f} s.")
     return 0 if succeeded else 1
 
 
@@ -64,30 +64,44 @@ def _run_dag(video: Path) -> DagRun:
 
 def _show(run: DagRun, sandbox: SandboxHandle) -> bool:
     tasks = {ti.task_id: ti for ti in run.get_task_instances()}
-    xcoms = {step: tasks[step].xcom_pull(task_ids=step) for step in STEPS}
-    report = tasks["transcode"].xcom_pull(task_ids="transcode", key="report") or {}
-    post = xcoms["publish"] or {}
-    decided = {
-        "transcode": "; ".join([f"tier {report.get('tier', '?')}", *report.get("reasons", [])]),
-        "create": f"container {xcoms['create']}",
-        "wait": "deferred until Instagram had processed it",
-        "publish": f"media {post.get('media_id')}",
-    }
-    print(f"\n{'step':<10} {'state':<8} {'time':>6}  decided")
+    print(f"\n{'step':<10} {'state':<15} {'time':>6}  decided")
     for step in STEPS:
         ti = tasks[step]
-        print(f"{step:<10} {ti.state!s:<8} {ti.duration or 0:>4.1f} s  {_wrapped(decided[step])}")
-    calls = [entry.operation for entry in sandbox.journal()]
-    print(f"\ncalls      {', '.join(_folded(calls))}")
-    served = bool(post) and httpx.get(post["permalink"], trust_env=False).is_success
-    print(f"permalink  {post.get('permalink')} ({'served by the sandbox' if served else 'NOT served'})")
-    print(f"video      {xcoms['transcode']}")
-    return str(run.state) == "success" and served
+        decided = _decided(ti) if str(ti.state) == "success" else ""
+        print(f"{step:<10} {ti.state!s:<15} {ti.duration or 0:>4.1f} s  {_wrapped(decided)}")
+    print(f"\ncalls      {', '.join(_folded([entry.operation for entry in sandbox.journal()]))}")
+    if str(run.state) != "success":
+        print(f"\n{_last_error()}")
+        return False
+    permalink = tasks["publish"].xcom_pull(task_ids="publish")["permalink"]
+    served = bool(permalink) and httpx.get(permalink, trust_env=False).is_success
+    print(
+        f"permalink  {permalink} ({'the sandbox served it' if served else 'NOT served'}; `make ui` keeps one running)"
+    )
+    print(f"video      {tasks['transcode'].xcom_pull(task_ids='transcode')}")
+    return served
+
+
+def _decided(ti: TaskInstance) -> str:
+    found = ti.xcom_pull(task_ids=ti.task_id)
+    if ti.task_id == "transcode":
+        report = ti.xcom_pull(task_ids=ti.task_id, key="report")
+        return "; ".join([f"tier {report['tier']}", *report["reasons"]])
+    if ti.task_id == "publish":
+        return f"media {found['media_id']}"
+    return f"container {found}" + (", waited for in the triggerer" if ti.task_id == "wait" else "")
+
+
+def _last_error() -> str:
+    """Give the last error of ours that Airflow logged: what was wrong, and what to do."""
+    lines = LOG.read_text(errors="replace").splitlines()
+    ours = [line for line in lines if line.startswith("airflow_provider_instagram.exceptions.")]
+    return ours[-1].partition("exceptions.")[2] if ours else f"See {LOG}"
 
 
 def _wrapped(text: str) -> str:
-    width = max(40, shutil.get_terminal_size((120, 24)).columns - 28)
-    return f"\n{'':<28}".join(text[start : start + width] for start in range(0, len(text), width))
+    width = max(40, shutil.get_terminal_size((120, 24)).columns - 35)
+    return f"\n{'':<35}".join(textwrap.wrap(text, width) or [""])
 
 
 def _folded(calls: list[str]) -> Iterator[str]:

@@ -23,7 +23,10 @@ def source_video() -> Path:
     """Give the video to publish: the one that VIDEO names, or 8 s of landscape MOV with sound, made once."""
     FOLDER.mkdir(exist_ok=True)
     if chosen := os.environ.get("VIDEO"):
-        return Path(chosen).resolve()
+        video = Path(chosen).resolve()
+        if not video.is_file():
+            raise SystemExit(f"VIDEO={chosen}: there is no such file.")
+        return video
     VIDEOS.mkdir(parents=True, exist_ok=True)
     video = VIDEOS / "camera.mov"
     if not video.exists():

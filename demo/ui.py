@@ -15,6 +15,7 @@ from demo.scene import CAPTION, FOLDER, VIDEOS, airflow_settings, source_video
 from demo.stack import AirflowStack, airflow_stack, wait_until
 
 AIRFLOW_PORT = 8080
+SANDBOX_PORT = 8077
 HOME = FOLDER / "ui"
 RUN_LIMIT_S = 300
 
@@ -30,7 +31,7 @@ def main() -> int:
     print("Starting the sandbox and Airflow …", flush=True)
     try:
         with (
-            sandbox_process("--state", str(HOME / "sandbox")) as sandbox,
+            sandbox_process("--state", str(HOME / "sandbox"), port=_port(SANDBOX_PORT)) as sandbox,
             airflow_stack(settings, _port(AIRFLOW_PORT)) as airflow,
         ):
             connect(airflow, sandbox)

@@ -23,7 +23,13 @@ apt_install() {
         exit 1
     fi
     local as_root=()
-    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    if [ "$(id -u)" != 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            echo "Missing: $*. As root, run: apt-get install $* -- and then this again." >&2
+            exit 1
+        fi
+        as_root=(sudo)
+    fi
     echo "Installing $* with apt-get" >&2
     "${as_root[@]}" apt-get update -qq
     DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null
@@ -56,4 +62,5 @@ if ! [ .venv/.installed -nt requirements.txt ] || ! [ .venv/.installed -nt pypro
     .tools/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.txt
     .tools/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
     touch .venv/.installed
+    echo "Installed in .venv. Next: make demo, make ui, make test." >&2
 fi

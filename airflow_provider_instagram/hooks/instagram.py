@@ -55,7 +55,7 @@ class AccountSettings:
         """
         from airflow_provider_instagram.graph.origin import base_url
 
-        if not connection.password:
+        if not (password := (connection.password or "").strip()):
             raise AuthenticationError(
                 f"Connection {connection.conn_id!r} has no access token.",
                 hint="Put the account's long-lived access token into the connection's field 'Access token'.",
@@ -64,7 +64,7 @@ class AccountSettings:
         return cls(
             base_url=base_url(connection.host, connection.port),
             api_version=extra.get("api_version", DEFAULT_API_VERSION),
-            access_token=connection.password.strip(),
+            access_token=password,
             ig_user_id=(connection.login or "").strip() or None,
             app_id=extra.get("app_id"),
             app_secret=extra.get("app_secret"),
@@ -94,6 +94,8 @@ class InstagramHook(BaseHook):
         if self._settings is None:
             self._settings = AccountSettings.read(self.get_connection(self.instagram_conn_id))
             mask_secret(self._settings.access_token)
+            if self._settings.app_secret:
+                mask_secret(self._settings.app_secret)
         return self._settings
 
     def token_store(self) -> TokenStore:
@@ -202,7 +204,7 @@ class InstagramHook(BaseHook):
         )
 
 
-def _extra(connection: Connection) -> dict[str, Any]:
+def _extra(connection: Connection) -> dict[str, str]:
     try:
         extra = json.loads(connection.extra or "{}")
     except ValueError:
@@ -212,4 +214,4 @@ def _extra(connection: Connection) -> dict[str, Any]:
             f"The extra of connection {connection.conn_id!r} is not a JSON object.",
             hint='Write it like {"api_version": "v26.0"}, or use the fields of the connection form.',
         )
-    return {key: value for key, value in extra.items() if value not in (None, "")}
+    return {key: str(value) for key, value in extra.items() if value not in (None, "")}

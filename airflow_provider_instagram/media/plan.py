@@ -176,7 +176,9 @@ def _edited_away(info: VideoInfo, layout: Mp4Layout) -> Iterator[Reason]:
         needs: Tier = "full"
         if isinstance(stream, Audio):
             word, needs = "packets of sound", "audio"
-            if track.start_s <= PRIMING_SAMPLES / (stream.sample_rate_hz or 1) + SYNC_S:
+            if stream.codec.startswith("pcm_"):
+                hidden = shown.hidden  # the track counts its samples, which are no packets
+            elif track.start_s <= PRIMING_SAMPLES / (stream.sample_rate_hz or 1) + SYNC_S:
                 hidden = track.samples - shown.count - shown.hidden - 1  # the last one is filled up by the encoder
         if track.is_rearranged:
             yield Reason("edit list", f"it rearranges the {word}", needs)

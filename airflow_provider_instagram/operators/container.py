@@ -195,7 +195,7 @@ class CreateContainerOperator(AccountTask):
             link = storage.presigned(video, CONTAINER_LIFE)
         if not storage.is_public(link):
             raise ValidationError(
-                f"Instagram cannot fetch {video}: a link must be https, in plain ASCII, and public.",
+                f"Instagram cannot fetch {storage.shown(video)}: a link must be https, in plain ASCII, and public.",
                 hint='Percent-encode other characters, or send the bytes: upload="file".',
             )
         return self._container(ledger, post_key, Video(video, link=link), options)

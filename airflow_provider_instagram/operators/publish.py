@@ -55,7 +55,7 @@ class PublishOperator(AccountTask):
         ``dag_id/run_id/task_id/map_index``.
     :param publish_at: When to publish, with its time zone: a datetime or ISO 8601 text. Until then no slot is held.
     :param max_lateness: How late it may be published, in seconds or as a timedelta; later, the task fails.
-    :param dry_run: Go through everything and stop before publishing.
+    :param dry_run: Look at the container, say what would be published, and stop; nothing is waited for.
     :param instagram_conn_id: The account's connection, as plain text.
     :param retries: Tries after the first.
     :param retry_policy: Which failures are tried again, and when.
@@ -105,16 +105,29 @@ class PublishOperator(AccountTask):
             self.log.info("%s is published already: %s", post_key, post.permalink or post.media_id or "live")
             return self._result(post, already_published=True)
         publish_at = arguments.moment("publish_at", self.publish_at)
-        self._refuse_to_outlive(ledger.container(container_id), publish_at)
-        self._wait_for(publish_at)
         if arguments.boolean("dry_run", self.rehearsal):
-            self.log.info("Dry run: would publish container %s as %s", container_id, post_key)
-            return _nothing_published(post_key, container_id)
+            return self._rehearsed(post_key, container_id, publish_at)
+        if (intent := ledger.intent(post_key)) is None or intent.withdrawn:  # an open one is settled, however late
+            self._refuse_to_outlive(ledger.container(container_id), publish_at)
+            self._wait_for(publish_at)
         post, made = self._published(context, ledger, post_key, container_id, publish_at)
         if made:
             self._tell(context, post)
         self.log.info("Published %s: %s", post_key, post.permalink or post.media_id or "live")
         return self._result(post, already_published=not made)
+
+    def _rehearsed(self, post_key: str, container_id: str, publish_at: datetime | None) -> dict[str, Any]:
+        """Ask about the container as a publication would, and stop there."""
+        from airflow_provider_instagram.graph import calls
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+
+        with InstagramHook(self.instagram_conn_id).get_conn() as client:
+            status = client.send(calls.container_status(container_id))
+        if (failure := status.failure()) is not None:
+            raise failure
+        when = publish_at.isoformat() if publish_at else "now"
+        self.log.info("Dry run: would publish %s %s; container %s: %s", post_key, when, container_id, status.summary())
+        return _nothing_published(post_key, container_id)
 
     def _published(
         self, context: Context, ledger: Ledger, post_key: str, container_id: str, publish_at: datetime | None

@@ -67,7 +67,8 @@ class TranscodeOperator(LiteralDataTask):
     :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut its end off.
     :param preview: Where to write a JPEG of the first frame, as a local path.
     :param spec: A :class:`~airflow_provider_instagram.media.spec.VideoSpec` in place of the placement's own.
-    :param retry_policy: Which failures are tried again.
+    :param retries: Tries after the first.
+    :param retry_policy: Which failures are tried again, and when.
     """
 
     template_fields: Sequence[str] = (
@@ -94,10 +95,11 @@ class TranscodeOperator(LiteralDataTask):
         trim: str | XComArg = "error",
         preview: str | XComArg | None = None,
         spec: VideoSpec | None = None,
+        retries: int = 3,
         retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,
     ) -> None:
-        super().__init__(retry_policy=retry_policy, **kwargs)
+        super().__init__(retries=retries, retry_policy=retry_policy, **kwargs)
         self.source = source
         self.destination = output
         self.placement = placement
@@ -115,7 +117,7 @@ class TranscodeOperator(LiteralDataTask):
         self._cancel = Cancel()
         source = arguments.required_text("source", self.source)
         spec, choices = self._spec(), self._choices()
-        self.log.info("::group::Transcode %s for %s", source, spec.name)
+        self.log.info("::group::Transcode %s for %s", storage.shown(source), spec.name)
         with storage.as_local_file(source) as local:
             video, report = self._compliant(self._probed(source, local, spec, choices))
         self.log.info("::endgroup::")
@@ -191,7 +193,7 @@ class TranscodeOperator(LiteralDataTask):
         folder = folder or conf.get("instagram", "work_prefix")
         if not folder:
             raise ValidationError(
-                f"There is no place for the compliant copy of {work.source}.",
+                f"There is no place for the compliant copy of {storage.shown(work.source)}.",
                 hint="Set output= on the task, or [instagram] work_prefix for all of them.",
             )
         key = work_key(work.local, work.spec, **work.choices, ffmpeg=work.programs["ffmpeg"])

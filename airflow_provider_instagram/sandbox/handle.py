@@ -186,17 +186,18 @@ class SandboxHandle:
 
 @contextmanager
 def sandbox_process(
-    *options: str, token: str = DEFAULT_TOKEN, user_id: str = DEFAULT_USER_ID
+    *options: str, token: str = DEFAULT_TOKEN, user_id: str = DEFAULT_USER_ID, port: int = 0
 ) -> Iterator[SandboxHandle]:
-    """Run a sandbox in a process of its own, on a free port.
+    """Run a sandbox in a process of its own.
 
     :param options: More options of ``python -m airflow_provider_instagram.sandbox``.
     :param token: The first account's token; it goes by the environment, not by the command line.
     :param user_id: The first account's Instagram user id.
+    :param port: Port to listen on; 0 takes a free one.
     """
     with tempfile.TemporaryDirectory(prefix="instagram-sandbox-") as folder:
         port_file = Path(folder) / "port"
-        command = [sys.executable, "-m", "airflow_provider_instagram.sandbox", "--port", "0"]
+        command = [sys.executable, "-m", "airflow_provider_instagram.sandbox", "--port", str(port)]
         command += ["--port-file", str(port_file), "--account", user_id, *options]
         environment = os.environ | {"INSTAGRAM_SANDBOX_TOKEN": token}
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)

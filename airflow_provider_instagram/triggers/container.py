@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_instagram.exceptions import InstagramError, NotReadyError
@@ -61,6 +62,11 @@ class ContainerStatusTrigger(BaseTrigger):
                 error = await self._overdue(client)
         except InstagramError as failure:
             error = failure
+        except AirflowException as failure:
+            error = InstagramError(
+                f"Connection {self.instagram_conn_id!r} could not be read in the triggerer: {failure}",
+                hint="Check that the connection exists and that the triggerer sees it, then clear this task.",
+            )
         yield TriggerEvent({"container_id": self.container_id, "error": error.as_data() if error else None})
 
     async def _overdue(self, client: AsyncGraphClient) -> NotReadyError | None:

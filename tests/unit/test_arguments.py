@@ -32,7 +32,13 @@ def test_a_number_is_read_from_text(given: object, read: int) -> None:
     assert arguments.whole_number("cover", given) == read
 
 
-@pytest.mark.parametrize("given", ["a", "1.5", True, [1]])
+@pytest.mark.parametrize("given", [["a"], {"a": 1}, 1.7841e16])
+def test_what_is_no_text_is_refused_by_name(given: object) -> None:
+    with pytest.raises(ValidationError, match="container_id must be text"):
+        arguments.text("container_id", given)
+
+
+@pytest.mark.parametrize("given", ["a", "1.5", True, [1], "nan", "inf"])
 def test_what_is_no_whole_number_is_refused_by_name(given: object) -> None:
     with pytest.raises(ValidationError, match="cover must be a"):
         arguments.whole_number("cover", given)
@@ -77,6 +83,12 @@ def test_a_time_without_a_zone_is_refused(given: object) -> None:
 @pytest.mark.parametrize("given", [90, "90", timedelta(seconds=90)])
 def test_a_duration_is_seconds_or_a_timedelta(given: object) -> None:
     assert arguments.duration("lateness", given) == timedelta(seconds=90)
+
+
+@pytest.mark.parametrize("given", ["nan", "inf", "soon"])
+def test_what_is_no_duration_is_refused(given: str) -> None:
+    with pytest.raises(ValidationError, match="lateness must be a number"):
+        arguments.duration("lateness", given)
 
 
 def test_a_negative_duration_is_refused() -> None:

@@ -32,6 +32,18 @@ def test_a_run_may_not_read_what_lies_elsewhere(roots: Path, path: str) -> None:
         storage.inside_media_roots(str(roots / path))
 
 
+@pytest.mark.parametrize("scheme", ["file", "FILE", "File", "local", "LOCAL"])
+def test_another_spelling_does_not_lead_around_the_media_roots(roots: Path, scheme: str) -> None:
+    (roots / "secret.mov").touch()
+    with pytest.raises(ValidationError, match="media_roots"):
+        storage.inside_media_roots(f"{scheme}://{roots}/secret.mov")
+
+
+def test_what_a_link_carries_behind_its_path_is_not_shown() -> None:
+    assert storage.shown("https://example.com/a.mp4?signature=secret") == "https://example.com/a.mp4?…"
+    assert storage.shown("/data/really?.mov") == "/data/really?.mov"
+
+
 def test_without_media_roots_no_local_file_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", "")
     with pytest.raises(ValidationError, match="none is set"):
