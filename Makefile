@@ -1,4 +1,4 @@
-.PHONY: help install demo ui test lint lock
+.PHONY: help install demo ui test reliability lint lock
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -15,6 +15,9 @@ ui: install  ## The same in a standalone Airflow that is left running, with the 
 test:  ## Run the whole test suite
 	@scripts/install.sh --with-browser
 	@.venv/bin/python -m pytest
+
+reliability: install  ## Break the main job in hundreds of ways and count the posts
+	@.venv/bin/python -m tests.reliability
 
 lint: install  ## Style, types, and who may import whom
 	.venv/bin/ruff format --check .

@@ -102,6 +102,8 @@ def show_post(args: argparse.Namespace) -> None:
     """Print all rows of a post."""
     with opened(args.conn_id) as store:
         rows = _rows_of(store, args.post_key)
+    if not rows:
+        raise SystemExit(f"Nothing is known about {args.post_key!r}.")
     AirflowConsole().print_as_json(rows)
 
 
