@@ -40,7 +40,7 @@ def publishing_dag(video: Path, post_key: str) -> DAG:
     return dag
 
 
-@pytest.mark.parametrize("post_key", ["monday", "k" * 700], ids=["short key", "long key"])
+@pytest.mark.parametrize("post_key", ["a short key", "k" * 700], ids=["short key", "long key"])
 def test_a_post_is_listed_shown_and_forgotten(
     instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any, post_key: str
 ) -> None:
