@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.sandbox.sandbox import Sandbox
 
 
+LONGEST_ADVANCE_S = 10 * 366 * 86400.0
+
+
 class Advance(BaseModel):
     """How far the clock moves."""
 
     model_config = ConfigDict(extra="forbid")
-    seconds: float = Field(ge=0)
+    seconds: float = Field(ge=0, le=LONGEST_ADVANCE_S, allow_inf_nan=False)
 
 
 class Now(BaseModel):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from starlette.responses import JSONResponse, Response
 
 from airflow_provider_instagram.sandbox.errors import BadGatewayError, GraphError
@@ -12,6 +12,14 @@ from airflow_provider_instagram.sandbox.state import Record
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+OPERATIONS: Final = frozenset(
+    {
+        *("*", "create", "upload", "status", "publish", "media", "media_list", "limit", "account", "many", "refresh"),
+        *("exchange_code", "exchange_token", "authorize", "decide", "unknown"),
+    }
+)
 
 
 class Fault(Record):
@@ -50,6 +58,13 @@ class Fault(Record):
     account: str | None = None
     seen: int = 0
     hits: int = 0
+
+    @field_validator("operation")
+    @classmethod
+    def _known(cls, operation: str) -> str:
+        if operation not in OPERATIONS:
+            raise ValueError(f"there is no operation {operation}; there are {', '.join(sorted(OPERATIONS))}")
+        return operation
 
     @model_validator(mode="after")
     def _one_disturbance(self) -> Self:

@@ -50,9 +50,11 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
             async with client.stream("GET", url, headers={"Range": "bytes=0-"}) as answer:
                 _check_answer(answer, kind, require_range)
                 await _save(answer, target, max_bytes)
+    except FetchError:
+        raise
     except httpx.TimeoutException:
         raise FetchError(TOO_SLOW, f"the server did not answer within {limit_s:g} s") from None
-    except httpx.HTTPError as error:
+    except Exception as error:  # noqa: BLE001 -- whatever comes of a link is the link's fault
         raise FetchError(NOT_FETCHED, f"the link cannot be fetched: {type(error).__name__}: {error}") from None
 
 

@@ -93,6 +93,6 @@ def redact(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_query(value: Any) -> Any:
-    if isinstance(value, str) and re.match(r"https?://", value):
-        return re.sub(r"\?.*", "?***", value, flags=re.DOTALL)
+    if isinstance(value, str) and re.match(r"https?://", value, re.IGNORECASE):
+        return re.sub(r"\?.*", "?***", re.sub(r"//[^/?#]*@", "//***@", value), flags=re.DOTALL)
     return value

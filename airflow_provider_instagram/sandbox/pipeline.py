@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -73,6 +74,8 @@ class Call:
         return self.world.accounts[token.user_id], token
 
 
+log = logging.getLogger(__name__)
+
 Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
 
 
@@ -102,6 +105,10 @@ async def run(sandbox: Sandbox, request: Request, operation: str, handler: Handl
         response = error.response()
     except ClientDisconnect:
         entry.outcome = "caller left"
+    except (ValueError, RecursionError) as error:
+        log.warning("%s %s could not be read: %s", request.method, request.url.path, error)
+        refused = GraphError(100, None, "(#100) Invalid parameter")
+        entry.outcome, response = refused.summary(), refused.response()
     except DroppedError:
         entry.outcome = "dropped"
         drop_connection(request.scope)
@@ -176,6 +183,10 @@ async def _parameters(request: Request) -> dict[str, Any]:
         params |= parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
     else:
         raise GraphError(100, None, f"(#100) Unsupported content type {kind}")
+    try:
+        json.dumps(params, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise GraphError(100, None, "(#100) A parameter holds half a character (a lone surrogate)") from None
     return params
 
 

@@ -23,6 +23,8 @@ async def upload(call: Call) -> Response:
     """Take the bytes of a video from an offset to its end, or as many of them as arrive."""
     container = _enter(call)
     if "file_url" in call.request.headers:
+        if container.source_at is not None:
+            raise UploadError("ProcessingFailedError", "The upload is already complete")
         await _fetch(call, container, call.request.headers["file_url"])
     else:
         await _receive(call, container)
@@ -59,6 +61,8 @@ async def _receive(call: Call, container: Container) -> None:
     held = processor.held_bytes(container.id)
     if offset != held:
         raise UploadError("OffsetInvalidError", f"The offset {offset} does not match the {held} bytes received")
+    if length > file_size - offset:
+        raise UploadError("PartialRequestError", f"{length} bytes from offset {offset} exceed file_size {file_size}")
     if container.file_size not in {None, file_size}:
         raise UploadError("PartialRequestError", f"file_size {file_size} differs from {container.file_size}")
     if container.source_at is not None:
@@ -85,8 +89,6 @@ def _sizes(call: Call) -> tuple[int, int, int]:
     offset, file_size, length = sizes["offset"], sizes["file_size"], sizes["content-length"]
     if not 0 < file_size <= call.world.switches.max_video_bytes:
         raise UploadError("ProcessingFailedError", f"file_size must be 1 to {call.world.switches.max_video_bytes}")
-    if length > file_size - offset >= 0:
-        raise UploadError("PartialRequestError", f"{length} bytes from offset {offset} exceed file_size {file_size}")
     return offset, file_size, length
 
 
@@ -113,9 +115,10 @@ async def _append(call: Call, container: Container, wanted: int) -> None:
 async def _fetch(call: Call, container: Container, url: str) -> None:
     switches = call.world.switches
     target = call.sandbox.processor.video(container.id)
+    arriving = target.with_suffix(".fetched")
     fetching: Any = fetch(
         url,
-        target,
+        arriving,
         kind="video",
         limit_s=switches.fetch_timeout_s,
         max_bytes=switches.max_video_bytes,
@@ -124,9 +127,10 @@ async def _fetch(call: Call, container: Container, url: str) -> None:
     try:
         await asyncio.wait_for(fetching, switches.fetch_timeout_s)
     except FetchError as failed:
-        target.unlink(missing_ok=True)
+        arriving.unlink(missing_ok=True)
         raise UploadError("ProcessingFailedError", failed.reason) from None
     except asyncio.TimeoutError:
-        target.unlink(missing_ok=True)
+        arriving.unlink(missing_ok=True)
         raise UploadError("ProcessingFailedError", "The download took too long", retriable=True) from None
+    arriving.rename(target)
     container.file_size = target.stat().st_size

@@ -203,7 +203,7 @@ class World:
         now = self.clock.now()
         if container.visible_at is not None and now >= container.visible_at:
             return "PUBLISHED"
-        if now >= container.created_at + CONTAINER_LIFE_S:
+        if now >= container.created_at + CONTAINER_LIFE_S and not container.post_ids:
             return "EXPIRED"
         if self.failed_phase(container):
             return "IN_PROGRESS"
