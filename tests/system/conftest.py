@@ -238,8 +238,9 @@ def processes(command_lines: Callable[[], Iterator[tuple[int, str]]]) -> Callabl
     return lambda text: [pid for pid, command in command_lines() if text in command]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def browser() -> Iterator[Browser]:
+    """A browser that ends with its test: while one runs, Playwright's event loop bars others from running their own."""
     options = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(options))
