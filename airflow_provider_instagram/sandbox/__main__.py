@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import signal
+import sqlite3
 import sys
 import tempfile
 from pathlib import Path
@@ -57,7 +58,12 @@ def _run(args: argparse.Namespace, temporary: Path) -> int:
         if args.port_file is not None:
             _write(args.port_file, str(address.port))
 
-    serve(settings, sock, ready)
+    try:
+        serve(settings, sock, ready)
+    except sqlite3.OperationalError as error:
+        what = f"The sandbox cannot use the folder {settings.folder}: {error}."
+        print(f"{what} Is another sandbox running with it? Choose another --state.", file=sys.stderr)  # noqa: T201
+        return 2
     return 0
 
 
@@ -71,7 +77,11 @@ def _settings(args: argparse.Namespace, temporary: Path) -> Settings:
         token=args.token or os.environ.get(TOKEN_VARIABLE) or DEFAULT_TOKEN,
         app_id=args.app_id,
         app_secret=args.app_secret or os.environ.get(SECRET_VARIABLE) or DEFAULT_APP_SECRET,
-        switches=Switches(processing=Processing(after_s=args.processing_time), visible_after_s=args.visible_after),
+        switches=Switches(
+            processing=Processing(after_s=args.processing_time),
+            visible_after_s=args.visible_after,
+            fresh_id_unknown_s=args.new_ids_unknown,
+        ),
     )
 
 

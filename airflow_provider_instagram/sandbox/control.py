@@ -125,6 +125,7 @@ def _add_accounts(routes: APIRouter, sandbox: Sandbox) -> None:
 
     @routes.post("/accounts")
     async def add_account(new: NewAccount) -> Token:
+        _check_unused(sandbox, new)
         token = sandbox.world.add_account(Account(**new.model_dump(exclude={"token"})), new.token)
         sandbox.store.commit()
         return token
@@ -143,11 +144,24 @@ def _add_accounts(routes: APIRouter, sandbox: Sandbox) -> None:
         return changed
 
 
+def _check_unused(sandbox: Sandbox, new: NewAccount) -> None:
+    accounts = sandbox.world.accounts.values()
+    if new.user_id in sandbox.world.accounts or new.username in {account.username for account in accounts}:
+        raise HTTPException(409, "There is an account of that user id or username already.")
+    _check_new_token(sandbox, new.token)
+
+
+def _check_new_token(sandbox: Sandbox, token: str | None) -> None:
+    if token in sandbox.world.tokens:
+        raise HTTPException(409, "That token is in use already.")
+
+
 def _add_tokens(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.post("/tokens")
     async def add_token(new: NewToken) -> Token:
         if new.user_id not in sandbox.world.accounts:
             raise HTTPException(404, "There is no such account.")
+        _check_new_token(sandbox, new.token)
         token = sandbox.world.add_token(new.user_id, token=new.token, long_lived=new.long_lived, scopes=new.scopes)
         token.issued_at -= new.age_s
         token.expires_at -= new.age_s

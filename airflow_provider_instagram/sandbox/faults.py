@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field, field_validator, model_validator
 from starlette.responses import JSONResponse, Response
 
-from airflow_provider_instagram.sandbox.errors import BadGatewayError, GraphError
+from airflow_provider_instagram.sandbox.errors import (
+    ApiError,
+    BadGatewayError,
+    GraphError,
+    LoginError,
+    UploadError,
+)
 from airflow_provider_instagram.sandbox.state import Record
 
 if TYPE_CHECKING:
@@ -34,8 +40,10 @@ class Fault(Record):
     :param when: Before or after the call takes effect.
     :param drop: Close the connection instead of answering.
     :param delay_s: Wait so long (real time) before the call, or before its answer.
-    :param code: Answer with this code of the Graph API.
+    :param code: Answer with this code of the Graph API; uploads and the exchange of a login code answer what it means
+        in the shape of their own host.
     :param subcode: Its subcode.
+    :param regain_minutes: With a code: what the usage header says, as with the true limit.
     :param status: Answer with this HTTP status and ``body``.
     :param body: The JSON body for it.
     :param html: Answer with the HTML page of a 502.
@@ -51,6 +59,7 @@ class Fault(Record):
     delay_s: float = Field(default=0.0, ge=0, le=600)
     code: int | None = None
     subcode: int | None = None
+    regain_minutes: int | None = Field(default=None, ge=1)
     status: int | None = Field(default=None, ge=200, le=599)
     body: dict[str, Any] | None = None
     html: bool = False
@@ -73,6 +82,10 @@ class Fault(Record):
             raise ValueError("a fault is one of drop, code, status, html, cut_after_bytes, or a delay_s")
         if self.cut_after_bytes is not None and self.operation != "upload":
             raise ValueError("cut_after_bytes belongs to the operation upload")
+        if self.code is None and (self.subcode is not None or self.regain_minutes is not None):
+            raise ValueError("subcode and regain_minutes belong to a code")
+        if self.body is not None and self.status in {None, 204, 304}:
+            raise ValueError("a body needs a status that has one")
         return self
 
     def take(self, operation: str, account: str | None) -> bool:
@@ -90,12 +103,17 @@ class Fault(Record):
         """Whether the caller gets an answer of the fault's own."""
         return self.code is not None or self.status is not None or self.html
 
-    def answer(self) -> Response:
-        """Return the answer that the caller gets instead of the true one."""
+    def answer(self, operation: str) -> Response:
+        """Return the answer that the caller gets instead of the true one.
+
+        :param operation: What was asked: hosts differ in the shape of their errors.
+        """
         if self.html:
             return BadGatewayError().response()
         if self.code is not None:
-            return GraphError(self.code, self.subcode).response()
+            return _in_shape(operation, GraphError(self.code, self.subcode)).response()
+        if self.status in {204, 304}:
+            return Response(status_code=self.status)
         return JSONResponse(self.body or {}, self.status or 500)
 
     def describe(self) -> str:
@@ -107,6 +125,17 @@ class Fault(Record):
         else:
             what = f"delay {self.delay_s:g} s"
         return f"{what} {self.when}"
+
+
+def _in_shape(operation: str, error: GraphError) -> ApiError:
+    """Say an error as the host of an operation does."""
+    if operation == "upload":
+        not_allowed = error.code in {3, 10, 102, 190} or 200 <= error.code < 300
+        kind = "NotAuthorizedError" if not_allowed else "ProcessingFailedError"
+        return UploadError(kind, str(error), retriable=bool(error.body["is_transient"]))
+    if operation == "exchange_code":
+        return LoginError(str(error))
+    return error
 
 
 class PlannedFaults(Record):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_provider_instagram.sandbox import parameters, pipeline
@@ -11,6 +11,7 @@ from airflow_provider_instagram.sandbox.clock import graph_time
 from airflow_provider_instagram.sandbox.errors import GraphError
 from airflow_provider_instagram.sandbox.login import exchange_token, refresh_token
 from airflow_provider_instagram.sandbox.pipeline import Call, Handler, graph_json
+from airflow_provider_instagram.sandbox.versions import check_version
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,19 +21,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.sandbox.sandbox import Sandbox
     from airflow_provider_instagram.sandbox.state import Account, Container, Post
-
-VERSION_ENDS: Final[dict[str, date | None]] = {
-    "v18.0": date(2026, 1, 26),
-    "v19.0": date(2026, 5, 21),
-    "v20.0": date(2026, 9, 24),
-    "v21.0": date(2027, 1, 21),
-    "v22.0": date(2027, 5, 20),
-    "v23.0": date(2027, 10, 8),
-    "v24.0": date(2028, 2, 18),
-    "v25.0": date(2028, 7, 29),
-    "v26.0": None,
-}
-"""When each version of the API ends. Source: Meta, Graph API changelog."""
 
 ACCOUNT_FIELDS: Final = (
     "id", "user_id", "username", "name", "account_type", "profile_picture_url", "followers_count", "follows_count",
@@ -70,7 +58,9 @@ async def endpoint(sandbox: Sandbox, request: Request, path: str) -> Response:
     operation, handler = _route(sandbox, method, parts, request)
 
     async def versioned(call: Call) -> Response:
-        _check_version(call, version)
+        if version is not None:
+            check_version(call.world, version)
+            call.version = version
         return await handler(call)
 
     return await pipeline.run(sandbox, request, operation, versioned)
@@ -81,17 +71,6 @@ def _split(path: str) -> tuple[str | None, list[str]]:
     if parts and re.fullmatch(r"v\d+\.\d+", parts[0]):
         return parts[0], parts[1:]
     return None, parts
-
-
-def _check_version(call: Call, version: str | None) -> None:
-    if version is None:
-        return
-    if version not in VERSION_ENDS:
-        raise GraphError(2500, None, f"(#2500) Unknown path components: /{version}")
-    ends = VERSION_ENDS[version]
-    today = datetime.fromtimestamp(call.sandbox.now, timezone.utc).date()
-    if ends is not None and today >= ends and call.world.switches.expired_version == "error":
-        raise GraphError(2635, None, f"(#2635) You are calling a deprecated version of the API: {version}")
 
 
 def _route(sandbox: Sandbox, method: str, parts: list[str], request: Request) -> tuple[str, Handler]:
@@ -159,7 +138,7 @@ async def _create(call: Call, account: Account) -> Response:
     call.entry.container_id = container.id
     answer = {"id": container.id}
     if container.resumable:
-        answer["uri"] = f"{call.base_url}/ig-api-upload/v26.0/{container.id}"
+        answer["uri"] = f"{call.base_url}/ig-api-upload/{call.version}/{container.id}"
     else:
         call.sandbox.processor.start(container)
     return graph_json(answer)

@@ -111,7 +111,8 @@ class SandboxHandle:
         :param when: For the other disturbances: before or after the effect.
         :param nth: The first call that is hit.
         :param times: How many calls are hit in a row; 0 for all that follow.
-        :param more: ``delay_s``, ``html=True``, ``status`` with ``body``, ``cut_after_bytes``, ``account``.
+        :param more: ``delay_s``, ``html=True``, ``status`` with ``body``, ``cut_after_bytes``, ``account``; with a
+            code, ``regain_minutes``.
         """
         fault = {"operation": operation, "code": code, "subcode": subcode, "nth": nth, "times": times, **more}
         self._control("POST", "faults", json=fault | {"drop": drop is not None, "when": drop or when})

@@ -51,3 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="time until a publish shows on the container and in the media list, 0 to 120 (default: %(default)s)",
     )
+    parser.add_argument(
+        "--new-ids-unknown",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="time in which a new container or post is not found by its id, 0 to 600 (default: %(default)s)",
+    )

@@ -104,7 +104,7 @@ def check(params: Mapping[str, Any]) -> NewMedia:
         thumb_offset_ms=_offset(params),
         share_to_feed=_flag(params, "share_to_feed"),
         is_carousel_item=bool(_flag(params, "is_carousel_item")),
-        children=tuple(str(child) for child in _json(params, "children", list) or ()),
+        children=_children(params),
         resumable=resumable,
         trial=trial,
     )
@@ -226,6 +226,14 @@ def _json(params: Mapping[str, Any], name: str, form: type) -> Any:
     if value is not None and not isinstance(value, form):
         raise _invalid(f"Param {name} must be {'an array' if form is list else 'an object'}")
     return value
+
+
+def _children(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Read the containers of a carousel: an array or, as Meta's guide writes it, ids between commas."""
+    value = params.get("children")
+    if isinstance(value, str) and re.fullmatch(r"\d+(,\d+)+", value):
+        return tuple(value.split(","))
+    return tuple(str(child) for child in _json(params, "children", list) or ())
 
 
 def _url(params: Mapping[str, Any], name: str) -> str | None:

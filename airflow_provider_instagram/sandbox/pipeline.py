@@ -19,6 +19,7 @@ from airflow_provider_instagram.sandbox.clock import iso_time
 from airflow_provider_instagram.sandbox.connections import drop_connection
 from airflow_provider_instagram.sandbox.errors import ApiError, GraphError
 from airflow_provider_instagram.sandbox.journal import Entry, redact
+from airflow_provider_instagram.sandbox.versions import NEWEST
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.sandbox.sandbox import Sandbox
@@ -34,7 +35,9 @@ class Call:
     request: Request
     params: dict[str, Any]
     entry: Entry
+    version: str = NEWEST
     cut_after_bytes: int | None = None
+    regain_minutes: int = 0
 
     @property
     def world(self) -> World:
@@ -141,6 +144,7 @@ async def _disturbed(call: Call, handler: Handler) -> Response:
     if call.sandbox.faults:
         call.sandbox.keep_faults()  # they count calls, also those they do not hit
     entry.fault = ", ".join(fault.describe() for fault in hits) or None
+    call.regain_minutes = max((fault.regain_minutes or 0 for fault in hits), default=0)
     for fault in hits:
         if fault.when == "before":
             await asyncio.sleep(fault.delay_s)
@@ -148,7 +152,7 @@ async def _disturbed(call: Call, handler: Handler) -> Response:
                 raise DroppedError
             if fault.replaces_answer:
                 entry.outcome = "fault"
-                return fault.answer()
+                return fault.answer(entry.operation)
         if fault.cut_after_bytes is not None:
             call.cut_after_bytes = fault.cut_after_bytes
     response = await handler(call)
@@ -161,7 +165,7 @@ async def _disturbed(call: Call, handler: Handler) -> Response:
                 raise DroppedError
             if fault.replaces_answer:
                 entry.outcome = "fault"
-                return fault.answer()
+                return fault.answer(entry.operation)
     return response
 
 
@@ -201,9 +205,11 @@ def _owner(call: Call) -> str | None:
 
 def _add_usage(call: Call, response: Response) -> None:
     account, way = call.entry.account, call.world.switches.usage_header
-    if account is None or way == "none" or call.entry.operation == "upload":
+    if account is None or way == "none" or call.entry.operation in {"upload", "exchange_code"}:
         return
     percent, minutes = call.world.usage(account)
+    if call.regain_minutes:
+        percent, minutes = max(percent, 100), max(minutes, call.regain_minutes)
     if way == "app":
         usage = {"call_count": percent, "total_time": percent // 4, "total_cputime": percent // 4}
         response.headers["X-App-Usage"] = json.dumps(usage)

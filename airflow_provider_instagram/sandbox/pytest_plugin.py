@@ -19,7 +19,7 @@ def _instagram_sandbox_process() -> Iterator[SandboxHandle]:
     """One sandbox process for all tests; each test gets it as new."""
     from airflow_provider_instagram.sandbox.handle import sandbox_process
 
-    with sandbox_process("--processing-time", "0.2", "--visible-after", "1") as handle:
+    with sandbox_process("--processing-time", "0.2", "--visible-after", "1", "--new-ids-unknown", "0") as handle:
         yield handle
 
 
@@ -27,7 +27,8 @@ def _instagram_sandbox_process() -> Iterator[SandboxHandle]:
 def instagram_sandbox(_instagram_sandbox_process: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> SandboxHandle:
     """A new, empty Instagram on this machine, and the Airflow connection ``instagram_default`` to it.
 
-    Processing takes 0.2 s here, and a publish shows after 1 s: ``instagram_sandbox.switch(…)`` changes it.
+    Processing takes 0.2 s here, a publish shows after 1 s, and a new id is known at once:
+    ``instagram_sandbox.switch(…)`` changes it.
     """
     from airflow_provider_instagram.sandbox.handle import connection_json
 

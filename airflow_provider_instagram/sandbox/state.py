@@ -149,7 +149,7 @@ class Switches(Record):
     login_answer: Literal["flat", "data"] = "flat"
     me_answer: Literal["flat", "data"] = "flat"
     expired_version: Literal["error", "upgrade"] = "error"
-    fresh_id_unknown_s: float = Field(default=0.0, ge=0, le=600)
+    fresh_id_unknown_s: float = Field(default=2.0, ge=0, le=600)
     not_ready_after_finished_s: float = Field(default=0.0, ge=0, le=120)
     fetch_timeout_s: float = Field(default=20.0, gt=0, le=600)
     require_range: bool = True

@@ -20,11 +20,14 @@ class Store:
     power is no concern of a sandbox.
 
     :param path: The database file; None keeps everything in memory.
+    :raises sqlite3.OperationalError: Another process uses the file.
     """
 
     def __init__(self, path: Path | None) -> None:
         # One thread uses it, but not always the one that opened it: a simulation runs the server in a thread.
         self._database = sqlite3.connect(path or ":memory:", check_same_thread=False)
+        # One process at a time: two with one folder would each go on from what the other does not know.
+        self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=OFF")
         self._database.execute(

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from airflow_provider_instagram.sandbox.errors import GraphError, UploadError
 from airflow_provider_instagram.sandbox.fetch import FetchError, fetch
 from airflow_provider_instagram.sandbox.pipeline import Call, DroppedError
+from airflow_provider_instagram.sandbox.versions import check_version
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.sandbox.state import Container
@@ -38,6 +39,10 @@ def _enter(call: Call) -> Container:
     scheme, _, text = call.request.headers.get("authorization", "").partition(" ")
     if scheme != "OAuth":
         raise UploadError("NotAuthorizedError", "The Authorization header must be: OAuth <access token>")
+    try:
+        check_version(call.world, call.request.path_params["version"])
+    except GraphError as error:
+        raise UploadError("ProcessingFailedError", str(error)) from None
     try:
         token = call.world.authenticate(text.strip())
     except GraphError as error:

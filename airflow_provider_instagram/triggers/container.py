@@ -85,7 +85,7 @@ class ContainerStatusTrigger(BaseTrigger):
                 answer = await client.send(calls.container_status(self.container_id))
             except InstagramError as error:
                 answer = error
-                if error.retry_after is not None:
+                if error.retry_after is not None and not isinstance(error, NotReadyError):
                     pause_s = max(pause_s, error.retry_after.total_seconds())
             if containers.is_ready(answer):
                 return None

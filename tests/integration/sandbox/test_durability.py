@@ -29,6 +29,7 @@ def killed_at_the_end(state: Path) -> Iterator[Caller]:
     port_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "airflow_provider_instagram.sandbox", "--port", "0", "--port-file"]
     options = [str(port_file), "--state", str(state), "--processing-time", "0.1", "--visible-after", "0"]
+    options += ["--new-ids-unknown", "0"]
     process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
@@ -138,3 +139,13 @@ def test_a_kill_between_the_last_byte_and_the_answer_leaves_no_gap(tmp_path: Pat
         caller.sandbox.advance(5)
         assert held(caller, container_id) == len(data)
         assert caller.status(container_id)["status_code"] == "FINISHED"
+
+
+def test_a_state_folder_serves_one_sandbox_at_a_time(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    command = [sys.executable, "-m", "airflow_provider_instagram.sandbox", "--port", "0", "--state", str(state)]
+    with killed_at_the_end(state):
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert second.returncode == 2
+    assert str(state) in second.stderr
+    assert "Traceback" not in second.stderr

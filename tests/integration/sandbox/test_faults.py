@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -126,3 +127,43 @@ def test_the_journal_can_be_asked(caller: Caller, instagram_sandbox: SandboxHand
     assert [entry.container_id for entry in instagram_sandbox.journal("status", after=3)] == [second]
     assert len(instagram_sandbox.journal(account=caller.user_id)) == 4
     assert instagram_sandbox.journal(account="1") == []
+
+
+def test_a_planned_80002_says_how_long_to_wait(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    instagram_sandbox.fail("account", 80002, regain_minutes=7)
+    refused, next_one = caller.get("me"), caller.get("me")
+    assert refused.json()["error"]["code"] == 80002
+    assert usage_of(refused) == {"call_count": 100, "estimated_time_to_regain_access": 7}
+    assert usage_of(next_one)["estimated_time_to_regain_access"] == 0
+
+
+def usage_of(answer: httpx.Response) -> dict[str, int]:
+    [[use]] = json.loads(answer.headers["X-Business-Use-Case-Usage"]).values()
+    return {name: use[name] for name in ("call_count", "estimated_time_to_regain_access")}
+
+
+def test_a_code_comes_in_the_shape_of_the_host_that_is_asked(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    container_id = caller.create(upload_type="resumable").json()["id"]
+    instagram_sandbox.fail("upload", 190, 463)
+    instagram_sandbox.fail("upload", 1, nth=2)
+    instagram_sandbox.fail("exchange_code", 1)
+    told = [caller.upload(container_id, b"x").json()["debug_info"] for _ in range(2)]
+    assert [(one["type"], one["retriable"]) for one in told] == [
+        ("NotAuthorizedError", False),
+        ("ProcessingFailedError", True),
+    ]
+    assert set(caller.http.post("/oauth/access_token").json()) == {"error_type", "code", "error_message"}
+
+
+def test_a_status_without_a_body_has_none(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    instagram_sandbox.fail("account", status=204)
+    answer = caller.get("me")
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+@pytest.mark.parametrize(
+    "nonsense", [{"status": 204, "body": {"a": 1}}, {"subcode": 33, "html": True}, {"regain_minutes": 3, "html": True}]
+)
+def test_a_fault_that_means_nothing_is_refused(instagram_sandbox: SandboxHandle, nonsense: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="refuses"):
+        instagram_sandbox.fail("account", **nonsense)

@@ -83,3 +83,16 @@ def test_the_clock_does_not_leave_the_calendar(instagram_sandbox: SandboxHandle,
 def test_a_fault_for_an_unknown_operation_is_refused(instagram_sandbox: SandboxHandle) -> None:
     with pytest.raises(ValueError, match="there is no operation publsh"):
         instagram_sandbox.fail("publsh", drop="after")
+
+
+@pytest.mark.parametrize(
+    "taken", [{"user_id": "17841400000000001"}, {"username": "sandbox_studio"}, {"token": "the first one's"}]
+)
+def test_an_account_does_not_take_what_another_has(instagram_sandbox: SandboxHandle, taken: dict[str, str]) -> None:
+    if "token" in taken:
+        taken = {"token": instagram_sandbox.token}
+    wanted = {"user_id": "17841400000000002", "username": "second", **taken}
+    with pytest.raises(ValueError, match="already"):
+        instagram_sandbox.add_account(**wanted)
+    with pytest.raises(ValueError, match="already"):
+        instagram_sandbox.add_token(instagram_sandbox.user_id, token=instagram_sandbox.token)

@@ -199,3 +199,18 @@ def test_of_two_uploads_at_once_only_the_newer_writes(caller: Caller, container_
         caller.sandbox.advance(5)
     assert caller.sandbox.containers[0].bytes_received == len(data)
     assert caller.status(container_id)["status_code"] == "FINISHED"
+
+
+def test_the_version_of_an_upload_is_the_one_of_its_create(caller: Caller) -> None:
+    data = {"media_type": "REELS", "upload_type": "resumable"}
+    answer = caller.http.post(f"/v25.0/{caller.user_id}/media", data=data).json()
+    assert answer["uri"].endswith(f"/ig-api-upload/v25.0/{answer['id']}")
+
+
+@pytest.mark.parametrize("version", ["v18.0", "v99.0"])
+def test_an_upload_needs_a_version_that_is_supported(caller: Caller, version: str) -> None:
+    container_id = caller.create(upload_type="resumable").json()["id"]
+    headers = {"Authorization": f"OAuth {caller.token}", "offset": "0", "file_size": "1"}
+    answer = caller.http.post(f"/ig-api-upload/{version}/{container_id}", content=b"x", headers=headers)
+    assert answer.status_code == 400
+    assert version in answer.json()["debug_info"]["message"]
