@@ -113,7 +113,7 @@ def _upload() -> Iterator[Disturbance]:
         "Killed",
     )
     yield Disturbance("upload at 100 %", "killed", (Kill("after", call="upload"),), "Killed")
-    yield Disturbance("upload at 0 %", "80002", (Answer("upload", {"code": 80002}),), "RateLimitError")
+    yield Disturbance("upload at 0 %", "80002", (Answer("upload", {"code": 80002}),), None)
     yield Disturbance(
         "upload at 0 %", "190, token dead", (Revocation("upload"),), "AuthenticationError", cure="new token"
     )
