@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
 #: Two tasks that look for room for a late post see each other's choice after this.
 SETTLING_S = 1.0
+#: A publisher has everything prepared after this, and then keeps its time to the second.
+HEAD_START = timedelta(seconds=10)
 #: How far ahead every run looks for the videos.
 LOOK_AHEAD = timedelta(days=1)
 
@@ -266,7 +268,7 @@ class PublishPost(PostStep, PublishOperator):
         while True:
             now = datetime.now(timezone.utc)
             others = schedule.times_of_others(post, calendar, takings, now)
-            at = schedule.late_time(now, others.values(), calendar.min_spacing)
+            at = schedule.late_time(now + HEAD_START, others.values(), calendar.min_spacing)
             takings.record_late_time(post, at)
             time.sleep(SETTLING_S)
             others = schedule.times_of_others(post, calendar, takings, now)

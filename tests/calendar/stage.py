@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 DAG_ID = "content"
-DAG_FILE = '''\
+DAG_FILE = """\
 from datetime import timedelta
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 
 dag = content_calendar_dag({dag_id!r}, {calendar!r}, lead_time=timedelta(seconds={lead_s}), {more})
-'''
+"""
 SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "12",
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "3",

@@ -23,9 +23,7 @@ def test_twenty_posts_on_two_accounts_go_out_on_the_second(tmp_path: Path) -> No
     """Five are due at once, the others ten seconds apart: each exactly once, none early, all within two seconds."""
     with stage(tmp_path, ACCOUNTS) as play:
         first = whole_second(timedelta(seconds=LEAD_S + 15))
-        due = {
-            f"post-{number:02}": first + SPACING * max(0, number - TOGETHER + 1) for number in range(POSTS)
-        }
+        due = {f"post-{number:02}": first + SPACING * max(0, number - TOGETHER + 1) for number in range(POSTS)}
         play.write([entry(post_id, at, ACCOUNTS[index % 2]) for index, (post_id, at) in enumerate(due.items())])
         play.add_dag(LEAD_S)
         wait_until(lambda: len(play.requests()) == POSTS, "all posts are published", LIMIT_S, 1.0)
