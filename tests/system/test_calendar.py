@@ -29,7 +29,7 @@ def test_twenty_posts_on_two_accounts_go_out_on_the_second(tmp_path: Path) -> No
         wait_until(lambda: len(play.requests()) == POSTS, "all posts are published", LIMIT_S, 1.0)
         requests = play.requests()
         late = {post_id: requests[post_id][0] - at.timestamp() for post_id, at in due.items()}
-        print(f"\nPublish requests after their time: {distribution(list(late.values()))}")
+        print(f"\nPublish requests after their time: {distribution(list(late.values()))}")  # noqa: T201
         wait_until(lambda: _all_ended(play.airflow.call("GET", f"/dags/{DAG_ID}/dagRuns")), "all runs ended", 60, 1.0)
 
         assert {post_id: len(times) for post_id, times in requests.items()} == dict.fromkeys(due, 1)

@@ -233,7 +233,7 @@ def test_a_missing_file_and_one_that_is_not_utf8_are_refused(tmp_path: Path) -> 
     with pytest.raises(Refusal, match="no such file"):
         read_calendar(str(tmp_path / "none.yaml"))
     (tmp_path / "latin.csv").write_bytes("id,caption\na,Grüße\n".encode("latin-1"))
-    with pytest.raises(Refusal, match="line 2 is not UTF-8.*CSV UTF-8"):
+    with pytest.raises(Refusal, match=r"line 2 is not UTF-8.*CSV UTF-8"):
         read_calendar(str(tmp_path / "latin.csv"))
 
 
