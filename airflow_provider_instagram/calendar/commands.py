@@ -6,7 +6,9 @@ import shutil
 import sys
 from datetime import date, datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+
+import pendulum
 
 from airflow_provider_instagram.calendar import sheet, show
 from airflow_provider_instagram.calendar.faults import Refusal
@@ -43,7 +45,7 @@ def show_calendar(args: argparse.Namespace) -> None:
     """Draw a month of a calendar."""
     plan = _read(args.file)
     try:
-        viewers = zone(args.timezone) if args.timezone else _local_zone()
+        viewers: tzinfo = zone(args.timezone) if args.timezone else pendulum.local_timezone()
     except Refusal as refusal:
         _refused("--timezone", refusal)
     first = _month(args.month) if args.month else show.month_to_show(plan.posts, datetime.now(timezone.utc), viewers)
@@ -85,7 +87,7 @@ def _read(location: str) -> Calendar:
         _refused(location, refusal)
 
 
-def _refused(what: str, refusal: Refusal) -> None:
+def _refused(what: str, refusal: Refusal) -> NoReturn:
     print(f"{what}: {refusal}", file=sys.stderr)
     raise SystemExit(UNREADABLE)
 
@@ -108,12 +110,6 @@ def _month(written: str) -> date:
         return date.fromisoformat(f"{written}-01")
     except ValueError:
         raise SystemExit(f"--month {written}: write it like 2026-12.") from None
-
-
-def _local_zone() -> tzinfo:
-    from dateutil.tz import tzlocal
-
-    return tzlocal()
 
 
 def _count(number: int, what: str) -> str:

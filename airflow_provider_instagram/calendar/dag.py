@@ -6,9 +6,8 @@ import logging
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Param, TaskGroup, task_group
+from airflow.sdk import DAG, Param, XComArg, task_group
 
-from airflow_provider_instagram.calendar.approval import ApprovePost
 from airflow_provider_instagram.calendar.faults import Fault
 from airflow_provider_instagram.calendar.model import Calendar
 from airflow_provider_instagram.calendar.schedule import densest, pool_name
@@ -95,23 +94,31 @@ def content_calendar_dag(
     ) as dag:
         ReportFaults(task_id="calendar", settings=settings, retries=0)
         for account in plan.calendar.accounts:
-            _account_group(account, settings)
+            asks = any(post.account == account and post.approval == "required" for post in plan.calendar.posts)
+            _account_group(account, settings, asks=asks)
     return dag
 
 
-def _account_group(account: str, settings: CalendarSettings) -> TaskGroup:
-    """Make the group of an account: connection, pool and ledger are its constants; it is mapped over the posts."""
+def _account_group(account: str, settings: CalendarSettings, *, asks: bool) -> None:
+    """Make the group of an account: connection, pool and ledger are its constants; it is mapped over the posts.
+
+    :param asks: Whether a person is asked about any of its posts.
+    """
     due = DuePosts(task_id=f"due_{account}", settings=settings, instagram_conn_id=account, retries=3)
 
     @task_group(group_id=account)
     def posts(post: Any) -> None:
         step = {"post": post, "settings": settings, "instagram_conn_id": account}
         transcode = TranscodePost(task_id="transcode", **step)
-        approve = ApprovePost(task_id="approve", report=transcode.output["report"], **step)
-        create = CreatePost(task_id="create", video=transcode.output, approved=approve.output, **step)
+        approved = None
+        if asks:
+            from airflow_provider_instagram.calendar.approval import ApprovePost
+
+            approved = ApprovePost(task_id="approve", report=XComArg(transcode, key="report"), **step).output
+        create = CreatePost(task_id="create", video=transcode.output, approved=approved, **step)
         PublishPost(task_id="publish", container_id=create.output, pool=pool_name(account), **step)
 
-    return posts.expand(post=due.output)
+    posts.expand(post=due.output)
 
 
 def _params() -> dict[str, Param]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PUNCTUAL = timedelta(seconds=60)
 #: A publisher is at work from when it wakes up until the answer is there.
 PUBLISHER_AT_WORK = timedelta(seconds=30)
+MINUTE_S = 60
+REMOVED = "removed"
 #: No late post chose its time longer ago.
 REACH = timedelta(days=2)
 
@@ -73,6 +75,37 @@ class Takings:
         self.store.set(f"calendar-late:{post.key}", {"post_key": post.key, "version": post.version, "at": None})
 
 
+def run_moment(due_s: float, lead_time: timedelta) -> int:
+    """Tell when the run of a post begins: a lead time ahead, at a whole minute; posts of one minute share a run.
+
+    :param due_s: When the post is published, in seconds since the epoch.
+    :param lead_time: The lead time.
+    :return: Seconds since the epoch.
+    """
+    return int((due_s - lead_time.total_seconds()) // MINUTE_S) * MINUTE_S
+
+
+def why_not(post: Post, calendar: Calendar, taken: Taken | None, run: str) -> tuple[str, str] | None:
+    """Tell why a run lets go of a post that it took.
+
+    :param post: The post as it was when the run took it.
+    :param calendar: The calendar as it is now.
+    :param taken: Who has it now.
+    :param run: This run.
+    :return: In a word, and in a sentence; None when the post is wanted as it is.
+    """
+    now = calendar.post(post.id)
+    if now is None:
+        return REMOVED, f"{post.id} is not in the calendar any more: it is not published."
+    if now.version != post.version:
+        moved = now.publish_at != post.publish_at
+        word = f"moved to {now.publish_at:%Y-%m-%d %H:%M}" if moved else "edited"
+        return word, f"{post.id} was {word}: a run of its own brings it as it is now."
+    if taken is not None and taken.run not in ("", run):
+        return "taken over", f"{post.id} was taken over by the run {taken.run}."
+    return None
+
+
 def due(
     posts: Iterable[Post],
     account: str,
@@ -95,7 +128,8 @@ def due(
     """
     chosen = []
     for post in posts:
-        if post.account != account or not slot - max_lateness <= post.publish_at <= slot + lead_time:
+        begins = run_moment(post.publish_at.timestamp(), lead_time)
+        if post.account != account or begins > slot.timestamp() or post.publish_at < slot - max_lateness:
             continue
         row = taken(post)
         if row is None:

@@ -69,9 +69,9 @@ def imported(text: str, *, timezone: str | None, account: str | None, order: Ord
         row = {ours: cell.strip() for ours, cell in zip(columns, cells, strict=False) if ours and cell.strip()}
         if row:
             posts.append(_post(row, ids, order, reader.line_num))
-    document = {"defaults": {"timezone": timezone, "account": account}, "posts": posts}
-    document["defaults"] = {name: value for name, value in document["defaults"].items() if value}
-    body = yaml.dump({k: v for k, v in document.items() if v}, Dumper=_Readable, sort_keys=False, allow_unicode=True)
+    defaults = {name: value for name, value in (("timezone", timezone), ("account", account)) if value}
+    document: dict[str, Any] = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
+    body = yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True)
     return Imported(body, len(posts), tuple(t for t, ours in zip(titles, columns, strict=True) if ours is None and t))
 
 

@@ -37,7 +37,7 @@ def month(posts: Iterable[Post], first: date, zone: tzinfo, width: int) -> Itera
         marked = marked or (bool(mark) and (at.year, at.month) == (first.year, first.month))
         days[at.date()].append(f"{at:%H:%M} {post.id}{mark}")
     rule = "+" + "+".join(["-" * column] * 7) + "+"
-    yield f"{first:%B %Y}, times in {datetime.now(zone).tzname() if not hasattr(zone, 'key') else zone.key}"
+    yield f"{first:%B %Y}, times in {getattr(zone, 'key', None) or datetime.now(zone).tzname()}"
     yield rule
     yield _cells([day[:3] for day in calendar.day_name], column)
     yield rule

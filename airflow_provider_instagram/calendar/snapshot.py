@@ -15,6 +15,7 @@ from typing import Any
 from airflow_provider_instagram.calendar import source
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.model import Calendar, understood
+from airflow_provider_instagram.calendar.schedule import run_moment
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +60,8 @@ class Plan:
         What came into the calendar later than that begins when it was seen; what came when its time was over has no
         run.
         """
-        early_s = lead_time.total_seconds()
         timely = [one for one in self.seen.values() if one.in_time(max_lateness)]
-        return sorted({max(int(one.due - early_s), one.at or 0) for one in timely})
+        return sorted({max(run_moment(one.due, lead_time), one.at or 0) for one in timely})
 
 
 def planned(

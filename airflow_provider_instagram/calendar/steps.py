@@ -151,20 +151,14 @@ class PostStep(AccountTask):
         post = self.as_post()
         takings = Takings(Ledger.of(context, self.instagram_conn_id).store)
         calendar = self.settings.plan().calendar
-        now = calendar.post(post.id)
-        if now is None:
-            if fault := next((fault for fault in calendar.faults if fault.post_id == post.id), None):
-                raise ValidationError(
-                    f"The post is faulty now: {fault.message}", hint=f"{fault.remedy} Then clear this."
-                )
-            takings.give_back(post)
-            self.skip_post(context, "removed", f"{post.id} is not in the calendar any more: it is not published.")
-        elif now.version != post.version:
-            when = f"moved to {now.publish_at:%Y-%m-%d %H:%M}" if now.publish_at != post.publish_at else "edited"
-            self.skip_post(context, when, f"{post.id} was {when}: a run of its own brings it as it is now.")
-        row = takings.of(post)
-        if row is not None and row.run not in ("", _run(context)) and not self.is_dry_run(context):
-            self.skip_post(context, "taken over", f"{post.id} was taken over by the run {row.run}.")
+        faulty = next((fault for fault in calendar.faults if fault.post_id == post.id), None)
+        if faulty is not None and calendar.post(post.id) is None:
+            raise ValidationError(f"The post is faulty now: {faulty.message}", hint=f"{faulty.remedy} Then clear this.")
+        taken = None if self.is_dry_run(context) else takings.of(post)
+        if (reason := schedule.why_not(post, calendar, taken, _run(context))) is not None:
+            if reason[0] == schedule.REMOVED:
+                takings.give_back(post)
+            self.skip_post(context, *reason)
         return post, takings
 
     def is_dry_run(self, context: Context) -> bool:
@@ -173,7 +167,7 @@ class PostStep(AccountTask):
 
     def mark(self, context: Context, word: str) -> None:
         """Add a word to the post's label in the grid."""
-        context["mark"] = f" ({word})"  # type: ignore[literal-required]
+        context["mark"] = f" ({word})"  # type: ignore[typeddict-unknown-key]
 
     def skip_post(self, context: Context, word: str, why: str) -> None:
         """End the post's way here, with a mark that a person sees in the grid."""
@@ -212,6 +206,8 @@ class CreatePost(PostStep, CreateContainerOperator):
     def execute(self, context: Context) -> str:
         """Create it as the calendar and the approval say."""
         post, _ = self.still_wanted(context)
+        if post.approval == "required" and self.approved is None:
+            raise ValidationError(f"{post.id} needs an approval, and there is none.", hint="Clear this run.")
         options = {**post.options, **(self.approved or {})}
         for name in OPTIONS:
             setattr(self, name, options.get(name, "" if name == "caption" else None))
@@ -284,7 +280,7 @@ def _run(context: Context) -> str:
 def _slot(context: Context) -> datetime:
     """Give the moment that the run is for: its own, or when somebody started it."""
     run = context["dag_run"]
-    return run.data_interval_end or run.run_after  # type: ignore[return-value]
+    return run.data_interval_end or run.run_after
 
 
 def _is_dry_run(settings: CalendarSettings, context: Context) -> bool:

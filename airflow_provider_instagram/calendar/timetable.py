@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pendulum import DateTime
 
 
+#: Runs begin at whole minutes, so up to one minute more ahead.
+MINUTE_S = 60
+
+
 def _now() -> datetime:
     return datetime.now(timezone.utc)
 
@@ -55,7 +59,7 @@ class ContentCalendarTimetable(Timetable):
     ) -> DagRunInfo | None:
         """Give the first moment after the last run's."""
         if last_automated_data_interval is None:
-            index = bisect_left(self.moments, self._clock().timestamp() - self.lead_s)
+            index = bisect_left(self.moments, self._clock().timestamp() - self.lead_s - MINUTE_S)
         else:
             index = bisect_right(self.moments, last_automated_data_interval.end.timestamp())
         if restriction.earliest is not None:

@@ -64,7 +64,7 @@ def test_a_post_goes_from_the_file_to_instagram_at_its_time(
     assert states(result) == {
         "calendar": "success",
         f"due_{ACCOUNT}": "success",
-        **dict.fromkeys(("transcode[0]", "approve[0]", "create[0]", "publish[0]"), "success"),
+        **dict.fromkeys(("transcode[0]", "create[0]", "publish[0]"), "success"),
     }
     (post,) = instagram_sandbox.posts
     assert (post.caption, post.share_to_feed) == (caption, True)
@@ -160,7 +160,8 @@ def test_a_removed_or_edited_post_is_left_to_the_run_of_its_new_version(
     from airflow_provider_instagram.calendar.steps import DuePosts
 
     choose = DuePosts.execute
-    for change, mark in (({}, "gone (removed)"), ({"gone": 7200}, "gone (moved to ")):
+    changes: list[tuple[dict[str, float], str]] = [({}, "gone (removed)"), ({"gone": 7200}, "gone (moved to ")]
+    for change, mark in changes:
         file = calendar({"gone": 5, "stays": 3600})
 
         def edited(self: DuePosts, context: Any, change: dict[str, float] = change) -> Any:
