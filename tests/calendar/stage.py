@@ -30,7 +30,7 @@ from airflow_provider_instagram.calendar import content_calendar_dag
 dag = content_calendar_dag({dag_id!r}, {calendar!r}, lead_time=timedelta(seconds={lead_s}), {more})
 """
 SETTINGS = {
-    "AIRFLOW__CORE__PARALLELISM": "12",
+    "AIRFLOW__CORE__PARALLELISM": "9",
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "3",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
@@ -131,7 +131,11 @@ def stage(folder: Path, accounts: Sequence[str], **settings: str) -> Iterator[St
     for made in (home / "dags", posts):
         made.mkdir(parents=True)
     make_reel(posts / "reel.mp4")
-    places = {"AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags")}
+    places = {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        # All tasks at once on one SQLite file: waiting for its lock is no failure.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
+    }
     with (
         sandbox_process("--processing-time", "1", "--visible-after", "1") as sandbox,
         airflow_stack(airflow_settings(home, posts) | places | SETTINGS | settings) as airflow,
