@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -113,12 +113,14 @@ class Calendar:
     :param posts: The posts that nothing is wrong with, by time.
     :param faults: What is wrong, by line.
     :param min_spacing: The smallest distance of two posts of an account.
+    :param whole: Whether all of it stands in the one file, and no caption in another.
     """
 
     location: str
     posts: tuple[Post, ...] = ()
     faults: tuple[Fault, ...] = ()
     min_spacing: timedelta = DEFAULT_SPACING
+    whole: bool = True
 
     @property
     def accounts(self) -> list[str]:
@@ -161,7 +163,8 @@ def understood(
     beyond = beyond_limits(posts, spacing)
     kept = sorted((post for post in posts if post.id not in beyond), key=lambda post: (post.publish_at, post.line))
     faults = sorted({*reader.faults, *beyond.values()}, key=lambda fault: (fault.line, fault.message))
-    return Calendar(location, tuple(kept), tuple(faults), spacing)
+    whole = not any("caption_file" in row.values for row in rows.rows)
+    return Calendar(location, tuple(kept), tuple(faults), spacing, whole)
 
 
 @dataclass
@@ -305,7 +308,7 @@ class _Fields:
         except ValidationError as error:
             self._find_broken(given, error)
             return {}
-        return {name: _as_json(value) for name, value in asdict(options).items() if name in given}
+        return {name: _as_json(getattr(options, name)) for name in OPTIONS if name in given}
 
     def choice(self, name: str, choices: tuple[str, ...]) -> Any:
         """Read one of a few words; the first is the default."""

@@ -25,6 +25,7 @@ class Places:
         self._remote = None if storage.is_local(location) else location.rpartition("/")[0]
         self._folder = None if self._remote else storage.local_path(location).absolute().parent
         self._allowed: dict[Path, bool] = {}
+        self._found: set[str] = set()
 
     def found(self, written: str, *, check: bool) -> str:
         """Give the whole location of a file.
@@ -34,6 +35,8 @@ class Places:
         :raises Refusal: When it may not be read from there, or is not there.
         """
         location = self._whole(written)
+        if not check and location in self._found:
+            return location
         if storage.is_local(location):
             self._refuse_outside(storage.local_path(location))
         if check and not storage.is_web(location):
@@ -43,6 +46,7 @@ class Places:
                 raise Refusal(f"it cannot be looked for: {error}.", "Check the path and its connection.") from None
             if not there:
                 raise Refusal(f"there is no file {location}.", "Check the name, also upper and lower case.")
+        self._found.add(location)
         return location
 
     def _whole(self, written: str) -> str:

@@ -7,15 +7,21 @@ import json
 import logging
 import os
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from airflow.sdk import conf
+from pydantic import TypeAdapter
+
 from airflow_provider_instagram.calendar import source
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
-from airflow_provider_instagram.calendar.model import Calendar, understood
+from airflow_provider_instagram.calendar.model import Calendar, Post, understood
 from airflow_provider_instagram.calendar.schedule import run_moment
+
+_POSTS = TypeAdapter(list[Post])
 
 log = logging.getLogger(__name__)
 
@@ -78,14 +84,44 @@ def planned(
     stored = _load(file)
     try:
         text = source.read_text(location)
+        made_of = _fingerprint(text, location, min_spacing)
+        if stored is not None and stored.get("made_of") == made_of:
+            return _as_before(location, stored)
         calendar = understood(text, location, min_spacing=min_spacing)
     except Refusal as refusal:
         return _last_good(location, stored, refusal, min_spacing)
     seen = _seen(calendar, stored, max_lateness, now)
+    calendar = _with_late_arrivals(calendar, seen, max_lateness)
     said = {"text": text, "seen": {post_id: vars(one) for post_id, one in seen.items()}}
-    if stored is None or {name: stored.get(name) for name in said} != said:
-        _store(file, said | {"at": now.astimezone(timezone.utc).isoformat(timespec="seconds")})
-    return Plan(_with_late_arrivals(calendar, seen, max_lateness), seen)
+    if stored is None or stored.get("made_of") != made_of or stored["seen"] != said["seen"]:
+        at = now.astimezone(timezone.utc).isoformat(timespec="seconds")
+        understood_as = _as_data(calendar, made_of) if calendar.whole else {}
+        _store(file, said | understood_as | {"at": at})
+    return Plan(calendar, seen)
+
+
+def _fingerprint(text: str, location: str, min_spacing: timedelta | None) -> str:
+    """Name everything that a calendar of one file is understood by."""
+    roots = conf.get("instagram", "media_roots")
+    parts = (text, location, str(min_spacing), roots, version("airflow-provider-instagram"))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _as_data(calendar: Calendar, made_of: str) -> dict[str, Any]:
+    return {
+        "made_of": made_of,
+        "posts": [post.model_dump(mode="json") for post in calendar.posts],
+        "faults": [asdict(fault) for fault in calendar.faults],
+        "min_spacing_s": calendar.min_spacing.total_seconds(),
+    }
+
+
+def _as_before(location: str, stored: dict[str, Any]) -> Plan:
+    """Give what an unchanged text was understood as: DAG files are read far more often than calendars are edited."""
+    posts = tuple(_POSTS.validate_python(stored["posts"]))
+    faults = tuple(Fault(**fault) for fault in stored["faults"])
+    calendar = Calendar(location, posts, faults, timedelta(seconds=stored["min_spacing_s"]))
+    return Plan(calendar, {post_id: Seen(**one) for post_id, one in stored["seen"].items()})
 
 
 def snapshot_file(folder: str, dag_id: str, location: str) -> Path:
