@@ -10,6 +10,7 @@ import httpx
 from airflow_provider_instagram.exceptions import ValidationError
 
 INSTAGRAM: Final = "https://graph.instagram.com"
+FACEBOOK: Final = "https://graph.facebook.com"
 #: Meta's host for resumable uploads. Source: Meta, IG User Media reference, resumable uploads.
 _UPLOAD_HOST: Final = httpx.URL("https://rupload.facebook.com")
 
