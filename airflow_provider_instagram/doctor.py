@@ -92,7 +92,7 @@ def _account(hook: InstagramHook, settings: AccountSettings) -> Iterator[Finding
     )
     with client:
         try:
-            account = client.send(calls.account())
+            account = client.send(hook.account_call())
         except InstagramError as error:
             yield Finding("token", False, str(error))
             return

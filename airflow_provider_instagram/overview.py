@@ -83,7 +83,7 @@ def account_line(conn_id: str) -> AccountLine:
             app_secret=settings.app_secret,
             sleep=lambda _: None,
         ) as client:
-            account = client.send(calls.account(with_picture=True))
+            account = client.send(hook.account_call())
             limit = client.send(calls.publishing_limit(account.user_id))
             posts = client.send(calls.media_list(account.user_id, limit=1)).items
     except (InstagramError, AirflowException) as error:

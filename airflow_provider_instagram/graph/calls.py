@@ -60,6 +60,12 @@ def account(*, with_picture: bool = False) -> Call[Account]:
     return Call("read the account", "GET", "me", params, Account.read, safe=True)
 
 
+def page_account() -> Call[Account]:
+    """Whose Page token this is. Source: Meta, Instagram API with Facebook Login, Page, instagram_business_account."""
+    params = {"fields": "instagram_business_account{id,username,profile_picture_url}"}
+    return Call("read the Page's Instagram account", "GET", "me", params, Account.read_of_page, safe=True)
+
+
 def create_container(
     ig_user_id: str,
     *,

@@ -349,6 +349,15 @@ class Account:
             _text(row, "profile_picture_url"),
         )
 
+    @classmethod
+    def read_of_page(cls, data: Mapping[str, Any]) -> Account:
+        """Read the account that a Facebook Page is linked to.
+
+        :raises ValueError: The Page is linked to none, or the token is not a Page's.
+        """
+        row = _mapping(data, "instagram_business_account")
+        return cls(_id(row), _text(row, "username"), None, _text(row, "profile_picture_url"))
+
 
 def _first(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """Unwrap ``{"data": [{…}]}``, which Meta documents and only sometimes sends."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
+    from airflow_provider_instagram.graph.models import Account
     from airflow_provider_instagram.token_life import Refreshed, TokenLife
 
 DEFAULT_API_VERSION = "v26.0"
@@ -177,9 +178,14 @@ class InstagramHook(BaseHook):
 
         :param client: An open client of this connection.
         """
-        from airflow_provider_instagram.graph import calls
+        return self.settings.ig_user_id or client.send(self.account_call()).user_id
 
-        return self.settings.ig_user_id or client.send(calls.account()).user_id
+    def account_call(self) -> Call[Account]:
+        """Give the call that reads whose token it is, which differs between Meta's two logins."""
+        from airflow_provider_instagram.graph import calls, oauth
+
+        is_page = self.settings.access_token.startswith(oauth.FACEBOOK_LOGIN)
+        return calls.page_account() if is_page else calls.account(with_picture=True)
 
     def test_connection(self) -> tuple[bool, str]:
         """Read the account and its publishing limit, for the Test button."""
@@ -195,7 +201,7 @@ class InstagramHook(BaseHook):
         settings = self.settings
         # Airflow tests a connection under a random id, where no refreshed token is found: the field itself is tested.
         with GraphClient(settings.access_token, **self._address()) as client:
-            account = client.send(calls.account())
+            account = client.send(self.account_call())
             if settings.ig_user_id and settings.ig_user_id != account.user_id:
                 raise ValidationError(
                     f"The token belongs to @{account.username} with the user id {account.user_id}, "
