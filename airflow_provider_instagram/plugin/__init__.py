@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import conf
 
+from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
@@ -36,3 +38,4 @@ class InstagramPlugin(AirflowPlugin):
             "destination": "nav",
         }
     ]
+    timetables = [ContentCalendarTimetable]  # noqa: RUF012
