@@ -16,6 +16,14 @@ TEXT = (ROOT / "docs/tokens.md").read_text()
 SEVERAL, TOLD = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
+@pytest.fixture(autouse=True)
+def _no_stored_token(airflow_db: None) -> Any:
+    from airflow.models import Variable
+
+    yield
+    Variable.delete("instagram_access_token__instagram_default")
+
+
 def dag_of(source: str) -> Any:
     namespace: dict[str, Any] = {"__name__": "tokens_md"}
     exec(compile(source, "tokens.md", "exec"), namespace)  # noqa: S102 -- our own examples
