@@ -99,10 +99,8 @@ def main() -> None:
     print(f"the same, first import after an edit     {edited_s:7.3f} s  (limit {LIMIT_S} s)")
     print(f"reading the file of {MANY:,} posts          {reading_s:7.3f} s")
     ratio, edited_ratio = many_s / (few_s + reading_s), edited_s / (few_s + reading_s)
-    print(
-    print(f"{MANY:,} / ({FEW} + reading)              {ratio:7.2f}    (limit {LIMIT_RATIO})")
-    print(f"the same, first import after an edit  {edited_ratio:7.2f}")
-    )
+    print(f"{MANY:,} / ({FEW} + reading)                 {ratio:7.2f}    (limit {LIMIT_RATIO})")
+    print(f"the same, first import after an edit     {edited_ratio:7.2f}")
 
 
 if __name__ == "__main__":
