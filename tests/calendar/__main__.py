@@ -54,6 +54,10 @@ class Show:
             [{**entry(i, at, self.account[i]), "caption": self.caption[i]} for i, at in sorted(self.due.items())]
         )
 
+    def bring(self, post_id: str, at: datetime, account: str) -> None:
+        self.add(post_id, at, account)
+        self.write()
+
     def move(self, post_id: str, later_s: int) -> None:
         self.due[post_id] += timedelta(seconds=later_s)
         self.write()
@@ -122,7 +126,7 @@ def _programme(show: Show, first: datetime) -> list[tuple[datetime, str, Callabl
         (at(60), "edit post-10 within its lead time", lambda: show.edit("post-10")),
         (at(100), "remove post-15 within its lead time", lambda: show.remove("post-15")),
         (at(140), "triggerer killed", lambda: show.restart("triggerer")),
-        (at(180), "add a post", lambda: (show.add("added", at(480), "account_d"), show.write())),
+        (at(180), "add a post", lambda: show.bring("added", at(480), "account_d")),
         (at(220), "edit post-40", lambda: show.edit("post-40")),
         (at(240), "token dies", show.token_dies),
         (at(280), "remove post-50", lambda: show.remove("post-50")),
@@ -131,7 +135,7 @@ def _programme(show: Show, first: datetime) -> list[tuple[datetime, str, Callabl
         (at(420), "move post-55 a minute earlier", lambda: show.move("post-55", -60)),
         (at(470), "triggerer killed again", lambda: show.restart("triggerer")),
         (at(510), "edit post-45 within its lead time", lambda: show.edit("post-45")),
-        (at(560), "add another", lambda: (show.add("added-too", at(800), "account_c"), show.write())),
+        (at(560), "add another", lambda: show.bring("added-too", at(800), "account_c")),
         (at(600), "move post-48 a minute later, within its lead time", lambda: show.move("post-48", 60)),
         (at(700), "clear what failed", show.clear_failed),
     ]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_instagram.calendar import commands
 from airflow_provider_instagram.calendar.model import read_calendar
 
 if TYPE_CHECKING:
@@ -38,7 +37,8 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run a command as ``airflow`` does: exit code, stdout, stderr."""
-    from airflow.cli.cli_parser import AirflowHelpFormatter, GroupCommand, _add_command
+    from airflow.cli.cli_config import GroupCommand
+    from airflow.cli.cli_parser import AirflowHelpFormatter, _add_command
 
     from airflow_provider_instagram.cli import get_instagram_commands
 
@@ -144,4 +144,3 @@ def test_pools_makes_each_accounts_pool_once(run: Callable[..., tuple[int, str, 
     pool = Pool.get_pool("instagram_berlin")
     assert pool is not None
     assert (pool.slots, pool.include_deferred) == (2, False)
-    assert commands.pool_name("berlin") == "instagram_berlin"

@@ -78,12 +78,12 @@ class World:
             self.at(when, "edit", edit)
         self.at(self.now(), "parse")
         while self.agenda and self.agenda[0][0] <= until.timestamp():
-            when, _, what, fact = heapq.heappop(self.agenda)
+            due_s, _, what, fact = heapq.heappop(self.agenda)
             begin, end = self.down
-            if what != "edit" and begin <= when < end:  # Airflow is down: it happens when it is back
+            if what != "edit" and begin <= due_s < end:  # Airflow is down: it happens when it is back
                 self.at(datetime.fromtimestamp(end, timezone.utc), what, fact)
                 continue
-            self.sleep(when - self.sandbox.now())
+            self.sleep(due_s - self.sandbox.now())
             getattr(self, what)(fact)
 
     def edit(self, change: Any) -> None:

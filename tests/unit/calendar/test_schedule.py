@@ -128,7 +128,7 @@ def test_missed_moments_are_caught_up_with_one_by_one_and_a_new_dag_begins_with_
     while info := ContentCalendarTimetable.deserialize(stored).next_dagrun_info(
         last_automated_data_interval=last, restriction=EVERY
     ):
-        seen.append((info.run_after - NOON).total_seconds() / 60)
+        seen.append((info.run_after.timestamp() - NOON.timestamp()) / 60)
         last = info.data_interval or last
     assert seen == [-90, -30, 45]
     first = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=EVERY)
