@@ -1,4 +1,4 @@
-"""``make calendar``: 60 posts on six accounts while things are killed, edited and disconnected; about 25 minutes.
+"""``make calendar``: 60 posts on six accounts while things are killed, edited and disconnected; about 20 minutes.
 
 The scheduler is killed twice, the triggerer twice; the calendar is edited ten times; an account's token dies, and is
 renewed after a while, as a person would do it: a new token into the connection, and a Clear of what failed.
@@ -6,6 +6,7 @@ renewed after a while, as a person would do it: a new token into the connection,
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import time
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
     from tests.calendar.stage import Stage
 
 ACCOUNTS = tuple(f"account_{letter}" for letter in "abcdef")
-POSTS = 60
-SPACING = timedelta(seconds=15)
-LEAD_S = 180
+LEAD_S = 150
 DEAD = "account_f"
 LIMIT_S = 600.0
 
@@ -98,47 +97,61 @@ def main() -> int:
 
     :return: The exit code: 0 when every post that was wanted is there, once, and no other.
     """
+    parser = argparse.ArgumentParser(prog="python -m tests.calendar", description="A calendar in a running Airflow.")
+    parser.add_argument("--posts", type=int, default=60)
+    parser.add_argument("--spacing", type=int, default=15, help="seconds between two posts")
+    options = parser.parse_args()
+    length = timedelta(seconds=options.posts * options.spacing)
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder), ACCOUNTS) as play:
         show = Show(play)
         first = whole_second(timedelta(seconds=LEAD_S + 30))
-        for number in range(POSTS):
-            show.add(f"post-{number:02}", first + SPACING * number, ACCOUNTS[number % len(ACCOUNTS)])
+        for number in range(options.posts):
+            at = first + length * number / options.posts
+            show.add(f"post-{number:02}", at, ACCOUNTS[number % len(ACCOUNTS)])
         show.write()
         play.add_dag(LEAD_S)
-        for at, what, do in _programme(show, first):
+        for at, what, do in _programme(show, first, length, options.posts):
             time.sleep(max(0.0, (at - datetime.now(timezone.utc)).total_seconds()))
             _say(what)
             do()
-        wait_until(lambda: _all_there(show), "every post is published", LIMIT_S + POSTS * SPACING.seconds, 2.0)
-        time.sleep(60)  # what should not come has time to come
+        wait_until(lambda: _all_there(show), "every post is published", LIMIT_S, 2.0)
+        time.sleep(30)  # what should not come has time to come
         return _verdict(show)
 
 
-def _programme(show: Show, first: datetime) -> list[tuple[datetime, str, Callable[[], Any]]]:
-    """List what is done, and when: seconds after the first post."""
+def _programme(
+    show: Show, first: datetime, length: timedelta, posts: int
+) -> list[tuple[datetime, str, Callable[[], Any]]]:
+    """List what is done, and when: in parts of the time from the first post to the last."""
 
-    def at(seconds: int) -> datetime:
-        return first + timedelta(seconds=seconds)
+    def post(part: float) -> str:
+        return f"post-{round(part * posts):02}"
 
-    return [
-        (at(-60), "move post-20 two minutes later", lambda: show.move("post-20", 120)),
-        (at(20), "scheduler killed", lambda: show.restart("scheduler")),
-        (at(60), "edit post-10 within its lead time", lambda: show.edit("post-10")),
-        (at(100), "remove post-15 within its lead time", lambda: show.remove("post-15")),
-        (at(140), "triggerer killed", lambda: show.restart("triggerer")),
-        (at(180), "add a post", lambda: show.bring("added", at(480), "account_d")),
-        (at(220), "edit post-40", lambda: show.edit("post-40")),
-        (at(240), "token dies", show.token_dies),
-        (at(280), "remove post-50", lambda: show.remove("post-50")),
-        (at(330), "token renewed", show.token_renewed),
-        (at(380), "scheduler killed again", lambda: show.restart("scheduler")),
-        (at(420), "move post-55 a minute earlier", lambda: show.move("post-55", -60)),
-        (at(470), "triggerer killed again", lambda: show.restart("triggerer")),
-        (at(510), "edit post-45 within its lead time", lambda: show.edit("post-45")),
-        (at(560), "add another", lambda: show.bring("added-too", at(800), "account_c")),
-        (at(600), "move post-48 a minute later, within its lead time", lambda: show.move("post-48", 60)),
-        (at(700), "clear what failed", show.clear_failed),
+    def soon(part: float) -> str:
+        """Name a post that is due in half its lead time: its container exists."""
+        return post(part + LEAD_S / 2 / length.total_seconds())
+
+    added = show.account[post(0.9)], show.account[post(0.8)]
+    acts: list[tuple[float, str, Callable[[], Any]]] = [
+        (-0.05, "a post is moved, far ahead", lambda: show.move(post(0.7), 60)),
+        (0.02, "the scheduler is killed", lambda: show.restart("scheduler")),
+        (0.08, "a post is edited, its container made", lambda: show.edit(soon(0.08))),
+        (0.15, "a post is removed, far ahead", lambda: show.remove(post(0.9))),
+        (0.2, "the triggerer is killed", lambda: show.restart("triggerer")),
+        (0.26, "a post is added", lambda: show.bring("added", first + length * 0.85, added[0])),
+        (0.3, "the token dies", show.token_dies),
+        (0.34, "a post is removed, its container made", lambda: show.remove(soon(0.34))),
+        (0.38, "a post is edited, far ahead", lambda: show.edit(post(0.95))),
+        (0.42, "a post is moved, its container made", lambda: show.move(soon(0.42), 30)),
+        (0.46, "the token is renewed", show.token_renewed),
+        (0.52, "the scheduler is killed again", lambda: show.restart("scheduler")),
+        (0.56, "a post is removed, far ahead", lambda: show.remove(post(0.8))),
+        (0.58, "a post is added within its lead time", lambda: show.bring("late", first + length * 0.75, added[1])),
+        (0.62, "the triggerer is killed again", lambda: show.restart("triggerer")),
+        (0.68, "a post is edited, its container made", lambda: show.edit(soon(0.68))),
+        (0.9, "what failed is cleared", show.clear_failed),
     ]
+    return [(first + length * part, what, do) for part, what, do in acts]
 
 
 def _all_there(show: Show) -> bool:
