@@ -123,6 +123,7 @@ class Job:
     def airflow_waits(self, seconds: float) -> None:
         """Let the time until a retry pass; whatever else sleeps does so in real time."""
         from airflow.models.taskinstance import TaskInstance
+        from airflow.serialization.serialized_objects import create_scheduler_operator
         from airflow.utils.session import create_session
         from sqlalchemy import select
 
@@ -130,7 +131,7 @@ class Job:
             due = TaskInstance.state == "up_for_retry"
             waiting = session.scalars(select(TaskInstance).where(TaskInstance.dag_id == self.dag.dag_id, due)).all()
             for ti in waiting:
-                ti.task = self.dag.get_task(ti.task_id)
+                ti.task = create_scheduler_operator(self.dag.get_task(ti.task_id))
                 left = ti.next_retry_datetime() - datetime.now(timezone.utc) + timedelta(seconds=1)
                 if left > timedelta(0):
                     ti.end_date -= left
@@ -153,8 +154,8 @@ def main_job_once_made(name: str) -> DAG:
     def end(context: Any) -> None:
         Job.now.end_task(context)
 
-    hooks = {"pre_execute": begin, "on_failure_callback": end, "on_retry_callback": end}
-    dag = main_job(name, CONN_ID, RETRIES[name], **hooks)
+    hooks: dict[str, Any] = {"pre_execute": begin, "on_failure_callback": end, "on_retry_callback": end}
+    dag = main_job(name, CONN_ID, RETRIES[name], None, **hooks)
     with create_session() as session:
         DagBundlesManager().sync_bundles_to_db(session=session)
     with create_session() as session:

@@ -75,4 +75,6 @@ def played(lanes: list[Lane], scenarios: Iterable[Scenario]) -> Iterator[dict[st
     try:
         yield {str(scenario): pool.submit(play, scenario) for scenario in scenarios}
     finally:
+        for lane in lanes:
+            lane.closed.set()
         pool.shutdown(cancel_futures=True)

@@ -81,6 +81,7 @@ class Lane:
     :param sandbox: The lane's own sandbox.
     :param video: A video that complies.
     :param notes: Where the tasks note their processes.
+    :param closed: Set when nobody waits for its scenario any more.
     """
 
     number: int
@@ -88,6 +89,7 @@ class Lane:
     sandbox: SandboxHandle
     video: Path
     notes: Path
+    closed: threading.Event = field(default_factory=threading.Event)
 
     @property
     def conn_id(self) -> str:
@@ -152,6 +154,14 @@ class Performance:
         self.played.events = self._events()
         return self.played
 
+    def _wait(self, condition: Callable[[], Any], what: str, limit_s: float, pause_s: float = LOOK_EVERY_S) -> None:
+        def holds_or_is_over() -> Any:
+            if self.lane.closed.is_set():
+                raise RuntimeError(f"The tests have ended before {what}.")
+            return condition()
+
+        wait_until(holds_or_is_over, what, limit_s, pause_s)
+
     # ---- runs
 
     def _start(self, run_id: str) -> None:
@@ -188,8 +198,10 @@ class Performance:
 
     def _wait_for_end(self) -> None:
         for run_id in self.run_ids:
-            wait_until(
-                partial(self._has_ended, run_id), f"the end of {self.scenario}, run {run_id}", LIMIT_S, LOOK_EVERY_S
+            self._wait(
+                partial(self._has_ended, run_id),
+                f"the end of {self.scenario}, run {run_id}",
+                LIMIT_S,
             )
 
     def _has_ended(self, run_id: str) -> bool:
@@ -236,7 +248,7 @@ class Performance:
         }
         self._press("POST", "/backfills", body)
         there = f"the runs of the backfill of {self.scenario}"
-        wait_until(lambda: len(self._backfilled()) == BACKFILLED, there, 60, LOOK_EVERY_S)
+        self._wait(lambda: len(self._backfilled()) == BACKFILLED, there, 60)
         self.run_ids += self._backfilled()
         self._wait_for_end()
 
@@ -267,32 +279,32 @@ class Performance:
         """Wait until a moment has come, and give the processes that were there."""
         task, moment = _task(plant, self.disturbance), _moment(plant).replace(" ", "_")
         path = self.lane.notes / f"{self.name}.{task}.1.{moment}.json"
-        wait_until(path.exists, f"the moment {moment} of {self.scenario}", LIMIT_S, 0.2)
+        self._wait(path.exists, f"the moment {moment} of {self.scenario}", LIMIT_S, 0.2)
         return dict(json.loads(path.read_text()))
 
     def _see_killed(self, plant: Kill) -> None:
         pid = self._note(plant)[plant.process]
-        wait_until(lambda: not _runs(pid), f"process {pid} is gone: {self.scenario}", 30, 0.2)
+        self._wait(lambda: not _runs(pid), f"process {pid} is gone: {self.scenario}", 30, 0.2)
 
     def _freeze(self, plant: Freeze) -> None:
         """Wake the processes when the next try has come so far; they end by themselves then."""
         pids, task = self._note(plant), _task(plant, self.disturbance)
         stand_still = partial(_stand_still, *pids.values())
-        wait_until(stand_still, f"the processes stand still: {self.scenario}", 10, 0.2)
+        self._wait(stand_still, f"the processes stand still: {self.scenario}", 10, 0.2)
         try:
             states = ("running",) if plant.woken == "during" else ENDED
             next_try = f"the next try of {self.scenario} is {' or '.join(states)}"
-            wait_until(lambda: self._try(task) > 1 and self._state(task) in states, next_try, LIMIT_S, LOOK_EVERY_S)
+            self._wait(lambda: self._try(task) > 1 and self._state(task) in states, next_try, LIMIT_S)
             assert stand_still()
         finally:
             for pid in pids.values():
                 os.kill(pid, signal.SIGCONT)
-        wait_until(lambda: not _runs(pids["task"]), f"the zombie has ended: {self.scenario}", 90, 0.5)
+        self._wait(lambda: not _runs(pids["task"]), f"the zombie has ended: {self.scenario}", 90, 0.5)
 
     def _while_held(self, plant: Plant, act: Callable[[], object]) -> None:
         """Do something while the task stands at a moment, and let it go on."""
         pid = self._note(plant)["task"]
-        wait_until(lambda: _stand_still(pid), f"the task stands still: {self.scenario}", 10, 0.1)
+        self._wait(lambda: _stand_still(pid), f"the task stands still: {self.scenario}", 10, 0.1)
         act()
         os.kill(pid, signal.SIGCONT)
 
@@ -305,20 +317,20 @@ class Performance:
         return act
 
     def _kill_triggerer(self) -> None:
-        wait_until(lambda: self._state("wait") == "deferred", f"{self.scenario} waits", 60, LOOK_EVERY_S)
+        self._wait(lambda: self._state("wait") == "deferred", f"{self.scenario} waits", 60)
         self.airflow.stop("triggerer", force=True)
         self.airflow.start("triggerer")
 
     def _mark_failed(self, plant: MarkedFailed) -> None:
         task = _task(plant, self.disturbance)
         if plant.call is None:
-            wait_until(lambda: self._state(task) == "deferred", f"{self.scenario} waits", 60, LOOK_EVERY_S)
+            self._wait(lambda: self._state(task) == "deferred", f"{self.scenario} waits", 60)
         else:
-            wait_until(lambda: self.sandbox.journal(plant.call), f"{self.scenario} is at it", 60, 0.2)
+            self._wait(lambda: self.sandbox.journal(plant.call), f"{self.scenario} is at it", 60, 0.2)
         pid = json.loads((self.lane.notes / f"{self.name}.{task}.1.json").read_text())["task"]
         assert plant.call is None or _runs(pid)
         self._press("PATCH", f"{self._path()}/taskInstances/{task}", {"new_state": "failed"})
-        wait_until(lambda: not _runs(pid), f"process {pid} is gone: {self.scenario}", 30, 0.2)
+        self._wait(lambda: not _runs(pid), f"process {pid} is gone: {self.scenario}", 30, 0.2)
 
     def _start_rival(self) -> None:
         self.run_ids.append(f"{self.name}-rival")

@@ -124,6 +124,16 @@ def _people() -> tuple[tuple[Disturbance, Then], ...]:
             "clear the task",
         ),
         (
+            # The caller is gone, and its request takes effect later.
+            Disturbance(
+                "publish, before the effect",
+                "marked as failed, and Instagram is slow",
+                (Answer("publish", {**hanging, "when": "before"}), MarkedFailed("publish")),
+                "Killed",
+            ),
+            "clear the task",
+        ),
+        (
             Disturbance(
                 "upload at 0 %",
                 "marked as failed meanwhile",

@@ -79,8 +79,7 @@ def judged(played: Played, sandbox: SandboxHandle, video_bytes: int) -> Outcome:
         permalinks = (post.permalink,) if disturbance.permalink else (post.permalink, None)
         compared.append(("media id reported", post.media_id, played.result.get("media_id")))
         compared.append(("permalink reported", True, played.result.get("permalink") in permalinks))
-    if played.events > 1:
-        compared.append(("events of one post", 1, played.events))
+    compared.append(("events of posts", min(1, expected.posts), played.events))
     compared += [(f"happened: {plant}", True, _happened(plant, played, sandbox)) for plant in disturbance.plants]
     deviations = tuple(f"{name}: expected {want}, found {got}" for name, want, got in compared if want != got)
     if deviations and played.last is not None:

@@ -135,7 +135,7 @@ def main_job(dag_id: str, conn_id: str, retries: int, days: dict[str, Any] | Non
             task_id="wait",
             container_id=create.output,
             poke_interval=1,
-            timeout="{{ params.sensor_timeout }}",  # type: ignore[arg-type]
+            timeout="{{ params.sensor_timeout }}",
         )
         PublishOperator(task_id="publish", container_id=wait.output, post_key="{{ params.post_key }}")
     return dag
