@@ -149,7 +149,8 @@ def check_streams(found: dict[str, Any], size_bytes: int, max_bytes: int) -> Med
         raise NotFitError(f"the video has {bit_rate} bit/s, more than {MAX_BIT_RATE}")
     if audio:
         _check_sound(audio[0])
-    return MediaFacts(duration_ms=round(duration_s * 1000), width=width, height=height)
+    picture_s = float(video[0].get("duration") or duration_s)  # sound may go on behind the last picture
+    return MediaFacts(duration_ms=round(picture_s * 1000), width=width, height=height)
 
 
 def _check_picture(video: dict[str, Any]) -> tuple[int, int]:
