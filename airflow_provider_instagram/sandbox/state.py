@@ -78,7 +78,7 @@ class Account(Record):
     user_id: UserId
     username: str = Field(pattern=r"^[A-Za-z0-9._]{1,30}$")
     name: str = Field(default="", max_length=100)
-    account_type: Literal["BUSINESS", "MEDIA_CREATOR"] = "BUSINESS"
+    account_type: Literal["BUSINESS", "MEDIA_CREATOR", "PERSONAL"] = "BUSINESS"
     app_scoped_id: str = Field(default="", pattern=r"^\d*$")
     resumable: bool = True
     trial_reels: bool = True
