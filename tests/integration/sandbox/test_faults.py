@@ -139,7 +139,7 @@ def test_a_planned_80002_says_how_long_to_wait(caller: Caller, instagram_sandbox
 
 @pytest.mark.parametrize(("minutes", "said"), [({}, 1), ({"regain_minutes": 0}, 0)])
 def test_a_planned_80002_is_at_the_limit_and_asks_for_a_minute_unless_told(
-    caller: Caller, instagram_sandbox: SandboxHandle, minutes: dict[str, int], said: int
+    caller: Caller, instagram_sandbox: SandboxHandle, minutes: dict[str, Any], said: int
 ) -> None:
     instagram_sandbox.fail("account", 80002, **minutes)
     assert usage_of(caller.get("me")) == {"call_count": 100, "estimated_time_to_regain_access": said}
