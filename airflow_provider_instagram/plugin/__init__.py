@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PAGES = "/instagram"
 
 
-async def pages(
+async def answer(
     scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
 ) -> None:
     """Answer a request for our pages. They are loaded by the first: every process of Airflow loads this module."""
@@ -29,7 +29,7 @@ class InstagramPlugin(AirflowPlugin):
     """Everything that the provider adds to Airflow itself."""
 
     name = "instagram"
-    fastapi_apps = [{"app": pages, "url_prefix": PAGES, "name": "Instagram"}]  # noqa: RUF012 -- Airflow's own form
+    fastapi_apps = [{"app": answer, "url_prefix": PAGES, "name": "Instagram"}]  # noqa: RUF012 -- Airflow's own form
     # A page inside of Airflow's frame could not open Meta's login, so this is a link of its own.
     external_views = [  # noqa: RUF012
         {

@@ -199,10 +199,14 @@ def _one_clock(job: Job) -> Iterator[None]:
         def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
             return datetime.fromtimestamp(job.sandbox.now(), tz or timezone.utc)
 
+    def open_client(*args: Any, **options: Any) -> graph_client.GraphClient:
+        return GraphClient(*args, **{**options, "sleep": job.wait})
+
+    GraphClient = graph_client.GraphClient  # noqa: N806 -- it is the class
     with (
         mock.patch.object(ledger, "datetime", SandboxTime),
         mock.patch.object(publishing, "Publisher", functools.partial(publishing.Publisher, sleep=job.wait)),
-        mock.patch.object(graph_client, "GraphClient", functools.partial(graph_client.GraphClient, sleep=job.wait)),
+        mock.patch.object(graph_client, "GraphClient", open_client),
         mock.patch.object(asyncio, "sleep", job.wait_async),
         mock.patch.object(time, "sleep", job.airflow_waits),
     ):
