@@ -11,6 +11,7 @@ from airflow.sdk import BaseHook, conf
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
+from airflow_provider_instagram.limits import Limits
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -35,6 +36,7 @@ class AccountSettings:
     :param app_id: The Meta app's id.
     :param app_secret: The Meta app's secret.
     :param oauth_host: Replaces both of Meta's login hosts.
+    :param limits: How many calls and posts it allows itself.
     """
 
     base_url: str
@@ -44,6 +46,7 @@ class AccountSettings:
     app_id: str | None = None
     app_secret: str | None = field(default=None, repr=False)
     oauth_host: str | None = None
+    limits: Limits = field(default_factory=Limits)
 
     @classmethod
     def read(cls, connection: Connection) -> AccountSettings:
@@ -69,6 +72,7 @@ class AccountSettings:
             app_id=extra.get("app_id"),
             app_secret=extra.get("app_secret"),
             oauth_host=extra.get("oauth_host"),
+            limits=Limits.read(extra),
         )
 
 
