@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
+from airflow_provider_instagram.calendar_command_line import calendar_commands, pools_command
+
 if TYPE_CHECKING:
     import argparse
 
@@ -43,6 +45,8 @@ def get_instagram_commands() -> list[CLICommand]:
                     args=[SandboxOptions()],
                 ),
                 GroupCommand(name="ledger", help="See and settle who posted what", subcommands=_ledger_commands()),
+                calendar_commands(),
+                pools_command(),
             ],
         )
     ]

@@ -102,7 +102,8 @@ def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
     if is_web(location):
         from airflow_provider_instagram.media.download import download
 
-        return download(location, folder, max_bytes=max_bytes)
+        allow_private = conf.getboolean("instagram", "private_sources", fallback=False)
+        return download(location, folder, max_bytes=max_bytes, allow_private=allow_private)
     source = _object(location)
     try:
         size = source.stat().st_size

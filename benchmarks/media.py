@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 SOURCE = """
 ffmpeg -v error -y -f lavfi -i "mandelbrot=s=1920x1080:r=30,noise=alls=6:allf=t" -f lavfi -i "sine=f=220:r=48000"
@@ -135,18 +135,16 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=60, help="length of the clip")
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as name:
-        rows = measure(Path(name), seconds)
-    width = max(len(label) for label, *_ in rows)
-    missed = False
-    for label, value, sign, bound in rows:
-        kept = value <= bound if sign == "<=" else value >= bound
-        missed |= not kept
-        print(f"{label:<{width}}  {value:8.2f}  {sign} {bound:g}  {'ok' if kept else 'MISSED'}")
+        missed = False
+        for label, value, sign, bound in measure(Path(name), seconds):
+            kept = value <= bound if sign == "<=" else value >= bound
+            missed |= not kept
+            print(f"{label:<62}  {value:8.2f}  {sign} {bound:g}  {'ok' if kept else 'MISSED'}", flush=True)
     return int(missed)
 
 
-def measure(folder: Path, seconds: int) -> list[tuple[str, float, str, float]]:
-    """Run everything once, and return the ratios beside their bounds."""
+def measure(folder: Path, seconds: int) -> Iterator[tuple[str, float, str, float]]:
+    """Run everything once, and give the ratios beside their bounds."""
     source, ours, only, by_hand = (folder / f"{name}.mp4" for name in ("source", "ours", "only", "by-hand"))
     subprocess.run(hand(SOURCE, seconds=seconds, output=source), check=True)
     whole = cost(product(WHOLE, source, ours))
@@ -169,16 +167,25 @@ def measure(folder: Path, seconds: int) -> list[tuple[str, float, str, float]]:
     }
     print(f"{seconds} s clip:", ", ".join(f"{name} {took.seconds:.2f} s" for name, took in times.items()))
     print("processor time:", ", ".join(f"{name} {took.cpu_seconds:.2f} s" for name, took in times.items()))
-    print("video:", ", ".join(f"{path.stem} {video_bps(path) / 1e6:.3f} Mb/s" for path in (ours, by_hand)))
-    return [
-        ("encode alone, to the command by hand", encode.seconds / plain.seconds, "<=", 1.05),
-        ("all of it (probe, loudness, check), to the same", all_of_it.seconds / plain.seconds, "<=", 1.20),
-        ("XPSNR by hand minus ours, dB", xpsnr(by_hand, source) - xpsnr(ours, source), "<=", 0.1),
-        ("the encode, to a copy (remux)", plain.seconds / copied.seconds, ">=", 50 * seconds / 60),
-        ("the encode, to doing nothing (pass)", plain.seconds / passed.seconds, ">=", 100 * seconds / 60),
-        ("peak memory, to ffmpeg's by hand", whole.peak_mb / plain.peak_mb, "<=", 1.25),
-        ("two at once, to one after the other", twice.seconds / (2 * all_of_it.seconds), "<=", 1.15),
-    ]
+    yield "encode alone, to the command by hand", encode.seconds / plain.seconds, "<=", 1.05
+    yield "the same in processor time", encode.cpu_seconds / plain.cpu_seconds, "<=", 1.05
+    yield "all of it (probe, loudness, check), to the command by hand", all_of_it.seconds / plain.seconds, "<=", 1.20
+    yield "the same in processor time", all_of_it.cpu_seconds / plain.cpu_seconds, "<=", 1.20
+    yield "the encode, to a copy (remux)", plain.seconds / copied.seconds, ">=", 50 * seconds / 60
+    yield "the encode, to doing nothing (pass)", plain.seconds / passed.seconds, ">=", 100 * seconds / 60
+    yield "peak memory, to ffmpeg's by hand", whole.peak_mb / plain.peak_mb, "<=", 1.25
+    yield "two at once, to one after the other", twice.seconds / (2 * all_of_it.seconds), "<=", 1.15
+    rival = of_the_same_bit_rate(ours, source, by_hand)
+    print("video:", ", ".join(f"{path.stem} {video_bps(path) / 1e6:.3f} Mb/s" for path in (ours, rival)))
+    yield "XPSNR by hand minus ours, dB", xpsnr(rival, source) - xpsnr(ours, source), "<=", 0.1
+
+
+def of_the_same_bit_rate(ours: Path, source: Path, by_hand: Path) -> Path:
+    """Encode by hand once more, so that what comes out has our bit rate: what is asked for is not what comes out."""
+    rival = by_hand.with_name("rival.mp4")
+    asked = video_bps(ours) ** 2 // video_bps(by_hand)
+    subprocess.run(hand(BY_HAND, source=source, video_bps=asked, output=rival), check=True)
+    return rival
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ def _checked_ip(address: httpx.URL, allow_private: bool) -> str:
         if not allow_private and not _is_public(ip):
             raise ValidationError(
                 f"{address.host} is {ip}, which is not a public address.",
-                hint="Use a link on a public server, or allow private ones in the section [instagram] of Airflow's "
+                hint="Use a link on a public server, or set [instagram] private_sources = True in Airflow's "
                 "configuration, when everybody who can start a run may read what this worker can reach.",
             )
     return ips[0]

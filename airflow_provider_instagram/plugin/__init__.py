@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
+from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
+
 
 class InstagramPlugin(AirflowPlugin):
     """Everything that the provider adds to Airflow itself."""
 
     name = "instagram"
+    timetables = [ContentCalendarTimetable]  # noqa: RUF012 -- as Airflow declares it

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_instagram import storage
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,4 +80,16 @@ def test_a_kind_of_storage_that_airflow_does_not_know_is_explained() -> None:
         pytest.raises(ValidationError, match=r"gopher://bucket/a\.mp4"),
         storage.as_local_file("gopher://bucket/a.mp4"),
     ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refusal"), [("False", "not a public address"), ("True", "does not answer|refused|Connect")]
+)
+def test_a_private_source_is_a_matter_of_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, allowed: str, refusal: str
+) -> None:
+    """Nobody listens at that port: where the address is allowed, it is the connection that fails."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PRIVATE_SOURCES", allowed)
+    with pytest.raises(InstagramError, match=refusal), storage.as_local_file("https://127.0.0.1:9/video.mp4"):
         pass

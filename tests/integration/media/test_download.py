@@ -208,7 +208,7 @@ def test_cancel_hangs_up_at_once(fetch: Callable[..., Path], server: Server) -> 
     "host", ["127.0.0.1", "localhost", "169.254.169.254", "10.0.0.1", "[::1]", "[::ffff:127.0.0.1]"]
 )
 def test_private_servers_are_refused(host: str, folder: Path) -> None:
-    with pytest.raises(ValidationError, match=r"not a public address.*allow private ones"):
+    with pytest.raises(ValidationError, match=r"not a public address.*private_sources"):
         download(f"https://{host}/video.mp4", folder, max_bytes=10)
 
 
