@@ -56,9 +56,10 @@ class Budget:
         return self._left
 
     def free_at(self) -> float:
-        """Tell when the next call may go, in seconds since the epoch."""
+        """Tell when the next call may go, in seconds since the epoch: a moment in the past when it may now."""
         lacking = 1.0 - self.left()
-        return max(self.stopped_until, self.clock() + max(0.0, lacking) / self._per_second())
+        filled_at = self.clock() + lacking / self._per_second() if lacking > 0 else 0.0
+        return max(self.stopped_until, filled_at)
 
     def affords_last_word(self) -> bool:
         """Tell whether a container whose time is over may be asked about once more, on credit if need be."""

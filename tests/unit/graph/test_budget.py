@@ -48,6 +48,12 @@ def test_asking_leaves_a_third_of_the_calls_to_create_and_publish(clock: Clock, 
     assert 500 <= len(asked) <= 520
 
 
+def test_what_may_go_now_may_go_by_a_clock_that_ticks_meanwhile(clock: Clock) -> None:
+    now = clock()
+    clock.now += 0.001
+    assert Budget(clock).free_at() <= now
+
+
 def test_a_new_process_asks_three_times_at_once_not_more(clock: Clock) -> None:
     budget = Budget(clock, 200)
     assert [budget.free_at() <= clock.now and budget.take() is None for _ in range(4)] == [True, True, True, False]
