@@ -122,3 +122,18 @@ def test_the_limits_of_a_connection_win(connect: Any) -> None:
 def test_a_limit_that_is_none_is_named(connect: Any, value: Any) -> None:
     with pytest.raises(ValidationError, match="posts_per_day"):
         _ = connect(extra={"posts_per_day": value}).settings
+
+
+@pytest.mark.parametrize(
+    ("host", "token", "login"),
+    [
+        ("graph.instagram.com", "EAApageToken0123456789abcdef", "Facebook Login"),
+        ("", "EAApageToken0123456789abcdef", "Facebook Login"),
+        ("https://graph.facebook.com", "IGAAtoken0123456789abcdefgh", "Instagram Login"),
+    ],
+)
+def test_a_token_of_the_other_login_is_told_by_its_beginning(connect: Any, host: str, token: str, login: str) -> None:
+    with pytest.raises(ValidationError, match=f"one of {login}") as refused:
+        _ = connect(host=host, password=token).settings
+    assert "Set the connection's host to https://graph." in str(refused.value)
+    assert token not in str(refused.value)
