@@ -115,8 +115,8 @@ class Publisher:
         try:
             return tries(self._send, post_key, container_id, claim)
         finally:
-            intent = self.ledger.intent(post_key, self.owner)
-            if intent is None or intent.claim != claim or intent.withdrawn:
+            mine = self.ledger.intent(post_key, self.owner)
+            if mine is None or mine.claim != claim or mine.withdrawn:
                 Places(self.ledger, self.quotas).release(claim.nonce)
 
     def _take_place(self, post_key: str, claim: Claim) -> None:

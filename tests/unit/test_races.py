@@ -84,6 +84,9 @@ class Instagram:
         self.turns = turns
         self.posts: list[str] = []
 
+    def sleep(self, seconds: float) -> None:
+        self.turns.step()
+
     def send(self, call: Call[Any]) -> Any:
         self.turns.step()
         if call.path.endswith("media_publish"):
