@@ -17,6 +17,8 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
+from airflow.providers.standard.triggers import temporal
+
 from airflow_provider_instagram import ledger, publishing
 from airflow_provider_instagram.graph import client as graph_client
 from airflow_provider_instagram.sandbox.handle import connection_json
@@ -199,14 +201,23 @@ def _one_clock(job: Job) -> Iterator[None]:
         def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
             return datetime.fromtimestamp(job.sandbox.now(), tz or timezone.utc)
 
+    class SandboxTimezone:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(timezones, name)
+
+        def utcnow(self) -> datetime:
+            return SandboxTime.now(timezone.utc)
+
     def open_client(*args: Any, **options: Any) -> graph_client.GraphClient:
         return GraphClient(*args, **{**options, "sleep": job.wait})
 
+    timezones = temporal.timezone
     GraphClient = graph_client.GraphClient  # noqa: N806 -- it is the class
     with (
         mock.patch.object(ledger, "datetime", SandboxTime),
         mock.patch.object(publishing, "Publisher", functools.partial(publishing.Publisher, sleep=job.wait)),
         mock.patch.object(graph_client, "GraphClient", open_client),
+        mock.patch.object(temporal, "timezone", SandboxTimezone()),
         mock.patch.object(asyncio, "sleep", job.wait_async),
         mock.patch.object(time, "sleep", job.airflow_waits),
     ):

@@ -98,7 +98,7 @@ def _happened(plant: Plant, played: Played, sandbox: SandboxHandle) -> bool:
     if isinstance(plant, Revocation):
         return plant in played.seen and any("190" in e.outcome or "NotAuth" in e.outcome for e in journal())
     if isinstance(plant, FullQuota):
-        return any("2207042" in entry.outcome for entry in journal("publish"))
+        return bool(journal("limit"))
     if isinstance(plant, Fate):
         return bool(sandbox.containers) and sandbox.containers[0].status_code != "FINISHED"
     return plant in played.seen

@@ -166,7 +166,7 @@ def airflow(sandbox: SandboxHandle, videos: Videos, tmp_path_factory: pytest.Tem
     places = {"AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"), "TMPDIR": str(home / "tmp")}
     settings = airflow_settings(home, videos.reel.parent) | places | LOUD | PROMPT | live.settings(LANES)
     with airflow_stack(settings) as running:
-        connect(running, sandbox)
+        connect(running, sandbox, calls_per_hour=20_000)  # many tests wait on the one account
         for dag_file in (home / "dags").glob("*.py"):
             wait_for_file(running, dag_file.name)
         yield running
