@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 ENDED: Final = ("success", "failed")
 TASKS: Final = ("create", "wait", "publish")
 #: Settling takes 150 s, and a client's patience 60 s, whatever the tests would like.
-LIMIT_S: Final = 330
+LIMIT_S: Final = 540
 #: Longer than the client's patience.
 TIMEOUT_S: Final = 63
 LOOK_EVERY_S: Final = 1.0
