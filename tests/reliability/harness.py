@@ -211,7 +211,7 @@ def _one_clock(job: Job) -> Iterator[None]:
     def open_client(*args: Any, **options: Any) -> graph_client.GraphClient:
         return GraphClient(*args, **{**options, "sleep": job.wait})
 
-    timezones = temporal.timezone
+    timezones = vars(temporal)["timezone"]
     GraphClient = graph_client.GraphClient  # noqa: N806 -- it is the class
     with (
         mock.patch.object(ledger, "datetime", SandboxTime),
