@@ -16,6 +16,8 @@ MAX_MOOV_BYTES: Final = 64 * 1024**2
 MAX_UNITS: Final = 64
 MAX_BOXES: Final = 100_000
 CONTAINERS: Final = frozenset({b"trak", b"mdia", b"edts", b"udta", b"moov"})
+#: What has to be there to its end; cameras write other things behind, which are no boxes at all.
+WHOLE_BOXES: Final = frozenset({b"moov", b"mdat", b"moof"})
 FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"})
 PLACE_BOXES: Final = frozenset({b"\xa9xyz", b"loci", b"uuid"})
 
@@ -74,7 +76,7 @@ class Mp4Layout:
     :param brand: The major brand of its ``ftyp`` box; ``qt`` is QuickTime's.
     :param moov_first: Whether the index stands before the media.
     :param fragmented: Whether the index is spread over the file.
-    :param missing_bytes: How much of the last box is not there.
+    :param missing_bytes: How much of the index or the media is not there.
     :param tracks: The tracks.
     :param place_boxes: Names of the boxes that tell a place, or may.
     """
@@ -85,6 +87,14 @@ class Mp4Layout:
     missing_bytes: int
     tracks: tuple[Track, ...]
     place_boxes: tuple[str, ...]
+
+    @property
+    def shows_hidden(self) -> bool:
+        """Whether ffmpeg shows what an edit list hides: of a fragmented file's, it takes the start and nothing else.
+
+        What is hidden is shown before 0 then. Source: ffmpeg, libavformat/mov.c.
+        """
+        return self.fragmented and any(track.edits for track in self.tracks)
 
 
 def read_layout(path: Path) -> Mp4Layout:
@@ -100,7 +110,8 @@ def read_layout(path: Path) -> Mp4Layout:
     with path.open("rb") as file:
         for kind, start, end in _top_boxes(file, size):
             order.append(kind)
-            missing = max(0, end - size)
+            if kind in WHOLE_BOXES:
+                missing = max(missing, end - size)
             if kind == b"ftyp":
                 file.seek(start)
                 brand = file.read(4)

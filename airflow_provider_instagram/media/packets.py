@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: How many packets of priming an encoder of AAC may put before the sound, and one more.
 HEAD: Final = 4
+HALF_A_TICK_S: Final = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,10 @@ class Timeline:
         """How long they play, in seconds."""
         return self.end_s - self.start_s
 
+    def packets_before(self, moment_s: float) -> int:
+        """How many of the first packets to leave out so that the first one left is shown closest to a moment."""
+        return min(enumerate(self.head_s), key=lambda numbered: abs(numbered[1] - moment_s))[0]
+
     @property
     def rate(self) -> float:
         """Packets a second: of a video, its mean frame rate."""
@@ -71,7 +76,13 @@ class _Packet:
 
 
 def read_timelines(
-    path: Path, indexes: Sequence[int], ffprobe: Sequence[str], limits: Limits, cancel: Cancel | None
+    path: Path,
+    indexes: Sequence[int],
+    ffprobe: Sequence[str],
+    limits: Limits,
+    cancel: Cancel | None,
+    *,
+    starts_at_zero: bool = False,
 ) -> tuple[dict[int, Timeline], str]:
     """Read the packets of a file.
 
@@ -80,6 +91,7 @@ def read_timelines(
     :param ffprobe: The program and its arguments that open the file.
     :param limits: What it may use.
     :param cancel: Ends the work early.
+    :param starts_at_zero: Whether what is over at 0 is hidden, although ffprobe does not mark it so.
     :return: The timeline of each stream, and what ffprobe complained about.
     :raises ValidationError: When the file cannot be read to its end.
     """
@@ -91,15 +103,15 @@ def read_timelines(
         if not index.isdigit() or int(index) not in packets:
             return
         shown = _number(pts, _number(dts, None))
-        int(at) if at.isdigit() else None
         if shown is not None:
+            lasts_s = _number(duration, 0.0) or 0.0
             packets[int(index)].append(
                 _Packet(
                     shown,
-                    _number(duration, 0.0) or 0.0,
+                    lasts_s,
                     int(size or 0),
                     "K" in flags,
-                    "D" in flags,
+                    "D" in flags or (starts_at_zero and shown + lasts_s < HALF_A_TICK_S),
                     int(at) if at.isdigit() else None,
                 )
             )

@@ -38,6 +38,7 @@ class Video:
     :param rows: Stored rows.
     :param pixel_shape: Width of a pixel over its height.
     :param rotation: Degrees, clockwise, by which a player turns it: 0, 90, 180 or 270.
+    :param is_upright: Whether a player shows it as it is stored: neither turned by any angle nor mirrored.
     :param pixel_format: As ffmpeg names it.
     :param interlaced: Whether its pictures are woven out of two fields.
     :param full_range: Whether its levels go from 0 to 255.
@@ -55,6 +56,7 @@ class Video:
     rows: int
     pixel_shape: Fraction
     rotation: int
+    is_upright: bool
     pixel_format: str
     interlaced: bool
     full_range: bool
@@ -160,7 +162,14 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     if layout is not None and layout.missing_bytes:
         raise _truncated(path, f"{layout.missing_bytes} bytes are missing at its end")
     wanted = [picture["index"], *([sound["index"]] if sound else [])]
-    timelines, complaint = read_timelines(path, wanted, _ffprobe(ffprobe, path), _packet_limits(size_bytes), cancel)
+    timelines, complaint = read_timelines(
+        path,
+        wanted,
+        _ffprobe(ffprobe, path),
+        _packet_limits(size_bytes),
+        cancel,
+        starts_at_zero=layout is not None and layout.shows_hidden,
+    )
     if not timelines[picture["index"]].count:
         raise ValidationError(f"{path} has a video track without pictures.", hint="Export or copy it again.")
     if sound and not timelines[sound["index"]].count:
@@ -263,6 +272,8 @@ def _refuse_what_is_beyond_bounds(path: Path, picture: dict[str, Any], container
 
 def _refuse_what_was_cut_off(info: VideoInfo, container: dict[str, Any], complaint: str) -> None:
     claimed_s = float(container.get("duration", 0))
+    if info.layout and info.layout.shows_hidden:
+        claimed_s = 0.0  # what is hidden counts in it, twice even
     if info.duration_s < claimed_s * 0.98 - 0.5:
         raise _truncated(info.path, f"it claims {claimed_s:.2f} s and holds {info.duration_s:.2f} s")
     if any(words in complaint for words in ("ended prematurely", "partial file", "Truncat")):
@@ -271,7 +282,8 @@ def _refuse_what_was_cut_off(info: VideoInfo, container: dict[str, Any], complai
 
 def _video(stream: dict[str, Any], timeline: Timeline, false_syncs: int) -> Video:
     pixel_shape = _ratio(stream.get("sample_aspect_ratio", "1:1").replace(":", "/"))
-    turns = [float(data["rotation"]) for data in stream.get("side_data_list", []) if "rotation" in data]
+    matrices = [data for data in stream.get("side_data_list", []) if "displaymatrix" in data]
+    turns = [float(data["rotation"]) for data in matrices if "rotation" in data]
     return Video(
         index=stream["index"],
         codec=stream["codec_name"],
@@ -279,6 +291,7 @@ def _video(stream: dict[str, Any], timeline: Timeline, false_syncs: int) -> Vide
         rows=stream["height"],
         pixel_shape=pixel_shape or Fraction(1),
         rotation=round(-turns[0] / 90) * 90 % 360 if turns else 0,
+        is_upright=all(_is_upright(data["displaymatrix"]) for data in matrices),
         pixel_format=stream.get("pix_fmt", ""),
         interlaced=stream.get("field_order", "progressive") in ("tt", "bb", "tb", "bt"),
         full_range=stream.get("color_range") == "pc",
@@ -289,6 +302,12 @@ def _video(stream: dict[str, Any], timeline: Timeline, false_syncs: int) -> Vide
         false_syncs=false_syncs,
         timeline=timeline,
     )
+
+
+def _is_upright(matrix: str) -> bool:
+    """Whether a display matrix, as ffprobe prints it in three lines, only moves or scales."""
+    across, down = (line.partition(":")[2].split() for line in matrix.strip().splitlines()[:2])
+    return int(across[0]) > 0 and int(down[1]) > 0 and across[1] == down[0] == "0"
 
 
 def _false_syncs(path: Path, stream: dict[str, Any], timelines: dict[int, Timeline]) -> int:

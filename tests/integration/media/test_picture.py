@@ -107,6 +107,30 @@ def test_pixels_that_are_not_square_are_shown_in_their_true_shape(clip: Make, ru
     assert (facts.video["width"], facts.video["height"]) == (1024, 576)
 
 
+@pytest.mark.parametrize(
+    ("matrix", "red"), [("-display_vflip", "bottom"), ("-display_hflip", "top")], ids=["upside down", "as in a mirror"]
+)
+def test_a_picture_that_is_stored_mirrored_is_turned_over(matrix: str, red: str, corpus: Make, run: Run) -> None:
+    """Cameras mirror in the metadata as they turn in it; a copy would leave that to every player."""
+    halves = "color=red:s=540x480:d=3.2[t];color=blue:s=540x480:d=3.2[b];[t][b]vstack"
+    stored = corpus("stored.mp4", "-f", "lavfi", "-i", halves, "-c:v", "libx264", "-pix_fmt", "yuv420p")
+    report, _, output = run(corpus("mirrored.mp4", matrix, "-i", str(stored), "-c", "copy"))
+    assert "rotation" in " ".join(report.reasons)
+    assert (_pixel(output, 270, 200)[0] > 200) == (red == "top")
+
+
+def test_a_picture_that_changes_its_size_on_the_way_stays_one_video(
+    clip: Make, corpus: Make, tmp_path: Path, run: Run
+) -> None:
+    """A phone that is turned while a browser records: the second half is as long as it was."""
+    vp8 = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus")
+    parts = [clip(f"{size}.webm", size, *vp8, seconds=2.0) for size in ("320x240", "240x320")]
+    (script := tmp_path / "parts.txt").write_text("".join(f"file {part}\n" for part in parts))
+    source = corpus("turned.webm", "-f", "concat", "-safe", "0", "-i", str(script), "-c", "copy")
+    _, facts, _ = run(source)
+    assert facts.duration == pytest.approx(4.0, abs=0.05)
+
+
 def test_interlaced_pictures_are_woven_back(corpus: Make, run: Run) -> None:
     """A bar that moves between the two fields of a frame has straight edges afterwards."""
     source = corpus(

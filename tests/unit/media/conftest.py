@@ -52,6 +52,7 @@ def make_info() -> MakeInfo:
             rows=1920,
             pixel_shape=Fraction(1),
             rotation=0,
+            is_upright=True,
             pixel_format="yuv420p",
             interlaced=False,
             full_range=False,
