@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 MAX_MOOV_BYTES: Final = 64 * 1024**2
@@ -40,7 +40,7 @@ class Edit:
 class Track:
     """One track.
 
-    :param number: Its place among the tracks, which is ffprobe's stream index.
+    :param number: Its own number, which ffprobe calls the stream's id.
     :param kind: Its handler, such as ``vide`` or ``soun``.
     :param timescale: Ticks a second of its own clock.
     :param samples: How many pictures or packets of sound it holds, shown or not; 0 in a fragmented file.
@@ -77,7 +77,7 @@ class Mp4Layout:
     :param moov_first: Whether the index stands before the media.
     :param fragmented: Whether the index is spread over the file.
     :param missing_bytes: How much of the index or the media is not there.
-    :param tracks: The tracks.
+    :param tracks: The tracks, in the order of ffprobe's streams once :meth:`ordered_as` has put them so.
     :param place_boxes: Names of the boxes that tell a place, or may.
     """
 
@@ -87,6 +87,16 @@ class Mp4Layout:
     missing_bytes: int
     tracks: tuple[Track, ...]
     place_boxes: tuple[str, ...]
+
+    def ordered_as(self, numbers: Sequence[int]) -> Mp4Layout:
+        """Put each track where ffprobe has its stream: ffprobe may count a cover picture as a stream before them.
+
+        :param numbers: The number of the track of each stream; 0 for a stream that is no track.
+        """
+        known = {track.number: track for track in self.tracks}
+        if len(known) < len(self.tracks) or not set(known) <= set(numbers):
+            return self
+        return replace(self, tracks=tuple(known.get(number, Track(number, "", 1, 0, ())) for number in numbers))
 
     @property
     def shows_hidden(self) -> bool:
@@ -220,7 +230,9 @@ def _read_moov(moov: bytes) -> tuple[tuple[Track, ...], set[str]]:
             table = _find(trak, b"mdia", b"minf", b"stbl")
             sizes = _find(table, b"stsz") or _find(table, b"stz2")
             samples = struct.unpack_from(">I", sizes, 8)[0] if sizes else 0
-            tracks.append(Track(len(tracks), handler, timescale, samples, edits))
+            header = _find(trak, b"tkhd")
+            number = struct.unpack_from(">I", header, 20 if header[:1] == b"\1" else 12)[0] if header else 0
+            tracks.append(Track(number, handler, timescale, samples, edits))
     return tuple(tracks), set(_places(moov))
 
 

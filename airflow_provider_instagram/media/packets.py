@@ -29,7 +29,8 @@ class Timeline:
     :param end_s: When the last one ends, in seconds.
     :param longest_s: The longest time from one packet to the next, in seconds.
     :param shortest_s: The shortest, in seconds.
-    :param open_gop: Whether a picture that follows a sync picture in the file is shown before it.
+    :param open_gop: Whether a picture that follows a sync picture in the file is shown before it, or none comes first.
+    :param jump_s: The largest step of its clock from one packet of the file to the next, forth or back, in seconds.
     :param head_s: When the first few packets of the file are shown, hidden ones among them, in seconds.
     :param sync_at: Where in the file its sync packets stand, in bytes; empty when the container does not tell.
     """
@@ -42,6 +43,7 @@ class Timeline:
     longest_s: float
     shortest_s: float
     open_gop: bool
+    jump_s: float
     head_s: tuple[float, ...]
     sync_at: tuple[int, ...]
 
@@ -138,7 +140,7 @@ def _number(text: str, default: float | None) -> float | None:
 def _timeline(packets: list[_Packet]) -> Timeline:
     shown = sorted((packet for packet in packets if not packet.hidden), key=lambda packet: packet.shown_s)
     if not shown:
-        return Timeline(0, len(packets), 0, 0.0, 0.0, 0.0, 0.0, open_gop=False, head_s=(), sync_at=())
+        return Timeline(0, len(packets), 0, 0.0, 0.0, 0.0, 0.0, open_gop=False, jump_s=0.0, head_s=(), sync_at=())
     steps = [after.shown_s - before.shown_s for before, after in itertools.pairwise(shown)]
     usual_s = sorted(steps)[len(steps) // 2] if steps else 0.0
     last = shown[-1]
@@ -151,13 +153,16 @@ def _timeline(packets: list[_Packet]) -> Timeline:
         longest_s=max(steps, default=0.0),
         shortest_s=min(steps, default=0.0),
         open_gop=_has_leading_pictures(packets),
+        jump_s=max(
+            (after.shown_s - before.shown_s for before, after in itertools.pairwise(packets)), key=abs, default=0.0
+        ),
         head_s=tuple(packet.shown_s for packet in packets[:HEAD]),
         sync_at=tuple(packet.at_byte for packet in packets if packet.sync and packet.at_byte is not None),
     )
 
 
 def _has_leading_pictures(packets: list[_Packet]) -> bool:
-    sync_s = float("-inf")
+    sync_s = float("inf")
     for packet in packets:
         if packet.sync:
             sync_s = packet.shown_s

@@ -234,6 +234,8 @@ def _picture(video: Video, spec: VideoSpec) -> Iterator[Reason]:
         yield Reason("rotation", f"the pictures are stored turned by {video.rotation} degrees", "full")
     elif not video.is_upright:
         yield Reason("rotation", "the pictures are stored mirrored or aslant", "full")
+    if video.is_cropped:
+        yield Reason("cropping", "a player cuts off the edges of the stored pictures", "full")
     if video.pixel_shape != 1:
         yield Reason("pixel shape", f"the pixels are {float(video.pixel_shape):.3f}:1 and not square", "full")
     if not any(is_close(video.shape, Fraction(*frame), spec) for frame in spec.frames):
@@ -244,7 +246,7 @@ def _picture(video: Video, spec: VideoSpec) -> Iterator[Reason]:
         found = f"{video.timeline.bits_per_s / 1e6:.2f} Mb/s are more than {spec.max_video_bps / 1e6:g} Mb/s"
         yield Reason("bit rate", found, "full")
     if video.timeline.open_gop or video.false_syncs:
-        yield Reason("closed GOP", "pictures after a sync picture need what was before it", "full")
+        yield Reason("closed GOP", "not every picture can be shown from the sync picture before it on", "full")
     if video.is_hdr or video.primaries == "bt2020":
         yield Reason("colours", f"{video.transfer}, {video.primaries} are not bt709", "full")
 

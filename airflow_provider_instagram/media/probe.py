@@ -25,6 +25,11 @@ HEADER_LIMITS: Final = Limits(wall_s=4.5, cpu_s=4, memory_bytes=1024**3)
 PACKETS_S: Final = 4.5
 SLOWEST_DISK_BYTES_PER_S: Final = 20_000_000
 MAX_DURATION_S: Final = 7200.0
+#: Containers whose files may be strung together by copying one behind the other.
+STRUNG: Final = ("mpegts", "mpeg")
+#: How far the clock may go from one picture to the next: back for the order of B-frames, forth for one that is missing.
+MOST_BACK_S: Final = -1.0
+MOST_FORTH_S: Final = 10.0
 PLACE_WORDS: Final = ("location", "gps", "xmp", "geo")
 
 
@@ -34,8 +39,9 @@ class Video:
 
     :param index: The number of its stream.
     :param codec: As ffmpeg names it.
-    :param columns: Stored columns.
-    :param rows: Stored rows.
+    :param columns: Stored columns, without those that a player cuts off.
+    :param rows: Stored rows, the same.
+    :param is_cropped: Whether a player cuts off edges, as the container tells it to.
     :param pixel_shape: Width of a pixel over its height.
     :param rotation: Degrees, clockwise, by which a player turns it: 0, 90, 180 or 270.
     :param is_upright: Whether a player shows it as it is stored: neither turned by any angle nor mirrored.
@@ -54,6 +60,7 @@ class Video:
     codec: str
     columns: int
     rows: int
+    is_cropped: bool
     pixel_shape: Fraction
     rotation: int
     is_upright: bool
@@ -159,6 +166,8 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     _refuse_what_is_beyond_bounds(path, picture, header["format"])
     container = header["format"]["format_name"]
     layout = read_layout(path) if "mp4" in container else None
+    if layout is not None:
+        layout = layout.ordered_as([int(stream.get("id", "0"), 16) for stream in header["streams"]])
     if layout is not None and layout.missing_bytes:
         raise _truncated(path, f"{layout.missing_bytes} bytes are missing at its end")
     wanted = [picture["index"], *([sound["index"]] if sound else [])]
@@ -172,6 +181,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     )
     if not timelines[picture["index"]].count:
         raise ValidationError(f"{path} has a video track without pictures.", hint="Export or copy it again.")
+    _refuse_a_clock_that_jumps(path, container, timelines[picture["index"]])
     if sound and not timelines[sound["index"]].count:
         sound = None
     info = VideoInfo(
@@ -270,6 +280,15 @@ def _refuse_what_is_beyond_bounds(path: Path, picture: dict[str, Any], container
         )
 
 
+def _refuse_a_clock_that_jumps(path: Path, container: str, timeline: Timeline) -> None:
+    """Recordings that were strung together: each begins on its own clock, so that one plays over the other."""
+    if container in STRUNG and not MOST_BACK_S < timeline.jump_s < MOST_FORTH_S:
+        raise ValidationError(
+            f"{path} holds recordings of several clocks: from one picture to the next is {timeline.jump_s:+.1f} s.",
+            hint="Put them on one clock first: ffmpeg -i FILE -c copy FILE.mkv",
+        )
+
+
 def _refuse_what_was_cut_off(info: VideoInfo, container: dict[str, Any], complaint: str) -> None:
     claimed_s = float(container.get("duration", 0))
     if info.layout and info.layout.shows_hidden:
@@ -283,12 +302,14 @@ def _refuse_what_was_cut_off(info: VideoInfo, container: dict[str, Any], complai
 def _video(stream: dict[str, Any], timeline: Timeline, false_syncs: int) -> Video:
     pixel_shape = _ratio(stream.get("sample_aspect_ratio", "1:1").replace(":", "/"))
     matrices = [data for data in stream.get("side_data_list", []) if "displaymatrix" in data]
+    crops = [data for data in stream.get("side_data_list", []) if "crop_top" in data]
     turns = [float(data["rotation"]) for data in matrices if "rotation" in data]
     return Video(
         index=stream["index"],
         codec=stream["codec_name"],
-        columns=stream["width"],
-        rows=stream["height"],
+        columns=stream["width"] - sum(crop[f"crop_{side}"] for crop in crops for side in ("left", "right")),
+        rows=stream["height"] - sum(crop[f"crop_{side}"] for crop in crops for side in ("top", "bottom")),
+        is_cropped=bool(crops),
         pixel_shape=pixel_shape or Fraction(1),
         rotation=round(-turns[0] / 90) * 90 % 360 if turns else 0,
         is_upright=all(_is_upright(data["displaymatrix"]) for data in matrices),

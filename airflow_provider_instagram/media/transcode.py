@@ -194,7 +194,7 @@ def _check_rules(made: Path, spec: VideoSpec, ffprobe: str, cancel: Cancel) -> V
         info = probe(made, ffprobe=ffprobe, cancel=cancel)
         broken = "; ".join(map(str, plan(info, spec).reasons))
     except ValidationError as error:
-        broken = error.message
+        broken = error.message.removesuffix(".")
     if broken:
         raise TranscodeError(f"The result {made} does not comply: {broken}.", hint="Delete it if it is old; run again.")
     return info

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +118,36 @@ def test_a_picture_that_is_stored_mirrored_is_turned_over(matrix: str, red: str,
     report, _, output = run(corpus("mirrored.mp4", matrix, "-i", str(stored), "-c", "copy"))
     assert "rotation" in " ".join(report.reasons)
     assert (_pixel(output, 270, 200)[0] > 200) == (red == "top")
+
+
+def test_edges_that_the_container_cuts_off_are_not_published(corpus: Make, tmp_path: Path, run: Run) -> None:
+    """A clean aperture hides the edges in a player, and a copy would show them to whoever ignores it."""
+    red_edges = "color=red:s=684x1216:d=3.2,drawbox=x=72:y=128:w=540:h=960:c=blue:t=fill"
+    stored = corpus("edges.mp4", "-f", "lavfi", "-i", red_edges, "-c:v", "libx264", "-pix_fmt", "yuv420p")
+    data = bytearray(stored.read_bytes())
+    clap = struct.pack(">I4s8I", 40, b"clap", 540, 1, 960, 1, 0, 1, 0, 1)
+    start = data.index(b"avc1", data.index(b"stsd")) - 4
+    end = start + int.from_bytes(data[start : start + 4], "big")
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+        at = data.index(box, data.index(b"moov")) - 4
+        struct.pack_into(">I", data, at, int.from_bytes(data[at : at + 4], "big") + len(clap))
+    data[end:end] = clap
+    (source := tmp_path / "cropped.mp4").write_bytes(data)
+    report, facts, output = run(source)
+    assert "cropping" in " ".join(report.reasons)
+    assert (facts.video["width"], facts.video["height"]) == (540, 960)
+    assert _pixel(output, 4, 4)[2] > 200
+
+
+def test_a_recording_that_was_switched_on_between_two_sync_pictures_begins_with_one(corpus: Make, run: Run) -> None:
+    whole = corpus(
+        *("whole.mkv", "-f", "lavfi", "-i", "testsrc2=s=540x960:r=30:d=5", "-c:v", "libx264", "-preset", "ultrafast"),
+        *("-pix_fmt", "yuv420p", "-g", "30"),
+    )
+    late = ("-c", "copy", "-bsf:v", "noise=drop=lt(n\\,1)", "-copyinkf")
+    report, facts, _ = run(corpus("switched-on.mkv", "-i", str(whole), *late))
+    assert "closed GOP" in " ".join(report.reasons)
+    assert facts.frames[0]["key_frame"] == 1
 
 
 def test_a_picture_that_changes_its_size_on_the_way_stays_one_video(

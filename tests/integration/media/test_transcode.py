@@ -195,6 +195,9 @@ def unusable(tmp_path: Path, clip: Make) -> Callable[[str], Path]:
             path.mkdir()
         elif kind == "pipe":
             os.mkfifo(path)
+        elif kind == "strung together":
+            part = clip("part.ts", "540x960", seconds=2.0)
+            path.write_bytes(part.read_bytes() * 2)
         elif kind == "music":
             subprocess.run(
                 ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=d=4", "-c:a", "aac", str(path)], check=True
@@ -216,6 +219,7 @@ def unusable(tmp_path: Path, clip: Make) -> Callable[[str], Path]:
         ("text", "is not a video"),
         ("noise", "is not a video"),
         ("music", "has no video in it"),
+        ("strung together", "recordings of several clocks.*one clock first"),
         ("cut", "is cut off"),
         ("cut with the index in front", r"is cut off: \d+ bytes are missing"),
         ("cut matroska", "is cut off"),

@@ -25,6 +25,7 @@ def _timeline(rate: float, seconds: float, bytes_per_s: int) -> Timeline:
         longest_s=1 / rate,
         shortest_s=1 / rate,
         open_gop=False,
+        jump_s=1 / rate,
         head_s=(0.0, 1 / rate),
         sync_at=(),
     )
@@ -50,6 +51,7 @@ def make_info() -> MakeInfo:
             codec="h264",
             columns=1080,
             rows=1920,
+            is_cropped=False,
             pixel_shape=Fraction(1),
             rotation=0,
             is_upright=True,

@@ -44,6 +44,7 @@ def test_a_video_that_keeps_every_rule_passes(make_info: MakeInfo) -> None:
         ({"video": {"interlaced": True}}, "interlacing", "full"),
         ({"video": {"rotation": 180}}, "rotation", "full"),
         ({"video": {"is_upright": False}}, "rotation", "full"),
+        ({"video": {"is_cropped": True}}, "cropping", "full"),
         ({"video": {"pixel_shape": Fraction(4, 3)}}, "pixel shape", "full"),
         ({"video": {"columns": 1920, "rows": 1080}}, "shape", "full"),
         ({"video": {"columns": 2160, "rows": 3840}}, "columns", "full"),
