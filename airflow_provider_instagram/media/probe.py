@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.media.atoms import Mp4Layout, begins_like_mp4, read_layout, starts_anew
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
 from airflow_provider_instagram.media.process import Cancel, Limits, run
 
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
 
 #: The containers that are opened. None of them can name another file; playlists and scripts, which can, are not here.
@@ -118,6 +120,7 @@ class VideoInfo:
 
     :param path: Where it is.
     :param size_bytes: How large it is.
+    :param modified_ns: When it was last written to, in nanoseconds of the system's clock.
     :param container: The container, as ffprobe names it.
     :param start_s: When the first stream starts, on the file's own clock, in seconds.
     :param video: Its picture.
@@ -129,6 +132,7 @@ class VideoInfo:
 
     path: Path
     size_bytes: int
+    modified_ns: int
     container: str
     start_s: float
     video: Video
@@ -136,6 +140,19 @@ class VideoInfo:
     extra_streams: tuple[str, ...]
     places: tuple[str, ...]
     layout: Mp4Layout | None
+
+    def raise_if_changed(self) -> None:
+        """Stop when the file is not what it was when it was read.
+
+        :raises TransientError: When it was written to since, or is gone.
+        """
+        with suppress(FileNotFoundError):
+            status = self.path.stat()
+            if (status.st_size, status.st_mtime_ns) == (self.size_bytes, self.modified_ns):
+                return
+        raise TransientError(
+            f"{self.path} was changed while it was being read.", hint="Wait until it is written to its end; run again."
+        )
 
     @property
     def duration_s(self) -> float:
@@ -153,7 +170,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     :raises ValidationError: When it is missing, empty, not a regular file, not a video, not whole, or beyond bounds.
     """
     path = path.absolute()
-    size_bytes = _size_of_regular_file(path)
+    status = _status_of_regular_file(path)
     header = _read_header(path, ffprobe, cancel)
     streams = [stream for stream in header.get("streams", []) if "codec_type" in stream]
     pictures = [s for s in streams if s["codec_type"] == "video" and not s.get("disposition", {}).get("attached_pic")]
@@ -175,7 +192,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
         path,
         wanted,
         _ffprobe(ffprobe, path),
-        _packet_limits(size_bytes),
+        _packet_limits(status.st_size),
         cancel,
         starts_at_zero=layout is not None and layout.shows_hidden,
     )
@@ -186,7 +203,8 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
         sound = None
     info = VideoInfo(
         path=path,
-        size_bytes=size_bytes,
+        size_bytes=status.st_size,
+        modified_ns=status.st_mtime_ns,
         container=container,
         start_s=min(timelines[s["index"]].start_s for s in (picture, sound) if s),
         video=_video(picture, timelines[picture["index"]], _false_syncs(path, picture, timelines) if layout else 0),
@@ -203,7 +221,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     return info
 
 
-def _size_of_regular_file(path: Path) -> int:
+def _status_of_regular_file(path: Path) -> os.stat_result:
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -220,7 +238,7 @@ def _size_of_regular_file(path: Path) -> int:
         )
     if status.st_size == 0:
         raise ValidationError(f"{path} is empty.", hint="Export or copy it again.")
-    return status.st_size
+    return status
 
 
 def _ffprobe(ffprobe: str, path: Path) -> list[str]:

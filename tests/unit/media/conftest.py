@@ -74,6 +74,7 @@ def make_info() -> MakeInfo:
         info = VideoInfo(
             path=Path("/videos/teaser.mp4"),
             size_bytes=int(seconds * 516_000),
+            modified_ns=0,
             container="mov,mp4,m4a,3gp,3g2,mj2",
             start_s=0.0,
             video=replace(picture, **video or {}),
