@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
+from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
+
+from airflow_provider_instagram.calendar_command_line import calendar_commands, pools_command
 
 if TYPE_CHECKING:
     import argparse
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
 
 _LEDGER = "airflow_provider_instagram.ledger_commands"
+_TOKENS = "airflow_provider_instagram.token_commands"
 
 ARG_CONN_ID = Arg(("--conn-id",), help="the account's connection (default: %(default)s)", default="instagram_default")
+ARG_ACCOUNT = Arg(("conn_id",), help="the account's connection")
 ARG_POST_KEY = Arg(("post_key",), help="what the post is known by")
 
 
@@ -42,9 +46,48 @@ def get_instagram_commands() -> list[CLICommand]:
                     func=run_sandbox,
                     args=[SandboxOptions()],
                 ),
+                *_token_commands(),
                 GroupCommand(name="ledger", help="See and settle who posted what", subcommands=_ledger_commands()),
+                calendar_commands(),
+                pools_command(),
             ],
         )
+    ]
+
+
+def _token_commands() -> list[ActionCommand]:
+    return [
+        ActionCommand(
+            name="connect",
+            help="Connect an account: log in to it, and keep its token in a connection",
+            description="Prints the address of the login, and takes the address that it ended at, pasted back.",
+            func=lazy_load_command(f"{_TOKENS}.connect"),
+            args=[
+                ARG_ACCOUNT,
+                Arg(("--app-id",), help="the Instagram app id of your Meta app"),
+                Arg(("--redirect-uri",), help="default: the one of the page Instagram, below [api] base_url"),
+                Arg(("--host",), help="the host of a new connection, a sandbox for example", default=""),
+            ],
+        ),
+        ActionCommand(
+            name="accounts",
+            help="List the accounts, their tokens' lives, and today's quota",
+            func=lazy_load_command(f"{_TOKENS}.accounts"),
+            args=[ARG_OUTPUT],
+        ),
+        ActionCommand(
+            name="refresh",
+            help="Refresh the token of an account",
+            func=lazy_load_command(f"{_TOKENS}.refresh"),
+            args=[ARG_ACCOUNT],
+        ),
+        ActionCommand(
+            name="doctor",
+            help="Look at everything that a post needs, and say what to do",
+            description="Exit code 1 when something must be done.",
+            func=lazy_load_command("airflow_provider_instagram.doctor.doctor"),
+            args=[ARG_ACCOUNT],
+        ),
     ]
 
 

@@ -80,6 +80,16 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "s3://aws_default@media/instagram/",
                         "default": "{AIRFLOW_HOME}/instagram/",
                     },
+                    "calendar_snapshots": {
+                        "description": (
+                            "Folder where DAGs made of content calendars keep the last text that could be read, and "
+                            "when each edit was first seen. It should outlive a restart of the DAG processor."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/data/airflow/calendars/",
+                        "default": "{AIRFLOW_HOME}/instagram/calendars/",
+                    },
                     "private_sources": {
                         "description": (
                             "Whether an https source may stand on a private, loopback or link-local address. "

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
@@ -21,6 +21,7 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
 )
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.fresh import read_once_known
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.ledger import Claim, Intent, Ledger, Owner, Post, digest
 
@@ -40,9 +41,6 @@ CLOCK_TOLERANCE = timedelta(minutes=2)
 # A live post shows up in the account's media only after a while.
 POST_VISIBLE_WITHIN = timedelta(seconds=90)
 NOT_READY_TRIES = 5
-# A post that was just made may be unknown under its id for a moment.
-PERMALINK_TRIES = 4
-PERMALINK_AGAIN_AFTER = timedelta(seconds=2)
 QUOTA_PERIOD = timedelta(hours=24)
 # Keeps the collisions of two owners early, where they cost nothing; the exclusion does not depend on it.
 SETTLING_S = 2.0
@@ -255,15 +253,8 @@ class Publisher:
         return post
 
     def _with_permalink(self, post: Post) -> Post:
-        not_known_yet = Retrying(
-            retry=retry_if_exception_type(NotReadyError),
-            stop=stop_after_attempt(PERMALINK_TRIES),
-            wait=wait_fixed(PERMALINK_AGAIN_AFTER),
-            sleep=self.sleep,
-            reraise=True,
-        )
         try:
-            permalink = not_known_yet(self.client.send, calls.media(post.media_id or "")).permalink
+            permalink = read_once_known(self.client, calls.media(post.media_id or "")).permalink
         except InstagramError as error:
             log.warning("The post %s is live; its permalink could not be read: %s", post.media_id, error)
             return post

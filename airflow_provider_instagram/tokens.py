@@ -1,49 +1,79 @@
-"""Refreshed access tokens, kept encrypted where a task may write: an Airflow Variable."""
+"""Access tokens and what is known of their life, kept encrypted where a task may write: an Airflow Variable."""
 
 from __future__ import annotations
 
 import base64
 import json
+import sys
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from airflow.sdk import Variable
 from airflow.sdk.log import mask_secret
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-VERSION = "1"
+VERSION: Final = "1"
+VARIABLE_PREFIX: Final = "instagram_access_token__"
+DESCRIPTION: Final = "Instagram access token, encrypted. Made by airflow-provider-instagram."
+
+# Source: Meta, Instagram API with Instagram Login, long-lived access tokens.
+YOUNGEST_TO_REFRESH: Final = timedelta(hours=24)
+LONG_LIVED: Final = timedelta(days=60)
+#: From when on the log warns, and alerts are sent.
+ENDING: Final = timedelta(days=10)
 
 
 @dataclass(frozen=True)
 class StoredToken:
-    """A refreshed access token.
+    """An access token and what is known of its life. All times are ISO 8601 in UTC.
 
     :param access_token: The token itself.
-    :param issued_at: When Meta issued it, ISO 8601 in UTC.
-    :param expires_at: When it ends, ISO 8601 in UTC.
-    :param refreshed_by: The task instance that refreshed it.
+    :param seen_at: When it was first seen here: it is at least this old.
+    :param issued_at: When Meta issued it; None for one that was pasted into the connection.
+    :param expires_at: When it ends; None when that is not known.
+    :param scopes: What it may do; empty when that is not known.
+    :param refreshed_by: The run, or the person, that got it from Meta; None for one that was pasted.
+    :param tried_at: When a refresh of it was last tried.
     """
 
     access_token: str = field(repr=False)
-    issued_at: str
-    expires_at: str
-    refreshed_by: str
+    seen_at: str
+    issued_at: str | None = None
+    expires_at: str | None = None
+    scopes: tuple[str, ...] = ()
+    refreshed_by: str | None = None
+    tried_at: str | None = None
 
     @property
-    def issued(self) -> datetime:
-        """When Meta issued it."""
-        return datetime.fromisoformat(self.issued_at)
+    def expires(self) -> datetime | None:
+        """When it ends, where that is known."""
+        return datetime.fromisoformat(self.expires_at) if self.expires_at else None
 
-    @property
-    def expires(self) -> datetime:
-        """When it ends."""
-        return datetime.fromisoformat(self.expires_at)
+    def left(self, now: datetime) -> timedelta | None:
+        """Tell what is left of its life, where that is known; negative when it is over."""
+        return None if self.expires is None else self.expires - now
+
+    def least_age(self, now: datetime) -> timedelta:
+        """Tell how old it is for certain."""
+        return now - datetime.fromisoformat(self.issued_at or self.seen_at)
+
+    def is_due(self, now: datetime) -> bool:
+        """Tell whether it is time for a refresh: less than a third of its life is left, or how much is not known."""
+        if self.least_age(now) < YOUNGEST_TO_REFRESH:
+            return False
+        if self.expires is None:
+            return True
+        return self.expires - now < (self.expires - datetime.fromisoformat(self.issued_at or self.seen_at)) / 3
+
+    def was_tried_within(self, span: timedelta, now: datetime) -> bool:
+        """Tell whether a refresh of it was tried just now, here or elsewhere."""
+        return self.tried_at is not None and now - datetime.fromisoformat(self.tried_at) < span
 
 
 class TokenStore:
-    """The refreshed token of one connection.
+    """The token of one connection.
 
     It is encrypted under a key made from the connection's own password: reading Variables gives nothing, and pasting a
     new token into the connection makes the stored one void by itself.
@@ -54,7 +84,7 @@ class TokenStore:
     """
 
     def __init__(self, conn_id: str, password: str, token_key: str = "") -> None:
-        self.variable = f"instagram_access_token__{conn_id}"
+        self.variable = f"{VARIABLE_PREFIX}{conn_id}"
         derived = HKDF(
             algorithm=SHA256(),
             length=32,
@@ -65,7 +95,7 @@ class TokenStore:
 
     def load(self) -> StoredToken | None:
         """Read the stored token, or None when there is none for the connection's present password."""
-        sealed = Variable.get(self.variable, default=None)
+        sealed = _get_variable(self.variable)
         token = self.opened(sealed) if sealed is not None else None
         if token is not None:
             mask_secret(token.access_token)
@@ -74,11 +104,7 @@ class TokenStore:
     def save(self, token: StoredToken) -> None:
         """Keep a token in place of the one before it."""
         mask_secret(token.access_token)
-        Variable.set(
-            self.variable,
-            self.sealed(token),
-            description="Refreshed Instagram access token, encrypted. Made by airflow-provider-instagram.",
-        )
+        _set_variable(self.variable, self.sealed(token))
 
     def sealed(self, token: StoredToken) -> str:
         """Encrypt a token."""
@@ -87,6 +113,54 @@ class TokenStore:
     def opened(self, sealed: str) -> StoredToken | None:
         """Decrypt a token, or None when it was sealed under another password, key or connection."""
         try:
-            return StoredToken(**json.loads(self._fernet.decrypt(sealed.encode())))
+            known = json.loads(self._fernet.decrypt(sealed.encode()))
         except InvalidToken:
             return None
+        return StoredToken(**{**known, "scopes": tuple(known["scopes"])})
+
+
+def stored_connections() -> list[str]:
+    """List the ids of the connections whose token is stored: all that were connected, or used, or refreshed."""
+    return sorted(key.removeprefix(VARIABLE_PREFIX) for key in _variable_keys(VARIABLE_PREFIX))
+
+
+def _is_in_a_task() -> bool:
+    """Tell a task or a trigger, which reach Variables over their supervisor, from the server side and the shell."""
+    return hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS")
+
+
+def _get_variable(key: str) -> str | None:
+    if _is_in_a_task():
+        from airflow.sdk import Variable as OfTask
+
+        value = OfTask.get(key, default=None)
+    else:
+        from airflow.models import Variable as OfServer
+
+        value = OfServer.get(key, default_var=None)
+    return None if value is None else str(value)
+
+
+def _set_variable(key: str, value: str) -> None:
+    if _is_in_a_task():
+        from airflow.sdk import Variable as OfTask
+
+        OfTask.set(key, value, description=DESCRIPTION)
+    else:
+        from airflow.models import Variable as OfServer
+
+        OfServer.set(key, value, description=DESCRIPTION)
+
+
+def _variable_keys(prefix: str) -> list[str]:
+    if _is_in_a_task():
+        from airflow.sdk import Variable as OfTask
+
+        return list(OfTask.keys(prefix))
+    from airflow.models import Variable as OfServer
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        found = session.scalars(select(OfServer.key).where(OfServer.key.startswith(prefix, autoescape=True)))
+        return list(found)

@@ -90,6 +90,10 @@ class AirflowStack:
             raise RuntimeError(f"{method} {path}: HTTP {answer.status_code} {answer.text[:500]}")
         return answer.json() if answer.content else None
 
+    def page(self, path: str) -> str:
+        """Read whatever Airflow answers at a path, as an administrator."""
+        return self._http.get(path).text
+
     def wait_for_dag(self, dag_id: str) -> None:
         """Wait until the DAG processor has found a DAG."""
         wait_until(lambda: self.has(f"/dags/{dag_id}"), f"DAG {dag_id} is there", START_LIMIT_S)

@@ -51,10 +51,19 @@ class Call(Generic[T]):
     host: str | None = None
 
 
-def account() -> Call[Account]:
-    """Whose token this is. Source: Meta, Instagram API with Instagram Login, /me."""
-    params = {"fields": "user_id,username,account_type"}
+def account(*, with_picture: bool = False) -> Call[Account]:
+    """Whose token this is. Source: Meta, Instagram API with Instagram Login, /me.
+
+    :param with_picture: Whether to ask for the account's picture as well.
+    """
+    params = {"fields": "user_id,username,account_type" + (",profile_picture_url" if with_picture else "")}
     return Call("read the account", "GET", "me", params, Account.read, safe=True)
+
+
+def page_account() -> Call[Account]:
+    """Whose Page token this is. Source: Meta, Instagram API with Facebook Login, Page, instagram_business_account."""
+    params = {"fields": "instagram_business_account{id,username,profile_picture_url}"}
+    return Call("read the Page's Instagram account", "GET", "me", params, Account.read_of_page, safe=True)
 
 
 def create_container(

@@ -22,7 +22,7 @@ from tenacity import (
 )
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, TransientError, ValidationError
-from airflow_provider_instagram.graph import origin
+from airflow_provider_instagram.graph import oauth, origin
 from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
 from airflow_provider_instagram.graph.usage import Usage
@@ -43,8 +43,6 @@ _CONNECT_TIMEOUT_S: Final = 5.0
 _READ_TIMEOUT_S: Final = 60.0
 _ATTEMPTS: Final = 4
 _LONGEST_PAUSE_S: Final = 10.0
-#: How tokens of Facebook Login begin; their calls can be signed. Source: Meta, Securing Graph API calls.
-_FACEBOOK_LOGIN: Final = "EAA"
 #: Parameters that answers may echo.
 _SECRETS: Final = ("access_token", "client_secret", "code")
 
@@ -61,6 +59,7 @@ class _Core:
         base_url: str = origin.INSTAGRAM,
         api_version: str = API_VERSION,
         app_secret: str | None = None,
+        reconnect: str | None = None,
     ) -> None:
         if access_token is not None and not re.fullmatch(r"[!-~]+", access_token):
             raise ValidationError(
@@ -74,6 +73,7 @@ class _Core:
         self._base_url = origin.base_url(base_url)
         self._api_version = api_version
         self._app_secret = app_secret
+        self._reconnect = reconnect
         #: What the last answer that told of it said of the account's allowance.
         self.usage: Usage | None = None
 
@@ -93,7 +93,7 @@ class _Core:
         if call.bearer:
             token = self._token(call.action)
             headers["Authorization"] = f"Bearer {token}"
-            if self._app_secret and token.startswith(_FACEBOOK_LOGIN):
+            if self._app_secret and token.startswith(oauth.FACEBOOK_LOGIN):  # Source: Meta, Securing Graph API calls.
                 proof = hmac.new(self._app_secret.encode(), token.encode(), hashlib.sha256)
                 params["appsecret_proof"] = proof.hexdigest()
         if call.method == "GET":
@@ -139,7 +139,10 @@ class _Core:
         echoed = (self._access_token, self._app_secret, *((params or {}).get(name) for name in _SECRETS))
         for secret in filter(None, echoed):
             body = body.replace(secret.encode(), b"***")
-        return error_from_answer(action, response.status_code, response.headers, body, changes=changes)
+        error = error_from_answer(action, response.status_code, response.headers, body, changes=changes)
+        if self._reconnect and isinstance(error, AuthenticationError):
+            error.hint = self._reconnect
+        return error
 
 
 @contextmanager
@@ -189,6 +192,7 @@ class GraphClient(_Core):
     :param base_url: Scheme, host and port of the Graph API.
     :param api_version: Version of the Graph API, as in ``v26.0``.
     :param app_secret: The Meta app's secret, with which calls of Facebook Login are signed.
+    :param reconnect: What a person does when the token is dead, for the error that says so.
     :param sleep: Waits for a number of seconds.
     :param renewed: Asked once when the token is refused: gives another one, or None when there is none. The refused
         call is then sent again, since Instagram looks at the token before anything else.
@@ -202,10 +206,13 @@ class GraphClient(_Core):
         base_url: str = origin.INSTAGRAM,
         api_version: str = API_VERSION,
         app_secret: str | None = None,
+        reconnect: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
         renewed: Callable[[], str | None] | None = None,
     ) -> None:
-        super().__init__(access_token, base_url=base_url, api_version=api_version, app_secret=app_secret)
+        super().__init__(
+            access_token, base_url=base_url, api_version=api_version, app_secret=app_secret, reconnect=reconnect
+        )
         self.sleep = sleep
         self._renewed = renewed
         self._http = httpx.Client(**self._options())
@@ -285,10 +292,13 @@ class AsyncGraphClient(_Core):
         base_url: str = origin.INSTAGRAM,
         api_version: str = API_VERSION,
         app_secret: str | None = None,
+        reconnect: str | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         renewed: Callable[[], Awaitable[str | None]] | None = None,
     ) -> None:
-        super().__init__(access_token, base_url=base_url, api_version=api_version, app_secret=app_secret)
+        super().__init__(
+            access_token, base_url=base_url, api_version=api_version, app_secret=app_secret, reconnect=reconnect
+        )
         self.sleep = sleep
         self._renewed = renewed
         self._http = httpx.AsyncClient(**self._options())

@@ -327,11 +327,13 @@ class Account:
     :param user_id: The professional account's id.
     :param username: Its name.
     :param account_type: Its kind, such as BUSINESS or MEDIA_CREATOR; None when Instagram does not say.
+    :param picture_url: Its picture, where it was asked for.
     """
 
     user_id: str
     username: str | None = None
     account_type: str | None = None
+    picture_url: str | None = None
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Account:
@@ -340,7 +342,21 @@ class Account:
         :raises ValueError: The answer holds no id.
         """
         row = _first(data)
-        return cls(_id(row, "user_id"), _text(row, "username"), _text(row, "account_type"))
+        return cls(
+            _id(row, "user_id"),
+            _text(row, "username"),
+            _text(row, "account_type"),
+            _text(row, "profile_picture_url"),
+        )
+
+    @classmethod
+    def read_of_page(cls, data: Mapping[str, Any]) -> Account:
+        """Read the account that a Facebook Page is linked to.
+
+        :raises ValueError: The Page is linked to none, or the token is not a Page's.
+        """
+        row = _mapping(data, "instagram_business_account")
+        return cls(_id(row), _text(row, "username"), None, _text(row, "profile_picture_url"))
 
 
 def _first(data: Mapping[str, Any]) -> Mapping[str, Any]:

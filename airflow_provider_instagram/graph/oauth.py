@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SCOPES: Final = ("instagram_business_basic", "instagram_business_content_publish")
+#: How tokens of Facebook Login begin; those of Instagram Login begin with IG.
+FACEBOOK_LOGIN: Final = "EA"
 _CONSENT_HOST: Final = "https://www.instagram.com"
 _CODE_HOST: Final = "https://api.instagram.com"
 

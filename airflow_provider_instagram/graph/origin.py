@@ -10,8 +10,9 @@ import httpx
 from airflow_provider_instagram.exceptions import ValidationError
 
 INSTAGRAM: Final = "https://graph.instagram.com"
+FACEBOOK: Final = "https://graph.facebook.com"
 #: Meta's host for resumable uploads. Source: Meta, IG User Media reference, resumable uploads.
-_UPLOAD_HOST: Final = httpx.URL("https://rupload.facebook.com")
+UPLOAD: Final = "https://rupload.facebook.com"
 
 
 def base_url(host: str | None, port: int | None = None) -> str:
@@ -49,10 +50,10 @@ def upload_url(uri: str, base: str) -> httpx.URL:
     :raises ValidationError: It is neither Meta's upload host nor on the origin of the connection.
     """
     url = _url(uri, "upload URI")
-    if _origin(url) not in (_origin(_UPLOAD_HOST), base):
+    if _origin(url) not in (UPLOAD, base):
         raise ValidationError(
             f"The upload URI points to {_origin(url)}, where no access token is sent.",
-            hint=f"Videos go to {_UPLOAD_HOST} or to {base} only. Check the host of the connection.",
+            hint=f"Videos go to {UPLOAD} or to {base} only. Check the host of the connection.",
         )
     return url
 

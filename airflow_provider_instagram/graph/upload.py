@@ -6,17 +6,15 @@ import random
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
-
 from airflow_provider_instagram.exceptions import (
     AuthenticationError,
     InstagramError,
-    NotReadyError,
     RateLimitError,
     TransientError,
     ValidationError,
 )
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.fresh import read_once_known
 from airflow_provider_instagram.graph.models import ContainerState
 
 if TYPE_CHECKING:
@@ -31,9 +29,6 @@ _CHUNK_BYTES: Final = 256 * 1024
 #: Interruptions in a row, without a byte gained, after which the task's own retry has to go on.
 _ATTEMPTS_WITHOUT_PROGRESS: Final = 5
 _STALL_TIMEOUT: Final = timedelta(seconds=60)
-#: A container that was just made may be unknown under its id for a moment.
-_UNKNOWN_TRIES: Final = 6
-_UNKNOWN_PAUSE: Final = timedelta(seconds=5)
 
 
 def upload(
@@ -110,15 +105,8 @@ def _bytes_there(client: GraphClient, container_id: str, total_bytes: int, error
     :return: Where to go on; the size of the file when nothing is missing.
     :raises InstagramError: The container has failed, or going on makes no sense: then the given error.
     """
-    known = Retrying(
-        retry=retry_if_exception_type(NotReadyError),
-        stop=stop_after_attempt(_UNKNOWN_TRIES),
-        wait=wait_fixed(_UNKNOWN_PAUSE),
-        sleep=client.sleep,
-        reraise=True,
-    )
     try:
-        status = known(client.send, calls.container_status(container_id))
+        status = read_once_known(client, calls.container_status(container_id))
     except AuthenticationError:
         raise  # the upload host calls a dead token a missing permission
     except InstagramError:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from airflow.sdk import BaseHook, conf
 from airflow.sdk.log import mask_secret
@@ -13,15 +15,18 @@ from airflow.sdk.log import mask_secret
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.sdk import Connection
 
+    from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
-    from airflow_provider_instagram.tokens import StoredToken, TokenStore
+    from airflow_provider_instagram.graph.models import Account
+    from airflow_provider_instagram.token_life import Refreshed, TokenLife
 
 DEFAULT_API_VERSION = "v26.0"
-# Source: Meta, Instagram API with Instagram Login, long-lived access tokens.
-YOUNGEST_TO_REFRESH = timedelta(hours=24)
-LONG_LIVED = timedelta(days=60)
+#: Where the provider's pages are, below Airflow's own address.
+PAGES = "/instagram"
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,14 @@ class AccountSettings:
         if not (password := (connection.password or "").strip()):
             raise AuthenticationError(
                 f"Connection {connection.conn_id!r} has no access token.",
-                hint="Put the account's long-lived access token into the connection's field 'Access token'.",
+                hint="Put the account's long-lived access token into the connection's field 'Access token', "
+                f"or connect the account. {reconnect_advice(connection.conn_id)}",
             )
         extra = _extra(connection)
+        base = base_url(connection.host, connection.port)
+        _check_kind(connection.conn_id, base, password)
         return cls(
-            base_url=base_url(connection.host, connection.port),
+            base_url=base,
             api_version=extra.get("api_version", DEFAULT_API_VERSION),
             access_token=password,
             ig_user_id=(connection.login or "").strip() or None,
@@ -76,6 +84,8 @@ class InstagramHook(BaseHook):
     """Talk to Instagram as the account of one connection.
 
     :param instagram_conn_id: The connection.
+    :param clock: Tells the time, in UTC.
+    :param sleep: Waits for a number of seconds.
     """
 
     conn_name_attr = "instagram_conn_id"
@@ -83,9 +93,17 @@ class InstagramHook(BaseHook):
     conn_type = "instagram"
     hook_name = "Instagram"
 
-    def __init__(self, instagram_conn_id: str = default_conn_name) -> None:
+    def __init__(
+        self,
+        instagram_conn_id: str = default_conn_name,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         super().__init__()
         self.instagram_conn_id = instagram_conn_id
+        self._clock = clock
+        self._sleep = sleep
         self._settings: AccountSettings | None = None
 
     @property
@@ -98,49 +116,39 @@ class InstagramHook(BaseHook):
                 mask_secret(self._settings.app_secret)
         return self._settings
 
-    def token_store(self) -> TokenStore:
-        """Open the store of this connection's refreshed token."""
+    def token_life(self) -> TokenLife:
+        """Open the account's token, with what is known of its life."""
+        from airflow_provider_instagram.token_life import TokenLife
         from airflow_provider_instagram.tokens import TokenStore
 
-        return TokenStore(
-            self.instagram_conn_id,
-            self.settings.access_token,
-            conf.get("instagram", "token_key", fallback=""),
-        )
+        token = self.settings.access_token
+        store = TokenStore(self.instagram_conn_id, token, conf.get("instagram", "token_key", fallback=""))
+        return TokenLife(self.instagram_conn_id, token, store, self._send_with, clock=self._clock, sleep=self._sleep)
+
+    def _send_with(self, access_token: str, call: Call[Any]) -> Any:
+        from airflow_provider_instagram.graph.client import GraphClient
+
+        with GraphClient(access_token, **self._address(), sleep=self._sleep) as client:
+            return client.send(call)
 
     def access_token(self) -> str:
-        """Give the token to use now: the refreshed one where there is one, else the connection's own."""
-        stored = self.token_store().load()
-        return stored.access_token if stored else self.settings.access_token
+        """Give the token to use now, refreshed when it is time for that."""
+        return self.token_life().use(_running_task())
 
-    def refresh_token(self, by: str) -> tuple[bool, StoredToken | None]:
-        """Give the account's token 60 new days, unless it is known to be younger than the 24 hours Meta asks for.
+    def refresh_token(self, by: str) -> Refreshed:
+        """Give the account's token 60 new days, unless it is younger than the 24 hours Meta asks for.
 
         :param by: Who refreshes it, for the record.
-        :return: Whether it was refreshed, and the stored token.
         :raises AuthenticationError: When the token is dead.
         """
-        from airflow_provider_instagram.graph import oauth
-        from airflow_provider_instagram.tokens import StoredToken
-
-        store = self.token_store()
-        stored = store.load()
-        now = datetime.now(timezone.utc)
-        if stored and now - stored.issued < YOUNGEST_TO_REFRESH:
-            return False, stored
-        with self.get_conn() as client:
-            token = client.send(oauth.refresh(self.access_token()))
-        life = token.expires_in or LONG_LIVED
-        renewed = StoredToken(token.access_token, now.isoformat(), (now + life).isoformat(), by)
-        store.save(renewed)
-        return True, renewed
+        return self.token_life().refresh(by)
 
     def get_conn(self) -> GraphClient:
         """Open a client for use in a task. Close it, or use it in a ``with`` statement."""
         from airflow_provider_instagram.graph.client import GraphClient
 
         token = self.access_token()
-        return GraphClient(token, **self._address(), renewed=lambda: self._renewed(token))
+        return GraphClient(token, **self._address(), sleep=self._sleep, renewed=lambda: self._renewed(token))
 
     async def get_async_conn(self) -> AsyncGraphClient:
         """Open a client for use in a trigger. Close it, or use it in an ``async with`` statement."""
@@ -157,22 +165,27 @@ class InstagramHook(BaseHook):
             "base_url": settings.base_url,
             "api_version": settings.api_version,
             "app_secret": settings.app_secret,
+            "reconnect": reconnect_advice(self.instagram_conn_id),
         }
 
     def _renewed(self, refused: str) -> str | None:
         """Give the token that took the place of a refused one: pasted into the connection, or refreshed, meanwhile."""
         self._settings = None
-        token = self.access_token()
-        return None if token == refused else token
+        return self.token_life().after_refusal(refused)
 
     def ig_user_id(self, client: GraphClient) -> str:
         """Give the account's Instagram user id: the connection's login, or what the token's account says.
 
         :param client: An open client of this connection.
         """
-        from airflow_provider_instagram.graph import calls
+        return self.settings.ig_user_id or client.send(self.account_call()).user_id
 
-        return self.settings.ig_user_id or client.send(calls.account()).user_id
+    def account_call(self) -> Call[Account]:
+        """Give the call that reads whose token it is, which differs between Meta's two logins."""
+        from airflow_provider_instagram.graph import calls, oauth
+
+        is_page = self.settings.access_token.startswith(oauth.FACEBOOK_LOGIN)
+        return calls.page_account() if is_page else calls.account(with_picture=True)
 
     def test_connection(self) -> tuple[bool, str]:
         """Read the account and its publishing limit, for the Test button."""
@@ -188,7 +201,7 @@ class InstagramHook(BaseHook):
         settings = self.settings
         # Airflow tests a connection under a random id, where no refreshed token is found: the field itself is tested.
         with GraphClient(settings.access_token, **self._address()) as client:
-            account = client.send(calls.account())
+            account = client.send(self.account_call())
             if settings.ig_user_id and settings.ig_user_id != account.user_id:
                 raise ValidationError(
                     f"The token belongs to @{account.username} with the user id {account.user_id}, "
@@ -202,6 +215,49 @@ class InstagramHook(BaseHook):
             f"{limit.quota_duration.total_seconds() / 3600:.0f} h; "
             "the token's remaining life is not known here (Instagram does not tell it)"
         )
+
+
+def connect_page(conn_id: str | None = None) -> str | None:
+    """Give the address of the page that connects an account, or None where ``[api] base_url`` is not set.
+
+    :param conn_id: The connection to choose there.
+    """
+    if not (base := conf.get("api", "base_url", fallback="")):
+        return None
+    return f"{base.rstrip('/')}{PAGES}/" + (f"connect?conn_id={quote(conn_id)}" if conn_id else "")
+
+
+def reconnect_advice(conn_id: str) -> str:
+    """Say what a person does when the token of a connection is dead."""
+    page = connect_page(conn_id) or "the page Instagram in Airflow's menu"
+    return f"To reconnect the account, open {page} or run: airflow instagram connect {conn_id}"
+
+
+def _check_kind(conn_id: str, base: str, token: str) -> None:
+    """Tell a token of one login from the host of the other, which would call it malformed."""
+    from airflow_provider_instagram.graph import oauth, origin
+
+    is_facebook = token.startswith(oauth.FACEBOOK_LOGIN)
+    if (is_facebook and base == origin.INSTAGRAM) or (token.startswith("IG") and base == origin.FACEBOOK):
+        host = origin.FACEBOOK if is_facebook else origin.INSTAGRAM
+        login, prefix = ("Facebook", "EA") if is_facebook else ("Instagram", "IG")
+        raise ValidationError(
+            f"The access token of connection {conn_id!r} is one of {login} Login (it begins with {prefix}), "
+            f"which {base} does not know.",
+            hint=f"Set the connection's host to {host}, or put in a token of the other login.",
+        )
+
+
+def _running_task() -> str:
+    """Name the task that runs here, for the record of who refreshed a token."""
+    from airflow.sdk import get_current_context
+
+    from airflow_provider_instagram.ledger import Owner
+
+    try:
+        return str(Owner.of(get_current_context()))
+    except RuntimeError:
+        return "use outside of a task"
 
 
 def _extra(connection: Connection) -> dict[str, str]:

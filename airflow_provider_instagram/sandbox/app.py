@@ -67,6 +67,10 @@ def _add_pages(app: FastAPI, sandbox: Sandbox) -> None:
     async def profile(request: Request, username: str) -> Response:
         return pages.profile(sandbox, request, username)
 
+    @app.get("/u/{username}/picture.svg", response_model=None)
+    async def picture(username: str) -> Response:
+        return pages.picture(sandbox, username)
+
     @app.get("/{kind}/{shortcode}/", response_model=None)
     async def post(request: Request, kind: str, shortcode: str) -> Response:
         if kind not in {"reel", "p"}:

@@ -272,6 +272,7 @@ def _account(call: Call, account: Account, *, of_me: bool) -> dict[str, Any]:
         "username": account.username,
         "name": account.name or account.username,
         "account_type": account.account_type,
+        "profile_picture_url": f"{call.base_url}/u/{account.username}/picture.svg",
         "followers_count": 0,
         "follows_count": 0,
         "media_count": len(call.world.visible_posts(account.user_id)),

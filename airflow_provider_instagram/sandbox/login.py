@@ -60,13 +60,19 @@ async def decide(call: Call) -> Response:
         user_id=account.user_id,
         app_id=params["client_id"],
         redirect_uri=params["redirect_uri"],
-        scopes=[name for name in params["scope"].replace(" ", ",").split(",") if name],
+        scopes=_granted(params),
         issued_at=call.sandbox.now,
     )
     call.world.codes[code.code] = code
     call.sandbox.store.put("code", code.code, code)
     call.entry.account = account.user_id
     return _back(params["redirect_uri"], {"code": code.code} | back)
+
+
+def _granted(params: dict[str, Any]) -> list[str]:
+    """Return what the person left switched on; who posts the decision without the page's boxes grants all."""
+    asked = [name for name in params["scope"].replace(" ", ",").split(",") if name]
+    return [name for name in asked if not params.get("chosen") or params.get(f"grant_{name}")]
 
 
 def _back(redirect_uri: str, params: dict[str, str]) -> Response:

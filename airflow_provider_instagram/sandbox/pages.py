@@ -95,6 +95,19 @@ def profile(sandbox: Sandbox, request: Request, username: str | None) -> Respons
     return page(request, "profile.html", context)
 
 
+def picture(sandbox: Sandbox, username: str) -> Response:
+    """Return an account's picture: its initial on Instagram's colours."""
+    if all(account.username != username for account in sandbox.world.accounts.values()):
+        return Response(status_code=404)
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96"><defs><linearGradient id="g" x2="1" y2="0" y1="1">'
+        '<stop stop-color="#ffb457"/><stop offset=".5" stop-color="#e2346f"/><stop offset="1" stop-color="#7d3bdc"/>'
+        '</linearGradient></defs><rect width="96" height="96" fill="url(#g)"/><text x="48" y="63" fill="#fff" '
+        f'font-family="sans-serif" font-size="42" text-anchor="middle">{username[0].upper()}</text></svg>'
+    )
+    return Response(svg, media_type="image/svg+xml", headers={"X-Content-Type-Options": "nosniff"})
+
+
 def _waiting(sandbox: Sandbox, account: Account) -> list[tuple[Container, str, str]]:
     """Return the containers that are not yet posts: with their state, and what is wrong with them."""
     rows = []

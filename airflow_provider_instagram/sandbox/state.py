@@ -42,7 +42,7 @@ class Account(Record):
     user_id: str = Field(pattern=r"^\d{15,20}$")
     username: str = Field(pattern=r"^[A-Za-z0-9._]{1,30}$")
     name: str = ""
-    account_type: Literal["BUSINESS", "MEDIA_CREATOR"] = "BUSINESS"
+    account_type: Literal["BUSINESS", "MEDIA_CREATOR", "PERSONAL"] = "BUSINESS"
     app_scoped_id: str = ""
     resumable: bool = True
     trial_reels: bool = True

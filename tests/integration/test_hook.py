@@ -105,3 +105,18 @@ def test_a_dead_token_without_another_fails_after_one_call(connect: Any, instagr
         with pytest.raises(AuthenticationError):
             client.send(calls.account())
     assert instagram_sandbox.calls("account") == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "token", "login"),
+    [
+        ("graph.instagram.com", "EAApageToken0123456789abcdef", "Facebook Login"),
+        ("", "EAApageToken0123456789abcdef", "Facebook Login"),
+        ("https://graph.facebook.com", "IGAAtoken0123456789abcdefgh", "Instagram Login"),
+    ],
+)
+def test_a_token_of_the_other_login_is_told_by_its_beginning(connect: Any, host: str, token: str, login: str) -> None:
+    with pytest.raises(ValidationError, match=f"one of {login}") as refused:
+        _ = connect(host=host, password=token).settings
+    assert "Set the connection's host to https://graph." in str(refused.value)
+    assert token not in str(refused.value)

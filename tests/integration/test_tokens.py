@@ -29,9 +29,9 @@ def refresh_dag() -> DAG:
 def _no_stored_token(airflow_db: None) -> Any:
     from airflow.models import Variable
 
-    Variable.delete("instagram_access_token__instagram_default")
     yield
-    Variable.delete("instagram_access_token__instagram_default")
+    for conn_id in ("instagram_default", "dead_account"):
+        Variable.delete(f"instagram_access_token__{conn_id}")
 
 
 def stored() -> str | None:
@@ -71,4 +71,48 @@ def test_a_dead_token_fails_at_once_and_says_how_to_reconnect(
     result = run_dag(refresh_dag)
     assert result.states() == {"refresh": "failed"}
     assert instagram_sandbox.calls("refresh") == 1
-    assert stored() is None
+    assert instagram_sandbox.calls("account") == 1, "the old token has the last word before it is given up"
+
+
+def test_who_asked_to_be_told_is_told_that_a_token_is_dead(
+    instagram_sandbox: SandboxHandle, run_dag: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import RefreshTokenOperator
+
+    monkeypatch.setattr("airflow_provider_instagram.hooks.instagram.connect_page", lambda conn_id: f"page of {conn_id}")
+    told: list[Any] = []
+    with DAG("refresh_and_tell", schedule=None) as dag:
+        RefreshTokenOperator(task_id="refresh", on_token_ending=[lambda context: told.append(context)])
+    instagram_sandbox.revoke(instagram_sandbox.token)
+
+    run_dag(dag)
+
+    (context,) = told
+    said = context["instagram_token"]
+    assert (said["conn_id"], said["days_left"]) == ("instagram_default", None)
+    assert "expired, revoked or malformed" in said["problem"]
+    assert said["connect_page"] == "page of instagram_default"
+    assert context["ti"].task_id == "refresh"
+
+
+def test_the_shipped_dag_finds_the_connections_and_refreshes_each(
+    instagram_sandbox: SandboxHandle, run_dag: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One dead account does not keep the other from its refresh."""
+    from dags.refresh_instagram_tokens import dag
+
+    old = instagram_sandbox.add_token(instagram_sandbox.user_id, age_s=30 * 86400)
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps({**instagram_sandbox.connection, "password": old}))
+    dead = {**instagram_sandbox.connection, "password": "IGAAnobodysTokenAtAll"}
+    monkeypatch.setenv("AIRFLOW_CONN_DEAD_ACCOUNT", json.dumps(dead))
+
+    result = run_dag(dag)
+
+    assert result.xcom("list_connections") == ["dead_account", "instagram_default"]
+    assert result.states() == {"list_connections": "success", "refresh[0]": "failed", "refresh[1]": "success"}
+    assert result.xcom("refresh", map_index=1)["refreshed"] is True
+
+    chosen = run_dag(dag, connections=["instagram_default"])
+    assert chosen.states() == {"list_connections": "success", "refresh[0]": "success"}

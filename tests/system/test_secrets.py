@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.fernet import Fernet
 
+from airflow_provider_instagram.sandbox.options import DEFAULT_APP_SECRET
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
@@ -18,9 +20,18 @@ if TYPE_CHECKING:
     from tests.system.conftest import Run
 
 MARK = "Marked caption of the hunt"
-#: Any access token, also a shortened one: the connection's own, and those that a refresh brings.
-TOKEN = re.compile(rb"IGAA[0-9A-Za-z_-]{8,}")
+#: Any access token, also a shortened one: the connection's own, and those that a refresh brings. And the app's secret.
+TOKEN = re.compile(rb"IGAA[0-9A-Za-z_-]{8,}|" + DEFAULT_APP_SECRET.encode())
 SECOND_USER = "17841400000000002"
+#: What Airflow and our own pages answer to an administrator.
+PAGES = (
+    "/instagram/",
+    "/instagram/connect?conn_id=second_account",
+    "/api/v2/connections",
+    "/api/v2/variables",
+    "/api/v2/eventLogs?limit=100",
+    "/api/v2/assets/events",
+)
 
 
 @pytest.fixture
@@ -49,12 +60,17 @@ def test_no_token_is_written_or_shown_anywhere(
     database: sqlite3.Connection,
     commands_seen: set[str],
 ) -> None:
-    """A job that succeeds, one whose token is refused, one whose post is refused, and a refresh."""
+    """Each task succeeds and fails: a refused token, post and creation, a dead account, a video that is not there."""
     sandbox.add_account(SECOND_USER, "second_studio")
     second_token = sandbox.add_token(SECOND_USER, age_s=2 * 24 * 3600)
     second = {"connection_id": "second_account", "conn_type": "instagram", "login": SECOND_USER}
     host, _, port = sandbox.url.rpartition(":")
-    airflow.call("POST", "/connections", json=second | {"host": host, "port": int(port), "password": second_token})
+    place = {"host": host, "port": int(port)}
+    airflow.call("POST", "/connections", json=second | place | {"password": second_token})
+    dead_token = sandbox.add_token(SECOND_USER)
+    sandbox.revoke(dead_token)
+    dead = second | place | {"connection_id": "dead_account", "password": dead_token}
+    airflow.call("POST", "/connections", json=dead)
 
     refused = start("wait_for", container_id=new_container(never=True))
     refused.wait_for_state("wait", "deferred")
@@ -68,6 +84,16 @@ def test_no_token_is_written_or_shown_anywhere(
     refreshed.wait()
     assert sorted(run.end() for run in posting) == ["failed", "success"], "the first that asked was refused"
     assert refreshed.result("refresh")["refreshed"] is True
+    sandbox.fail("create", 190, 463, account=sandbox.user_id)
+    start("publish_reel", caption=f"{MARK}: not created").wait("failed")
+    accounts = start("refresh_instagram_tokens", connections=["dead_account", "second_account"])
+    accounts.wait("failed")
+    assert accounts.states() == {"list_connections": "success", "refresh[0]": "failed", "refresh[1]": "success"}
+    start("transcode_only", video="/nowhere.mov").wait("failed")
+
+    shown = {path: airflow.page(path).encode() for path in PAGES}
+    assert b"@second_studio" in shown["/instagram/"], "the provider's own page is among what is searched"
+    assert _holding(TOKEN, shown) == []
 
     written = {str(path): path.read_bytes() for path in airflow.home.rglob("*") if path.is_file()}
     stored = dict(_rows(database))

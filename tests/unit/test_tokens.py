@@ -4,7 +4,14 @@ import pytest
 
 from airflow_provider_instagram.tokens import StoredToken, TokenStore
 
-TOKEN = StoredToken("IGAArefreshed", "2026-11-24T00:00:00+00:00", "2027-01-23T00:00:00+00:00", "dag/run/task/-1")
+TOKEN = StoredToken(
+    "IGAArefreshed",
+    seen_at="2026-11-24T00:00:00+00:00",
+    issued_at="2026-11-24T00:00:00+00:00",
+    expires_at="2027-01-23T00:00:00+00:00",
+    scopes=("instagram_business_basic",),
+    refreshed_by="dag/run/task/-1",
+)
 STORE = TokenStore("brand", "IGAAseed")
 
 

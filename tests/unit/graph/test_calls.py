@@ -83,3 +83,12 @@ def test_nothing_but_an_id_becomes_part_of_a_path(odd: str) -> None:
 
 def test_a_call_does_not_show_its_parameters() -> None:
     assert "caption" not in repr(calls.create_container(USER, caption="a caption"))
+
+
+def test_a_page_token_tells_the_instagram_account_of_its_page() -> None:
+    call = calls.page_account()
+    assert (call.path, call.params["fields"]) == ("me", "instagram_business_account{id,username,profile_picture_url}")
+    account = call.read({"instagram_business_account": {"id": "17841400000000001", "username": "studio"}, "id": "12"})
+    assert (account.user_id, account.username, account.account_type) == ("17841400000000001", "studio", None)
+    with pytest.raises(ValueError, match="no id"):
+        call.read({"id": "12"})

@@ -1,0 +1,19 @@
+"""Content calendars: a file of posts becomes posts on time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.dag import content_calendar_dag
+
+__all__ = ["content_calendar_dag"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the DAG's maker when a DAG file asks for it: the plugin's timetable does without."""
+    if name != "content_calendar_dag":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from airflow_provider_instagram.calendar.dag import content_calendar_dag
+
+    return content_calendar_dag

@@ -1,0 +1,132 @@
+"""The question to a person whether a post may go out, in Airflow's human-in-the-loop form."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Param
+from airflow.sdk.definitions.param import ParamsDict
+
+from airflow_provider_instagram.calendar.steps import PostStep
+from airflow_provider_instagram.container_options import LONGEST_CAPTION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_instagram.calendar.model import Post
+
+#: What a video is measured by, in the words of the transcode's report.
+NO_PREVIEW = "the first frame"
+
+
+class ApprovePost(PostStep, ApprovalOperator):
+    """Ask a person, where the calendar says so; without an answer by the post's time it is not published.
+
+    It stands before the container, so that nothing expires over night. Returns the caption as the person left it.
+
+    :param report: What the transcode did, for the person to see.
+    """
+
+    template_fields: Sequence[str] = ("post", "report")
+
+    def __init__(self, *, report: Any = None, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "subject": "Publish this post?", "params": _form("")})
+        self.report = report
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Ask, or go on at once where nobody has to be asked."""
+        post, _ = self.still_wanted(context)
+        if post.approval == "none":
+            return {"caption": post.caption}
+        now, deadline = datetime.now(timezone.utc), post.publish_at
+        if now >= deadline and self.settings.late == "publish":
+            deadline += self.settings.max_lateness
+        if now >= deadline:
+            self.skip_post(
+                context, "not approved", f"Its time, {post.publish_at.isoformat()}, is over: nobody is asked."
+            )
+        self.response_timeout = max(deadline - now, timedelta(seconds=1))
+        self.defaults = [self.APPROVE if self.settings.unanswered == "publish" else self.REJECT]
+        self.params = ParamsDict(_form(post.caption))
+        self.subject = f"Publish {post.id} on {post.account} at {post.publish_at:%a %d %b %Y, %H:%M %Z}?"
+        self.body = question(post, self.report or {})
+        super().execute(context)  # parks the task until somebody answers
+        raise AssertionError("unreachable")
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Take the answer."""
+        post = self.as_post()
+        answer = {**event, "params_input": event.get("params_input") or {}}
+        approved = answer.get("chosen_options") == [self.APPROVE]
+        person = (answer.get("responded_by_user") or {}).get("name") if answer.get("responded_by_user") else None
+        if "error" in event:
+            self.process_trigger_event_error(event)
+        if not approved and (event.get("timedout") or person is None):
+            self.skip_post(context, "not approved", f"Nobody had answered by {post.publish_at.isoformat()}.")
+        if not approved:
+            reason = answer["params_input"].get("reason") or "no reason given"
+            self.skip_post(context, f"rejected: {reason}"[:80], f"Rejected by {person}: {reason}")
+        self.validate_params_input(answer["params_input"])
+        caption = answer["params_input"].get("caption", post.caption)
+        self.log.info(
+            "Approved by %s%s", person or "default", "" if caption == post.caption else ", with a new caption"
+        )
+        return {"caption": caption or ""}
+
+
+def question(post: Post, report: Mapping[str, Any]) -> str:
+    """Put in Markdown what a person needs to decide."""
+    cover = post.options.get("cover_url") or post.options.get("video_cover_timestamp_ms")
+    rows = [
+        ("Account", post.account),
+        ("Time", f"{post.publish_at:%A, %d %B %Y, %H:%M:%S %Z}"),
+        ("Placement", post.placement),
+        ("Video", post.video),
+        ("Cover", f"{cover} ms" if isinstance(cover, int) else cover or NO_PREVIEW),
+        *((name, value) for name, value in post.options.items() if name not in SHOWN_APART),
+        *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),
+    ]
+    lines = ["| | |", "|---|---|", *(f"| {_cell(name)} | {_cell(value)} |" for name, value in rows)]
+    return "\n".join([*lines, "", "**Caption**", "", *_quoted(post.caption), "", "**Video**", "", *_measures(report)])
+
+
+SHOWN_APART = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
+
+
+def _form(caption: str) -> dict[str, Param]:
+    return {
+        "caption": Param(
+            caption,
+            type=["string", "null"],
+            format="multiline",
+            maxLength=LONGEST_CAPTION,
+            title="Caption",
+            description="What you change here is what goes out.",
+        ),
+        "reason": Param(
+            None,
+            type=["string", "null"],
+            title="Reason",
+            description="When you reject: why, for whoever wrote the post.",
+        ),
+    }
+
+
+def _cell(value: Any) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _quoted(text: str) -> list[str]:
+    return [f"> {line}  " for line in text.splitlines()] or ["> *(none)*"]
+
+
+def _measures(report: Mapping[str, Any]) -> list[str]:
+    if not report:
+        return ["There is no report of the transcode."]
+    lines = [f"Transcoded as *{report.get('tier')}*."]
+    lines += [f"* {reason}" for reason in (*report.get("reasons", ()), *report.get("warnings", ()))]
+    return lines

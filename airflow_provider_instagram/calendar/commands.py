@@ -1,0 +1,142 @@
+"""``airflow instagram calendar …`` and ``airflow instagram pools``: a calendar in the hands of who writes it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import date, datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pendulum
+
+from airflow_provider_instagram.calendar import sheet, show
+from airflow_provider_instagram.calendar.faults import Refusal
+from airflow_provider_instagram.calendar.model import read_calendar, understood
+from airflow_provider_instagram.calendar.schedule import pool_name, publishers_needed
+from airflow_provider_instagram.calendar.source import read_text
+from airflow_provider_instagram.calendar.times import length, zone
+
+if TYPE_CHECKING:
+    import argparse
+    from datetime import tzinfo
+
+    from airflow_provider_instagram.calendar.model import Calendar
+
+FAULTY, UNREADABLE = 1, 2
+
+
+def check_calendar(args: argparse.Namespace) -> None:
+    """Name every fault of a calendar; exit code 0: none, 1: some, 2: it cannot be read."""
+    now = None if args.allow_past else datetime.now(timezone.utc)
+    try:
+        spacing = length("--min-spacing", args.min_spacing) if args.min_spacing else None
+        plan = read_calendar(args.file, now=now, min_spacing=spacing, check_files=not args.skip_files)
+    except Refusal as refusal:
+        _refused(args.file, refusal)
+    for fault in plan.faults:
+        print(fault.text(args.file))
+    good, bad = len(plan.posts), len(plan.faults)
+    print(f"{_count(good, 'post')} for {', '.join(plan.accounts) or 'nobody'}; {_count(bad, 'fault')}.")
+    raise SystemExit(FAULTY if plan.faults else 0)
+
+
+def show_calendar(args: argparse.Namespace) -> None:
+    """Draw a month of a calendar."""
+    plan = _read(args.file)
+    try:
+        viewers: tzinfo = zone(args.timezone) if args.timezone else (pendulum.now().timezone or timezone.utc)
+    except Refusal as refusal:
+        _refused("--timezone", refusal)
+    first = _month(args.month) if args.month else show.month_to_show(plan.posts, datetime.now(timezone.utc), viewers)
+    for line in show.month(plan.posts, first, viewers, shutil.get_terminal_size((120, 24)).columns):
+        print(line)
+    _say_faults(plan)
+
+
+def import_calendar(args: argparse.Namespace) -> None:
+    """Make a calendar of a spreadsheet's CSV export."""
+    try:
+        made = sheet.imported(read_text(args.file), timezone=args.timezone, account=args.account, order=args.dates)
+    except Refusal as refusal:
+        _refused(args.file, refusal)
+    for title in made.left_out:
+        print(f"Left out: column {title!r}, for which a post has no place.", file=sys.stderr)
+    target = args.output or str(Path(args.file).with_suffix(".yaml"))
+    _write(args.output, made.text)
+    plan = understood(made.text, target)
+    for fault in plan.faults:
+        print(fault.text(target), file=sys.stderr)
+    print(f"{_count(made.posts, 'post')}; {_count(len(plan.faults), 'fault')}.", file=sys.stderr)
+    raise SystemExit(FAULTY if plan.faults else 0)
+
+
+def export_calendar(args: argparse.Namespace) -> None:
+    """Write a calendar for other programs."""
+    if not args.ics:
+        raise SystemExit("Say in which form: --ics writes iCalendar.")
+    plan = _read(args.file)
+    _write(args.output, show.ics(plan, datetime.now(timezone.utc)))
+    _say_faults(plan)
+
+
+def _read(location: str) -> Calendar:
+    try:
+        return read_calendar(location)
+    except Refusal as refusal:
+        _refused(location, refusal)
+
+
+def _refused(what: str, refusal: Refusal) -> NoReturn:
+    print(f"{what}: {refusal}", file=sys.stderr)
+    raise SystemExit(UNREADABLE)
+
+
+def _say_faults(plan: Calendar) -> None:
+    if plan.faults:
+        print(f"{_count(len(plan.faults), 'fault')}: airflow instagram calendar check {plan.location}", file=sys.stderr)
+
+
+def _write(output: str | None, text: str) -> None:
+    if output is None:
+        sys.stdout.write(text)
+        return
+    with Path(output).open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+
+
+def _month(written: str) -> date:
+    try:
+        return date.fromisoformat(f"{written}-01")
+    except ValueError:
+        raise SystemExit(f"--month {written}: write it like 2026-12.") from None
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def make_pools(args: argparse.Namespace) -> None:
+    """Make the pool of each account of the calendars, or of each connection of this provider."""
+    from airflow.models import Connection, Pool
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    needed: dict[str, int] = {}
+    for file in args.files:
+        for account, publishers in publishers_needed(_read(file).posts).items():
+            needed[account] = needed.get(account, 0) + publishers
+    with create_session() as session:
+        if not args.files:
+            stored = session.scalars(select(Connection.conn_id).where(Connection.conn_type == "instagram"))
+            needed = dict.fromkeys(stored, 1)
+        there = {pool.pool: pool.slots for pool in session.scalars(select(Pool))}
+    if not needed:
+        raise SystemExit("There is no connection of the type instagram, and no calendar was named.")
+    for account, publishers in needed.items():
+        name = pool_name(account)
+        if there.get(name, 0) >= publishers:
+            print(f"{name}: is there, with {_count(there[name], 'publisher')}.")
+            continue
+        Pool.create_or_update_pool(name, publishers, f"Publishers of {account}", include_deferred=False)
+        print(f"{name}: {'widened to' if name in there else 'made, with'} {_count(publishers, 'publisher')}.")

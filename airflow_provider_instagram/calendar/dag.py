@@ -1,0 +1,158 @@
+"""A DAG made of a content calendar."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, Param, XComArg, task_group
+
+from airflow_provider_instagram.calendar.faults import Fault
+from airflow_provider_instagram.calendar.model import Calendar
+from airflow_provider_instagram.calendar.schedule import densest, pool_name
+from airflow_provider_instagram.calendar.settings import CalendarSettings
+from airflow_provider_instagram.calendar.snapshot import Plan
+from airflow_provider_instagram.calendar.steps import (
+    CreatePost,
+    DuePosts,
+    PublishPost,
+    ReportFaults,
+    TranscodePost,
+)
+from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+log = logging.getLogger(__name__)
+
+MOST_FAULTS_IN_DOC = 50
+#: Runs that somebody starts by hand have room beside those of the calendar.
+MANUAL_RUNS = 2
+#: Airflow asks for a start date; the calendar says when to begin.
+BEGINNING = datetime(2010, 10, 6, tzinfo=timezone.utc)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def content_calendar_dag(
+    dag_id: str,
+    calendar: str,
+    *,
+    lead_time: timedelta = timedelta(hours=1),
+    late: str = "publish",
+    max_lateness: timedelta = timedelta(hours=1),
+    min_spacing: timedelta | None = None,
+    unanswered: str = "skip",
+    dry_run: bool = False,
+    clock: Callable[[], datetime] = _now,
+    **dag_arguments: Any,
+) -> DAG:
+    """Make the DAG that brings a calendar's posts to Instagram on time.
+
+    It never raises for what is in the calendar: an exception here would stall the runs under way. Faulty posts are left
+    out; of a file that cannot be read, the last good text holds; and the faults are in the red ``calendar`` task of
+    every run, in the DAG's doc, and in ``airflow instagram calendar check``.
+
+    :param dag_id: The DAG's id.
+    :param calendar: The file: a path or a URI that ObjectStoragePath opens, ending in .yaml, .json or .csv.
+    :param lead_time: How long before a post's time its run begins.
+    :param late: What to do with a post whose time is over: ``publish`` or ``skip``.
+    :param max_lateness: How late a post may still be published.
+    :param min_spacing: The smallest distance of two posts of an account; None goes by the calendar.
+    :param unanswered: What becomes of a post that nobody has approved or rejected by its time: ``skip`` or ``publish``.
+    :param dry_run: Whether to stop before the publication, each time.
+    :param clock: Tells the time.
+    :param dag_arguments: More arguments of the DAG, ``default_args`` or ``tags`` for example.
+    """
+    settings = CalendarSettings.of(
+        dag_id, calendar, lead_time=lead_time, late=late, max_lateness=max_lateness, min_spacing=min_spacing,
+        unanswered=unanswered, dry_run=dry_run,
+    )  # fmt: skip
+    try:
+        plan = settings.plan(clock())
+    except Exception as error:  # a calendar must never keep its DAG from being read
+        log.exception("The calendar %s cannot be understood", calendar)
+        fault = Fault(0, f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
+        plan = Plan(Calendar(calendar, faults=(fault,)))
+    moments = plan.moments(settings.lead_time, settings.max_lateness)
+    with DAG(
+        dag_id,
+        schedule=ContentCalendarTimetable(moments, int(settings.lead_time.total_seconds()), _summary(plan.calendar)),
+        catchup=True,
+        **{
+            "start_date": BEGINNING,
+            "max_active_runs": MANUAL_RUNS + densest(moments, settings.lead_time + settings.max_lateness),
+            "doc_md": _doc(plan.calendar, settings),
+            "params": _params(),
+            "tags": ["instagram"],
+            **dag_arguments,
+        },
+    ) as dag:
+        ReportFaults(task_id="calendar", settings=settings, retries=0)
+        for account in plan.calendar.accounts:
+            asks = any(post.account == account and post.approval == "required" for post in plan.calendar.posts)
+            _account_group(account, settings, asks=asks)
+    return dag
+
+
+def _account_group(account: str, settings: CalendarSettings, *, asks: bool) -> None:
+    """Make the group of an account: connection, pool and ledger are its constants; it is mapped over the posts.
+
+    :param asks: Whether a person is asked about any of its posts.
+    """
+    due = DuePosts(task_id=f"due_{account}", settings=settings, instagram_conn_id=account, retries=3)
+
+    @task_group(group_id=account)
+    def posts(post: Any) -> None:
+        step = {"post": post, "settings": settings, "instagram_conn_id": account}
+        transcode = TranscodePost(task_id="transcode", **step)
+        approved = None
+        if asks:
+            from airflow_provider_instagram.calendar.approval import ApprovePost
+
+            approved = ApprovePost(task_id="approve", report=XComArg(transcode, key="report"), **step).output
+        create = CreatePost(task_id="create", video=transcode.output, approved=approved, **step)
+        PublishPost(task_id="publish", container_id=create.output, pool=pool_name(account), **step)
+
+    posts.expand(post=due.output)
+
+
+def _params() -> dict[str, Param]:
+    return {
+        "posts": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Posts",
+            description="When you start a run yourself: the ids of the posts it brings, one a line. They go out at "
+            "their time, or at once when it is over.",
+        ),
+        "dry_run": Param(
+            False, type="boolean", title="Dry run", description="Do everything but publish, and say what would be."
+        ),
+    }
+
+
+def _summary(calendar: Calendar) -> str:
+    if not calendar.posts:
+        return "no posts"
+    first, last = calendar.posts[0].publish_at, calendar.posts[-1].publish_at
+    return f"{len(calendar.posts)} posts, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+
+
+def _doc(calendar: Calendar, settings: CalendarSettings) -> str:
+    faults = (*settings.faults, *calendar.faults)
+    lines = [f"Publishes the posts of `{calendar.location}`: {_summary(calendar)}."]
+    if faults:
+        lines += ["", f"**{len(faults)} faults keep posts from being published:**", "", *_listed(faults, calendar)]
+    return "\n".join(lines)
+
+
+def _listed(faults: Iterable[Fault], calendar: Calendar) -> list[str]:
+    texts = [f"* `{fault.text(calendar.location).replace('`', chr(39))}`" for fault in faults]
+    more = len(texts) - MOST_FAULTS_IN_DOC
+    return texts if more <= 0 else [*texts[:MOST_FAULTS_IN_DOC], f"* … and {more} more"]

@@ -1,0 +1,192 @@
+"""Which run takes which post, and when a late one goes out. No Airflow and no file here: facts in, decisions out."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from airflow_provider_instagram.calendar.model import Calendar, Post
+    from airflow_provider_instagram.ledger import StateStore
+
+#: After this, a post is late: a worker that is slow to start is none.
+PUNCTUAL = timedelta(seconds=60)
+#: A publisher is at work from when it wakes up until the answer is there.
+PUBLISHER_AT_WORK = timedelta(seconds=30)
+MINUTE_S = 60
+REMOVED = "removed"
+#: No late post chose its time longer ago.
+REACH = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Which run brings a post, in which version. An edit is taken anew, by a run of its own.
+
+    :param post_key: The post.
+    :param run: The run, as ``dag_id/run_id``; empty when it gave the post back.
+    :param version: The version.
+    """
+
+    post_key: str
+    run: str
+    version: str
+
+
+@dataclass
+class Takings:
+    """Who takes what, on the rows of an account's ledger.
+
+    :param store: The ledger's rows.
+    """
+
+    store: StateStore
+
+    def of(self, post: Post) -> Taken | None:
+        """Read who takes a post."""
+        row = self.store.get(f"calendar:{post.key}")
+        return Taken(**row) if row else None
+
+    def take(self, post: Post, run: str) -> None:
+        """Write down that a run takes this version of a post."""
+        self.store.set(f"calendar:{post.key}", asdict(Taken(post.key, run, post.version)))
+
+    def give_back(self, post: Post) -> None:
+        """Write down that no run takes a post, so that another may when it comes back."""
+        self.store.set(f"calendar:{post.key}", asdict(Taken(post.key, "", post.version)))
+
+    def late_time(self, post: Post) -> datetime | None:
+        """Read when a late post goes out."""
+        row = self.store.get(f"calendar-late:{post.key}")
+        return datetime.fromisoformat(row["at"]) if row and row["at"] and row["version"] == post.version else None
+
+    def record_late_time(self, post: Post, at: datetime) -> None:
+        """Write down when a late post goes out."""
+        row = {"post_key": post.key, "version": post.version, "at": at.isoformat()}
+        self.store.set(f"calendar-late:{post.key}", row)
+
+    def forget_late_time(self, post: Post) -> None:
+        """Write down that a late post does not go out: its time is free for others."""
+        self.store.set(f"calendar-late:{post.key}", {"post_key": post.key, "version": post.version, "at": None})
+
+
+def run_moment(due_s: float, lead_time: timedelta) -> int:
+    """Tell when the run of a post begins: a lead time ahead, at a whole minute; posts of one minute share a run.
+
+    :param due_s: When the post is published, in seconds since the epoch.
+    :param lead_time: The lead time.
+    :return: Seconds since the epoch.
+    """
+    return int((due_s - lead_time.total_seconds()) // MINUTE_S) * MINUTE_S
+
+
+def why_not(post: Post, calendar: Calendar, taken: Taken | None, run: str) -> tuple[str, str] | None:
+    """Tell why a run lets go of a post that it took.
+
+    :param post: The post as it was when the run took it.
+    :param calendar: The calendar as it is now.
+    :param taken: Who has it now.
+    :param run: This run.
+    :return: In a word, and in a sentence; None when the post is wanted as it is.
+    """
+    now = calendar.post(post.id)
+    if now is None:
+        return REMOVED, f"{post.id} is not in the calendar any more: it is not published."
+    if now.version != post.version:
+        moved = now.publish_at != post.publish_at
+        word = f"moved to {now.publish_at:%Y-%m-%d %H:%M}" if moved else "edited"
+        return word, f"{post.id} was {word}: a run of its own brings it as it is now."
+    if taken is not None and taken.run not in ("", run):
+        return "taken over", f"{post.id} was taken over by the run {taken.run}."
+    return None
+
+
+def due(
+    posts: Iterable[Post],
+    account: str,
+    run: str,
+    slot: datetime,
+    *,
+    lead_time: timedelta,
+    max_lateness: timedelta,
+    taken: Callable[[Post], Taken | None],
+) -> list[Post]:
+    """Choose the posts of an account that a run takes.
+
+    These are the posts from the run's moment to a lead time later that no other run has taken as they are now: its
+    own, and those that came into the calendar since the run before. Of posts from before the moment, only edits of
+    what a run had taken already: what was never taken was published by other hands, or is too late.
+
+    :param run: This run, as ``dag_id/run_id``.
+    :param slot: The run's moment.
+    :param taken: Tells who has taken a post.
+    """
+    chosen = []
+    for post in posts:
+        begins = run_moment(post.publish_at.timestamp(), lead_time)
+        if post.account != account or begins > slot.timestamp() or post.publish_at < slot - max_lateness:
+            continue
+        row = taken(post)
+        if row is None:
+            wanted = post.publish_at >= slot
+        else:
+            wanted = row.run == run or row.run == "" or row.version != post.version
+        if wanted:
+            chosen.append(post)
+    return chosen
+
+
+def times_of_others(post: Post, calendar: Calendar, takings: Takings, now: datetime) -> dict[str, datetime]:
+    """Tell when the other posts of an account go out that a late one may come too close to.
+
+    :return: By their keys: those to come, those of a moment ago, and the times that late ones have chosen.
+    """
+    times = {}
+    for other in calendar.posts:
+        if other.account != post.account or other.id == post.id or other.publish_at < now - REACH:
+            continue
+        chosen = takings.late_time(other) if other.publish_at <= now else None
+        if chosen or other.publish_at > now - calendar.min_spacing:
+            times[other.key] = chosen or other.publish_at
+    return times
+
+
+def late_time(now: datetime, others: Iterable[datetime], spacing: timedelta) -> datetime:
+    """Find when a late post can go out without crowding others.
+
+    :param now: The earliest.
+    :param others: When the account's other posts go out.
+    :param spacing: The smallest distance.
+    """
+    at = now
+    for other in sorted(others):
+        if abs(at - other) < spacing:
+            at = other + spacing
+    return at
+
+
+def densest(moments: Iterable[float], window: timedelta) -> int:
+    """Count the most moments that fall into any window of this length."""
+    ordered = sorted(moments)
+    return max(
+        (index + 1 - bisect_right(ordered, moment - window.total_seconds()) for index, moment in enumerate(ordered)),
+        default=0,
+    )
+
+
+def publishers_needed(posts: Iterable[Post]) -> dict[str, int]:
+    """Count, for each account, the publishers that have to be awake at once: one, unless posts are due together."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for post in posts:
+        times[post.account].append(post.publish_at.timestamp())
+    return {account: densest(moments, PUBLISHER_AT_WORK) for account, moments in sorted(times.items())}
+
+
+def pool_name(account: str) -> str:
+    """Name the pool that an account's publishers share."""
+    return f"instagram_{account}"

@@ -1,0 +1,144 @@
+"""A spreadsheet's CSV export as a calendar: its own column names and dates, made ours once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import yaml
+
+from airflow_provider_instagram.calendar.faults import Refusal
+from airflow_provider_instagram.calendar.model import KEYS
+
+#: What people call the columns of such sheets, folded to small letters and single spaces.
+NAMES = {
+    "id": ("id", "post", "post id", "name", "title"),
+    "date": ("date", "day", "publish date", "publishing date", "datum"),
+    "time": ("time", "hour", "publish time", "publishing time", "uhrzeit"),
+    "publish_at": ("publish at", "publish_at", "date and time", "date & time", "date/time", "datetime", "scheduled"),
+    "timezone": ("timezone", "time zone", "tz"),
+    "video": ("video", "file", "video file", "media", "asset", "link"),
+    "caption": ("caption", "text", "copy", "post text"),
+    "placement": ("placement", "format", "type"),
+    "account": ("account", "channel", "profile", "connection"),
+    "approval": ("approval", "approve"),
+    "tags": ("tags", "labels", "campaign"),
+}
+COLUMNS = {name: ours for ours, names in NAMES.items() for name in names}
+ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
+OTHER = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})")
+TIME = re.compile(r"(\d{1,2})[:.h](\d{2})(?::(\d{2}))?\s*(am|pm)?", re.IGNORECASE)
+Order = Literal["day-first", "month-first"]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A calendar made of a sheet.
+
+    :param text: The calendar, as YAML.
+    :param posts: How many posts it has.
+    :param left_out: Columns that no post has a place for.
+    """
+
+    text: str
+    posts: int
+    left_out: tuple[str, ...]
+
+
+def imported(text: str, *, timezone: str | None, account: str | None, order: Order | None) -> Imported:
+    """Read the CSV export of a spreadsheet.
+
+    :param text: The CSV.
+    :param timezone: The zone of times that name none.
+    :param account: The connection of posts that name none.
+    :param order: How dates such as 3/4/2027 are meant.
+    :raises Refusal: When it cannot be read, with the line.
+    """
+    separator = max(",;\t", key=text.partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    titles = next(reader, [])
+    columns = [_column(title) for title in titles]
+    if "video" not in columns:
+        raise Refusal(f"no column of {', '.join(titles) or 'the sheet'} holds the videos.", "Name one of them video.")
+    posts, ids = [], set[str]()
+    for cells in reader:
+        row = {ours: cell.strip() for ours, cell in zip(columns, cells, strict=False) if ours and cell.strip()}
+        if row:
+            posts.append(_post(row, ids, order, reader.line_num))
+    defaults = {name: value for name, value in (("timezone", timezone), ("account", account)) if value}
+    document: dict[str, Any] = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
+    body = yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True)
+    return Imported(body, len(posts), tuple(t for t, ours in zip(titles, columns, strict=True) if ours is None and t))
+
+
+def _column(title: str) -> str | None:
+    folded = " ".join(title.lower().split())
+    return COLUMNS.get(folded) or (folded if folded in KEYS else COLUMNS.get(folded.replace("_", " ")))
+
+
+def _post(row: dict[str, str], ids: set[str], order: Order | None, line: int) -> dict[str, str]:
+    written = row.pop("publish_at", "")
+    day, hour = row.pop("date", written), row.pop("time", "")
+    try:
+        at = f"{_date(day, order)} {_time(hour or day)}{_rest(written)}"
+    except Refusal as refusal:
+        raise Refusal(f"line {line}: {refusal.message}", refusal.remedy) from None
+    given = row.pop("id", "") or f"{at[:10]}-{row.get('caption', '')}"
+    post_id = base = _slug(given) or "post"
+    number = 2
+    while post_id in ids:
+        post_id, number = f"{base}-{number}", number + 1
+    ids.add(post_id)
+    return {"id": post_id, "publish_at": at, **row}
+
+
+def _date(text: str, order: Order | None) -> str:
+    if found := ISO.search(text):
+        year, month, day = (int(part) for part in found.groups())
+    elif found := OTHER.search(text):
+        first, second, year = (int(part) for part in found.groups())
+        if order is None and first <= 12 and second <= 12 and first != second and "." not in found[0]:
+            raise Refusal(
+                f"{text!r} may be either day or month first.", "Say --dates day-first or --dates month-first."
+            )
+        month_first = order == "month-first" or (order is None and second > 12)
+        day, month = (second, first) if month_first else (first, second)
+    else:
+        raise Refusal(f"{text!r} is no date.", "Write it like 2026-12-24.")
+    return f"{year:04}-{month:02}-{day:02}"
+
+
+def _time(text: str) -> str:
+    found = TIME.search(OTHER.sub("", ISO.sub("", text)))
+    if found is None:
+        raise Refusal(f"{text!r} says no time of day.", "Write it like 18:00.")
+    hour, half = int(found[1]), (found[4] or "").lower()
+    if half:
+        hour = hour % 12 + (12 if half == "pm" else 0)
+    return f"{hour:02}:{found[2]}" + (f":{found[3]}" if found[3] else "")
+
+
+def _rest(written: str) -> str:
+    """Keep what a full time says about its zone."""
+    found = re.search(r"(?:Z|[+-]\d{2}:?\d{2}|\s[A-Z][A-Za-z]+/[A-Za-z_/]+)\s*$", written)
+    return found[0].rstrip() if found and ISO.search(written) else ""
+
+
+def _slug(text: str) -> str:
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._]+", "-", ascii_text).strip("-._").lower()[:40].rstrip("-._")
+
+
+class _Readable(yaml.SafeDumper):
+    """Writes texts of several lines as people would."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> Any:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Readable.add_representer(str, _text)

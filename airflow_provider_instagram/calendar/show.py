@@ -1,0 +1,107 @@
+"""A calendar on a page: a month in the terminal, and the iCalendar file that other programs read."""
+
+from __future__ import annotations
+
+import calendar
+import unicodedata
+from collections import defaultdict
+from datetime import date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import tzinfo
+
+    from airflow_provider_instagram.calendar.model import Calendar, Post
+
+NARROWEST = 14
+MARKS = (("approval", "required", "?"), ("dry_run", True, "~"))
+LEGEND = "? a person has to approve it   ~ dry run: not published"
+FOLD_OCTETS = 74  # RFC 5545, 3.1: 75 with the space in front
+
+
+def month(posts: Iterable[Post], first: date, zone: tzinfo, width: int) -> Iterator[str]:
+    """Draw a month as lines of text.
+
+    :param posts: The posts.
+    :param first: Any day of the month.
+    :param zone: The viewer's time zone.
+    :param width: Columns of the terminal.
+    """
+    column = max(NARROWEST, (width - 8) // 7)
+    days: dict[date, list[str]] = defaultdict(list)
+    marked = False
+    for post in posts:
+        at = post.publish_at.astimezone(zone)
+        mark = "".join(sign for name, value, sign in MARKS if getattr(post, name) == value)
+        marked = marked or (bool(mark) and (at.year, at.month) == (first.year, first.month))
+        days[at.date()].append(f"{at:%H:%M} {mark}{post.id}")
+    rule = "+" + "+".join(["-" * column] * 7) + "+"
+    yield f"{first:%B %Y}, times in {getattr(zone, 'key', None) or datetime.now(zone).tzname()}"
+    yield rule
+    yield _cells([day[:3] for day in calendar.day_name], column)
+    yield rule
+    for week in calendar.Calendar().monthdatescalendar(first.year, first.month):
+        inside = [day if day.month == first.month else None for day in week]
+        yield _cells([str(day.day) if day else "" for day in inside], column)
+        for row in range(max(len(days[day]) if day else 0 for day in inside)):
+            yield _cells([days[day][row] if day and row < len(days[day]) else "" for day in inside], column)
+        yield rule
+    if marked:
+        yield LEGEND
+
+
+def _cells(texts: list[str], column: int) -> str:
+    return "|" + "|".join(f" {_cut(text, column - 1):{column - 1}}" for text in texts) + "|"
+
+
+def _cut(text: str, width: int) -> str:
+    text = unicodedata.normalize("NFC", text)
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def month_to_show(posts: Iterable[Post], now: datetime, zone: tzinfo) -> date:
+    """Choose the month of the next post, or of the last when all are over."""
+    times = sorted(post.publish_at for post in posts)
+    shown = next((at for at in times if at >= now), times[-1] if times else now)
+    return shown.astimezone(zone).date().replace(day=1)
+
+
+def ics(plan: Calendar, now: datetime) -> str:
+    """Write a calendar as iCalendar (RFC 5545)."""
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//airflow-provider-instagram//calendar//EN"]
+    for post in plan.posts:
+        lines += [
+            "BEGIN:VEVENT",
+            f"UID:{post.key}@airflow-provider-instagram",
+            f"DTSTAMP:{_utc(now)}",
+            f"DTSTART:{_utc(post.publish_at)}",
+            f"DTEND:{_utc(post.publish_at + timedelta(minutes=1))}",
+            f"SUMMARY:{_escaped(f'{post.id} ({post.account}, {post.placement})')}",
+            f"DESCRIPTION:{_escaped(post.caption)}",
+            *([f"CATEGORIES:{','.join(_escaped(tag) for tag in post.tags)}"] if post.tags else []),
+            "END:VEVENT",
+        ]
+    return "".join(f"{folded}\r\n" for line in [*lines, "END:VCALENDAR"] for folded in _folded(line))
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _escaped(text: str) -> str:
+    for sign in ("\\", ";", ","):
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("\r\n", "\n").replace("\n", "\\n")
+
+
+def _folded(line: str) -> Iterator[str]:
+    """Break a line after 75 octets, never inside a character."""
+    part, octets = "", 0
+    for character in line:
+        size = len(character.encode())
+        if octets + size > FOLD_OCTETS:
+            yield part
+            part, octets = " ", 1
+        part, octets = part + character, octets + size
+    yield part

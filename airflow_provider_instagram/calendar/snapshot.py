@@ -1,0 +1,193 @@
+"""What a DAG remembers of its calendar: the last text that could be read, and when each edit was first seen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import conf
+from pydantic import TypeAdapter
+
+from airflow_provider_instagram.calendar import source
+from airflow_provider_instagram.calendar.faults import Fault, Refusal
+from airflow_provider_instagram.calendar.model import Calendar, Post, understood
+from airflow_provider_instagram.calendar.schedule import run_moment
+
+_POSTS = TypeAdapter(list[Post])
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """When a version of a post came into the calendar.
+
+    :param version: The version.
+    :param due: When it is to be published, in seconds since the epoch.
+    :param at: When it was first seen, likewise; None for what was there when the DAG was new.
+    :param edited: Whether it took the place of a version that could still be published then.
+    :param new: Whether its post was not in the calendar before.
+    """
+
+    version: str
+    due: float
+    at: int | None = None
+    edited: bool = False
+    new: bool = False
+
+    def in_time(self, max_lateness: timedelta) -> bool:
+        """Tell whether it came before its time was over; an edit may still go out late."""
+        allowed_s = max_lateness.total_seconds() if self.edited else 0.0
+        return self.at is None or self.at <= self.due + allowed_s
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A calendar as a DAG goes by it.
+
+    :param calendar: Its posts and faults; when the file cannot be read, those of the last good snapshot.
+    :param seen: By post id, when its version was first seen.
+    """
+
+    calendar: Calendar
+    seen: dict[str, Seen] = field(default_factory=dict)
+
+    def moments(self, lead_time: timedelta, max_lateness: timedelta) -> list[int]:
+        """Tell when runs begin, in seconds since the epoch: ``lead_time`` before each post.
+
+        What came into the calendar later than that begins when it was seen; what came when its time was over has no
+        run.
+        """
+        timely = [one for one in self.seen.values() if one.in_time(max_lateness)]
+        return sorted({max(run_moment(one.due, lead_time), one.at or 0) for one in timely})
+
+
+def planned(
+    location: str, file: Path, *, min_spacing: timedelta | None, max_lateness: timedelta, now: datetime
+) -> Plan:
+    """Read a calendar, whatever state its file is in.
+
+    :param location: The calendar's file.
+    :param file: Where the snapshot is kept.
+    :param min_spacing: Wins over the calendar's own.
+    :param max_lateness: How late a post may still be published.
+    :param now: The time.
+    """
+    stored = _load(file)
+    try:
+        text = source.read_text(location)
+        made_of = _fingerprint(text, location, min_spacing)
+        if stored is not None and stored.get("made_of") == made_of:
+            return _as_before(location, stored)
+        calendar = understood(text, location, min_spacing=min_spacing)
+    except Refusal as refusal:
+        return _last_good(location, stored, refusal, min_spacing)
+    seen = _seen(calendar, stored, max_lateness, now)
+    calendar = _with_late_arrivals(calendar, seen, max_lateness)
+    said = {"text": text, "seen": {post_id: vars(one) for post_id, one in seen.items()}}
+    if stored is None or stored.get("made_of") != made_of or stored["seen"] != said["seen"]:
+        at = now.astimezone(timezone.utc).isoformat(timespec="seconds")
+        understood_as = _as_data(calendar, made_of) if calendar.whole else {}
+        _store(file, said | understood_as | {"at": at})
+    return Plan(calendar, seen)
+
+
+def _fingerprint(text: str, location: str, min_spacing: timedelta | None) -> str:
+    """Name everything that a calendar of one file is understood by."""
+    roots = conf.get("instagram", "media_roots")
+    parts = (text, location, str(min_spacing), roots, version("airflow-provider-instagram"))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _as_data(calendar: Calendar, made_of: str) -> dict[str, Any]:
+    return {
+        "made_of": made_of,
+        "posts": [post.model_dump(mode="json") for post in calendar.posts],
+        "faults": [asdict(fault) for fault in calendar.faults],
+        "min_spacing_s": calendar.min_spacing.total_seconds(),
+    }
+
+
+def _as_before(location: str, stored: dict[str, Any]) -> Plan:
+    """Give what an unchanged text was understood as: DAG files are read far more often than calendars are edited."""
+    posts = tuple(_POSTS.validate_python(stored["posts"]))
+    faults = tuple(Fault(**fault) for fault in stored["faults"])
+    calendar = Calendar(location, posts, faults, timedelta(seconds=stored["min_spacing_s"]))
+    return Plan(calendar, {post_id: Seen(**one) for post_id, one in stored["seen"].items()})
+
+
+def snapshot_file(folder: str, dag_id: str, location: str) -> Path:
+    """Name the file that keeps a DAG's snapshot."""
+    return Path(folder) / f"{hashlib.sha256(f'{dag_id} {location}'.encode()).hexdigest()[:32]}.json"
+
+
+def _last_good(location: str, stored: dict[str, Any] | None, refusal: Refusal, spacing: timedelta | None) -> Plan:
+    if stored is None:
+        return Plan(Calendar(location, faults=(Fault(0, refusal.message, refusal.remedy),)))
+    fault = Fault(0, refusal.message, f"{refusal.remedy} Until then, what it said at {stored['at']} holds.")
+    calendar = understood(stored["text"], location, min_spacing=spacing)
+    seen = {post_id: Seen(**one) for post_id, one in stored["seen"].items()}
+    return Plan(Calendar(location, calendar.posts, (fault, *calendar.faults), calendar.min_spacing), seen)
+
+
+def _seen(calendar: Calendar, stored: dict[str, Any] | None, max_lateness: timedelta, now: datetime) -> dict[str, Seen]:
+    known = {post_id: Seen(**one) for post_id, one in stored["seen"].items()} if stored else {}
+    found, at = {}, int(now.timestamp()) if stored else None
+    for post in calendar.posts:
+        before, due = known.get(post.id), post.publish_at.timestamp()
+        if before is not None and before.version == post.version:
+            found[post.id] = before
+            continue
+        edited = before is not None and at is not None and _open(before, at, max_lateness)
+        found[post.id] = Seen(post.version, due, at, edited=edited, new=before is None)
+    return found
+
+
+def _open(before: Seen, at: int, max_lateness: timedelta) -> bool:
+    return at < before.due or (before.edited and at < before.due + max_lateness.total_seconds())
+
+
+def _with_late_arrivals(calendar: Calendar, seen: dict[str, Seen], max_lateness: timedelta) -> Calendar:
+    """Name the posts that came, or were moved, to a time that was over: nobody publishes them."""
+    faults = [
+        Fault(
+            post.line,
+            f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, was over when it came into the calendar, so it "
+            "is not published.",
+            "Give it a time to come.",
+            post.id,
+        )
+        for post in calendar.posts
+        if ((one := seen[post.id]).new or one.edited) and not one.in_time(max_lateness)
+    ]
+    return replace(calendar, faults=(*calendar.faults, *faults)) if faults else calendar
+
+
+def _load(file: Path) -> dict[str, Any] | None:
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        return stored if isinstance(stored["text"], str) and isinstance(stored["seen"], dict) else None
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # noqa: BLE001 -- a damaged snapshot is as good as none, and must not break the DAG
+        log.warning("The snapshot %s cannot be read: %s", file, error)
+        return None
+
+
+def _store(file: Path, said: dict[str, Any]) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            json.dump(said, out)
+        Path(part).replace(file)
+    except OSError as error:
+        log.warning("The snapshot %s cannot be written: %s", file, error)

@@ -1,0 +1,322 @@
+"""The tasks that bring a calendar's posts to Instagram."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from airflow_provider_instagram import storage
+from airflow_provider_instagram.account_task import AccountTask
+from airflow_provider_instagram.calendar import schedule
+from airflow_provider_instagram.calendar.faults import Fault
+from airflow_provider_instagram.calendar.model import Post
+from airflow_provider_instagram.calendar.schedule import PUNCTUAL, Takings
+from airflow_provider_instagram.calendar.times import spoken
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.ledger import Ledger, ledger_alias, ledger_asset, posts_asset
+from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
+from airflow_provider_instagram.operators.publish import PublishOperator
+from airflow_provider_instagram.operators.transcode import TranscodeOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_instagram.calendar.model import Calendar
+    from airflow_provider_instagram.calendar.settings import CalendarSettings
+
+#: How a post's map index is labelled; a task that has something to say about the post adds it.
+LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
+#: Two tasks that look for room for a late post see each other's choice after this.
+SETTLING_S = 1.0
+#: Rows that say that the account's ledger is held by its alias, and that a post was told of.
+HELD, TOLD = "calendar-held", "calendar-told"
+#: How long after the first post, and how far apart, an account's publishers end.
+FIRST_TIES, TIE_S = timedelta(minutes=1), 1.5
+#: A publisher has everything prepared after this, and then keeps its time to the second.
+HEAD_START = timedelta(seconds=10)
+#: How far ahead every run looks for the videos.
+LOOK_AHEAD = timedelta(days=1)
+
+
+class ReportFaults(BaseOperator):
+    """Turn red when something is wrong with the calendar, and say all of it. Nothing depends on this task.
+
+    :param settings: How the calendar is brought to its posts.
+    """
+
+    def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.settings = settings
+
+    def execute(self, context: Context) -> None:
+        """Report the faults of the whole calendar, and the videos of the next day that are not there."""
+        calendar = self.settings.plan().calendar
+        faults = (*self.settings.faults, *calendar.faults, *missing_videos(calendar, datetime.now(timezone.utc)))
+        self.log.info("%s: %s posts, %s faults", calendar.location, len(calendar.posts), len(faults))
+        for fault in faults:
+            self.log.error("%s", fault.text(calendar.location))
+        if faults:
+            raise AirflowFailException(
+                f"{len(faults)} faults in {calendar.location}; what is right in it goes on.\n"
+                + "\n".join(fault.text(calendar.location) for fault in faults)
+            )
+
+
+def missing_videos(calendar: Calendar, now: datetime) -> list[Fault]:
+    """Look for the videos of the posts that are next."""
+    faults = []
+    for post in calendar.posts:
+        if now <= post.publish_at <= now + LOOK_AHEAD and not storage.is_web(post.video):
+            try:
+                there = storage.exists(post.video)
+            except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
+                remedy = f"Check the path and its connection ({error})."
+                faults.append(Fault(post.line, f"{post.video} cannot be looked for.", remedy, post.id))
+                continue
+            if not there:
+                remedy = "Put it there, or correct the name."
+                faults.append(Fault(post.line, f"there is no file {post.video}.", remedy, post.id))
+    return faults
+
+
+class DuePosts(AccountTask):
+    """Choose the posts of one account that this run brings.
+
+    A scheduled run takes those of its moment. A run that somebody starts takes the posts named in the parameter
+    ``posts``, or without it those whose lead time has begun.
+
+    :param settings: How the calendar is brought to its posts.
+    """
+
+    def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.settings = settings
+
+    @classmethod
+    def account_inlets(cls, conn_id: str) -> list[Any]:
+        """Name the ledger, and the posts: that asset is there, then, before several publishers want to make it."""
+        return [ledger_asset(conn_id), posts_asset(conn_id)]
+
+    @classmethod
+    def account_outlets(cls, conn_id: str) -> list[Any]:
+        """Name the alias that holds the ledger when the DAG is deleted."""
+        return [ledger_alias(conn_id)]
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Choose, and write down that this run has them."""
+        ledger = Ledger.of(context, self.instagram_conn_id)
+        self._hold_ledger(context, ledger)
+        takings, run, dry = Takings(ledger.store), _run(context), _is_dry_run(self.settings, context)
+        calendar = self.settings.plan().calendar
+        by_hand = [str(post_id) for post_id in context["params"].get("posts") or ()]
+        if by_hand:
+            chosen = [p for p in calendar.posts if p.id in by_hand and p.account == self.instagram_conn_id]
+        else:
+            chosen = schedule.due(
+                calendar.posts,
+                self.instagram_conn_id,
+                run,
+                _slot(context),
+                lead_time=self.settings.lead_time,
+                max_lateness=self.settings.max_lateness,
+                taken=(lambda post: None) if dry else takings.of,
+            )
+        posts = []
+        for post in chosen:
+            done, row = ledger.post(post.key), takings.of(post)
+            if done is not None and not by_hand and (row is None or row.run != run):
+                self.log.info("%s is published already: %s", post.id, done.permalink or done.published_at)
+                continue
+            if not (dry or post.dry_run):
+                takings.take(post, run)
+            self.log.info("%s: %s at %s", post.id, post.placement, post.publish_at.isoformat())
+            posts.append(post.model_dump(mode="json"))
+        return posts
+
+    def _hold_ledger(self, context: Context, ledger: Ledger) -> None:
+        """Tie the ledger to its alias, once and by one task: Airflow fails tasks that make the same tie at a time."""
+        if ledger.store.get(HELD) is None:
+            ledger.store.set(HELD, {"at": ledger.now()})
+            conn_id = self.instagram_conn_id
+            context["outlet_events"][ledger_alias(conn_id)].add(ledger_asset(conn_id))
+
+
+class PostStep(AccountTask):
+    """A task about one post.
+
+    :param post: The post, as the calendar had it when the run began.
+    :param settings: How the calendar is brought to its posts.
+    """
+
+    def __init__(self, *, post: Any, settings: CalendarSettings, **kwargs: Any) -> None:
+        kwargs.setdefault("map_index_template", LABEL)
+        super().__init__(**kwargs)
+        self.post = post
+        self.settings = settings
+
+    def as_post(self) -> Post:
+        """Give the post as it came along the XCom."""
+        return Post.model_validate(self.post)
+
+    def still_wanted(self, context: Context) -> tuple[Post, Takings]:
+        """Give the post, if the calendar still wants it so and no other run has it.
+
+        :raises AirflowSkipException: When it was removed or edited since.
+        :raises ValidationError: When an edit made it faulty.
+        """
+        post = self.as_post()
+        takings = Takings(Ledger.of(context, self.instagram_conn_id).store)
+        calendar = self.settings.plan().calendar
+        faulty = next((fault for fault in calendar.faults if fault.post_id == post.id), None)
+        if faulty is not None and calendar.post(post.id) is None:
+            raise ValidationError(f"The post is faulty now: {faulty.message}", hint=f"{faulty.remedy} Then clear this.")
+        taken = None if self.is_dry_run(context) else takings.of(post)
+        if (reason := schedule.why_not(post, calendar, taken, _run(context))) is not None:
+            if reason[0] == schedule.REMOVED:
+                takings.give_back(post)
+            self.skip_post(context, *reason)
+        return post, takings
+
+    def is_dry_run(self, context: Context) -> bool:
+        """Tell whether this post is not to be published in the end."""
+        return _is_dry_run(self.settings, context) or self.as_post().dry_run
+
+    def mark(self, context: Context, word: str) -> None:
+        """Add a word to the post's label in the grid."""
+        context["mark"] = f" ({word})"  # type: ignore[typeddict-unknown-key]
+
+    def skip_post(self, context: Context, word: str, why: str) -> None:
+        """End the post's way here, with a mark that a person sees in the grid."""
+        self.mark(context, word)
+        self.log.warning("%s", why)
+        raise AirflowSkipException(why)
+
+
+class TranscodePost(PostStep, TranscodeOperator):
+    """Make the video of a calendar's post comply."""
+
+    template_fields: Sequence[str] = ("post",)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(source="", **kwargs)
+
+    def execute(self, context: Context) -> str:
+        """Transcode it for its placement."""
+        post, _ = self.still_wanted(context)
+        self.source, self.placement = post.video, post.placement
+        return super().execute(context)
+
+
+class CreatePost(PostStep, CreateContainerOperator):
+    """Create the container of a calendar's post, wait until it is processed, and make another where that can help.
+
+    :param approved: What the approval gave: the caption as the person left it.
+    """
+
+    template_fields: Sequence[str] = ("post", "approved", "video")
+
+    def __init__(self, *, approved: Any = None, **kwargs: Any) -> None:
+        super().__init__(**{"wait_for_completion": True, **kwargs})
+        self.approved = approved
+
+    def execute(self, context: Context) -> str:
+        """Create it as the calendar and the approval say."""
+        post, _ = self.still_wanted(context)
+        if post.approval == "required" and self.approved is None:
+            raise ValidationError(f"{post.id} needs an approval, and there is none.", hint="Clear this run.")
+        options = {**post.options, **(self.approved or {})}
+        for name in OPTIONS:
+            setattr(self, name, options.get(name, "" if name == "caption" else None))
+        self.placement = post.placement
+        self.upload, self.post_key = post.upload, post.key
+        self.publish_at = None if self.is_dry_run(context) else post.publish_at
+        return super().execute(context)
+
+
+class PublishPost(PostStep, PublishOperator):
+    """Publish a calendar's post at its time; late ones one after the other, or not at all."""
+
+    template_fields: Sequence[str] = ("post", "container_id")
+
+    def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Publish it, unless the calendar does not want it any more."""
+        post, takings = self.still_wanted(context)
+        self.post_key, self.publish_at, self.rehearsal = post.key, post.publish_at, self.is_dry_run(context)
+        if self.rehearsal:
+            self.mark(context, "dry run")
+            return super().execute(context)
+        ledger = Ledger.of(context, self.instagram_conn_id)
+        intent = ledger.intent(post.key)
+        if ledger.post(post.key) is None and (intent is None or intent.withdrawn):
+            self.publish_at = self._time_for(context, post, takings)
+        result = super().execute(context, event)
+        self._one_after_the_other(context, ledger)
+        return result
+
+    def _one_after_the_other(self, context: Context, ledger: Ledger) -> None:
+        """Let the first publishers of an account end apart: Airflow fails tasks that make the same tie at a time.
+
+        Their posts are live by now; what follows is only the event that tells of them.
+        """
+        row = ledger.store.get(TOLD)
+        if row is None:
+            ledger.store.set(TOLD, {"at": ledger.now()})
+        if row is None or ledger.clock() - datetime.fromisoformat(row["at"]) < FIRST_TIES:
+            time.sleep(TIE_S * max(0, context["ti"].map_index or 0))
+
+    def _time_for(self, context: Context, post: Post, takings: Takings) -> datetime:
+        now = datetime.now(timezone.utc)
+        if now - post.publish_at <= PUNCTUAL:
+            return post.publish_at
+        late = now - post.publish_at
+        if (at := takings.late_time(post)) is not None and at > now - PUNCTUAL:
+            return at
+        if self.settings.late == "skip":
+            self.skip_post(
+                context, "skipped: late", f"It is {spoken(late)} after its time, and late posts are skipped."
+            )
+        at = self._room_for(post, takings)
+        if at - post.publish_at > self.settings.max_lateness:
+            takings.forget_late_time(post)
+            self.skip_post(
+                context,
+                f"skipped: {spoken(late)} late",
+                f"The next room for it is {spoken(at - post.publish_at)} after its time; max_lateness is "
+                f"{spoken(self.settings.max_lateness)}.",
+            )
+        self.mark(context, f"{spoken(at - post.publish_at)} late")
+        return at
+
+    def _room_for(self, post: Post, takings: Takings) -> datetime:
+        """Choose a time for a late post. Of two that choose at once, one sees the other's choice and yields."""
+        calendar = self.settings.plan().calendar
+        while True:
+            now = datetime.now(timezone.utc)
+            others = schedule.times_of_others(post, calendar, takings, now)
+            at = schedule.late_time(now + HEAD_START, others.values(), calendar.min_spacing)
+            takings.record_late_time(post, at)
+            time.sleep(SETTLING_S)
+            others = schedule.times_of_others(post, calendar, takings, now)
+            if not any(abs(at - other) < calendar.min_spacing and key < post.key for key, other in others.items()):
+                return at
+
+
+def _run(context: Context) -> str:
+    ti = context["ti"]
+    return f"{ti.dag_id}/{ti.run_id}"
+
+
+def _slot(context: Context) -> datetime:
+    """Give the moment that the run is for: its own, or when somebody started it."""
+    run = context["dag_run"]
+    return run.data_interval_end or run.run_after
+
+
+def _is_dry_run(settings: CalendarSettings, context: Context) -> bool:
+    return bool(settings.dry_run or context["params"].get("dry_run"))

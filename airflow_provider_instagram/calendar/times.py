@@ -1,0 +1,126 @@
+"""Times as people write them: a local time with its zone, and lengths of time."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from airflow_provider_instagram.calendar.faults import Refusal
+
+WRITTEN = re.compile(
+    r"(?P<date>\d{4}-\d{2}-\d{2})[T ]+(?P<time>\d{1,2}:\d{2}(?::\d{2})?)"
+    r"\s*(?P<offset>Z|[+-]\d{2}:?\d{2})?\s*(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*)?"
+)
+EXAMPLE = "2026-12-24 18:00 with timezone: Europe/Berlin"
+LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?", re.IGNORECASE)
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@lru_cache(maxsize=64)
+def zone(name: str) -> ZoneInfo:
+    """Find a time zone by its name.
+
+    :raises Refusal: When there is none of that name.
+    """
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise Refusal(
+            f"there is no time zone {name!r}.", "Write one of the tz database, such as Europe/Berlin or UTC."
+        ) from None
+
+
+def moment(written: str, zone_name: str | None) -> datetime:
+    """Read a local time: ``2026-12-24 18:00``, with the name of a zone behind it or apart, or with an offset.
+
+    :param written: The text.
+    :param zone_name: The zone that is meant when the text names none.
+    :return: The time, in its zone.
+    :raises Refusal: When it is no time, says no zone, or names a time that the clocks skip or show twice.
+    """
+    found = WRITTEN.fullmatch(written.strip())
+    if found is None:
+        raise Refusal(f"publish_at is {written!r}, which is no date and time.", f"Write it like {EXAMPLE}.")
+    naive = _naive(written, found["date"], found["time"])
+    offset = found["offset"]
+    if offset is None and found["zone"] in ("Z", "UTC"):
+        return naive.replace(tzinfo=timezone.utc)
+    name = found["zone"] or zone_name
+    if offset is not None:
+        return _with_offset(naive, offset, name)
+    if name is None:
+        raise Refusal(f"publish_at {written!r} says no time zone.", f"Add one: {EXAMPLE}, or an offset such as +01:00.")
+    return _in_zone(naive, zone(name))
+
+
+def _naive(written: str, date: str, time: str) -> datetime:
+    try:
+        return datetime.fromisoformat(f"{date}T{time.zfill(5) if time.count(':') == 1 else time.zfill(8)}")
+    except ValueError as error:
+        raise Refusal(f"publish_at {written!r} does not exist: {error}.", "Correct the date or the time.") from None
+
+
+def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
+    at = datetime.fromisoformat(f"{naive.isoformat()}{'+00:00' if offset == 'Z' else _colon(offset)}")
+    if name is None:
+        return at
+    local = at.astimezone(zone(name))
+    if offset != "Z" and local.utcoffset() != at.utcoffset():
+        raise Refusal(
+            f"publish_at has the offset {offset}, but {name} is at {_offset(local)} then.",
+            f"Drop the offset, or write {local.strftime('%Y-%m-%d %H:%M')}.",
+        )
+    return local
+
+
+def _colon(offset: str) -> str:
+    return offset if ":" in offset else f"{offset[:3]}:{offset[3:]}"
+
+
+def _in_zone(naive: datetime, where: ZoneInfo) -> datetime:
+    first, second = naive.replace(tzinfo=where, fold=0), naive.replace(tzinfo=where, fold=1)
+    if first.utcoffset() == second.utcoffset():
+        return first
+    shown = naive.strftime("%Y-%m-%d %H:%M")
+    if _exists(first):
+        raise Refusal(
+            f"publish_at {shown} happens twice in {where.key}: the clocks are set back that night.",
+            f"Write {shown}{_offset(first)} for the first, or {shown}{_offset(second)} for the second.",
+        )
+    early, late = (at.astimezone(timezone.utc).astimezone(where) for at in (second, first))
+    raise Refusal(
+        f"publish_at {shown} does not exist in {where.key}: the clocks are set forward over it.",
+        f"Write {early.strftime('%Y-%m-%d %H:%M')} (before the change) or {late.strftime('%Y-%m-%d %H:%M')} (after).",
+    )
+
+
+def _exists(at: datetime) -> bool:
+    return at.astimezone(timezone.utc).astimezone(at.tzinfo).replace(tzinfo=None) == at.replace(tzinfo=None)
+
+
+def _offset(at: datetime) -> str:
+    text = at.strftime("%z")
+    return f"{text[:3]}:{text[3:]}"
+
+
+def length(name: str, written: str) -> timedelta:
+    """Read a length of time: ``15 minutes``, ``90s``, ``1h``; a bare number counts minutes.
+
+    :raises Refusal: When it is something else.
+    """
+    found = LENGTH.fullmatch(written.strip())
+    if found is None:
+        raise Refusal(f"{name} is {written!r}, which is no length of time.", "Write it like 15 minutes, 90 s or 1 h.")
+    return timedelta(seconds=float(found[1]) * UNITS[(found[2] or "m")[0].lower()])
+
+
+def spoken(span: timedelta) -> str:
+    """Say a length of time: ``1 h 05 min``, ``40 s``."""
+    seconds = round(span.total_seconds())
+    if seconds < 120:
+        return f"{seconds} s"
+    if seconds < 7200:
+        return f"{seconds // 60} min" + (f" {seconds % 60:02} s" if seconds % 60 else "")
+    return f"{seconds // 3600} h" + (f" {seconds % 3600 // 60:02} min" if seconds % 3600 >= 60 else "")

@@ -1,0 +1,79 @@
+"""When a calendar's DAG runs: at the posts' own times, ahead by the lead time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from airflow.timetables.base import TimeRestriction
+    from pendulum import DateTime
+
+
+#: Runs begin at whole minutes, so up to one minute more ahead.
+MINUTE_S = 60
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class ContentCalendarTimetable(Timetable):
+    """Runs at given moments, each once.
+
+    Moments that were missed while Airflow was down or the DAG paused are all caught up with, whatever ``catchup`` says:
+    what is too late then is for the run to say, with a mark, and not for the schedule to pass over in silence. A new
+    DAG begins with the posts whose time is still to come.
+
+    :param moments: When to run, in seconds since the epoch.
+    :param lead_s: How long before its post each of them is.
+    :param description: What the UI says about the schedule.
+    :param clock: Tells the time.
+    """
+
+    def __init__(
+        self, moments: Iterable[int], lead_s: int, description: str, clock: Callable[[], datetime] = _now
+    ) -> None:
+        self.moments = sorted(set(moments))
+        self.lead_s = lead_s
+        self.description = description
+        self._clock = clock
+
+    @property
+    def summary(self) -> str:
+        """What the UI shows as the schedule."""
+        return self.description
+
+    def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
+        """Give a run that somebody started its own moment."""
+        return DataInterval.exact(run_after)
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        """Give the first moment after the last run's."""
+        if last_automated_data_interval is None:
+            index = bisect_left(self.moments, self._clock().timestamp() - self.lead_s - MINUTE_S)
+        else:
+            index = bisect_right(self.moments, last_automated_data_interval.end.timestamp())
+        if restriction.earliest is not None:
+            index = max(index, bisect_left(self.moments, restriction.earliest.timestamp()))
+        if index == len(self.moments):
+            return None
+        moment = pendulum.from_timestamp(self.moments[index])
+        return None if restriction.latest is not None and moment > restriction.latest else DagRunInfo.exact(moment)
+
+    def serialize(self) -> dict[str, Any]:
+        """Give what the scheduler needs: it never sees the calendar's file."""
+        return {"moments": self.moments, "lead_s": self.lead_s, "description": self.description}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> Timetable:
+        """Make it again in the scheduler."""
+        return cls(data["moments"], data["lead_s"], data["description"])

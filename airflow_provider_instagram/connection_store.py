@@ -1,0 +1,159 @@
+"""Connections as Airflow's server and its shell see them: found, read, and written after a login."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.configuration import conf, ensure_secrets_loaded
+from airflow.models import Connection
+from airflow.models.log import Log
+from airflow.secrets.metastore import MetastoreBackend
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+from airflow_provider_instagram.accounts import environment_connections
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph import origin
+from airflow_provider_instagram.tokens import TokenStore
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.login import Login, LoginApp
+
+_TYPE: Final = "instagram"
+_CONN_ID: Final = re.compile(r"[A-Za-z0-9_.\-]{1,200}")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is stored of a connection that may be shown, and whether it can be written.
+
+    :param conn_id: The connection.
+    :param exists: Whether it is in Airflow's database.
+    :param app_id: The Meta app's id.
+    :param has_secret: Whether the app's secret is stored.
+    :param host: Its Graph host.
+    :param oauth_host: What replaces Meta's login hosts.
+    """
+
+    conn_id: str
+    exists: bool = False
+    app_id: str = ""
+    has_secret: bool = False
+    host: str = ""
+    oauth_host: str = ""
+
+
+def read_as_server() -> None:
+    """Let this process of a shell read connections from Airflow's database, as Airflow's own commands do."""
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+
+
+def connection_ids() -> list[str]:
+    """List the Instagram connections of Airflow's database and of this process's environment."""
+    with create_session() as session:
+        stored = list(session.scalars(select(Connection.conn_id).where(Connection.conn_type == _TYPE)))
+    return sorted({*stored, *environment_connections()})
+
+
+def writable(conn_id: str) -> Known:
+    """Read what may be shown of a connection, after making sure that a login can be written to it.
+
+    :param conn_id: The connection, which need not exist.
+    :raises ValidationError: The id is none, or the connection is of another type or kept elsewhere.
+    """
+    if not _CONN_ID.fullmatch(conn_id):
+        raise ValidationError(
+            f"{conn_id[:80]!r} is no connection id.", hint="Use up to 200 letters, digits, and the signs _ . -"
+        )
+    _refuse_foreign(conn_id)
+    with create_session() as session:
+        row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
+        if row is None:
+            return Known(conn_id)
+        if row.conn_type != _TYPE:
+            raise ValidationError(
+                f"The connection {conn_id!r} is one of the type {row.conn_type!r}.", hint="Choose another id."
+            )
+        extra = _extra(row)
+        return Known(
+            conn_id,
+            exists=True,
+            app_id=str(extra.get("app_id") or ""),
+            has_secret=bool(extra.get("app_secret")),
+            host=origin.base_url(row.host, row.port),
+            oauth_host=str(extra.get("oauth_host") or ""),
+        )
+
+
+def stored_secret(conn_id: str) -> str:
+    """Read the app secret of a connection in the database, or nothing."""
+    with create_session() as session:
+        row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
+        return str(_extra(row).get("app_secret") or "") if row is not None else ""
+
+
+def last_refresh_by(conn_id: str) -> str:
+    """Tell who got the token of a connection in the database from Meta, as far as that is recorded."""
+    with create_session() as session:
+        row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
+        password = row.password if row is not None else None
+    stored = TokenStore(conn_id, password, _token_key()).load() if password else None
+    return (stored.refreshed_by or "") if stored else ""
+
+
+def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
+    """Write a login to its connection, and what is known of the token beside it.
+
+    :param conn_id: The connection; made when there is none.
+    :param app: The app that was logged in to.
+    :param login: The login.
+    :param by: Who did it, for Airflow's audit log.
+    :raises ValidationError: The connection cannot be written.
+    """
+    writable(conn_id)
+    with create_session() as session:
+        row = session.scalar(select(Connection).where(Connection.conn_id == conn_id).with_for_update())
+        if row is None:
+            row = Connection(conn_id=conn_id, conn_type=_TYPE, host=app.base_url, port=_port(app.base_url))
+            session.add(row)
+        extra = {**_extra(row), "app_id": app.app_id, "app_secret": app.app_secret}
+        if app.oauth_host:
+            extra["oauth_host"] = app.oauth_host
+        row.login, row.password = login.account.user_id, login.token.access_token
+        row.extra = json.dumps(extra)
+        session.add(Log(event="instagram_connect", owner=by, extra=json.dumps({"connection_id": conn_id})))
+    TokenStore(conn_id, login.token.access_token, _token_key()).save(login.token)
+
+
+def _token_key() -> str:
+    return str(conf.get("instagram", "token_key", fallback=""))
+
+
+def _refuse_foreign(conn_id: str) -> None:
+    """A connection of the environment or a secrets backend hides the one in the database: writing would do nothing."""
+    for backend in ensure_secrets_loaded():
+        if isinstance(backend, MetastoreBackend):
+            continue
+        if backend.get_connection(conn_id) is not None:
+            raise ValidationError(
+                f"The connection {conn_id!r} comes from {type(backend).__name__}, where this cannot write. "
+                "Nothing was changed.",
+                hint="Choose another id, or put the new token in there yourself.",
+            )
+
+
+def _extra(row: Connection) -> dict[str, Any]:
+    try:
+        extra = json.loads(row.extra or "{}")
+    except ValueError:
+        return {}
+    return extra if isinstance(extra, dict) else {}
+
+
+def _port(base_url: str) -> int | None:
+    """Give a port to what has none: the Test button of Airflow 3.3.2 needs one."""
+    return 443 if re.fullmatch(r"https://[^:]+", base_url) else None

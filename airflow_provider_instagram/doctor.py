@@ -1,0 +1,204 @@
+"""``airflow instagram doctor``: everything that a post needs, looked at one after the other."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final
+
+import httpx
+from airflow.configuration import conf
+from airflow.sdk.exceptions import AirflowException
+
+from airflow_provider_instagram.connection_store import read_as_server
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.graph import calls, oauth, origin
+from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.hooks.instagram import InstagramHook, reconnect_advice
+from airflow_provider_instagram.tokens import ENDING
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_instagram.graph.models import Account
+    from airflow_provider_instagram.hooks.instagram import AccountSettings
+
+_CLOCK_MAY_DIFFER: Final = timedelta(seconds=60)
+_TIMEOUT_S: Final = 10
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one look found.
+
+    :param what: What was looked at.
+    :param good: Whether it is as it must be; None when that is not known.
+    :param text: What was found, and what to do.
+    """
+
+    what: str
+    good: bool | None
+    text: str
+
+    def __str__(self) -> str:
+        mark = {True: "ok  ", False: "FIX ", None: "?   "}[self.good]
+        return f"{mark} {self.what:<14} {self.text}"
+
+
+def doctor(args: argparse.Namespace) -> None:
+    """Print what is found of a connection, and end with 1 when something must be done."""
+    read_as_server()
+    failed = False
+    for finding in examine(args.conn_id):
+        print(finding)  # noqa: T201
+        failed = failed or finding.good is False
+    raise SystemExit(1 if failed else 0)
+
+
+def examine(conn_id: str) -> Iterator[Finding]:
+    """Look at everything that a post of this connection needs.
+
+    :param conn_id: The connection.
+    """
+    hook = InstagramHook(conn_id)
+    try:
+        settings = hook.settings
+        yield Finding("connection", True, f"{conn_id} at {settings.base_url}, API {settings.api_version}")
+        yield from _account(hook, settings)
+        yield _clock(settings.base_url)
+        yield _upload_host(settings.base_url)
+    except (InstagramError, AirflowException) as error:
+        yield Finding("connection", False, str(error))
+    yield from (_program(name) for name in ("ffmpeg", "ffprobe"))
+    yield from _airflow()
+
+
+def _account(hook: InstagramHook, settings: AccountSettings) -> Iterator[Finding]:
+    life = hook.token_life()
+    token = life.known()
+    client = GraphClient(
+        token.access_token,
+        base_url=settings.base_url,
+        api_version=settings.api_version,
+        app_secret=settings.app_secret,
+        reconnect=reconnect_advice(hook.instagram_conn_id),
+        sleep=lambda _: None,
+    )
+    with client:
+        try:
+            account = client.send(hook.account_call())
+        except InstagramError as error:
+            yield Finding("token", False, str(error))
+            return
+        left = token.left(datetime.now(timezone.utc))
+        if not life.has_end:
+            yield Finding("token", True, "works, and does not end")
+        elif left is None:
+            yield Finding(
+                "token", None, f"works; its end is not known. Run: airflow instagram refresh {hook.instagram_conn_id}"
+            )
+        else:
+            ends = f"works for {left // timedelta(days=1)} more days"
+            yield Finding(
+                "token", left > ENDING, ends if left > ENDING else f"{ends}. Turn on refresh_instagram_tokens"
+            )
+        yield _scopes(token.scopes)
+        yield _kind(account, settings.ig_user_id)
+        try:
+            limit = client.send(calls.publishing_limit(account.user_id))
+        except InstagramError as error:
+            yield Finding("quota", False, str(error))
+            return
+        room = limit.quota_usage < limit.quota_total
+        used = f"{limit.quota_usage} of {limit.quota_total} posts used in the last 24 h"
+        yield Finding("quota", room, used if room else f"{used}: wait, posts go on by themselves")
+
+
+def _scopes(scopes: tuple[str, ...]) -> Finding:
+    if not scopes:
+        return Finding("scopes", None, "not known for a pasted token; connect the account to know them")
+    missing = [scope for scope in oauth.SCOPES if scope not in scopes]
+    return Finding("scopes", not missing, f"missing: {', '.join(missing)}. Reconnect" if missing else ", ".join(scopes))
+
+
+def _kind(account: Account, ig_user_id: str | None) -> Finding:
+    if ig_user_id and ig_user_id != account.user_id:
+        wrong = f"the connection's user id is {ig_user_id}, the token's {account.user_id}: correct or empty the first"
+        return Finding("account", False, wrong)
+    said = f"@{account.username}, {account.account_type or 'type not known'}, {account.user_id}"
+    if account.account_type == "PERSONAL":
+        return Finding("account", False, f"{said}. Switch it to a professional account in the Instagram app")
+    return Finding("account", True, said)
+
+
+def _clock(base_url: str) -> Finding:
+    """Compare this machine's clock with the one of the Graph host: posts are due, and tokens end, by it."""
+    try:
+        answer = httpx.head(base_url, timeout=_TIMEOUT_S, trust_env=not origin.is_loopback(httpx.URL(base_url).host))
+        apart = abs(datetime.now(timezone.utc) - parsedate_to_datetime(answer.headers["Date"]))
+    except (httpx.HTTPError, LookupError, ValueError) as error:
+        return Finding("clock", None, f"could not be compared with {base_url} ({type(error).__name__})")
+    good = apart < _CLOCK_MAY_DIFFER
+    return Finding("clock", good, f"{apart.total_seconds():.0f} s from Instagram's" + ("" if good else ". Run NTP"))
+
+
+def _upload_host(base_url: str) -> Finding:
+    host = base_url if base_url not in (origin.INSTAGRAM, origin.FACEBOOK) else origin.UPLOAD
+    url = httpx.URL(host)
+    try:
+        with socket.create_connection((url.host, url.port or 443), timeout=_TIMEOUT_S):
+            return Finding("upload host", True, f"{url.host} can be reached")
+    except OSError as error:
+        return Finding("upload host", False, f"{url.host} cannot be reached ({error}). Open the firewall for it")
+
+
+def _program(name: str) -> Finding:
+    command = conf.get("instagram", name, fallback=name)
+    path = shutil.which(command)
+    if path is None:
+        return Finding(name, False, f"{command} is not here. Install ffmpeg on the workers, or set [instagram] {name}")
+    said = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False).stdout
+    version = re.search(r"version (\S+)", said)
+    return Finding(name, version is not None, f"{version.group(1)} at {path}" if version else f"{path} does not run")
+
+
+def _airflow() -> Iterator[Finding]:
+    yield _looked_at("state store", _state_store)
+    yield _looked_at("triggerer", _triggerer)
+
+
+def _looked_at(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, look())
+    except LookupError as error:
+        return Finding(what, False, str(error.args[0]))
+
+
+def _state_store() -> str:
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import func, select
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with create_session() as session:
+            rows = session.scalar(select(func.count()).select_from(AssetStateStoreModel))
+    except SQLAlchemyError as error:
+        raise LookupError(f"cannot be read ({type(error).__name__}). Run: airflow db migrate") from error
+    return f"{rows} rows"
+
+
+def _triggerer() -> str:
+    from airflow.jobs.job import Job, most_recent_job
+    from airflow.jobs.triggerer_job_runner import TriggererJobRunner
+
+    job: Job | None = most_recent_job(TriggererJobRunner.job_type)
+    if job is None or not job.is_alive():
+        raise LookupError("is not running: deferred tasks wait for ever. Run: airflow triggerer")
+    return "is running"

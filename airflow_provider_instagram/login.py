@@ -1,0 +1,102 @@
+"""Connecting an account: from the code that Instagram sends back to a long-lived token and whose it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_instagram.exceptions import PermissionDeniedError
+from airflow_provider_instagram.graph import calls, oauth
+from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.tokens import LONG_LIVED, StoredToken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_instagram.graph.models import Account
+
+#: What accounts may be that can publish by the API. Source: Meta, Instagram API with Instagram Login, /me.
+_PROFESSIONAL: Final = ("BUSINESS", "MEDIA_CREATOR", "CREATOR")
+
+
+@dataclass(frozen=True)
+class LoginApp:
+    """The Meta app that a person logs in to.
+
+    :param app_id: The app's Instagram app id.
+    :param app_secret: Its secret.
+    :param redirect_uri: Where Instagram sends the person back to.
+    :param base_url: Where the Graph API is.
+    :param oauth_host: Replaces both of Meta's login hosts.
+    """
+
+    app_id: str
+    app_secret: str = field(repr=False)
+    redirect_uri: str
+    base_url: str
+    oauth_host: str | None = None
+
+    def address(self, state: str) -> str:
+        """Give the address at which the person agrees.
+
+        :param state: What comes back with the code.
+        """
+        return oauth.login_url(self.app_id, self.redirect_uri, state, oauth_host=self.oauth_host)
+
+
+@dataclass(frozen=True)
+class Login:
+    """A login that ended well.
+
+    :param token: The long-lived token.
+    :param account: Whose it is.
+    """
+
+    token: StoredToken
+    account: Account
+
+
+def complete_login(
+    app: LoginApp,
+    code: str,
+    by: str,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+) -> Login:
+    """Turn the code that Instagram sent back into a token that is good for 60 days.
+
+    :param app: The app.
+    :param code: The code.
+    :param by: Who logged in, for the record.
+    :param clock: Tells the time, in UTC.
+    :raises AuthenticationError: The code is not good, or was used before.
+    :raises PermissionDeniedError: A permission was not given, or the account is not a professional one.
+    """
+    with GraphClient(None, base_url=app.base_url) as client:
+        short = client.send(
+            oauth.exchange_code(app.app_id, app.app_secret, app.redirect_uri, code, oauth_host=app.oauth_host)
+        )
+        if missing := [scope for scope in oauth.SCOPES if short.permissions and scope not in short.permissions]:
+            raise PermissionDeniedError(
+                f"The permission {' and '.join(missing)} was not given, without which nothing can be posted.",
+                hint="Connect again, and leave all permissions switched on.",
+            )
+        answer = client.send(oauth.exchange_for_long_lived(app.app_secret, short.access_token))
+    now = clock()
+    with GraphClient(answer.access_token, base_url=app.base_url) as client:
+        account = client.send(calls.account(with_picture=True))
+    if account.account_type is not None and account.account_type not in _PROFESSIONAL:
+        raise PermissionDeniedError(
+            f"@{account.username} is a {account.account_type.lower()} account: only professional ones can post.",
+            hint="In the Instagram app, choose Settings, Account type, Switch to professional account; connect again.",
+        )
+    token = StoredToken(
+        answer.access_token,
+        seen_at=now.isoformat(),
+        issued_at=now.isoformat(),
+        expires_at=(now + (answer.expires_in or LONG_LIVED)).isoformat(),
+        scopes=short.permissions or oauth.SCOPES,
+        refreshed_by=by,
+    )
+    return Login(token, account)

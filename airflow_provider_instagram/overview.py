@@ -1,0 +1,98 @@
+"""Each account in one line: who it is, how long its token lives, what is posted."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Final
+
+from airflow.sdk.exceptions import AirflowException
+
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.hooks.instagram import InstagramHook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_instagram.graph.models import Account, Media, PublishingLimit
+
+#: How long a page waits for Instagram before it is shown without an answer.
+_PATIENCE_S: Final = 15
+
+
+@dataclass(frozen=True)
+class AccountLine:
+    """What is shown of an account.
+
+    :param conn_id: Its connection.
+    :param account: Who it is.
+    :param days_left: What is left of its token's life, where that is known.
+    :param has_end: Whether its token ends at all.
+    :param limit: How much of its quota is used.
+    :param last_post: Its newest post.
+    :param problem: What is wrong, in place of all that.
+    """
+
+    conn_id: str
+    account: Account | None = None
+    days_left: int | None = None
+    has_end: bool = True
+    limit: PublishingLimit | None = None
+    last_post: Media | None = None
+    problem: str = ""
+
+    @property
+    def life(self) -> str:
+        """How long the token lives, in words."""
+        if not self.has_end:
+            return "does not end"
+        return "not known" if self.days_left is None else f"{self.days_left} days"
+
+
+def account_lines(conn_ids: Iterable[str]) -> list[AccountLine]:
+    """Read all accounts at once, and wait for none for too long."""
+    pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="instagram-overview")
+    asked = {conn_id: pool.submit(account_line, conn_id) for conn_id in conn_ids}
+    wait(asked.values(), timeout=_PATIENCE_S)
+    pool.shutdown(wait=False, cancel_futures=True)
+    silent = f"No answer within {_PATIENCE_S} s. Load this page again."
+    return [
+        answer.result() if answer.done() and not answer.cancelled() else AccountLine(conn_id, problem=silent)
+        for conn_id, answer in asked.items()
+    ]
+
+
+def account_line(conn_id: str) -> AccountLine:
+    """Read one account.
+
+    :param conn_id: Its connection.
+    """
+    hook = InstagramHook(conn_id)
+    try:
+        life = hook.token_life()
+        token = life.known()
+        left = token.left(datetime.now(timezone.utc))
+        settings = hook.settings
+        with GraphClient(
+            token.access_token,
+            base_url=settings.base_url,
+            api_version=settings.api_version,
+            app_secret=settings.app_secret,
+            sleep=lambda _: None,
+        ) as client:
+            account = client.send(hook.account_call())
+            limit = client.send(calls.publishing_limit(account.user_id))
+            posts = client.send(calls.media_list(account.user_id, limit=1)).items
+    except (InstagramError, AirflowException) as error:
+        return AccountLine(conn_id, problem=str(error))
+    return AccountLine(
+        conn_id,
+        account,
+        None if left is None else left // timedelta(days=1),
+        life.has_end,
+        limit,
+        posts[0] if posts else None,
+    )

@@ -1,0 +1,218 @@
+"""The pages of the menu entry Instagram: the accounts, and the way to connect one."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.configuration import conf
+from fastapi import FastAPI, HTTPException, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.responses import RedirectResponse, Response
+
+from airflow_provider_instagram.connection_store import (
+    Known,
+    connection_ids,
+    last_refresh_by,
+    stored_secret,
+    writable,
+    write_login,
+)
+from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
+from airflow_provider_instagram.graph import origin
+from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.login import LoginApp, complete_login
+from airflow_provider_instagram.overview import account_lines
+from airflow_provider_instagram.plugin.pages import page, problem, root
+from airflow_provider_instagram.plugin.state import LOGIN_LIFE, PendingLogin, Seal, new_nonce
+from airflow_provider_instagram.plugin.visitor import VISITOR, Visitor, check_form
+
+COOKIE = "instagram_login"
+
+app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
+
+
+@app.get("/")
+def overview(visitor: Any = VISITOR, refreshed: str = "") -> Response:
+    """Show all accounts that the user may edit."""
+    lines = account_lines(conn_id for conn_id in connection_ids() if visitor.may("PUT", conn_id))
+    pictures = {_origin_of(line.account.picture_url) for line in lines if line.account and line.account.picture_url}
+    token = Seal().form_token(visitor.id)
+    return page("overview.html", hosts=" ".join(pictures), lines=lines, form_token=token, refreshed=refreshed)
+
+
+@app.get("/connect")
+def connect_form(conn_id: str = "", visitor: Any = VISITOR) -> Response:
+    """Show the form that begins a login."""
+    known = writable(conn_id) if conn_id else Known("")
+    visitor.require("PUT" if known.exists else "POST", conn_id or None)
+    return page(
+        "connect.html",
+        hosts=known.oauth_host,
+        known=known,
+        redirect_uri=redirect_uri(),
+        form_token=Seal().form_token(visitor.id),
+    )
+
+
+@app.post("/connect")
+async def begin(request: Request, visitor: Any = VISITOR) -> Response:
+    """Send the user to Instagram, with what is needed afterwards in a sealed cookie."""
+    form = await _form(request)
+    check_form(request, form, visitor)
+    return await run_in_threadpool(_begin, form, visitor)
+
+
+def _begin(form: dict[str, str], visitor: Visitor) -> Response:
+    known = writable(form.get("conn_id", "").strip())
+    visitor.require("PUT" if known.exists else "POST", known.conn_id)
+    app_id = form.get("app_id", "").strip() or known.app_id
+    app_secret = form.get("app_secret", "").strip() or stored_secret(known.conn_id)
+    if not app_id.isdecimal() or not app_secret:
+        raise ValidationError(
+            "The app id, a number, and the app secret are both needed.",
+            hint="Both are in the dashboard of your Meta app, under Instagram, API setup with Instagram login.",
+        )
+    other = "" if known.exists else form.get("host", "").strip()
+    login = PendingLogin(
+        nonce=new_nonce(),
+        user=visitor.id,
+        conn_id=known.conn_id,
+        app_id=app_id,
+        app_secret=app_secret,
+        base_url=known.host or origin.base_url(other),
+        oauth_host=known.oauth_host or (origin.base_url(other) if other else None),
+    )
+    seal = Seal()
+    answer = RedirectResponse(_app_of(login).address(seal.state(login)), 303, {"Cache-Control": "no-store"})
+    answer.set_cookie(
+        COOKIE,
+        seal.cookie(login),
+        max_age=int(LOGIN_LIFE.total_seconds()),
+        path=root(),
+        secure=redirect_uri().startswith("https:"),
+        httponly=True,
+        samesite="lax",
+    )
+    return answer
+
+
+@app.get("/callback")
+def callback(request: Request, visitor: Any = VISITOR) -> Response:
+    """Take the user back from Instagram, and write what he brings into the connection."""
+    answer = _finish(request, visitor)
+    answer.delete_cookie(COOKIE, path=root(), httponly=True, samesite="lax")
+    return answer
+
+
+def _finish(request: Request, visitor: Visitor) -> Response:
+    login = Seal().login(request.cookies.get(COOKIE, ""))
+    said = request.query_params
+    if login is None:
+        return problem(
+            "This login is not under way",
+            "It was begun in another browser, more than ten minutes ago, or is finished already. Nothing was changed.",
+        )
+    if login.user != visitor.id or not Seal().belongs(said.get("state", ""), login):
+        return problem(
+            "This is not the login that you began",
+            "What came back from Instagram does not belong to your login, so it was not used. Nothing was changed.",
+            hint="If you followed a link to get here, somebody may have wanted to connect an account of theirs.",
+            status=403,
+            conn_id=login.conn_id,
+        )
+    if "error" in said or "code" not in said:
+        return problem(
+            "Nothing was connected",
+            "You did not allow it, or Instagram did not. Nothing was changed.",
+            status=200,
+            conn_id=login.conn_id,
+        )
+    try:
+        return _connected(login, said["code"], visitor)
+    except InstagramError as error:
+        is_account = isinstance(error, PermissionDeniedError)
+        title = "This account cannot be used yet" if is_account else "The login did not succeed"
+        text = f"{error.message} Nothing was changed."
+        return problem(title, text, hint=error.hint or "", conn_id=login.conn_id)
+
+
+def _connected(login: PendingLogin, code: str, visitor: Visitor) -> Response:
+    known = writable(login.conn_id)
+    visitor.require("PUT" if known.exists else "POST", login.conn_id)
+    by = f"{visitor.name} on the page Instagram [{login.nonce}]"
+    if login.nonce in last_refresh_by(login.conn_id):
+        raise ValidationError("This login was used already.", hint="Start again.")
+    target = _app_of(login)
+    done = complete_login(target, code, by)
+    write_login(login.conn_id, target, done, visitor.name)
+    hosts = _origin_of(done.account.picture_url) if done.account.picture_url else ""
+    return page("connected.html", hosts=hosts, conn_id=login.conn_id, account=done.account, token=done.token)
+
+
+@app.post("/refresh")
+async def refresh(request: Request, visitor: Any = VISITOR) -> Response:
+    """Refresh the token of an account."""
+    form = await _form(request)
+    check_form(request, form, visitor)
+    return await run_in_threadpool(_refresh, form.get("conn_id", ""), visitor)
+
+
+def _refresh(conn_id: str, visitor: Visitor) -> Response:
+    visitor.require("PUT", conn_id)
+    if conn_id not in connection_ids():
+        raise HTTPException(404, "There is no such Instagram connection.")
+    done = InstagramHook(conn_id).refresh_token(f"{visitor.name} on the page Instagram")
+    return RedirectResponse(f"{root()}/?refreshed={'yes' if done.refreshed else 'young'}", 303)
+
+
+@app.exception_handler(AnyHTTPException)
+async def refused(request: Request, error: AnyHTTPException) -> Response:
+    """Make Airflow's refusals pages."""
+    if error.status_code == 401:
+        target = get_auth_manager().get_url_login(next=f"{root()}/")
+        return problem("Log in to Airflow first", "This page is for users of Airflow.", status=401, login=target)
+    title = {403: "You may not do this", 404: "There is no such page"}.get(error.status_code, "This did not work")
+    return problem(title, str(error.detail), status=error.status_code)
+
+
+@app.exception_handler(InstagramError)
+async def failed(request: Request, error: InstagramError) -> Response:
+    """Make our errors pages."""
+    return problem("This did not work", str(error))
+
+
+def redirect_uri() -> str:
+    """Give the address that Instagram sends people back to.
+
+    :raises ValidationError: Airflow does not know its own address, or it is not one that a login may come back to.
+    """
+    base = conf.get("api", "base_url", fallback="")
+    if not base:
+        raise ValidationError(
+            "Airflow does not know its own address, which Instagram must send you back to.",
+            hint="Set [api] base_url, for example https://airflow.example.com.",
+        )
+    parts = urlsplit(base)
+    if parts.scheme != "https" and not origin.is_loopback(parts.hostname or ""):
+        raise ValidationError(
+            f"The address of this Airflow, {base}, is not https: a login code could be read on the way.",
+            hint="Put a proxy with https before it and set [api] base_url.",
+        )
+    return f"{parts.scheme}://{parts.netloc}{root()}/callback"
+
+
+def _app_of(login: PendingLogin) -> LoginApp:
+    return LoginApp(login.app_id, login.app_secret, redirect_uri(), login.base_url, login.oauth_host)
+
+
+def _origin_of(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+async def _form(request: Request) -> dict[str, str]:
+    body = await request.body()
+    return dict(parse_qsl(body[:20_000].decode(errors="replace"), keep_blank_values=True))

@@ -1,0 +1,163 @@
+"""A running Airflow with a calendar's DAG, a sandbox with its accounts, and the hands to work them with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import yaml
+
+from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
+from demo.scene import airflow_settings
+from demo.stack import AIRFLOW, AirflowStack, airflow_stack, wait_until
+from demo.ui import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from typing import Any
+
+DAG_ID = "content"
+DAG_FILE = """\
+from datetime import timedelta
+
+from airflow_provider_instagram.calendar import content_calendar_dag
+
+dag = content_calendar_dag({dag_id!r}, {calendar!r}, lead_time=timedelta(seconds={lead_s}), {more})
+"""
+SETTINGS = {
+    "AIRFLOW__CORE__PARALLELISM": "9",
+    "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "3",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
+}
+
+
+@dataclass
+class Stage:
+    """Everything that plays.
+
+    :param airflow: The running Airflow.
+    :param sandbox: The sandbox.
+    :param folder: Where the calendar and its video are.
+    :param users: The accounts' Instagram user ids, by connection.
+    :param tokens: Their access tokens, likewise.
+    """
+
+    airflow: AirflowStack
+    sandbox: SandboxHandle
+    folder: Path
+    users: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def write(self, posts: Sequence[dict[str, Any]], dag_id: str = DAG_ID, **settings: Any) -> None:
+        """Write the calendar of a DAG, whole or not at all."""
+        part = self.folder / f"{dag_id}.part"
+        document = {"min_spacing": "0 s", "defaults": {"video": "reel.mp4"}, **settings, "posts": list(posts)}
+        part.write_text(yaml.safe_dump(document, sort_keys=False))
+        part.replace(self._calendar(dag_id))
+
+    def add_dag(self, lead_s: int, dag_id: str = DAG_ID, more: str = "") -> None:
+        """Put a DAG of the calendar into Airflow's folder, and its pools into Airflow."""
+        calendar = str(self._calendar(dag_id))
+        self.command("pools", calendar)
+        text = DAG_FILE.format(dag_id=dag_id, calendar=calendar, lead_s=lead_s, more=more)
+        (self.airflow.home / "dags" / f"{dag_id}.py").write_text(text)
+
+    def command(self, *words: str) -> str:
+        """Run ``airflow instagram …``."""
+        done = subprocess.run(
+            [AIRFLOW, "instagram", *words],
+            env=os.environ | self.airflow.settings, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout
+
+    def requests(self) -> dict[str, list[float]]:
+        """Give the times at which publish requests reached the sandbox, by the post's caption."""
+        captions = {container.container_id: container.caption for container in self.sandbox.containers}
+        times: dict[str, list[float]] = {}
+        for entry in self.sandbox.journal("publish"):
+            times.setdefault(captions[str(entry.container_id)], []).append(entry.at)
+        return times
+
+    def states(self, dag_id: str = DAG_ID) -> dict[tuple[str, str], str]:
+        """Give the states of all task instances, by task and label."""
+        instances = self.airflow.call("GET", f"/dags/{dag_id}/dagRuns/~/taskInstances", params={"limit": 1000})
+        return {
+            (one["task_id"], one["rendered_map_index"] or one["dag_run_id"]): one["state"]
+            for one in instances["task_instances"]
+        }
+
+    def _calendar(self, dag_id: str) -> Path:
+        return self.folder / f"{dag_id}.yaml"
+
+
+def entry(post_id: str, at: datetime, account: str, **more: Any) -> dict[str, Any]:
+    """Write a post for the calendar; its caption is its id."""
+    written = at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return {"id": post_id, "publish_at": written, "account": account, "caption": post_id, **more}
+
+
+def whole_second(after: timedelta) -> datetime:
+    """Give a time from now on, at a whole second."""
+    return datetime.now(timezone.utc).replace(microsecond=0) + after
+
+
+def make_reel(path: Path) -> None:
+    """Make 3 s of video that comply as they are."""
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=540x960:rate=30:duration=3", "-f", "lavfi"]
+    command += ["-i", "sine=frequency=440:sample_rate=48000:duration=3", "-c:v", "libx264", "-preset", "ultrafast"]
+    command += ["-b:v", "1M", "-maxrate", "2M", "-bufsize", "2M", "-bf", "0", "-flags", "+cgop", "-pix_fmt", "yuv420p"]
+    command += ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
+    command += ["-c:a", "aac", "-ac", "2", "-movflags", "+faststart", "-use_editlist", "0", str(path)]
+    subprocess.run(command, check=True)
+
+
+@contextmanager
+def stage(folder: Path, accounts: Sequence[str], **settings: str) -> Iterator[Stage]:
+    """Set everything up.
+
+    :param folder: An empty folder.
+    :param accounts: The connections to make, each with an account of its own in the sandbox.
+    :param settings: More of Airflow's environment.
+    """
+    home, posts = folder / "airflow", folder / "calendar"
+    for made in (home / "dags", posts):
+        made.mkdir(parents=True)
+    make_reel(posts / "reel.mp4")
+    places = {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        # All tasks at once on one SQLite file: waiting for its lock is no failure.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
+    }
+    with (
+        sandbox_process("--processing-time", "1", "--visible-after", "1") as sandbox,
+        airflow_stack(airflow_settings(home, posts) | places | SETTINGS | settings) as airflow,
+    ):
+        users, tokens = {}, {}
+        for number, conn_id in enumerate(accounts):
+            users[conn_id] = f"1784149900000{number:04}"
+            tokens[conn_id] = sandbox.add_account(users[conn_id], conn_id)
+            account = SandboxHandle(sandbox.url, tokens[conn_id], users[conn_id])
+            connect(airflow, account, conn_id)
+            account.close()
+        yield Stage(airflow, sandbox, posts, users, tokens)
+
+
+def distribution(lateness_s: Sequence[float]) -> str:
+    """Say how late the requests were."""
+    ordered = sorted(lateness_s)
+    at = {name: ordered[min(len(ordered) - 1, int(share * len(ordered)))] for name, share in SHARES}
+    return f"{len(ordered)} requests, " + ", ".join(f"{name} {value:+.2f} s" for name, value in at.items())
+
+
+SHARES = (("first", 0.0), ("median", 0.5), ("95 %", 0.95), ("last", 1.0))
+
+__all__ = ["DAG_ID", "Stage", "distribution", "entry", "stage", "wait_until", "whole_second"]

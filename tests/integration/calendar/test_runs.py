@@ -1,0 +1,187 @@
+"""Runs of a calendar's DAG, in this process, against the sandbox."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from airflow_provider_instagram.calendar import content_calendar_dag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+ACCOUNT = "instagram_default"
+
+
+@pytest.fixture
+def calendar(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Write a calendar: posts by their ids, due so many seconds from now."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
+
+    def write(due_s: dict[str, float], min_spacing: str = "0 s", **more: Any) -> Path:
+        now = datetime.now(timezone.utc)
+        posts = [
+            {"id": post_id, "publish_at": f"{now + timedelta(seconds=after):%Y-%m-%d %H:%M:%S} UTC"}
+            | more.get(post_id, {})
+            for post_id, after in due_s.items()
+        ]
+        file = tmp_path / "posts.yaml"
+        defaults = {"video": str(portrait_video), "account": ACCOUNT, **more.get("defaults", {})}
+        file.write_text(yaml.safe_dump({"min_spacing": min_spacing, "defaults": defaults, "posts": posts}))
+        return file
+
+    return write
+
+
+def made(file: Path, **arguments: Any) -> DAG:
+    return content_calendar_dag("content", str(file), **arguments)
+
+
+def states(result: Any) -> dict[str, str]:
+    return {name.removeprefix(f"{ACCOUNT}."): state for name, state in result.states().items()}
+
+
+def test_a_post_goes_from_the_file_to_instagram_at_its_time(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    """The caption is only text, the post key is account and id, and the run that comes after posts nothing again."""
+    caption = "Monday {{ 7 * 7 }} #a"
+    file = calendar({"monday": 20, "later": 7200}, monday={"caption": caption, "share_to_feed": True})
+    due_at = yaml.safe_load(file.read_text())["posts"][0]["publish_at"]
+
+    result = run_dag(made(file), posts=["monday"])
+    assert result.state == "success"
+    assert states(result) == {
+        "calendar": "success",
+        f"due_{ACCOUNT}": "success",
+        **dict.fromkeys(("transcode[0]", "create[0]", "publish[0]"), "success"),
+    }
+    (post,) = instagram_sandbox.posts
+    assert (post.caption, post.share_to_feed) == (caption, True)
+    (request,) = instagram_sandbox.journal("publish")
+    late_s = request.at - datetime.strptime(due_at, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=timezone.utc).timestamp()
+    assert late_s >= 0
+    assert result.xcom(f"{ACCOUNT}.publish", map_index=0)["post_key"] == f"{ACCOUNT}/monday"
+    labels = {ti.rendered_map_index for ti in result.run.get_task_instances() if ti.map_index == 0}
+    assert labels == {"monday"}
+
+    again = run_dag(made(file), posts=["monday"])
+    assert again.xcom(f"{ACCOUNT}.publish", map_index=0)["already_published"] is True
+    assert instagram_sandbox.calls("publish") == 1
+
+
+def test_a_dry_run_does_everything_but_publish(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    """Per run, per post and per DAG: Instagram processes the video, and the log says what would be published."""
+    file = calendar({"one": 3600, "two": 3600}, two={"dry_run": True})
+    for dag, conf in (
+        (made(file), {"posts": ["one"], "dry_run": True}),
+        (made(file), {"posts": ["two"]}),
+        (made(file, dry_run=True), {"posts": ["one"]}),
+    ):
+        result = run_dag(dag, **conf)
+        assert result.state == "success"
+        assert result.xcom(f"{ACCOUNT}.publish", map_index=0)["media_id"] is None
+    assert instagram_sandbox.calls("publish") == 0
+    assert {container.status_code for container in instagram_sandbox.containers} == {"FINISHED"}
+    assert len(instagram_sandbox.containers) == 2
+
+
+def test_a_late_post_goes_out_or_is_skipped_with_a_mark(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    file = calendar({"late": -600, "too-late": -7200})
+    assert run_dag(made(file), posts=["late"]).state == "success"
+    assert instagram_sandbox.calls("publish") == 1
+
+    for posts, how in ((["too-late"], {}), (["too-late"], {"late": "skip"})):
+        result = run_dag(made(file, **how), posts=posts)
+        assert states(result)["publish[0]"] == "skipped"
+        (label,) = {
+            ti.rendered_map_index for ti in result.run.get_task_instances() if ti.task_id == f"{ACCOUNT}.publish"
+        }
+        assert label in ("too-late (skipped: 2 h late)", "too-late (skipped: late)")
+    assert instagram_sandbox.calls("publish") == 1
+
+
+def test_late_posts_keep_their_distance(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    """Two are late after an outage: one goes out at once, the other not before min_spacing is over."""
+    file = calendar({"first": -600, "second": -594}, min_spacing="6 s")
+    assert run_dag(made(file), posts=["first", "second"]).state == "success"
+    first, second = (entry.at for entry in instagram_sandbox.journal("publish"))
+    assert second - first >= 6
+
+
+def test_a_faulty_calendar_turns_its_task_red_and_the_rest_goes_on(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    file = calendar({"good": -5, "bad": 3600}, bad={"placment": "feed"})
+    dag = made(file)
+    assert "Did you mean placement?" in str(dag.doc_md)
+    result = run_dag(dag, posts=["good", "bad"])
+    assert states(result)["calendar"] == "failed"
+    assert states(result)["publish[0]"] == "success"
+    assert instagram_sandbox.calls("publish") == 1
+
+
+def test_a_file_that_cannot_be_read_falls_back_to_what_it_said_before(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    file = calendar({"good": -5})
+    made(file)
+    file.write_text("posts:\n  - id: a: b\n")
+    dag = made(file)
+    assert "line 2 cannot be read" in str(dag.doc_md)
+    result = run_dag(dag, posts=["good"])
+    assert states(result)["calendar"] == "failed"
+    assert states(result)["publish[0]"] == "success"
+    file.unlink()
+    assert "there is no such file" in str(made(file).doc_md)
+    assert made(file).task_ids == dag.task_ids
+
+
+def test_a_removed_or_edited_post_is_left_to_the_run_of_its_new_version(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the choice and the container the post is taken out, then moved: both times this run lets go of it."""
+    from airflow_provider_instagram.calendar.steps import DuePosts
+
+    choose = DuePosts.execute
+    changes: list[tuple[dict[str, float], str]] = [({}, "gone (removed)"), ({"gone": 7200}, "gone (moved to ")]
+    for change, mark in changes:
+        file = calendar({"gone": 5, "stays": 3600})
+
+        def edited(self: DuePosts, context: Any, change: dict[str, float] = change) -> Any:
+            chosen = choose(self, context)
+            calendar({**change, "stays": 3600})
+            return chosen
+
+        monkeypatch.setattr(DuePosts, "execute", edited)
+        result = run_dag(made(file), posts=["gone"])
+        found = [ti for ti in result.run.get_task_instances() if ti.task_id == f"{ACCOUNT}.transcode"]
+        assert [ti.state for ti in found] == ["skipped"]
+        assert found[0].rendered_map_index.startswith(mark)
+    assert instagram_sandbox.calls("create") == 0
+
+
+def test_the_dag_is_made_whatever_is_wrong_with_what_it_is_told(tmp_path: Path, calendar: Callable[..., Path]) -> None:
+    """An exception at import would stall the runs under way."""
+    dag = content_calendar_dag(
+        "content", str(tmp_path / "none.txt"), lead_time=timedelta(days=3), late="maybe", max_lateness=timedelta(-1)
+    )
+    for told in ("lead_time", "late='maybe'", "max_lateness", "there is no such file"):
+        assert told in str(dag.doc_md), dag.doc_md
+    assert json.dumps(sorted(dag.task_ids)) == '["calendar"]'

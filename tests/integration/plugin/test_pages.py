@@ -1,0 +1,329 @@
+"""The page Instagram, asked as a browser does, on Airflow's own users and database, against the sandbox's login."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastapi.testclient import TestClient
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+HOME = "http://localhost:8080"
+OURS = {"Origin": HOME, "Sec-Fetch-Site": "same-origin"}
+CONN_ID = "brand"
+
+
+@pytest.fixture(autouse=True)
+def _airflow(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    from airflow.api_fastapi.app import create_auth_manager
+    from airflow.models import Connection, Variable
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", HOME)
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+    create_auth_manager()
+    yield
+    with create_session() as session:
+        session.execute(delete(Connection).where(Connection.conn_type.in_(["instagram", "http"])))
+        session.execute(delete(Variable).where(Variable.key.startswith("instagram_access_token__")))
+
+
+@pytest.fixture
+def browser_of() -> Any:
+    """A browser that somebody is logged in with; its pages are below /instagram, as Airflow mounts them."""
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from airflow.api_fastapi.core_api.security import get_user
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    from airflow_provider_instagram.plugin import answer
+    from airflow_provider_instagram.plugin.app import app
+
+    class Browser(TestClient):
+        def __init__(self, name: str, role: str) -> None:
+            outer = FastAPI()
+            outer.mount("/instagram", answer)
+            super().__init__(outer, base_url=HOME, follow_redirects=False)
+            self.user = SimpleAuthManagerUser(username=name, role=role)
+
+        def request(self, *args: Any, **kwargs: Any) -> httpx.Response:
+            app.dependency_overrides[get_user] = lambda: self.user
+            try:
+                return super().request(*args, **kwargs)
+            finally:
+                app.dependency_overrides.clear()
+
+    return Browser
+
+
+@pytest.fixture
+def browser(browser_of: Any) -> TestClient:
+    made: TestClient = browser_of("ada", "OP")
+    return made
+
+
+def form_token(browser: TestClient, path: str = "connect") -> str:
+    found = re.search(r'name="form_token" value="([^"]+)"', browser.get(f"/instagram/{path}").text)
+    assert found is not None
+    return found[1]
+
+
+def begin(browser: TestClient, sandbox: SandboxHandle, **changes: str) -> httpx.Response:
+    form = {"conn_id": CONN_ID, "app_id": sandbox.app_id, "app_secret": sandbox.app_secret, "host": sandbox.url}
+    form |= {"form_token": form_token(browser)} | changes
+    return browser.post("/instagram/connect", data=form, headers=OURS)
+
+
+def decide(address: str, sandbox: SandboxHandle, decision: str = "allow", **boxes: str) -> str:
+    """Press a button on Instagram's page; gives the address that the person is sent back to."""
+    form = {**httpx.URL(address).params, "decision": decision, "account": sandbox.user_id, **boxes}
+    answer = httpx.post(f"{sandbox.url}/oauth/authorize", data=form, trust_env=False)
+    return answer.headers["location"].removesuffix("#_")
+
+
+def rows() -> dict[str, Any]:
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        return {row.conn_id: (row.login, row.password, row.extra) for row in session.scalars(select(Connection))}
+
+
+def test_a_login_is_written_to_a_new_connection(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
+    sent = begin(browser, instagram_sandbox)
+    assert sent.status_code == 303
+    assert rows() == {}, "nothing is stored before the login succeeded"
+    assert instagram_sandbox.app_secret not in str(sent.headers)
+
+    done = browser.get(decide(sent.headers["location"], instagram_sandbox))
+
+    assert "@sandbox_studio is connected" in done.text
+    login, token, extra = rows()[CONN_ID]
+    assert login == instagram_sandbox.user_id
+    assert token.startswith("IGAA")
+    assert json.loads(extra)["app_secret"] == instagram_sandbox.app_secret
+    assert token not in done.text
+
+    accounts = browser.get("/instagram/").text
+    assert "59 days" in accounts
+    assert "0 of 100" in accounts
+    again = browser.get(f"/instagram/connect?conn_id={CONN_ID}").text
+    assert "Stored. Leave empty to keep it." in again
+    assert instagram_sandbox.app_secret not in accounts + again
+
+    repeated = begin(browser, instagram_sandbox, app_secret="", app_id="", host="")
+    assert "is connected" in browser.get(decide(repeated.headers["location"], instagram_sandbox)).text
+    assert rows()[CONN_ID][1] != token
+
+
+def test_the_cookie_is_for_this_page_and_no_script(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
+    cookie = begin(browser, instagram_sandbox).headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert "Path=/instagram" in cookie
+    assert "Max-Age=600" in cookie
+
+
+def test_a_login_is_used_once(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
+    back = decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox)
+    cookie = browser.cookies["instagram_login"]
+    assert "is connected" in browser.get(back).text
+    assert "This login is not under way" in browser.get(back).text, "the cookie is gone"
+    browser.cookies.set("instagram_login", cookie)
+    assert "This login was used already" in browser.get(back).text
+    assert instagram_sandbox.calls("exchange_code") == 1
+
+
+def test_a_used_code_is_refused_by_instagram(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
+    first = begin(browser, instagram_sandbox).headers["location"]
+    back = httpx.URL(decide(first, instagram_sandbox))
+    assert "is connected" in browser.get(str(back)).text
+    before = rows()
+    state = httpx.URL(begin(browser, instagram_sandbox, host="").headers["location"]).params["state"]
+    answer = browser.get(str(back.copy_set_param("state", state)))
+    assert "The login did not succeed" in answer.text
+    assert "has been used" in answer.text
+    assert rows() == before
+
+
+@pytest.mark.parametrize("state", ["", "forged"])
+def test_a_forged_state_is_refused(browser: TestClient, instagram_sandbox: SandboxHandle, state: str) -> None:
+    back = httpx.URL(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox))
+    answer = browser.get(str(back.copy_set_param("state", state)))
+    assert answer.status_code == 403
+    assert "This is not the login that you began" in answer.text
+    assert instagram_sandbox.calls("exchange_code") == 0
+    assert rows() == {}
+
+
+def test_somebody_elses_login_is_refused(
+    browser: TestClient, browser_of: Any, instagram_sandbox: SandboxHandle
+) -> None:
+    back = decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox)
+    other = browser_of("bob", "OP")
+    other.cookies.set("instagram_login", browser.cookies["instagram_login"])
+    assert other.get(back).status_code == 403
+    assert rows() == {}
+
+
+def test_cancel_changes_nothing(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
+    answer = browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox, "cancel"))
+    assert "Nothing was connected" in answer.text
+    assert rows() == {}
+
+
+def test_a_missing_permission_is_named(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
+    sent = begin(browser, instagram_sandbox).headers["location"]
+    back = decide(sent, instagram_sandbox, chosen="1", grant_instagram_business_basic="1")
+    answer = browser.get(back)
+    assert "This account cannot be used yet" in answer.text
+    assert "instagram_business_content_publish was not given" in answer.text
+    assert rows() == {}
+
+
+def test_a_personal_account_is_told_how_to_become_professional(
+    browser: TestClient, instagram_sandbox: SandboxHandle
+) -> None:
+    instagram_sandbox.change_account(instagram_sandbox.user_id, account_type="PERSONAL")
+    answer = browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox))
+    assert "is a personal account" in answer.text
+    assert "Switch to professional account" in answer.text
+    assert rows() == {}
+
+
+@pytest.mark.parametrize("path", ["connect", "refresh"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"headers": {"Origin": "https://evil.example.com"}},
+        {"headers": {"Sec-Fetch-Site": "cross-site", "Origin": HOME}},
+        {"headers": {"Sec-Fetch-Site": "same-site"}},
+        {"headers": {}},
+        {"token": ""},
+        {"token": "forged"},
+    ],
+    ids=["foreign origin", "cross site", "same site", "neither", "no token", "forged token"],
+)
+def test_a_form_that_is_not_ours_changes_nothing(
+    browser: TestClient, instagram_sandbox: SandboxHandle, path: str, changes: dict[str, Any]
+) -> None:
+    form = {"conn_id": CONN_ID, "app_id": "1", "app_secret": "s", "form_token": form_token(browser)}
+    if "token" in changes:
+        form["form_token"] = changes["token"]
+    answer = browser.post(f"/instagram/{path}", data=form, headers=changes.get("headers", OURS))
+    assert answer.status_code == 403
+    assert "Nothing was changed" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+def test_another_users_form_is_refused(browser: TestClient, browser_of: Any, instagram_sandbox: SandboxHandle) -> None:
+    form = {"conn_id": CONN_ID, "app_id": "1", "app_secret": "s", "form_token": form_token(browser_of("bob", "OP"))}
+    assert browser.post("/instagram/connect", data=form, headers=OURS).status_code == 403
+
+
+@pytest.mark.parametrize("role", ["VIEWER", "USER"])
+def test_who_may_not_edit_connections_sees_nothing(browser_of: Any, role: str) -> None:
+    visitor = browser_of("vic", role)
+    for path in ("", "connect", "callback?code=a&state=b"):
+        answer = visitor.get(f"/instagram/{path}")
+        assert answer.status_code == 403
+        assert "You may not do this" in answer.text
+    for path in ("connect", "refresh"):
+        assert visitor.post(f"/instagram/{path}", headers=OURS).status_code == 403
+
+
+def test_every_route_asks_for_the_user(browser: TestClient) -> None:
+    """No route of ours is open: also one that somebody adds later."""
+    from fastapi.testclient import TestClient
+
+    from airflow_provider_instagram.plugin.app import app
+
+    routes = [(method, route.path) for route in app.routes for method in route.methods]  # type: ignore[attr-defined]
+    assert len(routes) >= 5
+    stranger = TestClient(app, base_url=HOME)
+    for method, path in routes:
+        answer = stranger.request(method, path)
+        assert answer.status_code == 401, (method, path)
+        assert "Log in to Airflow first" in answer.text
+
+
+def test_a_connection_that_is_kept_elsewhere_is_left_alone(
+    browser: TestClient, instagram_sandbox: SandboxHandle
+) -> None:
+    """The sandbox's fixture puts instagram_default into the environment."""
+    for answer in (
+        browser.get("/instagram/connect?conn_id=instagram_default"),
+        begin(browser, instagram_sandbox, conn_id="instagram_default"),
+    ):
+        assert "comes from EnvironmentVariablesBackend, where this cannot write" in answer.text
+        assert "set-cookie" not in answer.headers
+
+
+def test_a_connection_of_another_type_is_left_alone(browser: TestClient) -> None:
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.add(Connection(conn_id="web", conn_type="http", password="theirs"))
+    assert "is one of the type" in browser.get("/instagram/connect?conn_id=web").text
+
+
+@pytest.mark.parametrize(
+    ("base_url", "said"),
+    [("", "Set [api] base_url"), ("http://airflow.example.com", "is not https")],
+    ids=["not set", "plain http"],
+)
+def test_an_airflow_that_a_login_cannot_come_back_to_is_told_so(
+    browser: TestClient, monkeypatch: pytest.MonkeyPatch, base_url: str, said: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
+    assert said in browser.get("/instagram/connect").text
+
+
+def test_the_refresh_button_refreshes(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
+    old = instagram_sandbox.add_token(instagram_sandbox.user_id, age_s=30 * 86400)
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.add(Connection(conn_id=CONN_ID, conn_type="instagram", host=instagram_sandbox.url, password=old))
+    form = {"conn_id": CONN_ID, "form_token": form_token(browser)}
+    answer = browser.post("/instagram/refresh", data=form, headers=OURS)
+    assert answer.headers["location"] == "/instagram/?refreshed=yes"
+    page = browser.get(answer.headers["location"]).text
+    assert "60 new days" in page
+    assert "59 days" in page
+
+
+def test_a_dead_account_says_so_and_the_others_are_shown(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.add(
+            Connection(conn_id="dead", conn_type="instagram", host=instagram_sandbox.url, password="IGAAdeadOne")
+        )
+    page = browser.get("/instagram/").text
+    assert "expired, revoked or malformed" in page
+    assert "@sandbox_studio" in page
+    assert "IGAAdeadOne" not in page
+
+
+def test_no_page_can_be_framed_or_load_from_elsewhere(browser: TestClient) -> None:
+    for path in ("", "connect", "callback", "nowhere"):
+        headers = browser.get(f"/instagram/{path}").headers
+        assert headers["x-frame-options"] == "DENY"
+        policy = headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "frame-ancestors 'none'" in policy
+        assert headers["cache-control"] == "no-store"

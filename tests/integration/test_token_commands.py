@@ -1,0 +1,159 @@
+"""``airflow instagram connect``, ``accounts``, ``refresh`` and ``doctor``, as a shell gives them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+CONN_ID = "from_the_shell"
+COMMANDS = "airflow_provider_instagram.token_commands"
+
+
+@pytest.fixture
+def shell(airflow_db: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run a command of ours in this process; gives what it prints."""
+    from airflow.cli.cli_parser import get_parser
+
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")  # the commands set it, and this process is not theirs alone
+
+    def run(*words: str) -> str:
+        args = get_parser().parse_args(["instagram", *words])
+        args.func(args)
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _clean(airflow_db: None, instagram_sandbox: SandboxHandle) -> Iterator[None]:
+    from airflow.models import Connection, Variable
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    yield
+    with create_session() as session:
+        session.execute(delete(Connection).where(Connection.conn_id == CONN_ID))
+        session.execute(delete(Variable).where(Variable.key.startswith("instagram_access_token__")))
+
+
+@pytest.fixture
+def person(monkeypatch: pytest.MonkeyPatch, instagram_sandbox: SandboxHandle) -> Any:
+    """Somebody at the shell, who opens the printed address in a browser and decides there."""
+
+    def answers(decision: str, **changes: str) -> list[str]:
+        def typed(prompt: str) -> str:
+            if "secret" in prompt:
+                return instagram_sandbox.app_secret
+            (entry,) = re.findall(r"http://\S+/oauth/authorize\?\S+", "\n".join(printed))
+            asked = dict(httpx.URL(entry).params)
+            form = {**asked, "decision": decision, "account": instagram_sandbox.user_id}
+            answer = httpx.post(f"{instagram_sandbox.url}/oauth/authorize", data=form, trust_env=False)
+            return str(httpx.URL(answer.headers["location"]).copy_merge_params(changes))
+
+        printed: list[str] = []
+        monkeypatch.setattr(f"{COMMANDS}.print", lambda *words, **_: printed.extend(map(str, words)), raising=False)
+        monkeypatch.setattr("getpass.getpass", typed)
+        return printed
+
+    return answers
+
+
+def connected(sandbox: SandboxHandle) -> tuple[str, ...]:
+    return ("connect", CONN_ID, "--app-id", sandbox.app_id, "--host", sandbox.url, "--redirect-uri", "https://a/b")
+
+
+def in_database() -> Any:
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        row = session.scalar(select(Connection).where(Connection.conn_id == CONN_ID))
+        return None if row is None else (row.login, row.password, json.loads(row.extra))
+
+
+def test_an_account_is_connected_seen_and_refreshed(shell: Any, person: Any, instagram_sandbox: SandboxHandle) -> None:
+    printed = person("allow")
+    shell(*connected(instagram_sandbox))
+    login, password, extra = in_database()
+    assert login == instagram_sandbox.user_id
+    assert password.startswith("IGAA")
+    assert extra["app_secret"] == instagram_sandbox.app_secret
+
+    listed = json.loads(shell("accounts", "--output", "json"))
+    (row,) = [each for each in listed if each["connection"] == CONN_ID]
+    assert (row["account"], row["token"], row["posts, last 24 h"]) == ("@sandbox_studio", "59 days", "0 of 100")
+    shell("refresh", CONN_ID)
+    assert "is younger than 24 hours" in printed[-1]
+    assert instagram_sandbox.calls("refresh") == 0
+
+
+def test_a_cancelled_login_and_a_foreign_address_change_nothing(
+    shell: Any, person: Any, instagram_sandbox: SandboxHandle
+) -> None:
+    person("cancel")
+    with pytest.raises(SystemExit, match="was cancelled"):
+        shell(*connected(instagram_sandbox))
+    person("allow", state="of somebody else")
+    with pytest.raises(SystemExit, match="not the address that this login ended at"):
+        shell(*connected(instagram_sandbox))
+    assert in_database() is None
+
+
+def test_a_connection_of_the_environment_cannot_be_connected(shell: Any) -> None:
+    with pytest.raises(SystemExit, match="comes from EnvironmentVariablesBackend"):
+        shell("connect", "instagram_default", "--app-id", "1")
+
+
+def test_a_dead_token_says_how_to_reconnect(shell: Any, instagram_sandbox: SandboxHandle) -> None:
+    instagram_sandbox.revoke(instagram_sandbox.token)
+    with pytest.raises(SystemExit, match="airflow instagram connect instagram_default"):
+        shell("refresh", "instagram_default")
+    (row,) = json.loads(shell("accounts", "--output", "json"))
+    assert "expired, revoked or malformed" in row["problem"]
+
+
+def doctors_lines(shell: Any, capsys: pytest.CaptureFixture[str], exit_code: int) -> dict[str, str]:
+    with pytest.raises(SystemExit) as ended:
+        shell("doctor", "instagram_default")
+    assert ended.value.code == exit_code
+    lines = [line for line in capsys.readouterr().out.splitlines() if re.match(r"(ok|FIX|\?) ", line)]
+    return {line[5:20].strip(): f"{line[:4].strip()} {line[20:]}" for line in lines}
+
+
+def test_the_doctor_looks_at_everything(
+    shell: Any, capsys: pytest.CaptureFixture[str], instagram_sandbox: SandboxHandle
+) -> None:
+    said = doctors_lines(shell, capsys, 1)
+    assert list(said) == [
+        *("connection", "token", "scopes", "account", "quota", "clock", "upload host"),
+        *("ffmpeg", "ffprobe", "state store", "triggerer"),
+    ]
+    assert said["account"] == f"ok @sandbox_studio, BUSINESS, {instagram_sandbox.user_id}"
+    assert said["quota"].startswith("ok 0 of 100")
+    assert {name for name, text in said.items() if text.startswith("FIX")} == {"triggerer"}, "none runs in this test"
+    assert "airflow triggerer" in said["triggerer"]
+
+
+def test_the_doctor_says_what_to_do(
+    shell: Any,
+    capsys: pytest.CaptureFixture[str],
+    instagram_sandbox: SandboxHandle,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__FFMPEG", "no-such-ffmpeg")
+    instagram_sandbox.switch(quota_total=0)
+    said = doctors_lines(shell, capsys, 1)
+    assert "Install ffmpeg" in said["ffmpeg"]
+    assert said["quota"].startswith("FIX 0 of 0")
+    instagram_sandbox.revoke(instagram_sandbox.token)
+    assert "To reconnect the account" in doctors_lines(shell, capsys, 1)["token"]

@@ -1,0 +1,270 @@
+"""A token over days and months: the real hook and store, HTTP to the sandbox, and one clock that both share."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, TransientError
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.hooks import InstagramHook
+from airflow_provider_instagram.sandbox.clock import Clock
+from airflow_provider_instagram.sandbox.handle import SandboxHandle
+from airflow_provider_instagram.sandbox.server import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DAY = timedelta(days=1)
+
+
+@dataclass
+class Time:
+    """The one clock of a simulation. To sleep is to move it."""
+
+    now: datetime = datetime(2026, 1, 1, 9, 0, tzinfo=timezone.utc)
+    slept_s: list[float] = field(default_factory=list)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept_s.append(seconds)
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def meta(time: Time) -> Iterator[SandboxHandle]:
+    """A sandbox that lives by the simulation's clock. It is as strict as can be: a refresh ends the old token."""
+    with running(clock=Clock(lambda: time.now.timestamp())) as url:
+        handle = SandboxHandle(url)
+        yield handle
+        handle.close()
+
+
+@pytest.fixture
+def connect(meta: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Paste a token into the connection."""
+
+    def paste(token: str) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_BRAND", json.dumps({**meta.connection, "password": token}))
+
+    paste(meta.token)
+    return paste
+
+
+@pytest.fixture(autouse=True)
+def _no_stored_token(airflow_db: None) -> Iterator[None]:
+    from airflow.models import Variable
+
+    yield
+    Variable.delete("instagram_access_token__brand")
+
+
+@pytest.fixture
+def hook(connect: Any, time: Time) -> Any:
+    """A new hook on the connection, as each task makes one, in a process that knows no secrets yet."""
+    from airflow._shared.secrets_masker import reset_secrets_masker as reset_of_server
+    from airflow.sdk._shared.secrets_masker import reset_secrets_masker as reset_of_tasks
+
+    def make() -> InstagramHook:
+        reset_of_server()
+        reset_of_tasks()
+        return InstagramHook("brand", clock=time, sleep=time.sleep)
+
+    return make
+
+
+def posts_today(hook: InstagramHook) -> bool:
+    """Use the token, as a task that posts does."""
+    with hook.get_conn() as client:
+        return client.send(calls.account()).username == "sandbox_studio"
+
+
+def days_left(hook: InstagramHook, time: Time) -> float:
+    left = hook.token_life().known().left(time.now)
+    assert left is not None
+    return left / DAY
+
+
+def test_a_year_with_the_daily_refresh_has_no_day_without_a_token(hook: Any, time: Time, meta: SandboxHandle) -> None:
+    least = 60.0
+    for day in range(365):
+        if day:
+            time.now += DAY
+        hook().refresh_token("daily")
+        assert posts_today(hook()), f"day {day}"
+        least = min(least, days_left(hook(), time))
+    assert least >= 58
+    assert meta.calls("refresh") >= 360
+
+
+def test_a_year_without_the_daily_refresh_is_the_same_to_who_posts_every_day(hook: Any, time: Time) -> None:
+    """The DAG was never turned on: the token is refreshed on use, when less than a third of its life is left."""
+    refreshed_on = []
+    for day in range(365):
+        before = hook().token_life().known().access_token
+        assert posts_today(hook()), f"day {day}"
+        if hook().token_life().known().access_token != before:
+            refreshed_on.append(day)
+        time.now += DAY
+    gaps = [later - earlier for earlier, later in pairwise(refreshed_on)]
+    assert refreshed_on[0] == 1, "nobody knows how old a pasted token is: it is refreshed as soon as it may be"
+    assert set(gaps) <= {40, 41}, "40 days are two thirds of 60"
+
+
+def test_twenty_days_without_the_refresh_endpoint_cost_no_day(hook: Any, time: Time, meta: SandboxHandle) -> None:
+    failures = 0
+    for day in range(365):
+        if day:
+            time.now += DAY
+        if day == 200:
+            meta.fail("refresh", 2, times=0)
+        if day == 220:
+            meta._control("DELETE", "faults")
+        try:
+            hook().refresh_token("daily")
+        except TransientError:
+            failures += 1
+        assert posts_today(hook()), f"day {day}"
+        assert days_left(hook(), time) > 39
+    assert failures == 20
+
+
+def test_a_dag_paused_for_seventy_days_ends_in_a_clear_failure_that_one_connect_heals(
+    hook: Any, time: Time, meta: SandboxHandle, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody posts either: the token dies unseen, and the first that wants it says what to do."""
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/")
+    hook().refresh_token("daily")
+    time.now += DAY
+    assert hook().refresh_token("daily").refreshed
+    time.now += 70 * DAY
+
+    for attempt in (lambda: hook().refresh_token("daily"), lambda: posts_today(hook())):
+        with pytest.raises(AuthenticationError) as failed:
+            attempt()
+        assert "https://airflow.example.com/instagram/connect?conn_id=brand" in str(failed.value)
+        assert "airflow instagram connect brand" in str(failed.value)
+        assert not failed.value.retryable
+
+    connect(meta.add_token(meta.user_id))
+    for day in range(70):
+        assert posts_today(hook()), f"day {day} after it"
+        hook().refresh_token("daily")
+        time.now += DAY
+
+
+def test_the_log_warns_from_ten_days_before_the_end(
+    hook: Any, time: Time, meta: SandboxHandle, caplog: pytest.LogCaptureFixture
+) -> None:
+    time.now += DAY
+    hook().refresh_token("daily")
+    meta.fail("refresh", 2, times=0)
+    warned = {}
+    for day in range(1, 60):
+        time.now += DAY
+        caplog.clear()
+        hook().access_token()
+        warned[day] = "ends in" in caplog.text
+    assert [day for day, warns in warned.items() if warns] == list(range(50, 60))
+    assert meta.token not in caplog.text
+
+
+def test_a_lost_answer_to_a_refresh_is_asked_for_again(hook: Any, time: Time, meta: SandboxHandle) -> None:
+    meta.switch(refresh_revokes_old=False)
+    time.now += DAY
+    meta.fail("refresh", drop="after")
+    assert hook().refresh_token("daily").refreshed
+    assert meta.calls("refresh") == 2
+    assert days_left(hook(), time) > 59
+
+
+def test_when_all_answers_are_lost_the_old_token_stays_in_use(hook: Any, time: Time, meta: SandboxHandle) -> None:
+    meta.switch(refresh_revokes_old=False)
+    time.now += DAY
+    meta.fail("refresh", drop="after", times=3)
+    with pytest.raises(TransientError):
+        hook().refresh_token("daily")
+    assert posts_today(hook())
+    assert hook().refresh_token("the next try").refreshed
+
+
+def test_a_stored_token_that_is_refused_falls_back_to_the_one_in_the_connection(
+    hook: Any, time: Time, meta: SandboxHandle
+) -> None:
+    meta.switch(refresh_revokes_old=False)
+    time.now += DAY
+    refreshed = hook().refresh_token("daily").token.access_token
+    meta.revoke(refreshed)
+    time.now += 2 * DAY
+    assert posts_today(hook())
+    assert hook().refresh_token("daily").token.access_token not in (refreshed, meta.token)
+    assert posts_today(hook())
+
+
+@pytest.mark.parametrize("revokes", [True, False], ids=["a refresh ends the old token", "the old token lives on"])
+def test_refreshers_at_once_end_with_a_valid_token(hook: Any, time: Time, meta: SandboxHandle, revokes: bool) -> None:
+    import time as real
+
+    meta.switch(refresh_revokes_old=revokes)
+    time.now += DAY
+    hook().token_life().known()
+    start, failed = threading.Barrier(6), []
+
+    def refresh() -> None:
+        own = InstagramHook("brand", clock=time, sleep=real.sleep)
+        start.wait()
+        try:
+            own.refresh_token("one of six")
+        except InstagramError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=refresh) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert posts_today(hook())
+    assert hook().token_life().known().refreshed_by == "one of six"
+
+
+def test_a_refresh_is_recorded_with_everything_that_is_known(hook: Any, time: Time) -> None:
+    time.now += DAY
+    hook().refresh_token("dag/run/task/-1")
+    known = hook().token_life().known()
+    assert (known.issued_at, known.refreshed_by) == (time.now.isoformat(), "dag/run/task/-1")
+    assert known.expires == time.now + 60 * DAY
+
+
+def test_a_token_younger_than_a_day_is_left_alone_and_its_end_is_known_from_then_on(
+    hook: Any, time: Time, meta: SandboxHandle
+) -> None:
+    assert not hook().refresh_token("daily").refreshed
+    assert days_left(hook(), time) == 59
+    hook().refresh_token("daily")
+    assert meta.calls("refresh") == 1, "it is not asked for again before it can be old enough"
+
+
+def test_nothing_is_refreshed_where_the_new_token_could_not_be_kept(
+    hook: Any, time: Time, meta: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment hides the Variable: a new token would be written where nobody reads it."""
+    time.now += DAY
+    monkeypatch.setenv("AIRFLOW_VAR_INSTAGRAM_ACCESS_TOKEN__BRAND", "something else")
+    with pytest.raises(InstagramError, match="cannot be read back"):
+        hook().refresh_token("daily")
+    assert meta.calls("refresh") == 0
+    assert posts_today(hook())

@@ -1,0 +1,294 @@
+"""The menu entry Instagram in a browser: an Airflow with logins and two API workers, and the sandbox's consent page."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from demo.scene import ROOT, airflow_settings
+from demo.stack import AIRFLOW, AirflowStack, free_port, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+PASSWORDS = {"editor": "editor-password", "other": "other-password", "viewer": "viewer-password"}
+CONN_ID = "brand_account"
+
+
+@pytest.fixture(scope="module")
+def guarded(sandbox: SandboxHandle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+    """An API server of two workers that wants to know who comes; nothing else of Airflow is needed here."""
+    home = tmp_path_factory.mktemp("guarded")
+    passwords = home / "passwords.json"
+    passwords.write_text(json.dumps(PASSWORDS))
+    port = free_port()
+    url = f"http://localhost:{port}"
+    settings = airflow_settings(home) | {
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__WORKERS": "2",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "editor:op,other:op,viewer:viewer",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        "AIRFLOW_CONN_FROM_ENVIRONMENT": json.dumps({**sandbox.connection, "password": sandbox.token}),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+        "NO_PROXY": "localhost,127.0.0.1",
+    }
+    subprocess.run([AIRFLOW, "db", "migrate"], env=os.environ | settings, check=True, capture_output=True)
+    stack = AirflowStack(url, home, settings)
+    try:
+        stack.start("api-server")
+        wait_until(lambda: _answers(url), "the API server answers", 120)
+        yield stack
+    finally:
+        stack.stop()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/api/v2/version", trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.fixture
+def visit(browser: Browser, guarded: AirflowStack) -> Any:
+    """Log somebody in, in a browser of his own."""
+
+    def logged_in(user: str) -> Page:
+        context = browser.new_context(viewport={"width": 1100, "height": 860})
+        page = context.new_page()
+        page.goto(f"{guarded.url}/auth/login/?next=%2F")
+        page.locator("[name=username]").fill(user)
+        page.locator("[name=password]").fill(PASSWORDS[user])
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(re.compile(rf"{guarded.url}/(?!auth)"))
+        return page
+
+    return logged_in
+
+
+@pytest.fixture(autouse=True)
+def _clean(guarded: AirflowStack) -> None:
+    _run(guarded, "delete from connection")
+    _run(guarded, "delete from variable")
+
+
+def _run(guarded: AirflowStack, statement: str) -> list[Any]:
+    import sqlite3
+
+    with sqlite3.connect(guarded.home / "airflow.db", timeout=30) as database:
+        return database.execute(statement).fetchall()
+
+
+def connections(guarded: AirflowStack) -> list[Any]:
+    return _run(guarded, "select conn_id from connection")
+
+
+def begin(page: Page, guarded: AirflowStack, sandbox: SandboxHandle, conn_id: str = CONN_ID) -> None:
+    """Fill in the form and press Connect: the consent page is what comes next."""
+    page.goto(f"{guarded.url}/instagram/connect")
+    page.locator("[name=conn_id]").fill(conn_id)
+    page.locator("[name=app_id]").fill(sandbox.app_id)
+    page.locator("[name=app_secret]").fill(sandbox.app_secret)
+    page.get_by_text("Another host than Meta's").click()
+    page.locator("[name=host]").fill(sandbox.url)
+    page.get_by_role("button", name="Connect").click()
+    expect(page.get_by_role("heading", name="Allow this app")).to_be_visible()
+
+
+def keep(page: Page, name: str) -> None:
+    """Renew a picture of the documentation, when SCREENSHOTS=1 asks for it."""
+    if os.environ.get("SCREENSHOTS") == "1":
+        page.screenshot(path=ROOT / "docs" / "images" / name)
+
+
+def test_an_account_is_connected_from_airflows_menu(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle) -> None:
+    """The menu, the form, Meta's page, and back: a connection that posts, and a page that says so."""
+    page = visit("editor")
+    link = page.get_by_role("link", name="Instagram")
+    if not link.count():
+        page.get_by_role("button", name="Plugins").click()
+        link = page.get_by_role("menuitem", name="Instagram")
+    with page.context.expect_page() as opened:
+        link.first.click()
+    page = opened.value
+    expect(page.get_by_role("heading", name="No account yet")).not_to_be_visible()
+    expect(page.get_by_text("from_environment")).to_be_visible()
+    page.get_by_role("link", name="Connect an account").click()
+    expect(page.get_by_label("Redirect URI")).to_have_value(f"{guarded.url}/instagram/callback")
+    keep(page, "connect_form.png")
+
+    begin(page, guarded, sandbox)
+    keep(page, "connect_consent.png")
+    page.get_by_role("button", name="Allow").click()
+
+    expect(page.get_by_role("heading", name="@sandbox_studio is connected")).to_be_visible()
+    shown = page.locator("img.face")
+    assert shown.evaluate("image => image.complete && image.naturalWidth > 0"), "the account's picture is shown"
+    keep(page, "connect_done.png")
+    assert connections(guarded) == [(CONN_ID,)]
+
+    page.get_by_role("link", name="See all accounts").click()
+    card = page.locator(f"[data-connection={CONN_ID}]")
+    expect(card).to_contain_text("@sandbox_studio")
+    expect(card).to_contain_text("59 days")
+    expect(card).to_contain_text("of 100")
+    keep(page, "connect_accounts.png")
+    card.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_role("status")).to_contain_text("younger than 24 hours")
+
+    card.get_by_role("link", name="Reconnect").click()
+    expect(page.locator("[name=app_secret]")).to_have_value("")
+    assert sandbox.app_secret not in page.content()
+    page.get_by_role("button", name="Connect").click()
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_role("heading", name="@sandbox_studio is connected")).to_be_visible()
+
+
+def test_cancel_changes_nothing(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle) -> None:
+    page = visit("editor")
+    begin(page, guarded, sandbox)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("heading", name="Nothing was connected")).to_be_visible()
+    assert connections(guarded) == []
+
+
+def test_a_permission_that_is_switched_off_is_missed(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle) -> None:
+    page = visit("editor")
+    begin(page, guarded, sandbox)
+    page.locator("[name=grant_instagram_business_content_publish]").uncheck()
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_text("instagram_business_content_publish was not given")).to_be_visible()
+    assert connections(guarded) == []
+
+
+def test_a_personal_account_is_refused(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle) -> None:
+    sandbox.change_account(sandbox.user_id, account_type="PERSONAL")
+    try:
+        page = visit("editor")
+        begin(page, guarded, sandbox)
+        page.get_by_role("button", name="Allow").click()
+        expect(page.get_by_text("only professional ones can post")).to_be_visible()
+        expect(page.get_by_text("Switch to professional account")).to_be_visible()
+        assert connections(guarded) == []
+    finally:
+        sandbox.change_account(sandbox.user_id, account_type="BUSINESS")
+
+
+def test_a_forged_state_and_a_used_login_are_refused(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle) -> None:
+    page = visit("editor")
+    begin(page, guarded, sandbox)
+    page.goto(f"{guarded.url}/instagram/callback?code=AQstolen&state=forged")
+    expect(page.get_by_role("heading", name="This is not the login that you began")).to_be_visible()
+    assert connections(guarded) == []
+
+    begin(page, guarded, sandbox)
+    cookie = next(each for each in page.context.cookies() if each["name"] == "instagram_login")
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")
+    with page.expect_request(lambda request: "/instagram/callback" in request.url) as returned:
+        page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_role("heading", name="@sandbox_studio is connected")).to_be_visible()
+    page.goto(returned.value.url)
+    expect(page.get_by_role("heading", name="This login is not under way")).to_be_visible()
+    page.context.add_cookies([cookie])
+    page.goto(returned.value.url)
+    expect(page.get_by_text("This login was used already")).to_be_visible()
+
+
+def test_another_user_cannot_finish_somebodys_login(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle) -> None:
+    page, other = visit("editor"), visit("other")
+    begin(page, guarded, sandbox)
+    cookie = next(each for each in page.context.cookies() if each["name"] == "instagram_login")
+    with page.expect_request(lambda request: "/instagram/callback" in request.url) as returned:
+        page.route("**/instagram/callback*", lambda route: route.abort())
+        page.get_by_role("button", name="Allow").click()
+    other.context.add_cookies([cookie])
+    other.goto(returned.value.url)
+    expect(other.get_by_role("heading", name="This is not the login that you began")).to_be_visible()
+    assert connections(guarded) == []
+
+
+def test_a_form_of_another_site_is_refused(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle) -> None:
+    """The sandbox's origin plays the foreign site. The browser sends Airflow's cookie along all the same."""
+    page = visit("editor")
+    page.goto(f"{guarded.url}/instagram/connect")
+    stolen = page.locator("[name=form_token]").input_value()
+    page.set_content("<p>elsewhere</p>")
+    cookies = {each["name"]: each["value"] for each in page.context.cookies()}
+    form = {"form_token": stolen, "conn_id": CONN_ID, "app_id": "1", "app_secret": "x", "host": sandbox.url}
+    for path in ("connect", "refresh"):
+        for headers in ({"Origin": sandbox.url}, {"Sec-Fetch-Site": "cross-site"}, {}):
+            answer = httpx.post(
+                f"{guarded.url}/instagram/{path}", data=form, headers=headers, cookies=cookies, trust_env=False
+            )
+            assert answer.status_code == 403, (path, headers)
+            assert "Nothing was changed" in answer.text
+        ours = {"Origin": guarded.url, "Sec-Fetch-Site": "same-origin"}
+        for token in ("", "forged", sandbox.token):
+            answer = httpx.post(
+                f"{guarded.url}/instagram/{path}",
+                data={**form, "form_token": token},
+                headers=ours,
+                cookies=cookies,
+                trust_env=False,
+            )
+            assert answer.status_code == 403, (path, token)
+    assert connections(guarded) == []
+
+
+def test_a_viewer_sees_nothing_and_a_stranger_is_asked_to_log_in(visit: Any, guarded: AirflowStack) -> None:
+    page = visit("viewer")
+    for path in ("", "connect", "callback?code=a&state=b"):
+        answer = page.goto(f"{guarded.url}/instagram/{path}")
+        assert answer is not None
+        assert answer.status == 403
+        expect(page.get_by_role("heading", name="You may not do this")).to_be_visible()
+        stranger = httpx.get(f"{guarded.url}/instagram/{path}", trust_env=False)
+        assert stranger.status_code == 401
+        assert "Log in to Airflow first" in stranger.text
+        assert stranger.headers["X-Frame-Options"] == "DENY"
+        assert "frame-ancestors 'none'" in stranger.headers["Content-Security-Policy"]
+    for path in ("connect", "refresh"):
+        assert httpx.post(f"{guarded.url}/instagram/{path}", trust_env=False).status_code == 401
+
+
+def test_a_connection_of_the_environment_is_left_alone(visit: Any, guarded: AirflowStack) -> None:
+    page = visit("editor")
+    page.goto(f"{guarded.url}/instagram/connect?conn_id=from_environment")
+    expect(page.get_by_text("comes from EnvironmentVariablesBackend, where this cannot write")).to_be_visible()
+    assert connections(guarded) == []
+
+
+def test_no_secret_is_in_a_log_or_in_the_clear_in_the_database(
+    visit: Any, guarded: AirflowStack, sandbox: SandboxHandle
+) -> None:
+    page = visit("editor")
+    pages: list[str] = []
+    page.on("response", lambda answer: pages.append(answer.url))
+    begin(page, guarded, sandbox)
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_role("heading", name="@sandbox_studio is connected")).to_be_visible()
+    html = page.content()
+    page.goto(f"{guarded.url}/instagram/")
+    html += page.content()
+    page.goto(f"{guarded.url}/instagram/connect?conn_id={CONN_ID}")
+    html += page.content()
+    secrets = re.compile(rf"IGAA[0-9A-Za-z_-]{{8,}}|{re.escape(sandbox.app_secret)}")
+    assert not secrets.search(html)
+    assert not [url for url in pages if secrets.search(url)]
+    for file in Path(guarded.home).rglob("*"):
+        if file.is_file():
+            found = secrets.search(file.read_bytes().decode(errors="replace"))
+            assert not found, f"{file}: {found}"

@@ -1,0 +1,250 @@
+"""What a calendar's file may say, and what is told to the person who wrote it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.faults import Refusal
+from airflow_provider_instagram.calendar.model import Calendar, read_calendar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HEAD = "min_spacing: 0 s\ndefaults:\n  timezone: Europe/Berlin\n  video: a.mp4\nposts:\n"
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[..., Calendar]:
+    (tmp_path / "a.mp4").touch()
+
+    def from_text(text: str, ending: str = "yaml", **how: Any) -> Calendar:
+        file = tmp_path / f"posts.{ending}"
+        file.write_text(text, encoding="utf-8")
+        return read_calendar(str(file), **how)
+
+    return from_text
+
+
+def post(number: int, at: str, more: str = "") -> str:
+    return f"  - id: p{number}\n    publish_at: {at}\n{more}"
+
+
+def said(calendar: Calendar) -> list[tuple[int, str]]:
+    return [(fault.line, f"{fault.message} {fault.remedy}") for fault in calendar.faults]
+
+
+def test_a_yaml_calendar_becomes_posts(read: Callable[..., Calendar], tmp_path: Path) -> None:
+    """Defaults hold where a post says nothing, local times get their zone, and ``{{`` in a caption is only text."""
+    calendar = read(
+        "defaults: {account: berlin, timezone: Europe/Berlin, placement: feed, tags: [xmas]}\n"
+        "posts:\n"
+        "- id: 7\n"
+        "  publish_at: 2026-12-24 18:00\n"
+        "  video: a.mp4\n"
+        "  caption: |\n"
+        "    Hello {{ var.value.secret }}\n"
+        "    #xmas\n"
+        "  location_id: 0123\n"
+        "  is_ai_generated: yes\n"
+        "- {id: eve, publish_at: '2026-07-01T09:00:30+02:00', video: 'https://example.com/b.mp4', placement: reels,\n"
+        "   account: paris, approval: required, collaborators: [one, two]}\n"
+    )
+    assert calendar.faults == ()
+    summer, winter = calendar.posts
+    assert (winter.id, winter.key, winter.video) == ("7", "berlin/7", str(tmp_path / "a.mp4"))
+    assert winter.publish_at == datetime(2026, 12, 24, 17, tzinfo=timezone.utc)
+    assert winter.options == {
+        "caption": "Hello {{ var.value.secret }}\n#xmas\n",
+        "placement": "feed",
+        "location_id": "0123",
+        "is_ai_generated": True,
+    }
+    assert winter.tags == ("xmas",)
+    assert (summer.key, summer.approval, summer.options["collaborators"]) == ("paris/eve", "required", ["one", "two"])
+    assert summer.publish_at == datetime(2026, 7, 1, 7, 0, 30, tzinfo=timezone.utc)
+
+
+def test_json_and_csv_say_the_same_as_yaml(read: Callable[..., Calendar]) -> None:
+    as_json = read(
+        '{"posts": [{"id": "a", "publish_at": "2026-12-24 18:00 UTC", "video": "a.mp4", "caption": "A, \\"b\\"",\n'
+        '  "collaborators": ["one", "two"], "share_to_feed": true}]}',
+        "json",
+    )
+    as_csv = read(
+        "\ufeffid;publish_at;timezone;video;caption;collaborators;share_to_feed\n"
+        'a;2026-12-24 19:00;Europe/Berlin;a.mp4;"A, ""b""";one, two;true\n',
+        "csv",
+    )
+    assert as_json.faults == as_csv.faults == ()
+    (one,), (other,) = as_json.posts, as_csv.posts
+    assert one.version == other.version
+    assert one.options["caption"] == 'A, "b"'
+    assert one.account == "instagram_default"
+
+
+def test_every_fault_is_named_at_once_with_its_line_and_what_to_change(read: Callable[..., Calendar]) -> None:
+    calendar = read(
+        "defaults:\n"
+        "  timezone: Europe/Berlin\n"
+        "  captoin: oops\n"
+        "posts:\n"
+        "- id: a\n"
+        "  publish_at: 2026-12-24 18:00\n"
+        "  video: gone.mp4\n"
+        "- id: a\n"
+        "  publish_at: 2027-12-24 18:00\n"
+        "  video: a.mp4\n"
+        f"  caption: {'x' * 2201}\n"
+        "  placement: story\n"
+        "- publish_at: 2027-12-25\n"
+        "  video: /etc/hostname\n"
+        "- id: past\n"
+        "  publish_at: 2020-01-01 12:00\n"
+        "  video: a.mp4\n"
+        "  caption: one\n"
+        "  caption: two\n"
+        "  location_id: Berlin\n"
+        "  timezone: Berlin\n",
+        now=datetime(2026, 11, 1, tzinfo=timezone.utc),
+        check_files=True,
+    )
+    assert calendar.posts == ()
+    lines = [line for line, _ in said(calendar)]
+    assert lines == sorted(lines)
+    text = "\n".join(f"{line}: {what}" for line, what in said(calendar))
+    for line, wrong, remedy in (
+        (3, "'captoin' is nothing a post has", "Did you mean caption?"),
+        (7, "there is no file", "upper and lower case"),
+        (8, "the id is taken by the post in line 5", "Give it another"),
+        (11, "2201 characters", "Shorten"),
+        (12, "placement is 'story'", "reels or feed"),
+        (13, "this post has no id", "id: monday-teaser"),
+        (13, "no date and time", "Write it like 2026-12-24 18:00"),
+        (14, "not one that posts may take files from", "beside the calendar"),
+        (19, "caption stands here for the second time", "Keep this or line 18"),
+        (20, "location_id is 'Berlin'", "digits"),
+        (16, "there is no time zone 'Berlin'", "Europe/Berlin"),
+    ):
+        assert any(at == line and wrong in what and remedy in what for at, what in said(calendar)), (line, wrong, text)
+    assert len(calendar.faults) == 11, text
+
+
+def test_a_time_that_is_over_is_a_fault_only_when_asked(read: Callable[..., Calendar]) -> None:
+    text = HEAD + post(1, "2026-12-24 18:00")
+    assert read(text).faults == ()
+    (fault,) = read(text, now=datetime(2026, 12, 24, 19, tzinfo=timezone.utc)).faults
+    assert fault.line == 7
+    assert "is over (2 h ago)" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("at", "readings"),
+    [
+        ("2027-03-28 02:30", ("does not exist in Europe/Berlin", "2027-03-28 01:30", "2027-03-28 03:30")),
+        ("2026-10-25 02:30", ("happens twice in Europe/Berlin", "2026-10-25 02:30+02:00", "2026-10-25 02:30+01:00")),
+    ],
+)
+def test_a_time_that_the_clocks_skip_or_repeat_is_refused_with_both_readings(
+    read: Callable[..., Calendar], at: str, readings: tuple[str, ...]
+) -> None:
+    calendar = read(HEAD + post(1, at))
+    (fault,) = calendar.faults
+    assert fault.line == 7
+    assert all(reading in f"{fault.message} {fault.remedy}" for reading in readings)
+    for reading, utc_hour in zip(readings[1:], (0, 1), strict=True):
+        repaired = read(HEAD + post(1, reading))
+        assert repaired.faults == ()
+        assert repaired.posts[0].publish_at.astimezone(timezone.utc).strftime("%H:%M") == f"{utc_hour:02}:30"
+
+
+def test_the_eleventh_post_of_an_hour_is_left_out(read: Callable[..., Calendar]) -> None:
+    """Ten of the account stay; another account has room of its own."""
+    rows = "".join(post(number, f"2026-12-24 18:{number:02}") for number in range(11))
+    calendar = read(HEAD + rows + post(99, "2026-12-24 18:30", "    account: paris\n"))
+    (fault,) = calendar.faults
+    assert (fault.line, fault.post_id) == (26, "p10")
+    assert "post 11 of instagram_default within an hour" in fault.message
+    assert "Move it to 2026-12-24 19:00 or later" in fault.remedy
+    assert len(calendar.posts) == 11
+
+
+def test_the_26th_post_of_24_hours_is_left_out(read: Callable[..., Calendar]) -> None:
+    times = [f"2026-12-24 {hour:02}:{minute:02}" for hour in range(0, 24, 6) for minute in range(0, 54, 9)]
+    calendar = read(
+        HEAD + "".join(post(number, at) for number, at in enumerate([*times, "2026-12-24 23:00", "2026-12-24 23:30"]))
+    )
+    (fault,) = calendar.faults
+    assert fault.post_id == "p25"
+    assert "post 26 of instagram_default within 24 hours" in fault.message
+    assert "Move it to 2026-12-25 00:00 or later" in fault.remedy
+
+
+def test_posts_closer_than_min_spacing_are_named_with_their_neighbour(read: Callable[..., Calendar]) -> None:
+    text = HEAD.replace("0 s", "15 minutes") + post(1, "2026-12-24 18:10") + post(2, "2026-12-24 18:00")
+    calendar = read(text)
+    (fault,) = calendar.faults
+    assert (fault.line, fault.post_id) == (6, "p1")
+    assert "10 min after post 'p2' (line 8)" in fault.message
+    assert "Move it to 2026-12-24 18:15 or later" in fault.remedy
+    assert read(text, min_spacing=timedelta(0)).faults == ()
+
+
+def test_a_caption_from_a_file_is_taken_literally_and_only_from_the_calendars_own_folder(
+    read: Callable[..., Calendar], tmp_path: Path
+) -> None:
+    (tmp_path / "text.md").write_text("From a file {{ 1 }}\n")
+    assert (
+        read(HEAD + post(1, "2026-12-24 18:00", "    caption_file: text.md\n")).posts[0].caption
+        == "From a file {{ 1 }}"
+    )
+    (fault,) = read(HEAD + post(1, "2026-12-24 18:00", "    caption_file: ../../etc/passwd\n")).faults
+    assert fault.line == 8
+    assert "not one that posts may take files from" in fault.message
+    (tmp_path / "link.md").symlink_to("/etc/hostname")
+    (fault,) = read(HEAD + post(1, "2026-12-24 18:00", "    caption_file: link.md\n")).faults
+    assert "not one that posts may take files from" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("text", "ending", "told"),
+    [
+        ("posts:\n- id: a\n  caption: a: b\n", "yaml", "line 3 cannot be read"),
+        ("- id: a\n", "yaml", "must be an object with posts"),
+        ("defaults: {}\n", "yaml", "there is no list of posts"),
+        ("", "yaml", "the file is empty"),
+        ('{"posts": [\n{"id": ]}', "json", "line 2 cannot be read"),
+        ("name,when\n", "csv", "must name the columns"),
+        ('id,caption\na,"x\n', "csv", "is not CSV"),
+        ("posts: []", "txt", "'.txt' is no format of a calendar"),
+    ],
+)
+def test_a_file_of_which_nothing_can_be_read_says_where_and_why(
+    read: Callable[..., Calendar], text: str, ending: str, told: str
+) -> None:
+    with pytest.raises(Refusal, match=told):
+        read(text, ending)
+
+
+def test_a_missing_file_and_one_that_is_not_utf8_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="no such file"):
+        read_calendar(str(tmp_path / "none.yaml"))
+    (tmp_path / "latin.csv").write_bytes("id,caption\na,Grüße\n".encode("latin-1"))
+    with pytest.raises(Refusal, match=r"line 2 is not UTF-8.*CSV UTF-8"):
+        read_calendar(str(tmp_path / "latin.csv"))
+
+
+def test_only_what_changes_the_post_changes_its_version(read: Callable[..., Calendar]) -> None:
+    """Another line, tag or way to write the same time makes no new version; time, video and caption do."""
+    base = read(HEAD + post(1, "2026-12-24 18:00")).posts[0].version
+    assert read("\n" + HEAD + post(1, "2026-12-24 17:00 UTC", "    tags: x\n")).posts[0].version == base
+    for changed in (
+        post(1, "2026-12-24 18:01"),
+        post(1, "2026-12-24 18:00", "    caption: x\n"),
+        post(1, "2026-12-24 18:00", "    video: b.mp4\n"),
+        post(1, "2026-12-24 18:00", "    approval: required\n"),
+    ):
+        assert read(HEAD + changed).posts[0].version != base

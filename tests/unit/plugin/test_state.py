@@ -1,0 +1,63 @@
+"""What a login carries through the browser: readable to every API worker, to nobody else, and not for long."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from airflow_provider_instagram.plugin.state import PendingLogin, Seal
+
+LOGIN = PendingLogin("nonce", "ada", "brand", "99", "app-secret", "https://graph.instagram.com", None)
+
+
+class At:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_another_worker_opens_what_one_sealed() -> None:
+    sealed = Seal().cookie(LOGIN)
+    assert Seal().login(sealed) == LOGIN
+    assert "app-secret" not in sealed
+
+
+def test_a_login_lasts_ten_minutes() -> None:
+    clock = At()
+    cookie, state = Seal(clock).cookie(LOGIN), Seal(clock).state(LOGIN)
+    clock.now += 599
+    assert Seal(clock).login(cookie) == LOGIN
+    assert Seal(clock).belongs(state, LOGIN)
+    clock.now += 3
+    assert Seal(clock).login(cookie) is None
+    assert not Seal(clock).belongs(state, LOGIN)
+
+
+@pytest.mark.parametrize("forged", ["", "forged", "gAAAAABforged"])
+def test_what_is_forged_is_nothing(forged: str) -> None:
+    assert Seal().login(forged) is None
+    assert not Seal().belongs(forged, LOGIN)
+    assert not Seal().is_form_token(forged, "ada")
+
+
+def test_a_state_is_good_for_its_own_login_and_user_only() -> None:
+    state = Seal().state(LOGIN)
+    assert not Seal().belongs(state, replace(LOGIN, nonce="another"))
+    assert not Seal().belongs(state, replace(LOGIN, user="bob"))
+
+
+def test_no_kind_of_seal_is_taken_for_another() -> None:
+    assert Seal().login(Seal().state(LOGIN)) is None
+    assert not Seal().belongs(Seal().cookie(LOGIN), LOGIN)
+    assert not Seal().is_form_token(Seal().state(LOGIN), "ada")
+
+
+def test_a_form_is_good_for_its_own_user_only() -> None:
+    token = Seal().form_token("ada")
+    assert Seal().is_form_token(token, "ada")
+    assert not Seal().is_form_token(token, "bob")
