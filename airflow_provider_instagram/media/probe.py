@@ -222,6 +222,8 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
 
 
 def _status_of_regular_file(path: Path) -> os.stat_result:
+    if any("\udc80" <= letter <= "\udcff" for letter in str(path)):
+        raise ValidationError(f"The name of {path!r} is not UTF-8.", hint="Rename the file.")
     try:
         status = path.stat()
     except FileNotFoundError:

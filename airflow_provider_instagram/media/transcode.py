@@ -69,6 +69,8 @@ def transcode(
     todo = plan(before, spec, fit=fit, background=background, trim=trim)
     if todo.tier == "pass":
         return Report.of(todo, before, before, time.monotonic() - started_s)
+    if output.exists() and output.samefile(source):
+        raise ValidationError(f"The result would replace its own source {source}.", hint="Set output= to another file.")
     job = _Job(before, spec, ffmpeg, ffprobe, on_progress or (lambda _: None), cancel)
     with workspace(output, spec.max_size_bytes) as folder:
         made = folder / "video.mp4"

@@ -253,3 +253,24 @@ def test_sound_that_goes_on_after_the_picture_is_kept_with_the_last_picture(
     facts = complies(output)
     assert float(facts.video["duration"]) == pytest.approx(4.0, abs=0.05)
     assert float(facts.audio["duration"]) == pytest.approx(4.0, abs=0.05)
+
+
+def test_a_result_never_replaces_its_source_or_a_directory(clip: Make, tmp_path: Path) -> None:
+    """Whoever names the source as the output would lose the better picture of the two."""
+    (source := tmp_path / "only-one.mov").write_bytes(clip("landscape.mov").read_bytes())
+    (link := tmp_path / "link.mp4").symlink_to(source)
+    for output in (source, link):
+        with pytest.raises(ValidationError, match=r"would replace its own source.*another file"):
+            transcode(source, output, REELS)
+    with pytest.raises(ValidationError, match=r"is a directory.*Name a file"):
+        transcode(source, tmp_path, REELS)
+    assert source.read_bytes() == clip("landscape.mov").read_bytes()
+
+
+def test_a_name_that_is_no_text_is_refused_in_words(
+    clip: Make, run: Callable[..., tuple[Report, Path]], tmp_path: Path
+) -> None:
+    source = tmp_path / os.fsdecode(b"caf\xe9.mov")
+    source.write_bytes(clip("landscape.mov").read_bytes())
+    with pytest.raises(ValidationError, match=r"name of .* is not UTF-8.*Rename"):
+        run(source)
