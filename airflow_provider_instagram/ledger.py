@@ -79,6 +79,11 @@ class MadeContainer:
     caption: str | None = None
     upload_uri: str | None = None
 
+    @property
+    def expires(self) -> datetime:
+        """When it is of no use any more unless it is published."""
+        return datetime.fromisoformat(self.created_at) + CONTAINER_LIFE
+
 
 @dataclass(frozen=True)
 class Owner:

@@ -18,18 +18,21 @@ from airflow_provider_instagram.exceptions import (
     NotReadyError,
     OutcomeUnknownError,
     QuotaExhaustedError,
+    RateLimitError,
     TransientError,
 )
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.fresh import read_once_known
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.ledger import Claim, Intent, Ledger, Owner, Post, digest
+from airflow_provider_instagram.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import ContainerStatus, Media
+    from airflow_provider_instagram.limits import Quota
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +65,7 @@ class Publisher:
     :param owner: Who publishes.
     :param is_alive: Tells whether another owner may still be at work.
     :param sleep: Waits for a number of seconds.
+    :param quotas: How many posts the account allows itself in which period, the longest last.
     """
 
     client: GraphClient
@@ -70,6 +74,7 @@ class Publisher:
     owner: Owner
     is_alive: Callable[[Owner], bool]
     sleep: Callable[[float], None] = field(default=time.sleep)
+    quotas: tuple[Quota, ...] = ()
 
     def publish(self, post_key: str, container_id: str, not_before: datetime | None = None) -> tuple[Post, bool]:
         """Make the container a post, unless there is one for its key.
@@ -79,6 +84,7 @@ class Publisher:
         :param not_before: When to publish; everything else is done before.
         :return: The post, and whether nobody had recorded it before.
         :raises OutcomeUnknownError: When it may be live and nothing can tell.
+        :raises QuotaExhaustedError: When the account has no room for a post now; nothing was sent.
         :raises InstagramError: When it is not live, and why.
         """
         before, claim = self._claim(post_key)
@@ -96,6 +102,7 @@ class Publisher:
             return self._recorded(self._found(post_key, container_id, a_day_ago)), False
         if (failure := status.failure()) is not None:
             raise failure
+        self._take_place(post_key, claim)
         if not_before is not None:
             self.sleep(max(0.0, (not_before - self.ledger.clock()).total_seconds()))
         tries = Retrying(
@@ -105,7 +112,34 @@ class Publisher:
             sleep=self.sleep,
             reraise=True,
         )
-        return tries(self._send, post_key, container_id, claim)
+        try:
+            return tries(self._send, post_key, container_id, claim)
+        finally:
+            mine = self.ledger.intent(post_key, self.owner)
+            if mine is None or mine.claim != claim or mine.withdrawn:
+                Places(self.ledger, self.quotas).release(claim.nonce)
+
+    def _take_place(self, post_key: str, claim: Claim) -> None:
+        """Take a place under the account's own limits, and see that Instagram has one too."""
+        if not self.quotas:
+            return
+        places = Places(self.ledger, self.quotas)
+        places.take(post_key, claim.nonce)
+        try:
+            left = self.client.send(calls.publishing_limit(self.ig_user_id)).remaining
+        except RateLimitError:
+            places.release(claim.nonce)
+            raise
+        except InstagramError as error:  # Instagram keeps the limit itself when it is asked to publish
+            log.warning("The publishing limit could not be read: %s", error)
+            return
+        if left <= 0 or (left <= self.quotas[-1].posts and left <= places.ahead(claim.nonce)):
+            places.release(claim.nonce)
+            raise QuotaExhaustedError(
+                "The account has used up its posts of the last 24 hours, as Instagram counts them",
+                hint="Publish the same container again once there is room; it stays good for 24 hours from its making.",
+                retry_after=self._room_in(),
+            )
 
     def _claim(self, post_key: str) -> tuple[Claim | None, Claim]:
         """Wait until nobody else is at the post, and claim it.

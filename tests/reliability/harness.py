@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import httpx
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.definitions.retry_policy import RetryAction
 from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
@@ -169,7 +170,10 @@ class Job:
             return functools.partial(getattr(operator, deferred.method_name), context, event), None
 
     def _fired(self, trigger: Any) -> Any:
-        """Let a trigger find the end of its wait: half an hour passes, and its deadline with it."""
+        """Let a trigger find the end of its wait: its moment, or half an hour, passes, and its deadline with it."""
+        if isinstance(trigger, DateTimeTrigger):
+            self.wait(max(0.0, trigger.moment.timestamp() - self.sandbox.now()))
+            return None
         self.wait(1800)
         trigger.deadline = 0.0
 
@@ -361,7 +365,7 @@ def _happened(job: Job, plant: Plant) -> bool:
     if isinstance(plant, Revocation):
         return plant in job.moments.done and any("190" in e.outcome or "NotAuth" in e.outcome for e in journal())
     if isinstance(plant, FullQuota):
-        return any("2207042" in entry.outcome for entry in journal("publish"))
+        return bool(journal("limit"))
     if isinstance(plant, Fate):
         return bool(job.sandbox.containers) and _fate_of(job.sandbox) != "FINISHED"
     if isinstance(plant, Pause):

@@ -159,7 +159,7 @@ def airflow(sandbox: SandboxHandle, videos: Videos, tmp_path_factory: pytest.Tem
     places = {"AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"), "TMPDIR": str(home / "tmp")}
     settings = airflow_settings(home, videos.reel.parent) | places | LOUD | PROMPT
     with airflow_stack(settings) as running:
-        connect(running, sandbox)
+        connect(running, sandbox, calls_per_hour=20_000)  # many tests wait on the one account
         for dag_file in (home / "dags").glob("*.py"):
             running.wait_for_dag(dag_file.stem)
         yield running
