@@ -118,11 +118,10 @@ def test_an_account_is_connected_from_airflows_menu(visit: Any, guarded: Airflow
     """The menu, the form, Meta's page, and back: a connection that posts, and a page that says so."""
     page = visit("editor")
     link = page.get_by_role("link", name="Instagram")
-    if not link.count():
-        page.get_by_role("button", name="Plugins").click()
-        link = page.get_by_role("menuitem", name="Instagram")
+    expect(link).to_have_attribute("href", "/instagram/")
+    expect(link).to_have_attribute("target", "_blank")
     with page.context.expect_page() as opened:
-        link.first.click()
+        link.click()
     page = opened.value
     expect(page.get_by_role("heading", name="No account yet")).not_to_be_visible()
     expect(page.get_by_text("from_environment")).to_be_visible()
