@@ -1,4 +1,4 @@
-.PHONY: help install demo ui test reliability lint lock
+.PHONY: help install demo ui test reliability calendar lint lock
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -18,6 +18,9 @@ test:  ## Run the whole test suite
 
 reliability: install  ## Break the main job in hundreds of ways and count the posts
 	@.venv/bin/python -m tests.reliability
+
+calendar: install  ## 60 posts of a calendar in a running Airflow, while things are killed and edited (20 minutes)
+	@.venv/bin/python -m tests.calendar
 
 lint: install  ## Style, types, and who may import whom
 	.venv/bin/ruff format --check .

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
+from demo.fortnight import fortnight_from_now, open_accounts
 from demo.scene import CAPTION, FOLDER, VIDEOS, airflow_settings, source_video
 from demo.stack import AirflowStack, airflow_stack, wait_until
 
@@ -27,7 +28,8 @@ def main() -> int:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     video = source_video()
-    settings = airflow_settings(HOME, *{VIDEOS, video.parent})
+    calendar = fortnight_from_now(FOLDER / "calendar", video)
+    settings = airflow_settings(HOME, *{VIDEOS, video.parent}) | {"INSTAGRAM_CALENDAR": str(calendar)}
     print("Starting the sandbox and Airflow …", flush=True)
     try:
         with (
@@ -35,6 +37,7 @@ def main() -> int:
             airflow_stack(settings, _port(AIRFLOW_PORT)) as airflow,
         ):
             connect(airflow, sandbox)
+            open_accounts(airflow, sandbox, calendar, connect)
             run_id = f"demo-{int(time.time())}"
             airflow.wait_for_dag("publish_reel")
             airflow.trigger("publish_reel", run_id, {"video": str(video), "caption": CAPTION})
@@ -42,6 +45,7 @@ def main() -> int:
             print(
                 f"\nFirst run: {state}\n"
                 f"Airflow:   {airflow.url}/dags/publish_reel  (no login; press Trigger to publish another video)\n"
+                f"Calendar:  {airflow.url}/dags/content_calendar  (a fortnight of posts; edit {calendar})\n"
                 f"Sandbox:   {sandbox.url}/  (the posts, as Instagram would show them)\n"
                 f"Videos:    runs may read those in {settings['AIRFLOW__INSTAGRAM__MEDIA_ROOTS']}\n"
                 "Ctrl-C ends both.",

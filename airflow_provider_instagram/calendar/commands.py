@@ -45,7 +45,7 @@ def show_calendar(args: argparse.Namespace) -> None:
     """Draw a month of a calendar."""
     plan = _read(args.file)
     try:
-        viewers: tzinfo = zone(args.timezone) if args.timezone else pendulum.local_timezone()
+        viewers: tzinfo = zone(args.timezone) if args.timezone else (pendulum.now().timezone or timezone.utc)
     except Refusal as refusal:
         _refused("--timezone", refusal)
     first = _month(args.month) if args.month else show.month_to_show(plan.posts, datetime.now(timezone.utc), viewers)

@@ -35,7 +35,7 @@ def month(posts: Iterable[Post], first: date, zone: tzinfo, width: int) -> Itera
         at = post.publish_at.astimezone(zone)
         mark = "".join(sign for name, value, sign in MARKS if getattr(post, name) == value)
         marked = marked or (bool(mark) and (at.year, at.month) == (first.year, first.month))
-        days[at.date()].append(f"{at:%H:%M} {post.id}{mark}")
+        days[at.date()].append(f"{at:%H:%M} {mark}{post.id}")
     rule = "+" + "+".join(["-" * column] * 7) + "+"
     yield f"{first:%B %Y}, times in {getattr(zone, 'key', None) or datetime.now(zone).tzname()}"
     yield rule

@@ -17,7 +17,7 @@ from airflow_provider_instagram.calendar.model import Post
 from airflow_provider_instagram.calendar.schedule import PUNCTUAL, Takings
 from airflow_provider_instagram.calendar.times import spoken
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger import Ledger
+from airflow_provider_instagram.ledger import Ledger, ledger_alias, ledger_asset, posts_asset
 from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
 from airflow_provider_instagram.operators.publish import PublishOperator
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
 #: Two tasks that look for room for a late post see each other's choice after this.
 SETTLING_S = 1.0
+#: Rows that say that the account's ledger is held by its alias, and that a post was told of.
+HELD, TOLD = "calendar-held", "calendar-told"
+#: How long after the first post, and how far apart, an account's publishers end.
+FIRST_TIES, TIE_S = timedelta(minutes=1), 1.5
 #: A publisher has everything prepared after this, and then keeps its time to the second.
 HEAD_START = timedelta(seconds=10)
 #: How far ahead every run looks for the videos.
@@ -94,9 +98,20 @@ class DuePosts(AccountTask):
         super().__init__(**kwargs)
         self.settings = settings
 
+    @classmethod
+    def account_inlets(cls, conn_id: str) -> list[Any]:
+        """Name the ledger, and the posts: that asset is there, then, before several publishers want to make it."""
+        return [ledger_asset(conn_id), posts_asset(conn_id)]
+
+    @classmethod
+    def account_outlets(cls, conn_id: str) -> list[Any]:
+        """Name the alias that holds the ledger when the DAG is deleted."""
+        return [ledger_alias(conn_id)]
+
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Choose, and write down that this run has them."""
         ledger = Ledger.of(context, self.instagram_conn_id)
+        self._hold_ledger(context, ledger)
         takings, run, dry = Takings(ledger.store), _run(context), _is_dry_run(self.settings, context)
         calendar = self.settings.plan().calendar
         by_hand = [str(post_id) for post_id in context["params"].get("posts") or ()]
@@ -123,6 +138,13 @@ class DuePosts(AccountTask):
             self.log.info("%s: %s at %s", post.id, post.placement, post.publish_at.isoformat())
             posts.append(post.model_dump(mode="json"))
         return posts
+
+    def _hold_ledger(self, context: Context, ledger: Ledger) -> None:
+        """Tie the ledger to its alias, once and by one task: Airflow fails tasks that make the same tie at a time."""
+        if ledger.store.get(HELD) is None:
+            ledger.store.set(HELD, {"at": ledger.now()})
+            conn_id = self.instagram_conn_id
+            context["outlet_events"][ledger_alias(conn_id)].add(ledger_asset(conn_id))
 
 
 class PostStep(AccountTask):
@@ -233,7 +255,20 @@ class PublishPost(PostStep, PublishOperator):
         intent = ledger.intent(post.key)
         if ledger.post(post.key) is None and (intent is None or intent.withdrawn):
             self.publish_at = self._time_for(context, post, takings)
-        return super().execute(context, event)
+        result = super().execute(context, event)
+        self._one_after_the_other(context, ledger)
+        return result
+
+    def _one_after_the_other(self, context: Context, ledger: Ledger) -> None:
+        """Let the first publishers of an account end apart: Airflow fails tasks that make the same tie at a time.
+
+        Their posts are live by now; what follows is only the event that tells of them.
+        """
+        row = ledger.store.get(TOLD)
+        if row is None:
+            ledger.store.set(TOLD, {"at": ledger.now()})
+        if row is None or ledger.clock() - datetime.fromisoformat(row["at"]) < FIRST_TIES:
+            time.sleep(TIE_S * max(0, context["ti"].map_index or 0))
 
     def _time_for(self, context: Context, post: Post, takings: Takings) -> datetime:
         now = datetime.now(timezone.utc)

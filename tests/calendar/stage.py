@@ -48,29 +48,27 @@ class Stage:
     :param sandbox: The sandbox.
     :param folder: Where the calendar and its video are.
     :param users: The accounts' Instagram user ids, by connection.
+    :param tokens: Their access tokens, likewise.
     """
 
     airflow: AirflowStack
     sandbox: SandboxHandle
     folder: Path
     users: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def calendar(self) -> Path:
-        """The calendar's file."""
-        return self.folder / "posts.yaml"
-
-    def write(self, posts: Sequence[dict[str, Any]], **settings: Any) -> None:
-        """Write the calendar, whole or not at all."""
-        part = self.folder / "posts.part"
+    def write(self, posts: Sequence[dict[str, Any]], dag_id: str = DAG_ID, **settings: Any) -> None:
+        """Write the calendar of a DAG, whole or not at all."""
+        part = self.folder / f"{dag_id}.part"
         document = {"min_spacing": "0 s", "defaults": {"video": "reel.mp4"}, **settings, "posts": list(posts)}
         part.write_text(yaml.safe_dump(document, sort_keys=False))
-        part.replace(self.calendar)
+        part.replace(self._calendar(dag_id))
 
     def add_dag(self, lead_s: int, dag_id: str = DAG_ID, more: str = "") -> None:
         """Put a DAG of the calendar into Airflow's folder, and its pools into Airflow."""
-        self.command("pools", str(self.calendar))
-        text = DAG_FILE.format(dag_id=dag_id, calendar=str(self.calendar), lead_s=lead_s, more=more)
+        calendar = str(self._calendar(dag_id))
+        self.command("pools", calendar)
+        text = DAG_FILE.format(dag_id=dag_id, calendar=calendar, lead_s=lead_s, more=more)
         (self.airflow.home / "dags" / f"{dag_id}.py").write_text(text)
 
     def command(self, *words: str) -> str:
@@ -96,6 +94,9 @@ class Stage:
             (one["task_id"], one["rendered_map_index"] or one["dag_run_id"]): one["state"]
             for one in instances["task_instances"]
         }
+
+    def _calendar(self, dag_id: str) -> Path:
+        return self.folder / f"{dag_id}.yaml"
 
 
 def entry(post_id: str, at: datetime, account: str, **more: Any) -> dict[str, Any]:
@@ -140,14 +141,14 @@ def stage(folder: Path, accounts: Sequence[str], **settings: str) -> Iterator[St
         sandbox_process("--processing-time", "1", "--visible-after", "1") as sandbox,
         airflow_stack(airflow_settings(home, posts) | places | SETTINGS | settings) as airflow,
     ):
-        users = {}
+        users, tokens = {}, {}
         for number, conn_id in enumerate(accounts):
             users[conn_id] = f"1784149900000{number:04}"
-            token = sandbox.add_account(users[conn_id], conn_id)
-            account = SandboxHandle(sandbox.url, token, users[conn_id])
+            tokens[conn_id] = sandbox.add_account(users[conn_id], conn_id)
+            account = SandboxHandle(sandbox.url, tokens[conn_id], users[conn_id])
             connect(airflow, account, conn_id)
             account.close()
-        yield Stage(airflow, sandbox, posts, users)
+        yield Stage(airflow, sandbox, posts, users, tokens)
 
 
 def distribution(lateness_s: Sequence[float]) -> str:

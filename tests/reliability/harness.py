@@ -220,7 +220,7 @@ def _one_clock(job: Job) -> Iterator[None]:
             return datetime.fromtimestamp(job.sandbox.now(), tz or timezone.utc)
 
     def open_client(*args: Any, **options: Any) -> graph_client.GraphClient:
-        client = GraphClient(*args, sleep=job.wait, **options)
+        client = GraphClient(*args, **{**options, "sleep": job.wait})
         client._http.event_hooks = {"request": [job.moments.on_request], "response": [job.moments.on_response]}
         return client
 

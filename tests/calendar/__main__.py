@@ -1,0 +1,180 @@
+"""``make calendar``: 60 posts on six accounts while things are killed, edited and disconnected; about 20 minutes.
+
+The scheduler is killed twice, the triggerer twice; the calendar is edited ten times; an account's token dies, and is
+renewed after a while, as a person would do it: a new token into the connection, and a Clear of what failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_instagram.sandbox.handle import SandboxHandle
+from demo.ui import connect
+from tests.calendar.stage import DAG_ID, distribution, entry, stage, wait_until, whole_second
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.calendar.stage import Stage
+
+ACCOUNTS = tuple(f"account_{letter}" for letter in "abcdef")
+LEAD_S = 150
+DEAD = "account_f"
+LIMIT_S = 600.0
+
+
+@dataclass
+class Show:
+    """What is to be, as the edits change it.
+
+    :param play: Everything that plays.
+    :param due: When each post is due.
+    :param account: Whose it is.
+    :param caption: Its caption.
+    """
+
+    play: Stage
+    due: dict[str, datetime] = field(default_factory=dict)
+    account: dict[str, str] = field(default_factory=dict)
+    caption: dict[str, str] = field(default_factory=dict)
+
+    def add(self, post_id: str, at: datetime, account: str) -> None:
+        self.due[post_id], self.account[post_id], self.caption[post_id] = at, account, f"caption of {post_id}"
+
+    def write(self) -> None:
+        self.play.write(
+            [{**entry(i, at, self.account[i]), "caption": self.caption[i]} for i, at in sorted(self.due.items())]
+        )
+
+    def bring(self, post_id: str, at: datetime, account: str) -> None:
+        self.add(post_id, at, account)
+        self.write()
+
+    def move(self, post_id: str, later_s: int) -> None:
+        self.due[post_id] += timedelta(seconds=later_s)
+        self.write()
+
+    def edit(self, post_id: str) -> None:
+        self.caption[post_id] = f"new caption of {post_id}"
+        self.write()
+
+    def remove(self, post_id: str) -> None:
+        del self.due[post_id], self.caption[post_id]
+        self.write()
+
+    def restart(self, component: str) -> None:
+        self.play.airflow.stop(component, force=True)
+        self.play.airflow.start(component)
+
+    def token_dies(self) -> None:
+        user = self.play.users[DEAD]
+        self.play.sandbox.revoke(self.play.tokens[DEAD])
+        _say(f"the token of {DEAD} ({user}) has died")
+
+    def token_renewed(self) -> None:
+        user = self.play.users[DEAD]
+        account = SandboxHandle(self.play.sandbox.url, self.play.sandbox.add_token(user), user)
+        connect(self.play.airflow, account, DEAD)
+        account.close()
+        self.clear_failed()
+
+    def clear_failed(self) -> None:
+        runs = self.play.airflow.call("GET", f"/dags/{DAG_ID}/dagRuns", params={"limit": 100})["dag_runs"]
+        for run in runs:
+            body = {"dry_run": False, "dag_run_id": run["dag_run_id"], "only_failed": True, "reset_dag_runs": True}
+            self.play.airflow.call("POST", f"/dags/{DAG_ID}/clearTaskInstances", json=body)
+
+
+def main() -> int:
+    """Play it, and say what came of it.
+
+    :return: The exit code: 0 when every post that was wanted is there, once, and no other.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tests.calendar", description="A calendar in a running Airflow.")
+    parser.add_argument("--posts", type=int, default=60)
+    parser.add_argument("--spacing", type=int, default=15, help="seconds between two posts")
+    options = parser.parse_args()
+    length = timedelta(seconds=options.posts * options.spacing)
+    with tempfile.TemporaryDirectory() as folder, stage(Path(folder), ACCOUNTS) as play:
+        show = Show(play)
+        first = whole_second(timedelta(seconds=LEAD_S + 30))
+        for number in range(options.posts):
+            at = first + length * number / options.posts
+            show.add(f"post-{number:02}", at, ACCOUNTS[number % len(ACCOUNTS)])
+        show.write()
+        play.add_dag(LEAD_S)
+        for at, what, do in _programme(show, first, length, options.posts):
+            time.sleep(max(0.0, (at - datetime.now(timezone.utc)).total_seconds()))
+            _say(what)
+            do()
+        wait_until(lambda: _all_there(show), "every post is published", LIMIT_S, 2.0)
+        time.sleep(30)  # what should not come has time to come
+        return _verdict(show)
+
+
+def _programme(
+    show: Show, first: datetime, length: timedelta, posts: int
+) -> list[tuple[datetime, str, Callable[[], Any]]]:
+    """List what is done, and when: in parts of the time from the first post to the last."""
+
+    def post(part: float) -> str:
+        return f"post-{round(part * posts):02}"
+
+    def soon(part: float) -> str:
+        """Name a post that is due in half its lead time: its container exists."""
+        return post(part + LEAD_S / 2 / length.total_seconds())
+
+    added = show.account[post(0.9)], show.account[post(0.8)]
+    acts: list[tuple[float, str, Callable[[], Any]]] = [
+        (-0.05, "a post is moved, far ahead", lambda: show.move(post(0.7), 60)),
+        (0.02, "the scheduler is killed", lambda: show.restart("scheduler")),
+        (0.08, "a post is edited, its container made", lambda: show.edit(soon(0.08))),
+        (0.15, "a post is removed, far ahead", lambda: show.remove(post(0.9))),
+        (0.2, "the triggerer is killed", lambda: show.restart("triggerer")),
+        (0.26, "a post is added", lambda: show.bring("added", first + length * 0.85, added[0])),
+        (0.3, "the token dies", show.token_dies),
+        (0.34, "a post is removed, its container made", lambda: show.remove(soon(0.34))),
+        (0.38, "a post is edited, far ahead", lambda: show.edit(post(0.95))),
+        (0.42, "a post is moved, its container made", lambda: show.move(soon(0.42), 30)),
+        (0.46, "the token is renewed", show.token_renewed),
+        (0.52, "the scheduler is killed again", lambda: show.restart("scheduler")),
+        (0.56, "a post is removed, far ahead", lambda: show.remove(post(0.8))),
+        (0.58, "a post is added within its lead time", lambda: show.bring("late", first + length * 0.75, added[1])),
+        (0.62, "the triggerer is killed again", lambda: show.restart("triggerer")),
+        (0.68, "a post is edited, its container made", lambda: show.edit(soon(0.68))),
+        (0.9, "what failed is cleared", show.clear_failed),
+    ]
+    return [(first + length * part, what, do) for part, what, do in acts]
+
+
+def _all_there(show: Show) -> bool:
+    return set(show.caption.values()) <= set(show.play.requests())
+
+
+def _verdict(show: Show) -> int:
+    requests = show.play.requests()
+    wanted = {show.caption[post_id]: at for post_id, at in show.due.items()}
+    live = show.play.sandbox.truth.per_caption
+    late = {caption: requests[caption][0] - at.timestamp() for caption, at in wanted.items()}
+    wrong = {caption: count for caption, count in live.items() if count != 1 or caption not in wanted}
+    missing = set(wanted) - set(live)
+    _say(f"publish requests after their time: {distribution(list(late.values()))}")
+    _say(f"within 2 s: {sum(value <= 2 for value in late.values())} of {len(late)}; early: {min(late.values()) < 0}")
+    _say(f"later than 2 s: { {caption: round(value) for caption, value in late.items() if value > 2} }")
+    _say(f"not wanted or more than once: {wrong or 'none'}; missing: {missing or 'none'}")
+    return 1 if wrong or missing or min(late.values()) < 0 else 0
+
+
+def _say(text: str) -> None:
+    print(f"{datetime.now(timezone.utc):%H:%M:%S}  {text}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

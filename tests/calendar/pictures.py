@@ -1,0 +1,72 @@
+"""Make the pictures of docs/calendar.md: ``.venv/bin/python -m tests.calendar.pictures``."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import sync_playwright
+
+from demo.scene import ROOT
+from tests.calendar.stage import DAG_ID, entry, stage, wait_until, whole_second
+
+if TYPE_CHECKING:
+    from tests.calendar.stage import Stage
+
+IMAGES = ROOT / "docs" / "images"
+LEAD_S = 75
+CAPTION = "Tonight at eight: ask us anything.\n\n#behindthescenes"
+
+
+def main() -> int:
+    """Play a small calendar, and take pictures of its grid and of the question about one of its posts.
+
+    :return: The exit code.
+    """
+    with tempfile.TemporaryDirectory() as folder, stage(Path(folder), ("studio", "shop")) as play:
+        at = whole_second(timedelta(seconds=LEAD_S + 15))
+        play.write(
+            [
+                entry("hello-week", at, "studio"),
+                entry("call-sheet", at + timedelta(seconds=20), "studio"),
+                entry("monday-offer", at, "shop"),
+                entry("thursday-live", at + timedelta(hours=2), "shop", approval="required", caption=CAPTION),
+                {**entry("friday-cut", at + timedelta(hours=3), "studio"), "placment": "feed"},
+            ],
+        )
+        play.add_dag(2 * 3600, more="max_lateness=timedelta(minutes=10)")
+        question = wait_until(lambda: _question(play), "a person is asked", 120)
+        wait_until(lambda: len(play.requests()) == 3, "the other posts are published", 180)
+        _take(play, question)
+    return 0
+
+
+def _question(play: Stage) -> dict[str, Any] | None:
+    found = play.airflow.call("GET", f"/dags/{DAG_ID}/dagRuns/~/hitlDetails")["hitl_details"]
+    return found[0]["task_instance"] if found else None
+
+
+def _take(play: Stage, question: dict[str, Any]) -> None:
+    run = f"{play.airflow.url}/dags/{DAG_ID}/runs/{question['dag_run_id']}"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.goto(f"{run}/tasks/shop.publish/mapped")
+        page.get_by_text("monday-offer").first.wait_for()
+        page.get_by_text("calendar", exact=True).first.wait_for()
+        page.screenshot(path=IMAGES / "calendar_grid.png")
+        page.goto(f"{run}/tasks/{question['task_id']}/mapped/{question['map_index']}/required_actions")
+        page.get_by_role("button", name="Approve").wait_for()
+        page.get_by_text("Transcoded as").wait_for()
+        page.screenshot(path=IMAGES / "calendar_approval.png", full_page=True)
+        browser.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

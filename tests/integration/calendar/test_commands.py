@@ -1,0 +1,146 @@
+"""``airflow instagram calendar`` and ``pools``, as a content person types them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_instagram.calendar.model import read_calendar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CALENDAR = """\
+min_spacing: 15 min
+defaults: {timezone: Europe/Berlin, video: a.mp4, account: berlin}
+posts:
+  - id: monday
+    publish_at: 2030-03-30 18:00
+    caption: "Comma, semicolon; and a very long line that an iCalendar file has to fold somewhere: Grüße 🎉 aus Berlin"
+    tags: [spring, news]
+  - {id: sunday, publish_at: 2030-03-31 18:00, approval: required}
+  - {id: close, publish_at: 2030-03-31 18:05}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "posts.yaml"
+    path.write_text(CALENDAR)
+    (tmp_path / "a.mp4").touch()
+    return path
+
+
+@pytest.fixture
+def run(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command as ``airflow`` does: exit code, stdout, stderr."""
+    from airflow.cli.cli_config import GroupCommand
+    from airflow.cli.cli_parser import AirflowHelpFormatter, _add_command
+
+    from airflow_provider_instagram.cli import get_instagram_commands
+
+    def typed(*words: str) -> tuple[int, str, str]:
+        parser = argparse.ArgumentParser(formatter_class=AirflowHelpFormatter)
+        group = get_instagram_commands()[0]
+        assert isinstance(group, GroupCommand)
+        _add_command(parser.add_subparsers(), group)
+        arguments = parser.parse_args(["instagram", *words])
+        code = 0
+        try:
+            arguments.func(arguments)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return typed
+
+
+def test_check_names_every_fault_with_its_line_and_ends_with_1(
+    run: Callable[..., tuple[int, str, str]], file: Path
+) -> None:
+    code, out, _ = run("calendar", "check", str(file))
+    assert code == 1
+    assert out.splitlines()[0].startswith(f"{file}:9: post 'close': it is 5 min after post 'sunday' (line 8)")
+    assert out.splitlines()[-1] == "2 posts for berlin; 1 fault."
+    assert run("calendar", "check", str(file), "--min-spacing", "5 min")[0] == 0
+    (file.parent / "a.mp4").unlink()
+    code, out, _ = run("calendar", "check", str(file))
+    assert (code, out.count("there is no file")) == (1, 1)
+    assert run("calendar", "check", str(file.with_name("none.yaml")))[0] == 2
+
+
+def test_show_draws_the_month_in_the_viewers_zone(run: Callable[..., tuple[int, str, str]], file: Path) -> None:
+    """Across the clock change of that night, and with a mark where a person is asked."""
+    code, out, err = run("calendar", "show", str(file), "--timezone", "Asia/Tokyo")
+    assert code == 0
+    assert out.startswith("March 2030, times in Asia/Tokyo")
+    assert "02:00 monday" in out  # 18:00 in Berlin is 2 a.m. of the 31st in Tokyo
+    april = run("calendar", "show", str(file), "--timezone", "Asia/Tokyo", "--month", "2030-04")[1]
+    assert "01:00 ?sunday" in april
+    assert "a person has to approve it" in april
+    assert "1 fault: airflow instagram calendar check" in err
+
+
+def test_export_writes_icalendar_that_keeps_its_lines_short(
+    run: Callable[..., tuple[int, str, str]], file: Path
+) -> None:
+    target = file.with_name("posts.ics")
+    assert run("calendar", "export", str(file), "--ics", "--output", str(target))[0] == 0
+    raw = target.read_bytes()
+    lines = raw.split(b"\r\n")
+    assert max(map(len, lines)) <= 75
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    text = raw.decode().replace("\r\n ", "").split("\r\n")
+    assert [line for line in text if line.startswith("DTSTART")] == [
+        "DTSTART:20300330T170000Z",
+        "DTSTART:20300331T160000Z",
+    ]
+    (description,) = [line for line in text if line.startswith("DESCRIPTION:C")]
+    assert description.startswith("DESCRIPTION:Comma\\, semicolon\\; and a very")
+    assert description.endswith("Grüße 🎉 aus Berlin")
+    assert "CATEGORIES:spring,news" in text
+
+
+def test_import_makes_a_calendar_of_a_spreadsheets_export(
+    run: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    sheet, target = tmp_path / "plan.csv", tmp_path / "plan.yaml"
+    sheet.write_bytes(
+        "\ufeffTitle;Date;Time;Copy;File;Channel;Owner\r\n"
+        'Büro-Tour;24.12.2030;18:00;"Hallo; erste Zeile\nzweite #tag";tour.mp4;;Eva\r\n'
+        ";12/25/2030;9:30 pm;Frohes Fest!;fest.mp4;shop;Max\r\n".encode()
+    )
+    code, _, err = run(
+        "calendar", "import", str(sheet), "--output", str(target), "--timezone", "Europe/Berlin", "--account", "studio"
+    )
+    assert code == 0, err
+    assert "Left out: column 'Owner'" in err
+    tour, fest = read_calendar(str(target)).posts
+    assert (tour.id, tour.account, tour.caption) == ("buro-tour", "studio", "Hallo; erste Zeile\nzweite #tag")
+    assert (fest.id, fest.account) == ("2030-12-25-frohes-fest", "shop")
+    assert [f"{post.publish_at:%d %H:%M}" for post in (tour, fest)] == ["24 18:00", "25 21:30"]
+
+
+def test_import_asks_what_an_ambiguous_date_means(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    sheet = tmp_path / "plan.csv"
+    sheet.write_text("id,date,time,video\na,3/4/2030,18:00,a.mp4\n")
+    code, _, err = run("calendar", "import", str(sheet), "--timezone", "UTC")
+    assert code == 2
+    assert "line 2" in err
+    assert "--dates day-first" in err
+    assert "2030-04-03 18:00" in run("calendar", "import", str(sheet), "--timezone", "UTC", "--dates", "day-first")[1]
+
+
+def test_pools_makes_each_accounts_pool_once(run: Callable[..., tuple[int, str, str]], file: Path) -> None:
+    from airflow.models import Pool
+
+    file.write_text(CALENDAR.replace("15 min", "0 s").replace("2030-03-31 18:05", "2030-03-31 18:00"))
+    assert run("pools", str(file))[:2] == (0, "instagram_berlin: made, with 2 publishers.\n")
+    assert run("pools", str(file))[1] == "instagram_berlin: is there, with 2 publishers.\n"
+    pool = Pool.get_pool("instagram_berlin")
+    assert pool is not None
+    assert (pool.slots, pool.include_deferred) == (2, False)

@@ -1,0 +1,54 @@
+"""What docs/calendar.md and the README say about calendars is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.model import KEYS, read_calendar, understood
+from airflow_provider_instagram.calendar_command_line import calendar_commands
+
+ROOT = Path(__file__).parents[3]
+DOCS = (ROOT / "docs" / "calendar.md").read_text()
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "text", [*re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL), *re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)]
+)
+def test_the_example_calendars_have_no_fault(text: str) -> None:
+    calendar = understood(text, "/data/example.yaml")
+    assert calendar.faults == ()
+    assert len(calendar.posts) == 2
+
+
+def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() -> None:
+    calendar = read_calendar(str(ROOT / "dags" / "calendars" / "example.yaml"))
+    assert calendar.faults == ()
+    assert calendar.accounts == ["instagram_shop", "instagram_studio"]
+    assert (calendar.posts[-1].publish_at - calendar.posts[0].publish_at).days == 13
+    assert {post.approval for post in calendar.posts} == {"none", "required"}
+
+
+def test_the_one_line_makes_a_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
+    (source,) = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "calendar.md", "exec"), namespace)  # noqa: S102 -- our own example
+    assert namespace["dag"].dag_id == "content"
+    assert "dag = content_calendar_dag(" in README
+
+
+def test_every_name_and_command_is_told() -> None:
+    names = set(re.findall(r"`([a-z_]+)`", DOCS.partition("## Commands")[0]))
+    assert set(KEYS) <= names
+    for command in calendar_commands().subcommands:
+        assert f"airflow instagram calendar {command.name} " in DOCS
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", DOCS))
+def test_what_the_documentation_links_to_is_there(link: str) -> None:
+    assert (ROOT / "docs" / link).exists()

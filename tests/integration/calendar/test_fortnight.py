@@ -1,0 +1,246 @@
+"""A fortnight of a calendar on one simulated clock, which Airflow's side and Instagram's share."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+from airflow.timetables.base import DataInterval, TimeRestriction
+
+from airflow_provider_instagram.calendar.schedule import Takings, due, late_time, times_of_others, why_not
+from airflow_provider_instagram.calendar.settings import CalendarSettings
+from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
+from airflow_provider_instagram.container_options import ContainerOptions
+from airflow_provider_instagram.containers import ContainerMaker, Video
+from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.ledger import Ledger, Owner
+from airflow_provider_instagram.publishing import Publisher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_instagram.calendar.model import Post
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+BERLIN = ZoneInfo("Europe/Berlin")
+LEAD = timedelta(hours=1)
+LATENESS = timedelta(hours=2)
+SPACING = timedelta(minutes=15)
+WAKE_UP = timedelta(seconds=20)
+PARSED_EVERY = timedelta(minutes=5)
+PER_DAY = (("08:30", "berlin"), ("12:00", "paris"), ("17:00", "berlin"), ("18:30", "paris"))
+
+
+class Rows(dict[str, Any]):
+    """A ledger's rows, as Airflow's state store keeps them."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = value
+
+
+@dataclass
+class World:
+    """Airflow's part of it, played: it parses, makes runs, and starts their tasks when they are due."""
+
+    sandbox: SandboxHandle
+    settings: CalendarSettings
+    accounts: dict[str, GraphClient]
+    users: dict[str, str]
+    video: Path
+    rows: dict[str, Rows] = field(default_factory=dict)
+    agenda: list[tuple[float, int, str, Any]] = field(default_factory=list)
+    order: itertools.count[int] = field(default_factory=itertools.count)
+    marks: list[str] = field(default_factory=list)
+    last: DataInterval | None = None
+    down: tuple[float, float] = (0.0, 0.0)
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.sandbox.now(), timezone.utc)
+
+    def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            self.sandbox.advance(seconds)
+
+    def at(self, when: datetime, what: str, fact: Any = None) -> None:
+        heapq.heappush(self.agenda, (when.timestamp(), next(self.order), what, fact))
+
+    def ledger(self, account: str) -> Ledger:
+        return Ledger(self.rows.setdefault(account, Rows()), clock=self.now)
+
+    def live(self, until: datetime, edits: list[tuple[datetime, Any]]) -> None:
+        for when, edit in edits:
+            self.at(when, "edit", edit)
+        self.at(self.now(), "parse")
+        while self.agenda and self.agenda[0][0] <= until.timestamp():
+            due_s, _, what, fact = heapq.heappop(self.agenda)
+            begin, end = self.down
+            if what != "edit" and begin <= due_s < end:  # Airflow is down: it happens when it is back
+                self.at(datetime.fromtimestamp(end, timezone.utc), what, fact)
+                continue
+            self.sleep(due_s - self.sandbox.now())
+            getattr(self, what)(fact)
+
+    def edit(self, change: Any) -> None:
+        change()
+
+    def parse(self, _: Any) -> None:
+        plan = self.settings.plan(self.now())
+        timetable = ContentCalendarTimetable(
+            plan.moments(LEAD, LATENESS), int(LEAD.total_seconds()), "", clock=self.now
+        )
+        every = TimeRestriction(None, None, catchup=True)
+        while (
+            info := timetable.next_dagrun_info(last_automated_data_interval=self.last, restriction=every)
+        ) is not None and info.run_after <= self.now():
+            self.last = info.data_interval
+            self.run(info.run_after)
+        self.at(self.now() + PARSED_EVERY, "parse")
+
+    def run(self, slot: datetime) -> None:
+        run, calendar = f"content/{slot.isoformat()}", self.settings.plan(self.now()).calendar
+        for account in calendar.accounts:
+            takings = Takings(self.ledger(account).store)
+            for post in due(
+                calendar.posts, account, run, slot, lead_time=LEAD, max_lateness=LATENESS, taken=takings.of
+            ):
+                if self.ledger(account).post(post.key) is None:
+                    takings.take(post, run)
+                    self.create(post, run)
+
+    def create(self, post: Post, run: str) -> None:
+        maker = ContainerMaker(self.accounts[post.account], self.ledger(post.account), self.users[post.account])
+        options = ContainerOptions(caption=post.caption, placement=post.placement)
+        container = maker.container_for(post.key, Video(post.video, path=self.video), options)
+        self.at(max(self.now(), post.publish_at - WAKE_UP), "publish", (post, run, container))
+
+    def publish(self, fact: tuple[Post, str, str]) -> None:
+        post, run, container = fact
+        calendar, takings = self.settings.plan(self.now()).calendar, Takings(self.ledger(post.account).store)
+        if (reason := why_not(post, calendar, takings.of(post), run)) is not None:
+            self.marks.append(f"{post.id}: {reason[0]}")
+            return
+        at = post.publish_at
+        if self.now() - at > timedelta(seconds=60):
+            others = times_of_others(post, calendar, takings, self.now())
+            at = late_time(self.now() + WAKE_UP, others.values(), calendar.min_spacing)
+            if at - post.publish_at > LATENESS:
+                self.marks.append(f"{post.id}: too late")
+                return
+            takings.record_late_time(post, at)
+            self.marks.append(f"{post.id}: late")
+            if at - self.now() > WAKE_UP:
+                self.at(at - WAKE_UP, "send", (post, run, container, at))
+                return
+        self.send((post, run, container, at))
+
+    def send(self, fact: tuple[Post, str, str, datetime]) -> None:
+        post, run, container, at = fact
+        publisher = Publisher(
+            self.accounts[post.account],
+            self.ledger(post.account),
+            self.users[post.account],
+            Owner("content", run, "publish", 0),
+            lambda _: False,
+            sleep=self.sleep,
+        )
+        publisher.publish(post.key, container, at)
+
+
+def next_clock_change(after: datetime) -> datetime:
+    """Find the day on which Berlin's clocks are changed next."""
+    day = after.astimezone(BERLIN).replace(hour=12, minute=0, second=0, microsecond=0)
+    while day.utcoffset() == (day + timedelta(days=1)).utcoffset():
+        day += timedelta(days=1)
+    return day + timedelta(days=1)
+
+
+@pytest.mark.timeout(240)
+def test_sixty_posts_of_a_fortnight_go_out_once_and_on_the_second_across_a_clock_change(
+    instagram_sandbox: SandboxHandle, tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Meanwhile posts are moved, edited, removed and added, and Airflow is down for three hours."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    sandbox, file = instagram_sandbox, tmp_path / "posts.yaml"
+    real_now = datetime.fromtimestamp(sandbox.now(), timezone.utc)
+    change = next_clock_change(real_now + timedelta(days=9))
+    first = (change - timedelta(days=7)).replace(hour=0)
+    sandbox.advance(first - timedelta(hours=3) - real_now)
+    users = {"berlin": sandbox.user_id, "paris": "17841499000000009"}
+    sandbox.add_account(users["paris"], "paris")
+    accounts = {
+        account: GraphClient(sandbox.add_token(user), base_url=sandbox.url, sleep=lambda _: None)
+        for account, user in users.items()
+    }
+
+    plan: dict[str, tuple[datetime, str]] = {}
+    for number in range(60):
+        time, account = PER_DAY[number % 4]
+        day = (first + timedelta(days=number // 4)).date()
+        at = datetime.fromisoformat(f"{day} {time}").replace(tzinfo=BERLIN)
+        plan[f"p{number:02}"] = at, account
+    captions = {post_id: f"caption of {post_id}" for post_id in plan}
+
+    def write() -> None:
+        posts = [
+            {"id": i, "publish_at": f"{at:%Y-%m-%d %H:%M}", "account": account, "caption": captions[i]}
+            for i, (at, account) in plan.items()
+        ]
+        defaults = {"timezone": "Europe/Berlin", "video": str(portrait_video)}
+        file.write_text(yaml.safe_dump({"min_spacing": "15 min", "defaults": defaults, "posts": posts}))
+
+    def changed(**edits: Any) -> Any:
+        def apply() -> None:
+            for post_id, edit in edits.items():
+                if edit is None:
+                    del plan[post_id]
+                elif isinstance(edit, str):
+                    captions[post_id] = edit
+                else:
+                    plan[post_id] = edit
+                    captions.setdefault(post_id, f"caption of {post_id}")
+            write()
+
+        return apply
+
+    write()
+    settings = CalendarSettings.of("content", str(file), lead_time=LEAD, max_lateness=LATENESS)
+    world = World(sandbox, settings, accounts, users, portrait_video)
+    p10, p14, p20, p30 = (plan[f"p{n}"][0] for n in (10, 14, 20, 30))
+    down = plan["p40"][0] - timedelta(hours=2), plan["p40"][0] + timedelta(minutes=30)
+    world.down = down[0].timestamp(), down[1].timestamp()
+    crowd = down[0] + timedelta(minutes=90)
+    edits = [
+        (p10 - timedelta(minutes=30), changed(p10=(p10 + timedelta(hours=3), "berlin"))),  # its container exists
+        (p14 - timedelta(minutes=20), changed(p14="an edited caption")),  # its container exists, of the old caption
+        (p20 - timedelta(minutes=40), changed(p20=None)),
+        (p30 - timedelta(minutes=25), changed(new=(p30 + timedelta(minutes=20), "berlin"))),  # within its lead time
+        (down[0] - timedelta(hours=5), changed(crowd=(crowd, "berlin"))),  # due while Airflow is down, as p40 is
+    ]
+    world.live(first + timedelta(days=15, hours=6), edits)
+
+    expected = {captions[post_id]: at for post_id, (at, _) in plan.items()}
+    sent: dict[str, list[float]] = {}
+    caption_of = {container.container_id: container.caption for container in sandbox.containers}
+    for entry in sandbox.journal("publish"):
+        sent.setdefault(caption_of[str(entry.container_id)], []).append(entry.at)
+    late = {"caption of p40", "caption of crowd"}
+    assert {caption: len(times) for caption, times in sent.items()} == dict.fromkeys(expected, 1)
+    assert sandbox.truth.per_caption == dict.fromkeys(expected, 1)
+    off_s = {caption: times[0] - expected[caption].timestamp() for caption, times in sent.items()}
+    assert all(0 <= off_s[caption] < 2 for caption in off_s if caption not in late), off_s
+    assert all(60 < off_s[caption] <= LATENESS.total_seconds() for caption in late), off_s
+    first_late, second_late = sorted(sent[caption][0] for caption in late)
+    assert second_late - first_late >= SPACING.total_seconds() - 1  # the real clock goes on between two moves
+    assert {at.utcoffset() for at, _ in plan.values()} == {timedelta(hours=1), timedelta(hours=2)}
+    assert sorted(mark for mark in world.marks if not mark.endswith("late")) == [
+        f"p10: moved to {p10 + timedelta(hours=3):%Y-%m-%d %H:%M}",
+        "p14: edited",
+        "p20: removed",
+    ]

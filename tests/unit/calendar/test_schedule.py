@@ -1,0 +1,171 @@
+"""When a calendar's runs begin, which posts they take, and when late ones go out."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import pytest
+import yaml
+from airflow.timetables.base import DataInterval, TimeRestriction
+
+from airflow_provider_instagram.calendar.schedule import Taken, densest, due, late_time, publishers_needed
+from airflow_provider_instagram.calendar.settings import CalendarSettings
+from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow_provider_instagram.calendar.model import Post
+    from airflow_provider_instagram.calendar.snapshot import Plan
+
+NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
+LEAD, LATENESS = timedelta(hours=1), timedelta(hours=1)
+EVERY = TimeRestriction(None, None, catchup=True)
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan]:
+    """Write a calendar (minutes after noon by post id) and read it at a time."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    file = tmp_path / "posts.yaml"
+    settings = CalendarSettings.of("content", str(file), lead_time=LEAD, max_lateness=LATENESS)
+
+    def read(posts: dict[str, float] | None, at: datetime = NOON, **captions: str) -> Plan:
+        if posts is not None:
+            rows = [
+                {
+                    "id": post_id,
+                    "publish_at": f"{NOON + minutes(after):%Y-%m-%d %H:%M:%S} UTC",
+                    "video": "a.mp4",
+                    "caption": captions.get(post_id, post_id),
+                }
+                for post_id, after in posts.items()
+            ]
+            file.write_text(yaml.safe_dump({"min_spacing": "0 s", "posts": rows}))
+        return settings.plan(at)
+
+    return read
+
+
+def begin(plan: Plan) -> list[float]:
+    """Give the runs' beginnings, in minutes after noon."""
+    return [(moment - NOON.timestamp()) / 60 for moment in plan.moments(LEAD, LATENESS)]
+
+
+def chosen(plan: Plan, slot_min: float, taken: dict[str, Taken] | None = None, run: str = "mine") -> list[str]:
+    posts = due(
+        plan.calendar.posts, "instagram_default", run, NOON + minutes(slot_min),
+        lead_time=LEAD, max_lateness=LATENESS, taken=lambda post: (taken or {}).get(post.id),
+    )  # fmt: skip
+    return [post.id for post in posts]
+
+
+def taken(post: Post, run: str) -> Taken:
+    return Taken(post.key, run, post.version)
+
+
+def test_runs_begin_a_lead_time_ahead_and_posts_of_one_minute_share_one(plan: Callable[..., Plan]) -> None:
+    assert begin(plan({"a": 60.0, "b": 60.5, "c": 60.9, "d": 61.0, "e": 300.25})) == [0, 1, 240]
+
+
+def test_what_comes_after_its_lead_time_has_begun_gets_a_run_when_it_is_seen(plan: Callable[..., Plan]) -> None:
+    """Added, edited and moved posts alike; what was there before keeps its run."""
+    first = plan({"a": 50, "b": 90, "c": 55})
+    assert begin(first) == [-10, -5, 30]
+    later = NOON + minutes(20)
+    edited = plan({"a": 50, "b": 30, "c": 55, "new": 40}, later, c="edited")
+    assert begin(edited) == [-10, 20]
+    assert begin(plan(None, later + minutes(9))) == [-10, 20]
+    assert chosen(edited, 20, {"a": taken(edited.calendar.posts[2], "earlier")}) == ["b", "new", "c"]
+
+
+def test_what_comes_when_its_time_is_over_is_a_fault_and_gets_no_run(plan: Callable[..., Plan]) -> None:
+    plan({"a": 90})
+    late = plan({"a": 90, "late": -5})
+    assert begin(late) == [30]
+    (fault,) = late.calendar.faults
+    assert fault.post_id == "late"
+    assert "was over when it came into the calendar" in fault.message
+    assert chosen(late, 0) == []
+
+
+def test_an_edit_in_the_last_second_still_goes_out_late_but_one_after_the_post_does_not(
+    plan: Callable[..., Plan],
+) -> None:
+    plan({"a": 10, "b": 20})
+    assert begin(plan({"a": 10, "b": 20}, NOON + minutes(9.9), a="edited")) == [-40, 9.9]
+    assert begin(plan({"a": 10, "b": 20}, NOON + minutes(10.2), a="edited again")) == [-40, 10.2]
+    after = plan({"a": 10, "b": 20}, NOON + minutes(30), a="edited again", b="edited once it was out")
+    assert begin(after) == [10.2]
+    assert after.calendar.faults == ()
+
+
+def test_a_run_takes_its_own_posts_and_those_that_nobody_has_as_they_are_now(plan: Callable[..., Plan]) -> None:
+    posts = plan({"own": 60, "early": 30, "over": -10, "far": 200}).calendar.posts
+    by_id = {post.id: post for post in posts}
+    everything = plan(None)
+    assert chosen(everything, 0) == ["early", "own"]
+    assert chosen(everything, 0, {"early": taken(by_id["early"], "other")}) == ["own"]
+    assert chosen(everything, 0, {"early": Taken("k", "other", "an earlier version")}) == ["early", "own"]
+    assert chosen(everything, 0, {"early": taken(by_id["early"], "")}) == ["early", "own"]
+    assert chosen(everything, 0, {"over": Taken("k", "other", "an earlier version")}) == ["over", "early", "own"]
+    assert chosen(everything, 0, {"own": taken(by_id["own"], "mine")}) == ["early", "own"]
+
+
+def test_missed_moments_are_caught_up_with_one_by_one_and_a_new_dag_begins_with_what_is_to_come() -> None:
+    moments = [int((NOON + minutes(after)).timestamp()) for after in (-300, -90, -30, 45)]
+    timetable = ContentCalendarTimetable(moments, 3600, "4 posts", clock=lambda: NOON)
+    stored = json.loads(json.dumps(timetable.serialize()))
+    last, seen = DataInterval.exact(pendulum.instance(NOON - minutes(300))), []
+    while info := ContentCalendarTimetable.deserialize(stored).next_dagrun_info(
+        last_automated_data_interval=last, restriction=EVERY
+    ):
+        seen.append((info.run_after.timestamp() - NOON.timestamp()) / 60)
+        last = info.data_interval or last
+    assert seen == [-90, -30, 45]
+    first = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=EVERY)
+    assert first is not None
+    assert first.run_after == NOON - minutes(30)
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [([], 0), ([20], 0), ([10], 25), ([-10], 5), ([-10, 10], 25), ([-10, 10, 30], 45), ([14, 29, 60], 44)],
+)
+def test_a_late_post_goes_out_as_soon_as_there_is_room(others: list[float], expected: float) -> None:
+    found = late_time(NOON, [NOON + minutes(other) for other in others], minutes(15))
+    assert found == NOON + minutes(expected)
+
+
+def test_an_account_has_one_publisher_unless_posts_are_due_together(plan: Callable[..., Plan]) -> None:
+    apart = plan({"a": 60, "b": 61}).calendar
+    together = plan({"a": 60, "b": 60.1, "c": 60.2, "d": 61}).calendar
+    assert publishers_needed(apart.posts) == {"instagram_default": 1}
+    assert publishers_needed(together.posts) == {"instagram_default": 3}
+    assert densest([0, 59, 60, 61, 200], timedelta(seconds=60)) == 3
+
+
+def test_a_damaged_snapshot_is_as_good_as_none(plan: Callable[..., Plan], tmp_path: Path) -> None:
+    before = plan({"a": 60})
+    (snapshot,) = (tmp_path / "snapshots").iterdir()
+    for damage in ("", "{}", '{"text": 1, "seen": {}}', "[]"):
+        snapshot.write_text(damage)
+        assert plan(None) == before
+    assert any(isinstance(part, dict) for part in [json.loads(snapshot.read_text())])
+
+
+def test_an_unchanged_calendar_is_read_alike_from_its_snapshot(plan: Callable[..., Plan]) -> None:
+    said: dict[str, Any] = {"a": 60, "b": 60}
+    fresh = plan(said)
+    again = plan(None, NOON + minutes(5))
+    assert again.calendar.posts == fresh.calendar.posts
+    assert again.calendar.faults == fresh.calendar.faults
+    assert [post.version for post in again.calendar.posts] == [post.version for post in fresh.calendar.posts]
