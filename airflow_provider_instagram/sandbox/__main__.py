@@ -60,7 +60,7 @@ def _run(args: argparse.Namespace, temporary: Path) -> int:
 
     try:
         serve(settings, sock, ready)
-    except sqlite3.OperationalError as error:
+    except (sqlite3.DatabaseError, OSError) as error:
         what = f"The sandbox cannot use the folder {settings.folder}: {error}."
         print(f"{what} Is another sandbox running with it? Choose another --state.", file=sys.stderr)  # noqa: T201
         return 2
@@ -74,7 +74,7 @@ def _settings(args: argparse.Namespace, temporary: Path) -> Settings:
         keep=args.state is not None,
         user_id=account.user_id,
         username=account.username,
-        token=args.token or os.environ.get(TOKEN_VARIABLE) or DEFAULT_TOKEN,
+        token=args.token if args.token is not None else os.environ.get(TOKEN_VARIABLE) or DEFAULT_TOKEN,
         app_id=args.app_id,
         app_secret=args.app_secret or os.environ.get(SECRET_VARIABLE) or DEFAULT_APP_SECRET,
         switches=Switches(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from airflow_provider_instagram.sandbox import control, graph, login, pages, pipeline
@@ -16,7 +18,10 @@ from airflow_provider_instagram.sandbox.upload import upload
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from airflow_provider_instagram.sandbox.journal import Operation
     from airflow_provider_instagram.sandbox.pipeline import Handler
+
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
@@ -33,9 +38,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         yield
         await sandbox.close()
 
-    app = FastAPI(title="Instagram sandbox", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.state.sandbox = sandbox
     app.include_router(control.router(sandbox))
+    app.add_exception_handler(ValidationError, control.explain)
+    app.add_exception_handler(RequestValidationError, control.explain)
     _add_pages(app, sandbox)
     _add_operation(app, sandbox, "POST", "/ig-api-upload/{version}/{container_id}", "upload", upload)
     _add_operation(app, sandbox, "GET", "/oauth/authorize", "authorize", login.authorize)
@@ -45,15 +52,16 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     async def rest(request: Request, path: str) -> Response:
         return await graph.endpoint(sandbox, request, path)
 
-    app.add_api_route("/{path:path}", rest, methods=["GET", "POST", "PUT", "DELETE", "HEAD"], include_in_schema=False)
+    app.add_api_route("/{path:path}", rest, methods=[*METHODS])
     return app
 
 
-def _add_operation(app: FastAPI, sandbox: Sandbox, method: str, path: str, name: str, handler: Handler) -> None:
+def _add_operation(app: FastAPI, sandbox: Sandbox, method: str, path: str, name: Operation, handler: Handler) -> None:
     async def endpoint(request: Request) -> Response:
         return await pipeline.run(sandbox, request, name, handler)
 
-    app.add_api_route(path, endpoint, methods=[method], include_in_schema=False, response_model=None)
+    for spelling in (path, f"{path}/"):
+        app.add_api_route(spelling, endpoint, methods=[method], response_model=None)
 
 
 def _add_pages(app: FastAPI, sandbox: Sandbox) -> None:

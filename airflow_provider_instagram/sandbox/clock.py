@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+LATEST: Final = datetime(9000, 1, 1, tzinfo=timezone.utc).timestamp()
 
 
 class Clock:
@@ -31,6 +34,8 @@ class Clock:
         """
         if seconds < 0:
             raise ValueError("The sandbox's clock moves forward only.")
+        if self.now() + seconds > LATEST:
+            raise ValueError("The sandbox's clock ends with the year 8999.")
         self.offset_s += seconds
 
 

@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from fastapi import APIRouter, HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, field_validator
+from pydantic_core import from_json
+from starlette.responses import JSONResponse, Response
 
 from airflow_provider_instagram.sandbox.clock import iso_time, utc
-from airflow_provider_instagram.sandbox.faults import Fault  # noqa: TC001 -- FastAPI reads it
-from airflow_provider_instagram.sandbox.journal import Entry  # noqa: TC001 -- FastAPI reads it
-from airflow_provider_instagram.sandbox.state import Account, Container, Post, Processing, Switches, Token
+from airflow_provider_instagram.sandbox.faults import Fault
+from airflow_provider_instagram.sandbox.journal import Entry, Operation  # noqa: TC001 -- FastAPI reads them
+from airflow_provider_instagram.sandbox.state import (
+    Account,
+    Container,
+    Duration,
+    Post,
+    Processing,
+    Record,
+    Scope,
+    Subcode190,
+    Switches,
+    Token,
+    TokenText,
+    UserId,
+)
 from airflow_provider_instagram.sandbox.truth import ContainerTruth, PostTruth, Truth
 from airflow_provider_instagram.sandbox.world import newest_first
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from airflow_provider_instagram.sandbox.sandbox import Sandbox
 
+R = TypeVar("R", bound=Record)
+_OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue], config=ConfigDict(allow_inf_nan=False))
+MAX_CAPTION, MAX_PLANS = 10_000, 1_000
 
-LONGEST_ADVANCE_S = 10 * 366 * 86400.0
 
-
-class Advance(BaseModel):
+class Advance(Record):
     """How far the clock moves."""
 
-    model_config = ConfigDict(extra="forbid")
-    seconds: float = Field(ge=0, le=LONGEST_ADVANCE_S, allow_inf_nan=False)
+    seconds: Duration
 
 
 class Now(BaseModel):
@@ -36,58 +54,112 @@ class Now(BaseModel):
     time: str
 
 
-class Plan(BaseModel):
+class Plan(Record):
     """How the next containers are processed."""
 
-    model_config = ConfigDict(extra="forbid")
     processing: Processing
-    times: int = Field(default=1, ge=1)
+    times: int = Field(default=1, ge=1, le=MAX_PLANS)
+
+    @field_validator("processing")
+    @classmethod
+    def _says_something(cls, processing: Processing) -> Processing:
+        if not processing.model_fields_set:
+            raise ValueError('it says nothing; {"outcome": "inspected"} processes as usual')
+        return processing
 
 
 class NewAccount(Account):
     """An account to open; without a token, one is made."""
 
-    token: str | None = None
+    token: TokenText | None = None
 
 
-class NewToken(BaseModel):
+class NewToken(Record):
     """A token to issue. Its age makes it look issued earlier."""
 
-    model_config = ConfigDict(extra="forbid")
-    user_id: str
-    token: str | None = None
+    user_id: UserId
+    token: TokenText | None = None
     long_lived: bool = True
-    age_s: float = Field(default=0, ge=0)
-    scopes: list[str] | None = None
+    age_s: Duration = 0.0
+    scopes: list[Scope] | None = None
 
 
-class Revocation(BaseModel):
+class Revocation(Record):
     """Which token dies, and the subcode it answers from then on; 0 stands for none."""
 
-    model_config = ConfigDict(extra="forbid")
-    token: str
-    subcode: int = 460
+    token: TokenText
+    subcode: Subcode190 = 460
 
 
-class ForeignPost(BaseModel):
+class ForeignPost(Record):
     """A post that was made in the app, not through the API."""
 
-    model_config = ConfigDict(extra="forbid")
-    user_id: str
-    caption: str = ""
-    age_s: float = Field(default=0, ge=0)
+    user_id: UserId
+    caption: str = Field(default="", max_length=MAX_CAPTION)
+    age_s: Duration = 0.0
+
+
+def sent(model: type[R]) -> Callable[[Request], Awaitable[R]]:
+    """Return what reads the body of a call, whatever content type it claims: curl says form when it is not told."""
+
+    async def read(request: Request) -> R:
+        return model.model_validate(await _json(request))
+
+    return read
+
+
+async def _changes(request: Request) -> dict[str, JsonValue]:
+    return _OBJECT.validate_python(await _json(request))
+
+
+async def _json(request: Request) -> Any:
+    try:
+        return from_json(await request.body(), allow_inf_nan=False)
+    except ValueError as error:
+        raise HTTPException(422, f"The body must be JSON: {error}.") from None
+
+
+async def _known_query(request: Request) -> None:
+    """Refuse a misspelt key, which would answer more than was asked for."""
+    known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        raise HTTPException(
+            422, f"There is no {unknown[0]} to ask for here; there is {', '.join(sorted(known)) or 'none'}."
+        )
+
+
+async def explain(_: Request, error: Exception) -> Response:
+    """Say what was wrong with a call of the control routes, and never repeat what it held."""
+    problems = error.errors() if isinstance(error, ValidationError | RequestValidationError) else ()
+    said = [f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}" for problem in problems]
+    return JSONResponse({"detail": said}, 422)
 
 
 def router(sandbox: Sandbox) -> APIRouter:
     """Return the control routes of a sandbox."""
-    routes = APIRouter(prefix="/_sandbox")
+    routes = APIRouter(prefix="/_sandbox", dependencies=[Depends(_known_query)])
     _add_clock(routes, sandbox)
     _add_accounts(routes, sandbox)
     _add_tokens(routes, sandbox)
     _add_switches(routes, sandbox)
     _add_plans(routes, sandbox)
     _add_truth(routes, sandbox)
+    _add_signpost(routes)
     return routes
+
+
+def _add_signpost(routes: APIRouter) -> None:
+    """Say what there is to who asks for what there is not: it is no call of Meta's API."""
+    doors = sorted(f"{method} {route.path}" for route in routes.routes for method in route.methods)  # type: ignore[attr-defined]
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+
+    async def nothing_here(request: Request) -> Response:
+        what = f"The sandbox has no {request.method} {request.url.path}. It has: {', '.join(doors)}."
+        return JSONResponse({"detail": what}, 404)
+
+    for path in ("", "/{path:path}"):
+        routes.add_api_route(path, nothing_here, methods=methods, dependencies=[])
 
 
 def _add_clock(routes: APIRouter, sandbox: Sandbox) -> None:
@@ -100,10 +172,13 @@ def _add_clock(routes: APIRouter, sandbox: Sandbox) -> None:
         return Now(now=sandbox.now, time=iso_time(sandbox.now))
 
     @routes.post("/clock")
-    async def advance(how_far: Advance) -> Now:
+    async def advance(how_far: Annotated[Advance, Depends(sent(Advance))]) -> Now:
         """Move the clock on, once the work on media that has begun is done, so that a test sees one order of things."""
         await sandbox.processor.settle()
-        sandbox.advance(how_far.seconds)
+        try:
+            sandbox.advance(how_far.seconds)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
         return Now(now=sandbox.now, time=iso_time(sandbox.now))
 
     @routes.post("/settle")
@@ -124,30 +199,45 @@ def _add_accounts(routes: APIRouter, sandbox: Sandbox) -> None:
         return list(sandbox.world.accounts.values())
 
     @routes.post("/accounts")
-    async def add_account(new: NewAccount) -> Token:
+    async def add_account(new: Annotated[NewAccount, Depends(sent(NewAccount))]) -> Token:
         _check_unused(sandbox, new)
         token = sandbox.world.add_account(Account(**new.model_dump(exclude={"token"})), new.token)
         sandbox.store.commit()
         return token
 
     @routes.patch("/accounts/{user_id}")
-    async def change_account(user_id: str, changes: dict[str, Any]) -> Account:
-        account = sandbox.world.accounts.get(user_id)
-        if account is None:
-            raise HTTPException(404, "There is no such account.")
-        try:
-            changed = Account.model_validate(account.model_dump() | changes | {"user_id": user_id})
-        except ValidationError as error:
-            raise HTTPException(422, error.errors(include_url=False, include_context=False)) from None
+    async def change_account(user_id: str, changes: Annotated[dict[str, JsonValue], Depends(_changes)]) -> Account:
+        account = _account(sandbox, user_id)
+        changed = _changed(account, changes)
+        if changed.user_id != user_id:
+            raise HTTPException(422, "The user id of an account does not change.")
+        if changed.username != account.username:
+            _check_username(sandbox, changed.username)
         sandbox.world.change_account(changed)
         sandbox.store.commit()
         return changed
 
 
+def _changed(record: R, changes: dict[str, Any]) -> R:
+    return type(record).model_validate(record.model_dump() | changes)
+
+
+def _account(sandbox: Sandbox, user_id: str) -> Account:
+    account = sandbox.world.accounts.get(user_id)
+    if account is None:
+        raise HTTPException(404, f"There is no account {user_id}.")
+    return account
+
+
+def _check_username(sandbox: Sandbox, username: str) -> None:
+    if username in {account.username for account in sandbox.world.accounts.values()}:
+        raise HTTPException(409, "There is an account of that username already.")
+
+
 def _check_unused(sandbox: Sandbox, new: NewAccount) -> None:
-    accounts = sandbox.world.accounts.values()
-    if new.user_id in sandbox.world.accounts or new.username in {account.username for account in accounts}:
-        raise HTTPException(409, "There is an account of that user id or username already.")
+    if new.user_id in sandbox.world.accounts:
+        raise HTTPException(409, "There is an account of that user id already.")
+    _check_username(sandbox, new.username)
     _check_new_token(sandbox, new.token)
 
 
@@ -158,9 +248,8 @@ def _check_new_token(sandbox: Sandbox, token: str | None) -> None:
 
 def _add_tokens(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.post("/tokens")
-    async def add_token(new: NewToken) -> Token:
-        if new.user_id not in sandbox.world.accounts:
-            raise HTTPException(404, "There is no such account.")
+    async def add_token(new: Annotated[NewToken, Depends(sent(NewToken))]) -> Token:
+        _account(sandbox, new.user_id)
         _check_new_token(sandbox, new.token)
         token = sandbox.world.add_token(new.user_id, token=new.token, long_lived=new.long_lived, scopes=new.scopes)
         token.issued_at -= new.age_s
@@ -170,7 +259,7 @@ def _add_tokens(routes: APIRouter, sandbox: Sandbox) -> None:
         return token
 
     @routes.post("/tokens/revoke")
-    async def revoke(which: Revocation) -> Token:
+    async def revoke(which: Annotated[Revocation, Depends(sent(Revocation))]) -> Token:
         token = sandbox.world.tokens.get(which.token)
         if token is None:
             raise HTTPException(404, "There is no such token.")
@@ -186,17 +275,14 @@ def _add_switches(routes: APIRouter, sandbox: Sandbox) -> None:
         return sandbox.world.switches
 
     @routes.patch("/switches")
-    async def set_switches(changes: dict[str, Any]) -> Switches:
-        try:
-            sandbox.set_switches(changes)
-        except ValidationError as error:
-            raise HTTPException(422, error.errors(include_url=False, include_context=False)) from None
+    async def set_switches(changes: Annotated[dict[str, JsonValue], Depends(_changes)]) -> Switches:
+        sandbox.set_switches(_changed(sandbox.world.switches, changes))
         return sandbox.world.switches
 
 
 def _add_plans(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.post("/processing")
-    async def plan(new: Plan) -> dict[str, int]:
+    async def plan(new: Annotated[Plan, Depends(sent(Plan))]) -> dict[str, int]:
         """Say how the next containers are processed, in place of the switch."""
         sandbox.world.plan([new.processing] * new.times)
         sandbox.store.commit()
@@ -207,7 +293,9 @@ def _add_plans(routes: APIRouter, sandbox: Sandbox) -> None:
         return sandbox.faults
 
     @routes.post("/faults")
-    async def add_fault(fault: Fault) -> Fault:
+    async def add_fault(fault: Annotated[Fault, Depends(sent(Fault))]) -> Fault:
+        if fault.account is not None:
+            _account(sandbox, fault.account)
         sandbox.faults.append(fault)
         sandbox.keep_faults()
         return fault
@@ -222,7 +310,10 @@ def _add_plans(routes: APIRouter, sandbox: Sandbox) -> None:
 def _add_truth(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.get("/journal")
     async def journal(
-        operation: str | None = None, account: str | None = None, container_id: str | None = None, after: int = 0
+        operation: Operation | None = None,
+        account: str | None = None,
+        container_id: str | None = None,
+        after: int = 0,
     ) -> list[Entry]:
         return sandbox.journal.find(operation, account, container_id, after)
 
@@ -236,16 +327,15 @@ def _add_truth(routes: APIRouter, sandbox: Sandbox) -> None:
         ]
 
     @routes.post("/posts")
-    async def add_post(new: ForeignPost, request: Request) -> PostTruth:
-        if new.user_id not in sandbox.world.accounts:
-            raise HTTPException(404, "There is no such account.")
+    async def add_post(new: Annotated[ForeignPost, Depends(sent(ForeignPost))], request: Request) -> PostTruth:
+        _account(sandbox, new.user_id)
         post = sandbox.world.add_foreign_post(new.user_id, new.caption, sandbox.now - new.age_s)
         sandbox.store.commit()
         return _truth_of(sandbox, post, request)
 
     @routes.get("/containers")
     async def containers(user_id: str | None = None) -> list[ContainerTruth]:
-        found = sandbox.world.containers.values()
+        found = sorted(sandbox.world.containers.values(), key=lambda container: container.created_at)
         return [_container_truth(sandbox, c) for c in found if user_id is None or c.user_id == user_id]
 
     @routes.get("/truth")
@@ -271,12 +361,13 @@ def _truth_of(sandbox: Sandbox, post: Post, request: Request) -> PostTruth:
 
 
 def _container_truth(sandbox: Sandbox, container: Container) -> ContainerTruth:
+    failure = sandbox.world.failure(container)
     return ContainerTruth(
         container_id=container.id,
         user_id=container.user_id,
         status_code=sandbox.world.status_code(container),
-        subcode=sandbox.world.failure(container),
-        reason=container.facts.reason if container.facts else "",
+        subcode=failure.subcode if failure else None,
+        reason=failure.reason if failure else "",
         caption=container.caption,
         created_at=utc(container.created_at),
         bytes_received=sandbox.processor.held_bytes(container.id),

@@ -82,9 +82,12 @@ TEXTS: Final[dict[tuple[int, int | None], Text]] = {
     (190, None): Text("Invalid OAuth access token - Cannot parse access token"),
     (190, 0): Text(_EXPIRED),
     (190, 458): Text("Error validating access token: The user has not authorized application."),
+    (190, 459): Text("Error validating access token: The user is checkpointed and must log in at instagram.com."),
     (190, 460): Text("Error validating access token: The session has been invalidated: the password was changed."),
     (190, 463): Text(_EXPIRED),
+    (190, 464): Text("Error validating access token: The user is not confirmed and must log in at instagram.com."),
     (190, 467): Text("Error validating access token: The session is invalid because the user logged out."),
+    (190, 492): Text("Error validating access token: The session is invalid: the user has no role for the resource."),
     (200, None): Text("(#200) Requires instagram_business_content_publish permission"),
     (341, None): Text("(#341) Application limit reached", is_transient=True),
     (352, 2207026): Text(

@@ -12,12 +12,12 @@ from urllib.robotparser import RobotFileParser
 
 import httpx
 
+from airflow_provider_instagram.sandbox.state import NOT_FETCHED, TOO_SLOW
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 USER_AGENT: Final = "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)"
-NOT_FETCHED: Final = 2207052
-TOO_SLOW: Final = 2207003
 
 
 class FetchError(Exception):
@@ -48,7 +48,7 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
         async with httpx.AsyncClient(headers={"User-Agent": USER_AGENT}, timeout=limit_s, trust_env=False) as client:
             await _ask_robots(client, url)
             async with client.stream("GET", url, headers={"Range": "bytes=0-"}) as answer:
-                _check_answer(answer, kind, require_range)
+                _check_answer(answer, kind, max_bytes, require_range)
                 await _save(answer, target, max_bytes)
     except FetchError:
         raise
@@ -69,7 +69,7 @@ async def _ask_robots(client: httpx.AsyncClient, url: str) -> None:
         raise FetchError(NOT_FETCHED, "the server's robots.txt forbids facebookexternalhit to fetch it")
 
 
-def _check_answer(answer: httpx.Response, kind: str, require_range: bool) -> None:
+def _check_answer(answer: httpx.Response, kind: str, max_bytes: int, require_range: bool) -> None:
     if answer.is_redirect:
         raise FetchError(NOT_FETCHED, f"the link answers {answer.status_code}: redirects are not followed")
     if not answer.is_success:
@@ -79,6 +79,8 @@ def _check_answer(answer: httpx.Response, kind: str, require_range: bool) -> Non
         raise FetchError(NOT_FETCHED, f"the content type is {content_type or 'missing'}, not {kind}/…")
     if require_range and answer.status_code != httpx.codes.PARTIAL_CONTENT:
         raise FetchError(NOT_FETCHED, "the server does not support Range requests")
+    if int(answer.headers.get("content-length", 0)) > max_bytes:
+        raise FetchError(NOT_FETCHED, f"the file has more than {max_bytes} bytes")
 
 
 async def _save(answer: httpx.Response, target: Path, max_bytes: int) -> None:

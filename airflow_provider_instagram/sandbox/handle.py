@@ -76,9 +76,7 @@ class SandboxHandle:
     def journal(self, operation: str | None = None, **only: str | int) -> list[Entry]:
         """Return the calls that reached the sandbox, in order.
 
-        :param operation: ``create``, ``upload``, ``status``, ``publish``, ``media``, ``media_list``, ``limit``,
-            ``account``, ``many``, ``refresh``, ``exchange_code``, ``exchange_token``, ``authorize``, ``decide``,
-            ``unknown``; None for all.
+        :param operation: One of :data:`~airflow_provider_instagram.sandbox.journal.Operation`; None for all.
         :param only: ``account``, ``container_id``, or ``after`` (a number of the journal).
         """
         chosen: dict[str, str | int] = {"operation": operation} if operation else {}
@@ -122,9 +120,11 @@ class SandboxHandle:
 
         :param times: How many containers.
         :param processing: ``after_s``, ``after_polls``, ``never``, ``outcome`` (``inspected``, ``finished``, ``error``,
-            ``phase_error``, ``download_failed``), ``subcode``.
+            ``phase_error``, ``download_failed``), ``subcode``; with a ``phase_error`` also its ``phase``
+            (``processing``, ``uploading``). Without any of it: as usual.
         """
-        self._control("POST", "processing", json={"processing": processing, "times": times})
+        how = processing or {"outcome": "inspected"}
+        self._control("POST", "processing", json={"processing": how, "times": times})
 
     def switch(self, **switches: Any) -> None:
         """Set how the sandbox answers where Meta leaves a choice; see the table of switches in the documentation."""

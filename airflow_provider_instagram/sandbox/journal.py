@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
 from airflow_provider_instagram.sandbox.state import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+Operation = Literal[
+    "create",
+    "upload",
+    "status",
+    "publish",
+    "media",
+    "media_list",
+    "limit",
+    "account",
+    "many",
+    "refresh",
+    "exchange_code",
+    "exchange_token",
+    "authorize",
+    "decide",
+    "unknown",
+]
+"""What a call asks for: the one list of it, for the journal, for faults, and for who asks the journal."""
 
 SECRET: Final = frozenset(
     {"access_token", "client_secret", "code", "appsecret_proof", "authorization", "fb_exchange_token", "state"}
@@ -28,7 +47,7 @@ class Entry(Record):
     time: str
     at: float
     real_time: float
-    operation: str
+    operation: Operation
     method: str
     path: str
     account: str | None = None
@@ -60,7 +79,7 @@ class Journal:
 
     def find(
         self,
-        operation: str | None = None,
+        operation: Operation | None = None,
         account: str | None = None,
         container_id: str | None = None,
         after: int = 0,
@@ -87,9 +106,27 @@ class Journal:
         self._next = 1
 
 
-def redact(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the secrets out of parameters: tokens, codes, and what signs a link."""
-    return {name: "***" if name.lower() in SECRET else _without_query(value) for name, value in params.items()}
+def redact(params: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
+    """Take the secrets out of parameters: tokens, codes, and what signs a link.
+
+    :param params: Parameters by name.
+    :param secrets: Texts that are secret wherever they stand, in a caption also.
+    """
+    known = tuple(secrets)
+    return {name: "***" if name.lower() in SECRET else without(_without_query(v), known) for name, v in params.items()}
+
+
+def without(value: Any, secrets: Iterable[str]) -> Any:
+    """Take secret texts out of a value, also out of lists and objects."""
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "***")
+        return value
+    if isinstance(value, list):
+        return [without(one, secrets) for one in value]
+    if isinstance(value, dict):
+        return {name: without(one, secrets) for name, one in value.items()}
+    return value
 
 
 def _without_query(value: Any) -> Any:

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from airflow_provider_instagram.sandbox.addresses import web_address
 from airflow_provider_instagram.sandbox.errors import GraphError, LoginError
 from airflow_provider_instagram.sandbox.pages import page
 from airflow_provider_instagram.sandbox.pipeline import Call, graph_json
-from airflow_provider_instagram.sandbox.state import LoginCode
+from airflow_provider_instagram.sandbox.state import LoginCode, Scope
 from airflow_provider_instagram.sandbox.world import DAY_S, HOUR_S
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.sandbox.sandbox import Sandbox
 
-SCOPES = {
+SCOPES: Final[dict[Scope, str]] = {
     "instagram_business_basic": "See the profile and the posts",
     "instagram_business_content_publish": "Create posts and publish them",
     "instagram_business_manage_comments": "Read and answer comments",
@@ -35,7 +36,7 @@ async def authorize(call: Call) -> Response:
     problem = _problem(call.sandbox, call.params)
     if problem:
         return page(call.request, "problem.html", {"problem": problem}, status=400)
-    scopes = {name: SCOPES[name] for name in call.params["scope"].replace(" ", ",").split(",") if name}
+    scopes = {name: SCOPES[name] for name in _scopes(call.params)}
     context = {"accounts": list(call.world.accounts.values()), "scopes": scopes, "params": call.params}
     return page(call.request, "authorize.html", context, allow_submit=True)
 
@@ -69,10 +70,9 @@ async def decide(call: Call) -> Response:
     return _back(params["redirect_uri"], {"code": code.code} | back)
 
 
-def _granted(params: dict[str, Any]) -> list[str]:
+def _granted(params: dict[str, Any]) -> list[Scope]:
     """Return what the person left switched on; who posts the decision without the page's boxes grants all."""
-    asked = [name for name in params["scope"].replace(" ", ",").split(",") if name]
-    return [name for name in asked if not params.get("chosen") or params.get(f"grant_{name}")]
+    return [name for name in _scopes(params) if not params.get("chosen") or params.get(f"grant_{name}")]
 
 
 def _back(redirect_uri: str, params: dict[str, str]) -> Response:
@@ -83,15 +83,24 @@ def _back(redirect_uri: str, params: dict[str, str]) -> Response:
 def _problem(sandbox: Sandbox, params: dict[str, Any]) -> str:
     if params.get("client_id") != sandbox.settings.app_id:
         return "Invalid platform app: the client_id is unknown."
-    parts = urlsplit(str(params.get("redirect_uri", "")))
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
+    parts = web_address(str(params.get("redirect_uri", "")))
+    if parts is None or parts.fragment:
         return "Invalid redirect_uri."
     if params.get("response_type") != "code":
         return "Invalid response_type: it must be code."
-    scopes = [name for name in str(params.get("scope", "")).replace(" ", ",").split(",") if name]
-    if "instagram_business_basic" not in scopes or set(scopes) - set(SCOPES):
+    asked = _asked(params)
+    if "instagram_business_basic" not in asked or asked - set(SCOPES):
         return "Invalid scope: instagram_business_basic is required, and unknown scopes are refused."
     return ""
+
+
+def _asked(params: dict[str, Any]) -> set[str]:
+    return set(str(params.get("scope", "")).replace(",", " ").split())
+
+
+def _scopes(params: dict[str, Any]) -> list[Scope]:
+    asked = _asked(params)
+    return [scope for scope in SCOPES if scope in asked]
 
 
 async def exchange_code(call: Call) -> Response:

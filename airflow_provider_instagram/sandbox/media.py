@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
-from airflow_provider_instagram.sandbox.state import MediaFacts
+from airflow_provider_instagram.sandbox.state import BAD_COVER_OFFSET, UNSUPPORTED, MediaFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-UNSUPPORTED: Final = 2207026
-BAD_COVER_OFFSET: Final = 2207057
 MIN_S, MAX_S = 3.0, 900.0
 MIN_FPS, MAX_FPS = 23, 60
 MAX_COLUMNS, MAX_BIT_RATE, MAX_SAMPLE_RATE_HZ = 1920, 25_000_000, 48_000
@@ -151,7 +149,8 @@ def check_streams(found: dict[str, Any], size_bytes: int, max_bytes: int) -> Med
         raise NotFitError(f"the video has {bit_rate} bit/s, more than {MAX_BIT_RATE}")
     if audio:
         _check_sound(audio[0])
-    return MediaFacts(duration_ms=round(duration_s * 1000), width=width, height=height)
+    picture_s = float(video[0].get("duration") or duration_s)  # sound may go on behind the last picture
+    return MediaFacts(duration_ms=round(picture_s * 1000), width=width, height=height)
 
 
 def _check_picture(video: dict[str, Any]) -> tuple[int, int]:
@@ -202,7 +201,7 @@ async def inspect(
         await check_gops(path, next(s["codec_name"] for s in found["streams"] if s["codec_type"] == "video"))
     except (NotFitError, asyncio.TimeoutError) as unfit:
         return MediaFacts(subcode=UNSUPPORTED, reason=str(unfit) or "the inspection took too long")
-    if thumb_offset_ms > facts.duration_ms:
+    if thumb_offset_ms >= facts.duration_ms:
         facts.subcode = BAD_COVER_OFFSET
         facts.reason = f"thumb_offset {thumb_offset_ms} is outside the video's {facts.duration_ms} ms"
     return facts

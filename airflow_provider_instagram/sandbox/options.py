@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import argparse
 
 DEFAULT_USER_ID = "17841400000000001"
 DEFAULT_USERNAME = "sandbox_studio"
 DEFAULT_TOKEN = "IGAAsandboxStudioLongLivedToken00000000000000"  # noqa: S105 -- documented, opens a sandbox only
 DEFAULT_APP_ID = "990000000000001"
 DEFAULT_APP_SECRET = "sandbox-app-secret"  # noqa: S105 -- documented, opens a sandbox only
-DEFAULT_PORT = 8077
+DEFAULT_PORT, MAX_PORT = 8077, 65_535
 TOKEN_VARIABLE = "INSTAGRAM_SANDBOX_TOKEN"  # noqa: S105 -- a name
 SECRET_VARIABLE = "INSTAGRAM_SANDBOX_APP_SECRET"  # noqa: S105 -- a name
 
@@ -21,7 +18,7 @@ SECRET_VARIABLE = "INSTAGRAM_SANDBOX_APP_SECRET"  # noqa: S105 -- a name
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the sandbox's options to a command."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--port-file", type=Path, help="file to write the port to, once the sandbox answers")
     parser.add_argument("--state", type=Path, metavar="DIR", help="keep everything in this folder, for the next start")
     parser.add_argument("--account", default=DEFAULT_USER_ID, help="Instagram user id (default: %(default)s)")
@@ -58,3 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="time in which a new container or post is not found by its id, 0 to 600 (default: %(default)s)",
     )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to {MAX_PORT}")
+    return int(text)

@@ -114,8 +114,8 @@ def _waiting(sandbox: Sandbox, account: Account) -> list[tuple[Container, str, s
     for container in sandbox.world.containers.values():
         code = sandbox.world.status_code(container)
         if container.user_id == account.user_id and not container.post_ids and not container.is_carousel_item:
-            reason = container.facts.reason if container.facts else ""
-            rows.append((container, code or "ERROR", reason))
+            failure = sandbox.world.shown_failure(container)
+            rows.append((container, code or "ERROR", failure.reason if failure else ""))
     return sorted(rows, key=lambda row: row[0].created_at, reverse=True)[:6]
 
 

@@ -9,8 +9,8 @@ import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
+from airflow_provider_instagram.sandbox.addresses import web_address
 from airflow_provider_instagram.sandbox.errors import GraphError
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _check_source(media: NewMedia, kind: str) -> None:
     if media.resumable:
         sources.append("upload_type")
     if kind == CAROUSEL:
-        if not CHILDREN_MIN <= len(media.children) <= CHILDREN_MAX:
+        if not CHILDREN_MIN <= len(set(media.children)) == len(media.children) <= CHILDREN_MAX:
             raise GraphError(100, 2207028)
         return
     if not sources:
@@ -194,6 +194,8 @@ def _text(params: Mapping[str, Any], name: str) -> str:
     value = params.get(name, "")
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise _invalid(f"Param {name} must be a string")
+    if "\0" in str(value):
+        raise _invalid(f"Param {name} must not hold a NUL character")
     return str(value)
 
 
@@ -240,7 +242,6 @@ def _url(params: Mapping[str, Any], name: str) -> str | None:
     text = _text(params, name)
     if not text:
         return None
-    parts = urlsplit(text)
-    if not text.isascii() or parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"\s", text):
+    if web_address(text) is None:
         raise _invalid(f"Param {name} must be a valid URL in US-ASCII characters")
     return text

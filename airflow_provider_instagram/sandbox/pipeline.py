@@ -9,19 +9,23 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import parse_qsl
 
+from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from airflow_provider_instagram.sandbox.clock import iso_time
 from airflow_provider_instagram.sandbox.connections import drop_connection
 from airflow_provider_instagram.sandbox.errors import ApiError, GraphError
-from airflow_provider_instagram.sandbox.journal import Entry, redact
+from airflow_provider_instagram.sandbox.faults import taken
+from airflow_provider_instagram.sandbox.journal import Entry, redact, without
 from airflow_provider_instagram.sandbox.versions import NEWEST
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.sandbox.faults import Fault
+    from airflow_provider_instagram.sandbox.journal import Operation
     from airflow_provider_instagram.sandbox.sandbox import Sandbox
     from airflow_provider_instagram.sandbox.state import Account, Token
     from airflow_provider_instagram.sandbox.world import World
@@ -37,7 +41,7 @@ class Call:
     entry: Entry
     version: str = NEWEST
     cut_after_bytes: int | None = None
-    regain_minutes: int = 0
+    regain_minutes: int | None = None
 
     @property
     def world(self) -> World:
@@ -55,6 +59,11 @@ class Call:
         right = hmac.new(self.sandbox.settings.app_secret.encode(), token.encode(), "sha256").hexdigest()
         if proof is not None and not hmac.compare_digest(str(proof), right):
             raise GraphError(100, None, "Invalid appsecret_proof provided in the API argument")
+
+    @property
+    def secrets(self) -> list[str]:
+        """The texts that no journal may hold."""
+        return [self.sandbox.settings.app_secret, *self.world.tokens]
 
     def token_text(self) -> str | None:
         """Return the access token, from the header or a parameter."""
@@ -86,7 +95,7 @@ class DroppedError(Exception):
     """The connection is to be closed without an answer."""
 
 
-async def run(sandbox: Sandbox, request: Request, operation: str, handler: Handler) -> Response:
+async def run(sandbox: Sandbox, request: Request, operation: Operation, handler: Handler) -> Response:
     """Take a call through faults, its handler and the journal.
 
     :param sandbox: The sandbox that is called.
@@ -100,7 +109,7 @@ async def run(sandbox: Sandbox, request: Request, operation: str, handler: Handl
     response: Response | None = None
     try:
         call.params = await _parameters(request) if operation != "upload" else {}
-        entry.parameters = redact(call.params)
+        entry.parameters = redact(call.params, call.secrets)
         entry.account = _owner(call)
         response = await _disturbed(call, handler)
     except ApiError as error:
@@ -126,7 +135,7 @@ async def run(sandbox: Sandbox, request: Request, operation: str, handler: Handl
     return response
 
 
-def _note(sandbox: Sandbox, request: Request, operation: str) -> Entry:
+def _note(sandbox: Sandbox, request: Request, operation: Operation) -> Entry:
     now = sandbox.now
     return sandbox.journal.open(
         time=iso_time(now),
@@ -134,39 +143,44 @@ def _note(sandbox: Sandbox, request: Request, operation: str) -> Entry:
         real_time=time.time(),
         operation=operation,
         method=request.method,
-        path=request.url.path,
+        path=without(request.url.path, sandbox.world.tokens),
     )
 
 
 async def _disturbed(call: Call, handler: Handler) -> Response:
-    entry = call.entry
-    hits = [fault for fault in call.sandbox.faults if fault.take(entry.operation, entry.account)]
-    if call.sandbox.faults:
+    entry, planned = call.entry, call.sandbox.faults
+    hits = taken(planned, entry.operation, entry.account)
+    if planned:
         call.sandbox.keep_faults()  # they count calls, also those they do not hit
     entry.fault = ", ".join(fault.describe() for fault in hits) or None
-    call.regain_minutes = max((fault.regain_minutes or 0 for fault in hits), default=0)
-    for fault in hits:
-        if fault.when == "before":
-            await asyncio.sleep(fault.delay_s)
-            if fault.drop:
-                raise DroppedError
-            if fault.replaces_answer:
-                entry.outcome = "fault"
-                return fault.answer(entry.operation)
-        if fault.cut_after_bytes is not None:
-            call.cut_after_bytes = fault.cut_after_bytes
-    response = await handler(call)
+    call.regain_minutes = max((m for fault in hits if (m := fault.header_minutes) is not None), default=None)
+    replaced = await _disturb(call, hits, "before")
+    if replaced is not None:
+        return replaced
+    try:
+        response = await handler(call)
+    except ApiError:
+        if any(fault.when == "after" for fault in hits):
+            entry.fault = f"{entry.fault}, not seen: the call was refused"
+        raise
     entry.outcome, entry.effect = "ok", True
+    if hits:
+        call.sandbox.store.commit()
+    return await _disturb(call, hits, "after") or response
+
+
+async def _disturb(call: Call, hits: list[Fault], when: Literal["before", "after"]) -> Response | None:
     for fault in hits:
-        if fault.when == "after":
-            call.sandbox.store.commit()
-            await asyncio.sleep(fault.delay_s)
-            if fault.drop:
-                raise DroppedError
-            if fault.replaces_answer:
-                entry.outcome = "fault"
-                return fault.answer(entry.operation)
-    return response
+        if fault.when != when:
+            continue
+        await asyncio.sleep(fault.delay_s)
+        call.cut_after_bytes = fault.cut_after_bytes
+        if fault.drop:
+            raise DroppedError
+        if fault.replaces_answer:
+            call.entry.outcome = "fault"
+            return fault.answer(call.entry.operation)
+    return None
 
 
 async def _parameters(request: Request) -> dict[str, Any]:
@@ -175,11 +189,11 @@ async def _parameters(request: Request) -> dict[str, Any]:
         return params
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
-    if kind == "application/json" and body:
+    if kind == "application/json":
         try:
-            sent = json.loads(body)
-        except ValueError:
-            raise GraphError(100, None, "(#100) The request body is not valid JSON") from None
+            sent = from_json(body or b"{}", allow_inf_nan=False)
+        except ValueError as error:
+            raise GraphError(100, None, f"(#100) The request body is not valid JSON: {error}") from None
         if not isinstance(sent, dict):
             raise GraphError(100, None, "(#100) The request body must be a JSON object")
         params |= sent
@@ -187,10 +201,6 @@ async def _parameters(request: Request) -> dict[str, Any]:
         params |= parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
     else:
         raise GraphError(100, None, f"(#100) Unsupported content type {kind}")
-    try:
-        json.dumps(params, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise GraphError(100, None, "(#100) A parameter holds half a character (a lone surrogate)") from None
     return params
 
 
@@ -208,7 +218,7 @@ def _add_usage(call: Call, response: Response) -> None:
     if account is None or way == "none" or call.entry.operation in {"upload", "exchange_code"}:
         return
     percent, minutes = call.world.usage(account)
-    if call.regain_minutes:
+    if call.regain_minutes is not None:
         percent, minutes = max(percent, 100), max(minutes, call.regain_minutes)
     if way == "app":
         usage = {"call_count": percent, "total_time": percent // 4, "total_cputime": percent // 4}

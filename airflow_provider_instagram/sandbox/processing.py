@@ -8,12 +8,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.sandbox import media
-from airflow_provider_instagram.sandbox.fetch import NOT_FETCHED, TOO_SLOW, FetchError, fetch
-from airflow_provider_instagram.sandbox.state import Container, MediaFacts
+from airflow_provider_instagram.sandbox.fetch import FetchError, fetch
+from airflow_provider_instagram.sandbox.state import NOT_FETCHED, TOO_SLOW, Container, MediaFacts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from airflow_provider_instagram.sandbox.state import Phase
     from airflow_provider_instagram.sandbox.world import World
 
 MAX_IMAGE_BYTES = 8_000_000
@@ -97,7 +98,8 @@ class Processor:
             async with self._two_at_once:
                 facts = await self._facts(container)
         except FetchError as failed:
-            facts = MediaFacts(subcode=failed.subcode, reason=failed.reason)
+            phase: Phase = "uploading" if container.source_at is None else "processing"  # of the source, or the cover
+            facts = MediaFacts(subcode=failed.subcode, reason=failed.reason, phase=phase)
         if container.id not in self._world.containers:
             return  # the sandbox was reset meanwhile
         container.facts = facts

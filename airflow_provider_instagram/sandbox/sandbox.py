@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.sandbox.faults import PlannedFaults
 from airflow_provider_instagram.sandbox.journal import Entry, Journal
@@ -20,7 +20,6 @@ from airflow_provider_instagram.sandbox.store import Store
 from airflow_provider_instagram.sandbox.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from airflow_provider_instagram.sandbox.clock import Clock
@@ -103,13 +102,10 @@ class Sandbox:
         self.store.put("clock", "", _Offset(seconds=self.world.clock.offset_s))
         self.store.commit()
 
-    def set_switches(self, changes: Mapping[str, Any]) -> None:
-        """Change some switches.
-
-        :raises pydantic.ValidationError: A switch that does not exist, or a value it does not have.
-        """
-        self.world.switches = Switches.model_validate(self.world.switches.model_dump() | dict(changes))
-        self.store.put("switches", "", self.world.switches)
+    def set_switches(self, switches: Switches) -> None:
+        """Change how it answers."""
+        self.world.switches = switches
+        self.store.put("switches", "", switches)
         self.store.commit()
 
     def keep_faults(self) -> None:

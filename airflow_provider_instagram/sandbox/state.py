@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Scope = Literal["instagram_business_basic", "instagram_business_content_publish"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Scope = Literal[
+    "instagram_business_basic",
+    "instagram_business_content_publish",
+    "instagram_business_manage_comments",
+    "instagram_business_manage_messages",
+    "instagram_business_manage_insights",
+]
 Outcome = Literal["inspected", "finished", "error", "phase_error", "download_failed"]
+Phase = Literal["uploading", "processing"]
+Subcode190 = Literal[0, 458, 459, 460, 463, 464, 467, 492]
+
+UNSUPPORTED, NOT_FETCHED, TOO_SLOW, BAD_COVER_OFFSET, NO_TRIAL = 2207026, 2207052, 2207003, 2207057, 2207081
+LONGEST_S: Final = 10 * 366 * 86_400.0
+
+UserId = Annotated[str, Field(pattern=r"^\d{15,20}$")]
+TokenText = Annotated[str, Field(pattern=r"^IG[A-Za-z0-9_-]{2,500}$")]
+Duration = Annotated[float, Field(ge=0, le=LONGEST_S)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
+Minutes = Annotated[int, Field(ge=0, le=100_000)]
+Subcode = Annotated[int, Field(ge=1, le=99_999_999)]
 
 
 class Record(BaseModel):
-    """A record that is kept, and written to the state folder when there is one."""
+    """A record that is kept, and written to the state folder when there is one.
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=False)
+    What is not of the very type is refused, and so are numbers that JSON cannot hold: what was taken can be read again.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Processing(Record):
@@ -21,13 +45,25 @@ class Processing(Record):
 
     ``outcome`` ``inspected`` is what the inspection of the real video says; the others are forced. With ``never`` it
     stays IN_PROGRESS until it expires; with ``after_polls`` time does not count, but the number of status reads does.
+    ``phase`` is where a ``phase_error`` shows; without a ``subcode``, 2207026 is named.
     """
 
-    after_s: float | None = Field(default=None, ge=0)
-    after_polls: int | None = Field(default=None, ge=0)
+    after_s: Duration | None = None
+    after_polls: Count | None = None
     never: bool = False
     outcome: Outcome = "inspected"
-    subcode: int = 2207026
+    phase: Phase = "processing"
+    subcode: Subcode | None = None
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> Self:
+        if sum((self.never, self.after_polls is not None, self.after_s is not None)) > 1:
+            raise ValueError("a container ends after_s, or after_polls, or never: give one of them")
+        if self.phase != "processing" and self.outcome != "phase_error":
+            raise ValueError("a phase belongs to the outcome phase_error")
+        if self.subcode is not None and self.outcome not in {"error", "phase_error"}:
+            raise ValueError("a subcode belongs to the outcome error or phase_error")
+        return self
 
 
 class PlannedProcessing(Record):
@@ -39,11 +75,11 @@ class PlannedProcessing(Record):
 class Account(Record):
     """A professional account. ``resumable`` is whether its tokens may use the upload host."""
 
-    user_id: str = Field(pattern=r"^\d{15,20}$")
+    user_id: UserId
     username: str = Field(pattern=r"^[A-Za-z0-9._]{1,30}$")
-    name: str = ""
+    name: str = Field(default="", max_length=100)
     account_type: Literal["BUSINESS", "MEDIA_CREATOR", "PERSONAL"] = "BUSINESS"
-    app_scoped_id: str = ""
+    app_scoped_id: str = Field(default="", pattern=r"^\d*$")
     resumable: bool = True
     trial_reels: bool = True
     restricted: bool = False
@@ -52,13 +88,13 @@ class Account(Record):
 class Token(Record):
     """An access token: whose, how long it lives, what it may do. ``revoked`` is the subcode it answers with."""
 
-    token: str
+    token: TokenText
     user_id: str
     issued_at: float
     expires_at: float
     long_lived: bool = True
-    scopes: list[str] = ["instagram_business_basic", "instagram_business_content_publish"]
-    revoked: int | None = None
+    scopes: list[Scope] = ["instagram_business_basic", "instagram_business_content_publish"]
+    revoked: Subcode190 | None = None
 
 
 class LoginCode(Record):
@@ -68,16 +104,20 @@ class LoginCode(Record):
     user_id: str
     app_id: str
     redirect_uri: str
-    scopes: list[str]
+    scopes: list[Scope]
     issued_at: float
     used: bool = False
 
 
 class MediaFacts(Record):
-    """What the inspection of a video found. ``subcode`` is None when the video is fit for a reel."""
+    """What the inspection of a video found. ``subcode`` is None when the video is fit for a reel.
+
+    ``phase`` is where a failure lies: in the fetch of the media, or in what came after it.
+    """
 
     subcode: int | None = None
     reason: str = ""
+    phase: Phase = "processing"
     duration_ms: int = 0
     width: int = 0
     height: int = 0
@@ -106,7 +146,6 @@ class Container(Record):
     polls: int = 0
     post_ids: list[str] = []
     visible_at: float | None = None  # when the effect of the first publish shows
-    transfer_error: str | None = None
 
 
 class Post(Record):
@@ -139,10 +178,10 @@ class Switches(Record):
     processing: Processing = Processing(after_s=5.0)
     visible_after_s: float = Field(default=10.0, ge=0, le=120)
     republish: Literal["second_post", "error", "same_id"] = "second_post"
-    quota_total: int = Field(default=100, ge=0)
-    containers_per_24_h: int = Field(default=400, ge=0)
-    calls_per_24_h: int = Field(default=4800, ge=1)
-    regain_minutes: int | None = Field(default=None, ge=0)
+    quota_total: Count = 100
+    containers_per_24_h: Count = 400
+    calls_per_24_h: Count = Field(default=4800, ge=1)
+    regain_minutes: Minutes | None = None
     usage_header: Literal["business", "app", "none"] = "business"
     refresh_changes_token: bool = True
     refresh_revokes_old: bool = True
@@ -154,4 +193,4 @@ class Switches(Record):
     fetch_timeout_s: float = Field(default=20.0, gt=0, le=600)
     require_range: bool = True
     edit_lists: Literal["refuse", "accept"] = "refuse"
-    max_video_bytes: int = Field(default=300_000_000, ge=1)
+    max_video_bytes: Count = Field(default=300_000_000, ge=1)

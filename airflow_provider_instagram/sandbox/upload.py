@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from airflow_provider_instagram.sandbox.errors import GraphError, UploadError
 from airflow_provider_instagram.sandbox.fetch import FetchError, fetch
+from airflow_provider_instagram.sandbox.journal import redact
 from airflow_provider_instagram.sandbox.pipeline import Call, DroppedError
 from airflow_provider_instagram.sandbox.versions import check_version
 
@@ -26,6 +27,7 @@ async def upload(call: Call) -> Response:
     if "file_url" in call.request.headers:
         if container.source_at is not None:
             raise UploadError("ProcessingFailedError", "The upload is already complete")
+        call.entry.parameters = redact({"file_url": call.request.headers["file_url"]}, call.secrets)
         await _fetch(call, container, call.request.headers["file_url"])
     else:
         await _receive(call, container)

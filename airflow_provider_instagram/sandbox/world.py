@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.sandbox.errors import GraphError
 from airflow_provider_instagram.sandbox.state import (
+    NO_TRIAL,
+    NOT_FETCHED,
+    UNSUPPORTED,
     Account,
     Container,
     LoginCode,
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.sandbox.clock import Clock
     from airflow_provider_instagram.sandbox.parameters import NewMedia
+    from airflow_provider_instagram.sandbox.state import Scope
     from airflow_provider_instagram.sandbox.store import Store
 
 DAY_S = 86_400
@@ -68,13 +72,13 @@ class World:
         self.store.put("account", account.user_id, account)
 
     def add_token(
-        self, user_id: str, *, token: str | None = None, long_lived: bool = True, scopes: list[str] | None = None
+        self, user_id: str, *, token: str | None = None, long_lived: bool = True, scopes: list[Scope] | None = None
     ) -> Token:
         """Issue a token for an account."""
         now = self.clock.now()
         alphabet = string.ascii_letters + string.digits
         record = Token(
-            token=token or "IGAA" + "".join(secrets.choice(alphabet) for _ in range(60)),
+            token=token if token is not None else "IGAA" + "".join(secrets.choice(alphabet) for _ in range(60)),
             user_id=user_id,
             issued_at=now,
             expires_at=now + (LONG_LIFE_S if long_lived else SHORT_LIFE_S),
@@ -166,7 +170,7 @@ class World:
             processing=self._next_processing(),
         )
         if media.trial and not account.trial_reels:
-            container.facts = MediaFacts(subcode=2207081, reason="the account is not eligible for trial reels")
+            container.facts = MediaFacts(subcode=NO_TRIAL, reason="the account is not eligible for trial reels")
         self.containers[container.id] = container
         self.keep(container)
         return container
@@ -188,6 +192,8 @@ class World:
             child = self.containers.get(child_id)
             if child is None or child.user_id != user_id or not child.is_carousel_item:
                 raise GraphError(100, 2207028)
+            if self.status_code(child) == "EXPIRED":
+                raise GraphError(100, 2207028)
 
     def keep(self, container: Container) -> None:
         """Keep a change of a container."""
@@ -205,32 +211,36 @@ class World:
             return "PUBLISHED"
         if now >= container.created_at + CONTAINER_LIFE_S and not container.post_ids:
             return "EXPIRED"
-        if self.failed_phase(container):
+        if not self._is_processed(container) or container.processing.outcome == "phase_error":
             return "IN_PROGRESS"
-        if not self._is_processed(container):
-            return "IN_PROGRESS"
-        outcome = container.processing.outcome
-        if outcome == "download_failed":
+        if container.processing.outcome == "download_failed":
             return ""
-        if outcome == "error" or (outcome == "inspected" and self.failure(container) is not None):
-            return "ERROR"
-        return "FINISHED"
+        return "FINISHED" if self.failure(container) is None else "ERROR"
 
-    def failed_phase(self, container: Container) -> bool:
-        """Return whether the processing failed in a way that only ``video_status`` shows."""
-        return container.processing.outcome == "phase_error" and self._is_processed(container)
+    def shown_failure(self, container: Container) -> MediaFacts | None:
+        """Return the failure of a container once its processing has come to it."""
+        return self.failure(container) if self._is_processed(container) else None
 
-    def failure(self, container: Container) -> int | None:
-        """Return the subcode of a container that ends in an error."""
-        if container.processing.outcome in {"error", "phase_error"}:
-            return container.processing.subcode
-        return container.facts.subcode if container.facts else None
+    def failure(self, container: Container) -> MediaFacts | None:
+        """Return what makes a container fail in the end, for a carousel also that of a child; None when it is fit."""
+        plan = container.processing
+        if plan.outcome == "finished":
+            return None
+        if plan.outcome == "download_failed":
+            return MediaFacts(subcode=NOT_FETCHED, reason="planned so", phase="uploading")
+        if plan.outcome != "inspected":
+            return MediaFacts(subcode=plan.subcode or UNSUPPORTED, reason="planned so", phase=plan.phase)
+        for child_id in container.children:
+            failure = self.failure(self.containers[child_id])
+            if failure is not None:
+                return MediaFacts(subcode=failure.subcode, reason=f"its child {child_id}: {failure.reason}")
+        return container.facts if container.facts and container.facts.subcode else None
 
     def finished_at(self, container: Container) -> float:
         """Return when the processing ends by the clock; infinity while that cannot be known."""
         plan = container.processing
-        forced_early = plan.outcome == "download_failed"
-        if plan.never or (container.source_at is None and not forced_early):
+        needs_no_source = plan.outcome == "download_failed" or plan.phase == "uploading"
+        if plan.never or (container.source_at is None and not needs_no_source):
             return float("inf")
         if plan.after_polls is not None:
             return 0.0 if container.polls >= plan.after_polls else float("inf")

@@ -62,7 +62,12 @@ def _create() -> Iterator[Disturbance]:
     yield from _answers("create", "create", "TransientError", "TransientError", containers=2)
     yield Disturbance("create, before the effect", "killed", (Kill("before", call="create"),), "Killed")
     yield Disturbance("create, after the effect", "killed", (Kill("after", call="create"),), "Killed", containers=2)
-    yield Disturbance("create, before the effect", "80002", (Answer("create", {"code": 80002}),), "RateLimitError")
+    yield Disturbance(
+        "create, before the effect",
+        "80002",
+        (Answer("create", {"code": 80002, "regain_minutes": 0}),),
+        "RateLimitError",
+    )
     yield Disturbance(
         "create, before the effect",
         "190, token dead",
@@ -113,7 +118,7 @@ def _upload() -> Iterator[Disturbance]:
         "Killed",
     )
     yield Disturbance("upload at 100 %", "killed", (Kill("after", call="upload"),), "Killed")
-    yield Disturbance("upload at 0 %", "80002", (Answer("upload", {"code": 80002}),), None)
+    yield Disturbance("upload at 0 %", "80002", (Answer("upload", {"code": 80002, "regain_minutes": 0}),), None)
     yield Disturbance(
         "upload at 0 %", "190, token dead", (Revocation("upload"),), "AuthenticationError", cure="new token"
     )
@@ -144,7 +149,7 @@ INCURABLE: Final = {
 def _status() -> Iterator[Disturbance]:
     # Reading is repeated: no single answer that goes wrong ends the wait.
     yield from _answers("status", "status", None, None)
-    yield Disturbance("status", "80002", (Answer("status", {"code": 80002}),), None)
+    yield Disturbance("status", "80002", (Answer("status", {"code": 80002, "regain_minutes": 0}),), None)
     yield Disturbance("status", "100/33, not visible yet", (Answer("status", {"code": 100, "subcode": 33}),), None)
     yield Disturbance("status", "190, token dead", (Revocation("status"),), "AuthenticationError", cure="new token")
     yield Disturbance("status, before the effect", "killed", (Kill("before", call="status"),), "Killed")
@@ -230,7 +235,12 @@ def _publish() -> Iterator[Disturbance]:
             fault = {"code": code, "subcode": subcode, "times": times}
             what = f"{code}/{subcode} after FINISHED, {times} times"
             yield Disturbance("publish, before the effect", what, (Answer("publish", fault),), first)
-    yield Disturbance("publish, before the effect", "80002", (Answer("publish", {"code": 80002}),), "RateLimitError")
+    yield Disturbance(
+        "publish, before the effect",
+        "80002",
+        (Answer("publish", {"code": 80002, "regain_minutes": 0}),),
+        "RateLimitError",
+    )
     yield Disturbance(
         "publish, before the effect",
         "190, token dead",
@@ -243,14 +253,14 @@ def _publish() -> Iterator[Disturbance]:
             "publish, before the effect",
             f"quota used up, room in {hours} h",
             (FullQuota(hours),),
-            "QuotaExhaustedError",
+            None,
             cure="wait for room",
         )
     yield Disturbance(
         "publish, before the effect",
         "quota used up beyond the container's life",
         (FullQuota(None),),
-        "QuotaExhaustedError",
+        "ValidationError",
         cure="none exists",
     )
     yield Disturbance(
@@ -291,7 +301,10 @@ def _ledger_of_publish() -> Iterator[Disturbance]:
 def _permalink() -> Iterator[Disturbance]:
     # The post is live and recorded: nothing that befalls the reading of its permalink is a failure.
     yield from _answers("media", "permalink", None, None)
-    for name, fault in (("HTTP 500, for good", {"status": 500, "times": 4}), ("80002", {"code": 80002})):
+    for name, fault in (
+        ("HTTP 500, for good", {"status": 500, "times": 4}),
+        ("80002", {"code": 80002, "regain_minutes": 0}),
+    ):
         yield Disturbance("permalink", name, (Answer("media", fault),), None, permalink=False)
     yield Disturbance("permalink", "190, token dead", (Revocation("media"),), None, permalink=False)
     for side in ("before", "after"):

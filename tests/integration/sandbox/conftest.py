@@ -110,6 +110,7 @@ class WebServer:
     status: int = 206
     content_type: str = "video/mp4"
     location: str = ""
+    announced: int | None = None  # the length that it claims
     robots: str = ""
     wait: threading.Event = field(default_factory=threading.Event)
     slow: bool = False
@@ -134,7 +135,10 @@ def serving(server: WebServer) -> Iterator[WebServer]:
         def _answer(self, status: int, content_type: str, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header(
+                "Content-Length",
+                str(server.announced if self.path != "/robots.txt" and server.announced else len(body)),
+            )
             if server.location:
                 self.send_header("Location", server.location)
             self.end_headers()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 
 from airflow_provider_instagram.sandbox.clock import Clock
 from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
@@ -51,6 +52,23 @@ def test_a_senseless_option_is_explained() -> None:
     done = subprocess.run([*COMMAND, "--visible-after", "500"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "visible_after_s" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--port", "99999"), "99999 is no port"),
+        (("--state", "/proc/no-folder"), "--state"),
+        (("--token", ""), "token"),
+        (("--token", "two words"), "token"),
+        (("--processing-time", "nan"), "after_s"),
+    ],
+)
+def test_an_option_that_cannot_work_is_explained(options: tuple[str, str], says: str) -> None:
+    done = subprocess.run([*COMMAND, "--port", "0", *options], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -116,6 +117,33 @@ def test_a_failed_download_has_an_empty_status_code(caller: Caller, instagram_sa
     container_id = caller.create(video_url="https://media.invalid/a.mp4").json()["id"]
     status = caller.status(container_id)
     assert (status["status_code"], status["status"]) == ("", "Error: Media download has failed.")
+    assert status["video_status"] == {
+        "uploading_phase": {
+            "status": "error",
+            "bytes_transferred": 0,
+            "errors": [{"message": "Media download has failed."}],
+        },
+        "processing_phase": {"status": "not_started"},
+    }
+
+
+@pytest.mark.parametrize("phase", ["uploading", "processing"])
+def test_an_error_can_be_in_either_phase(
+    phase: str, caller: Caller, instagram_sandbox: SandboxHandle, clip: Path
+) -> None:
+    instagram_sandbox.process_next(outcome="phase_error", phase=phase, subcode=2207076, after_s=0)
+    status = caller.status(caller.reel(clip))
+    assert status["status_code"] == "IN_PROGRESS"
+    other = {"uploading": ("processing", "not_started"), "processing": ("uploading", "complete")}[phase]
+    assert status["video_status"][f"{other[0]}_phase"]["status"] == other[1]
+    failed = status["video_status"][f"{phase}_phase"]
+    assert (failed["status"], failed["errors"][0]["code"]) == ("error", 2207076)
+
+
+def test_an_upload_that_failed_in_its_phase_needs_no_bytes(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    instagram_sandbox.process_next(outcome="phase_error", phase="uploading", subcode=2207053, after_s=0)
+    status = caller.status(caller.create(upload_type="resumable").json()["id"])
+    assert status["video_status"]["uploading_phase"]["status"] == "error"
 
 
 def test_a_container_can_finish_after_a_number_of_polls(
@@ -187,8 +215,29 @@ def test_the_media_list_has_pages_times_and_foreign_posts(caller: Caller, instag
     following = caller.http.get(first["paging"]["next"]).json()
     assert following["data"] == second["data"]
     assert "next" not in caller.get("me/media", limit=5).json()["paging"]
-    since = int(instagram_sandbox.now()) - 2500
-    assert [row["id"] for row in caller.get("me/media", since=since).json()["data"]] == [ids[4], ids[3]]
+    now = int(instagram_sandbox.now())
+    assert [row["id"] for row in caller.get("me/media", since=now - 2500).json()["data"]] == [ids[4], ids[3]]
+    assert [row["id"] for row in caller.get("me/media", until=now - 3500).json()["data"]] == [ids[1], ids[0]]
+    between = caller.get("me/media", since=now - 4500, until=now - 1500).json()["data"]
+    assert [row["id"] for row in between] == [ids[3], ids[2], ids[1]]
+
+
+def test_pages_are_turned_in_both_directions(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    """Forward to the end and back to the beginning by the links, and by the cursors; an unknown cursor is refused."""
+    for n in range(5):
+        instagram_sandbox.add_foreign_post(f"{n}", age_s=1000 * (5 - n))
+    page = caller.get("me/media", fields="caption", limit=2).json()
+    assert "previous" not in page["paging"]
+    seen = []
+    for way in ("next", "next", "previous", "previous"):
+        page = caller.http.get(page["paging"][way]).json()
+        seen.append([row["caption"] for row in page["data"]])
+    assert seen == [["2", "1"], ["0"], ["2", "1"], ["4", "3"]]
+    assert set(page["paging"]) == {"cursors", "next"}
+    last = caller.get("me/media", limit=2, after=page["paging"]["cursors"]["after"]).json()["paging"]["cursors"]
+    assert caller.get("me/media", fields="caption", limit=1, before=last["before"]).json()["data"][0]["caption"] == "3"
+    for cursors in ({"before": "1"}, {"after": "1"}, {"before": last["before"], "after": last["after"]}):
+        assert error_of(caller.get("me/media", **cursors)) == (400, 100, None)
 
 
 def test_a_token_in_a_query_comes_back_in_the_paging_link(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
@@ -225,12 +274,31 @@ def test_versions_are_supported_expired_or_unknown(version: str, code: int | Non
     assert (answer.status_code, answer.json().get("error", {}).get("code")) == (400 if code else 200, code)
 
 
-def test_a_version_expires_on_its_day(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
-    """v21.0 ends on 2027-01-21. A token that lives longer than usual is not needed: the version is looked at first."""
-    instagram_sandbox.advance(1_800_489_600 - instagram_sandbox.now() + 1)  # 2027-01-21 00:00 UTC
+@pytest.mark.parametrize(
+    ("version", "day"),
+    [
+        ("v21.0", "2027-01-21"),
+        ("v22.0", "2027-05-20"),
+        ("v23.0", "2027-10-08"),
+        ("v24.0", "2028-02-18"),
+        ("v25.0", "2028-07-29"),
+    ],
+)
+def test_a_version_expires_on_its_day(version: str, day: str, caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    """Source: Meta, Graph API changelog. It answers until the last second before its day."""
+    ends = datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
+    instagram_sandbox.advance(ends - instagram_sandbox.now() - 60)
     token = instagram_sandbox.add_token(caller.user_id)
-    answer = caller.http.get("/v21.0/me", headers={"Authorization": f"Bearer {token}"})
-    assert error_of(answer) == (400, 2635, None)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert caller.http.get(f"/{version}/me", headers=headers).status_code == 200
+    instagram_sandbox.advance(60)
+    assert error_of(caller.http.get(f"/{version}/me", headers=headers)) == (400, 2635, None)
+    assert caller.http.get("/v26.0/me", headers=headers).status_code == 200
+
+
+def test_the_401st_container_of_a_day_is_refused(caller: Caller) -> None:
+    codes = [caller.create(upload_type="resumable").status_code for _ in range(401)]
+    assert codes == [200] * 400 + [400]
 
 
 def test_nothing_else_exists(caller: Caller) -> None:

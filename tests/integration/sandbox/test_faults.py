@@ -137,6 +137,69 @@ def test_a_planned_80002_says_how_long_to_wait(caller: Caller, instagram_sandbox
     assert usage_of(next_one)["estimated_time_to_regain_access"] == 0
 
 
+@pytest.mark.parametrize(("minutes", "said"), [({}, 1), ({"regain_minutes": 0}, 0)])
+def test_a_planned_80002_is_at_the_limit_and_asks_for_a_minute_unless_told(
+    caller: Caller, instagram_sandbox: SandboxHandle, minutes: dict[str, Any], said: int
+) -> None:
+    instagram_sandbox.fail("account", 80002, **minutes)
+    assert usage_of(caller.get("me")) == {"call_count": 100, "estimated_time_to_regain_access": said}
+
+
+def test_of_two_faults_on_one_call_the_second_waits_for_the_next(
+    caller: Caller, instagram_sandbox: SandboxHandle
+) -> None:
+    """Planned alike, they come one after the other; a mere delay goes with either."""
+    instagram_sandbox.fail("account", 2)
+    instagram_sandbox.fail("account", 2)
+    instagram_sandbox.fail("account", status=503, when="after")
+    instagram_sandbox.fail("account", delay_s=0.01)
+    assert [caller.get("me").status_code for _ in range(4)] == [500, 500, 503, 200]
+    assert [entry.fault for entry in instagram_sandbox.journal("account")] == [
+        "delay 0.01 s before, 2 before",
+        "2 before",
+        "503 after",
+        None,
+    ]
+    planned = httpx.get(f"{instagram_sandbox.url}/_sandbox/faults").json()
+    assert [fault["hits"] for fault in planned] == [1, 1, 1, 1]
+
+
+def test_a_fault_for_the_second_call_counts_a_first_one_that_another_fault_hit(
+    caller: Caller, instagram_sandbox: SandboxHandle
+) -> None:
+    instagram_sandbox.fail("account", 2)
+    instagram_sandbox.fail("account", status=503, nth=2)
+    assert [caller.get("me").status_code for _ in range(3)] == [500, 503, 200]
+
+
+def test_a_fault_after_the_effect_is_not_seen_on_a_call_that_was_refused(
+    caller: Caller, instagram_sandbox: SandboxHandle
+) -> None:
+    container_id = caller.create(upload_type="resumable").json()["id"]
+    instagram_sandbox.fail("publish", drop="after")
+    assert caller.publish(container_id).json()["error"]["code"] == 9007
+    [entry] = instagram_sandbox.journal("publish")
+    assert (entry.outcome, entry.fault) == ("9007/2207027", "drop after, not seen: the call was refused")
+
+
+def test_a_token_is_in_no_entry_of_the_journal_wherever_it_was_put(
+    caller: Caller, instagram_sandbox: SandboxHandle
+) -> None:
+    """In a path, a caption, a tag, or the link of an upload."""
+    token = instagram_sandbox.token
+    caller.get(token)
+    tags = [{"username": token}]
+    body = {"media_type": "REELS", "upload_type": "resumable", "caption": f"my {token}", "user_tags": tags}
+    container_id = caller.http.post("/v26.0/me/media", json=body).json()["id"]
+    headers = {"Authorization": f"OAuth {token}", "file_url": f"http://127.0.0.1:9/{token}.mp4?sig=secret"}
+    caller.http.post(f"/ig-api-upload/v26.0/{container_id}", headers=headers)
+    journal = instagram_sandbox.journal()
+    assert [entry.operation for entry in journal] == ["unknown", "create", "upload"]
+    assert journal[2].parameters == {"file_url": "http://127.0.0.1:9/***.mp4?***"}
+    assert journal[1].parameters["caption"] == "my ***"
+    assert token not in str(journal)
+
+
 def usage_of(answer: httpx.Response) -> dict[str, int]:
     [[use]] = json.loads(answer.headers["X-Business-Use-Case-Usage"]).values()
     return {name: use[name] for name in ("call_count", "estimated_time_to_regain_access")}

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.integration.sandbox.conftest import WebServer, serving
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
-    from tests.integration.sandbox.conftest import Caller, WebServer
+    from tests.integration.sandbox.conftest import Caller
 
 
 def outcome(caller: Caller, url: str, **params: Any) -> tuple[str, str]:
@@ -39,6 +41,7 @@ FAILURES: dict[str, tuple[dict[str, Any], int, str]] = {
     "robots.txt": ({"robots": "User-agent: *\nDisallow: /"}, 2207052, "robots.txt forbids"),
     "robots.txt by name": ({"robots": "User-agent: facebookexternalhit\nDisallow: /video"}, 2207052, "robots.txt"),
     "not a video": ({"video": b"\0" * 100}, 2207026, "neither MP4 nor MOV"),
+    "300 MB and a byte": ({"announced": 300_000_001}, 2207052, "more than 300000000 bytes"),
     "slow": ({"slow": True}, 2207003, "0.5 s"),
 }
 
@@ -52,9 +55,20 @@ def test_each_way_to_fail_has_its_code(
         setattr(web, name, value)
     if web.slow:
         instagram_sandbox.switch(fetch_timeout_s=0.5)
-    status, reason = outcome(caller, web.url)
-    assert status == f"Error: Media upload has failed with error code {subcode}"
-    assert says in reason
+    container_id = caller.create(video_url=web.url).json()["id"]
+    instagram_sandbox.settle()
+    before = caller.status(container_id)["video_status"]["uploading_phase"]["status"]
+    assert before == ("complete" if kind == "not a video" else "in_progress")
+    instagram_sandbox.advance(5)
+    status = caller.status(container_id)
+    assert status["status"] == f"Error: Media upload has failed with error code {subcode}"
+    assert says in instagram_sandbox.containers[0].reason
+    uploading, processing = (status["video_status"][f"{phase}_phase"] for phase in ("uploading", "processing"))
+    if kind == "not a video":
+        assert (uploading["status"], uploading["bytes_transferred"], processing["status"]) == ("complete", 100, "error")
+    else:
+        assert (uploading["status"], uploading["errors"][0]["code"]) == ("error", subcode)
+        assert processing == {"status": "not_started"}
 
 
 def test_a_server_that_is_not_there_is_named(caller: Caller, web: WebServer) -> None:
@@ -82,6 +96,22 @@ def test_a_cover_must_be_a_jpeg_that_can_be_fetched(caller: Caller, web: WebServ
     status, reason = outcome(caller, web.url, cover_url=web.url.replace("video.mp4", "cover.jpg"))
     assert "2207052" in status
     assert "not image/" in reason
+
+
+@pytest.mark.parametrize(
+    ("cover", "says"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + b"x" * 100, "not a JPEG"),
+        (b"\xff\xd8" + b"x" * 7_999_999, "more than 8000000 bytes"),
+        (b"\xff\xd8" + b"x" * 7_999_998, ""),
+    ],
+    ids=["PNG", "8 MB and a byte", "8 MB"],
+)
+def test_the_bytes_of_a_cover_are_looked_at(caller: Caller, web: WebServer, cover: bytes, says: str) -> None:
+    with serving(WebServer(cover, content_type="image/jpeg", status=200)) as covers:
+        status, reason = outcome(caller, web.url, cover_url=covers.url)
+    assert says in reason
+    assert status.startswith("Error" if says else "Finished")
 
 
 def test_a_link_that_is_not_ascii_is_refused_at_once(caller: Caller) -> None:

@@ -81,7 +81,7 @@ def test_the_clock_does_not_leave_the_calendar(instagram_sandbox: SandboxHandle,
 
 
 def test_a_fault_for_an_unknown_operation_is_refused(instagram_sandbox: SandboxHandle) -> None:
-    with pytest.raises(ValueError, match="there is no operation publsh"):
+    with pytest.raises(ValueError, match="operation: Input should be"):
         instagram_sandbox.fail("publsh", drop="after")
 
 
@@ -96,3 +96,44 @@ def test_an_account_does_not_take_what_another_has(instagram_sandbox: SandboxHan
         instagram_sandbox.add_account(**wanted)
     with pytest.raises(ValueError, match="already"):
         instagram_sandbox.add_token(instagram_sandbox.user_id, token=instagram_sandbox.token)
+
+
+def test_what_meta_does_not_know_is_refused_in_metas_own_shape(caller: Any) -> None:
+    for method in ("PATCH", "OPTIONS", "PUT", "DELETE"):
+        answer = caller.http.request(method, "/v26.0/me")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, 2500), method
+    for path in ("/v26.0/access_token", "/v26.0/refresh_access_token"):
+        answer = caller.http.get(path, params={"grant_type": "ig_refresh_token", "access_token": caller.token})
+        assert answer.json()["error"]["code"] == 100, "the token endpoints have no version"
+    assert set(caller.http.post("/oauth/access_token/").json()) == {"error_type", "code", "error_message"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        ({"content": b"", "headers": {"Content-Type": "application/json"}}, "image_url is required"),
+        ({"json": {"media_type": "REELS", "upload_type": "resumable", "caption": "a\0b"}}, "NUL"),
+        ({"json": {"media_type": "REELS", "video_url": "http://127.0.0.1:99999/a.mp4"}}, "valid URL"),
+        ({"json": {"media_type": "REELS", "video_url": "http://[::1/a.mp4"}}, "valid URL"),
+    ],
+    ids=["empty JSON", "NUL", "port", "bracket"],
+)
+def test_a_create_says_what_is_wrong_with_it(caller: Any, sent: dict[str, Any], says: str) -> None:
+    answer = caller.http.post(f"/v26.0/{caller.user_id}/media", **sent)
+    assert answer.json()["error"]["code"] == 100
+    assert says in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("creation_id", "says"), [("abc", "must be the id"), ("", "is required")])
+def test_a_creation_id_that_is_none_is_named_as_such(caller: Any, creation_id: str, says: str) -> None:
+    assert says in caller.publish(creation_id).json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "redirect_uri", ["http://a.example/\r\nX: 1", "http://a.example:99999/", "http://[::1", "http://a.example/\u00fc"]
+)
+def test_an_address_that_is_none_gets_the_login_pages_refusal(caller: Any, redirect_uri: str) -> None:
+    asked = {"client_id": caller.sandbox.app_id, "response_type": "code", "scope": "instagram_business_basic"}
+    answer = caller.http.get("/oauth/authorize", params=asked | {"redirect_uri": redirect_uri})
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "text/html; charset=utf-8")
+    assert "Invalid redirect_uri" in answer.text

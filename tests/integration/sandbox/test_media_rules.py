@@ -23,6 +23,8 @@ FIT: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "23.976 frames a second": ((), {"fps": "24000/1001"}),
     "exactly 3 s": ((), {"seconds": 3}),
     "landscape": ((), {"size": "320x180"}),
+    "0.01:1": ((), {"size": "16x1600"}),
+    "15 min": (("-g", "2000"), {"size": "32x32", "fps": "23", "seconds": 900, "audio": False}),
     "B-frames": (("-preset", "medium"), {}),
 }
 UNFIT: dict[str, tuple[tuple[str, ...], dict[str, Any], str]] = {
@@ -33,6 +35,13 @@ UNFIT: dict[str, tuple[tuple[str, ...], dict[str, Any], str]] = {
     "120 frames a second": ((), {"fps": "120"}, "120.00 frames a second"),
     "too wide": ((), {"size": "1922x64"}, "1922 columns"),
     "too flat": ((), {"size": "672x64"}, "outside 0.01:1 to 10:1"),
+    "too narrow": ((), {"size": "16x1602"}, "outside 0.01:1 to 10:1"),
+    "too long": (("-g", "2000"), {"size": "32x32", "fps": "23", "seconds": 901, "audio": False}, "lasts 901.0"),
+    "over 25 Mb/s": (
+        ("-vf", "noise=alls=100:allf=t", "-qp", "4"),
+        {"size": "480x854", "seconds": 3},
+        "more than 25000000",
+    ),
     "4:4:4": (("-pix_fmt", "yuv444p"), {}, "yuv444p, not 4:2:0"),
     "MPEG-4 part 2": (("-c:v", "mpeg4"), {}, "mpeg4, neither"),
     "interlaced": (("-preset", "medium", "-x264-params", "tff=1", "-flags", "+ildct+ilme"), {}, "interlaced"),
@@ -94,13 +103,22 @@ def test_a_truncated_file_is_refused(
     assert says in instagram_sandbox.containers[0].reason
 
 
-@pytest.mark.parametrize(("offset", "state"), [(3999, "FINISHED"), (4500, "ERROR")])
+@pytest.mark.parametrize(("offset", "state"), [(3999, "FINISHED"), (4000, "ERROR")])
 def test_the_cover_offset_is_held_against_the_real_duration(
     offset: int, state: str, caller: Caller, clip: Path
 ) -> None:
     status = caller.status(caller.ready(clip, thumb_offset=offset))
     assert status["status_code"] == state
     assert (" 2207057" in status["status"]) is (state == "ERROR")
+
+
+def test_300_mb_are_the_most(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    """Refused by what is announced, before a byte is read."""
+    container_id = caller.create(upload_type="resumable").json()["id"]
+    body = caller.upload(container_id, b"", headers={"file_size": "300000001"}).json()["debug_info"]
+    assert (body["type"], "300000000" in body["message"]) == ("ProcessingFailedError", True)
+    body = caller.upload(container_id, b"", headers={"file_size": "300000000"}).json()["debug_info"]
+    assert body["type"] == "PartialRequestError"
 
 
 def test_edit_lists_may_be_accepted(

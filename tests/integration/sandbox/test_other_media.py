@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -42,6 +42,41 @@ def test_a_carousel_of_a_video_and_an_image_is_published(
     media_id = caller.publish(whole).json()["id"]
     assert caller.get(media_id, fields="media_type").json()["media_type"] == "CAROUSEL_ALBUM"
     assert caller.publish(video).json()["error"]["code"] == 9007
+
+
+@pytest.mark.parametrize(
+    ("fate", "subcode"),
+    [
+        ({}, 2207026),
+        ({"outcome": "error", "subcode": 2207077, "after_s": 0}, 2207077),
+        ({"outcome": "phase_error", "subcode": 2207076, "after_s": 0}, 2207076),
+        ({"outcome": "download_failed", "after_s": 0}, 2207052),
+    ],
+    ids=["unfit", "error", "phase error", "download failed"],
+)
+def test_a_carousel_with_a_failed_child_fails(
+    caller: Caller, web: WebServer, picture: WebServer, fate: dict[str, Any], subcode: int
+) -> None:
+    web.video = b"no video at all, but some bytes"
+    caller.sandbox.process_next(**fate)
+    video = caller.create(media_type="VIDEO", is_carousel_item="true", video_url=web.url).json()["id"]
+    image = caller.create(media_type="IMAGE", is_carousel_item="true", image_url=picture.url).json()["id"]
+    whole = caller.create(media_type="CAROUSEL", children=f"{image},{video}").json()["id"]
+    caller.sandbox.advance(5)
+    assert caller.status(whole)["status"] == f"Error: Media upload has failed with error code {subcode}"
+    assert caller.publish(whole).json()["error"]["code"] == 9007
+    assert caller.sandbox.posts == []
+    assert video in caller.sandbox.containers[2].reason
+
+
+def test_a_carousel_takes_a_child_once_and_none_that_expired(caller: Caller, picture: WebServer) -> None:
+    ids = [
+        caller.create(media_type="IMAGE", is_carousel_item="true", image_url=picture.url).json()["id"] for _ in range(2)
+    ]
+    twice = caller.create(media_type="CAROUSEL", children=f"{ids[0]},{ids[0]}").json()["error"]
+    caller.sandbox.advance(86_400)
+    late = caller.create(media_type="CAROUSEL", children=",".join(ids)).json()["error"]
+    assert [(error["code"], error["error_subcode"]) for error in (twice, late)] == [(100, 2207028)] * 2
 
 
 def test_an_image_is_published(caller: Caller, picture: WebServer) -> None:
