@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import tempfile
 from datetime import timedelta
@@ -27,6 +28,7 @@ def main() -> int:
 
     :return: The exit code.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a player that is ended takes its Airflow along
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder), ("studio", "shop")) as play:
         at = whole_second(timedelta(seconds=LEAD_S + 15))
         play.write(
