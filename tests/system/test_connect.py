@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ CONN_ID = "brand_account"
 @pytest.fixture(scope="module")
 def guarded(sandbox: SandboxHandle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
     """An API server of two workers that wants to know who comes; nothing else of Airflow is needed here."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a suite that is ended takes its server with it
     home = tmp_path_factory.mktemp("guarded")
     passwords = home / "passwords.json"
     passwords.write_text(json.dumps(PASSWORDS))
