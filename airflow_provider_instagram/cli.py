@@ -82,6 +82,12 @@ def _token_commands() -> list[ActionCommand]:
             args=[ARG_ACCOUNT],
         ),
         ActionCommand(
+            name="limits",
+            help="Say what an account may still call and post, what waits, and until when",
+            func=lazy_load_command("airflow_provider_instagram.limits_command.show_limits"),
+            args=[ARG_ACCOUNT],
+        ),
+        ActionCommand(
             name="doctor",
             help="Look at everything that a post needs, and say what to do",
             description="Exit code 1 when something must be done.",

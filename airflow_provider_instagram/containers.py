@@ -163,7 +163,6 @@ def is_ready(answer: ContainerStatus | InstagramError) -> bool:
     if isinstance(answer, InstagramError):
         if not answer.retryable:
             raise answer
-        log.warning("%s", answer)
         return False
     if (failure := answer.failure()) is not None:
         raise failure
@@ -189,9 +188,14 @@ def wait_until_ready(client: GraphClient, container_id: str, timeout: timedelta,
             answer = error
         if is_ready(answer):
             return
-        if time.monotonic() >= deadline_s:
+        pause = poll_interval
+        if isinstance(answer, InstagramError):
+            log.warning("%s", answer)
+            pause = max(pause, answer.retry_after or pause)
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0:
             raise not_ready(container_id, answer)
-        time.sleep(poll_interval.total_seconds())
+        time.sleep(min(pause.total_seconds(), left_s))
 
 
 def not_ready(container_id: str, answer: ContainerStatus | InstagramError | None) -> NotReadyError:

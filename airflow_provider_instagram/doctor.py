@@ -20,6 +20,7 @@ from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls, oauth, origin
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.hooks.instagram import InstagramHook, reconnect_advice
+from airflow_provider_instagram.limits_command import triggerer_capacity
 from airflow_provider_instagram.tokens import ENDING
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ def _program(name: str) -> Finding:
 def _airflow() -> Iterator[Finding]:
     yield _looked_at("state store", _state_store)
     yield _looked_at("triggerer", _triggerer)
+    yield _looked_at("capacity", lambda: triggerer_capacity(conf.getint("triggerer", "capacity")))
 
 
 def _looked_at(what: str, look: Callable[[], str]) -> Finding:

@@ -51,6 +51,21 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "Replaces both of Meta's login hosts, with a sandbox for example.",
                         "schema": {"type": ["string", "null"]},
                     },
+                    "calls_per_hour": {
+                        "label": "Calls per hour",
+                        "description": "What the account may call; waiting for containers keeps to a share of it.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 100000, "default": 200},
+                    },
+                    "posts_per_day": {
+                        "label": "Posts per day",
+                        "description": "How many posts this provider makes on the account within 24 hours.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 100000, "default": 25},
+                    },
+                    "posts_per_hour": {
+                        "label": "Posts per hour",
+                        "description": "How many posts this provider makes on the account within an hour.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 100000, "default": 10},
+                    },
                 },
             }
         ],

@@ -18,18 +18,21 @@ from airflow_provider_instagram.exceptions import (
     NotReadyError,
     OutcomeUnknownError,
     QuotaExhaustedError,
+    RateLimitError,
     TransientError,
 )
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.fresh import read_once_known
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.ledger import Claim, Intent, Ledger, Owner, Post, digest
+from airflow_provider_instagram.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import ContainerStatus, Media
+    from airflow_provider_instagram.limits import Quota
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +65,7 @@ class Publisher:
     :param owner: Who publishes.
     :param is_alive: Tells whether another owner may still be at work.
     :param sleep: Waits for a number of seconds.
+    :param quotas: How many posts the account allows itself in which period, the longest last.
     """
 
     client: GraphClient
@@ -70,6 +74,7 @@ class Publisher:
     owner: Owner
     is_alive: Callable[[Owner], bool]
     sleep: Callable[[float], None] = field(default=time.sleep)
+    quotas: tuple[Quota, ...] = ()
 
     def publish(self, post_key: str, container_id: str, not_before: datetime | None = None) -> tuple[Post, bool]:
         """Make the container a post, unless there is one for its key.
@@ -79,11 +84,12 @@ class Publisher:
         :param not_before: When to publish; everything else is done before.
         :return: The post, and whether nobody had recorded it before.
         :raises OutcomeUnknownError: When it may be live and nothing can tell.
+        :raises QuotaExhaustedError: When the account has no room for a post now; nothing was sent.
         :raises InstagramError: When it is not live, and why.
         """
         before, claim = self._claim(post_key)
         if (post := self.ledger.post(post_key)) is not None:
-            return post, False
+            return replace(post, untold=False), False  # who made it tells of it
         for intent in self._open_intents(post_key, before):
             log.info("%s set out to publish container %s at %s", intent.claim.owner, intent.container_id, intent.at)
             if (post := self._settle(intent)) is not None:
@@ -96,6 +102,7 @@ class Publisher:
             return self._recorded(self._found(post_key, container_id, a_day_ago)), False
         if (failure := status.failure()) is not None:
             raise failure
+        self._take_place(post_key, claim)
         if not_before is not None:
             self.sleep(max(0.0, (not_before - self.ledger.clock()).total_seconds()))
         tries = Retrying(
@@ -105,7 +112,34 @@ class Publisher:
             sleep=self.sleep,
             reraise=True,
         )
-        return tries(self._send, post_key, container_id, claim)
+        try:
+            return tries(self._send, post_key, container_id, claim)
+        finally:
+            mine = self.ledger.intent(post_key, self.owner)
+            if mine is None or mine.claim != claim or mine.withdrawn:
+                Places(self.ledger, self.quotas).release(claim.nonce)
+
+    def _take_place(self, post_key: str, claim: Claim) -> None:
+        """Take a place under the account's own limits, and see that Instagram has one too."""
+        if not self.quotas:
+            return
+        places = Places(self.ledger, self.quotas)
+        places.take(post_key, claim.nonce)
+        try:
+            left = self.client.send(calls.publishing_limit(self.ig_user_id)).remaining
+        except RateLimitError:
+            places.release(claim.nonce)
+            raise
+        except InstagramError as error:  # Instagram keeps the limit itself when it is asked to publish
+            log.warning("The publishing limit could not be read: %s", error)
+            return
+        if left <= 0 or (left <= self.quotas[-1].posts and left <= places.ahead(claim.nonce)):
+            places.release(claim.nonce)
+            raise QuotaExhaustedError(
+                "The account has used up its posts of the last 24 hours, as Instagram counts them",
+                hint="Publish the same container again once there is room; it stays good for 24 hours from its making.",
+                retry_after=self._room_in(),
+            )
 
     def _claim(self, post_key: str) -> tuple[Claim | None, Claim]:
         """Wait until nobody else is at the post, and claim it.
@@ -143,7 +177,7 @@ class Publisher:
     def _send(self, post_key: str, container_id: str, claim: Claim) -> tuple[Post, bool]:
         """Send the request, once. Its intent is written right before it: that write is the fence."""
         if (post := self.ledger.post(post_key)) is not None:
-            return post, False
+            return replace(post, untold=False), False  # who made it tells of it
         if (other := self._at_work(post_key)) is not None:
             raise _held_by(other, post_key)
         intent = self.ledger.record_intent(post_key, container_id, claim)
@@ -162,7 +196,7 @@ class Publisher:
             if isinstance(error, QuotaExhaustedError):
                 error.retry_after = self._room_in()
             raise
-        post = self._recorded(Post(post_key, container_id, self.ledger.now(), media_id))
+        post = self._recorded(Post(post_key, container_id, self.ledger.now(), media_id, untold=True))
         return self._with_permalink(post), True
 
     def _room_in(self) -> timedelta | None:
@@ -196,7 +230,7 @@ class Publisher:
                     ) from error
             else:
                 if status.state is ContainerState.PUBLISHED:
-                    return self._found(intent.post_key, intent.container_id, intent.when)
+                    return replace(self._found(intent.post_key, intent.container_id, intent.when), untold=True)
                 if status.state is ContainerState.EXPIRED:
                     raise ContainerExpiredError(
                         f"Container {intent.container_id} expired without being published.",
@@ -216,7 +250,7 @@ class Publisher:
         post = Post(post_key, container_id, self.ledger.now())
         made = self.ledger.container(container_id)
         if made is None or made.caption is None:
-            return self._untold(post, "the caption that it was made with is not known here")
+            return self._unidentified(post, "the caption that it was made with is not known here")
         visible_by = self.ledger.clock() + POST_VISIBLE_WITHIN
         while True:
             same = [
@@ -227,12 +261,12 @@ class Publisher:
             if len(same) == 1:
                 return replace(post, media_id=same[0].id, permalink=same[0].permalink)
             if same:
-                return self._untold(post, f"{len(same)} posts have its caption")
+                return self._unidentified(post, f"{len(same)} posts have its caption")
             if self.ledger.clock() >= visible_by:
-                return self._untold(post, "no post with its caption is listed")
+                return self._unidentified(post, "no post with its caption is listed")
             self.sleep(READ_AGAIN_AFTER.total_seconds())
 
-    def _untold(self, post: Post, why: str) -> Post:
+    def _unidentified(self, post: Post, why: str) -> Post:
         log.warning("Container %s is live, but not which post it became: %s", post.container_id, why)
         return post
 

@@ -57,7 +57,9 @@ def main() -> int:
     return 0
 
 
-def connect(airflow: AirflowStack, sandbox: SandboxHandle, conn_id: str = "instagram_default") -> None:
+def connect(
+    airflow: AirflowStack, sandbox: SandboxHandle, conn_id: str = "instagram_default", **extra: str | int
+) -> None:
     """Store the connection to the sandbox in Airflow, where its page shows it."""
     connection = sandbox.connection
     host, _, port = connection["host"].rpartition(":")
@@ -68,7 +70,7 @@ def connect(airflow: AirflowStack, sandbox: SandboxHandle, conn_id: str = "insta
         "password": connection["password"],
         "host": host,
         "port": int(port),
-        "extra": json.dumps(connection["extra"]),
+        "extra": json.dumps(connection["extra"] | extra),
     }
     if airflow.has(f"/connections/{conn_id}"):
         airflow.call("PATCH", f"/connections/{conn_id}", json=body)

@@ -76,6 +76,8 @@ class _Core:
         self._reconnect = reconnect
         #: What the last answer that told of it said of the account's allowance.
         self.usage: Usage | None = None
+        #: How many requests were sent, repeated ones included.
+        self.sent = 0
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -87,6 +89,7 @@ class _Core:
         }
 
     def _request(self, http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
+        self.sent += 1
         base = origin.base_url(call.host) if call.host else self._base_url
         url = "/".join([base, self._api_version, call.path] if call.versioned else [base, call.path])
         params, headers = dict(call.params), {}

@@ -13,6 +13,7 @@ from airflow.sdk import BaseHook, conf
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
+from airflow_provider_instagram.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,7 @@ class AccountSettings:
     :param app_id: The Meta app's id.
     :param app_secret: The Meta app's secret.
     :param oauth_host: Replaces both of Meta's login hosts.
+    :param limits: How many calls and posts it allows itself.
     """
 
     base_url: str
@@ -49,6 +51,7 @@ class AccountSettings:
     app_id: str | None = None
     app_secret: str | None = field(default=None, repr=False)
     oauth_host: str | None = None
+    limits: Limits = field(default_factory=Limits)
 
     @classmethod
     def read(cls, connection: Connection) -> AccountSettings:
@@ -77,6 +80,7 @@ class AccountSettings:
             app_id=extra.get("app_id"),
             app_secret=extra.get("app_secret"),
             oauth_host=extra.get("oauth_host"),
+            limits=Limits.read(extra),
         )
 
 

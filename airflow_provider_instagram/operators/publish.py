@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_instagram import arguments
 from airflow_provider_instagram.account_task import AccountTask
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger import (
-    CONTAINER_LIFE,
     EXPIRY_MARGIN,
     Ledger,
     Owner,
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 #: How long before ``publish_at`` the task wakes up: a worker has to start, and the last seconds are waited in it.
 WAKE_UP_AHEAD = timedelta(seconds=20)
+
+#: Where Instagram's room for posts cannot be foretold, it is looked for again.
+ROOM_LOOKED_FOR_AGAIN_AFTER = timedelta(minutes=30)
 
 #: States of a task instance that may still send a request, now or in a later try.
 AT_WORK = frozenset(
@@ -102,6 +105,7 @@ class PublishOperator(AccountTask):
         post_key = self._post_key(context, ledger, container_id)
         if (post := ledger.post(post_key)) is not None:
             self._refuse_another_post(ledger, post, container_id)
+            self._tell(context, ledger, post)
             self.log.info("%s is published already: %s", post_key, post.permalink or post.media_id or "live")
             return self._result(post, already_published=True)
         publish_at = arguments.moment("publish_at", self.publish_at)
@@ -110,9 +114,12 @@ class PublishOperator(AccountTask):
         if (intent := ledger.intent(post_key)) is None or intent.withdrawn:  # an open one is settled, however late
             self._refuse_to_outlive(ledger.container(container_id), publish_at)
             self._wait_for(publish_at)
-        post, made = self._published(context, ledger, post_key, container_id, publish_at)
-        if made:
-            self._tell(context, post)
+        try:
+            post, made = self._published(context, ledger, post_key, container_id, publish_at)
+        except QuotaExhaustedError as error:
+            self._wait_for_room(error, ledger, container_id)
+            raise
+        self._tell(context, ledger, post)
         self.log.info("Published %s: %s", post_key, post.permalink or post.media_id or "live")
         return self._result(post, already_published=not made)
 
@@ -140,6 +147,7 @@ class PublishOperator(AccountTask):
             publisher = Publisher(
                 client, ledger, hook.ig_user_id(client), Owner.of(context), partial(_is_at_work, context["ti"])
             )
+            publisher.quotas = hook.settings.limits.quotas
             return publisher.publish(post_key, container_id, publish_at)
 
     def _post_key(self, context: Context, ledger: Ledger, container_id: str) -> str:
@@ -160,7 +168,7 @@ class PublishOperator(AccountTask):
     def _refuse_to_outlive(self, made: MadeContainer | None, publish_at: datetime | None) -> None:
         if made is None or publish_at is None:
             return
-        expires = datetime.fromisoformat(made.created_at) + CONTAINER_LIFE
+        expires = made.expires
         if publish_at > expires - EXPIRY_MARGIN:
             raise ValidationError(
                 f"Container {made.container_id} expires at {expires.isoformat()}, too near to or before publish_at, "
@@ -185,7 +193,28 @@ class PublishOperator(AccountTask):
                 hint="Give a new publish_at or a larger max_lateness, and clear this task.",
             )
 
-    def _tell(self, context: Context, post: Post) -> None:
+    def _wait_for_room(self, error: QuotaExhaustedError, ledger: Ledger, container_id: str) -> None:
+        """Defer until the account has room for a post, if the container lives that long."""
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        room_at = ledger.clock() + (error.retry_after or ROOM_LOOKED_FOR_AGAIN_AFTER)
+        made = ledger.container(container_id)
+        if made is not None and room_at > (expires := made.expires) - EXPIRY_MARGIN:
+            raise ValidationError(
+                f"{error.message}. Container {container_id} expires at {expires.isoformat()}, before that.",
+                hint=f"After {room_at.isoformat()}, clear create and the tasks downstream of it. {error.hint or ''}",
+            ) from error
+        self.log.warning("%s Publishing again at %s", error, room_at.isoformat(timespec="seconds"))
+        self.defer(trigger=DateTimeTrigger(moment=room_at), method_name="execute")
+
+    def _tell(self, context: Context, ledger: Ledger, post: Post) -> None:
+        """Emit the event of a post, also of one that an earlier try made and died before it could say so."""
+        if not post.untold:
+            return
+        claim = ledger.claim(post.post_key)
+        if claim and claim.owner != Owner.of(context) and _is_at_work(context["ti"], claim.owner):
+            return  # it made the post, and tells of it when it ends
+        ledger.record_post(replace(post, untold=False))
         told: dict[str, JsonValue] = {"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key}
         conn_id, events = self.instagram_conn_id, context["outlet_events"]
         events[posts_alias(conn_id)].add(posts_asset(conn_id), extra=told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
@@ -41,7 +41,9 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
 
     :param container_id: The container, as CreateContainerOperator returned it.
     :param deferrable: Whether to wait in the triggerer.
-    :param poke_interval: Seconds between two readings, or a timedelta. In ``reschedule`` mode at least 30.
+    :param poke_interval: Seconds between two readings, or a timedelta. In ``reschedule`` mode at least 30. A deferred
+        wait keeps to it while the container is fresh, asks less often as it ages, and never more than the account's
+        calls per hour allow.
     :param timeout: Seconds until the wait fails, or a timedelta.
     :param instagram_conn_id: The account's connection, as plain text.
     :param retries: Tries after the first. A time-out is final, as in every sensor.
@@ -86,9 +88,12 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
                 return ready.xcom_value
         from airflow_provider_instagram.triggers.container import HEAD_START, ContainerStatusTrigger
 
+        now = time.time()
+        deadline = datetime.fromtimestamp(now + self.timeout, timezone.utc)
+        self.log.info("Waiting in the triggerer until %s at most", deadline.isoformat(timespec="seconds"))
         return self.defer(
             trigger=ContainerStatusTrigger(
-                self.instagram_conn_id, self.container_id, self.poke_interval, time.time() + self.timeout
+                self.instagram_conn_id, self.container_id, self.poke_interval, deadline.timestamp(), since=now
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout) + HEAD_START,

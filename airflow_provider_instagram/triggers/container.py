@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,35 +9,45 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_instagram.exceptions import InstagramError, NotReadyError
+from airflow_provider_instagram.exceptions import InstagramError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from airflow_provider_instagram.graph.client import AsyncGraphClient
-    from airflow_provider_instagram.graph.models import ContainerStatus
 
-#: How much later Airflow's own time-out comes, so that the error with the cause in words is the one that is seen.
-HEAD_START = timedelta(seconds=30)
+#: How much later Airflow's own time-out comes. A triggerer that is full starts a trigger when a place is free, and
+#: Airflow's time-out does not wait for that: the container is to be asked about at least once before.
+HEAD_START = timedelta(hours=1)
 
 
 class ContainerStatusTrigger(BaseTrigger):
     """Fires when a container can be published, can never be, or the deadline has come.
 
-    It keeps nothing but its arguments: after a restart of the triggerer it goes on, with the deadline it was given.
+    It keeps nothing but its arguments: after a restart of the triggerer it goes on, with the deadline it was given. All
+    triggers of an account share a poller, which asks within the account's budget of calls.
 
     :param instagram_conn_id: The account's connection; the token is read from it here, and travels nowhere.
     :param container_id: The container.
-    :param poll_interval_s: Seconds between two readings.
+    :param poll_interval_s: Seconds between two readings while the container is fresh.
     :param deadline: When to give up, in seconds since the epoch.
+    :param since: When the wait began, in seconds since the epoch; default: now.
     """
 
-    def __init__(self, instagram_conn_id: str, container_id: str, poll_interval_s: float, deadline: float) -> None:
+    def __init__(
+        self,
+        instagram_conn_id: str,
+        container_id: str,
+        poll_interval_s: float,
+        deadline: float,
+        since: float | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.instagram_conn_id = instagram_conn_id
         self.container_id = container_id
         self.poll_interval_s = poll_interval_s
         self.deadline = deadline
+        self.since = time.time() if since is None else since
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Describe the trigger to Airflow. Its arguments are stored as plain text: no token is among them."""
@@ -49,17 +58,20 @@ class ContainerStatusTrigger(BaseTrigger):
                 "container_id": self.container_id,
                 "poll_interval_s": self.poll_interval_s,
                 "deadline": self.deadline,
+                "since": self.since,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Ask about the container until its fate is known, and say it in one event for :func:`processed_container`."""
-        from airflow_provider_instagram.hooks.instagram import InstagramHook
+        """Wait until the container's fate is known, and say it in one event for :func:`processed_container`."""
+        from airflow.sdk.observability.stats import Stats
 
-        error: InstagramError | None
+        from airflow_provider_instagram.triggers.poller import Wait, poller_of
+
+        error: InstagramError | None = None
         try:
-            async with await InstagramHook(self.instagram_conn_id).get_async_conn() as client:
-                error = await self._overdue(client)
+            poller = poller_of(self.instagram_conn_id, self._open_client, Stats)
+            await poller.wait(Wait(self.container_id, self.deadline, self.since, self.poll_interval_s))
         except InstagramError as failure:
             error = failure
         except AirflowException as failure:
@@ -69,28 +81,12 @@ class ContainerStatusTrigger(BaseTrigger):
             )
         yield TriggerEvent({"container_id": self.container_id, "error": error.as_data() if error else None})
 
-    async def _overdue(self, client: AsyncGraphClient) -> NotReadyError | None:
-        """Wait for the end of the processing.
+    async def _open_client(self) -> tuple[AsyncGraphClient, float]:
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
 
-        :return: None when the container can be published, the error to raise when the deadline came first.
-        :raises InstagramError: When it can never be published, or asking makes no sense.
-        """
-        from airflow_provider_instagram import containers
-        from airflow_provider_instagram.graph import calls
-
-        answer: ContainerStatus | InstagramError | None = None
-        while time.time() < self.deadline or answer is None:
-            pause_s = self.poll_interval_s
-            try:
-                answer = await client.send(calls.container_status(self.container_id))
-            except InstagramError as error:
-                answer = error
-                if error.retry_after is not None and not isinstance(error, NotReadyError):
-                    pause_s = max(pause_s, error.retry_after.total_seconds())
-            if containers.is_ready(answer):
-                return None
-            await asyncio.sleep(min(pause_s, max(0.0, self.deadline - time.time())))
-        return containers.not_ready(self.container_id, answer)
+        hook = InstagramHook(self.instagram_conn_id)
+        client = await hook.get_async_conn()
+        return client, hook.settings.limits.calls_per_hour
 
 
 def processed_container(event: dict[str, Any]) -> str:

@@ -107,6 +107,23 @@ def test_a_dead_token_without_another_fails_after_one_call(connect: Any, instagr
     assert instagram_sandbox.calls("account") == 1
 
 
+def test_the_limits_have_the_defaults_of_the_specification(connect: Any) -> None:
+    limits = connect().settings.limits
+    assert (limits.calls_per_hour, limits.posts_per_day, limits.posts_per_hour) == (200, 25, 10)
+
+
+def test_the_limits_of_a_connection_win(connect: Any) -> None:
+    extra = {"calls_per_hour": 4800, "posts_per_day": "100", "posts_per_hour": None}
+    limits = connect(extra=extra).settings.limits
+    assert (limits.calls_per_hour, limits.posts_per_day, limits.posts_per_hour) == (4800, 100, 10)
+
+
+@pytest.mark.parametrize("value", [0, -5, "many", 2.5])
+def test_a_limit_that_is_none_is_named(connect: Any, value: Any) -> None:
+    with pytest.raises(ValidationError, match="posts_per_day"):
+        _ = connect(extra={"posts_per_day": value}).settings
+
+
 @pytest.mark.parametrize(
     ("host", "token", "login"),
     [

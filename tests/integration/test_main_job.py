@@ -50,7 +50,7 @@ def test_a_landscape_mov_becomes_a_reel(instagram_sandbox: SandboxHandle, run_da
     (created,) = instagram_sandbox.journal("create")
     assert created.parameters["thumb_offset"] == "1500"
     operations = [entry.operation for entry in instagram_sandbox.journal()]
-    assert list(dict.fromkeys(operations)) == ["create", "upload", "status", "publish", "media"]
+    assert list(dict.fromkeys(operations)) == ["create", "upload", "status", "limit", "publish", "media"]
     assert result.xcom("transcode", key="report")["tier"] == "full"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger import Claim, Intent, Ledger, Owner, Post
+from airflow_provider_instagram.limits import Limits
+from airflow_provider_instagram.places import Places
 from airflow_provider_instagram.publishing import Publisher
 
 if TYPE_CHECKING:
@@ -271,7 +274,7 @@ def test_another_run_that_is_at_the_post_is_waited_for(account: Account, portrai
 
     account.publisher.sleep = wait
     post, mine = account.publisher.publish("post-1", container_id)
-    assert (post, mine) == (made[0][0], False)
+    assert (post, mine) == (replace(made[0][0], untold=False), False), "who made it tells of it"
     assert len(account.sandbox.posts) == 1
 
 
@@ -373,6 +376,40 @@ def test_create_keeps_a_container_that_may_be_published(account: Account, portra
     account.intent(first)
     assert account.container(portrait_video, caption="edited") == first
     assert account.sandbox.calls("create") == 1
+
+
+def test_a_full_quota_is_seen_before_anything_is_sent(account: Account, portrait_video: Path) -> None:
+    account.publisher.quotas = Limits().quotas
+    account.publisher.publish("post-1", account.container(portrait_video))
+    account.sandbox.switch(quota_total=1)
+    container_id = account.container(portrait_video, key="post-2")
+    with pytest.raises(QuotaExhaustedError) as refused:
+        account.publisher.publish("post-2", container_id)
+    assert refused.value.retry_after is not None
+    assert timedelta(hours=23) < refused.value.retry_after <= timedelta(hours=24, minutes=1)
+    assert account.sandbox.calls("publish") == 1
+    account.sandbox.advance(refused.value.retry_after)
+    account.sandbox.switch(quota_total=100)
+    assert Places(account.ledger, Limits().quotas).room_at() is None
+
+
+def test_the_accounts_own_limit_of_posts_is_kept(account: Account, portrait_video: Path) -> None:
+    account.publisher.quotas = Limits(posts_per_hour=1).quotas
+    account.publisher.publish("post-1", account.container(portrait_video))
+    container_id = account.container(portrait_video, key="post-2")
+    with pytest.raises(QuotaExhaustedError, match="1 posts of the hour") as refused:
+        account.publisher.publish("post-2", container_id)
+    assert account.sandbox.calls("publish") == 1
+    account.sandbox.advance(refused.value.retry_after or timedelta())
+    account.publisher.publish("post-2", container_id)
+    assert len(account.sandbox.posts) == 2
+
+
+def test_an_unreadable_limit_does_not_keep_a_post_back(account: Account, portrait_video: Path) -> None:
+    account.publisher.quotas = Limits().quotas
+    account.sandbox.fail("limit", 10)
+    account.publisher.publish("post-1", account.container(portrait_video))
+    assert len(account.sandbox.posts) == 1
 
 
 def _publish_behind_our_back(account: Account, container_id: str) -> str:

@@ -253,14 +253,14 @@ def _publish() -> Iterator[Disturbance]:
             "publish, before the effect",
             f"quota used up, room in {hours} h",
             (FullQuota(hours),),
-            "QuotaExhaustedError",
+            None,
             cure="wait for room",
         )
     yield Disturbance(
         "publish, before the effect",
         "quota used up beyond the container's life",
         (FullQuota(None),),
-        "QuotaExhaustedError",
+        "ValidationError",
         cure="none exists",
     )
     yield Disturbance(

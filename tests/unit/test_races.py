@@ -19,6 +19,8 @@ from airflow_provider_instagram.ledger import Ledger, Owner
 from airflow_provider_instagram.publishing import Publisher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_instagram.graph.calls import Call
 
 ROUNDS = 1000
@@ -82,6 +84,9 @@ class Instagram:
         self.turns = turns
         self.posts: list[str] = []
 
+    def sleep(self, seconds: float) -> None:
+        self.turns.step()
+
     def send(self, call: Call[Any]) -> Any:
         self.turns.step()
         if call.path.endswith("media_publish"):
@@ -92,6 +97,24 @@ class Instagram:
         if call.path in self.posts:
             return Media(call.path, permalink=f"https://example.com/{call.path}")
         return ContainerStatus(call.path, "PUBLISHED" if self.posts else "FINISHED")
+
+
+def in_turns(turns: Turns, runs: dict[str, Callable[[str], None]]) -> None:
+    """Run threads by their names, one step of one of them at a time."""
+
+    def begin(name: str) -> None:
+        try:
+            runs[name](name)
+        finally:
+            turns.leave()
+
+    threads = [threading.Thread(target=begin, args=(name,), name=name) for name in runs]
+    turns.running = set(runs)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive(), "a thread did not end"
 
 
 def race(seed: int) -> tuple[list[str], list[Any]]:
@@ -121,14 +144,8 @@ def race(seed: int) -> tuple[list[str], list[Any]]:
             ends.append(error)
         finally:
             alive.discard(owners[name])
-            turns.leave()
 
-    threads = [threading.Thread(target=run, args=(name,), name=name) for name in owners]
-    turns.running = {thread.name for thread in threads}
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    in_turns(turns, dict.fromkeys(owners, run))
     assert len(ends) == 2, "a thread did not end"
     return instagram.posts, ends
 

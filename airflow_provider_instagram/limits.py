@@ -1,0 +1,76 @@
+"""How many calls and posts an account allows itself, as its connection says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph.budget import CALLS_PER_HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Source: the specification of this provider: 25 posts a day, 10 an hour.
+POSTS_PER_DAY = 25
+POSTS_PER_HOUR = 10
+MOST = 100_000
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How many posts fit into a moving period.
+
+    :param name: What the period is called; part of the ledger's keys.
+    :param posts: How many.
+    :param period: The period.
+    """
+
+    name: str
+    posts: int
+    period: timedelta
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an account allows itself.
+
+    :param calls_per_hour: Calls of Instagram's API.
+    :param posts_per_day: Posts in 24 hours.
+    :param posts_per_hour: Posts in one hour.
+    """
+
+    calls_per_hour: int = CALLS_PER_HOUR
+    posts_per_day: int = POSTS_PER_DAY
+    posts_per_hour: int = POSTS_PER_HOUR
+
+    @property
+    def quotas(self) -> tuple[Quota, ...]:
+        """The limits of posts, the shorter period first."""
+        return (
+            Quota("hour", self.posts_per_hour, timedelta(hours=1)),
+            Quota("day", self.posts_per_day, timedelta(days=1)),
+        )
+
+    @classmethod
+    def read(cls, extra: Mapping[str, str]) -> Limits:
+        """Read the limits from a connection's extra; what is not there has its default.
+
+        :param extra: The connection's extra, without what is empty.
+        :raises ValidationError: When one is not a number from 1 on.
+        """
+        return cls(**{name: _number(name, extra[name]) for name in cls.__dataclass_fields__ if name in extra})
+
+
+def _number(name: str, text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= MOST:
+        raise ValidationError(
+            f"{name} in the connection's extra is {text!r}.",
+            hint=f"Give a whole number from 1 to {MOST}, or leave it out for the default.",
+        )
+    return number

@@ -1,0 +1,131 @@
+"""The places that an account has for posts in a moving period: taken before a publication, never one twice."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_instagram.exceptions import QuotaExhaustedError
+from airflow_provider_instagram.ledger import row_key
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.ledger import Ledger
+    from airflow_provider_instagram.limits import Quota
+
+#: How long a place is kept for a publication that has not begun: longer than one takes from here on.
+KEPT_FOR = timedelta(minutes=10)
+
+
+@dataclass
+class Places:
+    """The places of an account, as rows of its ledger of which the last write counts.
+
+    Each place has two rows. Who wants it writes the first, looks at the second, writes the second, and looks at the
+    first again: the place is his only if nobody else is in either. Of two who want it at once, one at most finds that,
+    and whoever does not takes another.
+
+    :param ledger: The account's ledger.
+    :param quotas: How many places there are in which period.
+    """
+
+    ledger: Ledger
+    quotas: tuple[Quota, ...]
+
+    def take(self, post_key: str, nonce: str) -> None:
+        """Take a place in each period.
+
+        :param post_key: The post that it is for.
+        :param nonce: Drawn for this one attempt.
+        :raises QuotaExhaustedError: When there is none, and how long until there is.
+        """
+        for quota in self.quotas:
+            places = list(range(quota.posts))
+            random.shuffle(places)
+            until = []
+            for place in places:
+                busy_until = self._busy_until(quota, place, nonce)
+                if busy_until is None and self._won(quota, place, post_key, nonce):
+                    break
+                until.append(busy_until or self.ledger.clock() + KEPT_FOR)
+            else:
+                self.release(nonce)
+                raise self._exhausted(quota, min(until))
+
+    def release(self, nonce: str) -> None:
+        """Give back what an attempt has taken and certainly made no post of."""
+        for quota in self.quotas:
+            for place in range(quota.posts):
+                if self._row("used", quota, place).get("nonce") == nonce:
+                    self.ledger.store.set(_key("used", quota, place), {})
+
+    def room_at(self) -> datetime | None:
+        """Tell when there is a place in each period; None when there is now."""
+        full = [at for quota in self.quotas if (at := self._free_at(quota)) is not None]
+        return max(full, default=None)
+
+    def used(self, quota: Quota) -> int:
+        """Count the places of a period that are taken."""
+        return sum(self._busy_until(quota, place, "") is not None for place in range(quota.posts))
+
+    def _free_at(self, quota: Quota) -> datetime | None:
+        busy = [self._busy_until(quota, place, "") for place in range(quota.posts)]
+        until = [at for at in busy if at is not None]
+        return min(until) if len(until) == len(busy) else None
+
+    def ahead(self, nonce: str) -> int:
+        """Count the publications that took their place earlier and have not sent their request yet."""
+        quota = self.quotas[-1]
+        rows = [self._row("used", quota, place) for place in range(quota.posts)]
+        mine = next((row for row in rows if row.get("nonce") == nonce), None)
+        return sum(
+            mine is not None and (row["at"], row["nonce"]) < (mine["at"], nonce) and self._is_pending(row)
+            for row in rows
+            if row
+        )
+
+    def _won(self, quota: Quota, place: int, post_key: str, nonce: str) -> bool:
+        row = {"place_of": post_key, "nonce": nonce, "at": self.ledger.now()}
+        self.ledger.store.set(_key("place", quota, place), row)
+        if self._busy_until(quota, place, nonce) is not None:
+            return False
+        self.ledger.store.set(_key("used", quota, place), row)
+        return self._row("place", quota, place).get("nonce") == nonce
+
+    def _busy_until(self, quota: Quota, place: int, nonce: str) -> datetime | None:
+        """Tell when a place is free again; None when it is."""
+        row = self._row("used", quota, place)
+        if not row or row["nonce"] == nonce:
+            return None
+        kept_until = datetime.fromisoformat(row["at"]) + KEPT_FOR
+        sent_at = self._sent_at(row)
+        until = sent_at + quota.period if sent_at else kept_until
+        return until if until > self.ledger.clock() else None
+
+    def _sent_at(self, row: dict[str, Any]) -> datetime | None:
+        if (post := self.ledger.post(row["place_of"])) is not None:
+            return datetime.fromisoformat(post.published_at)
+        intent = self.ledger.intent(row["place_of"])
+        if intent is not None and intent.claim.nonce == row["nonce"] and not intent.withdrawn:
+            return intent.when
+        return None
+
+    def _is_pending(self, row: dict[str, Any]) -> bool:
+        fresh = datetime.fromisoformat(row["at"]) + KEPT_FOR > self.ledger.clock()
+        return fresh and self._sent_at(row) is None
+
+    def _row(self, kind: str, quota: Quota, place: int) -> dict[str, Any]:
+        return self.ledger.store.get(_key(kind, quota, place)) or {}
+
+    def _exhausted(self, quota: Quota, until: datetime) -> QuotaExhaustedError:
+        pause = max(timedelta(seconds=1), until - self.ledger.clock())
+        return QuotaExhaustedError(
+            f"The account has had its {quota.posts} posts of the {quota.name}; there is room from {until.isoformat()}",
+            hint=f"Raise posts_per_{quota.name} in the connection if Instagram gives the account more.",
+            retry_after=pause,
+        )
+
+
+def _key(kind: str, quota: Quota, place: int) -> str:
+    return row_key(kind, f"{quota.name}:{place}")

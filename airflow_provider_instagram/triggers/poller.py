@@ -1,0 +1,309 @@
+"""One poller for all containers of an account that wait in one process. It knows nothing of Airflow."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import random
+import time
+import weakref
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from airflow_provider_instagram import containers
+from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, RateLimitError
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.budget import Budget
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from airflow_provider_instagram.graph.client import AsyncGraphClient
+    from airflow_provider_instagram.graph.models import ContainerStatus
+
+#: A container is asked about again after this share of the time that it has waited.
+SHARE_OF_AGE: Final = 0.2
+LONGEST_INTERVAL_S: Final = 300.0
+#: Below what a clock of seconds since the epoch can tell apart, a pause would be none.
+SHORTEST_PAUSE_S: Final = 0.001
+#: A token that is refused this soon after it was read has no successor.
+REREAD_AFTER_S: Final = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class Stats(Protocol):
+    """The part of Airflow's ``Stats`` that the poller tells its figures to."""
+
+    def incr(self, stat: str, count: int = 1, *, tags: dict[str, str] | None = None) -> None:
+        """Count."""
+
+    def gauge(self, stat: str, value: float, *, tags: dict[str, str] | None = None) -> None:
+        """Show a level."""
+
+    def timing(self, stat: str, dt: float, *, tags: dict[str, str] | None = None) -> None:
+        """Time something, in milliseconds."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What is waited for.
+
+    :param container_id: The container.
+    :param deadline: When to give up, in seconds since the epoch.
+    :param since: When the wait began, in seconds since the epoch.
+    :param interval_s: Seconds between two readings while the container is fresh.
+    """
+
+    container_id: str
+    deadline: float
+    since: float
+    interval_s: float
+
+    def next_interval_s(self, now: float) -> float:
+        """Tell how long to leave the container alone: longer with its age."""
+        longest = max(LONGEST_INTERVAL_S, self.interval_s)
+        return min(longest, max(self.interval_s, SHARE_OF_AGE * (now - self.since)))
+
+
+@dataclass(eq=False)
+class _Waiter:
+    """One who waits.
+
+    :param wait: For what.
+    :param due: When it is its turn, in seconds since the epoch.
+    :param done: Told the end.
+    :param context: Where its log lines belong.
+    """
+
+    wait: Wait
+    due: float
+    done: asyncio.Future[None]
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
+    asked_at: float | None = None
+    answer: ContainerStatus | InstagramError | None = None
+
+    def end(self, error: BaseException | None = None) -> None:
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
+
+    def say(self, text: str, *words: object) -> None:
+        self.context.run(log.warning, text, *words)
+
+
+@dataclass(eq=False)
+class Poller:
+    """Asks about all waiting containers of an account: one client, one connection read, one budget.
+
+    Who is due first is asked first; who had to wait keeps his place, so that nobody starves whatever the load. Where
+    the budget is short, everybody's turn comes later. A deadline holds all the same: its container is asked about a
+    last time, and then given up.
+
+    :param account: Its connection's id.
+    :param open_client: Reads the connection, opens a client, and tells the account's calls per hour.
+    :param budget: What the account may be asked.
+    :param clock: Tells the time in seconds since the epoch.
+    :param sleep: Waits for a number of seconds.
+    :param stats: Where figures are told.
+    """
+
+    account: str
+    open_client: Callable[[], Awaitable[tuple[AsyncGraphClient, float]]]
+    budget: Budget
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    stats: Stats | None = None
+    _waiters: list[_Waiter] = field(default_factory=list)
+    _task: asyncio.Task[None] | None = None
+    _pause: asyncio.Future[None] | None = None
+    _client: AsyncGraphClient | None = None
+    _opened_at: float = 0.0
+
+    async def wait(self, wait: Wait) -> None:
+        """Wait until a container can be published.
+
+        :param wait: Which, and until when.
+        :raises NotReadyError: When the deadline came first.
+        :raises InstagramError: When it can never be published, or asking makes no sense.
+        """
+        now = self.clock()
+        first = wait.next_interval_s(now) * random.uniform(0.5, 1)  # noqa: S311 -- spreads what begins together
+        waiter = _Waiter(wait, now + first, asyncio.get_running_loop().create_future())
+        if self.budget.is_stopped():
+            self._say_stop(waiter)
+        self._waiters.append(waiter)
+        if self._task is None:
+            self._task = asyncio.create_task(self._guarded(), name=f"poller of {self.account}")
+        self._wake()
+        try:
+            await waiter.done
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+                self._wake()
+
+    def _wake(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+
+    async def _guarded(self) -> None:
+        """Work while somebody waits; a failure of the poller itself reaches all who do."""
+        try:
+            await self._work()
+        except Exception as error:  # noqa: BLE001 -- nobody waits for ever
+            self._end_all(error)
+        finally:
+            client, self._client, self._task = self._client, None, None  # who comes from here on starts it anew
+            if client is not None:
+                await client.__aexit__(None, None, None)
+
+    async def _work(self) -> None:
+        while self._waiters:
+            now = self.clock()
+            overdue = next((waiter for waiter in self._waiters if waiter.wait.deadline <= now), None)
+            if overdue is not None:
+                await self._give_up(overdue)
+                continue
+            turn = min(self._waiters, key=lambda waiter: waiter.due)
+            begins = max(turn.due, self.budget.free_at())
+            pause_s = min(begins, *(waiter.wait.deadline for waiter in self._waiters)) - now
+            if pause_s > 0:
+                await self._sleep(pause_s)
+            else:
+                await self._ask(turn.wait.container_id)
+        self._tell()
+
+    async def _sleep(self, seconds: float) -> None:
+        self._pause = asyncio.ensure_future(self.sleep(max(seconds, SHORTEST_PAUSE_S)))
+        try:
+            await asyncio.wait([self._pause])
+        finally:
+            self._pause.cancel()
+            self._pause = None
+
+    async def _give_up(self, waiter: _Waiter) -> None:
+        if self.budget.affords_last_word():
+            await self._ask(waiter.wait.container_id)
+        if waiter in self._waiters:
+            answer = waiter.answer
+            if answer is None and self.budget.is_stopped():
+                answer = RateLimitError(f"not asked: {self.budget.reason}, until {self.budget.stopped_until_text()}")
+            self._end(waiter, containers.not_ready(waiter.wait.container_id, answer))
+
+    async def _ask(self, container_id: str) -> None:
+        was_stopped = self.budget.stopped_until
+        answer = await self._answer(container_id)
+        now = self.clock()
+        if isinstance(answer, AuthenticationError) and await self._has_no_other_token(now):
+            self._end_all(answer)
+            return
+        for waiter in [waiter for waiter in self._waiters if waiter.wait.container_id == container_id]:
+            self._hear(waiter, answer, now)
+        if self.budget.stopped_until > was_stopped:
+            for waiter in self._waiters:
+                self._say_stop(waiter)
+        self._tell()
+
+    async def _answer(self, container_id: str) -> ContainerStatus | InstagramError:
+        client = await self._open()
+        sent, client.usage = client.sent, None
+        answer: ContainerStatus | InstagramError
+        try:
+            answer = await client.send(calls.container_status(container_id))
+        except InstagramError as error:
+            answer = error
+        self.budget.take(client.sent - sent)
+        self._count(client.sent - sent)
+        self.budget.heed(client.usage)
+        if isinstance(answer, RateLimitError):
+            self.budget.stop(answer.retry_after, answer.message)
+        return answer
+
+    async def _open(self) -> AsyncGraphClient:
+        if self._client is None:
+            self._client, self.budget.calls_per_hour = await self.open_client()
+            self._opened_at = self.clock()
+        return self._client
+
+    async def _has_no_other_token(self, now: float) -> bool:
+        """Read the connection once more when that was not done just now; the refused container is asked about again."""
+        if now - self._opened_at < REREAD_AFTER_S or self._client is None:
+            return True
+        client, self._client = self._client, None
+        await client.__aexit__(None, None, None)
+        return False
+
+    def _hear(self, waiter: _Waiter, answer: ContainerStatus | InstagramError, now: float) -> None:
+        since, waiter.asked_at, waiter.answer = waiter.asked_at, now, answer
+        if isinstance(answer, AuthenticationError):
+            return  # its due time stands: it is asked about again, with the other token
+        try:
+            ready = containers.is_ready(answer)
+        except InstagramError as error:
+            self._end(waiter, error)
+            return
+        if ready:
+            if self.stats and since is not None:
+                self.stats.timing("instagram.noticed_within", 1000 * (now - since), tags=self._tags)
+            self._end(waiter)
+            return
+        pause_s = waiter.wait.next_interval_s(now)
+        if isinstance(answer, InstagramError) and not isinstance(answer, RateLimitError):
+            waiter.say("%s", answer)
+            if answer.retry_after is not None:
+                pause_s = max(pause_s, answer.retry_after.total_seconds())
+        waiter.due = now + pause_s * random.uniform(0.9, 1)  # noqa: S311 -- keeps what began together apart
+
+    def _say_stop(self, waiter: _Waiter) -> None:
+        waiter.say(
+            "Container %s waits: nothing is asked about the account until %s. %s",
+            waiter.wait.container_id,
+            self.budget.stopped_until_text(),
+            self.budget.reason,
+        )
+
+    def _end(self, waiter: _Waiter, error: BaseException | None = None) -> None:
+        self._waiters.remove(waiter)
+        waiter.end(error)
+
+    def _end_all(self, error: BaseException) -> None:
+        for waiter in list(self._waiters):
+            self._end(waiter, error)
+
+    @property
+    def _tags(self) -> dict[str, str]:
+        return {"conn_id": self.account}
+
+    def _count(self, sent: int) -> None:
+        if self.stats:
+            self.stats.incr("instagram.calls", sent, tags=self._tags)
+
+    def _tell(self) -> None:
+        if self.stats:
+            self.stats.gauge("instagram.waiting", len(self._waiters), tags=self._tags)
+            self.stats.gauge("instagram.budget_left", self.budget.left(), tags=self._tags)
+
+
+_IMPORTED_AT: Final = time.time()
+#: Pollers and their budgets live as long as the event loop whose clients and futures they hold.
+_pollers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = weakref.WeakKeyDictionary()
+
+
+def poller_of(
+    account: str, open_client: Callable[[], Awaitable[tuple[AsyncGraphClient, float]]], stats: Stats | None = None
+) -> Poller:
+    """Give the poller of an account in this process, one for all that wait.
+
+    :param account: The account's connection.
+    :param open_client: Reads the connection, opens a client, and tells the account's calls per hour.
+    :param stats: Where figures are told.
+    """
+    pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
+    if account not in pollers:
+        pollers[account] = Poller(account, open_client, Budget(time.time, since=_IMPORTED_AT), stats=stats)
+    return pollers[account]
