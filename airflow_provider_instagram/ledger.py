@@ -141,13 +141,22 @@ class Intent:
 
 @dataclass(frozen=True)
 class Post:
-    """A post that is live. Its media id and permalink are None where they could not be told apart."""
+    """A post that is live.
+
+    :param post_key: What it is known by.
+    :param container_id: The container that it was made of.
+    :param published_at: When, ISO 8601 in UTC.
+    :param media_id: Its id; None where it could not be told apart.
+    :param permalink: Its address; None where it could not be told apart or read.
+    :param untold: Whether other DAGs still have to be told of it, by an event.
+    """
 
     post_key: str
     container_id: str
     published_at: str
     media_id: str | None = None
     permalink: str | None = None
+    untold: bool = False
 
 
 @dataclass

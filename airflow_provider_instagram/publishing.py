@@ -89,7 +89,7 @@ class Publisher:
         """
         before, claim = self._claim(post_key)
         if (post := self.ledger.post(post_key)) is not None:
-            return post, False
+            return replace(post, untold=False), False  # who made it tells of it
         for intent in self._open_intents(post_key, before):
             log.info("%s set out to publish container %s at %s", intent.claim.owner, intent.container_id, intent.at)
             if (post := self._settle(intent)) is not None:
@@ -177,7 +177,7 @@ class Publisher:
     def _send(self, post_key: str, container_id: str, claim: Claim) -> tuple[Post, bool]:
         """Send the request, once. Its intent is written right before it: that write is the fence."""
         if (post := self.ledger.post(post_key)) is not None:
-            return post, False
+            return replace(post, untold=False), False  # who made it tells of it
         if (other := self._at_work(post_key)) is not None:
             raise _held_by(other, post_key)
         intent = self.ledger.record_intent(post_key, container_id, claim)
@@ -196,7 +196,7 @@ class Publisher:
             if isinstance(error, QuotaExhaustedError):
                 error.retry_after = self._room_in()
             raise
-        post = self._recorded(Post(post_key, container_id, self.ledger.now(), media_id))
+        post = self._recorded(Post(post_key, container_id, self.ledger.now(), media_id, untold=True))
         return self._with_permalink(post), True
 
     def _room_in(self) -> timedelta | None:
@@ -230,7 +230,7 @@ class Publisher:
                     ) from error
             else:
                 if status.state is ContainerState.PUBLISHED:
-                    return self._found(intent.post_key, intent.container_id, intent.when)
+                    return replace(self._found(intent.post_key, intent.container_id, intent.when), untold=True)
                 if status.state is ContainerState.EXPIRED:
                     raise ContainerExpiredError(
                         f"Container {intent.container_id} expired without being published.",
@@ -250,7 +250,7 @@ class Publisher:
         post = Post(post_key, container_id, self.ledger.now())
         made = self.ledger.container(container_id)
         if made is None or made.caption is None:
-            return self._untold(post, "the caption that it was made with is not known here")
+            return self._unidentified(post, "the caption that it was made with is not known here")
         visible_by = self.ledger.clock() + POST_VISIBLE_WITHIN
         while True:
             same = [
@@ -261,12 +261,12 @@ class Publisher:
             if len(same) == 1:
                 return replace(post, media_id=same[0].id, permalink=same[0].permalink)
             if same:
-                return self._untold(post, f"{len(same)} posts have its caption")
+                return self._unidentified(post, f"{len(same)} posts have its caption")
             if self.ledger.clock() >= visible_by:
-                return self._untold(post, "no post with its caption is listed")
+                return self._unidentified(post, "no post with its caption is listed")
             self.sleep(READ_AGAIN_AFTER.total_seconds())
 
-    def _untold(self, post: Post, why: str) -> Post:
+    def _unidentified(self, post: Post, why: str) -> Post:
         log.warning("Container %s is live, but not which post it became: %s", post.container_id, why)
         return post
 

@@ -76,6 +76,20 @@ def inside_media_roots(location: str) -> str:
     )
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder on this machine, and those above it, where there is none.
+
+    :raises ValidationError: When that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValidationError(
+            f"The folder {folder} cannot be made on this worker: {error.strerror}.",
+            hint="Name another one, or have it made and opened to the user that runs tasks.",
+        ) from error
+
+
 @contextmanager
 def as_local_file(location: str, *, max_bytes: int = LARGEST_SOURCE_BYTES) -> Iterator[Path]:
     """Give a video as a local file: itself, or a copy that goes away afterwards.

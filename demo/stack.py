@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,6 +173,7 @@ def airflow_stack(settings: dict[str, str], port: int = 0) -> Iterator[AirflowSt
     home = Path(settings["AIRFLOW_HOME"])
     with (home / "migrate.log").open("wb") as log:
         subprocess.run([AIRFLOW, "db", "migrate"], env=os.environ | settings, stdout=log, stderr=log, check=True)
+    _let_readers_and_a_writer_work_at_the_same_time(home / "airflow.db")
     stack = AirflowStack(url, home, settings)
     try:
         stack.start()
@@ -179,6 +181,12 @@ def airflow_stack(settings: dict[str, str], port: int = 0) -> Iterator[AirflowSt
         yield stack
     finally:
         stack.stop()
+
+
+def _let_readers_and_a_writer_work_at_the_same_time(database: Path) -> None:
+    """Switch SQLite to its write-ahead log: without it, runs that are started together meet a locked database."""
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("pragma journal_mode = wal")
 
 
 def free_port() -> int:

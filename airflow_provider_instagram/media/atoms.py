@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 MAX_MOOV_BYTES: Final = 64 * 1024**2
 MAX_UNITS: Final = 64
 MAX_BOXES: Final = 100_000
 CONTAINERS: Final = frozenset({b"trak", b"mdia", b"edts", b"udta", b"moov"})
+#: What has to be there to its end; cameras write other things behind, which are no boxes at all.
+WHOLE_BOXES: Final = frozenset({b"moov", b"mdat", b"moof"})
 FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"})
 PLACE_BOXES: Final = frozenset({b"\xa9xyz", b"loci", b"uuid"})
 
@@ -38,7 +40,7 @@ class Edit:
 class Track:
     """One track.
 
-    :param number: Its place among the tracks, which is ffprobe's stream index.
+    :param number: Its own number, which ffprobe calls the stream's id.
     :param kind: Its handler, such as ``vide`` or ``soun``.
     :param timescale: Ticks a second of its own clock.
     :param samples: How many pictures or packets of sound it holds, shown or not; 0 in a fragmented file.
@@ -74,8 +76,8 @@ class Mp4Layout:
     :param brand: The major brand of its ``ftyp`` box; ``qt`` is QuickTime's.
     :param moov_first: Whether the index stands before the media.
     :param fragmented: Whether the index is spread over the file.
-    :param missing_bytes: How much of the last box is not there.
-    :param tracks: The tracks.
+    :param missing_bytes: How much of the index or the media is not there.
+    :param tracks: The tracks, in the order of ffprobe's streams once :meth:`ordered_as` has put them so.
     :param place_boxes: Names of the boxes that tell a place, or may.
     """
 
@@ -85,6 +87,24 @@ class Mp4Layout:
     missing_bytes: int
     tracks: tuple[Track, ...]
     place_boxes: tuple[str, ...]
+
+    def ordered_as(self, numbers: Sequence[int]) -> Mp4Layout:
+        """Put each track where ffprobe has its stream: ffprobe may count a cover picture as a stream before them.
+
+        :param numbers: The number of the track of each stream; 0 for a stream that is no track.
+        """
+        known = {track.number: track for track in self.tracks}
+        if len(known) < len(self.tracks) or not set(known) <= set(numbers):
+            return self
+        return replace(self, tracks=tuple(known.get(number, Track(number, "", 1, 0, ())) for number in numbers))
+
+    @property
+    def shows_hidden(self) -> bool:
+        """Whether ffmpeg shows what an edit list hides: of a fragmented file's, it takes the start and nothing else.
+
+        What is hidden is shown before 0 then. Source: ffmpeg, libavformat/mov.c.
+        """
+        return self.fragmented and any(track.edits for track in self.tracks)
 
 
 def read_layout(path: Path) -> Mp4Layout:
@@ -100,7 +120,8 @@ def read_layout(path: Path) -> Mp4Layout:
     with path.open("rb") as file:
         for kind, start, end in _top_boxes(file, size):
             order.append(kind)
-            missing = max(0, end - size)
+            if kind in WHOLE_BOXES:
+                missing = max(missing, end - size)
             if kind == b"ftyp":
                 file.seek(start)
                 brand = file.read(4)
@@ -209,7 +230,9 @@ def _read_moov(moov: bytes) -> tuple[tuple[Track, ...], set[str]]:
             table = _find(trak, b"mdia", b"minf", b"stbl")
             sizes = _find(table, b"stsz") or _find(table, b"stz2")
             samples = struct.unpack_from(">I", sizes, 8)[0] if sizes else 0
-            tracks.append(Track(len(tracks), handler, timescale, samples, edits))
+            header = _find(trak, b"tkhd")
+            number = struct.unpack_from(">I", header, 20 if header[:1] == b"\1" else 12)[0] if header else 0
+            tracks.append(Track(number, handler, timescale, samples, edits))
     return tuple(tracks), set(_places(moov))
 
 

@@ -29,6 +29,8 @@ PRESET: Final = "medium"
 MUXER: Final = {"f": "mp4", "brand": "mp42", "movflags": "+faststart+negative_cts_offsets", "use_editlist": 0}
 #: Nothing of the source's metadata: it may tell a place, a device, a name.
 CLEAN: Final = {"map_metadata": -1, "map_metadata:s": -1, "map_chapters": -1, "fflags": "+bitexact"}
+#: A picture that changes its size on the way is scaled anew; new filters would begin to count its frames anew.
+ONE_GRAPH: Final = {"reinit_filter:v": 0}
 PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.5", "-nostats")
 
 
@@ -147,8 +149,7 @@ def packets_before_picture(info: VideoInfo) -> int:
     """
     if info.audio is None:
         return 0
-    first_s = info.video.timeline.start_s
-    return min(enumerate(info.audio.timeline.head_s), key=lambda numbered: abs(numbered[1] - first_s))[0]
+    return info.audio.timeline.packets_before(info.video.timeline.start_s)
 
 
 def measure(info: VideoInfo, spec: VideoSpec, plan: Plan) -> list[str]:
@@ -177,7 +178,7 @@ def arguments(stream: Any) -> list[str]:
 
 def _source(info: VideoInfo) -> Any:
     """The source, on its own clock, on which :class:`VideoInfo` tells all times."""
-    return ffmpeg.input(f"file:{info.path}", copyts=None, **ONLY_THIS_FILE)
+    return ffmpeg.input(f"file:{info.path}", copyts=None, **ONE_GRAPH, **ONLY_THIS_FILE)
 
 
 def _picture(stream: Any, info: VideoInfo, numbers: Encoding, plan: Plan) -> Any:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: How many packets of priming an encoder of AAC may put before the sound, and one more.
 HEAD: Final = 4
+HALF_A_TICK_S: Final = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Timeline:
     :param end_s: When the last one ends, in seconds.
     :param longest_s: The longest time from one packet to the next, in seconds.
     :param shortest_s: The shortest, in seconds.
-    :param open_gop: Whether a picture that follows a sync picture in the file is shown before it.
+    :param open_gop: Whether a picture that follows a sync picture in the file is shown before it, or none comes first.
+    :param jump_s: The largest step of its clock from one packet of the file to the next, forth or back, in seconds.
     :param head_s: When the first few packets of the file are shown, hidden ones among them, in seconds.
     :param sync_at: Where in the file its sync packets stand, in bytes; empty when the container does not tell.
     """
@@ -41,6 +43,7 @@ class Timeline:
     longest_s: float
     shortest_s: float
     open_gop: bool
+    jump_s: float
     head_s: tuple[float, ...]
     sync_at: tuple[int, ...]
 
@@ -48,6 +51,10 @@ class Timeline:
     def duration_s(self) -> float:
         """How long they play, in seconds."""
         return self.end_s - self.start_s
+
+    def packets_before(self, moment_s: float) -> int:
+        """How many of the first packets to leave out so that the first one left is shown closest to a moment."""
+        return min(enumerate(self.head_s), key=lambda numbered: abs(numbered[1] - moment_s))[0]
 
     @property
     def rate(self) -> float:
@@ -71,7 +78,13 @@ class _Packet:
 
 
 def read_timelines(
-    path: Path, indexes: Sequence[int], ffprobe: Sequence[str], limits: Limits, cancel: Cancel | None
+    path: Path,
+    indexes: Sequence[int],
+    ffprobe: Sequence[str],
+    limits: Limits,
+    cancel: Cancel | None,
+    *,
+    starts_at_zero: bool = False,
 ) -> tuple[dict[int, Timeline], str]:
     """Read the packets of a file.
 
@@ -80,6 +93,7 @@ def read_timelines(
     :param ffprobe: The program and its arguments that open the file.
     :param limits: What it may use.
     :param cancel: Ends the work early.
+    :param starts_at_zero: Whether what is over at 0 is hidden, although ffprobe does not mark it so.
     :return: The timeline of each stream, and what ffprobe complained about.
     :raises ValidationError: When the file cannot be read to its end.
     """
@@ -91,15 +105,15 @@ def read_timelines(
         if not index.isdigit() or int(index) not in packets:
             return
         shown = _number(pts, _number(dts, None))
-        int(at) if at.isdigit() else None
         if shown is not None:
+            lasts_s = _number(duration, 0.0) or 0.0
             packets[int(index)].append(
                 _Packet(
                     shown,
-                    _number(duration, 0.0) or 0.0,
+                    lasts_s,
                     int(size or 0),
                     "K" in flags,
-                    "D" in flags,
+                    "D" in flags or (starts_at_zero and shown + lasts_s < HALF_A_TICK_S),
                     int(at) if at.isdigit() else None,
                 )
             )
@@ -126,7 +140,7 @@ def _number(text: str, default: float | None) -> float | None:
 def _timeline(packets: list[_Packet]) -> Timeline:
     shown = sorted((packet for packet in packets if not packet.hidden), key=lambda packet: packet.shown_s)
     if not shown:
-        return Timeline(0, len(packets), 0, 0.0, 0.0, 0.0, 0.0, open_gop=False, head_s=(), sync_at=())
+        return Timeline(0, len(packets), 0, 0.0, 0.0, 0.0, 0.0, open_gop=False, jump_s=0.0, head_s=(), sync_at=())
     steps = [after.shown_s - before.shown_s for before, after in itertools.pairwise(shown)]
     usual_s = sorted(steps)[len(steps) // 2] if steps else 0.0
     last = shown[-1]
@@ -139,13 +153,16 @@ def _timeline(packets: list[_Packet]) -> Timeline:
         longest_s=max(steps, default=0.0),
         shortest_s=min(steps, default=0.0),
         open_gop=_has_leading_pictures(packets),
+        jump_s=max(
+            (after.shown_s - before.shown_s for before, after in itertools.pairwise(packets)), key=abs, default=0.0
+        ),
         head_s=tuple(packet.shown_s for packet in packets[:HEAD]),
         sync_at=tuple(packet.at_byte for packet in packets if packet.sync and packet.at_byte is not None),
     )
 
 
 def _has_leading_pictures(packets: list[_Packet]) -> bool:
-    sync_s = float("-inf")
+    sync_s = float("inf")
     for packet in packets:
         if packet.sync:
             sync_s = packet.shown_s

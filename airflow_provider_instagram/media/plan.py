@@ -106,8 +106,14 @@ def plan(
         *_sound(info),
         *_together(info),
     )
-    tier = TIERS[max((TIERS.index(reason.needs) for reason in reasons), default=0)]
+    if _tier(reasons) == "remux":
+        reasons = (*reasons, *_off_the_grid(info))
+    tier = _tier(reasons)
     return Plan(tier, reasons, tuple(_warnings(info, spec, tier, fit)), fit, background, duration_s)
+
+
+def _tier(reasons: tuple[Reason, ...]) -> Tier:
+    return TIERS[max((TIERS.index(reason.needs) for reason in reasons), default=0)]
 
 
 def _check_options(fit: str, background: str, trim: str) -> None:
@@ -190,12 +196,25 @@ def _together(info: VideoInfo) -> Iterator[Reason]:
     """Whether picture and sound still start together when each is copied from its own beginning."""
     if info.audio is None:
         return
+    held_s = info.audio.timeline.end_s - info.video.timeline.end_s
+    if held_s >= HELD_FROM_S:
+        yield Reason("length", f"the picture ends {held_s:.1f} s before the sound", "full")
     late_s = info.audio.timeline.start_s - info.video.timeline.start_s
     delayed_s = _delay_s(info, info.video.index) - _delay_s(info, info.audio.index)
     if late_s > SYNC_S:
         yield Reason("sync", f"the sound starts {late_s * 1000:.0f} ms after the picture", "audio")
     elif -late_s > PRIMING_SHOWN_S or delayed_s > SYNC_S:
         yield Reason("sync", f"the picture starts {-late_s * 1000:.0f} ms after the sound", "full")
+
+
+def _off_the_grid(info: VideoInfo) -> Iterator[Reason]:
+    """Whether a copy, which can leave out whole packets of sound only, would shift it against the picture."""
+    if info.audio is None:
+        return
+    first_s, sound = info.video.timeline.start_s, info.audio.timeline
+    early_s = first_s - sound.head_s[sound.packets_before(first_s)]
+    if early_s > SYNC_S or (sound.start_s < first_s and early_s < -SYNC_S):
+        yield Reason("sync", f"copied packets of sound would be {early_s * -1000:+.0f} ms off", "audio")
 
 
 def _delay_s(info: VideoInfo, index: int) -> float:
@@ -213,6 +232,10 @@ def _picture(video: Video, spec: VideoSpec) -> Iterator[Reason]:
         yield Reason("interlacing", "the pictures are interlaced", "full")
     if video.rotation:
         yield Reason("rotation", f"the pictures are stored turned by {video.rotation} degrees", "full")
+    elif not video.is_upright:
+        yield Reason("rotation", "the pictures are stored mirrored or aslant", "full")
+    if video.is_cropped:
+        yield Reason("cropping", "a player cuts off the edges of the stored pictures", "full")
     if video.pixel_shape != 1:
         yield Reason("pixel shape", f"the pixels are {float(video.pixel_shape):.3f}:1 and not square", "full")
     if not any(is_close(video.shape, Fraction(*frame), spec) for frame in spec.frames):
@@ -223,7 +246,7 @@ def _picture(video: Video, spec: VideoSpec) -> Iterator[Reason]:
         found = f"{video.timeline.bits_per_s / 1e6:.2f} Mb/s are more than {spec.max_video_bps / 1e6:g} Mb/s"
         yield Reason("bit rate", found, "full")
     if video.timeline.open_gop or video.false_syncs:
-        yield Reason("closed GOP", "pictures after a sync picture need what was before it", "full")
+        yield Reason("closed GOP", "not every picture can be shown from the sync picture before it on", "full")
     if video.is_hdr or video.primaries == "bt2020":
         yield Reason("colours", f"{video.transfer}, {video.primaries} are not bt709", "full")
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.media.atoms import Mp4Layout, begins_like_mp4, read_layout, starts_anew
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
 from airflow_provider_instagram.media.process import Cancel, Limits, run
 
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
 
 #: The containers that are opened. None of them can name another file; playlists and scripts, which can, are not here.
@@ -25,6 +27,11 @@ HEADER_LIMITS: Final = Limits(wall_s=4.5, cpu_s=4, memory_bytes=1024**3)
 PACKETS_S: Final = 4.5
 SLOWEST_DISK_BYTES_PER_S: Final = 20_000_000
 MAX_DURATION_S: Final = 7200.0
+#: Containers whose files may be strung together by copying one behind the other.
+STRUNG: Final = ("mpegts", "mpeg")
+#: How far the clock may go from one picture to the next: back for the order of B-frames, forth for one that is missing.
+MOST_BACK_S: Final = -1.0
+MOST_FORTH_S: Final = 10.0
 PLACE_WORDS: Final = ("location", "gps", "xmp", "geo")
 
 
@@ -34,10 +41,12 @@ class Video:
 
     :param index: The number of its stream.
     :param codec: As ffmpeg names it.
-    :param columns: Stored columns.
-    :param rows: Stored rows.
+    :param columns: Stored columns, without those that a player cuts off.
+    :param rows: Stored rows, the same.
+    :param is_cropped: Whether a player cuts off edges, as the container tells it to.
     :param pixel_shape: Width of a pixel over its height.
     :param rotation: Degrees, clockwise, by which a player turns it: 0, 90, 180 or 270.
+    :param is_upright: Whether a player shows it as it is stored: neither turned by any angle nor mirrored.
     :param pixel_format: As ffmpeg names it.
     :param interlaced: Whether its pictures are woven out of two fields.
     :param full_range: Whether its levels go from 0 to 255.
@@ -53,8 +62,10 @@ class Video:
     codec: str
     columns: int
     rows: int
+    is_cropped: bool
     pixel_shape: Fraction
     rotation: int
+    is_upright: bool
     pixel_format: str
     interlaced: bool
     full_range: bool
@@ -109,6 +120,7 @@ class VideoInfo:
 
     :param path: Where it is.
     :param size_bytes: How large it is.
+    :param modified_ns: When it was last written to, in nanoseconds of the system's clock.
     :param container: The container, as ffprobe names it.
     :param start_s: When the first stream starts, on the file's own clock, in seconds.
     :param video: Its picture.
@@ -120,6 +132,7 @@ class VideoInfo:
 
     path: Path
     size_bytes: int
+    modified_ns: int
     container: str
     start_s: float
     video: Video
@@ -127,6 +140,19 @@ class VideoInfo:
     extra_streams: tuple[str, ...]
     places: tuple[str, ...]
     layout: Mp4Layout | None
+
+    def raise_if_changed(self) -> None:
+        """Stop when the file is not what it was when it was read.
+
+        :raises TransientError: When it was written to since, or is gone.
+        """
+        with suppress(FileNotFoundError):
+            status = self.path.stat()
+            if (status.st_size, status.st_mtime_ns) == (self.size_bytes, self.modified_ns):
+                return
+        raise TransientError(
+            f"{self.path} was changed while it was being read.", hint="Wait until it is written to its end; run again."
+        )
 
     @property
     def duration_s(self) -> float:
@@ -144,7 +170,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     :raises ValidationError: When it is missing, empty, not a regular file, not a video, not whole, or beyond bounds.
     """
     path = path.absolute()
-    size_bytes = _size_of_regular_file(path)
+    status = _status_of_regular_file(path)
     header = _read_header(path, ffprobe, cancel)
     streams = [stream for stream in header.get("streams", []) if "codec_type" in stream]
     pictures = [s for s in streams if s["codec_type"] == "video" and not s.get("disposition", {}).get("attached_pic")]
@@ -157,17 +183,28 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     _refuse_what_is_beyond_bounds(path, picture, header["format"])
     container = header["format"]["format_name"]
     layout = read_layout(path) if "mp4" in container else None
+    if layout is not None:
+        layout = layout.ordered_as([int(stream.get("id", "0"), 16) for stream in header["streams"]])
     if layout is not None and layout.missing_bytes:
         raise _truncated(path, f"{layout.missing_bytes} bytes are missing at its end")
     wanted = [picture["index"], *([sound["index"]] if sound else [])]
-    timelines, complaint = read_timelines(path, wanted, _ffprobe(ffprobe, path), _packet_limits(size_bytes), cancel)
+    timelines, complaint = read_timelines(
+        path,
+        wanted,
+        _ffprobe(ffprobe, path),
+        _packet_limits(status.st_size),
+        cancel,
+        starts_at_zero=layout is not None and layout.shows_hidden,
+    )
     if not timelines[picture["index"]].count:
         raise ValidationError(f"{path} has a video track without pictures.", hint="Export or copy it again.")
+    _refuse_a_clock_that_jumps(path, container, timelines[picture["index"]])
     if sound and not timelines[sound["index"]].count:
         sound = None
     info = VideoInfo(
         path=path,
-        size_bytes=size_bytes,
+        size_bytes=status.st_size,
+        modified_ns=status.st_mtime_ns,
         container=container,
         start_s=min(timelines[s["index"]].start_s for s in (picture, sound) if s),
         video=_video(picture, timelines[picture["index"]], _false_syncs(path, picture, timelines) if layout else 0),
@@ -184,7 +221,9 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     return info
 
 
-def _size_of_regular_file(path: Path) -> int:
+def _status_of_regular_file(path: Path) -> os.stat_result:
+    if any("\udc80" <= letter <= "\udcff" for letter in str(path)):
+        raise ValidationError(f"The name of {path!r} is not UTF-8.", hint="Rename the file.")
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -201,7 +240,7 @@ def _size_of_regular_file(path: Path) -> int:
         )
     if status.st_size == 0:
         raise ValidationError(f"{path} is empty.", hint="Export or copy it again.")
-    return status.st_size
+    return status
 
 
 def _ffprobe(ffprobe: str, path: Path) -> list[str]:
@@ -261,8 +300,19 @@ def _refuse_what_is_beyond_bounds(path: Path, picture: dict[str, Any], container
         )
 
 
+def _refuse_a_clock_that_jumps(path: Path, container: str, timeline: Timeline) -> None:
+    """Recordings that were strung together: each begins on its own clock, so that one plays over the other."""
+    if container in STRUNG and not MOST_BACK_S < timeline.jump_s < MOST_FORTH_S:
+        raise ValidationError(
+            f"{path} holds recordings of several clocks: from one picture to the next is {timeline.jump_s:+.1f} s.",
+            hint="Put them on one clock first: ffmpeg -i FILE -c copy FILE.mkv",
+        )
+
+
 def _refuse_what_was_cut_off(info: VideoInfo, container: dict[str, Any], complaint: str) -> None:
     claimed_s = float(container.get("duration", 0))
+    if info.layout and info.layout.shows_hidden:
+        claimed_s = 0.0  # what is hidden counts in it, twice even
     if info.duration_s < claimed_s * 0.98 - 0.5:
         raise _truncated(info.path, f"it claims {claimed_s:.2f} s and holds {info.duration_s:.2f} s")
     if any(words in complaint for words in ("ended prematurely", "partial file", "Truncat")):
@@ -271,14 +321,18 @@ def _refuse_what_was_cut_off(info: VideoInfo, container: dict[str, Any], complai
 
 def _video(stream: dict[str, Any], timeline: Timeline, false_syncs: int) -> Video:
     pixel_shape = _ratio(stream.get("sample_aspect_ratio", "1:1").replace(":", "/"))
-    turns = [float(data["rotation"]) for data in stream.get("side_data_list", []) if "rotation" in data]
+    matrices = [data for data in stream.get("side_data_list", []) if "displaymatrix" in data]
+    crops = [data for data in stream.get("side_data_list", []) if "crop_top" in data]
+    turns = [float(data["rotation"]) for data in matrices if "rotation" in data]
     return Video(
         index=stream["index"],
         codec=stream["codec_name"],
-        columns=stream["width"],
-        rows=stream["height"],
+        columns=stream["width"] - sum(crop[f"crop_{side}"] for crop in crops for side in ("left", "right")),
+        rows=stream["height"] - sum(crop[f"crop_{side}"] for crop in crops for side in ("top", "bottom")),
+        is_cropped=bool(crops),
         pixel_shape=pixel_shape or Fraction(1),
         rotation=round(-turns[0] / 90) * 90 % 360 if turns else 0,
+        is_upright=all(_is_upright(data["displaymatrix"]) for data in matrices),
         pixel_format=stream.get("pix_fmt", ""),
         interlaced=stream.get("field_order", "progressive") in ("tt", "bb", "tb", "bt"),
         full_range=stream.get("color_range") == "pc",
@@ -289,6 +343,12 @@ def _video(stream: dict[str, Any], timeline: Timeline, false_syncs: int) -> Vide
         false_syncs=false_syncs,
         timeline=timeline,
     )
+
+
+def _is_upright(matrix: str) -> bool:
+    """Whether a display matrix, as ffprobe prints it in three lines, only moves or scales."""
+    across, down = (line.partition(":")[2].split() for line in matrix.strip().splitlines()[:2])
+    return int(across[0]) > 0 and int(down[1]) > 0 and across[1] == down[0] == "0"
 
 
 def _false_syncs(path: Path, stream: dict[str, Any], timelines: dict[int, Timeline]) -> int:

@@ -124,8 +124,8 @@ def find_program(name: str) -> str:
     if found is None:
         raise TranscodeError(
             f"The program {name!r} was not found on this worker.",
-            hint="Install ffmpeg, which brings ffmpeg and ffprobe (Debian: apt-get install ffmpeg), or set ffmpeg_path "
-            "and ffprobe_path in the section [instagram] of Airflow's configuration.",
+            hint="Install ffmpeg, which brings ffmpeg and ffprobe (Debian: apt-get install ffmpeg), or set ffmpeg "
+            "and ffprobe in the section [instagram] of Airflow's configuration.",
         )
     return str(Path(found).absolute())
 

@@ -61,6 +61,7 @@ def transcode(
     :return: What was done.
     :raises ValidationError: When the source cannot be used, with the rule that it breaks and what to do.
     :raises TranscodeError: When ffmpeg failed, its result does not comply, or the work was cancelled.
+    :raises TransientError: When the source was changed meanwhile.
     """
     started_s = time.monotonic()
     cancel = cancel or Cancel()
@@ -68,11 +69,18 @@ def transcode(
     todo = plan(before, spec, fit=fit, background=background, trim=trim)
     if todo.tier == "pass":
         return Report.of(todo, before, before, time.monotonic() - started_s)
+    if output.exists() and output.samefile(source):
+        raise ValidationError(f"The result would replace its own source {source}.", hint="Set output= to another file.")
     job = _Job(before, spec, ffmpeg, ffprobe, on_progress or (lambda _: None), cancel)
     with workspace(output, spec.max_size_bytes) as folder:
         made = folder / "video.mp4"
-        todo, after = job.make(todo, made)
+        try:
+            todo, after = job.make(todo, made)
+        except TranscodeError:
+            before.raise_if_changed()
+            raise
         cancel.raise_if_requested()
+        before.raise_if_changed()
         made.replace(output)
         after = replace(after, path=output)
     return Report.of(todo, before, after, time.monotonic() - started_s)
@@ -194,7 +202,7 @@ def _check_rules(made: Path, spec: VideoSpec, ffprobe: str, cancel: Cancel) -> V
         info = probe(made, ffprobe=ffprobe, cancel=cancel)
         broken = "; ".join(map(str, plan(info, spec).reasons))
     except ValidationError as error:
-        broken = error.message
+        broken = error.message.removesuffix(".")
     if broken:
         raise TranscodeError(f"The result {made} does not comply: {broken}.", hint="Delete it if it is old; run again.")
     return info

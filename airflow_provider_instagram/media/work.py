@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media.process import Limits, run
+from airflow_provider_instagram.media.workspace import workspace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_instagram.media.probe import VideoInfo
     from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
 
 #: Raise it when the same source, profile and ffmpeg come to give another result.
@@ -57,12 +59,14 @@ def _version(ffmpeg: str) -> str:
     return finished.stdout.partition("\n")[0]
 
 
-def copy_whole(source: Path, output: Path) -> None:
+def copy_whole(source: VideoInfo, output: Path) -> None:
     """Copy a video that complies already to where the output is wanted; it appears there whole or not at all.
 
-    :param source: A local file.
+    :param source: The video.
     :param output: The file to write; an older one is replaced.
+    :raises TransientError: When the source was changed since it was probed.
     """
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as work:
-        shutil.copyfile(source, copy := Path(work) / "video.mp4")
+    with workspace(output, source.size_bytes) as folder:
+        shutil.copyfile(source.path, copy := folder / "video.mp4")
+        source.raise_if_changed()
         copy.replace(output)

@@ -38,6 +38,8 @@ def workspace(output: Path, needed_bytes: int) -> Iterator[Path]:
     folder = output.absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise ValidationError(f"{folder} is not a directory that can be written to.", hint="Make it, or set output=.")
+    if output.is_dir():
+        raise ValidationError(f"{output} is a directory.", hint="Name a file, or end output= with / for a file in it.")
     _remove_abandoned(folder)
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed_bytes + SPARE_BYTES:

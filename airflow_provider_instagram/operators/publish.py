@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -104,6 +105,7 @@ class PublishOperator(AccountTask):
         post_key = self._post_key(context, ledger, container_id)
         if (post := ledger.post(post_key)) is not None:
             self._refuse_another_post(ledger, post, container_id)
+            self._tell(context, ledger, post)
             self.log.info("%s is published already: %s", post_key, post.permalink or post.media_id or "live")
             return self._result(post, already_published=True)
         publish_at = arguments.moment("publish_at", self.publish_at)
@@ -117,8 +119,7 @@ class PublishOperator(AccountTask):
         except QuotaExhaustedError as error:
             self._wait_for_room(error, ledger, container_id)
             raise
-        if made:
-            self._tell(context, post)
+        self._tell(context, ledger, post)
         self.log.info("Published %s: %s", post_key, post.permalink or post.media_id or "live")
         return self._result(post, already_published=not made)
 
@@ -206,7 +207,14 @@ class PublishOperator(AccountTask):
         self.log.warning("%s Publishing again at %s", error, room_at.isoformat(timespec="seconds"))
         self.defer(trigger=DateTimeTrigger(moment=room_at), method_name="execute")
 
-    def _tell(self, context: Context, post: Post) -> None:
+    def _tell(self, context: Context, ledger: Ledger, post: Post) -> None:
+        """Emit the event of a post, also of one that an earlier try made and died before it could say so."""
+        if not post.untold:
+            return
+        claim = ledger.claim(post.post_key)
+        if claim and claim.owner != Owner.of(context) and _is_at_work(context["ti"], claim.owner):
+            return  # it made the post, and tells of it when it ends
+        ledger.record_post(replace(post, untold=False))
         told: dict[str, JsonValue] = {"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key}
         conn_id, events = self.instagram_conn_id, context["outlet_events"]
         events[posts_alias(conn_id)].add(posts_asset(conn_id), extra=told)

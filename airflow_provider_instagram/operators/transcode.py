@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import conf
 
 from airflow_provider_instagram import arguments, storage
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.literal_data_task import LiteralDataTask
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.media.report import Report
     from airflow_provider_instagram.media.spec import VideoSpec
 
+#: What file systems take, and space for what a name gets while it is copied.
+LONGEST_NAME_BYTES = 200
 CHOICES = {"fit": ("pad", "blur", "crop"), "trim": ("error", "end")}
 
 
@@ -162,27 +165,38 @@ class TranscodeOperator(LiteralDataTask):
     def _compliant(self, work: Work) -> tuple[str, Report]:
         """Give the compliant video with its report: the source itself, work done before, or a new file."""
         from airflow_provider_instagram.media.plan import plan
-        from airflow_provider_instagram.media.transcode import done_before
 
         output = arguments.text("output", self.destination)
         if output is None and plan(work.info, work.spec, **work.choices).tier == "pass":
             return work.source, self._transcode(work, work.local)
         location = output if output and not output.endswith("/") else self._keyed_location(work, output)
-        if location != output and storage.exists(location):
-            self.log.info("This work was done before: %s", location)
-            with storage.as_local_file(location) as made:
-                return location, done_before(
-                    work.local, made, work.spec, **work.choices, info=work.info, ffprobe=work.programs["ffprobe"]
-                )
+        if location != output and storage.exists(location) and (report := self._found_done(work, location)):
+            return location, report
         if storage.is_local(location):
             path = storage.local_path(location)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            storage.make_folder(path.parent)
             return location, self._transcode(work, path)
         with tempfile.TemporaryDirectory(prefix="instagram-") as folder:
             made = Path(folder) / "video.mp4"
             report = self._transcode(work, made)
             storage.put(made, location)
         return location, report
+
+    def _found_done(self, work: Work, location: str) -> Report | None:
+        """Report work that was done before; None when what is there was damaged since, for then it is done again."""
+        from airflow_provider_instagram.media.transcode import done_before
+
+        with storage.as_local_file(location) as made:
+            try:
+                report = done_before(
+                    work.local, made, work.spec, **work.choices, info=work.info, ffprobe=work.programs["ffprobe"]
+                )
+            except TranscodeError as error:
+                self.log.warning("This work was done before and is done again: %s", error.message)
+                return None
+            self.log.info("This work was done before: %s", location)
+            self._write_preview(work, made)
+            return report
 
     def _keyed_location(self, work: Work, folder: str | None) -> str:
         """Name the output by what makes it what it is: content, profile, options and ffmpeg."""
@@ -197,10 +211,11 @@ class TranscodeOperator(LiteralDataTask):
                 hint="Set output= on the task, or [instagram] work_prefix for all of them.",
             )
         key = work_key(work.local, work.spec, **work.choices, ffmpeg=work.programs["ffmpeg"])
-        return f"{folder.rstrip('/')}/{work.local.stem}.{work.spec.name}.{key}.mp4"
+        ending = f".{work.spec.name}.{key}.mp4"
+        stem = os.fsencode(work.local.stem)[: LONGEST_NAME_BYTES - len(ending)].decode(errors="ignore")
+        return f"{folder.rstrip('/')}/{stem}{ending}"
 
     def _transcode(self, work: Work, made: Path) -> Report:
-        from airflow_provider_instagram.media.preview import write_preview
         from airflow_provider_instagram.media.transcode import transcode
         from airflow_provider_instagram.media.work import copy_whole
 
@@ -215,10 +230,17 @@ class TranscodeOperator(LiteralDataTask):
             cancel=self._cancel,
         )
         if report.tier == "pass" and made != work.local:
-            copy_whole(work.local, made)
-        if preview := arguments.text("preview", self.preview):
-            write_preview(made, Path(preview), ffmpeg=work.programs["ffmpeg"])
+            copy_whole(work.info, made)
+        self._write_preview(work, made)
         return report
+
+    def _write_preview(self, work: Work, made: Path) -> None:
+        from airflow_provider_instagram.media.preview import write_preview
+
+        if preview := arguments.text("preview", self.preview):
+            jpeg = storage.local_path(preview)
+            storage.make_folder(jpeg.parent)
+            write_preview(made, jpeg, ffmpeg=work.programs["ffmpeg"], cancel=self._cancel)
 
     def _say_progress(self, progress: Progress) -> None:
         self.log.info("%s", progress)

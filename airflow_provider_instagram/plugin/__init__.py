@@ -36,6 +36,7 @@ class InstagramPlugin(AirflowPlugin):
             "name": "Instagram",
             "href": f"{urlsplit(conf.get('api', 'base_url', fallback='')).path.rstrip('/')}{PAGES}/",
             "destination": "nav",
+            "nav_top_level": True,
         }
     ]
     timetables = [ContentCalendarTimetable]  # noqa: RUF012

@@ -1,4 +1,7 @@
-"""``python -m tests.reliability``: every scenario, a table, and exit code 1 when one deviates."""
+"""``python -m tests.reliability``: every scenario, a table, and exit code 1 when one deviates.
+
+Most are played through ``dag.test()``, those with real processes in a whole Airflow that is started for them.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,19 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests import conftest  # noqa: F401 -- sets Airflow's environment before it is first imported
 
 if TYPE_CHECKING:
-    from tests.reliability.harness import Outcome
+    from collections.abc import Iterator
 
+    from tests.reliability.terms import Scenario
+    from tests.reliability.verdict import Outcome
+
+LANES = 12
 LINE = "{:<50}{:<54}{:>9}  {:<14}{:<22}{:>14}  {}"
 
 
@@ -28,25 +36,50 @@ def main(wanted: str = "") -> int:
     from airflow.utils.db import initdb
 
     initdb()
-    from airflow_provider_instagram.sandbox.handle import sandbox_process
-    from tests.reliability.harness import play
+    from tests.reliability.live_scenarios import LIVE_SCENARIOS
     from tests.reliability.scenarios import SCENARIOS
     from tests.reliability.video import make_reel
 
-    outcomes: list[Outcome] = []
     began_s = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, sandbox_process("--visible-after", "10") as sandbox:
-        reel = make_reel(Path(folder) / "reel.mp4")
-        for scenario in SCENARIOS:
-            if wanted in str(scenario):
-                outcomes.append(play(scenario, sandbox, reel))
-                if outcomes[-1].deviations:
-                    _say(f"DEVIATES {scenario}\n    " + "\n    ".join(outcomes[-1].deviations))
+    outcomes: list[Outcome] = []
+    with tempfile.TemporaryDirectory() as name:
+        reel = make_reel(Path(name) / "reel.mp4")
+        for outcome in chain(
+            _in_process([one for one in SCENARIOS if wanted in str(one)], reel),
+            _live([one for one in LIVE_SCENARIOS if wanted in str(one)], reel, Path(name)),
+        ):
+            outcomes.append(outcome)
+            if outcome.deviations:
+                _say(f"DEVIATES {outcome.scenario}\n    " + "\n    ".join(outcome.deviations))
     _print_table(outcomes)
     bad = [outcome for outcome in outcomes if outcome.deviations]
     took_s = time.monotonic() - began_s
     _say(f"\n{len(outcomes)} scenarios in {took_s:.0f} s, {len(bad)} deviate from what was expected.")
     return 1 if bad else 0
+
+
+def _in_process(scenarios: list[Scenario], reel: Path) -> Iterator[Outcome]:
+    from airflow_provider_instagram.sandbox.handle import sandbox_process
+    from tests.reliability.harness import play
+
+    _say(f"{len(scenarios)} scenarios through dag.test()")
+    with sandbox_process("--visible-after", "10") as sandbox:
+        for scenario in scenarios:
+            yield play(scenario, sandbox, reel)
+
+
+def _live(scenarios: list[Scenario], reel: Path, folder: Path) -> Iterator[Outcome]:
+    from tests.reliability.lanes import airflow_with_lanes, lanes_of, played
+
+    _say(f"{len(scenarios)} scenarios in a running Airflow")
+    if scenarios:
+        with (
+            airflow_with_lanes(folder / "airflow", LANES) as airflow,
+            lanes_of(airflow, reel, folder, LANES) as lanes,
+            played(lanes, scenarios) as outcomes,
+        ):
+            for outcome in outcomes.values():
+                yield outcome.result()
 
 
 def _print_table(outcomes: list[Outcome]) -> None:

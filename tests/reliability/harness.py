@@ -1,8 +1,7 @@
-"""Runs the main job through the real operators, against a real sandbox, and disturbs it.
+"""Plays scenarios through ``dag.test()``: Airflow's own task runner, its database, its state store; no scheduler.
 
-Time is played (the sandbox's clock is the only one, and waiting moves it), and so are the disturbances. The rest is the
-product as it is: operators, sensor, trigger, retry policy, hook, client over HTTP. The ledger's rows are kept in a dict
-that outlives tries and runs, as Airflow's store does; the same scenarios in a running Airflow are in tests/system.
+Time is played (the sandbox's clock is the only one, and waiting moves it), and so is the end of a process. The rest is
+as it is. The same in a running Airflow, with real processes, is in :mod:`tests.reliability.live`.
 """
 
 from __future__ import annotations
@@ -10,229 +9,217 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import shutil
+import secrets
+import sys
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
-import httpx
-from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-from airflow.sdk.bases.operator import ExecutorSafeguard
-from airflow.sdk.definitions.retry_policy import RetryAction
-from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
-from airflow.sdk.execution_time.context import OutletEventAccessors
+from airflow.providers.standard.triggers import temporal
 
 from airflow_provider_instagram import ledger, publishing
 from airflow_provider_instagram.graph import client as graph_client
-from airflow_provider_instagram.ledger import posts_alias
-from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
 from airflow_provider_instagram.sandbox.handle import connection_json
-from airflow_provider_instagram.sensors import ContainerStatusSensor
-from tests.reliability.moments import CONNECTION, Killed, Moments, Store, StoreOfAllAssets, replace_token
-from tests.reliability.terms import (
-    HALF,
-    Answer,
-    Fate,
-    FullQuota,
-    Pause,
-    Revocation,
-)
+from tests.reliability import stage
+from tests.reliability.moments import CONNECTION, Moments, replace_token
+from tests.reliability.terms import Fate, Pause
+from tests.reliability.verdict import CAPTION, Outcome, Played, judged
+from tests.system.dags.main_job import Observer, main_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
-    from airflow.sdk import BaseOperator
+    from airflow.models.dagrun import DagRun
+    from airflow.sdk import DAG
 
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
     from tests.reliability.terms import Plant, Scenario
 
 CONN_ID = "instagram_default"
-CAPTION = "Exactly once"
-RETRIES = 3
-#: What Airflow waits before it tries again a task that died without an exception of ours.
-DEFAULT_RETRY_DELAY_S = 300.0
+RETRIES: Final = {"retried": 3, "once": 0}
 #: A task starts so long after the one before it.
 BETWEEN_TASKS_S = 10.0
-STEPS = ("create", "wait", "publish")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a scenario.
-
-    :param scenario: The scenario.
-    :param deviations: How it differs from what was expected, in words.
-    :param posts: How many posts there really are.
-    :param first: The error of the first try that failed.
-    :param last: The error that the job ended with.
-    :param uploaded_again_bytes: Bytes that were sent a second time.
-    """
-
-    scenario: Scenario
-    deviations: tuple[str, ...]
-    posts: int
-    first: str | None
-    last: str | None
-    uploaded_again_bytes: int
-
-
-@dataclass(frozen=True)
-class TaskInstance:
-    """The name of a task instance; nobody else is at work in these scenarios."""
-
-    dag_id: str
-    run_id: str
-    task_id: str
-    map_index: int = -1
-
-    def get_task_states(self, dag_id: str, **only: Any) -> dict[str, dict[str, str]]:
-        return {run_id: dict.fromkeys(only["task_ids"], "failed") for run_id in only["run_ids"]}
+#: Longer than an impatient client waits.
+TIMEOUT_S = 1.2
+#: How long the sensor waits, in real time, for a container that never gets ready.
+NEVER_S = 2
+TASKS: Final = ("create", "wait", "publish")
+REAL_SLEEP = time.sleep
 
 
 class Job:
     """The main job of one scenario: create, wait, publish, in as many runs and tries as it takes."""
+
+    #: The one that is played now: the DAGs are made once, for all.
+    now: Job
 
     def __init__(self, sandbox: SandboxHandle, video: Path, scenario: Scenario) -> None:
         self.sandbox = sandbox
         self.video = video
         self.scenario = scenario
         self.moments = Moments(sandbox, scenario.disturbance.plants)
-        self.store = Store()
-        self.store.moments = self.moments
-        self.run_id = "run-1"
-        self.xcoms: dict[str, Any] = {}
-        self.errors: list[BaseException] = []
-        self.events = 0
         self.pauses = [plant for plant in scenario.disturbance.plants if isinstance(plant, Pause)]
-        waits = scenario.disturbance.create_waits
-        self.steps = tuple(step for step in STEPS if not (waits and step == "wait"))
+        self.errors: list[BaseException] = []
+        self.dag = main_job_once_made("retried" if scenario.then == "retry" else "once")
+        self.key = secrets.token_hex(8) if scenario.then == "new run" else ""
+        self.run_ids: list[str] = []
+        Job.now = self
+
+    def seen(self) -> set[Plant]:
+        """Give the plants that took place."""
+        pauses = {one for one in self.scenario.disturbance.plants if isinstance(one, Pause)} - set(self.pauses)
+        return self.moments.done | pauses
 
     def wait(self, seconds: float) -> None:
         """Let time pass: on the only clock there is."""
         self.sandbox.advance(seconds)
 
-    def run(self, steps: tuple[str, ...], tries: int) -> BaseException | None:
-        """Run tasks one after the other, as Airflow does.
+    async def wait_async(self, seconds: float) -> None:
+        """Let time pass in a trigger."""
+        self.wait(seconds)
 
-        :param steps: Which.
-        :param tries: How often each may be tried.
-        :return: The error that ended the run; None for success.
-        """
-        for step in steps:
-            self.wait(BETWEEN_TASKS_S)
-            for pause in [pause for pause in self.pauses if pause.before == step]:
-                self.pauses.remove(pause)
-                self.wait(3600 * pause.hours)
-            try:
-                self.xcoms[step] = self._tried(step, tries)
-            except (Exception, Killed) as error:  # noqa: BLE001 -- whatever it is, Airflow takes the task for failed
-                self.failed_step = step
-                return error
-        return None
+    def begin_task(self, context: Any) -> None:
+        """Let the time between two tasks pass, and watch for the moments."""
+        self.wait(BETWEEN_TASKS_S)
+        for pause in [pause for pause in self.pauses if pause.before == context["ti"].task_id]:
+            self.pauses.remove(pause)
+            self.wait(3600 * pause.hours)
+        sys.setprofile(Observer(self.moments.at))
 
-    def _tried(self, step: str, tries: int) -> Any:
-        for number in range(1, tries + 1):
-            operator, context = self._operator(step), self._context(step)
-            try:
-                result = self._executed(operator, context)
-            except (Exception, Killed) as error:
-                self.errors.append(error)
-                delay_s = _retry_delay_s(operator, error, number, tries)
-                if delay_s is None:
-                    raise
-                self.wait(delay_s)
-            else:
-                self.events += len(context["outlet_events"][posts_alias(CONN_ID)].asset_alias_events)
-                return result
-        raise AssertionError("unreachable: the last try returns or raises")
+    def end_task(self, context: Any) -> None:
+        """Keep the error that a try ended with."""
+        sys.setprofile(None)
+        self.errors.append(context["exception"])
 
-    def _executed(self, operator: BaseOperator, context: Any) -> Any:
-        before = ExecutorSafeguard.tracker.set(operator)  # as Airflow's own task runner does
-        try:
-            step: Callable[[], Any] | None = functools.partial(operator.execute, context)
-            while step is not None:
-                step, result = self._until_deferred(operator, context, step)
-            return result
-        finally:
-            ExecutorSafeguard.tracker.reset(before)
-
-    def _until_deferred(
-        self, operator: BaseOperator, context: Any, step: Callable[[], Any]
-    ) -> tuple[Callable[[], Any] | None, Any]:
-        """Give how the task goes on after its wait, or its result."""
-        try:
-            return None, step()
-        except TaskDeferred as deferred:
-            event = self._fired(deferred.trigger)
-            return functools.partial(getattr(operator, deferred.method_name), context, event), None
-
-    def _fired(self, trigger: Any) -> Any:
-        """Let a trigger find the end of its wait: its moment, or half an hour, passes, and its deadline with it."""
-        if isinstance(trigger, DateTimeTrigger):
-            self.wait(max(0.0, trigger.moment.timestamp() - self.sandbox.now()))
-            return None
-        self.wait(1800)
-        trigger.deadline = 0.0
-
-        async def first() -> Any:
-            return (await anext(trigger.run())).payload
-
-        return asyncio.run(first())
-
-    def _context(self, step: str) -> Any:
-        return {
-            "ti": TaskInstance("main_job", self.run_id, step),
-            "asset_state_store": StoreOfAllAssets(self.store),
-            "outlet_events": OutletEventAccessors(),
+    def run(self) -> DagRun:
+        """Make a run with dag.test()."""
+        never = any(isinstance(one, Fate) and one.processing.get("never") for one in self.scenario.disturbance.plants)
+        conf = {
+            "video": str(self.video),
+            "caption": CAPTION,
+            "post_key": self.key,
+            "create_waits": self.scenario.disturbance.create_waits,
+            "sensor_timeout": NEVER_S if never else 1800,
         }
+        run: DagRun = self.dag.test(run_conf=conf)
+        self.run_ids.append(run.run_id)
+        return run
 
-    def _operator(self, step: str) -> BaseOperator:
-        key = "the post" if self.scenario.then == "new run" else None
-        if step == "create":
-            waits = self.scenario.disturbance.create_waits
-            return CreateContainerOperator(
-                task_id=step, video=str(self.video), caption=CAPTION, post_key=key, wait_for_completion=waits
-            )
-        if step == "wait":
-            return ContainerStatusSensor(task_id=step, container_id=self.xcoms["create"])
-        container_id = self.xcoms["wait" if "wait" in self.steps else "create"]
-        return PublishOperator(task_id=step, container_id=container_id, post_key=key)
+    def clear(self, *tasks: str) -> DagRun:
+        """Clear tasks of the last run, and let it go on as dag.test() would."""
+        from airflow.models.dagrun import DagRun
+        from airflow.models.taskinstance import clear_task_instances
+        from airflow.utils.session import create_session
+        from airflow.utils.state import DagRunState
+        from sqlalchemy import select
+
+        with create_session() as session:
+            run = session.scalars(select(DagRun).where(DagRun.run_id == self.run_ids[-1])).one()
+            chosen = [ti for ti in run.get_task_instances(session=session) if ti.task_id in tasks]
+            clear_task_instances(chosen, session, dag_run_state=DagRunState.RUNNING)
+        return _go_on(self.dag, self.run_ids[-1])
+
+    def airflow_waits(self, seconds: float) -> None:
+        """Let the time until a retry pass; whatever else sleeps does so in real time."""
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.serialization.serialized_objects import create_scheduler_operator
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        with create_session() as session:
+            due = TaskInstance.state == "up_for_retry"
+            waiting = session.scalars(select(TaskInstance).where(TaskInstance.dag_id == self.dag.dag_id, due)).all()
+            for ti in waiting:
+                ti.task = create_scheduler_operator(self.dag.get_task(ti.task_id))
+                left = ti.next_retry_datetime() - datetime.now(timezone.utc) + timedelta(seconds=1)
+                if left > timedelta(0):
+                    ti.end_date -= left
+                    self.wait(left.total_seconds())
+        if not waiting:
+            REAL_SLEEP(seconds)
 
 
-def _retry_delay_s(operator: BaseOperator, error: BaseException, number: int, tries: int) -> float | None:
-    """Decide as Airflow does after a failed try: when the next one begins, or None when there is none."""
-    if number == tries or isinstance(error, AirflowSensorTimeout):
-        return None
-    if isinstance(error, Killed) or operator.retry_policy is None:
-        return DEFAULT_RETRY_DELAY_S
-    decision = operator.retry_policy.evaluate(error, number, tries - 1)
-    if decision.action is RetryAction.FAIL:
-        return None
-    return decision.retry_delay.total_seconds() if decision.retry_delay else DEFAULT_RETRY_DELAY_S
+@functools.cache
+def main_job_once_made(name: str) -> DAG:
+    """Give the main job, stored the way the DAG processor would, so that ``dag.test()`` can make runs of it."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+    from airflow.utils.session import create_session
+
+    def begin(context: Any) -> None:
+        Job.now.begin_task(context)
+
+    def end(context: Any) -> None:
+        Job.now.end_task(context)
+
+    hooks: dict[str, Any] = {"pre_execute": begin, "on_failure_callback": end, "on_retry_callback": end}
+    dag = main_job(name, CONN_ID, RETRIES[name], None, **hooks)
+    with create_session() as session:
+        DagBundlesManager().sync_bundles_to_db(session=session)
+    with create_session() as session:
+        serialized = [LazyDeserializedDAG.from_dag(dag)]
+        update_dag_parsing_results_in_db("dags-folder", None, serialized, {}, None, set(), session=session)
+    return dag
+
+
+def _go_on(dag: DAG, run_id: str) -> DagRun:
+    """Run what is left of a run: the loop of ``dag.test()``, which itself always begins a new one."""
+    from airflow.models.dagrun import DagRun
+    from airflow.sdk.definitions.dag import _run_task
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState, TaskInstanceState
+    from sqlalchemy import select
+
+    with create_session() as session:
+        run = session.scalars(select(DagRun).where(DagRun.run_id == run_id)).one()
+        run.dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+        while run.state == DagRunState.RUNNING:
+            session.expire_all()
+            schedulable, _ = run.update_state(session=session)
+            for ti in schedulable:
+                ti.try_number += 1
+                ti.state = TaskInstanceState.SCHEDULED
+            session.commit()
+            for ti in run.get_task_instances(session=session):
+                if ti.state == TaskInstanceState.SCHEDULED:
+                    _run_task(ti=ti, task=dag.task_dict[ti.task_id], run_triggerer=True)
+        session.expunge_all()
+    return run
 
 
 @contextmanager
 def _one_clock(job: Job) -> Iterator[None]:
-    """Make the product read the sandbox's clock and wait on it, and show its requests to the scenario's moments."""
+    """Make the product read the sandbox's clock and wait on it."""
 
     class SandboxTime(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
             return datetime.fromtimestamp(job.sandbox.now(), tz or timezone.utc)
 
-    def open_client(*args: Any, **options: Any) -> graph_client.GraphClient:
-        client = GraphClient(*args, **{**options, "sleep": job.wait})
-        client._http.event_hooks = {"request": [job.moments.on_request], "response": [job.moments.on_response]}
-        return client
+    class SandboxTimezone:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(timezones, name)
 
+        def utcnow(self) -> datetime:
+            return SandboxTime.now(timezone.utc)
+
+    def open_client(*args: Any, **options: Any) -> graph_client.GraphClient:
+        return GraphClient(*args, **{**options, "sleep": job.wait})
+
+    timezones = vars(temporal)["timezone"]
     GraphClient = graph_client.GraphClient  # noqa: N806 -- it is the class
     with (
         mock.patch.object(ledger, "datetime", SandboxTime),
         mock.patch.object(publishing, "Publisher", functools.partial(publishing.Publisher, sleep=job.wait)),
         mock.patch.object(graph_client, "GraphClient", open_client),
+        mock.patch.object(temporal, "timezone", SandboxTimezone()),
+        mock.patch.object(asyncio, "sleep", job.wait_async),
+        mock.patch.object(time, "sleep", job.airflow_waits),
     ):
         yield
 
@@ -250,128 +237,61 @@ def play(scenario: Scenario, sandbox: SandboxHandle, video: Path) -> Outcome:
     job = Job(sandbox, video, scenario)
     try:
         with mock.patch.dict(os.environ, {CONNECTION: connection_json(sandbox)}), _one_clock(job):
-            _plant(job)
-            last, told = _played(job)
-            return _judged(job, last, told)
+            video_bytes = video.stat().st_size
+            stage.plant(scenario.disturbance, sandbox, video_bytes, TIMEOUT_S)
+            return judged(_played(job), sandbox, video_bytes)
     finally:
+        sys.setprofile(None)
         sandbox.token = token
 
 
-def _played(job: Job) -> tuple[BaseException | None, bool]:
-    then = job.scenario.then
-    last = job.run(job.steps, tries=1 + RETRIES if then == "retry" else 1)
-    if then != "retry":
-        _before_then(job)
-        last = _then(job)
-    told = last is not None and _asks_for_clear_of_create(last)
+def _played(job: Job) -> Played:
+    run = job.run()
+    if job.scenario.then != "retry":
+        stage.before_then(job.scenario.disturbance, job.sandbox, lambda: replace_token(job.sandbox))
+        run = _then(job, run)
+    last = job.errors[-1] if run.state != "success" else None
+    told = last is not None and stage.asks_for_clear_of_create(str(last))
     if told and job.scenario.expected.told:
-        last = job.run(job.steps, tries=1 + RETRIES)
-    return last, told
+        run = job.clear(*TASKS)
+        last = job.errors[-1] if run.state != "success" else None
+    return Played(
+        job.scenario,
+        first=type(job.errors[0]).__name__ if job.errors else None,
+        last=type(last).__name__ if last else None,
+        text=str(last),
+        told=told,
+        result={} if last else _result(run),
+        events=_events(job.run_ids),
+        seen=job.seen(),
+    )
 
 
-def _then(job: Job) -> BaseException | None:
-    steps, then = job.steps, job.scenario.then
-    if then == "clear the task":
-        steps = steps[steps.index(getattr(job, "failed_step", "publish")) :]
-    elif then == "clear the run":  # which makes the compliant video again, under another name
-        job.video = Path(shutil.copy(job.video, job.video.with_name("again.mp4")))
-    elif then == "new run":
-        job.run_id = "run-2"
-    return job.run(steps, tries=1 + RETRIES)
+def _then(job: Job, run: DagRun) -> DagRun:
+    failed = {ti.task_id for ti in run.get_task_instances() if ti.state == "failed"}
+    if job.scenario.then == "new run":
+        return job.run()
+    if job.scenario.then == "clear the task":
+        return job.clear(*TASKS[TASKS.index(next(iter(failed), "publish")) :])
+    return job.clear(*TASKS)
 
 
-def _before_then(job: Job) -> None:
-    """What a person does, or lets happen, before pressing the button."""
-    plants = job.scenario.disturbance.plants
-    if any(isinstance(plant, Revocation) and not plant.replaced for plant in plants):
-        replace_token(job.sandbox)
-    for plant in plants:
-        if isinstance(plant, FullQuota) and plant.room_in_hours is not None:
-            job.wait(3600 * plant.room_in_hours)
-    if job.scenario.disturbance.cure == "wait for expiry":
-        job.wait(25 * 3600)
+def _result(run: DagRun) -> dict[str, Any]:
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        query = XComModel.get_many(run_id=run.run_id, dag_ids=run.dag_id, task_ids="publish", key="return_value")
+        return dict(XComModel.deserialize_value(session.scalars(query).one()))
 
 
-def _asks_for_clear_of_create(error: BaseException) -> bool:
-    return "clear the create task" in str(error).lower()
+def _events(run_ids: list[str]) -> int:
+    """Count the events of a post that the runs emitted."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import func, select
 
-
-def _plant(job: Job) -> None:
-    sandbox, size = job.sandbox, job.video.stat().st_size
-    for plant in job.scenario.disturbance.plants:
-        if isinstance(plant, Answer):
-            fault: dict[str, Any] = {name: size // 2 if value == HALF else value for name, value in plant.fault.items()}
-            sandbox.fail(plant.operation, **fault)
-        elif isinstance(plant, Fate):
-            sandbox.process_next(**plant.processing)
-        elif isinstance(plant, FullQuota):
-            sandbox.switch(quota_total=0)
-            if plant.room_in_hours is not None:
-                _use_up_quota(sandbox)
-                sandbox.advance(timedelta(hours=24 - plant.room_in_hours))
-
-
-def _use_up_quota(sandbox: SandboxHandle) -> None:
-    """Make the one post of the day, with a video that the sandbox fetches by itself (and is told to find fit)."""
-    sandbox.switch(quota_total=1)
-    bearer = {"Authorization": f"Bearer {sandbox.token}"}
-    with httpx.Client(base_url=f"{sandbox.url}/v26.0/{sandbox.user_id}", headers=bearer, trust_env=False) as http:
-        wanted = {"media_type": "REELS", "video_url": "https://example.com/a.mp4", "caption": "another post"}
-        container = http.post("media", data=wanted).raise_for_status().json()
-        sandbox.advance(10)
-        http.post("media_publish", data={"creation_id": container["id"]}).raise_for_status()
-
-
-def _judged(job: Job, last: BaseException | None, told: bool) -> Outcome:
-    sandbox, expected, disturbance = job.sandbox, job.scenario.expected, job.scenario.disturbance
-    posts = [post for post in sandbox.posts if post.caption == CAPTION]
-    containers = [container for container in sandbox.containers if container.caption == CAPTION]
-    size = job.video.stat().st_size
-    sent_bytes = sum(entry.received_bytes or 0 for entry in sandbox.journal("upload"))
-    first_name = type(job.errors[0]).__name__ if job.errors else None
-    last_name = type(last).__name__ if last else None
-    compared: list[tuple[str, Any, Any]] = [
-        ("posts", expected.posts, len(posts)),
-        ("first failure", disturbance.first, first_name),
-        ("end", expected.last, last_name),
-        ("containers", expected.containers, len(containers)),
-        ("bytes uploaded", expected.uploads * size, sent_bytes),
-    ]
-    if expected.told:
-        compared.append(("asks for Clear of create", True, told or last is None))
-    result = job.xcoms.get("publish", {})
-    if posts and last is None:
-        (post,) = posts[:1]
-        permalinks = (post.permalink,) if disturbance.permalink else (post.permalink, None)
-        compared.append(("media id reported", post.media_id, result.get("media_id")))
-        compared.append(("permalink reported", True, result.get("permalink") in permalinks))
-    if job.events > 1:
-        compared.append(("events of one post", 1, job.events))
-    compared += [("happened", True, _happened(job, plant)) for plant in disturbance.plants]
-    deviations = tuple(f"{name}: expected {want}, found {got}" for name, want, got in compared if want != got)
-    if deviations and last is not None:
-        deviations += (f"last error: {last}",)
-    again_bytes = max(0, sent_bytes - size)
-    return Outcome(job.scenario, deviations, len(posts), first_name, last_name, again_bytes)
-
-
-def _happened(job: Job, plant: Plant) -> bool:
-    """Tell whether a disturbance really took place: seen by the sandbox, or by what was to raise it."""
-    journal = job.sandbox.journal
-    if isinstance(plant, Answer):
-        hits = [entry for entry in journal(plant.operation) if entry.fault]
-        answers = [one for one in job.scenario.disturbance.plants if isinstance(one, Answer)]
-        return len(hits) == sum(int(one.fault.get("times", 1)) for one in answers if one.operation == plant.operation)
-    if isinstance(plant, Revocation):
-        return plant in job.moments.done and any("190" in e.outcome or "NotAuth" in e.outcome for e in journal())
-    if isinstance(plant, FullQuota):
-        return bool(journal("limit"))
-    if isinstance(plant, Fate):
-        return bool(job.sandbox.containers) and _fate_of(job.sandbox) != "FINISHED"
-    if isinstance(plant, Pause):
-        return not job.pauses
-    return plant in job.moments.done
-
-
-def _fate_of(sandbox: SandboxHandle) -> str:
-    return sandbox.containers[0].status_code
+    uri = ledger.posts_asset(CONN_ID).uri
+    with create_session() as session:
+        asked = select(func.count()).select_from(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+        return session.scalar(asked.where(AssetModel.uri == uri, AssetEvent.source_run_id.in_(run_ids))) or 0

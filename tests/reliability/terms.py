@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Side = Literal["before", "after"]
-Then = Literal["retry", "clear the task", "clear from create", "clear the run", "new run"]
+Then = Literal["retry", "clear the task", "clear from create", "clear the run", "new run", "backfill"]
+#: What is done then in dag.test(), which knows no backfill.
 THENS: Final[tuple[Then, ...]] = ("retry", "clear the task", "clear from create", "clear the run", "new run")
-MAKES_CONTAINERS_AGAIN: Final = ("clear from create", "clear the run", "new run")
+MAKES_CONTAINERS_AGAIN: Final = ("clear from create", "clear the run", "new run", "backfill")
 
 #: Stands for half of the video's bytes, which the harness knows.
 HALF: Final = "half"
@@ -44,12 +45,54 @@ class Kill:
     :param call: The API call that is the moment.
     :param row: Or the kind of ledger row whose writing is the moment.
     :param nth: Which of these calls or writes.
+    :param process: Which process: the task's own, or its supervisor, which leaves the task an orphan.
     """
 
     side: Side
     call: str | None = None
     row: str | None = None
     nth: int = 1
+    process: Literal["task", "supervisor"] = "task"
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """A task and its supervisor stand still at a moment until Airflow has given the try up, and wake up later.
+
+    A worker that was declared dead lives.
+
+    :param side: Before or after the moment.
+    :param call: The API call that is the moment.
+    :param row: Or the kind of ledger row.
+    :param nth: Which of these calls or writes.
+    :param woken: When they wake up: ``during`` the next try, or ``after`` its end.
+    """
+
+    side: Side
+    call: str | None = None
+    row: str | None = None
+    nth: int = 1
+    woken: Literal["during", "after"] = "after"
+
+
+@dataclass(frozen=True, slots=True)
+class TriggererKill:
+    """The triggerer is killed while the sensor waits in it, and started again."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedFailed:
+    """A person marks a task as failed while it is at a call, or while it waits in the triggerer.
+
+    :param call: The API call; None is the wait.
+    """
+
+    call: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another run with the same key starts at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +144,7 @@ class FullQuota:
     room_in_hours: float | None
 
 
-Plant = Answer | Kill | Refusal | Fate | Revocation | Pause | FullQuota
+Plant = Answer | Kill | Refusal | Fate | Revocation | Pause | FullQuota | Freeze | TriggererKill | MarkedFailed | Rival
 
 
 @dataclass(frozen=True, slots=True)

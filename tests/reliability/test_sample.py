@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
     from tests.reliability.terms import Scenario
 
-#: Every third disturbance, each with another "then" than its neighbours.
-SAMPLE = SCENARIOS[::12]
+#: Every fifth disturbance, each with another "then" than its neighbours.
+SAMPLE = SCENARIOS[::24]
 
 
 @pytest.fixture(autouse=True)

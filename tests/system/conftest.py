@@ -20,6 +20,7 @@ from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_pro
 from demo.scene import ROOT, airflow_settings
 from demo.stack import AirflowStack, airflow_stack, wait_until
 from demo.ui import connect
+from tests.reliability import live
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 RUN_LIMIT_S = 90
 ENDED = ("success", "failed")
+
+#: So many reliability scenarios are under way at the same time; most of them wait.
+LANES = 12
+#: How often Airflow forgets what no DAG refers to any more.
+ASSET_CLEANUP_S = 5
 
 #: All that may be logged is logged, so that the hunt for leaked tokens has all there is to find.
 LOUD = {
@@ -39,6 +45,7 @@ PROMPT = {
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
+    "AIRFLOW__SCHEDULER__PARSING_CLEANUP_INTERVAL": str(ASSET_CLEANUP_S),
 }
 
 
@@ -157,12 +164,20 @@ def airflow(sandbox: SandboxHandle, videos: Videos, tmp_path_factory: pytest.Tem
     for folder in (ROOT / "dags", Path(__file__).with_name("dags")):
         shutil.copytree(folder, home / "dags", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     places = {"AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"), "TMPDIR": str(home / "tmp")}
-    settings = airflow_settings(home, videos.reel.parent) | places | LOUD | PROMPT
+    settings = airflow_settings(home, videos.reel.parent) | places | LOUD | PROMPT | live.settings(LANES)
     with airflow_stack(settings) as running:
         connect(running, sandbox, calls_per_hour=20_000)  # many tests wait on the one account
         for dag_file in (home / "dags").glob("*.py"):
-            running.wait_for_dag(dag_file.stem)
+            wait_for_file(running, dag_file.name)
         yield running
+
+
+def wait_for_file(airflow: AirflowStack, name: str) -> None:
+    """Wait until the DAG processor has read a DAG file."""
+    read = lambda: any(  # noqa: E731
+        dag["relative_fileloc"] == name for dag in airflow.call("GET", "/dags", params={"limit": 100})["dags"]
+    )
+    wait_until(read, f"Airflow has read {name}", RUN_LIMIT_S)
 
 
 @pytest.fixture

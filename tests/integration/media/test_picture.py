@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +106,60 @@ def test_pixels_that_are_not_square_are_shown_in_their_true_shape(clip: Make, ru
     source = clip("anamorphic.mpg", "720x576", "-c:v", "mpeg2video", "-q:v", "3", "-aspect", "16:9", fps="25")
     _, facts, _ = run(source, "feed")
     assert (facts.video["width"], facts.video["height"]) == (1024, 576)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "red"), [("-display_vflip", "bottom"), ("-display_hflip", "top")], ids=["upside down", "as in a mirror"]
+)
+def test_a_picture_that_is_stored_mirrored_is_turned_over(matrix: str, red: str, corpus: Make, run: Run) -> None:
+    """Cameras mirror in the metadata as they turn in it; a copy would leave that to every player."""
+    halves = "color=red:s=540x480:d=3.2[t];color=blue:s=540x480:d=3.2[b];[t][b]vstack"
+    stored = corpus("stored.mp4", "-f", "lavfi", "-i", halves, "-c:v", "libx264", "-pix_fmt", "yuv420p")
+    report, _, output = run(corpus("mirrored.mp4", matrix, "-i", str(stored), "-c", "copy"))
+    assert "rotation" in " ".join(report.reasons)
+    assert (_pixel(output, 270, 200)[0] > 200) == (red == "top")
+
+
+def test_edges_that_the_container_cuts_off_are_not_published(corpus: Make, tmp_path: Path, run: Run) -> None:
+    """A clean aperture hides the edges in a player, and a copy would show them to whoever ignores it."""
+    red_edges = "color=red:s=684x1216:d=3.2,drawbox=x=72:y=128:w=540:h=960:c=blue:t=fill"
+    stored = corpus("edges.mp4", "-f", "lavfi", "-i", red_edges, "-c:v", "libx264", "-pix_fmt", "yuv420p")
+    data = bytearray(stored.read_bytes())
+    clap = struct.pack(">I4s8I", 40, b"clap", 540, 1, 960, 1, 0, 1, 0, 1)
+    start = data.index(b"avc1", data.index(b"stsd")) - 4
+    end = start + int.from_bytes(data[start : start + 4], "big")
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+        at = data.index(box, data.index(b"moov")) - 4
+        struct.pack_into(">I", data, at, int.from_bytes(data[at : at + 4], "big") + len(clap))
+    data[end:end] = clap
+    (source := tmp_path / "cropped.mp4").write_bytes(data)
+    report, facts, output = run(source)
+    assert "cropping" in " ".join(report.reasons)
+    assert (facts.video["width"], facts.video["height"]) == (540, 960)
+    assert _pixel(output, 4, 4)[2] > 200
+
+
+def test_a_recording_that_was_switched_on_between_two_sync_pictures_begins_with_one(corpus: Make, run: Run) -> None:
+    whole = corpus(
+        *("whole.mkv", "-f", "lavfi", "-i", "testsrc2=s=540x960:r=30:d=5", "-c:v", "libx264", "-preset", "ultrafast"),
+        *("-pix_fmt", "yuv420p", "-g", "30"),
+    )
+    late = ("-c", "copy", "-bsf:v", "noise=drop=lt(n\\,1)", "-copyinkf")
+    report, facts, _ = run(corpus("switched-on.mkv", "-i", str(whole), *late))
+    assert "closed GOP" in " ".join(report.reasons)
+    assert facts.frames[0]["key_frame"] == 1
+
+
+def test_a_picture_that_changes_its_size_on_the_way_stays_one_video(
+    clip: Make, corpus: Make, tmp_path: Path, run: Run
+) -> None:
+    """A phone that is turned while a browser records: the second half is as long as it was."""
+    vp8 = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus")
+    parts = [clip(f"{size}.webm", size, *vp8, seconds=2.0) for size in ("320x240", "240x320")]
+    (script := tmp_path / "parts.txt").write_text("".join(f"file {part}\n" for part in parts))
+    source = corpus("turned.webm", "-f", "concat", "-safe", "0", "-i", str(script), "-c", "copy")
+    _, facts, _ = run(source)
+    assert facts.duration == pytest.approx(4.0, abs=0.05)
 
 
 def test_interlaced_pictures_are_woven_back(corpus: Make, run: Run) -> None:

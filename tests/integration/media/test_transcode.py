@@ -195,6 +195,9 @@ def unusable(tmp_path: Path, clip: Make) -> Callable[[str], Path]:
             path.mkdir()
         elif kind == "pipe":
             os.mkfifo(path)
+        elif kind == "strung together":
+            part = clip("part.ts", "540x960", seconds=2.0)
+            path.write_bytes(part.read_bytes() * 2)
         elif kind == "music":
             subprocess.run(
                 ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=d=4", "-c:a", "aac", str(path)], check=True
@@ -216,6 +219,7 @@ def unusable(tmp_path: Path, clip: Make) -> Callable[[str], Path]:
         ("text", "is not a video"),
         ("noise", "is not a video"),
         ("music", "has no video in it"),
+        ("strung together", "recordings of several clocks.*one clock first"),
         ("cut", "is cut off"),
         ("cut with the index in front", r"is cut off: \d+ bytes are missing"),
         ("cut matroska", "is cut off"),
@@ -228,3 +232,45 @@ def test_what_is_no_whole_video_is_refused_in_words(
         run(unusable(kind))
     assert refusal.value.hint
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_what_a_camera_writes_behind_the_video_does_not_matter(
+    clip: Make, run: Callable[..., tuple[Report, Path]], tmp_path: Path
+) -> None:
+    """Notes of a camera that are no boxes look like a box of gigabytes, and every player plays the video."""
+    (source := tmp_path / "noted.mp4").write_bytes(clip("portrait.mp4", "540x960").read_bytes() + b"\x7fSEFTnote" * 9)
+    assert run(source)[0].tier == "remux"
+
+
+def test_sound_that_goes_on_after_the_picture_is_kept_with_the_last_picture(
+    corpus: Make, run: Callable[..., tuple[Report, Path]], complies: Callable[..., Any]
+) -> None:
+    source = corpus(
+        *("slide.mp4", "-f", "lavfi", "-i", "testsrc2=s=540x960:r=30:d=1", "-f", "lavfi", "-i", "sine=d=4"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-movflags", "+faststart"),
+    )
+    _, output = run(source)
+    facts = complies(output)
+    assert float(facts.video["duration"]) == pytest.approx(4.0, abs=0.05)
+    assert float(facts.audio["duration"]) == pytest.approx(4.0, abs=0.05)
+
+
+def test_a_result_never_replaces_its_source_or_a_directory(clip: Make, tmp_path: Path) -> None:
+    """Whoever names the source as the output would lose the better picture of the two."""
+    (source := tmp_path / "only-one.mov").write_bytes(clip("landscape.mov").read_bytes())
+    (link := tmp_path / "link.mp4").symlink_to(source)
+    for output in (source, link):
+        with pytest.raises(ValidationError, match=r"would replace its own source.*another file"):
+            transcode(source, output, REELS)
+    with pytest.raises(ValidationError, match=r"is a directory.*Name a file"):
+        transcode(source, tmp_path, REELS)
+    assert source.read_bytes() == clip("landscape.mov").read_bytes()
+
+
+def test_a_name_that_is_no_text_is_refused_in_words(
+    clip: Make, run: Callable[..., tuple[Report, Path]], tmp_path: Path
+) -> None:
+    source = tmp_path / os.fsdecode(b"caf\xe9.mov")
+    source.write_bytes(clip("landscape.mov").read_bytes())
+    with pytest.raises(ValidationError, match=r"name of .* is not UTF-8.*Rename"):
+        run(source)

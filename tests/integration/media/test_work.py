@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.exceptions import TranscodeError
+from airflow_provider_instagram.exceptions import TranscodeError, TransientError
+from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.media.spec import FEED, REELS
 from airflow_provider_instagram.media.transcode import done_before, transcode
 from airflow_provider_instagram.media.work import copy_whole, work_key
@@ -72,8 +73,25 @@ def test_work_that_was_damaged_since_is_not_taken(clip: Make, tmp_path: Path) ->
         done_before(source, output, REELS)
 
 
-def test_a_copy_is_whole(source: Path, tmp_path: Path) -> None:
+def test_a_copy_is_whole(clip: Make, tmp_path: Path) -> None:
     (folder := tmp_path / "out").mkdir()
-    copy_whole(source, folder / "copy.mp4")
+    source = clip("portrait.mp4", "540x960")
+    copy_whole(probe(source), folder / "copy.mp4")
     assert (folder / "copy.mp4").read_bytes() == source.read_bytes()
     assert len(list(folder.iterdir())) == 1
+
+
+def test_a_source_that_changes_while_it_is_read_gives_nothing(clip: Make, tmp_path: Path) -> None:
+    """A recording that is still being copied in: the next try may find all of it."""
+    (source := tmp_path / "growing.mov").write_bytes(clip("landscape.mov").read_bytes())
+    growing = tmp_path / "ffmpeg-beside-a-copy"
+    growing.write_text(f'#!/bin/sh\nprintf more >> "{source}"\nexec ffmpeg "$@"\n')
+    growing.chmod(0o755)
+    (folder := tmp_path / "out").mkdir()
+    with pytest.raises(TransientError, match="changed while it was being read"):
+        transcode(source, folder / "video.mp4", REELS, ffmpeg=str(growing))
+    info = probe(source)
+    source.write_bytes(source.read_bytes()[:-4])
+    with pytest.raises(TransientError, match="changed while it was being read"):
+        copy_whole(info, folder / "copy.mp4")
+    assert not list(folder.iterdir())

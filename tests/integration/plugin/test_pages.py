@@ -58,7 +58,8 @@ def browser_of() -> Any:
         def request(self, *args: Any, **kwargs: Any) -> httpx.Response:
             app.dependency_overrides[get_user] = lambda: self.user
             try:
-                return super().request(*args, **kwargs)
+                answer: httpx.Response = super().request(*args, **kwargs)
+                return answer
             finally:
                 app.dependency_overrides.clear()
 
@@ -80,7 +81,8 @@ def form_token(browser: TestClient, path: str = "connect") -> str:
 def begin(browser: TestClient, sandbox: SandboxHandle, **changes: str) -> httpx.Response:
     form = {"conn_id": CONN_ID, "app_id": sandbox.app_id, "app_secret": sandbox.app_secret, "host": sandbox.url}
     form |= {"form_token": form_token(browser)} | changes
-    return browser.post("/instagram/connect", data=form, headers=OURS)
+    answer: httpx.Response = browser.post("/instagram/connect", data=form, headers=OURS)
+    return answer
 
 
 def decide(address: str, sandbox: SandboxHandle, decision: str = "allow", **boxes: str) -> str:

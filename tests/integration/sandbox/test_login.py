@@ -33,9 +33,9 @@ class Login:
             "state": "abc",
         }
 
-    def decide(self, decision: str = "allow") -> dict[str, str]:
+    def decide(self, decision: str = "allow", **boxes: str) -> dict[str, str]:
         """Press a button of the page; return what comes back to the app."""
-        choice = {"account": self.sandbox.user_id, "decision": decision}
+        choice = {"account": self.sandbox.user_id, "decision": decision, **boxes}
         answer = self.http.post("/oauth/authorize", data=self.asked | choice)
         assert answer.status_code == 303
         parts = urlsplit(answer.headers["location"])
@@ -69,6 +69,19 @@ def login(instagram_sandbox: SandboxHandle) -> Iterator[Login]:
     made = Login(instagram_sandbox)
     yield made
     made.http.close()
+
+
+def test_a_permission_can_be_switched_off_on_the_page(login: Login) -> None:
+    code = login.decide(chosen="1", grant_instagram_business_basic="1")["code"]
+    assert login.exchange(code).json()["permissions"] == ["instagram_business_basic"]
+
+
+def test_an_account_has_a_picture(login: Login, instagram_sandbox: SandboxHandle) -> None:
+    bearer = {"Authorization": f"Bearer {instagram_sandbox.token}"}
+    row = login.http.get("/v26.0/me", params={"fields": "profile_picture_url"}, headers=bearer).json()
+    picture = login.http.get(row["profile_picture_url"])
+    assert picture.headers["content-type"] == "image/svg+xml"
+    assert login.http.get("/u/nobody/picture.svg").status_code == 404
 
 
 def test_a_login_ends_in_a_token_that_lives_for_60_days(login: Login, instagram_sandbox: SandboxHandle) -> None:

@@ -25,6 +25,7 @@ def _timeline(rate: float, seconds: float, bytes_per_s: int) -> Timeline:
         longest_s=1 / rate,
         shortest_s=1 / rate,
         open_gop=False,
+        jump_s=1 / rate,
         head_s=(0.0, 1 / rate),
         sync_at=(),
     )
@@ -50,8 +51,10 @@ def make_info() -> MakeInfo:
             codec="h264",
             columns=1080,
             rows=1920,
+            is_cropped=False,
             pixel_shape=Fraction(1),
             rotation=0,
+            is_upright=True,
             pixel_format="yuv420p",
             interlaced=False,
             full_range=False,
@@ -71,6 +74,7 @@ def make_info() -> MakeInfo:
         info = VideoInfo(
             path=Path("/videos/teaser.mp4"),
             size_bytes=int(seconds * 516_000),
+            modified_ns=0,
             container="mov,mp4,m4a,3gp,3g2,mj2",
             start_s=0.0,
             video=replace(picture, **video or {}),

@@ -1,6 +1,6 @@
 """Time that a calendar's DAG file takes to import: 2,000 posts beside 20 posts, and beside reading the file alone.
 
-Run: ``.venv/bin/python -m benchmarks.calendar``
+Run: ``.venv/bin/python -m benchmarks.content_calendar``
 """
 
 from __future__ import annotations

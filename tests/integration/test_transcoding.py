@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_instagram.exceptions import ValidationError
+
+Transcode = Callable[..., Path]
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """A video that needs no more than a copy, for its index stands at the end."""
+    path = tmp_path / "in" / "camera.mp4"
+    path.parent.mkdir()
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=540x960:r=30:d=3.2", "-f", "lavfi", "-i", "sine=r=48000:d=3.2")
+    coded = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+    subprocess.run(["ffmpeg", "-v", "error", *picture, *coded, str(path)], check=True)
+    return path
+
+
+@pytest.fixture
+def transcode(airflow_db: None) -> Transcode:
+    """Execute the operator, and return the path of its result."""
+    from airflow_provider_instagram.operators import TranscodeOperator
+
+    def run(source: Path, **arguments: Any) -> Path:
+        task = TranscodeOperator(task_id="transcode", source=str(source), **arguments)
+        context: Any = {"ti": SimpleNamespace(xcom_push=lambda **_: None)}
+        task.execute(context)
+        return Path(next(iter(source.parent.glob("*.reels.*.mp4")), source))
+
+    return run
+
+
+def test_the_preview_is_made_for_work_that_is_found_done(transcode: Transcode, video: Path, tmp_path: Path) -> None:
+    """A run that asks for it later, or again after it failed, gets it; its folder is made."""
+    transcode(video)
+    transcode(video, preview=str(tmp_path / "covers" / "camera.jpg"))
+    assert (tmp_path / "covers" / "camera.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
+def test_work_that_was_damaged_since_is_done_again(transcode: Transcode, video: Path) -> None:
+    made = transcode(video)
+    whole = made.read_bytes()
+    made.write_bytes(whole[:-1000])
+    assert transcode(video).read_bytes() == whole
+
+
+def test_a_long_name_leaves_room_for_what_is_added_to_it(transcode: Transcode, video: Path) -> None:
+    long = video.rename(video.with_name("\u00e9" * 125 + ".mp4"))
+    made = transcode(long)
+    assert made != long
+    assert len(os.fsencode(made.name)) <= 255
+
+
+def test_a_folder_that_cannot_be_made_is_named(transcode: Transcode, video: Path) -> None:
+    with pytest.raises(ValidationError, match=r"camera\.mp4/out cannot be made.*Name another"):
+        transcode(video, output=f"{video}/out/")

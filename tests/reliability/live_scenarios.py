@@ -1,0 +1,201 @@
+"""The scenarios of a running Airflow: real processes die, freeze and are marked, and a person presses the buttons.
+
+Written before anything runs, in the terms of all scenarios. Those whose disturbance is an answer of Instagram are taken
+from the same table; those that need real processes stand here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tests.reliability.scenarios import DISTURBANCES
+from tests.reliability.terms import (
+    Answer,
+    Disturbance,
+    Expected,
+    Fate,
+    Freeze,
+    FullQuota,
+    Kill,
+    MarkedFailed,
+    Rival,
+    Scenario,
+    TriggererKill,
+    expected,
+)
+
+if TYPE_CHECKING:
+    from tests.reliability.terms import Plant, Then
+
+#: Out of the common table: those that take longest come first, so that the others run meanwhile.
+FROM_THE_TABLE: Final[tuple[tuple[str, str, Then], ...]] = (
+    # A lost answer without a post is certain only 150 s after the request.
+    ("publish, before the effect", "timeout", "retry"),
+    ("publish, before the effect", "connection dropped", "clear the task"),
+    ("publish, before the effect", "HTTP 500", "clear the run"),
+    ("publish, before the effect", "HTML 502", "retry"),
+    ("publish, before the effect", "4/2207051, no post", "clear the task"),
+    ("publish, before the effect", "killed", "clear the task"),
+    ("ledger write of publish, after it (intent 2)", "killed", "clear the run"),
+    ("publish, before the effect", "24/2207006 after FINISHED, 5 times", "clear the task"),
+    ("publish, before the effect", "80002", "retry"),
+    ("publish, after the effect", "timeout", "new run"),
+    ("publish, after the effect", "connection dropped", "retry"),
+    ("publish, after the effect", "HTTP 500", "clear the run"),
+    ("publish, after the effect", "HTML 502", "clear the task"),
+    ("publish, after the effect", "4/2207051, post live", "new run"),
+    ("publish, after the effect", "killed", "retry"),
+    ("publish, before the effect", "9007/2207027 after FINISHED, 1 times", "retry"),
+    ("publish, before the effect", "190, token dead", "clear the task"),
+    ("publish, before the effect", "190, another token is there", "retry"),
+    ("create, before the effect", "connection dropped", "retry"),
+    ("create, after the effect", "killed", "clear from create"),
+    ("create, before the effect", "80002", "clear the task"),
+    ("ledger write of create, after it (container)", "killed", "retry"),
+    ("upload at 50 %", "connection dropped, host gone", "clear the task"),
+    ("upload at 50 %", "killed", "retry"),
+    ("upload at 100 %", "killed", "clear the run"),
+    ("upload at 0 %", "190, token dead", "clear from create"),
+    ("status, before the effect", "HTTP 500", "retry"),
+    ("status, after the effect", "killed", "new run"),
+    ("container", "ERROR 2207053", "clear from create"),
+    ("container (create waits)", "ERROR 2207076", "retry"),
+    ("container", "ERROR 2207026", "clear from create"),
+    ("container", "stuck phase 2207076", "clear the task"),
+    ("container", "never ready", "clear from create"),
+    ("container, before publish", "EXPIRED", "clear from create"),
+    ("ledger write of publish, before it (intent 1)", "killed", "retry"),
+    ("ledger write of publish, before it (done)", "killed", "backfill"),
+    ("ledger write of publish, after it (done)", "killed", "retry"),
+    ("permalink, before the effect", "killed", "clear the run"),
+    ("permalink, before the effect", "HTTP 500", "backfill"),
+)
+
+#: How many of them take minutes.
+LONG: Final = 10
+
+
+def _processes() -> tuple[tuple[Disturbance, Then], ...]:
+    killed = (
+        ("create, before the effect", Kill("before", call="create", process="supervisor"), 2),
+        ("ledger write of publish, before it (intent 1)", Kill("before", row="intent", process="supervisor"), 1),
+        ("publish, before the effect", Kill("before", call="publish", process="supervisor"), 1),
+        ("publish, after the effect", Kill("after", call="publish", process="supervisor"), 1),
+    )
+    frozen = (
+        # Whoever wakes up makes a container that nobody knows: it is never posted.
+        ("create, before the effect", Freeze("before", call="create"), 2),
+        ("create, after the effect", Freeze("after", call="create"), 2),
+        ("ledger write of publish, after it (intent 2)", Freeze("after", row="intent", nth=2), 1),
+        ("publish, before the effect", Freeze("before", call="publish", woken="during"), 1),
+        ("upload at 0 %", Freeze("before", call="upload"), 1),
+        ("ledger write of publish, before it (claim)", Freeze("before", row="claim"), 1),
+        ("ledger write of publish, before it (intent 1)", Freeze("before", row="intent"), 1),
+        ("publish, after the effect", Freeze("after", call="publish"), 1),
+        ("ledger write of publish, before it (done)", Freeze("before", row="done"), 1),
+        ("permalink, before the effect", Freeze("before", call="media"), 1),
+    )
+    return (
+        *((_gone(when, "supervisor killed", plant, "Killed", made), "retry") for when, plant, made in killed),
+        # Airflow refuses the next word of who wakes up.
+        *(
+            (_gone(when, f"frozen, woken {plant.woken} the next try", plant, "AirflowRuntimeError", made), "retry")
+            for when, plant, made in frozen
+        ),
+    )
+
+
+def _gone(when: str, what: str, plant: Plant, first: str, containers: int) -> Disturbance:
+    known = not when.startswith("permalink")
+    return Disturbance(when, what, (plant,), first, containers=containers, permalink=known)
+
+
+def _people() -> tuple[tuple[Disturbance, Then], ...]:
+    # The hour passes for Instagram alone: for Airflow there is no room before the container expires.
+    full = Disturbance(
+        "publish, before the effect", "quota used up", (FullQuota(1),), "ValidationError", cure="wait for room"
+    )
+    hanging = {"delay_s": 40, "when": "after"}
+    return (
+        (
+            Disturbance(
+                "publish, after the effect",
+                "marked as failed meanwhile",
+                (Answer("publish", hanging), MarkedFailed("publish")),
+                "Killed",
+            ),
+            "clear the task",
+        ),
+        (
+            # The caller is gone, and its request takes effect later.
+            Disturbance(
+                "publish, before the effect",
+                "marked as failed, and Instagram is slow",
+                (Answer("publish", {**hanging, "when": "before"}), MarkedFailed("publish")),
+                "Killed",
+            ),
+            "clear the task",
+        ),
+        (
+            Disturbance(
+                "upload at 0 %",
+                "marked as failed meanwhile",
+                (Answer("upload", {**hanging, "when": "before"}), MarkedFailed("upload")),
+                "Killed",
+            ),
+            "clear from create",
+        ),
+        (
+            Disturbance(
+                "container",
+                "marked as failed while it waits",
+                (Fate({"after_s": 25, "outcome": "finished"}), MarkedFailed(None)),
+                "Killed",
+            ),
+            "clear the task",
+        ),
+        (
+            Disturbance(
+                "container",
+                "triggerer killed while it waits",
+                (Fate({"after_s": 25, "outcome": "finished"}), TriggererKill()),
+                None,
+            ),
+            "retry",
+        ),
+        (full, "clear the task"),
+        (Disturbance("whole job", "another run with its key at the same time", (Rival(),), None), "retry"),
+        (Disturbance("whole job", "nothing", (), None), "clear the task"),
+        (Disturbance("whole job", "nothing", (), None), "clear the run"),
+        (Disturbance("whole job", "nothing", (), None), "backfill"),
+    )
+
+
+def _from_the_table(when: str, what: str) -> Disturbance:
+    (found,) = (one for one in DISTURBANCES if (one.when, one.what) == (when, what))
+    return found
+
+
+#: The one place that nothing can fence: between the last look at the ledger and the first byte of the request, for
+#: longer than the next try waits. It is measured, not promised: the sandbox is as harsh as can be about a container
+#: that is published twice.
+THE_GAP: Final = Scenario(
+    Disturbance(
+        "publish, before the effect",
+        "frozen until the next try has posted",
+        (Freeze("before", call="publish"),),
+        "AirflowRuntimeError",
+    ),
+    "retry",
+    Expected(2, None, told=False, containers=1, uploads=1),
+)
+
+LIVE_SCENARIOS: Final = tuple(
+    Scenario(disturbance, then, expected(disturbance, then))
+    for disturbance, then in (
+        *((_from_the_table(when, what), then) for when, what, then in FROM_THE_TABLE[:LONG]),
+        *_processes(),
+        *((_from_the_table(when, what), then) for when, what, then in FROM_THE_TABLE[LONG:]),
+        *_people(),
+    )
+)

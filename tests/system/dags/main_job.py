@@ -1,0 +1,158 @@
+"""The main job on each lane of the reliability scenarios, whose processes stop or die at the moment that is asked for.
+
+Nothing is replaced: an observer of Python's own calls sees the moment come, notes who is there, and sends the signal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, Param, get_parsing_context
+
+from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+from airflow_provider_instagram.sensors import ContainerStatusSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType, FrameType
+
+#: Where Airflow's own API is in dag.test().
+IN_PROCESS = "in-process.invalid."
+LANES = int(os.environ.get("RELIABILITY_LANES", "1"))
+#: How often a task is tried again, by what a scenario does after its disturbance.
+RETRIES = {"retried": 3, "once": 0}
+
+
+def disturb(context: Any) -> None:
+    """Note which process runs a try, and wait for the moments that the run's conf names."""
+    ti, conf = context["ti"], context["dag_run"].conf or {}
+    if "notes" not in conf:
+        return
+    notes = Path(conf["notes"]) / f"{ti.run_id}.{ti.task_id}.{ti.try_number}"
+    _write(notes.with_name(f"{notes.name}.json"), {"task": os.getpid(), "supervisor": os.getppid()})
+    wanted = [one for one in conf["signals"] if one["task"] == ti.task_id and ti.try_number == 1]
+
+    def at(moment: str, nth: int, request: Any = None) -> None:
+        for one in wanted:
+            if (one["moment"], one["nth"]) == (moment, nth):
+                _send(one, notes.with_name(f"{notes.name}.{moment.replace(' ', '_')}.json"))
+
+    at("start", 1)
+    if wanted:
+        sys.setprofile(Observer(at))
+
+
+class Observer:
+    """Sees API calls and writings to the ledger go by, from the inside of the process that makes them.
+
+    :param at: Is told of each moment: its name, the how many-th it is, and the request.
+    """
+
+    def __init__(self, at: Callable[[str, int, Any], None]) -> None:
+        import httpx
+        from airflow.sdk.execution_time.context import AssetStateStoreAccessor
+
+        self.at = at
+        self.seen: Counter[str] = Counter()
+        self.codes: dict[CodeType, Callable[[dict[str, Any]], str | None]] = {
+            httpx.Client.send.__code__: lambda values: _operation(values["request"]),
+            AssetStateStoreAccessor.set.__code__: lambda values: f"row {values['key'].partition(':')[0]}",
+        }
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
+        if event not in ("call", "return") or (name := self.codes.get(frame.f_code)) is None:
+            return
+        values = frame.f_locals
+        if (what := name(values)) is not None:
+            moment = f"{'before' if event == 'call' else 'after'} {what}"
+            self.seen[moment] += 1
+            self.at(moment, self.seen[moment], values.get("request"))
+
+
+def _operation(request: Any) -> str | None:
+    """Name a call of Instagram's API as the sandbox does."""
+    path = request.url.path
+    if request.url.host == IN_PROCESS or path.startswith("/_sandbox/"):
+        return None
+    if request.method == "POST":
+        return "upload" if "/ig-api-upload/" in path else "publish" if path.endswith("/media_publish") else "create"
+    if path.endswith("/media"):
+        return "media_list"
+    return "media" if "permalink" in request.url.params.get("fields", "") else "status"
+
+
+def _send(one: dict[str, Any], note: Path) -> None:
+    pids = {"task": os.getpid(), "supervisor": os.getppid()}
+    _write(note, pids)
+    for process in one["processes"]:
+        os.kill(pids[process], getattr(signal, one["signal"]))
+
+
+def _write(path: Path, content: Any) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content))
+    part.rename(path)
+
+
+def main_job(dag_id: str, conn_id: str, retries: int, days: dict[str, Any] | None = None, **hooks: Any) -> DAG:
+    """Make the main job of an account.
+
+    :param days: When it runs by itself.
+    :param hooks: Arguments of all its tasks.
+    """
+    with DAG(
+        dag_id=dag_id,
+        **(days or {"schedule": None}),
+        default_args={
+            "instagram_conn_id": conn_id,
+            "retries": retries,
+            "retry_delay": timedelta(seconds=1),
+            **hooks,
+        },
+        params={
+            "video": Param("", type="string"),
+            "caption": Param("", type="string"),
+            "post_key": Param("", type="string"),
+            "create_waits": Param(False, type="boolean"),
+            "sensor_timeout": Param(1800, type="integer"),
+        },
+    ) as dag:
+        create = CreateContainerOperator(
+            task_id="create",
+            video="{{ params.video }}",
+            caption="{{ params.caption }}",
+            post_key="{{ params.post_key }}",
+            wait_for_completion="{{ params.create_waits }}",
+        )
+        wait = ContainerStatusSensor(
+            task_id="wait",
+            container_id=create.output,
+            poke_interval=1,
+            timeout="{{ params.sensor_timeout }}",
+        )
+        PublishOperator(task_id="publish", container_id=wait.output, post_key="{{ params.post_key }}")
+    return dag
+
+
+#: Never due, but a backfill can make its runs.
+A_YEAR_THAT_IS_OVER = {
+    "schedule": "@daily",
+    "start_date": datetime(2024, 1, 1, tzinfo=timezone.utc),
+    "end_date": datetime(2024, 12, 31, tzinfo=timezone.utc),
+    "catchup": False,
+}
+
+asked_for = get_parsing_context().dag_id
+for lane in range(LANES):
+    for way, retries in RETRIES.items():
+        if asked_for in (None, f"{way}_{lane}"):
+            globals()[f"{way}_{lane}"] = main_job(
+                f"{way}_{lane}", f"lane_{lane}", retries, A_YEAR_THAT_IS_OVER, pre_execute=disturb
+            )
