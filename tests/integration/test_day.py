@@ -1,4 +1,4 @@
-"""A day of some accounts on one simulated clock, through the real classes and real HTTP; benchmarks/day.py plays 500."""
+"""A day of two accounts on one simulated clock, by the real classes over real HTTP; benchmarks/day.py plays 500."""
 
 from __future__ import annotations
 
