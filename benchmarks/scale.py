@@ -30,7 +30,7 @@ import httpx
 from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 KINDS = ("date", "ours", "naive")
 CALLS_PER_HOUR = 200
@@ -212,7 +212,7 @@ def _measure(sandbox: SandboxHandle, path: Path, options: argparse.Namespace) ->
     print("| | bare date triggers | this provider | naive, every 5 s |\n|---|---|---|---|")
     base_kb = figures["date"]["memory_kb"]
     above = {kind: (figures[kind]["memory_kb"] - base_kb) / options.containers for kind in KINDS}
-    rows = {
+    rows: dict[str, Callable[[str], str]] = {
         "processor, of a core": lambda kind: f"{figures[kind]['cpu']:.2f}",
         "memory above bare, KB a wait": lambda kind: f"{above[kind]:.1f}",
         "loop lag, median / p99, ms": lambda kind: (
