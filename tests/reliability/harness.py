@@ -42,6 +42,7 @@ CONN_ID = "instagram_default"
 RETRIES: Final = {"retried": 3, "once": 0}
 #: A task starts so long after the one before it.
 BETWEEN_TASKS_S = 10.0
+OVERSLEEP_S = 900.0
 #: Longer than an impatient client waits.
 TIMEOUT_S = 1.2
 #: How long the sensor waits, in real time, for a container that never gets ready.
@@ -66,6 +67,7 @@ class Job:
         self.dag = main_job_once_made("retried" if scenario.then == "retry" else "once")
         self.key = secrets.token_hex(8) if scenario.then == "new run" else ""
         self.run_ids: list[str] = []
+        self.waits_for_moment = False
         Job.now = self
 
     def seen(self) -> set[Plant]:
@@ -78,11 +80,12 @@ class Job:
         self.sandbox.advance(seconds)
 
     async def wait_async(self, seconds: float) -> None:
-        """Let time pass in a trigger."""
-        self.wait(seconds)
+        """Let time pass in a trigger; one that waits for a moment may oversleep."""
+        self.wait(max(seconds, OVERSLEEP_S) if self.waits_for_moment else seconds)
 
     def begin_task(self, context: Any) -> None:
         """Let the time between two tasks pass, and watch for the moments."""
+        self.waits_for_moment = False
         self.wait(BETWEEN_TASKS_S)
         for pause in [pause for pause in self.pauses if pause.before == context["ti"].task_id]:
             self.pauses.remove(pause)
@@ -206,6 +209,7 @@ def _one_clock(job: Job) -> Iterator[None]:
             return getattr(timezones, name)
 
         def utcnow(self) -> datetime:
+            job.waits_for_moment = True
             return SandboxTime.now(timezone.utc)
 
     def open_client(*args: Any, **options: Any) -> graph_client.GraphClient:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ CONN_ID = "brand_account"
 @pytest.fixture(scope="module")
 def guarded(sandbox: SandboxHandle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
     """An API server of two workers that wants to know who comes; nothing else of Airflow is needed here."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a suite that is ended takes its server with it
     home = tmp_path_factory.mktemp("guarded")
     passwords = home / "passwords.json"
     passwords.write_text(json.dumps(PASSWORDS))
@@ -117,8 +119,9 @@ def keep(page: Page, name: str) -> None:
 def test_an_account_is_connected_from_airflows_menu(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle) -> None:
     """The menu, the form, Meta's page, and back: a connection that posts, and a page that says so."""
     page = visit("editor")
+    page.get_by_role("button", name="Admin").click()
     with page.context.expect_page() as opened:
-        page.get_by_role("button", name="Instagram").click()
+        page.get_by_role("menuitem", name="Instagram").click()
     page = opened.value
     expect(page.get_by_role("heading", name="No account yet")).not_to_be_visible()
     expect(page.get_by_text("from_environment")).to_be_visible()
