@@ -27,8 +27,8 @@ def described(airflow_db: None, instagram_sandbox: SandboxHandle) -> dict[str, s
 
 def test_limits_says_what_may_still_be_posted_and_called(described: dict[str, str]) -> None:
     assert described["posts, Instagram"].startswith("0 of 100 used")
-    assert described["posts, this hour"].startswith("0 of 10")
-    assert described["posts, this day"].startswith("0 of 25")
+    assert described["posts, this hour"].endswith("of 500 (posts_per_hour)")
+    assert described["posts, this day"].endswith("of 500 (posts_per_day)")
     assert described["next post"] == "now"
     assert described["calls"].startswith("200 an hour")
     assert described["waiting"] == "0 containers"
