@@ -233,7 +233,7 @@ def connect_page(conn_id: str | None = None) -> str | None:
 
 def reconnect_advice(conn_id: str) -> str:
     """Say what a person does when the token of a connection is dead."""
-    page = connect_page(conn_id) or "the page Instagram in Airflow's menu"
+    page = connect_page(conn_id) or "Admin, Instagram in Airflow's menu"
     return f"To reconnect the account, open {page} or run: airflow instagram connect {conn_id}"
 
 

@@ -46,6 +46,8 @@ AT_WORK = frozenset(
 class PublishOperator(AccountTask):
     """Publish a container: one ``post_key``, one post.
 
+    Where the account has no room for a post, the task is deferred until it has, if the container lives that long.
+
     A run that finds its post already there returns it and calls nothing. A try whose answer was lost is settled by
     reading the account, never by sending again. What cannot be settled fails with ``OutcomeUnknownError``.
 
@@ -208,6 +210,15 @@ class PublishOperator(AccountTask):
             ) from error
         self.log.warning("%s Publishing again at %s", error, room_at.isoformat(timespec="seconds"))
         self.defer(trigger=DateTimeTrigger(moment=room_at), method_name="execute")
+
+    def _time(self, post: Post, publish_at: datetime | None) -> None:
+        if publish_at is None:
+            return
+        from airflow.sdk.observability.stats import Stats
+
+        late = datetime.fromisoformat(post.published_at) - publish_at
+        tags = {"conn_id": self.instagram_conn_id}
+        Stats.timing("instagram.published_late", 1000 * late.total_seconds(), tags=tags)
 
     def _tell(self, context: Context, ledger: Ledger, post: Post) -> None:
         """Emit the event of a post, also of one that an earlier try made and died before it could say so."""

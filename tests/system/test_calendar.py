@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from tests.calendar.stage import DAG_ID, Stage, distribution, entry, stage, wait_until, whole_second
@@ -51,13 +53,21 @@ def test_twenty_posts_on_two_accounts_go_out_on_the_second(play: Stage) -> None:
 
 
 def test_a_person_approves_edits_and_rejects_in_the_form_and_silence_is_no(play: Stage) -> None:
-    """What was left in the form goes out; a rejection shows its reason; without an answer nothing is published."""
-    at = whole_second(timedelta(seconds=75))
+    """What was left in the form goes out; a rejection shows its reason; without an answer nothing is published.
+
+    Before that, the account has no pool, and Airflow says so.
+    """
+    at = whole_second(timedelta(seconds=90))
     play.write([entry(post_id, at, APPROVER, approval="required") for post_id in ("yes", "no", "silent")], APPROVALS)
-    play.add_dag(60, APPROVALS)
+    play.add_dag(60, APPROVALS, pools=False)
+    wait_until(lambda: _warned_of(play, f"instagram_{APPROVER}"), "Airflow warns of the missing pool", 30, 0.5)
+    play.make_pools(APPROVALS)
     asked = wait_until(lambda: _asked(play, 3), "three questions are asked", 60, 0.5)
     assert "| Placement | reels |" in asked["yes"]["body"]
     assert "> yes" in asked["yes"]["body"]
+    (address,) = re.findall(r"!\[Cover\]\((/instagram/covers/[0-9a-f]{16}\.jpg)\)", asked["yes"]["body"])
+    assert play.airflow.download(address)[:3] == b"\xff\xd8\xff"
+    assert httpx.get(f"{play.airflow.url}{address}", trust_env=False).status_code == 401
     assert "Transcoded as *pass*" in asked["yes"]["body"]
     _answer(play, asked["yes"], "Approve", caption="a better caption {{ 7 * 7 }}", reason=None)
     _answer(play, asked["no"], "Reject", caption="no", reason="the logo is upside down")
@@ -75,6 +85,11 @@ def test_a_person_approves_edits_and_rejects_in_the_form_and_silence_is_no(play:
 
 def _states_of_runs(play: Stage, dag_id: str) -> set[str]:
     return {run["state"] for run in play.airflow.call("GET", f"/dags/{dag_id}/dagRuns")["dag_runs"]}
+
+
+def _warned_of(play: Stage, pool: str) -> bool:
+    warnings = play.airflow.call("GET", "/dagWarnings", params={"dag_id": APPROVALS})["dag_warnings"]
+    return any(pool in warning["message"] for warning in warnings)
 
 
 def _asked(play: Stage, number: int) -> dict[str, Any] | None:

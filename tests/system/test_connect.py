@@ -119,8 +119,9 @@ def keep(page: Page, name: str) -> None:
 def test_an_account_is_connected_from_airflows_menu(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle) -> None:
     """The menu, the form, Meta's page, and back: a connection that posts, and a page that says so."""
     page = visit("editor")
+    page.get_by_role("button", name="Admin").click()
     with page.context.expect_page() as opened:
-        page.get_by_role("button", name="Instagram").click()
+        page.get_by_role("menuitem", name="Instagram").click()
     page = opened.value
     expect(page.get_by_role("heading", name="No account yet")).not_to_be_visible()
     expect(page.get_by_text("from_environment")).to_be_visible()
