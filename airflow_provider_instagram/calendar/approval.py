@@ -90,7 +90,8 @@ def question(post: Post, report: Mapping[str, Any]) -> str:
     ]
     lines = ["| | |", "|---|---|", *(f"| {_cell(name)} | {_cell(value)} |" for name, value in rows)]
     if cover_file(post.version).is_file():
-        lines += ["", f"![Cover]({cover_address(post.version)})"]
+        address = cover_address(post.version)
+        lines += ["", f"![Cover]({address})", "", f"[See the cover]({address})"]
     return "\n".join([*lines, "", "**Caption**", "", *_quoted(post.caption), "", "**Video**", "", *_measures(report)])
 
 

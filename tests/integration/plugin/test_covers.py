@@ -1,0 +1,46 @@
+"""The cover frame that a person sees before approving a post."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from fastapi.testclient import TestClient
+
+from airflow_provider_instagram.calendar.approval import question
+from airflow_provider_instagram.calendar.model import Post
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_a_cover_is_kept_named_in_the_question_and_served_to_those_who_are_logged_in(
+    airflow_db: None, tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.api_fastapi.core_api.security import get_user
+
+    from airflow_provider_instagram.calendar.settings import CalendarSettings
+    from airflow_provider_instagram.calendar.steps import TranscodePost
+    from airflow_provider_instagram.plugin.app import app
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
+    at = datetime(2030, 1, 1, tzinfo=timezone.utc)
+    options = {"video_cover_timestamp_ms": 1500}
+    post = Post(id="a", publish_at=at, account="b", video=str(portrait_video), options=options, approval="required")
+    settings = CalendarSettings.of("content", "posts.yaml")
+    step = TranscodePost(task_id="transcode", post=post.model_dump(mode="json"), settings=settings)
+    assert "![Cover]" not in question(post, {})
+
+    step._write_cover(post, str(portrait_video))
+
+    address = f"/instagram/covers/{post.version}.jpg"
+    assert f"![Cover]({address})" in question(post, {})
+    client = TestClient(app)
+    path = address.removeprefix("/instagram")
+    assert client.get(path).status_code == 401
+    monkeypatch.setitem(app.dependency_overrides, get_user, lambda: None)
+    assert client.get(path).content[:3] == b"\xff\xd8\xff"
+    assert client.get("/covers/0123456789abcdef.jpg").status_code == 404
+    assert client.get("/covers/..%2Fsecret.jpg").status_code in (404, 422)
