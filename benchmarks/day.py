@@ -201,6 +201,17 @@ def main() -> int:
     parser.add_argument("--naive", action="store_true", help="each wait asks by itself, every 5 s")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
+    return simulate(options.accounts, options.posts, naive=options.naive)
+
+
+def simulate(accounts: int, posts: int, *, naive: bool = False) -> int:
+    """Let a day pass.
+
+    :param accounts: How many accounts.
+    :param posts: How many posts of each.
+    :param naive: Whether each wait asks by itself, every 5 s.
+    :return: The exit code: 0 when every limit holds.
+    """
     began = time.monotonic()
     loop = VirtualTimeLoop(START.timestamp())
     switches = Switches(processing=Processing(after_s=60, outcome="finished"), visible_after_s=1)
@@ -208,10 +219,9 @@ def main() -> int:
         tempfile.TemporaryDirectory() as folder,
         running(Settings(folder=Path(folder), switches=switches), Clock(loop.clock)) as url,
     ):
-        sandbox = SandboxHandle(url)
-        day = Day(sandbox, loop, naive=options.naive)
-        loop.run(day.run(options.accounts, options.posts))
-        return _report(day, options.accounts * options.posts, time.monotonic() - began)
+        day = Day(SandboxHandle(url), loop, naive=naive)
+        loop.run(day.run(accounts, posts))
+        return _report(day, accounts * posts, time.monotonic() - began)
 
 
 def _report(day: Day, wanted: int, took_s: float) -> int:

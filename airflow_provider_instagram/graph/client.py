@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpx
@@ -28,6 +29,7 @@ from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
 from airflow_provider_instagram.graph.usage import Usage
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
     from datetime import timedelta
     from types import TracebackType
@@ -80,12 +82,14 @@ class _Core:
         self.sent = 0
 
     def _options(self) -> dict[str, Any]:
+        trust_env = not origin.is_loopback(httpx.URL(self._base_url).host)
         return {
             "headers": {"User-Agent": "airflow-provider-instagram", "Accept": "application/json"},
             "timeout": httpx.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
             "follow_redirects": False,
             # a proxy has no business between this machine and itself, least of all with a token by plain http
-            "trust_env": not origin.is_loopback(httpx.URL(self._base_url).host),
+            "trust_env": trust_env,
+            "verify": _tls(trust_env),
         }
 
     def _request(self, http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
@@ -146,6 +150,12 @@ class _Core:
         if self._reconnect and isinstance(error, AuthenticationError):
             error.hint = self._reconnect
         return error
+
+
+@cache
+def _tls(trust_env: bool) -> ssl.SSLContext:
+    """Load the certificate authorities, once: they take over half a megabyte, and a process may have many clients."""
+    return httpx.create_ssl_context(verify=True, trust_env=trust_env)
 
 
 @contextmanager

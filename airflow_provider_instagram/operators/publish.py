@@ -46,6 +46,8 @@ AT_WORK = frozenset(
 class PublishOperator(AccountTask):
     """Publish a container: one ``post_key``, one post.
 
+    Where the account has no room for a post, the task is deferred until it has, if the container lives that long.
+
     A run that finds its post already there returns it and calls nothing. A try whose answer was lost is settled by
     reading the account, never by sending again. What cannot be settled fails with ``OutcomeUnknownError``.
 
@@ -105,7 +107,9 @@ class PublishOperator(AccountTask):
         post_key = self._post_key(context, ledger, container_id)
         if (post := ledger.post(post_key)) is not None:
             self._refuse_another_post(ledger, post, container_id)
-            self._tell(context, ledger, post)
+            claim = ledger.claim(post_key)
+            if claim is None or claim.owner == Owner.of(context) or not _is_at_work(context["ti"], claim.owner):
+                self._tell(context, ledger, post)  # else the one at work does
             self.log.info("%s is published already: %s", post_key, post.permalink or post.media_id or "live")
             return self._result(post, already_published=True)
         publish_at = arguments.moment("publish_at", self.publish_at)
@@ -207,13 +211,19 @@ class PublishOperator(AccountTask):
         self.log.warning("%s Publishing again at %s", error, room_at.isoformat(timespec="seconds"))
         self.defer(trigger=DateTimeTrigger(moment=room_at), method_name="execute")
 
+    def _time(self, post: Post, publish_at: datetime | None) -> None:
+        if publish_at is None:
+            return
+        from airflow.sdk.observability.stats import Stats
+
+        late = datetime.fromisoformat(post.published_at) - publish_at
+        tags = {"conn_id": self.instagram_conn_id}
+        Stats.timing("instagram.published_late", 1000 * late.total_seconds(), tags=tags)
+
     def _tell(self, context: Context, ledger: Ledger, post: Post) -> None:
         """Emit the event of a post, also of one that an earlier try made and died before it could say so."""
         if not post.untold:
             return
-        claim = ledger.claim(post.post_key)
-        if claim and claim.owner != Owner.of(context) and _is_at_work(context["ti"], claim.owner):
-            return  # it made the post, and tells of it when it ends
         ledger.record_post(replace(post, untold=False))
         told: dict[str, JsonValue] = {"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key}
         conn_id, events = self.instagram_conn_id, context["outlet_events"]

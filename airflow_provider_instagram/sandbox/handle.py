@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 START_LIMIT_S: Final = 60
+#: Tests make more posts in an hour than a person does, and shall not wait for the next.
+TEST_POSTS: Final = 500
 
 
 class SandboxHandle:
@@ -54,7 +56,13 @@ class SandboxHandle:
             "login": self.user_id,
             "password": self.token,
             "host": self.url,
-            "extra": {"app_id": self.app_id, "app_secret": self.app_secret, "oauth_host": self.url},
+            "extra": {
+                "app_id": self.app_id,
+                "app_secret": self.app_secret,
+                "oauth_host": self.url,
+                "posts_per_hour": TEST_POSTS,
+                "posts_per_day": TEST_POSTS,
+            },
         }
 
     @property

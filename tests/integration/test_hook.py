@@ -108,7 +108,7 @@ def test_a_dead_token_without_another_fails_after_one_call(connect: Any, instagr
 
 
 def test_the_limits_have_the_defaults_of_the_specification(connect: Any) -> None:
-    limits = connect().settings.limits
+    limits = connect(extra={}).settings.limits
     assert (limits.calls_per_hour, limits.posts_per_day, limits.posts_per_hour) == (200, 25, 10)
 
 
