@@ -95,6 +95,10 @@ class AirflowStack:
         """Read whatever Airflow answers at a path, as an administrator."""
         return self._http.get(path).text
 
+    def download(self, path: str) -> bytes:
+        """Fetch what a plugin answers with, as the user who is logged in."""
+        return self._http.get(path).raise_for_status().content
+
     def wait_for_dag(self, dag_id: str) -> None:
         """Wait until the DAG processor has found a DAG."""
         wait_until(lambda: self.has(f"/dags/{dag_id}"), f"DAG {dag_id} is there", START_LIMIT_S)

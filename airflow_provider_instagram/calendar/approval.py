@@ -9,6 +9,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 from airflow.sdk.definitions.param import ParamsDict
 
+from airflow_provider_instagram.calendar.covers import cover_address, cover_file
 from airflow_provider_instagram.calendar.steps import PostStep
 from airflow_provider_instagram.container_options import LONGEST_CAPTION
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.model import Post
-
-#: What a video is measured by, in the words of the transcode's report.
-NO_PREVIEW = "the first frame"
 
 
 class ApprovePost(PostStep, ApprovalOperator):
@@ -86,11 +84,13 @@ def question(post: Post, report: Mapping[str, Any]) -> str:
         ("Time", f"{post.publish_at:%A, %d %B %Y, %H:%M:%S %Z}"),
         ("Placement", post.placement),
         ("Video", post.video),
-        ("Cover", f"{cover} ms" if isinstance(cover, int) else cover or NO_PREVIEW),
+        ("Cover", f"{cover} ms" if isinstance(cover, int) else cover or "the first frame"),
         *((name, value) for name, value in post.options.items() if name not in SHOWN_APART),
         *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),
     ]
     lines = ["| | |", "|---|---|", *(f"| {_cell(name)} | {_cell(value)} |" for name, value in rows)]
+    if cover_file(post.version).is_file():
+        lines += ["", f"![Cover]({cover_address(post.version)})"]
     return "\n".join([*lines, "", "**Caption**", "", *_quoted(post.caption), "", "**Video**", "", *_measures(report)])
 
 

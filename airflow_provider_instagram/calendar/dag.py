@@ -93,7 +93,7 @@ def content_calendar_dag(
         },
     ) as dag:
         ReportFaults(task_id="calendar", settings=settings, retries=0)
-        for account in plan.calendar.accounts:
+        for account in plan.accounts:
             asks = any(post.account == account and post.approval == "required" for post in plan.calendar.posts)
             _account_group(account, settings, asks=asks)
     return dag

@@ -100,9 +100,9 @@ class Post(BaseModel):
     @cached_property
     def version(self) -> str:
         """Tell this content at this time from what an edit makes of it."""
-        said = self.model_dump(mode="json", exclude={"line", "tags", "publish_at"})
-        said["publish_at"] = self.publish_at.timestamp()
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+        said = (self.id, self.publish_at.timestamp(), self.account, self.video, self.options, self.upload)
+        asked = (self.approval, self.dry_run)
+        return hashlib.sha256(json.dumps((*said, *asked), sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ class Places:
         if check and not storage.is_web(location):
             try:
                 there = storage.exists(location)
+            except ValidationError as error:
+                raise Refusal(f"it cannot be looked for: {error.message}", error.hint or "Check it.") from None
             except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
                 raise Refusal(f"it cannot be looked for: {error}.", "Check the path and its connection.") from None
             if not there:

@@ -21,6 +21,8 @@ from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.model import Calendar, Post, understood
 from airflow_provider_instagram.calendar.schedule import run_moment
 
+#: The longest that a run may still have tasks of an account which has no post any more.
+GROUPS_STAY = timedelta(days=2)
 _POSTS = TypeAdapter(list[Post])
 
 log = logging.getLogger(__name__)
@@ -55,10 +57,17 @@ class Plan:
 
     :param calendar: Its posts and faults; when the file cannot be read, those of the last good snapshot.
     :param seen: By post id, when its version was first seen.
+    :param gone: Accounts that have no post since then, in seconds since the epoch: runs may still have tasks of theirs.
     """
 
     calendar: Calendar
     seen: dict[str, Seen] = field(default_factory=dict)
+    gone: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def accounts(self) -> list[str]:
+        """The connections that the DAG has groups for, sorted."""
+        return sorted({*self.calendar.accounts, *self.gone})
 
     def moments(self, lead_time: timedelta, max_lateness: timedelta) -> list[int]:
         """Tell when runs begin, in seconds since the epoch: ``lead_time`` before each post.
@@ -86,18 +95,24 @@ def planned(
         text = source.read_text(location)
         made_of = _fingerprint(text, location, min_spacing)
         if stored is not None and stored.get("made_of") == made_of:
-            return _as_before(location, stored)
+            return _as_before(location, stored, now)
         calendar = understood(text, location, min_spacing=min_spacing)
     except Refusal as refusal:
-        return _last_good(location, stored, refusal, min_spacing)
+        return _last_good(location, stored, refusal, min_spacing, now)
     seen = _seen(calendar, stored, max_lateness, now)
     calendar = _with_late_arrivals(calendar, seen, max_lateness)
-    said = {"text": text, "seen": {post_id: vars(one) for post_id, one in seen.items()}}
+    gone = _gone(calendar, stored, now)
+    said = {
+        "text": text,
+        "seen": {post_id: vars(one) for post_id, one in seen.items()},
+        "accounts": calendar.accounts,
+        "gone": gone,
+    }
     if stored is None or stored.get("made_of") != made_of or stored["seen"] != said["seen"]:
         at = now.astimezone(timezone.utc).isoformat(timespec="seconds")
         understood_as = _as_data(calendar, made_of) if calendar.whole else {}
         _store(file, said | understood_as | {"at": at})
-    return Plan(calendar, seen)
+    return Plan(calendar, seen, gone)
 
 
 def _fingerprint(text: str, location: str, min_spacing: timedelta | None) -> str:
@@ -110,18 +125,36 @@ def _fingerprint(text: str, location: str, min_spacing: timedelta | None) -> str
 def _as_data(calendar: Calendar, made_of: str) -> dict[str, Any]:
     return {
         "made_of": made_of,
-        "posts": [post.model_dump(mode="json") for post in calendar.posts],
+        "posts": _POSTS.dump_python(list(calendar.posts), mode="json"),
         "faults": [asdict(fault) for fault in calendar.faults],
         "min_spacing_s": calendar.min_spacing.total_seconds(),
     }
 
 
-def _as_before(location: str, stored: dict[str, Any]) -> Plan:
+def _gone(calendar: Calendar, stored: dict[str, Any] | None, now: datetime) -> dict[str, int]:
+    """Tell which accounts had posts until lately, and since when they have none."""
+    if stored is None:
+        return {}
+    since = _still_gone(stored, now)
+    return {
+        account: since.get(account, int(now.timestamp()))
+        for account in sorted({*stored.get("accounts", ()), *since})
+        if account not in calendar.accounts
+    }
+
+
+def _still_gone(stored: dict[str, Any], now: datetime) -> dict[str, int]:
+    oldest = (now - GROUPS_STAY).timestamp()
+    return {account: at for account, at in stored.get("gone", {}).items() if at > oldest}
+
+
+def _as_before(location: str, stored: dict[str, Any], now: datetime) -> Plan:
     """Give what an unchanged text was understood as: DAG files are read far more often than calendars are edited."""
     posts = tuple(_POSTS.validate_python(stored["posts"]))
     faults = tuple(Fault(**fault) for fault in stored["faults"])
     calendar = Calendar(location, posts, faults, timedelta(seconds=stored["min_spacing_s"]))
-    return Plan(calendar, {post_id: Seen(**one) for post_id, one in stored["seen"].items()})
+    seen = {post_id: Seen(**one) for post_id, one in stored["seen"].items()}
+    return Plan(calendar, seen, _still_gone(stored, now))
 
 
 def snapshot_file(folder: str, dag_id: str, location: str) -> Path:
@@ -129,13 +162,16 @@ def snapshot_file(folder: str, dag_id: str, location: str) -> Path:
     return Path(folder) / f"{hashlib.sha256(f'{dag_id} {location}'.encode()).hexdigest()[:32]}.json"
 
 
-def _last_good(location: str, stored: dict[str, Any] | None, refusal: Refusal, spacing: timedelta | None) -> Plan:
+def _last_good(
+    location: str, stored: dict[str, Any] | None, refusal: Refusal, spacing: timedelta | None, now: datetime
+) -> Plan:
     if stored is None:
         return Plan(Calendar(location, faults=(Fault(0, refusal.message, refusal.remedy),)))
     fault = Fault(0, refusal.message, f"{refusal.remedy} Until then, what it said at {stored['at']} holds.")
     calendar = understood(stored["text"], location, min_spacing=spacing)
     seen = {post_id: Seen(**one) for post_id, one in stored["seen"].items()}
-    return Plan(Calendar(location, calendar.posts, (fault, *calendar.faults), calendar.min_spacing), seen)
+    faulty = Calendar(location, calendar.posts, (fault, *calendar.faults), calendar.min_spacing)
+    return Plan(faulty, seen, _still_gone(stored, now))
 
 
 def _seen(calendar: Calendar, stored: dict[str, Any] | None, max_lateness: timedelta, now: datetime) -> dict[str, Seen]:
@@ -187,7 +223,7 @@ def _store(file: Path, said: dict[str, Any]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
         with os.fdopen(handle, "w", encoding="utf-8") as out:
-            json.dump(said, out)
+            out.write(json.dumps(said))
         Path(part).replace(file)
     except OSError as error:
         log.warning("The snapshot %s cannot be written: %s", file, error)

@@ -6,17 +6,18 @@ import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_instagram import storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
+from airflow_provider_instagram.calendar.covers import cover_file
 from airflow_provider_instagram.calendar.faults import Fault
 from airflow_provider_instagram.calendar.model import Post
 from airflow_provider_instagram.calendar.schedule import PUNCTUAL, Takings
 from airflow_provider_instagram.calendar.times import spoken
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.ledger import Ledger, ledger_alias, ledger_asset, posts_asset
 from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
 from airflow_provider_instagram.operators.publish import PublishOperator
@@ -210,7 +211,22 @@ class TranscodePost(PostStep, TranscodeOperator):
         """Transcode it for its placement."""
         post, _ = self.still_wanted(context)
         self.source, self.placement = post.video, post.placement
-        return super().execute(context)
+        made = super().execute(context)
+        if post.approval == "required":
+            self._write_cover(post, made)
+        return made
+
+    def _write_cover(self, post: Post, made: str) -> None:
+        """Keep the cover frame for the person who is asked; a question without a picture is better than none."""
+        from airflow_provider_instagram.media.preview import write_preview
+
+        cover, at_ms = cover_file(post.version), int(str(post.options.get("video_cover_timestamp_ms") or 0))
+        try:
+            cover.parent.mkdir(parents=True, exist_ok=True)
+            with storage.as_local_file(made) as video:
+                write_preview(video, cover, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
+        except (InstagramError, OSError) as error:
+            self.log.warning("There is no picture of the cover: %s", error)
 
 
 class CreatePost(PostStep, CreateContainerOperator):

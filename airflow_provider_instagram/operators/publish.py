@@ -107,7 +107,9 @@ class PublishOperator(AccountTask):
         post_key = self._post_key(context, ledger, container_id)
         if (post := ledger.post(post_key)) is not None:
             self._refuse_another_post(ledger, post, container_id)
-            self._tell(context, ledger, post)
+            claim = ledger.claim(post_key)
+            if claim is None or claim.owner == Owner.of(context) or not _is_at_work(context["ti"], claim.owner):
+                self._tell(context, ledger, post)  # else the one at work does
             self.log.info("%s is published already: %s", post_key, post.permalink or post.media_id or "live")
             return self._result(post, already_published=True)
         publish_at = arguments.moment("publish_at", self.publish_at)
@@ -222,9 +224,6 @@ class PublishOperator(AccountTask):
         """Emit the event of a post, also of one that an earlier try made and died before it could say so."""
         if not post.untold:
             return
-        claim = ledger.claim(post.post_key)
-        if claim and claim.owner != Owner.of(context) and _is_at_work(context["ti"], claim.owner):
-            return  # it made the post, and tells of it when it ends
         ledger.record_post(replace(post, untold=False))
         told: dict[str, JsonValue] = {"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key}
         conn_id, events = self.instagram_conn_id, context["outlet_events"]

@@ -25,6 +25,7 @@ from airflow_provider_instagram.graph import origin
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.login import LoginApp, complete_login
 from airflow_provider_instagram.overview import account_lines
+from airflow_provider_instagram.plugin.covers import router as covers
 from airflow_provider_instagram.plugin.pages import page, problem, root
 from airflow_provider_instagram.plugin.state import LOGIN_LIFE, PendingLogin, Seal, new_nonce
 from airflow_provider_instagram.plugin.visitor import VISITOR, Visitor, check_form
@@ -32,6 +33,7 @@ from airflow_provider_instagram.plugin.visitor import VISITOR, Visitor, check_fo
 COOKIE = "instagram_login"
 
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
+app.include_router(covers)
 
 
 @app.get("/")

@@ -7,6 +7,7 @@ renewed after a while, as a person would do it: a new token into the connection,
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -97,6 +98,7 @@ def main() -> int:
 
     :return: The exit code: 0 when every post that was wanted is there, once, and no other.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a player that is ended takes its Airflow along
     parser = argparse.ArgumentParser(prog="python -m tests.calendar", description="A calendar in a running Airflow.")
     parser.add_argument("--posts", type=int, default=60)
     parser.add_argument("--spacing", type=int, default=15, help="seconds between two posts")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import tempfile
 from datetime import timedelta
@@ -27,6 +28,7 @@ def main() -> int:
 
     :return: The exit code.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a player that is ended takes its Airflow along
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder), ("studio", "shop")) as play:
         at = whole_second(timedelta(seconds=LEAD_S + 15))
         play.write(
@@ -50,18 +52,24 @@ def _question(play: Stage) -> dict[str, Any] | None:
     return found[0]["task_instance"] if found else None
 
 
+def _run_of(play: Stage, post_id: str) -> str:
+    instances = play.airflow.call("GET", f"/dags/{DAG_ID}/dagRuns/~/taskInstances", params={"limit": 1000})
+    return next(str(one["dag_run_id"]) for one in instances["task_instances"] if one["rendered_map_index"] == post_id)
+
+
 def _take(play: Stage, question: dict[str, Any]) -> None:
-    run = f"{play.airflow.url}/dags/{DAG_ID}/runs/{question['dag_run_id']}"
+    runs = f"{play.airflow.url}/dags/{DAG_ID}/runs"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
         page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.goto(f"{run}/tasks/shop.publish/mapped")
-        page.get_by_text("monday-offer").first.wait_for()
-        page.get_by_text("calendar", exact=True).first.wait_for()
+        page.goto(f"{runs}/{_run_of(play, 'hello-week')}/tasks/studio.publish/mapped")
+        page.get_by_text("hello-week").first.wait_for()
         page.screenshot(path=IMAGES / "calendar_grid.png")
-        page.goto(f"{run}/tasks/{question['task_id']}/mapped/{question['map_index']}/required_actions")
+        page.goto(
+            f"{runs}/{question['dag_run_id']}/tasks/{question['task_id']}/mapped/{question['map_index']}/required_actions"
+        )
         page.get_by_role("button", name="Approve").wait_for()
         page.get_by_text("Transcoded as").wait_for()
         page.screenshot(path=IMAGES / "calendar_approval.png", full_page=True)

@@ -122,3 +122,25 @@ def test_instagram_fetches_an_object_by_a_presigned_link(
     assert run_dag(dag).state == "success"
     assert len(instagram_sandbox.posts) == 1
     assert "X-Amz-Signature" not in caplog.text
+
+
+def test_a_calendar_in_a_bucket_is_read_with_the_videos_beside_it(bucket: str, tmp_path: Path) -> None:
+    """A caption file, too; and a DAG is made of it."""
+    from airflow_provider_instagram.calendar import content_calendar_dag
+    from airflow_provider_instagram.calendar.model import read_calendar
+
+    texts = {
+        "posts.yaml": "posts:\n- {id: a, publish_at: 2030-01-01 12:00 UTC, video: in/reel.mp4, caption_file: a.md}\n",
+        "a.md": "From the bucket",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        storage.put(tmp_path / name, f"{bucket}/plan/{name}")
+    location = f"{bucket}/plan/posts.yaml"
+    (fault,) = read_calendar(location, check_files=True).faults
+    assert (fault.line, fault.post_id) == (2, "a")
+    assert f"there is no file {bucket}/plan/in/reel.mp4" in fault.message
+    storage.put(tmp_path / "a.md", f"{bucket}/plan/in/reel.mp4")
+    (post,) = read_calendar(location, check_files=True).posts
+    assert (post.video, post.caption) == (f"{bucket}/plan/in/reel.mp4", "From the bucket")
+    assert "instagram_default.publish" in content_calendar_dag("content", location).task_ids

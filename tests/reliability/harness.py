@@ -42,7 +42,7 @@ CONN_ID = "instagram_default"
 RETRIES: Final = {"retried": 3, "once": 0}
 #: A task starts so long after the one before it.
 BETWEEN_TASKS_S = 10.0
-OVERSLEEP_S = 900.0
+OVERSLEEP_S = 60.0
 #: Longer than an impatient client waits.
 TIMEOUT_S = 1.2
 #: How long the sensor waits, in real time, for a container that never gets ready.

@@ -10,14 +10,13 @@ import pytest
 import yaml
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.sandbox.handle import SandboxHandle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from airflow.sdk import DAG
-
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
 
 ACCOUNT = "instagram_default"
 
@@ -185,3 +184,18 @@ def test_the_dag_is_made_whatever_is_wrong_with_what_it_is_told(tmp_path: Path, 
     for told in ("lead_time", "late='maybe'", "max_lateness", "there is no such file"):
         assert told in str(dag.doc_md), dag.doc_md
     assert json.dumps(sorted(dag.task_ids)) == '["calendar"]'
+
+
+def test_a_dead_token_of_one_account_holds_no_other_back(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = "17841499000000007"
+    other = SandboxHandle(instagram_sandbox.url, instagram_sandbox.add_account(user, "other"), user)
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(other.connection))
+    other.close()
+    instagram_sandbox.revoke(instagram_sandbox.token)
+    file = calendar({"dead": -5, "alive": -5}, alive={"account": "other"})
+    result = run_dag(made(file), posts=["dead", "alive"])
+    assert states(result)["create[0]"] == "failed"
+    assert result.states()["other.publish[0]"] == "success"
+    assert [post.user_id for post in instagram_sandbox.posts] == [user]

@@ -169,3 +169,13 @@ def test_an_unchanged_calendar_is_read_alike_from_its_snapshot(plan: Callable[..
     assert again.calendar.posts == fresh.calendar.posts
     assert again.calendar.faults == fresh.calendar.faults
     assert [post.version for post in again.calendar.posts] == [post.version for post in fresh.calendar.posts]
+
+
+def test_the_group_of_an_account_stays_while_runs_may_still_have_its_tasks(plan: Callable[..., Plan]) -> None:
+    """The account's last post is taken out of the file: its tasks under way are not to vanish with it."""
+    assert plan({"a": 60}).accounts == ["instagram_default"]
+    for later in (1, 60, 40 * 60):
+        emptied = plan({}, NOON + minutes(later))
+        assert (emptied.calendar.accounts, emptied.accounts) == ([], ["instagram_default"])
+        assert plan(None, NOON + minutes(later)).accounts == ["instagram_default"]
+    assert plan({}, NOON + timedelta(days=3)).accounts == []

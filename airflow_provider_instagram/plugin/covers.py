@@ -1,0 +1,23 @@
+"""The cover frames in the questions about a calendar's posts, for those who are logged in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from airflow.api_fastapi.core_api.security import get_user
+from fastapi import APIRouter, Depends, HTTPException
+from fastapi import Path as InPath
+from starlette.responses import FileResponse
+
+from airflow_provider_instagram.calendar.covers import cover_file
+
+router = APIRouter()
+
+
+@router.get("/covers/{version}.jpg", dependencies=[Depends(get_user)])
+def cover(version: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]) -> Any:
+    """Send a cover."""
+    file = cover_file(version)
+    if not file.is_file():
+        raise HTTPException(404, "There is no such cover on this machine.")
+    return FileResponse(file, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
