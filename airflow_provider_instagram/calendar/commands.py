@@ -36,9 +36,26 @@ def check_calendar(args: argparse.Namespace) -> None:
         _refused(args.file, refusal)
     for fault in plan.faults:
         print(fault.text(args.file))
+    for account in _without_pool(plan):
+        print(f"{args.file}: {account} has no pool, so its posts wait. Run: airflow instagram pools {args.file}")
     good, bad = len(plan.posts), len(plan.faults)
     print(f"{_count(good, 'post')} for {', '.join(plan.accounts) or 'nobody'}; {_count(bad, 'fault')}.")
     raise SystemExit(FAULTY if plan.faults else 0)
+
+
+def _without_pool(plan: Calendar) -> list[str]:
+    """Name the accounts whose pool is missing: Airflow itself says so only in the scheduler's log."""
+    from airflow.models import Pool
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with create_session() as session:
+            there = set(session.scalars(select(Pool.pool)))
+    except SQLAlchemyError:
+        return []  # no database here: the calendar can be checked all the same
+    return [account for account in plan.accounts if pool_name(account) not in there]
 
 
 def show_calendar(args: argparse.Namespace) -> None:

@@ -64,15 +64,10 @@ class Stage:
         part.write_text(yaml.safe_dump(document, sort_keys=False))
         part.replace(self._calendar(dag_id))
 
-    def make_pools(self, dag_id: str = DAG_ID) -> None:
-        """Make the pools of a calendar's accounts."""
-        self.command("pools", str(self._calendar(dag_id)))
-
-    def add_dag(self, lead_s: int, dag_id: str = DAG_ID, more: str = "", *, pools: bool = True) -> None:
+    def add_dag(self, lead_s: int, dag_id: str = DAG_ID, more: str = "") -> None:
         """Put a DAG of the calendar into Airflow's folder, and its pools into Airflow."""
         calendar = str(self._calendar(dag_id))
-        if pools:
-            self.make_pools(dag_id)
+        self.command("pools", calendar)
         text = DAG_FILE.format(dag_id=dag_id, calendar=calendar, lead_s=lead_s, more=more)
         (self.airflow.home / "dags" / f"{dag_id}.py").write_text(text)
 

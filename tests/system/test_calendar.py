@@ -53,15 +53,10 @@ def test_twenty_posts_on_two_accounts_go_out_on_the_second(play: Stage) -> None:
 
 
 def test_a_person_approves_edits_and_rejects_in_the_form_and_silence_is_no(play: Stage) -> None:
-    """What was left in the form goes out; a rejection shows its reason; without an answer nothing is published.
-
-    Before that, the account has no pool, and Airflow says so.
-    """
-    at = whole_second(timedelta(seconds=90))
+    """What was left in the form goes out; a rejection shows its reason; without an answer nothing is published."""
+    at = whole_second(timedelta(seconds=75))
     play.write([entry(post_id, at, APPROVER, approval="required") for post_id in ("yes", "no", "silent")], APPROVALS)
-    play.add_dag(60, APPROVALS, pools=False)
-    wait_until(lambda: _warned_of(play, f"instagram_{APPROVER}"), "Airflow warns of the missing pool", 30, 0.5)
-    play.make_pools(APPROVALS)
+    play.add_dag(60, APPROVALS)
     asked = wait_until(lambda: _asked(play, 3), "three questions are asked", 60, 0.5)
     assert "| Placement | reels |" in asked["yes"]["body"]
     assert "> yes" in asked["yes"]["body"]
@@ -85,11 +80,6 @@ def test_a_person_approves_edits_and_rejects_in_the_form_and_silence_is_no(play:
 
 def _states_of_runs(play: Stage, dag_id: str) -> set[str]:
     return {run["state"] for run in play.airflow.call("GET", f"/dags/{dag_id}/dagRuns")["dag_runs"]}
-
-
-def _warned_of(play: Stage, pool: str) -> bool:
-    warnings = play.airflow.call("GET", "/dagWarnings", params={"dag_id": APPROVALS})["dag_warnings"]
-    return any(pool in warning["message"] for warning in warnings)
 
 
 def _asked(play: Stage, number: int) -> dict[str, Any] | None:

@@ -139,8 +139,10 @@ def test_pools_makes_each_accounts_pool_once(run: Callable[..., tuple[int, str, 
     from airflow.models import Pool
 
     file.write_text(CALENDAR.replace("15 min", "0 s").replace("2030-03-31 18:05", "2030-03-31 18:00"))
+    assert "berlin has no pool" in run("calendar", "check", str(file))[1]
     assert run("pools", str(file))[:2] == (0, "instagram_berlin: made, with 2 publishers.\n")
     assert run("pools", str(file))[1] == "instagram_berlin: is there, with 2 publishers.\n"
+    assert "has no pool" not in run("calendar", "check", str(file))[1]
     pool = Pool.get_pool("instagram_berlin")
     assert pool is not None
     assert (pool.slots, pool.include_deferred) == (2, False)
