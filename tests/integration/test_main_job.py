@@ -230,7 +230,7 @@ def test_publishing_waits_for_its_second_and_measures_it(
 
     measured = {}
     monkeypatch.setattr(Stats, "timing", lambda name, ms, tags=None: measured.update({name: ms}))
-    publish_at = datetime.now(timezone.utc) + timedelta(seconds=15)
+    publish_at = datetime.now(timezone.utc) + timedelta(seconds=20)
     with DAG("on_time", schedule=None) as dag:
         create = CreateContainerOperator(
             task_id="create", video=str(portrait_video), publish_at=publish_at, wait_for_completion=True
