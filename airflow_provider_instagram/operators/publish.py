@@ -124,6 +124,8 @@ class PublishOperator(AccountTask):
             self._wait_for_room(error, ledger, container_id)
             raise
         self._tell(context, ledger, post)
+        if made and publish_at is not None:
+            self._measure_lateness(post, publish_at)
         self.log.info("Published %s: %s", post_key, post.permalink or post.media_id or "live")
         return self._result(post, already_published=not made)
 
@@ -211,9 +213,7 @@ class PublishOperator(AccountTask):
         self.log.warning("%s Publishing again at %s", error, room_at.isoformat(timespec="seconds"))
         self.defer(trigger=DateTimeTrigger(moment=room_at), method_name="execute")
 
-    def _time(self, post: Post, publish_at: datetime | None) -> None:
-        if publish_at is None:
-            return
+    def _measure_lateness(self, post: Post, publish_at: datetime) -> None:
         from airflow.sdk.observability.stats import Stats
 
         late = datetime.fromisoformat(post.published_at) - publish_at

@@ -218,14 +218,19 @@ def test_a_dry_run_stops_before_publishing(
     assert instagram_sandbox.posts == []
 
 
-def test_publishing_waits_for_its_second(instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path) -> None:
+def test_publishing_waits_for_its_second_and_measures_it(
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from datetime import timedelta
 
     from airflow.sdk import DAG
+    from airflow.sdk.observability.stats import Stats
 
     from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
 
-    publish_at = datetime.now(timezone.utc) + timedelta(seconds=8)
+    measured = {}
+    monkeypatch.setattr(Stats, "timing", lambda name, ms, tags=None: measured.update({name: ms}))
+    publish_at = datetime.now(timezone.utc) + timedelta(seconds=20)
     with DAG("on_time", schedule=None) as dag:
         create = CreateContainerOperator(
             task_id="create", video=str(portrait_video), publish_at=publish_at, wait_for_completion=True
@@ -235,3 +240,4 @@ def test_publishing_waits_for_its_second(instagram_sandbox: SandboxHandle, run_d
     assert run_dag(dag).state == "success"
     (post,) = instagram_sandbox.posts
     assert timedelta(0) <= post.published_at - publish_at < timedelta(seconds=2)
+    assert 0 <= measured["instagram.published_late"] < 2000

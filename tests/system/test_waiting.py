@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.system.conftest import Run
 
 DAY_S = 24 * 3600
-TIMEOUT_S = 35
+TIMEOUT_S = 60
 
 
 def test_each_bad_end_of_a_container_is_said_in_words(
@@ -63,7 +63,7 @@ def test_a_triggerer_that_is_killed_takes_no_wait_with_it_and_prolongs_none(
     deferred = overdue.wait_for_state("wait", "deferred")
     deadline = _deadline(database, deferred["trigger"]["id"])
     began = datetime.fromisoformat(deferred["start_date"]).timestamp()
-    assert TIMEOUT_S <= deadline - began < TIMEOUT_S + 10
+    assert TIMEOUT_S <= deadline - began < TIMEOUT_S + 30
 
     airflow.stop("triggerer", force=True)
     airflow.start("triggerer")
