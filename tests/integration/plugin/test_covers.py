@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi.testclient import TestClient
 
@@ -27,7 +27,7 @@ def test_a_cover_is_kept_named_in_the_question_and_served_to_those_who_are_logge
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
-    options = {"video_cover_timestamp_ms": 1500}
+    options: dict[str, Any] = {"video_cover_timestamp_ms": 1500}
     post = Post(id="a", publish_at=at, account="b", video=str(portrait_video), options=options, approval="required")
     settings = CalendarSettings.of("content", "posts.yaml")
     step = TranscodePost(task_id="transcode", post=post.model_dump(mode="json"), settings=settings)
