@@ -62,7 +62,7 @@ class TokenLife:
     :param conn_id: The connection.
     :param pasted: The token that stands in the connection.
     :param store: Where the token is kept.
-    :param send: Sends a call to the Graph API with the given token.
+    :param send: Sends a call to the Graph API with the given token; as a record, it shows in no crash report.
     :param clock: Tells the time, in UTC.
     :param sleep: Waits for a number of seconds.
     """
@@ -72,7 +72,7 @@ class TokenLife:
         conn_id: str,
         pasted: str,
         store: TokenStore | Store,
-        send: Callable[[str, Call[Any]], Any],
+        send: Callable[[StoredToken, Call[Any]], Any],
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
         sleep: Callable[[float], None] = time.sleep,
@@ -93,10 +93,13 @@ class TokenLife:
         """Give the token and what is known of it; one that was pasted is noted here, at its first sight."""
         stored = self._store.load()
         if stored is None:
-            stored = StoredToken(self._pasted, seen_at=self._clock().isoformat())
+            stored = self._noted()
             if self.has_end:
                 self._store.save(stored)
         return stored
+
+    def _noted(self) -> StoredToken:
+        return StoredToken(self._pasted, seen_at=self._clock().isoformat())
 
     def use(self, by: str) -> str:
         """Give the token to use now, refreshed when it is time for that. A refresh that fails stops nobody.
@@ -141,7 +144,7 @@ class TokenLife:
             return Refreshed(False, token)
         token = self._announced(token, now)
         try:
-            answer = self._ask(token.access_token)
+            answer = self._ask(token)
         except AuthenticationError:
             return self._second_chance(token, by)
         except InstagramError as error:
@@ -178,9 +181,9 @@ class TokenLife:
             )
         return token
 
-    def _ask(self, access_token: str) -> Token:
+    def _ask(self, token: StoredToken) -> Token:
         """Ask for a new token, again when an answer gets lost: until there is another one, the old one stays."""
-        answer: Token = self._retrying(TransientError)(self._send, access_token, oauth.refresh(access_token))
+        answer: Token = self._retrying(TransientError)(self._send, token, oauth.refresh(token.access_token))
         return answer
 
     def _second_chance(self, token: StoredToken, by: str) -> Refreshed:
@@ -190,8 +193,8 @@ class TokenLife:
             return Refreshed(False, other)
         if self._pasted != token.access_token:
             _log.warning("The stored token of connection %r is refused; the one in it is tried", self.conn_id)
-            return Refreshed(True, self._kept(token, self._ask(self._pasted), by))
-        self._send(token.access_token, calls.account())  # the last word: it raises what Instagram says to its use
+            return Refreshed(True, self._kept(token, self._ask(self._noted()), by))
+        self._send(token, calls.account())  # the last word: it raises what Instagram says to its use
         return Refreshed(False, token)
 
     def _awaited(self, refused: str) -> StoredToken | None:
@@ -222,7 +225,7 @@ class TokenLife:
 
     def _lives(self, token: StoredToken) -> bool:
         try:
-            self._send(token.access_token, calls.account())
+            self._send(token, calls.account())
         except AuthenticationError:
             return False
         return True

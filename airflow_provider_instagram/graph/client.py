@@ -160,21 +160,24 @@ def _tls(trust_env: bool) -> ssl.SSLContext:
 
 @contextmanager
 def _network(action: str, *, changes: bool) -> Iterator[None]:
-    """Make what the network does to a call an error that says whether the call can have arrived."""
+    """Make what the network does to a call an error that says whether the call can have arrived.
+
+    What httpx raised is not kept: its frames hold headers and addresses with tokens, which error trackers would show.
+    """
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
         raise TransientError(
             f"Cannot {action}: no connection to {error.request.url.host} ({_cause(error)}). Nothing was sent.",
             hint="Check the host of the connection and the network.",
-        ) from error
+        ) from None
     except httpx.RequestError as error:
         unknown = " It may have happened all the same." if changes else ""
         raise TransientError(
             f"Cannot {action}: the answer of {error.request.url.host} was lost ({_cause(error)}).{unknown}",
             hint="Try again later." if not changes else None,
             outcome_unknown=changes,
-        ) from error
+        ) from None
 
 
 def _cause(error: httpx.RequestError) -> str:
@@ -264,8 +267,7 @@ class GraphClient(_Core):
         """
         action = "upload the video"
         url = origin.upload_url(uri, self._base_url)
-        headers = {
-            "Authorization": f"OAuth {self._token(action)}",
+        sizes = {
             "offset": str(offset),
             "file_size": str(total_bytes),
             "Content-Length": str(total_bytes - offset),
@@ -273,7 +275,12 @@ class GraphClient(_Core):
         }
         timeout = httpx.Timeout(stall_timeout.total_seconds(), connect=_CONNECT_TIMEOUT_S)
         with _network(action, changes=True):
-            response = self._http.post(url, headers=headers, content=chunks, timeout=timeout)
+            response = self._http.post(
+                url,
+                headers={"Authorization": f"OAuth {self._token(action)}", **sizes},
+                content=chunks,
+                timeout=timeout,
+            )
         try:
             done = response.is_success and response.json()["success"] is True
         except (ValueError, LookupError, TypeError):

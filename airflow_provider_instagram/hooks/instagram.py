@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
     from airflow_provider_instagram.graph.models import Account
     from airflow_provider_instagram.token_life import Refreshed, TokenLife
+    from airflow_provider_instagram.tokens import StoredToken
 
 DEFAULT_API_VERSION = "v26.0"
 #: Where the provider's pages are, below Airflow's own address.
@@ -129,10 +130,10 @@ class InstagramHook(BaseHook):
         store = TokenStore(self.instagram_conn_id, token, conf.get("instagram", "token_key", fallback=""))
         return TokenLife(self.instagram_conn_id, token, store, self._send_with, clock=self._clock, sleep=self._sleep)
 
-    def _send_with(self, access_token: str, call: Call[Any]) -> Any:
+    def _send_with(self, token: StoredToken, call: Call[Any]) -> Any:
         from airflow_provider_instagram.graph.client import GraphClient
 
-        with GraphClient(access_token, **self._address(), sleep=self._sleep) as client:
+        with GraphClient(token.access_token, **self._address(), sleep=self._sleep) as client:
             return client.send(call)
 
     def access_token(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import traceback
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
@@ -268,3 +269,20 @@ def test_nothing_is_refreshed_where_the_new_token_could_not_be_kept(
         hook().refresh_token("daily")
     assert meta.calls("refresh") == 0
     assert posts_today(hook())
+
+
+@pytest.mark.parametrize("fault", [{"drop": "before"}, {"code": 190, "subcode": 463}], ids=["no answer", "dead"])
+def test_a_crash_report_of_a_failed_refresh_shows_no_token(
+    hook: Any, time: Time, meta: SandboxHandle, fault: dict[str, Any]
+) -> None:
+    """Not even one with the local variables of every frame, as error trackers make them."""
+    hook().token_life().known()
+    time.now += 2 * DAY
+    meta.fail("refresh", times=0, **fault)
+    meta.fail("account", times=0, **fault)
+    with pytest.raises(InstagramError) as caught:
+        hook().refresh_token("daily")
+    report = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "StoredToken(" in report  # the local variables are in it
+    assert meta.token not in report
+    assert meta.app_secret not in report
