@@ -97,6 +97,29 @@ def test_who_asked_to_be_told_is_told_that_a_token_is_dead(
     assert context["ti"].task_id == "refresh"
 
 
+@pytest.mark.parametrize(("days", "is_told"), [(5, True), (30, False)])
+def test_who_asked_to_be_told_hears_of_a_refresh_that_fails_when_the_end_is_near(
+    instagram_sandbox: SandboxHandle, run_dag: Any, days: int, is_told: bool
+) -> None:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import RefreshTokenOperator
+    from airflow_provider_instagram.tokens import StoredToken, TokenStore
+
+    now = datetime.now(timezone.utc)
+    issued, ends = now + timedelta(days=days - 60), now + timedelta(days=days, minutes=5)
+    TokenStore("instagram_default", instagram_sandbox.token).save(
+        StoredToken(instagram_sandbox.token, issued.isoformat(), issued.isoformat(), ends.isoformat())
+    )
+    told: list[Any] = []
+    with DAG("refresh_in_vain", schedule=None) as dag:
+        RefreshTokenOperator(task_id="refresh", retries=0, on_token_ending=[lambda context: told.append(context)])
+    instagram_sandbox.fail("refresh", 1, times=0)
+
+    assert run_dag(dag).states() == {"refresh": "failed"}
+    assert [context["instagram_token"]["days_left"] for context in told] == ([float(days)] if is_told else [])
+
+
 def test_the_shipped_dag_finds_the_connections_and_refreshes_each(
     instagram_sandbox: SandboxHandle, run_dag: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
