@@ -136,11 +136,12 @@ def test_the_doctor_looks_at_everything(
     said = doctors_lines(shell, capsys, 1)
     assert list(said) == [
         *("connection", "token", "scopes", "account", "quota", "clock", "upload host"),
-        *("ffmpeg", "ffprobe", "state store", "triggerer"),
+        *("ffmpeg", "ffprobe", "state store", "triggerer", "capacity"),
     ]
     assert said["account"] == f"ok @sandbox_studio, BUSINESS, {instagram_sandbox.user_id}"
     assert said["quota"].startswith("ok 0 of 100")
-    assert {name for name, text in said.items() if text.startswith("FIX")} == {"triggerer"}, "none runs in this test"
+    to_fix = {name for name, text in said.items() if text.startswith("FIX")}
+    assert to_fix - {"capacity"} == {"triggerer"}, "none runs in this test; open files are the machine's matter"
     assert "airflow triggerer" in said["triggerer"]
 
 
