@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ class Places:
 
     ledger: Ledger
     quotas: tuple[Quota, ...]
+    _taken: list[tuple[Quota, int]] = field(default_factory=list)
 
     def take(self, post_key: str, nonce: str) -> None:
         """Take a place in each period.
@@ -47,6 +48,7 @@ class Places:
             for place in places:
                 busy_until = self._busy_until(quota, place, nonce)
                 if busy_until is None and self._won(quota, place, post_key, nonce):
+                    self._taken.append((quota, place))
                     break
                 until.append(busy_until or self.ledger.clock() + KEPT_FOR)
             else:
@@ -54,11 +56,10 @@ class Places:
                 raise self._exhausted(quota, min(until))
 
     def release(self, nonce: str) -> None:
-        """Give back what an attempt has taken and certainly made no post of."""
-        for quota in self.quotas:
-            for place in range(quota.posts):
-                if self._row("used", quota, place).get("nonce") == nonce:
-                    self.ledger.store.set(_key("used", quota, place), {})
+        """Give back what an attempt has taken here and certainly made no post of."""
+        for quota, place in self._taken:
+            if self._row("used", quota, place).get("nonce") == nonce:
+                self.ledger.store.set(_key("used", quota, place), {})
 
     def room_at(self) -> datetime | None:
         """Tell when there is a place in each period; None when there is now."""

@@ -45,6 +45,8 @@ CLOCK_TOLERANCE = timedelta(minutes=2)
 POST_VISIBLE_WITHIN = timedelta(seconds=90)
 NOT_READY_TRIES = 5
 QUOTA_PERIOD = timedelta(hours=24)
+# So many publications of one account may be under way: with as much room, nobody else's place needs to be looked at.
+AT_ONCE = 25
 # Keeps the collisions of two owners early, where they cost nothing; the exclusion does not depend on it.
 SETTLING_S = 2.0
 # As long as somebody else may need to settle an answer that was lost to him.
@@ -102,7 +104,8 @@ class Publisher:
             return self._recorded(self._found(post_key, container_id, a_day_ago)), False
         if (failure := status.failure()) is not None:
             raise failure
-        self._take_place(post_key, claim)
+        places = Places(self.ledger, self.quotas)
+        self._take_place(places, post_key, claim)
         if not_before is not None:
             self.sleep(max(0.0, (not_before - self.ledger.clock()).total_seconds()))
         tries = Retrying(
@@ -117,13 +120,12 @@ class Publisher:
         finally:
             mine = self.ledger.intent(post_key, self.owner)
             if mine is None or mine.claim != claim or mine.withdrawn:
-                Places(self.ledger, self.quotas).release(claim.nonce)
+                places.release(claim.nonce)
 
-    def _take_place(self, post_key: str, claim: Claim) -> None:
+    def _take_place(self, places: Places, post_key: str, claim: Claim) -> None:
         """Take a place under the account's own limits, and see that Instagram has one too."""
         if not self.quotas:
             return
-        places = Places(self.ledger, self.quotas)
         places.take(post_key, claim.nonce)
         try:
             left = self.client.send(calls.publishing_limit(self.ig_user_id)).remaining
@@ -133,7 +135,7 @@ class Publisher:
         except InstagramError as error:  # Instagram keeps the limit itself when it is asked to publish
             log.warning("The publishing limit could not be read: %s", error)
             return
-        if left <= 0 or (left <= self.quotas[-1].posts and left <= places.ahead(claim.nonce)):
+        if left <= 0 or (left < AT_ONCE and left <= places.ahead(claim.nonce)):
             places.release(claim.nonce)
             raise QuotaExhaustedError(
                 "The account has used up its posts of the last 24 hours, as Instagram counts them",
