@@ -21,6 +21,8 @@ LEAD_S = 100
 LATEST_S = 2.0
 LIMIT_S = 270
 
+pytestmark = pytest.mark.on_demand
+
 
 APPROVALS = "approvals"
 APPROVER = "rome"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.system.conftest import Videos
 
 #: The first test waits for one of the longest scenarios.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.on_demand, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
