@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from airflow_provider_instagram.exceptions import PermissionDeniedError
 from airflow_provider_instagram.graph import calls, oauth
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.tokens import LONG_LIVED, StoredToken
+from airflow_provider_instagram.tokens import StoredToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,12 +91,4 @@ def complete_login(
             f"@{account.username} is a {account.account_type.lower()} account: only professional ones can post.",
             hint="In the Instagram app, choose Settings, Account type, Switch to professional account; connect again.",
         )
-    token = StoredToken(
-        answer.access_token,
-        seen_at=now.isoformat(),
-        issued_at=now.isoformat(),
-        expires_at=(now + (answer.expires_in or LONG_LIVED)).isoformat(),
-        scopes=short.permissions or oauth.SCOPES,
-        refreshed_by=by,
-    )
-    return Login(token, account)
+    return Login(StoredToken.issued(answer, now, short.permissions or oauth.SCOPES, by), account)

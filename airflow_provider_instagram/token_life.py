@@ -208,15 +208,7 @@ class TokenLife:
 
     def _kept(self, old: StoredToken, answer: Token, by: str) -> StoredToken:
         """Write the new token in place of the old one, unless another process was quicker and ours does not live."""
-        now = self._clock()
-        new = StoredToken(
-            answer.access_token,
-            seen_at=now.isoformat(),
-            issued_at=now.isoformat(),
-            expires_at=(now + (answer.expires_in or LONG_LIVED)).isoformat(),
-            scopes=answer.permissions or old.scopes,
-            refreshed_by=by,
-        )
+        new = StoredToken.issued(answer, self._clock(), answer.permissions or old.scopes, by)
         other = self._store.load()
         if other and other.access_token not in (old.access_token, new.access_token) and not self._lives(new):
             return other

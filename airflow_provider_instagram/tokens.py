@@ -7,12 +7,17 @@ import json
 import sys
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from airflow.sdk.log import mask_secret
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_instagram.graph.models import Token
 
 VERSION: Final = "1"
 VARIABLE_PREFIX: Final = "instagram_access_token__"
@@ -45,6 +50,18 @@ class StoredToken:
     scopes: tuple[str, ...] = ()
     refreshed_by: str | None = None
     tried_at: str | None = None
+
+    @classmethod
+    def issued(cls, answer: Token, now: datetime, scopes: Sequence[str], by: str) -> StoredToken:
+        """Record a token that Meta has just issued.
+
+        :param answer: Meta's answer.
+        :param now: When it came.
+        :param scopes: What it may do.
+        :param by: The run, or the person, that got it.
+        """
+        expires = now + (answer.expires_in or LONG_LIVED)
+        return cls(answer.access_token, now.isoformat(), now.isoformat(), expires.isoformat(), tuple(scopes), by)
 
     @property
     def expires(self) -> datetime | None:

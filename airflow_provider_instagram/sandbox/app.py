@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.sandbox.journal import Operation
     from airflow_provider_instagram.sandbox.pipeline import Handler
-
-METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
@@ -52,7 +50,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     async def rest(request: Request, path: str) -> Response:
         return await graph.endpoint(sandbox, request, path)
 
-    app.add_api_route("/{path:path}", rest, methods=[*METHODS])
+    app.add_api_route("/{path:path}", rest, methods=[*control.METHODS])
     return app
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Record)
 _OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue], config=ConfigDict(allow_inf_nan=False))
 MAX_CAPTION, MAX_PLANS = 10_000, 1_000
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 class Advance(Record):
@@ -152,14 +153,13 @@ def router(sandbox: Sandbox) -> APIRouter:
 def _add_signpost(routes: APIRouter) -> None:
     """Say what there is to who asks for what there is not: it is no call of Meta's API."""
     doors = sorted(f"{method} {route.path}" for route in routes.routes for method in route.methods)  # type: ignore[attr-defined]
-    methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
     async def nothing_here(request: Request) -> Response:
         what = f"The sandbox has no {request.method} {request.url.path}. It has: {', '.join(doors)}."
         return JSONResponse({"detail": what}, 404)
 
     for path in ("", "/{path:path}"):
-        routes.add_api_route(path, nothing_here, methods=methods, dependencies=[])
+        routes.add_api_route(path, nothing_here, methods=[*METHODS], dependencies=[])
 
 
 def _add_clock(routes: APIRouter, sandbox: Sandbox) -> None:

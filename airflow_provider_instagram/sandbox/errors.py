@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -121,16 +122,16 @@ TEXTS: Final[dict[tuple[int, int | None], Text]] = {
 }
 
 
-class ApiError(Exception):
+class ApiError(Exception, ABC):
     """A call ends here, with the body that the caller gets."""
 
+    @abstractmethod
     def response(self) -> Response:
         """Return the failure in its shape."""
-        raise NotImplementedError
 
+    @abstractmethod
     def summary(self) -> str:
         """Name the failure for the journal."""
-        raise NotImplementedError
 
 
 class GraphError(ApiError):

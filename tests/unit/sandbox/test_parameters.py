@@ -165,4 +165,5 @@ def test_json_values_and_json_text_mean_the_same() -> None:
 
 
 def test_the_graph_apis_own_parameters_pass_everywhere() -> None:
-    check(SOURCES["reel"] | {"access_token": "IGAA", "appsecret_proof": "x", "fields": "id", "locale": "de_DE"})
+    own = {"access_token": "IGAA", "appsecret_proof": "x", "fields": "id", "locale": "de_DE"}
+    assert check(SOURCES["reel"] | own) == check(SOURCES["reel"])
