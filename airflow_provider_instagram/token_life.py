@@ -213,7 +213,16 @@ class TokenLife:
         if other and other.access_token not in (old.access_token, new.access_token) and not self._lives(new):
             return other
         self._retrying(Exception)(self._store.save, new)
+        self._guard(new, {old.access_token, self._pasted})
         return new
+
+    def _guard(self, new: StoredToken, former: set[str]) -> None:
+        """Write the new token again where a refresher that had read the former one wrote its note over it."""
+        for _ in range(_LOOKS):
+            self._sleep(_LOOK_PAUSE_S)
+            stored = self._store.load()
+            if stored is None or stored.access_token in former:
+                self._retrying(Exception)(self._store.save, new)
 
     def _lives(self, token: StoredToken) -> bool:
         try:
