@@ -244,10 +244,11 @@ def test_refreshers_at_once_end_with_a_valid_token(hook: Any, time: Time, meta: 
 
 def test_a_refresh_is_recorded_with_everything_that_is_known(hook: Any, time: Time) -> None:
     time.now += DAY
+    asked_at = time.now
     hook().refresh_token("dag/run/task/-1")
     known = hook().token_life().known()
-    assert (known.issued_at, known.refreshed_by) == (time.now.isoformat(), "dag/run/task/-1")
-    assert known.expires == time.now + 60 * DAY
+    assert (known.issued_at, known.refreshed_by) == (asked_at.isoformat(), "dag/run/task/-1")
+    assert known.expires == asked_at + 60 * DAY
 
 
 def test_a_token_younger_than_a_day_is_left_alone_and_its_end_is_known_from_then_on(
