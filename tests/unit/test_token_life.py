@@ -1,0 +1,44 @@
+"""What a race between refreshers may do to the store, played move by move."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow_provider_instagram.graph.models import Token
+from airflow_provider_instagram.token_life import TokenLife
+from airflow_provider_instagram.tokens import StoredToken
+
+NOW = datetime(2026, 11, 24, tzinfo=timezone.utc)
+OLD = StoredToken("IGAAold", seen_at=(NOW - timedelta(days=30)).isoformat())
+
+
+class Raced:
+    """A store over whose new token another refresher, who had read the former one, writes its note once."""
+
+    variable = "instagram_access_token__brand"
+
+    def __init__(self) -> None:
+        self.token: StoredToken | None = OLD
+        self.raced = False
+
+    def load(self) -> StoredToken | None:
+        return self.token
+
+    def save(self, token: StoredToken) -> None:
+        self.token = token
+        if token.access_token == "IGAAnew" and not self.raced:
+            self.token, self.raced = OLD, True
+
+
+def test_a_new_token_outlives_the_note_of_another_refresher() -> None:
+    store = Raced()
+
+    def meta(token: StoredToken, call: Any) -> Token:
+        return Token("IGAAnew", expires_in=timedelta(days=60))
+
+    life = TokenLife("brand", OLD.access_token, store, meta, clock=lambda: NOW, sleep=lambda _: None)
+    assert life.refresh("daily").refreshed
+    assert store.raced
+    assert store.token is not None
+    assert store.token.access_token == "IGAAnew"
