@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from airflow_provider_instagram import arguments, storage
 from airflow_provider_instagram.calendar import source
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
+from airflow_provider_instagram.calendar.files import CalendarFiles
 from airflow_provider_instagram.calendar.limits import beyond_limits
-from airflow_provider_instagram.calendar.places import Places
 from airflow_provider_instagram.calendar.times import length, moment, spoken
 from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.exceptions import ValidationError
@@ -156,7 +156,7 @@ def understood(
 ) -> Calendar:
     """Make posts of a calendar's text; otherwise as :func:`read_calendar`."""
     rows = source.parse(text, location)
-    reader = _Reader(rows.defaults, Places(location), list(rows.faults), now=now, check_files=check_files)
+    reader = _Reader(rows.defaults, CalendarFiles(location), list(rows.faults), now=now, check_files=check_files)
     spacing = min_spacing if min_spacing is not None else reader.spacing(rows.min_spacing)
     reader.check_defaults()
     posts = [post for row in rows.rows if (post := reader.post(row)) is not None]
@@ -172,7 +172,7 @@ class _Reader:
     """Reads row after row, and goes on whatever it finds."""
 
     defaults: Row
-    places: Places
+    files: CalendarFiles
     faults: list[Fault]
     now: datetime | None
     check_files: bool
@@ -202,7 +202,7 @@ class _Reader:
         before = len(self.faults)
         post_id = self._id(row)
         self._unknown_keys(row, post_id)
-        read = _Fields(row, self.defaults, post_id, self.faults, self.places)
+        read = _Fields(row, self.defaults, post_id, self.faults, self.files)
         account, publish_at, video = read.account(), read.publish_at(self.now), read.video(self.check_files)
         options, upload, approval = read.options(), read.choice("upload", UPLOADS), read.choice("approval", APPROVALS)
         dry_run, tags = read.boolean("dry_run"), read.names("tags")
@@ -260,7 +260,7 @@ class _Fields:
     defaults: Row
     post_id: str | None
     faults: list[Fault]
-    places: Places
+    files: CalendarFiles
 
     def account(self) -> str:
         """Read the account's connection."""
@@ -362,7 +362,7 @@ class _Fields:
 
     def _place(self, name: str, written: str, check: bool) -> str | None:
         try:
-            return self.places.found(written, check=check)
+            return self.files.found(written, check=check)
         except Refusal as refusal:
             self._fault(name, f"{name} {storage.shown(written)}: {refusal.message}", refusal.remedy)
             return None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Places:
+class CalendarFiles:
     """Finds the files that a calendar names.
 
     A calendar is written by people who need not have a shell on the workers: a local file is taken from the
