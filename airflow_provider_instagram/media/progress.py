@@ -63,7 +63,8 @@ class ProgressReader:
                 self._say(self._progress(now_s, ended=value == "end"))
 
     def _progress(self, now_s: float, *, ended: bool) -> Progress:
-        speed = self._made_s / max(now_s - self._started_s, 1e-3)
+        made_s = self._duration_s if ended else self._made_s  # a quick encoder's last time may be N/A
+        speed = made_s / max(now_s - self._started_s, 1e-3)
         if ended:
             return Progress(100.0, speed, timedelta(0))
         left = timedelta(seconds=max(0.0, self._duration_s - self._made_s) / speed) if speed > 0 else None

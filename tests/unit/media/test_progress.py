@@ -28,3 +28,12 @@ def test_progress_without_a_time_yet_promises_nothing() -> None:
     reader.take("progress=continue")
     assert told == [Progress(0.0, 0.0, None)]
     assert str(told[0]) == "0 %, 0.00 times real time"
+
+
+def test_at_the_end_all_is_made_also_when_ffmpeg_gives_no_time() -> None:
+    told: list[Progress] = []
+    clock = iter([0.0, 4.0])
+    reader = ProgressReader(20.0, told.append, clock=lambda: next(clock))
+    reader.take("out_time_us=N/A")
+    reader.take("progress=end")
+    assert told == [Progress(100.0, 5.0, timedelta(0))]
