@@ -51,7 +51,7 @@ def describe(conn_id: str) -> Iterator[tuple[str, str]]:
         usage = client.usage
     yield "posts, Instagram", f"{limit.quota_usage} of {limit.quota_total} used in {limit.quota_duration}"
     with opened(conn_id) as store:
-        places = Places(Ledger(store), limits.quotas)
+        places = Places(Ledger(store, conn_id), limits.quotas)
         for quota in limits.quotas:
             yield f"posts, this {quota.name}", f"{places.used(quota)} of {quota.posts} (posts_per_{quota.name})"
         room_at = places.room_at()
