@@ -1,7 +1,7 @@
 """A real triggerer that holds thousands of deferred tasks, and what it costs.
 
 Airflow's own process with its supervisor, its log file for each trigger, and a database of SQLite. The tasks' rows are
-written through Airflow's models, since five thousand runs up to their deferral would take an hour; nothing else differs.
+written through Airflow's models, since 5,000 runs up to their deferral would take an hour; nothing else differs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import resource
 import signal
 import statistics
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -117,7 +116,7 @@ class Triggerer:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_raise_open_files,  # noqa: PLW1509 -- no thread of ours runs here
+                preexec_fn=_raise_open_files,
             )
         wait_until(self._all_run, f"{self._expected} triggers run", START_LIMIT_S, pause_s=0.5)
         return time.monotonic() - began
@@ -195,15 +194,14 @@ def _files(pid: int) -> int:
 
 
 def _make_database(connections: Mapping[str, Mapping[str, Any]]) -> None:
-    from airflow.models.connection import Connection
-    from airflow.sdk import DAG
-    from airflow.utils.db import initdb
-    from airflow.utils.session import create_session
-
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    from airflow.models.connection import Connection
     from airflow.providers.standard.operators.empty import EmptyOperator
+    from airflow.sdk import DAG
     from airflow.serialization.serialized_objects import LazyDeserializedDAG
+    from airflow.utils.db import initdb
+    from airflow.utils.session import create_session
 
     initdb()
     with DAG(DAG_ID, schedule=None) as dag:
@@ -234,7 +232,10 @@ def _write_rows(triggers: list[Any]) -> int:
         for model in (TaskInstance, Trigger):
             session.execute(delete(model))
         version = DagVersion.get_latest_version(DAG_ID, session=session)
-        task = SerializedDagModel.get_dag(DAG_ID, session=session).get_task("wait")
+        dag = SerializedDagModel.get_dag(DAG_ID, session=session)
+        assert version is not None
+        assert dag is not None
+        task = dag.get_task("wait")
         run = DagRun(dag_id=DAG_ID, run_id=run_id, run_type=DagRunType.MANUAL, state=DagRunState.RUNNING)
         run.run_after, run.start_date, run.created_dag_version = now, now, version
         session.add(run)
