@@ -208,6 +208,7 @@ def test_nothing_is_created_for_a_post_that_instagram_has_no_room_for(
     file = calendar({"first": 5, "second": 30})
     assert run_dag(made(file), posts=["first"]).state == "success"
     instagram_sandbox.switch(quota_total=1)
+    instagram_sandbox.advance(20)  # until the post is listed
 
     result = run_dag(made(file), posts=["second"])
     assert states(result)["create[0]"] == "failed"
