@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import resource
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from airflow.models.trigger import Trigger
+from airflow.sdk.exceptions import AirflowException
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
@@ -39,7 +40,7 @@ def show_limits(args: argparse.Namespace) -> None:
     try:
         for name, text in describe(args.conn_id):
             print(f"{name:<22} {text}")  # noqa: T201
-    except InstagramError as error:
+    except (InstagramError, AirflowException) as error:
         raise SystemExit(str(error)) from None
 
 
@@ -89,7 +90,8 @@ def _instagrams_word(hook: InstagramHook) -> _Word:
             room = room_in(client, user_id, now) if limit.remaining == 0 else None
         except RateLimitError as error:
             return _Word(f"stopped until {_shown(now + (error.retry_after or UNSTATED_STOP))}, {error.message}")
-        posts = f"{limit.quota_usage} of {limit.quota_total} used in {limit.quota_duration}"
+        hours = limit.quota_duration / timedelta(hours=1)
+        posts = f"{limit.quota_usage} of {limit.quota_total} used in the last {hours:.0f} h"
         return _Word(_usage_text(client.usage), posts, now + room if room else None)
 
 

@@ -59,7 +59,7 @@ def deferred(airflow_db: None) -> Iterator[Callable[..., None]]:
 @pytest.mark.usefixtures("ledger")
 def test_limits_says_what_may_still_be_posted_and_called(said: Callable[[], dict[str, str]]) -> None:
     described = said()
-    assert described["posts, Instagram"].startswith("0 of 100 used")
+    assert described["posts, Instagram"] == "0 of 100 used in the last 24 h"
     assert described["posts, this hour"].endswith("of 500 (posts_per_hour)")
     assert described["posts, this day"].endswith("of 500 (posts_per_day)")
     assert described["next post"] == "now"
@@ -76,6 +76,15 @@ def test_an_account_that_never_posted_has_limits_too(
     described = dict(describe("new_account"))
     assert described["posts, this hour"].startswith("0 of 500")
     assert described["next post"] == "now"
+
+
+def test_an_unknown_connection_is_named_and_no_more(airflow_db: None) -> None:
+    from argparse import Namespace
+
+    from airflow_provider_instagram.limits_command import show_limits
+
+    with pytest.raises(SystemExit, match="`nobody` isn't defined"):
+        show_limits(Namespace(conn_id="nobody"))
 
 
 @pytest.mark.usefixtures("ledger")
