@@ -46,7 +46,7 @@ class Figures:
     :param lags_ms: How late the event loop was, each time it was looked at.
     :param files: Open in the process with the triggers.
     :param supervisor_files: Open in the other one.
-    :param log_lines: Written to the logs of the triggers in that while.
+    :param log_lines: In the logs of the triggers since the start, without Airflow's own first line of each.
     """
 
     cpu: float
@@ -140,7 +140,7 @@ class Triggerer:
     def measure(self, seconds: float) -> Figures:
         """Watch the triggerer for a while."""
         runner, supervisor = self._processes()
-        cpu, supervisor_cpu, lines, began = _cpu_s(runner), _cpu_s(supervisor), self._log_lines(), time.time()
+        cpu, supervisor_cpu, began = _cpu_s(runner), _cpu_s(supervisor), time.time()
         time.sleep(seconds)
         passed_s = time.time() - began
         return Figures(
@@ -151,7 +151,7 @@ class Triggerer:
             lags_ms=[late_ms for at, late_ms, *_ in self._probed() if began <= at <= began + passed_s],
             files=_files(runner),
             supervisor_files=_files(supervisor),
-            log_lines=self._log_lines() - lines,
+            log_lines=self._log_lines() - self.running(),
         )
 
     def _all_run(self) -> bool:
