@@ -133,12 +133,10 @@ class Scale:
         print("| | bare date triggers | this provider | naive, every 5 s |\n|---|---|---|---|")
         for name, cell in rows.items():
             print(f"| {name} | " + " | ".join(cell(kind) for kind in figures) + " |")
-        for name in self.again_s:
-            print(
-                f"\nafter {name}: all wait again {self.again_s[name]:.0f} s after the start of the new triggerer, every "
-                f"account is asked about after {self.asked_s[name]:.0f} s, worst account "
-                f"{max(0.0, self.extra_calls[name]):.1f} extra calls"
-            )
+        for name, seconds in self.again_s.items():
+            print(f"\nafter {name}, from the start of the new triggerer on: all wait again after {seconds:.0f} s,")
+            print(f"every account is asked about after {self.asked_s[name]:.0f} s,")
+            print(f"worst account: {max(0.0, self.extra_calls[name]):.1f} extra calls")
         return 0 if self._is_good() else 1
 
     def _is_good(self) -> bool:
