@@ -153,7 +153,18 @@ class InstagramHook(BaseHook):
         from airflow_provider_instagram.graph.client import GraphClient
 
         token = self.access_token()
-        return GraphClient(token, **self._address(), sleep=self._sleep, renewed=lambda: self._renewed(token))
+        return GraphClient(
+            token,
+            **self._address(),
+            sleep=self._sleep,
+            renewed=lambda: self._renewed(token),
+            closed=self._count,
+        )
+
+    def _count(self, calls: int) -> None:
+        from airflow.sdk.observability.stats import Stats
+
+        Stats.incr("instagram.calls", calls, tags={"conn_id": self.instagram_conn_id})
 
     async def get_async_conn(self) -> AsyncGraphClient:
         """Open a client for use in a trigger. Close it, or use it in an ``async with`` statement."""
