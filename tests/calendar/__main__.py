@@ -150,7 +150,7 @@ def _programme(
         (0.56, "a post is removed, far ahead", lambda: show.remove(post(0.8))),
         (0.58, "a post is added within its lead time", lambda: show.bring("late", first + length * 0.75, added[1])),
         (0.62, "the triggerer is killed again", lambda: show.restart("triggerer")),
-        (0.68, "a post is edited, its container made", lambda: show.edit(soon(0.68))),
+        (0.7, "a post is edited, its container made", lambda: show.edit(soon(0.7))),
         (0.9, "what failed is cleared", show.clear_failed),
     ]
     return [(first + length * part, what, do) for part, what, do in acts]
