@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.sandbox.handle import SandboxHandle
+from demo.stack import wait_until
 from demo.ui import connect
-from tests.calendar.stage import DAG_ID, distribution, entry, stage, wait_until, whole_second
+from tests.calendar.stage import DAG_ID, distribution, entry, stage, whole_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable

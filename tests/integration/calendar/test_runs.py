@@ -80,18 +80,19 @@ def test_a_post_goes_from_the_file_to_instagram_at_its_time(
 
 
 def test_a_dry_run_does_everything_but_publish(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Per run, per post and per DAG: Instagram processes the video, and the log says what would be published."""
     file = calendar({"one": 3600, "two": 3600}, two={"dry_run": True})
-    for dag, conf in (
-        (made(file), {"posts": ["one"], "dry_run": True}),
-        (made(file), {"posts": ["two"]}),
-        (made(file, dry_run=True), {"posts": ["one"]}),
+    for post_id, dag, conf in (
+        ("one", made(file), {"dry_run": True}),
+        ("two", made(file), {}),
+        ("one", made(file, dry_run=True), {}),
     ):
-        result = run_dag(dag, **conf)
+        result = run_dag(dag, posts=[post_id], **conf)
         assert result.state == "success"
         assert result.xcom(f"{ACCOUNT}.publish", map_index=0)["media_id"] is None
+        assert f"would publish {ACCOUNT}/{post_id}" in capsys.readouterr().out
     assert instagram_sandbox.calls("publish") == 0
     assert {container.status_code for container in instagram_sandbox.containers} == {"FINISHED"}
     assert len(instagram_sandbox.containers) == 2
