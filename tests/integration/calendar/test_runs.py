@@ -187,6 +187,21 @@ def test_the_dag_is_made_whatever_is_wrong_with_what_it_is_told(tmp_path: Path, 
     assert json.dumps(sorted(dag.task_ids)) == '["calendar"]'
 
 
+def test_the_dag_follows_from_the_calendar(tmp_path: Path, calendar: Callable[..., Path]) -> None:
+    """A group and a pool for each account, and room for as many runs as any lead time and lateness hold."""
+    hour = 3600.0
+    file = calendar({"a": 3 * hour, "b": 3.5 * hour, "c": 4 * hour, "d": 20 * hour}, d={"account": "paris"})
+    dag = made(file, lead_time=timedelta(minutes=45), max_lateness=timedelta(minutes=30))
+    assert {task.task_id: task.pool for task in dag.tasks if task.task_id.endswith(".publish")} == {
+        f"{ACCOUNT}.publish": f"instagram_{ACCOUNT}",
+        "paris.publish": "instagram_paris",
+    }
+    assert {task.retry_delay for task in dag.tasks if "." in task.task_id} == {timedelta(seconds=20)}
+    patient = made(file, default_args={"retry_delay": timedelta(hours=1)})
+    assert {task.retry_delay for task in patient.tasks} == {timedelta(hours=1)}
+    assert dag.max_active_runs == 3 + 2  # a, b and c within 75 minutes, and two by hand
+
+
 def test_a_dead_token_of_one_account_holds_no_other_back(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
