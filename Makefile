@@ -19,7 +19,7 @@ test:  ## Run the whole test suite
 reliability: install  ## Break the main job in hundreds of ways and count the posts
 	@.venv/bin/python -m tests.reliability
 
-calendar: install  ## 60 posts of a calendar in a running Airflow, while things are killed and edited (20 minutes)
+calendar: install  ## 60 posts of a calendar in a running Airflow, while things are killed and edited (15 minutes)
 	@.venv/bin/python -m tests.calendar
 
 lint: install  ## Style, types, and who may import whom

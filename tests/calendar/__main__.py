@@ -1,4 +1,4 @@
-"""``make calendar``: 60 posts on six accounts while things are killed, edited and disconnected; about 20 minutes.
+"""``make calendar``: 60 posts on six accounts while things are killed, edited and disconnected; about 15 minutes.
 
 The scheduler is killed twice, the triggerer twice; the calendar is edited ten times; an account's token dies, and is
 renewed after a while, as a person would do it: a new token into the connection, and a Clear of what failed.
@@ -102,7 +102,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a player that is ended takes its Airflow along
     parser = argparse.ArgumentParser(prog="python -m tests.calendar", description="A calendar in a running Airflow.")
     parser.add_argument("--posts", type=int, default=60)
-    parser.add_argument("--spacing", type=int, default=15, help="seconds between two posts")
+    parser.add_argument("--spacing", type=int, default=10, help="seconds between two posts")
     options = parser.parse_args()
     length = timedelta(seconds=options.posts * options.spacing)
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder), ACCOUNTS) as play:
