@@ -11,7 +11,6 @@ from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 
 if TYPE_CHECKING:
@@ -75,14 +74,7 @@ def account_line(conn_id: str) -> AccountLine:
         life = hook.token_life()
         token = life.known()
         left = token.left(datetime.now(timezone.utc))
-        settings = hook.settings
-        with GraphClient(
-            token.access_token,
-            base_url=settings.base_url,
-            api_version=settings.api_version,
-            app_secret=settings.app_secret,
-            sleep=lambda _: None,
-        ) as client:
+        with hook.get_conn_to_look() as client:
             account = client.send(hook.account_call())
             limit = client.send(calls.publishing_limit(account.user_id))
             posts = client.send(calls.media_list(account.user_id, limit=1)).items

@@ -155,6 +155,13 @@ class InstagramHook(BaseHook):
         token = self.access_token()
         return GraphClient(token, **self._address(), sleep=self._sleep, renewed=lambda: self._renewed(token))
 
+    def get_conn_to_look(self) -> GraphClient:
+        """Open a client that shows at once how things are: it refreshes nothing, and repeats no read after a pause."""
+        from airflow_provider_instagram.graph.client import GraphClient
+
+        token = self.token_life().known().access_token
+        return GraphClient(token, **self._address(), sleep=lambda _: None, renewed=lambda: self._renewed(token))
+
     async def get_async_conn(self) -> AsyncGraphClient:
         """Open a client for use in a trigger. Close it, or use it in an ``async with`` statement."""
         from asgiref.sync import sync_to_async

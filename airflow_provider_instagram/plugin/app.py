@@ -23,7 +23,7 @@ from airflow_provider_instagram.connection_store import (
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.graph import origin
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.login import LoginApp, complete_login
+from airflow_provider_instagram.login import LoginApp, check_redirect_uri, complete_login
 from airflow_provider_instagram.overview import account_lines
 from airflow_provider_instagram.plugin.covers import router as covers
 from airflow_provider_instagram.plugin.pages import page, problem, root
@@ -197,13 +197,7 @@ def redirect_uri() -> str:
             "Airflow does not know its own address, which Instagram must send you back to.",
             hint="Set [api] base_url, for example https://airflow.example.com.",
         )
-    parts = urlsplit(base)
-    if parts.scheme != "https" and not origin.is_loopback(parts.hostname or ""):
-        raise ValidationError(
-            f"The address of this Airflow, {base}, is not https: a login code could be read on the way.",
-            hint="Put a proxy with https before it and set [api] base_url.",
-        )
-    return f"{parts.scheme}://{parts.netloc}{root()}/callback"
+    return check_redirect_uri(f"{_origin_of(base)}{root()}/callback")
 
 
 def _app_of(login: PendingLogin) -> LoginApp:
