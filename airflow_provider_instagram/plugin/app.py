@@ -31,6 +31,7 @@ from airflow_provider_instagram.plugin.state import LOGIN_LIFE, PendingLogin, Se
 from airflow_provider_instagram.plugin.visitor import VISITOR, Visitor, check_form
 
 COOKIE = "instagram_login"
+DEFAULT_CONN_ID = InstagramHook.default_conn_name
 
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
 app.include_router(covers)
@@ -50,10 +51,13 @@ def connect_form(conn_id: str = "", visitor: Any = VISITOR) -> Response:
     """Show the form that begins a login."""
     known = writable(conn_id) if conn_id else Known("")
     visitor.require("PUT" if known.exists else "POST", conn_id or None)
+    mine = [each for each in connection_ids() if visitor.may("PUT", each)]
     return page(
         "connect.html",
         hosts=known.oauth_host,
         known=known,
+        suggested=known.conn_id or ("" if DEFAULT_CONN_ID in mine else DEFAULT_CONN_ID),
+        mine=mine,
         redirect_uri=redirect_uri(),
         form_token=Seal().form_token(visitor.id),
     )

@@ -128,7 +128,7 @@ def test_a_connection_that_is_not_there_is_said_so(
 
 
 def test_a_connection_of_the_environment_cannot_be_connected(shell: Any) -> None:
-    with pytest.raises(SystemExit, match="comes from EnvironmentVariablesBackend"):
+    with pytest.raises(SystemExit, match="comes from the environment"):
         shell("connect", "instagram_default", "--app-id", "1")
 
 
@@ -261,7 +261,7 @@ def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
             return datetime.now(tz) - timedelta(minutes=5)
 
     monkeypatch.setattr(doctor, "datetime", Late)
-    assert re.fullmatch(r"FIX (299|300|301) s from Instagram's. Run NTP", doctors_lines(shell, capsys, 1)["clock"])
+    assert re.fullmatch(r"FIX (29|30)[0-9] s from Instagram's. Run NTP", doctors_lines(shell, capsys, 1)["clock"])
 
     nowhere = {**instagram_sandbox.connection, "host": "http://127.0.0.1", "port": 9}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(nowhere))

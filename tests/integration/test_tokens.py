@@ -139,3 +139,28 @@ def test_the_shipped_dag_finds_the_connections_and_refreshes_each(
 
     chosen = run_dag(dag, connections=["instagram_default"])
     assert chosen.states() == {"list_connections": "success", "refresh[0]": "success"}
+
+
+def test_a_connection_that_was_deleted_is_passed_over(
+    instagram_sandbox: SandboxHandle, run_dag: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its token is stored still. The account that is left must not have a failed run every day for that."""
+    from airflow.models import Variable
+    from airflow.sdk import RetryDecision
+    from airflow.utils.session import create_session
+
+    from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
+    from dags.refresh_instagram_tokens import dag
+
+    monkeypatch.setattr(InstagramRetryPolicy, "evaluate", lambda *_, **__: RetryDecision.fail("no waiting here"))
+    with create_session() as session:
+        session.add(Variable(key="instagram_access_token__deleted", val="sealed"))
+    try:
+        result = run_dag(dag, connections=[])
+        assert result.xcom("list_connections") == ["deleted", "instagram_default"]
+        assert result.states() == {"list_connections": "success", "refresh[0]": "skipped", "refresh[1]": "success"}
+
+        asked_for = run_dag(dag, connections=["deleted"])
+        assert asked_for.states() == {"list_connections": "success", "refresh[0]": "failed"}
+    finally:
+        Variable.delete("instagram_access_token__deleted")

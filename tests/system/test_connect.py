@@ -265,7 +265,7 @@ def test_a_viewer_sees_nothing_and_a_stranger_is_asked_to_log_in(visit: Any, gua
 def test_a_connection_of_the_environment_is_left_alone(visit: Any, guarded: AirflowStack) -> None:
     page = visit("editor")
     page.goto(f"{guarded.url}/instagram/connect?conn_id=from_environment")
-    expect(page.get_by_text("comes from EnvironmentVariablesBackend, where this cannot write")).to_be_visible()
+    expect(page.get_by_text("comes from the environment, where this cannot write")).to_be_visible()
     assert connections(guarded) == []
 
 

@@ -267,7 +267,7 @@ def test_a_connection_that_is_kept_elsewhere_is_left_alone(
         browser.get("/instagram/connect?conn_id=instagram_default"),
         begin(browser, instagram_sandbox, conn_id="instagram_default"),
     ):
-        assert "comes from EnvironmentVariablesBackend, where this cannot write" in answer.text
+        assert "comes from the environment, where this cannot write" in answer.text
         assert "set-cookie" not in answer.headers
 
 
@@ -329,3 +329,61 @@ def test_no_page_can_be_framed_or_load_from_elsewhere(browser: TestClient) -> No
         assert policy.startswith("default-src 'none'")
         assert "frame-ancestors 'none'" in policy
         assert headers["cache-control"] == "no-store"
+
+
+def test_a_login_of_another_account_does_not_take_a_connection_over(
+    browser: TestClient, instagram_sandbox: SandboxHandle
+) -> None:
+    """Who has several accounts is easily logged in as the wrong one: the posts of the one would go to the other."""
+    assert (
+        "is connected"
+        in browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox)).text
+    )
+    before = rows()
+    instagram_sandbox.add_account("17841400000000002", "second_studio")
+    sent = begin(browser, instagram_sandbox, host="").headers["location"]
+    answer = browser.get(decide(sent, instagram_sandbox, account="17841400000000002"))
+    assert "You logged in as @second_studio" in answer.text
+    assert "Nothing was changed" in answer.text
+    assert rows() == before
+
+
+def test_a_new_account_is_not_offered_the_place_of_one_that_there_is(
+    browser: TestClient, instagram_sandbox: SandboxHandle
+) -> None:
+    """The sandbox's fixture has made instagram_default."""
+    page = browser.get("/instagram/connect").text
+    assert 'name="conn_id" value=""' in page
+    assert '<option value="instagram_default">' in page
+
+
+def test_a_connection_of_the_environment_is_refreshed_here_but_not_reconnected(
+    browser: TestClient, instagram_sandbox: SandboxHandle
+) -> None:
+    page = browser.get("/instagram/").text
+    assert "from the environment: reconnect it there" in page
+    assert ">Refresh</button>" in page
+    assert "Reconnect</a>" not in page
+
+
+class Vault:
+    """Stands for a secrets backend that is out of order."""
+
+    def get_connection(self, conn_id: str) -> None:
+        raise ConnectionError("the vault is sealed")
+
+
+def test_a_secrets_backend_that_does_not_answer_stops_a_login_and_not_the_list(
+    browser: TestClient, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it may hide is not known, so nothing is written past it."""
+    from airflow.configuration import ensure_secrets_loaded
+
+    from airflow_provider_instagram import connection_store
+
+    monkeypatch.setattr(connection_store, "ensure_secrets_loaded", lambda: [Vault(), *ensure_secrets_loaded()])
+    answer = begin(browser, instagram_sandbox)
+    assert answer.status_code == 400
+    assert "Vault cannot be asked" in answer.text
+    assert "sealed" not in answer.text, "what others raise may hold anything"
+    assert "@sandbox_studio" in browser.get("/instagram/").text
