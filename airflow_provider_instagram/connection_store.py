@@ -19,7 +19,7 @@ from sqlalchemy import select
 
 from airflow_provider_instagram.accounts import environment_connections
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph import origin
+from airflow_provider_instagram.graph import oauth, origin
 from airflow_provider_instagram.tokens import TokenStore, stored_connections
 
 if TYPE_CHECKING:
@@ -89,13 +89,19 @@ def writable(conn_id: str) -> Known:
             raise ValidationError(
                 f"The connection {conn_id!r} is one of the type {row.conn_type!r}.", hint="Choose another id."
             )
-        extra = _extra(row)
+        extra, host = _extra(row), origin.base_url(row.host, row.port)
+        is_page = (row.password or "").startswith(oauth.FACEBOOK_LOGIN) and host != origin.INSTAGRAM
+        if is_page or host == origin.FACEBOOK:
+            raise ValidationError(
+                f"The connection {conn_id!r} is one of Facebook Login: the token of a Page, which does not end.",
+                hint="Put the Page's token into its field 'Access token', or choose another id for Instagram Login.",
+            )
         return Known(
             conn_id,
             exists=True,
             app_id=str(extra.get("app_id") or ""),
             has_secret=bool(extra.get("app_secret")),
-            host=origin.base_url(row.host, row.port),
+            host=host,
             oauth_host=str(extra.get("oauth_host") or ""),
         )
 

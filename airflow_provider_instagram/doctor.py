@@ -92,7 +92,7 @@ def examine(conn_id: str) -> Iterator[Finding]:
 def _account(hook: InstagramHook, settings: AccountSettings) -> Iterator[Finding]:
     try:
         with hook.get_conn_to_look() as client:
-            account = client.send(hook.account_call())
+            account = hook.read_account(client)
             quota = _quota(client, account)
     except InstagramError as error:
         yield from (Finding("token", False, str(error)), *_unseen(*_OF_TOKEN))

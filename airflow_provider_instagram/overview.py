@@ -78,7 +78,7 @@ def account_line(conn_id: str) -> AccountLine:
         token = life.known()
         left = token.left(datetime.now(timezone.utc))
         with hook.get_conn_to_look() as client:
-            account = client.send(hook.account_call())
+            account = hook.read_account(client)
             limit = client.send(calls.publishing_limit(account.user_id))
             posts = client.send(calls.media_list(account.user_id, limit=1)).items
     except (InstagramError, AirflowException) as error:
