@@ -120,6 +120,7 @@ def _finish(request: Request, visitor: Visitor) -> Response:
         return problem(
             "This login is not under way",
             "It was begun in another browser, more than ten minutes ago, or is finished already. Nothing was changed.",
+            hint="If you began it in a shell, with airflow instagram connect, copy the address of this page there.",
         )
     if login.user != visitor.id or not Seal().belongs(said.get("state", ""), login):
         return problem(

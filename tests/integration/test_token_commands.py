@@ -97,6 +97,22 @@ def test_an_account_is_connected_seen_and_refreshed(shell: Any, person: Any, ins
     assert instagram_sandbox.calls("refresh") == 0
 
 
+def test_one_connect_heals_a_dead_account(shell: Any, person: Any, instagram_sandbox: SandboxHandle) -> None:
+    """The refreshed token that was stored for the one before is void by itself."""
+    person("allow")
+    shell(*connected(instagram_sandbox))
+    dead = in_database()[1]
+    instagram_sandbox.revoke(dead)
+    (row,) = [each for each in json.loads(shell("accounts", "--output", "json")) if each["connection"] == CONN_ID]
+    assert f"airflow instagram connect {CONN_ID}" in row["problem"]
+
+    person("allow")
+    shell("connect", CONN_ID, "--redirect-uri", "https://a/b")
+    assert in_database()[1] != dead
+    (row,) = [each for each in json.loads(shell("accounts", "--output", "json")) if each["connection"] == CONN_ID]
+    assert (row["account"], row["token"], row["problem"]) == ("@sandbox_studio", "59 days", "")
+
+
 def test_a_cancelled_login_and_a_foreign_address_change_nothing(
     shell: Any, person: Any, instagram_sandbox: SandboxHandle
 ) -> None:

@@ -178,6 +178,21 @@ def test_somebody_elses_login_is_refused(
     assert rows() == {}
 
 
+def test_a_wrong_app_secret_is_what_is_to_be_checked(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
+    sent = begin(browser, instagram_sandbox, app_secret="mistyped").headers["location"]
+    answer = browser.get(decide(sent, instagram_sandbox))
+    assert "Error validating client secret" in answer.text
+    assert "Check the app id and the app secret" in answer.text
+    assert "mistyped" not in answer.text
+    assert rows() == {}
+
+
+def test_who_began_in_a_shell_is_told_to_go_on_there(browser: TestClient) -> None:
+    """The shell's login ends at the same address, in a browser that knows nothing of it."""
+    answer = browser.get("/instagram/callback?code=a&state=of-the-shell")
+    assert "copy the address of this page there" in answer.text
+
+
 def test_cancel_changes_nothing(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
     answer = browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox, "cancel"))
     assert "Nothing was connected" in answer.text
