@@ -49,8 +49,8 @@ def browser_of() -> Any:
     from airflow_provider_instagram.plugin.app import app
 
     class Browser(TestClient):
-        def __init__(self, name: str, role: str) -> None:
-            outer = FastAPI()
+        def __init__(self, name: str, role: str, root_path: str = "") -> None:
+            outer = FastAPI(root_path=root_path)
             outer.mount("/instagram", answer)
             super().__init__(outer, base_url=HOME, follow_redirects=False)
             self.user = SimpleAuthManagerUser(username=name, role=role)
@@ -305,6 +305,25 @@ def test_an_airflow_that_a_login_cannot_come_back_to_is_told_so(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
     assert said in browser.get("/instagram/connect").text
+
+
+def test_an_airflow_below_a_path_keeps_its_pages_and_its_cookie_there(
+    browser_of: Any, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", f"{HOME}/airflow")
+    browser = browser_of("ada", "OP", root_path="/airflow")
+    page = browser.get("/airflow/instagram/connect").text
+    assert f'value="{HOME}/airflow/instagram/callback"' in page
+    assert 'action="/airflow/instagram/connect"' in page
+    token = re.search(r'name="form_token" value="([^"]+)"', page)
+    assert token is not None
+    form = {"conn_id": CONN_ID, "app_id": instagram_sandbox.app_id, "app_secret": instagram_sandbox.app_secret}
+    form |= {"host": instagram_sandbox.url, "form_token": token[1]}
+    sent = browser.post("/airflow/instagram/connect", data=form, headers=OURS)
+    assert "Path=/airflow/instagram" in sent.headers["set-cookie"]
+    back = decide(sent.headers["location"], instagram_sandbox)
+    assert back.startswith(f"{HOME}/airflow/instagram/callback?")
+    assert "@sandbox_studio is connected" in browser.get(back).text
 
 
 def test_the_refresh_button_refreshes(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
