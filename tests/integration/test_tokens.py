@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow.sdk import DAG
 
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
@@ -164,3 +166,37 @@ def test_a_connection_that_was_deleted_is_passed_over(
         assert asked_for.states() == {"list_connections": "success", "refresh[0]": "failed"}
     finally:
         Variable.delete("instagram_access_token__deleted")
+
+
+def test_a_token_of_a_secrets_backend_is_refreshed_beside_it(
+    instagram_sandbox: SandboxHandle, run_dag: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Airflow's own backend that reads a file: the file stays as it is, and later tasks use the stored token."""
+    from airflow.models import Variable
+    from airflow.sdk import DAG, task
+
+    from airflow_provider_instagram.hooks import InstagramHook
+    from airflow_provider_instagram.operators import RefreshTokenOperator
+
+    old = instagram_sandbox.add_token(instagram_sandbox.user_id, age_s=30 * 86400)
+    vault = tmp_path / "connections.json"
+    vault.write_text(json.dumps({"vaulted": {**instagram_sandbox.connection, "password": old}}))
+    before = vault.read_text()
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", "airflow.secrets.local_filesystem.LocalFilesystemBackend")
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND_KWARGS", json.dumps({"connections_file_path": str(vault)}))
+
+    @task
+    def look() -> str | None:
+        hook = InstagramHook("vaulted")
+        with hook.get_conn() as client:
+            return hook.read_account(client).username
+
+    with DAG("refresh_beside", schedule=None) as dag:
+        RefreshTokenOperator(task_id="refresh", instagram_conn_id="vaulted", retries=0) >> look()
+    try:
+        result = run_dag(dag)
+        assert result.xcom("refresh")["refreshed"] is True
+        assert result.xcom("look") == "sandbox_studio", "the old token is dead: this is the new one"
+        assert vault.read_text() == before
+    finally:
+        Variable.delete("instagram_access_token__vaulted")
