@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import signal
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
 RUN_LIMIT_S = 90
 ENDED = ("success", "failed")
 
+<<<<<<< HEAD
+=======
+#: So many reliability scenarios are under way at the same time; most of them wait.
+LANES = 12
+#: An additional secret, so that everything runs with one.
+TOKEN_KEY = "markedTokenKeyOfTheTests"
+>>>>>>> 9b32ba4558054a5b5ef243fee1c477189c237685
 #: How often Airflow forgets what no DAG refers to any more.
 ASSET_CLEANUP_S = 5
 
@@ -155,7 +163,25 @@ def sandbox(token: str) -> Iterator[SandboxHandle]:
 
 
 @pytest.fixture(scope="session")
-def airflow(sandbox: SandboxHandle, videos: Videos, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a secrets backend: connections that are in it, and nowhere else. It holds tokens, as a vault does."""
+    file = tmp_path_factory.mktemp("vault") / "connections.json"
+    file.write_text("{}")
+    return file
+
+
+def vault_settings(file: Path) -> dict[str, str]:
+    """Give the settings of Airflow's own secrets backend that reads a file."""
+    return {
+        "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+        "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(file)}),
+    }
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    sandbox: SandboxHandle, videos: Videos, vault: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AirflowStack]:
     """A whole Airflow with the example DAGs, those of these tests, and the connection to the sandbox."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a suite that is ended takes its Airflow with it
     home = tmp_path_factory.mktemp("airflow")
@@ -165,6 +191,7 @@ def airflow(sandbox: SandboxHandle, videos: Videos, tmp_path_factory: pytest.Tem
         shutil.copytree(folder, home / "dags", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     places = {"AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"), "TMPDIR": str(home / "tmp")}
     settings = airflow_settings(home, videos.reel.parent) | places | LOUD | PROMPT
+    settings |= vault_settings(vault) | {"AIRFLOW__INSTAGRAM__TOKEN_KEY": TOKEN_KEY}
     with airflow_stack(settings) as running:
         connect(running, sandbox, calls_per_hour=20_000)  # many tests wait on the one account
         for dag_file in (home / "dags").glob("*.py"):
