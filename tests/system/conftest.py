@@ -30,13 +30,8 @@ if TYPE_CHECKING:
 RUN_LIMIT_S = 90
 ENDED = ("success", "failed")
 
-<<<<<<< HEAD
-=======
-#: So many reliability scenarios are under way at the same time; most of them wait.
-LANES = 12
 #: An additional secret, so that everything runs with one.
 TOKEN_KEY = "markedTokenKeyOfTheTests"
->>>>>>> 9b32ba4558054a5b5ef243fee1c477189c237685
 #: How often Airflow forgets what no DAG refers to any more.
 ASSET_CLEANUP_S = 5
 
