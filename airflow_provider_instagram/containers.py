@@ -5,18 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shlex
 import time
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.exceptions import InstagramError, NotReadyError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    ContainerExpiredError,
+    InstagramError,
+    NotReadyError,
+    OutcomeUnknownError,
+    ValidationError,
+)
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.fresh import read_once_known
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.graph.upload import upload
-from airflow_provider_instagram.ledger import Ledger, MadeContainer, digest
+from airflow_provider_instagram.ledger import Intent, Ledger, MadeContainer, digest
 
 if TYPE_CHECKING:
-    from datetime import timedelta
     from pathlib import Path
 
     from airflow_provider_instagram.container_options import ContainerOptions
@@ -26,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_CONTAINERS = 3
+# A container that is not found after this is not only fresh: it is gone.
+VISIBLE_WITHIN = timedelta(minutes=2)
 SAY_PROGRESS_EVERY_S = 5.0
 BLOCK_BYTES = 1 << 20
 
@@ -77,28 +87,63 @@ class ContainerMaker:
         :return: The container's id.
         :raises InstagramError: When Instagram refused, or no further container is worth making.
         """
-        intent = self.ledger.intent(post_key)
-        if intent is not None and not intent.withdrawn:
-            if self.client.send(calls.container_status(intent.container_id)).state is not ContainerState.EXPIRED:
+        for intent in self.ledger.open_intents(post_key):
+            if self._may_be_published(intent):
                 log.info("Container %s may be published already: keeping it", intent.container_id)
                 return intent.container_id
-            self.ledger.withdraw(intent)  # what expired was never published
+            self.ledger.withdraw(intent)
         content = video.fingerprint(options)
         made = [one for one in self.ledger.containers(post_key) if one.content == content]
         if made and self._continued(made, video):
             return made[-1].container_id
         return self._new(post_key, video, options, content)
 
+    def _may_be_published(self, intent: Intent) -> bool:
+        """Look at a container that somebody set out to publish.
+
+        :return: Whether it is good, or published; False when it certainly was not, and a new one may take its place.
+        :raises OutcomeUnknownError: When nothing can tell.
+        """
+        try:
+            status = read_once_known(self.client, calls.container_status(intent.container_id))
+        except NotReadyError as error:
+            word, cured = f"cannot be found any more ({error.message})", False
+        else:
+            if status.failure() is None:
+                return True
+            word, cured = f"says: {status.summary()}", status.new_containers > 0
+        if cured:
+            return False
+        raise OutcomeUnknownError(
+            f"Container {intent.container_id} was asked to be published and now {word}.",
+            hint=self.ledger.how_to_settle(intent.post_key),
+        )
+
     def _continued(self, made: list[MadeContainer], video: Video) -> bool:
         """Go on with the latest container; False when a new one is worth making in its place."""
-        container_id = made[-1].container_id
-        status = self.client.send(calls.container_status(container_id))
-        failure = status.failure()
-        if failure is None:
-            log.info("Going on with container %s: %s", container_id, status.summary())
-            self._finish_upload(made[-1], status, video)
-            return True
-        if len(made) >= min(MOST_CONTAINERS, 1 + status.new_containers):
+        last = made[-1]
+        failure: InstagramError | None
+        try:
+            status = read_once_known(self.client, calls.container_status(last.container_id))
+        except NotReadyError as error:
+            if self.ledger.clock() - datetime.fromisoformat(last.created_at) < VISIBLE_WITHIN:
+                raise
+            failure = ContainerExpiredError(f"Container {last.container_id} is gone: {error.message}")
+            cures = MOST_CONTAINERS
+        else:
+            failure, cures = status.failure(), status.new_containers
+            if failure is None:
+                log.info("Going on with container %s: %s", last.container_id, status.summary())
+                self._finish_upload(last, status, video)
+                return True
+        if len(made) > cures:
+            raise failure
+        if len(made) >= MOST_CONTAINERS:
+            failure.hint = (
+                f"{MOST_CONTAINERS} containers were made of this video with these options, and none became a post. "
+                "Change one or the other, or start anew: `airflow instagram ledger forget --conn-id "
+                f"{shlex.quote(self.ledger.conn_id)} -- {shlex.quote(last.post_key)}`."
+            )
             raise failure
         log.warning("%s A new container takes its place.", failure.message)
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import unicodedata
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -110,10 +111,12 @@ class Claim:
 
     :param owner: The task instance.
     :param nonce: Drawn for this one attempt, so that a claim is never taken for another.
+    :param undecided: Owners before him who have set out to publish, with what outcome is not known.
     """
 
     owner: Owner
     nonce: str
+    undecided: list[Owner] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -222,6 +225,28 @@ class Ledger:
         row = self.store.get(row_key("intent", post_key, owner))
         return Intent(**{**row, "claim": _claim(row["claim"])}) if row else None
 
+    def open_intents(self, post_key: str, *owners: Owner) -> list[Intent]:
+        """Give the intents whose outcome is open, one a container, oldest first.
+
+        :param post_key: The post.
+        :param owners: Whose intents to look for, beside the latest and those of whom the claim tells: another's late
+            write may lie over them.
+        """
+        claim = self.claim(post_key)
+        told = () if claim is None else (claim.owner, *claim.undecided)
+        found = [self.intent(post_key), *(self.intent(post_key, owner) for owner in {*told, *owners})]
+        still_open = sorted((one for one in found if one and not one.withdrawn), key=lambda one: one.when)
+        return list({one.container_id: one for one in still_open}.values())
+
+    def how_to_settle(self, post_key: str) -> str:
+        """Tell a person how to say what became of a post that nothing else can tell of."""
+        words = f"airflow instagram ledger settle --conn-id {shlex.quote(self.conn_id)}"
+        return (
+            f"Look at the account. (1) The post is there: `{words} --live -- {shlex.quote(post_key)}`, then clear this "
+            "task. (2) It is not, nor an hour later: the same with --not-live. (3) In doubt, leave it: nothing is sent "
+            "for this post until you have said which."
+        )
+
     def record_intent(self, post_key: str, container_id: str, claim: Claim) -> Intent:
         """Write down that this try publishes now. Refused by Airflow when the try is no longer current."""
         intent = Intent(post_key, container_id, self.now(), claim)
@@ -261,7 +286,8 @@ def digest(text: str) -> str:
 
 
 def _claim(row: dict[str, Any]) -> Claim:
-    return Claim(Owner(**row["owner"]), row["nonce"])
+    undecided = [Owner(**owner) for owner in row.get("undecided", ())]
+    return Claim(Owner(**row["owner"]), row["nonce"], undecided)
 
 
 def row_key(kind: str, key: str, owner: Owner | None = None) -> str:

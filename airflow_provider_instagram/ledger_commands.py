@@ -122,12 +122,14 @@ def settle_post(args: argparse.Namespace) -> None:
             raise SystemExit(f"Nothing is open for {args.post_key!r}.")
         if args.live:
             container_id = intents[-1]["container_id"]
-            ledger.record_post(Post(args.post_key, container_id, ledger.now(), args.media_id, args.permalink))
+            live = Post(args.post_key, container_id, ledger.now(), args.media_id, args.permalink, untold=True)
+            ledger.record_post(live)
         else:
             for key, row in _rows_of(store, args.post_key).items():
                 if key.startswith("intent:"):
                     store.set(key, {**row, "withdrawn": True})
-    said = "live: a new try returns it" if args.live else "not live: a new try publishes it"
+    again = "a new try publishes it, and Clear of create makes a new container where the old one is gone"
+    said = "live: a new try returns it" if args.live else f"not live: {again}"
     print(f"{args.post_key} is {said}.")  # noqa: T201
 
 

@@ -105,12 +105,11 @@ class Places:
         return until if until > self.ledger.clock() else None
 
     def _sent_at(self, row: dict[str, Any]) -> datetime | None:
-        if (post := self.ledger.post(row["place_of"])) is not None:
-            return datetime.fromisoformat(post.published_at)
         intent = self.ledger.intent(row["place_of"])
-        if intent is not None and intent.claim.nonce == row["nonce"] and not intent.withdrawn:
-            return intent.when
-        return None
+        if intent is None or intent.claim.nonce != row["nonce"] or intent.withdrawn:
+            return None  # of an attempt that sent nothing
+        post = self.ledger.post(row["place_of"])
+        return intent.when if post is None else datetime.fromisoformat(post.published_at)
 
     def _is_pending(self, row: dict[str, Any]) -> bool:
         fresh = datetime.fromisoformat(row["at"]) + KEPT_FOR > self.ledger.clock()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import random
-import shlex
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
-
 from airflow_provider_instagram.exceptions import (
+    AuthenticationError,
     ContainerExpiredError,
     InstagramError,
     NotReadyError,
@@ -69,6 +67,8 @@ class Publisher:
     :param is_alive: Tells whether another owner may still be at work.
     :param sleep: Waits for a number of seconds.
     :param quotas: How many posts the account allows itself in which period, the longest last.
+    :param see_whether_it_is_time: Asked once it is certain that there is no post yet; raises when none is to be made
+        now.
     """
 
     client: GraphClient
@@ -78,6 +78,7 @@ class Publisher:
     is_alive: Callable[[Owner], bool]
     sleep: Callable[[float], None] = field(default=time.sleep)
     quotas: tuple[Quota, ...] = ()
+    see_whether_it_is_time: Callable[[], None] = field(default=lambda: None)
 
     def publish(self, post_key: str, container_id: str, not_before: datetime | None = None) -> tuple[Post, bool]:
         """Make the container a post, unless there is one for its key.
@@ -90,34 +91,32 @@ class Publisher:
         :raises QuotaExhaustedError: When the account has no room for a post now; nothing was sent.
         :raises InstagramError: When it is not live, and why.
         """
-        before, claim = self._claim(post_key)
+        claim = self._claim(post_key)
         if (post := self.ledger.post(post_key)) is not None:
-            return replace(post, untold=False), False  # who made it tells of it
-        for intent in self._open_intents(post_key, before):
+            return post, False
+        for intent in self.ledger.open_intents(post_key, self.owner):
             log.info("%s set out to publish container %s at %s", intent.claim.owner, intent.container_id, intent.at)
-            if (post := self._settle(intent)) is not None:
-                return self._recorded(post), True
-            container_id = intent.container_id
+            try:
+                if (post := self._settle(intent)) is not None:
+                    return self._recorded(post), True
+                container_id = intent.container_id  # if Instagram is at it after all, it is the same container
+            except ContainerExpiredError as error:
+                log.info("%s", error.message)
+            self.ledger.withdraw(intent)
+        self.see_whether_it_is_time()
         status = self._status(container_id)
         if status.state is ContainerState.PUBLISHED:
             log.warning("Container %s was published by somebody else: taking that post for this one", container_id)
-            a_day_ago = self.ledger.clock() - timedelta(days=1)
-            return self._recorded(self._found(post_key, container_id, a_day_ago)), False
+            now = self.ledger.clock()
+            return self._recorded(self._found(post_key, container_id, now - timedelta(days=1), now)), False
         if (failure := status.failure()) is not None:
             raise failure
         places = Places(self.ledger, self.quotas)
         self._take_place(places, post_key, claim)
         if not_before is not None:
             self.sleep(max(0.0, (not_before - self.ledger.clock()).total_seconds()))
-        tries = Retrying(
-            retry=retry_if_exception_type(NotReadyError),
-            stop=stop_after_attempt(NOT_READY_TRIES),
-            wait=_as_asked,
-            sleep=self.sleep,
-            reraise=True,
-        )
         try:
-            return tries(self._send, post_key, container_id, claim)
+            return self._sent(post_key, container_id, claim)
         finally:
             mine = self.ledger.intent(post_key, self.owner)
             if mine is None or mine.claim != claim or mine.withdrawn:
@@ -144,20 +143,20 @@ class Publisher:
                 retry_after=room_in(self.client, self.ig_user_id, self.ledger.clock()),
             )
 
-    def _claim(self, post_key: str) -> tuple[Claim | None, Claim]:
+    def _claim(self, post_key: str) -> Claim:
         """Wait until nobody else is at the post, and claim it.
 
-        :return: The claim before, whose owner is gone, and the new one.
         :raises TransientError: When another owner is still at it after a while.
         """
         give_up_at = self.ledger.clock() + OTHERS_ARE_WAITED_FOR
         while True:
             if (other := self._at_work(post_key)) is None:
-                before, claim = self.ledger.claim(post_key), Claim(self.owner, uuid4().hex)
+                undecided = {intent.claim.owner for intent in self.ledger.open_intents(post_key)} - {self.owner}
+                claim = Claim(self.owner, uuid4().hex, sorted(undecided, key=str))
                 self.ledger.record_claim(post_key, claim)
                 self.sleep(SETTLING_S)
                 if self.ledger.claim(post_key) == claim:
-                    return before, claim
+                    return claim
             elif self.ledger.clock() >= give_up_at:
                 raise _held_by(other, post_key)
             self.sleep(random.uniform(1, 5))  # noqa: S311
@@ -171,36 +170,57 @@ class Publisher:
         owners = {claim.owner for claim in claims if claim is not None and claim.owner != self.owner}
         return next((owner for owner in owners if self.is_alive(owner)), None)
 
-    def _open_intents(self, post_key: str, before: Claim | None) -> list[Intent]:
-        """Give the intents whose outcome is open: the latest, and those that a late write may have hidden."""
-        owners = {self.owner, before.owner} if before else {self.owner}
-        found = [self.ledger.intent(post_key), *(self.ledger.intent(post_key, owner) for owner in owners)]
-        return list({intent.container_id: intent for intent in found if intent and not intent.withdrawn}.values())
+    def _sent(self, post_key: str, container_id: str, claim: Claim) -> tuple[Post, bool]:
+        """Send the request; again where Instagram was not ready, or the token was dead and there is another."""
+        tries_left = NOT_READY_TRIES
+        while True:
+            if (post := self.ledger.post(post_key)) is not None:
+                return post, False
+            intent = self._set_out(post_key, container_id, claim)
+            try:
+                media_id = self.client.send(calls.publish(self.ig_user_id, container_id))
+            except InstagramError as error:
+                if (settled := self._settle_refusal(intent, error)) is not None:
+                    return self._recorded(settled), True
+                self.ledger.withdraw(intent)
+                if isinstance(error, AuthenticationError) and self.client.renew():
+                    continue
+                tries_left -= 1
+                if not isinstance(error, NotReadyError) or not tries_left:
+                    error.outcome_unknown = False
+                    raise
+                log.info("%s", error)
+                self.sleep((error.retry_after or READ_AGAIN_AFTER).total_seconds())
+            else:
+                post = self._recorded(Post(post_key, container_id, self.ledger.now(), media_id, untold=True))
+                return self._with_permalink(post), True
 
-    def _send(self, post_key: str, container_id: str, claim: Claim) -> tuple[Post, bool]:
-        """Send the request, once. Its intent is written right before it: that write is the fence."""
-        if (post := self.ledger.post(post_key)) is not None:
-            return replace(post, untold=False), False  # who made it tells of it
+    def _set_out(self, post_key: str, container_id: str, claim: Claim) -> Intent:
+        """Write the intent right before a request: that write is the fence."""
         if (other := self._at_work(post_key)) is not None:
             raise _held_by(other, post_key)
         intent = self.ledger.record_intent(post_key, container_id, claim)
         if (now := self.ledger.claim(post_key)) != claim:
             self.ledger.withdraw(intent)
             raise _held_by(now.owner if now else self.owner, post_key)
-        try:
-            media_id = self.client.send(calls.publish(self.ig_user_id, container_id))
-        except InstagramError as error:
-            if error.outcome_unknown:
-                log.warning("Whether container %s was published is not known: %s", container_id, error)
-                if (settled := self._settle(intent)) is not None:
-                    return self._recorded(settled), True
-                error.outcome_unknown = False
-            self.ledger.withdraw(intent)
-            if isinstance(error, QuotaExhaustedError):
-                error.retry_after = room_in(self.client, self.ig_user_id, self.ledger.clock())
-            raise
-        post = self._recorded(Post(post_key, container_id, self.ledger.now(), media_id, untold=True))
-        return self._with_permalink(post), True
+        return intent
+
+    def _settle_refusal(self, intent: Intent, error: InstagramError) -> Post | None:
+        """Find out what a request has done that was not confirmed.
+
+        :return: The post, or None when it is certain that there is none.
+        """
+        if isinstance(error, OutcomeUnknownError):  # a duplicate, Instagram says: of what, only a person can tell
+            error.hint = self.ledger.how_to_settle(intent.post_key)
+            raise error
+        if error.outcome_unknown:
+            log.warning("Whether container %s was published is not known: %s", intent.container_id, error)
+            return self._settle(intent)
+        if isinstance(error, NotReadyError) and self._status(intent.container_id).state is ContainerState.PUBLISHED:
+            return self._settle(intent)
+        if isinstance(error, QuotaExhaustedError):
+            error.retry_after = room_in(self.client, self.ig_user_id, self.ledger.clock())
+        return None
 
     def _settle(self, intent: Intent) -> Post | None:
         """Find out whether a post was made.
@@ -216,11 +236,12 @@ class Publisher:
                 if self.ledger.clock() >= given_up_at:
                     raise OutcomeUnknownError(
                         f"Container {intent.container_id} was asked to be published and cannot be found any more.",
-                        hint=self._settle_by_hand(intent),
+                        hint=self.ledger.how_to_settle(intent.post_key),
                     ) from error
             else:
                 if status.state is ContainerState.PUBLISHED:
-                    return replace(self._found(intent.post_key, intent.container_id, intent.when), untold=True)
+                    made_by = min(self.ledger.clock(), given_up_at)
+                    return replace(self._found(intent.post_key, intent.container_id, intent.when, made_by), untold=True)
                 if status.state is ContainerState.EXPIRED:
                     raise ContainerExpiredError(
                         f"Container {intent.container_id} expired without being published.",
@@ -229,32 +250,42 @@ class Publisher:
                 if status.state is ContainerState.ERROR:
                     raise OutcomeUnknownError(
                         f"Container {intent.container_id} was asked to be published and now says: {status.summary()}.",
-                        hint=self._settle_by_hand(intent),
+                        hint=self.ledger.how_to_settle(intent.post_key),
                     )
                 if self.ledger.clock() >= given_up_at:
                     return None
             self.sleep(READ_AGAIN_AFTER.total_seconds())
 
-    def _found(self, post_key: str, container_id: str, since: datetime) -> Post:
-        """Tell which of the account's media a published container became, by caption and time; never by position."""
+    def _found(self, post_key: str, container_id: str, since: datetime, until: datetime) -> Post:
+        """Tell which of the account's media a published container became, by caption and time; never by position.
+
+        A single one that fits is believed once every post of that time is listed: before, it may be another's.
+
+        :param since: When it was made at the earliest.
+        :param until: And at the latest.
+        """
         post = Post(post_key, container_id, self.ledger.now())
         made = self.ledger.container(container_id)
         if made is None or made.caption is None:
             return self._unidentified(post, "the caption that it was made with is not known here")
-        visible_by = self.ledger.clock() + POST_VISIBLE_WITHIN
-        while True:
+        while self.ledger.clock() < until + POST_VISIBLE_WITHIN:
+            self.sleep(READ_AGAIN_AFTER.total_seconds())
+        try:
             same = [
                 media
                 for media in media_since(self.client, self.ig_user_id, since - CLOCK_TOLERANCE)
                 if digest(media.caption or "") == made.caption and not self.ledger.knows_media(media.id)
             ]
-            if len(same) == 1:
-                return replace(post, media_id=same[0].id, permalink=same[0].permalink)
-            if same:
-                return self._unidentified(post, f"{len(same)} posts have its caption")
-            if self.ledger.clock() >= visible_by:
-                return self._unidentified(post, "no post with its caption is listed")
-            self.sleep(READ_AGAIN_AFTER.total_seconds())
+        except InstagramError as error:
+            if error.retryable or isinstance(error, AuthenticationError):
+                raise
+            return self._unidentified(post, str(error))
+        if len(same) != 1:
+            return self._unidentified(post, f"{len(same)} posts have its caption")
+        (media,) = same
+        if media.timestamp is None:
+            return self._unidentified(post, f"the time of {media.id}, which has its caption, is not told")
+        return replace(post, media_id=media.id, permalink=media.permalink, published_at=media.timestamp.isoformat())
 
     def _unidentified(self, post: Post, why: str) -> Post:
         log.warning("Container %s is live, but not which post it became: %s", post.container_id, why)
@@ -262,14 +293,6 @@ class Publisher:
 
     def _status(self, container_id: str) -> ContainerStatus:
         return self.client.send(calls.container_status(container_id))
-
-    def _settle_by_hand(self, intent: Intent) -> str:
-        key, conn_id = shlex.quote(intent.post_key), shlex.quote(self.ledger.conn_id)
-        return (
-            f"Look at the account. (1) The post is there: `airflow instagram ledger settle {key} --conn-id {conn_id} "
-            "--live`, then clear this task. (2) It is not, nor an hour later: the same with --not-live. "
-            "(3) In doubt: mark this task as success and post by hand."
-        )
 
     def _recorded(self, post: Post) -> Post:
         self.ledger.record_post(post)
@@ -282,14 +305,6 @@ class Publisher:
             log.warning("The post %s is live; its permalink could not be read: %s", post.media_id, error)
             return post
         return self._recorded(replace(post, permalink=permalink))
-
-
-def _as_asked(state: RetryCallState) -> float:
-    """Wait as long as Instagram's refusal asks for."""
-    error = state.outcome.exception() if state.outcome else None
-    log.info("%s", error)
-    pause = error.retry_after if isinstance(error, NotReadyError) else None
-    return (pause or READ_AGAIN_AFTER).total_seconds()
 
 
 def _held_by(owner: Owner, post_key: str) -> TransientError:

@@ -36,7 +36,7 @@ def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterat
         page = client.send(calls.media_list(ig_user_id, since=since, after=after))
         yield from (media for media in page.items if media.timestamp is None or media.timestamp >= since)
         after = page.after
-        if after is None or not page.items:
+        if after is None or any(media.timestamp is not None and media.timestamp < since for media in page.items):
             return
 
 

@@ -35,6 +35,7 @@ class Call(Generic[T]):
     :param params: Query of a GET, form of a POST; may hold secrets.
     :param read: Makes the answer's JSON object into a value; raises ValueError when it is not what was promised.
     :param safe: Whether it may be sent again without asking: it changes nothing.
+    :param once: Whether it may never be sent a second time without the caller, not even with another token.
     :param versioned: Whether the path stands below the API version; the OAuth endpoints have none.
     :param bearer: Whether the client's token goes along in the ``Authorization`` header.
     :param host: Another base URL than the client's, for the login endpoints.
@@ -46,6 +47,7 @@ class Call(Generic[T]):
     params: Mapping[str, str] = field(repr=False)
     read: Callable[[Mapping[str, Any]], T]
     safe: bool
+    once: bool = False
     versioned: bool = True
     bearer: bool = True
     host: str | None = None
@@ -132,7 +134,7 @@ def publish(ig_user_id: str, creation_id: str) -> Call[str]:
     params = {"creation_id": _id(creation_id, "container id")}
     path = f"{_id(ig_user_id, 'Instagram user id')}/media_publish"
     action = f"publish container {creation_id}"
-    return Call(action, "POST", path, params, lambda data: Media.read(data).id, safe=False)
+    return Call(action, "POST", path, params, lambda data: Media.read(data).id, safe=False, once=True)
 
 
 def publishing_limit(ig_user_id: str) -> Call[PublishingLimit]:

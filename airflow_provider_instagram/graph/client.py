@@ -201,6 +201,11 @@ def _announce(state: RetryCallState) -> None:
     _log.warning("%s Trying again in %.1f s (%d of %d).", error, pause_s, state.attempt_number + 1, _ATTEMPTS)
 
 
+def _goes_again(call: Call[Any], error: AuthenticationError) -> bool:
+    """Tell whether a call that a dead token was refused may go again with another."""
+    return call.bearer and not call.once and not error.outcome_unknown
+
+
 class GraphClient(_Core):
     """Sends calls, one after the other.
 
@@ -246,12 +251,19 @@ class GraphClient(_Core):
         retrying = Retrying(sleep=self.sleep, **_policy(call))
         try:
             answer: T = retrying(self._send_once, call)
-        except AuthenticationError:
-            ask, self._renewed = self._renewed, None
-            if ask is None or not call.bearer or not self._accepts(ask()):
+        except AuthenticationError as error:
+            if not _goes_again(call, error) or not self.renew():
                 raise
             answer = retrying(self._send_once, call)
         return answer
+
+    def renew(self) -> bool:
+        """Take another token where there is one; asked for once.
+
+        :return: Whether the next call goes with another token.
+        """
+        ask, self._renewed = self._renewed, None
+        return ask is not None and self._accepts(ask())
 
     def send_bytes(
         self, uri: str, chunks: Iterable[bytes], *, offset: int, total_bytes: int, stall_timeout: timedelta
@@ -333,9 +345,9 @@ class AsyncGraphClient(_Core):
         retrying = AsyncRetrying(sleep=self.sleep, **_policy(call))
         try:
             answer: T = await retrying(self._send_once, call)
-        except AuthenticationError:
+        except AuthenticationError as error:
             ask, self._renewed = self._renewed, None
-            if ask is None or not call.bearer or not self._accepts(await ask()):
+            if not _goes_again(call, error) or ask is None or not self._accepts(await ask()):
                 raise
             answer = await retrying(self._send_once, call)
         return answer

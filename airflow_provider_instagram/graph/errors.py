@@ -270,7 +270,7 @@ def _graph_error(
         return (TransientError if failed else InstagramError)(
             f"Cannot {action}: Instagram answered with an error that is not documented{_quoted(said)}.",
             hint=_LATER if failed else "Look the code up in Meta's error reference.",
-            outcome_unknown=changes and failed,
+            outcome_unknown=changes,  # what nobody has described says nothing of what was done
             **known,
         )
     retry_after = rule.after

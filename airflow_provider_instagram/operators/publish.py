@@ -107,22 +107,21 @@ class PublishOperator(AccountTask):
         post_key = self._post_key(context, ledger, container_id)
         if (post := ledger.post(post_key)) is not None:
             self._refuse_another_post(ledger, post, container_id)
-            claim = ledger.claim(post_key)
-            if claim is None or claim.owner == Owner.of(context) or not _is_at_work(context["ti"], claim.owner):
-                self._tell(context, ledger, post)  # else the one at work does
+            self._tell(context, ledger, post)
             self.log.info("%s is published already: %s", post_key, post.permalink or post.media_id or "live")
             return self._result(post, already_published=True)
         publish_at = arguments.moment("publish_at", self.publish_at)
         if arguments.boolean("dry_run", self.rehearsal):
             return self._rehearsed(post_key, container_id, publish_at)
-        if (intent := ledger.intent(post_key)) is None or intent.withdrawn:  # an open one is settled, however late
-            self._refuse_to_outlive(ledger.container(container_id), publish_at)
-            self._wait_for(publish_at)
+        if not ledger.open_intents(post_key, Owner.of(context)):  # an open one is settled first, however late
+            self._see_whether_it_is_time(ledger, container_id, publish_at)
         try:
             post, made = self._published(context, ledger, post_key, container_id, publish_at)
         except QuotaExhaustedError as error:
             self._wait_for_room(error, ledger, container_id)
             raise
+        if not made:
+            self._refuse_another_post(ledger, post, container_id)
         self._tell(context, ledger, post)
         if made and publish_at is not None:
             self._measure_lateness(post, publish_at)
@@ -154,6 +153,7 @@ class PublishOperator(AccountTask):
                 client, ledger, hook.ig_user_id(client), Owner.of(context), partial(_is_at_work, context["ti"])
             )
             publisher.quotas = hook.settings.limits.quotas
+            publisher.see_whether_it_is_time = partial(self._see_whether_it_is_time, ledger, container_id, publish_at)
             return publisher.publish(post_key, container_id, publish_at)
 
     def _post_key(self, context: Context, ledger: Ledger, container_id: str) -> str:
@@ -170,6 +170,10 @@ class PublishOperator(AccountTask):
                 f"{container_id} was made for {made.post_key!r}.",
                 hint="Give create and publish of one post the same post_key, and every post its own.",
             )
+
+    def _see_whether_it_is_time(self, ledger: Ledger, container_id: str, publish_at: datetime | None) -> None:
+        self._refuse_to_outlive(ledger.container(container_id), publish_at)
+        self._wait_for(publish_at)
 
     def _refuse_to_outlive(self, made: MadeContainer | None, publish_at: datetime | None) -> None:
         if made is None or publish_at is None:
@@ -221,8 +225,16 @@ class PublishOperator(AccountTask):
         Stats.timing("instagram.published_late", 1000 * late.total_seconds(), tags=tags)
 
     def _tell(self, context: Context, ledger: Ledger, post: Post) -> None:
-        """Emit the event of a post, also of one that an earlier try made and died before it could say so."""
+        """Emit the event of a post, also of one that an earlier try made and died before it could say so.
+
+        Where the one who made it, or claims to be at it, is still at work, he does.
+        """
         if not post.untold:
+            return
+        claim, intent = ledger.claim(post.post_key), ledger.intent(post.post_key)
+        claims = (claim, intent.claim if intent else None)
+        others = {one.owner for one in claims if one is not None} - {Owner.of(context)}
+        if any(_is_at_work(context["ti"], other) for other in others):
             return
         ledger.record_post(replace(post, untold=False))
         told: dict[str, JsonValue] = {"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key}
@@ -244,13 +256,15 @@ class PublishOperator(AccountTask):
 
 def _is_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:
     """Ask Airflow whether another task instance may still publish."""
+    mapped = owner.map_index >= 0
     states = ti.get_task_states(
         owner.dag_id,
-        map_index=None if owner.map_index < 0 else owner.map_index,
+        map_index=owner.map_index if mapped else None,
         task_ids=[owner.task_id],
         run_ids=[owner.run_id],
     )
-    return any(state in AT_WORK for tasks in states.values() for state in tasks.values())
+    name = f"{owner.task_id}_{owner.map_index}" if mapped else owner.task_id
+    return any(tasks.get(name) in AT_WORK for tasks in states.values())
 
 
 def _nothing_published(post_key: str, container_id: str) -> dict[str, Any]:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from airflow_provider_instagram.graph.client import GraphClient
+from tests.integration.account import Account
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from airflow.sdk import DAG
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
 
 
 class RunDag(Protocol):
@@ -76,6 +83,19 @@ def store_dag(dag: DAG) -> None:
     with create_session() as session:
         stored = LazyDeserializedDAG.from_dag(dag)
         update_dag_parsing_results_in_db("dags-folder", None, [stored], {}, None, set(), session=session)
+
+
+@pytest.fixture
+def account(instagram_sandbox: SandboxHandle) -> Iterator[Account]:
+    """An account with its ledger in memory, on the sandbox's clock."""
+    with GraphClient(instagram_sandbox.token, base_url=instagram_sandbox.url) as client:
+        yield Account(instagram_sandbox, client)
+
+
+@pytest.fixture
+def quick_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every post is listed after seconds, as the sandbox does it: what waits for that waits no minutes."""
+    monkeypatch.setattr("airflow_provider_instagram.publishing.POST_VISIBLE_WITHIN", timedelta(seconds=2))
 
 
 @pytest.fixture(scope="session")

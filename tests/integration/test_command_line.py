@@ -61,7 +61,7 @@ def test_a_post_is_listed_shown_and_forgotten(
 
 @pytest.mark.parametrize("answer", ["--live", "--not-live"])
 def test_an_open_outcome_is_settled_by_a_person(
-    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any, answer: str
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any, answer: str, quick_list: None
 ) -> None:
     """The token died before the lost answer could be settled. Whatever the person says, there is one post."""
     post_key = f"open {answer}"

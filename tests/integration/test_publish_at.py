@@ -55,7 +55,7 @@ def test_what_is_later_than_it_may_be_is_not_published_and_says_so(
 
 
 def test_an_open_outcome_is_settled_however_late_it_is(
-    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, quick_list: None
 ) -> None:
     """The post was made in time and its answer lost: a retry that comes too late to publish finds it all the same."""
     create = {"post_key": "settled-late"}
@@ -69,6 +69,33 @@ def test_an_open_outcome_is_settled_however_late_it_is(
     assert result.state == "success"
     (post,) = instagram_sandbox.posts
     assert result.xcom("publish")["media_id"] == post.media_id
+
+
+def test_an_open_outcome_without_a_post_is_not_published_too_late(
+    instagram_sandbox: SandboxHandle,
+    run_dag: RunDag,
+    portrait_video: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The request was lost on its way, in time. When that is certain, it is too late for another."""
+    from airflow_provider_instagram.ledger import Claim, Ledger, Owner
+    from airflow_provider_instagram.ledger_commands import opened
+
+    monkeypatch.setattr("airflow_provider_instagram.publishing.ANSWER_LOST_FOR_GOOD", timedelta(seconds=2))
+    create = {"post_key": "lost-in-time"}
+    dry = _dag("lost_in_time", portrait_video, create=create, dry_run=True)
+    container_id = str(run_dag(dry).xcom("create"))
+    with opened("instagram_default") as store:
+        claim = Claim(Owner("lost_in_time", "a run that is gone", "publish", -1), "lost")
+        Ledger(store, "instagram_default").record_intent("lost-in-time", container_id, claim)
+
+    late = _dag("lost_in_time", portrait_video, create=create, publish_at=_in(hours=-2), max_lateness=3600)
+    assert run_dag(late).states()["publish"] == "failed"
+    assert "max_lateness is 1:00:00" in capsys.readouterr().out
+    assert instagram_sandbox.calls("publish") == 0
+    with opened("instagram_default") as store:
+        assert Ledger(store, "instagram_default").open_intents("lost-in-time") == []
 
 
 @pytest.mark.parametrize("hours", [23.6, 30])

@@ -129,7 +129,12 @@ def test_an_unknown_code_is_kept_with_metas_words() -> None:
     assert (raised.code, raised.subcode) == (77777, 88)
     assert "Never seen before" in str(raised)
     assert "77777/88" in str(raised)
-    assert not raised.outcome_unknown
+
+
+def test_what_a_change_did_that_ended_in_an_unknown_code_is_not_known() -> None:
+    """Nobody has described it: it says nothing of what was done, whatever its status."""
+    assert refused({"code": 77777}).outcome_unknown
+    assert not refused({"code": 77777}, changes=False).outcome_unknown
 
 
 def test_only_a_change_has_an_unknown_outcome() -> None:

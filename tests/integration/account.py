@@ -1,0 +1,68 @@
+"""An account of the sandbox with its ledger in memory, on the sandbox's clock: waiting moves it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_instagram.container_options import ContainerOptions
+from airflow_provider_instagram.containers import ContainerMaker, Video
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.ledger import Claim, Intent, Ledger, Owner
+from airflow_provider_instagram.publishing import Publisher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+OWNER = Owner("calendar", "run-1", "publish", -1)
+OTHER = Owner("calendar", "run-2", "publish", 4)
+
+
+class DictStore(dict[str, Any]):
+    """Airflow's state store, in memory: it takes what JSON can say."""
+
+    def set(self, key: str, value: Any) -> None:
+        assert json.loads(json.dumps(value)) == value
+        self[key] = value
+
+
+class Account:
+    """One account, its ledger, and who works on it."""
+
+    def __init__(self, sandbox: SandboxHandle, client: GraphClient) -> None:
+        self.sandbox, self.client, self.store = sandbox, client, DictStore()
+        self.client.sleep = self.wait
+        self.waits: list[float] = []
+        self.ledger = Ledger(self.store, "studio", self.now)
+        self.maker = ContainerMaker(client, self.ledger, sandbox.user_id)
+        self.alive: set[Owner] = set()
+        self.publisher = self.publisher_of(OWNER)
+
+    def publisher_of(self, owner: Owner) -> Publisher:
+        return Publisher(self.client, self.ledger, self.sandbox.user_id, owner, self.alive.__contains__, self.wait)
+
+    def intent(self, container_id: str, owner: Owner = OWNER, key: str = "post-1") -> Intent:
+        """Leave behind what a try leaves that dies between its intent and its answer."""
+        claim = Claim(owner, f"a former try of {owner}")
+        self.ledger.record_claim(key, claim)
+        return self.ledger.record_intent(key, container_id, claim)
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.sandbox.now(), timezone.utc)
+
+    def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.sandbox.advance(seconds)
+
+    def container(self, video: Path, key: str = "post-1", caption: str = "a teaser") -> str:
+        container_id = self.maker.container_for(key, Video(str(video), video), ContainerOptions(caption=caption))
+        self.sandbox.settle()
+        self.sandbox.advance(5)
+        return container_id
+
+    def publish_behind_our_back(self, container_id: str) -> str:
+        return self.client.send(calls.publish(self.sandbox.user_id, container_id))

@@ -1,0 +1,314 @@
+"""What former tries and other runs leave undecided: it is decided by reading, never by sending once more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from airflow_provider_instagram.exceptions import (
+    ContainerExpiredError,
+    NotReadyError,
+    OutcomeUnknownError,
+    TransientError,
+    ValidationError,
+)
+from airflow_provider_instagram.graph.models import Media, MediaPage
+from airflow_provider_instagram.ledger import Claim, Owner
+from airflow_provider_instagram.limits import Limits
+from airflow_provider_instagram.places import Places
+from tests.integration.account import OTHER, OWNER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow_provider_instagram.graph.calls import Call
+    from tests.integration.account import Account
+
+NOT_READY = [(9007, 2207027), (24, 2207006), (100, 33)]
+
+
+def listed(account: Account, change: Callable[[MediaPage], MediaPage]) -> None:
+    """Let the client read another list of media than the sandbox gives."""
+    send = account.client.send
+
+    def sent(call: Call[Any]) -> Any:
+        answer = send(call)
+        return change(answer) if isinstance(answer, MediaPage) else answer
+
+    account.client.send = sent  # type: ignore[method-assign]
+
+
+# ---- no second request
+
+
+def test_a_list_that_cannot_be_read_yet_sends_nothing_again(account: Account, portrait_video: Path) -> None:
+    """The answer is lost, the container says PUBLISHED, its post cannot be looked for: that is no reason to send."""
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", drop="after")
+    account.sandbox.fail("media_list", 100, 33)
+    with pytest.raises(NotReadyError):
+        account.publisher.publish("post-1", container_id)
+    post, made = account.publisher.publish("post-1", container_id)
+    assert made
+    assert [post.media_id] == [real.media_id for real in account.sandbox.posts]
+    assert account.sandbox.calls("publish") == 1
+
+
+@pytest.mark.parametrize(("code", "subcode"), NOT_READY)
+def test_the_container_is_read_before_a_request_that_was_not_ready_is_sent_again(
+    account: Account, portrait_video: Path, code: int, subcode: int
+) -> None:
+    """Instagram says *not ready* of a container that is published: reading it shows that."""
+    account.sandbox.switch(visible_after_s=0)
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", code, subcode, when="after")
+    post, made = account.publisher.publish("post-1", container_id)
+    assert made
+    assert [post.media_id] == [real.media_id for real in account.sandbox.posts]
+    assert account.sandbox.calls("publish") == 1
+
+
+def test_of_two_intents_for_a_container_the_later_counts(account: Account, portrait_video: Path) -> None:
+    """Run 1 died long ago; run 2 settled that, sent its request and was ended at once. Instagram is still at it."""
+    account.sandbox.switch(visible_after_s=10)
+    for number in range(2, 6):  # whichever owner comes first in a set
+        key, other = f"post-{number}", Owner("calendar", f"run-{number}", "publish", -1)
+        container_id = account.container(portrait_video, key=key)
+        account.intent(container_id, OWNER, key)
+        account.sandbox.advance(600)
+        account.intent(container_id, other, key)
+        account.publish_behind_our_back(container_id)
+        account.publisher.publish(key, container_id)
+        assert account.sandbox.calls("publish") == len(account.sandbox.posts) == number - 1
+
+
+def test_an_intent_that_a_late_write_has_hidden_is_not_lost_with_the_try_that_found_it(
+    account: Account, portrait_video: Path
+) -> None:
+    """Another posted and died, a third one's late write lies over that: our first try finds it and fails."""
+    container_id = account.container(portrait_video)
+    account.intent(container_id, OTHER)
+    media_id = account.publish_behind_our_back(container_id)
+    late = Claim(Owner("calendar", "run-9", "publish", -1), "late")
+    account.ledger.withdraw(account.ledger.record_intent("post-1", "17900000000000000", late))
+    account.sandbox.fail("status", 2, times=4)
+    with pytest.raises(TransientError):
+        account.publisher.publish("post-1", container_id)
+
+    assert account.container(portrait_video, caption="edited") == container_id, "create sees it as well"
+    post, _ = account.publisher.publish("post-1", container_id)
+    assert post.media_id == media_id
+    assert account.sandbox.calls("publish") == 1
+
+
+@pytest.mark.parametrize(("status", "side"), [(400, "before"), (500, "after")])
+def test_another_token_sends_a_request_anew_only_behind_a_fence_of_its_own(
+    account: Account, portrait_video: Path, status: int, side: Literal["before", "after"]
+) -> None:
+    """The refusal of a dead token is no refusal for sure when the server failed; else a new intent comes first."""
+    container_id = account.container(portrait_video)
+    another = account.sandbox.add_token(account.sandbox.user_id)
+    account.client._renewed = lambda: another
+    body = {"error": {"code": 190, "message": "The session has ended", "type": "OAuthException"}}
+    account.sandbox.fail("publish", status=status, body=body, when=side)
+    intents = []
+    record = account.ledger.record_intent
+    account.ledger.record_intent = lambda *row: intents.append(row) or record(*row)  # type: ignore[method-assign, func-returns-value]
+    account.publisher.publish("post-1", container_id)
+    assert len(account.sandbox.posts) == 1
+    assert len(intents) == account.sandbox.calls("publish") == (1 if status == 500 else 2)
+
+
+def test_an_error_that_nobody_has_described_is_no_certainty(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", 77777, when="after")
+    post, made = account.publisher.publish("post-1", container_id)
+    assert made
+    assert post.media_id == account.sandbox.posts[0].media_id
+
+
+def test_a_duplicate_is_left_to_a_person(account: Account, portrait_video: Path) -> None:
+    """506: of what it is a duplicate, no reading tells. Nothing is sent for it again until somebody has said."""
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", 506)
+    with pytest.raises(OutcomeUnknownError, match="ledger settle --conn-id studio --live -- post-1"):
+        account.publisher.publish("post-1", container_id)
+    assert [intent.container_id for intent in account.ledger.open_intents("post-1")] == [container_id]
+
+
+# ---- no failure for a live post, and no other's post
+
+
+@pytest.mark.parametrize("code", [10, 25, 368, 77777])
+def test_a_live_post_that_cannot_be_looked_for_is_live(account: Account, portrait_video: Path, code: int) -> None:
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", drop="after")
+    account.sandbox.fail("media_list", code, times=0)
+    post, made = account.publisher.publish("post-1", container_id)
+    assert made
+    assert (post.media_id, post.permalink) == (None, None)
+    assert account.ledger.post("post-1") == post
+
+
+def test_anothers_post_that_is_listed_first_is_not_taken_for_ours(account: Account, portrait_video: Path) -> None:
+    """Two keys with one caption are published at once, both answers lost; the list shows ours a minute later."""
+    first = account.container(portrait_video, key="post-1")
+    second = account.container(portrait_video, key="post-2")
+    theirs = account.publish_behind_our_back(first)
+    account.sandbox.fail("publish", drop="after")
+    began = account.now()
+
+    def without_ours(page: MediaPage) -> MediaPage:
+        ours = account.sandbox.posts[-1].media_id
+        late = account.now() < began + timedelta(seconds=60)
+        return replace(page, items=tuple(media for media in page.items if not (late and media.id == ours)))
+
+    listed(account, without_ours)
+    post, _ = account.publisher.publish("post-2", second)
+    assert post.media_id != theirs
+
+
+def test_a_post_whose_time_is_not_told_is_not_taken_for_ours(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    old = account.sandbox.add_foreign_post("a teaser", age_s=30 * 86400)
+    account.sandbox.fail("publish", drop="after")
+    listed(account, lambda page: replace(page, items=(Media(old, caption="a teaser"),)))
+    post, _ = account.publisher.publish("post-1", container_id)
+    assert (post.media_id, post.permalink) == (None, None)
+
+
+def test_a_post_that_is_settled_late_was_published_when_it_was(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video)
+    account.intent(container_id)
+    account.publish_behind_our_back(container_id)
+    account.sandbox.advance(timedelta(hours=9))
+    post, _ = account.publisher.publish("post-1", container_id)
+    (real,) = account.sandbox.posts
+    assert post.published_at == real.published_at.isoformat(timespec="seconds")
+
+
+def test_the_list_is_read_as_far_as_the_time_that_is_looked_for(account: Account, portrait_video: Path) -> None:
+    """Also when Instagram does not honour since=: ten days of posts are not paged through."""
+    for number in range(160):
+        account.sandbox.add_foreign_post(f"old {number}", age_s=10 * 86400 + number)
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", drop="after")
+    send = account.client.send
+
+    def sent(call: Call[Any]) -> Any:
+        return send(replace(call, params={name: value for name, value in call.params.items() if name != "since"}))
+
+    account.client.send = sent  # type: ignore[method-assign]
+    post, _ = account.publisher.publish("post-1", container_id)
+    assert [post.media_id] == [real.media_id for real in account.sandbox.posts if real.caption == "a teaser"]
+    assert account.sandbox.calls("media_list") == 1
+
+
+# ---- nothing blocks for ever
+
+
+def test_an_intent_on_a_container_that_expired_does_not_block_the_next_container(
+    account: Account, portrait_video: Path
+) -> None:
+    """Create and publish have different keys; publish died, a day passed, and create was cleared as the error says."""
+    old = account.container(portrait_video, key="made")
+    account.intent(old, key="launch")
+    account.sandbox.advance(timedelta(hours=25))
+    with pytest.raises(ContainerExpiredError, match="Clear the create task"):
+        account.publisher.publish("launch", old)
+    new = account.container(portrait_video, key="made")
+    post, _ = account.publisher.publish("launch", new)
+    assert (post.container_id, len(account.sandbox.posts)) == (new, 1)
+
+
+@pytest.mark.parametrize(("code", "subcode"), [(24, 2207006), (100, 33)])
+def test_a_container_that_is_gone_is_replaced(account: Account, portrait_video: Path, code: int, subcode: int) -> None:
+    old = account.container(portrait_video)
+    account.sandbox.advance(timedelta(minutes=3))
+    account.sandbox.fail("status", code, subcode, times=7)
+    new = account.container(portrait_video)
+    assert new != old
+    account.publisher.publish("post-1", new)
+    assert len(account.sandbox.posts) == 1
+
+
+def test_a_container_that_is_only_fresh_is_not_given_up(account: Account, portrait_video: Path) -> None:
+    account.container(portrait_video)
+    account.sandbox.fail("status", 100, 33, times=7)
+    with pytest.raises(NotReadyError):
+        account.container(portrait_video)
+    assert account.sandbox.calls("create") == 1
+
+
+def test_create_leaves_a_container_that_is_gone_and_may_be_published_to_a_person(
+    account: Account, portrait_video: Path
+) -> None:
+    account.intent(account.container(portrait_video))
+    account.sandbox.advance(timedelta(minutes=3))
+    account.sandbox.fail("status", 100, 33, times=0)
+    with pytest.raises(OutcomeUnknownError, match="ledger settle"):
+        account.container(portrait_video)
+    assert account.sandbox.calls("create") == 1
+
+
+@pytest.mark.parametrize(("subcode", "cured"), [(2207053, True), (2207026, False)])
+def test_create_decides_about_a_failed_container_that_somebody_set_out_to_publish(
+    account: Account, portrait_video: Path, subcode: int, cured: bool
+) -> None:
+    account.sandbox.process_next(outcome="error", subcode=subcode)
+    old = account.container(portrait_video)
+    account.intent(old)
+    if not cured:
+        with pytest.raises(OutcomeUnknownError, match="ledger settle"):
+            account.container(portrait_video)
+        return
+    new = account.container(portrait_video)
+    assert new != old
+    account.publisher.publish("post-1", new)
+    assert len(account.sandbox.posts) == 1
+
+
+def test_three_containers_that_came_to_nothing_say_how_to_go_on(account: Account, portrait_video: Path) -> None:
+    for _ in range(3):
+        account.container(portrait_video)
+        account.sandbox.advance(timedelta(hours=25))
+    with pytest.raises(ContainerExpiredError, match="ledger forget --conn-id studio -- post-1"):
+        account.container(portrait_video)
+
+
+def test_an_attempt_that_died_keeps_no_place_of_the_hour(account: Account, portrait_video: Path) -> None:
+    account.publisher.quotas = Limits(posts_per_hour=2).quotas
+    Places(account.ledger, account.publisher.quotas).take("post-1", "a try that died")
+    account.publisher.publish("post-1", account.container(portrait_video))
+    account.sandbox.advance(timedelta(minutes=11))
+    account.publisher.publish("post-2", account.container(portrait_video, key="post-2"))
+    assert len(account.sandbox.posts) == 2
+
+
+def test_whether_it_is_time_is_asked_once_what_was_open_is_settled(account: Account, portrait_video: Path) -> None:
+    """A try died before its request left; there is no post, and meanwhile it is too late for one."""
+    container_id = account.container(portrait_video)
+    account.intent(container_id)
+
+    def too_late() -> None:
+        raise ValidationError("It is too late.")
+
+    account.publisher.see_whether_it_is_time = too_late
+    with pytest.raises(ValidationError):
+        account.publisher.publish("post-1", container_id)
+    assert sum(account.waits) >= 150
+    assert account.sandbox.posts == []
+    assert account.ledger.open_intents("post-1") == []
+
+
+def test_the_post_of_a_try_that_died_before_it_could_tell_is_told_by_who_waited_for_it(
+    account: Account, portrait_video: Path
+) -> None:
+    container_id = account.container(portrait_video)
+    account.publisher.publish("post-1", container_id)
+    post, made = account.publisher_of(OTHER).publish("post-1", container_id)
+    assert (post.untold, made) == (True, False)
