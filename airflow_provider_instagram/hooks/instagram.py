@@ -162,7 +162,18 @@ class InstagramHook(BaseHook):
         from airflow_provider_instagram.graph.client import GraphClient
 
         token = self.access_token()
-        return GraphClient(token, **self._address(), sleep=self._sleep, renewed=lambda: self._renewed(token))
+        return GraphClient(
+            token,
+            **self._address(),
+            sleep=self._sleep,
+            renewed=lambda: self._renewed(token),
+            closed=self._count,
+        )
+
+    def _count(self, calls: int) -> None:
+        from airflow.sdk.observability.stats import Stats
+
+        Stats.incr("instagram.calls", calls, tags={"conn_id": self.instagram_conn_id})
 
     def get_conn_to_look(self) -> GraphClient:
         """Open a client that shows at once how things are: it refreshes nothing, and repeats no read after a pause."""

@@ -21,7 +21,6 @@ from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_pro
 from demo.scene import ROOT, airflow_settings
 from demo.stack import AirflowStack, airflow_stack, wait_until
 from demo.ui import connect
-from tests.reliability import live
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 RUN_LIMIT_S = 90
 ENDED = ("success", "failed")
 
-#: So many reliability scenarios are under way at the same time; most of them wait.
-LANES = 12
 #: An additional secret, so that everything runs with one.
 TOKEN_KEY = "markedTokenKeyOfTheTests"
 #: How often Airflow forgets what no DAG refers to any more.
@@ -46,6 +43,9 @@ LOUD = {
 #: What a killed component takes to be missed, shortened from minutes to seconds.
 PROMPT = {
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
     "AIRFLOW__SCHEDULER__PARSING_CLEANUP_INTERVAL": str(ASSET_CLEANUP_S),
@@ -185,7 +185,7 @@ def airflow(
     for folder in (ROOT / "dags", Path(__file__).with_name("dags")):
         shutil.copytree(folder, home / "dags", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     places = {"AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"), "TMPDIR": str(home / "tmp")}
-    settings = airflow_settings(home, videos.reel.parent) | places | LOUD | PROMPT | live.settings(LANES)
+    settings = airflow_settings(home, videos.reel.parent) | places | LOUD | PROMPT
     settings |= vault_settings(vault) | {"AIRFLOW__INSTAGRAM__TOKEN_KEY": TOKEN_KEY}
     with airflow_stack(settings) as running:
         connect(running, sandbox, calls_per_hour=20_000)  # many tests wait on the one account
