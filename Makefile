@@ -13,14 +13,14 @@ ui: install  ## The same in a standalone Airflow that is left running, with the 
 	@.venv/bin/python -m demo.ui
 
 test:  ## Run the whole test suite
-	@scripts/install.sh --with-browser
+	@scripts/install.sh --for-tests
 	@.venv/bin/python -m pytest
 
-reliability: install  ## Break the main job in hundreds of ways and count the posts
+reliability:  ## Break the main job in hundreds of ways and count the posts
+	@scripts/install.sh --for-tests
 	@.venv/bin/python -m tests.reliability
 
-calendar: install  ## 60 posts of a calendar in a running Airflow, while things are killed and edited (20 minutes)
-	@.venv/bin/python -m pytest -m on_demand tests/system/test_calendar.py
+calendar: install  ## 60 posts of a calendar in a running Airflow, while things are killed and edited (15 minutes)
 	@.venv/bin/python -m tests.calendar
 
 lint: install  ## Style, types, and who may import whom

@@ -116,7 +116,7 @@ def settle_post(args: argparse.Namespace) -> None:
     if args.live == args.not_live:
         raise SystemExit("Say one of --live and --not-live, after a look at the account.")
     with opened(args.conn_id) as store:
-        ledger = Ledger(store)
+        ledger = Ledger(store, args.conn_id)
         intents = [row for row in _open_intents(store.rows()) if row["post_key"] == args.post_key]
         if not intents:
             raise SystemExit(f"Nothing is open for {args.post_key!r}.")

@@ -103,7 +103,7 @@ def _own_posts(conn_id: str, limits: Limits) -> tuple[dict[Quota, int], datetime
     """Count the account's own posts; tell when it has room again, or None when it has."""
     try:
         with opened(conn_id) as store:
-            places = Places(Ledger(store), limits.quotas)
+            places = Places(Ledger(store, conn_id), limits.quotas)
             return {quota: places.used(quota) for quota in limits.quotas}, places.room_at()
     except NoLedger:
         return dict.fromkeys(limits.quotas, 0), None

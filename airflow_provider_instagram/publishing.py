@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import shlex
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -215,7 +216,7 @@ class Publisher:
                 if self.ledger.clock() >= given_up_at:
                     raise OutcomeUnknownError(
                         f"Container {intent.container_id} was asked to be published and cannot be found any more.",
-                        hint=_settle_by_hand(intent.post_key),
+                        hint=self._settle_by_hand(intent),
                     ) from error
             else:
                 if status.state is ContainerState.PUBLISHED:
@@ -228,7 +229,7 @@ class Publisher:
                 if status.state is ContainerState.ERROR:
                     raise OutcomeUnknownError(
                         f"Container {intent.container_id} was asked to be published and now says: {status.summary()}.",
-                        hint=_settle_by_hand(intent.post_key),
+                        hint=self._settle_by_hand(intent),
                     )
                 if self.ledger.clock() >= given_up_at:
                     return None
@@ -262,6 +263,14 @@ class Publisher:
     def _status(self, container_id: str) -> ContainerStatus:
         return self.client.send(calls.container_status(container_id))
 
+    def _settle_by_hand(self, intent: Intent) -> str:
+        key, conn_id = shlex.quote(intent.post_key), shlex.quote(self.ledger.conn_id)
+        return (
+            f"Look at the account. (1) The post is there: `airflow instagram ledger settle {key} --conn-id {conn_id} "
+            "--live`, then clear this task. (2) It is not, nor an hour later: the same with --not-live. "
+            "(3) In doubt: mark this task as success and post by hand."
+        )
+
     def _recorded(self, post: Post) -> Post:
         self.ledger.record_post(post)
         return post
@@ -288,12 +297,4 @@ def _held_by(owner: Owner, post_key: str) -> TransientError:
         f"post_key {post_key!r} is being published by {owner}; nothing was sent from here.",
         hint="When that task has ended, this one returns its post or makes it.",
         retry_after=timedelta(minutes=1),
-    )
-
-
-def _settle_by_hand(post_key: str) -> str:
-    return (
-        "Look at the account. (1) The post is there: `airflow instagram ledger settle "
-        f"'{post_key}' --live`, then clear this task. (2) It is not, nor an hour later: the same with --not-live. "
-        "(3) In doubt: mark this task as success and post by hand."
     )

@@ -100,7 +100,7 @@ def main() -> None:
     print(f"reading the file of {MANY:,} posts          {reading_s:7.3f} s")
     ratio, edited_ratio = many_s / (few_s + reading_s), edited_s / (few_s + reading_s)
     print(f"{MANY:,} / ({FEW} + reading)                 {ratio:7.2f}    (limit {LIMIT_RATIO})")
-    print(f"the same, first import after an edit     {edited_ratio:7.2f}")
+    print(f"the same, first import after an edit     {edited_ratio:7.2f}    (limit {LIMIT_RATIO})")
 
 
 if __name__ == "__main__":

@@ -80,11 +80,15 @@ def import_calendar(args: argparse.Namespace) -> None:
     for title in made.left_out:
         print(f"Left out: column {title!r}, for which a post has no place.", file=sys.stderr)
     target = args.output or str(Path(args.file).with_suffix(".yaml"))
-    _write(args.output, made.text)
     plan = understood(made.text, target)
-    for fault in plan.faults:
-        print(fault.text(target), file=sys.stderr)
-    print(f"{_count(made.posts, 'post')}; {_count(len(plan.faults), 'fault')}.", file=sys.stderr)
+    told = [*(fault.text(args.file) for fault in made.faults), *(fault.text(target) for fault in plan.faults)]
+    for text in told:
+        print(text, file=sys.stderr)
+    written = "; nothing was written" if made.faults else ""  # what posts are missing from would be taken for all
+    print(f"{_count(made.posts, 'post')}; {_count(len(told), 'fault')}{written}.", file=sys.stderr)
+    if made.faults:
+        raise SystemExit(UNREADABLE)
+    _write(args.output, made.text)
     raise SystemExit(FAULTY if plan.faults else 0)
 
 

@@ -162,7 +162,11 @@ def understood(
     posts = [post for row in rows.rows if (post := reader.post(row)) is not None]
     beyond = beyond_limits(posts, spacing)
     kept = sorted((post for post in posts if post.id not in beyond), key=lambda post: (post.publish_at, post.line))
-    faults = sorted({*reader.faults, *beyond.values()}, key=lambda fault: (fault.line, fault.message))
+    # What comes too close to a faulty post is told too, or it would only be when that one is repaired.
+    crowded = beyond_limits([*posts, *reader.faulty], spacing) if reader.faulty else beyond
+    faults = sorted(
+        {*reader.faults, *beyond.values(), *crowded.values()}, key=lambda fault: (fault.line, fault.message)
+    )
     whole = not any("caption_file" in row.values for row in rows.rows)
     return Calendar(location, tuple(kept), tuple(faults), spacing, whole)
 
@@ -177,6 +181,7 @@ class _Reader:
     now: datetime | None
     check_files: bool
     seen: dict[str, int] = field(default_factory=dict)
+    faulty: list[Post] = field(default_factory=list)
 
     def spacing(self, written: Value | None) -> timedelta:
         """Read the file's min_spacing."""
@@ -190,6 +195,7 @@ class _Reader:
 
     def check_defaults(self) -> None:
         """Find what cannot hold for all posts."""
+        self.faults += self.defaults.faults
         self._unknown_keys(self.defaults, None)
         for name in OWN:
             if name in self.defaults.values:
@@ -200,18 +206,25 @@ class _Reader:
     def post(self, row: Row) -> Post | None:
         """Read a post; None when something is wrong with it."""
         before = len(self.faults)
+        self.faults += row.faults
+        if not row.values:
+            return None
         post_id = self._id(row)
         self._unknown_keys(row, post_id)
         read = _Fields(row, self.defaults, post_id, self.faults, self.files)
         account, publish_at, video = read.account(), read.publish_at(self.now), read.video(self.check_files)
         options, upload, approval = read.options(), read.choice("upload", UPLOADS), read.choice("approval", APPROVALS)
         dry_run, tags = read.boolean("dry_run"), read.names("tags")
-        if len(self.faults) > before or post_id is None or publish_at is None or video is None:
+        if post_id is None or publish_at is None:
             return None
-        return Post(
+        right = len(self.faults) == before
+        post = Post.model_construct(
             id=post_id, publish_at=publish_at, account=account, video=video, options=options,
             upload=upload, approval=approval, dry_run=dry_run, tags=tags, line=row.line,
         )  # fmt: skip
+        if not right:
+            self.faulty.append(post)
+        return post if right else None
 
     def _id(self, row: Row) -> str | None:
         given = row.values.get("id")

@@ -37,6 +37,10 @@ class Taken:
     run: str
     version: str
 
+    def of_another_dag(self, run: str) -> bool:
+        """Tell whether it was not taken by the DAG of a run: by what that was called before, for example."""
+        return bool(self.run) and self.run.partition("/")[0] != run.partition("/")[0]
+
 
 @dataclass
 class Takings:
@@ -119,7 +123,8 @@ def due(
     """Choose the posts of an account that a run takes.
 
     These are the posts from the run's moment to a lead time later that no other run has taken as they are now: its
-    own, and those that came into the calendar since the run before. Of posts from before the moment, only edits of
+    own, and those that came into the calendar since the run before. What another DAG has taken, it takes over: the DAG
+    may have been renamed, and then nobody else brings the post. Of posts from before the moment, only edits of
     what a run had taken already: what was never taken was published by other hands, or is too late.
 
     :param run: This run, as ``dag_id/run_id``.
@@ -132,7 +137,7 @@ def due(
         if post.account != account or begins > slot.timestamp() or post.publish_at < slot - max_lateness:
             continue
         row = taken(post)
-        if row is None:
+        if row is None or row.of_another_dag(run):
             wanted = post.publish_at >= slot
         else:
             wanted = row.run == run or row.run == "" or row.version != post.version

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
-from airflow_provider_instagram.calendar.faults import Refusal
+from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.model import KEYS
 
 #: What people call the columns of such sheets, folded to small letters and single spaces.
@@ -42,11 +42,13 @@ class Imported:
     :param text: The calendar, as YAML.
     :param posts: How many posts it has.
     :param left_out: Columns that no post has a place for.
+    :param faults: Rows that no post can be made of.
     """
 
     text: str
     posts: int
     left_out: tuple[str, ...]
+    faults: tuple[Fault, ...]
 
 
 def imported(text: str, *, timezone: str | None, account: str | None, order: Order | None) -> Imported:
@@ -56,7 +58,7 @@ def imported(text: str, *, timezone: str | None, account: str | None, order: Ord
     :param timezone: The zone of times that name none.
     :param account: The connection of posts that name none.
     :param order: How dates such as 3/4/2027 are meant.
-    :raises Refusal: When it cannot be read, with the line.
+    :raises Refusal: When nothing of it can be read.
     """
     separator = max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
@@ -64,15 +66,20 @@ def imported(text: str, *, timezone: str | None, account: str | None, order: Ord
     columns = [_column(title) for title in titles]
     if "video" not in columns:
         raise Refusal(f"no column of {', '.join(titles) or 'the sheet'} holds the videos.", "Name one of them video.")
-    posts, ids = [], set[str]()
+    posts, ids, faults, line = [], set[str](), [], reader.line_num + 1
     for cells in reader:
         row = {ours: cell.strip() for ours, cell in zip(columns, cells, strict=False) if ours and cell.strip()}
-        if row:
-            posts.append(_post(row, ids, order, reader.line_num))
+        try:
+            if row:
+                posts.append(_post(row, ids, order))
+        except Refusal as refusal:
+            faults.append(Fault(line, refusal.message, refusal.remedy))
+        line = reader.line_num + 1
     defaults = {name: value for name, value in (("timezone", timezone), ("account", account)) if value}
     document: dict[str, Any] = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
     body = yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True)
-    return Imported(body, len(posts), tuple(t for t, ours in zip(titles, columns, strict=True) if ours is None and t))
+    left_out = tuple(title for title, ours in zip(titles, columns, strict=True) if ours is None and title)
+    return Imported(body, len(posts), left_out, tuple(faults))
 
 
 def _column(title: str) -> str | None:
@@ -80,13 +87,10 @@ def _column(title: str) -> str | None:
     return COLUMNS.get(folded) or (folded if folded in KEYS else COLUMNS.get(folded.replace("_", " ")))
 
 
-def _post(row: dict[str, str], ids: set[str], order: Order | None, line: int) -> dict[str, str]:
+def _post(row: dict[str, str], ids: set[str], order: Order | None) -> dict[str, str]:
     written = row.pop("publish_at", "")
     day, hour = row.pop("date", written), row.pop("time", "")
-    try:
-        at = f"{_date(day, order)} {_time(hour or day)}{_rest(written)}"
-    except Refusal as refusal:
-        raise Refusal(f"line {line}: {refusal.message}", refusal.remedy) from None
+    at = f"{_date(day, order)} {_time(hour or day)}{_rest(written)}"
     given = row.pop("id", "") or f"{at[:10]}-{row.get('caption', '')}"
     post_id = base = _slug(given) or "post"
     number = 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -16,6 +18,8 @@ from airflow_provider_instagram.calendar.faults import Fault, Refusal
 LARGEST_BYTES = 10_000_000
 DEEPEST = 6
 FORMATS = (".yaml", ".yml", ".json", ".csv")
+#: An escaped character beyond the 16 bits of JSON's \u, and the doubled backslashes before it.
+PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 SETTINGS = ("defaults", "min_spacing", "posts")
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -34,10 +38,12 @@ class Row:
 
     :param line: Where it begins.
     :param values: Its values by their names.
+    :param faults: What cannot be right in it, whatever the values mean.
     """
 
     line: int
     values: dict[str, Value] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
 
 
 @dataclass
@@ -47,7 +53,7 @@ class Rows:
     :param rows: Its posts.
     :param defaults: What holds for all of them.
     :param min_spacing: The smallest distance of two posts, as it is written.
-    :param faults: What could not be read.
+    :param faults: What is wrong beside the rows.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -95,7 +101,14 @@ def parse(text: str, location: str) -> Rows:
     ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
     if ending not in FORMATS:
         raise Refusal(f"{ending or 'no ending'!r} is no format of a calendar.", f"Use one of {', '.join(FORMATS)}.")
-    return _csv(text) if ending == ".csv" else _tree(text)
+    if ending == ".csv":
+        return _csv(text)
+    return _tree(PAIR.sub(_one_character, text) if ending == ".json" else text)
+
+
+def _one_character(pair: re.Match[str]) -> str:
+    """JSON writes an emoji as the two halves of UTF-16, which YAML does not know."""
+    return f"{pair[1]}{json.loads(f'{chr(34)}{pair[2]}{chr(34)}')}"
 
 
 def _csv(text: str) -> Rows:
@@ -116,22 +129,18 @@ def _csv(text: str) -> Rows:
             if (cells := next(reader, None)) is None:
                 return found
             if any(cell.strip() for cell in cells):
-                found.rows.append(_csv_row(names, cells, line, found.faults))
+                found.rows.append(_csv_row(names, cells, line))
     except csv.Error as error:
         raise Refusal(f"line {reader.line_num} is not CSV: {error}.", "Look for a quotation mark too many.") from None
 
 
-def _csv_row(names: list[str], cells: list[str], line: int, faults: list[Fault]) -> Row:
-    if len(cells) > len(names):
-        faults.append(
-            Fault(
-                line,
-                f"the row has {len(cells)} cells under {len(names)} columns.",
-                'Put a text that holds the separator between quotation marks: "…".',
-            )
-        )
+def _csv_row(names: list[str], cells: list[str], line: int) -> Row:
     named = zip(names, cells, strict=False)
-    return Row(line, {name: Value(cell, line) for name, cell in named if name and cell.strip()})
+    row = Row(line, {name: Value(cell, line) for name, cell in named if name and cell.strip()})
+    if len(cells) > len(names):
+        message = f"the row has {len(cells)} cells under {len(names)} columns."
+        row.faults.append(Fault(line, message, 'Put a text that holds the separator between quotation marks: "…".'))
+    return row
 
 
 def _tree(text: str) -> Rows:
@@ -166,23 +175,21 @@ def _document(root: yaml.MappingNode) -> Rows:
     if "min_spacing" in top:
         found.min_spacing = _value(top["min_spacing"][1])
     if "defaults" in top:
-        found.defaults = _row(top["defaults"][1], found.faults, "defaults")
+        found.defaults = _row(top["defaults"][1], "defaults")
     posts = top.get("posts", (None, None))[1]
     if not isinstance(posts, yaml.SequenceNode):
         raise Refusal("there is no list of posts.", "Write posts: and below it one entry each, beginning with a dash.")
-    for node in posts.value:
-        row = _row(node, found.faults, "a post")
-        if row.values:
-            found.rows.append(row)
+    found.rows = [_row(node, "a post") for node in posts.value]
     return found
 
 
-def _row(node: yaml.Node, faults: list[Fault], what: str) -> Row:
-    if not isinstance(node, yaml.MappingNode):
-        if not (isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")):
-            faults.append(Fault(_line(node), f"{what} must be an object.", "Write names and values: id: …, video: …"))
-        return Row(_line(node))
-    return Row(_line(node), {name: _value(value, key) for name, (key, value) in _pairs(node, faults).items()})
+def _row(node: yaml.Node, what: str) -> Row:
+    row = Row(_line(node))
+    if isinstance(node, yaml.MappingNode):
+        row.values = {name: _value(value, key) for name, (key, value) in _pairs(node, row.faults).items()}
+    elif not (isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")):
+        row.faults.append(Fault(row.line, f"{what} must be an object.", "Write names and values: id: …, video: …"))
+    return row
 
 
 def _pairs(node: yaml.MappingNode, faults: list[Fault], depth: int = 0) -> dict[str, tuple[yaml.Node, yaml.Node]]:

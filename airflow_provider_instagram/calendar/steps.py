@@ -44,6 +44,8 @@ HELD, TOLD = "calendar-held", "calendar-told"
 FIRST_TIES, TIE_S = timedelta(minutes=1), 1.5
 #: A publisher has everything prepared after this, and then keeps its time to the second.
 HEAD_START = timedelta(seconds=10)
+#: A try that died is made again soon: the post has its time.
+RETRY_DELAY = timedelta(seconds=20)
 #: How far ahead every run looks for the videos.
 LOOK_AHEAD = timedelta(days=1)
 
@@ -156,11 +158,14 @@ class PostStep(AccountTask):
 
     :param post: The post, as the calendar had it when the run began.
     :param settings: How the calendar is brought to its posts.
+    :param retry_delay: How long after a try that died the next one begins.
     """
 
-    def __init__(self, *, post: Any, settings: CalendarSettings, **kwargs: Any) -> None:
+    def __init__(
+        self, *, post: Any, settings: CalendarSettings, retry_delay: timedelta = RETRY_DELAY, **kwargs: Any
+    ) -> None:
         kwargs.setdefault("map_index_template", LABEL)
-        super().__init__(**kwargs)
+        super().__init__(retry_delay=retry_delay, **kwargs)
         self.post = post
         self.settings = settings
 

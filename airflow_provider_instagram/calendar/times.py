@@ -123,4 +123,6 @@ def spoken(span: timedelta) -> str:
         return f"{seconds} s"
     if seconds < 7200:
         return f"{seconds // 60} min" + (f" {seconds % 60:02} s" if seconds % 60 else "")
+    if seconds >= 172800:
+        return f"{seconds // 86400} days"
     return f"{seconds // 3600} h" + (f" {seconds % 3600 // 60:02} min" if seconds % 3600 >= 60 else "")

@@ -1,4 +1,4 @@
-"""``make calendar``: 60 posts on six accounts while things are killed, edited and disconnected; about 20 minutes.
+"""``make calendar``: 60 posts on six accounts while things are killed, edited and disconnected; about 15 minutes.
 
 The scheduler is killed twice, the triggerer twice; the calendar is edited ten times; an account's token dies, and is
 renewed after a while, as a person would do it: a new token into the connection, and a Clear of what failed.
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.sandbox.handle import SandboxHandle
+from demo.stack import wait_until
 from demo.ui import connect
-from tests.calendar.stage import DAG_ID, distribution, entry, stage, wait_until, whole_second
+from tests.calendar.stage import DAG_ID, distribution, entry, stage, whole_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +102,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a player that is ended takes its Airflow along
     parser = argparse.ArgumentParser(prog="python -m tests.calendar", description="A calendar in a running Airflow.")
     parser.add_argument("--posts", type=int, default=60)
-    parser.add_argument("--spacing", type=int, default=15, help="seconds between two posts")
+    parser.add_argument("--spacing", type=int, default=10, help="seconds between two posts")
     options = parser.parse_args()
     length = timedelta(seconds=options.posts * options.spacing)
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder), ACCOUNTS) as play:
@@ -150,7 +151,7 @@ def _programme(
         (0.56, "a post is removed, far ahead", lambda: show.remove(post(0.8))),
         (0.58, "a post is added within its lead time", lambda: show.bring("late", first + length * 0.75, added[1])),
         (0.62, "the triggerer is killed again", lambda: show.restart("triggerer")),
-        (0.68, "a post is edited, its container made", lambda: show.edit(soon(0.68))),
+        (0.7, "a post is edited, its container made", lambda: show.edit(soon(0.7))),
         (0.9, "what failed is cleared", show.clear_failed),
     ]
     return [(first + length * part, what, do) for part, what, do in acts]

@@ -10,10 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from demo.scene import ROOT
-from tests.calendar.stage import DAG_ID, entry, stage, wait_until, whole_second
+from demo.stack import wait_until
+from tests.calendar.stage import DAG_ID, REEL_WIDTH, entry, form_of, stage, whole_second
 
 if TYPE_CHECKING:
     from tests.calendar.stage import Stage
@@ -67,12 +68,12 @@ def _take(play: Stage, question: dict[str, Any]) -> None:
         page.goto(f"{runs}/{_run_of(play, 'hello-week')}/tasks/studio.publish/mapped")
         page.get_by_text("hello-week").first.wait_for()
         page.screenshot(path=IMAGES / "calendar_grid.png")
-        page.goto(
-            f"{runs}/{question['dag_run_id']}/tasks/{question['task_id']}/mapped/{question['map_index']}/required_actions"
-        )
+        page.set_viewport_size({"width": 1400, "height": 1500})
+        page.goto(f"{play.airflow.url}{form_of(question)}")
         page.get_by_role("button", name="Approve").wait_for()
         page.get_by_text("Transcoded as").wait_for()
-        page.screenshot(path=IMAGES / "calendar_approval.png", full_page=True)
+        expect(page.get_by_alt_text("Cover")).to_have_js_property("naturalWidth", REEL_WIDTH)
+        page.screenshot(path=IMAGES / "calendar_approval.png")
         browser.close()
 
 

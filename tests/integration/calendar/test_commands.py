@@ -130,9 +130,26 @@ def test_import_asks_what_an_ambiguous_date_means(run: Callable[..., tuple[int, 
     sheet.write_text("id,date,time,video\na,3/4/2030,18:00,a.mp4\n")
     code, _, err = run("calendar", "import", str(sheet), "--timezone", "UTC")
     assert code == 2
-    assert "line 2" in err
+    assert f"{sheet}:2: '3/4/2030' may be either" in err
     assert "--dates day-first" in err
     assert "2030-04-03 18:00" in run("calendar", "import", str(sheet), "--timezone", "UTC", "--dates", "day-first")[1]
+
+
+def test_import_names_every_row_that_is_no_post_at_once_and_writes_nothing_then(
+    run: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    sheet, target = tmp_path / "plan.csv", tmp_path / "plan.yaml"
+    sheet.write_text(
+        'id,date,time,video,caption\na,someday,18:00,a.mp4,"two\nlines"\nb,2030-12-24,,a.mp4,\nc,2030-12-25,9:00,a.mp4,\n'
+    )
+    code, _, err = run("calendar", "import", str(sheet), "--output", str(target), "--timezone", "UTC")
+    assert code == 2
+    assert [line.partition(" Write")[0] for line in err.splitlines()] == [
+        f"{sheet}:2: 'someday' is no date.",
+        f"{sheet}:4: '2030-12-24' says no time of day.",
+        "1 post; 2 faults; nothing was written.",
+    ]
+    assert not target.exists()
 
 
 def test_pools_makes_each_accounts_pool_once(run: Callable[..., tuple[int, str, str]], file: Path) -> None:

@@ -80,18 +80,19 @@ def test_a_post_goes_from_the_file_to_instagram_at_its_time(
 
 
 def test_a_dry_run_does_everything_but_publish(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Per run, per post and per DAG: Instagram processes the video, and the log says what would be published."""
     file = calendar({"one": 3600, "two": 3600}, two={"dry_run": True})
-    for dag, conf in (
-        (made(file), {"posts": ["one"], "dry_run": True}),
-        (made(file), {"posts": ["two"]}),
-        (made(file, dry_run=True), {"posts": ["one"]}),
+    for post_id, dag, conf in (
+        ("one", made(file), {"dry_run": True}),
+        ("two", made(file), {}),
+        ("one", made(file, dry_run=True), {}),
     ):
-        result = run_dag(dag, **conf)
+        result = run_dag(dag, posts=[post_id], **conf)
         assert result.state == "success"
         assert result.xcom(f"{ACCOUNT}.publish", map_index=0)["media_id"] is None
+        assert f"would publish {ACCOUNT}/{post_id}" in capsys.readouterr().out
     assert instagram_sandbox.calls("publish") == 0
     assert {container.status_code for container in instagram_sandbox.containers} == {"FINISHED"}
     assert len(instagram_sandbox.containers) == 2
@@ -184,6 +185,21 @@ def test_the_dag_is_made_whatever_is_wrong_with_what_it_is_told(tmp_path: Path, 
     for told in ("lead_time", "late='maybe'", "max_lateness", "there is no such file"):
         assert told in str(dag.doc_md), dag.doc_md
     assert json.dumps(sorted(dag.task_ids)) == '["calendar"]'
+
+
+def test_the_dag_follows_from_the_calendar(tmp_path: Path, calendar: Callable[..., Path]) -> None:
+    """A group and a pool for each account, and room for as many runs as any lead time and lateness hold."""
+    hour = 3600.0
+    file = calendar({"a": 3 * hour, "b": 3.5 * hour, "c": 4 * hour, "d": 20 * hour}, d={"account": "paris"})
+    dag = made(file, lead_time=timedelta(minutes=45), max_lateness=timedelta(minutes=30))
+    assert {task.task_id: task.pool for task in dag.tasks if task.task_id.endswith(".publish")} == {
+        f"{ACCOUNT}.publish": f"instagram_{ACCOUNT}",
+        "paris.publish": "instagram_paris",
+    }
+    assert {task.retry_delay for task in dag.tasks if "." in task.task_id} == {timedelta(seconds=20)}
+    patient = made(file, default_args={"retry_delay": timedelta(hours=1)})
+    assert {task.retry_delay for task in patient.tasks} == {timedelta(hours=1)}
+    assert dag.max_active_runs == 3 + 2  # a, b and c within 75 minutes, and two by hand
 
 
 def test_a_dead_token_of_one_account_holds_no_other_back(

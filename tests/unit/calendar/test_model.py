@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,15 @@ def test_json_and_csv_say_the_same_as_yaml(read: Callable[..., Calendar]) -> Non
     assert one.account == "instagram_default"
 
 
+def test_an_emoji_that_json_writes_as_two_escapes_is_one_character(read: Callable[..., Calendar]) -> None:
+    """``json.dumps`` writes it so, as the halves of UTF-16; a backslash before the u is only a backslash."""
+    caption = "\U0001f389 \\ud83c\\udf89 \\ \U0001f389"
+    row = {"id": "a", "publish_at": "2026-12-24 18:00 UTC", "video": "a.mp4", "caption": caption}
+    text = json.dumps({"posts": [row]})
+    assert "\\ud83c\\udf89" in text
+    assert [post.caption for post in read(text, "json").posts] == [caption]
+
+
 def test_every_fault_is_named_at_once_with_its_line_and_what_to_change(read: Callable[..., Calendar]) -> None:
     calendar = read(
         "defaults:\n"
@@ -131,6 +141,30 @@ def test_every_fault_is_named_at_once_with_its_line_and_what_to_change(read: Cal
     ):
         assert any(at == line and wrong in what and remedy in what for at, what in said(calendar)), (line, wrong, text)
     assert len(calendar.faults) == 11, text
+
+
+def test_a_post_with_a_name_twice_or_a_cell_too_many_is_left_out(read: Callable[..., Calendar]) -> None:
+    """Nobody knows which of the two is meant, or which cell belongs where."""
+    twice = read(
+        HEAD + post(1, "2026-12-24 18:00", "    caption: one\n    caption: two\n") + post(2, "2026-12-25 18:00")
+    )
+    assert [one.id for one in twice.posts] == ["p2"]
+    cells = read("id,publish_at,caption,video\na,2026-12-24 18:00 UTC,Hello, world,a.mp4\n", "csv")
+    assert cells.posts == ()
+    assert "5 cells under 4 columns" in said(cells)[-1][1]
+
+
+def test_faults_that_only_show_when_others_are_repaired_are_named_as_well(read: Callable[..., Calendar]) -> None:
+    """A faulty post that is too close to others, or that others are too close to; those go out, as it does not."""
+    text = HEAD.replace("0 s", "15 minutes") + post(1, "2026-12-24 18:00") + post(2, "2026-12-24 18:05", "    x: y\n")
+    calendar = read(text + post(3, "2026-12-24 18:16"))
+    assert [line for line, _ in said(calendar)] == [8, 10]
+    assert [one.id for one in calendar.posts] == ["p1", "p3"]
+    calendar = read(
+        HEAD.replace("0 s", "15 minutes") + post(1, "2026-12-24 18:00", "    x: y\n") + post(2, "2026-12-24 18:05")
+    )
+    assert [(line, "5 min after post 'p1'" in what) for line, what in said(calendar)] == [(8, False), (9, True)]
+    assert [one.id for one in calendar.posts] == ["p2"]
 
 
 def test_a_time_that_is_over_is_a_fault_only_when_asked(read: Callable[..., Calendar]) -> None:

@@ -60,7 +60,7 @@ def begin(plan: Plan) -> list[float]:
     return [(moment - NOON.timestamp()) / 60 for moment in plan.moments(LEAD, LATENESS)]
 
 
-def chosen(plan: Plan, slot_min: float, taken: dict[str, Taken] | None = None, run: str = "mine") -> list[str]:
+def chosen(plan: Plan, slot_min: float, taken: dict[str, Taken] | None = None, run: str = "content/mine") -> list[str]:
     posts = due(
         plan.calendar.posts, "instagram_default", run, NOON + minutes(slot_min),
         lead_time=LEAD, max_lateness=LATENESS, taken=lambda post: (taken or {}).get(post.id),
@@ -84,7 +84,7 @@ def test_what_comes_after_its_lead_time_has_begun_gets_a_run_when_it_is_seen(pla
     edited = plan({"a": 50, "b": 30, "c": 55, "new": 40}, later, c="edited")
     assert begin(edited) == [-10, 20]
     assert begin(plan(None, later + minutes(9))) == [-10, 20]
-    assert chosen(edited, 20, {"a": taken(edited.calendar.posts[2], "earlier")}) == ["b", "new", "c"]
+    assert chosen(edited, 20, {"a": taken(edited.calendar.posts[2], "content/earlier")}) == ["b", "new", "c"]
 
 
 def test_what_comes_when_its_time_is_over_is_a_fault_and_gets_no_run(plan: Callable[..., Plan]) -> None:
@@ -113,11 +113,24 @@ def test_a_run_takes_its_own_posts_and_those_that_nobody_has_as_they_are_now(pla
     by_id = {post.id: post for post in posts}
     everything = plan(None)
     assert chosen(everything, 0) == ["early", "own"]
-    assert chosen(everything, 0, {"early": taken(by_id["early"], "other")}) == ["own"]
-    assert chosen(everything, 0, {"early": Taken("k", "other", "an earlier version")}) == ["early", "own"]
+    assert chosen(everything, 0, {"early": taken(by_id["early"], "content/other")}) == ["own"]
+    assert chosen(everything, 0, {"early": Taken("k", "content/other", "an earlier version")}) == ["early", "own"]
     assert chosen(everything, 0, {"early": taken(by_id["early"], "")}) == ["early", "own"]
-    assert chosen(everything, 0, {"over": Taken("k", "other", "an earlier version")}) == ["over", "early", "own"]
-    assert chosen(everything, 0, {"own": taken(by_id["own"], "mine")}) == ["early", "own"]
+    assert chosen(everything, 0, {"over": Taken("k", "content/other", "an earlier version")}) == [
+        "over",
+        "early",
+        "own",
+    ]
+    assert chosen(everything, 0, {"own": taken(by_id["own"], "content/mine")}) == ["early", "own"]
+
+
+def test_a_dag_with_a_new_name_takes_over_what_is_still_to_come(plan: Callable[..., Plan]) -> None:
+    """The old name's runs have stopped; nothing from before is done a second time."""
+    by_id = {post.id: post for post in plan({"own": 60, "early": 30, "over": -10}).calendar.posts}
+    everything = plan(None)
+    old = {post_id: taken(post, "old name/a run") for post_id, post in by_id.items()}
+    assert chosen(everything, 0, old, run="new name/a run") == ["early", "own"]
+    assert chosen(everything, 0, old, run="old name/another run") == []
 
 
 def test_missed_moments_are_caught_up_with_one_by_one_and_a_new_dag_begins_with_what_is_to_come() -> None:
