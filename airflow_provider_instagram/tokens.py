@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.models import Token
 
 VERSION: Final = "1"
-VARIABLE_PREFIX: Final = "instagram_access_token__"
+#: Nothing in it that Airflow takes for sensitive: it would mask the value, which is encrypted anyway, and each more of
+#: such texts makes a triggerer of hundreds of accounts stand still for a tenth of a second.
+VARIABLE_PREFIX: Final = "instagram_login__"
 DESCRIPTION: Final = "Instagram access token, encrypted. Made by airflow-provider-instagram."
 
 # Source: Meta, Instagram API with Instagram Login, long-lived access tokens.
