@@ -46,7 +46,7 @@ class Figures:
     :param lags_ms: How late the event loop was, each time it was looked at.
     :param files: Open in the process with the triggers.
     :param supervisor_files: Open in the other one.
-    :param log_lines: In the logs of the triggers since the start, without Airflow's own first line of each.
+    :param log_lines: Lines in the logs of the triggers since the start, without Airflow's own first line of each.
     """
 
     cpu: float
@@ -56,7 +56,7 @@ class Figures:
     lags_ms: list[float]
     files: int
     supervisor_files: int
-    log_lines: int
+    log_lines: list[str]
 
     @property
     def median_lag_ms(self) -> float:
@@ -151,7 +151,7 @@ class Triggerer:
             lags_ms=[late_ms for at, late_ms, *_ in self._probed() if began <= at <= began + passed_s],
             files=_files(runner),
             supervisor_files=_files(supervisor),
-            log_lines=self._log_lines() - self.running(),
+            log_lines=self._log_lines(),
         )
 
     def _all_run(self) -> bool:
@@ -163,8 +163,9 @@ class Triggerer:
         """Count the triggers that were begun: Airflow writes a first line into the log of each."""
         return sum(1 for _ in self._logs.rglob("*.trigger.*.log"))
 
-    def _log_lines(self) -> int:
-        return sum(file.read_bytes().count(b"\n") for file in self._logs.rglob("*.trigger.*.log"))
+    def _log_lines(self) -> list[str]:
+        logs = (file.read_text().splitlines() for file in self._logs.rglob("*.trigger.*.log"))
+        return [line for lines in logs for line in lines[1:]]
 
     def _probed(self) -> list[list[float]]:
         return [json.loads(line) for line in self.probe_file.read_text().splitlines()[:-1]]

@@ -124,8 +124,10 @@ class InstagramHook(BaseHook):
     def settings(self) -> AccountSettings:
         """What the connection says, read once."""
         if self._settings is None:
-            self._settings = AccountSettings.read(self.get_connection(self.instagram_conn_id))
-            mask_secret(self._settings.access_token)
+            connection = self.get_connection(self.instagram_conn_id)
+            self._settings = AccountSettings.read(connection)
+            if self._settings.access_token != connection.password:  # which Airflow masks by itself
+                mask_secret(self._settings.access_token)
             if self._settings.app_secret:
                 mask_secret(self._settings.app_secret)
         return self._settings
@@ -136,7 +138,8 @@ class InstagramHook(BaseHook):
         from airflow_provider_instagram.tokens import TokenStore
 
         token = self.settings.access_token
-        store = TokenStore(self.instagram_conn_id, token, conf.get("instagram", "token_key", fallback=""))
+        token_key = conf.get("instagram", "token_key", fallback="")
+        store = TokenStore(self.instagram_conn_id, token, token_key, is_masked=True)  # by `settings`
         return TokenLife(self.instagram_conn_id, token, store, self._send_with, clock=self._clock, sleep=self._sleep)
 
     def _send_with(self, token: StoredToken, call: Call[Any]) -> Any:

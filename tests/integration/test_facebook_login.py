@@ -41,7 +41,7 @@ def connect(facebook: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> Any:
 def stored() -> Any:
     from airflow.models import Variable
 
-    return Variable.get(f"instagram_access_token__{CONN_ID}", default_var=None)
+    return Variable.get(f"instagram_login__{CONN_ID}", default_var=None)
 
 
 def test_the_main_job_posts_as_a_page(

@@ -150,3 +150,27 @@ def test_the_calls_of_a_task_are_among_the_metrics(
         client.send(calls.publishing_limit(instagram_sandbox.user_id))
         client.send(calls.account())
     assert counted == [("instagram.calls", 2, {"conn_id": "instagram_default"})]
+
+
+def test_a_token_is_masked_and_no_more_than_once(
+    airflow_db: None, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow masks a connection's password; each further message would cost a full triggerer a tenth of a second."""
+    from airflow_provider_instagram import tokens
+    from airflow_provider_instagram.hooks import instagram
+
+    masked: list[str] = []
+    for module in (tokens, instagram):
+        monkeypatch.setattr(module, "mask_secret", masked.append)
+    hook = connect(password=" IGAAwithASpace ", extra={"app_secret": "of-the-app"})
+    hook.settings  # noqa: B018
+    assert masked == ["IGAAwithASpace", "of-the-app"]
+
+    masked.clear()
+    life = connect(extra={}).token_life()
+    life.known()
+    assert masked == []
+    store = tokens.TokenStore("instagram_default", "IGAAtheOld")
+    for _ in range(2):
+        store.save(tokens.StoredToken("IGAAtheNew", "2026-01-01T00:00:00+00:00"))
+    assert masked == ["IGAAtheNew"]

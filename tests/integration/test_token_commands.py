@@ -42,7 +42,7 @@ def _clean(airflow_db: None, instagram_sandbox: SandboxHandle) -> Iterator[None]
     yield
     with create_session() as session:
         session.execute(delete(Connection).where(Connection.conn_id == CONN_ID))
-        session.execute(delete(Variable).where(Variable.key.startswith("instagram_access_token__")))
+        session.execute(delete(Variable).where(Variable.key.startswith("instagram_login__")))
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def _no_stored_token(airflow_db: None) -> Iterator[None]:
     from airflow.models import Variable
 
     yield
-    Variable.delete("instagram_access_token__brand")
+    Variable.delete("instagram_login__brand")
 
 
 @pytest.fixture

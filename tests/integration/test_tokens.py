@@ -33,13 +33,13 @@ def _no_stored_token(airflow_db: None) -> Any:
 
     yield
     for conn_id in ("instagram_default", "dead_account"):
-        Variable.delete(f"instagram_access_token__{conn_id}")
+        Variable.delete(f"instagram_login__{conn_id}")
 
 
 def stored() -> str | None:
     from airflow.models import Variable
 
-    value: str | None = Variable.get("instagram_access_token__instagram_default", default_var=None)
+    value: str | None = Variable.get("instagram_login__instagram_default", default_var=None)
     return value
 
 
@@ -156,7 +156,7 @@ def test_a_connection_that_was_deleted_is_passed_over(
 
     monkeypatch.setattr(InstagramRetryPolicy, "evaluate", lambda *_, **__: RetryDecision.fail("no waiting here"))
     with create_session() as session:
-        session.add(Variable(key="instagram_access_token__deleted", val="sealed"))
+        session.add(Variable(key="instagram_login__deleted", val="sealed"))
     try:
         result = run_dag(dag, connections=[])
         assert result.xcom("list_connections") == ["deleted", "instagram_default"]
@@ -165,7 +165,7 @@ def test_a_connection_that_was_deleted_is_passed_over(
         asked_for = run_dag(dag, connections=["deleted"])
         assert asked_for.states() == {"list_connections": "success", "refresh[0]": "failed"}
     finally:
-        Variable.delete("instagram_access_token__deleted")
+        Variable.delete("instagram_login__deleted")
 
 
 def test_a_token_of_a_secrets_backend_is_refreshed_beside_it(
@@ -199,4 +199,4 @@ def test_a_token_of_a_secrets_backend_is_refreshed_beside_it(
         assert result.xcom("look") == "sandbox_studio", "the old token is dead: this is the new one"
         assert vault.read_text() == before
     finally:
-        Variable.delete("instagram_access_token__vaulted")
+        Variable.delete("instagram_login__vaulted")

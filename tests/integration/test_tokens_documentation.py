@@ -21,7 +21,7 @@ def _no_stored_token(airflow_db: None) -> Any:
     from airflow.models import Variable
 
     yield
-    Variable.delete("instagram_access_token__instagram_default")
+    Variable.delete("instagram_login__instagram_default")
 
 
 def dag_of(source: str) -> Any:

@@ -16,7 +16,7 @@ OLD = StoredToken("IGAAold", seen_at=(NOW - timedelta(days=30)).isoformat())
 class Raced:
     """A store over whose new token another refresher, who had read the former one, writes its note once."""
 
-    variable = "instagram_access_token__brand"
+    variable = "instagram_login__brand"
 
     def __init__(self) -> None:
         self.token: StoredToken | None = OLD

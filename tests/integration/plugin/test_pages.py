@@ -34,7 +34,7 @@ def _airflow(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     yield
     with create_session() as session:
         session.execute(delete(Connection).where(Connection.conn_type.in_(["instagram", "http"])))
-        session.execute(delete(Variable).where(Variable.key.startswith("instagram_access_token__")))
+        session.execute(delete(Variable).where(Variable.key.startswith("instagram_login__")))
 
 
 @pytest.fixture
