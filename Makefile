@@ -13,10 +13,11 @@ ui: install  ## The same in a standalone Airflow that is left running, with the 
 	@.venv/bin/python -m demo.ui
 
 test:  ## Run the whole test suite
-	@scripts/install.sh --with-browser
+	@scripts/install.sh --for-tests
 	@.venv/bin/python -m pytest
 
-reliability: install  ## Break the main job in hundreds of ways and count the posts
+reliability:  ## Break the main job in hundreds of ways and count the posts
+	@scripts/install.sh --for-tests
 	@.venv/bin/python -m tests.reliability
 
 calendar: install  ## 60 posts of a calendar in a running Airflow, while things are killed and edited (15 minutes)

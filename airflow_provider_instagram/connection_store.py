@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -11,19 +12,21 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.configuration import conf, ensure_secrets_loaded
 from airflow.models import Connection
 from airflow.models.log import Log
+from airflow.secrets.environment_variables import EnvironmentVariablesBackend
 from airflow.secrets.metastore import MetastoreBackend
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_instagram.accounts import environment_connections
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph import origin
-from airflow_provider_instagram.tokens import TokenStore
+from airflow_provider_instagram.graph import oauth, origin
+from airflow_provider_instagram.tokens import TokenStore, stored_connections
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.login import Login, LoginApp
 
 _TYPE: Final = "instagram"
+_log = logging.getLogger(__name__)
 _CONN_ID: Final = re.compile(r"[A-Za-z0-9_.\-]{1,200}")
 
 
@@ -53,10 +56,14 @@ def read_as_server() -> None:
 
 
 def connection_ids() -> list[str]:
-    """List the Instagram connections of Airflow's database and of this process's environment."""
+    """List the Instagram connections: of Airflow's database, of the environment, and those of a secrets backend.
+
+    No secrets backend tells what it has: of its connections those are known whose token is stored, by their first use.
+    """
     with create_session() as session:
         stored = list(session.scalars(select(Connection.conn_id).where(Connection.conn_type == _TYPE)))
-    return sorted({*stored, *environment_connections()})
+    known = {*stored, *environment_connections()}
+    return sorted(known | set(filter(place_to_show, {*stored_connections()} - known)))
 
 
 def writable(conn_id: str) -> Known:
@@ -69,7 +76,11 @@ def writable(conn_id: str) -> Known:
         raise ValidationError(
             f"{conn_id[:80]!r} is no connection id.", hint="Use up to 200 letters, digits, and the signs _ . -"
         )
-    _refuse_foreign(conn_id)
+    if place := kept_in(conn_id):
+        raise ValidationError(
+            f"The connection {conn_id!r} comes from {place}, where this cannot write. Nothing was changed.",
+            hint="Choose another id, or put the new token in there yourself.",
+        )
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
         if row is None:
@@ -78,13 +89,19 @@ def writable(conn_id: str) -> Known:
             raise ValidationError(
                 f"The connection {conn_id!r} is one of the type {row.conn_type!r}.", hint="Choose another id."
             )
-        extra = _extra(row)
+        extra, host = _extra(row), origin.base_url(row.host, row.port)
+        is_page = (row.password or "").startswith(oauth.FACEBOOK_LOGIN) and host != origin.INSTAGRAM
+        if is_page or host == origin.FACEBOOK:
+            raise ValidationError(
+                f"The connection {conn_id!r} is one of Facebook Login: the token of a Page, which does not end.",
+                hint="Put the Page's token into its field 'Access token', or choose another id for Instagram Login.",
+            )
         return Known(
             conn_id,
             exists=True,
             app_id=str(extra.get("app_id") or ""),
             has_secret=bool(extra.get("app_secret")),
-            host=origin.base_url(row.host, row.port),
+            host=host,
             oauth_host=str(extra.get("oauth_host") or ""),
         )
 
@@ -112,7 +129,7 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
     :param app: The app that was logged in to.
     :param login: The login.
     :param by: Who did it, for Airflow's audit log.
-    :raises ValidationError: The connection cannot be written.
+    :raises ValidationError: The connection cannot be written, or is another account's.
     """
     writable(conn_id)
     with create_session() as session:
@@ -120,6 +137,12 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
         if row is None:
             row = Connection(conn_id=conn_id, conn_type=_TYPE, host=app.base_url, port=_port(app.base_url))
             session.add(row)
+        if row.login and row.login.isdecimal() and row.login != login.account.user_id:
+            raise ValidationError(
+                f"You logged in as @{login.account.username} ({login.account.user_id}), but the connection {conn_id!r} "
+                f"is that of the account {row.login}.",
+                hint="Log in as that one, or choose another connection. To hand it over, empty its user id first.",
+            )
         extra = {**_extra(row), "app_id": app.app_id, "app_secret": app.app_secret}
         if app.oauth_host:
             extra["oauth_host"] = app.oauth_host
@@ -133,17 +156,40 @@ def _token_key() -> str:
     return str(conf.get("instagram", "token_key", fallback=""))
 
 
-def _refuse_foreign(conn_id: str) -> None:
-    """A connection of the environment or a secrets backend hides the one in the database: writing would do nothing."""
+def kept_in(conn_id: str) -> str:
+    """Tell where a connection comes from that is not written here, or nothing: such a place hides Airflow's database.
+
+    :param conn_id: The connection.
+    :raises ValidationError: A place does not answer.
+    """
     for backend in ensure_secrets_loaded():
         if isinstance(backend, MetastoreBackend):
             continue
-        if backend.get_connection(conn_id) is not None:
+        name = type(backend).__name__
+        try:
+            found = backend.get_connection(conn_id)
+        except Exception as error:  # noqa: BLE001 -- whatever a secrets backend of others may raise
             raise ValidationError(
-                f"The connection {conn_id!r} comes from {type(backend).__name__}, where this cannot write. "
-                "Nothing was changed.",
-                hint="Choose another id, or put the new token in there yourself.",
+                f"{name} cannot be asked for the connection {conn_id!r} ({type(error).__name__}). Nothing was changed.",
+                hint="Look at [secrets] backend in Airflow's configuration, and into the API server's log.",
+            ) from None
+        if found is not None:
+            return (
+                "the environment" if isinstance(backend, EnvironmentVariablesBackend) else f"a secrets backend, {name}"
             )
+    return ""
+
+
+def place_to_show(conn_id: str) -> str:
+    """Tell the same for a list, which a place that does not answer must not spoil.
+
+    :param conn_id: The connection.
+    """
+    try:
+        return kept_in(conn_id)
+    except ValidationError as error:
+        _log.warning("%s", error)
+        return ""
 
 
 def _extra(row: Connection) -> dict[str, Any]:

@@ -18,8 +18,7 @@ from airflow.sdk.exceptions import AirflowException
 from airflow_provider_instagram.connection_store import read_as_server
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls, oauth, origin
-from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.hooks.instagram import InstagramHook, reconnect_advice
+from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.limits_command import triggerer_capacity
 from airflow_provider_instagram.tokens import ENDING
 
@@ -27,11 +26,17 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
+    from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Account
     from airflow_provider_instagram.hooks.instagram import AccountSettings
+    from airflow_provider_instagram.token_life import TokenLife
+    from airflow_provider_instagram.tokens import StoredToken
 
 _CLOCK_MAY_DIFFER: Final = timedelta(seconds=60)
 _TIMEOUT_S: Final = 10
+#: What can only be looked at with a token that works, and with a connection that can be read.
+_OF_TOKEN: Final = ("scopes", "account", "quota")
+_OF_CONNECTION: Final = ("token", *_OF_TOKEN, "clock", "upload host")
 
 
 @dataclass(frozen=True)
@@ -70,55 +75,57 @@ def examine(conn_id: str) -> Iterator[Finding]:
     hook = InstagramHook(conn_id)
     try:
         settings = hook.settings
+    except InstagramError as error:
+        yield from (Finding("connection", False, str(error)), *_unseen(*_OF_CONNECTION))
+    except AirflowException as error:
+        to_do = f"{error}. Make it: airflow instagram connect {conn_id}"
+        yield from (Finding("connection", False, to_do), *_unseen(*_OF_CONNECTION))
+    else:
         yield Finding("connection", True, f"{conn_id} at {settings.base_url}, API {settings.api_version}")
         yield from _account(hook, settings)
         yield _clock(settings.base_url)
         yield _upload_host(settings.base_url)
-    except (InstagramError, AirflowException) as error:
-        yield Finding("connection", False, str(error))
     yield from (_program(name) for name in ("ffmpeg", "ffprobe"))
     yield from _airflow()
 
 
 def _account(hook: InstagramHook, settings: AccountSettings) -> Iterator[Finding]:
+    try:
+        with hook.get_conn_to_look() as client:
+            account = hook.read_account(client)
+            quota = _quota(client, account)
+    except InstagramError as error:
+        yield from (Finding("token", False, str(error)), *_unseen(*_OF_TOKEN))
+        return
     life = hook.token_life()
-    token = life.known()
-    client = GraphClient(
-        token.access_token,
-        base_url=settings.base_url,
-        api_version=settings.api_version,
-        app_secret=settings.app_secret,
-        reconnect=reconnect_advice(hook.instagram_conn_id),
-        sleep=lambda _: None,
-    )
-    with client:
-        try:
-            account = client.send(hook.account_call())
-        except InstagramError as error:
-            yield Finding("token", False, str(error))
-            return
-        left = token.left(datetime.now(timezone.utc))
-        if not life.has_end:
-            yield Finding("token", True, "works, and does not end")
-        elif left is None:
-            yield Finding(
-                "token", None, f"works; its end is not known. Run: airflow instagram refresh {hook.instagram_conn_id}"
-            )
-        else:
-            ends = f"works for {left // timedelta(days=1)} more days"
-            yield Finding(
-                "token", left > ENDING, ends if left > ENDING else f"{ends}. Turn on refresh_instagram_tokens"
-            )
-        yield _scopes(token.scopes)
-        yield _kind(account, settings.ig_user_id)
-        try:
-            limit = client.send(calls.publishing_limit(account.user_id))
-        except InstagramError as error:
-            yield Finding("quota", False, str(error))
-            return
-        room = limit.quota_usage < limit.quota_total
-        used = f"{limit.quota_usage} of {limit.quota_total} posts used in the last 24 h"
-        yield Finding("quota", room, used if room else f"{used}: wait, posts go on by themselves")
+    yield _life(life, life.known())
+    yield _scopes(life.known().scopes)
+    yield _kind(account, settings.ig_user_id)
+    yield quota
+
+
+def _life(life: TokenLife, token: StoredToken) -> Finding:
+    if not life.has_end:
+        return Finding("token", True, "works, and does not end")
+    left = token.left(datetime.now(timezone.utc))
+    if left is None:
+        return Finding("token", None, f"works; its end is not known. Run: airflow instagram refresh {life.conn_id}")
+    ends = f"works for {left // timedelta(days=1)} more days"
+    return Finding("token", left > ENDING, ends if left > ENDING else f"{ends}. Turn on refresh_instagram_tokens")
+
+
+def _quota(client: GraphClient, account: Account) -> Finding:
+    try:
+        limit = client.send(calls.publishing_limit(account.user_id))
+    except InstagramError as error:
+        return Finding("quota", False, str(error))
+    room = limit.quota_usage < limit.quota_total
+    used = f"{limit.quota_usage} of {limit.quota_total} posts used in the last 24 h"
+    return Finding("quota", room, used if room else f"{used}: wait, posts go on by themselves")
+
+
+def _unseen(*what: str) -> Iterator[Finding]:
+    return (Finding(each, None, "cannot be looked at before the line above is put right") for each in what)
 
 
 def _scopes(scopes: tuple[str, ...]) -> Finding:

@@ -164,10 +164,12 @@ class Ledger:
     """The rows of one account.
 
     :param store: Where they are kept.
+    :param conn_id: The account's connection.
     :param clock: Tells the time, in UTC.
     """
 
     store: StateStore
+    conn_id: str
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(timezone.utc))
 
     @classmethod
@@ -179,7 +181,7 @@ class Ledger:
         :raises ValidationError: When the task cannot reach it; nothing has been sent to Instagram then.
         """
         try:
-            return cls(context["asset_state_store"][ledger_asset(conn_id)])
+            return cls(context["asset_state_store"][ledger_asset(conn_id)], conn_id)
         except KeyError:
             raise ValidationError(
                 f"This task cannot reach the ledger of connection {conn_id!r}, so nothing was sent to Instagram.",

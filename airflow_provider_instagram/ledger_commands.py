@@ -60,13 +60,17 @@ class DatabaseStore:
         return AssetScope(asset_id=self.asset_id)
 
 
+class NoLedger(SystemExit):
+    """There is no ledger of an account yet."""
+
+
 @contextmanager
 def opened(conn_id: str) -> Iterator[DatabaseStore]:
     """Open the ledger of an account; what was written is kept when the block ends well."""
     with create_session() as session:
         asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(conn_id).uri))
         if asset_id is None:
-            raise SystemExit(f"Connection {conn_id!r} has no ledger: no task of it has been seen by Airflow yet.")
+            raise NoLedger(f"Connection {conn_id!r} has no ledger: no task of it has been seen by Airflow yet.")
         yield DatabaseStore(session, asset_id)
 
 
@@ -112,7 +116,7 @@ def settle_post(args: argparse.Namespace) -> None:
     if args.live == args.not_live:
         raise SystemExit("Say one of --live and --not-live, after a look at the account.")
     with opened(args.conn_id) as store:
-        ledger = Ledger(store)
+        ledger = Ledger(store, args.conn_id)
         intents = [row for row in _open_intents(store.rows()) if row["post_key"] == args.post_key]
         if not intents:
             raise SystemExit(f"Nothing is open for {args.post_key!r}.")

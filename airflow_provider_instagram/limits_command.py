@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import resource
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from airflow.models.trigger import Trigger
+from airflow.sdk.exceptions import AirflowException
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_instagram.connection_store import read_as_server
-from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.exceptions import InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.budget import ASKING_SHARE, SLOW_FROM_PERCENT, STEADY_SHARE
+from airflow_provider_instagram.graph.budget import ASKING_SHARE, SLOW_FROM_PERCENT, STEADY_SHARE, UNSTATED_STOP
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger import Ledger
-from airflow_provider_instagram.ledger_commands import opened
+from airflow_provider_instagram.ledger_commands import NoLedger, opened
 from airflow_provider_instagram.places import Places
+from airflow_provider_instagram.room import room_in
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
     from airflow_provider_instagram.graph.usage import Usage
+    from airflow_provider_instagram.limits import Limits, Quota
 
 TRIGGER = "airflow_provider_instagram.triggers.container.ContainerStatusTrigger"
 #: A triggerer holds a log file open for each task that waits, and needs as many again for everything else.
@@ -35,7 +40,7 @@ def show_limits(args: argparse.Namespace) -> None:
     try:
         for name, text in describe(args.conn_id):
             print(f"{name:<22} {text}")  # noqa: T201
-    except InstagramError as error:
+    except (InstagramError, AirflowException) as error:
         raise SystemExit(str(error)) from None
 
 
@@ -45,40 +50,81 @@ def describe(conn_id: str) -> Iterator[tuple[str, str]]:
     :param conn_id: Its connection.
     """
     hook = InstagramHook(conn_id)
-    limits = hook.settings.limits
-    with hook.get_conn() as client:
-        limit = client.send(calls.publishing_limit(hook.ig_user_id(client)))
-        usage = client.usage
-    yield "posts, Instagram", f"{limit.quota_usage} of {limit.quota_total} used in {limit.quota_duration}"
-    with opened(conn_id) as store:
-        places = Places(Ledger(store), limits.quotas)
-        for quota in limits.quotas:
-            yield f"posts, this {quota.name}", f"{places.used(quota)} of {quota.posts} (posts_per_{quota.name})"
-        room_at = places.room_at()
-    if limit.remaining == 0:
-        yield "next post", "when the oldest of Instagram's last 24 h stops counting; PublishOperator waits for that"
-    else:
-        yield "next post", f"at {room_at.isoformat(timespec='seconds')}" if room_at else "now"
-    steady = limits.calls_per_hour * STEADY_SHARE
+    limits, word = hook.settings.limits, _instagrams_word(hook)
+    used, room_at = _own_posts(conn_id, limits)
+    if word.posts is not None:
+        yield "posts, Instagram", word.posts
+    for quota in limits.quotas:
+        yield f"posts, this {quota.name}", f"{used[quota]} of {quota.posts} (posts_per_{quota.name})"
+    next_at = max(filter(None, (room_at, word.room_at)), default=None)
+    yield "next post", f"at {_shown(next_at)}; PublishOperator waits" if next_at else "now"
     most = limits.calls_per_hour * ASKING_SHARE
     yield (
         "calls",
         f"{limits.calls_per_hour} an hour (calls_per_hour), {most:.0f} of them for waiting containers at most",
     )
-    yield "calls, Instagram", _usage_text(usage)
-    waiting = waiting_containers(conn_id)
-    every_s = max(5.0, 3600 * waiting / steady)
-    yield (
-        "waiting",
-        f"{waiting} containers" + (f", each asked about every {every_s:.0f} s or less often" * bool(waiting)),
-    )
+    yield "calls, Instagram", word.calls
+    yield "waiting", _waiting_text(deadlines_of_waits(conn_id), limits.calls_per_hour * STEADY_SHARE)
 
 
-def waiting_containers(conn_id: str) -> int:
-    """Count the containers of an account that are waited for in triggerers."""
+@dataclass(frozen=True)
+class _Word:
+    """What Instagram says of an account.
+
+    :param calls: About its calls.
+    :param posts: About its posts, if it says anything.
+    :param room_at: When there is room for a post again; None when there is, or when that cannot be told.
+    """
+
+    calls: str
+    posts: str | None = None
+    room_at: datetime | None = None
+
+
+def _instagrams_word(hook: InstagramHook) -> _Word:
+    now = datetime.now(timezone.utc)
+    with hook.get_conn() as client:
+        try:
+            user_id = hook.ig_user_id(client)
+            limit = client.send(calls.publishing_limit(user_id))
+            room = room_in(client, user_id, now) if limit.remaining == 0 else None
+        except RateLimitError as error:
+            return _Word(f"stopped until {_shown(now + (error.retry_after or UNSTATED_STOP))}, {error.message}")
+        hours = limit.quota_duration / timedelta(hours=1)
+        posts = f"{limit.quota_usage} of {limit.quota_total} used in the last {hours:.0f} h"
+        return _Word(_usage_text(client.usage), posts, now + room if room else None)
+
+
+def _shown(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def _own_posts(conn_id: str, limits: Limits) -> tuple[dict[Quota, int], datetime | None]:
+    """Count the account's own posts; tell when it has room again, or None when it has."""
+    try:
+        with opened(conn_id) as store:
+            places = Places(Ledger(store, conn_id), limits.quotas)
+            return {quota: places.used(quota) for quota in limits.quotas}, places.room_at()
+    except NoLedger:
+        return dict.fromkeys(limits.quotas, 0), None
+
+
+def deadlines_of_waits(conn_id: str) -> list[float]:
+    """Tell of each container of an account that is waited for in a triggerer, when it is given up: the first first."""
     with create_session() as session:
-        stored = session.scalars(select(Trigger).where(Trigger.classpath == TRIGGER))
-        return sum(trigger.kwargs.get("instagram_conn_id") == conn_id for trigger in stored)
+        stored = [trigger.kwargs for trigger in session.scalars(select(Trigger).where(Trigger.classpath == TRIGGER))]
+    return sorted(float(kwargs["deadline"]) for kwargs in stored if kwargs.get("instagram_conn_id") == conn_id)
+
+
+def _waiting_text(deadlines: list[float], steady: float) -> str:
+    if not deadlines:
+        return "0 containers"
+    every_s = max(5.0, 3600 * len(deadlines) / steady)
+    first = _shown(datetime.fromtimestamp(deadlines[0], timezone.utc))
+    return (
+        f"{len(deadlines)} containers, each asked about every {every_s:.0f} s or less often; "
+        f"the first is given up at {first}"
+    )
 
 
 def triggerer_capacity(capacity: int, open_files: int | None = None) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
-from airflow_provider_instagram.exceptions import PermissionDeniedError
-from airflow_provider_instagram.graph import calls, oauth
+from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
+from airflow_provider_instagram.graph import calls, oauth, origin
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.tokens import StoredToken
 
@@ -55,6 +56,21 @@ class Login:
 
     token: StoredToken
     account: Account
+
+
+def check_redirect_uri(uri: str) -> str:
+    """Give back an address that Instagram may send people to, with a login code in it.
+
+    :param uri: The address.
+    :raises ValidationError: The code could be read on the way.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme != "https" and not (parts.scheme == "http" and origin.is_loopback(parts.hostname or "")):
+        raise ValidationError(
+            f"The redirect URI {uri} is not https: a login code could be read on the way.",
+            hint="Put a proxy with https before Airflow and set [api] base_url.",
+        )
+    return uri
 
 
 def complete_login(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from airflow.sdk.exceptions import AirflowException
 
+from airflow_provider_instagram.connection_store import place_to_show
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class AccountLine:
     :param limit: How much of its quota is used.
     :param last_post: Its newest post.
     :param problem: What is wrong, in place of all that.
+    :param kept_in: Where its connection is kept, when it is not in Airflow's database: it cannot be written there.
     """
 
     conn_id: str
@@ -43,6 +44,7 @@ class AccountLine:
     limit: PublishingLimit | None = None
     last_post: Media | None = None
     problem: str = ""
+    kept_in: str = ""
 
     @property
     def life(self) -> str:
@@ -70,24 +72,17 @@ def account_line(conn_id: str) -> AccountLine:
 
     :param conn_id: Its connection.
     """
-    hook = InstagramHook(conn_id)
+    hook, place = InstagramHook(conn_id), place_to_show(conn_id)
     try:
         life = hook.token_life()
         token = life.known()
         left = token.left(datetime.now(timezone.utc))
-        settings = hook.settings
-        with GraphClient(
-            token.access_token,
-            base_url=settings.base_url,
-            api_version=settings.api_version,
-            app_secret=settings.app_secret,
-            sleep=lambda _: None,
-        ) as client:
-            account = client.send(hook.account_call())
+        with hook.get_conn_to_look() as client:
+            account = hook.read_account(client)
             limit = client.send(calls.publishing_limit(account.user_id))
             posts = client.send(calls.media_list(account.user_id, limit=1)).items
     except (InstagramError, AirflowException) as error:
-        return AccountLine(conn_id, problem=str(error))
+        return AccountLine(conn_id, problem=str(error), kept_in=place)
     return AccountLine(
         conn_id,
         account,
@@ -95,4 +90,5 @@ def account_line(conn_id: str) -> AccountLine:
         life.has_end,
         limit,
         posts[0] if posts else None,
+        kept_in=place,
     )

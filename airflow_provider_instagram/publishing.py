@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import shlex
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -26,12 +27,13 @@ from airflow_provider_instagram.graph.fresh import read_once_known
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.ledger import Claim, Intent, Ledger, Owner, Post, digest
 from airflow_provider_instagram.places import Places
+from airflow_provider_instagram.room import media_since, room_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import ContainerStatus, Media
+    from airflow_provider_instagram.graph.models import ContainerStatus
     from airflow_provider_instagram.limits import Quota
 
 log = logging.getLogger(__name__)
@@ -44,7 +46,6 @@ CLOCK_TOLERANCE = timedelta(minutes=2)
 # A live post shows up in the account's media only after a while.
 POST_VISIBLE_WITHIN = timedelta(seconds=90)
 NOT_READY_TRIES = 5
-QUOTA_PERIOD = timedelta(hours=24)
 # So many publications of one account may be under way: with as much room, nobody else's place needs to be looked at.
 AT_ONCE = 25
 # Keeps the collisions of two owners early, where they cost nothing; the exclusion does not depend on it.
@@ -140,7 +141,7 @@ class Publisher:
             raise QuotaExhaustedError(
                 "The account has used up its posts of the last 24 hours, as Instagram counts them",
                 hint="Publish the same container again once there is room; it stays good for 24 hours from its making.",
-                retry_after=self._room_in(),
+                retry_after=room_in(self.client, self.ig_user_id, self.ledger.clock()),
             )
 
     def _claim(self, post_key: str) -> tuple[Claim | None, Claim]:
@@ -196,23 +197,10 @@ class Publisher:
                 error.outcome_unknown = False
             self.ledger.withdraw(intent)
             if isinstance(error, QuotaExhaustedError):
-                error.retry_after = self._room_in()
+                error.retry_after = room_in(self.client, self.ig_user_id, self.ledger.clock())
             raise
         post = self._recorded(Post(post_key, container_id, self.ledger.now(), media_id, untold=True))
         return self._with_permalink(post), True
-
-    def _room_in(self) -> timedelta | None:
-        """Tell when the oldest post of the last 24 hours stops counting; None when that cannot be told.
-
-        Source: Meta, IG User Content Publishing Limit reference: the quota is for a moving period of 24 hours.
-        """
-        now = self.ledger.clock()
-        try:
-            times = [media.timestamp for media in self._media_since(now - QUOTA_PERIOD) if media.timestamp]
-        except InstagramError as error:
-            log.warning("When there will be room could not be read: %s", error)
-            return None
-        return min(times) + QUOTA_PERIOD + READ_AGAIN_AFTER - now if times else None
 
     def _settle(self, intent: Intent) -> Post | None:
         """Find out whether a post was made.
@@ -228,7 +216,7 @@ class Publisher:
                 if self.ledger.clock() >= given_up_at:
                     raise OutcomeUnknownError(
                         f"Container {intent.container_id} was asked to be published and cannot be found any more.",
-                        hint=_settle_by_hand(intent.post_key),
+                        hint=self._settle_by_hand(intent),
                     ) from error
             else:
                 if status.state is ContainerState.PUBLISHED:
@@ -241,7 +229,7 @@ class Publisher:
                 if status.state is ContainerState.ERROR:
                     raise OutcomeUnknownError(
                         f"Container {intent.container_id} was asked to be published and now says: {status.summary()}.",
-                        hint=_settle_by_hand(intent.post_key),
+                        hint=self._settle_by_hand(intent),
                     )
                 if self.ledger.clock() >= given_up_at:
                     return None
@@ -257,7 +245,7 @@ class Publisher:
         while True:
             same = [
                 media
-                for media in self._media_since(since - CLOCK_TOLERANCE)
+                for media in media_since(self.client, self.ig_user_id, since - CLOCK_TOLERANCE)
                 if digest(media.caption or "") == made.caption and not self.ledger.knows_media(media.id)
             ]
             if len(same) == 1:
@@ -272,17 +260,16 @@ class Publisher:
         log.warning("Container %s is live, but not which post it became: %s", post.container_id, why)
         return post
 
-    def _media_since(self, since: datetime) -> Iterator[Media]:
-        after = None
-        while True:
-            page = self.client.send(calls.media_list(self.ig_user_id, since=since, after=after))
-            yield from (media for media in page.items if media.timestamp is None or media.timestamp >= since)
-            after = page.after
-            if after is None or not page.items:
-                return
-
     def _status(self, container_id: str) -> ContainerStatus:
         return self.client.send(calls.container_status(container_id))
+
+    def _settle_by_hand(self, intent: Intent) -> str:
+        key, conn_id = shlex.quote(intent.post_key), shlex.quote(self.ledger.conn_id)
+        return (
+            f"Look at the account. (1) The post is there: `airflow instagram ledger settle {key} --conn-id {conn_id} "
+            "--live`, then clear this task. (2) It is not, nor an hour later: the same with --not-live. "
+            "(3) In doubt: mark this task as success and post by hand."
+        )
 
     def _recorded(self, post: Post) -> Post:
         self.ledger.record_post(post)
@@ -310,12 +297,4 @@ def _held_by(owner: Owner, post_key: str) -> TransientError:
         f"post_key {post_key!r} is being published by {owner}; nothing was sent from here.",
         hint="When that task has ended, this one returns its post or makes it.",
         retry_after=timedelta(minutes=1),
-    )
-
-
-def _settle_by_hand(post_key: str) -> str:
-    return (
-        "Look at the account. (1) The post is there: `airflow instagram ledger settle "
-        f"'{post_key}' --live`, then clear this task. (2) It is not, nor an hour later: the same with --not-live. "
-        "(3) In doubt: mark this task as success and post by hand."
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from airflow.cli.simple_table import AirflowConsole
+from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_instagram.connection_store import (
     connection_ids,
@@ -22,7 +23,7 @@ from airflow_provider_instagram.connection_store import (
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import origin
 from airflow_provider_instagram.hooks.instagram import InstagramHook, connect_page
-from airflow_provider_instagram.login import LoginApp, complete_login
+from airflow_provider_instagram.login import LoginApp, check_redirect_uri, complete_login
 
 if TYPE_CHECKING:
     import argparse
@@ -48,11 +49,11 @@ def connect(args: argparse.Namespace) -> None:
 
 
 def _app(args: argparse.Namespace, known: Known) -> LoginApp:
+    redirect_uri = check_redirect_uri(args.redirect_uri or _redirect_uri())
     app_id = args.app_id or known.app_id or input("Instagram app id: ").strip()
     secret = stored_secret(known.conn_id) or getpass.getpass("Instagram app secret (not shown): ").strip()
     if not app_id.isdecimal() or not secret:
         raise SystemExit("The app id, a number, and the app secret are both needed.")
-    redirect_uri = args.redirect_uri or _redirect_uri()
     base_url = known.host or origin.base_url(args.host)
     oauth_host = known.oauth_host or (base_url if args.host else None)
     return LoginApp(app_id, secret, redirect_uri, base_url, oauth_host)
@@ -100,7 +101,15 @@ def refresh(args: argparse.Namespace) -> None:
     read_as_server()
     try:
         done = InstagramHook(args.conn_id).refresh_token(f"{getpass.getuser()} in a shell")
-    except InstagramError as error:
+    except (InstagramError, AirflowException) as error:
         raise SystemExit(str(error)) from None
-    said = "was refreshed" if done.refreshed else "is younger than 24 hours, or does not end: it was left alone"
-    print(f"The token of {args.conn_id!r} {said}; it is good until {done.token.expires_at or 'nobody knows when'}.")  # noqa: T201
+    if done.refreshed:
+        said = "was refreshed"
+    else:
+        said = (
+            "is younger than 24 hours: it was left alone"
+            if done.token.expires_at
+            else "does not end: it was left alone"
+        )
+    until = f"; it is good until {done.token.expires_at}" if done.token.expires_at else ""
+    print(f"The token of {args.conn_id!r} {said}{until}.")  # noqa: T201

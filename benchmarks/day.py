@@ -108,7 +108,7 @@ class Day:
         user_id = str(17841400000001000 + number)
         token = self.sandbox.add_account(user_id, f"account_{number}")
         clock = lambda: datetime.fromtimestamp(self.loop.now, timezone.utc)  # noqa: E731
-        account = Account(user_id, token, Ledger(Store(), clock))
+        account = Account(user_id, token, Ledger(Store(), user_id, clock))
         if not self.naive:
             budget = Budget(self.loop.clock)
             account.poller = Poller(user_id, lambda: self._open(account), budget, clock=self.loop.clock)

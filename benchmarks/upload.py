@@ -1,6 +1,7 @@
-"""How an upload compares with curl's of the same file, and how much memory it takes.
+"""How an upload compares with curl's of the same file, how much memory it takes, and what several do to each other.
 
-Both send to one sandbox, in turns, each time to a container of its own. ``python benchmarks/upload.py --mb 300``
+Both send to one sandbox, in turns, each time to a container of its own. Then several send at once, each in a process of
+its own as tasks do, while somebody makes a small call every 100 ms. ``python -m benchmarks.upload --mb 300``
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 MEMORY_LIMIT_MB = 32
 THROUGHPUT_LIMIT = 0.9
+#: Of several uploads at once, the slowest against the fastest.
+FAIRNESS_LIMIT = 0.5
+ASK_EVERY_S = 0.1
+#: Nobody who asks meanwhile waits longer, in the median.
+ANSWER_LIMIT_S = 0.5
 
 
 def main() -> int:
@@ -32,6 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mb", type=int, default=100, help="size of the file in megabytes")
     parser.add_argument("--rounds", type=int, default=9, help="uploads of each kind")
+    parser.add_argument("--at-once", type=int, default=4, help="so many uploads at the same time")
     parser.add_argument("--worker", nargs=3, metavar=("URL", "TOKEN", "VIDEO"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -43,7 +50,35 @@ def main() -> int:
         with video.open("wb") as file:
             for _ in range(options.mb):
                 file.write(os.urandom(1_000_000))
-        return _compare(sandbox, video, options.rounds)
+        failed = _compare(sandbox, video, options.rounds)
+        return _crowd(sandbox, video, options.at_once) or failed
+
+
+def _crowd(sandbox: SandboxHandle, video: Path, at_once: int) -> int:
+    """Upload several at the same time, and make small calls meanwhile."""
+    command = [sys.executable, __file__, "--worker", sandbox.url, sandbox.token, str(video)]
+    asked_s: list[float] = []
+    with GraphClient(sandbox.token, base_url=sandbox.url) as client:
+        sandbox.settle()
+        began = time.perf_counter()
+        uploads = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(at_once)]
+        while any(process.poll() is None for process in uploads):
+            asks = time.perf_counter()
+            client.send(calls.publishing_limit(sandbox.user_id))
+            asked_s.append(time.perf_counter() - asks)
+            time.sleep(ASK_EVERY_S)
+        took_s = time.perf_counter() - began
+    figures = [[float(figure) for figure in process.communicate()[0].split()] for process in uploads]
+    seconds, megabytes = zip(*figures, strict=True)
+    print(f"\n{at_once} at once: {_list(list(seconds))} s, all in {took_s:.2f} s")
+    print(f"the fastest to the slowest: {min(seconds) / max(seconds):.2f} (limit: at least {FAIRNESS_LIMIT})")
+    print(
+        f"another call meanwhile: {statistics.median(asked_s):.3f} s in the median (limit {ANSWER_LIMIT_S}), "
+        f"{max(asked_s):.3f} s at most"
+    )
+    print(f"peak memory above the idle worker: {max(megabytes):.1f} MB (limit: less than {MEMORY_LIMIT_MB})")
+    fair = min(seconds) / max(seconds) >= FAIRNESS_LIMIT and statistics.median(asked_s) <= ANSWER_LIMIT_S
+    return 0 if fair and max(megabytes) < MEMORY_LIMIT_MB else 1
 
 
 def _compare(sandbox: SandboxHandle, video: Path, rounds: int) -> int:

@@ -177,7 +177,8 @@ def airflow_stack(settings: dict[str, str], port: int = 0) -> Iterator[AirflowSt
     home = Path(settings["AIRFLOW_HOME"])
     with (home / "migrate.log").open("wb") as log:
         subprocess.run([AIRFLOW, "db", "migrate"], env=os.environ | settings, stdout=log, stderr=log, check=True)
-    _let_readers_and_a_writer_work_at_the_same_time(home / "airflow.db")
+    if (database := home / "airflow.db").exists():
+        _let_readers_and_a_writer_work_at_the_same_time(database)
     stack = AirflowStack(url, home, settings)
     try:
         stack.start()

@@ -42,8 +42,9 @@ fi
 
 python=$(find_python)
 command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || apt_install ffmpeg
-if [ "${1:-}" = --with-browser ]; then
+if [ "${1:-}" = --for-tests ]; then
     command -v chromium >/dev/null || apt_install chromium
+    command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || apt_install postgresql
 fi
 
 if ! [ .tools/.installed -nt requirements-uv.txt ]; then

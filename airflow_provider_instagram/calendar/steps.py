@@ -18,10 +18,13 @@ from airflow_provider_instagram.calendar.model import Post
 from airflow_provider_instagram.calendar.schedule import PUNCTUAL, Takings
 from airflow_provider_instagram.calendar.times import spoken
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger import Ledger, ledger_alias, ledger_asset, posts_asset
 from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
 from airflow_provider_instagram.operators.publish import PublishOperator
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
+from airflow_provider_instagram.room import room_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -257,7 +260,33 @@ class CreatePost(PostStep, CreateContainerOperator):
         self.placement = post.placement
         self.upload, self.post_key = post.upload, post.key
         self.publish_at = None if self.is_dry_run(context) else post.publish_at
+        if self.publish_at is not None:
+            self._refuse_without_room(Ledger.of(context, self.instagram_conn_id), post)
         return super().execute(context)
+
+    def _refuse_without_room(self, ledger: Ledger, post: Post) -> None:
+        """Upload nothing for a post that Instagram has no room for as long as it is wanted."""
+        if ledger.post(post.key) is not None or ledger.containers(post.key):
+            return
+        hook, now = InstagramHook(self.instagram_conn_id), ledger.clock()
+        with hook.get_conn() as client:
+            user_id = hook.ig_user_id(client)
+            try:
+                limit = client.send(calls.publishing_limit(user_id))
+            except InstagramError as error:  # it is read again before the publication
+                self.log.warning("The publishing limit could not be read: %s", error)
+                return
+            if limit.remaining > 0 or (wait := room_in(client, user_id, now)) is None:
+                return
+        wanted_until = post.publish_at + (
+            self.settings.max_lateness if self.settings.late == "publish" else timedelta()
+        )
+        if now + wait > wanted_until:
+            raise ValidationError(
+                f"Instagram counts {limit.quota_usage} of {limit.quota_total} posts in the last 24 hours, and has room "
+                f"from {(now + wait).isoformat(timespec='seconds')} on: too late for {post.id}. Nothing was created.",
+                hint="Move the post in the calendar to a time after that; a run of its own brings it then.",
+            )
 
 
 class PublishPost(PostStep, PublishOperator):

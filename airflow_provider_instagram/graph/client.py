@@ -212,6 +212,7 @@ class GraphClient(_Core):
     :param sleep: Waits for a number of seconds.
     :param renewed: Asked once when the token is refused: gives another one, or None when there is none. The refused
         call is then sent again, since Instagram looks at the token before anything else.
+    :param closed: Told at the end how many requests were sent.
     :raises ValidationError: The token is none, or must not be sent to the base URL.
     """
 
@@ -225,12 +226,14 @@ class GraphClient(_Core):
         reconnect: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
         renewed: Callable[[], str | None] | None = None,
+        closed: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__(
             access_token, base_url=base_url, api_version=api_version, app_secret=app_secret, reconnect=reconnect
         )
         self.sleep = sleep
         self._renewed = renewed
+        self._closed = closed
         self._http = httpx.Client(**self._options())
 
     def send(self, call: Call[T]) -> T:
@@ -300,10 +303,12 @@ class GraphClient(_Core):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._http.close()
+        if self._closed is not None:
+            self._closed(self.sent)
 
 
 class AsyncGraphClient(_Core):
-    """Sends calls while others wait for their answers. The parameters are those of :class:`GraphClient`."""
+    """Sends calls while others wait for their answers. Its parameters mean what those of :class:`GraphClient` do."""
 
     def __init__(
         self,

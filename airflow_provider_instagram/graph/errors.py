@@ -247,7 +247,7 @@ def error_from_answer(
     if "error_message" in answer:
         return AuthenticationError(
             f"Cannot {action}: Instagram refused the login{_quoted(_words(answer.get('error_message')))}.",
-            hint="Start the login again; a login code is good for one hour and one use.",
+            hint="Check the app id and the app secret, and start again: a login code is good for one hour and one use.",
             code=_integer(answer.get("code")),
         )
     return _bare_error(action, status, headers, body, changes=changes)

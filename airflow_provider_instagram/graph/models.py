@@ -11,7 +11,12 @@ from enum import Enum
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
+from airflow_provider_instagram.exceptions import (
+    ContainerExpiredError,
+    InstagramError,
+    MediaRejectedError,
+    PermissionDeniedError,
+)
 from airflow_provider_instagram.graph.errors import rule_for
 
 _SUBCODE: Final = re.compile(r"\b(?:2207\d{3}|1363008)\b")
@@ -353,9 +358,13 @@ class Account:
     def read_of_page(cls, data: Mapping[str, Any]) -> Account:
         """Read the account that a Facebook Page is linked to.
 
-        :raises ValueError: The Page is linked to none, or the token is not a Page's.
+        :raises PermissionDeniedError: The Page is linked to none.
         """
-        row = _mapping(data, "instagram_business_account")
+        if not (row := _mapping(data, "instagram_business_account")):
+            raise PermissionDeniedError(
+                "The Facebook Page of the token is linked to no professional Instagram account.",
+                hint="Link it in the Page's settings, Linked accounts.",
+            )
         return cls(_id(row), _text(row, "username"), None, _text(row, "profile_picture_url"))
 
 

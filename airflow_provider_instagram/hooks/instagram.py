@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.tokens import StoredToken
 
 DEFAULT_API_VERSION = "v26.0"
+#: Meta's code for a field that a node does not have, among other things.
+_NO_SUCH_FIELD = 100
 #: Where the provider's pages are, below Airflow's own address.
 PAGES = "/instagram"
 
@@ -53,6 +55,13 @@ class AccountSettings:
     app_secret: str | None = field(default=None, repr=False)
     oauth_host: str | None = None
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def is_facebook_login(self) -> bool:
+        """Whether the token is one of Facebook Login."""
+        from airflow_provider_instagram.graph import oauth
+
+        return self.access_token.startswith(oauth.FACEBOOK_LOGIN)
 
     @classmethod
     def read(cls, connection: Connection) -> AccountSettings:
@@ -153,7 +162,25 @@ class InstagramHook(BaseHook):
         from airflow_provider_instagram.graph.client import GraphClient
 
         token = self.access_token()
-        return GraphClient(token, **self._address(), sleep=self._sleep, renewed=lambda: self._renewed(token))
+        return GraphClient(
+            token,
+            **self._address(),
+            sleep=self._sleep,
+            renewed=lambda: self._renewed(token),
+            closed=self._count,
+        )
+
+    def _count(self, calls: int) -> None:
+        from airflow.sdk.observability.stats import Stats
+
+        Stats.incr("instagram.calls", calls, tags={"conn_id": self.instagram_conn_id})
+
+    def get_conn_to_look(self) -> GraphClient:
+        """Open a client that shows at once how things are: it refreshes nothing, and repeats no read after a pause."""
+        from airflow_provider_instagram.graph.client import GraphClient
+
+        token = self.token_life().known().access_token
+        return GraphClient(token, **self._address(), sleep=lambda _: None, renewed=lambda: self._renewed(token))
 
     async def get_async_conn(self) -> AsyncGraphClient:
         """Open a client for use in a trigger. Close it, or use it in an ``async with`` statement."""
@@ -183,14 +210,28 @@ class InstagramHook(BaseHook):
 
         :param client: An open client of this connection.
         """
-        return self.settings.ig_user_id or client.send(self.account_call()).user_id
+        return self.settings.ig_user_id or self.read_account(client).user_id
 
-    def account_call(self) -> Call[Account]:
-        """Give the call that reads whose token it is, which differs between Meta's two logins."""
-        from airflow_provider_instagram.graph import calls, oauth
+    def read_account(self, client: GraphClient) -> Account:
+        """Read whose token it is, which differs between Meta's two logins.
 
-        is_page = self.settings.access_token.startswith(oauth.FACEBOOK_LOGIN)
-        return calls.page_account() if is_page else calls.account(with_picture=True)
+        :param client: An open client of this connection.
+        :raises ValidationError: It is Facebook Login's, and not the token of a Page.
+        """
+        from airflow_provider_instagram.graph import calls
+
+        if not self.settings.is_facebook_login:
+            return client.send(calls.account(with_picture=True))
+        try:
+            return client.send(calls.page_account())
+        except InstagramError as error:
+            if error.code != _NO_SUCH_FIELD or "instagram_business_account" not in str(error):
+                raise
+        raise ValidationError(
+            f"The token of connection {self.instagram_conn_id!r} is a person's, not that of a Facebook Page.",
+            hint="A person's token ends after 60 days, and is not refreshed. Ask with it for the Page's own, "
+            "GET /me/accounts?fields=access_token,name, and put that into the connection.",
+        )
 
     def test_connection(self) -> tuple[bool, str]:
         """Read the account and its publishing limit, for the Test button."""
@@ -206,7 +247,7 @@ class InstagramHook(BaseHook):
         settings = self.settings
         # Airflow tests a connection under a random id, where no refreshed token is found: the field itself is tested.
         with GraphClient(settings.access_token, **self._address()) as client:
-            account = client.send(self.account_call())
+            account = self.read_account(client)
             if settings.ig_user_id and settings.ig_user_id != account.user_id:
                 raise ValidationError(
                     f"The token belongs to @{account.username} with the user id {account.user_id}, "
@@ -214,11 +255,12 @@ class InstagramHook(BaseHook):
                     hint="Correct 'Instagram user id', or empty it to use the token's own account.",
                 )
             limit = client.send(calls.publishing_limit(account.user_id))
+        unknown = "the token's remaining life is not known here (Instagram does not tell it)"
         return (
             f"@{account.username} ({account.account_type or 'account type unknown'}, user id {account.user_id}); "
             f"{limit.quota_usage} of {limit.quota_total} posts used in the last "
             f"{limit.quota_duration.total_seconds() / 3600:.0f} h; "
-            "the token's remaining life is not known here (Instagram does not tell it)"
+            + ("the token does not end" if settings.is_facebook_login else unknown)
         )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import task
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError
@@ -132,6 +133,14 @@ def refresh_tokens(
     def refresh(conn_id: str, **context: Any) -> dict[str, Any]:
         """Refresh one token."""
         context["conn_id"] = conn_id
-        return refresh_token(conn_id, context, on_token_ending)  # type: ignore[arg-type]
+        try:
+            return refresh_token(conn_id, context, on_token_ending)  # type: ignore[arg-type]
+        except AirflowNotFoundException as error:
+            if conn_id in (context["params"].get(connections) or ()):
+                raise
+            from airflow_provider_instagram.tokens import VARIABLE_PREFIX
+
+            variable = f"{VARIABLE_PREFIX}{conn_id}"
+            raise AirflowSkipException(f"{error}. Was it deleted? Then delete the Variable {variable!r}.") from None
 
     refresh.expand(conn_id=list_connections())

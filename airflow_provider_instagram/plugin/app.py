@@ -23,7 +23,7 @@ from airflow_provider_instagram.connection_store import (
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.graph import origin
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.login import LoginApp, complete_login
+from airflow_provider_instagram.login import LoginApp, check_redirect_uri, complete_login
 from airflow_provider_instagram.overview import account_lines
 from airflow_provider_instagram.plugin.covers import router as covers
 from airflow_provider_instagram.plugin.pages import page, problem, root
@@ -31,6 +31,7 @@ from airflow_provider_instagram.plugin.state import LOGIN_LIFE, PendingLogin, Se
 from airflow_provider_instagram.plugin.visitor import VISITOR, Visitor, check_form
 
 COOKIE = "instagram_login"
+DEFAULT_CONN_ID = InstagramHook.default_conn_name
 
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
 app.include_router(covers)
@@ -50,10 +51,13 @@ def connect_form(conn_id: str = "", visitor: Any = VISITOR) -> Response:
     """Show the form that begins a login."""
     known = writable(conn_id) if conn_id else Known("")
     visitor.require("PUT" if known.exists else "POST", conn_id or None)
+    mine = [each for each in connection_ids() if visitor.may("PUT", each)]
     return page(
         "connect.html",
         hosts=known.oauth_host,
         known=known,
+        suggested=known.conn_id or ("" if DEFAULT_CONN_ID in mine else DEFAULT_CONN_ID),
+        mine=mine,
         redirect_uri=redirect_uri(),
         form_token=Seal().form_token(visitor.id),
     )
@@ -116,6 +120,7 @@ def _finish(request: Request, visitor: Visitor) -> Response:
         return problem(
             "This login is not under way",
             "It was begun in another browser, more than ten minutes ago, or is finished already. Nothing was changed.",
+            hint="If you began it in a shell, with airflow instagram connect, copy the address of this page there.",
         )
     if login.user != visitor.id or not Seal().belongs(said.get("state", ""), login):
         return problem(
@@ -197,13 +202,7 @@ def redirect_uri() -> str:
             "Airflow does not know its own address, which Instagram must send you back to.",
             hint="Set [api] base_url, for example https://airflow.example.com.",
         )
-    parts = urlsplit(base)
-    if parts.scheme != "https" and not origin.is_loopback(parts.hostname or ""):
-        raise ValidationError(
-            f"The address of this Airflow, {base}, is not https: a login code could be read on the way.",
-            hint="Put a proxy with https before it and set [api] base_url.",
-        )
-    return f"{parts.scheme}://{parts.netloc}{root()}/callback"
+    return check_redirect_uri(f"{_origin_of(base)}{root()}/callback")
 
 
 def _app_of(login: PendingLogin) -> LoginApp:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import from_json
 from starlette.responses import JSONResponse, Response
 
@@ -16,6 +25,7 @@ from airflow_provider_instagram.sandbox.faults import Fault
 from airflow_provider_instagram.sandbox.journal import Entry, Operation  # noqa: TC001 -- FastAPI reads them
 from airflow_provider_instagram.sandbox.state import (
     Account,
+    AnyTokenText,
     Container,
     Duration,
     Post,
@@ -25,6 +35,7 @@ from airflow_provider_instagram.sandbox.state import (
     Subcode190,
     Switches,
     Token,
+    TokenKind,
     TokenText,
     UserId,
 )
@@ -33,6 +44,8 @@ from airflow_provider_instagram.sandbox.world import newest_first
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from typing_extensions import Self
 
     from airflow_provider_instagram.sandbox.sandbox import Sandbox
 
@@ -79,16 +92,24 @@ class NewToken(Record):
     """A token to issue. Its age makes it look issued earlier."""
 
     user_id: UserId
-    token: TokenText | None = None
+    token: AnyTokenText | None = None
+    kind: TokenKind = "instagram"
     long_lived: bool = True
     age_s: Duration = 0.0
     scopes: list[Scope] | None = None
+
+    @model_validator(mode="after")
+    def _one_login(self) -> Self:
+        prefix = "IG" if self.kind == "instagram" else "EAA"
+        if self.token is not None and not self.token.startswith(prefix):
+            raise ValueError(f"a token of the kind {self.kind} begins with {prefix}")
+        return self
 
 
 class Revocation(Record):
     """Which token dies, and the subcode it answers from then on; 0 stands for none."""
 
-    token: TokenText
+    token: AnyTokenText
     subcode: Subcode190 = 460
 
 
@@ -251,7 +272,9 @@ def _add_tokens(routes: APIRouter, sandbox: Sandbox) -> None:
     async def add_token(new: Annotated[NewToken, Depends(sent(NewToken))]) -> Token:
         _account(sandbox, new.user_id)
         _check_new_token(sandbox, new.token)
-        token = sandbox.world.add_token(new.user_id, token=new.token, long_lived=new.long_lived, scopes=new.scopes)
+        token = sandbox.world.add_token(
+            new.user_id, token=new.token, long_lived=new.long_lived, scopes=new.scopes, kind=new.kind
+        )
         token.issued_at -= new.age_s
         token.expires_at -= new.age_s
         sandbox.world.change_token(token)

@@ -59,7 +59,11 @@ def _route(
     if not parts and method == "GET" and "ids" in request.query_params:
         return "many", _many
     node, edge = (parts[0] if parts else ""), "/".join(parts[1:])
-    if (method, version, edge) == ("GET", None, "") and node in {"access_token", "refresh_access_token"}:
+    if (
+        (method, version, edge) == ("GET", None, "")
+        and node in {"access_token", "refresh_access_token"}
+        and sandbox.world.switches.login == "instagram"
+    ):
         return ("exchange_token", exchange_token) if node == "access_token" else ("refresh", refresh_token)
     edges: dict[tuple[str, str], tuple[Operation, OnAccount]] = {
         ("POST", "media"): ("create", _create),
@@ -157,7 +161,9 @@ async def _limit(call: Call, account: Account) -> Response:
 
 def _node(node: str) -> Handler:
     async def read(call: Call) -> Response:
-        account, _ = call.enter()
+        account, token = call.enter()
+        if node == "me" and token.kind != "instagram":
+            return graph_json(rows.facebook_row(call, account, token))
         return graph_json(_read(call, account, node))
 
     return read

@@ -166,7 +166,7 @@ class SandboxHandle:
         self._control("PATCH", f"accounts/{user_id}", json=changes)
 
     def add_token(self, user_id: str, **more: Any) -> str:
-        """Issue a token: ``token``, ``long_lived``, ``age_s``, ``scopes``."""
+        """Issue a token: ``token``, ``long_lived``, ``age_s``, ``scopes``, ``kind``."""
         return str(self._control("POST", "tokens", json={"user_id": user_id} | more)["token"])
 
     def revoke(self, token: str, subcode: int = 460) -> None:

@@ -57,6 +57,8 @@ class Call:
         """Source: Meta, Securing Graph API calls: the proof is an HMAC of the token, keyed by the app's secret."""
         proof = self.params.get("appsecret_proof")
         right = hmac.new(self.sandbox.settings.app_secret.encode(), token.encode(), "sha256").hexdigest()
+        if proof is None and self.world.switches.require_appsecret_proof:
+            raise GraphError(100, None, "API calls from the server require an appsecret_proof argument")
         if proof is not None and not hmac.compare_digest(str(proof), right):
             raise GraphError(100, None, "Invalid appsecret_proof provided in the API argument")
 

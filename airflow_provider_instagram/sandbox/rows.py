@@ -11,7 +11,7 @@ from airflow_provider_instagram.sandbox.errors import GraphError
 if TYPE_CHECKING:
     from airflow_provider_instagram.sandbox.pipeline import Call
     from airflow_provider_instagram.sandbox.sandbox import Sandbox
-    from airflow_provider_instagram.sandbox.state import Account, Container, MediaFacts, Post
+    from airflow_provider_instagram.sandbox.state import Account, Container, MediaFacts, Post, Token
 
 ACCOUNT_FIELDS: Final = (
     "id", "user_id", "username", "name", "account_type", "profile_picture_url", "followers_count", "follows_count",
@@ -66,6 +66,25 @@ def account_row(call: Call, account: Account, *, of_me: bool) -> dict[str, Any]:
     }
     flat = {name: row[name] for name in fields if name in row}
     return {"data": [flat]} if of_me and call.world.switches.me_answer == "data" else flat
+
+
+def facebook_row(call: Call, account: Account, token: Token) -> dict[str, Any]:
+    """Show who has a token of Facebook Login: a Page and its Instagram account, or the person behind it.
+
+    Source: Meta, Page reference, instagram_business_account; User reference.
+    """
+    linked = ("instagram_business_account",) if token.kind == "page" else ()
+    fields = fields_of(call, ("id", "name", *linked), "Page" if linked else "User", ("id", "name"))
+    inner = re.search(r"instagram_business_account\{([^{}]*)\}", str(call.params.get("fields", "")))
+    asked = {name.strip() for name in inner[1].split(",")} if inner else set()
+    picture = f"{call.base_url}/u/{account.username}/picture.svg"
+    known = {"username": account.username, "name": account.name, "profile_picture_url": picture}
+    row = {
+        "id": "10" + account.user_id[-13:],
+        "name": account.name or account.username,
+        "instagram_business_account": {name: known[name] for name in known if name in asked} | {"id": account.user_id},
+    }
+    return {name: row[name] for name in fields}
 
 
 def container_row(call: Call, container: Container) -> dict[str, Any]:

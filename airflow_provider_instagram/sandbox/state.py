@@ -25,6 +25,9 @@ LONGEST_S: Final = 10 * 366 * 86_400.0
 
 UserId = Annotated[str, Field(pattern=r"^\d{15,20}$")]
 TokenText = Annotated[str, Field(pattern=r"^IG[A-Za-z0-9_-]{2,500}$")]
+AnyTokenText = Annotated[str, Field(pattern=r"^(IG|EA)[A-Za-z0-9_-]{2,500}$")]
+#: Whose token: that of an account by Instagram Login, of its Facebook Page, or of a person who looks after the Page.
+TokenKind = Literal["instagram", "page", "user"]
 Duration = Annotated[float, Field(ge=0, le=LONGEST_S)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
 Minutes = Annotated[int, Field(ge=0, le=100_000)]
@@ -86,9 +89,13 @@ class Account(Record):
 
 
 class Token(Record):
-    """An access token: whose, how long it lives, what it may do. ``revoked`` is the subcode it answers with."""
+    """An access token: whose, how long it lives, what it may do. ``revoked`` is the subcode it answers with.
 
-    token: TokenText
+    A Page's token does not end, whatever ``expires_at`` says.
+    """
+
+    token: AnyTokenText
+    kind: TokenKind = "instagram"
     user_id: str
     issued_at: float
     expires_at: float
@@ -187,6 +194,8 @@ class Switches(Record):
     refresh_revokes_old: bool = True
     login_answer: Literal["flat", "data"] = "flat"
     me_answer: Literal["flat", "data"] = "flat"
+    login: Literal["instagram", "facebook"] = "instagram"
+    require_appsecret_proof: bool = False
     expired_version: Literal["error", "upgrade"] = "error"
     fresh_id_unknown_s: float = Field(default=2.0, ge=0, le=600)
     not_ready_after_finished_s: float = Field(default=0.0, ge=0, le=120)

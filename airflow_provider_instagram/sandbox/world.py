@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.sandbox.clock import Clock
     from airflow_provider_instagram.sandbox.parameters import NewMedia
-    from airflow_provider_instagram.sandbox.state import Scope
+    from airflow_provider_instagram.sandbox.state import Scope, TokenKind
     from airflow_provider_instagram.sandbox.store import Store
 
 DAY_S = 86_400
@@ -72,13 +72,21 @@ class World:
         self.store.put("account", account.user_id, account)
 
     def add_token(
-        self, user_id: str, *, token: str | None = None, long_lived: bool = True, scopes: list[Scope] | None = None
+        self,
+        user_id: str,
+        *,
+        token: str | None = None,
+        long_lived: bool = True,
+        scopes: list[Scope] | None = None,
+        kind: TokenKind = "instagram",
     ) -> Token:
         """Issue a token for an account."""
         now = self.clock.now()
         alphabet = string.ascii_letters + string.digits
+        prefix = "IGAA" if kind == "instagram" else "EAA"
         record = Token(
-            token=token if token is not None else "IGAA" + "".join(secrets.choice(alphabet) for _ in range(60)),
+            token=token if token is not None else prefix + "".join(secrets.choice(alphabet) for _ in range(60)),
+            kind=kind,
             user_id=user_id,
             issued_at=now,
             expires_at=now + (LONG_LIFE_S if long_lived else SHORT_LIFE_S),
@@ -97,16 +105,17 @@ class World:
     def authenticate(self, token: str | None) -> Token:
         """Return the live token of that text.
 
-        :raises GraphError: 190: malformed, unknown, revoked (with its subcode), or expired (subcode 0).
+        :raises GraphError: 190: malformed, unknown, of the other login's host, revoked (with its subcode), or expired
+            (subcode 0).
         """
         if not token:
             raise GraphError(190, None, "An access token is required to request this resource.")
         record = self.tokens.get(token)
-        if record is None:
+        if record is None or (record.kind == "instagram") != (self.switches.login == "instagram"):
             raise GraphError(190)
         if record.revoked is not None:
             raise GraphError(190, record.revoked or None)
-        if self.clock.now() >= record.expires_at:
+        if record.kind != "page" and self.clock.now() >= record.expires_at:
             raise GraphError(190, 0)
         return record
 

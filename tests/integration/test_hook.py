@@ -137,3 +137,16 @@ def test_a_token_of_the_other_login_is_told_by_its_beginning(connect: Any, host:
         _ = connect(host=host, password=token).settings
     assert "Set the connection's host to https://graph." in str(refused.value)
     assert token not in str(refused.value)
+
+
+def test_the_calls_of_a_task_are_among_the_metrics(
+    connect: Any, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.observability.stats import Stats
+
+    counted: list[Any] = []
+    monkeypatch.setattr(Stats, "incr", lambda name, count=1, tags=None: counted.append((name, count, tags)))
+    with connect().get_conn() as client:
+        client.send(calls.publishing_limit(instagram_sandbox.user_id))
+        client.send(calls.account())
+    assert counted == [("instagram.calls", 2, {"conn_id": "instagram_default"})]

@@ -50,7 +50,7 @@ class Account:
     def __init__(self, sandbox: SandboxHandle, client: GraphClient) -> None:
         self.sandbox, self.client, self.store = sandbox, client, DictStore()
         self.waits: list[float] = []
-        self.ledger = Ledger(self.store, self.now)
+        self.ledger = Ledger(self.store, "studio", self.now)
         self.maker = ContainerMaker(client, self.ledger, sandbox.user_id)
         self.alive: set[Owner] = set()
         self.publisher = self.publisher_of(OWNER)
@@ -254,8 +254,9 @@ def test_a_container_that_vanished_after_the_request_is_not_guessed_about(
     container_id = account.container(portrait_video)
     account.intent(container_id)
     account.sandbox.fail("status", 100, 33, times=0)
-    with pytest.raises(OutcomeUnknownError, match=container_id):
+    with pytest.raises(OutcomeUnknownError, match=container_id) as unknown:
         account.publisher.publish("post-1", container_id)
+    assert "`airflow instagram ledger settle post-1 --conn-id studio --live`" in str(unknown.value)
     assert account.sandbox.calls("publish") == 0
 
 

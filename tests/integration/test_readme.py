@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+ROOT = Path(__file__).parents[2]
+
+
+README = (ROOT / "README.md").read_text()
+EXAMPLE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+EXAMPLES = EXAMPLE.findall(README)
 
 
 def dag_of(source: str) -> DAG:
@@ -42,4 +46,11 @@ def test_the_quickstart_posts(instagram_sandbox: SandboxHandle, run_dag: Any, la
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))
 def test_what_the_readme_links_to_is_there(link: str) -> None:
-    assert (Path(__file__).parents[2] / link).exists()
+    assert (ROOT / link).exists()
+
+
+def test_the_dag_that_hears_of_posts_is_scheduled_on_what_a_post_emits() -> None:
+    from airflow_provider_instagram.ledger import posts_asset
+
+    (example,) = EXAMPLE.findall((ROOT / "docs/exactly-once.md").read_text())
+    assert dag_of(example).schedule == [posts_asset("instagram_default")]

@@ -97,6 +97,22 @@ def test_an_account_is_connected_seen_and_refreshed(shell: Any, person: Any, ins
     assert instagram_sandbox.calls("refresh") == 0
 
 
+def test_one_connect_heals_a_dead_account(shell: Any, person: Any, instagram_sandbox: SandboxHandle) -> None:
+    """The refreshed token that was stored for the one before is void by itself."""
+    person("allow")
+    shell(*connected(instagram_sandbox))
+    dead = in_database()[1]
+    instagram_sandbox.revoke(dead)
+    (row,) = [each for each in json.loads(shell("accounts", "--output", "json")) if each["connection"] == CONN_ID]
+    assert f"airflow instagram connect {CONN_ID}" in row["problem"]
+
+    person("allow")
+    shell("connect", CONN_ID, "--redirect-uri", "https://a/b")
+    assert in_database()[1] != dead
+    (row,) = [each for each in json.loads(shell("accounts", "--output", "json")) if each["connection"] == CONN_ID]
+    assert (row["account"], row["token"], row["problem"]) == ("@sandbox_studio", "59 days", "")
+
+
 def test_a_cancelled_login_and_a_foreign_address_change_nothing(
     shell: Any, person: Any, instagram_sandbox: SandboxHandle
 ) -> None:
@@ -109,8 +125,26 @@ def test_a_cancelled_login_and_a_foreign_address_change_nothing(
     assert in_database() is None
 
 
+def test_a_login_that_would_come_back_by_plain_http_is_not_begun(shell: Any, person: Any) -> None:
+    """Before anything is asked for: whoever is on the way could read the code."""
+    with pytest.raises(SystemExit, match=r"http://a\.example/b is not https"):
+        shell("connect", CONN_ID, "--app-id", "1", "--redirect-uri", "http://a.example/b")
+    assert in_database() is None
+
+
+def test_a_connection_that_is_not_there_is_said_so(
+    shell: Any, capsys: pytest.CaptureFixture[str], instagram_sandbox: SandboxHandle
+) -> None:
+    with pytest.raises(SystemExit, match="nobody"):
+        shell("refresh", "nobody")
+    said = doctors_lines(shell, capsys, 1, "nobody")
+    assert list(said)[:7] == ["connection", "token", "scopes", "account", "quota", "clock", "upload host"]
+    assert "airflow instagram connect nobody" in said["connection"]
+    assert said["token"].startswith("? cannot be looked at")
+
+
 def test_a_connection_of_the_environment_cannot_be_connected(shell: Any) -> None:
-    with pytest.raises(SystemExit, match="comes from EnvironmentVariablesBackend"):
+    with pytest.raises(SystemExit, match="comes from the environment"):
         shell("connect", "instagram_default", "--app-id", "1")
 
 
@@ -122,9 +156,11 @@ def test_a_dead_token_says_how_to_reconnect(shell: Any, instagram_sandbox: Sandb
     assert "expired, revoked or malformed" in row["problem"]
 
 
-def doctors_lines(shell: Any, capsys: pytest.CaptureFixture[str], exit_code: int) -> dict[str, str]:
+def doctors_lines(
+    shell: Any, capsys: pytest.CaptureFixture[str], exit_code: int, conn_id: str = "instagram_default"
+) -> dict[str, str]:
     with pytest.raises(SystemExit) as ended:
-        shell("doctor", "instagram_default")
+        shell("doctor", conn_id)
     assert ended.value.code == exit_code
     lines = [line for line in capsys.readouterr().out.splitlines() if re.match(r"(ok|FIX|\?) ", line)]
     return {line[5:20].strip(): f"{line[:4].strip()} {line[20:]}" for line in lines}
@@ -158,3 +194,112 @@ def test_the_doctor_says_what_to_do(
     assert said["quota"].startswith("FIX 0 of 0")
     instagram_sandbox.revoke(instagram_sandbox.token)
     assert "To reconnect the account" in doctors_lines(shell, capsys, 1)["token"]
+
+
+def _dead(sandbox: SandboxHandle) -> dict[str, Any]:
+    sandbox.revoke(sandbox.token)
+    return {}
+
+
+def _ending(sandbox: SandboxHandle) -> dict[str, Any]:
+    from datetime import datetime, timedelta, timezone
+
+    from airflow_provider_instagram.tokens import StoredToken, TokenStore
+
+    now = datetime.now(timezone.utc)
+    seen, ends = (now - timedelta(days=57)).isoformat(), (now + timedelta(days=3, minutes=5)).isoformat()
+    scopes = ("instagram_business_basic",)
+    TokenStore("instagram_default", sandbox.token).save(StoredToken(sandbox.token, seen, seen, ends, scopes))
+    return {}
+
+
+def _personal(sandbox: SandboxHandle) -> dict[str, Any]:
+    sandbox.change_account(sandbox.user_id, account_type="PERSONAL")
+    return {}
+
+
+def _limit_fails(sandbox: SandboxHandle) -> dict[str, Any]:
+    sandbox.fail("limit", 368, times=0)
+    return {}
+
+
+def _changed(**changes: Any) -> Any:
+    return lambda _: changes
+
+
+@pytest.mark.parametrize(
+    ("what", "broken", "line", "to_do"),
+    [
+        ("no token", _changed(password=""), "connection", "airflow instagram connect instagram_default"),
+        ("two hosts", _changed(host="http://airflow.example.com"), "connection", "Use https"),
+        ("other login's", _changed(host="graph.facebook.com"), "connection", "https://graph.instagram.com"),
+        ("no token at all", _changed(password="two words"), "token", "Copy it again"),
+        ("dead", _dead, "token", "To reconnect the account"),
+        ("near its end", _ending, "token", "works for 3 more days. Turn on refresh_instagram_tokens"),
+        ("a scope missing", _ending, "scopes", "missing: instagram_business_content_publish. Reconnect"),
+        ("another's id", _changed(login="17841499999999999"), "account", "correct or empty the first"),
+        ("personal", _personal, "account", "Switch it to a professional account"),
+        ("quota cannot be read", _limit_fails, "quota", "Cannot"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 21 else "",
+)
+def test_each_line_of_the_doctor_says_what_to_do(
+    shell: Any,
+    capsys: pytest.CaptureFixture[str],
+    instagram_sandbox: SandboxHandle,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    broken: Any,
+    line: str,
+    to_do: str,
+) -> None:
+    connection = {**instagram_sandbox.connection, **broken(instagram_sandbox)}
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+    said = doctors_lines(shell, capsys, 1)
+    assert said[line].startswith("FIX"), what
+    assert to_do in said[line]
+    assert len(said) == 12, "each has a line, also what cannot be looked at"
+
+
+def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
+    shell: Any,
+    capsys: pytest.CaptureFixture[str],
+    instagram_sandbox: SandboxHandle,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from datetime import datetime, timedelta
+
+    from airflow_provider_instagram import doctor
+
+    class Late(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) - timedelta(minutes=5)
+
+    monkeypatch.setattr(doctor, "datetime", Late)
+    assert re.fullmatch(r"FIX (29|30)[0-9] s from Instagram's. Run NTP", doctors_lines(shell, capsys, 1)["clock"])
+
+    nowhere = {**instagram_sandbox.connection, "host": "http://127.0.0.1", "port": 9}
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(nowhere))
+    said = doctors_lines(shell, capsys, 1)
+    assert "Check the host of the connection" in said["token"]
+    assert said["clock"].startswith("? could not be compared")
+    assert "Open the firewall" in said["upload host"]
+
+
+def test_a_state_store_that_is_not_there_is_said(
+    shell: Any, capsys: pytest.CaptureFixture[str], instagram_sandbox: SandboxHandle
+) -> None:
+    """As before an upgrade of the database."""
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    def rename(old: str, new: str) -> None:
+        with create_session() as session:
+            session.execute(text(f"alter table {old} rename to {new}"))
+
+    rename("asset_state_store", "not_there_yet")
+    try:
+        assert "Run: airflow db migrate" in doctors_lines(shell, capsys, 1)["state store"]
+    finally:
+        rename("not_there_yet", "asset_state_store")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow.sdk import DAG
 
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
@@ -139,3 +141,62 @@ def test_the_shipped_dag_finds_the_connections_and_refreshes_each(
 
     chosen = run_dag(dag, connections=["instagram_default"])
     assert chosen.states() == {"list_connections": "success", "refresh[0]": "success"}
+
+
+def test_a_connection_that_was_deleted_is_passed_over(
+    instagram_sandbox: SandboxHandle, run_dag: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its token is stored still. The account that is left must not have a failed run every day for that."""
+    from airflow.models import Variable
+    from airflow.sdk import RetryDecision
+    from airflow.utils.session import create_session
+
+    from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
+    from dags.refresh_instagram_tokens import dag
+
+    monkeypatch.setattr(InstagramRetryPolicy, "evaluate", lambda *_, **__: RetryDecision.fail("no waiting here"))
+    with create_session() as session:
+        session.add(Variable(key="instagram_access_token__deleted", val="sealed"))
+    try:
+        result = run_dag(dag, connections=[])
+        assert result.xcom("list_connections") == ["deleted", "instagram_default"]
+        assert result.states() == {"list_connections": "success", "refresh[0]": "skipped", "refresh[1]": "success"}
+
+        asked_for = run_dag(dag, connections=["deleted"])
+        assert asked_for.states() == {"list_connections": "success", "refresh[0]": "failed"}
+    finally:
+        Variable.delete("instagram_access_token__deleted")
+
+
+def test_a_token_of_a_secrets_backend_is_refreshed_beside_it(
+    instagram_sandbox: SandboxHandle, run_dag: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Airflow's own backend that reads a file: the file stays as it is, and later tasks use the stored token."""
+    from airflow.models import Variable
+    from airflow.sdk import DAG, task
+
+    from airflow_provider_instagram.hooks import InstagramHook
+    from airflow_provider_instagram.operators import RefreshTokenOperator
+
+    old = instagram_sandbox.add_token(instagram_sandbox.user_id, age_s=30 * 86400)
+    vault = tmp_path / "connections.json"
+    vault.write_text(json.dumps({"vaulted": {**instagram_sandbox.connection, "password": old}}))
+    before = vault.read_text()
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", "airflow.secrets.local_filesystem.LocalFilesystemBackend")
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND_KWARGS", json.dumps({"connections_file_path": str(vault)}))
+
+    @task
+    def look() -> str | None:
+        hook = InstagramHook("vaulted")
+        with hook.get_conn() as client:
+            return hook.read_account(client).username
+
+    with DAG("refresh_beside", schedule=None) as dag:
+        RefreshTokenOperator(task_id="refresh", instagram_conn_id="vaulted", retries=0) >> look()
+    try:
+        result = run_dag(dag)
+        assert result.xcom("refresh")["refreshed"] is True
+        assert result.xcom("look") == "sandbox_studio", "the old token is dead: this is the new one"
+        assert vault.read_text() == before
+    finally:
+        Variable.delete("instagram_access_token__vaulted")

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tests.reliability.terms import Scenario
     from tests.reliability.verdict import Outcome
 
-LANES = 12
 LINE = "{:<50}{:<54}{:>9}  {:<14}{:<22}{:>14}  {}"
 
 
@@ -69,7 +68,7 @@ def _in_process(scenarios: list[Scenario], reel: Path) -> Iterator[Outcome]:
 
 
 def _live(scenarios: list[Scenario], reel: Path, folder: Path) -> Iterator[Outcome]:
-    from tests.reliability.lanes import airflow_with_lanes, lanes_of, played
+    from tests.reliability.lanes import LANES, airflow_with_lanes, lanes_of, played
 
     _say(f"{len(scenarios)} scenarios in a running Airflow")
     if scenarios:

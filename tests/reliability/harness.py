@@ -23,10 +23,10 @@ from airflow_provider_instagram import ledger, publishing
 from airflow_provider_instagram.graph import client as graph_client
 from airflow_provider_instagram.sandbox.handle import connection_json
 from tests.reliability import stage
+from tests.reliability.main_job import Observer, main_job
 from tests.reliability.moments import CONNECTION, Moments, replace_token
 from tests.reliability.terms import Fate, Pause
 from tests.reliability.verdict import CAPTION, Outcome, Played, judged
-from tests.system.dags.main_job import Observer, main_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from airflow_provider_instagram.sandbox.handle import sandbox_process
 from demo.scene import airflow_settings
 from demo.stack import airflow_stack
-from tests.reliability import live
+from tests.reliability import live, main_job
 from tests.reliability.live import QUICK, Lane
-from tests.system.dags import main_job
+from tests.reliability.postgres import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tests.reliability.terms import Scenario
     from tests.reliability.verdict import Outcome
 
+#: So many scenarios are under way at the same time; most of them wait.
+LANES = 12
+
 
 @contextmanager
 def airflow_with_lanes(home: Path, number: int) -> Iterator[AirflowStack]:
@@ -30,16 +33,17 @@ def airflow_with_lanes(home: Path, number: int) -> Iterator[AirflowStack]:
     dags = home / "dags"
     dags.mkdir(parents=True)
     shutil.copy(Path(main_job.__file__), dags)
-    settings = airflow_settings(home) | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)} | live.settings(number)
-    with airflow_stack(settings) as airflow:
-        yield airflow
+    with postgres() as database:
+        places = {"AIRFLOW__CORE__DAGS_FOLDER": str(dags), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database}
+        with airflow_stack(airflow_settings(home) | places | live.settings(number)) as airflow:
+            yield airflow
 
 
 @contextmanager
 def lanes_of(airflow: AirflowStack, video: Path, notes: Path, number: int) -> Iterator[list[Lane]]:
     """Open lanes, each with its sandbox and its connection.
 
-    :param airflow: A running Airflow with the DAGs of :mod:`tests.system.dags.main_job`.
+    :param airflow: A running Airflow with the DAGs of :mod:`tests.reliability.main_job`.
     :param video: A video that complies.
     :param notes: A folder for what the tasks note of their processes.
     :param number: How many.

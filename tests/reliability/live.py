@@ -17,8 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tenacity import Retrying, retry_if_exception_message, stop_after_attempt, wait_random
-
 from demo.stack import wait_until
 from demo.ui import connect
 from tests.reliability import stage
@@ -54,8 +52,6 @@ MOST_BACKFILLS: Final = 180
 FIRST_DAY: Final = datetime(2024, 1, 1, tzinfo=timezone.utc)
 #: A sandbox whose delays are seconds.
 QUICK: Final = ("--processing-time", "0.5", "--visible-after", "2", "--new-ids-unknown", "0.5")
-#: SQLite has one writer: the buttons of all lanes are pressed one after the other.
-ONE_AT_A_TIME: Final = threading.Lock()
 #: Airflow takes a worker for dead after this.
 HEARTBEAT_TIMEOUT_S: Final = 20
 
@@ -69,6 +65,8 @@ def settings(lanes: int) -> dict[str, str]:
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
     }
 
 
@@ -167,7 +165,9 @@ class Performance:
     def _start(self, run_id: str) -> None:
         signals = [one for plant in self.disturbance.plants if (one := _signal(plant, self.disturbance))]
         conf = self._conf() | {"signals": signals if run_id == self.name else []}
-        self._press("POST", f"/dags/{self.dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
+        self.airflow.call(
+            "POST", f"/dags/{self.dag_id}/dagRuns", json={"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        )
 
     def _conf(self) -> dict[str, Any]:
         key = self.name if self.scenario.then in ("new run", "backfill") or self._has(Rival) else ""
@@ -181,17 +181,6 @@ class Performance:
             "notes": str(self.lane.notes),
             "signals": [],
         }
-
-    def _press(self, method: str, path: str, body: dict[str, Any]) -> None:
-        """Press a button; again where SQLite was at something else, and nothing came of it."""
-        pressed = Retrying(
-            retry=retry_if_exception_message(match="(?s).*Database (error|is locked)"),
-            stop=stop_after_attempt(6),
-            wait=wait_random(1, 4),
-            reraise=True,
-        )
-        with ONE_AT_A_TIME:
-            pressed(self.airflow.call, method, path, json=body)
 
     def _has(self, kind: type) -> bool:
         return any(isinstance(one, kind) for one in self.disturbance.plants)
@@ -215,7 +204,7 @@ class Performance:
         elif then == "clear from create":
             self._clear(*TASKS)
         elif then == "clear the run":
-            self._press("POST", f"{self._path()}/clear", {"dry_run": False})
+            self.airflow.call("POST", f"{self._path()}/clear", json={"dry_run": False})
             self._wait_for_end()
         elif then == "new run":
             self.run_ids.append(f"{self.name}-again")
@@ -233,7 +222,7 @@ class Performance:
             "only_failed": False,
             "reset_dag_runs": True,
         }
-        self._press("POST", f"/dags/{self.dag_id}/clearTaskInstances", body)
+        self.airflow.call("POST", f"/dags/{self.dag_id}/clearTaskInstances", json=body)
         self._wait_for_end()
 
     def _backfill(self) -> None:
@@ -246,7 +235,7 @@ class Performance:
             "dag_run_conf": self._conf(),
             "max_active_runs": 2,
         }
-        self._press("POST", "/backfills", body)
+        self.airflow.call("POST", "/backfills", json=body)
         there = f"the runs of the backfill of {self.scenario}"
         self._wait(lambda: len(self._backfilled()) == BACKFILLED, there, 60)
         self.run_ids += self._backfilled()
@@ -329,7 +318,7 @@ class Performance:
             self._wait(lambda: self.sandbox.journal(plant.call), f"{self.scenario} is at it", 60, 0.2)
         pid = json.loads((self.lane.notes / f"{self.name}.{task}.1.json").read_text())["task"]
         assert plant.call is None or _runs(pid)
-        self._press("PATCH", f"{self._path()}/taskInstances/{task}", {"new_state": "failed"})
+        self.airflow.call("PATCH", f"{self._path()}/taskInstances/{task}", json={"new_state": "failed"})
         self._wait(lambda: not _runs(pid), f"process {pid} is gone: {self.scenario}", 30, 0.2)
 
     def _start_rival(self) -> None:

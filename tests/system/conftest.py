@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import signal
@@ -20,7 +21,6 @@ from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_pro
 from demo.scene import ROOT, airflow_settings
 from demo.stack import AirflowStack, airflow_stack, wait_until
 from demo.ui import connect
-from tests.reliability import live
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 RUN_LIMIT_S = 90
 ENDED = ("success", "failed")
 
-#: So many reliability scenarios are under way at the same time; most of them wait.
-LANES = 12
+#: An additional secret, so that everything runs with one.
+TOKEN_KEY = "markedTokenKeyOfTheTests"
 #: How often Airflow forgets what no DAG refers to any more.
 ASSET_CLEANUP_S = 5
 
@@ -43,6 +43,9 @@ LOUD = {
 #: What a killed component takes to be missed, shortened from minutes to seconds.
 PROMPT = {
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
     "AIRFLOW__SCHEDULER__PARSING_CLEANUP_INTERVAL": str(ASSET_CLEANUP_S),
@@ -155,7 +158,25 @@ def sandbox(token: str) -> Iterator[SandboxHandle]:
 
 
 @pytest.fixture(scope="session")
-def airflow(sandbox: SandboxHandle, videos: Videos, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a secrets backend: connections that are in it, and nowhere else. It holds tokens, as a vault does."""
+    file = tmp_path_factory.mktemp("vault") / "connections.json"
+    file.write_text("{}")
+    return file
+
+
+def vault_settings(file: Path) -> dict[str, str]:
+    """Give the settings of Airflow's own secrets backend that reads a file."""
+    return {
+        "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+        "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(file)}),
+    }
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    sandbox: SandboxHandle, videos: Videos, vault: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AirflowStack]:
     """A whole Airflow with the example DAGs, those of these tests, and the connection to the sandbox."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a suite that is ended takes its Airflow with it
     home = tmp_path_factory.mktemp("airflow")
@@ -164,7 +185,8 @@ def airflow(sandbox: SandboxHandle, videos: Videos, tmp_path_factory: pytest.Tem
     for folder in (ROOT / "dags", Path(__file__).with_name("dags")):
         shutil.copytree(folder, home / "dags", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     places = {"AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"), "TMPDIR": str(home / "tmp")}
-    settings = airflow_settings(home, videos.reel.parent) | places | LOUD | PROMPT | live.settings(LANES)
+    settings = airflow_settings(home, videos.reel.parent) | places | LOUD | PROMPT
+    settings |= vault_settings(vault) | {"AIRFLOW__INSTAGRAM__TOKEN_KEY": TOKEN_KEY}
     with airflow_stack(settings) as running:
         connect(running, sandbox, calls_per_hour=20_000)  # many tests wait on the one account
         for dag_file in (home / "dags").glob("*.py"):

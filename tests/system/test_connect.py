@@ -16,6 +16,7 @@ from playwright.sync_api import expect
 
 from demo.scene import ROOT, airflow_settings
 from demo.stack import AIRFLOW, AirflowStack, free_port, wait_until
+from tests.system.conftest import vault_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ CONN_ID = "brand_account"
 
 
 @pytest.fixture(scope="module")
-def guarded(sandbox: SandboxHandle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+def guarded(sandbox: SandboxHandle, vault: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
     """An API server of two workers that wants to know who comes; nothing else of Airflow is needed here."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a suite that is ended takes its server with it
     home = tmp_path_factory.mktemp("guarded")
@@ -43,6 +44,7 @@ def guarded(sandbox: SandboxHandle, tmp_path_factory: pytest.TempPathFactory) ->
         "AIRFLOW__API__WORKERS": "2",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "editor:op,other:op,viewer:viewer",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        **vault_settings(vault),
         "AIRFLOW_CONN_FROM_ENVIRONMENT": json.dumps({**sandbox.connection, "password": sandbox.token}),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
         "NO_PROXY": "localhost,127.0.0.1",
@@ -265,8 +267,35 @@ def test_a_viewer_sees_nothing_and_a_stranger_is_asked_to_log_in(visit: Any, gua
 def test_a_connection_of_the_environment_is_left_alone(visit: Any, guarded: AirflowStack) -> None:
     page = visit("editor")
     page.goto(f"{guarded.url}/instagram/connect?conn_id=from_environment")
-    expect(page.get_by_text("comes from EnvironmentVariablesBackend, where this cannot write")).to_be_visible()
+    expect(page.get_by_text("comes from the environment, where this cannot write")).to_be_visible()
     assert connections(guarded) == []
+
+
+def test_a_connection_of_a_secrets_backend_is_refreshed_and_not_written(
+    visit: Any, guarded: AirflowStack, sandbox: SandboxHandle, vault: Path
+) -> None:
+    """Listed from its first use on; the refreshed token is a Variable, and the backend's file stays as it was."""
+    old = sandbox.add_token(sandbox.user_id, age_s=30 * 24 * 3600)
+    vault.write_text(json.dumps({"vaulted": {**sandbox.connection, "password": old}}))
+    before = vault.read_text()
+    env = os.environ | guarded.settings
+    shell = subprocess.run([AIRFLOW, "instagram", "doctor", "vaulted"], env=env, check=False, capture_output=True)
+    assert b"ok   account        @sandbox_studio" in shell.stdout, shell.stdout
+
+    page = visit("editor")
+    page.goto(f"{guarded.url}/instagram/")
+    card = page.locator("[data-connection=vaulted]")
+    expect(card).to_contain_text("from a secrets backend, LocalFilesystemBackend: reconnect it there")
+    expect(card.get_by_role("link", name="Reconnect")).to_have_count(0)
+    card.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_role("status")).to_contain_text("60 new days")
+    expect(card).to_contain_text("59 days")
+
+    page.goto(f"{guarded.url}/instagram/connect?conn_id=vaulted")
+    expect(page.get_by_text("comes from a secrets backend, LocalFilesystemBackend")).to_be_visible()
+    assert connections(guarded) == []
+    assert vault.read_text() == before
+    vault.write_text("{}")
 
 
 def test_no_secret_is_in_a_log_or_in_the_clear_in_the_database(

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.fernet import Fernet
 
+from airflow_provider_instagram.calendar.schedule import pool_name
 from airflow_provider_instagram.sandbox.options import DEFAULT_APP_SECRET
+from demo.stack import wait_until
+from tests.system.conftest import TOKEN_KEY, Run
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
     from demo.stack import AirflowStack
-    from tests.system.conftest import Run
+    from tests.system.conftest import Videos
 
 MARK = "Marked caption of the hunt"
-#: Any access token, also a shortened one: the connection's own, and those that a refresh brings. And the app's secret.
-TOKEN = re.compile(rb"IGAA[0-9A-Za-z_-]{8,}|" + DEFAULT_APP_SECRET.encode())
+#: Any access token, also a shortened one: the connection's own, and those that a refresh brings. And the app's secret,
+#: and the key that stored tokens are sealed with beside the connection's password.
+TOKEN = re.compile(rb"IGAA[0-9A-Za-z_-]{8,}|" + f"{DEFAULT_APP_SECRET}|{TOKEN_KEY}".encode())
 SECOND_USER = "17841400000000002"
 #: What Airflow and our own pages answer to an administrator.
 PAGES = (
@@ -31,7 +38,15 @@ PAGES = (
     "/api/v2/variables",
     "/api/v2/eventLogs?limit=100",
     "/api/v2/assets/events",
+    "/api/v2/config",
 )
+CALENDAR = "hunted_calendar"
+CALENDAR_DAG = """
+from airflow_provider_instagram.calendar import content_calendar_dag
+from datetime import timedelta
+
+dag = content_calendar_dag({dag_id!r}, {calendar!r}, lead_time=timedelta(minutes=2))
+"""
 
 
 @pytest.fixture
@@ -57,42 +72,59 @@ def test_no_token_is_written_or_shown_anywhere(
     token: str,
     start: Callable[..., Run],
     new_container: Callable[..., str],
+    videos: Videos,
+    vault: Path,
     database: sqlite3.Connection,
     commands_seen: set[str],
 ) -> None:
-    """Each task succeeds and fails: a refused token, post and creation, a dead account, a video that is not there."""
+    """Each task succeeds and fails: a refused token, post and creation, a dead account, a video that is not there.
+
+    The second account's connection is in a secrets backend, and its token is refreshed beside it, in a Variable: with
+    the new one, the old being dead, a task posts and the triggerer waits.
+    """
     sandbox.add_account(SECOND_USER, "second_studio")
     second_token = sandbox.add_token(SECOND_USER, age_s=2 * 24 * 3600)
-    second = {"connection_id": "second_account", "conn_type": "instagram", "login": SECOND_USER}
     host, _, port = sandbox.url.rpartition(":")
-    place = {"host": host, "port": int(port)}
-    airflow.call("POST", "/connections", json=second | place | {"password": second_token})
+    second = {"conn_type": "instagram", "login": SECOND_USER, "host": host, "port": int(port)}
+    vault.write_text(json.dumps({"second_account": second | {"password": second_token}}))
     dead_token = sandbox.add_token(SECOND_USER)
     sandbox.revoke(dead_token)
-    dead = second | place | {"connection_id": "dead_account", "password": dead_token}
-    airflow.call("POST", "/connections", json=dead)
+    airflow.call("POST", "/connections", json=second | {"connection_id": "dead_account", "password": dead_token})
 
     refused = start("wait_for", container_id=new_container(never=True))
     refused.wait_for_state("wait", "deferred")
-    sandbox.fail("status", 190, 463)
+    sandbox.fail("status", 190, 463, account=sandbox.user_id)
     refused.wait("failed")
     assert "AuthenticationError" in refused.log("wait")
 
+    sandbox.process_next(after_polls=3)
+    refreshed = start("refresh_and_post", caption=f"{MARK}: refreshed")
+    refreshed.wait_for_state("wait", "deferred")
+    refreshed.wait()
+    assert refreshed.result("refresh")["refreshed"] is True
+
     sandbox.fail("publish", 368, account=sandbox.user_id)
     posting = [start("publish_reel", caption=f"{MARK}: {which}") for which in ("one", "other")]
-    refreshed = start("refresh_and_post", caption=f"{MARK}: refreshed")
-    refreshed.wait()
     assert sorted(run.end() for run in posting) == ["failed", "success"], "the first that asked was refused"
-    assert refreshed.result("refresh")["refreshed"] is True
     sandbox.fail("create", 190, 463, account=sandbox.user_id)
     start("publish_reel", caption=f"{MARK}: not created").wait("failed")
+    planned = _start_calendar(airflow, videos)
     accounts = start("refresh_instagram_tokens", connections=["dead_account", "second_account"])
     accounts.wait("failed")
     assert accounts.states() == {"list_connections": "success", "refresh[0]": "failed", "refresh[1]": "success"}
     start("transcode_only", video="/nowhere.mov").wait("failed")
+    dead = start("refresh_dead")
+    dead.wait("failed")
+    assert "expired, revoked or malformed" in dead.log("refresh")
+    assert "'problem':" in dead.log("refresh"), "somebody was told"
+    assert planned.end() == "failed", "the calendar is red for the video that is not there"
+    ends = {(name.partition("[")[0].rpartition(".")[2], state) for name, state in planned.states().items()}
+    went = {(step, "success") for step in ("transcode", "create", "publish")}
+    assert ends >= went | {("transcode", "failed"), ("approve", "skipped")}, planned.states()
 
     shown = {path: airflow.page(path).encode() for path in PAGES}
     assert b"@second_studio" in shown["/instagram/"], "the provider's own page is among what is searched"
+    assert b"comes from a secrets backend" in shown["/instagram/connect?conn_id=second_account"]
     assert _holding(TOKEN, shown) == []
 
     written = {str(path): path.read_bytes() for path in airflow.home.rglob("*") if path.is_file()}
@@ -108,6 +140,29 @@ def test_no_token_is_written_or_shown_anywhere(
     assert _holding(TOKEN, stored) == []
     assert [command for command in commands_seen if TOKEN.search(command.encode())] == []
     _expect_sealed(database, airflow, token)
+
+
+def _start_calendar(airflow: AirflowStack, videos: Videos) -> Run:
+    """Let a calendar of three posts begin: one goes out, one has no video, and nobody answers for the third."""
+    at = (datetime.now(timezone.utc) + timedelta(seconds=60)).strftime("%Y-%m-%d %H:%M:%S UTC")
+    post = {"publish_at": at, "account": "instagram_default", "video": str(videos.reel)}
+    posts = [
+        {"id": "good", "caption": f"{MARK}: good", **post},
+        {"id": "bad", "caption": f"{MARK}: bad", **post, "video": str(videos.reel.with_name("nowhere.mov"))},
+        {"id": "asked", "caption": f"{MARK}: asked", **post, "approval": "required"},
+    ]
+    calendar = airflow.home / f"{CALENDAR}.yaml"
+    calendar.write_text(json.dumps({"min_spacing": "0 s", "posts": posts}))
+    airflow.call("POST", "/pools", json={"name": pool_name("instagram_default"), "slots": 4})
+    file = airflow.home / "dags" / f"{CALENDAR}.py"
+    file.write_text(CALENDAR_DAG.format(dag_id=CALENDAR, calendar=str(calendar)))
+    airflow.wait_for_dag(CALENDAR)
+
+    def begun() -> list[str]:
+        runs = airflow.call("GET", f"/dags/{CALENDAR}/dagRuns")["dag_runs"]
+        return [str(run["dag_run_id"]) for run in runs]
+
+    return Run(airflow, CALENDAR, wait_until(begun, "the calendar's run has begun", 60)[0])
 
 
 def _rows(database: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:

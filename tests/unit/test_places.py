@@ -24,7 +24,7 @@ class Store(dict[str, object]):
 class Account:
     def __init__(self, *quotas: Quota) -> None:
         self.now = datetime(2026, 11, 24, 8, tzinfo=timezone.utc)
-        self.ledger = Ledger(Store(), lambda: self.now)
+        self.ledger = Ledger(Store(), "studio", lambda: self.now)
         self.places = Places(self.ledger, quotas)
 
     def publish(self, key: str) -> None:
@@ -95,7 +95,7 @@ def test_three_runs_that_want_the_last_two_places_get_two_at_most(hundred: int) 
         ends: dict[str, str] = {}
 
         def run(name: str) -> None:
-            places = Places(Ledger(store, lambda: turns.now), (Quota("day", 2, timedelta(days=1)),))  # noqa: B023
+            places = Places(Ledger(store, "studio", lambda: turns.now), (Quota("day", 2, timedelta(days=1)),))  # noqa: B023
             try:
                 places.take(name, f"nonce of {name}")
                 ends[name] = "posted"  # noqa: B023

@@ -132,7 +132,7 @@ def race(seed: int) -> tuple[list[str], list[Any]]:
     def run(name: str) -> None:
         publisher = Publisher(
             instagram,  # type: ignore[arg-type]
-            Ledger(store, lambda: turns.now),
+            Ledger(store, "studio", lambda: turns.now),
             "17841400000000001",
             owners[name],
             alive.__contains__,

@@ -71,7 +71,7 @@ class World:
         heapq.heappush(self.agenda, (when.timestamp(), next(self.order), what, fact))
 
     def ledger(self, account: str) -> Ledger:
-        return Ledger(self.rows.setdefault(account, Rows()), clock=self.now)
+        return Ledger(self.rows.setdefault(account, Rows()), account, self.now)
 
     def live(self, until: datetime, edits: list[tuple[datetime, Any]]) -> None:
         for when, edit in edits:

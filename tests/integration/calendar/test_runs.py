@@ -215,3 +215,22 @@ def test_a_dead_token_of_one_account_holds_no_other_back(
     assert states(result)["create[0]"] == "failed"
     assert result.states()["other.publish[0]"] == "success"
     assert [post.user_id for post in instagram_sandbox.posts] == [user]
+
+
+def test_nothing_is_created_for_a_post_that_instagram_has_no_room_for(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    """Its quota is used up for a day: the run says so before it uploads, and from when on there is room."""
+    file = calendar({"first": 5, "second": 30})
+    assert run_dag(made(file), posts=["first"]).state == "success"
+    instagram_sandbox.switch(quota_total=1)
+    instagram_sandbox.advance(20)  # until the post is listed
+
+    result = run_dag(made(file), posts=["second"])
+    assert states(result)["create[0]"] == "failed"
+    assert instagram_sandbox.calls("create") == 1
+    assert instagram_sandbox.calls("limit") == 3
+
+    instagram_sandbox.switch(quota_total=2)
+    assert run_dag(made(file), posts=["second"]).state == "success"
+    assert len(instagram_sandbox.posts) == 2

@@ -49,8 +49,8 @@ def browser_of() -> Any:
     from airflow_provider_instagram.plugin.app import app
 
     class Browser(TestClient):
-        def __init__(self, name: str, role: str) -> None:
-            outer = FastAPI()
+        def __init__(self, name: str, role: str, root_path: str = "") -> None:
+            outer = FastAPI(root_path=root_path)
             outer.mount("/instagram", answer)
             super().__init__(outer, base_url=HOME, follow_redirects=False)
             self.user = SimpleAuthManagerUser(username=name, role=role)
@@ -178,6 +178,21 @@ def test_somebody_elses_login_is_refused(
     assert rows() == {}
 
 
+def test_a_wrong_app_secret_is_what_is_to_be_checked(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
+    sent = begin(browser, instagram_sandbox, app_secret="mistyped").headers["location"]
+    answer = browser.get(decide(sent, instagram_sandbox))
+    assert "Error validating client secret" in answer.text
+    assert "Check the app id and the app secret" in answer.text
+    assert "mistyped" not in answer.text
+    assert rows() == {}
+
+
+def test_who_began_in_a_shell_is_told_to_go_on_there(browser: TestClient) -> None:
+    """The shell's login ends at the same address, in a browser that knows nothing of it."""
+    answer = browser.get("/instagram/callback?code=a&state=of-the-shell")
+    assert "copy the address of this page there" in answer.text
+
+
 def test_cancel_changes_nothing(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
     answer = browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox, "cancel"))
     assert "Nothing was connected" in answer.text
@@ -267,7 +282,7 @@ def test_a_connection_that_is_kept_elsewhere_is_left_alone(
         browser.get("/instagram/connect?conn_id=instagram_default"),
         begin(browser, instagram_sandbox, conn_id="instagram_default"),
     ):
-        assert "comes from EnvironmentVariablesBackend, where this cannot write" in answer.text
+        assert "comes from the environment, where this cannot write" in answer.text
         assert "set-cookie" not in answer.headers
 
 
@@ -290,6 +305,25 @@ def test_an_airflow_that_a_login_cannot_come_back_to_is_told_so(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
     assert said in browser.get("/instagram/connect").text
+
+
+def test_an_airflow_below_a_path_keeps_its_pages_and_its_cookie_there(
+    browser_of: Any, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", f"{HOME}/airflow")
+    browser = browser_of("ada", "OP", root_path="/airflow")
+    page = browser.get("/airflow/instagram/connect").text
+    assert f'value="{HOME}/airflow/instagram/callback"' in page
+    assert 'action="/airflow/instagram/connect"' in page
+    token = re.search(r'name="form_token" value="([^"]+)"', page)
+    assert token is not None
+    form = {"conn_id": CONN_ID, "app_id": instagram_sandbox.app_id, "app_secret": instagram_sandbox.app_secret}
+    form |= {"host": instagram_sandbox.url, "form_token": token[1]}
+    sent = browser.post("/airflow/instagram/connect", data=form, headers=OURS)
+    assert "Path=/airflow/instagram" in sent.headers["set-cookie"]
+    back = decide(sent.headers["location"], instagram_sandbox)
+    assert back.startswith(f"{HOME}/airflow/instagram/callback?")
+    assert "@sandbox_studio is connected" in browser.get(back).text
 
 
 def test_the_refresh_button_refreshes(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
@@ -329,3 +363,61 @@ def test_no_page_can_be_framed_or_load_from_elsewhere(browser: TestClient) -> No
         assert policy.startswith("default-src 'none'")
         assert "frame-ancestors 'none'" in policy
         assert headers["cache-control"] == "no-store"
+
+
+def test_a_login_of_another_account_does_not_take_a_connection_over(
+    browser: TestClient, instagram_sandbox: SandboxHandle
+) -> None:
+    """Who has several accounts is easily logged in as the wrong one: the posts of the one would go to the other."""
+    assert (
+        "is connected"
+        in browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox)).text
+    )
+    before = rows()
+    instagram_sandbox.add_account("17841400000000002", "second_studio")
+    sent = begin(browser, instagram_sandbox, host="").headers["location"]
+    answer = browser.get(decide(sent, instagram_sandbox, account="17841400000000002"))
+    assert "You logged in as @second_studio" in answer.text
+    assert "Nothing was changed" in answer.text
+    assert rows() == before
+
+
+def test_a_new_account_is_not_offered_the_place_of_one_that_there_is(
+    browser: TestClient, instagram_sandbox: SandboxHandle
+) -> None:
+    """The sandbox's fixture has made instagram_default."""
+    page = browser.get("/instagram/connect").text
+    assert 'name="conn_id" value=""' in page
+    assert '<option value="instagram_default">' in page
+
+
+def test_a_connection_of_the_environment_is_refreshed_here_but_not_reconnected(
+    browser: TestClient, instagram_sandbox: SandboxHandle
+) -> None:
+    page = browser.get("/instagram/").text
+    assert "from the environment: reconnect it there" in page
+    assert ">Refresh</button>" in page
+    assert "Reconnect</a>" not in page
+
+
+class Vault:
+    """Stands for a secrets backend that is out of order."""
+
+    def get_connection(self, conn_id: str) -> None:
+        raise ConnectionError("the vault is sealed")
+
+
+def test_a_secrets_backend_that_does_not_answer_stops_a_login_and_not_the_list(
+    browser: TestClient, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it may hide is not known, so nothing is written past it."""
+    from airflow.configuration import ensure_secrets_loaded
+
+    from airflow_provider_instagram import connection_store
+
+    monkeypatch.setattr(connection_store, "ensure_secrets_loaded", lambda: [Vault(), *ensure_secrets_loaded()])
+    answer = begin(browser, instagram_sandbox)
+    assert answer.status_code == 400
+    assert "Vault cannot be asked" in answer.text
+    assert "sealed" not in answer.text, "what others raise may hold anything"
+    assert "@sandbox_studio" in browser.get("/instagram/").text

@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 from airflow_provider_instagram.graph import calls
 
 USER = "17841400000000001"
@@ -90,5 +90,5 @@ def test_a_page_token_tells_the_instagram_account_of_its_page() -> None:
     assert (call.path, call.params["fields"]) == ("me", "instagram_business_account{id,username,profile_picture_url}")
     account = call.read({"instagram_business_account": {"id": "17841400000000001", "username": "studio"}, "id": "12"})
     assert (account.user_id, account.username, account.account_type) == ("17841400000000001", "studio", None)
-    with pytest.raises(ValueError, match="no id"):
+    with pytest.raises(PermissionDeniedError, match="Linked accounts"):
         call.read({"id": "12"})

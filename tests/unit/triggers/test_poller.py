@@ -330,3 +330,70 @@ def test_after_a_restart_with_many_waits_three_are_asked_about_at_once(scene: Sc
     scene.run(main)
     at_once = [at for at, _ in scene.instagram.asked if at < 600]
     assert len(at_once) <= 3 + 600 / 36
+
+
+class Figures:
+    """Airflow's ``Stats``, remembered."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.levels: dict[str, list[float]] = {}
+        self.times_ms: dict[str, list[float]] = {}
+        self.tags: list[dict[str, str] | None] = []
+
+    def incr(self, stat: str, count: int = 1, *, tags: dict[str, str] | None = None) -> None:
+        assert stat == "instagram.calls"
+        self.calls += count
+        self.tags.append(tags)
+
+    def gauge(self, stat: str, value: float, *, tags: dict[str, str] | None = None) -> None:
+        self.levels.setdefault(stat, []).append(value)
+        self.tags.append(tags)
+
+    def timing(self, stat: str, dt: float, *, tags: dict[str, str] | None = None) -> None:
+        self.times_ms.setdefault(stat, []).append(dt)
+        self.tags.append(tags)
+
+
+def test_the_poller_tells_its_calls_what_is_left_who_waits_and_how_soon_an_end_was_noticed(scene: Scene) -> None:
+    scene.instagram.finishes = {"1": START + 100, "2": START + 200}
+    figures = scene.poller.stats = Figures()
+
+    async def main() -> None:
+        await asyncio.gather(scene.wait("1"), scene.wait("2"))
+
+    scene.run(main)
+    assert figures.calls == len(scene.instagram.asked)
+    assert max(figures.levels["instagram.waiting"]) == 2
+    assert figures.levels["instagram.waiting"][-1] == 0
+    assert max(figures.levels["instagram.budget_left"]) <= 20
+    noticed_late_s = sorted(scene.ends[one][0] - (100, 200)[one == "2"] for one in scene.ends)
+    noticed_within_s = sorted(ms / 1000 for ms in figures.times_ms["instagram.noticed_within"])
+    assert all(late <= within for late, within in zip(noticed_late_s, noticed_within_s, strict=True))
+    assert max(noticed_within_s) <= 2 * 36.1  # two take turns at one call in 36 s
+    assert all(tags == {"conn_id": "brand"} for tags in figures.tags)
+
+
+@pytest.mark.parametrize("code", [4, 17, 613, 80002])
+def test_processes_that_share_an_account_lose_one_call_each_to_a_stop(code: int) -> None:
+    """The limit's own answer tells a process everything that a note of another could tell it."""
+    loop = VirtualTimeLoop(START)
+    instagram = Instagram(loop)
+    stop = RateLimitError("Too many calls", code=code, retry_after=timedelta(minutes=30))
+
+    async def main() -> None:
+        pollers = [Poller("brand", instagram.open, Budget(loop.clock), clock=loop.clock) for _ in range(3)]
+        waits = [
+            asyncio.ensure_future(poller.wait(Wait(f"{number}{one}", START + 7200, START, 5)))
+            for number, poller in enumerate(pollers)
+            for one in range(10)
+        ]
+        await asyncio.sleep(600)
+        instagram.refusals, asked = [stop] * 99, len(instagram.asked)
+        await asyncio.sleep(1700)
+        assert len(instagram.asked) - asked == len(pollers)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+    loop.run(main())

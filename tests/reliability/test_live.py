@@ -5,33 +5,35 @@ All scenarios are under way at the same time, one on each lane; each test waits 
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.reliability.lanes import lanes_of, played
+from tests.reliability.lanes import LANES, airflow_with_lanes, lanes_of, played
 from tests.reliability.live_scenarios import LIVE_SCENARIOS, THE_GAP
-from tests.system.conftest import LANES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
+    from pathlib import Path
 
-    from demo.stack import AirflowStack
     from tests.reliability.terms import Scenario
     from tests.reliability.verdict import Outcome
-    from tests.system.conftest import Videos
 
 #: The first test waits for one of the longest scenarios.
-pytestmark = [pytest.mark.on_demand, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def outcomes(
-    airflow: AirflowStack, videos: Videos, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[Outcome]]]:
-    notes = tmp_path_factory.mktemp("notes")
-    with lanes_of(airflow, videos.reel, notes, LANES) as lanes, played(lanes, [THE_GAP, *LIVE_SCENARIOS]) as playing:
+def outcomes(reel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Outcome]]]:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a suite that is ended takes its Airflow with it
+    folder = tmp_path_factory.mktemp("live")
+    with (
+        airflow_with_lanes(folder / "airflow", LANES) as airflow,
+        lanes_of(airflow, reel, folder, LANES) as lanes,
+        played(lanes, [THE_GAP, *LIVE_SCENARIOS]) as playing,
+    ):
         yield playing
 
 

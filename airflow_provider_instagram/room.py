@@ -1,0 +1,56 @@
+"""When Instagram has room for another post of an account, told by the account's media."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.graph import calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.models import Media
+
+# Source: Meta, IG User Content Publishing Limit reference: the quota is for a moving period of 24 hours.
+QUOTA_PERIOD: Final = timedelta(hours=24)
+#: Instagram's clock and ours differ.
+MARGIN: Final = timedelta(seconds=10)
+
+log = logging.getLogger(__name__)
+
+
+def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
+    """Read the account's media that are not older than a moment.
+
+    :param client: An open client of the account.
+    :param ig_user_id: The account's Instagram user id.
+    :param since: The moment.
+    """
+    after = None
+    while True:
+        page = client.send(calls.media_list(ig_user_id, since=since, after=after))
+        yield from (media for media in page.items if media.timestamp is None or media.timestamp >= since)
+        after = page.after
+        if after is None or not page.items:
+            return
+
+
+def room_in(client: GraphClient, ig_user_id: str, now: datetime) -> timedelta | None:
+    """Tell how long it is until the oldest post of the last 24 hours stops counting.
+
+    :param client: An open client of the account.
+    :param ig_user_id: The account's Instagram user id.
+    :param now: The time, in UTC.
+    :return: How long; None when that cannot be told.
+    """
+    try:
+        times = [media.timestamp for media in media_since(client, ig_user_id, now - QUOTA_PERIOD) if media.timestamp]
+    except InstagramError as error:
+        log.warning("When there will be room could not be read: %s", error)
+        return None
+    return min(times) + QUOTA_PERIOD + MARGIN - now if times else None

@@ -1,0 +1,137 @@
+"""The other login: a Page's token on a host that answers like graph.facebook.com and wants the app secret's proof."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.hooks import InstagramHook
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+CONN_ID = "page_of_brand"
+
+
+@pytest.fixture
+def facebook(airflow_db: None, instagram_sandbox: SandboxHandle) -> SandboxHandle:
+    instagram_sandbox.switch(login="facebook", require_appsecret_proof=True)
+    return instagram_sandbox
+
+
+@pytest.fixture
+def connect(facebook: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Put the token of a Page, or another one, into the connection."""
+
+    def put(token: str = "", **changes: Any) -> str:
+        token = token or facebook.add_token(facebook.user_id, kind="page")
+        connection = {**facebook.connection, "password": token, **changes}
+        for conn_id in (CONN_ID, "instagram_default"):
+            monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+        return token
+
+    put()
+    return put
+
+
+def stored() -> Any:
+    from airflow.models import Variable
+
+    return Variable.get(f"instagram_access_token__{CONN_ID}", default_var=None)
+
+
+def test_the_main_job_posts_as_a_page(
+    connect: Any, facebook: SandboxHandle, run_dag: Any, portrait_video: Path
+) -> None:
+    """Upload, wait, publish, each call signed; without a user id in the connection, the Page tells it."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+    from airflow_provider_instagram.sensors import ContainerStatusSensor
+
+    connect(login=None)
+    with DAG("as_a_page", schedule=None) as dag:
+        create = CreateContainerOperator(task_id="create", video=str(portrait_video), caption="as a Page", retries=0)
+        wait = ContainerStatusSensor(task_id="wait", container_id=create.output, poke_interval=1)
+        PublishOperator(task_id="publish", container_id=wait.output, retries=0)
+    result = run_dag(dag)
+    assert result.state == "success", result.states()
+    assert [post.caption for post in facebook.posts] == ["as a Page"]
+    assert facebook.calls("refresh") == 0
+
+
+def test_nothing_is_refreshed_or_stored_for_a_page(connect: Any, facebook: SandboxHandle) -> None:
+    """Not in a year either: its token does not end."""
+    token = connect()
+    for _ in range(12):
+        facebook.advance(31 * 86_400)
+        hook = InstagramHook(CONN_ID)
+        assert hook.access_token() == token
+        done = hook.refresh_token("daily")
+        assert (done.refreshed, done.token.expires_at) == (False, None)
+        with hook.get_conn() as client:
+            assert hook.read_account(client).username == "sandbox_studio"
+    assert facebook.calls("refresh") == 0
+    assert stored() is None
+
+
+def test_the_test_button_says_who_it_is_and_that_the_token_does_not_end(connect: Any, facebook: SandboxHandle) -> None:
+    good, text = InstagramHook(CONN_ID).test_connection()
+    assert good, text
+    assert text.startswith("@sandbox_studio")
+    assert text.endswith("the token does not end")
+
+
+def test_without_the_app_secret_a_strict_app_refuses(connect: Any, facebook: SandboxHandle) -> None:
+    """So the proof is what let the calls of the other tests in."""
+    connect(extra=json.dumps({}))
+    good, text = InstagramHook(CONN_ID).test_connection()
+    assert not good
+    assert "appsecret_proof" in text
+
+
+def test_a_persons_token_is_told_from_a_pages(connect: Any, facebook: SandboxHandle) -> None:
+    """It would work, and die unseen after 60 days."""
+    token = connect(facebook.add_token(facebook.user_id, kind="user"))
+    good, text = InstagramHook(CONN_ID).test_connection()
+    assert not good
+    assert "is a person's, not that of a Facebook Page" in text
+    assert "GET /me/accounts" in text
+    assert token not in text
+
+
+def test_a_token_of_the_other_login_says_that_the_account_is_to_be_reconnected(
+    connect: Any, facebook: SandboxHandle
+) -> None:
+    """On a host of nobody's that the prefix cannot be held against: Meta's own 190, and what to do."""
+    connect(facebook.token)
+    good, text = InstagramHook(CONN_ID).test_connection()
+    assert not good
+    assert "AuthenticationError" in text
+    assert f"airflow instagram connect {CONN_ID}" in text
+
+
+def test_the_shell_and_the_page_do_not_log_in_for_a_page(airflow_db: None, facebook: SandboxHandle) -> None:
+    """Instagram's login would put a token into it that its host does not know."""
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    from airflow_provider_instagram.connection_store import writable
+    from airflow_provider_instagram.exceptions import ValidationError
+
+    made = {"on_facebook": "https://graph.facebook.com", "on_another": facebook.url}
+    try:
+        with create_session() as session:
+            for conn_id, host in made.items():
+                session.add(Connection(conn_id=conn_id, conn_type="instagram", host=host, password="EAApage"))
+        for conn_id in made:
+            with pytest.raises(ValidationError, match="Facebook Login"):
+                writable(conn_id)
+    finally:
+        with create_session() as session:
+            session.execute(delete(Connection).where(Connection.conn_id.in_(made)))

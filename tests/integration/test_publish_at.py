@@ -1,0 +1,95 @@
+"""A post's time: late is better than never, within ``max_lateness``; no container waits for a time it cannot see."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from tests.integration.conftest import RunDag
+
+
+def _dag(dag_id: str, video: Path, *, create: dict[str, Any] | None = None, **publish: Any) -> DAG:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+
+    with DAG(dag_id, schedule=None, default_args={"retries": 0}) as dag:
+        made = CreateContainerOperator(
+            task_id="create", video=str(video), wait_for_completion=True, caption=dag_id, **(create or {})
+        )
+        PublishOperator(task_id="publish", container_id=made.output, **publish)
+    return dag
+
+
+def _in(**time: float) -> datetime:
+    return datetime.now(timezone.utc) + timedelta(**time)
+
+
+@pytest.mark.parametrize("max_lateness", [None, timedelta(hours=3)], ids=["without a limit", "within the limit"])
+def test_what_starts_hours_late_is_published_at_once(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, max_lateness: timedelta | None
+) -> None:
+    dag = _dag("hours_late", portrait_video, publish_at=_in(hours=-2), max_lateness=max_lateness)
+    result = run_dag(dag)
+    assert result.state == "success"
+    assert [post.permalink for post in instagram_sandbox.posts] == [result.xcom("publish")["permalink"]]
+
+
+def test_what_is_later_than_it_may_be_is_not_published_and_says_so(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dag = _dag("too_late", portrait_video, publish_at=_in(hours=-2), max_lateness=3600)
+    assert run_dag(dag).states() == {"create": "success", "publish": "failed"}
+    assert instagram_sandbox.calls("publish") == 0
+    said = capsys.readouterr().out
+    assert "max_lateness is 1:00:00" in said
+    assert "Give a new publish_at or a larger max_lateness, and clear this task." in said
+
+
+def test_an_open_outcome_is_settled_however_late_it_is(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path
+) -> None:
+    """The post was made in time and its answer lost: a retry that comes too late to publish finds it all the same."""
+    create = {"post_key": "settled-late"}
+    in_time = _dag("settled_late", portrait_video, create=create)
+    instagram_sandbox.fail("publish", drop="after")
+    instagram_sandbox.fail("media_list", 190)
+    assert run_dag(in_time).states()["publish"] == "failed"
+
+    late = _dag("settled_late", portrait_video, create=create, publish_at=_in(hours=-2), max_lateness=3600)
+    result = run_dag(late)
+    assert result.state == "success"
+    (post,) = instagram_sandbox.posts
+    assert result.xcom("publish")["media_id"] == post.media_id
+
+
+@pytest.mark.parametrize("hours", [23.6, 30])
+def test_create_refuses_what_would_expire_before_its_time(
+    instagram_sandbox: SandboxHandle,
+    run_dag: RunDag,
+    portrait_video: Path,
+    hours: float,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    dag = _dag("too_early", portrait_video, create={"publish_at": _in(hours=hours).isoformat()})
+    assert run_dag(dag).states() == {"create": "failed", "publish": "upstream_failed"}
+    assert instagram_sandbox.calls("create") == 0
+    assert "A container made now expires before publish_at" in capsys.readouterr().out
+
+
+def test_publish_refuses_to_wait_for_a_time_that_its_container_does_not_see(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The ledger knows how old the container is: that is said before anything is deferred."""
+    dag = _dag("outlived", portrait_video, publish_at=_in(hours=23.8))
+    assert run_dag(dag).states() == {"create": "success", "publish": "failed"}
+    assert instagram_sandbox.calls("publish") == 0
+    assert "too near to or before publish_at" in capsys.readouterr().out

@@ -1,0 +1,72 @@
+"""A PostgreSQL for an Airflow to which many things happen at once: SQLite has one writer, and refuses the others."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from demo.stack import free_port, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Where Debian keeps the programs that only administrators use.
+DEBIAN: Final = "/usr/lib/postgresql"
+#: PostgreSQL refuses to run as root: then it runs as the user that its package has made.
+USER: Final[dict[str, Any]] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+START_LIMIT_S: Final = 60
+MOST_CONNECTIONS: Final = 300
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Run a PostgreSQL on this machine, and give the address of its one, empty database.
+
+    Its files are gone with it. Nothing is synced to the disk: a machine that fails takes the tests with it anyhow.
+    """
+    port = str(free_port())
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        if USER:
+            shutil.chown(folder, **USER)
+        quiet: dict[str, Any] = {"cwd": folder, "stdout": subprocess.DEVNULL, **USER}
+        data = str(Path(folder) / "data")
+        subprocess.run(
+            [_program("initdb"), "-D", data, "-U", "airflow", "--auth=trust", "--encoding=UTF8", "--no-sync"],
+            check=True,
+            **quiet,
+        )
+        options = (
+            "-c",
+            "fsync=off",
+            "-c",
+            f"max_connections={MOST_CONNECTIONS}",
+            "-c",
+            f"unix_socket_directories={folder}",
+        )
+        with (Path(folder) / "log").open("wb") as log:
+            server = subprocess.Popen(
+                [_program("postgres"), "-D", data, "-h", "127.0.0.1", "-p", port, *options], stderr=log, **quiet
+            )
+        try:
+            client = [_program("psql"), "-h", "127.0.0.1", "-p", port, "-U", "airflow", "-d", "postgres"]
+            create = [*client, "-c", "create database airflow"]
+            made = lambda: subprocess.run(create, stderr=subprocess.DEVNULL, check=False, **quiet).returncode == 0  # noqa: E731
+            wait_until(made, "PostgreSQL answers", START_LIMIT_S)
+            yield f"postgresql+psycopg2://airflow@127.0.0.1:{port}/airflow"
+        finally:
+            server.terminate()
+            server.wait(START_LIMIT_S)
+
+
+def _program(name: str) -> str:
+    """Find a program of PostgreSQL, the newest version first."""
+    versions = sorted(Path(DEBIAN).glob("*/bin"), key=lambda folder: float(folder.parent.name), reverse=True)
+    path = os.pathsep.join([os.environ.get("PATH", ""), *map(str, versions)])
+    if (found := shutil.which(name, path=path)) is None:
+        raise RuntimeError(f"{name} is missing: install PostgreSQL (Debian: apt-get install postgresql).")
+    return found

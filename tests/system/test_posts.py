@@ -1,0 +1,59 @@
+"""What a post does to others: a DAG that waits for posts of the account hears of it; a late one is made at once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from demo.stack import wait_until
+from demo.ui import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from demo.stack import AirflowStack
+    from tests.system.conftest import Run
+
+
+def test_another_dag_runs_when_the_account_has_posted_and_only_then(
+    airflow: AirflowStack, sandbox: SandboxHandle, start: Callable[..., Run], run_of: Callable[[str, str], Run]
+) -> None:
+    """It is told which post; a second run with the key finds the post there, and tells nobody."""
+    connect(airflow, sandbox, "talkative")
+    first = start("post_and_tell", caption="Listen", post_key="told once")
+    first.wait()
+    again = start("post_and_tell", caption="Listen", post_key="told once")
+    again.wait()
+    other = start("post_and_tell", caption="Listen again", post_key="told another time")
+    other.wait()
+
+    def heard() -> list[dict[str, Any]]:
+        runs = airflow.call("GET", "/dags/hears_of_posts/dagRuns")["dag_runs"]
+        ended = [run["dag_run_id"] for run in runs if run["state"] == "success"]
+        return [told for run_id in ended for told in run_of("hears_of_posts", run_id).result("heard")]
+
+    wait_until(lambda: len(heard()) >= 2, "the other DAG has run", 60)
+    posts = [run.result("publish") for run in (first, other)]
+    told = [{key: post[key] for key in ("media_id", "permalink", "post_key")} for post in posts]
+    assert sorted(heard(), key=str) == sorted(told, key=str)
+    assert again.result("publish") == posts[0] | {"already_published": True}
+
+
+def test_a_post_whose_time_came_while_the_triggerer_was_down_is_made_when_it_is_back(
+    airflow: AirflowStack, sandbox: SandboxHandle, start: Callable[..., Run]
+) -> None:
+    connect(airflow, sandbox, "talkative")
+    publish_at = datetime.now(timezone.utc) + timedelta(seconds=45)
+    run = start("post_and_tell", caption="Overslept", publish_at=publish_at.isoformat())
+    run.wait_for_state("publish", "deferred")
+    airflow.stop("triggerer", force=True)
+    assert datetime.now(timezone.utc) < publish_at
+    wait_until(lambda: datetime.now(timezone.utc) > publish_at + timedelta(seconds=5), "its time is over", 60)
+    assert [post.caption for post in sandbox.posts if post.caption == "Overslept"] == []
+
+    airflow.start("triggerer")
+    run.wait()
+    (post,) = [post for post in sandbox.posts if post.caption == "Overslept"]
+    assert post.published_at > publish_at + timedelta(seconds=5)
+    assert run.result("publish")["media_id"] == post.media_id
