@@ -31,7 +31,7 @@ POSTS = 20
 SPACING = timedelta(seconds=10)
 LEAD_S = 80
 LATEST_S = 2.0
-LIMIT_S = 250
+LIMIT_S = 280
 APPROVALS = "approvals"
 APPROVER = "rome"
 QUESTIONS = ("yes", "no", "silent", "changed")
