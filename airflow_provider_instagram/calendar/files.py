@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
 
 from airflow_provider_instagram import storage
 from airflow_provider_instagram.calendar.faults import Refusal
 from airflow_provider_instagram.exceptions import ValidationError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class CalendarFiles:
@@ -24,7 +22,7 @@ class CalendarFiles:
     def __init__(self, location: str) -> None:
         self._remote = None if storage.is_local(location) else location.rpartition("/")[0]
         self._folder = None if self._remote else storage.local_path(location).absolute().parent
-        self._allowed: dict[Path, bool] = {}
+        self._allowed: dict[str, bool] = {}
         self._found: set[str] = set()
 
     def found(self, written: str, *, check: bool) -> str:
@@ -38,7 +36,7 @@ class CalendarFiles:
         if not check and location in self._found:
             return location
         if storage.is_local(location):
-            self._refuse_outside(storage.local_path(location))
+            self._refuse_outside(str(storage.local_path(location)) if "://" in location else location)
         if check and not storage.is_web(location):
             try:
                 there = storage.exists(location)
@@ -56,13 +54,13 @@ class CalendarFiles:
             return written
         return f"{self._remote}/{written}" if self._remote else str(self._folder / written)  # type: ignore[operator]
 
-    def _refuse_outside(self, path: Path) -> None:
-        folder = path.parent
+    def _refuse_outside(self, path: str) -> None:
+        folder = os.path.dirname(path)  # noqa: PTH120 -- for thousands of posts, pathlib is slow
         if folder not in self._allowed:
-            self._allowed[folder] = self._is_allowed(folder)
-        if self._allowed[folder] and not path.is_symlink():
+            self._allowed[folder] = self._is_allowed(Path(folder))
+        if self._allowed[folder] and not os.path.islink(path):  # noqa: PTH114
             return
-        if not self._is_allowed(path):
+        if not self._is_allowed(Path(path)):
             raise Refusal(
                 "this folder is not one that posts may take files from.",
                 "Put the file beside the calendar, or have its folder added to [instagram] media_roots.",

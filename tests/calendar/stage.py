@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 DAG_ID = "content"
 REEL_WIDTH = 540
-#: Instagram is slower. What is ready before the scheduler has seen its task deferred, Airflow 3.3.2 takes for failed.
-PROCESSING_S = "5"
 DAG_FILE = """\
 from datetime import timedelta
 
@@ -162,7 +160,7 @@ def stage(folder: Path, accounts: Sequence[str], **settings: str) -> Iterator[St
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
     }
     with (
-        sandbox_process("--processing-time", PROCESSING_S, "--visible-after", "1") as sandbox,
+        sandbox_process("--processing-time", "1", "--visible-after", "1") as sandbox,
         airflow_stack(airflow_settings(home, posts) | places | SETTINGS | settings) as airflow,
     ):
         users, tokens = {}, {}

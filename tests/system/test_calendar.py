@@ -31,7 +31,7 @@ POSTS = 20
 SPACING = timedelta(seconds=10)
 LEAD_S = 80
 LATEST_S = 2.0
-LIMIT_S = 250
+LIMIT_S = 280
 APPROVALS = "approvals"
 APPROVER = "rome"
 QUESTIONS = ("yes", "no", "silent", "changed")
@@ -44,7 +44,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @pytest.mark.timeout(420)
-def test_twenty_posts_on_two_accounts_go_out_on_the_second(play: Stage) -> None:
+def test_twenty_posts_on_two_accounts_go_out_on_the_second(play: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """Five are due at once, the others ten seconds apart: each exactly once, none early, all within two seconds."""
     first = whole_second(timedelta(seconds=LEAD_S + 15))
     due = {f"post-{number:02}": first + SPACING * max(0, number - TOGETHER + 1) for number in range(POSTS)}
@@ -53,7 +53,8 @@ def test_twenty_posts_on_two_accounts_go_out_on_the_second(play: Stage) -> None:
     wait_until(lambda: len(play.requests()) == POSTS, "all posts are published", LIMIT_S, 1.0)
     requests = play.requests()
     late = {post_id: requests[post_id][0] - at.timestamp() for post_id, at in due.items()}
-    print(f"\nPublish requests after their time: {distribution(list(late.values()))}")  # noqa: T201
+    with capsys.disabled():
+        print(f"\nPublish requests after their time: {distribution(list(late.values()))}")  # noqa: T201
     wait_until(lambda: _states_of_runs(play, DAG_ID) == {"success"}, "all runs have succeeded", 60, 1.0)
 
     assert {post_id: len(times) for post_id, times in requests.items()} == dict.fromkeys(due, 1)
