@@ -265,7 +265,7 @@ def test_nothing_is_refreshed_where_the_new_token_could_not_be_kept(
 ) -> None:
     """The environment hides the Variable: a new token would be written where nobody reads it."""
     time.now += DAY
-    monkeypatch.setenv("AIRFLOW_VAR_INSTAGRAM_ACCESS_TOKEN__BRAND", "something else")
+    monkeypatch.setenv("AIRFLOW_VAR_INSTAGRAM_LOGIN__BRAND", "something else")
     with pytest.raises(InstagramError, match="cannot be read back"):
         hook().refresh_token("daily")
     assert meta.calls("refresh") == 0
