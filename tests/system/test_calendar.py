@@ -29,9 +29,9 @@ ACCOUNTS = ("berlin", "paris")
 TOGETHER = 5
 POSTS = 20
 SPACING = timedelta(seconds=10)
-LEAD_S = 80
+LEAD_S = 100
 LATEST_S = 2.0
-LIMIT_S = 280
+LIMIT_S = 300
 APPROVALS = "approvals"
 APPROVER = "rome"
 QUESTIONS = ("yes", "no", "silent", "changed")
