@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def said(airflow_db: None, instagram_sandbox: SandboxHandle) -> Callable[[], dict[str, str]]:
-    """Run the command."""
+    """Run the command, where nothing waits that other tests have left."""
+    from airflow.models.trigger import Trigger
+    from airflow.utils.session import create_session
+
     from airflow_provider_instagram.limits_command import describe
+
+    with create_session() as session:
+        session.query(Trigger).delete()
 
     return lambda: dict(describe("instagram_default"))
 

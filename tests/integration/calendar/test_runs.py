@@ -221,16 +221,16 @@ def test_nothing_is_created_for_a_post_that_instagram_has_no_room_for(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
     """Its quota is used up for a day: the run says so before it uploads, and from when on there is room."""
-    file = calendar({"first": 5, "second": 30})
-    assert run_dag(made(file), posts=["first"]).state == "success"
+    file = calendar({"last-with-room": 5, "without-room": 30})
+    assert run_dag(made(file), posts=["last-with-room"]).state == "success"
     instagram_sandbox.switch(quota_total=1)
     instagram_sandbox.advance(20)  # until the post is listed
 
-    result = run_dag(made(file), posts=["second"])
+    result = run_dag(made(file), posts=["without-room"])
     assert states(result)["create[0]"] == "failed"
     assert instagram_sandbox.calls("create") == 1
     assert instagram_sandbox.calls("limit") == 3
 
     instagram_sandbox.switch(quota_total=2)
-    assert run_dag(made(file), posts=["second"]).state == "success"
+    assert run_dag(made(file), posts=["without-room"]).state == "success"
     assert len(instagram_sandbox.posts) == 2
