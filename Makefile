@@ -14,7 +14,8 @@ ui: install  ## The same in a standalone Airflow that is left running, with the 
 
 test:  ## Run the whole test suite
 	@scripts/install.sh --for-tests
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/integration
+	@.venv/bin/python -m pytest tests/reliability tests/system
 
 reliability:  ## Break the main job in hundreds of ways and count the posts
 	@scripts/install.sh --for-tests
