@@ -93,6 +93,22 @@ def account(instagram_sandbox: SandboxHandle) -> Iterator[Account]:
 
 
 @pytest.fixture
+def no_stored_tokens(airflow_db: None) -> Iterator[None]:
+    """A beginning without tokens that other tests have stored, and an end without those of this one."""
+    from airflow.models import Variable
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    def forget() -> None:
+        with create_session() as session:
+            session.execute(delete(Variable).where(Variable.key.startswith("instagram_login__")))
+
+    forget()
+    yield
+    forget()
+
+
+@pytest.fixture
 def quick_list(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every post is listed after seconds, as the sandbox does it: what waits for that waits no minutes."""
     monkeypatch.setattr("airflow_provider_instagram.publishing.POST_VISIBLE_WITHIN", timedelta(seconds=2))

@@ -34,15 +34,14 @@ def shell(airflow_db: None, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 
 
 @pytest.fixture(autouse=True)
-def _clean(airflow_db: None, instagram_sandbox: SandboxHandle) -> Iterator[None]:
-    from airflow.models import Connection, Variable
+def _clean(no_stored_tokens: None, instagram_sandbox: SandboxHandle) -> Iterator[None]:
+    from airflow.models import Connection
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
     yield
     with create_session() as session:
         session.execute(delete(Connection).where(Connection.conn_id == CONN_ID))
-        session.execute(delete(Variable).where(Variable.key.startswith("instagram_login__")))
 
 
 @pytest.fixture

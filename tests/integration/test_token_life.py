@@ -22,6 +22,8 @@ from airflow_provider_instagram.sandbox.server import running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.usefixtures("no_stored_tokens")
+
 DAY = timedelta(days=1)
 
 
@@ -63,14 +65,6 @@ def connect(meta: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     paste(meta.token)
     return paste
-
-
-@pytest.fixture(autouse=True)
-def _no_stored_token(airflow_db: None) -> Iterator[None]:
-    from airflow.models import Variable
-
-    yield
-    Variable.delete("instagram_login__brand")
 
 
 @pytest.fixture

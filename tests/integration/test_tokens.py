@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
 
+pytestmark = pytest.mark.usefixtures("no_stored_tokens")
+
 
 @pytest.fixture
 def refresh_dag() -> DAG:
@@ -25,15 +27,6 @@ def refresh_dag() -> DAG:
     with DAG("refresh", schedule=None) as dag:
         RefreshTokenOperator(task_id="refresh")
     return dag
-
-
-@pytest.fixture(autouse=True)
-def _no_stored_token(airflow_db: None) -> Any:
-    from airflow.models import Variable
-
-    yield
-    for conn_id in ("instagram_default", "dead_account"):
-        Variable.delete(f"instagram_login__{conn_id}")
 
 
 def stored() -> str | None:
@@ -157,22 +150,18 @@ def test_a_connection_that_was_deleted_is_passed_over(
     monkeypatch.setattr(InstagramRetryPolicy, "evaluate", lambda *_, **__: RetryDecision.fail("no waiting here"))
     with create_session() as session:
         session.add(Variable(key="instagram_login__deleted", val="sealed"))
-    try:
-        result = run_dag(dag, connections=[])
-        assert result.xcom("list_connections") == ["deleted", "instagram_default"]
-        assert result.states() == {"list_connections": "success", "refresh[0]": "skipped", "refresh[1]": "success"}
+    result = run_dag(dag, connections=[])
+    assert result.xcom("list_connections") == ["deleted", "instagram_default"]
+    assert result.states() == {"list_connections": "success", "refresh[0]": "skipped", "refresh[1]": "success"}
 
-        asked_for = run_dag(dag, connections=["deleted"])
-        assert asked_for.states() == {"list_connections": "success", "refresh[0]": "failed"}
-    finally:
-        Variable.delete("instagram_login__deleted")
+    asked_for = run_dag(dag, connections=["deleted"])
+    assert asked_for.states() == {"list_connections": "success", "refresh[0]": "failed"}
 
 
 def test_a_token_of_a_secrets_backend_is_refreshed_beside_it(
     instagram_sandbox: SandboxHandle, run_dag: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Airflow's own backend that reads a file: the file stays as it is, and later tasks use the stored token."""
-    from airflow.models import Variable
     from airflow.sdk import DAG, task
 
     from airflow_provider_instagram.hooks import InstagramHook
@@ -193,10 +182,7 @@ def test_a_token_of_a_secrets_backend_is_refreshed_beside_it(
 
     with DAG("refresh_beside", schedule=None) as dag:
         RefreshTokenOperator(task_id="refresh", instagram_conn_id="vaulted", retries=0) >> look()
-    try:
-        result = run_dag(dag)
-        assert result.xcom("refresh")["refreshed"] is True
-        assert result.xcom("look") == "sandbox_studio", "the old token is dead: this is the new one"
-        assert vault.read_text() == before
-    finally:
-        Variable.delete("instagram_login__vaulted")
+    result = run_dag(dag)
+    assert result.xcom("refresh")["refreshed"] is True
+    assert result.xcom("look") == "sandbox_studio", "the old token is dead: this is the new one"
+    assert vault.read_text() == before

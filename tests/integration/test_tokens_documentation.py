@@ -16,12 +16,7 @@ TEXT = (ROOT / "docs/tokens.md").read_text()
 SEVERAL, TOLD = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
-@pytest.fixture(autouse=True)
-def _no_stored_token(airflow_db: None) -> Any:
-    from airflow.models import Variable
-
-    yield
-    Variable.delete("instagram_login__instagram_default")
+pytestmark = pytest.mark.usefixtures("no_stored_tokens")
 
 
 def dag_of(source: str) -> Any:

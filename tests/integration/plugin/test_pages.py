@@ -22,9 +22,9 @@ CONN_ID = "brand"
 
 
 @pytest.fixture(autouse=True)
-def _airflow(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _airflow(no_stored_tokens: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     from airflow.api_fastapi.app import create_auth_manager
-    from airflow.models import Connection, Variable
+    from airflow.models import Connection
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
@@ -34,7 +34,6 @@ def _airflow(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     yield
     with create_session() as session:
         session.execute(delete(Connection).where(Connection.conn_type.in_(["instagram", "http"])))
-        session.execute(delete(Variable).where(Variable.key.startswith("instagram_login__")))
 
 
 @pytest.fixture
