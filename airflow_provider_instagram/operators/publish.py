@@ -227,15 +227,15 @@ class PublishOperator(AccountTask):
     def _tell(self, context: Context, ledger: Ledger, post: Post) -> None:
         """Emit the event of a post, also of one that an earlier try made and died before it could say so.
 
-        Where the one who made it, or claims to be at it, is still at work, he does.
+        Who made it tells of it. Where he is gone, the one who claims it does, and where he is gone too, anybody.
         """
         if not post.untold:
             return
-        claim, intent = ledger.claim(post.post_key), ledger.intent(post.post_key)
-        claims = (claim, intent.claim if intent else None)
-        others = {one.owner for one in claims if one is not None} - {Owner.of(context)}
-        if any(_is_at_work(context["ti"], other) for other in others):
-            return
+        me, intent, claim = Owner.of(context), ledger.intent(post.post_key), ledger.claim(post.post_key)
+        if intent is None or intent.claim.owner != me:
+            others = {one.owner for one in (claim, intent and intent.claim) if one} - {me}
+            if any(_is_at_work(context["ti"], other) for other in others):
+                return
         ledger.record_post(replace(post, untold=False))
         told: dict[str, JsonValue] = {"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key}
         conn_id, events = self.instagram_conn_id, context["outlet_events"]
