@@ -22,6 +22,7 @@ reliability:  ## Break the main job in hundreds of ways and count the posts
 	@.venv/bin/python -m tests.reliability
 
 calendar: install  ## 60 posts of a calendar in a running Airflow, while things are killed and edited (15 minutes)
+	@.venv/bin/python -m pytest -m on_demand tests/system/test_calendar.py
 	@.venv/bin/python -m tests.calendar
 
 lint: install  ## Style, types, and who may import whom

@@ -113,7 +113,7 @@ class Places:
 
     def _is_pending(self, row: dict[str, Any]) -> bool:
         fresh = datetime.fromisoformat(row["at"]) + KEPT_FOR > self.ledger.clock()
-        return fresh and self._sent_at(row) is None
+        return fresh and self._sent_at(row) is None and self.ledger.post(row["place_of"]) is None
 
     def _row(self, kind: str, quota: Quota, place: int) -> dict[str, Any]:
         return self.ledger.store.get(_key(kind, quota, place)) or {}

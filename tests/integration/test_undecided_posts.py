@@ -289,6 +289,18 @@ def test_an_attempt_that_died_keeps_no_place_of_the_hour(account: Account, portr
     assert len(account.sandbox.posts) == 2
 
 
+def test_an_attempt_that_died_is_not_ahead_of_others_once_its_post_is_made(
+    account: Account, portrait_video: Path
+) -> None:
+    """Instagram has room for one more, and nobody is about to take it."""
+    account.publisher.quotas = Limits().quotas
+    Places(account.ledger, account.publisher.quotas).take("post-1", "a try that died")
+    account.publisher.publish("post-1", account.container(portrait_video))
+    account.sandbox.switch(quota_total=2)
+    account.publisher.publish("post-2", account.container(portrait_video, key="post-2"))
+    assert len(account.sandbox.posts) == 2
+
+
 def test_whether_it_is_time_is_asked_once_what_was_open_is_settled(account: Account, portrait_video: Path) -> None:
     """A try died before its request left; there is no post, and meanwhile it is too late for one."""
     container_id = account.container(portrait_video)

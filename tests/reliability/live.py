@@ -60,6 +60,7 @@ def settings(lanes: int) -> dict[str, str]:
     """Give what an Airflow with lanes needs, beside the usual."""
     return {
         "RELIABILITY_LANES": str(lanes),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",  # what a try ended with is read from its log
         "AIRFLOW__CORE__PARALLELISM": str(lanes + 4),
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT_S),
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
@@ -322,6 +323,8 @@ class Performance:
         self._wait(lambda: not _runs(pid), f"process {pid} is gone: {self.scenario}", 30, 0.2)
 
     def _start_rival(self) -> None:
+        """Start another run once there is a container: two that make one at the same moment make two, and post one."""
+        self._wait(lambda: self._state("create") == "success", f"the container of {self.scenario}", 90, 0.2)
         self.run_ids.append(f"{self.name}-rival")
         self._start(self.run_ids[-1])
 

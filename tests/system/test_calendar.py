@@ -43,6 +43,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield everything
 
 
+@pytest.mark.on_demand
 @pytest.mark.timeout(420)
 def test_twenty_posts_on_two_accounts_go_out_on_the_second(play: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """Five are due at once, the others ten seconds apart: each exactly once, none early, all within two seconds."""
@@ -64,6 +65,7 @@ def test_twenty_posts_on_two_accounts_go_out_on_the_second(play: Stage, capsys: 
     assert {label for task, label in play.states() if task.endswith(".publish")} >= set(due)
 
 
+@pytest.mark.on_demand
 def test_a_person_approves_edits_and_rejects_in_the_form_and_silence_is_no(play: Stage, page: Page) -> None:
     """The cover is seen beside the question; what is left in the form goes out; an edit after the yes asks again."""
     at = whole_second(timedelta(seconds=150))

@@ -33,11 +33,16 @@ def test_another_dag_runs_when_the_account_has_posted_and_only_then(
         ended = [run["dag_run_id"] for run in runs if run["state"] == "success"]
         return [told for run_id in ended for told in run_of("hears_of_posts", run_id).result("heard")]
 
-    wait_until(lambda: len(heard()) >= 2, "the other DAG has run", 60)
     posts = [run.result("publish") for run in (first, other)]
     told = [{key: post[key] for key in ("media_id", "permalink", "post_key")} for post in posts]
-    assert sorted(heard(), key=str) == sorted(told, key=str)
+    wait_until(lambda: all(one in heard() for one in told), "the other DAG has heard of both", 60)
     assert again.result("publish") == posts[0] | {"already_published": True}
+    assert [_events(airflow, run) for run in (first, again, other)] == [1, 0, 1]
+
+
+def _events(airflow: AirflowStack, run: Run) -> int:
+    found = airflow.call("GET", "/assets/events", params={"source_run_id": run.run_id})["asset_events"]
+    return sum(event["uri"] == "instagram://talkative/posts" for event in found)
 
 
 def test_a_post_whose_time_came_while_the_triggerer_was_down_is_made_when_it_is_back(
