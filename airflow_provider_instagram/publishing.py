@@ -93,7 +93,7 @@ class Publisher:
         """
         claim = self._claim(post_key)
         if (post := self.ledger.post(post_key)) is not None:
-            return post, False
+            return self._with_permalink(post), False
         for intent in self.ledger.open_intents(post_key, self.owner):
             log.info("%s set out to publish container %s at %s", intent.claim.owner, intent.container_id, intent.at)
             try:
@@ -175,7 +175,7 @@ class Publisher:
         tries_left = NOT_READY_TRIES
         while True:
             if (post := self.ledger.post(post_key)) is not None:
-                return post, False
+                return self._with_permalink(post), False
             intent = self._set_out(post_key, container_id, claim)
             try:
                 media_id = self.client.send(calls.publish(self.ig_user_id, container_id))
@@ -193,7 +193,7 @@ class Publisher:
                 self.sleep((error.retry_after or READ_AGAIN_AFTER).total_seconds())
             else:
                 post = self._recorded(Post(post_key, container_id, self.ledger.now(), media_id, untold=True))
-                return self._with_permalink(post), True
+                return self._recorded(self._with_permalink(post)), True
 
     def _set_out(self, post_key: str, container_id: str, claim: Claim) -> Intent:
         """Write the intent right before a request: that write is the fence."""
@@ -299,12 +299,14 @@ class Publisher:
         return post
 
     def _with_permalink(self, post: Post) -> Post:
+        """Read the permalink of a post whose maker has not, or not yet."""
+        if post.media_id is None or post.permalink is not None:
+            return post
         try:
-            permalink = read_once_known(self.client, calls.media(post.media_id or "")).permalink
+            return replace(post, permalink=read_once_known(self.client, calls.media(post.media_id)).permalink)
         except InstagramError as error:
             log.warning("The post %s is live; its permalink could not be read: %s", post.media_id, error)
             return post
-        return self._recorded(replace(post, permalink=permalink))
 
 
 def _held_by(owner: Owner, post_key: str) -> TransientError:

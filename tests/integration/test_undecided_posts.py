@@ -317,6 +317,20 @@ def test_whether_it_is_time_is_asked_once_what_was_open_is_settled(account: Acco
     assert account.ledger.open_intents("post-1") == []
 
 
+def test_who_waited_for_a_post_reads_the_permalink_that_its_maker_has_not_read_yet(
+    account: Account, portrait_video: Path
+) -> None:
+    container_id = account.container(portrait_video)
+    account.publisher.publish("post-1", container_id)
+    (real,) = account.sandbox.posts
+    made = account.ledger.post("post-1")
+    assert made is not None
+    account.ledger.record_post(replace(made, permalink=None))
+    post, mine = account.publisher_of(OTHER).publish("post-1", container_id)
+    assert (post.permalink, mine) == (real.permalink, False)
+    assert account.ledger.post("post-1") == replace(made, permalink=None), "the row is its maker's to write"
+
+
 def test_the_post_of_a_try_that_died_before_it_could_tell_is_told_by_who_waited_for_it(
     account: Account, portrait_video: Path
 ) -> None:
