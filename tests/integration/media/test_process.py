@@ -30,7 +30,7 @@ def _wait_for(what: Callable[[], bool], within_s: float = 10) -> None:
 def _alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it ended before the reading, or during it
         return False
 
 
