@@ -107,13 +107,11 @@ class ContainerMaker:
         try:
             status = read_once_known(self.client, calls.container_status(intent.container_id))
         except NotReadyError as error:
-            word, cured = f"cannot be found any more ({error.message})", False
+            word = f"cannot be found any more ({error.message})"
         else:
-            if status.failure() is None:
-                return True
-            word, cured = f"says: {status.summary()}", status.new_containers > 0
-        if cured:
-            return False
+            if status.failure() is None or status.new_containers:
+                return status.failure() is None
+            word = f"says: {status.summary()}"
         raise OutcomeUnknownError(
             f"Container {intent.container_id} was asked to be published and now {word}.",
             hint=self.ledger.how_to_settle(intent.post_key),

@@ -216,7 +216,7 @@ class GraphClient(_Core):
     :param reconnect: What a person does when the token is dead, for the error that says so.
     :param sleep: Waits for a number of seconds.
     :param renewed: Asked once when the token is refused: gives another one, or None when there is none. The refused
-        call is then sent again, since Instagram looks at the token before anything else.
+        call is then sent again, unless it may go only once: Instagram looks at the token before anything else.
     :param closed: Told at the end how many requests were sent.
     :raises ValidationError: The token is none, or must not be sent to the base URL.
     """
