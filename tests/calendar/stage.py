@@ -15,6 +15,7 @@ from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_pro
 from demo.scene import airflow_settings
 from demo.stack import AIRFLOW, AirflowStack, airflow_stack
 from demo.ui import connect
+from tests.reliability.postgres import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 DAG_ID = "content"
 REEL_WIDTH = 540
+#: A lead time is minutes here and not an hour: the accounts are asked so much more often.
+CALLS_PER_HOUR = 5000
 DAG_FILE = """\
 from datetime import timedelta
 
@@ -125,20 +128,15 @@ def whole_second(after: timedelta) -> datetime:
 
 def make_reel(path: Path) -> None:
     """Make 3 s of video that comply as they are."""
-    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size={REEL_WIDTH}x960:rate=30:duration=3"]
-    command += [
-        "-f",
-        "lavfi",
-        "-i",
-        "sine=frequency=440:sample_rate=48000:duration=3",
-        "-c:v",
-        "libx264",
-        "-preset",
-        "ultrafast",
+    command = [
+        *("ffmpeg", "-v", "error"),
+        *("-f", "lavfi", "-i", f"testsrc2=size={REEL_WIDTH}x960:rate=30:duration=3"),
+        *("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=3"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-b:v", "1M", "-maxrate", "2M", "-bufsize", "2M", "-bf", "0"),
+        *("-flags", "+cgop", "-pix_fmt", "yuv420p", "-color_range", "tv"),
+        *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"),
+        *("-c:a", "aac", "-ac", "2", "-movflags", "+faststart", "-use_editlist", "0", str(path)),
     ]
-    command += ["-b:v", "1M", "-maxrate", "2M", "-bufsize", "2M", "-bf", "0", "-flags", "+cgop", "-pix_fmt", "yuv420p"]
-    command += ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
-    command += ["-c:a", "aac", "-ac", "2", "-movflags", "+faststart", "-use_editlist", "0", str(path)]
     subprocess.run(command, check=True)
 
 
@@ -154,21 +152,22 @@ def stage(folder: Path, accounts: Sequence[str], **settings: str) -> Iterator[St
     for made in (home / "dags", posts):
         made.mkdir(parents=True)
     make_reel(posts / "reel.mp4")
-    places = {
-        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
-        # All tasks at once on one SQLite file: waiting for its lock is no failure.
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
-    }
     with (
+        postgres() as database,
         sandbox_process("--processing-time", "1", "--visible-after", "1") as sandbox,
-        airflow_stack(airflow_settings(home, posts) | places | SETTINGS | settings) as airflow,
+        airflow_stack(
+            airflow_settings(home, posts)
+            | {"AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database}
+            | SETTINGS
+            | settings
+        ) as airflow,
     ):
         users, tokens = {}, {}
         for number, conn_id in enumerate(accounts):
             users[conn_id] = f"1784149900000{number:04}"
             tokens[conn_id] = sandbox.add_account(users[conn_id], conn_id)
             account = SandboxHandle(sandbox.url, tokens[conn_id], users[conn_id])
-            connect(airflow, account, conn_id)
+            connect(airflow, account, conn_id, calls_per_hour=CALLS_PER_HOUR)
             account.close()
         yield Stage(airflow, sandbox, posts, users, tokens)
 

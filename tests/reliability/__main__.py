@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.reliability.verdict import Outcome
 
 LINE = "{:<50}{:<54}{:>9}  {:<14}{:<22}{:>14}  {}"
+TELL_EVERY = 50
 
 
 def main(wanted: str = "") -> int:
@@ -32,22 +33,23 @@ def main(wanted: str = "") -> int:
     :return: The exit code.
     """
     os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "CRITICAL"
-    from airflow.utils.db import initdb
-
-    initdb()
+    from tests.reliability.in_process import played
     from tests.reliability.live_scenarios import LIVE_SCENARIOS
     from tests.reliability.scenarios import SCENARIOS
     from tests.reliability.video import make_reel
 
     began_s = time.monotonic()
     outcomes: list[Outcome] = []
+    _say("First those through dag.test()")
     with tempfile.TemporaryDirectory() as name:
         reel = make_reel(Path(name) / "reel.mp4")
         for outcome in chain(
-            _in_process([one for one in SCENARIOS if wanted in str(one)], reel),
+            played([one for one in SCENARIOS if wanted in str(one)], reel),
             _live([one for one in LIVE_SCENARIOS if wanted in str(one)], reel, Path(name)),
         ):
             outcomes.append(outcome)
+            if len(outcomes) % TELL_EVERY == 0:
+                _say(f"{len(outcomes)} played in {time.monotonic() - began_s:.0f} s")
             if outcome.deviations:
                 _say(f"DEVIATES {outcome.scenario}\n    " + "\n    ".join(outcome.deviations))
     _print_table(outcomes)
@@ -57,20 +59,10 @@ def main(wanted: str = "") -> int:
     return 1 if bad else 0
 
 
-def _in_process(scenarios: list[Scenario], reel: Path) -> Iterator[Outcome]:
-    from airflow_provider_instagram.sandbox.handle import sandbox_process
-    from tests.reliability.harness import play
-
-    _say(f"{len(scenarios)} scenarios through dag.test()")
-    with sandbox_process("--visible-after", "10") as sandbox:
-        for scenario in scenarios:
-            yield play(scenario, sandbox, reel)
-
-
 def _live(scenarios: list[Scenario], reel: Path, folder: Path) -> Iterator[Outcome]:
     from tests.reliability.lanes import LANES, airflow_with_lanes, lanes_of, played
 
-    _say(f"{len(scenarios)} scenarios in a running Airflow")
+    _say(f"Then {len(scenarios)} in a running Airflow")
     if scenarios:
         with (
             airflow_with_lanes(folder / "airflow", LANES) as airflow,
