@@ -78,12 +78,15 @@ class ContainerMaker:
     ledger: Ledger
     ig_user_id: str
 
-    def container_for(self, post_key: str, video: Video, options: ContainerOptions) -> str:
+    def container_for(
+        self, post_key: str, video: Video, options: ContainerOptions, publish_at: datetime | None = None
+    ) -> str:
         """Give the container of a post, with its video on the way or there.
 
         :param post_key: What the post is known by; the ledger holds no finished post for it.
         :param video: The video.
         :param options: Everything but the video.
+        :param publish_at: When it will be published: a container that expires before is not used again.
         :return: The container's id.
         :raises InstagramError: When Instagram refused, or no further container is worth making.
         """
@@ -93,7 +96,11 @@ class ContainerMaker:
                 return intent.container_id
             self.ledger.withdraw(intent)
         content = video.fingerprint(options)
-        made = [one for one in self.ledger.containers(post_key) if one.content == content]
+        made = [
+            one
+            for one in self.ledger.containers(post_key)
+            if one.content == content and (publish_at is None or one.lives_until(publish_at))
+        ]
         if made and self._continued(made, video):
             return made[-1].container_id
         return self._new(post_key, video, options, content)
@@ -101,7 +108,7 @@ class ContainerMaker:
     def _may_be_published(self, intent: Intent) -> bool:
         """Look at a container that somebody set out to publish.
 
-        :return: Whether it is good, or published; False when it certainly was not, and a new one may take its place.
+        :return: Whether it is good, or published; False when it expired unpublished, and a new one may take its place.
         :raises OutcomeUnknownError: When nothing can tell.
         """
         try:
@@ -109,8 +116,8 @@ class ContainerMaker:
         except NotReadyError as error:
             word = f"cannot be found any more ({error.message})"
         else:
-            if status.failure() is None or status.new_containers:
-                return status.failure() is None
+            if status.state is not ContainerState.ERROR:
+                return status.state is not ContainerState.EXPIRED
             word = f"says: {status.summary()}"
         raise OutcomeUnknownError(
             f"Container {intent.container_id} was asked to be published and now {word}.",
@@ -139,8 +146,8 @@ class ContainerMaker:
         if len(made) >= MOST_CONTAINERS:
             failure.hint = (
                 f"{MOST_CONTAINERS} containers were made of this video with these options, and none became a post. "
-                "Change one or the other, or start anew: `airflow instagram ledger forget --conn-id "
-                f"{shlex.quote(self.ledger.conn_id)} -- {shlex.quote(last.post_key)}`."
+                "Change one or the other, or start anew: "
+                f"`{self.ledger.command('forget')} -- {shlex.quote(last.post_key)}`."
             )
             raise failure
         log.warning("%s A new container takes its place.", failure.message)

@@ -85,6 +85,10 @@ class MadeContainer:
         """When it is of no use any more unless it is published."""
         return datetime.fromisoformat(self.created_at) + CONTAINER_LIFE
 
+    def lives_until(self, publish_at: datetime) -> bool:
+        """Tell whether it can be published at a time."""
+        return publish_at <= self.expires - EXPIRY_MARGIN
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -128,6 +132,7 @@ class Intent:
     :param at: Just before the request was sent, ISO 8601 in UTC.
     :param claim: Under which claim.
     :param withdrawn: Whether the intent certainly made no post.
+    :param left_to_a_person: Whether only a person can tell what came of it.
     """
 
     post_key: str
@@ -135,6 +140,7 @@ class Intent:
     at: str
     claim: Claim
     withdrawn: bool = False
+    left_to_a_person: bool = False
 
     @property
     def when(self) -> datetime:
@@ -150,6 +156,7 @@ class Post:
     :param container_id: The container that it was made of.
     :param published_at: When, ISO 8601 in UTC.
     :param media_id: Its id; None where it could not be told apart.
+    :param ig_user_id: The account that it was made on; None where a person has said that it is live.
     :param permalink: Its address; None where it could not be told apart or read.
     :param untold: Whether other DAGs still have to be told of it, by an event.
     """
@@ -158,6 +165,7 @@ class Post:
     container_id: str
     published_at: str
     media_id: str | None = None
+    ig_user_id: str | None = None
     permalink: str | None = None
     untold: bool = False
 
@@ -238,12 +246,15 @@ class Ledger:
         still_open = sorted((one for one in found if one and not one.withdrawn), key=lambda one: one.when)
         return list({one.container_id: one for one in still_open}.values())
 
+    def command(self, name: str) -> str:
+        """Write a command of ``airflow instagram ledger`` for this account, as a person types it."""
+        return f"airflow instagram ledger {name} --conn-id {shlex.quote(self.conn_id)}"
+
     def how_to_settle(self, post_key: str) -> str:
         """Tell a person how to say what became of a post that nothing else can tell of."""
-        words = f"airflow instagram ledger settle --conn-id {shlex.quote(self.conn_id)}"
         return (
-            f"Look at the account. (1) The post is there: `{words} --live -- {shlex.quote(post_key)}`, then clear this "
-            "task. (2) It is not, nor an hour later: the same with --not-live. (3) In doubt, leave it: nothing is sent "
+            f"Look at the account. (1) The post is there: `{self.command('settle')} --live -- {shlex.quote(post_key)}`, "
+            "then clear this task. (2) It is not, nor an hour later: the same with --not-live. (3) In doubt, leave it: nothing is sent "
             "for this post until you have said which."
         )
 
@@ -256,6 +267,10 @@ class Ledger:
     def withdraw(self, intent: Intent) -> None:
         """Write down that an intent certainly made no post."""
         self._write(replace(intent, withdrawn=True))
+
+    def leave_to_a_person(self, intent: Intent) -> None:
+        """Write down that no reading tells what an intent has made."""
+        self._write(replace(intent, left_to_a_person=True))
 
     def _write(self, intent: Intent) -> None:
         self.store.set(row_key("intent", intent.post_key, intent.claim.owner), asdict(intent))

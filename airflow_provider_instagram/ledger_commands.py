@@ -118,16 +118,20 @@ def settle_post(args: argparse.Namespace) -> None:
     with opened(args.conn_id) as store:
         ledger = Ledger(store, args.conn_id)
         intents = [row for row in _open_intents(store.rows()) if row["post_key"] == args.post_key]
-        if not intents:
+        is_claimed = ledger.post(args.post_key) is None and ledger.claim(args.post_key) is not None
+        if not (intents or (is_claimed and args.not_live)):
             raise SystemExit(f"Nothing is open for {args.post_key!r}.")
         if args.live:
             container_id = intents[-1]["container_id"]
-            live = Post(args.post_key, container_id, ledger.now(), args.media_id, args.permalink, untold=True)
-            ledger.record_post(live)
+            now = ledger.now()
+            ledger.record_post(
+                Post(args.post_key, container_id, now, args.media_id, permalink=args.permalink, untold=True)
+            )
         else:
             for key, row in _rows_of(store, args.post_key).items():
                 if key.startswith("intent:"):
                     store.set(key, {**row, "withdrawn": True})
+            store.delete(row_key("claim", args.post_key))  # whoever still holds it sees that, and sends nothing
     again = "a new try publishes it, and Clear of create makes a new container where the old one is gone"
     said = "live: a new try returns it" if args.live else f"not live: {again}"
     print(f"{args.post_key} is {said}.")  # noqa: T201

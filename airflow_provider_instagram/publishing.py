@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import shlex
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from airflow_provider_instagram.exceptions import (
     QuotaExhaustedError,
     RateLimitError,
     TransientError,
+    ValidationError,
 )
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.fresh import read_once_known
@@ -38,6 +40,9 @@ log = logging.getLogger(__name__)
 
 # Meta may still be at work on a request whose answer was lost: a finished container counts as unpublished after this.
 ANSWER_LOST_FOR_GOOD = timedelta(seconds=150)
+# Between his intent and his request another may have stalled, and his clock may be ahead: from the first look on, at
+# least this has to pass.
+LOOKED_AT_FOR = timedelta(seconds=60)
 READ_AGAIN_AFTER = timedelta(seconds=10)
 # Instagram's clock and ours differ, and a post carries the time at which its publication began.
 CLOCK_TOLERANCE = timedelta(minutes=2)
@@ -49,7 +54,7 @@ AT_ONCE = 25
 # Keeps the collisions of two owners early, where they cost nothing; the exclusion does not depend on it.
 SETTLING_S = 2.0
 # As long as somebody else may need to settle an answer that was lost to him.
-OTHERS_ARE_WAITED_FOR = timedelta(seconds=200)
+OTHERS_ARE_WAITED_FOR = ANSWER_LOST_FOR_GOOD + POST_VISIBLE_WITHIN + timedelta(seconds=10)
 
 
 @dataclass
@@ -95,9 +100,11 @@ class Publisher:
         if (post := self.ledger.post(post_key)) is not None:
             return self._with_permalink(post), False
         for intent in self.ledger.open_intents(post_key, self.owner):
+            if intent.claim.owner != self.owner and self.is_alive(intent.claim.owner):
+                raise self._held_by(intent.claim.owner, post_key)
             log.info("%s set out to publish container %s at %s", intent.claim.owner, intent.container_id, intent.at)
             try:
-                if (post := self._settle(intent)) is not None:
+                if (post := self._settle(intent, sent_by=intent.when)) is not None:
                     return self._recorded(post), True
                 container_id = intent.container_id  # if Instagram is at it after all, it is the same container
             except ContainerExpiredError as error:
@@ -106,6 +113,7 @@ class Publisher:
         self.see_whether_it_is_time()
         status = self._status(container_id)
         if status.state is ContainerState.PUBLISHED:
+            self._refuse_anothers(post_key, container_id)
             log.warning("Container %s was published by somebody else: taking that post for this one", container_id)
             now = self.ledger.clock()
             return self._recorded(self._found(post_key, container_id, now - timedelta(days=1), now)), False
@@ -158,7 +166,7 @@ class Publisher:
                 if self.ledger.claim(post_key) == claim:
                     return claim
             elif self.ledger.clock() >= give_up_at:
-                raise _held_by(other, post_key)
+                raise self._held_by(other, post_key)
             self.sleep(random.uniform(1, 5))  # noqa: S311
 
     def _at_work(self, post_key: str) -> Owner | None:
@@ -192,55 +200,75 @@ class Publisher:
                 log.info("%s", error)
                 self.sleep((error.retry_after or READ_AGAIN_AFTER).total_seconds())
             else:
-                post = self._recorded(Post(post_key, container_id, self.ledger.now(), media_id, untold=True))
+                live = Post(post_key, container_id, self.ledger.now(), media_id, self.ig_user_id, untold=True)
+                post = self._recorded(live)
                 return self._recorded(self._with_permalink(post)), True
 
     def _set_out(self, post_key: str, container_id: str, claim: Claim) -> Intent:
         """Write the intent right before a request: that write is the fence."""
         if (other := self._at_work(post_key)) is not None:
-            raise _held_by(other, post_key)
+            raise self._held_by(other, post_key)
         intent = self.ledger.record_intent(post_key, container_id, claim)
         if (now := self.ledger.claim(post_key)) != claim:
             self.ledger.withdraw(intent)
-            raise _held_by(now.owner if now else self.owner, post_key)
+            raise self._held_by(now.owner if now else self.owner, post_key)
         return intent
+
+    def _held_by(self, owner: Owner, post_key: str) -> TransientError:
+        return TransientError(
+            f"post_key {post_key!r} is being published by {owner}; nothing was sent from here.",
+            hint="When that task has ended, this one returns its post or makes it. If it never ends, because its DAG "
+            f"is gone: `{self.ledger.command('settle')} --not-live -- {shlex.quote(post_key)}`.",
+            retry_after=timedelta(minutes=1),
+        )
+
+    def _refuse_anothers(self, post_key: str, container_id: str) -> None:
+        """Refuse a container that is the post of another key."""
+        made = self.ledger.container(container_id)
+        if made is not None and made.post_key != post_key and self.ledger.post(made.post_key) is not None:
+            raise ValidationError(
+                f"Container {container_id} is the published post of {made.post_key!r}, not of {post_key!r}.",
+                hint="Give create and publish of one post the same post_key, and every post its own.",
+            )
 
     def _settle_refusal(self, intent: Intent, error: InstagramError) -> Post | None:
         """Find out what a request has done that was not confirmed.
 
         :return: The post, or None when it is certain that there is none.
         """
+        sent_by = self.ledger.clock()
         if isinstance(error, OutcomeUnknownError):  # a duplicate, Instagram says: of what, only a person can tell
+            self.ledger.leave_to_a_person(intent)
             error.hint = self.ledger.how_to_settle(intent.post_key)
             raise error
         if error.outcome_unknown:
             log.warning("Whether container %s was published is not known: %s", intent.container_id, error)
-            return self._settle(intent)
+            return self._settle(intent, sent_by)
         if isinstance(error, NotReadyError) and self._status(intent.container_id).state is ContainerState.PUBLISHED:
-            return self._settle(intent)
+            return self._settle(intent, sent_by)
         if isinstance(error, QuotaExhaustedError):
             error.retry_after = room_in(self.client, self.ig_user_id, self.ledger.clock())
         return None
 
-    def _settle(self, intent: Intent) -> Post | None:
+    def _settle(self, intent: Intent, sent_by: datetime) -> Post | None:
         """Find out whether a post was made.
 
+        :param intent: Who set out to make it.
+        :param sent_by: When his request was sent at the latest.
         :return: The post, or None when it is certain that there is none: then the same container may be published.
         :raises OutcomeUnknownError: When nothing can tell.
         """
-        given_up_at = intent.when + ANSWER_LOST_FOR_GOOD
+        in_effect_by = sent_by + ANSWER_LOST_FOR_GOOD
+        given_up_at = max(in_effect_by, self.ledger.clock() + LOOKED_AT_FOR)
         while True:
             try:
                 status = self._status(intent.container_id)
             except NotReadyError as error:  # 100/33: the container is not visible, which proves nothing
                 if self.ledger.clock() >= given_up_at:
-                    raise OutcomeUnknownError(
-                        f"Container {intent.container_id} was asked to be published and cannot be found any more.",
-                        hint=self.ledger.how_to_settle(intent.post_key),
-                    ) from error
+                    raise self._undecided(intent, "cannot be found any more") from error
             else:
                 if status.state is ContainerState.PUBLISHED:
-                    made_by = min(self.ledger.clock(), given_up_at)
+                    made_by = min(self.ledger.clock(), in_effect_by)
                     return replace(self._found(intent.post_key, intent.container_id, intent.when, made_by), untold=True)
                 if status.state is ContainerState.EXPIRED:
                     raise ContainerExpiredError(
@@ -248,13 +276,18 @@ class Publisher:
                         hint="Clear the create task and those downstream of it: that makes a new container.",
                     )
                 if status.state is ContainerState.ERROR:
-                    raise OutcomeUnknownError(
-                        f"Container {intent.container_id} was asked to be published and now says: {status.summary()}.",
-                        hint=self.ledger.how_to_settle(intent.post_key),
-                    )
+                    raise self._undecided(intent, f"says: {status.summary()}")
                 if self.ledger.clock() >= given_up_at:
-                    return None
+                    if status.state is ContainerState.FINISHED and not intent.left_to_a_person:
+                        return None
+                    raise self._undecided(intent, f"says: {status.summary()}")
             self.sleep(READ_AGAIN_AFTER.total_seconds())
+
+    def _undecided(self, intent: Intent, word: str) -> OutcomeUnknownError:
+        return OutcomeUnknownError(
+            f"Container {intent.container_id} was asked to be published and now {word}.",
+            hint=self.ledger.how_to_settle(intent.post_key),
+        )
 
     def _found(self, post_key: str, container_id: str, since: datetime, until: datetime) -> Post:
         """Tell which of the account's media a published container became, by caption and time; never by position.
@@ -264,7 +297,7 @@ class Publisher:
         :param since: When it was made at the earliest.
         :param until: And at the latest.
         """
-        post = Post(post_key, container_id, self.ledger.now())
+        post = Post(post_key, container_id, self.ledger.now(), ig_user_id=self.ig_user_id)
         made = self.ledger.container(container_id)
         if made is None or made.caption is None:
             return self._unidentified(post, "the caption that it was made with is not known here")
@@ -274,7 +307,9 @@ class Publisher:
             same = [
                 media
                 for media in media_since(self.client, self.ig_user_id, since - CLOCK_TOLERANCE)
-                if digest(media.caption or "") == made.caption and not self.ledger.knows_media(media.id)
+                if digest(media.caption or "") == made.caption
+                and (media.timestamp is None or media.timestamp <= until + CLOCK_TOLERANCE)
+                and not self.ledger.knows_media(media.id)
             ]
         except InstagramError as error:
             if error.retryable or isinstance(error, AuthenticationError):
@@ -307,11 +342,3 @@ class Publisher:
         except InstagramError as error:
             log.warning("The post %s is live; its permalink could not be read: %s", post.media_id, error)
             return post
-
-
-def _held_by(owner: Owner, post_key: str) -> TransientError:
-    return TransientError(
-        f"post_key {post_key!r} is being published by {owner}; nothing was sent from here.",
-        hint="When that task has ended, this one returns its post or makes it.",
-        retry_after=timedelta(minutes=1),
-    )

@@ -45,7 +45,7 @@ class InstagramRetryPolicy(RetryPolicy):
         if not exception.retryable:
             return RetryDecision.fail(f"{name}: trying again cannot help")
         if exception.retry_after is not None:
-            return RetryDecision.retry(exception.retry_after, f"{name}: Instagram asks for {exception.retry_after}")
+            return RetryDecision.retry(exception.retry_after, f"{name}: again after {exception.retry_after}")
         backoff = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(try_number - 1, 10))
         return RetryDecision.retry(backoff * random.uniform(0.75, 1.25), f"{name}: may pass")  # noqa: S311
 

@@ -27,12 +27,13 @@ class ApprovePost(PostStep, ApprovalOperator):
     It stands before the container, so that nothing expires over night. Returns the caption as the person left it.
 
     :param report: What the transcode did, for the person to see.
+    :param retries: Tries after the first; each asks anew.
     """
 
     template_fields: Sequence[str] = ("post", "report")
 
-    def __init__(self, *, report: Any = None, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "subject": "Publish this post?", "params": _form("")})
+    def __init__(self, *, report: Any = None, retries: int = 3, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "retries": retries, "subject": "Publish this post?", "params": _form("")})
         self.report = report
 
     def execute(self, context: Context) -> dict[str, Any]:

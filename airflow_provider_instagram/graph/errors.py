@@ -297,6 +297,10 @@ def _upload_error(action: str, status: int, debug: Mapping[str, Any]) -> Instagr
     return error(f"Cannot {action}: {meaning}{_quoted(said)}.", hint=hint)
 
 
+#: A proxy that has waited for an answer in vain.
+_TIMED_OUT = 408
+
+
 def _bare_error(action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool) -> InstagramError:
     """Build the error of an answer that is not Meta's: a proxy's page, a redirect, a load balancer out of breath."""
     said = _excerpt(body)
@@ -309,7 +313,7 @@ def _bare_error(action: str, status: int, headers: Mapping[str, str], body: byte
         hint = "Redirects are never followed with a token. Correct the host of the connection."
         return InstagramError(message, hint=hint, outcome_unknown=changes)
     hint = "This is not how Instagram answers: check the host of the connection, and any proxy between."
-    return InstagramError(message, hint=hint, outcome_unknown=changes and status < 300)
+    return InstagramError(message, hint=hint, outcome_unknown=changes and (status < 300 or status == _TIMED_OUT))
 
 
 def _hold_back(headers: Mapping[str, str]) -> timedelta | None:

@@ -224,7 +224,8 @@ class CreateContainerOperator(AccountTask):
         hook = InstagramHook(self.instagram_conn_id)
         with hook.get_conn() as client:
             maker = ContainerMaker(client, ledger, hook.ig_user_id(client))
-            return maker.container_for(post_key, video, options)
+            publish_at = arguments.moment("publish_at", self.publish_at)
+            return maker.container_for(post_key, video, options, publish_at)
 
     def _refuse_to_outlive(self, publish_at: datetime | None) -> None:
         if (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -9,9 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_instagram import arguments
 from airflow_provider_instagram.account_task import AccountTask
-from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger import (
-    EXPIRY_MARGIN,
     Ledger,
     Owner,
     ledger_alias,
@@ -107,6 +107,7 @@ class PublishOperator(AccountTask):
         post_key = self._post_key(context, ledger, container_id)
         if (post := ledger.post(post_key)) is not None:
             self._refuse_another_post(ledger, post, container_id)
+            self._refuse_another_account(ledger, post)
             self._tell(context, ledger, post)
             self.log.info("%s is published already: %s", post_key, post.permalink or post.media_id or "live")
             return self._result(post, already_published=True)
@@ -171,6 +172,25 @@ class PublishOperator(AccountTask):
                 hint="Give create and publish of one post the same post_key, and every post its own.",
             )
 
+    def _refuse_another_account(self, ledger: Ledger, post: Post) -> None:
+        """Refuse a post that was made when the connection led to another account, a sandbox's for example."""
+        from airflow.sdk.exceptions import AirflowException
+
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+
+        try:
+            user_id = InstagramHook(self.instagram_conn_id).settings.ig_user_id
+        except (AirflowException, InstagramError):
+            return  # that the connection cannot be read changes nothing about a post that is live
+        if user_id is not None and post.ig_user_id not in (None, user_id):
+            raise ValidationError(
+                f"{post.post_key!r} was published on account {post.ig_user_id}, but connection "
+                f"{self.instagram_conn_id!r} leads to account {user_id} now.",
+                hint="Give every account a connection of its own: the record of its posts goes by the connection's id. "
+                f"Or forget that post: `{ledger.command('forget')} -- {shlex.quote(post.post_key)}`, then clear create "
+                "and the tasks downstream of it.",
+            )
+
     def _see_whether_it_is_time(self, ledger: Ledger, container_id: str, publish_at: datetime | None) -> None:
         self._refuse_to_outlive(ledger.container(container_id), publish_at)
         self._wait_for(publish_at)
@@ -178,11 +198,10 @@ class PublishOperator(AccountTask):
     def _refuse_to_outlive(self, made: MadeContainer | None, publish_at: datetime | None) -> None:
         if made is None or publish_at is None:
             return
-        expires = made.expires
-        if publish_at > expires - EXPIRY_MARGIN:
+        if not made.lives_until(publish_at):
             raise ValidationError(
-                f"Container {made.container_id} expires at {expires.isoformat()}, too near to or before publish_at, "
-                f"{publish_at.isoformat()}.",
+                f"Container {made.container_id} expires at {made.expires.isoformat()}, too near to or before "
+                f"publish_at, {publish_at.isoformat()}.",
                 hint="Create it at most 23.5 hours ahead: clear create and the tasks downstream of it later.",
             )
 
@@ -209,9 +228,9 @@ class PublishOperator(AccountTask):
 
         room_at = ledger.clock() + (error.retry_after or ROOM_LOOKED_FOR_AGAIN_AFTER)
         made = ledger.container(container_id)
-        if made is not None and room_at > (expires := made.expires) - EXPIRY_MARGIN:
+        if made is not None and not made.lives_until(room_at):
             raise ValidationError(
-                f"{error.message}. Container {container_id} expires at {expires.isoformat()}, before that.",
+                f"{error.message}. Container {container_id} expires at {made.expires.isoformat()}, before that.",
                 hint=f"After {room_at.isoformat()}, clear create and the tasks downstream of it. {error.hint or ''}",
             ) from error
         self.log.warning("%s Publishing again at %s", error, room_at.isoformat(timespec="seconds"))
@@ -236,6 +255,8 @@ class PublishOperator(AccountTask):
             others = {one.owner for one in (claim, intent and intent.claim) if one} - {me}
             if any(_is_at_work(context["ti"], other) for other in others):
                 return
+            if (now := ledger.post(post.post_key)) is not None and not now.untold:
+                return  # he has told of it meanwhile, and ended
         ledger.record_post(replace(post, untold=False))
         told: dict[str, JsonValue] = {"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key}
         conn_id, events = self.instagram_conn_id, context["outlet_events"]

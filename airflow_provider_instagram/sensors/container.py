@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_instagram import arguments
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, NotReadyError, ValidationError
+from airflow_provider_instagram.ledger import Ledger
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
 if TYPE_CHECKING:
@@ -79,8 +80,13 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
             self.timeout = timeout  # type: ignore[assignment]
 
     def execute(self, context: Context) -> Any:
-        """Look once, then wait in the way that was chosen."""
+        """Look once, then wait in the way that was chosen; what is published already is not asked about."""
         self._read_arguments()
+        ledger = Ledger.of(context, self.instagram_conn_id)
+        made = ledger.container(self.container_id)
+        if made is not None and ledger.post(made.post_key) is not None:
+            self.log.info("%s is published already", made.post_key)
+            return self.container_id
         with self._explained():
             if not self.deferrable:
                 return super().execute(context)

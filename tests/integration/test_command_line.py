@@ -78,6 +78,20 @@ def test_an_open_outcome_is_settled_by_a_person(
     assert len(instagram_sandbox.posts) == 1
 
 
+def test_a_key_that_a_vanished_dag_claims_is_released_by_a_person(
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any
+) -> None:
+    from airflow_provider_instagram.ledger import Ledger
+    from airflow_provider_instagram.ledger_commands import opened
+
+    instagram_sandbox.fail("limit", 80002)
+    assert run_dag(publishing_dag(portrait_video, "claimed")).states()["publish"] == "failed"
+    assert "claimed is not live" in shell("ledger", "settle", "claimed", "--not-live")
+    with opened("instagram_default") as store:
+        assert Ledger(store, "instagram_default").claim("claimed") is None
+    assert run_dag(publishing_dag(portrait_video, "claimed")).state == "success"
+
+
 def test_what_is_not_open_is_not_settled(
     instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,46 @@ def test_what_starts_hours_late_is_published_at_once(
     result = run_dag(dag)
     assert result.state == "success"
     assert [post.permalink for post in instagram_sandbox.posts] == [result.xcom("publish")["permalink"]]
+
+
+def _four_steps(video: Path) -> DAG:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+    from airflow_provider_instagram.sensors import ContainerStatusSensor
+
+    with DAG("done_before", schedule=None, default_args={"retries": 0}) as dag:
+        made = CreateContainerOperator(task_id="create", video=str(video), post_key="done-before")
+        ready = ContainerStatusSensor(task_id="wait", container_id=made.output)
+        PublishOperator(task_id="publish", container_id=ready.output)
+    return dag
+
+
+def test_a_run_whose_post_is_there_does_not_call_instagram(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path
+) -> None:
+    assert run_dag(_four_steps(portrait_video)).state == "success"
+    instagram_sandbox.revoke(instagram_sandbox.token)
+    calls = len(instagram_sandbox.journal())
+    result = run_dag(_four_steps(portrait_video))
+    assert result.state == "success"
+    assert result.xcom("publish")["already_published"] is True
+    assert len(instagram_sandbox.journal()) == calls
+
+
+def test_a_post_on_another_account_is_not_reported_as_one_on_this(
+    instagram_sandbox: SandboxHandle,
+    run_dag: RunDag,
+    portrait_video: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The connection led to a sandbox when the key was tried out, and leads to the real account now."""
+    assert run_dag(_four_steps(portrait_video)).state == "success"
+    real = {**instagram_sandbox.connection, "login": "17841400000000099"}
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(real))
+    assert run_dag(_four_steps(portrait_video)).states()["publish"] == "failed"
+    assert "leads to account 17841400000000099 now" in capsys.readouterr().out
 
 
 def test_what_is_later_than_it_may_be_is_not_published_and_says_so(

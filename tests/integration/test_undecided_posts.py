@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from airflow_provider_instagram.container_options import ContainerOptions
+from airflow_provider_instagram.containers import Video
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
     NotReadyError,
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.graph.calls import Call
+    from airflow_provider_instagram.ledger import Intent
     from tests.integration.account import Account
 
 NOT_READY = [(9007, 2207027), (24, 2207006), (100, 33)]
@@ -135,9 +139,79 @@ def test_a_duplicate_is_left_to_a_person(account: Account, portrait_video: Path)
     """506: of what it is a duplicate, no reading tells. Nothing is sent for it again until somebody has said."""
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 506)
-    with pytest.raises(OutcomeUnknownError, match="ledger settle --conn-id studio --live -- post-1"):
+    for _ in range(2):  # a Clear sends nothing
+        with pytest.raises(OutcomeUnknownError, match="ledger settle --conn-id studio --live -- post-1"):
+            account.publisher.publish("post-1", container_id)
+        assert account.container(portrait_video) == container_id
+    assert account.sandbox.calls("publish") == 1
+
+
+@pytest.mark.parametrize("status", [{}, {"status_code": "IN_PROGRESS"}])
+def test_a_container_that_does_not_say_that_it_waits_is_not_published_again(
+    account: Account, portrait_video: Path, status: dict[str, str]
+) -> None:
+    """The answer is lost, the post is live, and the container's status is empty for a while, or says nothing."""
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", drop="after")
+    account.sandbox.fail("status", status=200, body={"id": container_id, **status}, times=20, nth=2)
+    with pytest.raises(OutcomeUnknownError, match="ledger settle"):
         account.publisher.publish("post-1", container_id)
-    assert [intent.container_id for intent in account.ledger.open_intents("post-1")] == [container_id]
+    account.sandbox.settle()
+    account.publisher.publish("post-1", container_id)
+    assert account.sandbox.calls("publish") == len(account.sandbox.posts) == 1
+
+
+def test_a_lost_answer_is_waited_for_from_when_it_was_lost(account: Account, portrait_video: Path) -> None:
+    """Between its intent and its request the process stood still for three minutes."""
+    account.sandbox.switch(visible_after_s=60)
+    container_id = account.container(portrait_video)
+    record = account.ledger.record_intent
+
+    def slowly(post_key: str, container_id: str, claim: Claim) -> Intent:
+        intent = record(post_key, container_id, claim)
+        account.sandbox.advance(180)
+        return intent
+
+    account.ledger.record_intent = slowly  # type: ignore[method-assign]
+    account.sandbox.fail("publish", drop="after")
+    account.publisher.publish("post-1", container_id)
+    assert account.sandbox.calls("publish") == len(account.sandbox.posts) == 1
+
+
+def test_another_workers_clock_does_not_end_the_wait_for_a_lost_answer(account: Account, portrait_video: Path) -> None:
+    """A try died right after its request; the next begins at once, on a clock that is three minutes ahead."""
+    container_id = account.container(portrait_video)
+    account.intent(container_id)
+    account.publish_behind_our_back(container_id)
+    account.ledger.clock = lambda: account.now() + timedelta(minutes=3)
+    post, _ = account.publisher.publish("post-1", container_id)
+    assert [post.media_id] == [real.media_id for real in account.sandbox.posts]
+
+
+def test_what_another_run_is_about_to_send_is_not_settled_for_it(account: Account, portrait_video: Path) -> None:
+    """He claimed and wrote his intent after we had looked who is at it, and our claim comes last."""
+    container_id = account.container(portrait_video)
+    look = account.publisher._at_work
+
+    def looked(post_key: str) -> Owner | None:
+        account.publisher._at_work = look  # type: ignore[method-assign]
+        found = look(post_key)
+        account.intent(container_id, OTHER)
+        account.alive.add(OTHER)
+        return found
+
+    account.publisher._at_work = looked  # type: ignore[method-assign]
+    with pytest.raises(TransientError, match="is being published by calendar/run-2/publish/4"):
+        account.publisher.publish("post-1", container_id)
+    assert [intent.claim.owner for intent in account.ledger.open_intents("post-1", OTHER)] == [OTHER]
+
+
+def test_the_post_of_another_key_is_not_taken_for_this_one(account: Account, portrait_video: Path) -> None:
+    container_id = account.container(portrait_video, key="post-1")
+    account.publisher.publish("post-1", container_id)
+    with pytest.raises(ValidationError, match="is the published post of 'post-1', not of 'post-2'"):
+        account.publisher.publish("post-2", container_id)
+    assert account.ledger.post("post-2") is None
 
 
 # ---- no failure for a live post, and no other's post
@@ -179,6 +253,18 @@ def test_a_post_whose_time_is_not_told_is_not_taken_for_ours(account: Account, p
     listed(account, lambda page: replace(page, items=(Media(old, caption="a teaser"),)))
     post, _ = account.publisher.publish("post-1", container_id)
     assert (post.media_id, post.permalink) == (None, None)
+
+
+def test_a_post_that_came_after_ours_is_not_taken_for_it(account: Account, portrait_video: Path) -> None:
+    """Somebody posted the same caption by hand before the open outcome was settled."""
+    container_id = account.container(portrait_video)
+    account.intent(container_id)
+    ours = account.publish_behind_our_back(container_id)
+    account.sandbox.advance(3600)
+    account.sandbox.add_foreign_post("a teaser")
+    account.sandbox.advance(3600)
+    post, _ = account.publisher.publish("post-1", container_id)
+    assert post.media_id == ours
 
 
 def test_a_post_that_is_settled_late_was_published_when_it_was(account: Account, portrait_video: Path) -> None:
@@ -255,21 +341,31 @@ def test_create_leaves_a_container_that_is_gone_and_may_be_published_to_a_person
     assert account.sandbox.calls("create") == 1
 
 
-@pytest.mark.parametrize(("subcode", "cured"), [(2207053, True), (2207026, False)])
-def test_create_decides_about_a_failed_container_that_somebody_set_out_to_publish(
-    account: Account, portrait_video: Path, subcode: int, cured: bool
+@pytest.mark.parametrize("subcode", [2207053, 2207026])
+def test_create_and_publish_leave_a_failed_container_that_somebody_set_out_to_publish_to_a_person(
+    account: Account, portrait_video: Path, subcode: int
 ) -> None:
+    """Whatever the cause: that it is in ERROR does not say that its request was without effect."""
     account.sandbox.process_next(outcome="error", subcode=subcode)
+    container_id = account.container(portrait_video)
+    account.intent(container_id)
+    with pytest.raises(OutcomeUnknownError, match="ledger settle"):
+        account.container(portrait_video)
+    with pytest.raises(OutcomeUnknownError, match="ledger settle"):
+        account.publisher.publish("post-1", container_id)
+    assert (account.sandbox.calls("create"), account.sandbox.calls("publish")) == (1, 0)
+
+
+def test_a_container_that_expires_before_its_post_is_due_is_not_used_again(
+    account: Account, portrait_video: Path
+) -> None:
+    """A post is moved to the same time of the next day; its container is there, and good for a few minutes more."""
     old = account.container(portrait_video)
-    account.intent(old)
-    if not cured:
-        with pytest.raises(OutcomeUnknownError, match="ledger settle"):
-            account.container(portrait_video)
-        return
-    new = account.container(portrait_video)
-    assert new != old
-    account.publisher.publish("post-1", new)
-    assert len(account.sandbox.posts) == 1
+    account.sandbox.advance(timedelta(hours=23, minutes=50))
+    video = Video(str(portrait_video), portrait_video)
+    again = partial(account.maker.container_for, "post-1", video, ContainerOptions(caption="a teaser"))
+    assert again() == old
+    assert again(account.now() + timedelta(minutes=55)) != old
 
 
 def test_three_containers_that_came_to_nothing_say_how_to_go_on(account: Account, portrait_video: Path) -> None:

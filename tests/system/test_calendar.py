@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,11 +29,12 @@ ACCOUNTS = ("berlin", "paris")
 TOGETHER = 5
 POSTS = 20
 SPACING = timedelta(seconds=10)
-LEAD_S = 100
+LEAD_S = 60
 LATEST_S = 2.0
 LIMIT_S = 300
 APPROVALS = "approvals"
 APPROVER = "rome"
+READING = timedelta(seconds=5)
 QUESTIONS = ("yes", "no", "silent", "changed")
 
 
@@ -43,7 +44,6 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield everything
 
 
-@pytest.mark.on_demand
 @pytest.mark.timeout(420)
 def test_twenty_posts_on_two_accounts_go_out_on_the_second(play: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """Five are due at once, the others ten seconds apart: each exactly once, none early, all within two seconds."""
@@ -65,13 +65,12 @@ def test_twenty_posts_on_two_accounts_go_out_on_the_second(play: Stage, capsys: 
     assert {label for task, label in play.states() if task.endswith(".publish")} >= set(due)
 
 
-@pytest.mark.on_demand
 def test_a_person_approves_edits_and_rejects_in_the_form_and_silence_is_no(play: Stage, page: Page) -> None:
     """The cover is seen beside the question; what is left in the form goes out; an edit after the yes asks again."""
-    at = whole_second(timedelta(seconds=150))
+    at = whole_second(timedelta(seconds=110))
     posts = {post_id: entry(post_id, at, APPROVER, approval="required") for post_id in QUESTIONS}
     play.write(list(posts.values()), APPROVALS)
-    play.add_dag(140, APPROVALS)
+    play.add_dag(100, APPROVALS)
     asked = wait_until(lambda: _asked(play, *QUESTIONS), "the questions are asked", 90, 0.5)
     assert "| Placement | reels |" in asked["yes"]["body"]
     assert "> yes" in asked["yes"]["body"]
@@ -88,8 +87,9 @@ def test_a_person_approves_edits_and_rejects_in_the_form_and_silence_is_no(play:
     again = wait_until(lambda: _asked(play, "changed"), "the changed post is asked about again", 60, 0.5)
     assert "> changed after the yes" in again["changed"]["body"]
     _answer(play, again["changed"], "Approve", caption="changed after the yes", reason=None)
-    wait_until(lambda: _states_of_runs(play, APPROVALS) == {"success"}, "the runs have ended", 150, 1.0)
+    wait_until(lambda: _states_of_runs(play, APPROVALS) <= {"success", "failed"}, "the runs have ended", 150, 1.0)
 
+    assert _states_of_runs(play, APPROVALS) == {"success"}, play.states(APPROVALS)
     rome = play.users[APPROVER]
     captions = {"a better caption {{ 7 * 7 }}", "changed after the yes"}
     assert sorted(post.caption for post in play.sandbox.posts if post.user_id == rome) == sorted(captions)
@@ -116,9 +116,17 @@ def _states_of_runs(play: Stage, dag_id: str) -> set[str]:
 
 
 def _asked(play: Stage, *post_ids: str) -> dict[str, Any] | None:
-    """Give the open questions by the post's id, once all of these are asked."""
+    """Give the open questions by the post's id, once all of these have been there for as long as a person reads.
+
+    Airflow 3.3.2 fails a task that is answered before its scheduler has seen that it waits.
+    """
     found = play.airflow.call("GET", f"/dags/{APPROVALS}/dagRuns/~/hitlDetails")["hitl_details"]
-    asked = {one["subject"].split()[1]: one for one in found if not one["response_received"]}
+    read = datetime.now(timezone.utc) - READING
+    asked = {
+        one["subject"].split()[1]: one
+        for one in found
+        if not one["response_received"] and datetime.fromisoformat(one["created_at"]) < read
+    }
     return asked if set(post_ids) <= set(asked) else None
 
 

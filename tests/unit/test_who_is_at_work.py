@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.ledger import Owner
+from airflow_provider_instagram.ledger import Claim, Ledger, Owner, Post
+from airflow_provider_instagram.operators import PublishOperator
 from airflow_provider_instagram.operators.publish import _is_at_work
+from tests.integration.account import OTHER, OWNER, DictStore
 
 
 class Airflow:
@@ -40,3 +43,18 @@ class Airflow:
 def test_only_the_owner_itself_counts(states: dict[str, str], map_index: int, at_work: bool) -> None:
     owner = Owner("calendar", "run-1", "publish", map_index)
     assert _is_at_work(Airflow(**states), owner) is at_work  # type: ignore[arg-type]
+
+
+def test_a_post_that_its_maker_has_told_of_and_ended_is_not_told_of_again() -> None:
+    """Who waited for it read the row before that, and was slow to read the permalink."""
+
+    class Ti(Airflow):
+        dag_id, run_id, task_id, map_index = OTHER.dag_id, OTHER.run_id, OTHER.task_id, OTHER.map_index
+
+    ledger = Ledger(DictStore(), "studio")
+    ledger.record_intent("post-1", "179", Claim(OWNER, "his"))
+    untold = Post("post-1", "179", ledger.now(), "180", untold=True)
+    ledger.record_post(replace(untold, untold=False))
+    publish = PublishOperator(task_id="publish", container_id="179")
+    context: Any = {"ti": Ti(), "outlet_events": {}}  # an event would be a KeyError
+    publish._tell(context, ledger, untold)

@@ -156,6 +156,11 @@ def test_a_proxys_page_on_a_5xx_passes_and_leaves_a_change_unknown() -> None:
     assert not error_from_answer("read", 502, {}, page, changes=False).outcome_unknown
 
 
+@pytest.mark.parametrize(("status", "unknown"), [(408, True), (403, False), (404, False)])
+def test_a_proxy_that_waited_in_vain_leaves_a_change_unknown(status: int, unknown: bool) -> None:
+    assert error_from_answer("publish", status, {}, b"<html></html>", changes=True).outcome_unknown is unknown
+
+
 def test_the_wait_of_a_used_up_account_comes_from_the_usage_header() -> None:
     report = [{"type": "instagram", "call_count": 100, "estimated_time_to_regain_access": 17}]
     raised = refused({"code": 80002}, headers={"X-Business-Use-Case-Usage": json.dumps({"1784": report})})
