@@ -252,10 +252,11 @@ class Ledger:
 
     def how_to_settle(self, post_key: str) -> str:
         """Tell a person how to say what became of a post that nothing else can tell of."""
+        live = f"{self.command('settle')} --live -- {shlex.quote(post_key)}"
         return (
-            f"Look at the account. (1) The post is there: `{self.command('settle')} --live -- {shlex.quote(post_key)}`, "
-            "then clear this task. (2) It is not, nor an hour later: the same with --not-live. (3) In doubt, leave it: nothing is sent "
-            "for this post until you have said which."
+            f"Look at the account. (1) The post is there: `{live}`, then clear this task. (2) It is not, nor an hour "
+            "later: the same with --not-live. (3) In doubt, leave it: nothing is sent for this post until you have "
+            "said which."
         )
 
     def record_intent(self, post_key: str, container_id: str, claim: Claim) -> Intent:
