@@ -13,6 +13,7 @@ import yaml
 
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.model import KEYS
+from airflow_provider_instagram.calendar.times import HALVES, WRITTEN
 
 #: What people call the columns of such sheets, folded to small letters and single spaces.
 NAMES = {
@@ -31,7 +32,11 @@ NAMES = {
 COLUMNS = {name: ours for ours, names in NAMES.items() for name in names}
 ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 OTHER = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})")
-TIME = re.compile(r"(\d{1,2})[:.h](\d{2})(?::(\d{2}))?\s*(am|pm)?", re.IGNORECASE)
+TIME = re.compile(r"(\d{1,2})[:.h](\d{2})(?::(\d{2}))?(?:\s*(am|pm|uhr)\b)?", re.IGNORECASE)
+#: What a spreadsheet adds to a date that has no time of its own, and to a time of whole seconds.
+MIDNIGHT = re.compile(r"0?0:00(:00)?")
+FRACTION = re.compile(r"(?<=:\d\d)\.0+(?!\d)")
+BETWEEN = " ,T\t\n"
 Order = Literal["day-first", "month-first"]
 
 
@@ -88,9 +93,7 @@ def _column(title: str) -> str | None:
 
 
 def _post(row: dict[str, str], ids: set[str], order: Order | None) -> dict[str, str]:
-    written = row.pop("publish_at", "")
-    day, hour = row.pop("date", written), row.pop("time", "")
-    at = f"{_date(day, order)} {_time(hour or day)}{_rest(written)}"
+    at = _publish_at(row, order)
     given = row.pop("id", "") or f"{at[:10]}-{row.get('caption', '')}"
     post_id = base = _slug(given) or "post"
     number = 2
@@ -100,36 +103,65 @@ def _post(row: dict[str, str], ids: set[str], order: Order | None) -> dict[str, 
     return {"id": post_id, "publish_at": at, **row}
 
 
-def _date(text: str, order: Order | None) -> str:
-    if found := ISO.search(text):
+def _publish_at(row: dict[str, str], order: Order | None) -> str:
+    """Take the time out of a row and write it as a calendar does; what is written so already stays as it is."""
+    whole, day, hour = row.pop("publish_at", ""), row.pop("date", ""), row.pop("time", "")
+    if whole and day:
+        raise Refusal(f"both {day!r} and {whole!r} say when.", "Leave one of the two cells empty.")
+    written = FRACTION.sub("", whole or day)
+    found = None if hour else WRITTEN.fullmatch(written)
+    if found and (found["zone"] or "").lower() not in HALVES:
+        return written
+    date, rest = _date(written, order)
+    if hour and not MIDNIGHT.fullmatch(rest):
+        _refuse_more(written, rest)
+    return f"{date} {_time(hour or rest, hour or written)}"
+
+
+def _date(written: str, order: Order | None) -> tuple[str, str]:
+    """Read a date, and give what stands beside it."""
+    if found := ISO.search(written):
         year, month, day = (int(part) for part in found.groups())
-    elif found := OTHER.search(text):
+    elif found := OTHER.search(written):
         first, second, year = (int(part) for part in found.groups())
         if order is None and first <= 12 and second <= 12 and first != second and "." not in found[0]:
             raise Refusal(
-                f"{text!r} may be either day or month first.", "Say --dates day-first or --dates month-first."
+                f"{written!r} may be either day or month first.", "Say --dates day-first or --dates month-first."
             )
         month_first = order == "month-first" or (order is None and second > 12)
         day, month = (second, first) if month_first else (first, second)
     else:
-        raise Refusal(f"{text!r} is no date.", "Write it like 2026-12-24.")
-    return f"{year:04}-{month:02}-{day:02}"
+        raise Refusal(f"{written!r} is no date.", "Write it like 2026-12-24.")
+    return f"{year:04}-{month:02}-{day:02}", _without(written, found)
 
 
-def _time(text: str) -> str:
-    found = TIME.search(OTHER.sub("", ISO.sub("", text)))
+def _time(text: str, written: str) -> str:
+    """Read a time of day.
+
+    :param text: What is left of the cell when its date is read.
+    :param written: The cell.
+    """
+    found = TIME.search(text)
     if found is None:
-        raise Refusal(f"{text!r} says no time of day.", "Write it like 18:00.")
+        raise Refusal(f"{written!r} says no time of day.", "Write it like 18:00.")
+    _refuse_more(written, _without(text, found))
     hour, half = int(found[1]), (found[4] or "").lower()
-    if half:
+    if half in HALVES:
         hour = hour % 12 + (12 if half == "pm" else 0)
     return f"{hour:02}:{found[2]}" + (f":{found[3]}" if found[3] else "")
 
 
-def _rest(written: str) -> str:
-    """Keep what a full time says about its zone."""
-    found = re.search(r"(?:Z|[+-]\d{2}:?\d{2}|\s[A-Z][A-Za-z]+/[A-Za-z_/]+)\s*$", written)
-    return found[0].rstrip() if found and ISO.search(written) else ""
+def _without(text: str, found: re.Match[str]) -> str:
+    return f"{text[: found.start()]} {text[found.end() :]}".strip(BETWEEN)
+
+
+def _refuse_more(written: str, more: str) -> None:
+    """Drop nothing that stands beside date and time: it may be the zone."""
+    if more:
+        raise Refusal(
+            f"{written!r} says more than a date and a time: {more!r}.",
+            "Take it out; a zone belongs into a column timezone, like Europe/Berlin.",
+        )
 
 
 def _slug(text: str) -> str:

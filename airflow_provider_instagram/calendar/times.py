@@ -13,6 +13,7 @@ WRITTEN = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[T ]+(?P<time>\d{1,2}:\d{2}(?::\d{2})?)"
     r"\s*(?P<offset>Z|[+-]\d{2}:?\d{2})?\s*(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*)?"
 )
+HALVES = ("am", "pm")
 EXAMPLE = "2026-12-24 18:00 with timezone: Europe/Berlin"
 LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?", re.IGNORECASE)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
