@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,11 +12,14 @@ import yaml
 
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.model import KEYS
+from airflow_provider_instagram.calendar.rows import Row, Rows, Value
+from airflow_provider_instagram.calendar.table import read_table
 from airflow_provider_instagram.calendar.times import HALVES, WRITTEN
 
 #: What people call the columns of such sheets, folded to small letters and single spaces.
 NAMES = {
-    "id": ("id", "post", "post id", "name", "title"),
+    "id": ("id", "post id"),
+    "title": ("title", "name", "post"),
     "date": ("date", "day", "publish date", "publishing date", "datum"),
     "time": ("time", "hour", "publish time", "publishing time", "uhrzeit"),
     "publish_at": ("publish at", "publish_at", "date and time", "date & time", "date/time", "datetime", "scheduled"),
@@ -45,14 +47,16 @@ class Imported:
     """A calendar made of a sheet.
 
     :param text: The calendar, as YAML.
-    :param posts: How many posts it has.
+    :param rows: The same, with the lines of the sheet.
     :param left_out: Columns that no post has a place for.
+    :param dated: Lines of the rows whose ids hold their date, because their titles are no ids.
     :param faults: Rows that no post can be made of.
     """
 
     text: str
-    posts: int
+    rows: Rows
     left_out: tuple[str, ...]
+    dated: tuple[int, ...]
     faults: tuple[Fault, ...]
 
 
@@ -65,42 +69,82 @@ def imported(text: str, *, timezone: str | None, account: str | None, order: Ord
     :param order: How dates such as 3/4/2027 are meant.
     :raises Refusal: When nothing of it can be read.
     """
-    separator = max(",;\t", key=text.partition("\n")[0].count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    titles = next(reader, [])
-    columns = [_column(title) for title in titles]
-    if "video" not in columns:
-        raise Refusal(f"no column of {', '.join(titles) or 'the sheet'} holds the videos.", "Name one of them video.")
-    posts, ids, faults, line = [], set[str](), [], reader.line_num + 1
-    for cells in reader:
-        row = {ours: cell.strip() for ours, cell in zip(columns, cells, strict=False) if ours and cell.strip()}
+    table = read_table(text, _column)
+    if "video" not in table.names:
+        raise Refusal(
+            f"no column of {', '.join(table.titles) or 'the sheet'} holds the videos.", "Name one of them video."
+        )
+    drafts, faults = [], list(table.faults)
+    for row in table.rows:
+        cells = {name: str(value.value).strip() for name, value in row.values.items()}
+        faults += row.faults
         try:
-            if row:
-                posts.append(_post(row, ids, order))
+            drafts.append(_Draft(row.line, _publish_at(cells, order), cells))
         except Refusal as refusal:
-            faults.append(Fault(line, refusal.message, refusal.remedy))
-        line = reader.line_num + 1
+            faults.append(Fault(row.line, refusal.message, refusal.remedy))
+    dated = _give_ids(drafts)
     defaults = {name: value for name, value in (("timezone", timezone), ("account", account)) if value}
+    posts = [draft.post for draft in drafts]
     document: dict[str, Any] = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
-    body = yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True)
-    left_out = tuple(title for title, ours in zip(titles, columns, strict=True) if ours is None and title)
-    return Imported(body, len(posts), left_out, tuple(faults))
+    left_out = tuple(title for title, ours in zip(table.titles, table.names, strict=True) if ours is None and title)
+    return Imported(
+        yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True),
+        Rows([_row(draft.line, draft.post) for draft in drafts], _row(0, defaults)),
+        left_out,
+        dated,
+        tuple(faults),
+    )
+
+
+def _row(line: int, values: dict[str, str]) -> Row:
+    return Row(line, {name: Value(value, line) for name, value in values.items()})
+
+
+@dataclass
+class _Draft:
+    """A row on its way to a post.
+
+    :param line: Where it stands in the sheet.
+    :param at: When it is published, as a calendar writes it.
+    :param cells: What else the row says.
+    :param id: The post's id.
+    """
+
+    line: int
+    at: str
+    cells: dict[str, str]
+    id: str = ""
+
+    @property
+    def post(self) -> dict[str, str]:
+        """Give the post as a calendar has it."""
+        rest = {name: cell for name, cell in self.cells.items() if name not in ("id", "title")}
+        return {"id": self.id, "publish_at": self.at, **rest}
+
+
+def _give_ids(drafts: list[_Draft]) -> tuple[int, ...]:
+    """Make the ids, and give the lines of the rows that are told apart by their date.
+
+    No id depends on where its row stands, for the id is what keeps a post from being published twice: rows of one title
+    are told apart by their date, and those of one day by their time. Rows that nothing tells apart keep one id.
+    """
+    for draft in drafts:
+        given = draft.cells.get("id", "")
+        draft.id = _slug(given) or given or _slug(draft.cells.get("title", ""))
+    dated = set()
+    for length in (len("2030-12-24"), len("2030-12-24 18:00")):
+        times = Counter(draft.id for draft in drafts)
+        for draft in drafts:
+            if "id" not in draft.cells and (not draft.id or times[draft.id] > 1):
+                said = draft.cells.get("title") or draft.cells.get("caption", "")
+                draft.id = _slug(f"{draft.at[:length].replace(':', '')} {said}")
+                dated.add(draft.line)
+    return tuple(sorted(dated))
 
 
 def _column(title: str) -> str | None:
     folded = " ".join(title.lower().split())
     return COLUMNS.get(folded) or (folded if folded in KEYS else COLUMNS.get(folded.replace("_", " ")))
-
-
-def _post(row: dict[str, str], ids: set[str], order: Order | None) -> dict[str, str]:
-    at = _publish_at(row, order)
-    given = row.pop("id", "") or f"{at[:10]}-{row.get('caption', '')}"
-    post_id = base = _slug(given) or "post"
-    number = 2
-    while post_id in ids:
-        post_id, number = f"{base}-{number}", number + 1
-    ids.add(post_id)
-    return {"id": post_id, "publish_at": at, **row}
 
 
 def _publish_at(row: dict[str, str], order: Order | None) -> str:

@@ -154,6 +154,27 @@ def test_a_post_with_a_name_twice_or_a_cell_too_many_is_left_out(read: Callable[
     assert "5 cells under 4 columns" in said(cells)[-1][1]
 
 
+def test_a_column_that_is_wrong_is_one_fault_at_the_line_that_names_it(read: Callable[..., Calendar]) -> None:
+    """Posts that have something there are left out, as with an unknown name in YAML; the others go out."""
+    calendar = read(
+        "sep=;\nid;publish_at;video;captoin\na;2026-12-24 18:00 UTC;a.mp4;hi\nb;2026-12-25 18:00 UTC;a.mp4;hi\n"
+        "c;2026-12-26 18:00 UTC;a.mp4;\n",
+        "csv",
+    )
+    assert said(calendar) == [(2, "'captoin' is nothing a post has. Did you mean caption?")]
+    assert [one.id for one in calendar.posts] == ["c"]
+
+
+def test_a_column_that_stands_twice_is_a_fault(read: Callable[..., Calendar]) -> None:
+    calendar = read(
+        "id,publish_at,video,caption,caption\na,2026-12-24 18:00 UTC,a.mp4,one,two\n"
+        "b,2026-12-25 18:00 UTC,a.mp4,one,\n",
+        "csv",
+    )
+    assert said(calendar) == [(1, "more than one column is the caption: caption, caption. Keep one of them.")]
+    assert [(one.id, one.caption) for one in calendar.posts] == [("b", "one")]
+
+
 def test_faults_that_only_show_when_others_are_repaired_are_named_as_well(read: Callable[..., Calendar]) -> None:
     """A faulty post that is too close to others, or that others are too close to; those go out, as it does not."""
     text = HEAD.replace("0 s", "15 minutes") + post(1, "2026-12-24 18:00") + post(2, "2026-12-24 18:05", "    x: y\n")
@@ -252,7 +273,8 @@ def test_a_caption_from_a_file_is_taken_literally_and_only_from_the_calendars_ow
         ("", "yaml", "the file is empty"),
         ('{"posts": [\n{"id": ]}', "json", "line 2 cannot be read"),
         ("name,when\n", "csv", "must name the columns"),
-        ('id,caption\na,"x\n', "csv", "is not CSV"),
+        ('id,caption\na,"x\nb,y\n', "csv", "begins in line 2 is not CSV: a quotation mark is not closed"),
+        (f"id,caption\na,{'x' * 140_000}\n", "csv", "begins in line 2 is not CSV: a cell has more than 131,072"),
         ("posts: []", "txt", "'.txt' is no format of a calendar"),
     ],
 )
