@@ -15,6 +15,7 @@ from airflow_provider_instagram.calendar.model import KEYS
 from airflow_provider_instagram.calendar.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.table import read_table
 from airflow_provider_instagram.calendar.times import HALVES, WRITTEN
+from airflow_provider_instagram.calendar.tree import HELD
 
 #: What people call the columns of such sheets, folded to small letters and single spaces.
 NAMES = {
@@ -218,7 +219,8 @@ class _Readable(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> Any:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = '"' if any(chr(sign) in text for sign in HELD) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Readable.add_representer(str, _text)

@@ -17,6 +17,10 @@ HALVES = ("am", "pm")
 EXAMPLE = "2026-12-24 18:00 with timezone: Europe/Berlin"
 LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?", re.IGNORECASE)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST = timedelta(days=366)
+#: Instagram began in the first; beyond the last there are only slips of the finger, and dates that break sums.
+YEARS = (2010, 2100)
+FURTHEST_OFFSET = timedelta(hours=14)
 
 
 @lru_cache(maxsize=64)
@@ -58,13 +62,20 @@ def moment(written: str, zone_name: str | None) -> datetime:
 
 def _naive(written: str, date: str, time: str) -> datetime:
     try:
-        return datetime.fromisoformat(f"{date}T{time.zfill(5) if time.count(':') == 1 else time.zfill(8)}")
+        at = datetime.fromisoformat(f"{date}T{time.zfill(5) if time.count(':') == 1 else time.zfill(8)}")
     except ValueError as error:
         raise Refusal(f"publish_at {written!r} does not exist: {error}.", "Correct the date or the time.") from None
+    if not YEARS[0] <= at.year <= YEARS[1]:
+        raise Refusal(
+            f"publish_at {written!r} is in the year {at.year}.", f"Write a year from {YEARS[0]} to {YEARS[1]}."
+        )
+    return at
 
 
 def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
     at = datetime.fromisoformat(f"{naive.isoformat()}{'+00:00' if offset == 'Z' else _colon(offset)}")
+    if abs(at.utcoffset() or timedelta(0)) > FURTHEST_OFFSET:
+        raise Refusal(f"publish_at has the offset {offset}, which no zone has.", "Write one time, and its zone.")
     if name is None:
         return at
     local = at.astimezone(zone(name))
@@ -109,12 +120,15 @@ def _offset(at: datetime) -> str:
 def length(name: str, written: str) -> timedelta:
     """Read a length of time: ``15 minutes``, ``90s``, ``1h``; a bare number counts minutes.
 
-    :raises Refusal: When it is something else.
+    :raises Refusal: When it is something else, or more than a year.
     """
     found = LENGTH.fullmatch(written.strip())
     if found is None:
         raise Refusal(f"{name} is {written!r}, which is no length of time.", "Write it like 15 minutes, 90 s or 1 h.")
-    return timedelta(seconds=float(found[1]) * UNITS[(found[2] or "m")[0].lower()])
+    seconds = float(found[1]) * UNITS[(found[2] or "m")[0].lower()]
+    if seconds > LONGEST.total_seconds():
+        raise Refusal(f"{name} is {written!r}: at most {LONGEST.days} days are allowed.", "Write less.")
+    return timedelta(seconds=seconds)
 
 
 def spoken(span: timedelta) -> str:

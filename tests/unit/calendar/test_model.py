@@ -276,6 +276,10 @@ def test_a_caption_from_a_file_is_taken_literally_and_only_from_the_calendars_ow
         ('id,caption\na,"x\nb,y\n', "csv", "begins in line 2 is not CSV: a quotation mark is not closed"),
         (f"id,caption\na,{'x' * 140_000}\n", "csv", "begins in line 2 is not CSV: a cell has more than 131,072"),
         ("posts: []", "txt", "'.txt' is no format of a calendar"),
+        ("posts: none\n", "yaml", "there is no list of posts"),
+        ("posts:\n- id: a\n  caption: one\x0btwo\n", "yaml", "line 3 holds an invisible control character, number 11"),
+        ("posts:\n\t- id: a\n", "yaml", "line 2 cannot be read: a tab stands at its beginning. Write spaces"),
+        ("posts:\n- id: a\n  caption: @x\n", "yaml", "line 3 cannot be read: no text may begin with @. Put the text"),
     ],
 )
 def test_a_file_of_which_nothing_can_be_read_says_where_and_why(
@@ -283,6 +287,69 @@ def test_a_file_of_which_nothing_can_be_read_says_where_and_why(
 ) -> None:
     with pytest.raises(Refusal, match=told):
         read(text, ending)
+
+
+@pytest.mark.parametrize("text", ["posts:\n#  - id: a\n#    video: a.mp4\n", "posts: null\n", "posts: []\n"])
+def test_a_calendar_that_all_posts_were_taken_out_of_has_none(read: Callable[..., Calendar], text: str) -> None:
+    """It can be read: what it said last must not hold, or the posts would be published."""
+    calendar = read(text)
+    assert (calendar.posts, calendar.faults) == ((), ())
+
+
+def test_a_few_aliases_do_not_unfold_to_billions(read: Callable[..., Calendar]) -> None:
+    """Neither as values nor as what ``<<`` brings in."""
+
+    def nested(name: str, first: str, form: str) -> str:
+        lists = [first, *(form.format(", ".join([f"*{name}{level}"] * 25)) for level in range(5))]
+        return "".join(f"{name}{level}: &{name}{level} {values}\n" for level, values in enumerate(lists))
+
+    for text in (
+        nested("x", "[z, z]", "[{}]") + "posts:\n- {id: a, tags: *x5}\n",
+        nested("m", "{a: b}", "{{<<: [{}]}}") + "posts:\n- {<<: *m5}\n",
+    ):
+        with pytest.raises(Refusal, match="unfolds to more than 1,000,000 values"):
+            read(text)
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85"])
+def test_lines_are_counted_as_editors_count_them(read: Callable[..., Calendar], sign: str) -> None:
+    """What Word leaves in a pasted text is no end of a line, and comes out as it went in."""
+    for caption in (f"|\n      one{sign}two", f"'one{sign}two'"):
+        text = (
+            HEAD + post(1, "2026-12-24 18:00", f"    caption: {caption}\n") + post(2, "2026-12-25 18:00", "    x: y\n")
+        )
+        calendar = read(text)
+        assert [fault.line for fault in calendar.faults] == [text[: text.index("x: y")].count("\n") + 1]
+        assert [one.caption.strip() for one in calendar.posts] == [f"one{sign}two"]
+
+
+def test_a_key_that_is_no_text_is_told_in_a_sentence(read: Callable[..., Calendar]) -> None:
+    calendar = read(HEAD + post(1, "2026-12-24 18:00", "    ? [a, b]\n    : c\n"))
+    ((line, what),) = said(calendar)
+    assert (line, calendar.posts) == (8, ())
+    assert what.startswith("a list or an object stands where a name must be.")
+
+
+@pytest.mark.parametrize("written", ["99999999999 d", "400 days", "9" * 400])
+def test_a_min_spacing_beyond_a_year_is_a_fault(read: Callable[..., Calendar], written: str) -> None:
+    calendar = read(HEAD.replace("0 s", written) + post(1, "2026-12-24 18:00"))
+    ((line, what),) = said(calendar)
+    assert (line, "at most 366 days" in what) == (1, True)
+    assert len(calendar.posts) == 1
+
+
+@pytest.mark.parametrize("year", ["9999", "2101", "2009", "0001"])
+def test_a_year_that_nobody_means_is_a_fault(read: Callable[..., Calendar], year: str) -> None:
+    """The last evening of 9999 in New York cannot even be written in UTC."""
+    calendar = read(HEAD + post(1, f"{year}-12-31 23:59 America/New_York"))
+    ((line, what),) = said(calendar)
+    assert line == 7
+    assert f"is in the year {int(year)}. Write a year from 2010 to 2100." in what
+
+
+def test_a_span_of_hours_is_no_offset(read: Callable[..., Calendar]) -> None:
+    calendar = read("posts:\n" + post(1, "2026-12-24 18:00-19:00", "    video: a.mp4\n"))
+    assert "the offset -19:00, which no zone has" in said(calendar)[0][1]
 
 
 def test_a_missing_file_and_one_that_is_not_utf8_are_refused(tmp_path: Path) -> None:

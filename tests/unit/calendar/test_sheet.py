@@ -9,6 +9,7 @@ import yaml
 
 from airflow_provider_instagram.calendar.faults import Refusal
 from airflow_provider_instagram.calendar.sheet import Imported, imported
+from airflow_provider_instagram.calendar.tree import read_yaml
 
 
 def made_of(text: str, **how: Any) -> Imported:
@@ -151,3 +152,11 @@ def test_a_column_id_goes_before_the_title() -> None:
     made = made_of("Id,Title,Date,Time,Video\nfirst,A,2030-12-24,18:00,a.mp4\nsecond,A,2030-12-25,18:00,a.mp4\n")
     assert [post["id"] for post in posts(made)] == ["first", "second"]
     assert made.dated == ()
+
+
+def test_a_caption_pasted_from_word_comes_out_as_it_was() -> None:
+    """Its line separators are no lines of the calendar, and get no indentation between them."""
+    caption = "one\u2028two\nthree"
+    made = made_of(f'Title,Date,Time,Video,Copy\nA,2030-12-24,18:00,a.mp4,"{caption}"\n')
+    (row,) = read_yaml(made.text).rows
+    assert row.values["caption"].value == caption
