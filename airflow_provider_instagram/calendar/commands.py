@@ -149,21 +149,39 @@ def _count(number: int, what: str) -> str:
 
 def make_pools(args: argparse.Namespace) -> None:
     """Make the pool of each account of the calendars, or of each connection of this provider."""
-    from airflow.models import Connection, Pool
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
+    from sqlalchemy.exc import SQLAlchemyError
 
     needed: dict[str, int] = {}
     for file in args.files:
         for account, publishers in publishers_needed(_read(file).posts).items():
             needed[account] = needed.get(account, 0) + publishers
+    try:
+        _make_pools(needed if args.files else _one_for_each_connection())
+    except SQLAlchemyError as error:
+        raise SystemExit(
+            f"Airflow's database cannot be used ({type(error).__name__}). Run this where Airflow runs, after airflow "
+            "db migrate, and check [database] sql_alchemy_conn."
+        ) from None
+
+
+def _one_for_each_connection() -> dict[str, int]:
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
     with create_session() as session:
-        if not args.files:
-            stored = session.scalars(select(Connection.conn_id).where(Connection.conn_type == "instagram"))
-            needed = dict.fromkeys(stored, 1)
-        there = {pool.pool: pool.slots for pool in session.scalars(select(Pool))}
+        return dict.fromkeys(session.scalars(select(Connection.conn_id).where(Connection.conn_type == "instagram")), 1)
+
+
+def _make_pools(needed: dict[str, int]) -> None:
+    from airflow.models import Pool
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
     if not needed:
         raise SystemExit("There is no connection of the type instagram, and no calendar was named.")
+    with create_session() as session:
+        there = {pool.pool: pool.slots for pool in session.scalars(select(Pool))}
     for account, publishers in needed.items():
         name = pool_name(account)
         if there.get(name, 0) >= publishers:

@@ -14,7 +14,7 @@ from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.files import CalendarFiles
 from airflow_provider_instagram.calendar.limits import beyond_limits
 from airflow_provider_instagram.calendar.post import DEFAULT_SPACING, Calendar, Post
-from airflow_provider_instagram.calendar.times import length, moment, spoken
+from airflow_provider_instagram.calendar.times import NoZone, length, moment, spoken, zone
 from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.operators.container import OPTIONS, UPLOADS
@@ -38,16 +38,16 @@ OWN = ("id", "publish_at", "caption_file")  # what no two posts share
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,149}")
 REMEDIES = {
-    "caption": "Shorten it, or leave some of them out.",
+    "caption": "Write a text.",
     "placement": "Write reels or feed.",
     "video_cover_timestamp_ms": "Write the milliseconds from the start of the video: 1500.",
-    "cover_url": "Write the public https address of a JPEG.",
+    "cover_url": "Write the public https address of a JPEG, with signs beyond ASCII percent-encoded.",
     "location_id": "Write the digits of the Page's id, or leave it out.",
     "collaborators": "Write at most three user names: [studio_two, jane.doe].",
     "user_tags": "Write user names: [studio_two, jane.doe].",
     "share_to_feed": "Write true or false.",
     "audio_name": "Write a short text.",
-    "trial_graduation": "Write one of the two, or leave it out.",
+    "trial_graduation": "Write MANUAL or SS_PERFORMANCE, or leave it out.",
     "is_ai_generated": "Write true or false.",
 }
 _NOTHING = dict.fromkeys(OPTIONS)
@@ -113,8 +113,11 @@ class _Reader:
     faults: list[Fault]
     now: datetime | None
     check_files: bool
-    seen: dict[str, int] = field(default_factory=dict)
     faulty: list[Post] = field(default_factory=list)
+    lines: dict[str, list[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lines = _lines_by_id(self.rows)
 
     def spacing(self, written: Value | None) -> timedelta:
         """Read the file's min_spacing."""
@@ -150,7 +153,7 @@ class _Reader:
         self._find_unknown(row, post_id)
         read = _Fields(row, self.rows.defaults, post_id, self.faults, self.files)
         account, publish_at, video = read.account(), read.publish_at(self.now), read.video(self.check_files)
-        options, upload, approval = read.options(), read.choice("upload", UPLOADS), read.choice("approval", APPROVALS)
+        options, upload, approval = read.options(), read.upload(video), read.choice("approval", APPROVALS)
         dry_run, tags = read.boolean("dry_run"), read.names("tags")
         if post_id is None or publish_at is None:
             return None
@@ -180,17 +183,17 @@ class _Reader:
             )
             return None
         post_id = given.value.strip()
-        if post_id in self.seen:
+        first, *others = self.lines[post_id]
+        if others:
+            other = others[0] if row.line == first else first
             self.faults.append(
                 Fault(
                     given.line,
-                    f"the id is taken by the post in line {self.seen[post_id]}.",
-                    "Give it another: the id is what keeps a post from being published twice.",
+                    f"the id is also that of the post in line {other}, so neither of them is published.",
+                    "Give one of them another: the id is what keeps a post from being published twice.",
                     post_id,
                 )
             )
-            return post_id
-        self.seen[post_id] = row.line
         return post_id
 
     def _find_unknown(self, row: Row, post_id: str | None) -> None:
@@ -201,6 +204,14 @@ class _Reader:
                 row.broken = True
             else:
                 self.faults.append(_unknown(name, value.line, post_id))
+
+
+def _lines_by_id(rows: Rows) -> dict[str, list[int]]:
+    lines: dict[str, list[int]] = {}
+    for row in rows.rows:
+        if (given := row.values.get("id")) is not None and isinstance(given.value, str):
+            lines.setdefault(given.value.strip(), []).append(row.line)
+    return lines
 
 
 def _unknown(name: str, line: int, post_id: str | None) -> Fault:
@@ -235,10 +246,13 @@ class _Fields:
         if (written := self._text("publish_at")) is None:
             self._fault("publish_at", "publish_at is missing.", "Say when: publish_at: 2026-12-24 18:00")
             return None
+        name = self._text("timezone")
+        known = name is None or self._is_zone(name)
         try:
-            at = moment(written, self._text("timezone"))
+            at = moment(written, name if known else None)
         except Refusal as refusal:
-            self._fault("publish_at", refusal.message, refusal.remedy)
+            if known or not isinstance(refusal, NoZone):
+                self._fault("publish_at", refusal.message, refusal.remedy)
             return None
         if now is not None and at <= now:
             self._fault(
@@ -274,12 +288,23 @@ class _Fields:
             self._fault(name, f"{name} is {word!r}.", f"Use one of {', '.join(choices)}.")
         return word
 
+    def upload(self, video: str | None) -> Any:
+        """Read how the video is brought to Instagram."""
+        how = self.choice("upload", UPLOADS)
+        if how == "url" and video is not None and storage.is_local(video):
+            self._fault(
+                "upload" if "upload" in self.row.values else "video",
+                "upload is url, but Instagram cannot fetch a file from here.",
+                "Write upload: file, or name the video's https address.",
+            )
+        return how
+
     def boolean(self, name: str) -> bool:
         """Read a yes or no; no is the default."""
         try:
             return bool(arguments.boolean(name, self._text(name)))
-        except ValidationError as error:
-            self._fault(name, error.message, "Write true or false.")
+        except ValidationError:
+            self._fault(name, f"{name} is {self._text(name)!r}.", "Write true or false.")
             return False
 
     def names(self, name: str) -> tuple[str, ...]:
@@ -290,6 +315,14 @@ class _Fields:
         except ValidationError as error:
             self._fault(name, error.message, "Write them with commas between them.")
             return ()
+
+    def _is_zone(self, name: str) -> bool:
+        try:
+            zone(name)
+        except Refusal as refusal:
+            self._fault("timezone", refusal.message, refusal.remedy)
+            return False
+        return True
 
     def _caption_file(self) -> str | None:
         if (written := self._text("caption_file")) is None:
@@ -312,10 +345,13 @@ class _Fields:
             try:
                 ContainerOptions.read(**_NOTHING | {name: value})
             except ValidationError as error:  # noqa: PERF203 -- all of them are wanted
-                where = "caption_file" if name == "caption" and name not in self.row.values else name
-                self._fault(where, _bare(error), REMEDIES.get(name, "Change it."))
+                if name == "caption" and isinstance(value, str):
+                    own = self.row.values
+                    self._fault("caption_file" if "caption_file" in own and name not in own else name, *_parted(error))
+                else:
+                    self._fault(name, f"{name} is {value!r}.", REMEDIES[name])
         if len(self.faults) == before:  # each is right alone, but not together
-            self._fault("placement", _bare(whole), "Change one of them.")
+            self._fault("placement", *_parted(whole))
 
     def _place(self, name: str, written: str, check: bool) -> str | None:
         try:
@@ -346,8 +382,10 @@ class _Fields:
         self.faults.append(Fault(line, message, remedy, None if shared else self.post_id))
 
 
-def _bare(error: ValidationError) -> str:
-    return error.message.removeprefix("This post cannot be created: ")
+def _parted(error: ValidationError) -> tuple[str, str]:
+    """Part what is wrong from what to do: "The caption has 2300 characters: shorten it to 2200."."""
+    message, _, remedy = error.message.removeprefix("This post cannot be created: ").partition(": ")
+    return f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}"
 
 
 def _as_json(value: Any) -> JsonValue:

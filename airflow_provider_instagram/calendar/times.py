@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from airflow_provider_instagram.calendar.faults import Refusal
 
@@ -23,6 +23,10 @@ YEARS = (2010, 2100)
 FURTHEST_OFFSET = timedelta(hours=14)
 
 
+class NoZone(Refusal):
+    """A time that says no zone."""
+
+
 @lru_cache(maxsize=64)
 def zone(name: str) -> ZoneInfo:
     """Find a time zone by its name.
@@ -32,9 +36,16 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise Refusal(
-            f"there is no time zone {name!r}.", "Write one of the tz database, such as Europe/Berlin or UTC."
-        ) from None
+        close = _zones().get(name.lower().replace(" ", "_"))
+        remedy = f"Did you mean {close}?" if close else "Write one of the tz database, such as Europe/Berlin or UTC."
+        raise Refusal(f"there is no time zone {name!r}.", remedy) from None
+
+
+@lru_cache(maxsize=1)
+def _zones() -> dict[str, str]:
+    """Give the names of all zones, by what people write for them: in small letters, whole or only the city."""
+    names = sorted(available_timezones(), key=lambda name: (not name.startswith("Europe/"), name), reverse=True)
+    return {name.lower().rpartition("/")[2]: name for name in names} | {name.lower(): name for name in names}
 
 
 def moment(written: str, zone_name: str | None) -> datetime:
@@ -49,6 +60,11 @@ def moment(written: str, zone_name: str | None) -> datetime:
     if found is None:
         raise Refusal(f"publish_at is {written!r}, which is no date and time.", f"Write it like {EXAMPLE}.")
     naive = _naive(written, found["date"], found["time"])
+    if (found["zone"] or "").lower() in HALVES:
+        hour = naive.hour % 12 + (12 if found["zone"].lower() == "pm" else 0)
+        raise Refusal(
+            f"publish_at {written!r}: the hours are counted to 24 here.", f"Write {hour:02}:{naive.minute:02}."
+        )
     offset = found["offset"]
     if offset is None and found["zone"] in ("Z", "UTC"):
         return naive.replace(tzinfo=timezone.utc)
@@ -56,7 +72,7 @@ def moment(written: str, zone_name: str | None) -> datetime:
     if offset is not None:
         return _with_offset(naive, offset, name)
     if name is None:
-        raise Refusal(f"publish_at {written!r} says no time zone.", f"Add one: {EXAMPLE}, or an offset such as +01:00.")
+        raise NoZone(f"publish_at {written!r} says no time zone.", f"Add one: {EXAMPLE}, or an offset such as +01:00.")
     return _in_zone(naive, zone(name))
 
 

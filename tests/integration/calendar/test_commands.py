@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_instagram.calendar.commands import make_pools
 from airflow_provider_instagram.calendar.model import read_calendar
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ def test_faults_of_an_import_name_the_lines_of_the_sheet(
     sheet.write_text("date,time,video,campaign\n2030-12-24,18:00,a.mp4,x\nsomeday,18:00,a.mp4,y\n")
     code, _, err = run("calendar", "import", str(sheet), "--timezone", "Nowhere/X", "--output", str(target))
     assert (code, target.exists()) == (2, False)
+    assert f"{sheet}: there is no time zone 'Nowhere/X'" in err
     assert str(target) not in err
 
 
@@ -205,3 +207,19 @@ def test_pools_makes_each_accounts_pool_once(run: Callable[..., tuple[int, str, 
     pool = Pool.get_pool("instagram_berlin")
     assert pool is not None
     assert (pool.slots, pool.include_deferred) == (2, False)
+
+
+def test_pools_says_in_a_sentence_that_there_is_no_database(
+    airflow_db: None, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    def no_table() -> None:
+        raise OperationalError("SELECT …", {}, Exception("no such table: slot_pool"))
+
+    monkeypatch.setattr("airflow.utils.session.create_session", no_table)
+    for words in ((), (str(file),)):
+        with pytest.raises(
+            SystemExit, match=r"Airflow's database cannot be used \(OperationalError\)\. Run this where"
+        ):
+            make_pools(argparse.Namespace(files=list(words)))

@@ -129,7 +129,8 @@ def test_every_fault_is_named_at_once_with_its_line_and_what_to_change(read: Cal
     for line, wrong, remedy in (
         (3, "'captoin' is nothing a post has", "Did you mean caption?"),
         (7, "there is no file", "upper and lower case"),
-        (8, "the id is taken by the post in line 5", "Give it another"),
+        (5, "the id is also that of the post in line 8", "Give one of them another"),
+        (8, "the id is also that of the post in line 5", "Give one of them another"),
         (11, "2201 characters", "Shorten"),
         (12, "placement is 'story'", "reels or feed"),
         (13, "this post has no id", "id: monday-teaser"),
@@ -137,10 +138,10 @@ def test_every_fault_is_named_at_once_with_its_line_and_what_to_change(read: Cal
         (14, "not one that posts may take files from", "beside the calendar"),
         (19, "caption stands here for the second time", "Keep this or line 18"),
         (20, "location_id is 'Berlin'", "digits"),
-        (16, "there is no time zone 'Berlin'", "Europe/Berlin"),
+        (21, "there is no time zone 'Berlin'", "Did you mean Europe/Berlin?"),
     ):
         assert any(at == line and wrong in what and remedy in what for at, what in said(calendar)), (line, wrong, text)
-    assert len(calendar.faults) == 11, text
+    assert len(calendar.faults) == 12, text
 
 
 def test_a_post_with_a_name_twice_or_a_cell_too_many_is_left_out(read: Callable[..., Calendar]) -> None:
@@ -152,6 +153,74 @@ def test_a_post_with_a_name_twice_or_a_cell_too_many_is_left_out(read: Callable[
     cells = read("id,publish_at,caption,video\na,2026-12-24 18:00 UTC,Hello, world,a.mp4\n", "csv")
     assert cells.posts == ()
     assert "5 cells under 4 columns" in said(cells)[-1][1]
+
+
+def test_posts_of_one_id_are_all_left_out(read: Callable[..., Calendar]) -> None:
+    """A copy above the original, its id forgotten, must not move the original."""
+    calendar = read(HEAD + post(1, "2026-12-24 18:00") + post(1, "2026-12-20 18:00") + post(2, "2026-12-25 18:00"))
+    assert [one.id for one in calendar.posts] == ["p2"]
+    assert [(line, what[: what.index(",")]) for line, what in said(calendar)] == [
+        (6, "the id is also that of the post in line 8"),
+        (8, "the id is also that of the post in line 6"),
+    ]
+
+
+def test_a_zone_that_all_posts_share_is_one_fault_at_its_own_line(read: Callable[..., Calendar]) -> None:
+    """Beside what is wrong with single times, but not with what only follows from it."""
+    calendar = read(HEAD.replace("Berlin", "Berln") + post(1, "2026-12-24 18:00") + post(2, "someday"))
+    assert [(line, what.partition(" Write")[0]) for line, what in said(calendar)] == [
+        (3, "there is no time zone 'Europe/Berln'."),
+        (9, "publish_at is 'someday', which is no date and time."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        ("2026-12-24 6:00 pm", "the hours are counted to 24 here. Write 18:00."),
+        ("2026-12-24 12:30 AM", "the hours are counted to 24 here. Write 00:30."),
+        ("2026-12-24 18:00 europe/berlin", "there is no time zone 'europe/berlin'. Did you mean Europe/Berlin?"),
+        ("2026-12-24 18:00 New_york", "there is no time zone 'New_york'. Did you mean America/New_York?"),
+        ("2026-12-24 18:00 CEST", "there is no time zone 'CEST'. Write one of the tz database"),
+    ],
+)
+def test_a_time_that_is_nearly_right_is_told_how_to_write_it(read: Callable[..., Calendar], at: str, told: str) -> None:
+    ((line, what),) = said(read(HEAD + post(1, at)))
+    assert (line, told in what) == (7, True), what
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("placement: story", "placement is 'story'. Write reels or feed."),
+        ("trial_graduation: manual", "trial_graduation is 'manual'. Write MANUAL or SS_PERFORMANCE, or leave it out."),
+        ("dry_run: maybe", "dry_run is 'maybe'. Write true or false."),
+        ("share_to_feed: perhaps", "share_to_feed is 'perhaps'. Write true or false."),
+        ("caption: [a]", "caption is ['a']. Write a text."),
+        (f"caption: '{'#a ' * 31}'", "The caption has 31 hashtags. At most 30 are allowed."),
+        (
+            f"caption: {'x' * 2201}",
+            "The caption has 2201 characters (emoji count as two). Shorten it to 2200.",
+        ),
+        (
+            "{placement: feed, share_to_feed: false}",
+            "placement='feed' with share_to_feed=false contradicts itself. Drop one of them.",
+        ),
+    ],
+)
+def test_what_to_change_is_said_once(read: Callable[..., Calendar], written: str, told: str) -> None:
+    more = f"    <<: {written}\n" if written.startswith("{") else f"    {written}\n"
+    assert [what for _, what in said(read(HEAD + post(1, "2026-12-24 18:00", more)))] == [told]
+
+
+def test_a_local_video_cannot_be_handed_over_as_a_link(read: Callable[..., Calendar]) -> None:
+    """CreateContainerOperator would refuse it an hour before the post is due."""
+    text = HEAD + post(1, "2026-12-24 18:00", "    upload: url\n")
+    text += post(2, "2026-12-25 18:00", "    upload: url\n    video: https://example.com/a.mp4\n")
+    calendar = read(text)
+    ((line, what),) = said(calendar)
+    assert (line, "Instagram cannot fetch a file from here" in what) == (8, True)
+    assert [one.id for one in calendar.posts] == ["p2"]
 
 
 def test_a_column_that_is_wrong_is_one_fault_at_the_line_that_names_it(read: Callable[..., Calendar]) -> None:
