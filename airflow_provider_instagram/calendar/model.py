@@ -43,13 +43,14 @@ REMEDIES = {
     "video_cover_timestamp_ms": "Write the milliseconds from the start of the video: 1500.",
     "cover_url": "Write the public https address of a JPEG, with signs beyond ASCII percent-encoded.",
     "location_id": "Write the digits of the Page's id, or leave it out.",
-    "collaborators": "Write at most three user names: [studio_two, jane.doe].",
+    "collaborators": "Write user names: [studio_two, jane.doe].",
     "user_tags": "Write user names: [studio_two, jane.doe].",
     "share_to_feed": "Write true or false.",
     "audio_name": "Write a short text.",
     "trial_graduation": "Write MANUAL or SS_PERFORMANCE, or leave it out.",
     "is_ai_generated": "Write true or false.",
 }
+LIMITS = "This post cannot be created: "  # before every limit that ContainerOptions finds broken
 _NOTHING = dict.fromkeys(OPTIONS)
 
 
@@ -189,7 +190,7 @@ class _Reader:
             self.faults.append(
                 Fault(
                     given.line,
-                    f"the id is also that of the post in line {other}, so neither of them is published.",
+                    f"the id is also that of the post in line {other}, so none of them is published.",
                     "Give one of them another: the id is what keeps a post from being published twice.",
                     post_id,
                 )
@@ -345,11 +346,9 @@ class _Fields:
             try:
                 ContainerOptions.read(**_NOTHING | {name: value})
             except ValidationError as error:  # noqa: PERF203 -- all of them are wanted
-                if name == "caption" and isinstance(value, str):
-                    own = self.row.values
-                    self._fault("caption_file" if "caption_file" in own and name not in own else name, *_parted(error))
-                else:
-                    self._fault(name, f"{name} is {value!r}.", REMEDIES[name])
+                own = self.row.values
+                where = "caption_file" if name == "caption" and "caption_file" in own and name not in own else name
+                self._fault(where, *_told(name, value, error))
         if len(self.faults) == before:  # each is right alone, but not together
             self._fault("placement", *_parted(whole))
 
@@ -382,9 +381,18 @@ class _Fields:
         self.faults.append(Fault(line, message, remedy, None if shared else self.post_id))
 
 
+def _told(name: str, value: Any, error: ValidationError) -> tuple[str, str]:
+    """Say what is wrong with an option, and what to write instead, once."""
+    if name in ("caption", "collaborators") and error.message.startswith(LIMITS):
+        return _parted(error)
+    if name in ("collaborators", "user_tags"):  # which of them it is
+        return error.message, REMEDIES[name]
+    return f"{name} is {value!r}.", REMEDIES[name]
+
+
 def _parted(error: ValidationError) -> tuple[str, str]:
-    """Part what is wrong from what to do: "The caption has 2300 characters: shorten it to 2200."."""
-    message, _, remedy = error.message.removeprefix("This post cannot be created: ").partition(": ")
+    """Part what is wrong from what to do; a colon stands between them."""
+    message, _, remedy = error.message.removeprefix(LIMITS).partition(": ")
     return f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}"
 
 

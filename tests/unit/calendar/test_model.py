@@ -196,6 +196,11 @@ def test_a_time_that_is_nearly_right_is_told_how_to_write_it(read: Callable[...,
         ("trial_graduation: manual", "trial_graduation is 'manual'. Write MANUAL or SS_PERFORMANCE, or leave it out."),
         ("dry_run: maybe", "dry_run is 'maybe'. Write true or false."),
         ("share_to_feed: perhaps", "share_to_feed is 'perhaps'. Write true or false."),
+        ("collaborators: [a, b, c, d]", "There are 4 collaborators. At most 3 are allowed."),
+        (
+            "user_tags: [a, b c]",
+            "user_tags holds 'b c', which is not an Instagram user name. Write user names: [studio_two, jane.doe].",
+        ),
         ("caption: [a]", "caption is ['a']. Write a text."),
         (f"caption: '{'#a ' * 31}'", "The caption has 31 hashtags. At most 30 are allowed."),
         (
