@@ -60,7 +60,7 @@ def moment(written: str, zone_name: str | None) -> datetime:
     if found is None:
         raise Refusal(f"publish_at is {written!r}, which is no date and time.", f"Write it like {EXAMPLE}.")
     naive = _naive(written, found["date"], found["time"])
-    if (found["zone"] or "").lower() in HALVES:
+    if found["zone"] and found["zone"].lower() in HALVES:
         hour = naive.hour % 12 + (12 if found["zone"].lower() == "pm" else 0)
         raise Refusal(
             f"publish_at {written!r}: the hours are counted to 24 here.", f"Write {hour:02}:{naive.minute:02}."

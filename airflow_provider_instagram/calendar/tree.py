@@ -161,7 +161,7 @@ class _Tree:
     def _plain(self, node: yaml.Node, depth: int = 0) -> Any:
         """Take every scalar as the text that stands there: ``no``, ``0123`` and a date are what the person wrote."""
         if isinstance(node, yaml.ScalarNode):
-            return None if _is_null(node) else self._text(node)
+            return None if node.tag.endswith(":null") else self._text(node)
         if depth > DEEPEST:
             return None
         self._count(len(node.value))
@@ -173,7 +173,7 @@ class _Tree:
         return self._text(key) if isinstance(key, yaml.ScalarNode) else None
 
     def _text(self, node: yaml.ScalarNode) -> str:
-        text = str(node.value)
+        text: str = node.value
         return text.translate(RELEASED) if self._holds else text
 
     def _count(self, values: int) -> None:
