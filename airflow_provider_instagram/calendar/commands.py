@@ -12,7 +12,7 @@ import pendulum
 
 from airflow_provider_instagram.calendar import sheet, show
 from airflow_provider_instagram.calendar.faults import Refusal
-from airflow_provider_instagram.calendar.model import read_calendar, understood
+from airflow_provider_instagram.calendar.model import read_calendar, understood_rows
 from airflow_provider_instagram.calendar.schedule import pool_name, publishers_needed
 from airflow_provider_instagram.calendar.source import read_text
 from airflow_provider_instagram.calendar.times import length, zone
@@ -79,13 +79,19 @@ def import_calendar(args: argparse.Namespace) -> None:
         _refused(args.file, refusal)
     for title in made.left_out:
         print(f"Left out: column {title!r}, for which a post has no place.", file=sys.stderr)
-    target = args.output or str(Path(args.file).with_suffix(".yaml"))
-    plan = understood(made.text, target)
-    told = [*(fault.text(args.file) for fault in made.faults), *(fault.text(target) for fault in plan.faults)]
-    for text in told:
-        print(text, file=sys.stderr)
+    if made.dated:
+        lines = ", ".join(str(line) for line in made.dated)
+        print(
+            f"{args.file}: the ids of the posts in line {lines} hold their dates, because the title is missing or "
+            "stands twice: moved to another day, such a row becomes another post. Give the sheet a column id.",
+            file=sys.stderr,
+        )
+    plan = understood_rows(made.rows, args.output or str(Path(args.file).with_suffix(".yaml")))
+    faults = sorted((*made.faults, *plan.faults), key=lambda fault: fault.line)
+    for fault in faults:
+        print(fault.text(args.file), file=sys.stderr)
     written = "; nothing was written" if made.faults else ""  # what posts are missing from would be taken for all
-    print(f"{_count(made.posts, 'post')}; {_count(len(told), 'fault')}{written}.", file=sys.stderr)
+    print(f"{_count(len(made.rows.rows), 'post')}; {_count(len(faults), 'fault')}{written}.", file=sys.stderr)
     if made.faults:
         raise SystemExit(UNREADABLE)
     _write(args.output, made.text)
@@ -122,8 +128,12 @@ def _write(output: str | None, text: str) -> None:
     if output is None:
         sys.stdout.write(text)
         return
-    with Path(output).open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
+    try:
+        with Path(output).open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        print(f"{output} cannot be written: {error.strerror}. Check the folder and its rights.", file=sys.stderr)
+        raise SystemExit(UNREADABLE) from None
 
 
 def _month(written: str) -> date:
@@ -139,21 +149,39 @@ def _count(number: int, what: str) -> str:
 
 def make_pools(args: argparse.Namespace) -> None:
     """Make the pool of each account of the calendars, or of each connection of this provider."""
-    from airflow.models import Connection, Pool
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
+    from sqlalchemy.exc import SQLAlchemyError
 
     needed: dict[str, int] = {}
     for file in args.files:
         for account, publishers in publishers_needed(_read(file).posts).items():
             needed[account] = needed.get(account, 0) + publishers
+    try:
+        _make_pools(needed if args.files else _one_for_each_connection())
+    except SQLAlchemyError as error:
+        raise SystemExit(
+            f"Airflow's database cannot be used ({type(error).__name__}). Run this where Airflow runs, after airflow "
+            "db migrate, and check [database] sql_alchemy_conn."
+        ) from None
+
+
+def _one_for_each_connection() -> dict[str, int]:
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
     with create_session() as session:
-        if not args.files:
-            stored = session.scalars(select(Connection.conn_id).where(Connection.conn_type == "instagram"))
-            needed = dict.fromkeys(stored, 1)
-        there = {pool.pool: pool.slots for pool in session.scalars(select(Pool))}
+        return dict.fromkeys(session.scalars(select(Connection.conn_id).where(Connection.conn_type == "instagram")), 1)
+
+
+def _make_pools(needed: dict[str, int]) -> None:
+    from airflow.models import Pool
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
     if not needed:
         raise SystemExit("There is no connection of the type instagram, and no calendar was named.")
+    with create_session() as session:
+        there = {pool.pool: pool.slots for pool in session.scalars(select(Pool))}
     for account, publishers in needed.items():
         name = pool_name(account)
         if there.get(name, 0) >= publishers:

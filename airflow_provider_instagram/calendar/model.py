@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
 import re
-from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, JsonValue
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram import arguments, storage
+from airflow_provider_instagram.account_task import DEFAULT_CONN_ID
 from airflow_provider_instagram.calendar import source
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.files import CalendarFiles
 from airflow_provider_instagram.calendar.limits import beyond_limits
-from airflow_provider_instagram.calendar.times import length, moment, spoken
+from airflow_provider_instagram.calendar.post import DEFAULT_SPACING, Calendar, Post
+from airflow_provider_instagram.calendar.times import NoZone, length, moment, spoken, zone
 from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.operators.container import OPTIONS, UPLOADS
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.source import Row, Value
+    from datetime import datetime, timedelta
 
-OPTIONS = tuple(option.name for option in fields(ContainerOptions))
-UPLOADS = ("auto", "file", "url")
+    from pydantic import JsonValue
+
+    from airflow_provider_instagram.calendar.rows import Row, Rows, Value
+
+__all__ = ["Calendar", "Post", "read_calendar", "understood", "understood_rows"]
+
 APPROVALS = ("none", "required")
 KEYS = (
     *("id", "publish_at", "timezone", "account", "video", "caption_file"),
@@ -36,100 +37,21 @@ KEYS = (
 OWN = ("id", "publish_at", "caption_file")  # what no two posts share
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,149}")
-DEFAULT_ACCOUNT = "instagram_default"
-DEFAULT_SPACING = timedelta(minutes=5)
 REMEDIES = {
-    "caption": "Shorten it, or leave some of them out.",
+    "caption": "Write a text.",
     "placement": "Write reels or feed.",
     "video_cover_timestamp_ms": "Write the milliseconds from the start of the video: 1500.",
-    "cover_url": "Write the public https address of a JPEG.",
+    "cover_url": "Write the public https address of a JPEG, with signs beyond ASCII percent-encoded.",
     "location_id": "Write the digits of the Page's id, or leave it out.",
-    "collaborators": "Write at most three user names: [studio_two, jane.doe].",
+    "collaborators": "Write user names: [studio_two, jane.doe].",
     "user_tags": "Write user names: [studio_two, jane.doe].",
     "share_to_feed": "Write true or false.",
     "audio_name": "Write a short text.",
-    "trial_graduation": "Write one of the two, or leave it out.",
+    "trial_graduation": "Write MANUAL or SS_PERFORMANCE, or leave it out.",
     "is_ai_generated": "Write true or false.",
 }
+LIMITS = "This post cannot be created: "  # before every limit that ContainerOptions finds broken
 _NOTHING = dict.fromkeys(OPTIONS)
-
-
-class Post(BaseModel):
-    """One post of a calendar, right in itself.
-
-    :param id: Its name, alone in the calendar.
-    :param publish_at: When it is published, in its own time zone.
-    :param account: Its account's connection.
-    :param video: Where its video is.
-    :param options: The caption and what else CreateContainerOperator takes, where it is set.
-    :param upload: How the video is brought to Instagram.
-    :param approval: Whether a person has to say yes.
-    :param dry_run: Whether everything but the publication happens.
-    :param tags: For the reader.
-    :param line: Where it stands in the file.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    publish_at: datetime
-    account: str
-    video: str
-    options: dict[str, JsonValue]
-    upload: Literal["auto", "file", "url"] = "auto"
-    approval: Literal["none", "required"] = "none"
-    dry_run: bool = False
-    tags: tuple[str, ...] = ()
-    line: int = 0
-
-    @property
-    def key(self) -> str:
-        """What the post is known by, exactly once, whatever happens to its file, its DAG and its runs."""
-        return f"{self.account}/{self.id}"
-
-    @property
-    def caption(self) -> str:
-        """The post's text."""
-        return str(self.options.get("caption") or "")
-
-    @property
-    def placement(self) -> str:
-        """``reels`` or ``feed``."""
-        return str(self.options.get("placement") or "reels")
-
-    @cached_property
-    def version(self) -> str:
-        """Tell this content at this time from what an edit makes of it."""
-        said = (self.id, self.publish_at.timestamp(), self.account, self.video, self.options, self.upload)
-        asked = (self.approval, self.dry_run)
-        return hashlib.sha256(json.dumps((*said, *asked), sort_keys=True).encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Calendar:
-    """A calendar as it was read.
-
-    :param location: Its file.
-    :param posts: The posts that nothing is wrong with, by time.
-    :param faults: What is wrong, by line.
-    :param min_spacing: The smallest distance of two posts of an account.
-    :param whole: Whether all of it stands in the one file, and no caption in another.
-    """
-
-    location: str
-    posts: tuple[Post, ...] = ()
-    faults: tuple[Fault, ...] = ()
-    min_spacing: timedelta = DEFAULT_SPACING
-    whole: bool = True
-
-    @property
-    def accounts(self) -> list[str]:
-        """The connections that posts are for, sorted."""
-        return sorted({post.account for post in self.posts})
-
-    def post(self, post_id: str) -> Post | None:
-        """Find a post by its id."""
-        return next((post for post in self.posts if post.id == post_id), None)
 
 
 def read_calendar(
@@ -156,9 +78,21 @@ def understood(
 ) -> Calendar:
     """Make posts of a calendar's text; otherwise as :func:`read_calendar`."""
     rows = source.parse(text, location)
-    reader = _Reader(rows.defaults, CalendarFiles(location), list(rows.faults), now=now, check_files=check_files)
+    return understood_rows(rows, location, min_spacing=min_spacing, now=now, check_files=check_files)
+
+
+def understood_rows(
+    rows: Rows,
+    location: str,
+    *,
+    min_spacing: timedelta | None = None,
+    now: datetime | None = None,
+    check_files: bool = False,
+) -> Calendar:
+    """Make posts of a calendar's rows; otherwise as :func:`read_calendar`."""
+    reader = _Reader(rows, CalendarFiles(location), list(rows.faults), now=now, check_files=check_files)
     spacing = min_spacing if min_spacing is not None else reader.spacing(rows.min_spacing)
-    reader.check_defaults()
+    reader.check_shared()
     posts = [post for row in rows.rows if (post := reader.post(row)) is not None]
     beyond = beyond_limits(posts, spacing)
     kept = sorted((post for post in posts if post.id not in beyond), key=lambda post: (post.publish_at, post.line))
@@ -175,13 +109,16 @@ def understood(
 class _Reader:
     """Reads row after row, and goes on whatever it finds."""
 
-    defaults: Row
+    rows: Rows
     files: CalendarFiles
     faults: list[Fault]
     now: datetime | None
     check_files: bool
-    seen: dict[str, int] = field(default_factory=dict)
     faulty: list[Post] = field(default_factory=list)
+    lines: dict[str, list[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lines = _lines_by_id(self.rows)
 
     def spacing(self, written: Value | None) -> timedelta:
         """Read the file's min_spacing."""
@@ -193,14 +130,18 @@ class _Reader:
             self.faults.append(Fault(written.line, refusal.message, refusal.remedy))
             return DEFAULT_SPACING
 
-    def check_defaults(self) -> None:
-        """Find what cannot hold for all posts."""
-        self.faults += self.defaults.faults
-        self._unknown_keys(self.defaults, None)
+    def check_shared(self) -> None:
+        """Find what is wrong for all posts: in the defaults, and in the columns' names."""
+        defaults = self.rows.defaults
+        self.faults += defaults.faults
+        for shared in (defaults, self.rows.columns):
+            self.faults += [
+                _unknown(name, value.line, None) for name, value in shared.values.items() if name not in KEYS
+            ]
         for name in OWN:
-            if name in self.defaults.values:
+            if name in defaults.values:
                 self.faults.append(
-                    Fault(self.defaults.values[name].line, f"{name} cannot be a default.", "Give every post its own.")
+                    Fault(defaults.values[name].line, f"{name} cannot be a default.", "Give every post its own.")
                 )
 
     def post(self, row: Row) -> Post | None:
@@ -210,14 +151,14 @@ class _Reader:
         if not row.values:
             return None
         post_id = self._id(row)
-        self._unknown_keys(row, post_id)
-        read = _Fields(row, self.defaults, post_id, self.faults, self.files)
+        self._find_unknown(row, post_id)
+        read = _Fields(row, self.rows.defaults, post_id, self.faults, self.files)
         account, publish_at, video = read.account(), read.publish_at(self.now), read.video(self.check_files)
-        options, upload, approval = read.options(), read.choice("upload", UPLOADS), read.choice("approval", APPROVALS)
+        options, upload, approval = read.options(), read.upload(video), read.choice("approval", APPROVALS)
         dry_run, tags = read.boolean("dry_run"), read.names("tags")
         if post_id is None or publish_at is None:
             return None
-        right = len(self.faults) == before
+        right = len(self.faults) == before and not row.broken
         post = Post.model_construct(
             id=post_id, publish_at=publish_at, account=account, video=video, options=options,
             upload=upload, approval=approval, dry_run=dry_run, tags=tags, line=row.line,
@@ -243,26 +184,41 @@ class _Reader:
             )
             return None
         post_id = given.value.strip()
-        if post_id in self.seen:
+        first, *others = self.lines[post_id]
+        if others:
+            other = others[0] if row.line == first else first
             self.faults.append(
                 Fault(
                     given.line,
-                    f"the id is taken by the post in line {self.seen[post_id]}.",
-                    "Give it another: the id is what keeps a post from being published twice.",
+                    f"the id is also that of the post in line {other}, so none of them is published.",
+                    "Give one of them another: the id is what keeps a post from being published twice.",
                     post_id,
                 )
             )
-            return post_id
-        self.seen[post_id] = row.line
         return post_id
 
-    def _unknown_keys(self, row: Row, post_id: str | None) -> None:
+    def _find_unknown(self, row: Row, post_id: str | None) -> None:
         for name, value in row.values.items():
             if name in KEYS:
                 continue
-            close = difflib.get_close_matches(name.lower(), KEYS, 1)
-            remedy = f"Did you mean {close[0]}?" if close else f"Use some of {', '.join(KEYS)}."
-            self.faults.append(Fault(value.line, f"{name!r} is nothing a post has.", remedy, post_id))
+            if name in self.rows.columns.values:  # told once, where the column is named
+                row.broken = True
+            else:
+                self.faults.append(_unknown(name, value.line, post_id))
+
+
+def _lines_by_id(rows: Rows) -> dict[str, list[int]]:
+    lines: dict[str, list[int]] = {}
+    for row in rows.rows:
+        if (given := row.values.get("id")) is not None and isinstance(given.value, str):
+            lines.setdefault(given.value.strip(), []).append(row.line)
+    return lines
+
+
+def _unknown(name: str, line: int, post_id: str | None) -> Fault:
+    close = difflib.get_close_matches(name.lower(), KEYS, 1)
+    remedy = f"Did you mean {close[0]}?" if close else f"Use some of {', '.join(KEYS)}."
+    return Fault(line, f"{name!r} is nothing a post has.", remedy, post_id)
 
 
 @dataclass
@@ -277,7 +233,7 @@ class _Fields:
 
     def account(self) -> str:
         """Read the account's connection."""
-        name = self._text("account") or DEFAULT_ACCOUNT
+        name = self._text("account") or DEFAULT_CONN_ID
         if not ACCOUNT.fullmatch(name):
             self._fault(
                 "account",
@@ -291,10 +247,13 @@ class _Fields:
         if (written := self._text("publish_at")) is None:
             self._fault("publish_at", "publish_at is missing.", "Say when: publish_at: 2026-12-24 18:00")
             return None
+        name = self._text("timezone")
+        known = name is None or self._is_zone(name)
         try:
-            at = moment(written, self._text("timezone"))
+            at = moment(written, name if known else None)
         except Refusal as refusal:
-            self._fault("publish_at", refusal.message, refusal.remedy)
+            if known or not isinstance(refusal, NoZone):
+                self._fault("publish_at", refusal.message, refusal.remedy)
             return None
         if now is not None and at <= now:
             self._fault(
@@ -330,12 +289,23 @@ class _Fields:
             self._fault(name, f"{name} is {word!r}.", f"Use one of {', '.join(choices)}.")
         return word
 
+    def upload(self, video: str | None) -> Any:
+        """Read how the video is brought to Instagram."""
+        how = self.choice("upload", UPLOADS)
+        if how == "url" and video is not None and storage.is_local(video):
+            self._fault(
+                "upload" if "upload" in self.row.values else "video",
+                "upload is url, but Instagram cannot fetch a file from here.",
+                "Write upload: file, or name the video's https address.",
+            )
+        return how
+
     def boolean(self, name: str) -> bool:
         """Read a yes or no; no is the default."""
         try:
             return bool(arguments.boolean(name, self._text(name)))
-        except ValidationError as error:
-            self._fault(name, error.message, "Write true or false.")
+        except ValidationError:
+            self._fault(name, f"{name} is {self._text(name)!r}.", "Write true or false.")
             return False
 
     def names(self, name: str) -> tuple[str, ...]:
@@ -346,6 +316,14 @@ class _Fields:
         except ValidationError as error:
             self._fault(name, error.message, "Write them with commas between them.")
             return ()
+
+    def _is_zone(self, name: str) -> bool:
+        try:
+            zone(name)
+        except Refusal as refusal:
+            self._fault("timezone", refusal.message, refusal.remedy)
+            return False
+        return True
 
     def _caption_file(self) -> str | None:
         if (written := self._text("caption_file")) is None:
@@ -368,10 +346,11 @@ class _Fields:
             try:
                 ContainerOptions.read(**_NOTHING | {name: value})
             except ValidationError as error:  # noqa: PERF203 -- all of them are wanted
-                where = "caption_file" if name == "caption" and name not in self.row.values else name
-                self._fault(where, _bare(error), REMEDIES.get(name, "Change it."))
+                own = self.row.values
+                where = "caption_file" if name == "caption" and "caption_file" in own and name not in own else name
+                self._fault(where, *_told(name, value, error))
         if len(self.faults) == before:  # each is right alone, but not together
-            self._fault("placement", _bare(whole), "Change one of them.")
+            self._fault("placement", *_parted(whole))
 
     def _place(self, name: str, written: str, check: bool) -> str | None:
         try:
@@ -402,8 +381,19 @@ class _Fields:
         self.faults.append(Fault(line, message, remedy, None if shared else self.post_id))
 
 
-def _bare(error: ValidationError) -> str:
-    return error.message.removeprefix("This post cannot be created: ")
+def _told(name: str, value: Any, error: ValidationError) -> tuple[str, str]:
+    """Say what is wrong with an option, and what to write instead, once."""
+    if name in ("caption", "collaborators") and error.message.startswith(LIMITS):
+        return _parted(error)
+    if name in ("collaborators", "user_tags"):  # which of them it is
+        return error.message, REMEDIES[name]
+    return f"{name} is {value!r}.", REMEDIES[name]
+
+
+def _parted(error: ValidationError) -> tuple[str, str]:
+    """Part what is wrong from what to do; a colon stands between them."""
+    message, _, remedy = error.message.removeprefix(LIMITS).partition(": ")
+    return f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}"
 
 
 def _as_json(value: Any) -> JsonValue:

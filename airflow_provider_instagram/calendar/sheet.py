@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,10 +12,15 @@ import yaml
 
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.model import KEYS
+from airflow_provider_instagram.calendar.rows import Row, Rows, Value
+from airflow_provider_instagram.calendar.table import read_table
+from airflow_provider_instagram.calendar.times import HALVES, WRITTEN
+from airflow_provider_instagram.calendar.tree import HELD
 
 #: What people call the columns of such sheets, folded to small letters and single spaces.
 NAMES = {
-    "id": ("id", "post", "post id", "name", "title"),
+    "id": ("id", "post id"),
+    "title": ("title", "name", "post"),
     "date": ("date", "day", "publish date", "publishing date", "datum"),
     "time": ("time", "hour", "publish time", "publishing time", "uhrzeit"),
     "publish_at": ("publish at", "publish_at", "date and time", "date & time", "date/time", "datetime", "scheduled"),
@@ -31,7 +35,11 @@ NAMES = {
 COLUMNS = {name: ours for ours, names in NAMES.items() for name in names}
 ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 OTHER = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})")
-TIME = re.compile(r"(\d{1,2})[:.h](\d{2})(?::(\d{2}))?\s*(am|pm)?", re.IGNORECASE)
+TIME = re.compile(r"(\d{1,2})[:.h](\d{2})(?::(\d{2}))?(?:\s*(am|pm|uhr)\b)?", re.IGNORECASE)
+#: What a spreadsheet adds to a date that has no time of its own, and to a time of whole seconds.
+MIDNIGHT = re.compile(r"0?0:00(:00)?")
+FRACTION = re.compile(r"(?<=:\d\d)\.0+(?!\d)")
+BETWEEN = " ,T\t\n"
 Order = Literal["day-first", "month-first"]
 
 
@@ -40,14 +48,16 @@ class Imported:
     """A calendar made of a sheet.
 
     :param text: The calendar, as YAML.
-    :param posts: How many posts it has.
+    :param rows: The same, with the lines of the sheet.
     :param left_out: Columns that no post has a place for.
+    :param dated: Lines of the rows whose ids hold their date, because their titles are no ids.
     :param faults: Rows that no post can be made of.
     """
 
     text: str
-    posts: int
+    rows: Rows
     left_out: tuple[str, ...]
+    dated: tuple[int, ...]
     faults: tuple[Fault, ...]
 
 
@@ -60,26 +70,77 @@ def imported(text: str, *, timezone: str | None, account: str | None, order: Ord
     :param order: How dates such as 3/4/2027 are meant.
     :raises Refusal: When nothing of it can be read.
     """
-    separator = max(",;\t", key=text.partition("\n")[0].count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    titles = next(reader, [])
-    columns = [_column(title) for title in titles]
-    if "video" not in columns:
-        raise Refusal(f"no column of {', '.join(titles) or 'the sheet'} holds the videos.", "Name one of them video.")
-    posts, ids, faults, line = [], set[str](), [], reader.line_num + 1
-    for cells in reader:
-        row = {ours: cell.strip() for ours, cell in zip(columns, cells, strict=False) if ours and cell.strip()}
+    table = read_table(text, _column)
+    if "video" not in table.names:
+        raise Refusal(
+            f"no column of {', '.join(table.titles) or 'the sheet'} holds the videos.", "Name one of them video."
+        )
+    drafts, faults = [], list(table.faults)
+    for row in table.rows:
+        cells = {name: str(value.value).strip() for name, value in row.values.items()}
+        faults += row.faults
         try:
-            if row:
-                posts.append(_post(row, ids, order))
+            drafts.append(_Draft(row.line, _publish_at(cells, order), cells))
         except Refusal as refusal:
-            faults.append(Fault(line, refusal.message, refusal.remedy))
-        line = reader.line_num + 1
+            faults.append(Fault(row.line, refusal.message, refusal.remedy))
+    dated = _give_ids(drafts)
     defaults = {name: value for name, value in (("timezone", timezone), ("account", account)) if value}
+    posts = [draft.post for draft in drafts]
     document: dict[str, Any] = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
-    body = yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True)
-    left_out = tuple(title for title, ours in zip(titles, columns, strict=True) if ours is None and title)
-    return Imported(body, len(posts), left_out, tuple(faults))
+    left_out = tuple(title for title, ours in zip(table.titles, table.names, strict=True) if ours is None and title)
+    return Imported(
+        yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True),
+        Rows([_row(draft.line, draft.post) for draft in drafts], _row(0, defaults)),
+        left_out,
+        dated,
+        tuple(faults),
+    )
+
+
+def _row(line: int, values: dict[str, str]) -> Row:
+    return Row(line, {name: Value(value, line) for name, value in values.items()})
+
+
+@dataclass
+class _Draft:
+    """A row on its way to a post.
+
+    :param line: Where it stands in the sheet.
+    :param at: When it is published, as a calendar writes it.
+    :param cells: What else the row says.
+    :param id: The post's id.
+    """
+
+    line: int
+    at: str
+    cells: dict[str, str]
+    id: str = ""
+
+    @property
+    def post(self) -> dict[str, str]:
+        """Give the post as a calendar has it."""
+        rest = {name: cell for name, cell in self.cells.items() if name not in ("id", "title")}
+        return {"id": self.id, "publish_at": self.at, **rest}
+
+
+def _give_ids(drafts: list[_Draft]) -> tuple[int, ...]:
+    """Make the ids, and give the lines of the rows that are told apart by their date.
+
+    No id depends on where its row stands, for the id is what keeps a post from being published twice: rows of one title
+    are told apart by their date, and those of one day by their time. Rows that nothing tells apart keep one id.
+    """
+    for draft in drafts:
+        given = draft.cells.get("id", "")
+        draft.id = _slug(given) or given or _slug(draft.cells.get("title", ""))
+    dated = set()
+    for length in (len("2030-12-24"), len("2030-12-24 18:00")):
+        times = Counter(draft.id for draft in drafts)
+        for draft in drafts:
+            if "id" not in draft.cells and (not draft.id or times[draft.id] > 1):
+                said = draft.cells.get("title") or draft.cells.get("caption", "")
+                draft.id = _slug(f"{draft.at[:length].replace(':', '')} {said}")
+                dated.add(draft.line)
+    return tuple(sorted(dated))
 
 
 def _column(title: str) -> str | None:
@@ -87,49 +148,65 @@ def _column(title: str) -> str | None:
     return COLUMNS.get(folded) or (folded if folded in KEYS else COLUMNS.get(folded.replace("_", " ")))
 
 
-def _post(row: dict[str, str], ids: set[str], order: Order | None) -> dict[str, str]:
-    written = row.pop("publish_at", "")
-    day, hour = row.pop("date", written), row.pop("time", "")
-    at = f"{_date(day, order)} {_time(hour or day)}{_rest(written)}"
-    given = row.pop("id", "") or f"{at[:10]}-{row.get('caption', '')}"
-    post_id = base = _slug(given) or "post"
-    number = 2
-    while post_id in ids:
-        post_id, number = f"{base}-{number}", number + 1
-    ids.add(post_id)
-    return {"id": post_id, "publish_at": at, **row}
+def _publish_at(row: dict[str, str], order: Order | None) -> str:
+    """Take the time out of a row and write it as a calendar does; what is written so already stays as it is."""
+    whole, day, hour = row.pop("publish_at", ""), row.pop("date", ""), row.pop("time", "")
+    if whole and day:
+        raise Refusal(f"both {day!r} and {whole!r} say when.", "Leave one of the two cells empty.")
+    written = FRACTION.sub("", whole or day)
+    found = None if hour else WRITTEN.fullmatch(written)
+    if found and (found["zone"] or "").lower() not in HALVES:
+        return written
+    date, rest = _date(written, order)
+    if hour and not MIDNIGHT.fullmatch(rest):
+        _refuse_more(written, rest)
+    return f"{date} {_time(hour or rest, hour or written)}"
 
 
-def _date(text: str, order: Order | None) -> str:
-    if found := ISO.search(text):
+def _date(written: str, order: Order | None) -> tuple[str, str]:
+    """Read a date, and give what stands beside it."""
+    if found := ISO.search(written):
         year, month, day = (int(part) for part in found.groups())
-    elif found := OTHER.search(text):
+    elif found := OTHER.search(written):
         first, second, year = (int(part) for part in found.groups())
         if order is None and first <= 12 and second <= 12 and first != second and "." not in found[0]:
             raise Refusal(
-                f"{text!r} may be either day or month first.", "Say --dates day-first or --dates month-first."
+                f"{written!r} may be either day or month first.", "Say --dates day-first or --dates month-first."
             )
         month_first = order == "month-first" or (order is None and second > 12)
         day, month = (second, first) if month_first else (first, second)
     else:
-        raise Refusal(f"{text!r} is no date.", "Write it like 2026-12-24.")
-    return f"{year:04}-{month:02}-{day:02}"
+        raise Refusal(f"{written!r} is no date.", "Write it like 2026-12-24.")
+    return f"{year:04}-{month:02}-{day:02}", _without(written, found)
 
 
-def _time(text: str) -> str:
-    found = TIME.search(OTHER.sub("", ISO.sub("", text)))
+def _time(text: str, written: str) -> str:
+    """Read a time of day.
+
+    :param text: What is left of the cell when its date is read.
+    :param written: The cell.
+    """
+    found = TIME.search(text)
     if found is None:
-        raise Refusal(f"{text!r} says no time of day.", "Write it like 18:00.")
+        raise Refusal(f"{written!r} says no time of day.", "Write it like 18:00.")
+    _refuse_more(written, _without(text, found))
     hour, half = int(found[1]), (found[4] or "").lower()
-    if half:
+    if half in HALVES:
         hour = hour % 12 + (12 if half == "pm" else 0)
     return f"{hour:02}:{found[2]}" + (f":{found[3]}" if found[3] else "")
 
 
-def _rest(written: str) -> str:
-    """Keep what a full time says about its zone."""
-    found = re.search(r"(?:Z|[+-]\d{2}:?\d{2}|\s[A-Z][A-Za-z]+/[A-Za-z_/]+)\s*$", written)
-    return found[0].rstrip() if found and ISO.search(written) else ""
+def _without(text: str, found: re.Match[str]) -> str:
+    return f"{text[: found.start()]} {text[found.end() :]}".strip(BETWEEN)
+
+
+def _refuse_more(written: str, more: str) -> None:
+    """Drop nothing that stands beside date and time: it may be the zone."""
+    if more:
+        raise Refusal(
+            f"{written!r} says more than a date and a time: {more!r}.",
+            "Take it out; a zone belongs into a column timezone, like Europe/Berlin.",
+        )
 
 
 def _slug(text: str) -> str:
@@ -142,7 +219,8 @@ class _Readable(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> Any:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = '"' if any(chr(sign) in text for sign in HELD) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Readable.add_representer(str, _text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import calendar
-import unicodedata
 from collections import defaultdict
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -56,7 +55,6 @@ def _cells(texts: list[str], column: int) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    text = unicodedata.normalize("NFC", text)
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from airflow_provider_instagram.calendar.faults import Refusal
 
@@ -13,9 +13,18 @@ WRITTEN = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[T ]+(?P<time>\d{1,2}:\d{2}(?::\d{2})?)"
     r"\s*(?P<offset>Z|[+-]\d{2}:?\d{2})?\s*(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*)?"
 )
+HALVES = ("am", "pm")
 EXAMPLE = "2026-12-24 18:00 with timezone: Europe/Berlin"
 LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?", re.IGNORECASE)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST = timedelta(days=366)
+#: Instagram began in the first; beyond the last there are only slips of the finger, and dates that break sums.
+YEARS = (2010, 2100)
+FURTHEST_OFFSET = timedelta(hours=14)
+
+
+class NoZone(Refusal):
+    """A time that says no zone."""
 
 
 @lru_cache(maxsize=64)
@@ -27,9 +36,16 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise Refusal(
-            f"there is no time zone {name!r}.", "Write one of the tz database, such as Europe/Berlin or UTC."
-        ) from None
+        close = _zones().get(name.lower().replace(" ", "_"))
+        remedy = f"Did you mean {close}?" if close else "Write one of the tz database, such as Europe/Berlin or UTC."
+        raise Refusal(f"there is no time zone {name!r}.", remedy) from None
+
+
+@lru_cache(maxsize=1)
+def _zones() -> dict[str, str]:
+    """Give the names of all zones, by what people write for them: in small letters, whole or only the city."""
+    names = sorted(available_timezones(), key=lambda name: (not name.startswith("Europe/"), name), reverse=True)
+    return {name.lower().rpartition("/")[2]: name for name in names} | {name.lower(): name for name in names}
 
 
 def moment(written: str, zone_name: str | None) -> datetime:
@@ -44,6 +60,11 @@ def moment(written: str, zone_name: str | None) -> datetime:
     if found is None:
         raise Refusal(f"publish_at is {written!r}, which is no date and time.", f"Write it like {EXAMPLE}.")
     naive = _naive(written, found["date"], found["time"])
+    if found["zone"] and found["zone"].lower() in HALVES:
+        hour = naive.hour % 12 + (12 if found["zone"].lower() == "pm" else 0)
+        raise Refusal(
+            f"publish_at {written!r}: the hours are counted to 24 here.", f"Write {hour:02}:{naive.minute:02}."
+        )
     offset = found["offset"]
     if offset is None and found["zone"] in ("Z", "UTC"):
         return naive.replace(tzinfo=timezone.utc)
@@ -51,19 +72,26 @@ def moment(written: str, zone_name: str | None) -> datetime:
     if offset is not None:
         return _with_offset(naive, offset, name)
     if name is None:
-        raise Refusal(f"publish_at {written!r} says no time zone.", f"Add one: {EXAMPLE}, or an offset such as +01:00.")
+        raise NoZone(f"publish_at {written!r} says no time zone.", f"Add one: {EXAMPLE}, or an offset such as +01:00.")
     return _in_zone(naive, zone(name))
 
 
 def _naive(written: str, date: str, time: str) -> datetime:
     try:
-        return datetime.fromisoformat(f"{date}T{time.zfill(5) if time.count(':') == 1 else time.zfill(8)}")
+        at = datetime.fromisoformat(f"{date}T{time.zfill(5) if time.count(':') == 1 else time.zfill(8)}")
     except ValueError as error:
         raise Refusal(f"publish_at {written!r} does not exist: {error}.", "Correct the date or the time.") from None
+    if not YEARS[0] <= at.year <= YEARS[1]:
+        raise Refusal(
+            f"publish_at {written!r} is in the year {at.year}.", f"Write a year from {YEARS[0]} to {YEARS[1]}."
+        )
+    return at
 
 
 def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
     at = datetime.fromisoformat(f"{naive.isoformat()}{'+00:00' if offset == 'Z' else _colon(offset)}")
+    if abs(at.utcoffset() or timedelta(0)) > FURTHEST_OFFSET:
+        raise Refusal(f"publish_at has the offset {offset}, which no zone has.", "Write one time, and its zone.")
     if name is None:
         return at
     local = at.astimezone(zone(name))
@@ -108,12 +136,15 @@ def _offset(at: datetime) -> str:
 def length(name: str, written: str) -> timedelta:
     """Read a length of time: ``15 minutes``, ``90s``, ``1h``; a bare number counts minutes.
 
-    :raises Refusal: When it is something else.
+    :raises Refusal: When it is something else, or more than a year.
     """
     found = LENGTH.fullmatch(written.strip())
     if found is None:
         raise Refusal(f"{name} is {written!r}, which is no length of time.", "Write it like 15 minutes, 90 s or 1 h.")
-    return timedelta(seconds=float(found[1]) * UNITS[(found[2] or "m")[0].lower()])
+    seconds = float(found[1]) * UNITS[(found[2] or "m")[0].lower()]
+    if seconds > LONGEST.total_seconds():
+        raise Refusal(f"{name} is {written!r}: at most {LONGEST.days} days are allowed.", "Write less.")
+    return timedelta(seconds=seconds)
 
 
 def spoken(span: timedelta) -> str:

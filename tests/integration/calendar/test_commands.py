@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_instagram.calendar.commands import make_pools
 from airflow_provider_instagram.calendar.model import read_calendar
 
 if TYPE_CHECKING:
@@ -152,6 +153,49 @@ def test_import_names_every_row_that_is_no_post_at_once_and_writes_nothing_then(
     assert not target.exists()
 
 
+def test_faults_of_an_import_name_the_lines_of_the_sheet(
+    run: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    """Also those that only the calendar's own rules find: the calendar may not even be written."""
+    sheet, target = tmp_path / "plan.csv", tmp_path / "plan.yaml"
+    sheet.write_text(
+        'id,date,time,video,caption\na,2030-12-24,18:00,a.mp4,"two\nlines"\nb,2030-12-25,25:00,a.mp4,\n'
+        "c,2030-12-24,18:02,a.mp4,\n"
+    )
+    code, out, err = run("calendar", "import", str(sheet), "--timezone", "UTC")
+    assert (code, "id: b" in out) == (1, True)
+    assert [line.partition(":")[2].partition(":")[0] for line in err.splitlines()[:-1]] == ["4", "5"]
+    assert f"{sheet}:5: post 'c': it is 2 min after post 'a' (line 2)" in err
+    sheet.write_text("date,time,video,campaign\n2030-12-24,18:00,a.mp4,x\nsomeday,18:00,a.mp4,y\n")
+    code, _, err = run("calendar", "import", str(sheet), "--timezone", "Nowhere/X", "--output", str(target))
+    assert (code, target.exists()) == (2, False)
+    assert f"{sheet}: there is no time zone 'Nowhere/X'" in err
+    assert str(target) not in err
+
+
+def test_import_warns_of_ids_that_a_move_would_change(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    sheet = tmp_path / "plan.csv"
+    sheet.write_text(
+        "title,date,time,video\nA,2030-12-24,18:00,a.mp4\nB,2030-12-25,9:00,a.mp4\nA,2030-12-26,9:00,a.mp4\n"
+    )
+    code, _, err = run("calendar", "import", str(sheet), "--timezone", "UTC")
+    assert code == 0
+    assert f"{sheet}: the ids of the posts in line 2, 4 hold their dates" in err
+    assert "Give the sheet a column id." in err
+
+
+@pytest.mark.parametrize("command", ["import", "export"])
+def test_a_file_that_cannot_be_written_is_told_in_a_sentence(
+    run: Callable[..., tuple[int, str, str]], file: Path, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "plan.csv").write_text("title,date,time,video\nA,2030-12-24,18:00,a.mp4\n")
+    source = ["import", str(tmp_path / "plan.csv")] if command == "import" else ["export", str(file), "--ics"]
+    target = tmp_path / "nowhere" / "posts"
+    code, _, err = run("calendar", *source, "--output", str(target))
+    assert code == 2
+    assert f"{target} cannot be written: No such file or directory. Check the folder" in err
+
+
 def test_pools_makes_each_accounts_pool_once(run: Callable[..., tuple[int, str, str]], file: Path) -> None:
     from airflow.models import Pool
 
@@ -163,3 +207,19 @@ def test_pools_makes_each_accounts_pool_once(run: Callable[..., tuple[int, str, 
     pool = Pool.get_pool("instagram_berlin")
     assert pool is not None
     assert (pool.slots, pool.include_deferred) == (2, False)
+
+
+def test_pools_says_in_a_sentence_that_there_is_no_database(
+    airflow_db: None, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    def no_table() -> None:
+        raise OperationalError("SELECT …", {}, Exception("no such table: slot_pool"))
+
+    monkeypatch.setattr("airflow.utils.session.create_session", no_table)
+    for words in ((), (str(file),)):
+        with pytest.raises(
+            SystemExit, match=r"Airflow's database cannot be used \(OperationalError\)\. Run this where"
+        ):
+            make_pools(argparse.Namespace(files=list(words)))

@@ -129,7 +129,8 @@ def test_every_fault_is_named_at_once_with_its_line_and_what_to_change(read: Cal
     for line, wrong, remedy in (
         (3, "'captoin' is nothing a post has", "Did you mean caption?"),
         (7, "there is no file", "upper and lower case"),
-        (8, "the id is taken by the post in line 5", "Give it another"),
+        (5, "the id is also that of the post in line 8", "Give one of them another"),
+        (8, "the id is also that of the post in line 5", "Give one of them another"),
         (11, "2201 characters", "Shorten"),
         (12, "placement is 'story'", "reels or feed"),
         (13, "this post has no id", "id: monday-teaser"),
@@ -137,10 +138,10 @@ def test_every_fault_is_named_at_once_with_its_line_and_what_to_change(read: Cal
         (14, "not one that posts may take files from", "beside the calendar"),
         (19, "caption stands here for the second time", "Keep this or line 18"),
         (20, "location_id is 'Berlin'", "digits"),
-        (16, "there is no time zone 'Berlin'", "Europe/Berlin"),
+        (21, "there is no time zone 'Berlin'", "Did you mean Europe/Berlin?"),
     ):
         assert any(at == line and wrong in what and remedy in what for at, what in said(calendar)), (line, wrong, text)
-    assert len(calendar.faults) == 11, text
+    assert len(calendar.faults) == 12, text
 
 
 def test_a_post_with_a_name_twice_or_a_cell_too_many_is_left_out(read: Callable[..., Calendar]) -> None:
@@ -152,6 +153,100 @@ def test_a_post_with_a_name_twice_or_a_cell_too_many_is_left_out(read: Callable[
     cells = read("id,publish_at,caption,video\na,2026-12-24 18:00 UTC,Hello, world,a.mp4\n", "csv")
     assert cells.posts == ()
     assert "5 cells under 4 columns" in said(cells)[-1][1]
+
+
+def test_posts_of_one_id_are_all_left_out(read: Callable[..., Calendar]) -> None:
+    """A copy above the original, its id forgotten, must not move the original."""
+    calendar = read(HEAD + post(1, "2026-12-24 18:00") + post(1, "2026-12-20 18:00") + post(2, "2026-12-25 18:00"))
+    assert [one.id for one in calendar.posts] == ["p2"]
+    assert [(line, what[: what.index(",")]) for line, what in said(calendar)] == [
+        (6, "the id is also that of the post in line 8"),
+        (8, "the id is also that of the post in line 6"),
+    ]
+
+
+def test_a_zone_that_all_posts_share_is_one_fault_at_its_own_line(read: Callable[..., Calendar]) -> None:
+    """Beside what is wrong with single times, but not with what only follows from it."""
+    calendar = read(HEAD.replace("Berlin", "Berln") + post(1, "2026-12-24 18:00") + post(2, "someday"))
+    assert [(line, what.partition(" Write")[0]) for line, what in said(calendar)] == [
+        (3, "there is no time zone 'Europe/Berln'."),
+        (9, "publish_at is 'someday', which is no date and time."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        ("2026-12-24 6:00 pm", "the hours are counted to 24 here. Write 18:00."),
+        ("2026-12-24 12:30 AM", "the hours are counted to 24 here. Write 00:30."),
+        ("2026-12-24 18:00 europe/berlin", "there is no time zone 'europe/berlin'. Did you mean Europe/Berlin?"),
+        ("2026-12-24 18:00 New_york", "there is no time zone 'New_york'. Did you mean America/New_York?"),
+        ("2026-12-24 18:00 CEST", "there is no time zone 'CEST'. Write one of the tz database"),
+    ],
+)
+def test_a_time_that_is_nearly_right_is_told_how_to_write_it(read: Callable[..., Calendar], at: str, told: str) -> None:
+    ((line, what),) = said(read(HEAD + post(1, at)))
+    assert (line, told in what) == (7, True), what
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("placement: story", "placement is 'story'. Write reels or feed."),
+        ("trial_graduation: manual", "trial_graduation is 'manual'. Write MANUAL or SS_PERFORMANCE, or leave it out."),
+        ("dry_run: maybe", "dry_run is 'maybe'. Write true or false."),
+        ("share_to_feed: perhaps", "share_to_feed is 'perhaps'. Write true or false."),
+        ("collaborators: [a, b, c, d]", "There are 4 collaborators. At most 3 are allowed."),
+        (
+            "user_tags: [a, b c]",
+            "user_tags holds 'b c', which is not an Instagram user name. Write user names: [studio_two, jane.doe].",
+        ),
+        ("caption: [a]", "caption is ['a']. Write a text."),
+        (f"caption: '{'#a ' * 31}'", "The caption has 31 hashtags. At most 30 are allowed."),
+        (
+            f"caption: {'x' * 2201}",
+            "The caption has 2201 characters (emoji count as two). Shorten it to 2200.",
+        ),
+        (
+            "{placement: feed, share_to_feed: false}",
+            "placement='feed' with share_to_feed=false contradicts itself. Drop one of them.",
+        ),
+    ],
+)
+def test_what_to_change_is_said_once(read: Callable[..., Calendar], written: str, told: str) -> None:
+    more = f"    <<: {written}\n" if written.startswith("{") else f"    {written}\n"
+    assert [what for _, what in said(read(HEAD + post(1, "2026-12-24 18:00", more)))] == [told]
+
+
+def test_a_local_video_cannot_be_handed_over_as_a_link(read: Callable[..., Calendar]) -> None:
+    """CreateContainerOperator would refuse it an hour before the post is due."""
+    text = HEAD + post(1, "2026-12-24 18:00", "    upload: url\n")
+    text += post(2, "2026-12-25 18:00", "    upload: url\n    video: https://example.com/a.mp4\n")
+    calendar = read(text)
+    ((line, what),) = said(calendar)
+    assert (line, "Instagram cannot fetch a file from here" in what) == (8, True)
+    assert [one.id for one in calendar.posts] == ["p2"]
+
+
+def test_a_column_that_is_wrong_is_one_fault_at_the_line_that_names_it(read: Callable[..., Calendar]) -> None:
+    """Posts that have something there are left out, as with an unknown name in YAML; the others go out."""
+    calendar = read(
+        "sep=;\nid;publish_at;video;captoin\na;2026-12-24 18:00 UTC;a.mp4;hi\nb;2026-12-25 18:00 UTC;a.mp4;hi\n"
+        "c;2026-12-26 18:00 UTC;a.mp4;\n",
+        "csv",
+    )
+    assert said(calendar) == [(2, "'captoin' is nothing a post has. Did you mean caption?")]
+    assert [one.id for one in calendar.posts] == ["c"]
+
+
+def test_a_column_that_stands_twice_is_a_fault(read: Callable[..., Calendar]) -> None:
+    calendar = read(
+        "id,publish_at,video,caption,caption\na,2026-12-24 18:00 UTC,a.mp4,one,two\n"
+        "b,2026-12-25 18:00 UTC,a.mp4,one,\n",
+        "csv",
+    )
+    assert said(calendar) == [(1, "more than one column is the caption: caption, caption. Keep one of them.")]
+    assert [(one.id, one.caption) for one in calendar.posts] == [("b", "one")]
 
 
 def test_faults_that_only_show_when_others_are_repaired_are_named_as_well(read: Callable[..., Calendar]) -> None:
@@ -252,8 +347,13 @@ def test_a_caption_from_a_file_is_taken_literally_and_only_from_the_calendars_ow
         ("", "yaml", "the file is empty"),
         ('{"posts": [\n{"id": ]}', "json", "line 2 cannot be read"),
         ("name,when\n", "csv", "must name the columns"),
-        ('id,caption\na,"x\n', "csv", "is not CSV"),
+        ('id,caption\na,"x\nb,y\n', "csv", "begins in line 2 is not CSV: a quotation mark is not closed"),
+        (f"id,caption\na,{'x' * 140_000}\n", "csv", "begins in line 2 is not CSV: a cell has more than 131,072"),
         ("posts: []", "txt", "'.txt' is no format of a calendar"),
+        ("posts: none\n", "yaml", "there is no list of posts"),
+        ("posts:\n- id: a\n  caption: one\x0btwo\n", "yaml", "line 3 holds an invisible control character, number 11"),
+        ("posts:\n\t- id: a\n", "yaml", "line 2 cannot be read: a tab stands at its beginning. Write spaces"),
+        ("posts:\n- id: a\n  caption: @x\n", "yaml", "line 3 cannot be read: no text may begin with @. Put the text"),
     ],
 )
 def test_a_file_of_which_nothing_can_be_read_says_where_and_why(
@@ -261,6 +361,69 @@ def test_a_file_of_which_nothing_can_be_read_says_where_and_why(
 ) -> None:
     with pytest.raises(Refusal, match=told):
         read(text, ending)
+
+
+@pytest.mark.parametrize("text", ["posts:\n#  - id: a\n#    video: a.mp4\n", "posts: null\n", "posts: []\n"])
+def test_a_calendar_that_all_posts_were_taken_out_of_has_none(read: Callable[..., Calendar], text: str) -> None:
+    """It can be read: what it said last must not hold, or the posts would be published."""
+    calendar = read(text)
+    assert (calendar.posts, calendar.faults) == ((), ())
+
+
+def test_a_few_aliases_do_not_unfold_to_billions(read: Callable[..., Calendar]) -> None:
+    """Neither as values nor as what ``<<`` brings in."""
+
+    def nested(name: str, first: str, form: str) -> str:
+        lists = [first, *(form.format(", ".join([f"*{name}{level}"] * 25)) for level in range(5))]
+        return "".join(f"{name}{level}: &{name}{level} {values}\n" for level, values in enumerate(lists))
+
+    for text in (
+        nested("x", "[z, z]", "[{}]") + "posts:\n- {id: a, tags: *x5}\n",
+        nested("m", "{a: b}", "{{<<: [{}]}}") + "posts:\n- {<<: *m5}\n",
+    ):
+        with pytest.raises(Refusal, match="unfolds to more than 1,000,000 values"):
+            read(text)
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85"])
+def test_lines_are_counted_as_editors_count_them(read: Callable[..., Calendar], sign: str) -> None:
+    """What Word leaves in a pasted text is no end of a line, and comes out as it went in."""
+    for caption in (f"|\n      one{sign}two", f"'one{sign}two'"):
+        text = (
+            HEAD + post(1, "2026-12-24 18:00", f"    caption: {caption}\n") + post(2, "2026-12-25 18:00", "    x: y\n")
+        )
+        calendar = read(text)
+        assert [fault.line for fault in calendar.faults] == [text[: text.index("x: y")].count("\n") + 1]
+        assert [one.caption.strip() for one in calendar.posts] == [f"one{sign}two"]
+
+
+def test_a_key_that_is_no_text_is_told_in_a_sentence(read: Callable[..., Calendar]) -> None:
+    calendar = read(HEAD + post(1, "2026-12-24 18:00", "    ? [a, b]\n    : c\n"))
+    ((line, what),) = said(calendar)
+    assert (line, calendar.posts) == (8, ())
+    assert what.startswith("a list or an object stands where a name must be.")
+
+
+@pytest.mark.parametrize("written", ["99999999999 d", "400 days", "9" * 400])
+def test_a_min_spacing_beyond_a_year_is_a_fault(read: Callable[..., Calendar], written: str) -> None:
+    calendar = read(HEAD.replace("0 s", written) + post(1, "2026-12-24 18:00"))
+    ((line, what),) = said(calendar)
+    assert (line, "at most 366 days" in what) == (1, True)
+    assert len(calendar.posts) == 1
+
+
+@pytest.mark.parametrize("year", ["9999", "2101", "2009", "0001"])
+def test_a_year_that_nobody_means_is_a_fault(read: Callable[..., Calendar], year: str) -> None:
+    """The last evening of 9999 in New York cannot even be written in UTC."""
+    calendar = read(HEAD + post(1, f"{year}-12-31 23:59 America/New_York"))
+    ((line, what),) = said(calendar)
+    assert line == 7
+    assert f"is in the year {int(year)}. Write a year from 2010 to 2100." in what
+
+
+def test_a_span_of_hours_is_no_offset(read: Callable[..., Calendar]) -> None:
+    calendar = read("posts:\n" + post(1, "2026-12-24 18:00-19:00", "    video: a.mp4\n"))
+    assert "the offset -19:00, which no zone has" in said(calendar)[0][1]
 
 
 def test_a_missing_file_and_one_that_is_not_utf8_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""The posts of a calendar, right in themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.faults import Fault
+
+DEFAULT_SPACING = timedelta(minutes=5)
+
+
+class Post(BaseModel):
+    """One post of a calendar, right in itself.
+
+    :param id: Its name, alone in the calendar.
+    :param publish_at: When it is published, in its own time zone.
+    :param account: Its account's connection.
+    :param video: Where its video is.
+    :param options: The caption and what else CreateContainerOperator takes, where it is set.
+    :param upload: How the video is brought to Instagram.
+    :param approval: Whether a person has to say yes.
+    :param dry_run: Whether everything but the publication happens.
+    :param tags: For the reader.
+    :param line: Where it stands in the file.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    publish_at: datetime
+    account: str
+    video: str
+    options: dict[str, JsonValue]
+    upload: Literal["auto", "file", "url"] = "auto"
+    approval: Literal["none", "required"] = "none"
+    dry_run: bool = False
+    tags: tuple[str, ...] = ()
+    line: int = 0
+
+    @property
+    def key(self) -> str:
+        """What the post is known by, exactly once, whatever happens to its file, its DAG and its runs."""
+        return f"{self.account}/{self.id}"
+
+    @property
+    def caption(self) -> str:
+        """The post's text."""
+        return str(self.options.get("caption") or "")
+
+    @property
+    def placement(self) -> str:
+        """``reels`` or ``feed``."""
+        return str(self.options.get("placement") or "reels")
+
+    @cached_property
+    def version(self) -> str:
+        """Tell this content at this time from what an edit makes of it."""
+        said = (self.id, self.publish_at.timestamp(), self.account, self.video, self.options, self.upload)
+        asked = (self.approval, self.dry_run)
+        return hashlib.sha256(json.dumps((*said, *asked), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """A calendar as it was read.
+
+    :param location: Its file.
+    :param posts: The posts that nothing is wrong with, by time.
+    :param faults: What is wrong, by line.
+    :param min_spacing: The smallest distance of two posts of an account.
+    :param whole: Whether all of it stands in the one file, and no caption in another.
+    """
+
+    location: str
+    posts: tuple[Post, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    min_spacing: timedelta = DEFAULT_SPACING
+    whole: bool = True
+
+    @property
+    def accounts(self) -> list[str]:
+        """The connections that posts are for, sorted."""
+        return sorted({post.account for post in self.posts})
+
+    def post(self, post_id: str) -> Post | None:
+        """Find a post by its id."""
+        return next((post for post in self.posts if post.id == post_id), None)

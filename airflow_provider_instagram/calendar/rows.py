@@ -1,0 +1,51 @@
+"""What a calendar's file says, before anyone knows what it means: texts by their names, with their lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.faults import Fault
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value as it stands in the file: text, a list or an object of texts, or None."""
+
+    value: Any
+    line: int
+
+
+@dataclass
+class Row:
+    """What the file says about one post.
+
+    :param line: Where it begins.
+    :param values: Its values by their names.
+    :param faults: What cannot be right in it, whatever the values mean.
+    :param broken: Whether a fault that is told once for all rows, of a column for example, leaves its post out.
+    """
+
+    line: int
+    values: dict[str, Value] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    broken: bool = False
+
+
+@dataclass
+class Rows:
+    """What a file says.
+
+    :param rows: Its posts.
+    :param defaults: What holds for all of them.
+    :param columns: The names of its columns, where it has some.
+    :param min_spacing: The smallest distance of two posts, as it is written.
+    :param faults: What is wrong beside the rows.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    defaults: Row = field(default_factory=lambda: Row(0))
+    columns: Row = field(default_factory=lambda: Row(0))
+    min_spacing: Value | None = None
+    faults: list[Fault] = field(default_factory=list)

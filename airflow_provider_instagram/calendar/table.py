@@ -1,0 +1,98 @@
+"""A CSV file as rows, read strictly: what is cut or swallowed here would be published so."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_instagram.calendar.faults import Fault, Refusal
+from airflow_provider_instagram.calendar.rows import Row, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: Excel's own first line, which tells the separator.
+SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.IGNORECASE)
+QUOTATION = 'Look for a quotation mark that is missing or too many; inside a text, write it twice: "".'
+#: What the reader of Python says, in plain words.
+WORDS = {
+    "unexpected end": "a quotation mark is not closed",
+    "expected after": "a text goes on behind its closing quotation mark",
+    "field larger": f"a cell has more than {csv.field_size_limit():,} characters",
+}
+
+
+@dataclass
+class Table:
+    """A CSV file.
+
+    :param line: The line that names its columns.
+    :param titles: The columns, as they are called there.
+    :param names: What they mean; None where that is nothing.
+    :param rows: The rows that hold anything.
+    :param faults: What is wrong with the columns.
+    """
+
+    line: int
+    titles: list[str]
+    names: list[str | None]
+    rows: list[Row]
+    faults: list[Fault]
+
+
+def read_table(text: str, meaning: Callable[[str], str | None]) -> Table:
+    """Read a CSV file.
+
+    :param text: The file's text.
+    :param meaning: Gives what a column is, by its title.
+    :raises Refusal: When it is no CSV.
+    """
+    records = _records(text)
+    line, titles = next(records, (1, []))
+    while titles and not titles[-1].strip():
+        titles.pop()
+    names = [meaning(title) for title in titles]
+    rows = [_row(names, cells, begins) for begins, cells in records]
+    return Table(line, titles, names, rows, _doubled(line, titles, names))
+
+
+def _records(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Give the rows that hold anything, each with the line where it begins."""
+    said = SEPARATOR.match(text)
+    body = text[said.end() :] if said else text
+    separator = said[1] if said else max(",;\t", key=body.lstrip().partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, strict=True)
+    while True:
+        line = reader.line_num + (2 if said else 1)
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            why = next((words for part, words in WORDS.items() if part in str(error)), str(error))
+            raise Refusal(f"the row that begins in line {line} is not CSV: {why}.", QUOTATION) from None
+        if cells is None:
+            return
+        if any(cell.strip() for cell in cells):
+            yield line, cells
+
+
+def _row(names: list[str | None], cells: list[str], line: int) -> Row:
+    row = Row(line)
+    for name, cell in zip(names, cells, strict=False):
+        if name and cell.strip():
+            row.broken = row.broken or name in row.values
+            row.values[name] = Value(cell, line)
+    if any(cell.strip() for cell in cells[len(names) :]):
+        message = f"the row has {len(cells)} cells under {len(names)} columns."
+        row.faults.append(Fault(line, message, 'Put a text that holds the separator between quotation marks: "…".'))
+    return row
+
+
+def _doubled(line: int, titles: list[str], names: list[str | None]) -> list[Fault]:
+    faults = []
+    for name in dict.fromkeys(name for name in names if name and names.count(name) > 1):
+        those = ", ".join(title.strip() for title, other in zip(titles, names, strict=True) if other == name)
+        faults.append(Fault(line, f"more than one column is the {name}: {those}.", "Keep one of them."))
+    return faults

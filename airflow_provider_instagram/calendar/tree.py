@@ -1,0 +1,194 @@
+"""YAML and JSON as rows: every scalar as the text that stands there, with its line."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import yaml
+
+from airflow_provider_instagram.calendar.faults import Fault, Refusal
+from airflow_provider_instagram.calendar.rows import Row, Rows, Value
+
+DEEPEST = 6
+#: An escaped character beyond the 16 bits of JSON's \u, and the doubled backslashes before it.
+PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
+SETTINGS = ("defaults", "min_spacing", "posts")
+#: More than a file of the largest size says in sensible entries; fewer than take a second.
+MOST_VALUES = 1_000_000
+#: What YAML takes for ends of lines and no editor does, for example in a text pasted from Word: while the file is read,
+#: characters stand for them that never stand for anything.
+HELD = {0x85: 0xFDD0, 0x2028: 0xFDD1, 0x2029: 0xFDD2}
+RELEASED = {held: sign for sign, held in HELD.items()}
+#: Everything but what YAML 1.1 calls printable.
+UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+INDENTED_BY_TAB = re.compile(r"[ -]*\t\s*")
+LOOK_THERE = "Look at that line and the one above it: indentation, a missing quotation mark, a colon inside a text."
+QUOTE = 'Put the text between quotation marks: "…".'
+_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_json(text: str) -> Rows:
+    """Read the rows of a JSON file.
+
+    :raises Refusal: When nothing of it can be read.
+    """
+    return read_yaml(PAIR.sub(_one_character, text))
+
+
+def _one_character(pair: re.Match[str]) -> str:
+    """JSON writes an emoji as the two halves of UTF-16, which YAML does not know."""
+    return f"{pair[1]}{json.loads(f'{chr(34)}{pair[2]}{chr(34)}')}"
+
+
+def read_yaml(text: str) -> Rows:
+    """Read the rows of a YAML file.
+
+    :raises Refusal: When nothing of it can be read.
+    """
+    held = text.translate(HELD) if any(chr(sign) in text for sign in HELD) else text
+    try:
+        root = yaml.compose(held, Loader=_YAML)
+    except yaml.MarkedYAMLError as error:
+        raise _refusal(text, error) from None
+    except yaml.reader.ReaderError as error:
+        raise _unprintable(text, error) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise Refusal(f"the file cannot be read: {error}.", "Look for characters that do not belong there.") from None
+    if root is None:
+        raise Refusal("the file is empty.", "Begin it with posts: and a list.")
+    if not isinstance(root, yaml.MappingNode):
+        raise Refusal(
+            "the file must be an object with posts: in it.", "Put posts: in the first line, the list below it."
+        )
+    return _Tree(holds=held is not text).document(root)
+
+
+def _refusal(text: str, error: yaml.MarkedYAMLError) -> Refusal:
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return Refusal(f"the file cannot be read: {error.problem or error.context}.", LOOK_THERE)
+    line, sign = f"line {mark.line + 1}", text[mark.index : mark.index + 1]
+    if sign == "\t" or INDENTED_BY_TAB.fullmatch(text, text.rfind("\n", 0, mark.index) + 1, mark.index):
+        return Refusal(
+            f"{line} cannot be read: a tab stands at its beginning.", "Write spaces instead: YAML takes no tabs."
+        )
+    if "cannot start any token" in str(error.problem):
+        return Refusal(f"{line} cannot be read: no text may begin with {sign}.", QUOTE)
+    return Refusal(f"{line} cannot be read: {error.problem or error.context}.", LOOK_THERE)
+
+
+def _unprintable(text: str, error: yaml.reader.ReaderError) -> Refusal:
+    if (found := UNPRINTABLE.search(text)) is None:
+        return Refusal(f"the file cannot be read: {error.reason}.", LOOK_THERE)
+    line, number = text.count("\n", 0, found.start()) + 1, ord(found[0])
+    return Refusal(
+        f"line {line} holds an invisible control character, number {number}.",
+        "Delete it: write the words around it anew.",
+    )
+
+
+class _Tree:
+    """Reads the nodes of a document.
+
+    :param holds: Whether line breaks that no editor counts are held by other characters in it.
+    """
+
+    def __init__(self, *, holds: bool) -> None:
+        self._holds = holds
+        self._left = MOST_VALUES
+
+    def document(self, root: yaml.MappingNode) -> Rows:
+        """Give what a whole file says."""
+        found = Rows()
+        top = self._pairs(root, found.faults)
+        for name, (key, _) in top.items():
+            if name not in SETTINGS:
+                found.faults.append(
+                    Fault(_line(key), f"{name!r} is nothing a calendar has.", f"Use {', '.join(SETTINGS)}.")
+                )
+        if "min_spacing" in top:
+            found.min_spacing = self._value(top["min_spacing"][1])
+        if "defaults" in top:
+            found.defaults = self._row(top["defaults"][1], "defaults")
+        posts = top.get("posts", (None, None))[1]
+        if isinstance(posts, yaml.SequenceNode):
+            found.rows = [self._row(node, "a post") for node in posts.value]
+        elif not _is_null(posts):  # posts: with nothing below it says that all of them were taken out
+            raise Refusal(
+                "there is no list of posts.", "Write posts: and below it one entry each, beginning with a dash."
+            )
+        return found
+
+    def _row(self, node: yaml.Node, what: str) -> Row:
+        row = Row(_line(node))
+        if isinstance(node, yaml.MappingNode):
+            pairs = self._pairs(node, row.faults)
+            row.values = {name: self._value(value, key) for name, (key, value) in pairs.items()}
+        elif not _is_null(node):
+            row.faults.append(Fault(row.line, f"{what} must be an object.", "Write names and values: id: …, video: …"))
+        return row
+
+    def _pairs(
+        self, node: yaml.MappingNode, faults: list[Fault], depth: int = 0
+    ) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """Give names and nodes of an object; what ``<<`` brings in is overridden by what stands beside it."""
+        merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        self._count(len(node.value))
+        for key, value in node.value:
+            name = self._name(key)
+            if key.tag.endswith(":merge") and depth < DEEPEST:
+                for part in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                    if isinstance(part, yaml.MappingNode):
+                        merged |= self._pairs(part, faults, depth + 1)
+            elif name is None:
+                message = "a list or an object stands where a name must be."
+                faults.append(
+                    Fault(_line(key), message, "Write a name before the colon, and take out the ? and brackets.")
+                )
+            elif name in own:
+                message = f"{name} stands here for the second time."
+                faults.append(Fault(_line(key), message, f"Keep this or line {_line(own[name][0])}."))
+            else:
+                own[name] = key, value
+        return merged | own
+
+    def _value(self, node: yaml.Node, key: yaml.Node | None = None) -> Value:
+        return Value(self._plain(node), _line(key or node))
+
+    def _plain(self, node: yaml.Node, depth: int = 0) -> Any:
+        """Take every scalar as the text that stands there: ``no``, ``0123`` and a date are what the person wrote."""
+        if isinstance(node, yaml.ScalarNode):
+            return None if node.tag.endswith(":null") else self._text(node)
+        if depth > DEEPEST:
+            return None
+        self._count(len(node.value))
+        if isinstance(node, yaml.SequenceNode):
+            return [self._plain(item, depth + 1) for item in node.value]
+        return {self._name(key): self._plain(value, depth + 1) for key, value in node.value}
+
+    def _name(self, key: yaml.Node) -> str | None:
+        return self._text(key) if isinstance(key, yaml.ScalarNode) else None
+
+    def _text(self, node: yaml.ScalarNode) -> str:
+        text: str = node.value
+        return text.translate(RELEASED) if self._holds else text
+
+    def _count(self, values: int) -> None:
+        """Refuse what a few aliases of aliases unfold to."""
+        self._left -= values
+        if self._left < 0:
+            raise Refusal(
+                f"the file unfolds to more than {MOST_VALUES:,} values.",
+                "Write them out where an alias (*name) stands for other aliases, or split the calendar.",
+            )
+
+
+def _is_null(node: yaml.Node | None) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
