@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, XComArg, task_group
 
+from airflow_provider_instagram.calendar.choice import DuePosts, ReportFaults
 from airflow_provider_instagram.calendar.faults import Fault
 from airflow_provider_instagram.calendar.model import Calendar
 from airflow_provider_instagram.calendar.schedule import densest, pool_name
 from airflow_provider_instagram.calendar.settings import CalendarSettings
 from airflow_provider_instagram.calendar.snapshot import Plan
-from airflow_provider_instagram.calendar.steps import (
-    CreatePost,
-    DuePosts,
-    PublishPost,
-    ReportFaults,
-    TranscodePost,
-)
+from airflow_provider_instagram.calendar.steps import CreatePost, PublishPost, TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 
 if TYPE_CHECKING:

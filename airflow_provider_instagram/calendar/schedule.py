@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,71 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from airflow_provider_instagram.calendar.model import Calendar, Post
-    from airflow_provider_instagram.ledger import StateStore
+    from airflow_provider_instagram.calendar.takings import Taken, Takings
 
 #: After this, a post is late: a worker that is slow to start is none.
 PUNCTUAL = timedelta(seconds=60)
 #: A publisher is at work from when it wakes up until the answer is there.
 PUBLISHER_AT_WORK = timedelta(seconds=30)
 MINUTE_S = 60
-REMOVED = "removed"
 #: No late post chose its time longer ago.
 REACH = timedelta(days=2)
-
-
-@dataclass(frozen=True)
-class Taken:
-    """Which run brings a post, in which version. An edit is taken anew, by a run of its own.
-
-    :param post_key: The post.
-    :param run: The run, as ``dag_id/run_id``; empty when it gave the post back.
-    :param version: The version.
-    """
-
-    post_key: str
-    run: str
-    version: str
-
-    def of_another_dag(self, run: str) -> bool:
-        """Tell whether it was not taken by the DAG of a run: by what that was called before, for example."""
-        return bool(self.run) and self.run.partition("/")[0] != run.partition("/")[0]
-
-
-@dataclass
-class Takings:
-    """Who takes what, on the rows of an account's ledger.
-
-    :param store: The ledger's rows.
-    """
-
-    store: StateStore
-
-    def of(self, post: Post) -> Taken | None:
-        """Read who takes a post."""
-        row = self.store.get(f"calendar:{post.key}")
-        return Taken(**row) if row else None
-
-    def take(self, post: Post, run: str) -> None:
-        """Write down that a run takes this version of a post."""
-        self.store.set(f"calendar:{post.key}", asdict(Taken(post.key, run, post.version)))
-
-    def give_back(self, post: Post) -> None:
-        """Write down that no run takes a post, so that another may when it comes back."""
-        self.store.set(f"calendar:{post.key}", asdict(Taken(post.key, "", post.version)))
-
-    def late_time(self, post: Post) -> datetime | None:
-        """Read when a late post goes out."""
-        row = self.store.get(f"calendar-late:{post.key}")
-        return datetime.fromisoformat(row["at"]) if row and row["at"] and row["version"] == post.version else None
-
-    def record_late_time(self, post: Post, at: datetime) -> None:
-        """Write down when a late post goes out."""
-        row = {"post_key": post.key, "version": post.version, "at": at.isoformat()}
-        self.store.set(f"calendar-late:{post.key}", row)
-
-    def forget_late_time(self, post: Post) -> None:
-        """Write down that a late post does not go out: its time is free for others."""
-        self.store.set(f"calendar-late:{post.key}", {"post_key": post.key, "version": post.version, "at": None})
 
 
 def run_moment(due_s: float, lead_time: timedelta) -> int:
@@ -100,7 +43,7 @@ def why_not(post: Post, calendar: Calendar, taken: Taken | None, run: str) -> tu
     """
     now = calendar.post(post.id)
     if now is None:
-        return REMOVED, f"{post.id} is not in the calendar any more: it is not published."
+        return "removed", f"{post.id} is not in the calendar any more: it is not published."
     if now.version != post.version:
         moved = now.publish_at != post.publish_at
         word = f"moved to {now.publish_at:%Y-%m-%d %H:%M}" if moved else "edited"

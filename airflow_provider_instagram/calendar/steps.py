@@ -6,21 +6,21 @@ import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, conf
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk import conf
+from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram import storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.covers import cover_file
-from airflow_provider_instagram.calendar.faults import Fault
 from airflow_provider_instagram.calendar.model import Post
-from airflow_provider_instagram.calendar.schedule import PUNCTUAL, Takings
+from airflow_provider_instagram.calendar.schedule import PUNCTUAL
+from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.calendar.times import spoken
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.ledger import Ledger, ledger_alias, ledger_asset, posts_asset
+from airflow_provider_instagram.ledger import Ledger
 from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
 from airflow_provider_instagram.operators.publish import PublishOperator
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
@@ -31,126 +31,20 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.model import Calendar
     from airflow_provider_instagram.calendar.settings import CalendarSettings
 
 #: How a post's map index is labelled; a task that has something to say about the post adds it.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
 #: Two tasks that look for room for a late post see each other's choice after this.
 SETTLING_S = 1.0
-#: Rows that say that the account's ledger is held by its alias, and that a post was told of.
-HELD, TOLD = "calendar-held", "calendar-told"
+#: The row that says that a post was told of.
+TOLD = "calendar-told"
 #: How long after the first post, and how far apart, an account's publishers end.
 FIRST_TIES, TIE_S = timedelta(minutes=1), 1.5
 #: A publisher has everything prepared after this, and then keeps its time to the second.
 HEAD_START = timedelta(seconds=10)
 #: A try that died is made again soon: the post has its time.
 RETRY_DELAY = timedelta(seconds=20)
-#: How far ahead every run looks for the videos.
-LOOK_AHEAD = timedelta(days=1)
-
-
-class ReportFaults(BaseOperator):
-    """Turn red when something is wrong with the calendar, and say all of it. Nothing depends on this task.
-
-    :param settings: How the calendar is brought to its posts.
-    """
-
-    def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.settings = settings
-
-    def execute(self, context: Context) -> None:
-        """Report the faults of the whole calendar, and the videos of the next day that are not there."""
-        calendar = self.settings.plan().calendar
-        faults = (*self.settings.faults, *calendar.faults, *missing_videos(calendar, datetime.now(timezone.utc)))
-        self.log.info("%s: %s posts, %s faults", calendar.location, len(calendar.posts), len(faults))
-        for fault in faults:
-            self.log.error("%s", fault.text(calendar.location))
-        if faults:
-            raise AirflowFailException(
-                f"{len(faults)} faults in {calendar.location}; what is right in it goes on.\n"
-                + "\n".join(fault.text(calendar.location) for fault in faults)
-            )
-
-
-def missing_videos(calendar: Calendar, now: datetime) -> list[Fault]:
-    """Look for the videos of the posts that are next."""
-    faults = []
-    for post in calendar.posts:
-        if now <= post.publish_at <= now + LOOK_AHEAD and not storage.is_web(post.video):
-            try:
-                there = storage.exists(post.video)
-            except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
-                remedy = f"Check the path and its connection ({error})."
-                faults.append(Fault(post.line, f"{post.video} cannot be looked for.", remedy, post.id))
-                continue
-            if not there:
-                remedy = "Put it there, or correct the name."
-                faults.append(Fault(post.line, f"there is no file {post.video}.", remedy, post.id))
-    return faults
-
-
-class DuePosts(AccountTask):
-    """Choose the posts of one account that this run brings.
-
-    A scheduled run takes those of its moment. A run that somebody starts takes the posts named in the parameter
-    ``posts``, or without it those whose lead time has begun.
-
-    :param settings: How the calendar is brought to its posts.
-    """
-
-    def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.settings = settings
-
-    @classmethod
-    def account_inlets(cls, conn_id: str) -> list[Any]:
-        """Name the ledger, and the posts: that asset is there, then, before several publishers want to make it."""
-        return [ledger_asset(conn_id), posts_asset(conn_id)]
-
-    @classmethod
-    def account_outlets(cls, conn_id: str) -> list[Any]:
-        """Name the alias that holds the ledger when the DAG is deleted."""
-        return [ledger_alias(conn_id)]
-
-    def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Choose, and write down that this run has them."""
-        ledger = Ledger.of(context, self.instagram_conn_id)
-        self._hold_ledger(context, ledger)
-        takings, run, dry = Takings(ledger.store), _run(context), _is_dry_run(self.settings, context)
-        calendar = self.settings.plan().calendar
-        by_hand = [str(post_id) for post_id in context["params"].get("posts") or ()]
-        if by_hand:
-            chosen = [p for p in calendar.posts if p.id in by_hand and p.account == self.instagram_conn_id]
-        else:
-            chosen = schedule.due(
-                calendar.posts,
-                self.instagram_conn_id,
-                run,
-                _slot(context),
-                lead_time=self.settings.lead_time,
-                max_lateness=self.settings.max_lateness,
-                taken=(lambda post: None) if dry else takings.of,
-            )
-        posts = []
-        for post in chosen:
-            done, row = ledger.post(post.key), takings.of(post)
-            if done is not None and not by_hand and (row is None or row.run != run):
-                self.log.info("%s is published already: %s", post.id, done.permalink or done.published_at)
-                continue
-            if not (dry or post.dry_run):
-                takings.take(post, run)
-            self.log.info("%s: %s at %s", post.id, post.placement, post.publish_at.isoformat())
-            posts.append(post.model_dump(mode="json"))
-        return posts
-
-    def _hold_ledger(self, context: Context, ledger: Ledger) -> None:
-        """Tie the ledger to its alias, once and by one task: Airflow fails tasks that make the same tie at a time."""
-        if ledger.store.get(HELD) is None:
-            ledger.store.set(HELD, {"at": ledger.now()})
-            conn_id = self.instagram_conn_id
-            context["outlet_events"][ledger_alias(conn_id)].add(ledger_asset(conn_id))
 
 
 class PostStep(AccountTask):
@@ -179,22 +73,24 @@ class PostStep(AccountTask):
         :raises AirflowSkipException: When it was removed or edited since.
         :raises ValidationError: When an edit made it faulty.
         """
-        post = self.as_post()
+        post, run = self.as_post(), run_name(context)
         takings = Takings(Ledger.of(context, self.instagram_conn_id).store)
         calendar = self.settings.plan().calendar
         faulty = next((fault for fault in calendar.faults if fault.post_id == post.id), None)
         if faulty is not None and calendar.post(post.id) is None:
-            raise ValidationError(f"The post is faulty now: {faulty.message}", hint=f"{faulty.remedy} Then clear this.")
+            takings.give_back(post, run)
+            raise ValidationError(
+                f"The post is faulty now: {faulty.message}", hint=f"{faulty.remedy} A run of its own brings it then."
+            )
         taken = None if self.is_dry_run(context) else takings.of(post)
-        if (reason := schedule.why_not(post, calendar, taken, _run(context))) is not None:
-            if reason[0] == schedule.REMOVED:
-                takings.give_back(post)
+        if (reason := schedule.why_not(post, calendar, taken, run)) is not None:
+            takings.give_back(post, run)
             self.skip_post(context, *reason)
         return post, takings
 
     def is_dry_run(self, context: Context) -> bool:
         """Tell whether this post is not to be published in the end."""
-        return _is_dry_run(self.settings, context) or self.as_post().dry_run
+        return is_dry_run(self.settings, context) or self.as_post().dry_run
 
     def mark(self, context: Context, word: str) -> None:
         """Add a word to the post's label in the grid."""
@@ -357,16 +253,6 @@ class PublishPost(PostStep, PublishOperator):
                 return at
 
 
-def _run(context: Context) -> str:
-    ti = context["ti"]
-    return f"{ti.dag_id}/{ti.run_id}"
-
-
-def _slot(context: Context) -> datetime:
-    """Give the moment that the run is for: its own, or when somebody started it."""
-    run = context["dag_run"]
-    return run.data_interval_end or run.run_after
-
-
-def _is_dry_run(settings: CalendarSettings, context: Context) -> bool:
+def is_dry_run(settings: CalendarSettings, context: Context) -> bool:
+    """Tell whether nothing of this run is to be published."""
     return bool(settings.dry_run or context["params"].get("dry_run"))

@@ -13,8 +13,9 @@ import pytest
 import yaml
 from airflow.timetables.base import DataInterval, TimeRestriction
 
-from airflow_provider_instagram.calendar.schedule import Takings, due, late_time, times_of_others, why_not
+from airflow_provider_instagram.calendar.schedule import due, late_time, times_of_others, why_not
 from airflow_provider_instagram.calendar.settings import CalendarSettings
+from airflow_provider_instagram.calendar.takings import Takings
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.containers import ContainerMaker, Video

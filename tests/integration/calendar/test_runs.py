@@ -157,7 +157,7 @@ def test_a_removed_or_edited_post_is_left_to_the_run_of_its_new_version(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the choice and the container the post is taken out, then moved: both times this run lets go of it."""
-    from airflow_provider_instagram.calendar.steps import DuePosts
+    from airflow_provider_instagram.calendar.choice import DuePosts
 
     choose = DuePosts.execute
     changes: list[tuple[dict[str, float], str]] = [({}, "gone (removed)"), ({"gone": 7200}, "gone (moved to ")]

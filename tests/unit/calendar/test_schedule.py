@@ -11,8 +11,9 @@ import pytest
 import yaml
 from airflow.timetables.base import DataInterval, TimeRestriction
 
-from airflow_provider_instagram.calendar.schedule import Taken, densest, due, late_time, publishers_needed
+from airflow_provider_instagram.calendar.schedule import densest, due, late_time, publishers_needed
 from airflow_provider_instagram.calendar.settings import CalendarSettings
+from airflow_provider_instagram.calendar.takings import Taken
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 
 if TYPE_CHECKING:
