@@ -14,6 +14,7 @@ from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.faults import Fault
 from airflow_provider_instagram.calendar.steps import is_dry_run
 from airflow_provider_instagram.calendar.takings import Takings, run_name
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger import Ledger, ledger_alias, ledger_asset, posts_asset
 
 if TYPE_CHECKING:
@@ -93,11 +94,18 @@ class DuePosts(AccountTask):
         return [ledger_alias(conn_id)]
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Choose, and write down that this run has them."""
+        """Choose, and write down that this run has them.
+
+        :raises ValidationError: When nothing is known of the calendar: nobody may be passed over for that.
+        """
         ledger = Ledger.of(context, self.instagram_conn_id)
         self._hold_ledger(context, ledger)
         takings, run, dry = Takings(ledger.store), run_name(context), is_dry_run(self.settings, context)
-        calendar = self.settings.plan().calendar
+        plan = self.settings.plan()
+        calendar = plan.calendar
+        if not (plan.readable or calendar.posts):
+            fault = calendar.faults[0]
+            raise ValidationError(f"{calendar.location}: {fault.message}", hint=fault.remedy)
         by_hand = [str(post_id) for post_id in context["params"].get("posts") or ()]
         if by_hand:
             chosen = [p for p in calendar.posts if p.id in by_hand and p.account == self.instagram_conn_id]

@@ -32,16 +32,16 @@ def run_moment(due_s: float, lead_time: timedelta) -> int:
     return int((due_s - lead_time.total_seconds()) // MINUTE_S) * MINUTE_S
 
 
-def why_not(post: Post, calendar: Calendar, taken: Taken | None, run: str) -> tuple[str, str] | None:
+def why_not(post: Post, calendar: Calendar | None, taken: Taken | None, run: str) -> tuple[str, str] | None:
     """Tell why a run lets go of a post that it took.
 
     :param post: The post as it was when the run took it.
-    :param calendar: The calendar as it is now.
+    :param calendar: The calendar as it is now; None when it cannot be read.
     :param taken: Who has it now.
     :param run: This run.
     :return: In a word, and in a sentence; None when the post is wanted as it is.
     """
-    now = calendar.post(post.id)
+    now = post if calendar is None else calendar.post(post.id)
     if now is None:
         return "removed", f"{post.id} is not in the calendar any more: it is not published."
     if now.version != post.version:

@@ -58,11 +58,13 @@ class Plan:
     :param calendar: Its posts and faults; when the file cannot be read, those of the last good snapshot.
     :param seen: By post id, when its version was first seen.
     :param gone: Accounts that have no post since then, in seconds since the epoch: runs may still have tasks of theirs.
+    :param readable: Whether the file could be read: else the calendar is old, or empty where there is no snapshot.
     """
 
     calendar: Calendar
     seen: dict[str, Seen] = field(default_factory=dict)
     gone: dict[str, int] = field(default_factory=dict)
+    readable: bool = True
 
     @property
     def accounts(self) -> list[str]:
@@ -166,12 +168,12 @@ def _last_good(
     location: str, stored: dict[str, Any] | None, refusal: Refusal, spacing: timedelta | None, now: datetime
 ) -> Plan:
     if stored is None:
-        return Plan(Calendar(location, faults=(Fault(0, refusal.message, refusal.remedy),)))
+        return Plan(Calendar(location, faults=(Fault(0, refusal.message, refusal.remedy),)), readable=False)
     fault = Fault(0, refusal.message, f"{refusal.remedy} Until then, what it said at {stored['at']} holds.")
     calendar = understood(stored["text"], location, min_spacing=spacing)
     seen = {post_id: Seen(**one) for post_id, one in stored["seen"].items()}
     faulty = Calendar(location, calendar.posts, (fault, *calendar.faults), calendar.min_spacing)
-    return Plan(faulty, seen, _still_gone(stored, now))
+    return Plan(faulty, seen, _still_gone(stored, now), readable=False)
 
 
 def _seen(calendar: Calendar, stored: dict[str, Any] | None, max_lateness: timedelta, now: datetime) -> dict[str, Seen]:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_provider_instagram.calendar.faults import Fault
+    from airflow_provider_instagram.calendar.model import Calendar
     from airflow_provider_instagram.calendar.settings import CalendarSettings
 
 #: How a post's map index is labelled; a task that has something to say about the post adds it.
@@ -75,9 +77,12 @@ class PostStep(AccountTask):
         """
         post, run = self.as_post(), run_name(context)
         takings = Takings(Ledger.of(context, self.instagram_conn_id).store)
-        calendar = self.settings.plan().calendar
-        faulty = next((fault for fault in calendar.faults if fault.post_id == post.id), None)
-        if faulty is not None and calendar.post(post.id) is None:
+        plan = self.settings.plan()
+        calendar = plan.calendar if plan.readable else None
+        if calendar is None:
+            why = plan.calendar.faults[0].message
+            self.log.warning("%s goes on as it was when this run took it; %s: %s", post.id, plan.calendar.location, why)
+        elif (faulty := _fault_of(post, calendar)) is not None:
             takings.give_back(post, run)
             raise ValidationError(
                 f"The post is faulty now: {faulty.message}", hint=f"{faulty.remedy} A run of its own brings it then."
@@ -251,6 +256,13 @@ class PublishPost(PostStep, PublishOperator):
             others = schedule.times_of_others(post, calendar, takings, now)
             if not any(abs(at - other) < calendar.min_spacing and key < post.key for key, other in others.items()):
                 return at
+
+
+def _fault_of(post: Post, calendar: Calendar) -> Fault | None:
+    """Find what is wrong with a post that was right once."""
+    if calendar.post(post.id) is not None:
+        return None
+    return next((fault for fault in calendar.faults if fault.post_id == post.id), None)
 
 
 def is_dry_run(settings: CalendarSettings, context: Context) -> bool:

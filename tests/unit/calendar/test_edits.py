@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_instagram.exceptions import ValidationError
 from tests.unit.calendar.stage import ids, post
 
 if TYPE_CHECKING:
@@ -53,3 +54,31 @@ def test_a_run_gives_back_only_what_nobody_has_taken_meanwhile(stage: Stage) -> 
     assert stage.step(edited, "content/second") == "wanted"
     assert stage.run("content/third", 2) == []
     assert ids([had, edited]) == ["a", "a"]
+
+
+def test_a_post_under_way_goes_on_while_its_file_cannot_be_read(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a worker that knows nothing of the calendar, and on one that knows it from before the post was there."""
+    stage.write(post("old", 600))
+    stage.parse(-500)
+    (snapshot,) = (stage.file.parent / "snapshots").iterdir()
+    stale = snapshot.read_text()
+    stage.write(post("a", 60))
+    stage.parse(-5)
+    (had,) = stage.run("content/first", 0)
+    stage.file.write_text("posts:\n - id: a: b\n")
+    for known in (None, stale):
+        snapshot.unlink(missing_ok=True)
+        if known is not None:
+            snapshot.write_text(known)
+        assert stage.step(had, "content/first") == "wanted"
+        assert "a goes on as it was when this run took it" in capsys.readouterr().out
+        assert stage.step(had, "content/second") == "skipped (taken over)"
+
+
+def test_a_run_that_knows_nothing_of_the_calendar_fails_rather_than_pass_its_posts_over(stage: Stage) -> None:
+    stage.write(post("a", 60))
+    stage.file.rename(stage.file.with_suffix(".away"))
+    with pytest.raises(ValidationError, match="there is no such file"):
+        stage.run("content/first", 0)
