@@ -114,6 +114,7 @@ class Calendar:
     :param faults: What is wrong, by line.
     :param min_spacing: The smallest distance of two posts of an account.
     :param whole: Whether all of it stands in the one file, and no caption in another.
+    :param left_out: The ids of posts that stand in the file, but something is wrong with them.
     """
 
     location: str
@@ -121,6 +122,7 @@ class Calendar:
     faults: tuple[Fault, ...] = ()
     min_spacing: timedelta = DEFAULT_SPACING
     whole: bool = True
+    left_out: frozenset[str] = frozenset()
 
     @property
     def accounts(self) -> list[str]:
@@ -168,7 +170,8 @@ def understood(
         {*reader.faults, *beyond.values(), *crowded.values()}, key=lambda fault: (fault.line, fault.message)
     )
     whole = not any("caption_file" in row.values for row in rows.rows)
-    return Calendar(location, tuple(kept), tuple(faults), spacing, whole)
+    left_out = frozenset(reader.seen) - {post.id for post in kept}
+    return Calendar(location, tuple(kept), tuple(faults), spacing, whole, left_out)
 
 
 @dataclass

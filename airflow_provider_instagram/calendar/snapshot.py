@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 class Seen:
     """When a version of a post came into the calendar.
 
-    :param version: The version.
+    :param version: The version; empty as long as something is wrong with the post.
     :param due: When it is to be published, in seconds since the epoch.
     :param at: When it was first seen, likewise; None for what was there when the DAG was new.
     :param edited: Whether it took the place of a version that could still be published then.
@@ -77,7 +77,7 @@ class Plan:
         What came into the calendar later than that begins when it was seen; what came when its time was over has no
         run.
         """
-        timely = [one for one in self.seen.values() if one.in_time(max_lateness)]
+        timely = [one for one in self.seen.values() if one.version and one.in_time(max_lateness)]
         return sorted({max(run_moment(one.due, lead_time), one.at or 0) for one in timely})
 
 
@@ -130,6 +130,7 @@ def _as_data(calendar: Calendar, made_of: str) -> dict[str, Any]:
         "posts": _POSTS.dump_python(list(calendar.posts), mode="json"),
         "faults": [asdict(fault) for fault in calendar.faults],
         "min_spacing_s": calendar.min_spacing.total_seconds(),
+        "left_out": sorted(calendar.left_out),
     }
 
 
@@ -154,7 +155,8 @@ def _as_before(location: str, stored: dict[str, Any], now: datetime) -> Plan:
     """Give what an unchanged text was understood as: DAG files are read far more often than calendars are edited."""
     posts = tuple(_POSTS.validate_python(stored["posts"]))
     faults = tuple(Fault(**fault) for fault in stored["faults"])
-    calendar = Calendar(location, posts, faults, timedelta(seconds=stored["min_spacing_s"]))
+    spacing, left_out = timedelta(seconds=stored["min_spacing_s"]), frozenset(stored.get("left_out", ()))
+    calendar = Calendar(location, posts, faults, spacing, left_out=left_out)
     seen = {post_id: Seen(**one) for post_id, one in stored["seen"].items()}
     return Plan(calendar, seen, _still_gone(stored, now))
 
@@ -172,7 +174,7 @@ def _last_good(
     fault = Fault(0, refusal.message, f"{refusal.remedy} Until then, what it said at {stored['at']} holds.")
     calendar = understood(stored["text"], location, min_spacing=spacing)
     seen = {post_id: Seen(**one) for post_id, one in stored["seen"].items()}
-    faulty = Calendar(location, calendar.posts, (fault, *calendar.faults), calendar.min_spacing)
+    faulty = replace(calendar, faults=(fault, *calendar.faults))
     return Plan(faulty, seen, _still_gone(stored, now), readable=False)
 
 
@@ -186,7 +188,9 @@ def _seen(calendar: Calendar, stored: dict[str, Any] | None, max_lateness: timed
             continue
         edited = before is not None and at is not None and _open(before, at, max_lateness)
         found[post.id] = Seen(post.version, due, at, edited=edited, new=before is None)
-    return found
+    # A post that is faulty for a while is not new when it is right again.
+    left_out = {post_id: replace(known[post_id], version="") for post_id in calendar.left_out & known.keys()}
+    return found | left_out
 
 
 def _open(before: Seen, at: int, max_lateness: timedelta) -> bool:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.faults import Fault
     from airflow_provider_instagram.calendar.model import Calendar
     from airflow_provider_instagram.calendar.settings import CalendarSettings
 
@@ -82,11 +81,9 @@ class PostStep(AccountTask):
         if calendar is None:
             why = plan.calendar.faults[0].message
             self.log.warning("%s goes on as it was when this run took it; %s: %s", post.id, plan.calendar.location, why)
-        elif (faulty := _fault_of(post, calendar)) is not None:
+        elif post.id in calendar.left_out:
             takings.give_back(post, run)
-            raise ValidationError(
-                f"The post is faulty now: {faulty.message}", hint=f"{faulty.remedy} A run of its own brings it then."
-            )
+            raise _faulty(post, calendar)
         taken = None if self.is_dry_run(context) else takings.of(post)
         if (reason := schedule.why_not(post, calendar, taken, run)) is not None:
             takings.give_back(post, run)
@@ -258,11 +255,13 @@ class PublishPost(PostStep, PublishOperator):
                 return at
 
 
-def _fault_of(post: Post, calendar: Calendar) -> Fault | None:
-    """Find what is wrong with a post that was right once."""
-    if calendar.post(post.id) is not None:
-        return None
-    return next((fault for fault in calendar.faults if fault.post_id == post.id), None)
+def _faulty(post: Post, calendar: Calendar) -> ValidationError:
+    """Say what is wrong with a post that was right once; a fault of the defaults is that of many posts."""
+    own = [fault for fault in calendar.faults if fault.post_id == post.id]
+    faults = own or [fault for fault in calendar.faults if fault.post_id is None]
+    said = " ".join(fault.message for fault in faults)
+    remedies = " ".join(fault.remedy for fault in faults)
+    return ValidationError(f"The post is faulty now: {said}", hint=f"{remedies} A run of its own brings it then.")
 
 
 def is_dry_run(settings: CalendarSettings, context: Context) -> bool:

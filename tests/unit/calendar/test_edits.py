@@ -82,3 +82,36 @@ def test_a_run_that_knows_nothing_of_the_calendar_fails_rather_than_pass_its_pos
     stage.file.rename(stage.file.with_suffix(".away"))
     with pytest.raises(ValidationError, match="there is no such file"):
         stage.run("content/first", 0)
+
+
+@pytest.mark.parametrize(
+    ("defaults", "told"),
+    [
+        ({"timezone": "Europe/Berln"}, "there is no time zone 'Europe/Berln'"),
+        ({"placement": "story"}, "placement"),
+    ],
+)
+def test_a_broken_default_fails_the_posts_that_it_breaks_and_says_why(
+    stage: Stage, defaults: dict[str, str], told: str
+) -> None:
+    """They are in the file all the same: nobody is told that they were removed."""
+    stage.write(post("a", 60))
+    stage.parse(-5)
+    (had,) = stage.run("content/first", 0)
+    for at in (1, 2):  # first as the text is understood, then from the snapshot
+        stage.write(post("a", 60), defaults=defaults)
+        stage.parse(at)
+        ended = stage.step(had, "content/first")
+        assert ended.startswith("failed: The post is faulty now: ")
+        assert told in ended
+
+
+def test_what_was_published_is_not_new_when_a_default_is_repaired(stage: Stage) -> None:
+    """Else every post of the past would come into the calendar after its time, and be a fault for good."""
+    stage.write(post("over", -300), post("a", 60))
+    stage.parse(-400)
+    stage.write(post("over", -300), post("a", 60), defaults={"timezone": "Europe/Berln"})
+    stage.parse(-5)
+    stage.write(post("over", -300), post("a", 60))
+    assert stage.parse(-3) == [0]
+    assert stage.faults() == []
