@@ -35,8 +35,8 @@ class Seen:
     :param version: The version; empty as long as something is wrong with the post.
     :param due: When it is to be published, in seconds since the epoch.
     :param at: When it was first seen, likewise; None for what was there when the DAG was new.
-    :param edited: Whether it took the place of a version that could still be published then.
-    :param new: Whether its post was not in the calendar before.
+    :param edited: Whether it took the place of a version of the same time that could still be published then.
+    :param new: Whether its post was not in the calendar before, or at another time.
     """
 
     version: str
@@ -46,9 +46,27 @@ class Seen:
     new: bool = False
 
     def in_time(self, max_lateness: timedelta) -> bool:
-        """Tell whether it came before its time was over; an edit may still go out late."""
+        """Tell whether it came before its time was over; an edit of something else than the time may go out late."""
         allowed_s = max_lateness.total_seconds() if self.edited else 0.0
         return self.at is None or self.at <= self.due + allowed_s
+
+    @property
+    def too_late(self) -> bool:
+        """Whether it came, or was moved, to a time that was over: that is a mistake."""
+        return self.new and self.at is not None and self.at > self.due
+
+    def open(self, at: int, max_lateness: timedelta) -> bool:
+        """Tell whether it can still be published, as far as the calendar knows."""
+        return self.in_time(max_lateness) and at < self.due + max_lateness.total_seconds()
+
+    def beginnings(self, lead_time: timedelta) -> list[int]:
+        """Tell when runs begin for it: a lead time ahead, or when it was seen.
+
+        An edit that was seen after its time has both: where the first run was missed too, that one brings the post.
+        """
+        planned_for = run_moment(self.due, lead_time)
+        begins = [max(planned_for, self.at or 0)]
+        return [planned_for, *begins] if self.at is not None and self.at > self.due else begins
 
 
 @dataclass(frozen=True)
@@ -78,7 +96,7 @@ class Plan:
         run.
         """
         timely = [one for one in self.seen.values() if one.version and one.in_time(max_lateness)]
-        return sorted({max(run_moment(one.due, lead_time), one.at or 0) for one in timely})
+        return sorted({begins for one in timely for begins in one.beginnings(lead_time)})
 
 
 def planned(
@@ -102,7 +120,7 @@ def planned(
     except Refusal as refusal:
         return _last_good(location, stored, refusal, min_spacing, now)
     seen = _seen(calendar, stored, max_lateness, now)
-    calendar = _with_late_arrivals(calendar, seen, max_lateness)
+    calendar = _without_late_arrivals(calendar, seen)
     gone = _gone(calendar, stored, now)
     said = {
         "text": text,
@@ -174,6 +192,7 @@ def _last_good(
     fault = Fault(0, refusal.message, f"{refusal.remedy} Until then, what it said at {stored['at']} holds.")
     calendar = understood(stored["text"], location, min_spacing=spacing)
     seen = {post_id: Seen(**one) for post_id, one in stored["seen"].items()}
+    calendar = _without_late_arrivals(calendar, seen)
     faulty = replace(calendar, faults=(fault, *calendar.faults))
     return Plan(faulty, seen, _still_gone(stored, now), readable=False)
 
@@ -186,31 +205,38 @@ def _seen(calendar: Calendar, stored: dict[str, Any] | None, max_lateness: timed
         if before is not None and before.version == post.version:
             found[post.id] = before
             continue
-        edited = before is not None and at is not None and _open(before, at, max_lateness)
-        found[post.id] = Seen(post.version, due, at, edited=edited, new=before is None)
+        found[post.id] = Seen(post.version, due, at, **_as_seen_after(before, due, at, max_lateness))
     # A post that is faulty for a while is not new when it is right again.
     left_out = {post_id: replace(known[post_id], version="") for post_id in calendar.left_out & known.keys()}
     return found | left_out
 
 
-def _open(before: Seen, at: int, max_lateness: timedelta) -> bool:
-    return at < before.due or (before.edited and at < before.due + max_lateness.total_seconds())
+def _as_seen_after(before: Seen | None, due: float, at: int | None, max_lateness: timedelta) -> dict[str, bool]:
+    """Tell what a version of a post is after the one that was there before."""
+    if before is None or at is None:
+        return {"edited": False, "new": before is None}
+    still_open = before.open(at, max_lateness)
+    if due != before.due:
+        return {"edited": False, "new": still_open or before.too_late}
+    return {"edited": still_open, "new": before.too_late}
 
 
-def _with_late_arrivals(calendar: Calendar, seen: dict[str, Seen], max_lateness: timedelta) -> Calendar:
-    """Name the posts that came, or were moved, to a time that was over: nobody publishes them."""
+def _without_late_arrivals(calendar: Calendar, seen: dict[str, Seen]) -> Calendar:
+    """Leave out the posts that came, or were moved, to a time that was over: that was a mistake."""
+    late = {post.id for post in calendar.posts if post.id in seen and seen[post.id].too_late}
     faults = [
         Fault(
             post.line,
-            f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, was over when it came into the calendar, so it "
-            "is not published.",
+            f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, was over when it came there, so it is not "
+            "published at that time.",
             "Give it a time to come.",
             post.id,
         )
         for post in calendar.posts
-        if ((one := seen[post.id]).new or one.edited) and not one.in_time(max_lateness)
+        if post.id in late
     ]
-    return replace(calendar, faults=(*calendar.faults, *faults)) if faults else calendar
+    posts = tuple(post for post in calendar.posts if post.id not in late)
+    return replace(calendar, posts=posts, faults=(*calendar.faults, *faults), left_out=calendar.left_out | late)
 
 
 def _load(file: Path) -> dict[str, Any] | None:

@@ -115,3 +115,56 @@ def test_what_was_published_is_not_new_when_a_default_is_repaired(stage: Stage) 
     stage.write(post("over", -300), post("a", 60))
     assert stage.parse(-3) == [0]
     assert stage.faults() == []
+
+
+def test_an_edit_that_airflow_sees_after_an_outage_goes_out_late(stage: Stage) -> None:
+    """Taken before the outage, or not: the post went missing without a run, a fault or a mark."""
+    stage.write(post("taken", 0, caption="1"), post("missed", 5, caption="1"))
+    stage.parse(-90)
+    (had,) = stage.run("content/first", -60)
+    stage.write(post("taken", 0, caption="2"), post("missed", 5, caption="2"))
+    begin = stage.parse(20)
+    assert begin == [-60, -55, 20]
+    assert stage.faults() == []
+    assert stage.step(had, "content/first") == "skipped (edited)"
+    assert [ids(stage.run(f"content/{at}", at)) for at in begin[1:]] == [["taken", "missed"], []]
+
+
+def test_a_new_dag_leaves_alone_what_was_over_before_it_also_when_that_is_edited(stage: Stage) -> None:
+    stage.write(post("over", -10, caption="1"), post("a", 60))
+    stage.parse(0)
+    stage.write(post("over", -10, caption="2"), post("a", 60))
+    assert stage.parse(5) == [-70, 0, 5]
+    assert [ids(stage.run(f"content/{at}", at)) for at in (0, 5)] == [["a"], []]
+
+
+@pytest.mark.parametrize("had_before", [30, 600])
+def test_a_post_moved_into_the_past_is_a_fault_and_nobody_publishes_it(stage: Stage, had_before: float) -> None:
+    """08:30 written for 18:30: within its lead time or long before it, and whatever other runs there are."""
+    stage.write(post("a", had_before), post("other", 61))
+    stage.parse(-600)
+    had = [one for one in stage.run("content/first", -30) if one["id"] == "a"]
+    stage.write(post("a", -40), post("other", 61))
+    assert stage.parse(0) == [1]
+    assert ["was over when it came there" in fault for fault in stage.faults()] == [True]
+    assert [stage.step(one, "content/first") for one in had] == [
+        f"failed: The post is faulty now: {stage.faults()[0]}"
+    ] * len(had)
+    assert "a" not in ids(stage.run("content/second", -40) + stage.run("content/third", 1))
+
+    stage.write(post("a", -40, caption="edited"), post("other", 61))
+    stage.parse(2)
+    assert len(stage.faults()) == 1
+    stage.write(post("a", 62), post("other", 61))
+    assert stage.parse(3) == [1, 3]
+    assert (stage.faults(), ids(stage.run("content/fourth", 3))) == ([], ["a"])
+
+
+def test_a_post_moved_to_a_time_to_come_goes_out_then_also_when_its_run_begins_late(stage: Stage) -> None:
+    stage.write(post("a", 600))
+    stage.parse(-5)
+    stage.write(post("a", 5))
+    assert stage.parse(0) == [0]
+    stage.now = 20
+    (moved,) = stage.run("content/first", 0)
+    assert stage.step(moved, "content/first") == "wanted"
