@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
+
+from airflow_provider_instagram.calendar.times import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,6 +22,11 @@ PUBLISHER_AT_WORK = timedelta(seconds=30)
 MINUTE_S = 60
 #: No late post chose its time longer ago.
 REACH = timedelta(days=2)
+
+
+def utc_now() -> datetime:
+    """Tell the time."""
+    return datetime.now(timezone.utc)
 
 
 def run_moment(due_s: float, lead_time: timedelta) -> int:
@@ -87,6 +94,28 @@ def due(
         if wanted:
             chosen.append(post)
     return chosen
+
+
+def too_late(post: Post, now: datetime, at: datetime, *, late: str, max_lateness: timedelta) -> tuple[str, str] | None:
+    """Tell why a post may not go out any more.
+
+    :param post: The post.
+    :param now: The time.
+    :param at: When it could go out.
+    :param late: What to do with late posts: ``publish`` or ``skip``.
+    :param max_lateness: How late it may be published.
+    :return: In a word, and in a sentence; None when it may.
+    """
+    after = now - post.publish_at
+    if after <= PUNCTUAL:
+        return None
+    if late == "skip":
+        return "skipped: late", f"It is {spoken(after)} after its time, and late posts are skipped."
+    if at - post.publish_at <= max_lateness:
+        return None
+    return f"skipped: {spoken(after)} late", (
+        f"It could go out {spoken(at - post.publish_at)} after its time; max_lateness is {spoken(max_lateness)}."
+    )
 
 
 def times_of_others(post: Post, calendar: Calendar, takings: Takings, now: datetime) -> dict[str, datetime]:

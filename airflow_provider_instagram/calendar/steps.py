@@ -13,6 +13,7 @@ from airflow_provider_instagram import storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.covers import cover_file
+from airflow_provider_instagram.calendar.late import room_for
 from airflow_provider_instagram.calendar.model import Post
 from airflow_provider_instagram.calendar.schedule import PUNCTUAL
 from airflow_provider_instagram.calendar.takings import Takings, run_name
@@ -20,7 +21,7 @@ from airflow_provider_instagram.calendar.times import spoken
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.ledger import Ledger
+from airflow_provider_instagram.ledger import Ledger, Owner
 from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
 from airflow_provider_instagram.operators.publish import PublishOperator
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
@@ -36,14 +37,10 @@ if TYPE_CHECKING:
 
 #: How a post's map index is labelled; a task that has something to say about the post adds it.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
-#: Two tasks that look for room for a late post see each other's choice after this.
-SETTLING_S = 1.0
 #: The row that says that a post was told of.
 TOLD = "calendar-told"
 #: How long after the first post, and how far apart, an account's publishers end.
 FIRST_TIES, TIE_S = timedelta(minutes=1), 1.5
-#: A publisher has everything prepared after this, and then keeps its time to the second.
-HEAD_START = timedelta(seconds=10)
 #: A try that died is made again soon: the post has its time.
 RETRY_DELAY = timedelta(seconds=20)
 
@@ -90,6 +87,23 @@ class PostStep(AccountTask):
             self.skip_post(context, *reason)
         return post, takings
 
+    def may_be_live(self, context: Context) -> bool:
+        """Tell whether the post is live, or somebody set out to publish it and what became of that is open."""
+        ledger, key = Ledger.of(context, self.instagram_conn_id), self.as_post().key
+        return ledger.post(key) is not None or bool(ledger.open_intents(key, Owner.of(context)))
+
+    def skip_if_too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> None:
+        """Let go of a post that may not go out any more at the time when it could.
+
+        :raises AirflowSkipException: When it is too late.
+        """
+        if (reason := self.too_late(post, now, at)) is not None:
+            self.skip_post(context, *reason)
+
+    def too_late(self, post: Post, now: datetime, at: datetime) -> tuple[str, str] | None:
+        """Tell why a post may not go out at a time, by what the DAG's author said about late ones."""
+        return schedule.too_late(post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness)
+
     def is_dry_run(self, context: Context) -> bool:
         """Tell whether this post is not to be published in the end."""
         return is_dry_run(self.settings, context) or self.as_post().dry_run
@@ -114,8 +128,11 @@ class TranscodePost(PostStep, TranscodeOperator):
         super().__init__(source="", **kwargs)
 
     def execute(self, context: Context) -> str:
-        """Transcode it for its placement."""
+        """Transcode it for its placement, unless it is too late for the post anyway."""
         post, _ = self.still_wanted(context)
+        if not (self.is_dry_run(context) or self.may_be_live(context)):
+            now = datetime.now(timezone.utc)
+            self.skip_if_too_late(context, post, now, now)
         self.source, self.placement = post.video, post.placement
         made = super().execute(context)
         if post.approval == "required":
@@ -192,20 +209,33 @@ class PublishPost(PostStep, PublishOperator):
 
     template_fields: Sequence[str] = ("post", "container_id")
 
+    _settling: Context | None = None
+
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Publish it, unless the calendar does not want it any more."""
-        post, takings = self.still_wanted(context)
+        """Publish it, unless the calendar does not want it any more.
+
+        What may be live already is settled first, whatever the calendar says now.
+        """
+        post, ledger = self.as_post(), Ledger.of(context, self.instagram_conn_id)
         self.post_key, self.publish_at, self.rehearsal = post.key, post.publish_at, self.is_dry_run(context)
+        self._settling = context if self.may_be_live(context) else None
+        if self._settling is None:
+            self.publish_at = self._time_for(context)
         if self.rehearsal:
             self.mark(context, "dry run")
             return super().execute(context)
-        ledger = Ledger.of(context, self.instagram_conn_id)
-        intent = ledger.intent(post.key)
-        if ledger.post(post.key) is None and (intent is None or intent.withdrawn):
-            self.publish_at = self._time_for(context, post, takings)
         result = super().execute(context, event)
         self._one_after_the_other(context, ledger)
         return result
+
+    def _see_whether_it_is_time(self, ledger: Ledger, container_id: str, publish_at: datetime | None) -> None:
+        """Ask the calendar, too, where it proved that a publication under way had made no post."""
+        if self._settling is None:
+            super()._see_whether_it_is_time(ledger, container_id, publish_at)
+            return
+        at = self._time_for(self._settling)
+        super()._see_whether_it_is_time(ledger, container_id, at)
+        time.sleep(max(0.0, (at - datetime.now(timezone.utc)).total_seconds()))
 
     def _one_after_the_other(self, context: Context, ledger: Ledger) -> None:
         """Let the first publishers of an account end apart: Airflow fails tasks that make the same tie at a time.
@@ -218,41 +248,22 @@ class PublishPost(PostStep, PublishOperator):
         if row is None or ledger.clock() - datetime.fromisoformat(row["at"]) < FIRST_TIES:
             time.sleep(TIE_S * max(0, context["ti"].map_index or 0))
 
-    def _time_for(self, context: Context, post: Post, takings: Takings) -> datetime:
+    def _time_for(self, context: Context) -> datetime:
+        """Tell when the post goes out: at its time, or where there is room for a late one.
+
+        :raises AirflowSkipException: When it is not wanted any more, or too late.
+        """
+        post, takings = self.still_wanted(context)
         now = datetime.now(timezone.utc)
-        if now - post.publish_at <= PUNCTUAL:
+        if self.rehearsal or now - post.publish_at <= PUNCTUAL:
             return post.publish_at
-        late = now - post.publish_at
-        if (at := takings.late_time(post)) is not None and at > now - PUNCTUAL:
-            return at
-        if self.settings.late == "skip":
-            self.skip_post(
-                context, "skipped: late", f"It is {spoken(late)} after its time, and late posts are skipped."
-            )
-        at = self._room_for(post, takings)
-        if at - post.publish_at > self.settings.max_lateness:
+        self.skip_if_too_late(context, post, now, now)
+        at = room_for(post, self.settings.plan().calendar, takings)
+        if self.too_late(post, now, at) is not None:
             takings.forget_late_time(post)
-            self.skip_post(
-                context,
-                f"skipped: {spoken(late)} late",
-                f"The next room for it is {spoken(at - post.publish_at)} after its time; max_lateness is "
-                f"{spoken(self.settings.max_lateness)}.",
-            )
+        self.skip_if_too_late(context, post, now, at)
         self.mark(context, f"{spoken(at - post.publish_at)} late")
         return at
-
-    def _room_for(self, post: Post, takings: Takings) -> datetime:
-        """Choose a time for a late post. Of two that choose at once, one sees the other's choice and yields."""
-        calendar = self.settings.plan().calendar
-        while True:
-            now = datetime.now(timezone.utc)
-            others = schedule.times_of_others(post, calendar, takings, now)
-            at = schedule.late_time(now + HEAD_START, others.values(), calendar.min_spacing)
-            takings.record_late_time(post, at)
-            time.sleep(SETTLING_S)
-            others = schedule.times_of_others(post, calendar, takings, now)
-            if not any(abs(at - other) < calendar.min_spacing and key < post.key for key, other in others.items()):
-                return at
 
 
 def _faulty(post: Post, calendar: Calendar) -> ValidationError:
