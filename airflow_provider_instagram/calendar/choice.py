@@ -12,7 +12,7 @@ from airflow_provider_instagram import storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.faults import Fault
-from airflow_provider_instagram.calendar.steps import is_dry_run
+from airflow_provider_instagram.calendar.steps import started_as_dry_run
 from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger import Ledger, ledger_alias, ledger_asset, posts_asset
@@ -100,7 +100,8 @@ class DuePosts(AccountTask):
         """
         ledger = Ledger.of(context, self.instagram_conn_id)
         self._hold_ledger(context, ledger)
-        takings, run, dry = Takings(ledger.store), run_name(context), is_dry_run(self.settings, context)
+        takings, run = Takings(ledger.store, context["ti"].dag_id, self.settings.dry_run), run_name(context)
+        again = started_as_dry_run(context)  # somebody wants to see it, whatever was rehearsed before
         plan = self.settings.plan()
         calendar = plan.calendar
         if not (plan.readable or calendar.posts):
@@ -117,7 +118,7 @@ class DuePosts(AccountTask):
                 _slot(context),
                 lead_time=self.settings.lead_time,
                 max_lateness=self.settings.max_lateness,
-                taken=(lambda post: None) if dry else takings.of,
+                taken=(lambda post: None) if again else takings.of,
             )
         posts = []
         for post in chosen:
@@ -125,7 +126,7 @@ class DuePosts(AccountTask):
             if done is not None and not by_hand and (row is None or row.run != run):
                 self.log.info("%s is published already: %s", post.id, done.permalink or done.published_at)
                 continue
-            if not (dry or post.dry_run):
+            if not again:
                 takings.take(post, run)
             self.log.info("%s: %s at %s", post.id, post.placement, post.publish_at.isoformat())
             posts.append(post.model_dump(mode="json"))

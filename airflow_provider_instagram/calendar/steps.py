@@ -72,7 +72,8 @@ class PostStep(AccountTask):
         :raises ValidationError: When an edit made it faulty.
         """
         post, run = self.as_post(), run_name(context)
-        takings = Takings(Ledger.of(context, self.instagram_conn_id).store)
+        store = Ledger.of(context, self.instagram_conn_id).store
+        takings = Takings(store, context["ti"].dag_id, self.settings.dry_run)
         plan = self.settings.plan()
         calendar = plan.calendar if plan.readable else None
         if calendar is None:
@@ -81,7 +82,7 @@ class PostStep(AccountTask):
         elif post.id in calendar.left_out:
             takings.give_back(post, run)
             raise _faulty(post, calendar)
-        taken = None if self.is_dry_run(context) else takings.of(post)
+        taken = None if started_as_dry_run(context) else takings.of(post)
         if (reason := schedule.why_not(post, calendar, taken, run)) is not None:
             takings.give_back(post, run)
             self.skip_post(context, *reason)
@@ -106,7 +107,7 @@ class PostStep(AccountTask):
 
     def is_dry_run(self, context: Context) -> bool:
         """Tell whether this post is not to be published in the end."""
-        return is_dry_run(self.settings, context) or self.as_post().dry_run
+        return self.settings.dry_run or started_as_dry_run(context) or self.as_post().dry_run
 
     def mark(self, context: Context, word: str) -> None:
         """Add a word to the post's label in the grid."""
@@ -275,6 +276,6 @@ def _faulty(post: Post, calendar: Calendar) -> ValidationError:
     return ValidationError(f"The post is faulty now: {said}", hint=f"{remedies} A run of its own brings it then.")
 
 
-def is_dry_run(settings: CalendarSettings, context: Context) -> bool:
-    """Tell whether nothing of this run is to be published."""
-    return bool(settings.dry_run or context["params"].get("dry_run"))
+def started_as_dry_run(context: Context) -> bool:
+    """Tell whether somebody started this run for a rehearsal."""
+    return bool(context["params"].get("dry_run"))

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from airflow_provider_instagram.ledger import row_key
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
@@ -35,24 +37,35 @@ class Taken:
 class Takings:
     """Who takes what, on the rows of an account's ledger.
 
+    Rehearsals have rows of their own: none keeps the post itself from going out.
+
     :param store: The ledger's rows.
+    :param dag_id: The DAG.
+    :param dry_run: Whether the DAG only rehearses its posts.
     """
 
     store: StateStore
+    dag_id: str
+    dry_run: bool = False
 
     def of(self, post: Post) -> Taken | None:
         """Read who takes a post."""
-        row = self.store.get(f"calendar:{post.key}")
+        row = self.store.get(self._row(post))
         return Taken(**row) if row else None
 
     def take(self, post: Post, run: str) -> None:
         """Write down that a run takes this version of a post."""
-        self.store.set(f"calendar:{post.key}", asdict(Taken(post.key, run, post.version)))
+        self.store.set(self._row(post), asdict(Taken(post.key, run, post.version)))
 
     def give_back(self, post: Post, run: str) -> None:
         """Write down that no run takes this version any more, if it was this run: another may when it comes back."""
         if self.of(post) == Taken(post.key, run, post.version):
-            self.store.set(f"calendar:{post.key}", asdict(Taken(post.key, "", post.version)))
+            self.store.set(self._row(post), asdict(Taken(post.key, "", post.version)))
+
+    def _row(self, post: Post) -> str:
+        if self.dry_run or post.dry_run:
+            return row_key("calendar-dry", f"{self.dag_id}/{post.key}")
+        return f"calendar:{post.key}"
 
     def late_time(self, post: Post) -> datetime | None:
         """Read when a late post goes out."""

@@ -106,7 +106,7 @@ class World:
     def run(self, slot: datetime) -> None:
         run, calendar = f"content/{slot.isoformat()}", self.settings.plan(self.now()).calendar
         for account in calendar.accounts:
-            takings = Takings(self.ledger(account).store)
+            takings = Takings(self.ledger(account).store, "content")
             for post in due(
                 calendar.posts, account, run, slot, lead_time=LEAD, max_lateness=LATENESS, taken=takings.of
             ):
@@ -122,7 +122,7 @@ class World:
 
     def publish(self, fact: tuple[Post, str, str]) -> None:
         post, run, container = fact
-        calendar, takings = self.settings.plan(self.now()).calendar, Takings(self.ledger(post.account).store)
+        calendar, takings = self.settings.plan(self.now()).calendar, Takings(self.ledger(post.account).store, "content")
         if (reason := why_not(post, calendar, takings.of(post), run)) is not None:
             self.marks.append(f"{post.id}: {reason[0]}")
             return

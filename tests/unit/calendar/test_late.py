@@ -71,7 +71,7 @@ def test_of_two_late_posts_one_gives_way_whatever_the_order(first: str) -> None:
         def choose(
             name: str, rows: Turns = rows, posts: Any = posts, calendar: Any = calendar, chosen: Any = chosen
         ) -> None:
-            takings = Takings(rows)
+            takings = Takings(rows, "content")
             chosen[name] = room_for(posts[name], calendar, takings, clock=lambda: NOON, sleep=lambda _: None)
             rows.end()
 
@@ -87,7 +87,7 @@ def test_a_late_post_keeps_the_time_that_it_chose(caplog: pytest.LogCaptureFixtu
     """A try that died, or a wait that is over: it does not go to the end of the queue again."""
     rows, one, other = Rows(), late("one", -20), late("other", -10)
     calendar = Calendar("posts.yaml", (one, other), min_spacing=SPACING)
-    takings = Takings(rows)
+    takings = Takings(rows, "content")
     first = room_for(one, calendar, takings, clock=lambda: NOON)
     second = room_for(other, calendar, takings, clock=lambda: NOON)
     assert second - first == SPACING
