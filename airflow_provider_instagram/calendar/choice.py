@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,12 @@ class ReportFaults(BaseOperator):
     def execute(self, context: Context) -> None:
         """Report the faults of the whole calendar, and the videos of the next day that are not there."""
         calendar = self.settings.plan().calendar
-        faults = (*self.settings.faults, *calendar.faults, *missing_videos(calendar, datetime.now(timezone.utc)))
+        faults = (
+            *unknown_ids(context, calendar),
+            *self.settings.faults,
+            *calendar.faults,
+            *missing_videos(calendar, datetime.now(timezone.utc)),
+        )
         self.log.info("%s: %s posts, %s faults", calendar.location, len(calendar.posts), len(faults))
         for fault in faults:
             self.log.error("%s", fault.text(calendar.location))
@@ -51,6 +57,26 @@ class ReportFaults(BaseOperator):
                 f"{len(faults)} faults in {calendar.location}; what is right in it goes on.\n"
                 + "\n".join(fault.text(calendar.location) for fault in faults)
             )
+
+
+def asked_for(context: Context) -> list[str]:
+    """Give the ids of the posts that a run was started for by hand."""
+    given = (str(post_id).strip() for post_id in context["params"].get("posts") or ())
+    return [post_id for post_id in given if post_id]
+
+
+def unknown_ids(context: Context, calendar: Calendar) -> list[Fault]:
+    """Name the posts that a run was started for and that it cannot bring."""
+    known = [post.id for post in calendar.posts]
+    faults = []
+    for post_id in asked_for(context):
+        if post_id in calendar.left_out:
+            faults.append(Fault(0, f"this run was started for {post_id!r}, which is faulty.", "Put it right first."))
+        elif post_id not in known:
+            close = difflib.get_close_matches(post_id, known, 1)
+            remedy = f"Did you mean {close[0]}?" if close else "Look up the id in the calendar."
+            faults.append(Fault(0, f"this run was started for {post_id!r}, which is no post of it.", remedy))
+    return faults
 
 
 def missing_videos(calendar: Calendar, now: datetime) -> list[Fault]:
@@ -107,7 +133,7 @@ class DuePosts(AccountTask):
         if not (plan.readable or calendar.posts):
             fault = calendar.faults[0]
             raise ValidationError(f"{calendar.location}: {fault.message}", hint=fault.remedy)
-        by_hand = [str(post_id) for post_id in context["params"].get("posts") or ()]
+        by_hand = asked_for(context)
         if by_hand:
             chosen = [p for p in calendar.posts if p.id in by_hand and p.account == self.instagram_conn_id]
         else:

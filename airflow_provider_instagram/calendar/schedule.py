@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PUNCTUAL = timedelta(seconds=60)
 #: A publisher is at work from when it wakes up until the answer is there.
 PUBLISHER_AT_WORK = timedelta(seconds=30)
+#: Runs begin at whole minutes, so up to one minute more ahead.
 MINUTE_S = 60
 #: No late post chose its time longer ago.
 REACH = timedelta(days=2)

@@ -142,6 +142,17 @@ def test_a_faulty_calendar_turns_its_task_red_and_the_rest_goes_on(
     assert instagram_sandbox.calls("publish") == 1
 
 
+def test_a_run_started_for_a_post_that_is_not_there_turns_red_and_says_so(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    """A mistyped id; blanks around one do not matter."""
+    file = calendar({"monday": -5, "bad": 3600}, bad={"placment": "feed"})
+    result = run_dag(made(calendar({"monday": -5})), posts=[" monday ", ""])
+    assert (result.state, states(result)["publish[0]"]) == ("success", "success")
+    result = run_dag(made(file), posts=["mondya", "bad"])
+    assert states(result)["calendar"] == "failed"
+
+
 def test_a_file_that_cannot_be_read_falls_back_to_what_it_said_before(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
@@ -190,6 +201,29 @@ def test_the_dag_is_made_whatever_is_wrong_with_what_it_is_told(tmp_path: Path, 
     for told in ("lead_time", "late='maybe'", "max_lateness", "there is no such file"):
         assert told in str(dag.doc_md), dag.doc_md
     assert json.dumps(sorted(dag.task_ids)) == '["calendar"]'
+    dag = made(calendar({"a": 3600}), catchup=False, schedule="@daily", lead_tme=timedelta(hours=2), tags=["ours"])
+    for told in (
+        "catchup=False does not do. Leave it out",
+        "schedule='@daily' does not do. Leave it out",
+        "Did you mean lead_time?",
+    ):
+        assert told in str(dag.doc_md), dag.doc_md
+    assert (dag.catchup, dag.timetable.summary[:6], dag.tags) == (True, "1 post", {"ours"})
+
+
+def test_a_calendar_may_be_given_as_a_path(calendar: Callable[..., Path]) -> None:
+    file = calendar({"a": 3600})
+    dag = content_calendar_dag("content", file)
+    assert dag.doc_md == made(file).doc_md
+    assert f"{ACCOUNT}.publish" in dag.task_ids
+
+
+def test_accounts_whose_names_the_dag_needs_are_faults(calendar: Callable[..., Path]) -> None:
+    """Two tasks of one name break the DAG file, and a group beside a task of its name is called otherwise."""
+    due_s = dict.fromkeys(("a", "b", "c"), 3600.0)
+    dag = made(calendar(due_s, a={"account": "calendar"}, b={"account": "due_x"}, c={"account": "x"}))
+    assert {task_id.partition(".")[0] for task_id in dag.task_ids} == {"calendar", "due_x", "x"}
+    assert str(dag.doc_md).count("the DAG has tasks that are called so") == 2
 
 
 def test_the_dag_follows_from_the_calendar(tmp_path: Path, calendar: Callable[..., Path]) -> None:
