@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.bases.operator import get_merged_defaults
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.ledger import ledger_asset
 from airflow_provider_instagram.literal_data_task import LiteralDataTask
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
+
+    from airflow_provider_instagram.ledger import Post
 
 DEFAULT_CONN_ID = "instagram_default"
 
@@ -46,6 +48,22 @@ class AccountTask(LiteralDataTask):
     def account_outlets(cls, conn_id: str) -> list[Any]:
         """Name the assets that the task emits events of: none, unless a subclass says so."""
         return []
+
+    def another_account(self, post: Post) -> str | None:
+        """Tell which account the connection leads to now, when a post was made on another.
+
+        :param post: The post, as the ledger has it.
+        :return: The account's Instagram user id; None when it is the same, or nothing says.
+        """
+        from airflow.sdk.exceptions import AirflowException
+
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+
+        try:
+            user_id = InstagramHook(self.instagram_conn_id).settings.ig_user_id
+        except (AirflowException, InstagramError):
+            return None  # that the connection cannot be read changes nothing about a post that is live
+        return None if post.ig_user_id in (None, user_id) else user_id
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import logging
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -10,34 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, XComArg, task_group
 
+from airflow_provider_instagram.calendar.choice import DuePosts, ReportFaults
 from airflow_provider_instagram.calendar.faults import Fault
 from airflow_provider_instagram.calendar.model import Calendar
-from airflow_provider_instagram.calendar.schedule import densest, pool_name
-from airflow_provider_instagram.calendar.settings import CalendarSettings
+from airflow_provider_instagram.calendar.schedule import densest, pool_name, utc_now
+from airflow_provider_instagram.calendar.settings import OURS, CalendarSettings
 from airflow_provider_instagram.calendar.snapshot import Plan
-from airflow_provider_instagram.calendar.steps import (
-    CreatePost,
-    DuePosts,
-    PublishPost,
-    ReportFaults,
-    TranscodePost,
-)
+from airflow_provider_instagram.calendar.steps import CreatePost, PublishPost, TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from os import PathLike
 
 log = logging.getLogger(__name__)
 
 MOST_FAULTS_IN_DOC = 50
 #: Runs that somebody starts by hand have room beside those of the calendar.
 MANUAL_RUNS = 2
+#: What an author may say about the DAG; the rest follows from the calendar.
+DAG_ARGUMENTS = frozenset(inspect.signature(DAG).parameters) - {"dag_id", *OURS}
 #: Airflow asks for a start date; the calendar says when to begin.
 BEGINNING = datetime(2010, 10, 6, tzinfo=timezone.utc)
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 @contextmanager
@@ -55,7 +50,7 @@ def _without_collector() -> Iterator[None]:
 @_without_collector()
 def content_calendar_dag(
     dag_id: str,
-    calendar: str,
+    calendar: str | PathLike[str],
     *,
     lead_time: timedelta = timedelta(hours=1),
     late: str = "publish",
@@ -63,7 +58,7 @@ def content_calendar_dag(
     min_spacing: timedelta | None = None,
     unanswered: str = "skip",
     dry_run: bool = False,
-    clock: Callable[[], datetime] = _now,
+    clock: Callable[[], datetime] = utc_now,
     **dag_arguments: Any,
 ) -> DAG:
     """Make the DAG that brings a calendar's posts to Instagram on time.
@@ -83,16 +78,17 @@ def content_calendar_dag(
     :param clock: Tells the time.
     :param dag_arguments: More arguments of the DAG, ``default_args`` or ``tags`` for example.
     """
+    refused = {name: dag_arguments.pop(name) for name in (*dag_arguments,) if name not in DAG_ARGUMENTS}
     settings = CalendarSettings.of(
         dag_id, calendar, lead_time=lead_time, late=late, max_lateness=max_lateness, min_spacing=min_spacing,
-        unanswered=unanswered, dry_run=dry_run,
+        unanswered=unanswered, dry_run=dry_run, **refused,
     )  # fmt: skip
     try:
         plan = settings.plan(clock())
     except Exception as error:  # a calendar must never keep its DAG from being read
         log.exception("The calendar %s cannot be understood", calendar)
         fault = Fault(0, f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
-        plan = Plan(Calendar(calendar, faults=(fault,)))
+        plan = Plan(Calendar(settings.calendar, faults=(fault,)))
     moments = plan.moments(settings.lead_time, settings.max_lateness)
     with DAG(
         dag_id,

@@ -37,6 +37,7 @@ KEYS = (
 OWN = ("id", "publish_at", "caption_file")  # what no two posts share
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,149}")
+TASKS = re.compile(r"calendar|due_.*")  # the DAG's own, which no account's group can be called
 REMEDIES = {
     "caption": "Write a text.",
     "placement": "Write reels or feed.",
@@ -102,7 +103,8 @@ def understood_rows(
         {*reader.faults, *beyond.values(), *crowded.values()}, key=lambda fault: (fault.line, fault.message)
     )
     whole = not any("caption_file" in row.values for row in rows.rows)
-    return Calendar(location, tuple(kept), tuple(faults), spacing, whole)
+    left_out = frozenset(reader.lines) - {post.id for post in kept}
+    return Calendar(location, tuple(kept), tuple(faults), spacing, whole, left_out)
 
 
 @dataclass
@@ -239,6 +241,12 @@ class _Fields:
                 "account",
                 f"account is {name!r}, which is no id of a connection that a task group can be named after.",
                 "Use letters, digits, dashes and underscores, and name the connection alike.",
+            )
+        elif TASKS.fullmatch(name):
+            self._fault(
+                "account",
+                f"account is {name!r}, and the DAG has tasks that are called so.",
+                "Give the connection a name that is not calendar and does not begin with due_.",
             )
         return name
 

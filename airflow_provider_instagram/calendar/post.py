@@ -77,6 +77,7 @@ class Calendar:
     :param faults: What is wrong, by line.
     :param min_spacing: The smallest distance of two posts of an account.
     :param whole: Whether all of it stands in the one file, and no caption in another.
+    :param left_out: The ids of posts that stand in the file, but something is wrong with them.
     """
 
     location: str
@@ -84,6 +85,7 @@ class Calendar:
     faults: tuple[Fault, ...] = ()
     min_spacing: timedelta = DEFAULT_SPACING
     whole: bool = True
+    left_out: frozenset[str] = frozenset()
 
     @property
     def accounts(self) -> list[str]:

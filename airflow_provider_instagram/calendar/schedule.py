@@ -4,79 +4,30 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
+
+from airflow_provider_instagram.calendar.times import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from airflow_provider_instagram.calendar.model import Calendar, Post
-    from airflow_provider_instagram.ledger import StateStore
+    from airflow_provider_instagram.calendar.takings import Taken, Takings
 
 #: After this, a post is late: a worker that is slow to start is none.
 PUNCTUAL = timedelta(seconds=60)
 #: A publisher is at work from when it wakes up until the answer is there.
 PUBLISHER_AT_WORK = timedelta(seconds=30)
+#: Runs begin at whole minutes, so up to one minute more ahead.
 MINUTE_S = 60
-REMOVED = "removed"
 #: No late post chose its time longer ago.
 REACH = timedelta(days=2)
 
 
-@dataclass(frozen=True)
-class Taken:
-    """Which run brings a post, in which version. An edit is taken anew, by a run of its own.
-
-    :param post_key: The post.
-    :param run: The run, as ``dag_id/run_id``; empty when it gave the post back.
-    :param version: The version.
-    """
-
-    post_key: str
-    run: str
-    version: str
-
-    def of_another_dag(self, run: str) -> bool:
-        """Tell whether it was not taken by the DAG of a run: by what that was called before, for example."""
-        return bool(self.run) and self.run.partition("/")[0] != run.partition("/")[0]
-
-
-@dataclass
-class Takings:
-    """Who takes what, on the rows of an account's ledger.
-
-    :param store: The ledger's rows.
-    """
-
-    store: StateStore
-
-    def of(self, post: Post) -> Taken | None:
-        """Read who takes a post."""
-        row = self.store.get(f"calendar:{post.key}")
-        return Taken(**row) if row else None
-
-    def take(self, post: Post, run: str) -> None:
-        """Write down that a run takes this version of a post."""
-        self.store.set(f"calendar:{post.key}", asdict(Taken(post.key, run, post.version)))
-
-    def give_back(self, post: Post) -> None:
-        """Write down that no run takes a post, so that another may when it comes back."""
-        self.store.set(f"calendar:{post.key}", asdict(Taken(post.key, "", post.version)))
-
-    def late_time(self, post: Post) -> datetime | None:
-        """Read when a late post goes out."""
-        row = self.store.get(f"calendar-late:{post.key}")
-        return datetime.fromisoformat(row["at"]) if row and row["at"] and row["version"] == post.version else None
-
-    def record_late_time(self, post: Post, at: datetime) -> None:
-        """Write down when a late post goes out."""
-        row = {"post_key": post.key, "version": post.version, "at": at.isoformat()}
-        self.store.set(f"calendar-late:{post.key}", row)
-
-    def forget_late_time(self, post: Post) -> None:
-        """Write down that a late post does not go out: its time is free for others."""
-        self.store.set(f"calendar-late:{post.key}", {"post_key": post.key, "version": post.version, "at": None})
+def utc_now() -> datetime:
+    """Tell the time."""
+    return datetime.now(timezone.utc)
 
 
 def run_moment(due_s: float, lead_time: timedelta) -> int:
@@ -89,18 +40,18 @@ def run_moment(due_s: float, lead_time: timedelta) -> int:
     return int((due_s - lead_time.total_seconds()) // MINUTE_S) * MINUTE_S
 
 
-def why_not(post: Post, calendar: Calendar, taken: Taken | None, run: str) -> tuple[str, str] | None:
+def why_not(post: Post, calendar: Calendar | None, taken: Taken | None, run: str) -> tuple[str, str] | None:
     """Tell why a run lets go of a post that it took.
 
     :param post: The post as it was when the run took it.
-    :param calendar: The calendar as it is now.
+    :param calendar: The calendar as it is now; None when it cannot be read.
     :param taken: Who has it now.
     :param run: This run.
     :return: In a word, and in a sentence; None when the post is wanted as it is.
     """
-    now = calendar.post(post.id)
+    now = post if calendar is None else calendar.post(post.id)
     if now is None:
-        return REMOVED, f"{post.id} is not in the calendar any more: it is not published."
+        return "removed", f"{post.id} is not in the calendar any more: it is not published."
     if now.version != post.version:
         moved = now.publish_at != post.publish_at
         word = f"moved to {now.publish_at:%Y-%m-%d %H:%M}" if moved else "edited"
@@ -144,6 +95,28 @@ def due(
         if wanted:
             chosen.append(post)
     return chosen
+
+
+def too_late(post: Post, now: datetime, at: datetime, *, late: str, max_lateness: timedelta) -> tuple[str, str] | None:
+    """Tell why a post may not go out any more.
+
+    :param post: The post.
+    :param now: The time.
+    :param at: When it could go out.
+    :param late: What to do with late posts: ``publish`` or ``skip``.
+    :param max_lateness: How late it may be published.
+    :return: In a word, and in a sentence; None when it may.
+    """
+    after = now - post.publish_at
+    if after <= PUNCTUAL:
+        return None
+    if late == "skip":
+        return "skipped: late", f"It is {spoken(after)} after its time, and late posts are skipped."
+    if at - post.publish_at <= max_lateness:
+        return None
+    return f"skipped: {spoken(after)} late", (
+        f"It could go out {spoken(at - post.publish_at)} after its time; max_lateness is {spoken(max_lateness)}."
+    )
 
 
 def times_of_others(post: Post, calendar: Calendar, takings: Takings, now: datetime) -> dict[str, datetime]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import difflib
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +11,21 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.faults import Fault
 from airflow_provider_instagram.calendar.snapshot import planned, snapshot_file
+from airflow_provider_instagram.calendar.times import LONGEST
 from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN
 
 if TYPE_CHECKING:
+    from os import PathLike
     from pathlib import Path
 
     from airflow_provider_instagram.calendar.snapshot import Plan
 
 LATE = ("publish", "skip")
 UNANSWERED = ("skip", "publish")
-LONGEST_LEAD = CONTAINER_LIFE - EXPIRY_MARGIN
+#: A run begins at a whole minute, so up to one minute more ahead; a container that it makes at once has to last.
+LONGEST_LEAD = CONTAINER_LIFE - EXPIRY_MARGIN - timedelta(minutes=1)
+#: Arguments of a DAG that follow from the calendar.
+OURS = ("catchup", "schedule")
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,13 @@ class CalendarSettings:
     faults: tuple[Fault, ...] = field(default=())
 
     @classmethod
-    def of(cls, dag_id: str, calendar: str, **given: Any) -> CalendarSettings:
-        """Take what the author says where it makes sense: a mistake here must not keep the DAG from being read."""
+    def of(cls, dag_id: str, calendar: str | PathLike[str], **given: Any) -> CalendarSettings:
+        """Take what the author says where it makes sense: a mistake here must not keep the DAG from being read.
+
+        :param given: Settings, and arguments of the DAG that it cannot have.
+        """
         faults = []
+        calendar = str(calendar)
         good: dict[str, Any] = {}
         for name, value in given.items():
             remedy = _remedy(name, value)
@@ -71,13 +81,19 @@ class CalendarSettings:
 def _remedy(name: str, value: Any) -> str | None:
     zero = timedelta(0)
     if name == "lead_time" and not (isinstance(value, timedelta) and zero < value <= LONGEST_LEAD):
-        return "Give a timedelta of up to 23.5 hours: a container expires after 24."
+        return "Give a timedelta of up to 23 h 29 min: a container expires after 24 h."
     if name == "max_lateness" and not (isinstance(value, timedelta) and value >= zero):
         return "Give a timedelta."
-    if name == "min_spacing" and not (value is None or (isinstance(value, timedelta) and value >= zero)):
-        return "Give a timedelta, or None to go by the file."
+    if name == "min_spacing" and not (value is None or (isinstance(value, timedelta) and zero <= value <= LONGEST)):
+        return f"Give a timedelta of {LONGEST.days} days at most, or None to go by the file."
     if name == "late" and value not in LATE:
         return f"Use one of {', '.join(LATE)}."
     if name == "unanswered" and value not in UNANSWERED:
         return f"Use one of {', '.join(UNANSWERED)}."
+    if name in OURS:
+        return "Leave it out: the calendar says when runs begin, and those that were missed are caught up with."
+    known = [one.name for one in fields(CalendarSettings)]
+    if name not in known:
+        close = difflib.get_close_matches(name, known, 1)
+        return f"Did you mean {close[0]}?" if close else "Leave it out: a DAG has no such argument."
     return None

@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 class Seen:
     """When a version of a post came into the calendar.
 
-    :param version: The version.
+    :param version: The version; empty as long as something is wrong with the post.
     :param due: When it is to be published, in seconds since the epoch.
     :param at: When it was first seen, likewise; None for what was there when the DAG was new.
-    :param edited: Whether it took the place of a version that could still be published then.
-    :param new: Whether its post was not in the calendar before.
+    :param edited: Whether it took the place of a version of the same time that could still be published then.
+    :param new: Whether its post was not in the calendar before, or at another time.
     """
 
     version: str
@@ -46,9 +46,27 @@ class Seen:
     new: bool = False
 
     def in_time(self, max_lateness: timedelta) -> bool:
-        """Tell whether it came before its time was over; an edit may still go out late."""
+        """Tell whether it came before its time was over; an edit of something else than the time may go out late."""
         allowed_s = max_lateness.total_seconds() if self.edited else 0.0
         return self.at is None or self.at <= self.due + allowed_s
+
+    @property
+    def too_late(self) -> bool:
+        """Whether it came, or was moved, to a time that was over: that is a mistake."""
+        return self.new and self.at is not None and self.at > self.due
+
+    def open(self, at: int, max_lateness: timedelta) -> bool:
+        """Tell whether it can still be published, as far as the calendar knows."""
+        return self.in_time(max_lateness) and at < self.due + max_lateness.total_seconds()
+
+    def beginnings(self, lead_time: timedelta) -> list[int]:
+        """Tell when runs begin for it: a lead time ahead, or when it was seen.
+
+        An edit that was seen after its time has both: where the first run was missed too, that one brings the post.
+        """
+        planned_for = run_moment(self.due, lead_time)
+        begins = [max(planned_for, self.at or 0)]
+        return [planned_for, *begins] if self.at is not None and self.at > self.due else begins
 
 
 @dataclass(frozen=True)
@@ -58,11 +76,13 @@ class Plan:
     :param calendar: Its posts and faults; when the file cannot be read, those of the last good snapshot.
     :param seen: By post id, when its version was first seen.
     :param gone: Accounts that have no post since then, in seconds since the epoch: runs may still have tasks of theirs.
+    :param readable: Whether the file could be read: else the calendar is old, or empty where there is no snapshot.
     """
 
     calendar: Calendar
     seen: dict[str, Seen] = field(default_factory=dict)
     gone: dict[str, int] = field(default_factory=dict)
+    readable: bool = True
 
     @property
     def accounts(self) -> list[str]:
@@ -75,8 +95,8 @@ class Plan:
         What came into the calendar later than that begins when it was seen; what came when its time was over has no
         run.
         """
-        timely = [one for one in self.seen.values() if one.in_time(max_lateness)]
-        return sorted({max(run_moment(one.due, lead_time), one.at or 0) for one in timely})
+        timely = [one for one in self.seen.values() if one.version and one.in_time(max_lateness)]
+        return sorted({begins for one in timely for begins in one.beginnings(lead_time)})
 
 
 def planned(
@@ -99,8 +119,12 @@ def planned(
         calendar = understood(text, location, min_spacing=min_spacing)
     except Refusal as refusal:
         return _last_good(location, stored, refusal, min_spacing, now)
+    except Exception as error:  # a mistake of ours takes nobody's posts away either
+        log.exception("The calendar %s cannot be understood", location)
+        mistake = Refusal(f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
+        return _last_good(location, stored, mistake, min_spacing, now)
     seen = _seen(calendar, stored, max_lateness, now)
-    calendar = _with_late_arrivals(calendar, seen, max_lateness)
+    calendar = _without_late_arrivals(calendar, seen)
     gone = _gone(calendar, stored, now)
     said = {
         "text": text,
@@ -128,6 +152,7 @@ def _as_data(calendar: Calendar, made_of: str) -> dict[str, Any]:
         "posts": _POSTS.dump_python(list(calendar.posts), mode="json"),
         "faults": [asdict(fault) for fault in calendar.faults],
         "min_spacing_s": calendar.min_spacing.total_seconds(),
+        "left_out": sorted(calendar.left_out),
     }
 
 
@@ -152,7 +177,8 @@ def _as_before(location: str, stored: dict[str, Any], now: datetime) -> Plan:
     """Give what an unchanged text was understood as: DAG files are read far more often than calendars are edited."""
     posts = tuple(_POSTS.validate_python(stored["posts"]))
     faults = tuple(Fault(**fault) for fault in stored["faults"])
-    calendar = Calendar(location, posts, faults, timedelta(seconds=stored["min_spacing_s"]))
+    spacing, left_out = timedelta(seconds=stored["min_spacing_s"]), frozenset(stored.get("left_out", ()))
+    calendar = Calendar(location, posts, faults, spacing, left_out=left_out)
     seen = {post_id: Seen(**one) for post_id, one in stored["seen"].items()}
     return Plan(calendar, seen, _still_gone(stored, now))
 
@@ -166,12 +192,13 @@ def _last_good(
     location: str, stored: dict[str, Any] | None, refusal: Refusal, spacing: timedelta | None, now: datetime
 ) -> Plan:
     if stored is None:
-        return Plan(Calendar(location, faults=(Fault(0, refusal.message, refusal.remedy),)))
+        return Plan(Calendar(location, faults=(Fault(0, refusal.message, refusal.remedy),)), readable=False)
     fault = Fault(0, refusal.message, f"{refusal.remedy} Until then, what it said at {stored['at']} holds.")
     calendar = understood(stored["text"], location, min_spacing=spacing)
     seen = {post_id: Seen(**one) for post_id, one in stored["seen"].items()}
-    faulty = Calendar(location, calendar.posts, (fault, *calendar.faults), calendar.min_spacing)
-    return Plan(faulty, seen, _still_gone(stored, now))
+    calendar = _without_late_arrivals(calendar, seen)
+    faulty = replace(calendar, faults=(fault, *calendar.faults))
+    return Plan(faulty, seen, _still_gone(stored, now), readable=False)
 
 
 def _seen(calendar: Calendar, stored: dict[str, Any] | None, max_lateness: timedelta, now: datetime) -> dict[str, Seen]:
@@ -182,29 +209,38 @@ def _seen(calendar: Calendar, stored: dict[str, Any] | None, max_lateness: timed
         if before is not None and before.version == post.version:
             found[post.id] = before
             continue
-        edited = before is not None and at is not None and _open(before, at, max_lateness)
-        found[post.id] = Seen(post.version, due, at, edited=edited, new=before is None)
-    return found
+        found[post.id] = Seen(post.version, due, at, **_as_seen_after(before, due, at, max_lateness))
+    # A post that is faulty for a while is not new when it is right again.
+    left_out = {post_id: replace(known[post_id], version="") for post_id in calendar.left_out & known.keys()}
+    return found | left_out
 
 
-def _open(before: Seen, at: int, max_lateness: timedelta) -> bool:
-    return at < before.due or (before.edited and at < before.due + max_lateness.total_seconds())
+def _as_seen_after(before: Seen | None, due: float, at: int | None, max_lateness: timedelta) -> dict[str, bool]:
+    """Tell what a version of a post is after the one that was there before."""
+    if before is None or at is None:
+        return {"edited": False, "new": before is None}
+    still_open = before.open(at, max_lateness)
+    if due != before.due:
+        return {"edited": False, "new": still_open or before.too_late}
+    return {"edited": still_open, "new": before.too_late}
 
 
-def _with_late_arrivals(calendar: Calendar, seen: dict[str, Seen], max_lateness: timedelta) -> Calendar:
-    """Name the posts that came, or were moved, to a time that was over: nobody publishes them."""
+def _without_late_arrivals(calendar: Calendar, seen: dict[str, Seen]) -> Calendar:
+    """Leave out the posts that came, or were moved, to a time that was over: that was a mistake."""
+    late = {post.id for post in calendar.posts if post.id in seen and seen[post.id].too_late}
     faults = [
         Fault(
             post.line,
-            f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, was over when it came into the calendar, so it "
-            "is not published.",
+            f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, was over when it came there, so it is not "
+            "published at that time.",
             "Give it a time to come.",
             post.id,
         )
         for post in calendar.posts
-        if ((one := seen[post.id]).new or one.edited) and not one.in_time(max_lateness)
+        if post.id in late
     ]
-    return replace(calendar, faults=(*calendar.faults, *faults)) if faults else calendar
+    posts = tuple(post for post in calendar.posts if post.id not in late)
+    return replace(calendar, posts=posts, faults=(*calendar.faults, *faults), left_out=calendar.left_out | late)
 
 
 def _load(file: Path) -> dict[str, Any] | None:

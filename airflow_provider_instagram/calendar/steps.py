@@ -6,21 +6,22 @@ import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, conf
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk import conf
+from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram import storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.covers import cover_file
-from airflow_provider_instagram.calendar.faults import Fault
+from airflow_provider_instagram.calendar.late import room_for
 from airflow_provider_instagram.calendar.model import Post
-from airflow_provider_instagram.calendar.schedule import PUNCTUAL, Takings
+from airflow_provider_instagram.calendar.schedule import PUNCTUAL
+from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.calendar.times import spoken
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.ledger import Ledger, ledger_alias, ledger_asset, posts_asset
+from airflow_provider_instagram.ledger import Ledger, Owner
 from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
 from airflow_provider_instagram.operators.publish import PublishOperator
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
@@ -36,121 +37,12 @@ if TYPE_CHECKING:
 
 #: How a post's map index is labelled; a task that has something to say about the post adds it.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
-#: Two tasks that look for room for a late post see each other's choice after this.
-SETTLING_S = 1.0
-#: Rows that say that the account's ledger is held by its alias, and that a post was told of.
-HELD, TOLD = "calendar-held", "calendar-told"
+#: The row that says that a post was told of.
+TOLD = "calendar-told"
 #: How long after the first post, and how far apart, an account's publishers end.
 FIRST_TIES, TIE_S = timedelta(minutes=1), 1.5
-#: A publisher has everything prepared after this, and then keeps its time to the second.
-HEAD_START = timedelta(seconds=10)
 #: A try that died is made again soon: the post has its time.
 RETRY_DELAY = timedelta(seconds=20)
-#: How far ahead every run looks for the videos.
-LOOK_AHEAD = timedelta(days=1)
-
-
-class ReportFaults(BaseOperator):
-    """Turn red when something is wrong with the calendar, and say all of it. Nothing depends on this task.
-
-    :param settings: How the calendar is brought to its posts.
-    """
-
-    def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.settings = settings
-
-    def execute(self, context: Context) -> None:
-        """Report the faults of the whole calendar, and the videos of the next day that are not there."""
-        calendar = self.settings.plan().calendar
-        faults = (*self.settings.faults, *calendar.faults, *missing_videos(calendar, datetime.now(timezone.utc)))
-        self.log.info("%s: %s posts, %s faults", calendar.location, len(calendar.posts), len(faults))
-        for fault in faults:
-            self.log.error("%s", fault.text(calendar.location))
-        if faults:
-            raise AirflowFailException(
-                f"{len(faults)} faults in {calendar.location}; what is right in it goes on.\n"
-                + "\n".join(fault.text(calendar.location) for fault in faults)
-            )
-
-
-def missing_videos(calendar: Calendar, now: datetime) -> list[Fault]:
-    """Look for the videos of the posts that are next."""
-    faults = []
-    for post in calendar.posts:
-        if now <= post.publish_at <= now + LOOK_AHEAD and not storage.is_web(post.video):
-            try:
-                there = storage.exists(post.video)
-            except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
-                remedy = f"Check the path and its connection ({error})."
-                faults.append(Fault(post.line, f"{post.video} cannot be looked for.", remedy, post.id))
-                continue
-            if not there:
-                remedy = "Put it there, or correct the name."
-                faults.append(Fault(post.line, f"there is no file {post.video}.", remedy, post.id))
-    return faults
-
-
-class DuePosts(AccountTask):
-    """Choose the posts of one account that this run brings.
-
-    A scheduled run takes those of its moment. A run that somebody starts takes the posts named in the parameter
-    ``posts``, or without it those whose lead time has begun.
-
-    :param settings: How the calendar is brought to its posts.
-    """
-
-    def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.settings = settings
-
-    @classmethod
-    def account_inlets(cls, conn_id: str) -> list[Any]:
-        """Name the ledger, and the posts: that asset is there, then, before several publishers want to make it."""
-        return [ledger_asset(conn_id), posts_asset(conn_id)]
-
-    @classmethod
-    def account_outlets(cls, conn_id: str) -> list[Any]:
-        """Name the alias that holds the ledger when the DAG is deleted."""
-        return [ledger_alias(conn_id)]
-
-    def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Choose, and write down that this run has them."""
-        ledger = Ledger.of(context, self.instagram_conn_id)
-        self._hold_ledger(context, ledger)
-        takings, run, dry = Takings(ledger.store), _run(context), _is_dry_run(self.settings, context)
-        calendar = self.settings.plan().calendar
-        by_hand = [str(post_id) for post_id in context["params"].get("posts") or ()]
-        if by_hand:
-            chosen = [p for p in calendar.posts if p.id in by_hand and p.account == self.instagram_conn_id]
-        else:
-            chosen = schedule.due(
-                calendar.posts,
-                self.instagram_conn_id,
-                run,
-                _slot(context),
-                lead_time=self.settings.lead_time,
-                max_lateness=self.settings.max_lateness,
-                taken=(lambda post: None) if dry else takings.of,
-            )
-        posts = []
-        for post in chosen:
-            done, row = ledger.post(post.key), takings.of(post)
-            if done is not None and not by_hand and (row is None or row.run != run):
-                self.log.info("%s is published already: %s", post.id, done.permalink or done.published_at)
-                continue
-            if not (dry or post.dry_run):
-                takings.take(post, run)
-            self.log.info("%s: %s at %s", post.id, post.placement, post.publish_at.isoformat())
-            posts.append(post.model_dump(mode="json"))
-        return posts
-
-    def _hold_ledger(self, context: Context, ledger: Ledger) -> None:
-        """Tie the ledger to its alias, once and by one task: Airflow fails tasks that make the same tie at a time."""
-        if ledger.store.get(HELD) is None:
-            ledger.store.set(HELD, {"at": ledger.now()})
-            conn_id = self.instagram_conn_id
-            context["outlet_events"][ledger_alias(conn_id)].add(ledger_asset(conn_id))
 
 
 class PostStep(AccountTask):
@@ -179,22 +71,43 @@ class PostStep(AccountTask):
         :raises AirflowSkipException: When it was removed or edited since.
         :raises ValidationError: When an edit made it faulty.
         """
-        post = self.as_post()
-        takings = Takings(Ledger.of(context, self.instagram_conn_id).store)
-        calendar = self.settings.plan().calendar
-        faulty = next((fault for fault in calendar.faults if fault.post_id == post.id), None)
-        if faulty is not None and calendar.post(post.id) is None:
-            raise ValidationError(f"The post is faulty now: {faulty.message}", hint=f"{faulty.remedy} Then clear this.")
-        taken = None if self.is_dry_run(context) else takings.of(post)
-        if (reason := schedule.why_not(post, calendar, taken, _run(context))) is not None:
-            if reason[0] == schedule.REMOVED:
-                takings.give_back(post)
+        post, run = self.as_post(), run_name(context)
+        store = Ledger.of(context, self.instagram_conn_id).store
+        takings = Takings(store, context["ti"].dag_id, self.settings.dry_run)
+        plan = self.settings.plan()
+        calendar = plan.calendar if plan.readable else None
+        if calendar is None:
+            why = plan.calendar.faults[0].message
+            self.log.warning("%s goes on as it was when this run took it; %s: %s", post.id, plan.calendar.location, why)
+        elif post.id in calendar.left_out:
+            takings.give_back(post, run)
+            raise _faulty(post, calendar)
+        taken = None if started_as_dry_run(context) else takings.of(post)
+        if (reason := schedule.why_not(post, calendar, taken, run)) is not None:
+            takings.give_back(post, run)
             self.skip_post(context, *reason)
         return post, takings
 
+    def may_be_live(self, context: Context) -> bool:
+        """Tell whether the post is live, or somebody set out to publish it and what became of that is open."""
+        ledger, key = Ledger.of(context, self.instagram_conn_id), self.as_post().key
+        return ledger.post(key) is not None or bool(ledger.open_intents(key, Owner.of(context)))
+
+    def skip_if_too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> None:
+        """Let go of a post that may not go out any more at the time when it could.
+
+        :raises AirflowSkipException: When it is too late.
+        """
+        if (reason := self.too_late(post, now, at)) is not None:
+            self.skip_post(context, *reason)
+
+    def too_late(self, post: Post, now: datetime, at: datetime) -> tuple[str, str] | None:
+        """Tell why a post may not go out at a time, by what the DAG's author said about late ones."""
+        return schedule.too_late(post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness)
+
     def is_dry_run(self, context: Context) -> bool:
         """Tell whether this post is not to be published in the end."""
-        return _is_dry_run(self.settings, context) or self.as_post().dry_run
+        return self.settings.dry_run or started_as_dry_run(context) or self.as_post().dry_run
 
     def mark(self, context: Context, word: str) -> None:
         """Add a word to the post's label in the grid."""
@@ -216,8 +129,11 @@ class TranscodePost(PostStep, TranscodeOperator):
         super().__init__(source="", **kwargs)
 
     def execute(self, context: Context) -> str:
-        """Transcode it for its placement."""
+        """Transcode it for its placement, unless it is too late for the post anyway."""
         post, _ = self.still_wanted(context)
+        if not (self.is_dry_run(context) or self.may_be_live(context)):
+            now = datetime.now(timezone.utc)
+            self.skip_if_too_late(context, post, now, now)
         self.source, self.placement = post.video, post.placement
         made = super().execute(context)
         if post.approval == "required":
@@ -294,20 +210,33 @@ class PublishPost(PostStep, PublishOperator):
 
     template_fields: Sequence[str] = ("post", "container_id")
 
+    _settling: Context | None = None
+
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Publish it, unless the calendar does not want it any more."""
-        post, takings = self.still_wanted(context)
+        """Publish it, unless the calendar does not want it any more.
+
+        What may be live already is settled first, whatever the calendar says now.
+        """
+        post, ledger = self.as_post(), Ledger.of(context, self.instagram_conn_id)
         self.post_key, self.publish_at, self.rehearsal = post.key, post.publish_at, self.is_dry_run(context)
+        self._settling = context if self.may_be_live(context) else None
+        if self._settling is None:
+            self.publish_at = self._time_for(context)
         if self.rehearsal:
             self.mark(context, "dry run")
             return super().execute(context)
-        ledger = Ledger.of(context, self.instagram_conn_id)
-        intent = ledger.intent(post.key)
-        if ledger.post(post.key) is None and (intent is None or intent.withdrawn):
-            self.publish_at = self._time_for(context, post, takings)
         result = super().execute(context, event)
         self._one_after_the_other(context, ledger)
         return result
+
+    def _see_whether_it_is_time(self, ledger: Ledger, container_id: str, publish_at: datetime | None) -> None:
+        """Ask the calendar, too, where it proved that a publication under way had made no post."""
+        if self._settling is None:
+            super()._see_whether_it_is_time(ledger, container_id, publish_at)
+            return
+        at = self._time_for(self._settling)
+        super()._see_whether_it_is_time(ledger, container_id, at)
+        time.sleep(max(0.0, (at - datetime.now(timezone.utc)).total_seconds()))
 
     def _one_after_the_other(self, context: Context, ledger: Ledger) -> None:
         """Let the first publishers of an account end apart: Airflow fails tasks that make the same tie at a time.
@@ -320,53 +249,33 @@ class PublishPost(PostStep, PublishOperator):
         if row is None or ledger.clock() - datetime.fromisoformat(row["at"]) < FIRST_TIES:
             time.sleep(TIE_S * max(0, context["ti"].map_index or 0))
 
-    def _time_for(self, context: Context, post: Post, takings: Takings) -> datetime:
+    def _time_for(self, context: Context) -> datetime:
+        """Tell when the post goes out: at its time, or where there is room for a late one.
+
+        :raises AirflowSkipException: When it is not wanted any more, or too late.
+        """
+        post, takings = self.still_wanted(context)
         now = datetime.now(timezone.utc)
-        if now - post.publish_at <= PUNCTUAL:
+        if self.rehearsal or now - post.publish_at <= PUNCTUAL:
             return post.publish_at
-        late = now - post.publish_at
-        if (at := takings.late_time(post)) is not None and at > now - PUNCTUAL:
-            return at
-        if self.settings.late == "skip":
-            self.skip_post(
-                context, "skipped: late", f"It is {spoken(late)} after its time, and late posts are skipped."
-            )
-        at = self._room_for(post, takings)
-        if at - post.publish_at > self.settings.max_lateness:
+        self.skip_if_too_late(context, post, now, now)
+        at = room_for(post, self.settings.plan().calendar, takings)
+        if self.too_late(post, now, at) is not None:
             takings.forget_late_time(post)
-            self.skip_post(
-                context,
-                f"skipped: {spoken(late)} late",
-                f"The next room for it is {spoken(at - post.publish_at)} after its time; max_lateness is "
-                f"{spoken(self.settings.max_lateness)}.",
-            )
+        self.skip_if_too_late(context, post, now, at)
         self.mark(context, f"{spoken(at - post.publish_at)} late")
         return at
 
-    def _room_for(self, post: Post, takings: Takings) -> datetime:
-        """Choose a time for a late post. Of two that choose at once, one sees the other's choice and yields."""
-        calendar = self.settings.plan().calendar
-        while True:
-            now = datetime.now(timezone.utc)
-            others = schedule.times_of_others(post, calendar, takings, now)
-            at = schedule.late_time(now + HEAD_START, others.values(), calendar.min_spacing)
-            takings.record_late_time(post, at)
-            time.sleep(SETTLING_S)
-            others = schedule.times_of_others(post, calendar, takings, now)
-            if not any(abs(at - other) < calendar.min_spacing and key < post.key for key, other in others.items()):
-                return at
+
+def _faulty(post: Post, calendar: Calendar) -> ValidationError:
+    """Say what is wrong with a post that was right once; a fault of the defaults is that of many posts."""
+    own = [fault for fault in calendar.faults if fault.post_id == post.id]
+    faults = own or [fault for fault in calendar.faults if fault.post_id is None]
+    said = " ".join(fault.message for fault in faults)
+    remedies = " ".join(fault.remedy for fault in faults)
+    return ValidationError(f"The post is faulty now: {said}", hint=f"{remedies} A run of its own brings it then.")
 
 
-def _run(context: Context) -> str:
-    ti = context["ti"]
-    return f"{ti.dag_id}/{ti.run_id}"
-
-
-def _slot(context: Context) -> datetime:
-    """Give the moment that the run is for: its own, or when somebody started it."""
-    run = context["dag_run"]
-    return run.data_interval_end or run.run_after
-
-
-def _is_dry_run(settings: CalendarSettings, context: Context) -> bool:
-    return bool(settings.dry_run or context["params"].get("dry_run"))
+def started_as_dry_run(context: Context) -> bool:
+    """Tell whether somebody started this run for a rehearsal."""
+    return bool(context["params"].get("dry_run"))

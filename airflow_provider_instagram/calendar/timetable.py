@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
 
+from airflow_provider_instagram.calendar.schedule import MINUTE_S, utc_now
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
 
     from airflow.timetables.base import TimeRestriction
     from pendulum import DateTime
-
-
-#: Runs begin at whole minutes, so up to one minute more ahead.
-MINUTE_S = 60
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 class ContentCalendarTimetable(Timetable):
@@ -38,7 +32,7 @@ class ContentCalendarTimetable(Timetable):
     """
 
     def __init__(
-        self, moments: Iterable[int], lead_s: int, description: str, clock: Callable[[], datetime] = _now
+        self, moments: Iterable[int], lead_s: int, description: str, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self.moments = sorted(set(moments))
         self.lead_s = lead_s

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_instagram import arguments
 from airflow_provider_instagram.account_task import AccountTask
-from airflow_provider_instagram.exceptions import InstagramError, QuotaExhaustedError, ValidationError
+from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger import (
     Ledger,
     Owner,
@@ -174,15 +174,7 @@ class PublishOperator(AccountTask):
 
     def _refuse_another_account(self, ledger: Ledger, post: Post) -> None:
         """Refuse a post that was made when the connection led to another account, a sandbox's for example."""
-        from airflow.sdk.exceptions import AirflowException
-
-        from airflow_provider_instagram.hooks.instagram import InstagramHook
-
-        try:
-            user_id = InstagramHook(self.instagram_conn_id).settings.ig_user_id
-        except (AirflowException, InstagramError):
-            return  # that the connection cannot be read changes nothing about a post that is live
-        if user_id is not None and post.ig_user_id not in (None, user_id):
+        if (user_id := self.another_account(post)) is not None:
             raise ValidationError(
                 f"{post.post_key!r} was published on account {post.ig_user_id}, but connection "
                 f"{self.instagram_conn_id!r} leads to account {user_id} now.",

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.sandbox.handle import SandboxHandle
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ def states(result: Any) -> dict[str, str]:
     return {name.removeprefix(f"{ACCOUNT}."): state for name, state in result.states().items()}
 
 
+def labels(result: Any, step: str) -> set[str]:
+    return {ti.rendered_map_index for ti in result.run.get_task_instances() if ti.task_id == f"{ACCOUNT}.{step}"}
+
+
 def test_a_post_goes_from_the_file_to_instagram_at_its_time(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
@@ -69,10 +74,9 @@ def test_a_post_goes_from_the_file_to_instagram_at_its_time(
     assert (post.caption, post.share_to_feed) == (caption, True)
     (request,) = instagram_sandbox.journal("publish")
     late_s = request.at - datetime.strptime(due_at, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=timezone.utc).timestamp()
-    assert late_s >= 0
+    assert 0 <= late_s < 10  # on a busy machine; how punctual it is in the end is measured in a running Airflow
     assert result.xcom(f"{ACCOUNT}.publish", map_index=0)["post_key"] == f"{ACCOUNT}/monday"
-    labels = {ti.rendered_map_index for ti in result.run.get_task_instances() if ti.map_index == 0}
-    assert labels == {"monday"}
+    assert {label for step in ("transcode", "create", "publish") for label in labels(result, step)} == {"monday"}
 
     again = run_dag(made(file), posts=["monday"])
     assert again.xcom(f"{ACCOUNT}.publish", map_index=0)["already_published"] is True
@@ -105,14 +109,16 @@ def test_a_late_post_goes_out_or_is_skipped_with_a_mark(
     assert run_dag(made(file), posts=["late"]).state == "success"
     assert instagram_sandbox.calls("publish") == 1
 
-    for posts, how in ((["too-late"], {}), (["too-late"], {"late": "skip"})):
-        result = run_dag(made(file, **how), posts=posts)
-        assert states(result)["publish[0]"] == "skipped"
-        (label,) = {
-            ti.rendered_map_index for ti in result.run.get_task_instances() if ti.task_id == f"{ACCOUNT}.publish"
-        }
-        assert label in ("too-late (skipped: 2 h late)", "too-late (skipped: late)")
-    assert instagram_sandbox.calls("publish") == 1
+    for how, mark in (({}, "skipped: 2 h late"), ({"late": "skip"}, "skipped: late")):
+        result = run_dag(made(file, **how), posts=["too-late"])
+        assert {step: states(result)[f"{step}[0]"] for step in ("transcode", "create", "publish")} == dict.fromkeys(
+            ("transcode", "create", "publish"), "skipped"
+        )
+        assert labels(result, "transcode") == {f"too-late ({mark})"}
+    assert instagram_sandbox.calls("create") == 1
+
+    again = run_dag(made(file, late="skip"), posts=["late"])  # it is out: that is no reason to pass it over
+    assert again.xcom(f"{ACCOUNT}.publish", map_index=0)["already_published"] is True
 
 
 def test_late_posts_keep_their_distance(
@@ -137,6 +143,17 @@ def test_a_faulty_calendar_turns_its_task_red_and_the_rest_goes_on(
     assert instagram_sandbox.calls("publish") == 1
 
 
+def test_a_run_started_for_a_post_that_is_not_there_turns_red_and_says_so(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    """A mistyped id; blanks around one do not matter."""
+    file = calendar({"monday": -5, "bad": 3600}, bad={"placment": "feed"})
+    result = run_dag(made(calendar({"monday": -5})), posts=[" monday ", ""])
+    assert (result.state, states(result)["publish[0]"]) == ("success", "success")
+    result = run_dag(made(file), posts=["mondya", "bad"])
+    assert states(result)["calendar"] == "failed"
+
+
 def test_a_file_that_cannot_be_read_falls_back_to_what_it_said_before(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
@@ -157,7 +174,7 @@ def test_a_removed_or_edited_post_is_left_to_the_run_of_its_new_version(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the choice and the container the post is taken out, then moved: both times this run lets go of it."""
-    from airflow_provider_instagram.calendar.steps import DuePosts
+    from airflow_provider_instagram.calendar.choice import DuePosts
 
     choose = DuePosts.execute
     changes: list[tuple[dict[str, float], str]] = [({}, "gone (removed)"), ({"gone": 7200}, "gone (moved to ")]
@@ -185,6 +202,29 @@ def test_the_dag_is_made_whatever_is_wrong_with_what_it_is_told(tmp_path: Path, 
     for told in ("lead_time", "late='maybe'", "max_lateness", "there is no such file"):
         assert told in str(dag.doc_md), dag.doc_md
     assert json.dumps(sorted(dag.task_ids)) == '["calendar"]'
+    dag = made(calendar({"a": 3600}), catchup=False, schedule="@daily", lead_tme=timedelta(hours=2), tags=["ours"])
+    for told in (
+        "catchup=False does not do. Leave it out",
+        "schedule='@daily' does not do. Leave it out",
+        "Did you mean lead_time?",
+    ):
+        assert told in str(dag.doc_md), dag.doc_md
+    assert (dag.catchup, type(dag.timetable), dag.tags) == (True, ContentCalendarTimetable, {"ours"})
+
+
+def test_a_calendar_may_be_given_as_a_path(calendar: Callable[..., Path]) -> None:
+    file = calendar({"a": 3600})
+    dag = content_calendar_dag("content", file)
+    assert dag.doc_md == made(file).doc_md
+    assert f"{ACCOUNT}.publish" in dag.task_ids
+
+
+def test_accounts_whose_names_the_dag_needs_are_faults(calendar: Callable[..., Path]) -> None:
+    """Two tasks of one name break the DAG file, and a group beside a task of its name is called otherwise."""
+    due_s = dict.fromkeys(("a", "b", "c"), 3600.0)
+    dag = made(calendar(due_s, a={"account": "calendar"}, b={"account": "due_x"}, c={"account": "x"}))
+    assert {task_id.partition(".")[0] for task_id in dag.task_ids} == {"calendar", "due_x", "x"}
+    assert str(dag.doc_md).count("the DAG has tasks that are called so") == 2
 
 
 def test_the_dag_follows_from_the_calendar(tmp_path: Path, calendar: Callable[..., Path]) -> None:
@@ -234,3 +274,45 @@ def test_nothing_is_created_for_a_post_that_instagram_has_no_room_for(
     instagram_sandbox.switch(quota_total=2)
     assert run_dag(made(file), posts=["without-room"]).state == "success"
     assert len(instagram_sandbox.posts) == 2
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_removed_post_whose_publication_is_open_is_settled_before_the_calendar_counts(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    calendar: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    quick_list: None,
+    is_live: bool,
+) -> None:
+    """The publisher was killed after it had set out, then the post was taken out of the file: it may be live."""
+    from airflow_provider_instagram.calendar.steps import PublishPost
+    from airflow_provider_instagram.graph import calls
+    from airflow_provider_instagram.hooks.instagram import InstagramHook
+    from airflow_provider_instagram.ledger import Claim, Ledger, Owner
+
+    execute = PublishPost.execute
+
+    def killed_before(self: PublishPost, context: Any, event: Any = None) -> Any:
+        post, ledger = self.as_post(), Ledger.of(context, ACCOUNT)
+        ledger.clock = lambda: datetime.now(timezone.utc) - timedelta(minutes=10)
+        claim = Claim(Owner.of(context), "nonce")
+        ledger.record_claim(post.key, claim)
+        ledger.record_intent(post.key, str(self.container_id), claim)
+        if is_live:
+            hook = InstagramHook(ACCOUNT)
+            with hook.get_conn() as client:
+                client.send(calls.publish(hook.ig_user_id(client), str(self.container_id)))
+        calendar({"stays": 3600})
+        return execute(self, context, event)
+
+    monkeypatch.setattr(PublishPost, "execute", killed_before)
+    gone = f"gone-{is_live}"
+    result = run_dag(made(calendar({gone: 1, "stays": 3600})), posts=[gone])
+    if is_live:
+        (post,) = instagram_sandbox.posts
+        assert result.xcom(f"{ACCOUNT}.publish", map_index=0)["media_id"] == post.media_id
+    else:
+        assert states(result)["publish[0]"] == "skipped"
+        assert labels(result, "publish") == {f"{gone} (removed)"}
+    assert instagram_sandbox.calls("publish") == int(is_live)

@@ -1,0 +1,173 @@
+"""What a run begins with: it says what is wrong with the calendar, and chooses the posts that it brings."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_instagram import storage
+from airflow_provider_instagram.account_task import AccountTask
+from airflow_provider_instagram.calendar import schedule
+from airflow_provider_instagram.calendar.faults import Fault
+from airflow_provider_instagram.calendar.steps import started_as_dry_run
+from airflow_provider_instagram.calendar.takings import Takings, run_name
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.ledger import Ledger, ledger_alias, ledger_asset, posts_asset
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_instagram.calendar.model import Calendar
+    from airflow_provider_instagram.calendar.settings import CalendarSettings
+
+#: The row that says that the account's ledger is held by its alias.
+HELD = "calendar-held"
+#: How far ahead every run looks for the videos.
+LOOK_AHEAD = timedelta(days=1)
+
+
+class ReportFaults(BaseOperator):
+    """Turn red when something is wrong with the calendar, and say all of it. Nothing depends on this task.
+
+    :param settings: How the calendar is brought to its posts.
+    """
+
+    def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.settings = settings
+
+    def execute(self, context: Context) -> None:
+        """Report the faults of the whole calendar, and the videos of the next day that are not there."""
+        calendar = self.settings.plan().calendar
+        faults = (
+            *unknown_ids(context, calendar),
+            *self.settings.faults,
+            *calendar.faults,
+            *missing_videos(calendar, datetime.now(timezone.utc)),
+        )
+        self.log.info("%s: %s posts, %s faults", calendar.location, len(calendar.posts), len(faults))
+        for fault in faults:
+            self.log.error("%s", fault.text(calendar.location))
+        if faults:
+            raise AirflowFailException(
+                f"{len(faults)} faults in {calendar.location}; what is right in it goes on.\n"
+                + "\n".join(fault.text(calendar.location) for fault in faults)
+            )
+
+
+def asked_for(context: Context) -> list[str]:
+    """Give the ids of the posts that a run was started for by hand."""
+    given = (str(post_id).strip() for post_id in context["params"].get("posts") or ())
+    return [post_id for post_id in given if post_id]
+
+
+def unknown_ids(context: Context, calendar: Calendar) -> list[Fault]:
+    """Name the posts that a run was started for and that it cannot bring."""
+    known = [post.id for post in calendar.posts]
+    faults = []
+    for post_id in asked_for(context):
+        if post_id in calendar.left_out:
+            faults.append(Fault(0, f"this run was started for {post_id!r}, which is faulty.", "Put it right first."))
+        elif post_id not in known:
+            close = difflib.get_close_matches(post_id, known, 1)
+            remedy = f"Did you mean {close[0]}?" if close else "Look up the id in the calendar."
+            faults.append(Fault(0, f"this run was started for {post_id!r}, which is no post of it.", remedy))
+    return faults
+
+
+def missing_videos(calendar: Calendar, now: datetime) -> list[Fault]:
+    """Look for the videos of the posts that are next."""
+    faults = []
+    for post in calendar.posts:
+        if now <= post.publish_at <= now + LOOK_AHEAD and not storage.is_web(post.video):
+            try:
+                there = storage.exists(post.video)
+            except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
+                remedy = f"Check the path and its connection ({error})."
+                faults.append(Fault(post.line, f"{post.video} cannot be looked for.", remedy, post.id))
+                continue
+            if not there:
+                remedy = "Put it there, or correct the name."
+                faults.append(Fault(post.line, f"there is no file {post.video}.", remedy, post.id))
+    return faults
+
+
+class DuePosts(AccountTask):
+    """Choose the posts of one account that this run brings.
+
+    A scheduled run takes those of its moment. A run that somebody starts takes the posts named in the parameter
+    ``posts``, or without it those whose lead time has begun.
+
+    :param settings: How the calendar is brought to its posts.
+    """
+
+    def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.settings = settings
+
+    @classmethod
+    def account_inlets(cls, conn_id: str) -> list[Any]:
+        """Name the ledger, and the posts: that asset is there, then, before several publishers want to make it."""
+        return [ledger_asset(conn_id), posts_asset(conn_id)]
+
+    @classmethod
+    def account_outlets(cls, conn_id: str) -> list[Any]:
+        """Name the alias that holds the ledger when the DAG is deleted."""
+        return [ledger_alias(conn_id)]
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Choose, and write down that this run has them.
+
+        :raises ValidationError: When nothing is known of the calendar: nobody may be passed over for that.
+        """
+        ledger = Ledger.of(context, self.instagram_conn_id)
+        self._hold_ledger(context, ledger)
+        takings, run = Takings(ledger.store, context["ti"].dag_id, self.settings.dry_run), run_name(context)
+        again = started_as_dry_run(context)  # somebody wants to see it, whatever was rehearsed before
+        plan = self.settings.plan()
+        calendar = plan.calendar
+        if not (plan.readable or calendar.posts):
+            fault = calendar.faults[0]
+            raise ValidationError(f"{calendar.location}: {fault.message}", hint=fault.remedy)
+        by_hand = asked_for(context)
+        if by_hand:
+            chosen = [p for p in calendar.posts if p.id in by_hand and p.account == self.instagram_conn_id]
+        else:
+            chosen = schedule.due(
+                calendar.posts,
+                self.instagram_conn_id,
+                run,
+                _slot(context),
+                lead_time=self.settings.lead_time,
+                max_lateness=self.settings.max_lateness,
+                taken=(lambda post: None) if again else takings.of,
+            )
+        posts = []
+        for post in chosen:
+            done, row = ledger.post(post.key), takings.of(post)
+            by_another = not by_hand and (row is None or row.run != run)
+            if done is not None and by_another and self.another_account(done) is None:
+                self.log.info("%s is published already: %s", post.id, done.permalink or done.published_at)
+                continue
+            if not again:
+                takings.take(post, run)
+            self.log.info("%s: %s at %s", post.id, post.placement, post.publish_at.isoformat())
+            posts.append(post.model_dump(mode="json"))
+        return posts
+
+    def _hold_ledger(self, context: Context, ledger: Ledger) -> None:
+        """Tie the ledger to its alias, once and by one task: Airflow fails tasks that make the same tie at a time."""
+        if ledger.store.get(HELD) is None:
+            ledger.store.set(HELD, {"at": ledger.now()})
+            conn_id = self.instagram_conn_id
+            context["outlet_events"][ledger_alias(conn_id)].add(ledger_asset(conn_id))
+
+
+def _slot(context: Context) -> datetime:
+    """Give the moment that the run is for: its own, or when somebody started it."""
+    run = context["dag_run"]
+    return run.data_interval_end or run.run_after

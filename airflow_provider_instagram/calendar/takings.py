@@ -1,0 +1,88 @@
+"""Which run brings a post: the rows that runs of a calendar leave for each other on an account's ledger."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from airflow_provider_instagram.ledger import row_key
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_instagram.calendar.model import Post
+    from airflow_provider_instagram.ledger import StateStore
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Which run brings a post, in which version. An edit is taken anew, by a run of its own.
+
+    :param post_key: The post.
+    :param run: The run, as ``dag_id/run_id``; empty when it gave the post back.
+    :param version: The version.
+    """
+
+    post_key: str
+    run: str
+    version: str
+
+    def of_another_dag(self, run: str) -> bool:
+        """Tell whether it was not taken by the DAG of a run: by what that was called before, for example."""
+        return bool(self.run) and self.run.partition("/")[0] != run.partition("/")[0]
+
+
+@dataclass
+class Takings:
+    """Who takes what, on the rows of an account's ledger.
+
+    Rehearsals have rows of their own: none keeps the post itself from going out.
+
+    :param store: The ledger's rows.
+    :param dag_id: The DAG.
+    :param dry_run: Whether the DAG only rehearses its posts.
+    """
+
+    store: StateStore
+    dag_id: str
+    dry_run: bool = False
+
+    def of(self, post: Post) -> Taken | None:
+        """Read who takes a post."""
+        row = self.store.get(self._row(post))
+        return Taken(**row) if row else None
+
+    def take(self, post: Post, run: str) -> None:
+        """Write down that a run takes this version of a post."""
+        self.store.set(self._row(post), asdict(Taken(post.key, run, post.version)))
+
+    def give_back(self, post: Post, run: str) -> None:
+        """Write down that no run takes this version any more, if it was this run: another may when it comes back."""
+        if self.of(post) == Taken(post.key, run, post.version):
+            self.store.set(self._row(post), asdict(Taken(post.key, "", post.version)))
+
+    def _row(self, post: Post) -> str:
+        if self.dry_run or post.dry_run:
+            return row_key("calendar-dry", f"{self.dag_id}/{post.key}")
+        return f"calendar:{post.key}"
+
+    def late_time(self, post: Post) -> datetime | None:
+        """Read when a late post goes out."""
+        row = self.store.get(f"calendar-late:{post.key}")
+        return datetime.fromisoformat(row["at"]) if row and row["at"] and row["version"] == post.version else None
+
+    def record_late_time(self, post: Post, at: datetime) -> None:
+        """Write down when a late post goes out."""
+        row = {"post_key": post.key, "version": post.version, "at": at.isoformat()}
+        self.store.set(f"calendar-late:{post.key}", row)
+
+    def forget_late_time(self, post: Post) -> None:
+        """Write down that a late post does not go out: its time is free for others."""
+        self.store.set(f"calendar-late:{post.key}", {"post_key": post.key, "version": post.version, "at": None})
+
+
+def run_name(context: Context) -> str:
+    """Name a run as the rows do: ``dag_id/run_id``."""
+    ti = context["ti"]
+    return f"{ti.dag_id}/{ti.run_id}"

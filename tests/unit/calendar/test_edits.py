@@ -1,0 +1,203 @@
+"""What an edit of a calendar does to runs that are under way."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.model import understood
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.ledger import Ledger, Post, ledger_asset
+from tests.unit.calendar.stage import ACCOUNT, after_noon, ids, post
+
+if TYPE_CHECKING:
+    from tests.unit.calendar.stage import Stage
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "ends"),
+    [
+        ([post("a", 240)], "skipped (moved to 2026-12-01 16:00)"),
+        ([post("a", 60, caption="other")], "skipped (edited)"),
+        ([post("a", 60, account="other")], "skipped (edited)"),
+        ([], "skipped (removed)"),
+        ([post("a", 60, captoin="x")], "failed: The post is faulty now"),
+        ([post("a", 60), post("crowds", 50)], "failed: The post is faulty now"),
+    ],
+)
+def test_a_post_that_is_put_back_as_it_was_is_brought_by_a_new_run(
+    stage: Stage, meanwhile: list[dict[str, Any]], ends: str
+) -> None:
+    """The run that had it let go of it meanwhile; it does not take it up again beside the new one."""
+    stage.write(post("a", 60), min_spacing="15 min")
+    stage.parse(-5)
+    (had,) = stage.run("content/first", 0)
+    stage.write(*meanwhile, min_spacing="15 min")
+    stage.parse(1)
+    assert stage.step(had, "content/first").startswith(ends)
+
+    stage.write(post("a", 60), min_spacing="15 min")
+    assert 3 in stage.parse(3)
+    assert stage.run("content/second", 3) == [had]
+    assert stage.step(had, "content/first") == "skipped (taken over)"
+    assert stage.step(had, "content/second") == "wanted"
+    assert stage.run("content/third", 4) == []
+
+
+def test_a_run_gives_back_only_what_nobody_has_taken_meanwhile(stage: Stage) -> None:
+    stage.write(post("a", 60))
+    stage.parse(-5)
+    (had,) = stage.run("content/first", 0)
+    stage.write(post("a", 60, caption="edited"))
+    stage.parse(1)
+    (edited,) = stage.run("content/second", 1)
+    assert stage.step(had, "content/first") == "skipped (edited)"
+    assert stage.step(edited, "content/second") == "wanted"
+    assert stage.run("content/third", 2) == []
+    assert ids([had, edited]) == ["a", "a"]
+
+
+def test_a_post_under_way_goes_on_while_its_file_cannot_be_read(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a worker that knows nothing of the calendar, and on one that knows it from before the post was there."""
+    stage.write(post("old", 600))
+    stage.parse(-500)
+    (snapshot,) = (stage.file.parent / "snapshots").iterdir()
+    stale = snapshot.read_text()
+    stage.write(post("a", 60))
+    stage.parse(-5)
+    (had,) = stage.run("content/first", 0)
+    stage.file.write_text("posts:\n - id: a: b\n")
+    for known in (None, stale):
+        snapshot.unlink(missing_ok=True)
+        if known is not None:
+            snapshot.write_text(known)
+        assert stage.step(had, "content/first") == "wanted"
+        assert "a goes on as it was when this run took it" in capsys.readouterr().out
+        assert stage.step(had, "content/second") == "skipped (taken over)"
+
+
+def test_a_run_that_knows_nothing_of_the_calendar_fails_rather_than_pass_its_posts_over(stage: Stage) -> None:
+    stage.write(post("a", 60))
+    stage.file.rename(stage.file.with_suffix(".away"))
+    with pytest.raises(ValidationError, match="there is no such file"):
+        stage.run("content/first", 0)
+
+
+def test_a_mistake_of_ours_in_reading_a_calendar_takes_no_post_away(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.write(post("a", 60))
+    assert stage.parse(-5) == [0]
+    stage.write(post("a", 60), min_spacing="1 s")
+
+    def stumbling(text: str, *args: Any, **kwargs: Any) -> Any:
+        if "1 s" in text:
+            raise OverflowError("too large")
+        return understood(text, *args, **kwargs)
+
+    monkeypatch.setattr("airflow_provider_instagram.calendar.snapshot.understood", stumbling)
+    assert stage.parse(-4) == [0]
+    assert stage.faults() == ["the file cannot be understood: OverflowError: too large."]
+
+
+def test_what_was_published_on_another_account_is_brought_and_publish_says_so(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection led to a sandbox when somebody tried the post out: nobody passes it over without a word."""
+    stage.write(post("a", 60))
+    live = Post(f"{ACCOUNT}/a", "179", after_noon(-100).isoformat(), "180", "17841400000000001")
+    Ledger(stage.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
+    for account, brought in (("17841400000000001", []), ("17841400000000099", ["a"])):
+        connection = {"conn_type": "instagram", "login": account, "password": "a token"}
+        monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+        assert ids(stage.run("content/first", 0)) == brought
+
+
+@pytest.mark.parametrize(
+    ("defaults", "told"),
+    [
+        ({"timezone": "Europe/Berln"}, "there is no time zone 'Europe/Berln'"),
+        ({"placement": "story"}, "placement"),
+    ],
+)
+def test_a_broken_default_fails_the_posts_that_it_breaks_and_says_why(
+    stage: Stage, defaults: dict[str, str], told: str
+) -> None:
+    """They are in the file all the same: nobody is told that they were removed."""
+    stage.write(post("a", 60))
+    stage.parse(-5)
+    (had,) = stage.run("content/first", 0)
+    for at in (1, 2):  # first as the text is understood, then from the snapshot
+        stage.write(post("a", 60), defaults=defaults)
+        stage.parse(at)
+        ended = stage.step(had, "content/first")
+        assert ended.startswith("failed: The post is faulty now: ")
+        assert told in ended
+
+
+def test_what_was_published_is_not_new_when_a_default_is_repaired(stage: Stage) -> None:
+    """Else every post of the past would come into the calendar after its time, and be a fault for good."""
+    stage.write(post("over", -300), post("a", 60))
+    stage.parse(-400)
+    stage.write(post("over", -300), post("a", 60), defaults={"timezone": "Europe/Berln"})
+    stage.parse(-5)
+    stage.write(post("over", -300), post("a", 60))
+    assert stage.parse(-3) == [0]
+    assert stage.faults() == []
+
+
+def test_an_edit_that_airflow_sees_after_an_outage_goes_out_late(stage: Stage) -> None:
+    """Taken before the outage, or not: the post went missing without a run, a fault or a mark."""
+    stage.write(post("taken", 0, caption="1"), post("missed", 5, caption="1"))
+    stage.parse(-90)
+    (had,) = stage.run("content/first", -60)
+    stage.write(post("taken", 0, caption="2"), post("missed", 5, caption="2"))
+    begin = stage.parse(20)
+    assert begin == [-60, -55, 20]
+    assert stage.faults() == []
+    assert stage.step(had, "content/first") == "skipped (edited)"
+    assert [ids(stage.run(f"content/{at}", at)) for at in begin[1:]] == [["taken", "missed"], []]
+
+
+def test_a_new_dag_leaves_alone_what_was_over_before_it_also_when_that_is_edited(stage: Stage) -> None:
+    stage.write(post("over", -10, caption="1"), post("a", 60))
+    stage.parse(0)
+    stage.write(post("over", -10, caption="2"), post("a", 60))
+    assert stage.parse(5) == [-70, 0, 5]
+    assert [ids(stage.run(f"content/{at}", at)) for at in (0, 5)] == [["a"], []]
+
+
+@pytest.mark.parametrize("had_before", [30, 600])
+def test_a_post_moved_into_the_past_is_a_fault_and_nobody_publishes_it(stage: Stage, had_before: float) -> None:
+    """08:30 written for 18:30: within its lead time or long before it, and whatever other runs there are."""
+    stage.write(post("a", had_before), post("other", 61))
+    stage.parse(-600)
+    had = [one for one in stage.run("content/first", -30) if one["id"] == "a"]
+    stage.write(post("a", -40), post("other", 61))
+    assert stage.parse(0) == [1]
+    assert ["was over when it came there" in fault for fault in stage.faults()] == [True]
+    assert [stage.step(one, "content/first") for one in had] == [
+        f"failed: The post is faulty now: {stage.faults()[0]}"
+    ] * len(had)
+    assert "a" not in ids(stage.run("content/second", -40) + stage.run("content/third", 1))
+
+    stage.write(post("a", -40, caption="edited"), post("other", 61))
+    stage.parse(2)
+    assert len(stage.faults()) == 1
+    stage.write(post("a", 62), post("other", 61))
+    assert stage.parse(3) == [1, 3]
+    assert (stage.faults(), ids(stage.run("content/fourth", 3))) == ([], ["a"])
+
+
+def test_a_post_moved_to_a_time_to_come_goes_out_then_also_when_its_run_begins_late(stage: Stage) -> None:
+    stage.write(post("a", 600))
+    stage.parse(-5)
+    stage.write(post("a", 5))
+    assert stage.parse(0) == [0]
+    stage.now = 20
+    (moved,) = stage.run("content/first", 0)
+    assert stage.step(moved, "content/first") == "wanted"

@@ -1,0 +1,114 @@
+"""Two late posts of an account that look for room at once, in every order of what they read and write."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.late import room_for
+from airflow_provider_instagram.calendar.model import Calendar, Post
+from airflow_provider_instagram.calendar.schedule import too_late
+from airflow_provider_instagram.calendar.takings import Takings
+from tests.unit.calendar.stage import ACCOUNT, NOON, Rows, after_noon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SPACING = timedelta(minutes=5)
+
+
+def late(post_id: str, at: float) -> Post:
+    return Post(id=post_id, publish_at=after_noon(at), account=ACCOUNT, video="a.mp4", options={})
+
+
+class Turns(Rows):
+    """Rows that two threads read and write in a given order; when the order has ended, as they come."""
+
+    def __init__(self, order: Iterable[str]) -> None:
+        super().__init__()
+        self.order, self.turn, self.ended = list(order), threading.Condition(), set[str]()
+
+    def set(self, key: str, value: Any) -> None:
+        self._when_it_is_my_turn(lambda: super(Turns, self).set(key, value))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._when_it_is_my_turn(lambda: super(Turns, self).get(key, default))
+
+    def end(self) -> None:
+        with self.turn:
+            self.ended.add(threading.current_thread().name)
+            self.turn.notify_all()
+
+    def _when_it_is_my_turn(self, act: Any) -> Any:
+        me = threading.current_thread().name
+        with self.turn:
+            self.turn.wait_for(lambda: self._next() in (None, me), timeout=10)
+            if self.order:
+                self.order.pop(0)
+            found = act()
+            self.turn.notify_all()
+            return found
+
+    def _next(self) -> str | None:
+        while self.order and self.order[0] in self.ended:
+            self.order.pop(0)
+        return self.order[0] if self.order else None
+
+
+# Each reads its own row, then the other's, writes, and reads the other's again.
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_of_two_late_posts_one_gives_way_whatever_the_order(first: str) -> None:
+    for rest in itertools.product("ab", repeat=7):
+        rows = Turns((first, *rest))
+        posts = {"a": late("a", -20), "b": late("b", -10)}
+        calendar = Calendar("posts.yaml", tuple(posts.values()), min_spacing=SPACING)
+        chosen: dict[str, datetime] = {}
+
+        def choose(
+            name: str, rows: Turns = rows, posts: Any = posts, calendar: Any = calendar, chosen: Any = chosen
+        ) -> None:
+            takings = Takings(rows, "content")
+            chosen[name] = room_for(posts[name], calendar, takings, clock=lambda: NOON, sleep=lambda _: None)
+            rows.end()
+
+        threads = [threading.Thread(target=choose, args=(name,), name=name) for name in posts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert abs(chosen["a"] - chosen["b"]) >= SPACING, (first, rest)
+
+
+def test_a_late_post_keeps_the_time_that_it_chose(caplog: pytest.LogCaptureFixture) -> None:
+    """A try that died, or a wait that is over: it does not go to the end of the queue again."""
+    rows, one, other = Rows(), late("one", -20), late("other", -10)
+    calendar = Calendar("posts.yaml", (one, other), min_spacing=SPACING)
+    takings = Takings(rows, "content")
+    first = room_for(one, calendar, takings, clock=lambda: NOON)
+    second = room_for(other, calendar, takings, clock=lambda: NOON)
+    assert second - first == SPACING
+    assert room_for(one, calendar, takings, clock=lambda: NOON + timedelta(seconds=30)) == first
+    assert room_for(other, calendar, takings, clock=lambda: second) == second
+
+
+@pytest.mark.parametrize(
+    ("after_min", "room_min", "late_is", "word"),
+    [
+        (1, 500, "skip", None),
+        (2, 2, "skip", "skipped: late"),
+        (2, 60, "publish", None),
+        (2, 61, "publish", "skipped: 2 min late"),
+        (190, 190, "publish", "skipped: 3 h 10 min late"),
+    ],
+)
+def test_a_post_is_too_late_by_what_the_author_of_the_dag_allows(
+    after_min: float, room_min: float, late_is: str, word: str | None
+) -> None:
+    post = late("a", 0)
+    allowed = {"late": late_is, "max_lateness": timedelta(hours=1)}
+    found = too_late(post, after_noon(after_min), after_noon(room_min), **allowed)  # type: ignore[arg-type]
+    assert (found and found[0]) == word

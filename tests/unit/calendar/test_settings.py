@@ -1,0 +1,38 @@
+"""What the author of a calendar's DAG may say, and what a run that is started by hand is asked for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_instagram.calendar.choice import ReportFaults
+from airflow_provider_instagram.calendar.schedule import run_moment
+from airflow_provider_instagram.calendar.settings import LONGEST_LEAD, CalendarSettings
+from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN
+from tests.unit.calendar.stage import after_noon, post
+
+if TYPE_CHECKING:
+    from tests.unit.calendar.stage import Stage
+
+
+def test_the_longest_lead_time_fits_into_the_life_of_a_container_at_any_second() -> None:
+    due_s = after_noon(0.75).timestamp()
+    assert due_s - run_moment(due_s, LONGEST_LEAD) < (CONTAINER_LIFE - EXPIRY_MARGIN).total_seconds()
+    assert not CalendarSettings.of("content", "posts.yaml", lead_time=LONGEST_LEAD).faults
+    (fault,) = CalendarSettings.of("content", "posts.yaml", lead_time=timedelta(hours=23, minutes=30)).faults
+    assert "up to 23 h 29 min" in fault.remedy
+
+
+def test_a_run_started_for_posts_that_it_cannot_bring_names_them(stage: Stage) -> None:
+    stage.write(post("monday", 60, video="https://example.com/a.mp4"))
+    report = ReportFaults(task_id="calendar", settings=stage.settings)
+    report.execute(stage.context("content/manual", 0, posts=[" monday", ""]))
+    with pytest.raises(AirflowFailException, match="started for 'mondya', which is no post of it"):
+        report.execute(stage.context("content/manual", 0, posts=["monday", "mondya"]))
+
+    stage.write(post("monday", 60, captoin="x"))
+    with pytest.raises(AirflowFailException, match="started for 'monday', which is faulty"):
+        report.execute(stage.context("content/manual", 0, posts=["monday"]))
