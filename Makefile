@@ -17,7 +17,7 @@ test:  ## Run the whole test suite
 	@.venv/bin/python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/integration
 	@.venv/bin/python -m pytest tests/reliability tests/system
 
-reliability:  ## Break the main job in hundreds of ways and count the posts (40 minutes)
+reliability:  ## Break the main job in hundreds of ways and count the posts (50 minutes)
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m tests.reliability
 
