@@ -59,7 +59,7 @@ def test_a_program_that_ignores_a_polite_end_is_killed_with_all_it_started(tmp_p
     child = tmp_path / "child"
     script = f"trap '' TERM; sleep 61 & echo $! > {child}; while :; do sleep 0.1; done"
     run(["sh", "-c", script], Limits(wall_s=3, cpu_s=5, output_bytes=1000))
-    assert not _alive(int(child.read_text()))
+    _wait_for(lambda: not _alive(int(child.read_text())))
 
 
 def test_memory_processor_time_and_output_are_limited(tmp_path: Path) -> None:
