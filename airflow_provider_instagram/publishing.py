@@ -98,7 +98,7 @@ class Publisher:
         """
         claim = self._claim(post_key)
         if (post := self.ledger.post(post_key)) is not None:
-            return self._with_permalink(post), False
+            return with_permalink(self.client, post), False
         for intent in self.ledger.open_intents(post_key, self.owner):
             if intent.claim.owner != self.owner and self.is_alive(intent.claim.owner):
                 raise self._held_by(intent.claim.owner, post_key)
@@ -183,7 +183,7 @@ class Publisher:
         tries_left = NOT_READY_TRIES
         while True:
             if (post := self.ledger.post(post_key)) is not None:
-                return self._with_permalink(post), False
+                return with_permalink(self.client, post), False
             intent = self._set_out(post_key, container_id, claim)
             try:
                 media_id = self.client.send(calls.publish(self.ig_user_id, container_id))
@@ -202,7 +202,7 @@ class Publisher:
             else:
                 live = Post(post_key, container_id, self.ledger.now(), media_id, self.ig_user_id, untold=True)
                 post = self._recorded(live)
-                return self._recorded(self._with_permalink(post)), True
+                return self._recorded(with_permalink(self.client, post)), True
 
     def _set_out(self, post_key: str, container_id: str, claim: Claim) -> Intent:
         """Write the intent right before a request: that write is the fence."""
@@ -333,12 +333,18 @@ class Publisher:
         self.ledger.record_post(post)
         return post
 
-    def _with_permalink(self, post: Post) -> Post:
-        """Read the permalink of a post whose maker has not, or not yet."""
-        if post.media_id is None or post.permalink is not None:
-            return post
-        try:
-            return replace(post, permalink=read_once_known(self.client, calls.media(post.media_id)).permalink)
-        except InstagramError as error:
-            log.warning("The post %s is live; its permalink could not be read: %s", post.media_id, error)
-            return post
+
+def with_permalink(client: GraphClient, post: Post) -> Post:
+    """Read the permalink of a post whose maker has not, or not yet.
+
+    :param client: An open client of the post's account.
+    :param post: The post.
+    :return: The post; without a permalink where none can be read.
+    """
+    if post.media_id is None or post.permalink is not None:
+        return post
+    try:
+        return replace(post, permalink=read_once_known(client, calls.media(post.media_id)).permalink)
+    except InstagramError as error:
+        log.warning("The post %s is live; its permalink could not be read: %s", post.media_id, error)
+        return post

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_instagram import arguments
 from airflow_provider_instagram.account_task import AccountTask
-from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger import (
     Ledger,
     Owner,
@@ -108,6 +108,7 @@ class PublishOperator(AccountTask):
         if (post := ledger.post(post_key)) is not None:
             self._refuse_another_post(ledger, post, container_id)
             self._refuse_another_account(ledger, post)
+            post = self._with_permalink(post)
             self._tell(context, ledger, post)
             self.log.info("%s is published already: %s", post_key, post.permalink or post.media_id or "live")
             return self._result(post, already_published=True)
@@ -182,6 +183,22 @@ class PublishOperator(AccountTask):
                 f"Or forget that post: `{ledger.command('forget')} -- {shlex.quote(post.post_key)}`, then clear create "
                 "and the tasks downstream of it.",
             )
+
+    def _with_permalink(self, post: Post) -> Post:
+        """Complete a post whose maker has just made it; what keeps that from being read changes nothing about it."""
+        if post.media_id is None or post.permalink is not None:
+            return post
+        from airflow.sdk.exceptions import AirflowException
+
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+        from airflow_provider_instagram.publishing import with_permalink
+
+        try:
+            with InstagramHook(self.instagram_conn_id).get_conn() as client:
+                return with_permalink(client, post)
+        except (AirflowException, InstagramError) as error:
+            self.log.warning("The permalink of %s could not be read: %s", post.media_id, error)
+            return post
 
     def _see_whether_it_is_time(self, ledger: Ledger, container_id: str, publish_at: datetime | None) -> None:
         self._refuse_to_outlive(ledger.container(container_id), publish_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -44,14 +45,14 @@ def test_what_starts_hours_late_is_published_at_once(
     assert [post.permalink for post in instagram_sandbox.posts] == [result.xcom("publish")["permalink"]]
 
 
-def _four_steps(video: Path) -> DAG:
+def _four_steps(video: Path, post_key: str) -> DAG:
     from airflow.sdk import DAG
 
     from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
     from airflow_provider_instagram.sensors import ContainerStatusSensor
 
     with DAG("done_before", schedule=None, default_args={"retries": 0}) as dag:
-        made = CreateContainerOperator(task_id="create", video=str(video), post_key="done-before")
+        made = CreateContainerOperator(task_id="create", video=str(video), post_key=post_key)
         ready = ContainerStatusSensor(task_id="wait", container_id=made.output)
         PublishOperator(task_id="publish", container_id=ready.output)
     return dag
@@ -60,13 +61,29 @@ def _four_steps(video: Path) -> DAG:
 def test_a_run_whose_post_is_there_does_not_call_instagram(
     instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path
 ) -> None:
-    assert run_dag(_four_steps(portrait_video)).state == "success"
+    assert run_dag(_four_steps(portrait_video, "done-before")).state == "success"
     instagram_sandbox.revoke(instagram_sandbox.token)
     calls = len(instagram_sandbox.journal())
-    result = run_dag(_four_steps(portrait_video))
+    result = run_dag(_four_steps(portrait_video, "done-before"))
     assert result.state == "success"
     assert result.xcom("publish")["already_published"] is True
     assert len(instagram_sandbox.journal()) == calls
+
+
+def test_a_run_reads_the_permalink_that_the_posts_maker_has_not_read_yet(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path
+) -> None:
+    from airflow_provider_instagram.ledger import Ledger
+    from airflow_provider_instagram.ledger_commands import opened
+
+    assert run_dag(_four_steps(portrait_video, "no-permalink")).state == "success"
+    with opened("instagram_default") as store:
+        ledger = Ledger(store, "instagram_default")
+        made = ledger.post("no-permalink")
+        assert made is not None
+        ledger.record_post(replace(made, permalink=None))
+    (post,) = instagram_sandbox.posts
+    assert run_dag(_four_steps(portrait_video, "no-permalink")).xcom("publish")["permalink"] == post.permalink
 
 
 def test_a_post_on_another_account_is_not_reported_as_one_on_this(
@@ -77,10 +94,10 @@ def test_a_post_on_another_account_is_not_reported_as_one_on_this(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The connection led to a sandbox when the key was tried out, and leads to the real account now."""
-    assert run_dag(_four_steps(portrait_video)).state == "success"
+    assert run_dag(_four_steps(portrait_video, "elsewhere")).state == "success"
     real = {**instagram_sandbox.connection, "login": "17841400000000099"}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(real))
-    assert run_dag(_four_steps(portrait_video)).states()["publish"] == "failed"
+    assert run_dag(_four_steps(portrait_video, "elsewhere")).states()["publish"] == "failed"
     assert "leads to account 17841400000000099 now" in capsys.readouterr().out
 
 
