@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -56,5 +58,7 @@ def test_a_post_that_its_maker_has_told_of_and_ended_is_not_told_of_again() -> N
     untold = Post("post-1", "179", ledger.now(), "180", untold=True)
     ledger.record_post(replace(untold, untold=False))
     publish = PublishOperator(task_id="publish", container_id="179")
-    context: Any = {"ti": Ti(), "outlet_events": {}}  # an event would be a KeyError
+    events: defaultdict[Any, Mock] = defaultdict(Mock)
+    context: Any = {"ti": Ti(), "outlet_events": events}
     publish._tell(context, ledger, untold)
+    assert not events
