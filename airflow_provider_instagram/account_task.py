@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.bases.operator import get_merged_defaults
 
-from airflow_provider_instagram.exceptions import InstagramError, ValidationError
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger import ledger_asset
 from airflow_provider_instagram.literal_data_task import LiteralDataTask
 
@@ -55,14 +55,12 @@ class AccountTask(LiteralDataTask):
         :param post: The post, as the ledger has it.
         :return: The account's Instagram user id; None when it is the same, or nothing says.
         """
-        from airflow.sdk.exceptions import AirflowException
-
         from airflow_provider_instagram.hooks.instagram import InstagramHook
 
         try:
             user_id = InstagramHook(self.instagram_conn_id).settings.ig_user_id
-        except (AirflowException, InstagramError):
-            return None  # that the connection cannot be read changes nothing about a post that is live
+        except Exception:  # noqa: BLE001 -- that the connection cannot be read changes nothing about a post that is live
+            return None
         return None if post.ig_user_id in (None, user_id) else user_id
 
     @classmethod

@@ -94,7 +94,6 @@ class ContainerMaker:
             if self._may_be_published(intent):
                 log.info("Container %s may be published already: keeping it", intent.container_id)
                 return intent.container_id
-            self.ledger.withdraw(intent)
         content = video.fingerprint(options)
         made = [
             one

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import shlex
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -46,6 +45,8 @@ LOOKED_AT_FOR = timedelta(seconds=60)
 READ_AGAIN_AFTER = timedelta(seconds=10)
 # Instagram's clock and ours differ, and a post carries the time at which its publication began.
 CLOCK_TOLERANCE = timedelta(minutes=2)
+# Source: Meta's error table: a container that is not found may not be visible yet, but not for longer than this.
+GONE_AFTER = timedelta(minutes=2)
 # A live post shows up in the account's media only after a while.
 POST_VISIBLE_WITHIN = timedelta(seconds=90)
 NOT_READY_TRIES = 5
@@ -74,6 +75,8 @@ class Publisher:
     :param quotas: How many posts the account allows itself in which period, the longest last.
     :param see_whether_it_is_time: Asked once it is certain that there is no post yet; raises when none is to be made
         now.
+    :param is_last_try: Whether nobody tries again what fails here: then a live post is success also where the account's
+        media cannot be listed.
     """
 
     client: GraphClient
@@ -84,6 +87,7 @@ class Publisher:
     sleep: Callable[[float], None] = field(default=time.sleep)
     quotas: tuple[Quota, ...] = ()
     see_whether_it_is_time: Callable[[], None] = field(default=lambda: None)
+    is_last_try: bool = False
 
     def publish(self, post_key: str, container_id: str, not_before: datetime | None = None) -> tuple[Post, bool]:
         """Make the container a post, unless there is one for its key.
@@ -194,11 +198,9 @@ class Publisher:
                 if isinstance(error, AuthenticationError) and self.client.renew():
                     continue
                 tries_left -= 1
-                if not isinstance(error, NotReadyError) or not tries_left:
+                if not isinstance(error, NotReadyError) or error.outcome_unknown or not tries_left:
                     error.outcome_unknown = False
                     raise
-                log.info("%s", error)
-                self.sleep((error.retry_after or READ_AGAIN_AFTER).total_seconds())
             else:
                 live = Post(post_key, container_id, self.ledger.now(), media_id, self.ig_user_id, untold=True)
                 post = self._recorded(live)
@@ -217,8 +219,8 @@ class Publisher:
     def _held_by(self, owner: Owner, post_key: str) -> TransientError:
         return TransientError(
             f"post_key {post_key!r} is being published by {owner}; nothing was sent from here.",
-            hint="When that task has ended, this one returns its post or makes it. If it never ends, because its DAG "
-            f"is gone: `{self.ledger.command('settle')} --not-live -- {shlex.quote(post_key)}`.",
+            hint="When that task has ended, this one returns its post or makes it. Should it never end, because its "
+            f"DAG is gone: {self.ledger.how_to_settle(post_key)}",
             retry_after=timedelta(minutes=1),
         )
 
@@ -244,11 +246,31 @@ class Publisher:
         if error.outcome_unknown:
             log.warning("Whether container %s was published is not known: %s", intent.container_id, error)
             return self._settle(intent, sent_by)
-        if isinstance(error, NotReadyError) and self._status(intent.container_id).state is ContainerState.PUBLISHED:
+        if isinstance(error, NotReadyError) and self._is_published_after_all(intent, error):
             return self._settle(intent, sent_by)
         if isinstance(error, QuotaExhaustedError):
             error.retry_after = room_in(self.client, self.ig_user_id, self.ledger.clock())
         return None
+
+    def _is_published_after_all(self, intent: Intent, error: NotReadyError) -> bool:
+        """Look at a container that Instagram called not ready, once the request would have taken effect.
+
+        :raises ContainerExpiredError: When it is gone: the request was refused, and there is nothing to send again.
+        """
+        log.info("%s", error)
+        gone_at = self.ledger.clock() + GONE_AFTER
+        while True:
+            self.sleep((error.retry_after or READ_AGAIN_AFTER).total_seconds())
+            try:
+                return self._status(intent.container_id).state is ContainerState.PUBLISHED
+            except NotReadyError as unreadable:
+                if self.ledger.clock() < gone_at:
+                    continue
+                self.ledger.withdraw(intent)
+                raise ContainerExpiredError(
+                    f"Container {intent.container_id} is gone: {unreadable.message}",
+                    hint="Clear the create task and those downstream of it: that makes a new container.",
+                ) from error
 
     def _settle(self, intent: Intent, sent_by: datetime) -> Post | None:
         """Find out whether a post was made.
@@ -312,7 +334,7 @@ class Publisher:
                 and not self.ledger.knows_media(media.id)
             ]
         except InstagramError as error:
-            if error.retryable or isinstance(error, AuthenticationError):
+            if error.retryable and not self.is_last_try:
                 raise
             return self._unidentified(post, str(error))
         if len(same) != 1:

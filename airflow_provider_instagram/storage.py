@@ -24,6 +24,8 @@ BLOCK_BYTES = 1 << 20
 LOCAL_SCHEMES = ("file", "local")
 LARGEST_SOURCE_BYTES = 20 * 10**9
 
+_scratch_folders: set[str] = set()
+
 
 def is_web(location: str) -> bool:
     """Tell whether a location is a web address."""
@@ -91,6 +93,23 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Give a folder for what is on its way from or to object storage; it goes away afterwards."""
+    with tempfile.TemporaryDirectory(prefix="instagram-") as folder:
+        _scratch_folders.add(folder)
+        try:
+            yield Path(folder)
+        finally:
+            _scratch_folders.discard(folder)
+
+
+def remove_scratch_folders() -> None:
+    """Remove this process's scratch folders at once: Airflow gives a task that is ended no time to leave them."""
+    for folder in list(_scratch_folders):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def as_local_file(location: str, *, max_bytes: int = LARGEST_SOURCE_BYTES) -> Iterator[Path]:
     """Give a video as a local file: itself, or a copy that goes away afterwards.
 
@@ -108,8 +127,8 @@ def as_local_file(location: str, *, max_bytes: int = LARGEST_SOURCE_BYTES) -> It
             )
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="instagram-") as folder:
-        yield _fetched(location, Path(folder), max_bytes)
+    with scratch_folder() as folder:
+        yield _fetched(location, folder, max_bytes)
 
 
 def _fetched(location: str, folder: Path, max_bytes: int) -> Path:

@@ -162,9 +162,13 @@ class TokenLife:
 
         :param refused: The token that Instagram refused.
         """
-        stored = self._store.load()
-        if stored and stored.access_token == refused and stored.was_tried_within(_WRITING, self._clock()):
-            stored = self._awaited(refused)
+        stored = None
+        try:
+            stored = self._store.load()
+            if stored and stored.access_token == refused and stored.was_tried_within(_WRITING, self._clock()):
+                stored = self._awaited(refused)
+        except Exception as error:  # noqa: BLE001 -- Instagram's refusal is what is to be told, not this
+            _log.warning("Whether connection %r has another token cannot be read: %s", self.conn_id, error)
         others = (stored.access_token if stored else None, self._pasted)
         return next((token for token in others if token and token != refused), None)
 

@@ -80,6 +80,8 @@ class _Core:
         self.usage: Usage | None = None
         #: How many requests were sent, repeated ones included.
         self.sent = 0
+        #: How often another token has taken the place of a refused one.
+        self.renewals = 0
 
     def _options(self) -> dict[str, Any]:
         trust_env = not origin.is_loopback(httpx.URL(self._base_url).host)
@@ -112,6 +114,7 @@ class _Core:
         if token is None or token == self._access_token:
             return False
         self._access_token = token
+        self.renewals += 1
         return True
 
     def _token(self, action: str) -> str:

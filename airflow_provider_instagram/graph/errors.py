@@ -122,7 +122,7 @@ RULES: Final = (
             NotReadyError,
             "The container is not ready to be published",
             "Publish it again in some seconds.",
-            after=timedelta(seconds=5),
+            after=timedelta(seconds=15),
         )
         for subcode in (2207027, 2207055, None)
     ),
@@ -183,6 +183,7 @@ RULES: Final = (
         "The object does not exist, is not visible yet, or belongs to another account",
         "A fresh id can take minutes to be visible. Otherwise compare the Instagram user id with the token's account.",
         after=timedelta(seconds=30),
+        may_have_happened=True,
     ),
     Rule(
         368,
@@ -297,10 +298,6 @@ def _upload_error(action: str, status: int, debug: Mapping[str, Any]) -> Instagr
     return error(f"Cannot {action}: {meaning}{_quoted(said)}.", hint=hint)
 
 
-#: A proxy that has waited for an answer in vain.
-_TIMED_OUT = 408
-
-
 def _bare_error(action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool) -> InstagramError:
     """Build the error of an answer that is not Meta's: a proxy's page, a redirect, a load balancer out of breath."""
     said = _excerpt(body)
@@ -313,7 +310,7 @@ def _bare_error(action: str, status: int, headers: Mapping[str, str], body: byte
         hint = "Redirects are never followed with a token. Correct the host of the connection."
         return InstagramError(message, hint=hint, outcome_unknown=changes)
     hint = "This is not how Instagram answers: check the host of the connection, and any proxy between."
-    return InstagramError(message, hint=hint, outcome_unknown=changes and (status < 300 or status == _TIMED_OUT))
+    return InstagramError(message, hint=hint, outcome_unknown=changes)
 
 
 def _hold_back(headers: Mapping[str, str]) -> timedelta | None:

@@ -189,7 +189,7 @@ class ContainerStatus:
         meaning = rule.meaning if rule else "Instagram could not use the video"
         return error(
             f"Container {self.id} has failed: {meaning}{f' (Meta: {said})' if said else ''}.",
-            hint=rule.hint if rule else "Run the video through TranscodeOperator, or clear create to try once more.",
+            hint=rule.hint if rule else "Run the video through TranscodeOperator first.",
             subcode=self.subcode,
         )
 

@@ -66,7 +66,7 @@ def upload(
             chunks = _chunks(file, offset, total_bytes, on_progress)
             try:
                 client.send_bytes(uri, chunks, offset=offset, total_bytes=total_bytes, stall_timeout=stall_timeout)
-            except (ValidationError, AuthenticationError, RateLimitError):
+            except (ValidationError, RateLimitError):
                 raise
             except InstagramError as error:
                 there = _bytes_there(client, container_id, total_bytes, error)
@@ -105,6 +105,7 @@ def _bytes_there(client: GraphClient, container_id: str, total_bytes: int, error
     :return: Where to go on; the size of the file when nothing is missing.
     :raises InstagramError: The container has failed, or going on makes no sense: then the given error.
     """
+    renewals = client.renewals
     try:
         status = read_once_known(client, calls.container_status(container_id))
     except AuthenticationError:
@@ -115,7 +116,7 @@ def _bytes_there(client: GraphClient, container_id: str, total_bytes: int, error
         raise failure from error
     if _is_complete(status, total_bytes):
         return total_bytes
-    if not error.retryable:
+    if not error.retryable and client.renewals == renewals:  # what was refused to a dead token may be tried again
         raise error
     size_there, there = status.source_file_size_bytes or total_bytes, status.bytes_transferred or 0
     if size_there != total_bytes or there > total_bytes:

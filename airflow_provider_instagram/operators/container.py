@@ -170,6 +170,10 @@ class CreateContainerOperator(AccountTask):
         except FAILED as failure:
             return self._once_more(context, failure)
 
+    def on_kill(self) -> None:
+        """Leave no copy of a remote video when the task is ended."""
+        storage.remove_scratch_folders()
+
     def _once_more(self, context: Context, failure: InstagramError) -> str:
         """Make another container where that can help; where it cannot, this raises the failure."""
         self.log.warning("%s", failure)

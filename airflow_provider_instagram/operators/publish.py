@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_instagram import arguments
 from airflow_provider_instagram.account_task import AccountTask
-from airflow_provider_instagram.exceptions import InstagramError, QuotaExhaustedError, ValidationError
+from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger import (
     Ledger,
     Owner,
@@ -155,6 +155,7 @@ class PublishOperator(AccountTask):
                 client, ledger, hook.ig_user_id(client), Owner.of(context), partial(_is_at_work, context["ti"])
             )
             publisher.quotas = hook.settings.limits.quotas
+            publisher.is_last_try = context["ti"].try_number > context["ti"].max_tries
             publisher.see_whether_it_is_time = partial(self._see_whether_it_is_time, ledger, container_id, publish_at)
             return publisher.publish(post_key, container_id, publish_at)
 
@@ -188,15 +189,13 @@ class PublishOperator(AccountTask):
         """Complete a post whose maker has just made it; what keeps that from being read changes nothing about it."""
         if post.media_id is None or post.permalink is not None:
             return post
-        from airflow.sdk.exceptions import AirflowException
-
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.publishing import with_permalink
 
         try:
             with InstagramHook(self.instagram_conn_id).get_conn() as client:
                 return with_permalink(client, post)
-        except (AirflowException, InstagramError) as error:
+        except Exception as error:  # noqa: BLE001 -- the post is live, whatever keeps its address from being read
             self.log.warning("The permalink of %s could not be read: %s", post.media_id, error)
             return post
 

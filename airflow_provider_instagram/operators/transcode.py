@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import conf
@@ -17,6 +15,7 @@ from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from airflow.sdk import Context, RetryPolicy, XComArg
 
@@ -130,9 +129,10 @@ class TranscodeOperator(LiteralDataTask):
         return video
 
     def on_kill(self) -> None:
-        """End ffmpeg together with the task."""
+        """End ffmpeg together with the task, and leave no copy of a remote video."""
         if self._cancel is not None:
             self._cancel.cancel()
+        storage.remove_scratch_folders()
 
     def _spec(self) -> VideoSpec:
         from airflow_provider_instagram.media.spec import VideoSpec, spec_for
@@ -176,8 +176,8 @@ class TranscodeOperator(LiteralDataTask):
             path = storage.local_path(location)
             storage.make_folder(path.parent)
             return location, self._transcode(work, path)
-        with tempfile.TemporaryDirectory(prefix="instagram-") as folder:
-            made = Path(folder) / "video.mp4"
+        with storage.scratch_folder() as folder:
+            made = folder / "video.mp4"
             report = self._transcode(work, made)
             storage.put(made, location)
         return location, report

@@ -29,6 +29,7 @@ SHORTEST_RESCHEDULE_S = 30.0
 UNRENDERED_S = 60.0
 
 CLEAR_CREATE = "Waiting cannot heal it: clear the create task and those downstream of it, which makes a new container."
+OTHER_VIDEO = "Waiting cannot heal it, nor can a new container of the same video with the same options."
 
 
 class ContainerStatusSensor(AccountTask, BaseSensorOperator):
@@ -160,8 +161,15 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             if isinstance(error, MediaRejectedError):
-                error.hint = f"{error.hint or ''} {CLEAR_CREATE}".strip()
+                error.hint = f"{error.hint or ''} {CLEAR_CREATE if _is_curable(error) else OTHER_VIDEO}".strip()
             raise
+
+
+def _is_curable(error: MediaRejectedError) -> bool:
+    from airflow_provider_instagram.graph.errors import rule_for
+
+    rule = rule_for(error.code, error.subcode)
+    return rule is None or rule.new_containers > 0
 
 
 def _seconds(name: str, value: Any) -> float:

@@ -59,6 +59,22 @@ def test_an_object_is_copied_and_the_copy_goes_away(bucket: str, tmp_path: Path)
     assert not copy.exists()
 
 
+def test_a_task_that_is_ended_leaves_no_copy(bucket: str, tmp_path: Path) -> None:
+    """Airflow calls on_kill in the middle of whatever the task does, and kills it a few seconds later."""
+    from airflow_provider_instagram.operators import CreateContainerOperator, TranscodeOperator
+
+    (tmp_path / "reel.mp4").write_bytes(b"moving pictures")
+    storage.put(tmp_path / "reel.mp4", f"{bucket}/in/reel.mp4")
+    tasks = (
+        CreateContainerOperator(task_id="create", video=f"{bucket}/in/reel.mp4"),
+        TranscodeOperator(task_id="transcode", source=f"{bucket}/in/reel.mp4"),
+    )
+    for task in tasks:
+        with storage.as_local_file(f"{bucket}/in/reel.mp4") as copy:
+            task.on_kill()
+            assert not copy.parent.exists()
+
+
 def test_an_object_that_is_not_there_is_said_to_be_so(bucket: str) -> None:
     with pytest.raises(ValidationError, match="There is no file"), storage.as_local_file(f"{bucket}/none.mp4"):
         pass

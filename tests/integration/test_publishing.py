@@ -227,7 +227,8 @@ def test_another_run_that_does_not_end_is_named(account: Account, portrait_video
     container_id = account.container(portrait_video)
     account.alive.add(OTHER)
     account.intent(container_id, OTHER)
-    with pytest.raises(TransientError, match="calendar/run-2/publish/4"):
+    named = "calendar/run-2/publish/4.*Look at the account.*settle --conn-id studio --live -- post-1.*--not-live"
+    with pytest.raises(TransientError, match=named):
         account.publisher.publish("post-1", container_id)
     assert account.sandbox.calls("publish") == 0
 

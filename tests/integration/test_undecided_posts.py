@@ -66,14 +66,42 @@ def test_a_list_that_cannot_be_read_yet_sends_nothing_again(account: Account, po
 def test_the_container_is_read_before_a_request_that_was_not_ready_is_sent_again(
     account: Account, portrait_video: Path, code: int, subcode: int
 ) -> None:
-    """Instagram says *not ready* of a container that is published: reading it shows that."""
-    account.sandbox.switch(visible_after_s=0)
+    """Instagram says *not ready* of a container that is published: reading it shows that, after a while."""
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", code, subcode, when="after")
     post, made = account.publisher.publish("post-1", container_id)
     assert made
     assert [post.media_id] == [real.media_id for real in account.sandbox.posts]
     assert account.sandbox.calls("publish") == 1
+
+
+@pytest.mark.parametrize("answer", [{"status": 400, "body": {"success": False}}, {"status": 403, "body": {}}])
+def test_an_answer_that_is_not_metas_is_no_certainty(
+    account: Account, portrait_video: Path, answer: dict[str, Any]
+) -> None:
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", when="after", **answer)
+    post, made = account.publisher.publish("post-1", container_id)
+    assert made
+    assert [post.media_id] == [real.media_id for real in account.sandbox.posts]
+    assert account.sandbox.calls("publish") == 1
+
+
+def test_create_does_not_write_over_what_another_run_sets_out_to_do(account: Account, portrait_video: Path) -> None:
+    """Run 2's create has read an old intent of run 1 and is slow: meanwhile run 1 sends its request, and dies."""
+    account.intent(account.container(portrait_video))
+    account.sandbox.advance(timedelta(hours=25))
+    send, account.client.send = account.client.send, lambda call: meanwhile(call)  # type: ignore[method-assign]
+
+    def meanwhile(call: Call[Any]) -> Any:
+        status = send(call)
+        account.client.send = send  # type: ignore[method-assign]
+        account.intent(account.container(portrait_video))
+        return status
+
+    account.container(portrait_video)
+    new = account.ledger.containers("post-1")[1]
+    assert [intent.container_id for intent in account.ledger.open_intents("post-1")] == [new.container_id]
 
 
 def test_of_two_intents_for_a_container_the_later_counts(account: Account, portrait_video: Path) -> None:
@@ -217,7 +245,7 @@ def test_the_post_of_another_key_is_not_taken_for_this_one(account: Account, por
 # ---- no failure for a live post, and no other's post
 
 
-@pytest.mark.parametrize("code", [10, 25, 368, 77777])
+@pytest.mark.parametrize("code", [10, 25, 190, 368, 77777])
 def test_a_live_post_that_cannot_be_looked_for_is_live(account: Account, portrait_video: Path, code: int) -> None:
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", drop="after")
@@ -226,6 +254,20 @@ def test_a_live_post_that_cannot_be_looked_for_is_live(account: Account, portrai
     assert made
     assert (post.media_id, post.permalink) == (None, None)
     assert account.ledger.post("post-1") == post
+
+
+def test_a_live_post_that_the_last_try_cannot_look_for_is_live(account: Account, portrait_video: Path) -> None:
+    """Instagram lists nothing for hours; somebody tries again, but the last one."""
+    container_id = account.container(portrait_video)
+    account.sandbox.fail("publish", drop="after")
+    account.sandbox.fail("media_list", 2, times=0)
+    with pytest.raises(TransientError):
+        account.publisher.publish("post-1", container_id)
+    account.publisher.is_last_try = True
+    post, made = account.publisher.publish("post-1", container_id)
+    assert made
+    assert post.media_id is None
+    assert len(account.sandbox.posts) == account.sandbox.calls("publish") == 1
 
 
 def test_anothers_post_that_is_listed_first_is_not_taken_for_ours(account: Account, portrait_video: Path) -> None:
@@ -320,6 +362,21 @@ def test_a_container_that_is_gone_is_replaced(account: Account, portrait_video: 
     assert new != old
     account.publisher.publish("post-1", new)
     assert len(account.sandbox.posts) == 1
+
+
+def test_a_container_that_is_gone_when_it_is_to_be_published_is_replaced(
+    account: Account, portrait_video: Path
+) -> None:
+    """24/2207006: not found. It is looked for for two minutes; then a new container can take its place."""
+    old = account.container(portrait_video)
+    account.sandbox.fail("publish", 24, 2207006)
+    account.sandbox.fail("status", 100, 33, times=4 + 7, nth=2)
+    with pytest.raises(ContainerExpiredError, match="Clear the create task"):
+        account.publisher.publish("post-1", old)
+    assert 120 <= sum(account.waits) <= 300
+    new = account.container(portrait_video)
+    post, _ = account.publisher.publish("post-1", new)
+    assert (post.container_id, len(account.sandbox.posts)) == (new, 1)
 
 
 def test_a_container_that_is_only_fresh_is_not_given_up(account: Account, portrait_video: Path) -> None:

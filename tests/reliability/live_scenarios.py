@@ -106,8 +106,7 @@ def _processes() -> tuple[tuple[Disturbance, Then], ...]:
 
 
 def _gone(when: str, what: str, plant: Plant, first: str, containers: int) -> Disturbance:
-    known = not when.startswith("permalink")
-    return Disturbance(when, what, (plant,), first, containers=containers, permalink=known)
+    return Disturbance(when, what, (plant,), first, containers=containers)
 
 
 def _people() -> tuple[tuple[Disturbance, Then], ...]:

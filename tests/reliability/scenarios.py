@@ -235,6 +235,16 @@ def _publish() -> Iterator[Disturbance]:
             fault = {"code": code, "subcode": subcode, "times": times}
             what = f"{code}/{subcode} after FINISHED, {times} times"
             yield Disturbance("publish, before the effect", what, (Answer("publish", fault),), first)
+    not_found: dict[str, Any] = {"code": 100, "subcode": 33}  # of a fresh id it says nothing: certain only after a wait
+    yield Disturbance("publish, before the effect", "100/33", (Answer("publish", not_found),), "NotReadyError")
+    untrue: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("9007/2207027", {"code": 9007, "subcode": 2207027}),
+        ("24/2207006", {"code": 24, "subcode": 2207006}),
+        ("100/33", not_found),
+        ("HTTP 400, not in Meta's words", {"status": 400, "body": {"success": False}}),
+    )
+    for what, answer in untrue:
+        yield Disturbance("publish, after the effect", what, (Answer("publish", {**answer, "when": "after"}),), None)
     yield Disturbance(
         "publish, before the effect",
         "80002",
@@ -280,21 +290,18 @@ def _publish() -> Iterator[Disturbance]:
 def _ledger_of_publish() -> Iterator[Disturbance]:
     for row, nth in (("claim", 1), ("intent", 1), ("intent", 2), ("done", 1), ("media", 1)):
         name = f"{row} {nth}" if row == "intent" else row
-        known = row not in ("done", "media")  # who dies between the record and the permalink leaves none
         for side in ("before", "after"):
             yield Disturbance(
                 f"ledger write of publish, {side} it ({name})",
                 "killed",
                 (Kill(side, row=row, nth=nth),),
                 "Killed",
-                permalink=known or (row, side) == ("done", "before"),
             )
         yield Disturbance(
             f"ledger write of publish ({name})",
             "refused",
             (Refusal(row, nth),),
             "RuntimeError",
-            permalink=known or row == "done",
         )
 
 
@@ -309,14 +316,19 @@ def _permalink() -> Iterator[Disturbance]:
     yield Disturbance("permalink", "190, token dead", (Revocation("media"),), None, permalink=False)
     for side in ("before", "after"):
         plant = Kill(side, call="media")
-        yield Disturbance(f"permalink, {side} the effect", "killed", (plant,), "Killed", permalink=False)
+        yield Disturbance(f"permalink, {side} the effect", "killed", (plant,), "Killed")
 
 
 def _replaced_tokens() -> Iterator[Disturbance]:
     # A call that a dead token was refused is sent again with the one that took its place: it had no effect.
-    for operation, when in (("create", "create"), ("status", "status"), ("publish", "publish"), ("media", "permalink")):
-        plant = Revocation(operation, replaced=True)
-        yield Disturbance(f"{when}, before the effect", "190, another token is there", (plant,), None)
+    for operation, when in (
+        ("create", "create, before the effect"),
+        ("upload", "upload at 0 %"),
+        ("status", "status, before the effect"),
+        ("publish", "publish, before the effect"),
+        ("media", "permalink, before the effect"),
+    ):
+        yield Disturbance(when, "190, another token is there", (Revocation(operation, replaced=True),), None)
 
 
 DISTURBANCES: Final = (

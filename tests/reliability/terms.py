@@ -158,7 +158,7 @@ class Disturbance:
     :param cure: What is needed for a post.
     :param containers: How many containers exist in the end.
     :param uploads: How often the whole video is sent.
-    :param permalink: Whether the permalink is known in the end.
+    :param permalink: Whether the disturbed try reads the permalink; the next one does in any case.
     :param create_waits: Whether create itself waits for the processing, instead of a sensor.
     """
 

@@ -76,9 +76,9 @@ def judged(played: Played, sandbox: SandboxHandle, video_bytes: int) -> Outcome:
         compared.append(("asks for Clear of create", True, played.told or played.last is None))
     if posts and played.last is None:
         (post,) = posts[:1]
-        permalinks = (post.permalink,) if disturbance.permalink else (post.permalink, None)
+        read = disturbance.permalink or scenario.then != "retry"
         compared.append(("media id reported", post.media_id, played.result.get("media_id")))
-        compared.append(("permalink reported", True, played.result.get("permalink") in permalinks))
+        compared.append(("permalink reported", post.permalink if read else None, played.result.get("permalink")))
     compared.append(("events of posts", min(1, expected.posts), played.events))
     compared += [(f"happened: {plant}", True, _happened(plant, played, sandbox)) for plant in disturbance.plants]
     deviations = tuple(f"{name}: expected {want}, found {got}" for name, want, got in compared if want != got)
@@ -97,8 +97,8 @@ def _happened(plant: Plant, played: Played, sandbox: SandboxHandle) -> bool:
         return len(hits) == sum(int(one.fault.get("times", 1)) for one in answers if one.operation == plant.operation)
     if isinstance(plant, Revocation):
         return plant in played.seen and any("190" in e.outcome or "NotAuth" in e.outcome for e in journal())
-    if isinstance(plant, FullQuota):
-        return bool(journal("limit"))
+    if isinstance(plant, FullQuota):  # it was seen to be full: nothing was sent, or only after another look
+        return len(journal("limit")) > 1 or (len(journal("limit")) == 1 and not journal("publish"))
     if isinstance(plant, Fate):
         return bool(sandbox.containers) and sandbox.containers[0].status_code != "FINISHED"
     return plant in played.seen

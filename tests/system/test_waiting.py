@@ -25,7 +25,7 @@ def test_each_bad_end_of_a_container_is_said_in_words(
 ) -> None:
     """Rejected, failed in a phase, expired: the sensor, deferred by then, fails with the error of its own kind."""
     rejected = new_container(after_s=60, outcome="error", subcode=2207026)
-    stuck = new_container(after_s=60, outcome="phase_error", subcode=2207026)
+    stuck = new_container(after_s=60, outcome="phase_error", subcode=2207076)
     forgotten = new_container(never=True)
     runs = {container: start("wait_for", container_id=container) for container in (rejected, stuck, forgotten)}
     for run in runs.values():
@@ -37,11 +37,14 @@ def test_each_bad_end_of_a_container_is_said_in_words(
     sandbox.advance(DAY_S)
     runs[forgotten].wait("failed")
 
-    for container in (rejected, stuck):
+    for container, subcode, what_to_do in (
+        (rejected, "2207026", "nor can a new container of the same video"),
+        (stuck, "2207076", "clear the create task"),
+    ):
         log = runs[container].log("wait")
         assert "MediaRejectedError" in log
-        assert "2207026" in log
-        assert "clear the create task" in log
+        assert subcode in log
+        assert what_to_do in log
     log = runs[forgotten].log("wait")
     assert "ContainerExpiredError" in log
     assert "it was not published within 24 hours" in log

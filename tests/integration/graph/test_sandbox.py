@@ -186,6 +186,19 @@ def test_a_token_that_dies_before_the_upload_is_called_dead(
         send_video(client, container, reel)
 
 
+def test_an_upload_that_a_dead_token_was_refused_goes_on_with_the_one_that_took_its_place(
+    client: GraphClient, instagram_sandbox: SandboxHandle, reel: Path
+) -> None:
+    """The upload host calls a dead token a missing permission."""
+    container = new_container(client, instagram_sandbox)
+    another = instagram_sandbox.add_token(instagram_sandbox.user_id)
+    client._renewed = lambda: another
+    instagram_sandbox.revoke(instagram_sandbox.token)
+    send_video(client, container, reel)
+    assert processed(client, container).state is ContainerState.FINISHED
+    assert [entry.received_bytes or 0 for entry in instagram_sandbox.journal("upload")] == [0, reel.stat().st_size]
+
+
 @pytest.mark.parametrize(
     ("processing", "error", "subcode", "new"),
     [

@@ -69,7 +69,7 @@ TABLE: list[tuple[int, int | None, type[InstagramError], bool, bool, int]] = [
     (100, 2207037, MediaRejectedError, FAIL, False, 0),
     (100, 2207040, MediaRejectedError, FAIL, False, 0),
     (100, 2207089, MediaRejectedError, FAIL, False, 0),
-    (100, 33, NotReadyError, RETRY, False, 0),
+    (100, 33, NotReadyError, RETRY, True, 0),
     (368, None, PermissionDeniedError, FAIL, False, 0),
     (506, None, OutcomeUnknownError, FAIL, True, 0),
 ]
@@ -156,9 +156,11 @@ def test_a_proxys_page_on_a_5xx_passes_and_leaves_a_change_unknown() -> None:
     assert not error_from_answer("read", 502, {}, page, changes=False).outcome_unknown
 
 
-@pytest.mark.parametrize(("status", "unknown"), [(408, True), (403, False), (404, False)])
-def test_a_proxy_that_waited_in_vain_leaves_a_change_unknown(status: int, unknown: bool) -> None:
-    assert error_from_answer("publish", status, {}, b"<html></html>", changes=True).outcome_unknown is unknown
+@pytest.mark.parametrize("status", [200, 302, 400, 403, 404, 408])
+@pytest.mark.parametrize("page", [b"<html></html>", b'{"success": false}'])
+def test_an_answer_that_is_not_metas_leaves_a_change_unknown(status: int, page: bytes) -> None:
+    assert error_from_answer("publish", status, {}, page, changes=True).outcome_unknown
+    assert not error_from_answer("read", status, {}, page, changes=False).outcome_unknown
 
 
 def test_the_wait_of_a_used_up_account_comes_from_the_usage_header() -> None:
@@ -179,7 +181,7 @@ def test_a_wait_that_is_no_number_of_seconds_is_unknown(header: str) -> None:
 
 
 def test_not_ready_says_when_to_try_again() -> None:
-    assert refused({"code": 9007, "error_subcode": 2207027}).retry_after == timedelta(seconds=5)
+    assert refused({"code": 9007, "error_subcode": 2207027}).retry_after == timedelta(seconds=15)
 
 
 @pytest.mark.parametrize(
