@@ -93,11 +93,27 @@ class Stage:
 
     def states(self, dag_id: str = DAG_ID) -> dict[tuple[str, str], str]:
         """Give the states of all task instances, by task and label."""
-        instances = self.airflow.call("GET", f"/dags/{dag_id}/dagRuns/~/taskInstances", params={"limit": 1000})
         return {
             (one["task_id"], one["rendered_map_index"] or one["dag_run_id"]): one["state"]
-            for one in instances["task_instances"]
+            for one in self._task_instances(dag_id)
         }
+
+    def failed(self, dag_id: str = DAG_ID) -> list[str]:
+        """Name the task instances that failed, with their log."""
+        return [
+            f"{one['dag_run_id']}/{one['task_id']}/{one['map_index']}: {self._log(one)}"
+            for one in self._task_instances(dag_id)
+            if one["state"] == "failed"
+        ]
+
+    def _task_instances(self, dag_id: str) -> list[dict[str, Any]]:
+        path = f"/dags/{dag_id}/dagRuns/~/taskInstances"
+        found: list[dict[str, Any]] = self.airflow.call("GET", path, params={"limit": 1000})["task_instances"]
+        return found
+
+    def _log(self, ti: dict[str, Any]) -> str:
+        path = f"/dags/{ti['dag_id']}/dagRuns/{ti['dag_run_id']}/taskInstances/{ti['task_id']}/logs/{ti['try_number']}"
+        return str(self.airflow.call("GET", path, params={"map_index": ti["map_index"]}))
 
     def _calendar(self, dag_id: str) -> Path:
         return self.folder / f"{dag_id}.yaml"
