@@ -36,7 +36,7 @@ class AirflowStack:
         self.url = url
         self.home = home
         self.settings = settings
-        self._http = httpx.Client(base_url=url, timeout=60, trust_env=False)
+        self._http = httpx.Client(base_url=url, timeout=180, trust_env=False)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, *components: str) -> None:
