@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_instagram.calendar.faults import Refusal
 from airflow_provider_instagram.calendar.model import Calendar, read_calendar
+from airflow_provider_instagram.calendar.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -424,6 +425,26 @@ def test_a_year_that_nobody_means_is_a_fault(read: Callable[..., Calendar], year
 def test_a_span_of_hours_is_no_offset(read: Callable[..., Calendar]) -> None:
     calendar = read("posts:\n" + post(1, "2026-12-24 18:00-19:00", "    video: a.mp4\n"))
     assert "the offset -19:00, which no zone has" in said(calendar)[0][1]
+
+
+@pytest.mark.parametrize("name", ["video", "caption_file", "cover_url"])
+@pytest.mark.parametrize("address", ["https://[bucket].s3.amazonaws.com/c.jpg", "s3://[b]/x"])
+def test_an_address_that_is_none_is_a_fault_of_its_post(read: Callable[..., Calendar], name: str, address: str) -> None:
+    text = HEAD + post(1, "2026-12-24 18:00", f"    {name}: {address}\n") + post(2, "2026-12-25 18:00")
+    for check in (False, True):
+        calendar = read(text, check_files=check)
+        ((line, what),) = said(calendar)
+        assert (line, address in what) == (8, True)
+        assert "https address of a JPEG" in what or "Only an IPv6 address stands in brackets" in what
+        assert [one.id for one in calendar.posts] == ["p2"]
+
+
+def test_a_path_that_no_file_can_have_is_a_fault_of_its_post(read: Callable[..., Calendar], tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for path in ('"a\\0/b.mp4"', f"{'x' * 300}/b.mp4", "loop/b.mp4"):
+        text = HEAD + post(1, "2026-12-24 18:00", f"    video: {path}\n") + post(2, "2026-12-25 18:00")
+        calendar = read(text, check_files=True)
+        assert [(line, "video " in what) for line, what in said(calendar)] == [(8, True)]
 
 
 def test_a_missing_file_and_one_that_is_not_utf8_are_refused(tmp_path: Path) -> None:
