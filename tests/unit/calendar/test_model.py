@@ -427,6 +427,25 @@ def test_a_span_of_hours_is_no_offset(read: Callable[..., Calendar]) -> None:
     assert "the offset -19:00, which no zone has" in said(calendar)[0][1]
 
 
+@pytest.mark.parametrize(
+    ("offset", "utc"),
+    [("Z", "18:00"), (" +05:30", "12:30"), ("-0330", "21:30"), ("+14:00", "04:00"), ("-00:30", "18:30")],
+)
+def test_an_offset_is_taken_from_the_time(read: Callable[..., Calendar], offset: str, utc: str) -> None:
+    (one,) = read("posts:\n" + post(1, f"2026-07-24 18:00{offset}", "    video: a.mp4\n")).posts
+    assert f"{one.publish_at.astimezone(timezone.utc):%H:%M}" == utc
+
+
+@pytest.mark.parametrize("offset", ["-24:00", "+24:00", "+0199", "+14:60", "-99:99"])
+def test_what_stands_in_an_offsets_place_and_is_none_is_a_fault_of_its_post(
+    read: Callable[..., Calendar], offset: str
+) -> None:
+    calendar = read(HEAD + post(1, f"2026-12-24 18:00{offset}") + post(2, "2026-12-25 18:00"))
+    ((line, what),) = said(calendar)
+    assert (line, f"has the offset {offset}, which no zone has. Write one time, and its zone." in what) == (7, True)
+    assert [one.id for one in calendar.posts] == ["p2"]
+
+
 @pytest.mark.parametrize("name", ["video", "caption_file", "cover_url"])
 @pytest.mark.parametrize("address", ["https://[bucket].s3.amazonaws.com/c.jpg", "s3://[b]/x"])
 def test_an_address_that_is_none_is_a_fault_of_its_post(read: Callable[..., Calendar], name: str, address: str) -> None:
