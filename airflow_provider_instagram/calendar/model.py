@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,8 @@ REMEDIES = {
 }
 LIMITS = "This post cannot be created: "  # before every limit that ContainerOptions finds broken
 _NOTHING = dict.fromkeys(OPTIONS)
+
+log = logging.getLogger(__name__)
 
 
 def read_calendar(
@@ -148,6 +151,15 @@ class _Reader:
 
     def post(self, row: Row) -> Post | None:
         """Read a post; None when something is wrong with it."""
+        try:
+            return self._post(row)
+        except Exception as error:  # a mistake of ours takes no other post away
+            log.exception("The post in line %s cannot be understood", row.line)
+            why = f"the post cannot be understood: {type(error).__name__}: {error}."
+            self.faults.append(Fault(row.line, why, "Please report this."))
+            return None
+
+    def _post(self, row: Row) -> Post | None:
         before = len(self.faults)
         self.faults += row.faults
         if not row.values:

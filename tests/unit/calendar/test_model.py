@@ -466,6 +466,23 @@ def test_a_path_that_no_file_can_have_is_a_fault_of_its_post(read: Callable[...,
         assert [(line, "video " in what) for line, what in said(calendar)] == [(8, True)]
 
 
+def test_a_mistake_of_ours_about_one_post_leaves_the_others_alone(
+    read: Callable[..., Calendar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The post is in the file all the same: nobody is told that it was removed."""
+
+    def stumbling(written: str, name: str | None) -> datetime:
+        if "25" in written:
+            raise OverflowError("too large")
+        return moment(written, name)
+
+    monkeypatch.setattr("airflow_provider_instagram.calendar.model.moment", stumbling)
+    calendar = read(HEAD + "".join(post(number, f"2026-12-{number} 18:00") for number in (24, 25, 26)))
+    assert said(calendar) == [(8, "the post cannot be understood: OverflowError: too large. Please report this.")]
+    assert [one.id for one in calendar.posts] == ["p24", "p26"]
+    assert calendar.left_out == {"p25"}
+
+
 def test_a_missing_file_and_one_that_is_not_utf8_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="no such file"):
         read_calendar(str(tmp_path / "none.yaml"))
