@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.faults import Refusal
+from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.model import Calendar, read_calendar
 from airflow_provider_instagram.calendar.times import moment
 
@@ -464,6 +464,13 @@ def test_a_path_that_no_file_can_have_is_a_fault_of_its_post(read: Callable[...,
         text = HEAD + post(1, "2026-12-24 18:00", f"    video: {path}\n") + post(2, "2026-12-25 18:00")
         calendar = read(text, check_files=True)
         assert [(line, "video " in what) for line, what in said(calendar)] == [(8, True)]
+
+
+def test_a_fault_is_one_line_whatever_stands_in_the_file(read: Callable[..., Calendar]) -> None:
+    """No terminal is told to do anything, and none is given what it cannot show."""
+    (fault,) = read(HEAD + post(1, "2026-12-24 18:00", '    caption_file: "a\\n\\e[2Jü🎉.txt"\n')).faults
+    assert fault.text("posts.yaml").startswith("posts.yaml:8: post 'p1': caption_file a\\n\\x1b[2Jü🎉.txt: ")
+    assert Fault(8, "video \ud800", "Put it right.").text("posts.yaml") == "posts.yaml:8: video \\ud800 Put it right."
 
 
 def test_a_mistake_of_ours_about_one_post_leaves_the_others_alone(
