@@ -413,6 +413,11 @@ def test_a_min_spacing_beyond_a_year_is_a_fault(read: Callable[..., Calendar], w
     assert len(calendar.posts) == 1
 
 
+def test_a_min_spacing_that_stands_elsewhere_is_a_fault_where_it_is_named(read: Callable[..., Calendar]) -> None:
+    head = "defaults: {caption: &soon soon, video: a.mp4}\nmin_spacing: *soon\nposts:\n"
+    assert [line for line, _ in said(read(head + post(1, "2026-12-24 18:00 UTC")))] == [2]
+
+
 @pytest.mark.parametrize("year", ["9999", "2101", "2009", "0001"])
 def test_a_year_that_nobody_means_is_a_fault(read: Callable[..., Calendar], year: str) -> None:
     """The last evening of 9999 in New York cannot even be written in UTC."""
