@@ -144,6 +144,8 @@ class TranscodePost(PostStep, TranscodeOperator):
         """Keep the cover frame for the person who is asked; a question without a picture is better than none."""
         from airflow_provider_instagram.media.preview import write_preview
 
+        if post.options.get("cover_url"):
+            return  # it wins over the frame
         cover, at_ms = cover_file(post.version), int(str(post.options.get("video_cover_timestamp_ms") or 0))
         try:
             cover.parent.mkdir(parents=True, exist_ok=True)
