@@ -318,6 +318,12 @@ class _Fields:
                 "upload is url, but Instagram cannot fetch a file from here.",
                 "Write upload: file, or name the video's https address.",
             )
+        elif video is not None and storage.is_web(video) and not _is_link(video, how):
+            self._fault(
+                "video",
+                f"video {storage.shown(video)}: a link must be https, in plain ASCII.",
+                "Write its https address, with signs beyond ASCII percent-encoded.",
+            )
         return how
 
     def boolean(self, name: str) -> bool:
@@ -399,6 +405,11 @@ class _Fields:
         shared = None if own is not None or name in OWN else self.defaults.values.get(name)
         line = own.line if own else shared.line if shared else self.row.line
         self.faults.append(Fault(line, message, remedy, None if shared else self.post_id))
+
+
+def _is_link(address: str, upload: str) -> bool:
+    """Tell whether a video can be fetched: by Instagram, or by us where its bytes are sent."""
+    return storage.is_public(address) or (upload == "file" and address.lower().startswith("https:"))
 
 
 def _told(name: str, value: Any, error: ValidationError) -> tuple[str, str]:

@@ -229,6 +229,28 @@ def test_a_local_video_cannot_be_handed_over_as_a_link(read: Callable[..., Calen
     assert [one.id for one in calendar.posts] == ["p2"]
 
 
+@pytest.mark.parametrize(
+    ("video", "upload", "right"),
+    [
+        ("http://example.com/a.mp4", "url", False),
+        ("http://example.com/a.mp4", "auto", False),
+        ("http://example.com/a.mp4", "file", False),  # no transcode reads it
+        ("https://example.com/bühne.mp4", "url", False),
+        ("https://example.com/bühne.mp4", "auto", False),
+        ("https://example.com/bühne.mp4", "file", True),
+        ("https://example.com/a.mp4?signature=secret", "auto", True),
+        ("s3://videos/bühne.mp4", "url", True),
+    ],
+)
+def test_an_address_that_instagram_would_not_fetch_is_a_fault(
+    read: Callable[..., Calendar], video: str, upload: str, right: bool
+) -> None:
+    """CreateContainerOperator would refuse it an hour before the post is due."""
+    text = HEAD + post(1, "2026-12-24 18:00", f"    upload: {upload}\n    video: {video}\n")
+    told = f"video {video}: a link must be https, in plain ASCII. Write its https address, with"
+    assert [(line, told in what) for line, what in said(read(text))] == ([] if right else [(9, True)])
+
+
 def test_a_column_that_is_wrong_is_one_fault_at_the_line_that_names_it(read: Callable[..., Calendar]) -> None:
     """Posts that have something there are left out, as with an unknown name in YAML; the others go out."""
     calendar = read(
