@@ -292,9 +292,9 @@ class _Fields:
 
     def options(self) -> dict[str, JsonValue]:
         """Read the caption and everything else that CreateContainerOperator takes."""
-        given = {name: value.value for name in OPTIONS if (value := self._value(name)) is not None}
+        given = {name: arguments.literal(value.value) for name in OPTIONS if (value := self._value(name)) is not None}
         if (text := self._caption_file()) is not None:
-            given["caption"] = text
+            given["caption"] = arguments.literal(text)
         try:
             options = ContainerOptions.read(**_NOTHING | given)
         except ValidationError as error:
@@ -329,7 +329,7 @@ class _Fields:
     def boolean(self, name: str) -> bool:
         """Read a yes or no; no is the default."""
         try:
-            return bool(arguments.boolean(name, self._text(name)))
+            return bool(arguments.boolean(name, arguments.literal(self._text(name))))
         except ValidationError:
             self._fault(name, f"{name} is {self._text(name)!r}.", "Write true or false.")
             return False
@@ -338,7 +338,8 @@ class _Fields:
         """Read a list of words."""
         value = self._value(name)
         try:
-            return tuple(str(word) for word in arguments.sequence(name, value.value if value else None))
+            words = arguments.sequence(name, arguments.literal(value.value) if value else None)
+            return tuple(str(word) for word in words)
         except ValidationError as error:
             self._fault(name, error.message, "Write them with commas between them.")
             return ()

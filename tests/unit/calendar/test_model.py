@@ -219,6 +219,21 @@ def test_what_to_change_is_said_once(read: Callable[..., Calendar], written: str
     assert [what for _, what in said(read(HEAD + post(1, "2026-12-24 18:00", more)))] == [told]
 
 
+def test_none_is_a_text_like_any_other(read: Callable[..., Calendar]) -> None:
+    """YAML's own word for nothing is null; whoever writes None as a caption wants to read it."""
+    texts = "    caption: None\n    audio_name: None\n    tags: None\n"
+    (one,) = read(
+        "posts:\n- id: None\n  publish_at: 2026-12-24 18:00 UTC\n  video: None\n" + texts.replace("    ", "  ")
+    ).posts
+    assert (one.id, one.video.rpartition("/")[2], one.tags) == ("None", "None", ("None",))
+    assert one.options == {"caption": "None", "audio_name": "None"}
+    (other,) = read("id,publish_at,video,caption\na,2026-12-24 18:00 UTC,a.mp4,None\n", "csv").posts
+    assert other.caption == "None"
+    for name in ("placement", "cover_url", "collaborators", "share_to_feed", "dry_run"):
+        (told,) = said(read(HEAD + post(1, "2026-12-24 18:00", f"    {name}: None\n")))
+        assert (told[0], "None" in told[1] or "none" in told[1]) == (8, True)
+
+
 def test_a_local_video_cannot_be_handed_over_as_a_link(read: Callable[..., Calendar]) -> None:
     """CreateContainerOperator would refuse it an hour before the post is due."""
     text = HEAD + post(1, "2026-12-24 18:00", "    upload: url\n")
