@@ -114,7 +114,7 @@ def sequence(name: str, value: Any) -> list[Any]:
         if value.lstrip().startswith("["):
             try:
                 return list(json.loads(value))
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise ValidationError(f"{name} is not a valid JSON list: {value!r}.") from None
         return [part.strip() for part in value.split(",") if part.strip()]
     if isinstance(value, (list, tuple)):

@@ -35,7 +35,7 @@ def zone(name: str) -> ZoneInfo:
     """
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
+    except (KeyError, ValueError, OSError, RecursionError):
         close = _zones().get(name.lower().replace(" ", "_"))
         remedy = f"Did you mean {close}?" if close else "Write one of the tz database, such as Europe/Berlin or UTC."
         raise Refusal(f"there is no time zone {name!r}.", remedy) from None

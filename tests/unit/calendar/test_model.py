@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import sys
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
-from airflow_provider_instagram.calendar.model import Calendar, read_calendar
+from airflow_provider_instagram.calendar.model import KEYS, Calendar, read_calendar
 from airflow_provider_instagram.calendar.times import moment
 
 if TYPE_CHECKING:
@@ -506,6 +509,59 @@ def test_a_path_that_no_file_can_have_is_a_fault_of_its_post(read: Callable[...,
         text = HEAD + post(1, "2026-12-24 18:00", f"    video: {path}\n") + post(2, "2026-12-25 18:00")
         calendar = read(text, check_files=True)
         assert [(line, "video " in what) for line, what in said(calendar)] == [(8, True)]
+
+
+ODD: tuple[Any, ...] = (
+    *(-1, 10**400, float("nan"), True, [], [[None]], {"a": {"b": [1]}}, [{"username": {"a": 1}}]),
+    *(
+        "",
+        "None",
+        "[NaN",
+        "[" * 9999,
+        "[" + "9" * 9999 + "]",
+        "9" * 9999,
+        "x/" * 9999 + "x",
+        "{{ x }}",
+        "\0",
+        "\x1b[2J",
+        "\u2028",
+    ),
+    *(
+        "٣٠",
+        "🎉",
+        "2030-05-06 18:00-24:00",
+        "file://[a]/b",
+        "https://ex℀mple.com/a",
+        "http://",
+        "/dev/zero",
+        "../a.mp4",
+    ),
+)
+
+
+@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("ending", ["yaml", "json", "csv"])
+def test_no_value_stops_the_other_posts(read: Callable[..., Calendar], name: str, ending: str) -> None:
+    """And what is wrong with it is told at a line of its own post."""
+    good = {"id": "good", "publish_at": "2030-05-07 18:00 UTC", "video": "a.mp4", "caption": ""}
+    for value in ODD:
+        row = {"id": "odd", "publish_at": "2030-05-06 18:00 UTC", "video": "a.mp4", name: value}
+        if ending == "csv":
+            if value == "\0" and sys.version_info < (3, 11):
+                continue  # there, the whole file is no CSV
+            text = io.StringIO(newline="")
+            table = csv.DictWriter(text, dict.fromkeys((*row, *good)))
+            table.writeheader()
+            table.writerows((row, good))
+            calendar = read(text.getvalue(), "csv", check_files=True)
+        else:
+            entries = ",\n".join(
+                f"{json.dumps(key)}: {json.dumps(one, ensure_ascii=False)}" for key, one in row.items()
+            )
+            calendar = read(f'{{"posts": [\n{{{entries}}},\n{json.dumps(good)}]}}', ending, check_files=True)
+        lines = range(2, 2 + (1 if ending == "csv" else len(row)))
+        assert all(line in lines and "Please report" not in what for line, what in said(calendar)), said(calendar)
+        assert "good" in [one.id for one in calendar.posts], value
 
 
 def test_a_fault_is_one_line_whatever_stands_in_the_file(read: Callable[..., Calendar]) -> None:
