@@ -13,11 +13,22 @@ YES = ("true", "yes", "on", "1")
 NO = ("false", "no", "off", "0")
 
 
+class _Literal(str):
+    __slots__ = ()
+
+
+def literal(value: Any) -> Any:
+    """Mark a text as data: where it reads ``None``, somebody wrote that, and no template delivered nothing."""
+    return _Literal(value) if isinstance(value, str) else value
+
+
 def given(value: Any) -> Any:
-    """Give the value, or None where it stands for "not set": None, an empty text, or the text ``None``."""
-    if isinstance(value, str) and value.strip() in ("", "None"):
-        return None
-    return value
+    """Give the value, or None where it stands for "not set": None, an empty text, or the text ``None``.
+
+    A :func:`literal` is only not set when it is empty.
+    """
+    unset = ("",) if isinstance(value, _Literal) else ("", "None")
+    return None if isinstance(value, str) and value.strip() in unset else value
 
 
 def text(name: str, value: Any) -> str | None:
@@ -26,11 +37,9 @@ def text(name: str, value: Any) -> str | None:
     :raises ValidationError: When it is a list, an object or a number that may have lost digits.
     """
     value = given(value)
-    if value is None or isinstance(value, str):
-        return value
     if isinstance(value, (list, tuple, dict, set, float)):
         raise ValidationError(f"{name} must be text, not {value!r}.")
-    return str(value)
+    return None if value is None else str(value)
 
 
 def required_text(name: str, value: Any) -> str:
@@ -105,7 +114,7 @@ def sequence(name: str, value: Any) -> list[Any]:
         if value.lstrip().startswith("["):
             try:
                 return list(json.loads(value))
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise ValidationError(f"{name} is not a valid JSON list: {value!r}.") from None
         return [part.strip() for part in value.split(",") if part.strip()]
     if isinstance(value, (list, tuple)):

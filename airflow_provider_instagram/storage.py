@@ -17,6 +17,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import timedelta
+    from urllib.parse import SplitResult
 
     from airflow.sdk import ObjectStoragePath
 
@@ -39,18 +40,34 @@ def is_public(location: str) -> bool:
     """
     if not location.isascii() or re.search(r"\s", location):
         return False
-    parts = urlsplit(location)
+    try:
+        parts = _parts(location)
+    except ValidationError:
+        return False
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"))
 
 
 def is_local(location: str) -> bool:
-    """Tell whether a location is a path on this machine, plain or as ``file://`` in any of its spellings."""
-    return "://" not in location or urlsplit(location).scheme in LOCAL_SCHEMES
+    """Tell whether a location is a path on this machine, plain or as ``file://`` in any of its spellings.
+
+    :raises ValidationError: When it is an address that cannot be read.
+    """
+    return "://" not in location or _parts(location).scheme in LOCAL_SCHEMES
 
 
 def local_path(location: str) -> Path:
     """Give the path of a local location."""
-    return Path(unquote(urlsplit(location).path)) if "://" in location else Path(location)
+    return Path(unquote(_parts(location).path)) if "://" in location else Path(location)
+
+
+def _parts(location: str) -> SplitResult:
+    try:
+        return urlsplit(location)
+    except ValueError:
+        raise ValidationError(
+            f"{shown(location)} cannot be read as an address.",
+            hint="Correct what stands between :// and the next slash. Only an IPv6 address stands in brackets there.",
+        ) from None
 
 
 def shown(location: str) -> str:

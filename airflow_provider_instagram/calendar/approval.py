@@ -90,10 +90,16 @@ def question(post: Post, report: Mapping[str, Any]) -> str:
         *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),
     ]
     lines = ["| | |", "|---|---|", *(f"| {_cell(name)} | {_cell(value)} |" for name, value in rows)]
-    if cover_file(post.version).is_file():
-        address = cover_address(post.version)
-        lines += ["", f"![Cover]({address})", "", f"[See the cover]({address})"]
+    if address := _picture(post):
+        lines += ["", f"![Cover](<{address}>)", "", f"[See the cover](<{address}>)"]
     return "\n".join([*lines, "", "**Caption**", "", *_quoted(post.caption), "", "**Video**", "", *_measures(report)])
+
+
+def _picture(post: Post) -> str | None:
+    """Give the address of the cover as a person sees it: the post's own, or the frame that the transcode kept."""
+    if cover_url := post.options.get("cover_url"):
+        return str(cover_url)
+    return cover_address(post.version) if cover_file(post.version).is_file() else None
 
 
 SHOWN_APART = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")

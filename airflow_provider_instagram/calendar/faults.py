@@ -27,7 +27,8 @@ class Fault:
         """
         where = f"{location}:{self.line}" if self.line else location
         whose = f"post {self.post_id!r}: " if self.post_id else ""
-        return f"{where}: {whose}{self.message} {self.remedy}"
+        said = f"{where}: {whose}{self.message} {self.remedy}"
+        return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in said)
 
 
 class Refusal(Exception):  # noqa: N818 -- an answer about one value, turned into a Fault by who knows its line

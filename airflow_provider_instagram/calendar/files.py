@@ -35,17 +35,18 @@ class CalendarFiles:
         location = self._whole(written)
         if not check and location in self._found:
             return location
-        if storage.is_local(location):
-            self._refuse_outside(str(storage.local_path(location)) if "://" in location else location)
-        if check and not storage.is_web(location):
-            try:
-                there = storage.exists(location)
-            except ValidationError as error:
-                raise Refusal(f"it cannot be looked for: {error.message}", error.hint or "Check it.") from None
-            except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
-                raise Refusal(f"it cannot be looked for: {error}.", "Check the path and its connection.") from None
-            if not there:
-                raise Refusal(f"there is no file {location}.", "Check the name, also upper and lower case.")
+        try:
+            if storage.is_local(location):
+                self._refuse_outside(str(storage.local_path(location)) if "://" in location else location)
+            there = not check or storage.is_web(location) or storage.exists(location)
+        except Refusal:
+            raise
+        except ValidationError as error:
+            raise Refusal(f"it cannot be looked for: {error.message}", error.hint or "Check it.") from None
+        except Exception as error:  # noqa: BLE001 -- every storage has errors of its own, and paths can be none
+            raise Refusal(f"it cannot be looked for: {error}.", "Check the path and its connection.") from None
+        if not there:
+            raise Refusal(f"there is no file {location}.", "Check the name, also upper and lower case.")
         self._found.add(location)
         return location
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,8 @@ REMEDIES = {
 }
 LIMITS = "This post cannot be created: "  # before every limit that ContainerOptions finds broken
 _NOTHING = dict.fromkeys(OPTIONS)
+
+log = logging.getLogger(__name__)
 
 
 def read_calendar(
@@ -148,6 +151,15 @@ class _Reader:
 
     def post(self, row: Row) -> Post | None:
         """Read a post; None when something is wrong with it."""
+        try:
+            return self._post(row)
+        except Exception as error:  # a mistake of ours takes no other post away
+            log.exception("The post in line %s cannot be understood", row.line)
+            why = f"the post cannot be understood: {type(error).__name__}: {error}."
+            self.faults.append(Fault(row.line, why, "Please report this."))
+            return None
+
+    def _post(self, row: Row) -> Post | None:
         before = len(self.faults)
         self.faults += row.faults
         if not row.values:
@@ -280,9 +292,9 @@ class _Fields:
 
     def options(self) -> dict[str, JsonValue]:
         """Read the caption and everything else that CreateContainerOperator takes."""
-        given = {name: value.value for name in OPTIONS if (value := self._value(name)) is not None}
+        given = {name: arguments.literal(value.value) for name in OPTIONS if (value := self._value(name)) is not None}
         if (text := self._caption_file()) is not None:
-            given["caption"] = text
+            given["caption"] = arguments.literal(text)
         try:
             options = ContainerOptions.read(**_NOTHING | given)
         except ValidationError as error:
@@ -306,12 +318,18 @@ class _Fields:
                 "upload is url, but Instagram cannot fetch a file from here.",
                 "Write upload: file, or name the video's https address.",
             )
+        elif video is not None and storage.is_web(video) and not _is_link(video, how):
+            self._fault(
+                "video",
+                f"video {storage.shown(video)}: a link must be https, in plain ASCII.",
+                "Write its https address, with signs beyond ASCII percent-encoded.",
+            )
         return how
 
     def boolean(self, name: str) -> bool:
         """Read a yes or no; no is the default."""
         try:
-            return bool(arguments.boolean(name, self._text(name)))
+            return bool(arguments.boolean(name, arguments.literal(self._text(name))))
         except ValidationError:
             self._fault(name, f"{name} is {self._text(name)!r}.", "Write true or false.")
             return False
@@ -320,7 +338,8 @@ class _Fields:
         """Read a list of words."""
         value = self._value(name)
         try:
-            return tuple(str(word) for word in arguments.sequence(name, value.value if value else None))
+            words = arguments.sequence(name, arguments.literal(value.value) if value else None)
+            return tuple(str(word) for word in words)
         except ValidationError as error:
             self._fault(name, error.message, "Write them with commas between them.")
             return ()
@@ -387,6 +406,11 @@ class _Fields:
         shared = None if own is not None or name in OWN else self.defaults.values.get(name)
         line = own.line if own else shared.line if shared else self.row.line
         self.faults.append(Fault(line, message, remedy, None if shared else self.post_id))
+
+
+def _is_link(address: str, upload: str) -> bool:
+    """Tell whether a video can be fetched: by Instagram, or by us where its bytes are sent."""
+    return storage.is_public(address) or (upload == "file" and address.lower().startswith("https:"))
 
 
 def _told(name: str, value: Any, error: ValidationError) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_provider_instagram import storage
+from airflow_provider_instagram import arguments, storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.covers import cover_file
@@ -144,6 +144,8 @@ class TranscodePost(PostStep, TranscodeOperator):
         """Keep the cover frame for the person who is asked; a question without a picture is better than none."""
         from airflow_provider_instagram.media.preview import write_preview
 
+        if post.options.get("cover_url"):
+            return  # it wins over the frame
         cover, at_ms = cover_file(post.version), int(str(post.options.get("video_cover_timestamp_ms") or 0))
         try:
             cover.parent.mkdir(parents=True, exist_ok=True)
@@ -172,7 +174,7 @@ class CreatePost(PostStep, CreateContainerOperator):
             raise ValidationError(f"{post.id} needs an approval, and there is none.", hint="Clear this run.")
         options = {**post.options, **(self.approved or {})}
         for name in OPTIONS:
-            setattr(self, name, options.get(name, "" if name == "caption" else None))
+            setattr(self, name, arguments.literal(options.get(name, "" if name == "caption" else None)))
         self.placement = post.placement
         self.upload, self.post_key = post.upload, post.key
         self.publish_at = None if self.is_dry_run(context) else post.publish_at

@@ -35,7 +35,7 @@ def zone(name: str) -> ZoneInfo:
     """
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
+    except (KeyError, ValueError, OSError, RecursionError):
         close = _zones().get(name.lower().replace(" ", "_"))
         remedy = f"Did you mean {close}?" if close else "Write one of the tz database, such as Europe/Berlin or UTC."
         raise Refusal(f"there is no time zone {name!r}.", remedy) from None
@@ -89,9 +89,10 @@ def _naive(written: str, date: str, time: str) -> datetime:
 
 
 def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
-    at = datetime.fromisoformat(f"{naive.isoformat()}{'+00:00' if offset == 'Z' else _colon(offset)}")
-    if abs(at.utcoffset() or timedelta(0)) > FURTHEST_OFFSET:
+    ahead = _ahead(offset)
+    if abs(ahead) > FURTHEST_OFFSET or (offset != "Z" and int(offset[-2:]) > 59):
         raise Refusal(f"publish_at has the offset {offset}, which no zone has.", "Write one time, and its zone.")
+    at = naive.replace(tzinfo=timezone(ahead))
     if name is None:
         return at
     local = at.astimezone(zone(name))
@@ -103,8 +104,12 @@ def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
     return local
 
 
-def _colon(offset: str) -> str:
-    return offset if ":" in offset else f"{offset[:3]}:{offset[3:]}"
+def _ahead(offset: str) -> timedelta:
+    """Read how far a zone's clocks are ahead of UTC."""
+    if offset == "Z":
+        return timedelta(0)
+    span = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
+    return -span if offset[0] == "-" else span
 
 
 def _in_zone(naive: datetime, where: ZoneInfo) -> datetime:

@@ -109,7 +109,8 @@ class _Tree:
                     Fault(_line(key), f"{name!r} is nothing a calendar has.", f"Use {', '.join(SETTINGS)}.")
                 )
         if "min_spacing" in top:
-            found.min_spacing = self._value(top["min_spacing"][1])
+            key, value = top["min_spacing"]
+            found.min_spacing = self._value(value, key)
         if "defaults" in top:
             found.defaults = self._row(top["defaults"][1], "defaults")
         posts = top.get("posts", (None, None))[1]
@@ -155,8 +156,8 @@ class _Tree:
                 own[name] = key, value
         return merged | own
 
-    def _value(self, node: yaml.Node, key: yaml.Node | None = None) -> Value:
-        return Value(self._plain(node), _line(key or node))
+    def _value(self, node: yaml.Node, key: yaml.Node) -> Value:
+        return Value(self._plain(node), _line(key))
 
     def _plain(self, node: yaml.Node, depth: int = 0) -> Any:
         """Take every scalar as the text that stands there: ``no``, ``0123`` and a date are what the person wrote."""

@@ -18,6 +18,18 @@ def test_what_stands_for_nothing_is_nothing(unset: str | None) -> None:
     assert arguments.duration("lateness", unset) is None
 
 
+def test_a_literal_is_set_whatever_it_reads() -> None:
+    """``None`` in a calendar is what somebody wrote there, and no template that delivered nothing."""
+    text = arguments.literal("None")
+    assert arguments.text("caption", text) == "None"
+    assert arguments.sequence("tags", text) == ["None"]
+    for read in (arguments.whole_number, arguments.boolean, arguments.moment):
+        with pytest.raises(ValidationError, match="'None'"):
+            read("option", text)
+    assert arguments.text("caption", arguments.literal(" ")) is None
+    assert arguments.literal(None) is None
+
+
 def test_a_required_text_that_is_missing_is_named() -> None:
     with pytest.raises(ValidationError, match="container_id is empty"):
         arguments.required_text("container_id", "None")

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from airflow_provider_instagram import storage
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from airflow_provider_instagram.operators import CreateContainerOperator, TranscodeOperator
+from tests.unit.calendar.stage import Stage
 
 
 @pytest.fixture
@@ -64,10 +63,25 @@ def test_links_and_object_storage_are_not_a_matter_of_local_folders(roots: Path)
         ("https://example.com/ä.mp4", False),
         ("https://example.com/a b.mp4", False),
         ("ftp://example.com/a.mp4", False),
+        ("https://[bucket].s3.amazonaws.com/a.mp4", False),
     ],
 )
 def test_only_what_instagram_can_fetch_is_public(link: str, public: bool) -> None:
     assert storage.is_public(link) is public
+
+
+@pytest.mark.parametrize(
+    "address", ["https://[bucket].s3.amazonaws.com/a.mp4", "s3://[bucket]/a.mp4", "s3://bucket]/a.mp4", "file://[a]/b"]
+)
+@pytest.mark.parametrize("upload", ["auto", "file", "url"])
+def test_an_address_that_is_none_is_refused_in_our_words(address: str, upload: str) -> None:
+    """Whoever fills in a template forgets the brackets; Python says "Invalid IPv6 URL" to that."""
+    context = Stage(Path("posts.yaml")).context("content/first", 0)
+    create = CreateContainerOperator(task_id="create", video=address, upload=upload)
+    with pytest.raises(ValidationError, match=r"cannot be read as an address|a link must be https"):
+        create.execute(context)
+    with pytest.raises(ValidationError, match="cannot be read as an address"):
+        TranscodeOperator(task_id="transcode", source=address).execute(context)
 
 
 def test_a_file_that_is_not_on_this_worker_is_said_to_be_so(tmp_path: Path) -> None:

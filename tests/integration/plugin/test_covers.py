@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.testclient import TestClient
 
 from airflow_provider_instagram.calendar.approval import question
+from airflow_provider_instagram.calendar.covers import cover_file
 from airflow_provider_instagram.calendar.model import Post
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def test_a_cover_is_kept_named_in_the_question_and_served_to_those_who_are_logge
     step._write_cover(post, str(portrait_video))
 
     address = f"/instagram/covers/{post.version}.jpg"
-    assert f"![Cover]({address})" in question(post, {})
+    assert f"![Cover](<{address}>)" in question(post, {})
     client = TestClient(app)
     path = address.removeprefix("/instagram")
     assert client.get(path).status_code == 401
@@ -44,3 +45,28 @@ def test_a_cover_is_kept_named_in_the_question_and_served_to_those_who_are_logge
     assert client.get(path).content[:3] == b"\xff\xd8\xff"
     assert client.get("/covers/0123456789abcdef.jpg").status_code == 404
     assert client.get("/covers/..%2Fsecret.jpg").status_code in (404, 422)
+
+
+def test_the_picture_of_a_post_with_a_cover_url_is_that_cover(
+    tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It wins over every frame: none is written, and one that is there from before is not shown."""
+    from airflow_provider_instagram.calendar.settings import CalendarSettings
+    from airflow_provider_instagram.calendar.steps import TranscodePost
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
+    address = "https://example.com/cover_(1)|a.jpg"
+    options: dict[str, Any] = {"cover_url": address, "video_cover_timestamp_ms": 1500}
+    at = datetime(2030, 1, 1, tzinfo=timezone.utc)
+    post = Post(id="a", publish_at=at, account="b", video=str(portrait_video), options=options, approval="required")
+    step = TranscodePost(task_id="transcode", post=post, settings=CalendarSettings.of("content", "posts.yaml"))
+    step._write_cover(post, str(portrait_video))
+    assert not cover_file(post.version).exists()
+
+    cover_file(post.version).parent.mkdir()
+    cover_file(post.version).touch()
+    asked = question(post, {})
+    assert f"![Cover](<{address}>)" in asked
+    assert f"[See the cover](<{address}>)" in asked
+    assert "| Cover | https://example.com/cover_(1)\\|a.jpg |" in asked
+    assert "instagram/covers" not in asked

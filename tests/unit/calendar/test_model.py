@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import sys
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.faults import Refusal
-from airflow_provider_instagram.calendar.model import Calendar, read_calendar
+from airflow_provider_instagram.calendar.faults import Fault, Refusal
+from airflow_provider_instagram.calendar.model import KEYS, Calendar, read_calendar
+from airflow_provider_instagram.calendar.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -218,6 +222,21 @@ def test_what_to_change_is_said_once(read: Callable[..., Calendar], written: str
     assert [what for _, what in said(read(HEAD + post(1, "2026-12-24 18:00", more)))] == [told]
 
 
+def test_none_is_a_text_like_any_other(read: Callable[..., Calendar]) -> None:
+    """YAML's own word for nothing is null; whoever writes None as a caption wants to read it."""
+    texts = "    caption: None\n    audio_name: None\n    tags: None\n"
+    (one,) = read(
+        "posts:\n- id: None\n  publish_at: 2026-12-24 18:00 UTC\n  video: None\n" + texts.replace("    ", "  ")
+    ).posts
+    assert (one.id, one.video.rpartition("/")[2], one.tags) == ("None", "None", ("None",))
+    assert one.options == {"caption": "None", "audio_name": "None"}
+    (other,) = read("id,publish_at,video,caption\na,2026-12-24 18:00 UTC,a.mp4,None\n", "csv").posts
+    assert other.caption == "None"
+    for name in ("placement", "cover_url", "collaborators", "share_to_feed", "dry_run"):
+        (told,) = said(read(HEAD + post(1, "2026-12-24 18:00", f"    {name}: None\n")))
+        assert (told[0], "None" in told[1] or "none" in told[1]) == (8, True)
+
+
 def test_a_local_video_cannot_be_handed_over_as_a_link(read: Callable[..., Calendar]) -> None:
     """CreateContainerOperator would refuse it an hour before the post is due."""
     text = HEAD + post(1, "2026-12-24 18:00", "    upload: url\n")
@@ -226,6 +245,28 @@ def test_a_local_video_cannot_be_handed_over_as_a_link(read: Callable[..., Calen
     ((line, what),) = said(calendar)
     assert (line, "Instagram cannot fetch a file from here" in what) == (8, True)
     assert [one.id for one in calendar.posts] == ["p2"]
+
+
+@pytest.mark.parametrize(
+    ("video", "upload", "right"),
+    [
+        ("http://example.com/a.mp4", "url", False),
+        ("http://example.com/a.mp4", "auto", False),
+        ("http://example.com/a.mp4", "file", False),  # no transcode reads it
+        ("https://example.com/bühne.mp4", "url", False),
+        ("https://example.com/bühne.mp4", "auto", False),
+        ("https://example.com/bühne.mp4", "file", True),
+        ("https://example.com/a.mp4?signature=secret", "auto", True),
+        ("s3://videos/bühne.mp4", "url", True),
+    ],
+)
+def test_an_address_that_instagram_would_not_fetch_is_a_fault(
+    read: Callable[..., Calendar], video: str, upload: str, right: bool
+) -> None:
+    """CreateContainerOperator would refuse it an hour before the post is due."""
+    text = HEAD + post(1, "2026-12-24 18:00", f"    upload: {upload}\n    video: {video}\n")
+    told = f"video {video}: a link must be https, in plain ASCII. Write its https address, with"
+    assert [(line, told in what) for line, what in said(read(text))] == ([] if right else [(9, True)])
 
 
 def test_a_column_that_is_wrong_is_one_fault_at_the_line_that_names_it(read: Callable[..., Calendar]) -> None:
@@ -412,6 +453,11 @@ def test_a_min_spacing_beyond_a_year_is_a_fault(read: Callable[..., Calendar], w
     assert len(calendar.posts) == 1
 
 
+def test_a_min_spacing_that_stands_elsewhere_is_a_fault_where_it_is_named(read: Callable[..., Calendar]) -> None:
+    head = "defaults: {caption: &soon soon, video: a.mp4}\nmin_spacing: *soon\nposts:\n"
+    assert [line for line, _ in said(read(head + post(1, "2026-12-24 18:00 UTC")))] == [2]
+
+
 @pytest.mark.parametrize("year", ["9999", "2101", "2009", "0001"])
 def test_a_year_that_nobody_means_is_a_fault(read: Callable[..., Calendar], year: str) -> None:
     """The last evening of 9999 in New York cannot even be written in UTC."""
@@ -424,6 +470,122 @@ def test_a_year_that_nobody_means_is_a_fault(read: Callable[..., Calendar], year
 def test_a_span_of_hours_is_no_offset(read: Callable[..., Calendar]) -> None:
     calendar = read("posts:\n" + post(1, "2026-12-24 18:00-19:00", "    video: a.mp4\n"))
     assert "the offset -19:00, which no zone has" in said(calendar)[0][1]
+
+
+@pytest.mark.parametrize(
+    ("offset", "utc"),
+    [("Z", "18:00"), (" +05:30", "12:30"), ("-0330", "21:30"), ("+14:00", "04:00"), ("-00:30", "18:30")],
+)
+def test_an_offset_is_taken_from_the_time(read: Callable[..., Calendar], offset: str, utc: str) -> None:
+    (one,) = read("posts:\n" + post(1, f"2026-07-24 18:00{offset}", "    video: a.mp4\n")).posts
+    assert f"{one.publish_at.astimezone(timezone.utc):%H:%M}" == utc
+
+
+@pytest.mark.parametrize("offset", ["-24:00", "+24:00", "+0199", "+14:60", "-99:99"])
+def test_what_stands_in_an_offsets_place_and_is_none_is_a_fault_of_its_post(
+    read: Callable[..., Calendar], offset: str
+) -> None:
+    calendar = read(HEAD + post(1, f"2026-12-24 18:00{offset}") + post(2, "2026-12-25 18:00"))
+    ((line, what),) = said(calendar)
+    assert (line, f"has the offset {offset}, which no zone has. Write one time, and its zone." in what) == (7, True)
+    assert [one.id for one in calendar.posts] == ["p2"]
+
+
+@pytest.mark.parametrize("name", ["video", "caption_file", "cover_url"])
+@pytest.mark.parametrize("address", ["https://[bucket].s3.amazonaws.com/c.jpg", "s3://[b]/x"])
+def test_an_address_that_is_none_is_a_fault_of_its_post(read: Callable[..., Calendar], name: str, address: str) -> None:
+    text = HEAD + post(1, "2026-12-24 18:00", f"    {name}: {address}\n") + post(2, "2026-12-25 18:00")
+    for check in (False, True):
+        calendar = read(text, check_files=check)
+        ((line, what),) = said(calendar)
+        assert (line, address in what) == (8, True)
+        assert "https address of a JPEG" in what or "Only an IPv6 address stands in brackets" in what
+        assert [one.id for one in calendar.posts] == ["p2"]
+
+
+def test_a_path_that_no_file_can_have_is_a_fault_of_its_post(read: Callable[..., Calendar], tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for path in ('"a\\0/b.mp4"', f"{'x' * 300}/b.mp4", "loop/b.mp4"):
+        text = HEAD + post(1, "2026-12-24 18:00", f"    video: {path}\n") + post(2, "2026-12-25 18:00")
+        calendar = read(text, check_files=True)
+        assert [(line, "video " in what) for line, what in said(calendar)] == [(8, True)]
+
+
+ODD: tuple[Any, ...] = (
+    *(-1, 10**400, float("nan"), True, [], [[None]], {"a": {"b": [1]}}, [{"username": {"a": 1}}]),
+    *(
+        "",
+        "None",
+        "[NaN",
+        "[" * 9999,
+        "[" + "9" * 9999 + "]",
+        "9" * 9999,
+        "x/" * 9999 + "x",
+        "{{ x }}",
+        "\0",
+        "\x1b[2J",
+        "\u2028",
+    ),
+    *(
+        "٣٠",
+        "🎉",
+        "2030-05-06 18:00-24:00",
+        "file://[a]/b",
+        "https://ex℀mple.com/a",
+        "http://",
+        "/dev/zero",
+        "../a.mp4",
+    ),
+)
+
+
+@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("ending", ["yaml", "json", "csv"])
+def test_no_value_stops_the_other_posts(read: Callable[..., Calendar], name: str, ending: str) -> None:
+    """And what is wrong with it is told at a line of its own post."""
+    good = {"id": "good", "publish_at": "2030-05-07 18:00 UTC", "video": "a.mp4", "caption": ""}
+    for value in ODD:
+        row = {"id": "odd", "publish_at": "2030-05-06 18:00 UTC", "video": "a.mp4", name: value}
+        if ending == "csv":
+            if value == "\0" and sys.version_info < (3, 11):
+                continue  # there, the whole file is no CSV
+            text = io.StringIO(newline="")
+            table = csv.DictWriter(text, dict.fromkeys((*row, *good)))
+            table.writeheader()
+            table.writerows((row, good))
+            calendar = read(text.getvalue(), "csv", check_files=True)
+        else:
+            entries = ",\n".join(
+                f"{json.dumps(key)}: {json.dumps(one, ensure_ascii=False)}" for key, one in row.items()
+            )
+            calendar = read(f'{{"posts": [\n{{{entries}}},\n{json.dumps(good)}]}}', ending, check_files=True)
+        lines = range(2, 2 + (1 if ending == "csv" else len(row)))
+        assert all(line in lines and "Please report" not in what for line, what in said(calendar)), said(calendar)
+        assert "good" in [one.id for one in calendar.posts], value
+
+
+def test_a_fault_is_one_line_whatever_stands_in_the_file(read: Callable[..., Calendar]) -> None:
+    """No terminal is told to do anything, and none is given what it cannot show."""
+    (fault,) = read(HEAD + post(1, "2026-12-24 18:00", '    caption_file: "a\\n\\e[2Jü🎉.txt"\n')).faults
+    assert fault.text("posts.yaml").startswith("posts.yaml:8: post 'p1': caption_file a\\n\\x1b[2Jü🎉.txt: ")
+    assert Fault(8, "video \ud800", "Put it right.").text("posts.yaml") == "posts.yaml:8: video \\ud800 Put it right."
+
+
+def test_a_mistake_of_ours_about_one_post_leaves_the_others_alone(
+    read: Callable[..., Calendar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The post is in the file all the same: nobody is told that it was removed."""
+
+    def stumbling(written: str, name: str | None) -> datetime:
+        if "25" in written:
+            raise OverflowError("too large")
+        return moment(written, name)
+
+    monkeypatch.setattr("airflow_provider_instagram.calendar.model.moment", stumbling)
+    calendar = read(HEAD + "".join(post(number, f"2026-12-{number} 18:00") for number in (24, 25, 26)))
+    assert said(calendar) == [(8, "the post cannot be understood: OverflowError: too large. Please report this.")]
+    assert [one.id for one in calendar.posts] == ["p24", "p26"]
+    assert calendar.left_out == {"p25"}
 
 
 def test_a_missing_file_and_one_that_is_not_utf8_are_refused(tmp_path: Path) -> None:

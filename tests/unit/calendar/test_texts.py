@@ -1,0 +1,43 @@
+"""What a calendar says is what goes out, letter by letter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.steps import CreatePost
+from airflow_provider_instagram.operators.container import CreateContainerOperator
+from tests.unit.calendar.stage import post
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.container_options import ContainerOptions
+    from tests.unit.calendar.stage import Stage
+
+
+@pytest.mark.parametrize(
+    ("written", "approved", "caption"),
+    [("None", None, "None"), ("", None, ""), ("hello", {"caption": "None"}, "None"), ("hello", {"caption": ""}, "")],
+)
+def test_none_goes_out_as_it_stands_there(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, written: str, approved: Any, caption: str
+) -> None:
+    """In the calendar, and in the form of the approval."""
+    sent: list[ContainerOptions] = []
+
+    def created(self: Any, ledger: Any, post_key: str, video: Any, options: ContainerOptions) -> str:
+        sent.append(options)
+        return "179"
+
+    monkeypatch.setattr(CreateContainerOperator, "_container", created)
+    video = "https://example.com/a.mp4"
+    stage.write(post("a", 60, caption=written, audio_name="None", user_tags=["ann"], video=video, dry_run="true"))
+    stage.parse(-5)
+    (had,) = stage.run("content/first", 0)
+    create = CreatePost(
+        task_id="create", post=had, approved=approved, settings=stage.settings, video=video, wait_for_completion=False
+    )
+    monkeypatch.setattr(create, "_held", lambda context, container_id: container_id)
+    create.execute(stage.context("content/first", 0))
+    ((one),) = sent
+    assert (one.caption, one.audio_name, one.user_tags, one.cover_url) == (caption, "None", ("ann",), None)
