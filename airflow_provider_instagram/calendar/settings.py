@@ -64,6 +64,10 @@ class CalendarSettings:
                 faults.append(
                     Fault(0, f"in the DAG file, {name}={value!r} does not do.", f"{remedy} The default holds.")
                 )
+        if good.get("late") == "skip" and good.get("unanswered") == "publish":
+            del good["unanswered"]
+            remedy = "Nobody has answered by a post's time, and late posts are skipped. The default holds."
+            faults.append(Fault(0, "in the DAG file, unanswered='publish' does not do with late='skip'.", remedy))
         file = snapshot_file(conf.get("instagram", "calendar_snapshots"), dag_id, calendar)
         return cls(dag_id, calendar, file, **good, faults=tuple(faults))
 
