@@ -131,6 +131,8 @@ def times_of_others(post: Post, calendar: Calendar, takings: Takings, now: datet
         chosen = takings.late_time(other) if other.publish_at <= now else None
         if chosen or other.publish_at > now - calendar.min_spacing:
             times[other.key] = chosen or other.publish_at
+    if calendar.post(post.id) is None and (last := takings.last_blind()) is not None and last[0] != post.key:
+        times.setdefault(*last)  # the calendar cannot be read: nothing else is known of the others
     return times
 
 

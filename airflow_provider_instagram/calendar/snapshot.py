@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from airflow_provider_instagram.calendar import source
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.model import Calendar, Post, understood
+from airflow_provider_instagram.calendar.post import DEFAULT_SPACING
 from airflow_provider_instagram.calendar.schedule import run_moment
 
 #: The longest that a run may still have tasks of an account which has no post any more.
@@ -192,7 +193,9 @@ def _last_good(
     location: str, stored: dict[str, Any] | None, refusal: Refusal, spacing: timedelta | None, now: datetime
 ) -> Plan:
     if stored is None:
-        return Plan(Calendar(location, faults=(Fault(0, refusal.message, refusal.remedy),)), readable=False)
+        fault = Fault(0, refusal.message, refusal.remedy)
+        spacing = DEFAULT_SPACING if spacing is None else spacing
+        return Plan(Calendar(location, faults=(fault,), min_spacing=spacing), readable=False)
     fault = Fault(0, refusal.message, f"{refusal.remedy} Until then, what it said at {stored['at']} holds.")
     calendar = understood(stored["text"], location, min_spacing=spacing)
     seen = {post_id: Seen(**one) for post_id, one in stored["seen"].items()}

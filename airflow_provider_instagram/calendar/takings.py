@@ -67,10 +67,23 @@ class Takings:
             return row_key("calendar-dry", f"{self.dag_id}/{post.key}")
         return f"calendar:{post.key}"
 
-    def late_time(self, post: Post) -> datetime | None:
-        """Read when a late post goes out."""
+    def late_time(self, post: Post, *, edited: bool = True) -> datetime | None:
+        """Read when a late post goes out.
+
+        :param edited: Whether the time counts that the post had chosen before an edit: it may have gone out then.
+        """
         row = self.store.get(f"calendar-late:{post.key}")
-        return datetime.fromisoformat(row["at"]) if row and row["at"] and row["version"] == post.version else None
+        chosen = row and row["at"] and (edited or row["version"] == post.version)
+        return datetime.fromisoformat(row["at"]) if chosen else None
+
+    def last_blind(self) -> tuple[str, datetime] | None:
+        """Read which post was the last to choose a time while the calendar could not be read, and which time."""
+        row = self.store.get("calendar-late-blind")
+        return (row["post_key"], datetime.fromisoformat(row["at"])) if row else None
+
+    def record_blind(self, post: Post, at: datetime) -> None:
+        """Write down when a late post goes out that does not see the others."""
+        self.store.set("calendar-late-blind", {"post_key": post.key, "at": at.isoformat()})
 
     def record_late_time(self, post: Post, at: datetime) -> None:
         """Write down when a late post goes out."""
