@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowSkipException
@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_provider_instagram import storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
+from airflow_provider_instagram.calendar.asked import started_as_dry_run
 from airflow_provider_instagram.calendar.covers import cover_file
 from airflow_provider_instagram.calendar.late import room_for
 from airflow_provider_instagram.calendar.model import Post
@@ -41,6 +42,8 @@ LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default(
 TOLD = "calendar-told"
 #: How long after the first post, and how far apart, an account's publishers end.
 FIRST_TIES, TIE_S = timedelta(minutes=1), 1.5
+#: A calendar that does not want a post is looked at again: it may be in the middle of being written.
+LOOK_AGAIN_S = 2.0
 #: A try that died is made again soon: the post has its time.
 RETRY_DELAY = timedelta(seconds=20)
 
@@ -65,28 +68,40 @@ class PostStep(AccountTask):
         """Give the post as it came along the XCom."""
         return Post.model_validate(self.post)
 
+    def takings(self, context: Context) -> Takings:
+        """Give the rows that say which run brings a post."""
+        store = Ledger.of(context, self.instagram_conn_id).store
+        return Takings(store, context["ti"].dag_id, self.settings.dry_run)
+
     def still_wanted(self, context: Context) -> tuple[Post, Takings]:
         """Give the post, if the calendar still wants it so and no other run has it.
 
         :raises AirflowSkipException: When it was removed or edited since.
         :raises ValidationError: When an edit made it faulty.
         """
-        post, run = self.as_post(), run_name(context)
-        store = Ledger.of(context, self.instagram_conn_id).store
-        takings = Takings(store, context["ti"].dag_id, self.settings.dry_run)
+        post, run, takings = self.as_post(), run_name(context), self.takings(context)
+        reason = self._why_not(context, post, takings)
+        if reason is not None:
+            time.sleep(LOOK_AGAIN_S)
+            reason = self._why_not(context, post, takings)
+        if reason is not None:
+            takings.give_back(post, run)
+            if isinstance(reason, ValidationError):
+                raise reason
+            self.skip_post(context, *reason)
+        return post, takings
+
+    def _why_not(self, context: Context, post: Post, takings: Takings) -> tuple[str, str] | ValidationError | None:
+        """Tell why the calendar does not want the post any more, or not so."""
         plan = self.settings.plan()
-        calendar = plan.calendar if plan.readable else None
-        if calendar is None:
+        calendar = plan.timely
+        if not plan.readable:
             why = plan.calendar.faults[0].message
             self.log.warning("%s goes on as it was when this run took it; %s: %s", post.id, plan.calendar.location, why)
         elif post.id in calendar.left_out:
-            takings.give_back(post, run)
-            raise _faulty(post, calendar)
+            return _faulty(post, calendar)
         taken = None if started_as_dry_run(context) else takings.of(post)
-        if (reason := schedule.why_not(post, calendar, taken, run)) is not None:
-            takings.give_back(post, run)
-            self.skip_post(context, *reason)
-        return post, takings
+        return schedule.why_not(post, calendar if plan.readable else None, taken, run_name(context))
 
     def may_be_live(self, context: Context) -> bool:
         """Tell whether the post is live, or somebody set out to publish it and what became of that is open."""
@@ -113,7 +128,7 @@ class PostStep(AccountTask):
         """Add a word to the post's label in the grid."""
         context["mark"] = f" ({word})"  # type: ignore[typeddict-unknown-key]
 
-    def skip_post(self, context: Context, word: str, why: str) -> None:
+    def skip_post(self, context: Context, word: str, why: str) -> NoReturn:
         """End the post's way here, with a mark that a person sees in the grid."""
         self.mark(context, word)
         self.log.warning("%s", why)
@@ -194,10 +209,7 @@ class CreatePost(PostStep, CreateContainerOperator):
                 return
             if limit.remaining > 0 or (wait := room_in(client, user_id, now)) is None:
                 return
-        wanted_until = post.publish_at + (
-            self.settings.max_lateness if self.settings.late == "publish" else timedelta()
-        )
-        if now + wait > wanted_until:
+        if self.too_late(post, now + wait, now + wait) is not None:
             raise ValidationError(
                 f"Instagram counts {limit.quota_usage} of {limit.quota_total} posts in the last 24 hours, and has room "
                 f"from {(now + wait).isoformat(timespec='seconds')} on: too late for {post.id}. Nothing was created.",
@@ -210,7 +222,8 @@ class PublishPost(PostStep, PublishOperator):
 
     template_fields: Sequence[str] = ("post", "container_id")
 
-    _settling: Context | None = None
+    _context: Context
+    _settling = False
 
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Publish it, unless the calendar does not want it any more.
@@ -219,8 +232,8 @@ class PublishPost(PostStep, PublishOperator):
         """
         post, ledger = self.as_post(), Ledger.of(context, self.instagram_conn_id)
         self.post_key, self.publish_at, self.rehearsal = post.key, post.publish_at, self.is_dry_run(context)
-        self._settling = context if self.may_be_live(context) else None
-        if self._settling is None:
+        self._context, self._settling = context, self.may_be_live(context)
+        if not self._settling:
             self.publish_at = self._time_for(context)
         if self.rehearsal:
             self.mark(context, "dry run")
@@ -231,10 +244,10 @@ class PublishPost(PostStep, PublishOperator):
 
     def _see_whether_it_is_time(self, ledger: Ledger, container_id: str, publish_at: datetime | None) -> None:
         """Ask the calendar, too, where it proved that a publication under way had made no post."""
-        if self._settling is None:
+        if not self._settling:
             super()._see_whether_it_is_time(ledger, container_id, publish_at)
             return
-        at = self._time_for(self._settling)
+        at = self._time_for(self._context)
         super()._see_whether_it_is_time(ledger, container_id, at)
         time.sleep(max(0.0, (at - datetime.now(timezone.utc)).total_seconds()))
 
@@ -274,8 +287,3 @@ def _faulty(post: Post, calendar: Calendar) -> ValidationError:
     said = " ".join(fault.message for fault in faults)
     remedies = " ".join(fault.remedy for fault in faults)
     return ValidationError(f"The post is faulty now: {said}", hint=f"{remedies} A run of its own brings it then.")
-
-
-def started_as_dry_run(context: Context) -> bool:
-    """Tell whether somebody started this run for a rehearsal."""
-    return bool(context["params"].get("dry_run"))

@@ -25,6 +25,7 @@ ACCOUNT = "instagram_default"
 @pytest.fixture
 def calendar(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Write a calendar: posts by their ids, due so many seconds from now."""
+    monkeypatch.setattr("airflow_provider_instagram.calendar.steps.LOOK_AGAIN_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
 
@@ -175,7 +176,7 @@ def test_a_file_that_cannot_be_read_falls_back_to_what_it_said_before(
     file = calendar({"as-it-was": -5})
     made(file)
     file.write_text("posts:\n  - id: a: b\n")
-    dag = made(file)
+    dag = made(file, default_args={"retry_delay": timedelta(seconds=0.1)})
     assert "line 2 cannot be read" in str(dag.doc_md)
     result = run_dag(dag, posts=["as-it-was"])
     assert states(result)["calendar"] == "failed"
