@@ -14,6 +14,7 @@ from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.asked import asked_for, started_as_dry_run, started_by_hand
 from airflow_provider_instagram.calendar.faults import Fault
+from airflow_provider_instagram.calendar.snapshot import cannot_keep
 from airflow_provider_instagram.calendar.steps import RETRY_DELAY
 from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.exceptions import ValidationError
@@ -48,6 +49,7 @@ class ReportFaults(BaseOperator):
         faults = (
             *unknown_ids(context, calendar),
             *self.settings.faults,
+            *cannot_keep(self.settings.snapshot),
             *calendar.faults,
             *missing_videos(calendar, datetime.now(timezone.utc)),
         )

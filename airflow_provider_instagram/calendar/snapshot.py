@@ -291,6 +291,23 @@ def _load(file: Path) -> dict[str, Any] | None:
         return None
 
 
+def cannot_keep(file: Path) -> list[Fault]:
+    """Tell what follows when a snapshot cannot be written here.
+
+    :param file: Where the snapshot is kept.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=file.parent):
+            return []
+    except OSError as error:
+        what = (
+            f"the folder {file.parent} cannot be written to ({error.strerror}): edits within the lead time have no run."
+        )
+        remedy = "Make it writable for Airflow, or name another in [instagram] calendar_snapshots."
+        return [Fault(0, what, remedy)]
+
+
 def _store(file: Path, said: dict[str, Any]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.choice import ReportFaults
 from airflow_provider_instagram.calendar.model import understood
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger import Ledger, Post, ledger_asset
@@ -301,6 +303,15 @@ def test_a_file_that_is_being_written_takes_no_post_away(stage: Stage, monkeypat
         stage.file.write_text(half)
         monkeypatch.setattr("time.sleep", lambda _: stage.file.write_text(whole))
         assert stage.step(had[0], "content/first") == "wanted"
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_fault(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else every edit within the lead time takes its post away, and only a log of the DAG processor says why."""
+    stage.write(post("a", 600, video="https://example.com/a.mp4"))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(stage.file / "snapshots"))
+    report = ReportFaults(task_id="calendar", settings=stage.settings)
+    with pytest.raises(AirflowFailException, match=r"posts.yaml/snapshots cannot be written to .*: edits within"):
+        report.execute(stage.context("content/first", 0))
 
 
 def test_what_was_published_and_is_put_back_is_told_nothing_false(stage: Stage) -> None:
