@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -18,13 +19,22 @@ from airflow_provider_instagram.calendar.snapshot import cannot_keep
 from airflow_provider_instagram.calendar.steps import RETRY_DELAY
 from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger import Ledger, ledger_alias, ledger_asset, posts_asset
+from airflow_provider_instagram.ledger import (
+    CONTAINER_LIFE,
+    EXPIRY_MARGIN,
+    Ledger,
+    ledger_alias,
+    ledger_asset,
+    posts_asset,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from airflow_provider_instagram.calendar.model import Calendar, Post
     from airflow_provider_instagram.calendar.settings import CalendarSettings
+    from airflow_provider_instagram.calendar.takings import Taken
 
 #: The row that says that the account's ledger is held by its alias.
 HELD = "calendar-held"
@@ -47,7 +57,8 @@ class ReportFaults(BaseOperator):
         plan = self.settings.plan()
         calendar = plan.timely
         faults = (
-            *unknown_ids(context, calendar),
+            *unknown_ids(context, plan.calendar),
+            *(_too_far(post) for post in too_far_ahead(context, plan.calendar, self.settings)),
             *self.settings.faults,
             *cannot_keep(self.settings.snapshot),
             *calendar.faults,
@@ -75,6 +86,24 @@ def unknown_ids(context: Context, calendar: Calendar) -> list[Fault]:
             remedy = f"Did you mean {close[0]}?" if close else "Look up the id in the calendar."
             faults.append(Fault(0, f"this run was started for {post_id!r}, which is no post of it.", remedy))
     return faults
+
+
+def too_far_ahead(context: Context, calendar: Calendar, settings: CalendarSettings) -> list[Post]:
+    """Find the posts that a run was started for too early: their containers would expire. Rehearsals are never."""
+    asked, until = asked_for(context), _slot(context) + CONTAINER_LIFE - EXPIRY_MARGIN
+    if settings.dry_run or started_as_dry_run(context):
+        return []
+    return [post for post in calendar.posts if post.id in asked and post.publish_at > until and not post.dry_run]
+
+
+def _too_far(post: Post) -> Fault:
+    return Fault(
+        post.line,
+        f"this run was started for it more than 23.5 hours before its time, {post.publish_at:%Y-%m-%d %H:%M}, and a "
+        "container expires after 24: it was not taken.",
+        "Leave it to its own run, or start one later.",
+        post.id,
+    )
 
 
 def missing_videos(calendar: Calendar, now: datetime) -> list[Fault]:
@@ -144,21 +173,24 @@ class DuePosts(AccountTask):
         :raises ValidationError: When it cannot be read, and there are tries left, or nothing is known of it.
         """
         plan, asked, account, slot = self.settings.plan(), asked_for(context), self.instagram_conn_id, _slot(context)
-        ti, calendar = context["ti"], plan.calendar
+        ti, calendar, by_hand = context["ti"], plan.calendar, started_by_hand(context)
         if not plan.readable and (ti.try_number <= ti.max_tries or not calendar.posts):
             fault = calendar.faults[0]
             raise ValidationError(f"{calendar.location}: {fault.message}", hint=fault.remedy)
         if asked:
-            return [post for post in plan.timely.posts if post.id in asked and post.account == account]
+            far = too_far_ahead(context, calendar, self.settings)
+            return [p for p in calendar.posts if p.id in asked and p.account == account and p not in far]
         again = started_as_dry_run(context)  # somebody wants to see it, whatever was rehearsed before
         return schedule.due(
             plan.timely.posts,
             account,
             run_name(context),
             slot,
-            since=slot if started_by_hand(context) else schedule.reach(slot),
+            since=slot if by_hand else schedule.reach(slot),
             lead_time=self.settings.lead_time,
             taken=(lambda post: None) if again else takings.of,
+            given_up=partial(_gave_up, ti),
+            by_hand=by_hand,
         )
 
     def _hold_ledger(self, context: Context, ledger: Ledger) -> None:
@@ -167,6 +199,12 @@ class DuePosts(AccountTask):
             ledger.store.set(HELD, {"at": ledger.now()})
             conn_id = self.instagram_conn_id
             context["outlet_events"][ledger_alias(conn_id)].add(ledger_asset(conn_id))
+
+
+def _gave_up(ti: RuntimeTaskInstanceProtocol, row: Taken) -> bool:
+    """Ask Airflow whether the run that took a post has failed, or is gone."""
+    dag_id, _, run_id = row.run.partition("/")
+    return not ti.get_dr_count(dag_id, run_ids=[run_id], states=["queued", "running", "success"])
 
 
 def _slot(context: Context) -> datetime:

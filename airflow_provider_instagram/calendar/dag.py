@@ -148,7 +148,7 @@ def _params() -> dict[str, Param]:
             items={"type": "string"},
             title="Posts",
             description="When you start a run yourself: the ids of the posts it brings, one a line. They go out at "
-            "their time, or at once when it is over.",
+            "their time, or at once when it was over, however late.",
         ),
         "dry_run": Param(
             False, type="boolean", title="Dry run", description="Do everything but publish, and say what would be."

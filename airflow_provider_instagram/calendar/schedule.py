@@ -87,18 +87,24 @@ def due(
     since: datetime,
     lead_time: timedelta,
     taken: Callable[[Post], Taken | None],
+    given_up: Callable[[Taken], bool],
+    by_hand: bool = False,
 ) -> list[Post]:
     """Choose the posts of an account that a run takes.
 
     These are the posts from the run's moment to a lead time later that no other run has taken as they are now: its
     own, and those that came into the calendar since the run before. What another DAG has taken, it takes over: the DAG
-    may have been renamed, and then nobody else brings the post. Posts from before the moment only where the run is for
-    them: what else was never taken was published by other hands, or is too late.
+    may have been renamed, and then nobody else brings the post. What a run has given up is taken again at the post's
+    own moment only, or when somebody starts a run: else every run of a lead time would try a broken post. Posts from
+    before the moment only where the run is for them: what else was never taken was published by other hands, or is
+    too late.
 
     :param run: This run, as ``dag_id/run_id``.
     :param slot: The run's moment.
     :param since: From when on it brings posts.
     :param taken: Tells who has taken a post.
+    :param given_up: Tells whether a run ended without it.
+    :param by_hand: Whether somebody started the run.
     """
     chosen = []
     for post in posts:
@@ -106,7 +112,9 @@ def due(
         if post.account != account or begins > slot.timestamp() or post.publish_at < since:
             continue
         row = taken(post)
-        if row is None or row.of_another_dag(run) or row.run in ("", run) or row.version != post.version:
+        is_free = row is None or row.of_another_dag(run) or row.run in ("", run) or row.version != post.version
+        may_again = by_hand or begins == slot.timestamp()
+        if is_free or (may_again and row is not None and not row.settled and given_up(row)):
             chosen.append(post)
     return chosen
 

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_provider_instagram import storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
-from airflow_provider_instagram.calendar.asked import started_as_dry_run
+from airflow_provider_instagram.calendar.asked import started_as_dry_run, wanted_now
 from airflow_provider_instagram.calendar.covers import cover_file
 from airflow_provider_instagram.calendar.late import room_for
 from airflow_provider_instagram.calendar.model import Post
@@ -94,7 +94,7 @@ class PostStep(AccountTask):
     def _why_not(self, context: Context, post: Post, takings: Takings) -> tuple[str, str] | ValidationError | None:
         """Tell why the calendar does not want the post any more, or not so."""
         plan = self.settings.plan()
-        calendar = plan.timely
+        calendar = plan.calendar if wanted_now(context, post) else plan.timely
         if not plan.readable:
             why = plan.calendar.faults[0].message
             self.log.warning("%s goes on as it was when this run took it; %s: %s", post.id, plan.calendar.location, why)
@@ -113,11 +113,13 @@ class PostStep(AccountTask):
 
         :raises AirflowSkipException: When it is too late.
         """
-        if (reason := self.too_late(post, now, at)) is not None:
+        if (reason := self.too_late(context, post, now, at)) is not None:
             self.skip_post(context, *reason)
 
-    def too_late(self, post: Post, now: datetime, at: datetime) -> tuple[str, str] | None:
+    def too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> tuple[str, str] | None:
         """Tell why a post may not go out at a time, by what the DAG's author said about late ones."""
+        if wanted_now(context, post):
+            return None
         return schedule.too_late(post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness)
 
     def is_dry_run(self, context: Context) -> bool:
@@ -132,6 +134,7 @@ class PostStep(AccountTask):
         """End the post's way here, with a mark that a person sees in the grid."""
         self.mark(context, word)
         self.log.warning("%s", why)
+        self.takings(context).settle(self.as_post(), run_name(context))
         raise AirflowSkipException(why)
 
 
@@ -192,11 +195,12 @@ class CreatePost(PostStep, CreateContainerOperator):
         self.upload, self.post_key = post.upload, post.key
         self.publish_at = None if self.is_dry_run(context) else post.publish_at
         if self.publish_at is not None:
-            self._refuse_without_room(Ledger.of(context, self.instagram_conn_id), post)
+            self._refuse_without_room(context, post)
         return super().execute(context)
 
-    def _refuse_without_room(self, ledger: Ledger, post: Post) -> None:
+    def _refuse_without_room(self, context: Context, post: Post) -> None:
         """Upload nothing for a post that Instagram has no room for as long as it is wanted."""
+        ledger = Ledger.of(context, self.instagram_conn_id)
         if ledger.post(post.key) is not None or ledger.containers(post.key):
             return
         hook, now = InstagramHook(self.instagram_conn_id), ledger.clock()
@@ -209,7 +213,7 @@ class CreatePost(PostStep, CreateContainerOperator):
                 return
             if limit.remaining > 0 or (wait := room_in(client, user_id, now)) is None:
                 return
-        if self.too_late(post, now + wait, now + wait) is not None:
+        if self.too_late(context, post, now + wait, now + wait) is not None:
             raise ValidationError(
                 f"Instagram counts {limit.quota_usage} of {limit.quota_total} posts in the last 24 hours, and has room "
                 f"from {(now + wait).isoformat(timespec='seconds')} on: too late for {post.id}. Nothing was created.",
@@ -273,7 +277,7 @@ class PublishPost(PostStep, PublishOperator):
             return post.publish_at
         self.skip_if_too_late(context, post, now, now)
         at = room_for(post, self.settings.plan().calendar, takings)
-        if self.too_late(post, now, at) is not None:
+        if self.too_late(context, post, now, at) is not None:
             takings.forget_late_time(post)
         self.skip_if_too_late(context, post, now, at)
         self.mark(context, f"{spoken(at - post.publish_at)} late")

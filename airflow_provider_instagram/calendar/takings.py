@@ -22,11 +22,13 @@ class Taken:
     :param post_key: The post.
     :param run: The run, as ``dag_id/run_id``; empty when it gave the post back.
     :param version: The version.
+    :param settled: Whether the run let go of it for good: rejected by a person, or too late.
     """
 
     post_key: str
     run: str
     version: str
+    settled: bool = False
 
     def of_another_dag(self, run: str) -> bool:
         """Tell whether it was not taken by the DAG of a run: by what that was called before, for example."""
@@ -61,6 +63,11 @@ class Takings:
         """Write down that no run takes this version any more, if it was this run: another may when it comes back."""
         if self.of(post) == Taken(post.key, run, post.version):
             self.store.set(self._row(post), asdict(Taken(post.key, "", post.version)))
+
+    def settle(self, post: Post, run: str) -> None:
+        """Write down that this run let go of this version for good, if it was this run that took it."""
+        if self.of(post) == Taken(post.key, run, post.version):
+            self.store.set(self._row(post), asdict(Taken(post.key, run, post.version, settled=True)))
 
     def _row(self, post: Post) -> str:
         if self.dry_run or post.dry_run:

@@ -81,6 +81,7 @@ class World:
                 map_index=0,
                 try_number=1,
                 max_tries=3,
+                get_dr_count=lambda *_, **__: 1,
             ),
             "params": {},
             "dag_run": SimpleNamespace(run_type="scheduled", data_interval_end=slot, run_after=slot),

@@ -103,8 +103,24 @@ def test_a_dry_run_does_everything_but_publish(
     assert len(instagram_sandbox.containers) == 2
 
 
-def test_a_late_post_goes_out_or_is_skipped_with_a_mark(
+@pytest.fixture
+def as_scheduled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs bring the posts that they are given as the posts' own runs do."""
+    monkeypatch.setattr("airflow_provider_instagram.calendar.steps.wanted_now", lambda *_: False)
+
+
+def test_a_post_that_somebody_names_goes_out_however_late_it_is(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    """Who names it wants it; only the distance to other posts is kept."""
+    file = calendar({"long-ago": -7200, "days-ago": -3 * 86400}, min_spacing="6 s")
+    assert run_dag(made(file, late="skip"), posts=["long-ago", "days-ago"]).state == "success"
+    first, second = (entry.at for entry in instagram_sandbox.journal("publish"))
+    assert abs(second - first) >= 6
+
+
+def test_a_late_post_goes_out_or_is_skipped_with_a_mark(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], as_scheduled: None
 ) -> None:
     file = calendar({"late": -600, "too-late": -7200})
     assert run_dag(made(file), posts=["late"]).state == "success"
@@ -272,6 +288,22 @@ def test_a_dead_token_of_one_account_holds_no_other_back(
     assert states(result)["create[0]"] == "failed"
     assert result.states()["other.publish[0]"] == "success"
     assert [post.user_id for post in instagram_sandbox.posts] == [user]
+
+
+def test_a_post_whose_run_failed_is_brought_by_a_run_that_somebody_starts(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow knows what became of the run that has it: while that is under way, or succeeded, nobody else takes it."""
+    from airflow_provider_instagram.calendar.steps import CreatePost
+
+    file = calendar({"stranded": 30})
+    with monkeypatch.context() as broken:
+        broken.setattr(CreatePost, "execute", lambda *_: 1 / 0)
+        failed = run_dag(made(file, default_args={"retries": 0}), posts=["stranded"])
+    assert states(failed)["create[0]"] == "failed"
+    assert run_dag(made(file)).state == "success"
+    assert instagram_sandbox.calls("publish") == 1
+    assert "transcode[0]" not in states(run_dag(made(file)))
 
 
 def test_nothing_is_created_for_a_post_that_instagram_has_no_room_for(

@@ -49,6 +49,7 @@ class Stage:
     :param given: Arguments of the DAG.
     :param now: The time.
     :param try_number: Which of four tries the tasks are in.
+    :param failed: Runs that have failed, or were deleted.
     """
 
     file: Path
@@ -56,6 +57,11 @@ class Stage:
     now: float = 0
     ledgers: Ledgers = field(default_factory=Ledgers)
     try_number: int = 1
+    failed: set[str] = field(default_factory=set)
+
+    def at_work(self, dag_id: str, *, run_ids: list[str], states: list[str]) -> int:
+        """Count runs as Airflow does: all are under way but those that failed."""
+        return sum(f"{dag_id}/{run_id}" not in self.failed for run_id in run_ids)
 
     @property
     def settings(self) -> CalendarSettings:
@@ -84,6 +90,7 @@ class Stage:
                 map_index=0,
                 try_number=self.try_number,
                 max_tries=3,
+                get_dr_count=self.at_work,
             ),
             "params": params,
             "dag_run": SimpleNamespace(

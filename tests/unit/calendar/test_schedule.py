@@ -74,11 +74,13 @@ def chosen(
     taken: dict[str, Taken] | None = None,
     run: str = "content/mine",
     since_min: float | None = None,
+    given_up: str = "none",
+    by_hand: bool = False,
 ) -> list[str]:
     since = NOON + minutes(slot_min if since_min is None else since_min)
     posts = due(
         plan.timely.posts, "instagram_default", run, NOON + minutes(slot_min), since=since, lead_time=LEAD,
-        taken=lambda post: (taken or {}).get(post.id),
+        taken=lambda post: (taken or {}).get(post.id), given_up=lambda row: row.run == given_up, by_hand=by_hand,
     )  # fmt: skip
     return [post.id for post in posts]
 
@@ -140,6 +142,20 @@ def test_a_run_takes_its_own_posts_and_those_that_nobody_has_as_they_are_now(pla
     assert chosen(everything, 0, old) == ["early", "own"]
     assert chosen(everything, 0, old, since_min=-10) == ["over", "early", "own"]
     assert chosen(everything, 0, {"own": taken(by_id["own"], "content/mine")}) == ["early", "own"]
+
+
+def test_a_post_that_a_run_has_given_up_is_taken_again_at_its_moment_or_by_hand(plan: Callable[..., Plan]) -> None:
+    """And not by the runs of other posts: a broken one would break each of them. What was settled stays settled."""
+    posts = plan({"own": 60, "early": 30}).calendar.posts
+    had = {post.id: taken(post, "content/failed") for post in posts}
+    settled = {post.id: Taken(post.key, "content/failed", post.version, settled=True) for post in posts}
+    everything = plan(None)
+    assert chosen(everything, 0, had, given_up="content/another") == []
+    assert chosen(everything, 0, had, given_up="content/failed") == ["own"]
+    assert chosen(everything, 0, settled, given_up="content/failed") == []
+    assert chosen(everything, 10, had, given_up="content/failed") == []
+    assert chosen(everything, 10, had, given_up="content/failed", by_hand=True) == ["early", "own"]
+    assert chosen(everything, 10, settled, given_up="content/failed", by_hand=True) == []
 
 
 @pytest.mark.parametrize("back_s", [0, 1, 0.25, 599.5, 3600, 86_399, 999_999])
