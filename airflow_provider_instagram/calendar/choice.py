@@ -16,7 +16,7 @@ from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.asked import asked_for, started_as_dry_run, started_by_hand
 from airflow_provider_instagram.calendar.faults import Fault
 from airflow_provider_instagram.calendar.snapshot import cannot_keep
-from airflow_provider_instagram.calendar.steps import RETRY_DELAY
+from airflow_provider_instagram.calendar.steps import RETRY_DELAY, used_before
 from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger import (
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.model import Calendar, Post
     from airflow_provider_instagram.calendar.settings import CalendarSettings
     from airflow_provider_instagram.calendar.takings import Taken
+    from airflow_provider_instagram.ledger import Post as PublishedPost
 
 #: The row that says that the account's ledger is held by its alias.
 HELD = "calendar-held"
@@ -158,7 +159,7 @@ class DuePosts(AccountTask):
         for post in self._chosen(context, takings):
             done, row = ledger.post(post.key), takings.of(post)
             by_another = not by_hand and (row is None or row.run != run)
-            if done is not None and by_another and self.another_account(done) is None:
+            if done is not None and by_another and self._is_this(post, done):
                 self.log.info("%s is published already: %s", post.id, done.permalink or done.published_at)
                 continue
             if not started_as_dry_run(context):
@@ -166,6 +167,10 @@ class DuePosts(AccountTask):
             self.log.info("%s: %s at %s", post.id, post.placement, post.publish_at.isoformat())
             posts.append(post.model_dump(mode="json"))
         return posts
+
+    def _is_this(self, post: Post, done: PublishedPost) -> bool:
+        """Tell whether what was published is this post; else the run brings it, and says what is the matter."""
+        return not used_before(post, done) and self.another_account(done) is None
 
     def _chosen(self, context: Context, takings: Takings) -> list[Post]:
         """Choose posts of the calendar as it is now; of what it said last only when nothing else is left.

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.model import Calendar
     from airflow_provider_instagram.calendar.settings import CalendarSettings
+    from airflow_provider_instagram.ledger import Post as PublishedPost
 
 #: How a post's map index is labelled; a task that has something to say about the post adds it.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
@@ -149,6 +150,10 @@ class TranscodePost(PostStep, TranscodeOperator):
     def execute(self, context: Context) -> str:
         """Transcode it for its placement, unless it is too late for the post anyway."""
         post, _ = self.still_wanted(context)
+        done = Ledger.of(context, self.instagram_conn_id).post(post.key)
+        if done is not None and used_before(post, done) and self.another_account(done) is None:
+            why = f"The id {post.id} was published on {done.published_at}: give this post another id in the calendar."
+            self.skip_post(context, "id used before", why)
         if not (self.is_dry_run(context) or self.may_be_live(context)):
             now = datetime.now(timezone.utc)
             self.skip_if_too_late(context, post, now, now)
@@ -291,3 +296,8 @@ def _faulty(post: Post, calendar: Calendar) -> ValidationError:
     said = " ".join(fault.message for fault in faults)
     remedies = " ".join(fault.remedy for fault in faults)
     return ValidationError(f"The post is faulty now: {said}", hint=f"{remedies} A run of its own brings it then.")
+
+
+def used_before(post: Post, done: PublishedPost) -> bool:
+    """Tell whether a post's id was published before the post's time: it is another post, or was moved afterwards."""
+    return datetime.fromisoformat(done.published_at) < post.publish_at

@@ -6,11 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.choice import ReportFaults
 from airflow_provider_instagram.calendar.model import understood
+from airflow_provider_instagram.calendar.steps import TranscodePost
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger import Ledger, Post, ledger_asset
 from tests.unit.calendar.stage import ACCOUNT, after_noon, ids, post
@@ -112,7 +113,7 @@ def test_what_was_published_on_another_account_is_brought_and_publish_says_so(
 ) -> None:
     """The connection led to a sandbox when somebody tried the post out: nobody passes it over without a word."""
     stage.write(post("a", 60))
-    live = Post(f"{ACCOUNT}/a", "179", after_noon(-100).isoformat(), "180", "17841400000000001")
+    live = Post(f"{ACCOUNT}/a", "179", after_noon(60).isoformat(), "180", "17841400000000001")
     Ledger(stage.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
     for account, brought in (("17841400000000001", []), ("17841400000000099", ["a"])):
         connection = {"conn_type": "instagram", "login": account, "password": "a token"}
@@ -312,6 +313,22 @@ def test_a_folder_that_cannot_be_written_to_is_a_fault(stage: Stage, monkeypatch
     report = ReportFaults(task_id="calendar", settings=stage.settings)
     with pytest.raises(AirflowFailException, match=r"posts.yaml/snapshots cannot be written to .*: edits within"):
         report.execute(stage.context("content/first", 0))
+
+
+def test_a_post_whose_id_was_used_before_is_skipped_with_a_mark(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or it was moved after it went out: nobody is left to believe that it will go out again."""
+    connection = {"conn_type": "instagram", "login": "17841400000000001", "password": "a token"}
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+    live = Post(f"{ACCOUNT}/a", "179", after_noon(60).isoformat(), "180", "17841400000000001")
+    Ledger(stage.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
+    stage.write(post("a", 600))
+    (brought,) = stage.run("content/scheduled", 540)
+    context = stage.context("content/scheduled", 540)
+    step = TranscodePost(task_id="step", post=brought, settings=stage.settings, instagram_conn_id=ACCOUNT)
+    with pytest.raises(AirflowSkipException, match=r"The id a was published on 2026-12-01T13:00:00.*another id"):
+        step.execute(context)
+    assert context["mark"] == " (id used before)"
+    assert stage.run("content/another", 545) == []
 
 
 def test_what_was_published_and_is_put_back_is_told_nothing_false(stage: Stage) -> None:
