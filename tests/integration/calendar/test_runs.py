@@ -325,6 +325,19 @@ def test_nothing_is_created_for_a_post_that_instagram_has_no_room_for(
     assert len(instagram_sandbox.posts) == 2
 
 
+def test_a_post_that_finds_no_room_at_its_time_is_skipped_at_once_when_it_would_be_too_late(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    """Others used the quota up meanwhile: it waited for half a day, to be skipped in the end."""
+    file = calendar({"before": 5, "no-room-yet": 30})
+    assert run_dag(made(file), posts=["before"]).state == "success"
+    instagram_sandbox.advance(20)  # until the post is listed
+    instagram_sandbox.fail("publish", 9, 2207042)
+    result = run_dag(made(file), posts=["no-room-yet"])
+    assert states(result)["publish[0]"] == "skipped"
+    assert labels(result, "publish") == {"no-room-yet (skipped: 23 h 59 min late)"}
+
+
 @pytest.mark.parametrize("is_live", [True, False])
 def test_a_removed_post_whose_publication_is_open_is_settled_before_the_calendar_counts(
     instagram_sandbox: SandboxHandle,
