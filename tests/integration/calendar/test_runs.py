@@ -298,7 +298,7 @@ def test_a_post_whose_run_failed_is_brought_by_a_run_that_somebody_starts(
 
     file = calendar({"stranded": 30})
     with monkeypatch.context() as broken:
-        broken.setattr(CreatePost, "execute", lambda *_: 1 / 0)
+        broken.setattr(CreatePost, "execute", lambda *_, **__: 1 / 0)
         failed = run_dag(made(file, default_args={"retries": 0}), posts=["stranded"])
     assert states(failed)["create[0]"] == "failed"
     assert run_dag(made(file)).state == "success"
