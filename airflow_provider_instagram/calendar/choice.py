@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -12,17 +13,29 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_instagram import storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
+from airflow_provider_instagram.calendar.asked import asked_for, started_as_dry_run, started_by_hand
 from airflow_provider_instagram.calendar.faults import Fault
-from airflow_provider_instagram.calendar.steps import started_as_dry_run
+from airflow_provider_instagram.calendar.snapshot import cannot_keep
+from airflow_provider_instagram.calendar.steps import RETRY_DELAY, used_before
 from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger import Ledger, ledger_alias, ledger_asset, posts_asset
+from airflow_provider_instagram.ledger import (
+    CONTAINER_LIFE,
+    EXPIRY_MARGIN,
+    Ledger,
+    ledger_alias,
+    ledger_asset,
+    posts_asset,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
-    from airflow_provider_instagram.calendar.model import Calendar
+    from airflow_provider_instagram.calendar.model import Calendar, Post
     from airflow_provider_instagram.calendar.settings import CalendarSettings
+    from airflow_provider_instagram.calendar.takings import Taken
+    from airflow_provider_instagram.ledger import Post as PublishedPost
 
 #: The row that says that the account's ledger is held by its alias.
 HELD = "calendar-held"
@@ -42,10 +55,13 @@ class ReportFaults(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Report the faults of the whole calendar, and the videos of the next day that are not there."""
-        calendar = self.settings.plan().calendar
+        plan = self.settings.plan()
+        calendar = plan.timely
         faults = (
-            *unknown_ids(context, calendar),
+            *unknown_ids(context, plan.calendar),
+            *(_too_far(post) for post in too_far_ahead(context, plan.calendar, self.settings)),
             *self.settings.faults,
+            *cannot_keep(self.settings.snapshot),
             *calendar.faults,
             *missing_videos(calendar, datetime.now(timezone.utc)),
         )
@@ -57,12 +73,6 @@ class ReportFaults(BaseOperator):
                 f"{len(faults)} faults in {calendar.location}; what is right in it goes on.\n"
                 + "\n".join(fault.text(calendar.location) for fault in faults)
             )
-
-
-def asked_for(context: Context) -> list[str]:
-    """Give the ids of the posts that a run was started for by hand."""
-    given = (str(post_id).strip() for post_id in context["params"].get("posts") or ())
-    return [post_id for post_id in given if post_id]
 
 
 def unknown_ids(context: Context, calendar: Calendar) -> list[Fault]:
@@ -77,6 +87,24 @@ def unknown_ids(context: Context, calendar: Calendar) -> list[Fault]:
             remedy = f"Did you mean {close[0]}?" if close else "Look up the id in the calendar."
             faults.append(Fault(0, f"this run was started for {post_id!r}, which is no post of it.", remedy))
     return faults
+
+
+def too_far_ahead(context: Context, calendar: Calendar, settings: CalendarSettings) -> list[Post]:
+    """Find the posts that a run was started for too early: their containers would expire. Rehearsals are never."""
+    asked, until = asked_for(context), _slot(context) + CONTAINER_LIFE - EXPIRY_MARGIN
+    if settings.dry_run or started_as_dry_run(context):
+        return []
+    return [post for post in calendar.posts if post.id in asked and post.publish_at > until and not post.dry_run]
+
+
+def _too_far(post: Post) -> Fault:
+    return Fault(
+        post.line,
+        f"this run was started for it more than 23.5 hours before its time, {post.publish_at:%Y-%m-%d %H:%M}, and a "
+        "container expires after 24: it was not taken.",
+        "Leave it to its own run, or start one later.",
+        post.id,
+    )
 
 
 def missing_videos(calendar: Calendar, now: datetime) -> list[Fault]:
@@ -105,8 +133,10 @@ class DuePosts(AccountTask):
     :param settings: How the calendar is brought to its posts.
     """
 
-    def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self, *, settings: CalendarSettings, retries: int = 3, retry_delay: timedelta = RETRY_DELAY, **kwargs: Any
+    ) -> None:
+        super().__init__(retries=retries, retry_delay=retry_delay, **kwargs)
         self.settings = settings
 
     @classmethod
@@ -120,44 +150,53 @@ class DuePosts(AccountTask):
         return [ledger_alias(conn_id)]
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Choose, and write down that this run has them.
-
-        :raises ValidationError: When nothing is known of the calendar: nobody may be passed over for that.
-        """
+        """Choose, and write down that this run has them."""
         ledger = Ledger.of(context, self.instagram_conn_id)
         self._hold_ledger(context, ledger)
         takings, run = Takings(ledger.store, context["ti"].dag_id, self.settings.dry_run), run_name(context)
-        again = started_as_dry_run(context)  # somebody wants to see it, whatever was rehearsed before
-        plan = self.settings.plan()
-        calendar = plan.calendar
-        if not (plan.readable or calendar.posts):
-            fault = calendar.faults[0]
-            raise ValidationError(f"{calendar.location}: {fault.message}", hint=fault.remedy)
         by_hand = asked_for(context)
-        if by_hand:
-            chosen = [p for p in calendar.posts if p.id in by_hand and p.account == self.instagram_conn_id]
-        else:
-            chosen = schedule.due(
-                calendar.posts,
-                self.instagram_conn_id,
-                run,
-                _slot(context),
-                lead_time=self.settings.lead_time,
-                max_lateness=self.settings.max_lateness,
-                taken=(lambda post: None) if again else takings.of,
-            )
         posts = []
-        for post in chosen:
+        for post in self._chosen(context, takings):
             done, row = ledger.post(post.key), takings.of(post)
             by_another = not by_hand and (row is None or row.run != run)
-            if done is not None and by_another and self.another_account(done) is None:
+            if done is not None and by_another and self._is_this(post, done):
                 self.log.info("%s is published already: %s", post.id, done.permalink or done.published_at)
                 continue
-            if not again:
+            if not started_as_dry_run(context):
                 takings.take(post, run)
             self.log.info("%s: %s at %s", post.id, post.placement, post.publish_at.isoformat())
             posts.append(post.model_dump(mode="json"))
         return posts
+
+    def _is_this(self, post: Post, done: PublishedPost) -> bool:
+        """Tell whether what was published is this post; else the run brings it, and says what is the matter."""
+        return not used_before(post, done) and self.another_account(done) is None
+
+    def _chosen(self, context: Context, takings: Takings) -> list[Post]:
+        """Choose posts of the calendar as it is now; of what it said last only when nothing else is left.
+
+        :raises ValidationError: When it cannot be read, and there are tries left, or nothing is known of it.
+        """
+        plan, asked, account, slot = self.settings.plan(), asked_for(context), self.instagram_conn_id, _slot(context)
+        ti, calendar, by_hand = context["ti"], plan.calendar, started_by_hand(context)
+        if not plan.readable and (ti.try_number <= ti.max_tries or not calendar.posts):
+            fault = calendar.faults[0]
+            raise ValidationError(f"{calendar.location}: {fault.message}", hint=fault.remedy)
+        if asked:
+            far = too_far_ahead(context, calendar, self.settings)
+            return [p for p in calendar.posts if p.id in asked and p.account == account and p not in far]
+        again = started_as_dry_run(context)  # somebody wants to see it, whatever was rehearsed before
+        return schedule.due(
+            plan.timely.posts,
+            account,
+            run_name(context),
+            slot,
+            since=slot if by_hand else schedule.reach(slot),
+            lead_time=self.settings.lead_time,
+            taken=(lambda post: None) if again else takings.of,
+            given_up=partial(_gave_up, ti),
+            by_hand=by_hand,
+        )
 
     def _hold_ledger(self, context: Context, ledger: Ledger) -> None:
         """Tie the ledger to its alias, once and by one task: Airflow fails tasks that make the same tie at a time."""
@@ -165,6 +204,12 @@ class DuePosts(AccountTask):
             ledger.store.set(HELD, {"at": ledger.now()})
             conn_id = self.instagram_conn_id
             context["outlet_events"][ledger_alias(conn_id)].add(ledger_asset(conn_id))
+
+
+def _gave_up(ti: RuntimeTaskInstanceProtocol, row: Taken) -> bool:
+    """Ask Airflow whether the run that took a post has failed, or is gone."""
+    dag_id, _, run_id = row.run.partition("/")
+    return not ti.get_dr_count(dag_id, run_ids=[run_id], states=["queued", "running", "success"])
 
 
 def _slot(context: Context) -> datetime:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Param, XComArg, task_group
+from airflow.sdk import DAG, Param, XComArg, get_parsing_context, task_group
 
 from airflow_provider_instagram.calendar.choice import DuePosts, ReportFaults
 from airflow_provider_instagram.calendar.faults import Fault
@@ -83,31 +83,39 @@ def content_calendar_dag(
         dag_id, calendar, lead_time=lead_time, late=late, max_lateness=max_lateness, min_spacing=min_spacing,
         unanswered=unanswered, dry_run=dry_run, **refused,
     )  # fmt: skip
+    made_for = get_parsing_context().task_id or ""  # a worker makes the DAG for one task
     try:
-        plan = settings.plan(clock())
+        plan = settings.plan(None if made_for else clock())
     except Exception as error:  # a calendar must never keep its DAG from being read
         log.exception("The calendar %s cannot be understood", calendar)
         fault = Fault(0, f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
         plan = Plan(Calendar(settings.calendar, faults=(fault,)))
-    moments = plan.moments(settings.lead_time, settings.max_lateness)
+    timely, moments = plan.timely, plan.moments(settings.lead_time, settings.max_lateness)
     with DAG(
         dag_id,
-        schedule=ContentCalendarTimetable(moments, int(settings.lead_time.total_seconds()), _summary(plan.calendar)),
+        schedule=ContentCalendarTimetable(moments, int(settings.lead_time.total_seconds()), _summary(timely)),
         catchup=True,
         **{
             "start_date": BEGINNING,
             "max_active_runs": MANUAL_RUNS + densest(moments, settings.lead_time + settings.max_lateness),
-            "doc_md": _doc(plan.calendar, settings),
+            "doc_md": _doc(timely, settings),
             "params": _params(),
             "tags": ["instagram"],
             **dag_arguments,
         },
     ) as dag:
         ReportFaults(task_id="calendar", settings=settings, retries=0)
-        for account in plan.accounts:
+        for account in sorted({*plan.accounts, *_account_of(made_for)}):
             asks = any(post.account == account and post.approval == "required" for post in plan.calendar.posts)
-            _account_group(account, settings, asks=asks)
+            _account_group(account, settings, asks=asks or made_for == f"{account}.approve")
     return dag
+
+
+def _account_of(task_id: str) -> list[str]:
+    """Name the account of a task that is under way: the calendar may have no post of it any more."""
+    group, dot, _ = task_id.partition(".")
+    account = group if dot else task_id.removeprefix("due_")
+    return [account] if account != task_id else []
 
 
 def _account_group(account: str, settings: CalendarSettings, *, asks: bool) -> None:
@@ -115,7 +123,7 @@ def _account_group(account: str, settings: CalendarSettings, *, asks: bool) -> N
 
     :param asks: Whether a person is asked about any of its posts.
     """
-    due = DuePosts(task_id=f"due_{account}", settings=settings, instagram_conn_id=account, retries=3)
+    due = DuePosts(task_id=f"due_{account}", settings=settings, instagram_conn_id=account)
 
     @task_group(group_id=account)
     def posts(post: Any) -> None:
@@ -140,7 +148,7 @@ def _params() -> dict[str, Param]:
             items={"type": "string"},
             title="Posts",
             description="When you start a run yourself: the ids of the posts it brings, one a line. They go out at "
-            "their time, or at once when it is over.",
+            "their time, or at once when it was over, however late.",
         ),
         "dry_run": Param(
             False, type="boolean", title="Dry run", description="Do everything but publish, and say what would be."

@@ -45,7 +45,7 @@ def room_for(
     :param clock: Tells the time.
     :param sleep: Waits for a number of seconds.
     """
-    at = takings.late_time(post)
+    at = takings.late_time(post, edited=False)
     if at is None or at <= clock() - PUNCTUAL:
         at = _next_room(post, calendar, takings, clock())
     for tries in itertools.count(1):
@@ -62,6 +62,11 @@ def room_for(
 
 def _next_room(post: Post, calendar: Calendar, takings: Takings, now: datetime) -> datetime:
     others = times_of_others(post, calendar, takings, now)
-    at = late_time(now + HEAD_START, others.values(), calendar.min_spacing)
+    earliest, is_blind = now + HEAD_START, calendar.post(post.id) is None
+    if is_blind and (last := takings.last_blind()) is not None:
+        earliest = max(earliest, last[1])
+    at = late_time(earliest, others.values(), calendar.min_spacing)
     takings.record_late_time(post, at)
+    if is_blind:
+        takings.record_blind(post, at)
     return at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
@@ -21,6 +22,7 @@ PUNCTUAL = timedelta(seconds=60)
 PUBLISHER_AT_WORK = timedelta(seconds=30)
 #: Runs begin at whole minutes, so up to one minute more ahead.
 MINUTE_S = 60
+MICRO = 1_000_000
 #: No late post chose its time longer ago.
 REACH = timedelta(days=2)
 
@@ -40,6 +42,19 @@ def run_moment(due_s: float, lead_time: timedelta) -> int:
     return int((due_s - lead_time.total_seconds()) // MINUTE_S) * MINUTE_S
 
 
+def reaching_back(moment_s: int, to_s: float) -> float:
+    """Make a run's moment out of one that says how far back its posts may be: in its microseconds, a second in each.
+
+    Its moment is all that a run is told of the timetable, and only the DAG processor knows what is late and wanted yet.
+    """
+    return (moment_s * MICRO + min(math.ceil(moment_s - to_s), MICRO - 1)) / MICRO
+
+
+def reach(moment: datetime) -> datetime:
+    """Tell from when on a run of a moment brings posts: mostly from this moment on."""
+    return moment.replace(microsecond=0) - timedelta(seconds=moment.microsecond)
+
+
 def why_not(post: Post, calendar: Calendar | None, taken: Taken | None, run: str) -> tuple[str, str] | None:
     """Tell why a run lets go of a post that it took.
 
@@ -54,8 +69,10 @@ def why_not(post: Post, calendar: Calendar | None, taken: Taken | None, run: str
         return "removed", f"{post.id} is not in the calendar any more: it is not published."
     if now.version != post.version:
         moved = now.publish_at != post.publish_at
-        word = f"moved to {now.publish_at:%Y-%m-%d %H:%M}" if moved else "edited"
-        return word, f"{post.id} was {word}: a run of its own brings it as it is now."
+        if moved:
+            word = f"moved to {now.publish_at:%Y-%m-%d %H:%M}"
+            return word, f"{post.id} was {word}: a run of its own brings it then, unless that time was over already."
+        return "edited", f"{post.id} was edited: a run of its own brings it as it is now."
     if taken is not None and taken.run not in ("", run):
         return "taken over", f"{post.id} was taken over by the run {taken.run}."
     return None
@@ -67,32 +84,37 @@ def due(
     run: str,
     slot: datetime,
     *,
+    since: datetime,
     lead_time: timedelta,
-    max_lateness: timedelta,
     taken: Callable[[Post], Taken | None],
+    given_up: Callable[[Taken], bool],
+    by_hand: bool = False,
 ) -> list[Post]:
     """Choose the posts of an account that a run takes.
 
     These are the posts from the run's moment to a lead time later that no other run has taken as they are now: its
     own, and those that came into the calendar since the run before. What another DAG has taken, it takes over: the DAG
-    may have been renamed, and then nobody else brings the post. Of posts from before the moment, only edits of
-    what a run had taken already: what was never taken was published by other hands, or is too late.
+    may have been renamed, and then nobody else brings the post. What a run has given up is taken again at the post's
+    own moment only, or when somebody starts a run: else every run of a lead time would try a broken post. Posts from
+    before the moment only where the run is for them: what else was never taken was published by other hands, or is
+    too late.
 
     :param run: This run, as ``dag_id/run_id``.
     :param slot: The run's moment.
+    :param since: From when on it brings posts.
     :param taken: Tells who has taken a post.
+    :param given_up: Tells whether a run ended without it.
+    :param by_hand: Whether somebody started the run.
     """
     chosen = []
     for post in posts:
         begins = run_moment(post.publish_at.timestamp(), lead_time)
-        if post.account != account or begins > slot.timestamp() or post.publish_at < slot - max_lateness:
+        if post.account != account or begins > slot.timestamp() or post.publish_at < since:
             continue
         row = taken(post)
-        if row is None or row.of_another_dag(run):
-            wanted = post.publish_at >= slot
-        else:
-            wanted = row.run == run or row.run == "" or row.version != post.version
-        if wanted:
+        is_free = row is None or row.of_another_dag(run) or row.run in ("", run) or row.version != post.version
+        may_again = by_hand or begins == slot.timestamp()
+        if is_free or (may_again and row is not None and not row.settled and given_up(row)):
             chosen.append(post)
     return chosen
 
@@ -131,6 +153,8 @@ def times_of_others(post: Post, calendar: Calendar, takings: Takings, now: datet
         chosen = takings.late_time(other) if other.publish_at <= now else None
         if chosen or other.publish_at > now - calendar.min_spacing:
             times[other.key] = chosen or other.publish_at
+    if calendar.post(post.id) is None and (last := takings.last_blind()) is not None and last[0] != post.key:
+        times.setdefault(*last)  # the calendar cannot be read: nothing else is known of the others
     return times
 
 

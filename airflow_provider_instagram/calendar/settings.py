@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
@@ -15,6 +15,7 @@ from airflow_provider_instagram.calendar.times import LONGEST
 from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from os import PathLike
     from pathlib import Path
 
@@ -64,17 +65,25 @@ class CalendarSettings:
                 faults.append(
                     Fault(0, f"in the DAG file, {name}={value!r} does not do.", f"{remedy} The default holds.")
                 )
+        if good.get("late") == "skip" and good.get("unanswered") == "publish":
+            del good["unanswered"]
+            remedy = "Nobody has answered by a post's time, and late posts are skipped. The default holds."
+            faults.append(Fault(0, "in the DAG file, unanswered='publish' does not do with late='skip'.", remedy))
         file = snapshot_file(conf.get("instagram", "calendar_snapshots"), dag_id, calendar)
         return cls(dag_id, calendar, file, **good, faults=tuple(faults))
 
     def plan(self, now: datetime | None = None) -> Plan:
-        """Read the calendar as it is now."""
+        """Read the calendar as it is now.
+
+        :param now: The time, where the DAG is made; a task only reads.
+        """
         return planned(
             self.calendar,
             self.snapshot,
             min_spacing=self.min_spacing,
             max_lateness=self.max_lateness,
-            now=now or datetime.now(timezone.utc),
+            dry_run=self.dry_run,
+            now=now,
         )
 
 

@@ -19,7 +19,8 @@ from pydantic import TypeAdapter
 from airflow_provider_instagram.calendar import source
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.model import Calendar, Post, understood
-from airflow_provider_instagram.calendar.schedule import run_moment
+from airflow_provider_instagram.calendar.post import DEFAULT_SPACING
+from airflow_provider_instagram.calendar.schedule import reaching_back, run_moment, utc_now
 
 #: The longest that a run may still have tasks of an account which has no post any more.
 GROUPS_STAY = timedelta(days=2)
@@ -32,11 +33,12 @@ log = logging.getLogger(__name__)
 class Seen:
     """When a version of a post came into the calendar.
 
-    :param version: The version; empty as long as something is wrong with the post.
-    :param due: When it is to be published, in seconds since the epoch.
+    :param version: The version, and whether the DAG only rehearses it; empty as long as something is wrong with it.
+    :param due: When it is to be published, in seconds since the epoch; 0 where something has been wrong from the start.
     :param at: When it was first seen, likewise; None for what was there when the DAG was new.
     :param edited: Whether it took the place of a version of the same time that could still be published then.
     :param new: Whether its post was not in the calendar before, or at another time.
+    :param over: Whether its time was over when the DAG was new: others have brought it.
     """
 
     version: str
@@ -44,6 +46,7 @@ class Seen:
     at: int | None = None
     edited: bool = False
     new: bool = False
+    over: bool = False
 
     def in_time(self, max_lateness: timedelta) -> bool:
         """Tell whether it came before its time was over; an edit of something else than the time may go out late."""
@@ -74,7 +77,7 @@ class Plan:
     """A calendar as a DAG goes by it.
 
     :param calendar: Its posts and faults; when the file cannot be read, those of the last good snapshot.
-    :param seen: By post id, when its version was first seen.
+    :param seen: By post id, when its version was first seen, as far as the DAG processor has written it down here.
     :param gone: Accounts that have no post since then, in seconds since the epoch: runs may still have tasks of theirs.
     :param readable: Whether the file could be read: else the calendar is old, or empty where there is no snapshot.
     """
@@ -85,22 +88,37 @@ class Plan:
     readable: bool = True
 
     @property
+    def timely(self) -> Calendar:
+        """The calendar without the posts that came, or were moved, to a time that was over: that was a mistake."""
+        return _without_late_arrivals(self.calendar, self.seen)
+
+    @property
     def accounts(self) -> list[str]:
         """The connections that the DAG has groups for, sorted."""
         return sorted({*self.calendar.accounts, *self.gone})
 
-    def moments(self, lead_time: timedelta, max_lateness: timedelta) -> list[int]:
+    def moments(self, lead_time: timedelta, max_lateness: timedelta) -> list[float]:
         """Tell when runs begin, in seconds since the epoch: ``lead_time`` before each post.
 
         What came into the calendar later than that begins when it was seen; what came when its time was over has no
         run.
         """
-        timely = [one for one in self.seen.values() if one.version and one.in_time(max_lateness)]
-        return sorted({begins for one in timely for begins in one.beginnings(lead_time)})
+        since: dict[int, float] = {}
+        for one in self.seen.values():
+            if one.version and one.in_time(max_lateness):
+                for moment in one.beginnings(lead_time):
+                    since[moment] = min(since.get(moment, moment), moment if one.over else one.due)
+        return sorted(reaching_back(*begins) if begins[1] < begins[0] else begins[0] for begins in since.items())
 
 
 def planned(
-    location: str, file: Path, *, min_spacing: timedelta | None, max_lateness: timedelta, now: datetime
+    location: str,
+    file: Path,
+    *,
+    min_spacing: timedelta | None,
+    max_lateness: timedelta,
+    dry_run: bool = False,
+    now: datetime | None = None,
 ) -> Plan:
     """Read a calendar, whatever state its file is in.
 
@@ -108,41 +126,39 @@ def planned(
     :param file: Where the snapshot is kept.
     :param min_spacing: Wins over the calendar's own.
     :param max_lateness: How late a post may still be published.
-    :param now: The time.
+    :param dry_run: Whether the DAG only rehearses its posts.
+    :param now: The time, for the DAG processor, which remembers what it sees. A task only reads: that it is the first
+        to see an edit on its machine says nothing about the edit.
     """
-    stored = _load(file)
+    stored, at = _load(file), now or utc_now()
     try:
         text = source.read_text(location)
-        made_of = _fingerprint(text, location, min_spacing)
+        made_of = _fingerprint(text, location, min_spacing, dry_run)
         if stored is not None and stored.get("made_of") == made_of:
-            return _as_before(location, stored, now)
+            return _as_before(location, stored, at)
         calendar = understood(text, location, min_spacing=min_spacing)
     except Refusal as refusal:
-        return _last_good(location, stored, refusal, min_spacing, now)
+        return _last_good(location, stored, refusal, min_spacing, at)
     except Exception as error:  # a mistake of ours takes nobody's posts away either
         log.exception("The calendar %s cannot be understood", location)
         mistake = Refusal(f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
-        return _last_good(location, stored, mistake, min_spacing, now)
-    seen = _seen(calendar, stored, max_lateness, now)
-    calendar = _without_late_arrivals(calendar, seen)
-    gone = _gone(calendar, stored, now)
-    said = {
-        "text": text,
-        "seen": {post_id: vars(one) for post_id, one in seen.items()},
-        "accounts": calendar.accounts,
-        "gone": gone,
-    }
-    if stored is None or stored.get("made_of") != made_of or stored["seen"] != said["seen"]:
-        at = now.astimezone(timezone.utc).isoformat(timespec="seconds")
+        return _last_good(location, stored, mistake, min_spacing, at)
+    gone = _gone(calendar, stored, at)
+    if now is None:
+        return Plan(calendar, _still_so(calendar, stored, dry_run), gone)
+    seen = _seen(calendar, stored, max_lateness, now, dry_run)
+    said = {"text": text, "seen": seen, "accounts": calendar.accounts, "gone": gone}
+    if stored is None or stored.get("made_of") != made_of or stored["seen"] != seen:
+        as_of = now.astimezone(timezone.utc).isoformat(timespec="seconds")
         understood_as = _as_data(calendar, made_of) if calendar.whole else {}
-        _store(file, said | understood_as | {"at": at})
+        _store(file, said | understood_as | {"at": as_of})
     return Plan(calendar, seen, gone)
 
 
-def _fingerprint(text: str, location: str, min_spacing: timedelta | None) -> str:
+def _fingerprint(text: str, location: str, min_spacing: timedelta | None, dry_run: bool) -> str:
     """Name everything that a calendar of one file is understood by."""
     roots = conf.get("instagram", "media_roots")
-    parts = (text, location, str(min_spacing), roots, version("airflow-provider-instagram"))
+    parts = (text, location, str(min_spacing), str(dry_run), roots, version("airflow-provider-instagram"))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -179,8 +195,7 @@ def _as_before(location: str, stored: dict[str, Any], now: datetime) -> Plan:
     faults = tuple(Fault(**fault) for fault in stored["faults"])
     spacing, left_out = timedelta(seconds=stored["min_spacing_s"]), frozenset(stored.get("left_out", ()))
     calendar = Calendar(location, posts, faults, spacing, left_out=left_out)
-    seen = {post_id: Seen(**one) for post_id, one in stored["seen"].items()}
-    return Plan(calendar, seen, _still_gone(stored, now))
+    return Plan(calendar, stored["seen"], _still_gone(stored, now))
 
 
 def snapshot_file(folder: str, dag_id: str, location: str) -> Path:
@@ -192,33 +207,54 @@ def _last_good(
     location: str, stored: dict[str, Any] | None, refusal: Refusal, spacing: timedelta | None, now: datetime
 ) -> Plan:
     if stored is None:
-        return Plan(Calendar(location, faults=(Fault(0, refusal.message, refusal.remedy),)), readable=False)
+        fault = Fault(0, refusal.message, refusal.remedy)
+        spacing = DEFAULT_SPACING if spacing is None else spacing
+        return Plan(Calendar(location, faults=(fault,), min_spacing=spacing), readable=False)
     fault = Fault(0, refusal.message, f"{refusal.remedy} Until then, what it said at {stored['at']} holds.")
     calendar = understood(stored["text"], location, min_spacing=spacing)
-    seen = {post_id: Seen(**one) for post_id, one in stored["seen"].items()}
-    calendar = _without_late_arrivals(calendar, seen)
     faulty = replace(calendar, faults=(fault, *calendar.faults))
-    return Plan(faulty, seen, _still_gone(stored, now), readable=False)
+    return Plan(faulty, stored["seen"], _still_gone(stored, now), readable=False)
 
 
-def _seen(calendar: Calendar, stored: dict[str, Any] | None, max_lateness: timedelta, now: datetime) -> dict[str, Seen]:
-    known = {post_id: Seen(**one) for post_id, one in stored["seen"].items()} if stored else {}
-    found, at = {}, int(now.timestamp()) if stored else None
+def _version(post: Post, dry_run: bool) -> str:
+    """Tell a post's version, and whether it is only rehearsed: a DAG that goes live brings what it has rehearsed."""
+    return f"{post.version} rehearsed" if dry_run else post.version
+
+
+def _still_so(calendar: Calendar, stored: dict[str, Any] | None, dry_run: bool) -> dict[str, Seen]:
+    """Give what was written down of posts that are as they were."""
+    known = stored["seen"] if stored else {}
+    return {
+        post.id: known[post.id]
+        for post in calendar.posts
+        if post.id in known and known[post.id].version == _version(post, dry_run)
+    }
+
+
+def _seen(
+    calendar: Calendar, stored: dict[str, Any] | None, max_lateness: timedelta, now: datetime, dry_run: bool
+) -> dict[str, Seen]:
+    known, found = stored["seen"] if stored else {}, _still_so(calendar, stored, dry_run)
+    now_s = int(now.timestamp())
+    at = now_s if stored else None
     for post in calendar.posts:
-        before, due = known.get(post.id), post.publish_at.timestamp()
-        if before is not None and before.version == post.version:
-            found[post.id] = before
-            continue
-        found[post.id] = Seen(post.version, due, at, **_as_seen_after(before, due, at, max_lateness))
+        if post.id not in found:
+            before, due = known.get(post.id), post.publish_at.timestamp()
+            over = due <= now_s if stored is None else before is not None and before.over and before.due == due
+            after = _as_seen_after(before, due, at, max_lateness)
+            found[post.id] = Seen(_version(post, dry_run), due, at, over=over, **after)
     # A post that is faulty for a while is not new when it is right again.
-    left_out = {post_id: replace(known[post_id], version="") for post_id in calendar.left_out & known.keys()}
-    return found | left_out
+    faulty = Seen("", 0.0, now_s)
+    return found | {post_id: replace(known.get(post_id, faulty), version="") for post_id in calendar.left_out}
 
 
 def _as_seen_after(before: Seen | None, due: float, at: int | None, max_lateness: timedelta) -> dict[str, bool]:
     """Tell what a version of a post is after the one that was there before."""
     if before is None or at is None:
         return {"edited": False, "new": before is None}
+    if not before.due:  # it was faulty from the start: whether that was in time shows now
+        came_in_time = before.at is not None and before.at <= due
+        return {"edited": came_in_time, "new": not came_in_time}
     still_open = before.open(at, max_lateness)
     if due != before.due:
         return {"edited": False, "new": still_open or before.too_late}
@@ -231,9 +267,9 @@ def _without_late_arrivals(calendar: Calendar, seen: dict[str, Seen]) -> Calenda
     faults = [
         Fault(
             post.line,
-            f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, was over when it came there, so it is not "
-            "published at that time.",
-            "Give it a time to come.",
+            f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, was over when it came there, so no run brings "
+            "it.",
+            "If it was published before, take it out or leave it; else give it a time to come.",
             post.id,
         )
         for post in calendar.posts
@@ -246,7 +282,8 @@ def _without_late_arrivals(calendar: Calendar, seen: dict[str, Seen]) -> Calenda
 def _load(file: Path) -> dict[str, Any] | None:
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))
-        return stored if isinstance(stored["text"], str) and isinstance(stored["seen"], dict) else None
+        stored["seen"] = {post_id: Seen(**one) for post_id, one in stored["seen"].items()}
+        return stored if isinstance(stored["text"], str) else None
     except FileNotFoundError:
         return None
     except Exception as error:  # noqa: BLE001 -- a damaged snapshot is as good as none, and must not break the DAG
@@ -254,12 +291,29 @@ def _load(file: Path) -> dict[str, Any] | None:
         return None
 
 
+def cannot_keep(file: Path) -> list[Fault]:
+    """Tell what follows when a snapshot cannot be written here.
+
+    :param file: Where the snapshot is kept.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=file.parent):
+            return []
+    except OSError as error:
+        what = (
+            f"the folder {file.parent} cannot be written to ({error.strerror}): edits within the lead time have no run."
+        )
+        remedy = "Make it writable for Airflow, or name another in [instagram] calendar_snapshots."
+        return [Fault(0, what, remedy)]
+
+
 def _store(file: Path, said: dict[str, Any]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
         with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(json.dumps(said))
+            out.write(json.dumps(said, default=vars))
         Path(part).replace(file)
     except OSError as error:
         log.warning("The snapshot %s cannot be written: %s", file, error)

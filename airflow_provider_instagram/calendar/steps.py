@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowSkipException
@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_provider_instagram import arguments, storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
+from airflow_provider_instagram.calendar.asked import started_as_dry_run, wanted_now
 from airflow_provider_instagram.calendar.covers import cover_file
 from airflow_provider_instagram.calendar.late import room_for
 from airflow_provider_instagram.calendar.model import Post
@@ -23,7 +24,7 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger import Ledger, Owner
 from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
-from airflow_provider_instagram.operators.publish import PublishOperator
+from airflow_provider_instagram.operators.publish import ROOM_LOOKED_FOR_AGAIN_AFTER, PublishOperator
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
 from airflow_provider_instagram.room import room_in
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.model import Calendar
     from airflow_provider_instagram.calendar.settings import CalendarSettings
+    from airflow_provider_instagram.exceptions import QuotaExhaustedError
+    from airflow_provider_instagram.ledger import Post as PublishedPost
 
 #: How a post's map index is labelled; a task that has something to say about the post adds it.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
@@ -41,6 +44,8 @@ LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default(
 TOLD = "calendar-told"
 #: How long after the first post, and how far apart, an account's publishers end.
 FIRST_TIES, TIE_S = timedelta(minutes=1), 1.5
+#: A calendar that does not want a post is looked at again: it may be in the middle of being written.
+LOOK_AGAIN_S = 2.0
 #: A try that died is made again soon: the post has its time.
 RETRY_DELAY = timedelta(seconds=20)
 
@@ -65,28 +70,40 @@ class PostStep(AccountTask):
         """Give the post as it came along the XCom."""
         return Post.model_validate(self.post)
 
+    def takings(self, context: Context) -> Takings:
+        """Give the rows that say which run brings a post."""
+        store = Ledger.of(context, self.instagram_conn_id).store
+        return Takings(store, context["ti"].dag_id, self.settings.dry_run)
+
     def still_wanted(self, context: Context) -> tuple[Post, Takings]:
         """Give the post, if the calendar still wants it so and no other run has it.
 
         :raises AirflowSkipException: When it was removed or edited since.
         :raises ValidationError: When an edit made it faulty.
         """
-        post, run = self.as_post(), run_name(context)
-        store = Ledger.of(context, self.instagram_conn_id).store
-        takings = Takings(store, context["ti"].dag_id, self.settings.dry_run)
+        post, run, takings = self.as_post(), run_name(context), self.takings(context)
+        reason = self._why_not(context, post, takings)
+        if reason is not None:
+            time.sleep(LOOK_AGAIN_S)
+            reason = self._why_not(context, post, takings)
+        if reason is not None:
+            takings.give_back(post, run)
+            if isinstance(reason, ValidationError):
+                raise reason
+            self.skip_post(context, *reason)
+        return post, takings
+
+    def _why_not(self, context: Context, post: Post, takings: Takings) -> tuple[str, str] | ValidationError | None:
+        """Tell why the calendar does not want the post any more, or not so."""
         plan = self.settings.plan()
-        calendar = plan.calendar if plan.readable else None
-        if calendar is None:
+        calendar = plan.calendar if wanted_now(context, post) else plan.timely
+        if not plan.readable:
             why = plan.calendar.faults[0].message
             self.log.warning("%s goes on as it was when this run took it; %s: %s", post.id, plan.calendar.location, why)
         elif post.id in calendar.left_out:
-            takings.give_back(post, run)
-            raise _faulty(post, calendar)
+            return _faulty(post, calendar)
         taken = None if started_as_dry_run(context) else takings.of(post)
-        if (reason := schedule.why_not(post, calendar, taken, run)) is not None:
-            takings.give_back(post, run)
-            self.skip_post(context, *reason)
-        return post, takings
+        return schedule.why_not(post, calendar if plan.readable else None, taken, run_name(context))
 
     def may_be_live(self, context: Context) -> bool:
         """Tell whether the post is live, or somebody set out to publish it and what became of that is open."""
@@ -98,11 +115,13 @@ class PostStep(AccountTask):
 
         :raises AirflowSkipException: When it is too late.
         """
-        if (reason := self.too_late(post, now, at)) is not None:
+        if (reason := self.too_late(context, post, now, at)) is not None:
             self.skip_post(context, *reason)
 
-    def too_late(self, post: Post, now: datetime, at: datetime) -> tuple[str, str] | None:
+    def too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> tuple[str, str] | None:
         """Tell why a post may not go out at a time, by what the DAG's author said about late ones."""
+        if wanted_now(context, post):
+            return None
         return schedule.too_late(post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness)
 
     def is_dry_run(self, context: Context) -> bool:
@@ -113,10 +132,11 @@ class PostStep(AccountTask):
         """Add a word to the post's label in the grid."""
         context["mark"] = f" ({word})"  # type: ignore[typeddict-unknown-key]
 
-    def skip_post(self, context: Context, word: str, why: str) -> None:
+    def skip_post(self, context: Context, word: str, why: str) -> NoReturn:
         """End the post's way here, with a mark that a person sees in the grid."""
         self.mark(context, word)
         self.log.warning("%s", why)
+        self.takings(context).settle(self.as_post(), run_name(context))
         raise AirflowSkipException(why)
 
 
@@ -131,6 +151,10 @@ class TranscodePost(PostStep, TranscodeOperator):
     def execute(self, context: Context) -> str:
         """Transcode it for its placement, unless it is too late for the post anyway."""
         post, _ = self.still_wanted(context)
+        done = Ledger.of(context, self.instagram_conn_id).post(post.key)
+        if done is not None and used_before(post, done) and self.another_account(done) is None:
+            why = f"The id {post.id} was published on {done.published_at}: give this post another id in the calendar."
+            self.skip_post(context, "id used before", why)
         if not (self.is_dry_run(context) or self.may_be_live(context)):
             now = datetime.now(timezone.utc)
             self.skip_if_too_late(context, post, now, now)
@@ -179,11 +203,12 @@ class CreatePost(PostStep, CreateContainerOperator):
         self.upload, self.post_key = post.upload, post.key
         self.publish_at = None if self.is_dry_run(context) else post.publish_at
         if self.publish_at is not None:
-            self._refuse_without_room(Ledger.of(context, self.instagram_conn_id), post)
+            self._refuse_without_room(context, post)
         return super().execute(context)
 
-    def _refuse_without_room(self, ledger: Ledger, post: Post) -> None:
+    def _refuse_without_room(self, context: Context, post: Post) -> None:
         """Upload nothing for a post that Instagram has no room for as long as it is wanted."""
+        ledger = Ledger.of(context, self.instagram_conn_id)
         if ledger.post(post.key) is not None or ledger.containers(post.key):
             return
         hook, now = InstagramHook(self.instagram_conn_id), ledger.clock()
@@ -196,10 +221,7 @@ class CreatePost(PostStep, CreateContainerOperator):
                 return
             if limit.remaining > 0 or (wait := room_in(client, user_id, now)) is None:
                 return
-        wanted_until = post.publish_at + (
-            self.settings.max_lateness if self.settings.late == "publish" else timedelta()
-        )
-        if now + wait > wanted_until:
+        if self.too_late(context, post, now + wait, now + wait) is not None:
             raise ValidationError(
                 f"Instagram counts {limit.quota_usage} of {limit.quota_total} posts in the last 24 hours, and has room "
                 f"from {(now + wait).isoformat(timespec='seconds')} on: too late for {post.id}. Nothing was created.",
@@ -212,7 +234,8 @@ class PublishPost(PostStep, PublishOperator):
 
     template_fields: Sequence[str] = ("post", "container_id")
 
-    _settling: Context | None = None
+    _context: Context
+    _settling = False
 
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Publish it, unless the calendar does not want it any more.
@@ -221,8 +244,8 @@ class PublishPost(PostStep, PublishOperator):
         """
         post, ledger = self.as_post(), Ledger.of(context, self.instagram_conn_id)
         self.post_key, self.publish_at, self.rehearsal = post.key, post.publish_at, self.is_dry_run(context)
-        self._settling = context if self.may_be_live(context) else None
-        if self._settling is None:
+        self._context, self._settling = context, self.may_be_live(context)
+        if not self._settling:
             self.publish_at = self._time_for(context)
         if self.rehearsal:
             self.mark(context, "dry run")
@@ -233,12 +256,20 @@ class PublishPost(PostStep, PublishOperator):
 
     def _see_whether_it_is_time(self, ledger: Ledger, container_id: str, publish_at: datetime | None) -> None:
         """Ask the calendar, too, where it proved that a publication under way had made no post."""
-        if self._settling is None:
+        if not self._settling:
             super()._see_whether_it_is_time(ledger, container_id, publish_at)
             return
-        at = self._time_for(self._settling)
+        at = self._time_for(self._context)
         super()._see_whether_it_is_time(ledger, container_id, at)
         time.sleep(max(0.0, (at - datetime.now(timezone.utc)).total_seconds()))
+
+    def _wait_for_room(self, error: QuotaExhaustedError, ledger: Ledger, container_id: str) -> None:
+        """Let go of the post at once where there is no room for it before it is too late."""
+        room_at = ledger.clock() + (error.retry_after or ROOM_LOOKED_FOR_AGAIN_AFTER)
+        if (reason := self.too_late(self._context, self.as_post(), room_at, room_at)) is not None:
+            why = f"{error.message} There is room from {room_at.isoformat(timespec='seconds')} on: too late."
+            self.skip_post(self._context, reason[0], why)
+        super()._wait_for_room(error, ledger, container_id)
 
     def _one_after_the_other(self, context: Context, ledger: Ledger) -> None:
         """Let the first publishers of an account end apart: Airflow fails tasks that make the same tie at a time.
@@ -262,7 +293,7 @@ class PublishPost(PostStep, PublishOperator):
             return post.publish_at
         self.skip_if_too_late(context, post, now, now)
         at = room_for(post, self.settings.plan().calendar, takings)
-        if self.too_late(post, now, at) is not None:
+        if self.too_late(context, post, now, at) is not None:
             takings.forget_late_time(post)
         self.skip_if_too_late(context, post, now, at)
         self.mark(context, f"{spoken(at - post.publish_at)} late")
@@ -278,6 +309,6 @@ def _faulty(post: Post, calendar: Calendar) -> ValidationError:
     return ValidationError(f"The post is faulty now: {said}", hint=f"{remedies} A run of its own brings it then.")
 
 
-def started_as_dry_run(context: Context) -> bool:
-    """Tell whether somebody started this run for a rehearsal."""
-    return bool(context["params"].get("dry_run"))
+def used_before(post: Post, done: PublishedPost) -> bool:
+    """Tell whether a post's id was published before the post's time: it is another post, or was moved afterwards."""
+    return datetime.fromisoformat(done.published_at) < post.publish_at

@@ -22,11 +22,13 @@ class Taken:
     :param post_key: The post.
     :param run: The run, as ``dag_id/run_id``; empty when it gave the post back.
     :param version: The version.
+    :param settled: Whether the run let go of it for good: rejected by a person, or too late.
     """
 
     post_key: str
     run: str
     version: str
+    settled: bool = False
 
     def of_another_dag(self, run: str) -> bool:
         """Tell whether it was not taken by the DAG of a run: by what that was called before, for example."""
@@ -62,15 +64,33 @@ class Takings:
         if self.of(post) == Taken(post.key, run, post.version):
             self.store.set(self._row(post), asdict(Taken(post.key, "", post.version)))
 
+    def settle(self, post: Post, run: str) -> None:
+        """Write down that this run let go of this version for good, if it was this run that took it."""
+        if self.of(post) == Taken(post.key, run, post.version):
+            self.store.set(self._row(post), asdict(Taken(post.key, run, post.version, settled=True)))
+
     def _row(self, post: Post) -> str:
         if self.dry_run or post.dry_run:
             return row_key("calendar-dry", f"{self.dag_id}/{post.key}")
         return f"calendar:{post.key}"
 
-    def late_time(self, post: Post) -> datetime | None:
-        """Read when a late post goes out."""
+    def late_time(self, post: Post, *, edited: bool = True) -> datetime | None:
+        """Read when a late post goes out.
+
+        :param edited: Whether the time counts that the post had chosen before an edit: it may have gone out then.
+        """
         row = self.store.get(f"calendar-late:{post.key}")
-        return datetime.fromisoformat(row["at"]) if row and row["at"] and row["version"] == post.version else None
+        chosen = row and row["at"] and (edited or row["version"] == post.version)
+        return datetime.fromisoformat(row["at"]) if chosen else None
+
+    def last_blind(self) -> tuple[str, datetime] | None:
+        """Read which post was the last to choose a time while the calendar could not be read, and which time."""
+        row = self.store.get("calendar-late-blind")
+        return (row["post_key"], datetime.fromisoformat(row["at"])) if row else None
+
+    def record_blind(self, post: Post, at: datetime) -> None:
+        """Write down when a late post goes out that does not see the others."""
+        self.store.set("calendar-late-blind", {"post_key": post.key, "at": at.isoformat()})
 
     def record_late_time(self, post: Post, at: datetime) -> None:
         """Write down when a late post goes out."""

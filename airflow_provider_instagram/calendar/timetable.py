@@ -25,14 +25,14 @@ class ContentCalendarTimetable(Timetable):
     what is too late then is for the run to say, with a mark, and not for the schedule to pass over in silence. A new
     DAG begins with the posts whose time is still to come.
 
-    :param moments: When to run, in seconds since the epoch.
+    :param moments: When to run, in seconds since the epoch; see ``schedule.reaching_back`` for the fractions.
     :param lead_s: How long before its post each of them is.
     :param description: What the UI says about the schedule.
     :param clock: Tells the time.
     """
 
     def __init__(
-        self, moments: Iterable[int], lead_s: int, description: str, clock: Callable[[], datetime] = utc_now
+        self, moments: Iterable[float], lead_s: int, description: str, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self.moments = sorted(set(moments))
         self.lead_s = lead_s

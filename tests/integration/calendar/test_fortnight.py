@@ -32,7 +32,6 @@ from tests.unit.calendar.stage import Ledgers
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.calendar.snapshot import Plan
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -75,9 +74,17 @@ class World:
 
     def context(self, run: str, slot: datetime) -> Any:
         return {
-            "ti": SimpleNamespace(dag_id="content", run_id=run, task_id="task", map_index=0),
+            "ti": SimpleNamespace(
+                dag_id="content",
+                run_id=run,
+                task_id="task",
+                map_index=0,
+                try_number=1,
+                max_tries=3,
+                get_dr_count=lambda *_, **__: 1,
+            ),
             "params": {},
-            "dag_run": SimpleNamespace(data_interval_end=slot, run_after=slot),
+            "dag_run": SimpleNamespace(run_type="scheduled", data_interval_end=slot, run_after=slot),
             "asset_state_store": self.ledgers,
         }
 
@@ -98,7 +105,7 @@ class World:
         change()
 
     def parse(self, _: Any) -> None:
-        plan = self.settings.plan()
+        plan = self.settings.plan(self.now())
         timetable = ContentCalendarTimetable(
             plan.moments(LEAD, LATENESS), int(LEAD.total_seconds()), "", clock=self.now
         )
@@ -172,6 +179,7 @@ def test_sixty_posts_of_a_fortnight_go_out_once_and_on_the_second_across_a_clock
     instagram_sandbox: SandboxHandle, tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Meanwhile posts are moved, edited, removed and added, and Airflow is down for three hours."""
+    monkeypatch.setattr("airflow_provider_instagram.calendar.steps.LOOK_AGAIN_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     sandbox, file = instagram_sandbox, tmp_path / "posts.yaml"
@@ -217,12 +225,7 @@ def test_sixty_posts_of_a_fortnight_go_out_once_and_on_the_second_across_a_clock
         return apply
 
     write()
-
-    class Settings(CalendarSettings):
-        def plan(self, now: datetime | None = None) -> Plan:
-            return super().plan(now or world.now())
-
-    settings = Settings.of("content", str(file), lead_time=LEAD, max_lateness=LATENESS)
+    settings = CalendarSettings.of("content", str(file), lead_time=LEAD, max_lateness=LATENESS)
     world = World(sandbox, settings, accounts, users, portrait_video)
     p10, p14, p20, p30 = (plan[f"p{n}"][0] for n in (10, 14, 20, 30))
     down = plan["p40"][0] - timedelta(hours=2), plan["p40"][0] + timedelta(minutes=30)

@@ -25,6 +25,7 @@ ACCOUNT = "instagram_default"
 @pytest.fixture
 def calendar(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Write a calendar: posts by their ids, due so many seconds from now."""
+    monkeypatch.setattr("airflow_provider_instagram.calendar.steps.LOOK_AGAIN_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
 
@@ -102,8 +103,24 @@ def test_a_dry_run_does_everything_but_publish(
     assert len(instagram_sandbox.containers) == 2
 
 
-def test_a_late_post_goes_out_or_is_skipped_with_a_mark(
+@pytest.fixture
+def as_scheduled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs bring the posts that they are given as the posts' own runs do."""
+    monkeypatch.setattr("airflow_provider_instagram.calendar.steps.wanted_now", lambda *_: False)
+
+
+def test_a_post_that_somebody_names_goes_out_however_late_it_is(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    """Who names it wants it; only the distance to other posts is kept."""
+    file = calendar({"long-ago": -7200, "days-ago": -3 * 86400}, min_spacing="6 s")
+    assert run_dag(made(file, late="skip"), posts=["long-ago", "days-ago"]).state == "success"
+    first, second = (entry.at for entry in instagram_sandbox.journal("publish"))
+    assert abs(second - first) >= 6
+
+
+def test_a_late_post_goes_out_or_is_skipped_with_a_mark(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], as_scheduled: None
 ) -> None:
     file = calendar({"late": -600, "too-late": -7200})
     assert run_dag(made(file), posts=["late"]).state == "success"
@@ -137,7 +154,7 @@ def test_a_faulty_calendar_turns_its_task_red_and_the_rest_goes_on(
     file = calendar({"good": -5, "bad": 3600}, bad={"placment": "feed"})
     dag = made(file)
     assert "Did you mean placement?" in str(dag.doc_md)
-    result = run_dag(dag, posts=["good", "bad"])
+    result = run_dag(dag, posts=["good"])
     assert states(result)["calendar"] == "failed"
     assert states(result)["publish[0]"] == "success"
     assert instagram_sandbox.calls("publish") == 1
@@ -147,24 +164,40 @@ def test_a_run_started_for_a_post_that_is_not_there_turns_red_and_says_so(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
     """A mistyped id; blanks around one do not matter."""
-    file = calendar({"monday": -5, "bad": 3600}, bad={"placment": "feed"})
-    result = run_dag(made(calendar({"monday": -5})), posts=[" monday ", ""])
+    file = calendar({"tuesday": -5})
+    result = run_dag(made(file), posts=[" tuesday ", ""])
     assert (result.state, states(result)["publish[0]"]) == ("success", "success")
-    result = run_dag(made(file), posts=["mondya", "bad"])
+    result = run_dag(made(file), posts=["teusday"])
     assert states(result)["calendar"] == "failed"
+
+
+def test_a_video_that_is_not_there_the_day_before_turns_the_run_red(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever post the run is for; what is further ahead may still come."""
+    hour, gone = 3600.0, {"video": "gone.mp4"}
+    due_s = {"there": -5, "soon": 20 * hour, "on-the-web": 21 * hour, "far": 30 * hour}
+    web = {"video": "https://example.com/a.mp4"}
+    result = run_dag(made(calendar(due_s, soon=gone, far=gone, **{"on-the-web": web})), posts=["there"])
+    assert states(result)["calendar"] == "failed"
+    assert states(result)["publish[0]"] == "success"
+    told = capsys.readouterr().out
+    assert "1 faults in " in told
+    assert "post 'soon': there is no file " in told
 
 
 def test_a_file_that_cannot_be_read_falls_back_to_what_it_said_before(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
-    file = calendar({"good": -5})
+    file = calendar({"as-it-was": -5})
     made(file)
     file.write_text("posts:\n  - id: a: b\n")
-    dag = made(file)
+    dag = made(file, default_args={"retry_delay": timedelta(seconds=0.1)})
     assert "line 2 cannot be read" in str(dag.doc_md)
-    result = run_dag(dag, posts=["good"])
+    result = run_dag(dag, posts=["as-it-was"])
     assert states(result)["calendar"] == "failed"
     assert states(result)["publish[0]"] == "success"
+    assert instagram_sandbox.calls("publish") == 1
     file.unlink()
     assert "there is no such file" in str(made(file).doc_md)
     assert made(file).task_ids == dag.task_ids
@@ -257,6 +290,22 @@ def test_a_dead_token_of_one_account_holds_no_other_back(
     assert [post.user_id for post in instagram_sandbox.posts] == [user]
 
 
+def test_a_post_whose_run_failed_is_brought_by_a_run_that_somebody_starts(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow knows what became of the run that has it: while that is under way, or succeeded, nobody else takes it."""
+    from airflow_provider_instagram.calendar.steps import CreatePost
+
+    file = calendar({"stranded": 30})
+    with monkeypatch.context() as broken:
+        broken.setattr(CreatePost, "execute", lambda *_, **__: 1 / 0)
+        failed = run_dag(made(file, default_args={"retries": 0}), posts=["stranded"])
+    assert states(failed)["create[0]"] == "failed"
+    assert run_dag(made(file)).state == "success"
+    assert instagram_sandbox.calls("publish") == 1
+    assert "transcode[0]" not in states(run_dag(made(file)))
+
+
 def test_nothing_is_created_for_a_post_that_instagram_has_no_room_for(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
@@ -274,6 +323,19 @@ def test_nothing_is_created_for_a_post_that_instagram_has_no_room_for(
     instagram_sandbox.switch(quota_total=2)
     assert run_dag(made(file), posts=["without-room"]).state == "success"
     assert len(instagram_sandbox.posts) == 2
+
+
+def test_a_post_that_finds_no_room_at_its_time_is_skipped_at_once_when_it_would_be_too_late(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    """Others used the quota up meanwhile: it waited for half a day, to be skipped in the end."""
+    file = calendar({"before": 5, "no-room-yet": 30})
+    assert run_dag(made(file), posts=["before"]).state == "success"
+    instagram_sandbox.advance(20)  # until the post is listed
+    instagram_sandbox.fail("publish", 9, 2207042)
+    result = run_dag(made(file), posts=["no-room-yet"])
+    assert states(result)["publish[0]"] == "skipped"
+    assert labels(result, "publish") == {"no-room-yet (skipped: 23 h 59 min late)"}
 
 
 @pytest.mark.parametrize("is_live", [True, False])

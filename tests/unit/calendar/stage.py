@@ -18,8 +18,6 @@ from airflow_provider_instagram.exceptions import ValidationError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.calendar.snapshot import Plan
-
 NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
 ACCOUNT = "instagram_default"
 
@@ -50,22 +48,24 @@ class Stage:
     :param file: The calendar's file.
     :param given: Arguments of the DAG.
     :param now: The time.
+    :param try_number: Which of four tries the tasks are in.
+    :param failed: Runs that have failed, or were deleted.
     """
 
     file: Path
     given: dict[str, Any] = field(default_factory=dict)
     now: float = 0
     ledgers: Ledgers = field(default_factory=Ledgers)
+    try_number: int = 1
+    failed: set[str] = field(default_factory=set)
+
+    def at_work(self, dag_id: str, *, run_ids: list[str], states: list[str]) -> int:
+        """Count runs as Airflow does: all are under way but those that failed."""
+        return sum(f"{dag_id}/{run_id}" not in self.failed for run_id in run_ids)
 
     @property
     def settings(self) -> CalendarSettings:
-        stage = self
-
-        class Settings(CalendarSettings):
-            def plan(self, now: datetime | None = None) -> Plan:
-                return super().plan(now or after_noon(stage.now))
-
-        return Settings.of("content", str(self.file), **self.given)
+        return CalendarSettings.of("content", str(self.file), **self.given)
 
     def write(self, *posts: dict[str, Any], **head: Any) -> None:
         head["defaults"] = {"video": "a.mp4", "timezone": "UTC", **head.get("defaults", {})}
@@ -75,17 +75,29 @@ class Stage:
         """Let the DAG processor see the file; give the beginnings of runs."""
         self.now = at
         settings = self.settings
-        moments = settings.plan().moments(settings.lead_time, settings.max_lateness)
+        moments = settings.plan(after_noon(at)).moments(settings.lead_time, settings.max_lateness)
         return [(moment - NOON.timestamp()) / 60 for moment in moments]
 
     def faults(self) -> list[str]:
-        return [fault.message for fault in self.settings.plan().calendar.faults]
+        return [fault.message for fault in self.settings.plan().timely.faults]
 
     def context(self, run: str, slot: float, **params: Any) -> Any:
         return {
-            "ti": SimpleNamespace(dag_id=run.partition("/")[0], run_id=run.partition("/")[2], task_id="t", map_index=0),
+            "ti": SimpleNamespace(
+                dag_id=run.partition("/")[0],
+                run_id=run.partition("/")[2],
+                task_id="t",
+                map_index=0,
+                try_number=self.try_number,
+                max_tries=3,
+                get_dr_count=self.at_work,
+            ),
             "params": params,
-            "dag_run": SimpleNamespace(data_interval_end=after_noon(slot), run_after=after_noon(slot)),
+            "dag_run": SimpleNamespace(
+                run_type="manual" if params or "manual" in run else "scheduled",
+                data_interval_end=after_noon(slot),
+                run_after=after_noon(slot),
+            ),
             "asset_state_store": self.ledgers,
         }
 

@@ -95,6 +95,22 @@ def test_a_late_post_keeps_the_time_that_it_chose(caplog: pytest.LogCaptureFixtu
     assert room_for(other, calendar, takings, clock=lambda: second) == second
 
 
+def test_a_late_post_keeps_its_distance_to_one_that_was_edited_after_it_went_out() -> None:
+    rows, one, other = Rows(), late("one", -40), late("other", -20)
+    takings = Takings(rows, "content")
+    at = room_for(one, Calendar("posts.yaml", (one, other)), takings, clock=lambda: NOON)
+    edited = Post(**{**one.model_dump(), "options": {"caption": "corrected"}})
+    calendar = Calendar("posts.yaml", (edited, other))
+    assert room_for(other, calendar, takings, clock=lambda: after_noon(1)) - at >= calendar.min_spacing
+    assert room_for(edited, calendar, takings, clock=lambda: after_noon(0.5)) > at
+
+
+def test_late_posts_that_do_not_see_the_calendar_do_not_all_go_out_at_once() -> None:
+    takings, nothing = Takings(Rows(), "content"), Calendar("posts.yaml")
+    times = [room_for(late(f"p{n}", -30 + n), nothing, takings, clock=lambda: NOON) for n in range(3)]
+    assert [at - times[0] for at in times] == [0 * SPACING, SPACING, 2 * SPACING]
+
+
 @pytest.mark.parametrize(
     ("after_min", "room_min", "late_is", "word"),
     [

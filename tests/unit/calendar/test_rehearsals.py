@@ -36,6 +36,17 @@ def test_a_dry_post_is_rehearsed_once_and_goes_out_when_it_is_dry_no_more(stage:
     assert ids(stage.run("content/7", 7)) == []
 
 
+def test_a_dag_that_goes_live_within_a_posts_lead_time_brings_what_it_has_rehearsed(stage: Stage) -> None:
+    stage.given = {"dry_run": True}
+    stage.write(post("over", -180), post("a", 60), post("b", 300))
+    stage.parse(-200)
+    (rehearsed,) = stage.run("content/0", 0)
+    stage.given = {}
+    assert stage.parse(5) == [5, 240]
+    assert ids(stage.run("content/5", 5)) == ["a"]
+    assert stage.step(rehearsed, "content/0") == "skipped (taken over)"
+
+
 def test_a_run_started_as_a_dry_run_rehearses_again_and_takes_nothing(stage: Stage) -> None:
     stage.write(post("a", 60))
     stage.parse(-5)

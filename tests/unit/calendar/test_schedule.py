@@ -11,7 +11,14 @@ import pytest
 import yaml
 from airflow.timetables.base import DataInterval, TimeRestriction
 
-from airflow_provider_instagram.calendar.schedule import densest, due, late_time, publishers_needed
+from airflow_provider_instagram.calendar.schedule import (
+    densest,
+    due,
+    late_time,
+    publishers_needed,
+    reach,
+    reaching_back,
+)
 from airflow_provider_instagram.calendar.settings import CalendarSettings
 from airflow_provider_instagram.calendar.takings import Taken
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
@@ -58,13 +65,22 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan]
 
 def begin(plan: Plan) -> list[float]:
     """Give the runs' beginnings, in minutes after noon."""
-    return [(moment - NOON.timestamp()) / 60 for moment in plan.moments(LEAD, LATENESS)]
+    return [round((moment - NOON.timestamp()) / 60, 3) for moment in plan.moments(LEAD, LATENESS)]
 
 
-def chosen(plan: Plan, slot_min: float, taken: dict[str, Taken] | None = None, run: str = "content/mine") -> list[str]:
+def chosen(
+    plan: Plan,
+    slot_min: float,
+    taken: dict[str, Taken] | None = None,
+    run: str = "content/mine",
+    since_min: float | None = None,
+    given_up: str = "none",
+    by_hand: bool = False,
+) -> list[str]:
+    since = NOON + minutes(slot_min if since_min is None else since_min)
     posts = due(
-        plan.calendar.posts, "instagram_default", run, NOON + minutes(slot_min),
-        lead_time=LEAD, max_lateness=LATENESS, taken=lambda post: (taken or {}).get(post.id),
+        plan.timely.posts, "instagram_default", run, NOON + minutes(slot_min), since=since, lead_time=LEAD,
+        taken=lambda post: (taken or {}).get(post.id), given_up=lambda row: row.run == given_up, by_hand=by_hand,
     )  # fmt: skip
     return [post.id for post in posts]
 
@@ -92,10 +108,11 @@ def test_what_comes_when_its_time_is_over_is_a_fault_and_gets_no_run(plan: Calla
     plan({"a": 90})
     late = plan({"a": 90, "late": -5})
     assert begin(late) == [30]
-    (fault,) = late.calendar.faults
+    (fault,) = late.timely.faults
     assert fault.post_id == "late"
     assert "was over when it came there" in fault.message
-    assert [post.id for post in late.calendar.posts] == ["a"]
+    assert [post.id for post in late.timely.posts] == ["a"]
+    assert chosen(late, -60) == []
 
 
 def test_an_edit_seen_after_the_time_has_a_run_until_the_post_is_too_late(plan: Callable[..., Plan]) -> None:
@@ -121,12 +138,41 @@ def test_a_run_takes_its_own_posts_and_those_that_nobody_has_as_they_are_now(pla
     assert chosen(everything, 0, {"early": taken(by_id["early"], "content/other")}) == ["own"]
     assert chosen(everything, 0, {"early": Taken("k", "content/other", "an earlier version")}) == ["early", "own"]
     assert chosen(everything, 0, {"early": taken(by_id["early"], "")}) == ["early", "own"]
-    assert chosen(everything, 0, {"over": Taken("k", "content/other", "an earlier version")}) == [
-        "over",
-        "early",
-        "own",
-    ]
+    old = {"over": Taken("k", "content/other", "an earlier version")}
+    assert chosen(everything, 0, old) == ["early", "own"]
+    assert chosen(everything, 0, old, since_min=-10) == ["over", "early", "own"]
     assert chosen(everything, 0, {"own": taken(by_id["own"], "content/mine")}) == ["early", "own"]
+
+
+def test_a_post_that_a_run_has_given_up_is_taken_again_at_its_moment_or_by_hand(plan: Callable[..., Plan]) -> None:
+    """And not by the runs of other posts: a broken one would break each of them. What was settled stays settled."""
+    posts = plan({"own": 60, "early": 30}).calendar.posts
+    had = {post.id: taken(post, "content/failed") for post in posts}
+    settled = {post.id: Taken(post.key, "content/failed", post.version, settled=True) for post in posts}
+    everything = plan(None)
+    assert chosen(everything, 0, had, given_up="content/another") == []
+    assert chosen(everything, 0, had, given_up="content/failed") == ["own"]
+    assert chosen(everything, 0, settled, given_up="content/failed") == []
+    assert chosen(everything, 10, had, given_up="content/failed") == []
+    assert chosen(everything, 10, had, given_up="content/failed", by_hand=True) == ["early", "own"]
+    assert chosen(everything, 10, settled, given_up="content/failed", by_hand=True) == []
+
+
+@pytest.mark.parametrize("back_s", [0, 1, 0.25, 599.5, 3600, 86_399, 999_999])
+def test_a_run_is_told_how_far_back_its_posts_may_be_by_its_moment(back_s: float) -> None:
+    """Through the timetable and Airflow's database, which keep microseconds; and each moment comes once."""
+    moment_s = int(NOON.timestamp())
+    moments = [reaching_back(moment_s, moment_s - back_s), moment_s + 60]
+    timetable = ContentCalendarTimetable(moments, 3600, "")
+    stored = ContentCalendarTimetable.deserialize(json.loads(json.dumps(timetable.serialize())))
+    last = DataInterval.exact(pendulum.instance(NOON - minutes(1)))
+    first = stored.next_dagrun_info(last_automated_data_interval=last, restriction=EVERY)
+    assert first is not None
+    since = reach(datetime.fromisoformat(first.run_after.isoformat()))
+    assert timedelta(0) <= NOON - timedelta(seconds=back_s) - since < timedelta(seconds=1)
+    second = stored.next_dagrun_info(last_automated_data_interval=first.data_interval, restriction=EVERY)
+    assert second is not None
+    assert second.run_after == NOON + minutes(1)
 
 
 def test_a_dag_with_a_new_name_takes_over_what_is_still_to_come(plan: Callable[..., Plan]) -> None:
@@ -174,7 +220,7 @@ def test_an_account_has_one_publisher_unless_posts_are_due_together(plan: Callab
 def test_a_damaged_snapshot_is_as_good_as_none(plan: Callable[..., Plan], tmp_path: Path) -> None:
     before = plan({"a": 60})
     (snapshot,) = (tmp_path / "snapshots").iterdir()
-    for damage in ("", "{}", '{"text": 1, "seen": {}}', "[]"):
+    for damage in ("", "{}", '{"text": 1, "seen": {}}', '{"text": "", "seen": {"a": 1}}', "[]"):
         snapshot.write_text(damage)
         assert plan(None) == before
         assert json.loads(snapshot.read_text())["seen"].keys() == {"a"}
@@ -189,7 +235,7 @@ def test_an_unchanged_calendar_is_read_alike_from_its_snapshot(
     monkeypatch.delattr("airflow_provider_instagram.calendar.snapshot.understood")
     again = plan(None, NOON + minutes(5))
     assert again.calendar.posts == fresh.calendar.posts
-    assert again.calendar.faults == fresh.calendar.faults
+    assert again.timely.faults == fresh.timely.faults
     assert [post.version for post in again.calendar.posts] == [post.version for post in fresh.calendar.posts]
 
 

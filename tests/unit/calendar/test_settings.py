@@ -26,6 +26,13 @@ def test_the_longest_lead_time_fits_into_the_life_of_a_container_at_any_second()
     assert "up to 23 h 29 min" in fault.remedy
 
 
+def test_an_unanswered_post_cannot_go_out_where_late_ones_are_skipped() -> None:
+    settings = CalendarSettings.of("content", "posts.yaml", late="skip", unanswered="publish")
+    assert (settings.late, settings.unanswered) == ("skip", "skip")
+    (fault,) = settings.faults
+    assert fault.message == "in the DAG file, unanswered='publish' does not do with late='skip'."
+
+
 def test_a_run_started_for_posts_that_it_cannot_bring_names_them(stage: Stage) -> None:
     stage.write(post("monday", 60, video="https://example.com/a.mp4"))
     report = ReportFaults(task_id="calendar", settings=stage.settings)

@@ -1,0 +1,110 @@
+"""What a run that somebody starts brings, and what becomes of a post when it does not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from airflow_provider_instagram.calendar.asked import asked_for, wanted_now
+from airflow_provider_instagram.calendar.choice import ReportFaults
+from airflow_provider_instagram.calendar.model import Post
+from airflow_provider_instagram.calendar.schedule import utc_now
+from airflow_provider_instagram.calendar.steps import TranscodePost
+from tests.unit.calendar.stage import ACCOUNT, ids, post
+
+if TYPE_CHECKING:
+    from tests.unit.calendar.stage import Stage
+
+HOUR = 60.0
+DAY = 24 * HOUR
+
+
+def report(stage: Stage, run: str, slot: float, **params: Any) -> None:
+    ReportFaults(task_id="calendar", settings=stage.settings).execute(stage.context(run, slot, **params))
+
+
+def test_a_post_whose_run_by_hand_fails_is_brought_by_its_own_run(stage: Stage) -> None:
+    """Its token was dead, somebody marked it failed, or deleted it: the post went missing in a green run."""
+    stage.write(post("a", 10 * HOUR))
+    stage.parse(-5)
+    (had,) = stage.run("content/manual", 0, posts=["a"])
+    assert stage.run("content/own", 9 * HOUR) == []
+    stage.failed.add("content/manual")
+    assert stage.run("content/of another post", 9 * HOUR + 1) == []
+    assert stage.run("content/own", 9 * HOUR) == [had]
+    assert stage.step(had, "content/manual") == "skipped (taken over)"
+    assert stage.run("content/own, too", 9 * HOUR) == []
+
+
+def test_a_post_whose_run_is_gone_is_brought_by_a_run_that_somebody_starts(stage: Stage) -> None:
+    stage.write(post("a", HOUR))
+    stage.parse(-5)
+    stage.run("content/own", 0)
+    assert stage.run("content/manual", 10) == []
+    stage.failed.add("content/own")
+    assert ids(stage.run("content/manual", 10)) == ["a"]
+
+
+def test_what_a_run_by_hand_let_go_of_for_good_does_not_come_back(stage: Stage) -> None:
+    """A person rejected it, and the run failed for another reason: nobody is asked again, but who names it is."""
+    stage.write(post("a", 10 * HOUR))
+    stage.parse(-5)
+    (had,) = stage.run("content/manual", 0, posts=["a"])
+    step = TranscodePost(task_id="step", post=had, settings=stage.settings, instagram_conn_id=ACCOUNT)
+    with pytest.raises(AirflowSkipException):
+        step.skip_post(stage.context("content/manual", 0), "rejected: no", "Rejected by Ada: no")
+    stage.failed.add("content/manual")
+    assert stage.run("content/own", 9 * HOUR) == []
+    assert ids(stage.run("content/manual again", 9 * HOUR, posts=["a"])) == ["a"]
+
+
+def test_a_post_that_is_named_more_than_a_containers_life_ahead_is_refused_and_not_taken(stage: Stage) -> None:
+    """But rehearsed: nothing has to last for that."""
+    stage.write(post("a", 3 * DAY, video="https://example.com/a.mp4"))
+    stage.parse(-5)
+    assert stage.run("content/manual", 0, posts=["a"]) == []
+    with pytest.raises(AirflowFailException, match=r"more than 23\.5 hours before its time, 2026-12-04 12:00"):
+        report(stage, "content/manual", 0, posts=["a"])
+    assert ids(stage.run("content/manual", 3 * DAY - 23.5 * HOUR, posts=["a"])) == ["a"]
+    report(stage, "content/manual", 3 * DAY - 23.5 * HOUR, posts=["a"])
+
+    assert ids(stage.run("content/manual dry", 0, posts=["a"], dry_run=True)) == ["a"]
+    report(stage, "content/manual dry", 0, posts=["a"], dry_run=True)
+    stage.given = {"dry_run": True}
+    assert ids(stage.run("content/manual dry", 0, posts=["a"])) == ["a"]
+
+
+def test_a_post_that_came_after_its_time_is_brought_when_somebody_names_it(stage: Stage) -> None:
+    stage.write(post("b", 5 * HOUR))
+    stage.parse(-5)
+    stage.write(post("b", 5 * HOUR), post("a", -30))
+    stage.parse(0)
+    assert len(stage.faults()) == 1
+    (named,) = stage.run("content/manual", 0, posts=["a"])
+    assert stage.step(named, "content/manual", posts=["a"]) == "wanted"
+
+
+@pytest.mark.parametrize(
+    ("run_type", "ago", "names", "wants_now"),
+    [
+        ("manual", timedelta(hours=23), True, True),
+        ("operator_triggered", timedelta(0), True, True),
+        ("manual", timedelta(days=2), True, False),
+        ("backfill", timedelta(0), False, False),
+        ("scheduled", timedelta(0), False, False),
+    ],
+)
+def test_who_names_a_post_today_wants_it_now(run_type: str, ago: timedelta, names: bool, wants_now: bool) -> None:
+    """Not who clears a run of long ago, and not who fills gaps."""
+    run = SimpleNamespace(run_type=run_type, run_after=utc_now() - ago)
+    context: Any = {"dag_run": run, "params": {"posts": [" a", ""]}}
+    over, to_come, unnamed = (
+        Post(id=post_id, publish_at=run.run_after + timedelta(minutes=at), account=ACCOUNT, video="a.mp4", options={})
+        for post_id, at in (("a", -300), ("a", 1), ("b", -300))
+    )
+    assert asked_for(context) == ["a"] * names
+    assert [wanted_now(context, one) for one in (over, to_come, unnamed)] == [wants_now, False, False]
