@@ -27,8 +27,10 @@ def given(value: Any) -> Any:
 
     A :func:`literal` is only not set when it is empty.
     """
+    if not isinstance(value, str):
+        return value
     unset = ("",) if isinstance(value, _Literal) else ("", "None")
-    return None if isinstance(value, str) and value.strip() in unset else value
+    return None if value.strip() in unset else value
 
 
 def text(name: str, value: Any) -> str | None:

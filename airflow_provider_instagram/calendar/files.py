@@ -22,6 +22,7 @@ class CalendarFiles:
     def __init__(self, location: str) -> None:
         self._remote = None if storage.is_local(location) else location.rpartition("/")[0]
         self._folder = None if self._remote else storage.local_path(location).absolute().parent
+        self._beside = self._remote or str(self._folder)
         self._allowed: dict[str, bool] = {}
         self._found: set[str] = set()
 
@@ -53,7 +54,7 @@ class CalendarFiles:
     def _whole(self, written: str) -> str:
         if "://" in written or written.startswith("/"):
             return written
-        return f"{self._remote}/{written}" if self._remote else str(self._folder / written)  # type: ignore[operator]
+        return f"{self._beside}/{written}"
 
     def _refuse_outside(self, path: str) -> None:
         folder = os.path.dirname(path)  # noqa: PTH120 -- for thousands of posts, pathlib is slow

@@ -121,9 +121,11 @@ class _Reader:
     check_files: bool
     faulty: list[Post] = field(default_factory=list)
     lines: dict[str, list[int]] = field(init=False)
+    shared: dict[str, Value] = field(init=False)
 
     def __post_init__(self) -> None:
         self.lines = _lines_by_id(self.rows)
+        self.shared = {name: value for name, value in self.rows.defaults.values.items() if name not in OWN}
 
     def spacing(self, written: Value | None) -> timedelta:
         """Read the file's min_spacing."""
@@ -166,7 +168,7 @@ class _Reader:
             return None
         post_id = self._id(row)
         self._find_unknown(row, post_id)
-        read = _Fields(row, self.rows.defaults, post_id, self.faults, self.files)
+        read = _Fields(row, self.shared, post_id, self.faults, self.files)
         account, publish_at, video = read.account(), read.publish_at(self.now), read.video(self.check_files)
         options, upload, approval = read.options(), read.upload(video), read.choice("approval", APPROVALS)
         dry_run, tags = read.boolean("dry_run"), read.names("tags")
@@ -240,10 +242,14 @@ class _Fields:
     """The values of one post, its own before the defaults."""
 
     row: Row
-    defaults: Row
+    shared: dict[str, Value]
     post_id: str | None
     faults: list[Fault]
     files: CalendarFiles
+    values: dict[str, Value] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.values = self.shared | self.row.values
 
     def account(self) -> str:
         """Read the account's connection."""
@@ -396,16 +402,13 @@ class _Fields:
         return value.value.strip() or None
 
     def _value(self, name: str) -> Value | None:
-        value = self.row.values.get(name)
-        if value is None and name not in OWN:
-            value = self.defaults.values.get(name)
+        value = self.values.get(name)
         return None if value is None or value.value is None else value
 
     def _fault(self, name: str, message: str, remedy: str) -> None:
-        own = self.row.values.get(name)
-        shared = None if own is not None or name in OWN else self.defaults.values.get(name)
-        line = own.line if own else shared.line if shared else self.row.line
-        self.faults.append(Fault(line, message, remedy, None if shared else self.post_id))
+        line = self.values[name].line if name in self.values else self.row.line
+        is_shared = name in self.values and name not in self.row.values
+        self.faults.append(Fault(line, message, remedy, None if is_shared else self.post_id))
 
 
 def _is_link(address: str, upload: str) -> bool:
