@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -329,6 +330,18 @@ def test_a_post_whose_id_was_used_before_is_skipped_with_a_mark(stage: Stage, mo
         step.execute(context)
     assert context["mark"] == " (id used before)"
     assert stage.run("content/another", 545) == []
+
+
+def test_a_post_that_instagram_published_early_by_its_own_clock_is_the_post(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = {"conn_type": "instagram", "login": "17841400000000001", "password": "a token"}
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+    said = (after_noon(600) - timedelta(seconds=2)).isoformat()
+    live = Post(f"{ACCOUNT}/a", "179", said, "180", "17841400000000001")
+    Ledger(stage.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
+    stage.write(post("a", 600))
+    assert stage.run("content/scheduled", 540) == []
 
 
 def test_what_was_published_and_is_put_back_is_told_nothing_false(stage: Stage) -> None:
