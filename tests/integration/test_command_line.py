@@ -63,11 +63,11 @@ def test_a_post_is_listed_shown_and_forgotten(
 def test_an_open_outcome_is_settled_by_a_person(
     instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any, answer: str, quick_list: None
 ) -> None:
-    """The token died before the lost answer could be settled. Whatever the person says, there is one post."""
+    """Instagram makes the post, and calls it a duplicate. Whatever the person says, there is one post."""
     post_key = f"open {answer}"
     dag = publishing_dag(portrait_video, post_key)
-    instagram_sandbox.fail("publish", drop="after")
-    instagram_sandbox.fail("media_list", 190)
+    instagram_sandbox.switch(visible_after_s=0)
+    instagram_sandbox.fail("publish", 506, when="after")
     assert run_dag(dag).states()["publish"] == "failed"
     assert "open" in shell("ledger", "list")
 

@@ -115,11 +115,10 @@ def test_what_is_later_than_it_may_be_is_not_published_and_says_so(
 def test_an_open_outcome_is_settled_however_late_it_is(
     instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, quick_list: None
 ) -> None:
-    """The post was made in time and its answer lost: a retry that comes too late to publish finds it all the same."""
+    """The post was made in time, and its answer is no help: a retry that is too late to publish finds it."""
     create = {"post_key": "settled-late"}
     in_time = _dag("settled_late", portrait_video, create=create)
-    instagram_sandbox.fail("publish", drop="after")
-    instagram_sandbox.fail("media_list", 190)
+    instagram_sandbox.fail("publish", 506, when="after")
     assert run_dag(in_time).states()["publish"] == "failed"
 
     late = _dag("settled_late", portrait_video, create=create, publish_at=_in(hours=-2), max_lateness=3600)

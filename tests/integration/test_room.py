@@ -36,7 +36,13 @@ class Dag:
     def context(self, task_id: str) -> Any:
         told = SimpleNamespace(add=lambda *_, **__: None)
         ti = SimpleNamespace(
-            dag_id="dag", run_id="run", task_id=task_id, map_index=-1, get_task_states=lambda *_, **__: {}
+            dag_id="dag",
+            run_id="run",
+            task_id=task_id,
+            map_index=-1,
+            try_number=1,
+            max_tries=3,
+            get_task_states=lambda *_, **__: {},
         )
         everything = type("Everything", (dict,), {"__missing__": lambda *_: told})()
         return {"ti": ti, "asset_state_store": {self.ledger_asset: self.store}, "outlet_events": everything}
