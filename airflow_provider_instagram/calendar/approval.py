@@ -9,6 +9,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 from airflow.sdk.definitions.param import ParamsDict
 
+from airflow_provider_instagram.calendar.asked import wanted_now
 from airflow_provider_instagram.calendar.covers import cover_address, cover_file
 from airflow_provider_instagram.calendar.steps import PostStep
 from airflow_provider_instagram.container_options import LONGEST_CAPTION
@@ -41,9 +42,8 @@ class ApprovePost(PostStep, ApprovalOperator):
         post, _ = self.still_wanted(context)
         if post.approval == "none":
             return {"caption": post.caption}
-        now, deadline = datetime.now(timezone.utc), post.publish_at
-        if now >= deadline and self.settings.late == "publish":
-            deadline += self.settings.max_lateness
+        now = datetime.now(timezone.utc)
+        deadline = self.deadline(context, post, now)
         if now >= deadline:
             self.skip_post(
                 context, "not approved", f"Its time, {post.publish_at.isoformat()}, is over: nobody is asked."
@@ -56,6 +56,13 @@ class ApprovePost(PostStep, ApprovalOperator):
         super().execute(context)  # parks the task until somebody answers
         raise AssertionError("unreachable")
 
+    def deadline(self, context: Context, post: Post, now: datetime) -> datetime:
+        """Tell until when a person may answer: while the post may go out; a lead time for a late one that is named."""
+        if wanted_now(context, post):
+            return now + self.settings.lead_time
+        is_late = now >= post.publish_at and self.settings.late == "publish"
+        return post.publish_at + (self.settings.max_lateness if is_late else timedelta())
+
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Take the answer."""
         post = self.as_post()
@@ -65,7 +72,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         if "error" in event:
             self.process_trigger_event_error(event)
         if not approved and (event.get("timedout") or person is None):
-            self.skip_post(context, "not approved", f"Nobody had answered by {post.publish_at.isoformat()}.")
+            self.skip_post(context, "not approved", "Nobody has answered in time.")
         if not approved:
             reason = answer["params_input"].get("reason") or "no reason given"
             self.skip_post(context, f"rejected: {reason}"[:80], f"Rejected by {person}: {reason}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from airflow_provider_instagram.calendar.approval import ApprovePost
 from airflow_provider_instagram.calendar.asked import asked_for, wanted_now
 from airflow_provider_instagram.calendar.choice import ReportFaults
 from airflow_provider_instagram.calendar.model import Post
@@ -98,7 +99,9 @@ def test_a_post_that_came_after_its_time_is_brought_when_somebody_names_it(stage
         ("scheduled", timedelta(0), False, False),
     ],
 )
-def test_who_names_a_post_today_wants_it_now(run_type: str, ago: timedelta, names: bool, wants_now: bool) -> None:
+def test_who_names_a_post_today_wants_it_now(
+    stage: Stage, run_type: str, ago: timedelta, names: bool, wants_now: bool
+) -> None:
     """Not who clears a run of long ago, and not who fills gaps."""
     run = SimpleNamespace(run_type=run_type, run_after=utc_now() - ago)
     context: Any = {"dag_run": run, "params": {"posts": [" a", ""]}}
@@ -106,5 +109,8 @@ def test_who_names_a_post_today_wants_it_now(run_type: str, ago: timedelta, name
         Post(id=post_id, publish_at=run.run_after + timedelta(minutes=at), account=ACCOUNT, video="a.mp4", options={})
         for post_id, at in (("a", -300), ("a", 1), ("b", -300))
     )
+    step = ApprovePost(task_id="step", post={}, settings=stage.settings, instagram_conn_id=ACCOUNT)
+    now = utc_now()
+    assert (step.deadline(context, over, now) > now) is wants_now, "a person has time to approve it"
     assert asked_for(context) == ["a"] * names
     assert [wanted_now(context, one) for one in (over, to_come, unnamed)] == [wants_now, False, False]
