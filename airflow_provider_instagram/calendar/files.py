@@ -20,9 +20,8 @@ class CalendarFiles:
     """
 
     def __init__(self, location: str) -> None:
-        self._remote = None if storage.is_local(location) else location.rpartition("/")[0]
-        self._folder = None if self._remote else storage.local_path(location).absolute().parent
-        self._beside = self._remote or str(self._folder)
+        self._folder = storage.local_path(location).absolute().parent if storage.is_local(location) else None
+        self._beside = str(self._folder or location.rpartition("/")[0])
         self._allowed: dict[str, bool] = {}
         self._found: set[str] = set()
 

@@ -581,7 +581,7 @@ def test_a_mistake_of_ours_about_one_post_leaves_the_others_alone(
             raise OverflowError("too large")
         return moment(written, name)
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.model.moment", stumbling)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.fields.moment", stumbling)
     calendar = read(HEAD + "".join(post(number, f"2026-12-{number} 18:00") for number in (24, 25, 26)))
     assert said(calendar) == [(8, "the post cannot be understood: OverflowError: too large. Please report this.")]
     assert [one.id for one in calendar.posts] == ["p24", "p26"]

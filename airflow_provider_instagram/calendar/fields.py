@@ -1,0 +1,240 @@
+"""The values of one post of a calendar: each is read, and what is wrong with it stands at its line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_instagram import arguments, storage
+from airflow_provider_instagram.account_task import DEFAULT_CONN_ID
+from airflow_provider_instagram.calendar import source
+from airflow_provider_instagram.calendar.faults import Fault, Refusal
+from airflow_provider_instagram.calendar.times import NoZone, moment, spoken, zone
+from airflow_provider_instagram.container_options import ContainerOptions
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.operators.container import OPTIONS, UPLOADS
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pydantic import JsonValue
+
+    from airflow_provider_instagram.calendar.files import CalendarFiles
+    from airflow_provider_instagram.calendar.rows import Row, Value
+
+ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,149}")
+TASKS = re.compile(r"calendar|due_.*")  # the DAG's own, which no account's group can be called
+REMEDIES = {
+    "caption": "Write a text.",
+    "placement": "Write reels or feed.",
+    "video_cover_timestamp_ms": "Write the milliseconds from the start of the video: 1500.",
+    "cover_url": "Write the public https address of a JPEG, with signs beyond ASCII percent-encoded.",
+    "location_id": "Write the digits of the Page's id, or leave it out.",
+    "collaborators": "Write user names: [studio_two, jane.doe].",
+    "user_tags": "Write user names: [studio_two, jane.doe].",
+    "share_to_feed": "Write true or false.",
+    "audio_name": "Write a short text.",
+    "trial_graduation": "Write MANUAL or SS_PERFORMANCE, or leave it out.",
+    "is_ai_generated": "Write true or false.",
+}
+LIMITS = "This post cannot be created: "  # before every limit that ContainerOptions finds broken
+_NOTHING = dict.fromkeys(OPTIONS)
+
+
+@dataclass
+class Fields:
+    """The values of one post, its own before the defaults."""
+
+    row: Row
+    shared: dict[str, Value]
+    post_id: str | None
+    faults: list[Fault]
+    files: CalendarFiles
+    values: dict[str, Value] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.values = self.shared | self.row.values
+
+    def account(self) -> str:
+        """Read the account's connection."""
+        name = self._text("account") or DEFAULT_CONN_ID
+        if not ACCOUNT.fullmatch(name):
+            self._fault(
+                "account",
+                f"account is {name!r}, which is no id of a connection that a task group can be named after.",
+                "Use letters, digits, dashes and underscores, and name the connection alike.",
+            )
+        elif TASKS.fullmatch(name):
+            self._fault(
+                "account",
+                f"account is {name!r}, and the DAG has tasks that are called so.",
+                "Give the connection a name that is not calendar and does not begin with due_.",
+            )
+        return name
+
+    def publish_at(self, now: datetime | None) -> datetime | None:
+        """Read the time."""
+        if (written := self._text("publish_at")) is None:
+            self._fault("publish_at", "publish_at is missing.", "Say when: publish_at: 2026-12-24 18:00")
+            return None
+        name = self._text("timezone")
+        known = name is None or self._is_zone(name)
+        try:
+            at = moment(written, name if known else None)
+        except Refusal as refusal:
+            if known or not isinstance(refusal, NoZone):
+                self._fault("publish_at", refusal.message, refusal.remedy)
+            return None
+        if now is not None and at <= now:
+            self._fault(
+                "publish_at",
+                f"{at.strftime('%Y-%m-%d %H:%M')} is over ({spoken(now - at)} ago).",
+                "Move it to the future, or leave it if it has been published.",
+            )
+        return at
+
+    def video(self, check: bool) -> str | None:
+        """Read where the video is, and look whether it is there."""
+        if (written := self._text("video")) is None:
+            self._fault("video", "video is missing.", "Name its file, beside the calendar or with its whole path.")
+            return None
+        return self._place("video", written, check)
+
+    def options(self) -> dict[str, JsonValue]:
+        """Read the caption and everything else that CreateContainerOperator takes."""
+        given = {name: arguments.literal(value.value) for name in OPTIONS if (value := self._value(name)) is not None}
+        if (text := self._caption_file()) is not None:
+            given["caption"] = arguments.literal(text)
+        try:
+            options = ContainerOptions.read(**_NOTHING | given)
+        except ValidationError as error:
+            self._find_broken(given, error)
+            return {}
+        return {name: _as_json(getattr(options, name)) for name in OPTIONS if name in given}
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> Any:
+        """Read one of a few words; the first is the default."""
+        word = (self._text(name) or choices[0]).lower()
+        if word not in choices:
+            self._fault(name, f"{name} is {word!r}.", f"Use one of {', '.join(choices)}.")
+        return word
+
+    def upload(self, video: str | None) -> Any:
+        """Read how the video is brought to Instagram."""
+        how = self.choice("upload", UPLOADS)
+        if how == "url" and video is not None and storage.is_local(video):
+            self._fault(
+                "upload" if "upload" in self.row.values else "video",
+                "upload is url, but Instagram cannot fetch a file from here.",
+                "Write upload: file, or name the video's https address.",
+            )
+        elif video is not None and storage.is_web(video) and not _is_link(video, how):
+            self._fault(
+                "video",
+                f"video {storage.shown(video)}: a link must be https, in plain ASCII.",
+                "Write its https address, with signs beyond ASCII percent-encoded.",
+            )
+        return how
+
+    def boolean(self, name: str) -> bool:
+        """Read a yes or no; no is the default."""
+        try:
+            return bool(arguments.boolean(name, arguments.literal(self._text(name))))
+        except ValidationError:
+            self._fault(name, f"{name} is {self._text(name)!r}.", "Write true or false.")
+            return False
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Read a list of words."""
+        value = self._value(name)
+        try:
+            words = arguments.sequence(name, arguments.literal(value.value) if value else None)
+            return tuple(str(word) for word in words)
+        except ValidationError as error:
+            self._fault(name, error.message, "Write them with commas between them.")
+            return ()
+
+    def _is_zone(self, name: str) -> bool:
+        try:
+            zone(name)
+        except Refusal as refusal:
+            self._fault("timezone", refusal.message, refusal.remedy)
+            return False
+        return True
+
+    def _caption_file(self) -> str | None:
+        if (written := self._text("caption_file")) is None:
+            return None
+        if "caption" in self.row.values:
+            self._fault("caption_file", "the post has a caption and a caption_file.", "Keep one of them.")
+            return None
+        if (place := self._place("caption_file", written, check=False)) is None:
+            return None
+        try:
+            return source.read_text(place).strip()
+        except Refusal as refusal:
+            self._fault("caption_file", f"caption_file {written}: {refusal.message}", refusal.remedy)
+            return None
+
+    def _find_broken(self, given: dict[str, Any], whole: ValidationError) -> None:
+        """Say which values are broken, each at its line."""
+        before = len(self.faults)
+        for name, value in given.items():
+            try:
+                ContainerOptions.read(**_NOTHING | {name: value})
+            except ValidationError as error:  # noqa: PERF203 -- all of them are wanted
+                own = self.row.values
+                where = "caption_file" if name == "caption" and "caption_file" in own and name not in own else name
+                self._fault(where, *_told(name, value, error))
+        if len(self.faults) == before:  # each is right alone, but not together
+            self._fault("placement", *_parted(whole))
+
+    def _place(self, name: str, written: str, check: bool) -> str | None:
+        try:
+            return self.files.found(written, check=check)
+        except Refusal as refusal:
+            self._fault(name, f"{name} {storage.shown(written)}: {refusal.message}", refusal.remedy)
+            return None
+
+    def _text(self, name: str) -> str | None:
+        value = self._value(name)
+        if value is None:
+            return None
+        if not isinstance(value.value, str):
+            self._fault(name, f"{name} must be a text.", "Write it behind the colon, on one line.")
+            return None
+        return value.value.strip() or None
+
+    def _value(self, name: str) -> Value | None:
+        value = self.values.get(name)
+        return None if value is None or value.value is None else value
+
+    def _fault(self, name: str, message: str, remedy: str) -> None:
+        line = self.values[name].line if name in self.values else self.row.line
+        is_shared = name in self.values and name not in self.row.values
+        self.faults.append(Fault(line, message, remedy, None if is_shared else self.post_id))
+
+
+def _is_link(address: str, upload: str) -> bool:
+    """Tell whether a video can be fetched: by Instagram, or by us where its bytes are sent."""
+    return storage.is_public(address) or (upload == "file" and address.lower().startswith("https:"))
+
+
+def _told(name: str, value: Any, error: ValidationError) -> tuple[str, str]:
+    """Say what is wrong with an option, and what to write instead, once."""
+    if name in ("caption", "collaborators") and error.message.startswith(LIMITS):
+        return _parted(error)
+    if name in ("collaborators", "user_tags"):  # which of them it is
+        return error.message, REMEDIES[name]
+    return f"{name} is {value!r}.", REMEDIES[name]
+
+
+def _parted(error: ValidationError) -> tuple[str, str]:
+    """Part what is wrong from what to do; a colon stands between them."""
+    message, _, remedy = error.message.removeprefix(LIMITS).partition(": ")
+    return f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}"
+
+
+def _as_json(value: Any) -> JsonValue:
+    return list(value) if isinstance(value, tuple) else value
