@@ -113,7 +113,7 @@ def due(
             continue
         row = taken(post)
         is_free = row is None or row.of_another_dag(run) or row.run in ("", run) or row.version != post.version
-        may_again = by_hand or begins == slot.timestamp()
+        may_again = by_hand or begins == int(slot.timestamp())
         if is_free or (may_again and row is not None and not row.settled and given_up(row)):
             chosen.append(post)
     return chosen

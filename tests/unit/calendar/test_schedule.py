@@ -152,6 +152,7 @@ def test_a_post_that_a_run_has_given_up_is_taken_again_at_its_moment_or_by_hand(
     everything = plan(None)
     assert chosen(everything, 0, had, given_up="content/another") == []
     assert chosen(everything, 0, had, given_up="content/failed") == ["own"]
+    assert chosen(everything, 1e-6, had, given_up="content/failed") == ["own"], "also when the run reaches back"
     assert chosen(everything, 0, settled, given_up="content/failed") == []
     assert chosen(everything, 10, had, given_up="content/failed") == []
     assert chosen(everything, 10, had, given_up="content/failed", by_hand=True) == ["early", "own"]
