@@ -24,7 +24,7 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger import Ledger, Owner
 from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
-from airflow_provider_instagram.operators.publish import ROOM_LOOKED_FOR_AGAIN_AFTER, PublishOperator
+from airflow_provider_instagram.operators.publish import PublishOperator
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
 from airflow_provider_instagram.room import room_in
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.model import Calendar
     from airflow_provider_instagram.calendar.settings import CalendarSettings
     from airflow_provider_instagram.exceptions import QuotaExhaustedError
+    from airflow_provider_instagram.ledger import MadeContainer
     from airflow_provider_instagram.ledger import Post as PublishedPost
 
 #: How a post's map index is labelled; a task that has something to say about the post adds it.
@@ -265,13 +266,12 @@ class PublishPost(PostStep, PublishOperator):
         super()._see_whether_it_is_time(ledger, container_id, at)
         time.sleep(max(0.0, (at - datetime.now(timezone.utc)).total_seconds()))
 
-    def _wait_for_room(self, error: QuotaExhaustedError, ledger: Ledger, container_id: str) -> None:
+    def _wait_for_room(self, room_at: datetime, error: QuotaExhaustedError, made: MadeContainer | None) -> None:
         """Let go of the post at once where there is no room for it before it is too late."""
-        room_at = ledger.clock() + (error.retry_after or ROOM_LOOKED_FOR_AGAIN_AFTER)
         if (reason := self.too_late(self._context, self.as_post(), room_at, room_at)) is not None:
             why = f"{error.message} There is room from {room_at.isoformat(timespec='seconds')} on: too late."
             self.skip_post(self._context, reason[0], why)
-        super()._wait_for_room(error, ledger, container_id)
+        super()._wait_for_room(room_at, error, made)
 
     def _one_after_the_other(self, context: Context, ledger: Ledger) -> None:
         """Let the first publishers of an account end apart: Airflow fails tasks that make the same tie at a time.

@@ -52,8 +52,8 @@ class PublishOperator(AccountTask):
     reading the account, never by sending again. What cannot be settled fails with ``OutcomeUnknownError``.
 
     Returns ``media_id``, ``permalink``, ``container_id``, ``post_key``, ``published_at`` and ``already_published``.
-    ``media_id`` and ``permalink`` are null when the post is certainly live but cannot be told apart from others. A real
-    publication emits an event of the asset ``instagram://<conn_id>/posts``.
+    ``media_id`` and ``permalink`` are null when the post is certainly live but cannot be told apart from others, or the
+    account's media cannot be listed up to the last try. A real publication emits an event of the asset ``instagram://<conn_id>/posts``.
 
     :param container_id: The container, as CreateContainerOperator returned it.
     :param post_key: What the post is known by. Default: what create recorded for the container, else
@@ -120,7 +120,8 @@ class PublishOperator(AccountTask):
         try:
             post, made = self._published(context, ledger, post_key, container_id, publish_at)
         except QuotaExhaustedError as error:
-            self._wait_for_room(error, ledger, container_id)
+            room_at = ledger.clock() + (error.retry_after or ROOM_LOOKED_FOR_AGAIN_AFTER)
+            self._wait_for_room(room_at, error, ledger.container(container_id))
             raise
         if not made:
             self._refuse_another_post(ledger, post, container_id)
@@ -230,15 +231,13 @@ class PublishOperator(AccountTask):
                 hint="Give a new publish_at or a larger max_lateness, and clear this task.",
             )
 
-    def _wait_for_room(self, error: QuotaExhaustedError, ledger: Ledger, container_id: str) -> None:
+    def _wait_for_room(self, room_at: datetime, error: QuotaExhaustedError, made: MadeContainer | None) -> None:
         """Defer until the account has room for a post, if the container lives that long."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        room_at = ledger.clock() + (error.retry_after or ROOM_LOOKED_FOR_AGAIN_AFTER)
-        made = ledger.container(container_id)
         if made is not None and not made.lives_until(room_at):
             raise ValidationError(
-                f"{error.message}. Container {container_id} expires at {made.expires.isoformat()}, before that.",
+                f"{error.message}. Container {made.container_id} expires at {made.expires.isoformat()}, before that.",
                 hint=f"After {room_at.isoformat()}, clear create and the tasks downstream of it. {error.hint or ''}",
             ) from error
         self.log.warning("%s Publishing again at %s", error, room_at.isoformat(timespec="seconds"))
