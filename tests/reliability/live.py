@@ -237,14 +237,14 @@ class Performance:
             "max_active_runs": 2,
         }
         # Airflow takes one at a time for a DAG, and notices only now and then that the one before has ended.
-        self._wait(lambda: not self._is_backfilled(), f"the lane's last backfill is over: {self.scenario}", 120)
+        self._wait(lambda: not self._backfill_is_under_way(), f"the lane's last backfill is over: {self.scenario}", 120)
         self.airflow.call("POST", "/backfills", json=body)
         there = f"the runs of the backfill of {self.scenario}"
         self._wait(lambda: len(self._backfilled()) == BACKFILLED, there, 60)
         self.run_ids += self._backfilled()
         self._wait_for_end()
 
-    def _is_backfilled(self) -> bool:
+    def _backfill_is_under_way(self) -> bool:
         found = self.airflow.call("GET", "/backfills", params={"dag_id": self.dag_id})["backfills"]
         return any(one["completed_at"] is None for one in found)
 

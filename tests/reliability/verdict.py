@@ -100,5 +100,8 @@ def _happened(plant: Plant, played: Played, sandbox: SandboxHandle) -> bool:
     if isinstance(plant, FullQuota):  # it was seen to be full: nothing was sent, or only after another look
         return len(journal("limit")) > 1 or (len(journal("limit")) == 1 and not journal("publish"))
     if isinstance(plant, Fate):
-        return bool(sandbox.containers) and sandbox.containers[0].status_code != "FINISHED"
+        made = sandbox.containers[0]
+        if plant.processing.get("outcome") == "finished":  # it only takes longer
+            return journal("publish")[0].at >= made.created_at.timestamp() + float(plant.processing["after_s"])
+        return made.status_code not in ("FINISHED", "PUBLISHED")
     return plant in played.seen

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import pytest
+
 from airflow_provider_instagram.graph.models import Token
 from airflow_provider_instagram.token_life import TokenLife
 from airflow_provider_instagram.tokens import StoredToken
@@ -42,3 +44,15 @@ def test_a_new_token_outlives_the_note_of_another_refresher() -> None:
     assert store.raced
     assert store.token is not None
     assert store.token.access_token == "IGAAnew"
+
+
+@pytest.mark.parametrize(("refused", "given"), [(OLD.access_token, None), ("IGAAstored", OLD.access_token)])
+def test_a_store_that_cannot_be_read_hides_neither_a_refusal_nor_the_token_in_the_connection(
+    refused: str, given: str | None
+) -> None:
+    class Unreadable(Raced):
+        def load(self) -> StoredToken | None:
+            raise RuntimeError("The backend is down.")
+
+    life = TokenLife("brand", OLD.access_token, Unreadable(), lambda *_: None)
+    assert life.after_refusal(refused) == given

@@ -58,7 +58,7 @@ def test_a_program_that_runs_too_long_is_ended() -> None:
 def test_a_program_that_ignores_a_polite_end_is_killed_with_all_it_started(tmp_path: Path) -> None:
     child = tmp_path / "child"
     script = f"trap '' TERM; sleep 61 & echo $! > {child}; while :; do sleep 0.1; done"
-    run(["sh", "-c", script], Limits(wall_s=3, cpu_s=5, output_bytes=1000))
+    assert run(["sh", "-c", script], Limits(wall_s=3, cpu_s=5, output_bytes=1000)).timed_out
     _wait_for(lambda: not _alive(int(child.read_text())))
 
 
