@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.reliability.verdict import Outcome
 
 #: So many scenarios are under way at the same time; most of them wait.
-LANES = 12
+LANES = 16
 
 
 @contextmanager
@@ -34,8 +34,8 @@ def airflow_with_lanes(home: Path, number: int) -> Iterator[AirflowStack]:
     dags.mkdir(parents=True)
     shutil.copy(Path(main_job.__file__), dags)
     with postgres() as database:
-        places = {"AIRFLOW__CORE__DAGS_FOLDER": str(dags), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database}
-        with airflow_stack(airflow_settings(home) | places | live.settings(number)) as airflow:
+        places = {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)}
+        with airflow_stack(airflow_settings(home) | places | database | live.settings(number)) as airflow:
             yield airflow
 
 

@@ -21,11 +21,14 @@ DEBIAN: Final = "/usr/lib/postgresql"
 USER: Final[dict[str, Any]] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
 START_LIMIT_S: Final = 60
 MOST_CONNECTIONS: Final = 300
+#: Airflow's API server works on 40 requests at a time, but its pool of 15 connections (3.3.2's default) can all be with
+#: requests that wait for a thread, while every thread waits for a connection: it answers nothing for 30 s, then 500.
+POOL_SIZE: Final = 50
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """Run a PostgreSQL on this machine, and give the address of its one, empty database.
+def postgres() -> Iterator[dict[str, str]]:
+    """Run a PostgreSQL on this machine, and give Airflow's settings for its one, empty database.
 
     Its files are gone with it. Nothing is synced to the disk: a machine that fails takes the tests with it anyhow.
     """
@@ -57,7 +60,10 @@ def postgres() -> Iterator[str]:
             create = [*client, "-c", "create database airflow"]
             made = lambda: subprocess.run(create, stderr=subprocess.DEVNULL, check=False, **quiet).returncode == 0  # noqa: E731
             wait_until(made, "PostgreSQL answers", START_LIMIT_S)
-            yield f"postgresql+psycopg2://airflow@127.0.0.1:{port}/airflow"
+            yield {
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://airflow@127.0.0.1:{port}/airflow",
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": str(POOL_SIZE),
+            }
         finally:
             server.terminate()
             server.wait(START_LIMIT_S)
