@@ -14,8 +14,8 @@ ui: install  ## The same in a standalone Airflow that is left running, with the 
 
 test:  ## Run the whole test suite
 	@scripts/install.sh --for-tests
-	@.venv/bin/python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/integration
-	@.venv/bin/python -m pytest tests/reliability tests/system
+	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile tests/unit tests/integration tests/reliability/test_sample.py
+	@.venv/bin/python -m pytest tests/reliability/test_live.py tests/system
 
 reliability:  ## Break the main job in hundreds of ways and count the posts (50 minutes)
 	@scripts/install.sh --for-tests

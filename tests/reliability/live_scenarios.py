@@ -40,6 +40,7 @@ FROM_THE_TABLE: Final[tuple[tuple[str, str, Then], ...]] = (
     ("publish, before the effect", "24/2207006 after FINISHED, 5 times", "clear the task"),
     ("publish, before the effect", "80002", "retry"),
     ("publish, after the effect", "timeout", "new run"),
+    ("ledger write of publish, before it (done)", "killed", "backfill"),
     ("publish, after the effect", "connection dropped", "retry"),
     ("publish, after the effect", "HTTP 500", "clear the run"),
     ("publish, after the effect", "HTML 502", "clear the task"),
@@ -65,7 +66,6 @@ FROM_THE_TABLE: Final[tuple[tuple[str, str, Then], ...]] = (
     ("container", "never ready", "clear from create"),
     ("container, before publish", "EXPIRED", "clear from create"),
     ("ledger write of publish, before it (intent 1)", "killed", "retry"),
-    ("ledger write of publish, before it (done)", "killed", "backfill"),
     ("ledger write of publish, after it (done)", "killed", "retry"),
     ("permalink, before the effect", "killed", "clear the run"),
     ("permalink, before the effect", "HTTP 500", "backfill"),
@@ -194,7 +194,7 @@ LIVE_SCENARIOS: Final = tuple(
     for disturbance, then in (
         *((_from_the_table(when, what), then) for when, what, then in FROM_THE_TABLE[:LONG]),
         *_processes(),
-        *((_from_the_table(when, what), then) for when, what, then in FROM_THE_TABLE[LONG:]),
         *_people(),
+        *((_from_the_table(when, what), then) for when, what, then in FROM_THE_TABLE[LONG:]),
     )
 )
