@@ -41,8 +41,8 @@ class AccountTask(LiteralDataTask):
 
     @classmethod
     def account_inlets(cls, conn_id: str) -> list[Any]:
-        """Name the assets that the task reads and keeps state on: the account's ledger."""
-        return [ledger_asset(conn_id)]
+        """Name what the task reads: the account's ledger, on which it keeps state, and events like those it emits."""
+        return [ledger_asset(conn_id), *cls.account_outlets(conn_id)]
 
     @classmethod
     def account_outlets(cls, conn_id: str) -> list[Any]:

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram import storage
 from airflow_provider_instagram.account_task import AccountTask
+from airflow_provider_instagram.asset_events import hold_ledger
 from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.asked import asked_for, started_as_dry_run, started_by_hand
 from airflow_provider_instagram.calendar.faults import Fault
@@ -19,14 +20,7 @@ from airflow_provider_instagram.calendar.snapshot import cannot_keep
 from airflow_provider_instagram.calendar.steps import RETRY_DELAY, used_before
 from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger import (
-    CONTAINER_LIFE,
-    EXPIRY_MARGIN,
-    Ledger,
-    ledger_alias,
-    ledger_asset,
-    posts_asset,
-)
+from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, ledger_alias
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -37,8 +31,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.takings import Taken
     from airflow_provider_instagram.ledger import Post as PublishedPost
 
-#: The row that says that the account's ledger is held by its alias.
-HELD = "calendar-held"
 #: How far ahead every run looks for the videos.
 LOOK_AHEAD = timedelta(days=1)
 
@@ -140,11 +132,6 @@ class DuePosts(AccountTask):
         self.settings = settings
 
     @classmethod
-    def account_inlets(cls, conn_id: str) -> list[Any]:
-        """Name the ledger, and the posts: that asset is there, then, before several publishers want to make it."""
-        return [ledger_asset(conn_id), posts_asset(conn_id)]
-
-    @classmethod
     def account_outlets(cls, conn_id: str) -> list[Any]:
         """Name the alias that holds the ledger when the DAG is deleted."""
         return [ledger_alias(conn_id)]
@@ -152,7 +139,6 @@ class DuePosts(AccountTask):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Choose, and write down that this run has them."""
         ledger = Ledger.of(context, self.instagram_conn_id)
-        self._hold_ledger(context, ledger)
         takings, run = Takings(ledger.store, context["ti"].dag_id, self.settings.dry_run), run_name(context)
         by_hand = asked_for(context)
         posts = []
@@ -166,6 +152,7 @@ class DuePosts(AccountTask):
                 takings.take(post, run)
             self.log.info("%s: %s at %s", post.id, post.placement, post.publish_at.isoformat())
             posts.append(post.model_dump(mode="json"))
+        hold_ledger(context, ledger)
         return posts
 
     def _is_this(self, post: Post, done: PublishedPost) -> bool:
@@ -197,13 +184,6 @@ class DuePosts(AccountTask):
             given_up=partial(_gave_up, ti),
             by_hand=by_hand,
         )
-
-    def _hold_ledger(self, context: Context, ledger: Ledger) -> None:
-        """Tie the ledger to its alias, once and by one task: Airflow fails tasks that make the same tie at a time."""
-        if ledger.store.get(HELD) is None:
-            ledger.store.set(HELD, {"at": ledger.now()})
-            conn_id = self.instagram_conn_id
-            context["outlet_events"][ledger_alias(conn_id)].add(ledger_asset(conn_id))
 
 
 def _gave_up(ti: RuntimeTaskInstanceProtocol, row: Taken) -> bool:

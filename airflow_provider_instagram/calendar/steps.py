@@ -41,10 +41,6 @@ if TYPE_CHECKING:
 
 #: How a post's map index is labelled; a task that has something to say about the post adds it.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
-#: The row that says that a post was told of.
-TOLD = "calendar-told"
-#: How long after the first post, and how far apart, an account's publishers end.
-FIRST_TIES, TIE_S = timedelta(minutes=1), 1.5
 #: A calendar that does not want a post is looked at again: it may be in the middle of being written.
 LOOK_AGAIN_S = 2.0
 #: Instagram says when it published what was settled by reading, and its clock is not ours.
@@ -245,17 +241,14 @@ class PublishPost(PostStep, PublishOperator):
 
         What may be live already is settled first, whatever the calendar says now.
         """
-        post, ledger = self.as_post(), Ledger.of(context, self.instagram_conn_id)
+        post = self.as_post()
         self.post_key, self.publish_at, self.rehearsal = post.key, post.publish_at, self.is_dry_run(context)
         self._context, self._settling = context, self.may_be_live(context)
         if not self._settling:
             self.publish_at = self._time_for(context)
         if self.rehearsal:
             self.mark(context, "dry run")
-            return super().execute(context)
-        result = super().execute(context, event)
-        self._one_after_the_other(context, ledger)
-        return result
+        return super().execute(context, event)
 
     def _see_whether_it_is_time(self, ledger: Ledger, container_id: str, publish_at: datetime | None) -> None:
         """Ask the calendar, too, where it proved that a publication under way had made no post."""
@@ -272,17 +265,6 @@ class PublishPost(PostStep, PublishOperator):
             why = f"{error.message} There is room from {room_at.isoformat(timespec='seconds')} on: too late."
             self.skip_post(self._context, reason[0], why)
         super()._wait_for_room(room_at, error, made)
-
-    def _one_after_the_other(self, context: Context, ledger: Ledger) -> None:
-        """Let the first publishers of an account end apart: Airflow fails tasks that make the same tie at a time.
-
-        Their posts are live by now; what follows is only the event that tells of them.
-        """
-        row = ledger.store.get(TOLD)
-        if row is None:
-            ledger.store.set(TOLD, {"at": ledger.now()})
-        if row is None or ledger.clock() - datetime.fromisoformat(row["at"]) < FIRST_TIES:
-            time.sleep(TIE_S * max(0, context["ti"].map_index or 0))
 
     def _time_for(self, context: Context) -> datetime:
         """Tell when the post goes out: at its time, or where there is room for a late one.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram import arguments, storage
 from airflow_provider_instagram.account_task import AccountTask
+from airflow_provider_instagram.asset_events import hold_ledger
 from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
@@ -15,7 +16,7 @@ from airflow_provider_instagram.exceptions import (
     PermissionDeniedError,
     ValidationError,
 )
-from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, Owner, ledger_alias, ledger_asset
+from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, Owner, ledger_alias
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
 if TYPE_CHECKING:
@@ -159,16 +160,19 @@ class CreateContainerOperator(AccountTask):
                 self._wait(container_id)
             except FAILED as failure:
                 return self._once_more(context, failure)
-        return self._held(context, container_id)
+        hold_ledger(context, ledger)
+        return container_id
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Go on after the wait for the processing."""
         from airflow_provider_instagram.triggers.container import processed_container
 
         try:
-            return self._held(context, processed_container(event))
+            container_id = processed_container(event)
         except FAILED as failure:
             return self._once_more(context, failure)
+        hold_ledger(context, Ledger.of(context, self.instagram_conn_id))
+        return container_id
 
     def on_kill(self) -> None:
         """Leave no copy of a remote video when the task is ended."""
@@ -178,12 +182,6 @@ class CreateContainerOperator(AccountTask):
         """Make another container where that can help; where it cannot, this raises the failure."""
         self.log.warning("%s", failure)
         return str(self.execute(context))
-
-    def _held(self, context: Context, container_id: str) -> str:
-        """Tie the ledger to its alias, so that it outlives the DAG."""
-        conn_id = self.instagram_conn_id
-        context["outlet_events"][ledger_alias(conn_id)].add(ledger_asset(conn_id), extra={"container_id": container_id})
-        return container_id
 
     def _upload_mode(self) -> str:
         mode = (arguments.text("upload", self.upload) or "auto").lower()

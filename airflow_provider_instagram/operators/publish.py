@@ -10,15 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_instagram import arguments
 from airflow_provider_instagram.account_task import AccountTask
+from airflow_provider_instagram.asset_events import hold_ledger, wait_for_turn
+from airflow_provider_instagram.deferral import shortest_deferral
 from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
-from airflow_provider_instagram.ledger import (
-    Ledger,
-    Owner,
-    ledger_alias,
-    ledger_asset,
-    posts_alias,
-    posts_asset,
-)
+from airflow_provider_instagram.ledger import Ledger, Owner, ledger_alias, posts_alias, posts_asset
 from airflow_provider_instagram.links.instagram import InstagramPostLink
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
@@ -215,11 +210,11 @@ class PublishOperator(AccountTask):
             )
 
     def _wait_for(self, publish_at: datetime | None) -> None:
-        """Defer until shortly before the time; the last seconds are waited with everything prepared."""
+        """Defer until shortly before the time; the last seconds are waited in the worker, with everything prepared."""
         if publish_at is None:
             return
         now = datetime.now(timezone.utc)
-        if publish_at - now > WAKE_UP_AHEAD:
+        if publish_at - now > WAKE_UP_AHEAD + shortest_deferral():
             from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
             self.log.info("Publishing at %s", publish_at.isoformat())
@@ -264,11 +259,12 @@ class PublishOperator(AccountTask):
                 return
             if (now := ledger.post(post.post_key)) is not None and not now.untold:
                 return  # he has told of it meanwhile, and ended
+        hold_ledger(context, ledger)
+        alias = posts_alias(self.instagram_conn_id)
+        wait_for_turn(context, ledger, alias)
         ledger.record_post(replace(post, untold=False))
         told: dict[str, JsonValue] = {"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key}
-        conn_id, events = self.instagram_conn_id, context["outlet_events"]
-        events[posts_alias(conn_id)].add(posts_asset(conn_id), extra=told)
-        events[ledger_alias(conn_id)].add(ledger_asset(conn_id), extra=told)
+        context["outlet_events"][alias].add(posts_asset(self.instagram_conn_id), extra=told)
 
     def _result(self, post: Post, *, already_published: bool) -> dict[str, Any]:
         self.permalink = post.permalink

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_instagram.deferral import shortest_deferral
 from airflow_provider_instagram.exceptions import InstagramError
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class ContainerStatusTrigger(BaseTrigger):
                 f"Connection {self.instagram_conn_id!r} could not be read in the triggerer: {failure}",
                 hint="Check that the connection exists and that the triggerer sees it, then clear this task.",
             )
+        await asyncio.sleep(max(0.0, self.since + shortest_deferral().total_seconds() - time.time()))
         yield TriggerEvent({"container_id": self.container_id, "error": error.as_data() if error else None})
 
     async def _open_client(self) -> tuple[AsyncGraphClient, float]:

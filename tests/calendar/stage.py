@@ -39,6 +39,7 @@ SETTINGS = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
 }
@@ -170,7 +171,8 @@ def stage(folder: Path, accounts: Sequence[str], **settings: str) -> Iterator[St
         sandbox_process("--processing-time", "1", "--visible-after", "1") as sandbox,
         airflow_stack(
             airflow_settings(home, posts)
-            | {"AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database}
+            | {"AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags")}
+            | database
             | SETTINGS
             | settings
         ) as airflow,

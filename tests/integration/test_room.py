@@ -34,7 +34,7 @@ class Dag:
         self.ledger_asset = ledger_asset("instagram_default")
 
     def context(self, task_id: str) -> Any:
-        told = SimpleNamespace(add=lambda *_, **__: None)
+        told = SimpleNamespace(add=lambda *_, **__: None, limit=lambda number: [None] * number)
         ti = SimpleNamespace(
             dag_id="dag",
             run_id="run",
@@ -45,7 +45,8 @@ class Dag:
             get_task_states=lambda *_, **__: {},
         )
         everything = type("Everything", (dict,), {"__missing__": lambda *_: told})()
-        return {"ti": ti, "asset_state_store": {self.ledger_asset: self.store}, "outlet_events": everything}
+        store = {self.ledger_asset: self.store}
+        return {"ti": ti, "asset_state_store": store, "outlet_events": everything, "inlet_events": everything}
 
     def create(self, post_key: str) -> str:
         from airflow_provider_instagram.operators import CreateContainerOperator

@@ -39,6 +39,8 @@ def test_a_dag_that_is_deleted_and_comes_back_still_knows_its_posts(
     file = airflow.home / "dags" / "comes_back.py"
     text = file.read_text()
     file.unlink()
+    # A DAG processor that is just noting that the file is gone ends when the DAG is deleted meanwhile (Airflow 3.3.2).
+    wait_until(lambda: airflow.call("GET", "/dags/comes_back/details")["is_stale"], "Airflow misses the file", 60)
     airflow.call("DELETE", "/dags/comes_back")
     wait_until(lambda: not _rows(database, "witness"), "Airflow has cleaned up", 90)
     time.sleep(2 * ASSET_CLEANUP_S)

@@ -27,7 +27,7 @@ from airflow_provider_instagram.containers import ContainerMaker, Video
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger import Ledger, Owner, ledger_asset
 from airflow_provider_instagram.publishing import Publisher
-from tests.unit.calendar.stage import Ledgers
+from tests.unit.calendar.stage import TOLD_BEFORE, Ledgers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +86,7 @@ class World:
             "params": {},
             "dag_run": SimpleNamespace(run_type="scheduled", data_interval_end=slot, run_after=slot),
             "asset_state_store": self.ledgers,
+            "inlet_events": TOLD_BEFORE,
         }
 
     def live(self, until: datetime, edits: list[tuple[datetime, Any]]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_provider_instagram.calendar.choice import HELD, DuePosts
+from airflow_provider_instagram.calendar.choice import DuePosts
 from airflow_provider_instagram.calendar.settings import CalendarSettings
 from airflow_provider_instagram.calendar.steps import TranscodePost
 from airflow_provider_instagram.exceptions import ValidationError
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
 ACCOUNT = "instagram_default"
+
+
+class ToldBefore(dict[Any, Any]):
+    """An account that other runs have emitted events of."""
+
+    def __missing__(self, alias: Any) -> Any:
+        return SimpleNamespace(limit=lambda number: [alias] * number)
+
+
+TOLD_BEFORE = ToldBefore()
 
 
 def after_noon(minutes: float) -> datetime:
@@ -37,7 +47,7 @@ class Ledgers(dict[Any, Any]):
     """The ledgers of all accounts."""
 
     def __missing__(self, asset: Any) -> Rows:
-        self[asset] = Rows({HELD: {}})
+        self[asset] = Rows()
         return self[asset]  # type: ignore[no-any-return]
 
 
@@ -99,6 +109,7 @@ class Stage:
                 run_after=after_noon(slot),
             ),
             "asset_state_store": self.ledgers,
+            "inlet_events": TOLD_BEFORE,
         }
 
     def run(self, run: str, slot: float, account: str = ACCOUNT, **params: Any) -> list[Any]:

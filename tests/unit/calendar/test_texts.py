@@ -37,7 +37,6 @@ def test_none_goes_out_as_it_stands_there(
     create = CreatePost(
         task_id="create", post=had, approved=approved, settings=stage.settings, video=video, wait_for_completion=False
     )
-    monkeypatch.setattr(create, "_held", lambda context, container_id: container_id)
     create.execute(stage.context("content/first", 0))
     ((one),) = sent
     assert (one.caption, one.audio_name, one.user_tags, one.cover_url) == (caption, "None", ("ann",), None)

@@ -1,0 +1,82 @@
+"""The first events of an account's aliases: Airflow fails one of two tasks that end at a time with the same to emit."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_instagram import asset_events
+from airflow_provider_instagram.asset_events import hold_ledger, wait_for_turn
+from airflow_provider_instagram.ledger import Ledger, ledger_alias, ledger_asset, posts_alias
+from tests.integration.account import DictStore
+
+ALIAS = posts_alias("studio")
+LIMIT_S = 10.0
+
+
+class Airflow:
+    """Knows which aliases have events: those of tasks that have ended."""
+
+    def __init__(self) -> None:
+        self.emitted: list[Any] = []
+        self.ledger = Ledger(DictStore(), "studio")
+
+    def __getitem__(self, alias: Any) -> Any:
+        return SimpleNamespace(limit=lambda number: self.emitted[:number])
+
+    def context(self, map_index: int = 0) -> Any:
+        ti = SimpleNamespace(dag_id="d", run_id="r", task_id="publish", map_index=map_index)
+        outlet = SimpleNamespace(add=lambda asset: self.emitted.append(asset))
+        return {"ti": ti, "inlet_events": self, "outlet_events": {ledger_alias("studio"): outlet}}
+
+
+@pytest.fixture
+def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
+    monkeypatch.setattr(asset_events, "SETTLING_S", 0.2)
+    return Airflow()
+
+
+def test_of_many_that_want_to_tell_at_once_one_does_and_the_others_follow(airflow: Airflow) -> None:
+    ended: list[int] = []
+    seen_by: dict[int, int] = {}
+
+    def publish(index: int) -> None:
+        wait_for_turn(airflow.context(index), airflow.ledger, ALIAS)
+        seen_by[index] = len(airflow.emitted)
+        time.sleep(0.3)  # a task does not end at once
+        airflow.emitted.append(index)
+        ended.append(index)
+
+    threads = [threading.Thread(target=publish, args=(index,)) for index in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LIMIT_S)
+    assert sorted(ended) == list(range(5))
+    first = ended[0]
+    assert [index for index, seen in seen_by.items() if seen == 0] == [first]
+
+
+def test_who_died_before_he_could_tell_is_not_waited_for_for_ever(airflow: Airflow) -> None:
+    airflow.ledger.clock = lambda: datetime.now(timezone.utc) - timedelta(minutes=1)
+    wait_for_turn(airflow.context(1), airflow.ledger, ALIAS)
+    airflow.ledger.clock = lambda: datetime.now(timezone.utc)
+    wait_for_turn(airflow.context(2), airflow.ledger, ALIAS)
+    assert [row["owner"] for row in airflow.ledger.store.values()] == ["d/r/publish/2"]  # type: ignore[attr-defined]
+
+
+def test_the_next_try_of_who_had_the_turn_goes_on_at_once(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_for_turn(airflow.context(), airflow.ledger, ALIAS)
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits"))
+    wait_for_turn(airflow.context(), airflow.ledger, ALIAS)
+
+
+def test_the_ledger_is_tied_to_its_alias_once(airflow: Airflow) -> None:
+    for index in range(3):
+        hold_ledger(airflow.context(index), airflow.ledger)
+    assert airflow.emitted == [ledger_asset("studio")]

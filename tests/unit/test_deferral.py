@@ -1,0 +1,47 @@
+"""Airflow takes a task for failed that goes on before it has heard that the deferring process has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+
+from airflow_provider_instagram.operators import PublishOperator
+from airflow_provider_instagram.triggers import ContainerStatusTrigger
+
+
+def _due_in(seconds: float) -> datetime:
+    return datetime.now(timezone.utc) + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("due_in_s", [-5, 15, 28])
+def test_a_publisher_does_not_defer_for_less_than_ten_seconds(monkeypatch: pytest.MonkeyPatch, due_in_s: float) -> None:
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
+    PublishOperator(task_id="publish", container_id="179")._wait_for(_due_in(due_in_s))
+
+
+def test_a_publisher_defers_until_twenty_seconds_before_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
+    due = _due_in(35)
+    with pytest.raises(TaskDeferred) as deferred:
+        PublishOperator(task_id="publish", container_id="179")._wait_for(due)
+    assert deferred.value.trigger.serialize()[1]["moment"] == due - timedelta(seconds=20)
+
+
+def test_a_trigger_that_knows_at_once_says_so_when_airflow_can_hear_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is missing: there is nothing to wait for."""
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "1")
+    since = time.time()
+    trigger = ContainerStatusTrigger("no_such_connection", "179", 5, since + 60, since)
+
+    async def fire() -> dict[str, object]:
+        async for event in trigger.run():
+            return event.payload  # type: ignore[no-any-return]
+        raise AssertionError("it ended without an event")
+
+    error = asyncio.run(fire())["error"]
+    assert 2 <= time.time() - since < 10
+    assert "no_such_connection" in str(error)
