@@ -235,8 +235,9 @@ class PublishOperator(AccountTask):
                 f"{error.message}. Container {made.container_id} expires at {made.expires.isoformat()}, before that.",
                 hint=f"After {room_at.isoformat()}, clear create and the tasks downstream of it. {error.hint or ''}",
             ) from error
-        self.log.warning("%s Publishing again at %s", error, room_at.isoformat(timespec="seconds"))
-        self.defer(trigger=DateTimeTrigger(moment=room_at), method_name="execute")
+        moment = max(room_at, datetime.now(timezone.utc) + shortest_deferral())
+        self.log.warning("%s Publishing again at %s", error, moment.isoformat(timespec="seconds"))
+        self.defer(trigger=DateTimeTrigger(moment=moment), method_name="execute")
 
     def _measure_lateness(self, post: Post, publish_at: datetime) -> None:
         from airflow.sdk.observability.stats import Stats

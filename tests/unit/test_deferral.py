@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
+from airflow_provider_instagram.exceptions import QuotaExhaustedError
 from airflow_provider_instagram.operators import PublishOperator
 from airflow_provider_instagram.triggers import ContainerStatusTrigger
 
@@ -29,6 +30,15 @@ def test_a_publisher_defers_until_twenty_seconds_before_its_time(monkeypatch: py
     with pytest.raises(TaskDeferred) as deferred:
         PublishOperator(task_id="publish", container_id="179")._wait_for(due)
     assert deferred.value.trigger.serialize()[1]["moment"] == due - timedelta(seconds=20)
+
+
+def test_room_that_is_there_in_a_second_is_waited_for_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
+    publish, soon = PublishOperator(task_id="publish", container_id="179"), _due_in(1)
+    with pytest.raises(TaskDeferred) as deferred:
+        publish._wait_for_room(soon, QuotaExhaustedError("The hour is full"), None)
+    moment = deferred.value.trigger.serialize()[1]["moment"]
+    assert soon + timedelta(seconds=8) < moment < soon + timedelta(seconds=20)
 
 
 def test_a_trigger_that_knows_at_once_says_so_when_airflow_can_hear_it(monkeypatch: pytest.MonkeyPatch) -> None:
