@@ -284,6 +284,7 @@ def _publish() -> Iterator[Disturbance]:
         "connection dropped, media list unreadable meanwhile",
         (Answer("publish", {"drop": "after"}), Answer("media_list", {"status": 500, "times": 4})),
         "TransientError",
+        identified=False,
     )
 
 

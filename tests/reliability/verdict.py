@@ -65,9 +65,10 @@ def judged(played: Played, sandbox: SandboxHandle, video_bytes: int) -> Outcome:
     posts = [post for post in sandbox.posts if post.caption == CAPTION]
     containers = [container for container in sandbox.containers if container.caption == CAPTION]
     sent_bytes = sum(entry.received_bytes or 0 for entry in sandbox.journal("upload"))
+    nulls = not disturbance.identified and scenario.then != "retry"  # only a job with that name has tries left
     compared: list[tuple[str, Any, Any]] = [
         ("posts", expected.posts, len(posts)),
-        ("first failure", disturbance.first, played.first),
+        ("first failure", None if nulls else disturbance.first, played.first),
         ("end", expected.last, played.last),
         ("containers", expected.containers, len(containers)),
         ("bytes uploaded", expected.uploads * video_bytes, sent_bytes),
@@ -76,8 +77,8 @@ def judged(played: Played, sandbox: SandboxHandle, video_bytes: int) -> Outcome:
         compared.append(("asks for Clear of create", True, played.told or played.last is None))
     if posts and played.last is None:
         (post,) = posts[:1]
-        read = disturbance.permalink or scenario.then != "retry"
-        compared.append(("media id reported", post.media_id, played.result.get("media_id")))
+        read = not nulls and (disturbance.permalink or scenario.then != "retry")
+        compared.append(("media id reported", None if nulls else post.media_id, played.result.get("media_id")))
         compared.append(("permalink reported", post.permalink if read else None, played.result.get("permalink")))
     compared.append(("events of posts", min(1, expected.posts), played.events))
     compared += [(f"happened: {plant}", True, _happened(plant, played, sandbox)) for plant in disturbance.plants]
