@@ -45,7 +45,7 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
     :param deferrable: Whether to wait in the triggerer.
     :param poke_interval: Seconds between two readings, or a timedelta. In ``reschedule`` mode at least 30. A deferred
         wait keeps to it while the container is fresh, asks less often as it ages, and never more than the account's
-        calls per hour allow.
+        calls per hour allow. It lasts ten seconds at least, twice ``[workers] min_heartbeat_interval``.
     :param timeout: Seconds until the wait fails, or a timedelta.
     :param instagram_conn_id: The account's connection, as plain text.
     :param retries: Tries after the first. A time-out is final, as in every sensor.
