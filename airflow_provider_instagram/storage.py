@@ -2,97 +2,32 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files.access import inside_media_roots as inside_media_roots
+from airflow_provider_instagram.files.locations import is_local as is_local
+from airflow_provider_instagram.files.locations import is_public as is_public
+from airflow_provider_instagram.files.locations import is_web as is_web
+from airflow_provider_instagram.files.locations import local_path as local_path
+from airflow_provider_instagram.files.locations import shown as shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import timedelta
-    from urllib.parse import SplitResult
 
     from airflow.sdk import ObjectStoragePath
 
 BLOCK_BYTES = 1 << 20
-LOCAL_SCHEMES = ("file", "local")
 LARGEST_SOURCE_BYTES = 20 * 10**9
 
 _scratch_folders: set[str] = set()
-
-
-def is_web(location: str) -> bool:
-    """Tell whether a location is a web address."""
-    return location.lower().startswith(("https://", "http://"))
-
-
-def is_public(location: str) -> bool:
-    """Tell whether Instagram may be handed a location: https, ASCII, no white space.
-
-    Plain http is for a sandbox on this machine. Source: Meta, content publishing guide.
-    """
-    if not location.isascii() or re.search(r"\s", location):
-        return False
-    try:
-        parts = _parts(location)
-    except ValidationError:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"))
-
-
-def is_local(location: str) -> bool:
-    """Tell whether a location is a path on this machine, plain or as ``file://`` in any of its spellings.
-
-    :raises ValidationError: When it is an address that cannot be read.
-    """
-    return "://" not in location or _parts(location).scheme in LOCAL_SCHEMES
-
-
-def local_path(location: str) -> Path:
-    """Give the path of a local location."""
-    return Path(unquote(_parts(location).path)) if "://" in location else Path(location)
-
-
-def _parts(location: str) -> SplitResult:
-    try:
-        return urlsplit(location)
-    except ValueError:
-        raise ValidationError(
-            f"{shown(location)} cannot be read as an address.",
-            hint="Correct what stands between :// and the next slash. Only an IPv6 address stands in brackets there.",
-        ) from None
-
-
-def shown(location: str) -> str:
-    """Give a location as it may be logged: without the query, which may hold a signature."""
-    return f"{location.partition('?')[0]}?…" if is_web(location) and "?" in location else location
-
-
-def inside_media_roots(location: str) -> str:
-    """Let a location that came from outside (a run parameter) pass only where the operator of this Airflow allows it.
-
-    :param location: A path or URI.
-    :return: The same location.
-    :raises ValidationError: When it is a local path outside ``[instagram] media_roots``.
-    """
-    if not is_local(location):
-        return location
-    roots = [Path(root.strip()).resolve() for root in conf.get("instagram", "media_roots").split(",") if root.strip()]
-    path = local_path(location).resolve()
-    if any(path.is_relative_to(root) for root in roots):
-        return location
-    allowed = ", ".join(map(str, roots)) or "none is set"
-    raise ValidationError(
-        f"{location} is not in a folder that runs may read videos from ({allowed}).",
-        hint="Move the video there, or have the folder added to [instagram] media_roots.",
-    )
 
 
 def make_folder(folder: Path) -> None:

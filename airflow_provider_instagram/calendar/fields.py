@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram import arguments, storage
 from airflow_provider_instagram.account_task import DEFAULT_CONN_ID
-from airflow_provider_instagram.calendar import source
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.times import NoZone, moment, spoken, zone
 from airflow_provider_instagram.container_options import ContainerOptions
@@ -111,6 +110,8 @@ class Fields:
         except ValidationError as error:
             self._find_broken(given, error)
             return {}
+        if options.cover_url:
+            self._place("cover_url", options.cover_url, check=False)
         return {name: _as_json(getattr(options, name)) for name in OPTIONS if name in given}
 
     def choice(self, name: str, choices: tuple[str, ...]) -> Any:
@@ -169,12 +170,10 @@ class Fields:
         if "caption" in self.row.values:
             self._fault("caption_file", "the post has a caption and a caption_file.", "Keep one of them.")
             return None
-        if (place := self._place("caption_file", written, check=False)) is None:
-            return None
         try:
-            return source.read_text(place).strip()
+            return self.files.caption(written)
         except Refusal as refusal:
-            self._fault("caption_file", f"caption_file {written}: {refusal.message}", refusal.remedy)
+            self._fault("caption_file", f"caption_file {storage.shown(written)}: {refusal.message}", refusal.remedy)
             return None
 
     def _find_broken(self, given: dict[str, Any], whole: ValidationError) -> None:

@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from airflow_provider_instagram import storage
 from airflow_provider_instagram.calendar.faults import Refusal
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files.access import FileAccess
+from airflow_provider_instagram.files.locations import is_local, is_web, local_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+LARGEST_CAPTION_BYTES: Final = 64_000
 
 
 class CalendarFiles:
     """Finds the files that a calendar names.
 
-    A calendar is written by people who need not have a shell on the workers: a local file is taken from the
-    calendar's own folder and from ``[instagram] media_roots``, so that none of them publishes a file of the system.
+    A calendar is written by people who need not have a shell on the workers: a file is taken from the calendar's own
+    folder or prefix, and from the places of ``[instagram] media_roots``.
 
     :param location: The calendar's own.
     """
 
     def __init__(self, location: str) -> None:
-        self._folder = storage.local_path(location).absolute().parent if storage.is_local(location) else None
-        self._beside = str(self._folder or location.rpartition("/")[0])
+        self._beside = str(local_path(location).absolute().parent) if is_local(location) else location.rpartition("/")[0]
+        self._access = FileAccess.of_media_roots(self._beside)
         self._allowed: dict[str, bool] = {}
         self._found: set[str] = set()
 
     def found(self, written: str, *, check: bool) -> str:
-        """Give the whole location of a file.
+        """Return the whole location of a file.
 
         :param written: As the calendar names it; a relative path begins at the calendar's folder.
         :param check: Whether to look if it is there.
@@ -35,43 +45,71 @@ class CalendarFiles:
         location = self._whole(written)
         if not check and location in self._found:
             return location
-        try:
-            if storage.is_local(location):
-                self._refuse_outside(str(storage.local_path(location)) if "://" in location else location)
-            there = not check or storage.is_web(location) or storage.exists(location)
-        except Refusal:
-            raise
-        except ValidationError as error:
-            raise Refusal(f"it cannot be looked for: {error.message}", error.hint or "Check it.") from None
-        except Exception as error:  # noqa: BLE001 -- every storage has errors of its own, and paths can be none
-            raise Refusal(f"it cannot be looked for: {error}.", "Check the path and its connection.") from None
-        if not there:
+        if not or_refusal(lambda: self._is_there(location, check)):
             raise Refusal(f"there is no file {location}.", "Check the name, also upper and lower case.")
         self._found.add(location)
         return location
+
+    def check(self, location: str) -> None:
+        """Check again that a location may be opened, right before it is.
+
+        :param location: The whole location.
+        :raises ValidationError: When it may not be.
+        """
+        self._access.check(location)
+
+    def caption(self, written: str) -> str:
+        """Read a caption file.
+
+        :param written: As the calendar names it.
+        :raises Refusal: When it may not be read, is not there, is too large, or is not text.
+        """
+        location = self._whole(written)
+        data = or_refusal(lambda: self._access.read(location, LARGEST_CAPTION_BYTES))
+        try:
+            return data.decode("utf-8-sig").strip()
+        except UnicodeDecodeError:
+            raise Refusal("it is not UTF-8 text.", "Save it as UTF-8.") from None
 
     def _whole(self, written: str) -> str:
         if "://" in written or written.startswith("/"):
             return written
         return f"{self._beside}/{written}"
 
-    def _refuse_outside(self, path: str) -> None:
-        folder = os.path.dirname(path)  # noqa: PTH120 -- for thousands of posts, pathlib is slow
-        if folder not in self._allowed:
-            self._allowed[folder] = self._is_allowed(Path(folder))
-        if self._allowed[folder] and not os.path.islink(path):  # noqa: PTH114
-            return
-        if not self._is_allowed(Path(path)):
-            raise Refusal(
-                "this folder is not one that posts may take files from.",
-                "Put the file beside the calendar, or have its folder added to [instagram] media_roots.",
-            )
+    def _is_there(self, location: str, look: bool) -> bool:
+        self._check(location)
+        return not look or is_web(location) or storage.exists(location)
 
-    def _is_allowed(self, path: Path) -> bool:
-        if self._folder is not None and path.resolve().is_relative_to(self._folder.resolve()):
-            return True
+    def _check(self, location: str) -> None:
+        """Check a location; a local folder that holds thousands of videos is looked at once."""
+        if "://" in location or "::" in location:
+            self._access.check(location)
+            return
+        folder = os.path.dirname(location)  # noqa: PTH120 -- for thousands of posts, pathlib is slow
+        if folder not in self._allowed:
+            self._allowed[folder] = self._is_allowed(folder)
+        if not self._allowed[folder] or os.path.islink(location):  # noqa: PTH114
+            self._access.check(location)
+
+    def _is_allowed(self, folder: str) -> bool:
         try:
-            storage.inside_media_roots(str(path))
+            self._access.check(folder)
         except ValidationError:
             return False
         return True
+
+
+def or_refusal(read: Callable[[], T]) -> T:
+    """Do something with a file; what goes wrong is said to the person who named it.
+
+    :raises Refusal: When it goes wrong.
+    """
+    try:
+        return read()
+    except FileNotFoundError:
+        raise Refusal("there is no such file.", "Check the path, also upper and lower case.") from None
+    except ValidationError as error:
+        raise Refusal(error.message, error.hint or "Check it.") from None
+    except Exception as error:  # noqa: BLE001 -- every storage has errors of its own, and paths can be none
+        why = f"the file cannot be opened: {type(error).__name__}: {error}."
+        raise Refusal(why, "Check the path, its rights and its connection.") from None

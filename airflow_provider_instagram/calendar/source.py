@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from airflow_provider_instagram import storage
 from airflow_provider_instagram.calendar.faults import Refusal
+from airflow_provider_instagram.calendar.files import or_refusal
 from airflow_provider_instagram.calendar.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.table import read_table
 from airflow_provider_instagram.calendar.tree import read_json, read_yaml
+from airflow_provider_instagram.files.access import read_file
 
 LARGEST_BYTES = 10_000_000
 FORMATS = (".yaml", ".yml", ".json", ".csv")
@@ -19,22 +20,7 @@ def read_text(location: str) -> str:
 
     :raises Refusal: When it cannot be read.
     """
-    try:
-        if storage.is_local(location):
-            data = storage.local_path(location).read_bytes()
-        else:
-            from airflow.sdk import ObjectStoragePath
-
-            data = ObjectStoragePath(location).read_bytes()
-    except FileNotFoundError:
-        raise Refusal("there is no such file.", "Check the path, also upper and lower case.") from None
-    except Exception as error:  # noqa: BLE001 -- every storage has errors of its own; a calendar must never break a DAG
-        raise Refusal(
-            f"the file cannot be read: {type(error).__name__}: {error}.",
-            "Check the path, its rights and its connection.",
-        ) from None
-    if len(data) > LARGEST_BYTES:
-        raise Refusal(f"the file has {len(data):,} bytes: at most {LARGEST_BYTES:,} are read.", "Split the calendar.")
+    data = or_refusal(lambda: read_file(location, LARGEST_BYTES))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -49,9 +49,47 @@ def test_without_media_roots_no_local_file_may_be_read(monkeypatch: pytest.Monke
         storage.inside_media_roots("/etc/passwd")
 
 
-def test_links_and_object_storage_are_not_a_matter_of_local_folders(roots: Path) -> None:
+def test_a_link_is_not_a_matter_of_the_media_roots(roots: Path) -> None:
     assert storage.inside_media_roots("https://example.com/a.mp4") == "https://example.com/a.mp4"
-    assert storage.inside_media_roots("s3://bucket/a.mp4") == "s3://bucket/a.mp4"
+
+
+def test_a_run_may_read_object_storage_below_a_media_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", "s3://media@clips/public, gs://bucket")
+    for inside in ("s3://media@clips/public/a.mp4", "gs://bucket/any/b.mp4"):
+        assert storage.inside_media_roots(inside) == inside
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "s3://media@clips/private/a.mp4",
+        "s3://media@clips/publicity/a.mp4",
+        "s3://media@clips/public/../private/a.mp4",
+        "s3://media@clips/public/./../private/a.mp4",
+        "s3://clips/public/a.mp4",
+        "s3://aws_default@clips/public/a.mp4",
+        "s3://x@media@clips/public/a.mp4",
+        "S3://media@clips/public/a.mp4",
+        "s3:///media@clips/public/a.mp4",
+        "gs://media@clips/public/a.mp4",
+        "simplecache::s3://media@clips/public/a.mp4",
+        "s3://media@clips/public/a.zip::file:///etc/passwd",
+        "zip://a.mp4::file:///etc/passwd",
+        "http://127.0.0.1/a.mp4",
+        "HTTP://example.com/a.mp4",
+        "data://text/plain,secret",
+        "memory://a.mp4",
+        "github://org:repo@main/a.mp4",
+        "ftp://example.com/a.mp4",
+        "s3://media@clips/public/a\n.mp4",
+    ],
+)
+def test_a_run_may_not_read_another_place_of_object_storage_nor_by_another_connection(
+    monkeypatch: pytest.MonkeyPatch, location: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", "s3://media@clips/public")
+    with pytest.raises(ValidationError):
+        storage.inside_media_roots(location)
 
 
 @pytest.mark.parametrize(

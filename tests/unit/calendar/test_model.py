@@ -139,7 +139,7 @@ def test_every_fault_is_named_at_once_with_its_line_and_what_to_change(read: Cal
         (12, "placement is 'story'", "reels or feed"),
         (13, "this post has no id", "id: monday-teaser"),
         (13, "no date and time", "Write it like 2026-12-24 18:00"),
-        (14, "not one that posts may take files from", "beside the calendar"),
+        (14, "not in a folder that files may be taken from", "into one of these places"),
         (19, "caption stands here for the second time", "Keep this or line 18"),
         (20, "location_id is 'Berlin'", "digits"),
         (21, "there is no time zone 'Berlin'", "Did you mean Europe/Berlin?"),
@@ -250,9 +250,6 @@ def test_a_local_video_cannot_be_handed_over_as_a_link(read: Callable[..., Calen
 @pytest.mark.parametrize(
     ("video", "upload", "right"),
     [
-        ("http://example.com/a.mp4", "url", False),
-        ("http://example.com/a.mp4", "auto", False),
-        ("http://example.com/a.mp4", "file", False),  # no transcode reads it
         ("https://example.com/bühne.mp4", "url", False),
         ("https://example.com/bühne.mp4", "auto", False),
         ("https://example.com/bühne.mp4", "file", True),
@@ -261,12 +258,21 @@ def test_a_local_video_cannot_be_handed_over_as_a_link(read: Callable[..., Calen
     ],
 )
 def test_an_address_that_instagram_would_not_fetch_is_a_fault(
-    read: Callable[..., Calendar], video: str, upload: str, right: bool
+    read: Callable[..., Calendar], monkeypatch: pytest.MonkeyPatch, video: str, upload: str, right: bool
 ) -> None:
     """CreateContainerOperator would refuse it an hour before the post is due."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", "s3://videos/")
     text = HEAD + post(1, "2026-12-24 18:00", f"    upload: {upload}\n    video: {video}\n")
     told = f"video {video}: a link must be https, in plain ASCII. Write its https address, with"
     assert [(line, told in what) for line, what in said(read(text))] == ([] if right else [(9, True)])
+
+
+@pytest.mark.parametrize(("name", "upload"), [("video", "auto"), ("video", "file"), ("video", "url"), ("cover_url", "auto")])
+def test_a_plain_http_address_is_a_fault(read: Callable[..., Calendar], name: str, upload: str) -> None:
+    """No transcode reads it."""
+    text = HEAD + post(1, "2026-12-24 18:00", f"    upload: {upload}\n    {name}: http://127.0.0.1/a.mp4\n")
+    told = f"{name} http://127.0.0.1/a.mp4: http://127.0.0.1/a.mp4 is not https. Give an https:// address."
+    assert said(read(text)) == [(9, told)]
 
 
 def test_a_column_that_is_wrong_is_one_fault_at_the_line_that_names_it(read: Callable[..., Calendar]) -> None:
@@ -373,10 +379,10 @@ def test_a_caption_from_a_file_is_taken_literally_and_only_from_the_calendars_ow
     )
     (fault,) = read(HEAD + post(1, "2026-12-24 18:00", "    caption_file: ../../etc/passwd\n")).faults
     assert fault.line == 8
-    assert "not one that posts may take files from" in fault.message
+    assert "not in a folder that files may be taken from" in fault.message
     (tmp_path / "link.md").symlink_to("/etc/hostname")
     (fault,) = read(HEAD + post(1, "2026-12-24 18:00", "    caption_file: link.md\n")).faults
-    assert "not one that posts may take files from" in fault.message
+    assert "not in a folder that files may be taken from" in fault.message
 
 
 @pytest.mark.parametrize(

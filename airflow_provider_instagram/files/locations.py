@@ -1,0 +1,62 @@
+"""What a location is: a web address, a local path, or a URI of object storage."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from airflow_provider_instagram.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+LOCAL_SCHEMES = ("file", "local")
+
+
+def is_web(location: str) -> bool:
+    """Return whether a location is a web address."""
+    return location.lower().startswith(("https://", "http://"))
+
+
+def is_public(location: str) -> bool:
+    """Return whether Instagram may be handed a location: https, ASCII, no white space.
+
+    Plain http is for a sandbox on this machine. Source: Meta, content publishing guide.
+    """
+    if not location.isascii() or re.search(r"\s", location):
+        return False
+    try:
+        parts = _parts(location)
+    except ValidationError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"))
+
+
+def is_local(location: str) -> bool:
+    """Return whether a location is a path on this machine, plain or as ``file://`` in any of its spellings.
+
+    :raises ValidationError: When it is an address that cannot be read.
+    """
+    return "://" not in location or _parts(location).scheme in LOCAL_SCHEMES
+
+
+def local_path(location: str) -> Path:
+    """Return the path of a local location."""
+    return Path(unquote(_parts(location).path)) if "://" in location else Path(location)
+
+
+def shown(location: str) -> str:
+    """Return a location as it may be logged: without the query, which may hold a signature."""
+    return f"{location.partition('?')[0]}?…" if is_web(location) and "?" in location else location
+
+
+def _parts(location: str) -> SplitResult:
+    try:
+        return urlsplit(location)
+    except ValueError:
+        raise ValidationError(
+            f"{shown(location)} cannot be read as an address.",
+            hint="Correct what stands between :// and the next slash. Only an IPv6 address stands in brackets there.",
+        ) from None
