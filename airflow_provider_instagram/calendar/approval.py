@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from airflow_provider_instagram.calendar.asked import wanted_now
 from airflow_provider_instagram.calendar.covers import cover_address, cover_file
 from airflow_provider_instagram.calendar.steps import PostStep
 from airflow_provider_instagram.container_options import LONGEST_CAPTION
+from airflow_provider_instagram.files.locations import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,28 +87,25 @@ class ApprovePost(PostStep, ApprovalOperator):
 
 
 def question(post: Post, report: Mapping[str, Any]) -> str:
-    """Put in Markdown what a person needs to decide."""
-    cover = post.options.get("cover_url") or post.options.get("video_cover_timestamp_ms")
+    """Return in Markdown what a person needs to decide. What others wrote stands in it as plain text.
+
+    :param post: The post.
+    :param report: What the transcode did.
+    """
+    cover = post.options.get("video_cover_timestamp_ms")
     rows = [
         ("Account", post.account),
         ("Time", f"{post.publish_at:%A, %d %B %Y, %H:%M:%S %Z}"),
         ("Placement", post.placement),
-        ("Video", post.video),
-        ("Cover", f"{cover} ms" if isinstance(cover, int) else cover or "the first frame"),
+        ("Video", shown(post.video)),
+        ("Cover", shown(str(post.options.get("cover_url") or (f"{cover} ms" if cover else "the first frame")))),
         *((name, value) for name, value in post.options.items() if name not in SHOWN_APART),
         *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),
     ]
-    lines = ["| | |", "|---|---|", *(f"| {_cell(name)} | {_cell(value)} |" for name, value in rows)]
-    if address := _picture(post):
-        lines += ["", f"![Cover](<{address}>)", "", f"[See the cover](<{address}>)"]
-    return "\n".join([*lines, "", "**Caption**", "", *_quoted(post.caption), "", "**Video**", "", *_measures(report)])
-
-
-def _picture(post: Post) -> str | None:
-    """Give the address of the cover as a person sees it: the post's own, or the frame that the transcode kept."""
-    if cover_url := post.options.get("cover_url"):
-        return str(cover_url)
-    return cover_address(post.version) if cover_file(post.version).is_file() else None
+    lines = ["| | |", "|---|---|", *(f"| {name} | {_code(value)} |" for name, value in rows)]
+    if "cover_url" not in post.options and cover_file(post.version).is_file():
+        lines += ["", f"![Cover](<{cover_address(post.version)}>)"]
+    return "\n".join([*lines, "", "**Caption**", "", *_block(post.caption), "", "**Video**", "", *_measures(report)])
 
 
 SHOWN_APART = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
@@ -131,17 +130,30 @@ def _form(caption: str) -> dict[str, Param]:
     }
 
 
-def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")
+def _code(value: Any) -> str:
+    """Return a value as inline code of a table's cell, in which nothing is Markdown, a link or a picture.
+
+    No escape keeps a bar from ending the cell in all cases, so another sign stands for it.
+    """
+    text = " ".join(str(value).split()).replace("|", "¦") or " "
+    fence = _fence(text)
+    return f"{fence} {text} {fence}"
 
 
-def _quoted(text: str) -> list[str]:
-    return [f"> {line}  " for line in text.splitlines()] or ["> *(none)*"]
+def _block(text: str) -> list[str]:
+    """Return a text as a block of code, in which nothing is Markdown, a link or a picture."""
+    fence = f"``{_fence(text)}"
+    return [f"{fence}text", *text.splitlines(), fence] if text.strip() else ["*(none)*"]
+
+
+def _fence(text: str) -> str:
+    """Return more backticks than stand in a row in a text."""
+    return "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
 
 
 def _measures(report: Mapping[str, Any]) -> list[str]:
     if not report:
         return ["There is no report of the transcode."]
-    lines = [f"Transcoded as *{report.get('tier')}*."]
-    lines += [f"* {reason}" for reason in (*report.get("reasons", ()), *report.get("warnings", ()))]
+    lines = [f"Transcoded as {_code(report.get('tier'))}."]
+    lines += [f"* {_code(reason)}" for reason in (*report.get("reasons", ()), *report.get("warnings", ()))]
     return lines

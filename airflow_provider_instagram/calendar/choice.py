@@ -16,11 +16,14 @@ from airflow_provider_instagram.asset_events import hold_ledger
 from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.asked import asked_for, started_as_dry_run, started_by_hand
 from airflow_provider_instagram.calendar.faults import Fault
+from airflow_provider_instagram.calendar.limits import within_limits
 from airflow_provider_instagram.calendar.snapshot import cannot_keep
 from airflow_provider_instagram.calendar.steps import RETRY_DELAY, used_before
 from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, ledger_alias
+from airflow_provider_instagram.limits import Limits
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,8 +51,10 @@ class ReportFaults(BaseOperator):
     def execute(self, context: Context) -> None:
         """Report the faults of the whole calendar, and the videos of the next day that are not there."""
         plan = self.settings.plan()
-        calendar = plan.timely
+        limits, unreadable = _limits(plan.timely)
+        calendar = within_limits(plan.timely, limits)
         faults = (
+            *unreadable,
             *unknown_ids(context, plan.calendar),
             *(_too_far(post) for post in too_far_ahead(context, plan.calendar, self.settings)),
             *self.settings.faults,
@@ -65,6 +70,17 @@ class ReportFaults(BaseOperator):
                 f"{len(faults)} faults in {calendar.location}; what is right in it goes on.\n"
                 + "\n".join(fault.text(calendar.location) for fault in faults)
             )
+
+
+def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Fault]]:
+    """Read what the connections of a calendar allow; one that cannot be read is a fault."""
+    limits, faults = {}, []
+    for account in calendar.accounts:
+        try:
+            limits[account] = account_limits(account) or Limits()
+        except ValidationError as error:
+            faults.append(Fault(0, f"the limits of {account} cannot be read: {error.message}", error.hint or ""))
+    return limits, faults
 
 
 def unknown_ids(context: Context, calendar: Calendar) -> list[Fault]:
@@ -151,7 +167,7 @@ class DuePosts(AccountTask):
             if not started_as_dry_run(context):
                 takings.take(post, run)
             self.log.info("%s: %s at %s", post.id, post.placement, post.publish_at.isoformat())
-            posts.append(post.model_dump(mode="json"))
+            posts.append(post.without_signatures().model_dump(mode="json"))
         hold_ledger(context, ledger)
         return posts
 
@@ -173,8 +189,9 @@ class DuePosts(AccountTask):
             far = too_far_ahead(context, calendar, self.settings)
             return [p for p in calendar.posts if p.id in asked and p.account == account and p not in far]
         again = started_as_dry_run(context)  # somebody wants to see it, whatever was rehearsed before
+        limits = {account: account_limits(account) or Limits()}
         return schedule.due(
-            plan.timely.posts,
+            within_limits(plan.timely, limits).posts,
             account,
             run_name(context),
             slot,

@@ -12,10 +12,14 @@ import pendulum
 
 from airflow_provider_instagram.calendar import sheet, show
 from airflow_provider_instagram.calendar.faults import Refusal
+from airflow_provider_instagram.calendar.limits import within_limits
 from airflow_provider_instagram.calendar.model import read_calendar, understood_rows
 from airflow_provider_instagram.calendar.schedule import pool_name, publishers_needed
 from airflow_provider_instagram.calendar.source import read_text
 from airflow_provider_instagram.calendar.times import length, zone
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.hooks.instagram import account_limits
+from airflow_provider_instagram.limits import Limits
 
 if TYPE_CHECKING:
     import argparse
@@ -34,13 +38,31 @@ def check_calendar(args: argparse.Namespace) -> None:
         plan = read_calendar(args.file, now=now, min_spacing=spacing, check_files=not args.skip_files)
     except Refusal as refusal:
         _refused(args.file, refusal)
+    limits = {account: _limits(account) for account in plan.accounts}
+    plan = within_limits(plan, {account: found for account, (found, _) in limits.items()})
     for fault in plan.faults:
         print(fault.text(args.file))
+    for account, (found, source) in limits.items():
+        print(f"{account}: at most {found.posts_per_hour} posts an hour and {found.posts_per_day} a day ({source}).")
     for account in _without_pool(plan):
         print(f"{args.file}: {account} has no pool, so its posts wait. Run: airflow instagram pools {args.file}")
     good, bad = len(plan.posts), len(plan.faults)
     print(f"{_count(good, 'post')} for {', '.join(plan.accounts) or 'nobody'}; {_count(bad, 'fault')}.")
     raise SystemExit(FAULTY if plan.faults else 0)
+
+
+def _limits(account: str) -> tuple[Limits, str]:
+    """Return how many posts an account allows itself, and where that is said."""
+    from airflow_provider_instagram.connection_store import read_as_server
+
+    read_as_server()
+    try:
+        found = account_limits(account)
+    except ValidationError as error:
+        return Limits(), f"the defaults: {error}"
+    if found is None:
+        return Limits(), f"the defaults: there is no connection {account} here"
+    return found, f"connection {account}"
 
 
 def _without_pool(plan: Calendar) -> list[str]:

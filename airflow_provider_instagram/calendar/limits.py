@@ -1,46 +1,33 @@
-"""How close together an account's posts may be."""
+"""How close together an account's posts may be, and how many its connection allows."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.faults import Fault
 from airflow_provider_instagram.calendar.times import spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import timedelta
 
-    from airflow_provider_instagram.calendar.model import Post
-
-MOST_PER_DAY = 25
-MOST_PER_HOUR = 10
-WINDOWS = (
-    (MOST_PER_HOUR, timedelta(hours=1), "an hour"),
-    (MOST_PER_DAY, timedelta(days=1), "24 hours"),
-)
+    from airflow_provider_instagram.calendar.post import Calendar, Post
+    from airflow_provider_instagram.limits import Limits
 
 
-def beyond_limits(posts: Iterable[Post], min_spacing: timedelta) -> dict[str, Fault]:
-    """Find the posts that an account has no room for: of posts too close together, the later ones.
+def too_close(posts: Iterable[Post], min_spacing: timedelta) -> dict[str, Fault]:
+    """Find the posts that follow another of their account too closely.
 
     :param posts: Posts that are right in themselves.
     :param min_spacing: The smallest distance of two posts of an account.
     :return: Their faults, by the posts' ids.
     """
-    faults: dict[str, Fault] = {}
-    kept: dict[str, list[Post]] = defaultdict(list)
-    for post in sorted(posts, key=lambda post: (post.publish_at, post.line)):
-        if fault := _beyond(post, kept[post.account], min_spacing):
-            faults[post.id] = fault
-        else:
-            kept[post.account].append(post)
-    return faults
 
-
-def _beyond(post: Post, before: list[Post], min_spacing: timedelta) -> Fault | None:
-    if before and post.publish_at - before[-1].publish_at < min_spacing:
+    def fault(post: Post, before: list[Post]) -> Fault | None:
+        if not before or post.publish_at - before[-1].publish_at >= min_spacing:
+            return None
         last = before[-1]
         return Fault(
             post.line,
@@ -49,16 +36,55 @@ def _beyond(post: Post, before: list[Post], min_spacing: timedelta) -> Fault | N
             f"Move it to {_shown(post, last, min_spacing)} or later.",
             post.id,
         )
-    for most, window, name in WINDOWS:
-        if len(before) >= most and post.publish_at - (first := before[-most]).publish_at < window:
-            return Fault(
-                post.line,
-                f"it is post {most + 1} of {post.account} within {name}, from {first.id!r} (line {first.line}): "
-                f"at most {most} are allowed.",
-                f"Move it to {_shown(post, first, window)} or later.",
-                post.id,
-            )
-    return None
+
+    return _left_out(posts, fault)
+
+
+def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
+    """Return a calendar without the posts that are more than an account's connection allows: they are faults.
+
+    :param calendar: The calendar.
+    :param limits: What the connections allow, by account; an account that is not there is not looked at.
+    """
+
+    def fault(post: Post, before: list[Post]) -> Fault | None:
+        for quota in limits[post.account].quotas:
+            if len(before) >= quota.posts and post.publish_at - (first := before[-quota.posts]).publish_at < quota.period:
+                return Fault(
+                    post.line,
+                    f"it is post {quota.posts + 1} of {post.account} within {spoken(quota.period)}, from {first.id!r} "
+                    f"(line {first.line}); posts_per_{quota.name} is {quota.posts}.",
+                    f"Move it to {_shown(post, first, quota.period)} or later, or raise posts_per_{quota.name} in the "
+                    "account's connection.",
+                    post.id,
+                )
+        return None
+
+    beyond = _left_out((post for post in calendar.posts if post.account in limits), fault)
+    if not beyond:
+        return calendar
+    return replace(
+        calendar,
+        posts=tuple(post for post in calendar.posts if post.id not in beyond),
+        faults=tuple(sorted((*calendar.faults, *beyond.values()), key=lambda fault: (fault.line, fault.message))),
+        left_out=calendar.left_out | frozenset(beyond),
+    )
+
+
+def _left_out(posts: Iterable[Post], find: Callable[[Post, list[Post]], Fault | None]) -> dict[str, Fault]:
+    """Go through the posts by time; a post with a fault does not count for those after it.
+
+    :param posts: The posts.
+    :param find: Returns a post's fault, told by the posts of its account that were kept before it.
+    """
+    faults: dict[str, Fault] = {}
+    kept: dict[str, list[Post]] = defaultdict(list)
+    for post in sorted(posts, key=lambda post: (post.publish_at, post.line)):
+        if fault := find(post, kept[post.account]):
+            faults[post.id] = fault
+        else:
+            kept[post.account].append(post)
+    return faults
 
 
 def _shown(post: Post, other: Post, after: timedelta) -> str:

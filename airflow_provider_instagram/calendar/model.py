@@ -12,7 +12,7 @@ from airflow_provider_instagram.calendar import source
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.fields import Fields
 from airflow_provider_instagram.calendar.files import CalendarFiles
-from airflow_provider_instagram.calendar.limits import beyond_limits
+from airflow_provider_instagram.calendar.limits import too_close
 from airflow_provider_instagram.calendar.post import DEFAULT_SPACING, Calendar, Post
 from airflow_provider_instagram.calendar.times import length
 from airflow_provider_instagram.operators.container import OPTIONS
@@ -31,6 +31,8 @@ KEYS = (
     *("upload", "approval", "dry_run", "tags"),
 )
 OWN = ("id", "publish_at", "caption_file")  # what no two posts share
+#: Looking for a name that may be meant takes time; who has made so many mistakes is not helped by it.
+MOST_SUGGESTIONS = 1_000
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 log = logging.getLogger(__name__)
@@ -76,12 +78,12 @@ def understood_rows(
     spacing = min_spacing if min_spacing is not None else reader.spacing(rows.min_spacing)
     reader.check_shared()
     posts = [post for row in rows.rows if (post := reader.post(row)) is not None]
-    beyond = beyond_limits(posts, spacing)
-    kept = sorted((post for post in posts if post.id not in beyond), key=lambda post: (post.publish_at, post.line))
+    close = too_close(posts, spacing)
+    kept = sorted((post for post in posts if post.id not in close), key=lambda post: (post.publish_at, post.line))
     # What comes too close to a faulty post is told too, or it would only be when that one is repaired.
-    crowded = beyond_limits([*posts, *reader.faulty], spacing) if reader.faulty else beyond
+    crowded = too_close([*posts, *reader.faulty], spacing) if reader.faulty else close
     faults = sorted(
-        {*reader.faults, *beyond.values(), *crowded.values()}, key=lambda fault: (fault.line, fault.message)
+        {*reader.faults, *close.values(), *crowded.values()}, key=lambda fault: (fault.line, fault.message)
     )
     whole = not any("caption_file" in row.values for row in rows.rows)
     left_out = frozenset(reader.lines) - {post.id for post in kept}
@@ -121,7 +123,7 @@ class _Reader:
         self.faults += defaults.faults
         for shared in (defaults, self.rows.columns):
             self.faults += [
-                _unknown(name, value.line, None) for name, value in shared.values.items() if name not in KEYS
+                self._unknown(name, value.line, None) for name, value in shared.values.items() if name not in KEYS
             ]
         for name in OWN:
             if name in defaults.values:
@@ -178,9 +180,8 @@ class _Reader:
             )
             return None
         post_id = given.value.strip()
-        first, *others = self.lines[post_id]
-        if others:
-            other = others[0] if row.line == first else first
+        if len(lines := self.lines[post_id]) > 1:
+            other = lines[1] if row.line == lines[0] else lines[0]
             self.faults.append(
                 Fault(
                     given.line,
@@ -198,7 +199,13 @@ class _Reader:
             if name in self.rows.columns.values:  # told once, where the column is named
                 row.broken = True
             else:
-                self.faults.append(_unknown(name, value.line, post_id))
+                self.faults.append(self._unknown(name, value.line, post_id))
+
+    def _unknown(self, name: str, line: int, post_id: str | None) -> Fault:
+        few = len(self.faults) < MOST_SUGGESTIONS
+        close = difflib.get_close_matches(name.lower(), KEYS, 1) if few else []
+        remedy = f"Did you mean {close[0]}?" if close else f"Use some of {', '.join(KEYS)}."
+        return Fault(line, f"{name!r} is nothing a post has.", remedy, post_id)
 
 
 def _lines_by_id(rows: Rows) -> dict[str, list[int]]:
@@ -207,9 +214,3 @@ def _lines_by_id(rows: Rows) -> dict[str, list[int]]:
         if (given := row.values.get("id")) is not None and isinstance(given.value, str):
             lines.setdefault(given.value.strip(), []).append(row.line)
     return lines
-
-
-def _unknown(name: str, line: int, post_id: str | None) -> Fault:
-    close = difflib.get_close_matches(name.lower(), KEYS, 1)
-    remedy = f"Did you mean {close[0]}?" if close else f"Use some of {', '.join(KEYS)}."
-    return Fault(line, f"{name!r} is nothing a post has.", remedy, post_id)

@@ -9,12 +9,15 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from airflow_provider_instagram.files.locations import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.faults import Fault
 
 DEFAULT_SPACING = timedelta(minutes=5)
+VERSION = "^[0-9a-f]{16}$"
 
 
 class Post(BaseModel):
@@ -30,6 +33,7 @@ class Post(BaseModel):
     :param dry_run: Whether everything but the publication happens.
     :param tags: For the reader.
     :param line: Where it stands in the file.
+    :param known_version: The version of the post in full, where this one lacks the signatures of its links.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +48,7 @@ class Post(BaseModel):
     dry_run: bool = False
     tags: tuple[str, ...] = ()
     line: int = 0
+    known_version: str | None = Field(None, pattern=VERSION)
 
     @property
     def key(self) -> str:
@@ -60,9 +65,25 @@ class Post(BaseModel):
         """``reels`` or ``feed``."""
         return str(self.options.get("placement") or "reels")
 
+    @property
+    def is_in_full(self) -> bool:
+        """Whether its links have their signatures."""
+        return self.known_version is None
+
+    def without_signatures(self) -> Post:
+        """Return the post as it may be stored and shown: the query of a link may be a signature, which is a secret."""
+        links = {name: self.options[name] for name in ("cover_url",) if name in self.options}
+        options = self.options | {name: shown(str(link)) for name, link in links.items()}
+        if (shown(self.video), options) == (self.video, self.options):
+            return self
+        changes = {"video": shown(self.video), "options": options, "known_version": self.version}
+        return self.model_copy(update=changes)
+
     @cached_property
     def version(self) -> str:
         """Tell this content at this time from what an edit makes of it."""
+        if self.known_version is not None:
+            return self.known_version
         said = (self.id, self.publish_at.timestamp(), self.account, self.video, self.options, self.upload)
         asked = (self.approval, self.dry_run)
         return hashlib.sha256(json.dumps((*said, *asked), sort_keys=True).encode()).hexdigest()[:16]

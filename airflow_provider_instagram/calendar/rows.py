@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_instagram.calendar.faults import Refusal
+
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.faults import Fault
+
+#: More than a team plans in years; few enough that a DAG file is read in seconds.
+MOST_POSTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -49,3 +54,13 @@ class Rows:
     columns: Row = field(default_factory=lambda: Row(0))
     min_spacing: Value | None = None
     faults: list[Fault] = field(default_factory=list)
+
+
+def refuse_too_many(posts: int) -> None:
+    """Check that a calendar is not too large.
+
+    :param posts: How many posts it has.
+    :raises Refusal: When they are too many.
+    """
+    if posts > MOST_POSTS:
+        raise Refusal(f"the calendar has {posts:,} posts; {MOST_POSTS:,} are the most.", "Split the calendar.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import re
 from collections import defaultdict
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 NARROWEST = 14
 MARKS = (("approval", "required", "?"), ("dry_run", True, "~"))
 LEGEND = "? a person has to approve it   ~ dry run: not published"
+#: Whatever a program may take for the end of a line: a property of its own must not begin in a caption.
+LINE_END = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
+CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 FOLD_OCTETS = 74  # RFC 5545, 3.1: 75 with the space in front
 
 
@@ -71,7 +75,7 @@ def ics(plan: Calendar, now: datetime) -> str:
     for post in plan.posts:
         lines += [
             "BEGIN:VEVENT",
-            f"UID:{post.key}@airflow-provider-instagram",
+            f"UID:{_escaped(post.key)}@airflow-provider-instagram",
             f"DTSTAMP:{_utc(now)}",
             f"DTSTART:{_utc(post.publish_at)}",
             f"DTEND:{_utc(post.publish_at + timedelta(minutes=1))}",
@@ -88,9 +92,10 @@ def _utc(at: datetime) -> str:
 
 
 def _escaped(text: str) -> str:
+    """Return a text as a value: every end of a line is escaped, and no control character is left (RFC 5545, 3.3.11)."""
     for sign in ("\\", ";", ","):
         text = text.replace(sign, f"\\{sign}")
-    return text.replace("\r\n", "\n").replace("\n", "\\n")
+    return CONTROL.sub("", LINE_END.sub("\\\\n", text))
 
 
 def _folded(line: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.asked import started_as_dry_run, wanted_now
 from airflow_provider_instagram.calendar.covers import cover_file
+from airflow_provider_instagram.calendar.files import CalendarFiles
 from airflow_provider_instagram.calendar.late import room_for
 from airflow_provider_instagram.calendar.model import Post
 from airflow_provider_instagram.calendar.schedule import PUNCTUAL
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.model import Calendar
     from airflow_provider_instagram.calendar.settings import CalendarSettings
+    from airflow_provider_instagram.calendar.snapshot import Plan
     from airflow_provider_instagram.exceptions import QuotaExhaustedError
     from airflow_provider_instagram.ledger import MadeContainer
     from airflow_provider_instagram.ledger import Post as PublishedPost
@@ -75,26 +77,29 @@ class PostStep(AccountTask):
         return Takings(store, context["ti"].dag_id, self.settings.dry_run)
 
     def still_wanted(self, context: Context) -> tuple[Post, Takings]:
-        """Give the post, if the calendar still wants it so and no other run has it.
+        """Return the post in full, if the calendar still wants it so and no other run has it.
 
         :raises AirflowSkipException: When it was removed or edited since.
         :raises ValidationError: When an edit made it faulty.
         """
-        post, run, takings = self.as_post(), run_name(context), self.takings(context)
-        reason = self._why_not(context, post, takings)
+        post, run, takings, plan = self.as_post(), run_name(context), self.takings(context), self.settings.plan()
+        reason = self._why_not(context, post, takings, plan)
         if reason is not None:
             time.sleep(LOOK_AGAIN_S)
-            reason = self._why_not(context, post, takings)
+            plan = self.settings.plan()
+            reason = self._why_not(context, post, takings, plan)
         if reason is not None:
             takings.give_back(post, run)
             if isinstance(reason, ValidationError):
                 raise reason
             self.skip_post(context, *reason)
-        return post, takings
+        in_full = plan.calendar.post(post.id)  # what comes along the XCom has no signatures in its links
+        return (in_full if in_full is not None and in_full.version == post.version else post), takings
 
-    def _why_not(self, context: Context, post: Post, takings: Takings) -> tuple[str, str] | ValidationError | None:
+    def _why_not(
+        self, context: Context, post: Post, takings: Takings, plan: Plan
+    ) -> tuple[str, str] | ValidationError | None:
         """Tell why the calendar does not want the post any more, or not so."""
-        plan = self.settings.plan()
         calendar = plan.calendar if wanted_now(context, post) else plan.timely
         if not plan.readable:
             why = plan.calendar.faults[0].message
@@ -103,6 +108,21 @@ class PostStep(AccountTask):
             return _faulty(post, calendar)
         taken = None if started_as_dry_run(context) else takings.of(post)
         return schedule.why_not(post, calendar if plan.readable else None, taken, run_name(context))
+
+    def check_links(self, post: Post) -> None:
+        """Check right before its files are opened that they may be, and that its links are whole.
+
+        :raises ValidationError: When not.
+        """
+        if not post.is_in_full:
+            raise ValidationError(
+                f"The links of {post.id} cannot be read: the calendar {self.settings.calendar} cannot, and nothing else "
+                "keeps their signatures.",
+                hint="Make the calendar readable again; this task tries again until then.",
+            )
+        files = CalendarFiles(self.settings.calendar)
+        for location in filter(None, (post.video, post.options.get("cover_url"))):
+            files.check(str(location))
 
     def may_be_live(self, context: Context) -> bool:
         """Tell whether the post is live, or somebody set out to publish it and what became of that is open."""
@@ -157,6 +177,7 @@ class TranscodePost(PostStep, TranscodeOperator):
         if not (self.is_dry_run(context) or self.may_be_live(context)):
             now = datetime.now(timezone.utc)
             self.skip_if_too_late(context, post, now, now)
+        self.check_links(post)
         self.source, self.placement = post.video, post.placement
         made = super().execute(context)
         if post.approval == "required":
@@ -195,6 +216,7 @@ class CreatePost(PostStep, CreateContainerOperator):
         post, _ = self.still_wanted(context)
         if post.approval == "required" and self.approved is None:
             raise ValidationError(f"{post.id} needs an approval, and there is none.", hint="Clear this run.")
+        self.check_links(post)
         options = {**post.options, **(self.approved or {})}
         for name in OPTIONS:
             setattr(self, name, arguments.literal(options.get(name, "" if name == "caption" else None)))

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
-from airflow_provider_instagram.calendar.rows import Row, Value
+from airflow_provider_instagram.calendar.rows import Row, Value, refuse_too_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+MOST_COLUMNS = 200
 #: Excel's own first line, which tells the separator.
 SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.IGNORECASE)
 QUOTATION = 'Look for a quotation mark that is missing or too many; inside a text, write it twice: "".'
@@ -54,8 +55,12 @@ def read_table(text: str, meaning: Callable[[str], str | None]) -> Table:
     line, titles = next(records, (1, []))
     while titles and not titles[-1].strip():
         titles.pop()
+    if len(titles) > MOST_COLUMNS:
+        raise Refusal(f"the file has {len(titles):,} columns; {MOST_COLUMNS} are the most.", "Take some out.")
     names = [meaning(title) for title in titles]
-    rows = [_row(names, cells, begins) for begins, cells in records]
+    lines = list(records)
+    refuse_too_many(len(lines))
+    rows = [_row(names, cells, begins) for begins, cells in lines]
     return Table(line, titles, names, rows, _doubled(line, titles, names))
 
 

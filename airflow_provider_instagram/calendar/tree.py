@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import Any
 
 import yaml
 
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
-from airflow_provider_instagram.calendar.rows import Row, Rows, Value
+from airflow_provider_instagram.calendar.rows import MOST_POSTS, Row, Rows, Value, refuse_too_many
 
 DEEPEST = 6
 #: An escaped character beyond the 16 bits of JSON's \u, and the doubled backslashes before it.
@@ -17,6 +18,10 @@ PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC
 SETTINGS = ("defaults", "min_spacing", "posts")
 #: More than a file of the largest size says in sensible entries; fewer than take a second.
 MOST_VALUES = 1_000_000
+#: What so many posts say, all names and values counted. A text that is long enough to say more is counted first: putting
+#: together what ten megabytes can hold takes minutes.
+MOST_EVENTS = 30 * MOST_POSTS
+LONG_TEXT = 500_000
 #: What YAML takes for ends of lines and no editor does, for example in a text pasted from Word: while the file is read,
 #: characters stand for them that never stand for anything.
 HELD = {0x85: 0xFDD0, 0x2028: 0xFDD1, 0x2029: 0xFDD2}
@@ -49,6 +54,8 @@ def read_yaml(text: str) -> Rows:
     """
     held = text.translate(HELD) if any(chr(sign) in text for sign in HELD) else text
     try:
+        if len(held) > LONG_TEXT and any(islice(yaml.parse(held, Loader=_YAML), MOST_EVENTS, None)):
+            raise Refusal("the file says more than a calendar can hold.", "Split the calendar.")
         root = yaml.compose(held, Loader=_YAML)
     except yaml.MarkedYAMLError as error:
         raise _refusal(text, error) from None
@@ -115,6 +122,7 @@ class _Tree:
             found.defaults = self._row(top["defaults"][1], "defaults")
         posts = top.get("posts", (None, None))[1]
         if isinstance(posts, yaml.SequenceNode):
+            refuse_too_many(len(posts.value))
             found.rows = [self._row(node, "a post") for node in posts.value]
         elif not _is_null(posts):  # posts: with nothing below it says that all of them were taken out
             raise Refusal(

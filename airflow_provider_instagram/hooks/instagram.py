@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow.sdk import BaseHook, conf
+from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
@@ -265,6 +266,18 @@ class InstagramHook(BaseHook):
             f"{limit.quota_duration.total_seconds() / 3600:.0f} h; "
             + ("the token does not end" if settings.is_facebook_login else unknown)
         )
+
+
+def account_limits(conn_id: str) -> Limits | None:
+    """Return how many calls and posts a connection allows its account, or None where it cannot be found here.
+
+    :param conn_id: The connection.
+    :raises ValidationError: When a limit in it is not a number.
+    """
+    try:
+        return Limits.read(_extra(BaseHook.get_connection(conn_id)))
+    except AirflowNotFoundException:
+        return None
 
 
 def connect_page(conn_id: str | None = None) -> str | None:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
+from airflow_provider_instagram.calendar.limits import within_limits
 from airflow_provider_instagram.calendar.model import KEYS, Calendar, read_calendar
 from airflow_provider_instagram.calendar.times import moment
+from airflow_provider_instagram.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -337,15 +339,27 @@ def test_a_time_that_the_clocks_skip_or_repeat_is_refused_with_both_readings(
         assert repaired.posts[0].publish_at.astimezone(timezone.utc).strftime("%H:%M") == f"{utc_hour:02}:30"
 
 
+def limited(calendar: Calendar, **accounts: Limits) -> Calendar:
+    return within_limits(calendar, accounts)
+
+
 def test_the_eleventh_post_of_an_hour_is_left_out(read: Callable[..., Calendar]) -> None:
     """Ten of the account stay; another account has room of its own."""
     rows = "".join(post(number, f"2026-12-24 18:{number:02}") for number in range(11))
     calendar = read(HEAD + rows + post(99, "2026-12-24 18:30", "    account: paris\n"))
-    (fault,) = calendar.faults
+    left = limited(calendar, instagram_default=Limits(), paris=Limits())
+    (fault,) = left.faults
     assert (fault.line, fault.post_id) == (26, "p10")
-    assert "post 11 of instagram_default within an hour" in fault.message
-    assert "Move it to 2026-12-24 19:00 or later" in fault.remedy
-    assert len(calendar.posts) == 11
+    assert "post 11 of instagram_default within 60 min" in fault.message
+    assert "Move it to 2026-12-24 19:00 or later, or raise posts_per_hour" in fault.remedy
+    assert (len(left.posts), left.left_out) == (11, {"p10"})
+
+
+def test_what_the_connection_allows_is_not_left_out(read: Callable[..., Calendar]) -> None:
+    calendar = read(HEAD + "".join(post(number, f"2026-12-24 18:{number:02}") for number in range(60)))
+    assert limited(calendar, instagram_default=Limits(posts_per_hour=60, posts_per_day=60)).faults == ()
+    left = limited(calendar, instagram_default=Limits(posts_per_hour=60, posts_per_day=50))
+    assert {fault.post_id for fault in left.faults} == {f"p{number}" for number in range(50, 60)}
 
 
 def test_the_26th_post_of_24_hours_is_left_out(read: Callable[..., Calendar]) -> None:
@@ -353,9 +367,9 @@ def test_the_26th_post_of_24_hours_is_left_out(read: Callable[..., Calendar]) ->
     calendar = read(
         HEAD + "".join(post(number, at) for number, at in enumerate([*times, "2026-12-24 23:00", "2026-12-24 23:30"]))
     )
-    (fault,) = calendar.faults
+    (fault,) = limited(calendar, instagram_default=Limits()).faults
     assert fault.post_id == "p25"
-    assert "post 26 of instagram_default within 24 hours" in fault.message
+    assert "post 26 of instagram_default within 24 h" in fault.message
     assert "Move it to 2026-12-25 00:00 or later" in fault.remedy
 
 
