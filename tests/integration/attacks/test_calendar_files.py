@@ -1,0 +1,386 @@
+"""What somebody who may edit a calendar, or start a run, tries in order to read or publish what is not theirs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import threading
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from airflow_provider_instagram.calendar import content_calendar_dag
+from tests.integration.conftest import store_dag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+ACCOUNT = "instagram_default"
+SECRET = "the server's own secret"
+
+
+@pytest.fixture
+def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of the server that no calendar may publish."""
+    path = tmp_path_factory.mktemp("server") / "secret.txt"
+    path.write_text(SECRET)
+    return path
+
+
+@pytest.fixture
+def calendar(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Write a calendar of a post under attack and an innocent one, both due in two minutes."""
+    folder = tmp_path / "calendar"
+    folder.mkdir()
+    monkeypatch.setattr("airflow_provider_instagram.calendar.steps.LOOK_AGAIN_S", 0)
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
+
+    def write(**attack: Any) -> Path:
+        at = f"{datetime.now(timezone.utc) + timedelta(minutes=2):%Y-%m-%d %H:%M:%S} UTC"
+        post = {"publish_at": at, "video": str(portrait_video)}
+        posts = [{"id": "innocent", **post}, {"id": "attack", **post, **attack}]
+        file = folder / "posts.yaml"
+        file.write_text(yaml.safe_dump({"min_spacing": "0 s", "posts": posts}))
+        return file
+
+    return write
+
+
+@pytest.fixture
+def check(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> Callable[[Path], list[str]]:
+    """Run ``airflow instagram calendar check``; return what it says of the post under attack."""
+    from airflow_provider_instagram.calendar.commands import check_calendar
+
+    def run(file: Path) -> list[str]:
+        arguments = argparse.Namespace(file=str(file), allow_past=False, min_spacing=None, skip_files=False)
+        with pytest.raises(SystemExit):
+            check_calendar(arguments)
+        out = capsys.readouterr().out
+        assert SECRET not in out
+        assert "1 post for" in out.splitlines()[-1], out  # the innocent one
+        return [line for line in out.splitlines() if "post 'attack'" in line]
+
+    return run
+
+
+@contextmanager
+def listener() -> Iterator[tuple[str, list[str]]]:
+    """Listen as a service inside of the network does; give its address, and the requests that reach it."""
+    seen: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(SECRET.encode())
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}", seen
+    server.shutdown()
+    server.server_close()
+
+
+SPELLINGS = (
+    *("{path}", "file://{path}", "FILE://{path}", "local://{path}", "file://localhost{path}", "../server0/secret.txt"),
+    *("simplecache::file://{path}", "filecache::file://{path}", "blockcache::file://{path}", "simplecache::{path}"),
+    *("cached::file://{path}", "SimpleCache::file://{path}", "file://{path}::simplecache", "dir::file://{path}"),
+    *("s3://bucket/x::file://{path}", "zip://secret.txt::file://{path}", "tar://x::simplecache::file://{path}"),
+    *("data://text/plain,secret", "memory://secret.txt", "reference://x", "github://org:repo@main/secret.txt"),
+    *("sftp://root@127.0.0.1/etc/passwd", "smb://127.0.0.1/share/x", "jupyter://127.0.0.1/x", "ftp://127.0.0.1/x"),
+    *("s3://other_connection@bucket/secret.txt", "s3://bucket/secret.txt", "gs://bucket/secret.txt"),
+    *("http://{host}/secret.txt", "HTTP://{host}/secret.txt", "hTTp://{host}/secret.txt"),
+    *("simplecache::http://{host}/secret.txt", "webhdfs://{host}/secret.txt"),
+)
+
+
+@pytest.mark.parametrize("spelling", [*SPELLINGS, "https://{host}/secret.txt"])
+def test_a_caption_file_reads_nothing_but_the_calendars_own_places(
+    calendar: Callable[..., Path], check: Callable[[Path], list[str]], secret: Path, spelling: str
+) -> None:
+    with listener() as (host, seen):
+        file = calendar(caption_file=spelling.format(path=secret, host=host))
+        (said,) = check(file)
+        dag = content_calendar_dag("content", file)
+    assert seen == []
+    assert said.startswith(f"{file}:")
+    assert "caption_file" in said
+    assert "cannot be opened" not in said  # it was refused, and not merely out of reach
+    assert SECRET not in str(dag.doc_md)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("name", ["video", "cover_url"])
+def test_a_video_or_a_cover_is_taken_from_nowhere_else(
+    calendar: Callable[..., Path], check: Callable[[Path], list[str]], secret: Path, name: str, spelling: str
+) -> None:
+    with listener() as (host, seen):
+        (said, *_) = check(calendar(**{name: spelling.format(path=secret, host=host)}))
+    assert seen == []
+    assert name in said
+
+
+def test_a_link_in_the_calendars_folder_leads_nowhere_else(
+    calendar: Callable[..., Path], check: Callable[[Path], list[str]], secret: Path
+) -> None:
+    file = calendar(caption_file="caption.txt")
+    (file.parent / "caption.txt").symlink_to(secret)
+    assert "not in a folder that files may be taken from" in check(file)[0]
+    file = calendar(caption_file="sub/secret.txt")
+    (file.parent / "sub").symlink_to(secret.parent)
+    assert "not in a folder that files may be taken from" in check(file)[0]
+
+
+def test_a_pipe_a_device_or_a_folder_as_a_caption_is_refused_at_once(
+    calendar: Callable[..., Path], check: Callable[[Path], list[str]]
+) -> None:
+    file = calendar(caption_file="pipe")
+    os.mkfifo(file.parent / "pipe")
+    assert "not a regular file" in check(file)[0]
+    file = calendar(caption_file=".")
+    assert "caption_file" in check(file)[0]
+    file = calendar(video="pipe")
+    assert "there is no file" in check(file)[0]
+
+
+def test_a_huge_caption_file_is_not_read(calendar: Callable[..., Path], check: Callable[[Path], list[str]]) -> None:
+    file = calendar(caption_file="huge.txt")
+    with (file.parent / "huge.txt").open("wb") as huge:
+        huge.truncate(3_000_000_000)
+    assert "more than 64,000 bytes" in check(file)[0]
+    (file.parent / "huge.txt").write_bytes(b"a" * 64_000)
+    assert "2200" in check(file)[0]  # as many are read, and are too many for a caption
+
+
+def test_a_huge_calendar_is_not_read(
+    calendar: Callable[..., Path], airflow_db: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = calendar()
+    with file.open("wb") as huge:
+        huge.truncate(3_000_000_000)
+    from airflow_provider_instagram.calendar.commands import check_calendar
+
+    with pytest.raises(SystemExit) as end:
+        check_calendar(argparse.Namespace(file=str(file), allow_past=False, min_spacing=None, skip_files=True))
+    assert end.value.code == 2
+    assert "more than 10,000,000 bytes" in capsys.readouterr().err
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("row", ["p{0},2030-01-01 10:00,UTC,a.mp4\n", "one,2030-01-01 10:00,UTC,a.mp4\n"])
+def test_a_calendar_of_a_hundred_thousand_rows_is_refused_in_seconds(
+    tmp_path: Path, airflow_db: None, capsys: pytest.CaptureFixture[str], row: str
+) -> None:
+    """Also when one id stands on all of them, and as YAML."""
+    from airflow_provider_instagram.calendar.commands import check_calendar
+
+    rows = [row.format(number) for number in range(100_000)]
+    table, tree = tmp_path / "posts.csv", tmp_path / "posts.yaml"
+    table.write_text(f"id,publish_at,timezone,video\n{''.join(rows)}")
+    names = ("id", "publish_at", "timezone", "video")
+    posts = [", ".join(map(": ".join, zip(names, one.strip().split(","), strict=True))) for one in rows]
+    tree.write_text("posts:\n" + "".join(f"- {{{post}}}\n" for post in posts))
+    for file in (table, tree):
+        with pytest.raises(SystemExit) as end:
+            check_calendar(argparse.Namespace(file=str(file), allow_past=True, min_spacing=None, skip_files=True))
+        assert end.value.code == 2
+        assert "Split the calendar." in capsys.readouterr().err
+
+
+@pytest.mark.timeout(60)
+def test_one_id_on_all_rows_is_a_fault_of_each_in_seconds(
+    tmp_path: Path, airflow_db: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from airflow_provider_instagram.calendar.commands import check_calendar
+
+    file = tmp_path / "posts.csv"
+    file.write_text("id,publish_at,timezone,video\n" + "one,2030-01-01 10:00,UTC,a.mp4\n" * 10_000)
+    with pytest.raises(SystemExit):
+        check_calendar(argparse.Namespace(file=str(file), allow_past=True, min_spacing=None, skip_files=True))
+    assert capsys.readouterr().out.count("the id is also that of the post in line") == 10_000
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes], None]:
+    """A bucket that two connections and the worker itself can read; put an object into it."""
+    import boto3
+
+    extra = {"endpoint_url": s3_server, "region_name": "us-east-1"}
+    connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+    for name in ("PLANS", "OTHER"):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    client = boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1")
+    client.create_bucket(Bucket="content")
+    return lambda key, data: client.put_object(Bucket="content", Key=key, Body=data) and None
+
+
+@pytest.mark.parametrize(
+    "caption_file",
+    [
+        "s3://other@content/plans/caption.txt",
+        "s3://content/plans/caption.txt",
+        "s3://plans@content/private/secret.txt",
+        "s3://plans@content/plans/../private/secret.txt",
+        "../private/secret.txt",
+        "simplecache::s3://plans@content/plans/caption.txt",
+        "file:///etc/hostname",
+        "/etc/hostname",
+    ],
+)
+def test_a_calendar_in_object_storage_reads_below_its_own_prefix_by_its_own_connection(
+    bucket: Callable[[str, bytes], None], caption_file: str
+) -> None:
+    from airflow_provider_instagram.calendar.model import read_calendar
+
+    bucket("private/secret.txt", SECRET.encode())
+    bucket("plans/caption.txt", b"Hello")
+    at = {"publish_at": "2030-01-01 10:00 UTC", "video": "https://example.com/a.mp4"}
+    posts = [{"id": "good", **at, "caption_file": "caption.txt"}, {"id": "bad", **at, "caption_file": caption_file}]
+    bucket("plans/spring.yaml", yaml.safe_dump({"min_spacing": "0 s", "posts": posts}).encode())
+    plan = read_calendar("s3://plans@content/plans/spring.yaml")
+    assert [(post.id, post.caption) for post in plan.posts] == [("good", "Hello")]
+    (fault,) = plan.faults
+    assert (fault.post_id, "caption_file" in fault.message) == ("bad", True)
+
+
+def test_the_innocent_post_goes_on_and_the_attack_is_a_red_fault(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], secret: Path
+) -> None:
+    """In a run: nothing of the secret reaches Instagram, and the calendar's task names the line and the remedy."""
+    file = calendar(caption_file=f"simplecache::file://{secret}")
+    result = run_dag(content_calendar_dag("content", file, dry_run=True), posts=["innocent"])
+    states = result.states()
+    assert states["calendar"] == "failed"
+    assert states[f"{ACCOUNT}.create[0]"] == "success"
+    assert SECRET not in json.dumps([entry.model_dump(mode="json") for entry in instagram_sandbox.journal()])
+
+
+def test_a_video_that_becomes_a_link_after_the_parse_is_not_opened(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], portrait_video: Path, tmp_path: Path
+) -> None:
+    """The text of the calendar is as it was, so only who opens the file can see it."""
+    private = tmp_path / "private.mp4"
+    private.write_bytes(portrait_video.read_bytes())
+    file = calendar(video="mine.mp4")
+    (file.parent / "mine.mp4").write_bytes(portrait_video.read_bytes())
+    dag = content_calendar_dag("content", file, default_args={"retries": 0})
+    (file.parent / "mine.mp4").unlink()
+    (file.parent / "mine.mp4").symlink_to(private)
+    result = run_dag(dag, posts=["attack"])
+    assert result.states()[f"{ACCOUNT}.transcode[0]"] != "success"
+    assert instagram_sandbox.containers == []
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_run_parameter_names_nothing_outside_of_the_media_roots(
+    portrait_video: Path, monkeypatch: pytest.MonkeyPatch, secret: Path, spelling: str
+) -> None:
+    """As in the DAGs that come with the provider."""
+    from airflow_provider_instagram.exceptions import ValidationError
+    from airflow_provider_instagram.storage import inside_media_roots
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
+    with pytest.raises(ValidationError):
+        inside_media_roots(spelling.format(path=secret, host="127.0.0.1:1"))
+    assert inside_media_roots(str(portrait_video)) == str(portrait_video)
+
+
+def test_a_signed_link_is_stored_nowhere(airflow_db: None, calendar: Callable[..., Path], run_dag: Any) -> None:
+    """Neither in an XCom nor in a rendered field, which everybody sees who may see the DAG."""
+    from airflow.models.renderedtifields import RenderedTaskInstanceFields
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    signed = "https://cdn.invalid/a.mp4?X-Amz-Signature=feedc0ffee"
+    file = calendar(video=signed, cover_url="https://cdn.invalid/a.jpg?sig=feedc0ffee")
+    result = run_dag(content_calendar_dag("content", file, default_args={"retries": 0}), posts=["attack"])
+    assert result.xcom(f"due_{ACCOUNT}")[0]["video"] == "https://cdn.invalid/a.mp4?…"
+    with create_session() as session:
+        stored = [str(value) for value in session.scalars(select(XComModel.value))]
+        stored += [str(fields) for fields in session.scalars(select(RenderedTaskInstanceFields.rendered_fields))]
+    assert not [text for text in stored if "feedc0ffee" in text]
+
+
+@pytest.mark.parametrize("wicked", ["\r", "\x00", "\r\nATTENDEE:x", "\x0b", "\x85", "\u2028", "\x1b[2J"])
+def test_a_caption_is_one_property_of_an_icalendar_file(tmp_path: Path, wicked: str) -> None:
+    from airflow_provider_instagram.calendar.model import read_calendar
+    from airflow_provider_instagram.calendar.show import ics
+
+    file = tmp_path / "posts.yaml"
+    post = {"id": "a", "publish_at": "2030-01-01 10:00 UTC", "video": "https://example.com/a.mp4"}
+    file.write_text("posts:\n- " + json.dumps({**post, "caption": f"before{wicked}after", "tags": [f"x{wicked}y"]}))
+    text = ics(read_calendar(str(file)), datetime(2029, 1, 1, tzinfo=timezone.utc)).replace("\r\n ", "")
+    lines = text.split("\r\n")
+    (description,) = [line for line in lines if line.startswith("DESCRIPTION:before")]
+    assert description.endswith("after")
+    assert all(character == "\t" or character.isprintable() for line in lines for character in line)
+    assert not [line for line in lines if line.startswith("ATTENDEE")]
+
+
+@pytest.mark.parametrize(
+    "wicked",
+    [
+        "![x](https://evil.example/pixel.png)",
+        "[click](https://evil.example)",
+        "<img src=https://evil.example/p.png>",
+        "https://evil.example",
+        "`` ![x](https://evil.example/p.png) ``",
+        "```\n![x](https://evil.example/p.png)\n```",
+        "~~~\n![x](https://evil.example/p.png)",
+        "a\\|![x](https://evil.example/p.png)",
+        "|![x](https://evil.example/p.png)|",
+        "\n\n# Heading\n\n![x](https://evil.example/p.png)",
+    ],
+)
+def test_the_approval_form_shows_what_others_wrote_as_plain_text(wicked: str) -> None:
+    """Read back with a parser of Markdown: every piece of it stands in code, where nothing is loaded or clicked."""
+    from markdown_it import MarkdownIt
+
+    from airflow_provider_instagram.calendar.approval import question
+    from airflow_provider_instagram.calendar.post import Post
+
+    at = datetime(2030, 1, 1, tzinfo=timezone.utc)
+    options: dict[str, Any] = {"caption": wicked, "audio_name": wicked, "cover_url": "https://evil.example/c.jpg"}
+    post = Post(id="a", publish_at=at, account="b", video=f"/videos/{wicked}", options=options, tags=(wicked,))
+    tokens = MarkdownIt("gfm-like", {"linkify": True}).parse(question(post, {"tier": wicked, "reasons": [wicked]}))
+    inside = [child for token in tokens for child in token.children or ()]
+    assert {token.type for token in inside} & {"image", "link_open", "html_inline"} == set()
+    assert {token.type for token in tokens} & {"heading_open", "html_block"} == set()
+    fenced = "".join(token.content for token in tokens if token.type == "fence")
+    assert fenced.strip("\n") == wicked.strip("\n") or wicked.strip() == fenced.strip()
+
+
+def test_a_dag_that_is_parsed_asks_nobody(calendar: Callable[..., Path], airflow_db: None) -> None:
+    """Not even for an https video: parsing is no reason to reach for a network."""
+    with listener() as (host, seen):
+        store_dag(content_calendar_dag("content", calendar(video=f"https://{host}/a.mp4")))
+    assert seen == []
