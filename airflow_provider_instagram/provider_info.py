@@ -66,12 +66,12 @@ SETTINGS: Final[dict[str, Any]] = {
     "options": {
         "media_roots": {
             "description": (
-                "Folders, separated by commas, that the example DAGs may read local videos from. "
-                "A path from a run parameter outside of them is refused."
+                "Folders and object-storage prefixes, separated by commas, that calendars and run parameters "
+                "may name files of. A calendar may also name files of its own folder or prefix."
             ),
             "version_added": "0.1.0",
             "type": "string",
-            "example": "/data/videos",
+            "example": "/data/videos, s3://media@clips/public/",
             "default": "",
         },
         "work_prefix": {

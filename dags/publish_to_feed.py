@@ -39,7 +39,7 @@ with DAG(
 
     @task
     def posts(params: dict[str, Any] | None = None) -> list[dict[str, str]]:
-        """Take the list from the run's parameters; local videos must lie in ``[instagram] media_roots``."""
+        """Take the list from the run's parameters; files must lie in a place of ``[instagram] media_roots``."""
         return [
             {"post_key": post["id"], "video": inside_media_roots(post["video"]), "caption": post.get("caption", "")}
             for post in (params or {})["posts"]

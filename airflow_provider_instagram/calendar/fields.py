@@ -226,7 +226,7 @@ def _told(name: str, value: Any, error: ValidationError) -> tuple[str, str]:
         return _parted(error)
     if name in ("collaborators", "user_tags"):  # which of them it is
         return error.message, REMEDIES[name]
-    return f"{name} is {value!r}.", REMEDIES[name]
+    return f"{name} is {storage.shown(value) if isinstance(value, str) else value!r}.", REMEDIES[name]
 
 
 def _parted(error: ValidationError) -> tuple[str, str]:
