@@ -19,37 +19,41 @@ def calendar_commands() -> GroupCommand:
         subcommands=[
             ActionCommand(
                 name="check",
-                help="Name everything that is wrong with a calendar",
-                description="Exit code 0: nothing; 1: some posts are faulty; 2: the file cannot be read.",
+                help="List everything that is wrong with a calendar",
+                description="Exit codes: 0, no faults; 1, some posts are faulty; 2, the file cannot be read.",
                 func=lazy_load_command(f"{_COMMANDS}.check_calendar"),
                 args=[
                     ARG_FILE,
                     Arg(("--min-spacing",), help="the smallest distance of two posts, such as '15 min'"),
-                    Arg(("--allow-past",), help="times that are over are no fault", action="store_true"),
-                    Arg(("--skip-files",), help="do not look for the videos", action="store_true"),
+                    Arg(("--allow-past",), help="accept times in the past", action="store_true"),
+                    Arg(("--skip-files",), help="do not check that the videos exist", action="store_true"),
                 ],
             ),
             ActionCommand(
                 name="show",
-                help="Draw a month of a calendar, in your time zone",
+                help="Show a month of a calendar in your time zone",
                 func=lazy_load_command(f"{_COMMANDS}.show_calendar"),
-                args=[ARG_FILE, Arg(("--month",), help="such as 2026-12 (default: of the next post)"), ARG_TIMEZONE],
+                args=[
+                    ARG_FILE,
+                    Arg(("--month",), help="such as 2026-12 (default: the month of the next post)"),
+                    ARG_TIMEZONE,
+                ],
             ),
             ActionCommand(
                 name="import",
-                help="Make a calendar of a spreadsheet's CSV export",
+                help="Convert a spreadsheet's CSV export into a calendar",
                 func=lazy_load_command(f"{_COMMANDS}.import_calendar"),
                 args=[
                     Arg(("file",), help="the CSV export"),
                     ARG_OUTPUT,
                     ARG_TIMEZONE,
-                    Arg(("--account",), help="the connection of posts that name none"),
-                    Arg(("--dates",), help="how 3/4/2027 is meant", choices=("day-first", "month-first")),
+                    Arg(("--account",), help="the connection for posts without an account"),
+                    Arg(("--dates",), help="how to read dates such as 3/4/2027", choices=("day-first", "month-first")),
                 ],
             ),
             ActionCommand(
                 name="export",
-                help="Write a calendar for other programs",
+                help="Export a calendar for other programs",
                 func=lazy_load_command(f"{_COMMANDS}.export_calendar"),
                 args=[ARG_FILE, Arg(("--ics",), help="as iCalendar", action="store_true"), ARG_OUTPUT],
             ),
@@ -61,8 +65,8 @@ def pools_command() -> ActionCommand:
     """Give the command that makes the pools of the accounts."""
     return ActionCommand(
         name="pools",
-        help="Make the pool of publishers of each account",
-        description="An account has one publisher, or as many as its calendars have posts due within half a minute.",
+        help="Create the pool of each account",
+        description="A pool has one slot, or as many as the account has posts due within half a minute of each other.",
         func=lazy_load_command(f"{_COMMANDS}.make_pools"),
         args=[Arg(("files",), nargs="*", help="calendars (default: all connections of the type instagram)")],
     )

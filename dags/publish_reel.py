@@ -1,7 +1,7 @@
 """Publish one video to Instagram: transcode, create, wait, publish. Trigger it from the UI and fill in the form.
 
-It runs as it is against the sandbox and against Meta: the connection decides. The video is an https address, or a file in
-one of the places of ``[instagram] media_roots``.
+It runs as it is against the sandbox and against Meta: the connection decides. The video is an https address, or a file
+in one of the places of ``[instagram] media_roots``.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         deadline = self.deadline(context, post, now)
         if now >= deadline:
             self.skip_post(
-                context, "not approved", f"Its time, {post.publish_at.isoformat()}, is over: nobody is asked."
+                context, "not approved", f"Its time, {post.publish_at.isoformat()}, has passed, so nobody is asked."
             )
         self.response_timeout = max(deadline - now, timedelta(seconds=1))
         self.defaults = [self.APPROVE if self.settings.unanswered == "publish" else self.REJECT]
@@ -119,13 +119,13 @@ def _form(caption: str) -> dict[str, Param]:
             format="multiline",
             maxLength=LONGEST_CAPTION,
             title="Caption",
-            description="What you change here is what goes out.",
+            description="The post goes out with this text. You can change it.",
         ),
         "reason": Param(
             None,
             type=["string", "null"],
             title="Reason",
-            description="When you reject: why, for whoever wrote the post.",
+            description="If you reject: the reason, for the author of the post.",
         ),
     }
 

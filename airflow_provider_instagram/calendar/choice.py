@@ -67,7 +67,7 @@ class ReportFaults(BaseOperator):
             self.log.error("%s", fault.text(calendar.location))
         if faults:
             raise AirflowFailException(
-                f"{len(faults)} faults in {calendar.location}; what is right in it goes on.\n"
+                f"{len(faults)} faults in {calendar.location}; the other posts go on.\n"
                 + "\n".join(fault.text(calendar.location) for fault in faults)
             )
 
@@ -78,7 +78,7 @@ def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Fault]]:
     for account in calendar.accounts:
         try:
             limits[account] = account_limits(account) or Limits()
-        except ValidationError as error:
+        except ValidationError as error:  # noqa: PERF203 -- all of them are wanted
             faults.append(Fault(0, f"the limits of {account} cannot be read: {error.message}", error.hint or ""))
     return limits, faults
 
@@ -89,11 +89,11 @@ def unknown_ids(context: Context, calendar: Calendar) -> list[Fault]:
     faults = []
     for post_id in asked_for(context):
         if post_id in calendar.left_out:
-            faults.append(Fault(0, f"this run was started for {post_id!r}, which is faulty.", "Put it right first."))
+            faults.append(Fault(0, f"this run was started for {post_id!r}, which is faulty.", "Correct it first."))
         elif post_id not in known:
             close = difflib.get_close_matches(post_id, known, 1)
-            remedy = f"Did you mean {close[0]}?" if close else "Look up the id in the calendar."
-            faults.append(Fault(0, f"this run was started for {post_id!r}, which is no post of it.", remedy))
+            remedy = f"Did you mean {close[0]}?" if close else "Check the ids in the calendar."
+            faults.append(Fault(0, f"this run was started for {post_id!r}, which is not in the calendar.", remedy))
     return faults
 
 
@@ -108,8 +108,8 @@ def too_far_ahead(context: Context, calendar: Calendar, settings: CalendarSettin
 def _too_far(post: Post) -> Fault:
     return Fault(
         post.line,
-        f"this run was started for it more than 23.5 hours before its time, {post.publish_at:%Y-%m-%d %H:%M}, and a "
-        "container expires after 24: it was not taken.",
+        f"this run was started more than 23.5 hours before its time, {post.publish_at:%Y-%m-%d %H:%M}. A container "
+        "expires after 24 hours, so the run left it out.",
         "Leave it to its own run, or start one later.",
         post.id,
     )
@@ -124,7 +124,7 @@ def missing_videos(calendar: Calendar, now: datetime) -> list[Fault]:
                 there = storage.exists(post.video)
             except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
                 remedy = f"Check the path and its connection ({error})."
-                faults.append(Fault(post.line, f"{post.video} cannot be looked for.", remedy, post.id))
+                faults.append(Fault(post.line, f"{post.video} cannot be checked.", remedy, post.id))
                 continue
             if not there:
                 remedy = "Put it there, or correct the name."

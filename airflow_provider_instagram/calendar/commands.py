@@ -94,18 +94,18 @@ def show_calendar(args: argparse.Namespace) -> None:
 
 
 def import_calendar(args: argparse.Namespace) -> None:
-    """Make a calendar of a spreadsheet's CSV export."""
+    """Convert a spreadsheet's CSV export into a calendar."""
     try:
         made = sheet.imported(read_text(args.file), timezone=args.timezone, account=args.account, order=args.dates)
     except Refusal as refusal:
         _refused(args.file, refusal)
     for title in made.left_out:
-        print(f"Left out: column {title!r}, for which a post has no place.", file=sys.stderr)
+        print(f"Ignored column {title!r}: a post has no such field.", file=sys.stderr)
     if made.dated:
         lines = ", ".join(str(line) for line in made.dated)
         print(
-            f"{args.file}: the ids of the posts in line {lines} hold their dates, because the title is missing or "
-            "stands twice: moved to another day, such a row becomes another post. Give the sheet a column id.",
+            f"{args.file}: the ids of the posts in line {lines} contain their dates, because the title is missing or "
+            "used twice. If such a row moves to another day, it becomes another post. Add a column id to the sheet.",
             file=sys.stderr,
         )
     plan = understood_rows(made.rows, args.output or str(Path(args.file).with_suffix(".yaml")))
@@ -121,9 +121,9 @@ def import_calendar(args: argparse.Namespace) -> None:
 
 
 def export_calendar(args: argparse.Namespace) -> None:
-    """Write a calendar for other programs."""
+    """Export a calendar for other programs."""
     if not args.ics:
-        raise SystemExit("Say in which form: --ics writes iCalendar.")
+        raise SystemExit("Give a format: --ics writes iCalendar.")
     plan = _read(args.file)
     _write(args.output, show.ics(plan, datetime.now(timezone.utc)))
     _say_faults(plan)
@@ -201,13 +201,13 @@ def _make_pools(needed: dict[str, int]) -> None:
     from sqlalchemy import select
 
     if not needed:
-        raise SystemExit("There is no connection of the type instagram, and no calendar was named.")
+        raise SystemExit("There is no connection of the type instagram. Create one, or name a calendar.")
     with create_session() as session:
         there = {pool.pool: pool.slots for pool in session.scalars(select(Pool))}
     for account, publishers in needed.items():
         name = pool_name(account)
         if there.get(name, 0) >= publishers:
-            print(f"{name}: is there, with {_count(there[name], 'publisher')}.")
+            print(f"{name}: exists, with {_count(there[name], 'publisher')}.")
             continue
         Pool.create_or_update_pool(name, publishers, f"Publishers of {account}", include_deferred=False)
-        print(f"{name}: {'widened to' if name in there else 'made, with'} {_count(publishers, 'publisher')}.")
+        print(f"{name}: {'widened to' if name in there else 'created, with'} {_count(publishers, 'publisher')}.")

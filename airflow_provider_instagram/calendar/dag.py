@@ -147,11 +147,14 @@ def _params() -> dict[str, Param]:
             type=["null", "array"],
             items={"type": "string"},
             title="Posts",
-            description="When you start a run yourself: the ids of the posts it brings, one a line. They go out at "
-            "their time, or at once when it was over, however late.",
+            description="For a run that you start: the ids of the posts to publish, one a line. Each goes out at its "
+            "time, or at once if that has passed, however late.",
         ),
         "dry_run": Param(
-            False, type="boolean", title="Dry run", description="Do everything but publish, and say what would be."
+            False,
+            type="boolean",
+            title="Dry run",
+            description="Do everything except publish, and log what would be published.",
         ),
     }
 

@@ -28,7 +28,7 @@ REMEDIES = {
     "caption": "Write a text.",
     "placement": "Write reels or feed.",
     "video_cover_timestamp_ms": "Write the milliseconds from the start of the video: 1500.",
-    "cover_url": "Write the public https address of a JPEG, with signs beyond ASCII percent-encoded.",
+    "cover_url": "Write the public https address of a JPEG, with characters outside ASCII percent-encoded.",
     "location_id": "Write the digits of the Page's id, or leave it out.",
     "collaborators": "Write user names: [studio_two, jane.doe].",
     "user_tags": "Write user names: [studio_two, jane.doe].",
@@ -61,21 +61,21 @@ class Fields:
         if not ACCOUNT.fullmatch(name):
             self._fault(
                 "account",
-                f"account is {name!r}, which is no id of a connection that a task group can be named after.",
-                "Use letters, digits, dashes and underscores, and name the connection alike.",
+                f"account is {name!r}. No task group can have this name.",
+                "Use letters, digits, dashes and underscores, and give the connection the same id.",
             )
         elif TASKS.fullmatch(name):
             self._fault(
                 "account",
-                f"account is {name!r}, and the DAG has tasks that are called so.",
-                "Give the connection a name that is not calendar and does not begin with due_.",
+                f"account is {name!r}. The DAG has tasks with this name.",
+                "Give the connection an id other than calendar, without due_ at its beginning.",
             )
         return name
 
     def publish_at(self, now: datetime | None) -> datetime | None:
         """Read the time."""
         if (written := self._text("publish_at")) is None:
-            self._fault("publish_at", "publish_at is missing.", "Say when: publish_at: 2026-12-24 18:00")
+            self._fault("publish_at", "publish_at is missing.", "Add it: publish_at: 2026-12-24 18:00")
             return None
         name = self._text("timezone")
         known = name is None or self._is_zone(name)
@@ -88,15 +88,17 @@ class Fields:
         if now is not None and at <= now:
             self._fault(
                 "publish_at",
-                f"{at.strftime('%Y-%m-%d %H:%M')} is over ({spoken(now - at)} ago).",
-                "Move it to the future, or leave it if it has been published.",
+                f"{at.strftime('%Y-%m-%d %H:%M')} is in the past ({spoken(now - at)} ago).",
+                "Move it to the future. If the post has been published, leave it.",
             )
         return at
 
     def video(self, check: bool) -> str | None:
         """Read where the video is, and look whether it is there."""
         if (written := self._text("video")) is None:
-            self._fault("video", "video is missing.", "Name its file, beside the calendar or with its whole path.")
+            self._fault(
+                "video", "video is missing.", "Add it: a file beside the calendar, a full path, or an https address."
+            )
             return None
         return self._place("video", written, check)
 
@@ -127,14 +129,14 @@ class Fields:
         if how == "url" and video is not None and storage.is_local(video):
             self._fault(
                 "upload" if "upload" in self.row.values else "video",
-                "upload is url, but Instagram cannot fetch a file from here.",
-                "Write upload: file, or name the video's https address.",
+                "upload is url, but Instagram cannot fetch a local file.",
+                "Write upload: file, or give the video's https address.",
             )
         elif video is not None and storage.is_web(video) and not _is_link(video, how):
             self._fault(
                 "video",
                 f"video {storage.shown(video)}: a link must be https, in plain ASCII.",
-                "Write its https address, with signs beyond ASCII percent-encoded.",
+                "Write its https address, with characters outside ASCII percent-encoded.",
             )
         return how
 
@@ -153,7 +155,7 @@ class Fields:
             words = arguments.sequence(name, arguments.literal(value.value) if value else None)
             return tuple(str(word) for word in words)
         except ValidationError as error:
-            self._fault(name, error.message, "Write them with commas between them.")
+            self._fault(name, error.message, "Separate them by commas.")
             return ()
 
     def _is_zone(self, name: str) -> bool:
@@ -201,7 +203,7 @@ class Fields:
         if value is None:
             return None
         if not isinstance(value.value, str):
-            self._fault(name, f"{name} must be a text.", "Write it behind the colon, on one line.")
+            self._fault(name, f"{name} must be text.", "Write it after the colon, on one line.")
             return None
         return value.value.strip() or None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from airflow_provider_instagram import storage
@@ -30,7 +29,9 @@ class CalendarFiles:
     """
 
     def __init__(self, location: str) -> None:
-        self._beside = str(local_path(location).absolute().parent) if is_local(location) else location.rpartition("/")[0]
+        self._beside = (
+            str(local_path(location).absolute().parent) if is_local(location) else location.rpartition("/")[0]
+        )
         self._access = FileAccess.of_media_roots(self._beside)
         self._allowed: dict[str, bool] = {}
         self._found: set[str] = set()

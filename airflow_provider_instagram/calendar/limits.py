@@ -49,7 +49,10 @@ def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
 
     def fault(post: Post, before: list[Post]) -> Fault | None:
         for quota in limits[post.account].quotas:
-            if len(before) >= quota.posts and post.publish_at - (first := before[-quota.posts]).publish_at < quota.period:
+            if (
+                len(before) >= quota.posts
+                and post.publish_at - (first := before[-quota.posts]).publish_at < quota.period
+            ):
                 return Fault(
                     post.line,
                     f"it is post {quota.posts + 1} of {post.account} within {spoken(quota.period)}, from {first.id!r} "

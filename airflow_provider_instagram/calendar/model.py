@@ -82,9 +82,7 @@ def understood_rows(
     kept = sorted((post for post in posts if post.id not in close), key=lambda post: (post.publish_at, post.line))
     # What comes too close to a faulty post is told too, or it would only be when that one is repaired.
     crowded = too_close([*posts, *reader.faulty], spacing) if reader.faulty else close
-    faults = sorted(
-        {*reader.faults, *close.values(), *crowded.values()}, key=lambda fault: (fault.line, fault.message)
-    )
+    faults = sorted({*reader.faults, *close.values(), *crowded.values()}, key=lambda fault: (fault.line, fault.message))
     whole = not any("caption_file" in row.values for row in rows.rows)
     left_out = frozenset(reader.lines) - {post.id for post in kept}
     return Calendar(location, tuple(kept), tuple(faults), spacing, whole, left_out)
@@ -166,16 +164,14 @@ class _Reader:
     def _id(self, row: Row) -> str | None:
         given = row.values.get("id")
         if given is None or not given.value:
-            self.faults.append(
-                Fault(row.line, "this post has no id.", "Give it a short name of its own: id: monday-teaser")
-            )
+            self.faults.append(Fault(row.line, "this post has no id.", "Add one: id: monday-teaser"))
             return None
         if not isinstance(given.value, str) or not ID.fullmatch(given.value.strip()):
             self.faults.append(
                 Fault(
                     given.line,
-                    f"the id {given.value!r} does not do.",
-                    "Use letters, digits, dots, dashes and underscores, at most 100.",
+                    f"{given.value!r} is not a valid id.",
+                    "Use up to 100 letters, digits, dots, dashes and underscores.",
                 )
             )
             return None
@@ -185,8 +181,8 @@ class _Reader:
             self.faults.append(
                 Fault(
                     given.line,
-                    f"the id is also that of the post in line {other}, so none of them is published.",
-                    "Give one of them another: the id is what keeps a post from being published twice.",
+                    f"the post in line {other} has the same id, so none of them is published.",
+                    "Give one of them another id: it keeps a post from being published twice.",
                     post_id,
                 )
             )
@@ -204,8 +200,8 @@ class _Reader:
     def _unknown(self, name: str, line: int, post_id: str | None) -> Fault:
         few = len(self.faults) < MOST_SUGGESTIONS
         close = difflib.get_close_matches(name.lower(), KEYS, 1) if few else []
-        remedy = f"Did you mean {close[0]}?" if close else f"Use some of {', '.join(KEYS)}."
-        return Fault(line, f"{name!r} is nothing a post has.", remedy, post_id)
+        remedy = f"Did you mean {close[0]}?" if close else f"The fields are {', '.join(KEYS)}."
+        return Fault(line, f"Unknown field {name!r}.", remedy, post_id)
 
 
 def _lines_by_id(rows: Rows) -> dict[str, list[int]]:

@@ -48,7 +48,7 @@ class Post(BaseModel):
     dry_run: bool = False
     tags: tuple[str, ...] = ()
     line: int = 0
-    known_version: str | None = Field(None, pattern=VERSION)
+    known_version: str | None = Field(default=None, pattern=VERSION)
 
     @property
     def key(self) -> str:

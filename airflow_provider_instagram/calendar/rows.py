@@ -63,4 +63,4 @@ def refuse_too_many(posts: int) -> None:
     :raises Refusal: When they are too many.
     """
     if posts > MOST_POSTS:
-        raise Refusal(f"the calendar has {posts:,} posts; {MOST_POSTS:,} are the most.", "Split the calendar.")
+        raise Refusal(f"the calendar has {posts:,} posts; at most {MOST_POSTS:,} are allowed.", "Split the calendar.")

@@ -66,13 +66,13 @@ def why_not(post: Post, calendar: Calendar | None, taken: Taken | None, run: str
     """
     now = post if calendar is None else calendar.post(post.id)
     if now is None:
-        return "removed", f"{post.id} is not in the calendar any more: it is not published."
+        return "removed", f"{post.id} was removed from the calendar, so it is not published."
     if now.version != post.version:
         moved = now.publish_at != post.publish_at
         if moved:
             word = f"moved to {now.publish_at:%Y-%m-%d %H:%M}"
-            return word, f"{post.id} was {word}: a run of its own brings it then, unless that time was over already."
-        return "edited", f"{post.id} was edited: a run of its own brings it as it is now."
+            return word, f"{post.id} was {word}: a run of its own publishes it then, unless that time had passed."
+        return "edited", f"{post.id} was edited: a run of its own publishes the new version."
     if taken is not None and taken.run not in ("", run):
         return "taken over", f"{post.id} was taken over by the run {taken.run}."
     return None
@@ -137,7 +137,8 @@ def too_late(post: Post, now: datetime, at: datetime, *, late: str, max_lateness
     if at - post.publish_at <= max_lateness:
         return None
     return f"skipped: {spoken(after)} late", (
-        f"It could go out {spoken(at - post.publish_at)} after its time; max_lateness is {spoken(max_lateness)}."
+        f"The earliest it can go out is {spoken(at - post.publish_at)} after its time; "
+        f"max_lateness is {spoken(max_lateness)}."
     )
 
 

@@ -63,12 +63,12 @@ class CalendarSettings:
                 good[name] = value
             else:
                 faults.append(
-                    Fault(0, f"in the DAG file, {name}={value!r} does not do.", f"{remedy} The default holds.")
+                    Fault(0, f"in the DAG file, {name}={value!r} is not valid.", f"{remedy} The default is used.")
                 )
         if good.get("late") == "skip" and good.get("unanswered") == "publish":
             del good["unanswered"]
-            remedy = "Nobody has answered by a post's time, and late posts are skipped. The default holds."
-            faults.append(Fault(0, "in the DAG file, unanswered='publish' does not do with late='skip'.", remedy))
+            remedy = "A post that nobody answered for is late at its time, and would be skipped. The default is used."
+            faults.append(Fault(0, "in the DAG file, unanswered='publish' contradicts late='skip'.", remedy))
         file = snapshot_file(conf.get("instagram", "calendar_snapshots"), dag_id, calendar)
         return cls(dag_id, calendar, file, **good, faults=tuple(faults))
 
@@ -100,7 +100,7 @@ def _remedy(name: str, value: Any) -> str | None:
     if name == "unanswered" and value not in UNANSWERED:
         return f"Use one of {', '.join(UNANSWERED)}."
     if name in OURS:
-        return "Leave it out: the calendar says when runs begin, and those that were missed are caught up with."
+        return "Leave it out: the calendar sets the schedule, and missed runs are caught up."
     known = [one.name for one in fields(CalendarSettings)]
     if name not in known:
         close = difflib.get_close_matches(name, known, 1)

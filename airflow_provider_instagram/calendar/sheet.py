@@ -73,7 +73,7 @@ def imported(text: str, *, timezone: str | None, account: str | None, order: Ord
     table = read_table(text, _column)
     if "video" not in table.names:
         raise Refusal(
-            f"no column of {', '.join(table.titles) or 'the sheet'} holds the videos.", "Name one of them video."
+            f"no column is named video. The columns are: {', '.join(table.titles) or 'none'}.", "Rename one of them."
         )
     drafts, faults = [], list(table.faults)
     for row in table.rows:
@@ -152,7 +152,7 @@ def _publish_at(row: dict[str, str], order: Order | None) -> str:
     """Take the time out of a row and write it as a calendar does; what is written so already stays as it is."""
     whole, day, hour = row.pop("publish_at", ""), row.pop("date", ""), row.pop("time", "")
     if whole and day:
-        raise Refusal(f"both {day!r} and {whole!r} say when.", "Leave one of the two cells empty.")
+        raise Refusal(f"the row has two times: {day!r} and {whole!r}.", "Leave one of the two cells empty.")
     written = FRACTION.sub("", whole or day)
     found = None if hour else WRITTEN.fullmatch(written)
     if found and (found["zone"] or "").lower() not in HALVES:
@@ -171,12 +171,12 @@ def _date(written: str, order: Order | None) -> tuple[str, str]:
         first, second, year = (int(part) for part in found.groups())
         if order is None and first <= 12 and second <= 12 and first != second and "." not in found[0]:
             raise Refusal(
-                f"{written!r} may be either day or month first.", "Say --dates day-first or --dates month-first."
+                f"{written!r} can be read day first or month first.", "Give --dates day-first or --dates month-first."
             )
         month_first = order == "month-first" or (order is None and second > 12)
         day, month = (second, first) if month_first else (first, second)
     else:
-        raise Refusal(f"{written!r} is no date.", "Write it like 2026-12-24.")
+        raise Refusal(f"{written!r} is not a date.", "Write it like 2026-12-24.")
     return f"{year:04}-{month:02}-{day:02}", _without(written, found)
 
 
@@ -188,7 +188,7 @@ def _time(text: str, written: str) -> str:
     """
     found = TIME.search(text)
     if found is None:
-        raise Refusal(f"{written!r} says no time of day.", "Write it like 18:00.")
+        raise Refusal(f"{written!r} has no time of day.", "Write it like 18:00.")
     _refuse_more(written, _without(text, found))
     hour, half = int(found[1]), (found[4] or "").lower()
     if half in HALVES:
@@ -204,8 +204,8 @@ def _refuse_more(written: str, more: str) -> None:
     """Drop nothing that stands beside date and time: it may be the zone."""
     if more:
         raise Refusal(
-            f"{written!r} says more than a date and a time: {more!r}.",
-            "Take it out; a zone belongs into a column timezone, like Europe/Berlin.",
+            f"{written!r} contains more than a date and a time: {more!r}.",
+            "Remove it. Put a time zone into a column named timezone, like Europe/Berlin.",
         )
 
 

@@ -210,7 +210,7 @@ def _last_good(
         fault = Fault(0, refusal.message, refusal.remedy)
         spacing = DEFAULT_SPACING if spacing is None else spacing
         return Plan(Calendar(location, faults=(fault,), min_spacing=spacing), readable=False)
-    fault = Fault(0, refusal.message, f"{refusal.remedy} Until then, what it said at {stored['at']} holds.")
+    fault = Fault(0, refusal.message, f"{refusal.remedy} Until then, its version of {stored['at']} is used.")
     calendar = understood(stored["text"], location, min_spacing=spacing)
     faulty = replace(calendar, faults=(fault, *calendar.faults))
     return Plan(faulty, stored["seen"], _still_gone(stored, now), readable=False)
@@ -267,9 +267,9 @@ def _without_late_arrivals(calendar: Calendar, seen: dict[str, Seen]) -> Calenda
     faults = [
         Fault(
             post.line,
-            f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, was over when it came there, so no run brings "
-            "it.",
-            "If it was published before, take it out or leave it; else give it a time to come.",
+            f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, had passed when the post was added or moved, "
+            "so no run publishes it.",
+            "If it has been published, leave or remove it. If not, give it a time in the future.",
             post.id,
         )
         for post in calendar.posts
@@ -302,7 +302,8 @@ def cannot_keep(file: Path) -> list[Fault]:
             return []
     except OSError as error:
         what = (
-            f"the folder {file.parent} cannot be written to ({error.strerror}): edits within the lead time have no run."
+            f"the folder {file.parent} cannot be written to ({error.strerror}): edits made within the lead time are "
+            "not published."
         )
         remedy = "Make it writable for Airflow, or name another in [instagram] calendar_snapshots."
         return [Fault(0, what, remedy)]

@@ -38,7 +38,7 @@ def parse(text: str, location: str) -> Rows:
     """
     ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
     if ending not in FORMATS:
-        raise Refusal(f"{ending or 'no ending'!r} is no format of a calendar.", f"Use one of {', '.join(FORMATS)}.")
+        raise Refusal(f"{ending or 'no ending'!r} is not a calendar format.", f"Use one of {', '.join(FORMATS)}.")
     if ending == ".csv":
         return _csv(text)
     return read_json(text) if ending == ".json" else read_yaml(text)
@@ -48,7 +48,7 @@ def _csv(text: str) -> Rows:
     table = read_table(text, lambda title: title.strip() or None)
     if "id" not in table.names:
         raise Refusal(
-            "the first line must name the columns, id among them.",
+            "the first line must name the columns, including id.",
             "Put id,publish_at,timezone,account,video,caption,… there; for a sheet with columns of its own, use "
             "airflow instagram calendar import.",
         )

@@ -116,9 +116,9 @@ class PostStep(AccountTask):
         """
         if not post.is_in_full:
             raise ValidationError(
-                f"The links of {post.id} cannot be read: the calendar {self.settings.calendar} cannot, and nothing else "
-                "keeps their signatures.",
-                hint="Make the calendar readable again; this task tries again until then.",
+                f"The links of {post.id} have signatures, which only the calendar keeps, and {self.settings.calendar} "
+                "cannot be read.",
+                hint="Make the calendar readable again, and clear this task.",
             )
         files = CalendarFiles(self.settings.calendar)
         for location in filter(None, (post.video, post.options.get("cover_url"))):
@@ -196,7 +196,7 @@ class TranscodePost(PostStep, TranscodeOperator):
             with storage.as_local_file(made) as video:
                 write_preview(video, cover, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
         except (InstagramError, OSError) as error:
-            self.log.warning("There is no picture of the cover: %s", error)
+            self.log.warning("The cover could not be made: %s", error)
 
 
 class CreatePost(PostStep, CreateContainerOperator):
@@ -215,7 +215,7 @@ class CreatePost(PostStep, CreateContainerOperator):
         """Create it as the calendar and the approval say."""
         post, _ = self.still_wanted(context)
         if post.approval == "required" and self.approved is None:
-            raise ValidationError(f"{post.id} needs an approval, and there is none.", hint="Clear this run.")
+            raise ValidationError(f"{post.id} needs an approval and has none.", hint="Clear this run.")
         self.check_links(post)
         options = {**post.options, **(self.approved or {})}
         for name in OPTIONS:
@@ -246,7 +246,7 @@ class CreatePost(PostStep, CreateContainerOperator):
             raise ValidationError(
                 f"Instagram counts {limit.quota_usage} of {limit.quota_total} posts in the last 24 hours, and has room "
                 f"from {(now + wait).isoformat(timespec='seconds')} on: too late for {post.id}. Nothing was created.",
-                hint="Move the post in the calendar to a time after that; a run of its own brings it then.",
+                hint="Move the post in the calendar to a time after that; a run of its own publishes it then.",
             )
 
 
@@ -284,7 +284,7 @@ class PublishPost(PostStep, PublishOperator):
     def _wait_for_room(self, room_at: datetime, error: QuotaExhaustedError, made: MadeContainer | None) -> None:
         """Let go of the post at once where there is no room for it before it is too late."""
         if (reason := self.too_late(self._context, self.as_post(), room_at, room_at)) is not None:
-            why = f"{error.message} There is room from {room_at.isoformat(timespec='seconds')} on: too late."
+            why = f"{error.message} There is room from {room_at.isoformat(timespec='seconds')} on, which is too late."
             self.skip_post(self._context, reason[0], why)
         super()._wait_for_room(room_at, error, made)
 
@@ -312,7 +312,9 @@ def _faulty(post: Post, calendar: Calendar) -> ValidationError:
     faults = own or [fault for fault in calendar.faults if fault.post_id is None]
     said = " ".join(fault.message for fault in faults)
     remedies = " ".join(fault.remedy for fault in faults)
-    return ValidationError(f"The post is faulty now: {said}", hint=f"{remedies} A run of its own brings it then.")
+    return ValidationError(
+        f"The post has become faulty: {said}", hint=f"{remedies} A run of its own publishes it then."
+    )
 
 
 def used_before(post: Post, done: PublishedPost) -> bool:

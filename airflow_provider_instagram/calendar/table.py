@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 200
 #: Excel's own first line, which tells the separator.
 SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.IGNORECASE)
-QUOTATION = 'Look for a quotation mark that is missing or too many; inside a text, write it twice: "".'
+QUOTATION = 'Check the quotation marks: one is missing, or there is one too many. Inside a text, write it twice: "".'
 #: What the reader of Python says, in plain words.
 WORDS = {
     "unexpected end": "a quotation mark is not closed",
-    "expected after": "a text goes on behind its closing quotation mark",
+    "expected after": "a text goes on after its closing quotation mark",
     "field larger": f"a cell has more than {csv.field_size_limit():,} characters",
 }
 
@@ -56,7 +56,7 @@ def read_table(text: str, meaning: Callable[[str], str | None]) -> Table:
     while titles and not titles[-1].strip():
         titles.pop()
     if len(titles) > MOST_COLUMNS:
-        raise Refusal(f"the file has {len(titles):,} columns; {MOST_COLUMNS} are the most.", "Take some out.")
+        raise Refusal(f"the file has {len(titles):,} columns; at most {MOST_COLUMNS} are allowed.", "Remove some.")
     names = [meaning(title) for title in titles]
     lines = list(records)
     refuse_too_many(len(lines))
@@ -90,7 +90,7 @@ def _row(names: list[str | None], cells: list[str], line: int) -> Row:
             row.broken = row.broken or name in row.values
             row.values[name] = Value(cell, line)
     if any(cell.strip() for cell in cells[len(names) :]):
-        message = f"the row has {len(cells)} cells under {len(names)} columns."
+        message = f"the row has {len(cells)} cells, but there are {len(names)} columns."
         row.faults.append(Fault(line, message, 'Put a text that holds the separator between quotation marks: "…".'))
     return row
 
@@ -99,5 +99,5 @@ def _doubled(line: int, titles: list[str], names: list[str | None]) -> list[Faul
     faults = []
     for name in dict.fromkeys(name for name in names if name and names.count(name) > 1):
         those = ", ".join(title.strip() for title, other in zip(titles, names, strict=True) if other == name)
-        faults.append(Fault(line, f"more than one column is the {name}: {those}.", "Keep one of them."))
+        faults.append(Fault(line, f"several columns mean {name}: {those}.", "Keep one of them."))
     return faults

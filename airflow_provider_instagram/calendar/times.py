@@ -37,8 +37,8 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError, RecursionError):
         close = _zones().get(name.lower().replace(" ", "_"))
-        remedy = f"Did you mean {close}?" if close else "Write one of the tz database, such as Europe/Berlin or UTC."
-        raise Refusal(f"there is no time zone {name!r}.", remedy) from None
+        remedy = f"Did you mean {close}?" if close else "Use a name of the tz database, such as Europe/Berlin or UTC."
+        raise Refusal(f"{name!r} is not a time zone.", remedy) from None
 
 
 @lru_cache(maxsize=1)
@@ -58,13 +58,11 @@ def moment(written: str, zone_name: str | None) -> datetime:
     """
     found = WRITTEN.fullmatch(written.strip())
     if found is None:
-        raise Refusal(f"publish_at is {written!r}, which is no date and time.", f"Write it like {EXAMPLE}.")
+        raise Refusal(f"publish_at is {written!r}, which is not a date and time.", f"Write it like {EXAMPLE}.")
     naive = _naive(written, found["date"], found["time"])
     if found["zone"] and found["zone"].lower() in HALVES:
         hour = naive.hour % 12 + (12 if found["zone"].lower() == "pm" else 0)
-        raise Refusal(
-            f"publish_at {written!r}: the hours are counted to 24 here.", f"Write {hour:02}:{naive.minute:02}."
-        )
+        raise Refusal(f"publish_at {written!r} uses am or pm.", f"Write {hour:02}:{naive.minute:02}.")
     offset = found["offset"]
     if offset is None and found["zone"] in ("Z", "UTC"):
         return naive.replace(tzinfo=timezone.utc)
@@ -72,7 +70,7 @@ def moment(written: str, zone_name: str | None) -> datetime:
     if offset is not None:
         return _with_offset(naive, offset, name)
     if name is None:
-        raise NoZone(f"publish_at {written!r} says no time zone.", f"Add one: {EXAMPLE}, or an offset such as +01:00.")
+        raise NoZone(f"publish_at {written!r} has no time zone.", f"Add one: {EXAMPLE}, or an offset such as +01:00.")
     return _in_zone(naive, zone(name))
 
 
@@ -91,7 +89,7 @@ def _naive(written: str, date: str, time: str) -> datetime:
 def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
     ahead = _ahead(offset)
     if abs(ahead) > FURTHEST_OFFSET or (offset != "Z" and int(offset[-2:]) > 59):
-        raise Refusal(f"publish_at has the offset {offset}, which no zone has.", "Write one time, and its zone.")
+        raise Refusal(f"publish_at has the offset {offset}, which no zone has.", "Write the time and its zone.")
     at = naive.replace(tzinfo=timezone(ahead))
     if name is None:
         return at
@@ -145,10 +143,12 @@ def length(name: str, written: str) -> timedelta:
     """
     found = LENGTH.fullmatch(written.strip())
     if found is None:
-        raise Refusal(f"{name} is {written!r}, which is no length of time.", "Write it like 15 minutes, 90 s or 1 h.")
+        raise Refusal(
+            f"{name} is {written!r}, which is not a length of time.", "Write it like 15 minutes, 90 s or 1 h."
+        )
     seconds = float(found[1]) * UNITS[(found[2] or "m")[0].lower()]
     if seconds > LONGEST.total_seconds():
-        raise Refusal(f"{name} is {written!r}: at most {LONGEST.days} days are allowed.", "Write less.")
+        raise Refusal(f"{name} is {written!r}.", f"Use at most {LONGEST.days} days.")
     return timedelta(seconds=seconds)
 
 

@@ -18,8 +18,7 @@ PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC
 SETTINGS = ("defaults", "min_spacing", "posts")
 #: More than a file of the largest size says in sensible entries; fewer than take a second.
 MOST_VALUES = 1_000_000
-#: What so many posts say, all names and values counted. A text that is long enough to say more is counted first: putting
-#: together what ten megabytes can hold takes minutes.
+#: Names and values of so many posts. A long text is counted before it is put together: ten megabytes take minutes.
 MOST_EVENTS = 30 * MOST_POSTS
 LONG_TEXT = 500_000
 #: What YAML takes for ends of lines and no editor does, for example in a text pasted from Word: while the file is read,
@@ -29,7 +28,7 @@ RELEASED = {held: sign for sign, held in HELD.items()}
 #: Everything but what YAML 1.1 calls printable.
 UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 INDENTED_BY_TAB = re.compile(r"[ -]*\t\s*")
-LOOK_THERE = "Look at that line and the one above it: indentation, a missing quotation mark, a colon inside a text."
+LOOK_THERE = "Check that line and the one above it for indentation, a missing quotation mark, or a colon inside a text."
 QUOTE = 'Put the text between quotation marks: "…".'
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -55,14 +54,14 @@ def read_yaml(text: str) -> Rows:
     held = text.translate(HELD) if any(chr(sign) in text for sign in HELD) else text
     try:
         if len(held) > LONG_TEXT and any(islice(yaml.parse(held, Loader=_YAML), MOST_EVENTS, None)):
-            raise Refusal("the file says more than a calendar can hold.", "Split the calendar.")
+            raise Refusal("the file holds more than a calendar can.", "Split the calendar.")
         root = yaml.compose(held, Loader=_YAML)
     except yaml.MarkedYAMLError as error:
         raise _refusal(text, error) from None
     except yaml.reader.ReaderError as error:
         raise _unprintable(text, error) from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise Refusal(f"the file cannot be read: {error}.", "Look for characters that do not belong there.") from None
+        raise Refusal(f"the file cannot be read: {error}.", "Look for characters that do not belong in YAML.") from None
     if root is None:
         raise Refusal("the file is empty.", "Begin it with posts: and a list.")
     if not isinstance(root, yaml.MappingNode):
@@ -78,11 +77,9 @@ def _refusal(text: str, error: yaml.MarkedYAMLError) -> Refusal:
         return Refusal(f"the file cannot be read: {error.problem or error.context}.", LOOK_THERE)
     line, sign = f"line {mark.line + 1}", text[mark.index : mark.index + 1]
     if sign == "\t" or INDENTED_BY_TAB.fullmatch(text, text.rfind("\n", 0, mark.index) + 1, mark.index):
-        return Refusal(
-            f"{line} cannot be read: a tab stands at its beginning.", "Write spaces instead: YAML takes no tabs."
-        )
+        return Refusal(f"{line} begins with a tab.", "Use spaces: YAML does not allow tabs.")
     if "cannot start any token" in str(error.problem):
-        return Refusal(f"{line} cannot be read: no text may begin with {sign}.", QUOTE)
+        return Refusal(f"{line} cannot be read: a text cannot begin with {sign}.", QUOTE)
     return Refusal(f"{line} cannot be read: {error.problem or error.context}.", LOOK_THERE)
 
 
@@ -92,7 +89,7 @@ def _unprintable(text: str, error: yaml.reader.ReaderError) -> Refusal:
     line, number = text.count("\n", 0, found.start()) + 1, ord(found[0])
     return Refusal(
         f"line {line} holds an invisible control character, number {number}.",
-        "Delete it: write the words around it anew.",
+        "Delete it, or type the words around it again.",
     )
 
 
@@ -113,7 +110,7 @@ class _Tree:
         for name, (key, _) in top.items():
             if name not in SETTINGS:
                 found.faults.append(
-                    Fault(_line(key), f"{name!r} is nothing a calendar has.", f"Use {', '.join(SETTINGS)}.")
+                    Fault(_line(key), f"Unknown setting {name!r}.", f"The settings are {', '.join(SETTINGS)}.")
                 )
         if "min_spacing" in top:
             key, value = top["min_spacing"]
@@ -126,7 +123,8 @@ class _Tree:
             found.rows = [self._row(node, "a post") for node in posts.value]
         elif not _is_null(posts):  # posts: with nothing below it says that all of them were taken out
             raise Refusal(
-                "there is no list of posts.", "Write posts: and below it one entry each, beginning with a dash."
+                "the file has no list of posts.",
+                "Write posts: and one entry for each post below it, beginning with a dash.",
             )
         return found
 
@@ -153,13 +151,11 @@ class _Tree:
                     if isinstance(part, yaml.MappingNode):
                         merged |= self._pairs(part, faults, depth + 1)
             elif name is None:
-                message = "a list or an object stands where a name must be."
-                faults.append(
-                    Fault(_line(key), message, "Write a name before the colon, and take out the ? and brackets.")
-                )
+                message = "a list or an object cannot be the name of a field."
+                faults.append(Fault(_line(key), message, "Write a name before the colon, without ? and brackets."))
             elif name in own:
-                message = f"{name} stands here for the second time."
-                faults.append(Fault(_line(key), message, f"Keep this or line {_line(own[name][0])}."))
+                message = f"{name} is given twice."
+                faults.append(Fault(_line(key), message, f"Keep this one or the one in line {_line(own[name][0])}."))
             else:
                 own[name] = key, value
         return merged | own
@@ -190,8 +186,8 @@ class _Tree:
         self._left -= values
         if self._left < 0:
             raise Refusal(
-                f"the file unfolds to more than {MOST_VALUES:,} values.",
-                "Write them out where an alias (*name) stands for other aliases, or split the calendar.",
+                f"the aliases in the file expand to more than {MOST_VALUES:,} values.",
+                "Write the values out where an alias (*name) contains other aliases, or split the calendar.",
             )
 
 

@@ -12,7 +12,6 @@ import stat
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from airflow.sdk import conf
@@ -22,6 +21,7 @@ from airflow_provider_instagram.files.locations import is_local, is_web, local_p
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 #: How long reading one small file may take, in seconds.
 READ_S: Final = 30.0

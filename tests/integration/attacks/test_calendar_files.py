@@ -9,7 +9,6 @@ import threading
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +19,7 @@ from tests.integration.conftest import store_dag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
 
@@ -83,8 +83,6 @@ def listener() -> Iterator[tuple[str, list[str]]]:
             self.send_response(200)
             self.end_headers()
             self.wfile.write(SECRET.encode())
-
-        do_HEAD = do_GET
 
         def log_message(self, *_: object) -> None: ...
 
@@ -211,7 +209,7 @@ def test_one_id_on_all_rows_is_a_fault_of_each_in_seconds(
     file.write_text("id,publish_at,timezone,video\n" + "one,2030-01-01 10:00,UTC,a.mp4\n" * 10_000)
     with pytest.raises(SystemExit):
         check_calendar(argparse.Namespace(file=str(file), allow_past=True, min_spacing=None, skip_files=True))
-    assert capsys.readouterr().out.count("the id is also that of the post in line") == 10_000
+    assert capsys.readouterr().out.count("has the same id") == 10_000
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +237,11 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, by
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
     client = boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1")
     client.create_bucket(Bucket="content")
-    return lambda key, data: client.put_object(Bucket="content", Key=key, Body=data) and None
+
+    def put(key: str, data: bytes) -> None:
+        client.put_object(Bucket="content", Key=key, Body=data)
+
+    return put
 
 
 @pytest.mark.parametrize(

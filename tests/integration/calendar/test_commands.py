@@ -119,7 +119,7 @@ def test_import_makes_a_calendar_of_a_spreadsheets_export(
         "calendar", "import", str(sheet), "--output", str(target), "--timezone", "Europe/Berlin", "--account", "studio"
     )
     assert code == 0, err
-    assert "Left out: column 'Owner'" in err
+    assert "Ignored column 'Owner'" in err
     tour, fest = read_calendar(str(target)).posts
     assert (tour.id, tour.account, tour.caption) == ("buro-tour", "studio", "Hallo; erste Zeile\nzweite #tag")
     assert (fest.id, fest.account) == ("2030-12-25-frohes-fest", "shop")
@@ -131,7 +131,7 @@ def test_import_asks_what_an_ambiguous_date_means(run: Callable[..., tuple[int, 
     sheet.write_text("id,date,time,video\na,3/4/2030,18:00,a.mp4\n")
     code, _, err = run("calendar", "import", str(sheet), "--timezone", "UTC")
     assert code == 2
-    assert f"{sheet}:2: '3/4/2030' may be either" in err
+    assert f"{sheet}:2: '3/4/2030' can be read day first" in err
     assert "--dates day-first" in err
     assert "2030-04-03 18:00" in run("calendar", "import", str(sheet), "--timezone", "UTC", "--dates", "day-first")[1]
 
@@ -146,8 +146,8 @@ def test_import_names_every_row_that_is_no_post_at_once_and_writes_nothing_then(
     code, _, err = run("calendar", "import", str(sheet), "--output", str(target), "--timezone", "UTC")
     assert code == 2
     assert [line.partition(" Write")[0] for line in err.splitlines()] == [
-        f"{sheet}:2: 'someday' is no date.",
-        f"{sheet}:4: '2030-12-24' says no time of day.",
+        f"{sheet}:2: 'someday' is not a date.",
+        f"{sheet}:4: '2030-12-24' has no time of day.",
         "1 post; 2 faults; nothing was written.",
     ]
     assert not target.exists()
@@ -169,7 +169,7 @@ def test_faults_of_an_import_name_the_lines_of_the_sheet(
     sheet.write_text("date,time,video,campaign\n2030-12-24,18:00,a.mp4,x\nsomeday,18:00,a.mp4,y\n")
     code, _, err = run("calendar", "import", str(sheet), "--timezone", "Nowhere/X", "--output", str(target))
     assert (code, target.exists()) == (2, False)
-    assert f"{sheet}: there is no time zone 'Nowhere/X'" in err
+    assert f"{sheet}: 'Nowhere/X' is not a time zone" in err
     assert str(target) not in err
 
 
@@ -180,8 +180,8 @@ def test_import_warns_of_ids_that_a_move_would_change(run: Callable[..., tuple[i
     )
     code, _, err = run("calendar", "import", str(sheet), "--timezone", "UTC")
     assert code == 0
-    assert f"{sheet}: the ids of the posts in line 2, 4 hold their dates" in err
-    assert "Give the sheet a column id." in err
+    assert f"{sheet}: the ids of the posts in line 2, 4 contain their dates" in err
+    assert "Add a column id to the sheet." in err
 
 
 @pytest.mark.parametrize("command", ["import", "export"])
@@ -201,8 +201,8 @@ def test_pools_makes_each_accounts_pool_once(run: Callable[..., tuple[int, str, 
 
     file.write_text(CALENDAR.replace("15 min", "0 s").replace("2030-03-31 18:05", "2030-03-31 18:00"))
     assert "berlin has no pool" in run("calendar", "check", str(file))[1]
-    assert run("pools", str(file))[:2] == (0, "instagram_berlin: made, with 2 publishers.\n")
-    assert run("pools", str(file))[1] == "instagram_berlin: is there, with 2 publishers.\n"
+    assert run("pools", str(file))[:2] == (0, "instagram_berlin: created, with 2 publishers.\n")
+    assert run("pools", str(file))[1] == "instagram_berlin: exists, with 2 publishers.\n"
     assert "has no pool" not in run("calendar", "check", str(file))[1]
     pool = Pool.get_pool("instagram_berlin")
     assert pool is not None

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
         ([post("a", 60, caption="other")], "skipped (edited)"),
         ([post("a", 60, account="other")], "skipped (edited)"),
         ([], "skipped (removed)"),
-        ([post("a", 60, captoin="x")], "failed: The post is faulty now"),
-        ([post("a", 60), post("crowds", 50)], "failed: The post is faulty now"),
+        ([post("a", 60, captoin="x")], "failed: The post has become faulty"),
+        ([post("a", 60), post("crowds", 50)], "failed: The post has become faulty"),
     ],
 )
 def test_a_post_that_is_put_back_as_it_was_is_brought_by_a_new_run(
@@ -125,7 +125,7 @@ def test_what_was_published_on_another_account_is_brought_and_publish_says_so(
 @pytest.mark.parametrize(
     ("defaults", "told"),
     [
-        ({"timezone": "Europe/Berln"}, "there is no time zone 'Europe/Berln'"),
+        ({"timezone": "Europe/Berln"}, "'Europe/Berln' is not a time zone"),
         ({"placement": "story"}, "placement"),
     ],
 )
@@ -140,7 +140,7 @@ def test_a_broken_default_fails_the_posts_that_it_breaks_and_says_why(
         stage.write(post("a", 60), defaults=defaults)
         stage.parse(at)
         ended = stage.step(had, "content/first")
-        assert ended.startswith("failed: The post is faulty now: ")
+        assert ended.startswith("failed: The post has become faulty: ")
         assert told in ended
 
 
@@ -184,9 +184,9 @@ def test_a_post_moved_into_the_past_is_a_fault_and_nobody_publishes_it(stage: St
     had = [one for one in stage.run("content/first", -30) if one["id"] == "a"]
     stage.write(post("a", -40), post("other", 61))
     assert stage.parse(0) == [1]
-    assert ["was over when it came there" in fault for fault in stage.faults()] == [True]
+    assert ["had passed when the post was added or moved" in fault for fault in stage.faults()] == [True]
     assert [stage.step(one, "content/first") for one in had] == [
-        f"failed: The post is faulty now: {stage.faults()[0]}"
+        f"failed: The post has become faulty: {stage.faults()[0]}"
     ] * len(had)
     assert "a" not in ids(stage.run("content/second", -40) + stage.run("content/third", 1))
 
@@ -312,7 +312,7 @@ def test_a_folder_that_cannot_be_written_to_is_a_fault(stage: Stage, monkeypatch
     stage.write(post("a", 600, video="https://example.com/a.mp4"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(stage.file / "snapshots"))
     report = ReportFaults(task_id="calendar", settings=stage.settings)
-    with pytest.raises(AirflowFailException, match=r"posts.yaml/snapshots cannot be written to .*: edits within"):
+    with pytest.raises(AirflowFailException, match=r"posts.yaml/snapshots cannot be written to .*: edits made within"):
         report.execute(stage.context("content/first", 0))
 
 
@@ -352,5 +352,8 @@ def test_what_was_published_and_is_put_back_is_told_nothing_false(stage: Stage) 
     stage.write(post("a", 60))
     stage.parse(180)
     (fault,) = stage.settings.plan().timely.faults
-    assert fault.message == "its time, 2026-12-01 13:00, was over when it came there, so no run brings it."
-    assert fault.remedy == "If it was published before, take it out or leave it; else give it a time to come."
+    assert (
+        fault.message
+        == "its time, 2026-12-01 13:00, had passed when the post was added or moved, so no run publishes it."
+    )
+    assert fault.remedy == "If it has been published, leave or remove it. If not, give it a time in the future."

@@ -110,7 +110,7 @@ def test_what_comes_when_its_time_is_over_is_a_fault_and_gets_no_run(plan: Calla
     assert begin(late) == [30]
     (fault,) = late.timely.faults
     assert fault.post_id == "late"
-    assert "was over when it came there" in fault.message
+    assert "had passed when the post was added or moved" in fault.message
     assert [post.id for post in late.timely.posts] == ["a"]
     assert chosen(late, -60) == []
 

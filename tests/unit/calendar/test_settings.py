@@ -30,14 +30,14 @@ def test_an_unanswered_post_cannot_go_out_where_late_ones_are_skipped() -> None:
     settings = CalendarSettings.of("content", "posts.yaml", late="skip", unanswered="publish")
     assert (settings.late, settings.unanswered) == ("skip", "skip")
     (fault,) = settings.faults
-    assert fault.message == "in the DAG file, unanswered='publish' does not do with late='skip'."
+    assert fault.message == "in the DAG file, unanswered='publish' contradicts late='skip'."
 
 
 def test_a_run_started_for_posts_that_it_cannot_bring_names_them(stage: Stage) -> None:
     stage.write(post("monday", 60, video="https://example.com/a.mp4"))
     report = ReportFaults(task_id="calendar", settings=stage.settings)
     report.execute(stage.context("content/manual", 0, posts=[" monday", ""]))
-    with pytest.raises(AirflowFailException, match="started for 'mondya', which is no post of it"):
+    with pytest.raises(AirflowFailException, match="started for 'mondya', which is not in the calendar"):
         report.execute(stage.context("content/manual", 0, posts=["monday", "mondya"]))
 
     stage.write(post("monday", 60, captoin="x"))
