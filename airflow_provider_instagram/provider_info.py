@@ -25,8 +25,8 @@ CONNECTION: Final[dict[str, Any]] = {
     "conn-fields": {
         "api_version": {
             "label": "Graph API version",
-            "description": "The version of Meta's API to speak, for example v26.0.",
-            "schema": {"type": ["string", "null"], "default": "v26.0", "pattern": r"^v\d+\.\d+$"},
+            "description": "The version of Meta's API to speak, for example v27.0.",
+            "schema": {"type": ["string", "null"], "default": "v27.0", "pattern": r"^v\d+\.\d+$"},
         },
         "app_id": {
             "label": "Meta app id",

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-API_VERSION: Final = "v26.0"
+API_VERSION: Final = "v27.0"
 _CONNECT_TIMEOUT_S: Final = 5.0
 _READ_TIMEOUT_S: Final = 60.0
 _ATTEMPTS: Final = 4
@@ -214,7 +214,7 @@ class GraphClient(_Core):
 
     :param access_token: The account's token; None for logging in only.
     :param base_url: Scheme, host and port of the Graph API.
-    :param api_version: Version of the Graph API, as in ``v26.0``.
+    :param api_version: Version of the Graph API, as in ``v27.0``.
     :param app_secret: The Meta app's secret, with which calls of Facebook Login are signed.
     :param reconnect: What a person does when the token is dead, for the error that says so.
     :param sleep: Waits for a number of seconds.

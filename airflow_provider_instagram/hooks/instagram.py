@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.token_life import Refreshed, TokenLife
     from airflow_provider_instagram.tokens import StoredToken
 
-DEFAULT_API_VERSION = "v26.0"
+DEFAULT_API_VERSION = "v27.0"
 #: Meta's code for a field that a node does not have, among other things.
 _NO_SUCH_FIELD = 100
 #: Where the provider's pages are, below Airflow's own address.
@@ -38,7 +38,7 @@ class AccountSettings:
     """What a connection says about an account.
 
     :param base_url: Where the Graph API is, without a version.
-    :param api_version: The version of the API to speak, ``v26.0`` for example.
+    :param api_version: The version of the API to speak, ``v27.0`` for example.
     :param access_token: The long-lived access token that stands in the connection.
     :param ig_user_id: The account's Instagram user id, or None to ask the API.
     :param app_id: The Meta app's id.
@@ -318,6 +318,6 @@ def _extra(connection: Connection) -> dict[str, str]:
     if not isinstance(extra, dict):
         raise ValidationError(
             f"The extra of connection {connection.conn_id!r} is not a JSON object.",
-            hint='Write it like {"api_version": "v26.0"}, or use the fields of the connection form.',
+            hint='Write it like {"api_version": "v27.0"}, or use the fields of the connection form.',
         )
     return {key: str(value) for key, value in extra.items() if value not in (None, "")}

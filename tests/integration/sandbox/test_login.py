@@ -61,7 +61,7 @@ class Login:
         return self.http.get("/refresh_access_token", params=query)
 
     def works(self, token: str) -> bool:
-        return self.http.get("/v26.0/me", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+        return self.http.get("/v27.0/me", headers={"Authorization": f"Bearer {token}"}).status_code == 200
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_permission_can_be_switched_off_on_the_page(login: Login) -> None:
 
 def test_an_account_has_a_picture(login: Login, instagram_sandbox: SandboxHandle) -> None:
     bearer = {"Authorization": f"Bearer {instagram_sandbox.token}"}
-    row = login.http.get("/v26.0/me", params={"fields": "profile_picture_url"}, headers=bearer).json()
+    row = login.http.get("/v27.0/me", params={"fields": "profile_picture_url"}, headers=bearer).json()
     picture = login.http.get(row["profile_picture_url"])
     assert picture.headers["content-type"] == "image/svg+xml"
     assert login.http.get("/u/nobody/picture.svg").status_code == 404

@@ -40,7 +40,7 @@ def test_secrets_of_every_form_are_taken_out(text: str, expected: str) -> None:
         "Error validating OAuth application",
         'error {"code": 190, "error_subcode": 463}',
         "IGApiException: media 17900000000000001 is not ready",
-        "POST https://graph.instagram.com/v26.0/17841400000000001/media 200 OK",
+        "POST https://graph.instagram.com/v27.0/17841400000000001/media 200 OK",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
