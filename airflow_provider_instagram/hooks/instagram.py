@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
     from airflow_provider_instagram.graph.models import Account
+    from airflow_provider_instagram.graph.origin import TrustedHosts
     from airflow_provider_instagram.token_life import Refreshed, TokenLife
     from airflow_provider_instagram.tokens import StoredToken
 
@@ -71,7 +72,7 @@ class AccountSettings:
         :raises AuthenticationError: When it has no access token.
         :raises ValidationError: When its extra or its host cannot be used.
         """
-        from airflow_provider_instagram.graph.origin import base_url
+        from airflow_provider_instagram.graph.origin import base_url, login_host
 
         if not (password := (connection.password or "").strip()):
             raise AuthenticationError(
@@ -79,8 +80,9 @@ class AccountSettings:
                 hint="Put the account's long-lived access token into the connection's field 'Access token', "
                 f"or connect the account. {reconnect_advice(connection.conn_id)}",
             )
-        extra = _extra(connection)
-        base = base_url(connection.host, connection.port)
+        extra, hosts = _extra(connection), trusted_hosts()
+        what = f"The host of connection {connection.conn_id!r}"
+        base = base_url(connection.host, connection.port, hosts=hosts, what=what)
         _check_kind(connection.conn_id, base, password)
         return cls(
             base_url=base,
@@ -89,7 +91,7 @@ class AccountSettings:
             ig_user_id=(connection.login or "").strip() or None,
             app_id=extra.get("app_id"),
             app_secret=extra.get("app_secret"),
-            oauth_host=extra.get("oauth_host"),
+            oauth_host=login_host(extra.get("oauth_host"), hosts),
             limits=Limits.read(extra),
         )
 
@@ -200,6 +202,7 @@ class InstagramHook(BaseHook):
             "base_url": settings.base_url,
             "api_version": settings.api_version,
             "app_secret": settings.app_secret,
+            "hosts": trusted_hosts(),
             "reconnect": reconnect_advice(self.instagram_conn_id),
         }
 
@@ -265,6 +268,16 @@ class InstagramHook(BaseHook):
             f"{limit.quota_duration.total_seconds() / 3600:.0f} h; "
             + ("the token does not end" if settings.is_facebook_login else unknown)
         )
+
+
+def trusted_hosts() -> TrustedHosts:
+    """Read ``[instagram] hosts``: where tokens and app secrets may go, beside Meta's hosts and this machine.
+
+    :raises ValidationError: An entry is not a host.
+    """
+    from airflow_provider_instagram.graph.origin import TrustedHosts
+
+    return TrustedHosts.read(conf.get("instagram", "hosts", fallback=""))
 
 
 def connect_page(conn_id: str | None = None) -> str | None:

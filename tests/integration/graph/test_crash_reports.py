@@ -40,7 +40,7 @@ def test_no_local_variable_shows_a_secret(
             "status": lambda: client.send(calls.container_status("17900000000000001")),
             "publish": lambda: client.send(calls.publish("17841400000000001", "17900000000000001")),
             "refresh": lambda: client.send(oauth.refresh(TOKEN)),
-            "exchange": lambda: client.send(oauth.exchange_for_long_lived(SECRET, TOKEN)),
+            "exchange": lambda: client.send(oauth.exchange_for_long_lived("990000000000001", SECRET, TOKEN)),
             "login": lambda: client.send(
                 oauth.exchange_code("990000000000001", SECRET, "https://a.example/back", "code", oauth_host=address)
             ),

@@ -359,7 +359,7 @@ def test_no_page_can_be_framed_or_load_from_elsewhere(browser: TestClient) -> No
         headers = browser.get(f"/instagram/{path}").headers
         assert headers["x-frame-options"] == "DENY"
         policy = headers["content-security-policy"]
-        assert policy.startswith("default-src 'none'")
+        assert policy.startswith("script-src 'none'; default-src 'none'; ")
         assert "frame-ancestors 'none'" in policy
         assert headers["cache-control"] == "no-store"
 

@@ -64,7 +64,7 @@ def test_no_secret_reaches_a_log_or_an_error_at_any_level(
         caplog.set_level(logging.DEBUG, name)
         monkeypatch.setattr(logging.getLogger(name), "filters", [])  # as in a new process
     login = oauth.exchange_code("9", "MARKEDsecret", "https://a/b", "MARKEDcode", oauth_host=server.url)
-    exchange = oauth.exchange_for_long_lived("MARKEDsecret", "MARKEDshort")
+    exchange = oauth.exchange_for_long_lived("9", "MARKEDsecret", "MARKEDshort")
     refresh = oauth.refresh("MARKEDtoken")
     read = calls.container_status("17900000000000001")
     logins: list[calls.Call[Any]] = [login, exchange, refresh]
