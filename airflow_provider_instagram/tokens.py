@@ -77,12 +77,13 @@ class StoredToken:
         :param row: What was decrypted.
         :param sealed_at: When it was encrypted: the token is at least this old.
         """
-        if not isinstance(row, dict) or not re.fullmatch(r"[!-~]+", str(row.get("access_token") or "")):
+        token = row.get("access_token") if isinstance(row, dict) else None
+        if not isinstance(row, dict) or not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
             return None
         times = {name: _time(row.get(name)) for name in ("seen_at", "issued_at", "expires_at", "tried_at")}
         scopes, by = row.get("scopes"), row.get("refreshed_by")
         return cls(
-            str(row["access_token"]),
+            token,
             seen_at=times.pop("seen_at") or sealed_at.isoformat(),
             scopes=tuple(map(str, scopes)) if isinstance(scopes, list) else (),
             refreshed_by=by if isinstance(by, str) else None,

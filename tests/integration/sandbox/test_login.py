@@ -101,6 +101,14 @@ def test_a_login_ends_in_a_token_that_lives_for_60_days(login: Login, instagram_
     assert not login.works(long["access_token"])
 
 
+def test_the_long_lived_exchange_takes_the_apps_id(login: Login) -> None:
+    """Meta lists no client_id there, and clients report that it is asked for."""
+    short = login.exchange(login.decide()["code"]).json()["access_token"]
+    assert login.lengthen(short, client_id="17").json()["error"]["code"] == 101
+    assert login.lengthen(short).status_code == 200
+    assert login.lengthen(short, client_id=login.sandbox.app_id).status_code == 200
+
+
 def test_a_person_may_refuse(login: Login) -> None:
     assert login.decide("cancel") == {
         "error": "access_denied",
