@@ -278,6 +278,22 @@ def test_a_host_that_somebody_types_must_be_trusted(browser: TestClient, shell: 
     assert collector.connections == 0
 
 
+def test_a_login_goes_through_a_host_that_the_deployment_names(
+    browser: TestClient, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__HOSTS", NAME)
+    collector.answers = {
+        "access_token": {"access_token": "IGAAfromTheProxy00000000", "user_id": USER, "permissions": [*oauth.SCOPES]},
+        "me": {"user_id": USER, "username": "brand", "account_type": "BUSINESS"},
+    }
+    begun = connect(browser, app_id="99", app_secret=SECRET, host=collector.url)
+    assert begun.headers["location"].startswith(f"{collector.url}/oauth/authorize?")
+    come_back(browser, begun)
+    assert rows()["brand"][:2] == (USER, "IGAAfromTheProxy00000000")
+    assert f"client_id=99&client_secret={SECRET}" in collector.text
+    assert connect(browser).status_code == 303, "the secret was entered for this host"
+
+
 def test_a_secret_that_was_typed_for_meta_is_not_reused_for_another_trusted_host(
     browser: TestClient, shell: Any, stored: Any, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,6 +134,14 @@ def test_a_post_whose_address_a_browser_must_not_open_is_text(
     assert "none yet" not in line_of(browser.get("/instagram/").text, "odd")
 
 
+def test_what_is_not_an_address_never_becomes_the_address_of_a_post(graph: Collector, shell: Any) -> None:
+    """It is left out where it arrives, so it is in no XCom, event, ledger or list."""
+    for address in STRANGE_ADDRESSES:
+        graph.answers["media"] = {"data": [{"id": "18", "permalink": address}]}
+        (line,) = [row for row in json.loads(shell("accounts", "--output", "json")) if row["connection"] == "odd"]
+        assert (line["last post"], line["problem"]) == ("", ""), address
+
+
 @pytest.mark.parametrize("address", ["https://www.instagram.com/reel/abc/", "http://127.0.0.1:8077/reel/abc/"])
 def test_a_post_on_the_web_and_on_this_machine_is_a_link(browser: TestClient, graph: Collector, address: str) -> None:
     graph.answers["media"] = {"data": [{"id": "18", "permalink": address}]}
