@@ -20,12 +20,18 @@ from sqlalchemy import select
 from airflow_provider_instagram.accounts import environment_connections
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import oauth, origin
+from airflow_provider_instagram.hooks.instagram import trusted_hosts
+from airflow_provider_instagram.login import may_reuse_secret
 from airflow_provider_instagram.tokens import TokenStore, stored_connections
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_instagram.login import Login, LoginApp
 
 _TYPE: Final = "instagram"
+#: The field of the extra that says for which hosts the app secret was entered. Airflow masks it for its name.
+SECRET_RECORD: Final = "app_secret_host"  # noqa: S105 -- a name
 _log = logging.getLogger(__name__)
 _CONN_ID: Final = re.compile(r"[A-Za-z0-9_.\-]{1,200}")
 
@@ -38,6 +44,7 @@ class Known:
     :param exists: Whether it is in Airflow's database.
     :param app_id: The Meta app's id.
     :param has_secret: Whether the app's secret is stored.
+    :param is_secret_for_hosts: Whether that was entered for the hosts that the connection has now.
     :param host: Its Graph host.
     :param oauth_host: What replaces Meta's login hosts.
     """
@@ -46,8 +53,20 @@ class Known:
     exists: bool = False
     app_id: str = ""
     has_secret: bool = False
+    is_secret_for_hosts: bool = False
     host: str = ""
-    oauth_host: str = ""
+    oauth_host: str | None = None
+
+    def hosts_with(self, typed: str) -> tuple[str, str | None]:
+        """Return the Graph host of a login and what replaces Meta's login hosts: its own, or for a new one the typed.
+
+        :param typed: The host that a person typed, or nothing.
+        :raises ValidationError: The typed host is not trusted.
+        """
+        if self.exists:
+            return self.host, self.oauth_host
+        base_url = origin.base_url(typed, hosts=trusted_hosts(), what="The host")
+        return base_url, base_url if typed.strip() else None
 
 
 def read_as_server() -> None:
@@ -89,7 +108,9 @@ def writable(conn_id: str) -> Known:
             raise ValidationError(
                 f"The connection {conn_id!r} is one of the type {row.conn_type!r}.", hint="Choose another id."
             )
-        extra, host = _extra(row), origin.base_url(row.host, row.port)
+        extra, hosts = _extra(row), trusted_hosts()
+        host = origin.base_url(row.host, row.port, hosts=hosts, what=f"The host of connection {conn_id!r}")
+        oauth_host = origin.login_host(str(extra.get("oauth_host") or ""), hosts)
         is_page = (row.password or "").startswith(oauth.FACEBOOK_LOGIN) and host != origin.INSTAGRAM
         if is_page or host == origin.FACEBOOK:
             raise ValidationError(
@@ -101,16 +122,38 @@ def writable(conn_id: str) -> Known:
             exists=True,
             app_id=str(extra.get("app_id") or ""),
             has_secret=bool(extra.get("app_secret")),
+            is_secret_for_hosts=_may_reuse(extra, host, oauth_host),
             host=host,
-            oauth_host=str(extra.get("oauth_host") or ""),
+            oauth_host=oauth_host,
         )
 
 
-def stored_secret(conn_id: str) -> str:
-    """Read the app secret of a connection in the database, or nothing."""
+def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
+    """Read the app secret of a connection in the database, or nothing when it has none.
+
+    :param conn_id: The connection.
+    :param base_url: The Graph host that the secret is about to go to.
+    :param oauth_host: What replaces Meta's login hosts, to which it goes as well.
+    :raises ValidationError: The secret was not entered for these hosts.
+    """
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
-        return str(_extra(row).get("app_secret") or "") if row is not None else ""
+        extra = _extra(row) if row is not None else {}
+    if not (secret := str(extra.get("app_secret") or "")):
+        return ""
+    if not _may_reuse(extra, base_url, oauth_host):
+        raise ValidationError(
+            f"The stored app secret of connection {conn_id!r} was not entered for {oauth_host or origin.CODE} and "
+            f"{base_url}, so it is not sent there.",
+            hint="Enter the app secret again, if these hosts may have it. If not, correct the connection's host and "
+            "OAuth host.",
+        )
+    return secret
+
+
+def _may_reuse(extra: Mapping[str, Any], base_url: str, oauth_host: str | None) -> bool:
+    secret, record = (str(extra.get(name) or "") for name in ("app_secret", SECRET_RECORD))
+    return may_reuse_secret(secret, record, base_url, oauth_host)
 
 
 def last_refresh_by(conn_id: str) -> str:
@@ -143,7 +186,7 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
                 f"is that of the account {row.login}.",
                 hint="Log in as that one, or choose another connection. To hand it over, empty its user id first.",
             )
-        extra = {**_extra(row), "app_id": app.app_id, "app_secret": app.app_secret}
+        extra = {**_extra(row), "app_id": app.app_id, "app_secret": app.app_secret, SECRET_RECORD: app.secret_record}
         if app.oauth_host:
             extra["oauth_host"] = app.oauth_host
         row.login, row.password = login.account.user_id, login.token.access_token

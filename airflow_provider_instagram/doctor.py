@@ -18,6 +18,7 @@ from airflow.sdk.exceptions import AirflowException
 from airflow_provider_instagram.connection_store import read_as_server
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls, oauth, origin
+from airflow_provider_instagram.graph.addresses import is_loopback
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.limits_command import triggerer_capacity
 from airflow_provider_instagram.tokens import ENDING
@@ -148,7 +149,7 @@ def _kind(account: Account, ig_user_id: str | None) -> Finding:
 def _clock(base_url: str) -> Finding:
     """Compare this machine's clock with the one of the Graph host: posts are due, and tokens end, by it."""
     try:
-        answer = httpx.head(base_url, timeout=_TIMEOUT_S, trust_env=not origin.is_loopback(httpx.URL(base_url).host))
+        answer = httpx.head(base_url, timeout=_TIMEOUT_S, trust_env=not is_loopback(httpx.URL(base_url).host))
         apart = abs(datetime.now(timezone.utc) - parsedate_to_datetime(answer.headers["Date"]))
     except (httpx.HTTPError, LookupError, ValueError) as error:
         return Finding("clock", None, f"could not be compared with {base_url} ({type(error).__name__})")

@@ -17,6 +17,7 @@ from airflow.state import AssetScope, get_state_backend
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.ledger import Ledger, Post, ledger_asset, row_key
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ def settle_post(args: argparse.Namespace) -> None:
     """Write down how an open outcome ended."""
     if args.live == args.not_live:
         raise SystemExit("Say one of --live and --not-live, after a look at the account.")
+    if args.permalink and web_address(args.permalink) is None:
+        raise SystemExit("The permalink is not an address. Give one like https://www.instagram.com/reel/…, or none.")
     with opened(args.conn_id) as store:
         ledger = Ledger(store, args.conn_id)
         intents = [row for row in _open_intents(store.rows()) if row["post_key"] == args.post_key]

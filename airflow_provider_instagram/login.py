@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
@@ -9,7 +10,9 @@ from urllib.parse import urlsplit
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 from airflow_provider_instagram.graph import calls, oauth, origin
+from airflow_provider_instagram.graph.addresses import is_loopback
 from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.hooks.instagram import trusted_hosts
 from airflow_provider_instagram.tokens import StoredToken
 
 if TYPE_CHECKING:
@@ -43,7 +46,12 @@ class LoginApp:
 
         :param state: What comes back with the code.
         """
-        return oauth.login_url(self.app_id, self.redirect_uri, state, oauth_host=self.oauth_host)
+        return oauth.login_url(self.app_id, self.redirect_uri, state, oauth_host=self.oauth_host, hosts=trusted_hosts())
+
+    @property
+    def secret_record(self) -> str:
+        """What is kept beside the app secret, to tell later for which hosts it was entered."""
+        return secret_record(self.app_secret, self.base_url, self.oauth_host)
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,33 @@ class Login:
     account: Account
 
 
+def secret_record(app_secret: str, base_url: str, oauth_host: str | None) -> str:
+    """Return the record of the hosts that an app secret was entered for.
+
+    The secret is the key: who may edit a connection, but does not know its secret, cannot make a record for a host of
+    his own.
+
+    :param app_secret: The secret.
+    :param base_url: Where the Graph API is.
+    :param oauth_host: Replaces both of Meta's login hosts.
+    """
+    told = "\n".join(("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url))
+    return hmac.new(app_secret.encode(), told.encode(), "sha256").hexdigest()
+
+
+def may_reuse_secret(app_secret: str, record: str, base_url: str, oauth_host: str | None) -> bool:
+    """Return whether a stored app secret may go to these hosts without being entered again.
+
+    :param app_secret: The stored secret.
+    :param record: What stands beside it. One that was typed into the connection's form has none, and is for Meta.
+    :param base_url: Where the Graph API is.
+    :param oauth_host: Replaces both of Meta's login hosts.
+    """
+    if not record:
+        return base_url == origin.INSTAGRAM and oauth_host in (None, origin.CONSENT, origin.CODE)
+    return hmac.compare_digest(record.encode(), secret_record(app_secret, base_url, oauth_host).encode())
+
+
 def check_redirect_uri(uri: str) -> str:
     """Give back an address that Instagram may send people to, with a login code in it.
 
@@ -65,7 +100,7 @@ def check_redirect_uri(uri: str) -> str:
     :raises ValidationError: The code could be read on the way.
     """
     parts = urlsplit(uri)
-    if parts.scheme != "https" and not (parts.scheme == "http" and origin.is_loopback(parts.hostname or "")):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise ValidationError(
             f"The redirect URI {uri} is not https: a login code could be read on the way.",
             hint="Put a proxy with https before Airflow and set [api] base_url.",
@@ -89,7 +124,8 @@ def complete_login(
     :raises AuthenticationError: The code is not good, or was used before.
     :raises PermissionDeniedError: A permission was not given, or the account is not a professional one.
     """
-    with GraphClient(None, base_url=app.base_url) as client:
+    hosts = trusted_hosts()
+    with GraphClient(None, base_url=app.base_url, hosts=hosts) as client:
         short = client.send(
             oauth.exchange_code(app.app_id, app.app_secret, app.redirect_uri, code, oauth_host=app.oauth_host)
         )
@@ -98,9 +134,9 @@ def complete_login(
                 f"The permission {' and '.join(missing)} was not given, without which nothing can be posted.",
                 hint="Connect again, and leave all permissions switched on.",
             )
-        answer = client.send(oauth.exchange_for_long_lived(app.app_secret, short.access_token))
+        answer = client.send(oauth.exchange_for_long_lived(app.app_id, app.app_secret, short.access_token))
     now = clock()
-    with GraphClient(answer.access_token, base_url=app.base_url) as client:
+    with GraphClient(answer.access_token, base_url=app.base_url, hosts=hosts) as client:
         account = client.send(calls.account(with_picture=True))
     if account.account_type is not None and account.account_type not in _PROFESSIONAL:
         raise PermissionDeniedError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -12,6 +14,7 @@ from airflow.sdk.exceptions import AirflowException
 from airflow_provider_instagram.connection_store import place_to_show
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.redaction import redact
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.models import Account, Media, PublishingLimit
 
+_log = logging.getLogger(__name__)
 #: How long a page waits for Instagram before it is shown without an answer.
 _PATIENCE_S: Final = 15
 
@@ -72,8 +76,9 @@ def account_line(conn_id: str) -> AccountLine:
 
     :param conn_id: Its connection.
     """
-    hook, place = InstagramHook(conn_id), place_to_show(conn_id)
+    place = ""
     try:
+        hook, place = InstagramHook(conn_id), place_to_show(conn_id)
         life = hook.token_life()
         token = life.known()
         left = token.left(datetime.now(timezone.utc))
@@ -83,6 +88,10 @@ def account_line(conn_id: str) -> AccountLine:
             posts = client.send(calls.media_list(account.user_id, limit=1)).items
     except (InstagramError, AirflowException) as error:
         return AccountLine(conn_id, problem=str(error), kept_in=place)
+    except Exception as error:  # noqa: BLE001 -- whatever is wrong with one account costs its line, and not the page
+        _log.error("The account %r cannot be read:\n%s", conn_id, redact(traceback.format_exc()))
+        said = f"This account cannot be read ({type(error).__name__}). The log of this process says more."
+        return AccountLine(conn_id, problem=said, kept_in=place)
     return AccountLine(
         conn_id,
         account,

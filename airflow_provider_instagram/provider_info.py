@@ -25,8 +25,8 @@ CONNECTION: Final[dict[str, Any]] = {
     "conn-fields": {
         "api_version": {
             "label": "Graph API version",
-            "description": "The version of Meta's API to speak, for example v26.0.",
-            "schema": {"type": ["string", "null"], "default": "v26.0", "pattern": r"^v\d+\.\d+$"},
+            "description": "The version of Meta's API to speak, for example v27.0.",
+            "schema": {"type": ["string", "null"], "default": "v27.0", "pattern": r"^v\d+\.\d+$"},
         },
         "app_id": {
             "label": "Meta app id",
@@ -40,7 +40,7 @@ CONNECTION: Final[dict[str, Any]] = {
         },
         "oauth_host": {
             "label": "OAuth host",
-            "description": "Replaces both of Meta's login hosts, with a sandbox for example.",
+            "description": "Replaces both of Meta's login hosts, with a sandbox for example. Must be a trusted host.",
             "schema": {"type": ["string", "null"]},
         },
         "calls_per_hour": {
@@ -64,6 +64,17 @@ CONNECTION: Final[dict[str, Any]] = {
 SETTINGS: Final[dict[str, Any]] = {
     "description": "Settings of airflow-provider-instagram.",
     "options": {
+        "hosts": {
+            "description": (
+                "Hosts, separated by commas, that access tokens and app secrets may be sent to, beside Meta's own and "
+                "this machine. An entry is a host name or a URL without a path. A name means https; an entry with "
+                "http:// also permits plain http. An entry without a port covers every port of the host."
+            ),
+            "version_added": "0.1.0",
+            "type": "string",
+            "example": "graph.proxy.example.com,http://sandbox:8077",
+            "default": "",
+        },
         "media_roots": {
             "description": (
                 "Folders and object-storage prefixes, separated by commas, that calendars and run parameters "

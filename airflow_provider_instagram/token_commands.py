@@ -20,8 +20,7 @@ from airflow_provider_instagram.connection_store import (
     writable,
     write_login,
 )
-from airflow_provider_instagram.exceptions import InstagramError
-from airflow_provider_instagram.graph import origin
+from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook, connect_page
 from airflow_provider_instagram.login import LoginApp, check_redirect_uri, complete_login
 
@@ -51,12 +50,21 @@ def connect(args: argparse.Namespace) -> None:
 def _app(args: argparse.Namespace, known: Known) -> LoginApp:
     redirect_uri = check_redirect_uri(args.redirect_uri or _redirect_uri())
     app_id = args.app_id or known.app_id or input("Instagram app id: ").strip()
-    secret = stored_secret(known.conn_id) or getpass.getpass("Instagram app secret (not shown): ").strip()
+    base_url, oauth_host = known.hosts_with(args.host)
+    secret = _secret(known.conn_id, base_url, oauth_host)
     if not app_id.isdecimal() or not secret:
         raise SystemExit("The app id, a number, and the app secret are both needed.")
-    base_url = known.host or origin.base_url(args.host)
-    oauth_host = known.oauth_host or (base_url if args.host else None)
     return LoginApp(app_id, secret, redirect_uri, base_url, oauth_host)
+
+
+def _secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
+    """Return the stored app secret, or ask for it where none is stored for these hosts."""
+    try:
+        stored = stored_secret(conn_id, base_url, oauth_host)
+    except ValidationError as error:
+        stored = ""
+        print(error)  # noqa: T201
+    return stored or getpass.getpass("Instagram app secret (not shown): ").strip()
 
 
 def _redirect_uri() -> str:

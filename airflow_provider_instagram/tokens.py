@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import sys
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -65,6 +66,29 @@ class StoredToken:
         """
         expires = now + (answer.expires_in or LONG_LIVED)
         return cls(answer.access_token, now.isoformat(), now.isoformat(), expires.isoformat(), tuple(scopes), by)
+
+    @classmethod
+    def read(cls, row: object, sealed_at: datetime) -> StoredToken | None:
+        """Read what was stored, or return None when it holds no token.
+
+        Fields that are unknown or cannot be read are left out: another version may have written them, and the token is
+        worth more than what is known of it.
+
+        :param row: What was decrypted.
+        :param sealed_at: When it was encrypted: the token is at least this old.
+        """
+        token = row.get("access_token") if isinstance(row, dict) else None
+        if not isinstance(row, dict) or not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
+            return None
+        times = {name: _time(row.get(name)) for name in ("seen_at", "issued_at", "expires_at", "tried_at")}
+        scopes, by = row.get("scopes"), row.get("refreshed_by")
+        return cls(
+            token,
+            seen_at=times.pop("seen_at") or sealed_at.isoformat(),
+            scopes=tuple(map(str, scopes)) if isinstance(scopes, list) else (),
+            refreshed_by=by if isinstance(by, str) else None,
+            **times,
+        )
 
     @property
     def expires(self) -> datetime | None:
@@ -139,12 +163,22 @@ class TokenStore:
         return self._fernet.encrypt(json.dumps(asdict(token)).encode()).decode()
 
     def opened(self, sealed: str) -> StoredToken | None:
-        """Decrypt a token, or None when it was sealed under another password, key or connection."""
+        """Decrypt a token, or None when it was sealed under another password, key or connection, or is none."""
         try:
-            known = json.loads(self._fernet.decrypt(sealed.encode()))
-        except InvalidToken:
+            row = json.loads(self._fernet.decrypt(sealed.encode()))
+            sealed_at = datetime.fromtimestamp(self._fernet.extract_timestamp(sealed.encode()), timezone.utc)
+        except (InvalidToken, ValueError, OverflowError, RecursionError):
             return None
-        return StoredToken(**{**known, "scopes": tuple(known["scopes"])})
+        return StoredToken.read(row, sealed_at)
+
+
+def _time(value: object) -> str | None:
+    """Return a time as it was stored, or None when it is none."""
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return value if isinstance(value, str) and time is not None and time.tzinfo is not None else None
 
 
 def _digest(token: str) -> bytes:

@@ -67,7 +67,7 @@ class Account:
             for seconds in after_s:
                 self.sandbox.process_next(after_s=seconds, outcome="finished")
                 wanted = {"media_type": "REELS", "video_url": "https://example.com/a.mp4"}
-                answer = http.post(f"/v26.0/{self.user_id}/media", data=wanted).raise_for_status()
+                answer = http.post(f"/v27.0/{self.user_id}/media", data=wanted).raise_for_status()
                 self.finishes[answer.json()["id"]] = self.loop.now + seconds
 
     def poller(self) -> Poller:

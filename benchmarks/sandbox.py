@@ -64,7 +64,7 @@ class Load:
         """Create a container; return its id and where its video goes."""
         headers = {"Authorization": f"Bearer {token}"}
         data = {"media_type": "REELS", "upload_type": "resumable", "caption": "benchmark"}
-        body = (await self._http.post("/v26.0/me/media", data=data, headers=headers)).raise_for_status().json()
+        body = (await self._http.post("/v27.0/me/media", data=data, headers=headers)).raise_for_status().json()
         return body["id"], body["uri"]
 
     async def run(self, seconds: float, *, uploads: bool) -> Figures:
@@ -90,7 +90,7 @@ class Load:
         while time.monotonic() < ends:
             began = time.perf_counter()
             answer = await self._http.get(
-                f"/v26.0/{container_id}", params={"fields": "status_code,status,video_status"}, headers=headers
+                f"/v27.0/{container_id}", params={"fields": "status_code,status,video_status"}, headers=headers
             )
             took_s = time.perf_counter() - began
             figures.latencies_ms.append(took_s * 1000)

@@ -175,7 +175,7 @@ def _accounts_with_containers(sandbox: SandboxHandle, options: argparse.Namespac
         ) as http:
             for _ in range(options.containers // options.accounts):
                 wanted = {"media_type": "REELS", "video_url": "https://example.com/a.mp4"}
-                answer = http.post(f"/v26.0/{user_id}/media", data=wanted).raise_for_status()
+                answer = http.post(f"/v27.0/{user_id}/media", data=wanted).raise_for_status()
                 made.append((f"ig_{number}", answer.json()["id"]))
     return connections, made
 

@@ -43,7 +43,7 @@ class NaiveTrigger(BaseTrigger):
         async with httpx.AsyncClient(base_url=self.host, headers=headers, trust_env=False) as http:
             while True:
                 with suppress(httpx.HTTPError):
-                    answer = await http.get(f"/v26.0/{self.container_id}", params={"fields": "status_code"})
+                    answer = await http.get(f"/v27.0/{self.container_id}", params={"fields": "status_code"})
                     if answer.is_success and answer.json()["status_code"] == "FINISHED":
                         break
                 await asyncio.sleep(EVERY_S)

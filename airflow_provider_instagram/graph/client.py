@@ -24,6 +24,7 @@ from tenacity import (
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.graph import oauth, origin
+from airflow_provider_instagram.graph.addresses import is_loopback
 from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
 from airflow_provider_instagram.graph.usage import Usage
@@ -37,10 +38,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airflow_provider_instagram.graph.calls import Call
+    from airflow_provider_instagram.graph.origin import TrustedHosts
 
 T = TypeVar("T")
 
-API_VERSION: Final = "v26.0"
+API_VERSION: Final = "v27.0"
 _CONNECT_TIMEOUT_S: Final = 5.0
 _READ_TIMEOUT_S: Final = 60.0
 _ATTEMPTS: Final = 4
@@ -62,6 +64,7 @@ class _Core:
         api_version: str = API_VERSION,
         app_secret: str | None = None,
         reconnect: str | None = None,
+        hosts: TrustedHosts = origin.NO_OTHERS,
     ) -> None:
         if access_token is not None and not re.fullmatch(r"[!-~]+", access_token):
             raise ValidationError(
@@ -72,7 +75,8 @@ class _Core:
             raise ValidationError(f"The API version {api_version!r} is none.", hint=f"An example: {API_VERSION}")
         redact_http_logs()
         self._access_token = access_token
-        self._base_url = origin.base_url(base_url)
+        self._hosts = hosts
+        self._base_url = origin.base_url(base_url, hosts=hosts)
         self._api_version = api_version
         self._app_secret = app_secret
         self._reconnect = reconnect
@@ -84,19 +88,21 @@ class _Core:
         self.renewals = 0
 
     def _options(self) -> dict[str, Any]:
-        trust_env = not origin.is_loopback(httpx.URL(self._base_url).host)
+        trust_env = not is_loopback(httpx.URL(self._base_url).host)
         return {
             "headers": {"User-Agent": "airflow-provider-instagram", "Accept": "application/json"},
             "timeout": httpx.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
             "follow_redirects": False,
-            # a proxy has no business between this machine and itself, least of all with a token by plain http
+            # a proxy has no business between this machine and itself
             "trust_env": trust_env,
+            # nor where a token goes by plain http, which the proxy could read: the host of a login is one of these, too
+            "mounts": {"http://": None},
             "verify": _tls(trust_env),
         }
 
     def _request(self, http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
         self.sent += 1
-        base = origin.base_url(call.host) if call.host else self._base_url
+        base = origin.login_host(call.host, self._hosts) or self._base_url
         url = "/".join([base, self._api_version, call.path] if call.versioned else [base, call.path])
         params, headers = dict(call.params), {}
         if call.bearer:
@@ -214,9 +220,10 @@ class GraphClient(_Core):
 
     :param access_token: The account's token; None for logging in only.
     :param base_url: Scheme, host and port of the Graph API.
-    :param api_version: Version of the Graph API, as in ``v26.0``.
+    :param api_version: Version of the Graph API, as in ``v27.0``.
     :param app_secret: The Meta app's secret, with which calls of Facebook Login are signed.
     :param reconnect: What a person does when the token is dead, for the error that says so.
+    :param hosts: The hosts that tokens and app secrets may go to, beside Meta's and this machine.
     :param sleep: Waits for a number of seconds.
     :param renewed: Asked once when the token is refused: gives another one, or None when there is none. The refused
         call is then sent again, unless it may go only once: Instagram looks at the token before anything else.
@@ -232,12 +239,18 @@ class GraphClient(_Core):
         api_version: str = API_VERSION,
         app_secret: str | None = None,
         reconnect: str | None = None,
+        hosts: TrustedHosts = origin.NO_OTHERS,
         sleep: Callable[[float], None] = time.sleep,
         renewed: Callable[[], str | None] | None = None,
         closed: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__(
-            access_token, base_url=base_url, api_version=api_version, app_secret=app_secret, reconnect=reconnect
+            access_token,
+            base_url=base_url,
+            api_version=api_version,
+            app_secret=app_secret,
+            reconnect=reconnect,
+            hosts=hosts,
         )
         self.sleep = sleep
         self._renewed = renewed
@@ -333,11 +346,17 @@ class AsyncGraphClient(_Core):
         api_version: str = API_VERSION,
         app_secret: str | None = None,
         reconnect: str | None = None,
+        hosts: TrustedHosts = origin.NO_OTHERS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         renewed: Callable[[], Awaitable[str | None]] | None = None,
     ) -> None:
         super().__init__(
-            access_token, base_url=base_url, api_version=api_version, app_secret=app_secret, reconnect=reconnect
+            access_token,
+            base_url=base_url,
+            api_version=api_version,
+            app_secret=app_secret,
+            reconnect=reconnect,
+            hosts=hosts,
         )
         self.sleep = sleep
         self._renewed = renewed

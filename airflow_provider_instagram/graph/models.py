@@ -17,6 +17,7 @@ from airflow_provider_instagram.exceptions import (
     MediaRejectedError,
     PermissionDeniedError,
 )
+from airflow_provider_instagram.graph.addresses import safe_link, web_address
 from airflow_provider_instagram.graph.errors import rule_for
 
 _SUBCODE: Final = re.compile(r"\b(?:2207\d{3}|1363008)\b")
@@ -198,6 +199,7 @@ class ContainerStatus:
 class Media:
     """A post. Everything but its id may be missing, as Instagram leaves out what it does not know or was not asked.
 
+    :param permalink: Its address: http or https, whatever the answer held.
     :param timestamp: When it was published, with its time zone.
     """
 
@@ -218,7 +220,7 @@ class Media:
         """
         return cls(
             id=_id(data),
-            permalink=_text(data, "permalink"),
+            permalink=web_address(_text(data, "permalink")),
             shortcode=_text(data, "shortcode"),
             caption=_text(data, "caption"),
             timestamp=_time(data, "timestamp"),
@@ -332,7 +334,7 @@ class Account:
     :param user_id: The professional account's id.
     :param username: Its name.
     :param account_type: Its kind, such as BUSINESS or MEDIA_CREATOR; None when Instagram does not say.
-    :param picture_url: Its picture, where it was asked for.
+    :param picture_url: Its picture, where it was asked for and a page may show it.
     """
 
     user_id: str
@@ -351,7 +353,7 @@ class Account:
             _id(row, "user_id"),
             _text(row, "username"),
             _text(row, "account_type"),
-            _text(row, "profile_picture_url"),
+            safe_link(_text(row, "profile_picture_url")),
         )
 
     @classmethod
@@ -365,7 +367,7 @@ class Account:
                 "The Facebook Page of the token is linked to no professional Instagram account.",
                 hint="Link it in the Page's settings, Linked accounts.",
             )
-        return cls(_id(row), _text(row, "username"), None, _text(row, "profile_picture_url"))
+        return cls(_id(row), _text(row, "username"), None, safe_link(_text(row, "profile_picture_url")))
 
 
 def _first(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
+from airflow_provider_instagram.graph import origin
 from airflow_provider_instagram.graph.calls import Call
 from airflow_provider_instagram.graph.models import Token
-from airflow_provider_instagram.graph.origin import base_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 SCOPES: Final = ("instagram_business_basic", "instagram_business_content_publish")
 #: How tokens of Facebook Login begin; those of Instagram Login begin with IG.
 FACEBOOK_LOGIN: Final = "EA"
-_CONSENT_HOST: Final = "https://www.instagram.com"
-_CODE_HOST: Final = "https://api.instagram.com"
 
 
 def login_url(
-    app_id: str, redirect_uri: str, state: str, *, scopes: Sequence[str] = SCOPES, oauth_host: str | None = None
+    app_id: str,
+    redirect_uri: str,
+    state: str,
+    *,
+    scopes: Sequence[str] = SCOPES,
+    oauth_host: str | None = None,
+    hosts: origin.TrustedHosts = origin.NO_OTHERS,
 ) -> str:
     """Where a person agrees that the app may post.
 
@@ -34,6 +38,7 @@ def login_url(
     :param state: What comes back unchanged, to tell our own logins from forged ones.
     :param scopes: What the token shall be good for.
     :param oauth_host: Base URL in place of Meta's.
+    :param hosts: The hosts that are trusted, beside Meta's and this machine.
     :return: The address to open in a browser.
     """
     query = {
@@ -43,7 +48,7 @@ def login_url(
         "scope": ",".join(scopes),
         "state": state,
     }
-    return f"{base_url(oauth_host or _CONSENT_HOST)}/oauth/authorize?{urlencode(query)}"
+    return f"{origin.login_host(oauth_host, hosts) or origin.CONSENT}/oauth/authorize?{urlencode(query)}"
 
 
 def exchange_code(
@@ -73,13 +78,25 @@ def exchange_code(
         safe=False,
         versioned=False,
         bearer=False,
-        host=oauth_host or _CODE_HOST,
+        host=oauth_host or origin.CODE,
     )
 
 
-def exchange_for_long_lived(app_secret: str, short_lived_token: str) -> Call[Token]:
-    """Turn a short-lived token into one that is good for about 60 days. Meta takes both secrets in the URL only."""
-    query = {"grant_type": "ig_exchange_token", "client_secret": app_secret, "access_token": short_lived_token}
+def exchange_for_long_lived(app_id: str, app_secret: str, short_lived_token: str) -> Call[Token]:
+    """Turn a short-lived token into one that is good for about 60 days. Meta takes both secrets in the URL only.
+
+    Meta documents no ``client_id`` here, and clients report that it is asked for all the same.
+
+    :param app_id: The Meta app's Instagram app id.
+    :param app_secret: The app's secret.
+    :param short_lived_token: What the code was exchanged for.
+    """
+    query = {
+        "grant_type": "ig_exchange_token",
+        "client_id": app_id,
+        "client_secret": app_secret,
+        "access_token": short_lived_token,
+    }
     return _token_call("exchange the token for a long-lived one", "access_token", query, safe=True)
 
 

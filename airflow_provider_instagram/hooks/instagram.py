@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
     from airflow_provider_instagram.graph.models import Account
+    from airflow_provider_instagram.graph.origin import TrustedHosts
     from airflow_provider_instagram.token_life import Refreshed, TokenLife
     from airflow_provider_instagram.tokens import StoredToken
 
-DEFAULT_API_VERSION = "v26.0"
+DEFAULT_API_VERSION = "v27.0"
 #: Meta's code for a field that a node does not have, among other things.
 _NO_SUCH_FIELD = 100
 #: Where the provider's pages are, below Airflow's own address.
@@ -39,7 +40,7 @@ class AccountSettings:
     """What a connection says about an account.
 
     :param base_url: Where the Graph API is, without a version.
-    :param api_version: The version of the API to speak, ``v26.0`` for example.
+    :param api_version: The version of the API to speak, ``v27.0`` for example.
     :param access_token: The long-lived access token that stands in the connection.
     :param ig_user_id: The account's Instagram user id, or None to ask the API.
     :param app_id: The Meta app's id.
@@ -72,7 +73,7 @@ class AccountSettings:
         :raises AuthenticationError: When it has no access token.
         :raises ValidationError: When its extra or its host cannot be used.
         """
-        from airflow_provider_instagram.graph.origin import base_url
+        from airflow_provider_instagram.graph.origin import base_url, login_host
 
         if not (password := (connection.password or "").strip()):
             raise AuthenticationError(
@@ -80,8 +81,9 @@ class AccountSettings:
                 hint="Put the account's long-lived access token into the connection's field 'Access token', "
                 f"or connect the account. {reconnect_advice(connection.conn_id)}",
             )
-        extra = _extra(connection)
-        base = base_url(connection.host, connection.port)
+        extra, hosts = _extra(connection), trusted_hosts()
+        what = f"The host of connection {connection.conn_id!r}"
+        base = base_url(connection.host, connection.port, hosts=hosts, what=what)
         _check_kind(connection.conn_id, base, password)
         return cls(
             base_url=base,
@@ -90,7 +92,7 @@ class AccountSettings:
             ig_user_id=(connection.login or "").strip() or None,
             app_id=extra.get("app_id"),
             app_secret=extra.get("app_secret"),
-            oauth_host=extra.get("oauth_host"),
+            oauth_host=login_host(extra.get("oauth_host"), hosts),
             limits=Limits.read(extra),
         )
 
@@ -201,6 +203,7 @@ class InstagramHook(BaseHook):
             "base_url": settings.base_url,
             "api_version": settings.api_version,
             "app_secret": settings.app_secret,
+            "hosts": trusted_hosts(),
             "reconnect": reconnect_advice(self.instagram_conn_id),
         }
 
@@ -280,6 +283,16 @@ def account_limits(conn_id: str) -> Limits | None:
         return None
 
 
+def trusted_hosts() -> TrustedHosts:
+    """Read ``[instagram] hosts``: where tokens and app secrets may go, beside Meta's hosts and this machine.
+
+    :raises ValidationError: An entry is not a host.
+    """
+    from airflow_provider_instagram.graph.origin import TrustedHosts
+
+    return TrustedHosts.read(conf.get("instagram", "hosts", fallback=""))
+
+
 def connect_page(conn_id: str | None = None) -> str | None:
     """Give the address of the page that connects an account, or None where ``[api] base_url`` is not set.
 
@@ -331,6 +344,6 @@ def _extra(connection: Connection) -> dict[str, str]:
     if not isinstance(extra, dict):
         raise ValidationError(
             f"The extra of connection {connection.conn_id!r} is not a JSON object.",
-            hint='Write it like {"api_version": "v26.0"}, or use the fields of the connection form.',
+            hint='Write it like {"api_version": "v27.0"}, or use the fields of the connection form.',
         )
     return {key: str(value) for key, value in extra.items() if value not in (None, "")}

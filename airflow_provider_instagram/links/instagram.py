@@ -21,6 +21,8 @@ class InstagramPostLink(BaseOperatorLink):
 
         :param operator: The PublishOperator that has just run.
         :param ti_key: Its task instance.
-        :return: The permalink, or an empty text while it is unknown.
+        :return: The permalink; an empty text while it is unknown, and for what a browser must not open.
         """
-        return getattr(operator, "permalink", None) or ""
+        from airflow_provider_instagram.graph.addresses import safe_link
+
+        return safe_link(getattr(operator, "permalink", None)) or ""

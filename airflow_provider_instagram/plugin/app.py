@@ -21,8 +21,7 @@ from airflow_provider_instagram.connection_store import (
     write_login,
 )
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
-from airflow_provider_instagram.graph import origin
-from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.login import LoginApp, check_redirect_uri, complete_login
 from airflow_provider_instagram.overview import account_lines
 from airflow_provider_instagram.plugin.covers import router as covers
@@ -41,9 +40,9 @@ app.include_router(covers)
 def overview(visitor: Any = VISITOR, refreshed: str = "") -> Response:
     """Show all accounts that the user may edit."""
     lines = account_lines(conn_id for conn_id in connection_ids() if visitor.may("PUT", conn_id))
-    pictures = {_origin_of(line.account.picture_url) for line in lines if line.account and line.account.picture_url}
+    pictures = [line.account.picture_url for line in lines if line.account]
     token = Seal().form_token(visitor.id)
-    return page("overview.html", hosts=" ".join(pictures), lines=lines, form_token=token, refreshed=refreshed)
+    return page("overview.html", pictures=pictures, lines=lines, form_token=token, refreshed=refreshed)
 
 
 @app.get("/connect")
@@ -54,7 +53,7 @@ def connect_form(conn_id: str = "", visitor: Any = VISITOR) -> Response:
     mine = [each for each in connection_ids() if visitor.may("PUT", each)]
     return page(
         "connect.html",
-        hosts=known.oauth_host,
+        logins=[known.oauth_host] if known.exists else trusted_hosts().csp_sources,
         known=known,
         suggested=known.conn_id or ("" if DEFAULT_CONN_ID in mine else DEFAULT_CONN_ID),
         mine=mine,
@@ -75,21 +74,21 @@ def _begin(form: dict[str, str], visitor: Visitor) -> Response:
     known = writable(form.get("conn_id", "").strip())
     visitor.require("PUT" if known.exists else "POST", known.conn_id)
     app_id = form.get("app_id", "").strip() or known.app_id
-    app_secret = form.get("app_secret", "").strip() or stored_secret(known.conn_id)
+    base_url, oauth_host = known.hosts_with(form.get("host", ""))
+    app_secret = form.get("app_secret", "").strip() or stored_secret(known.conn_id, base_url, oauth_host)
     if not app_id.isdecimal() or not app_secret:
         raise ValidationError(
             "The app id, a number, and the app secret are both needed.",
             hint="Both are in the dashboard of your Meta app, under Instagram, API setup with Instagram login.",
         )
-    other = "" if known.exists else form.get("host", "").strip()
     login = PendingLogin(
         nonce=new_nonce(),
         user=visitor.id,
         conn_id=known.conn_id,
         app_id=app_id,
         app_secret=app_secret,
-        base_url=known.host or origin.base_url(other),
-        oauth_host=known.oauth_host or (origin.base_url(other) if other else None),
+        base_url=base_url,
+        oauth_host=oauth_host,
     )
     seal = Seal()
     answer = RedirectResponse(_app_of(login).address(seal.state(login)), 303, {"Cache-Control": "no-store"})
@@ -155,8 +154,8 @@ def _connected(login: PendingLogin, code: str, visitor: Visitor) -> Response:
     target = _app_of(login)
     done = complete_login(target, code, by)
     write_login(login.conn_id, target, done, visitor.name)
-    hosts = _origin_of(done.account.picture_url) if done.account.picture_url else ""
-    return page("connected.html", hosts=hosts, conn_id=login.conn_id, account=done.account, token=done.token)
+    pictures = [done.account.picture_url]
+    return page("connected.html", pictures=pictures, conn_id=login.conn_id, account=done.account, token=done.token)
 
 
 @app.post("/refresh")
@@ -202,16 +201,12 @@ def redirect_uri() -> str:
             "Airflow does not know its own address, which Instagram must send you back to.",
             hint="Set [api] base_url, for example https://airflow.example.com.",
         )
-    return check_redirect_uri(f"{_origin_of(base)}{root()}/callback")
+    parts = urlsplit(base)
+    return check_redirect_uri(f"{parts.scheme}://{parts.netloc}{root()}/callback")
 
 
 def _app_of(login: PendingLogin) -> LoginApp:
     return LoginApp(login.app_id, login.app_secret, redirect_uri(), login.base_url, login.oauth_host)
-
-
-def _origin_of(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -6,7 +6,7 @@ import base64
 import json
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,7 +41,7 @@ class PendingLogin:
     user: str
     conn_id: str
     app_id: str
-    app_secret: str
+    app_secret: str = field(repr=False)
     base_url: str
     oauth_host: str | None
 

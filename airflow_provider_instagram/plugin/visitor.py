@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import ConnectionDetails
@@ -13,6 +12,7 @@ from airflow.configuration import conf
 from airflow.models import Connection
 from fastapi import Depends, HTTPException
 
+from airflow_provider_instagram.graph.addresses import Origin
 from airflow_provider_instagram.plugin.state import Seal
 
 if TYPE_CHECKING:
@@ -71,14 +71,9 @@ def check_form(request: Request, form: Mapping[str, str], visitor: Visitor) -> N
 
     :raises HTTPException: 403.
     """
-    base = conf.get("api", "base_url", fallback="")
-    ours = {_origin(address) for address in (base, str(request.base_url)) if address}
+    # The address that a request names is the browser's word: it counts only where Airflow does not know its own.
+    ours = Origin.of(conf.get("api", "base_url", fallback="") or str(request.base_url))
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    same_site = site in (None, "same-origin") and origin in (None, *ours) and (site or origin)
+    same_site = site in (None, "same-origin") and origin in (None, str(ours)) and (site or origin)
     if not same_site or not Seal().is_form_token(form.get("form_token", ""), visitor.id):
         raise HTTPException(403, "This form did not come from this page, or is too old. Nothing was changed.")
-
-
-def _origin(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"

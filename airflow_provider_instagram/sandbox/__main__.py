@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from airflow_provider_instagram.sandbox.addresses import is_loopback
 from airflow_provider_instagram.sandbox.options import (
     DEFAULT_APP_SECRET,
     DEFAULT_TOKEN,
@@ -53,6 +54,10 @@ def _run(args: argparse.Namespace, temporary: Path) -> int:
         print(f"{what} Choose another --port, or 0 for a free one.", file=sys.stderr)  # noqa: T201
         return 2
 
+    if not is_loopback(str(sock.getsockname()[0])):
+        who = f"The sandbox listens on {args.host}: everybody who can reach it can read and steer it."
+        print(f"{who} The default, --host 127.0.0.1, is for this machine only.", file=sys.stderr)  # noqa: T201
+
     def ready() -> None:
         print(f"Instagram sandbox on {address.url}", flush=True)  # noqa: T201
         if args.port_file is not None:
@@ -82,6 +87,7 @@ def _settings(args: argparse.Namespace, temporary: Path) -> Settings:
             visible_after_s=args.visible_after,
             fresh_id_unknown_s=args.new_ids_unknown,
         ),
+        allowed_hosts=(args.host.lower(), *args.allow_host),
     )
 
 

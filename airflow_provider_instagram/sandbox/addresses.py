@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 
@@ -16,3 +17,17 @@ def web_address(text: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts if parts.scheme in {"http", "https"} and parts.hostname else None
+
+
+def is_ip_address(host: str) -> bool:
+    """Return whether a host is an IP address, without brackets."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host can only mean this machine."""
+    return ip_address(host).is_loopback if is_ip_address(host) else host == "localhost"

@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 
 from airflow_provider_instagram.sandbox.clock import iso_time, utc
 from airflow_provider_instagram.sandbox.faults import Fault
+from airflow_provider_instagram.sandbox.guard import only_ours
 from airflow_provider_instagram.sandbox.journal import Entry, Operation  # noqa: TC001 -- FastAPI reads them
 from airflow_provider_instagram.sandbox.state import (
     Account,
@@ -160,7 +161,8 @@ async def explain(_: Request, error: Exception) -> Response:
 
 def router(sandbox: Sandbox) -> APIRouter:
     """Return the control routes of a sandbox."""
-    routes = APIRouter(prefix="/_sandbox", dependencies=[Depends(_known_query)])
+    guards = [Depends(only_ours(sandbox.settings.allowed_hosts)), Depends(_known_query)]
+    routes = APIRouter(prefix="/_sandbox", dependencies=guards)
     _add_clock(routes, sandbox)
     _add_accounts(routes, sandbox)
     _add_tokens(routes, sandbox)

@@ -1,4 +1,4 @@
-"""The Graph API: ``/v26.0/…``, on accounts, containers and media."""
+"""The Graph API: ``/v27.0/…``, on accounts, containers and media."""
 
 from __future__ import annotations
 

@@ -129,9 +129,11 @@ async def exchange_code(call: Call) -> Response:
 
 
 async def exchange_token(call: Call) -> Response:
-    """Give a long-lived token for a short-lived one."""
+    """Give a long-lived token for a short-lived one. Meta lists no ``client_id``; one that is sent must be right."""
     if call.params.get("grant_type") != "ig_exchange_token":
         raise GraphError(100, None, "(#100) grant_type must be ig_exchange_token")
+    if call.params.get("client_id", call.sandbox.settings.app_id) != call.sandbox.settings.app_id:
+        raise GraphError(101, None, "Error validating application. Invalid application ID.")
     if not _is_secret(call, call.params.get("client_secret")):
         raise GraphError(101, None, "Error validating client secret.")
     short = call.world.authenticate(_query_token(call))

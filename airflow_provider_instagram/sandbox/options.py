@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 DEFAULT_USER_ID = "17841400000000001"
@@ -18,6 +19,14 @@ SECRET_VARIABLE = "INSTAGRAM_SANDBOX_APP_SECRET"  # noqa: S105 -- a name
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the sandbox's options to a command."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--allow-host",
+        type=_host_name,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name by which the sandbox is called, a service of a compose file for example; may be repeated",
+    )
     parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--port-file", type=Path, help="file to write the port to, once the sandbox answers")
     parser.add_argument("--state", type=Path, metavar="DIR", help="keep everything in this folder, for the next start")
@@ -55,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="time in which a new container or post is not found by its id, 0 to 600 (default: %(default)s)",
     )
+
+
+def _host_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a host name: give it without scheme and port")
+    return text.lower()
 
 
 def _port(text: str) -> int:

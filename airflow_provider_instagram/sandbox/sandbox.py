@@ -44,6 +44,7 @@ class Settings:
     :param app_id: The Meta app that may log people in.
     :param app_secret: Its secret.
     :param switches: How it answers where Meta leaves a choice.
+    :param allowed_hosts: Names by which its own doors may be called, beside ``localhost`` and IP addresses.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class Settings:
     app_id: str = DEFAULT_APP_ID
     app_secret: str = DEFAULT_APP_SECRET
     switches: Switches = field(default_factory=Switches)
+    allowed_hosts: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The upload host: ``POST /ig-api-upload/v26.0/<container id>``. Source: Meta, Resumable Upload Protocol."""
+"""The upload host: ``POST /ig-api-upload/v27.0/<container id>``. Source: Meta, Resumable Upload Protocol."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from airflow_provider_instagram.sandbox.errors import GraphError
 if TYPE_CHECKING:
     from airflow_provider_instagram.sandbox.world import World
 
-NEWEST: Final = "v26.0"
+NEWEST: Final = "v27.0"
 VERSION_ENDS: Final[dict[str, date | None]] = {
     "v18.0": date(2026, 1, 26),
     "v19.0": date(2026, 5, 21),
@@ -20,6 +20,7 @@ VERSION_ENDS: Final[dict[str, date | None]] = {
     "v23.0": date(2027, 10, 8),
     "v24.0": date(2028, 2, 18),
     "v25.0": date(2028, 7, 29),
+    "v26.0": None,
     NEWEST: None,
 }
 """When each version of the API ends. Source: Meta, Graph API changelog."""

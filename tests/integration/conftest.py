@@ -1,4 +1,4 @@
-"""What the integration tests share: videos, and DAGs that run in this process against the sandbox."""
+"""What the integration tests share: videos, DAGs that run in this process against the sandbox, and browsers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import pytest
 
 from airflow_provider_instagram.graph.client import GraphClient
 from tests.integration.account import Account
+from tests.integration.pages import HOME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import httpx
     from airflow.sdk import DAG
 
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
@@ -147,3 +149,48 @@ def make_video(path: Path, *, size: str, codec: str, seconds: float = 4, extra: 
         ],
         check=True,
     )
+
+
+@pytest.fixture
+def airflow_pages(no_stored_tokens: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The API server's side of Airflow in this process, for the pages below /instagram."""
+    from airflow.api_fastapi.app import create_auth_manager
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", HOME)
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+    create_auth_manager()
+    yield
+    with create_session() as session:
+        session.execute(delete(Connection).where(Connection.conn_type.in_(["instagram", "http"])))
+
+
+@pytest.fixture
+def browser_of() -> Any:
+    """A browser that somebody is logged in with; its pages are below /instagram, as Airflow mounts them."""
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from airflow.api_fastapi.core_api.security import get_user
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    from airflow_provider_instagram.plugin import answer
+    from airflow_provider_instagram.plugin.app import app
+
+    class Browser(TestClient):
+        def __init__(self, name: str, role: str, root_path: str = "") -> None:
+            outer = FastAPI(root_path=root_path)
+            outer.mount("/instagram", answer)
+            super().__init__(outer, base_url=HOME, follow_redirects=False)
+            self.user = SimpleAuthManagerUser(username=name, role=role)
+
+        def request(self, *args: Any, **kwargs: Any) -> httpx.Response:
+            app.dependency_overrides[get_user] = lambda: self.user
+            try:
+                answer: httpx.Response = super().request(*args, **kwargs)
+                return answer
+            finally:
+                app.dependency_overrides.clear()
+
+    return Browser

@@ -186,3 +186,38 @@ def test_a_token_of_a_secrets_backend_is_refreshed_beside_it(
     assert result.xcom("refresh")["refreshed"] is True
     assert result.xcom("look") == "sandbox_studio", "the old token is dead: this is the new one"
     assert vault.read_text() == before
+
+
+@pytest.mark.parametrize("row", ["with a field of another version", "unreadable"])
+def test_a_stored_row_that_is_not_as_we_write_it_stops_no_task(
+    instagram_sandbox: SandboxHandle, run_dag: Any, monkeypatch: pytest.MonkeyPatch, row: str
+) -> None:
+    """The token in the connection is dead where the row holds the one that lives: then that one is used."""
+    from airflow.models import Variable
+    from airflow.sdk import DAG, task
+
+    from airflow_provider_instagram.hooks import InstagramHook
+    from airflow_provider_instagram.tokens import TokenStore
+
+    in_connection, content = instagram_sandbox.token, b"[1]"
+    if row != "unreadable":
+        now = datetime.now(timezone.utc).isoformat()
+        content = json.dumps({"access_token": in_connection, "seen_at": now, "scopes": [], "later": 1}).encode()
+        in_connection = instagram_sandbox.add_token(instagram_sandbox.user_id)
+        instagram_sandbox.revoke(in_connection)
+    changed = {**instagram_sandbox.connection, "password": in_connection}
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(changed))
+    Variable.set(
+        "instagram_login__instagram_default",
+        TokenStore("instagram_default", in_connection)._fernet.encrypt(content).decode(),
+    )
+
+    @task
+    def look() -> str | None:
+        hook = InstagramHook()
+        with hook.get_conn() as client:
+            return hook.read_account(client).username
+
+    with DAG("look", schedule=None) as dag:
+        look()
+    assert run_dag(dag).xcom("look") == "sandbox_studio"

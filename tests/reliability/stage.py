@@ -40,7 +40,7 @@ def _use_up_quota(sandbox: SandboxHandle) -> None:
     """Make the one post of the day, with a video that the sandbox fetches by itself (and is told to find fit)."""
     sandbox.switch(quota_total=1)
     bearer = {"Authorization": f"Bearer {sandbox.token}"}
-    with httpx.Client(base_url=f"{sandbox.url}/v26.0/{sandbox.user_id}", headers=bearer, trust_env=False) as http:
+    with httpx.Client(base_url=f"{sandbox.url}/v27.0/{sandbox.user_id}", headers=bearer, trust_env=False) as http:
         wanted = {"media_type": "REELS", "video_url": "https://example.com/a.mp4", "caption": "another post"}
         container = http.post("media", data=wanted).raise_for_status().json()
         sandbox.advance(10)

@@ -231,7 +231,7 @@ def new_container(sandbox: SandboxHandle, videos: Videos) -> Callable[..., str]:
         bearer = {"Authorization": f"Bearer {sandbox.token}"}
         with httpx.Client(base_url=sandbox.url, headers=bearer, timeout=30, trust_env=False) as http:
             wanted = {"media_type": "REELS", "upload_type": "resumable"}
-            container = http.post(f"/v26.0/{sandbox.user_id}/media", data=wanted).raise_for_status().json()
+            container = http.post(f"/v27.0/{sandbox.user_id}/media", data=wanted).raise_for_status().json()
             video = videos.reel.read_bytes()
             sent = {"Authorization": f"OAuth {sandbox.token}", "offset": "0", "file_size": str(len(video))}
             http.post(container["uri"], content=video, headers=sent).raise_for_status()

@@ -61,7 +61,7 @@ FIELDS = {
     "port": ("Port", "443", "number"),
 }
 EXTRA_FIELDS = {
-    "element_api_version": ("Graph API version", "v26.0", False),
+    "element_api_version": ("Graph API version", "v27.0", False),
     "element_app_id": ("Meta app id", "", False),
     "element_app_secret": ("Meta app secret", "", True),
     "element_oauth_host": ("OAuth host", "", False),

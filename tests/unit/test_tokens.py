@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
 import pytest
 
 from airflow_provider_instagram.tokens import StoredToken, TokenStore
@@ -36,6 +41,51 @@ def test_it_opens_for_nobody_else(other: TokenStore) -> None:
 
 def test_what_is_no_sealed_token_is_none() -> None:
     assert STORE.opened("edited by hand") is None
+
+
+def sealed(row: Any) -> str:
+    """Seal anything as a token's row is sealed."""
+    text = row if isinstance(row, bytes) else json.dumps(row).encode()
+    return STORE._fernet.encrypt_at_time(text, 1_800_000_000).decode()
+
+
+def test_a_row_with_fields_of_another_version_is_read() -> None:
+    assert STORE.opened(sealed({**asdict(TOKEN), "appeared_later": {"a": 1}})) == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("seen_at", 5),
+        ("seen_at", "yesterday"),
+        ("seen_at", "2026-11-24T00:00:00"),
+        ("issued_at", []),
+        ("expires_at", "2026-99-24T00:00:00+00:00"),
+        ("tried_at", {}),
+        ("scopes", "all"),
+        ("refreshed_by", 5),
+    ],
+)
+def test_a_field_that_cannot_be_read_costs_itself_and_not_the_token(field: str, value: Any) -> None:
+    token = STORE.opened(sealed({**asdict(TOKEN), field: value}))
+    assert token is not None
+    assert token.access_token == TOKEN.access_token
+    assert token.least_age(datetime(2030, 1, 1, tzinfo=timezone.utc)) > timedelta(days=1)
+    without = STORE.opened(sealed({name: each for name, each in asdict(TOKEN).items() if name != field}))
+    assert token == without
+    if field == "seen_at":
+        assert token.seen_at == "2027-01-15T08:00:00+00:00", "when it was sealed"
+
+
+NO_TOKENS: list[Any] = [None, "", "two words", 5.5e3, ["IGAA"]]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [*({"access_token": one} for one in NO_TOKENS), None, [], "text", 5, {}, b"{", b"\xff\xfe", b"[" * 100_000, b""],
+)
+def test_a_row_without_a_token_is_none(row: Any) -> None:
+    assert STORE.opened(sealed(row)) is None
 
 
 def test_it_does_not_show_in_logs() -> None:

@@ -40,11 +40,11 @@ def test_no_local_variable_shows_a_secret(
             "status": lambda: client.send(calls.container_status("17900000000000001")),
             "publish": lambda: client.send(calls.publish("17841400000000001", "17900000000000001")),
             "refresh": lambda: client.send(oauth.refresh(TOKEN)),
-            "exchange": lambda: client.send(oauth.exchange_for_long_lived(SECRET, TOKEN)),
+            "exchange": lambda: client.send(oauth.exchange_for_long_lived("990000000000001", SECRET, TOKEN)),
             "login": lambda: client.send(
                 oauth.exchange_code("990000000000001", SECRET, "https://a.example/back", "code", oauth_host=address)
             ),
-            "upload": lambda: upload(client, f"{address}/ig-api-upload/v26.0/179", reel, container_id="179"),
+            "upload": lambda: upload(client, f"{address}/ig-api-upload/v27.0/179", reel, container_id="179"),
         }
         report = reported(ways[what])
     assert "client = " in report or "self = " in report  # the local variables are in it

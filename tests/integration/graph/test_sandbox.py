@@ -374,7 +374,9 @@ def test_a_person_logs_in_and_the_token_is_refreshed(instagram_sandbox: SandboxH
         assert short.user_id == instagram_sandbox.user_id
         with pytest.raises(AuthenticationError, match="has been used"):
             client.send(login)
-        long = client.send(oauth.exchange_for_long_lived(instagram_sandbox.app_secret, short.access_token))
+        long = client.send(
+            oauth.exchange_for_long_lived(instagram_sandbox.app_id, instagram_sandbox.app_secret, short.access_token)
+        )
         assert long.expires_in
         assert long.expires_in > timedelta(days=59)
         with pytest.raises(PermissionDeniedError, match="24 hours"):

@@ -9,60 +9,15 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.integration.pages import HOME, OURS, decide, form_token, rows
 
+if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
 
-HOME = "http://localhost:8080"
-OURS = {"Origin": HOME, "Sec-Fetch-Site": "same-origin"}
 CONN_ID = "brand"
-
-
-@pytest.fixture(autouse=True)
-def _airflow(no_stored_tokens: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    from airflow.api_fastapi.app import create_auth_manager
-    from airflow.models import Connection
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete
-
-    monkeypatch.setenv("AIRFLOW__API__BASE_URL", HOME)
-    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
-    create_auth_manager()
-    yield
-    with create_session() as session:
-        session.execute(delete(Connection).where(Connection.conn_type.in_(["instagram", "http"])))
-
-
-@pytest.fixture
-def browser_of() -> Any:
-    """A browser that somebody is logged in with; its pages are below /instagram, as Airflow mounts them."""
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from airflow.api_fastapi.core_api.security import get_user
-    from fastapi import FastAPI
-    from fastapi.testclient import TestClient
-
-    from airflow_provider_instagram.plugin import answer
-    from airflow_provider_instagram.plugin.app import app
-
-    class Browser(TestClient):
-        def __init__(self, name: str, role: str, root_path: str = "") -> None:
-            outer = FastAPI(root_path=root_path)
-            outer.mount("/instagram", answer)
-            super().__init__(outer, base_url=HOME, follow_redirects=False)
-            self.user = SimpleAuthManagerUser(username=name, role=role)
-
-        def request(self, *args: Any, **kwargs: Any) -> httpx.Response:
-            app.dependency_overrides[get_user] = lambda: self.user
-            try:
-                answer: httpx.Response = super().request(*args, **kwargs)
-                return answer
-            finally:
-                app.dependency_overrides.clear()
-
-    return Browser
+pytestmark = pytest.mark.usefixtures("airflow_pages")
 
 
 @pytest.fixture
@@ -71,33 +26,11 @@ def browser(browser_of: Any) -> TestClient:
     return made
 
 
-def form_token(browser: TestClient, path: str = "connect") -> str:
-    found = re.search(r'name="form_token" value="([^"]+)"', browser.get(f"/instagram/{path}").text)
-    assert found is not None
-    return found[1]
-
-
 def begin(browser: TestClient, sandbox: SandboxHandle, **changes: str) -> httpx.Response:
     form = {"conn_id": CONN_ID, "app_id": sandbox.app_id, "app_secret": sandbox.app_secret, "host": sandbox.url}
     form |= {"form_token": form_token(browser)} | changes
     answer: httpx.Response = browser.post("/instagram/connect", data=form, headers=OURS)
     return answer
-
-
-def decide(address: str, sandbox: SandboxHandle, decision: str = "allow", **boxes: str) -> str:
-    """Press a button on Instagram's page; gives the address that the person is sent back to."""
-    form = {**httpx.URL(address).params, "decision": decision, "account": sandbox.user_id, **boxes}
-    answer = httpx.post(f"{sandbox.url}/oauth/authorize", data=form, trust_env=False)
-    return answer.headers["location"].removesuffix("#_")
-
-
-def rows() -> dict[str, Any]:
-    from airflow.models import Connection
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    with create_session() as session:
-        return {row.conn_id: (row.login, row.password, row.extra) for row in session.scalars(select(Connection))}
 
 
 def test_a_login_is_written_to_a_new_connection(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
@@ -359,7 +292,7 @@ def test_no_page_can_be_framed_or_load_from_elsewhere(browser: TestClient) -> No
         headers = browser.get(f"/instagram/{path}").headers
         assert headers["x-frame-options"] == "DENY"
         policy = headers["content-security-policy"]
-        assert policy.startswith("default-src 'none'")
+        assert policy.startswith("script-src 'none'; default-src 'none'; ")
         assert "frame-ancestors 'none'" in policy
         assert headers["cache-control"] == "no-store"
 

@@ -34,22 +34,22 @@ class Caller:
         )
 
     def get(self, path: str, **params: str | int) -> httpx.Response:
-        return self.http.get(f"/v26.0/{path}", params=params)
+        return self.http.get(f"/v27.0/{path}", params=params)
 
     def create(self, **params: Any) -> httpx.Response:
-        return self.http.post(f"/v26.0/{self.user_id}/media", data={"media_type": "REELS", **params})
+        return self.http.post(f"/v27.0/{self.user_id}/media", data={"media_type": "REELS", **params})
 
     def status(self, container_id: str) -> dict[str, Any]:
         return dict(self.get(container_id, fields="status_code,status,video_status").json())
 
     def publish(self, container_id: str) -> httpx.Response:
-        return self.http.post(f"/v26.0/{self.user_id}/media_publish", data={"creation_id": container_id})
+        return self.http.post(f"/v27.0/{self.user_id}/media_publish", data={"creation_id": container_id})
 
     def upload(
         self, container_id: str, data: bytes, *, offset: int = 0, headers: dict[str, str] | None = None
     ) -> httpx.Response:
         sent = {"Authorization": f"OAuth {self.token}", "offset": str(offset), "file_size": str(offset + len(data))}
-        return self.http.post(f"/ig-api-upload/v26.0/{container_id}", content=data, headers=sent | (headers or {}))
+        return self.http.post(f"/ig-api-upload/v27.0/{container_id}", content=data, headers=sent | (headers or {}))
 
     def reel(self, video: Path, **params: Any) -> str:
         """Create a reel, upload its video, and return the container's id once the inspection is done."""

@@ -75,7 +75,7 @@ def test_an_option_that_cannot_work_is_explained(options: tuple[str, str], says:
 def test_secrets_come_from_the_environment_and_stay_off_the_command_line() -> None:
     token = "IGAAmarkedToken00000000000000000000000"
     with sandbox_process(token=token) as sandbox:
-        me = httpx.get(f"{sandbox.url}/v26.0/me", headers={"Authorization": f"Bearer {token}"})
+        me = httpx.get(f"{sandbox.url}/v27.0/me", headers={"Authorization": f"Bearer {token}"})
         assert me.status_code == 200
         lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK)]
     assert any(b"airflow_provider_instagram.sandbox" in line for line in lines)
@@ -107,7 +107,7 @@ def test_a_simulation_shares_its_clock(tmp_path: Path, clip: Path) -> None:
         sandbox = SandboxHandle(url)
         headers = {"Authorization": f"Bearer {sandbox.token}"}
         assert sandbox.now() == time_s[0]
-        assert httpx.get(f"{url}/v26.0/me", headers=headers).status_code == 200
+        assert httpx.get(f"{url}/v27.0/me", headers=headers).status_code == 200
         time_s[0] += 60 * 86_400
-        assert httpx.get(f"{url}/v26.0/me", headers=headers).json()["error"]["error_subcode"] == 0
+        assert httpx.get(f"{url}/v27.0/me", headers=headers).json()["error"]["error_subcode"] == 0
         sandbox.close()

@@ -24,7 +24,7 @@ def test_a_reel_goes_from_create_to_post(caller: Caller, instagram_sandbox: Sand
     instagram_sandbox.switch(processing={"after_s": 5}, visible_after_s=10)
     created = caller.create(upload_type="resumable", caption="teaser").json()
     assert re.fullmatch(r"\d{17,18}", created["id"])
-    assert created["uri"] == f"{instagram_sandbox.url}/ig-api-upload/v26.0/{created['id']}"
+    assert created["uri"] == f"{instagram_sandbox.url}/ig-api-upload/v27.0/{created['id']}"
     before = caller.status(created["id"])
     assert before["video_status"]["uploading_phase"] == {"status": "not_started", "bytes_transferred": 0}
     caller.upload(created["id"], clip.read_bytes())
@@ -75,7 +75,7 @@ def test_parameters_arrive_by_form_json_or_query(way: str, caller: Caller) -> No
         body = {"json": params | {"collaborators": ["a"], "share_to_feed": True}}
     else:
         body = {"data" if way == "form" else "params": params | {"collaborators": '["a"]', "share_to_feed": "true"}}
-    answer = caller.http.post(f"/v26.0/{caller.user_id}/media", **body)  # type: ignore[arg-type]
+    answer = caller.http.post(f"/v27.0/{caller.user_id}/media", **body)  # type: ignore[arg-type]
     assert answer.status_code == 200
     assert caller.sandbox.containers[0].caption == "ä & b"
 
@@ -84,7 +84,7 @@ def test_parameters_arrive_by_form_json_or_query(way: str, caller: Caller) -> No
     ("content", "kind"), [(b"{", "application/json"), (b"[]", "application/json"), (b"a", "text/plain")]
 )
 def test_a_body_that_cannot_be_read_is_refused(content: bytes, kind: str, caller: Caller) -> None:
-    answer = caller.http.post(f"/v26.0/{caller.user_id}/media", content=content, headers={"Content-Type": kind})
+    answer = caller.http.post(f"/v27.0/{caller.user_id}/media", content=content, headers={"Content-Type": kind})
     assert error_of(answer) == (400, 100, None)
 
 
@@ -189,9 +189,9 @@ def test_another_accounts_objects_do_not_exist(caller: Caller, instagram_sandbox
     token = instagram_sandbox.add_account("17841400000000002", "second")
     other = {"Authorization": f"Bearer {token}"}
     for path in (container_id, f"{caller.user_id}/media"):
-        assert error_of(caller.http.get(f"/v26.0/{path}", headers=other)) == (400, 100, 33)
+        assert error_of(caller.http.get(f"/v27.0/{path}", headers=other)) == (400, 100, 33)
     publish = {"creation_id": container_id}
-    answer = caller.http.post("/v26.0/17841400000000002/media_publish", data=publish, headers=other)
+    answer = caller.http.post("/v27.0/17841400000000002/media_publish", data=publish, headers=other)
     assert error_of(answer) == (400, 24, 2207006)
     assert instagram_sandbox.posts == []
 
@@ -199,7 +199,7 @@ def test_another_accounts_objects_do_not_exist(caller: Caller, instagram_sandbox
 def test_many_ids_are_read_at_once_and_count_one_by_one(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
     instagram_sandbox.switch(calls_per_24_h=100)
     ids = [caller.create(upload_type="resumable").json()["id"] for _ in range(3)]
-    for path in ("/v26.0/", "/v26.0", "/"):
+    for path in ("/v27.0/", "/v27.0", "/"):
         answer = caller.http.get(path, params={"ids": ",".join(ids), "fields": "status_code"})
         assert {key: row["status_code"] for key, row in answer.json().items()} == dict.fromkeys(ids, "IN_PROGRESS")
     usage = answer.headers["X-Business-Use-Case-Usage"]
@@ -267,7 +267,8 @@ def test_the_limit_shows_its_config_only_when_asked(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "code"), [("v26.0", None), ("v21.0", None), ("v18.0", 2635), ("v20.0", 2635), ("v99.0", 2500)]
+    ("version", "code"),
+    [("v27.0", None), ("v26.0", None), ("v21.0", None), ("v18.0", 2635), ("v20.0", 2635), ("v99.0", 2500)],
 )
 def test_versions_are_supported_expired_or_unknown(version: str, code: int | None, caller: Caller) -> None:
     answer = caller.http.get(f"/{version}/me")
@@ -293,7 +294,7 @@ def test_a_version_expires_on_its_day(version: str, day: str, caller: Caller, in
     assert caller.http.get(f"/{version}/me", headers=headers).status_code == 200
     instagram_sandbox.advance(60)
     assert error_of(caller.http.get(f"/{version}/me", headers=headers)) == (400, 2635, None)
-    assert caller.http.get("/v26.0/me", headers=headers).status_code == 200
+    assert caller.http.get("/v27.0/me", headers=headers).status_code == 200
 
 
 def test_the_401st_container_of_a_day_is_refused(caller: Caller) -> None:
@@ -304,7 +305,7 @@ def test_the_401st_container_of_a_day_is_refused(caller: Caller) -> None:
 def test_nothing_else_exists(caller: Caller) -> None:
     assert error_of(caller.get("me/stories")) == (400, 2500, None)
     assert error_of(caller.get("1")) == (400, 100, 33)
-    assert error_of(caller.http.delete("/v26.0/1")) == (400, 2500, None)
+    assert error_of(caller.http.delete("/v27.0/1")) == (400, 2500, None)
 
 
 def test_carousels_images_and_stories_are_posts_too(

@@ -184,7 +184,7 @@ def test_accounts_tokens_and_revocations_take_what_meta_documents(
     for subcode in (0, 458, 459, 460, 463, 464, 467, 492):
         token = instagram_sandbox.add_token(USER, token=f"IGAAtoken{subcode}")
         instagram_sandbox.revoke(token, subcode)
-        error: dict[str, Any] = caller.http.get("/v26.0/me", headers={"Authorization": f"Bearer {token}"}).json()[
+        error: dict[str, Any] = caller.http.get("/v27.0/me", headers={"Authorization": f"Bearer {token}"}).json()[
             "error"
         ]
         assert (error["code"], error.get("error_subcode", 0)) == (190, subcode)

@@ -50,7 +50,7 @@ def killed_at_the_end(state: Path) -> Iterator[Caller]:
 def begin_upload(caller: Caller, container_id: str, offset: int, part: bytes, file_size: int) -> socket.socket:
     """Send a part of the rest of a file; the connection stays open and waits for more."""
     address = urlsplit(caller.sandbox.url)
-    head = f"POST /ig-api-upload/v26.0/{container_id} HTTP/1.1\r\nHost: {address.netloc}\r\noffset: {offset}\r\n"
+    head = f"POST /ig-api-upload/v27.0/{container_id} HTTP/1.1\r\nHost: {address.netloc}\r\noffset: {offset}\r\n"
     head += f"Authorization: OAuth {caller.token}\r\nfile_size: {file_size}\r\n"
     head += f"Content-Length: {file_size - offset}\r\n\r\n"
     sock = socket.create_connection((str(address.hostname), address.port or 80))
@@ -111,7 +111,7 @@ def test_everything_else_that_was_acknowledged_is_there_too(tmp_path: Path) -> N
         sandbox = caller.sandbox
         assert sandbox.now() >= before
         assert sandbox.journal() == journal
-        assert caller.http.get("/v26.0/me", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+        assert caller.http.get("/v27.0/me", headers={"Authorization": f"Bearer {token}"}).status_code == 200
         assert caller.get(container_id).status_code == 500
         assert caller.get("me").headers["X-Business-Use-Case-Usage"].count('"call_count": 30') == 1
         planned = caller.create(upload_type="resumable").json()["id"]

@@ -33,7 +33,7 @@ def test_the_envelope_of_the_graph_api(caller: Caller) -> None:
 
 def test_a_token_that_is_none_cannot_be_parsed(caller: Caller) -> None:
     for token in ("EAAfacebookLogin", "nonsense"):
-        answer = caller.http.get("/v26.0/me", headers={"Authorization": f"Bearer {token}"})
+        answer = caller.http.get("/v27.0/me", headers={"Authorization": f"Bearer {token}"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, 190)
         assert "error_subcode" not in answer.json()["error"]
         assert "Cannot parse access token" in answer.json()["error"]["message"]
@@ -49,7 +49,7 @@ def test_a_revoked_token_answers_its_subcode(subcode: int, caller: Caller, insta
 def test_an_expired_token_answers_subcode_0(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
     """As graph.instagram.com does."""
     token = instagram_sandbox.add_token(caller.user_id, age_s=60 * 86_400)
-    error = caller.http.get("/v26.0/me", headers={"Authorization": f"Bearer {token}"}).json()["error"]
+    error = caller.http.get("/v27.0/me", headers={"Authorization": f"Bearer {token}"}).json()["error"]
     assert (error["code"], error["error_subcode"]) == (190, 0)
 
 
@@ -57,17 +57,17 @@ def test_publishing_needs_its_scope(caller: Caller, instagram_sandbox: SandboxHa
     token = instagram_sandbox.add_token(caller.user_id, scopes=["instagram_business_basic"])
     headers = {"Authorization": f"Bearer {token}"}
     data = {"media_type": "REELS", "upload_type": "resumable"}
-    assert caller.http.post("/v26.0/me/media", data=data, headers=headers).json()["error"]["code"] == 200
-    assert caller.http.get("/v26.0/me", headers=headers).status_code == 200
+    assert caller.http.post("/v27.0/me/media", data=data, headers=headers).json()["error"]["code"] == 200
+    assert caller.http.get("/v27.0/me", headers=headers).status_code == 200
 
 
 def test_the_token_is_taken_from_header_form_and_query(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
     caller.http.headers.pop("Authorization")
     params: Any = {"access_token": instagram_sandbox.token}
-    assert caller.http.get("/v26.0/me", params=params).status_code == 200
+    assert caller.http.get("/v27.0/me", params=params).status_code == 200
     data = params | {"media_type": "REELS", "upload_type": "resumable"}
-    assert caller.http.post("/v26.0/me/media", data=data).status_code == 200
-    assert caller.http.get("/v26.0/me").json()["error"]["code"] == 190
+    assert caller.http.post("/v27.0/me/media", data=data).status_code == 200
+    assert caller.http.get("/v27.0/me").json()["error"]["code"] == 190
 
 
 def test_usage_headers_follow_the_real_counters(caller: Caller, instagram_sandbox: SandboxHandle) -> None:

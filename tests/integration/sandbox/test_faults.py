@@ -65,7 +65,7 @@ def test_a_fault_can_be_for_one_account(caller: Caller, instagram_sandbox: Sandb
     token = instagram_sandbox.add_account("17841400000000002", "second")
     instagram_sandbox.fail("account", 2, account="17841400000000002")
     assert caller.get("me").status_code == 200
-    assert caller.http.get("/v26.0/me", headers={"Authorization": f"Bearer {token}"}).status_code == 500
+    assert caller.http.get("/v27.0/me", headers={"Authorization": f"Bearer {token}"}).status_code == 500
 
 
 def test_the_gateway_can_answer_in_html(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
@@ -190,9 +190,9 @@ def test_a_token_is_in_no_entry_of_the_journal_wherever_it_was_put(
     caller.get(token)
     tags = [{"username": token}]
     body = {"media_type": "REELS", "upload_type": "resumable", "caption": f"my {token}", "user_tags": tags}
-    container_id = caller.http.post("/v26.0/me/media", json=body).json()["id"]
+    container_id = caller.http.post("/v27.0/me/media", json=body).json()["id"]
     headers = {"Authorization": f"OAuth {token}", "file_url": f"http://127.0.0.1:9/{token}.mp4?sig=secret"}
-    caller.http.post(f"/ig-api-upload/v26.0/{container_id}", headers=headers)
+    caller.http.post(f"/ig-api-upload/v27.0/{container_id}", headers=headers)
     journal = instagram_sandbox.journal()
     assert [entry.operation for entry in journal] == ["unknown", "create", "upload"]
     assert journal[2].parameters == {"file_url": "http://127.0.0.1:9/***.mp4?***"}

@@ -122,7 +122,7 @@ def test_a_link_that_is_not_ascii_is_refused_at_once(caller: Caller) -> None:
 def test_an_upload_can_be_a_link_too(caller: Caller, web: WebServer, clip: Path) -> None:
     container_id = caller.create(upload_type="resumable").json()["id"]
     headers = {"Authorization": f"OAuth {caller.token}", "file_url": web.url}
-    assert caller.http.post(f"/ig-api-upload/v26.0/{container_id}", headers=headers).json()["success"] is True
+    assert caller.http.post(f"/ig-api-upload/v27.0/{container_id}", headers=headers).json()["success"] is True
     caller.sandbox.advance(5)
     assert caller.status(container_id)["status_code"] == "FINISHED"
     assert caller.sandbox.containers[0].bytes_received == clip.stat().st_size
@@ -132,6 +132,6 @@ def test_an_upload_by_a_bad_link_fails_in_the_uploads_shape(caller: Caller, web:
     web.status = 403
     container_id = caller.create(upload_type="resumable").json()["id"]
     headers = {"Authorization": f"OAuth {caller.token}", "file_url": web.url}
-    answer = caller.http.post(f"/ig-api-upload/v26.0/{container_id}", headers=headers)
+    answer = caller.http.post(f"/ig-api-upload/v27.0/{container_id}", headers=headers)
     assert (answer.status_code, answer.json()["debug_info"]["type"]) == (400, "ProcessingFailedError")
     assert "403" in answer.json()["debug_info"]["message"]

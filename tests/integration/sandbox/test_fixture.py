@@ -18,7 +18,7 @@ def test_the_airflow_connection_leads_to_the_sandbox(instagram_sandbox: SandboxH
     """What stands in the environment reads the sandbox's own account."""
     connection = json.loads(os.environ["AIRFLOW_CONN_INSTAGRAM_DEFAULT"])
     headers = {"Authorization": f"Bearer {connection['password']}"}
-    answer = httpx.get(f"{connection['host']}/v26.0/me", params={"fields": "user_id"}, headers=headers)
+    answer = httpx.get(f"{connection['host']}/v27.0/me", params={"fields": "user_id"}, headers=headers)
     assert answer.json()["user_id"] == connection["login"]
     assert instagram_sandbox.calls("account") == 1
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def test_half_a_character_is_refused_and_the_journal_stays_readable(caller: Any) -> None:
     sent = b'{"media_type": "REELS", "upload_type": "resumable", "caption": "cut \\ud83d"}'
-    path = f"/v26.0/{caller.user_id}/media"
+    path = f"/v27.0/{caller.user_id}/media"
     answer = caller.http.post(path, content=sent, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, 100)
     assert caller.sandbox.containers == []
@@ -43,7 +43,7 @@ def test_a_complete_upload_is_not_replaced_by_a_link(caller: Any, clip: Path) ->
     caller.sandbox.advance(5)
     assert caller.publish(container_id).is_success
     headers = {"Authorization": f"OAuth {caller.token}", "file_url": "http://127.0.0.1:9/x.mp4"}
-    answer = caller.http.post(f"/ig-api-upload/v26.0/{container_id}", headers=headers)
+    answer = caller.http.post(f"/ig-api-upload/v27.0/{container_id}", headers=headers)
     assert answer.json()["debug_info"]["type"] == "ProcessingFailedError"
     assert caller.status(container_id)["video_status"]["uploading_phase"]["bytes_transferred"] > 0
 
@@ -100,9 +100,9 @@ def test_an_account_does_not_take_what_another_has(instagram_sandbox: SandboxHan
 
 def test_what_meta_does_not_know_is_refused_in_metas_own_shape(caller: Any) -> None:
     for method in ("PATCH", "OPTIONS", "PUT", "DELETE"):
-        answer = caller.http.request(method, "/v26.0/me")
+        answer = caller.http.request(method, "/v27.0/me")
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, 2500), method
-    for path in ("/v26.0/access_token", "/v26.0/refresh_access_token"):
+    for path in ("/v27.0/access_token", "/v27.0/refresh_access_token"):
         answer = caller.http.get(path, params={"grant_type": "ig_refresh_token", "access_token": caller.token})
         assert answer.json()["error"]["code"] == 100, "the token endpoints have no version"
     assert set(caller.http.post("/oauth/access_token/").json()) == {"error_type", "code", "error_message"}
@@ -119,7 +119,7 @@ def test_what_meta_does_not_know_is_refused_in_metas_own_shape(caller: Any) -> N
     ids=["empty JSON", "NUL", "port", "bracket"],
 )
 def test_a_create_says_what_is_wrong_with_it(caller: Any, sent: dict[str, Any], says: str) -> None:
-    answer = caller.http.post(f"/v26.0/{caller.user_id}/media", **sent)
+    answer = caller.http.post(f"/v27.0/{caller.user_id}/media", **sent)
     assert answer.json()["error"]["code"] == 100
     assert says in answer.json()["error"]["message"]
 

@@ -61,7 +61,7 @@ class Login:
         return self.http.get("/refresh_access_token", params=query)
 
     def works(self, token: str) -> bool:
-        return self.http.get("/v26.0/me", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+        return self.http.get("/v27.0/me", headers={"Authorization": f"Bearer {token}"}).status_code == 200
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_permission_can_be_switched_off_on_the_page(login: Login) -> None:
 
 def test_an_account_has_a_picture(login: Login, instagram_sandbox: SandboxHandle) -> None:
     bearer = {"Authorization": f"Bearer {instagram_sandbox.token}"}
-    row = login.http.get("/v26.0/me", params={"fields": "profile_picture_url"}, headers=bearer).json()
+    row = login.http.get("/v27.0/me", params={"fields": "profile_picture_url"}, headers=bearer).json()
     picture = login.http.get(row["profile_picture_url"])
     assert picture.headers["content-type"] == "image/svg+xml"
     assert login.http.get("/u/nobody/picture.svg").status_code == 404
@@ -99,6 +99,14 @@ def test_a_login_ends_in_a_token_that_lives_for_60_days(login: Login, instagram_
     assert login.works(long["access_token"])
     instagram_sandbox.advance(DAY_S)
     assert not login.works(long["access_token"])
+
+
+def test_the_long_lived_exchange_takes_the_apps_id(login: Login) -> None:
+    """Meta lists no client_id there, and clients report that it is asked for."""
+    short = login.exchange(login.decide()["code"]).json()["access_token"]
+    assert login.lengthen(short, client_id="17").json()["error"]["code"] == 101
+    assert login.lengthen(short).status_code == 200
+    assert login.lengthen(short, client_id=login.sandbox.app_id).status_code == 200
 
 
 def test_a_person_may_refuse(login: Login) -> None:

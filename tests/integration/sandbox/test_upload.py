@@ -45,7 +45,7 @@ def failure(answer: httpx.Response) -> tuple[int, str, bool]:
 def send_and_leave(caller: Caller, container_id: str, data: bytes, file_size: int) -> None:
     """Start an upload of the whole file, send only the beginning of it, and hang up."""
     address = urlsplit(caller.sandbox.url)
-    head = f"POST /ig-api-upload/v26.0/{container_id} HTTP/1.1\r\nHost: {address.netloc}\r\noffset: 0\r\n"
+    head = f"POST /ig-api-upload/v27.0/{container_id} HTTP/1.1\r\nHost: {address.netloc}\r\noffset: 0\r\n"
     head += f"Authorization: OAuth {caller.token}\r\nfile_size: {file_size}\r\nContent-Length: {file_size}\r\n\r\n"
     with socket.create_connection((str(address.hostname), address.port or 80)) as sock:
         sock.sendall(head.encode() + data)
@@ -121,7 +121,7 @@ def test_chunked_encoding_is_refused(caller: Caller, container_id: str) -> None:
         yield b"some bytes"
 
     headers = {"Authorization": f"OAuth {caller.token}", "offset": "0", "file_size": "10"}
-    answer = caller.http.post(f"/ig-api-upload/v26.0/{container_id}", content=body(), headers=headers)
+    answer = caller.http.post(f"/ig-api-upload/v27.0/{container_id}", content=body(), headers=headers)
     assert failure(answer) == (400, "PartialRequestError", False)
     assert "Chunked" in answer.json()["debug_info"]["message"]
 
@@ -185,7 +185,7 @@ def test_of_two_uploads_at_once_only_the_newer_writes(caller: Caller, container_
     """A client that lost its connection goes on while the server still holds the old one."""
     data = clip.read_bytes()
     address = urlsplit(caller.sandbox.url)
-    head = f"POST /ig-api-upload/v26.0/{container_id} HTTP/1.1\r\nHost: {address.netloc}\r\noffset: 0\r\n"
+    head = f"POST /ig-api-upload/v27.0/{container_id} HTTP/1.1\r\nHost: {address.netloc}\r\noffset: 0\r\n"
     head += f"Authorization: OAuth {caller.token}\r\nfile_size: {len(data)}\r\nContent-Length: {len(data)}\r\n\r\n"
     with socket.create_connection((str(address.hostname), address.port or 80)) as old:
         old.sendall(head.encode() + data[:1000])

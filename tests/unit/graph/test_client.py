@@ -36,7 +36,7 @@ def test_a_read_goes_out_with_the_token_in_the_header_only(server: WebServer, se
     server.answer(GOOD)
     assert send(READ).state is ContainerState.FINISHED
     (request,) = server.requests
-    assert (request.method, request.path) == ("GET", f"/v26.0/{CONTAINER}")
+    assert (request.method, request.path) == ("GET", f"/v27.0/{CONTAINER}")
     assert request.query == {"fields": "status_code,status,video_status"}
     assert request.headers["Authorization"] == f"Bearer {server.token}"
 
@@ -46,7 +46,7 @@ def test_a_change_goes_out_as_a_form_with_the_token_in_the_header_only(server: W
     caption = "Größe & {{ ds }} 🎬\n#x"
     assert send(calls.create_container(USER, caption=caption)) == Container(CONTAINER)
     (request,) = server.requests
-    assert (request.method, request.path, request.query) == ("POST", f"/v26.0/{USER}/media", {})
+    assert (request.method, request.path, request.query) == ("POST", f"/v27.0/{USER}/media", {})
     assert request.form == {"media_type": "REELS", "caption": caption}
     assert request.headers["Authorization"] == f"Bearer {server.token}"
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
@@ -208,7 +208,7 @@ def test_a_call_that_needs_a_token_is_not_sent_without_one(server: WebServer, se
     assert not server.requests
 
 
-@pytest.mark.parametrize("version", ["26", "v26", "v26.0/../x", ""])
+@pytest.mark.parametrize("version", ["26", "v26", "v27.0/../x", ""])
 def test_an_api_version_that_is_none_is_refused(send: Send, version: str) -> None:
     with pytest.raises(ValidationError, match="version"):
         send(READ, api_version=version)

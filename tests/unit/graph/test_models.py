@@ -132,7 +132,7 @@ def test_a_status_is_read_whatever_its_phases_look_like(video_status: object) ->
 
 
 def test_a_container_keeps_its_upload_uri_as_it_is() -> None:
-    uri = "https://rupload.facebook.com/ig-api-upload/v26.0/17"
+    uri = "https://rupload.facebook.com/ig-api-upload/v27.0/17"
     assert Container.read({"id": "17", "uri": uri}) == Container("17", uri)
     assert Container.read({"id": "17"}) == Container("17", None)
 
@@ -154,7 +154,7 @@ def test_a_post_is_read_with_its_time() -> None:
 
 
 def test_only_a_page_with_a_next_one_says_where_it_begins() -> None:
-    link = "https://graph.instagram.com/v26.0/1/media?access_token=secret&after=QVFI"
+    link = "https://graph.instagram.com/v27.0/1/media?access_token=secret&after=QVFI"
     rows = [{"id": "2"}, {"id": "1"}]
     both = {"cursors": {"before": "a", "after": "QVFI"}, "next": link}
     assert MediaPage.read({"data": rows, "paging": both}) == MediaPage((Media("2"), Media("1")), "QVFI")

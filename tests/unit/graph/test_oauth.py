@@ -43,9 +43,14 @@ def test_a_code_is_exchanged_once_by_post_without_what_instagram_hangs_on_it() -
 
 
 def test_a_short_lived_token_is_exchanged_by_get() -> None:
-    call = oauth.exchange_for_long_lived("shh", "IGshort")
+    call = oauth.exchange_for_long_lived("9", "shh", "IGshort")
     assert (call.method, call.path, call.versioned, call.bearer) == ("GET", "access_token", False, False)
-    assert call.params == {"grant_type": "ig_exchange_token", "client_secret": "shh", "access_token": "IGshort"}
+    assert call.params == {
+        "grant_type": "ig_exchange_token",
+        "client_id": "9",
+        "client_secret": "shh",
+        "access_token": "IGshort",
+    }
 
 
 def test_a_refresh_is_not_repeated_by_itself() -> None:
@@ -57,7 +62,7 @@ def test_a_refresh_is_not_repeated_by_itself() -> None:
 def test_no_secret_shows_in_a_printed_call() -> None:
     for call in (
         oauth.refresh("IGlong"),
-        oauth.exchange_for_long_lived("shh", "IGshort"),
+        oauth.exchange_for_long_lived("9", "shh", "IGshort"),
         oauth.exchange_code("9", "shh", "https://a/b", "AQBx"),
     ):
         assert not {"IGlong", "IGshort", "shh", "AQBx"} & set(repr(call).replace("'", " ").split())

@@ -35,7 +35,7 @@ def test_host_and_port_become_one_normal_base_url(host: str | None, port: int | 
         ("ftp://graph.instagram.com", None),
         ("https://user:secret@graph.instagram.com", None),
         ("https://graph.instagram.com\\@example.com", None),
-        ("https://graph.instagram.com/v26.0", None),
+        ("https://graph.instagram.com/v27.0", None),
         ("https://graph.instagram.com?access_token=secret", None),
         ("https://", None),
         ("https://graph.instagram.com:99999", None),
@@ -54,19 +54,19 @@ def test_a_host_that_a_token_must_not_go_to_is_refused_without_showing_secrets(h
 @pytest.mark.parametrize(
     "uri",
     [
-        "https://rupload.facebook.com/ig-api-upload/v26.0/17",
-        "https://rupload.facebook.com:443/ig-api-upload/v26.0/17",
-        "http://127.0.0.1:8077/ig-api-upload/v26.0/17",
+        "https://rupload.facebook.com/ig-api-upload/v27.0/17",
+        "https://rupload.facebook.com:443/ig-api-upload/v27.0/17",
+        "http://127.0.0.1:8077/ig-api-upload/v27.0/17",
     ],
 )
 def test_videos_go_to_metas_upload_host_or_the_origin_of_the_connection(uri: str) -> None:
-    assert upload_url(uri, "http://127.0.0.1:8077").path == "/ig-api-upload/v26.0/17"
+    assert upload_url(uri, "http://127.0.0.1:8077").path == "/ig-api-upload/v27.0/17"
 
 
 @pytest.mark.parametrize(
     "uri",
     [
-        "https://example.com/ig-api-upload/v26.0/17",
+        "https://example.com/ig-api-upload/v27.0/17",
         "https://rupload.facebook.com.example.com/17",
         "https://rupload.facebook.com@example.com/17",
         "https://rupload.facebook.com:8443/17",

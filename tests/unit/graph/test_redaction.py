@@ -40,7 +40,7 @@ def test_secrets_of_every_form_are_taken_out(text: str, expected: str) -> None:
         "Error validating OAuth application",
         'error {"code": 190, "error_subcode": 463}',
         "IGApiException: media 17900000000000001 is not ready",
-        "POST https://graph.instagram.com/v26.0/17841400000000001/media 200 OK",
+        "POST https://graph.instagram.com/v27.0/17841400000000001/media 200 OK",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -64,7 +64,7 @@ def test_no_secret_reaches_a_log_or_an_error_at_any_level(
         caplog.set_level(logging.DEBUG, name)
         monkeypatch.setattr(logging.getLogger(name), "filters", [])  # as in a new process
     login = oauth.exchange_code("9", "MARKEDsecret", "https://a/b", "MARKEDcode", oauth_host=server.url)
-    exchange = oauth.exchange_for_long_lived("MARKEDsecret", "MARKEDshort")
+    exchange = oauth.exchange_for_long_lived("9", "MARKEDsecret", "MARKEDshort")
     refresh = oauth.refresh("MARKEDtoken")
     read = calls.container_status("17900000000000001")
     logins: list[calls.Call[Any]] = [login, exchange, refresh]

@@ -34,7 +34,7 @@ class Uploader:
         self.url = url
         self.token = token
         self.video = video
-        self.uri = f"{url}/ig-api-upload/v26.0/{CONTAINER}"
+        self.uri = f"{url}/ig-api-upload/v27.0/{CONTAINER}"
         self.pauses_s: list[float] = []
         self.progress: list[tuple[int, int]] = []
 
@@ -81,7 +81,7 @@ def test_a_video_goes_out_whole_in_one_request(server: WebServer, send_video: Up
     done(server)
     send_video()
     (request,) = server.requests
-    assert (request.method, request.path) == ("POST", f"/ig-api-upload/v26.0/{CONTAINER}")
+    assert (request.method, request.path) == ("POST", f"/ig-api-upload/v27.0/{CONTAINER}")
     assert request.body == send_video.video.read_bytes()
     assert request.headers["Authorization"] == f"OAuth {server.token}"
     assert (request.headers["offset"], request.headers["file_size"]) == ("0", str(SIZE))
@@ -257,7 +257,7 @@ def test_a_file_cut_during_the_upload_is_refused(server: WebServer, send_video: 
         upload(client, send_video.uri, send_video.video, container_id=CONTAINER, on_progress=cut)
 
 
-@pytest.mark.parametrize("uri", ["https://example.com/ig-api-upload/v26.0/17", "http://127.0.0.1:9/17", "/17"])
+@pytest.mark.parametrize("uri", ["https://example.com/ig-api-upload/v27.0/17", "http://127.0.0.1:9/17", "/17"])
 def test_nothing_is_sent_to_a_stranger(server: WebServer, send_video: Uploader, uri: str) -> None:
     with pytest.raises(ValidationError):
         send_video(uri=uri)

@@ -1,0 +1,82 @@
+"""Addresses on the web as they arrive from others: taken apart by one strict reader, never passed on as they are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+#: Visible ASCII. A backslash is missing: browsers read it as a slash, and other readers do not.
+_VISIBLE: Final = re.compile(r"[!-\[\]-~]+")
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
+_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_IN_BRACKETS: Final = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]*)?")
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port of an address, in their one normal spelling.
+
+    :param scheme: ``http`` or ``https``.
+    :param host: Host name or IP address in lower-case ASCII, without brackets.
+    :param port: The port, also where it is the scheme's own.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, address: str | None) -> Origin | None:
+        """Return the origin of an address, or None for whatever is not plainly an http address with a host."""
+        if address is None or not _VISIBLE.fullmatch(address):
+            return None
+        try:
+            parts = urlsplit(address)
+            port, host = parts.port, _host(parts.netloc, parts.hostname or "")
+        except ValueError:
+            return None
+        if parts.scheme not in _PORTS or host is None or port == 0:
+            return None
+        return cls(parts.scheme, host, port or _PORTS[parts.scheme])
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the host can only mean this machine."""
+        return is_loopback(self.host)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + ("" if self.port == _PORTS[self.scheme] else f":{self.port}")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name can only mean this machine.
+
+    :param host: Host name or IP address.
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def web_address(text: str | None) -> str | None:
+    """Return an http or https address as it is, or None when `text` is anything else, such as ``javascript:…``."""
+    return text if Origin.of(text) is not None else None
+
+
+def safe_link(text: str | None) -> str | None:
+    """Return an address that a page may link to, or None: https, and http on this machine."""
+    origin = Origin.of(text)
+    return text if origin is not None and (origin.scheme == "https" or origin.is_loopback) else None
+
+
+def _host(netloc: str, host: str) -> str | None:
+    if "[" in netloc:
+        found = _IN_BRACKETS.fullmatch(netloc)
+        return IPv6Address(found[1]).compressed if found else None
+    return host if "@" not in netloc and _NAME.fullmatch(host) else None

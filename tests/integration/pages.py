@@ -1,0 +1,38 @@
+"""The pages below /instagram as a browser asks for them, on Airflow's own users and database."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+if TYPE_CHECKING:
+    from fastapi.testclient import TestClient
+
+    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+
+HOME = "http://localhost:8080"
+OURS = {"Origin": HOME, "Sec-Fetch-Site": "same-origin"}
+
+
+def form_token(browser: TestClient, path: str = "connect") -> str:
+    found = re.search(r'name="form_token" value="([^"]+)"', browser.get(f"/instagram/{path}").text)
+    assert found is not None
+    return found[1]
+
+
+def decide(address: str, sandbox: SandboxHandle, decision: str = "allow", **boxes: str) -> str:
+    """Press a button on Instagram's page; gives the address that the person is sent back to."""
+    form = {**httpx.URL(address).params, "decision": decision, "account": sandbox.user_id, **boxes}
+    answer = httpx.post(f"{sandbox.url}/oauth/authorize", data=form, trust_env=False)
+    return answer.headers["location"].removesuffix("#_")
+
+
+def rows() -> dict[str, Any]:
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        return {row.conn_id: (row.login, row.password, row.extra) for row in session.scalars(select(Connection))}
