@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import stat
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.media.atoms import Mp4Layout, begins_like_mp4, read_layout, starts_anew
+from airflow_provider_instagram.media.files import regular_file
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
 from airflow_provider_instagram.media.process import Cancel, Limits, run
 
 if TYPE_CHECKING:
-    import os
     from pathlib import Path
 
 #: The containers that are opened. None of them can name another file; playlists and scripts, which can, are not here.
@@ -170,7 +169,9 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     :raises ValidationError: When it is missing, empty, not a regular file, not a video, not whole, or beyond bounds.
     """
     path = path.absolute()
-    status = _status_of_regular_file(path)
+    status = regular_file(path)
+    if status.st_size == 0:
+        raise ValidationError(f"{path} is empty.", hint="Export or copy it again.")
     header = _read_header(path, ffprobe, cancel)
     streams = [stream for stream in header.get("streams", []) if "codec_type" in stream]
     pictures = [s for s in streams if s["codec_type"] == "video" and not s.get("disposition", {}).get("attached_pic")]
@@ -219,28 +220,6 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     )
     _refuse_what_was_cut_off(info, header["format"], complaint)
     return info
-
-
-def _status_of_regular_file(path: Path) -> os.stat_result:
-    if any("\udc80" <= letter <= "\udcff" for letter in str(path)):
-        raise ValidationError(f"The name of {path!r} is not UTF-8.", hint="Rename the file.")
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        raise ValidationError(
-            f"There is no file {path} on this worker.",
-            hint="Check the path. When another worker made the file, let it write to storage that both reach: set "
-            "output= of TranscodeOperator, or work_prefix in the section [instagram] of Airflow's configuration.",
-        ) from None
-    except OSError as error:
-        raise ValidationError(f"{path} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise ValidationError(
-            f"{path} is not a regular file.", hint="Name a video file, not a directory, pipe or device."
-        )
-    if status.st_size == 0:
-        raise ValidationError(f"{path} is empty.", hint="Export or copy it again.")
-    return status
 
 
 def _ffprobe(ffprobe: str, path: Path) -> list[str]:

@@ -176,7 +176,7 @@ class CreateContainerOperator(AccountTask):
 
     def on_kill(self) -> None:
         """Leave no copy of a remote video when the task is ended."""
-        storage.remove_scratch_folders()
+        storage.abandon_copies()
 
     def _once_more(self, context: Context, failure: InstagramError) -> str:
         """Make another container where that can help; where it cannot, this raises the failure."""
