@@ -53,9 +53,10 @@ class Work:
 class TranscodeOperator(LiteralDataTask):
     """Make a video comply with Instagram's rules, at the least cost.
 
-    A video that complies already is handed on as it is. Otherwise ffmpeg makes an MP4 that does; the result is checked
-    by the same rules before it gets its name. Work that was done before is found done: the output's name holds the
-    source's content, the profile and ffmpeg's version.
+    A video that complies already is handed on as it is; where its link has a query, an unchanged copy is, for the query
+    may be a signature, which no XCom may hold. Otherwise ffmpeg makes an MP4 that does; the result is checked by the
+    same rules before it gets its name. Work that was done before is found done: the output's name holds the source's
+    content, the profile and ffmpeg's version.
 
     Returns the path or URI of the compliant video. XCom ``report`` holds tier, reasons, warnings, and measures before
     and after.
@@ -132,7 +133,7 @@ class TranscodeOperator(LiteralDataTask):
         """End ffmpeg together with the task, and leave no copy of a remote video."""
         if self._cancel is not None:
             self._cancel.cancel()
-        storage.remove_scratch_folders()
+        storage.abandon_copies()
 
     def _spec(self) -> VideoSpec:
         from airflow_provider_instagram.media.spec import VideoSpec, spec_for
@@ -167,7 +168,8 @@ class TranscodeOperator(LiteralDataTask):
         from airflow_provider_instagram.media.plan import plan
 
         output = arguments.text("output", self.destination)
-        if output is None and plan(work.info, work.spec, **work.choices).tier == "pass":
+        is_kept = output is None and not storage.secrets_in(work.source)
+        if is_kept and plan(work.info, work.spec, **work.choices).tier == "pass":
             return work.source, self._transcode(work, work.local)
         location = output if output and not output.endswith("/") else self._keyed_location(work, output)
         if location != output and storage.exists(location) and (report := self._found_done(work, location)):
@@ -206,8 +208,9 @@ class TranscodeOperator(LiteralDataTask):
             folder = f"{work.local.parent}/"
         folder = folder or conf.get("instagram", "work_prefix")
         if not folder:
+            why = "; its link may be signed, so it is not handed on" if storage.secrets_in(work.source) else ""
             raise ValidationError(
-                f"There is no place for the compliant copy of {storage.shown(work.source)}.",
+                f"There is no place for the compliant copy of {storage.shown(work.source)}{why}.",
                 hint="Set output= on the task, or [instagram] work_prefix for all of them.",
             )
         key = work_key(work.local, work.spec, **work.choices, ffmpeg=work.programs["ffmpeg"])
