@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.media.atoms import Mp4Layout, begins_like_mp4, read_layout, starts_anew
 from airflow_provider_instagram.media.files import regular_file
+from airflow_provider_instagram.media.gif import refuse_what_is_no_animation
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
 from airflow_provider_instagram.media.process import Cancel, Limits, run
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: The containers that are opened. None of them can name another file; playlists and scripts, which can, are not here.
-FORMATS: Final = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg"
+FORMATS: Final = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg,gif"
 MAX_SIDE: Final = 8192
 ONLY_THIS_FILE: Final = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": MAX_SIDE**2}
 #: A file that is made to hang ffprobe is given up after ten seconds in all; a large one on a slow disk gets its time.
@@ -31,6 +32,8 @@ STRUNG: Final = ("mpegts", "mpeg")
 #: How far the clock may go from one picture to the next: back for the order of B-frames, forth for one that is missing.
 MOST_BACK_S: Final = -1.0
 MOST_FORTH_S: Final = 10.0
+#: How ffmpeg names the pixels of which each has its own transparency, next to red, green and blue.
+SEE_THROUGH: Final = ("argb", "rgba", "abgr", "bgra")
 PLACE_WORDS: Final = ("location", "gps", "xmp", "geo")
 
 
@@ -79,6 +82,11 @@ class Video:
     def is_hdr(self) -> bool:
         """Whether its colours are of high dynamic range: PQ (HDR10) or HLG."""
         return self.transfer in ("smpte2084", "arib-std-b67")
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether parts of its pictures may be transparent."""
+        return self.pixel_format in SEE_THROUGH
 
     @property
     def shape(self) -> Fraction:
@@ -199,6 +207,8 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     )
     if not timelines[picture["index"]].count:
         raise ValidationError(f"{path} has a video track without pictures.", hint="Export or copy it again.")
+    if container == "gif":
+        refuse_what_is_no_animation(path, timelines[picture["index"]].count)
     _refuse_a_clock_that_jumps(path, container, timelines[picture["index"]])
     if sound and not timelines[sound["index"]].count:
         sound = None

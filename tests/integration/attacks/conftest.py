@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,8 @@ from tests.integration.certificate import certificate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.integration.conftest import DagResult, RunDag
 
     Behave = Callable[["HttpsServer", socket.socket], None]
 
@@ -83,6 +85,32 @@ class HttpsServer:
             connection.sendall(parts.pop(0) if parts else again)
             if self.released.wait(PAUSE_S):
                 return
+
+
+@pytest.fixture
+def transcode(run_dag: RunDag) -> Callable[..., DagResult]:
+    """Runs TranscodeOperator on a source, with one try."""
+
+    def run(source: str, **arguments: Any) -> DagResult:
+        from airflow.sdk import DAG
+
+        from airflow_provider_instagram.operators import TranscodeOperator
+
+        with DAG("attack", schedule=None) as dag:
+            TranscodeOperator(task_id="transcode", source=source, retries=0, **arguments)
+        return run_dag(dag)
+
+    return run
+
+
+@pytest.fixture
+def logged(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
+    """Gives all that was logged: by the task, on the standard outputs, and by what runs around it."""
+
+    def read() -> str:
+        return "".join(capfd.readouterr()) + caplog.text
+
+    return read
 
 
 @pytest.fixture

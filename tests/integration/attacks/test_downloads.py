@@ -68,32 +68,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(download.__kwdefaults__, "total_s", TOTAL_S)
 
 
-@pytest.fixture
-def transcode(run_dag: RunDag) -> Callable[..., DagResult]:
-    """Runs TranscodeOperator on a link, with one try."""
-
-    def run(source: str, **arguments: Any) -> DagResult:
-        from airflow.sdk import DAG
-
-        from airflow_provider_instagram.operators import TranscodeOperator
-
-        with DAG("attack", schedule=None) as dag:
-            TranscodeOperator(task_id="transcode", source=source, retries=0, **arguments)
-        return run_dag(dag)
-
-    return run
-
-
-@pytest.fixture
-def logged(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
-    """Gives all that was logged: by the task, on the standard outputs, and by what runs around it."""
-
-    def read() -> str:
-        return "".join(capfd.readouterr()) + caplog.text
-
-    return read
-
-
 @pytest.mark.parametrize("behave", DRIPS, ids=lambda behave: behave.__name__)
 def test_a_server_that_drips_is_given_up_when_the_time_is_over(
     behave: Behave,
