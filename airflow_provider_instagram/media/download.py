@@ -109,7 +109,7 @@ class _Job:
                         _refuse_failure(response, address)
                         yield response
                         return
-                    address = _address(str(address.join(response.headers["location"])))
+                    address = _address(response.headers["location"], address)
                 finally:
                     response.close()
         raise ValidationError(
@@ -135,10 +135,12 @@ def shown(address: httpx.URL) -> str:
     return f"{address.scheme}://{address.netloc.decode('ascii')}{address.path}"
 
 
-def _address(url: str) -> httpx.URL:
+def _address(link: str, base: httpx.URL | None = None) -> httpx.URL:
+    """Read a link; one from a redirect may be relative to the last."""
     try:
-        address = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        address = base.join(link) if base else httpx.URL(link)
+        address.host.encode("idna")  # as the look-up of the name does it
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise ValidationError(f"The link to the video is not one: {error}.", hint="Give an https:// link.") from None
     if address.scheme != "https" or not address.host:
         raise ValidationError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.exceptions import TranscodeError, TransientError
+from airflow_provider_instagram.exceptions import TranscodeError, TransientError, ValidationError
 from airflow_provider_instagram.media.download import download
 
 if TYPE_CHECKING:
@@ -123,6 +123,27 @@ def test_a_name_that_is_looked_up_for_ever_is_given_up(stuck_resolver: None, tmp
     with pytest.raises(TransientError, match="too slow"):
         download("https://slow.example/video.mp4", tmp_path, max_bytes=10, total_s=0.2)
     assert time.monotonic() - started < SOON_S / 2
+
+
+NO_LINKS = (
+    *(f"https://{'a' * 70}.example/x", "https://x..example/x", "https://xn--a/x", "https://./x"),
+    *("https://[::1/x", "https://example.com:port/x"),
+)
+
+
+@pytest.mark.parametrize("link", NO_LINKS)
+def test_a_link_that_is_none_is_refused_in_words(link: str, https_server: HttpsServer, tmp_path: Path) -> None:
+    """Given by a person or by a redirect, it ends in an error of ours, without its signature."""
+
+    def redirect(server: HttpsServer, connection: socket.socket) -> None:
+        location = f"Location: {link}?{SIGNATURE}\r\n".encode()
+        server.tls(connection).sendall(b"HTTP/1.1 302 Found\r\n" + location + b"Content-Length: 0\r\n\r\n")
+
+    https_server.behave = redirect
+    for url in (f"{link}?{SIGNATURE}", f"{https_server.url}/video.mp4"):
+        with pytest.raises(ValidationError, match="link to the video is not one") as refusal:
+            download(url, tmp_path, max_bytes=10, allow_private=True)
+        assert SIGNATURE not in str(refusal.value)
 
 
 def redirect_to_a_signed_link(server: HttpsServer, connection: socket.socket) -> None:
