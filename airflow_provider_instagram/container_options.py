@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
-from airflow_provider_instagram import arguments, storage
+from airflow_provider_instagram import arguments
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files import locations
 
 # Source: Meta, IG User Media reference. The unit of the caption's length is undocumented: UTF-16 is the strictest.
 LONGEST_CAPTION = 2200
@@ -101,7 +102,7 @@ class ContainerOptions:
                 f"video_cover_timestamp_ms is {self.video_cover_timestamp_ms}: count from 0, the first frame.",
             ),
             (
-                self.cover_url is not None and not storage.is_public(self.cover_url),
+                self.cover_url is not None and not locations.is_public(self.cover_url),
                 "cover_url must be an https address of plain ASCII characters: percent-encode the others.",
             ),
             (

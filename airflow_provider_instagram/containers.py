@@ -18,6 +18,7 @@ from airflow_provider_instagram.exceptions import (
     OutcomeUnknownError,
     ValidationError,
 )
+from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.fresh import read_once_known
 from airflow_provider_instagram.graph.models import ContainerState
@@ -44,12 +45,12 @@ BLOCK_BYTES = 1 << 20
 class Video:
     """A video on its way to Instagram: as bytes, or as a link.
 
-    :param name: Where it is, as a person knows it.
+    :param name: Where it is, as a person knows it. May be a signed link: shown without its query.
     :param path: The local file whose bytes are sent.
     :param link: What Instagram fetches instead. May be a presigned link: never shown.
     """
 
-    name: str
+    name: str = field(repr=False)
     path: Path | None = None
     link: str | None = field(default=None, repr=False)
 
@@ -170,7 +171,7 @@ class ContainerMaker:
         if video.path is not None:
             if container.upload_uri is None:
                 raise ValidationError(
-                    f"Instagram gave no address to upload {video.name} to.",
+                    f"Instagram gave no address to upload {shown(video.name)} to.",
                     hint='Hand it a link instead: upload="url", with the video at a public https address.',
                 )
             self._upload(container.id, container.upload_uri, video.path, offset=0)

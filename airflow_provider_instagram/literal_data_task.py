@@ -1,4 +1,4 @@
-"""Text that is data goes out as it is; only what the DAG's author wrote is a template."""
+"""Text that is data goes out as it is, and the secret part of an address is kept out of logs and stored fields."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions._internal.expandinput import ListOfDictsExpandInput
 from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.log import mask_secret
+
+from airflow_provider_instagram.files import locations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import jinja2
     from airflow.sdk import Context
 
 
 class LiteralDataTask(BaseOperator):
-    """A task that never renders a text which came to it as data."""
+    """A task that never renders a text which came to it as data, and shows no signature of a link."""
 
     #: Arguments whose template field has another name, because BaseOperator has a use for theirs.
     fields_of_arguments: ClassVar[dict[str, str]] = {}
@@ -35,9 +38,12 @@ class LiteralDataTask(BaseOperator):
         Airflow renders the strings of a dict that ``expand_kwargs`` took from an XCom: a caption in somebody's sheet
         could then read a secret and publish it.
         """
+        fields = list(template_fields)
         data = self._fields_from_data(context)
-        authored = [field for field in template_fields if field not in data]
+        authored = [field for field in fields if field not in data]
         super()._do_render_template_fields(parent, authored, context, jinja_env, seen_oids)
+        for field in fields:
+            _mask_addresses(getattr(parent, field, None))
 
     def _fields_from_data(self, context: Context) -> set[str]:
         task = self.dag.get_task(self.task_id)
@@ -47,3 +53,26 @@ class LiteralDataTask(BaseOperator):
         if isinstance(source, Sequence) and isinstance(source[context["ti"].map_index or 0], Mapping):
             return set()  # a dict written in the DAG file
         return set(self.template_fields) - {self.fields_of_arguments.get(name, name) for name in task.partial_kwargs}
+
+
+def _mask_addresses(value: Any) -> None:
+    """Mask the query of each web address among a field's values.
+
+    Airflow stores rendered fields and shows them to everybody who may see the run; this is the last moment before.
+    A text that only mentions an address, such as a caption, is left as it is: it is going to be public.
+    """
+    for text in _texts(value):
+        if locations.is_web(text) and not any(letter.isspace() for letter in text.strip()):
+            for secret in locations.secrets_in(text.strip()):
+                mask_secret(secret)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, (list, tuple, set)):
+        for part in value:
+            yield from _texts(part)

@@ -12,11 +12,9 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.access import inside_media_roots as inside_media_roots
-from airflow_provider_instagram.files.locations import is_local as is_local
-from airflow_provider_instagram.files.locations import is_public as is_public
-from airflow_provider_instagram.files.locations import is_web as is_web
-from airflow_provider_instagram.files.locations import local_path as local_path
-from airflow_provider_instagram.files.locations import shown as shown
+from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
+from airflow_provider_instagram.media.files import regular_file
+from airflow_provider_instagram.media.process import Cancel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +26,7 @@ BLOCK_BYTES = 1 << 20
 LARGEST_SOURCE_BYTES = 20 * 10**9
 
 _scratch_folders: set[str] = set()
+_downloads: set[Cancel] = set()
 
 
 def make_folder(folder: Path) -> None:
@@ -55,8 +54,13 @@ def scratch_folder() -> Iterator[Path]:
             _scratch_folders.discard(folder)
 
 
-def remove_scratch_folders() -> None:
-    """Remove this process's scratch folders at once: Airflow gives a task that is ended no time to leave them."""
+def abandon_copies() -> None:
+    """End this process's downloads and remove its scratch folders: Airflow gives a task that is ended no time for it.
+
+    A signal handler may call it, in the middle of whatever the task does.
+    """
+    for download in list(_downloads):
+        download.cancel()
     for folder in list(_scratch_folders):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -67,16 +71,11 @@ def as_local_file(location: str, *, max_bytes: int = LARGEST_SOURCE_BYTES) -> It
 
     :param location: A local path, ``file://``, ``https://``, or any URI that ObjectStoragePath opens.
     :param max_bytes: The largest file to copy.
-    :raises ValidationError: When there is no such file, or it is too large.
+    :raises ValidationError: When there is no such file, it is no regular file, or it is too large.
     """
     if is_local(location):
         path = local_path(location)
-        if not path.exists():
-            raise ValidationError(
-                f"There is no file {path} on this worker.",
-                hint="Check the path. Tasks may run on different machines: when an earlier task wrote the file, let it "
-                "write to a place that all of them see (output=, or [instagram] work_prefix).",
-            )
+        regular_file(path)
         yield path
         return
     with scratch_folder() as folder:
@@ -88,14 +87,20 @@ def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
         from airflow_provider_instagram.media.download import download
 
         allow_private = conf.getboolean("instagram", "private_sources", fallback=False)
-        return download(location, folder, max_bytes=max_bytes, allow_private=allow_private)
+        _downloads.add(cancel := Cancel())
+        try:
+            return download(location, folder, max_bytes=max_bytes, allow_private=allow_private, cancel=cancel)
+        finally:
+            _downloads.discard(cancel)
     source = _object(location)
     try:
         size = source.stat().st_size
     except FileNotFoundError:
-        raise ValidationError(f"There is no file {location}.", hint="Check the path and its connection.") from None
+        raise ValidationError(
+            f"There is no file {shown(location)}.", hint="Check the path and its connection."
+        ) from None
     if size > max_bytes:
-        raise ValidationError(f"{location} has {size:,} bytes: at most {max_bytes:,} are read.")
+        raise ValidationError(f"{shown(location)} has {size:,} bytes: at most {max_bytes:,} are read.")
     copy = folder / (source.name or "video")
     with source.open("rb") as remote, copy.open("wb") as local:
         shutil.copyfileobj(remote, local, BLOCK_BYTES)
@@ -124,7 +129,7 @@ def presigned(location: str, life: timedelta) -> str:
         return str(path.fs.sign(path.path, expiration=int(life.total_seconds())))
     except NotImplementedError as error:
         raise ValidationError(
-            f"{location} is in a storage that makes no links for others.",
+            f"{shown(location)} is in a storage that makes no links for others.",
             hint='Send the bytes instead: upload="file".',
         ) from error
 
@@ -144,7 +149,7 @@ def _object(location: str) -> ObjectStoragePath:
         path.fs  # noqa: B018 -- the file system is looked up here
     except (ImportError, ValueError) as error:
         raise ValidationError(
-            f"Airflow cannot open {location}: {error}.",
+            f"Airflow cannot open {shown(location)}: {shown(str(error))}.",
             hint="Install the Airflow provider of this storage with its file system, "
             "for example apache-airflow-providers-amazon[s3fs] for s3://.",
         ) from error

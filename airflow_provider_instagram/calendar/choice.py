@@ -21,6 +21,7 @@ from airflow_provider_instagram.calendar.snapshot import cannot_keep
 from airflow_provider_instagram.calendar.steps import RETRY_DELAY, used_before
 from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, ledger_alias
 from airflow_provider_instagram.limits import Limits
@@ -119,7 +120,7 @@ def missing_videos(calendar: Calendar, now: datetime) -> list[Fault]:
     """Look for the videos of the posts that are next."""
     faults = []
     for post in calendar.posts:
-        if now <= post.publish_at <= now + LOOK_AHEAD and not storage.is_web(post.video):
+        if now <= post.publish_at <= now + LOOK_AHEAD and not locations.is_web(post.video):
             try:
                 there = storage.exists(post.video)
             except Exception as error:  # noqa: BLE001 -- every storage has errors of its own

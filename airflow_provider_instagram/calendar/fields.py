@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram import arguments, storage
+from airflow_provider_instagram import arguments
 from airflow_provider_instagram.account_task import DEFAULT_CONN_ID
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.times import NoZone, moment, spoken, zone
 from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.operators.container import OPTIONS, UPLOADS
 
 if TYPE_CHECKING:
@@ -126,16 +127,16 @@ class Fields:
     def upload(self, video: str | None) -> Any:
         """Read how the video is brought to Instagram."""
         how = self.choice("upload", UPLOADS)
-        if how == "url" and video is not None and storage.is_local(video):
+        if how == "url" and video is not None and locations.is_local(video):
             self._fault(
                 "upload" if "upload" in self.row.values else "video",
                 "upload is url, but Instagram cannot fetch a local file.",
                 "Write upload: file, or give the video's https address.",
             )
-        elif video is not None and storage.is_web(video) and not _is_link(video, how):
+        elif video is not None and locations.is_web(video) and not _is_link(video, how):
             self._fault(
                 "video",
-                f"video {storage.shown(video)}: a link must be https, in plain ASCII.",
+                f"video {locations.shown(video)}: a link must be https, in plain ASCII.",
                 "Write its https address, with characters outside ASCII percent-encoded.",
             )
         return how
@@ -175,7 +176,7 @@ class Fields:
         try:
             return self.files.caption(written)
         except Refusal as refusal:
-            self._fault("caption_file", f"caption_file {storage.shown(written)}: {refusal.message}", refusal.remedy)
+            self._fault("caption_file", f"caption_file {locations.shown(written)}: {refusal.message}", refusal.remedy)
             return None
 
     def _find_broken(self, given: dict[str, Any], whole: ValidationError) -> None:
@@ -195,7 +196,7 @@ class Fields:
         try:
             return self.files.found(written, check=check)
         except Refusal as refusal:
-            self._fault(name, f"{name} {storage.shown(written)}: {refusal.message}", refusal.remedy)
+            self._fault(name, f"{name} {locations.shown(written)}: {refusal.message}", refusal.remedy)
             return None
 
     def _text(self, name: str) -> str | None:
@@ -219,7 +220,7 @@ class Fields:
 
 def _is_link(address: str, upload: str) -> bool:
     """Tell whether a video can be fetched: by Instagram, or by us where its bytes are sent."""
-    return storage.is_public(address) or (upload == "file" and address.lower().startswith("https:"))
+    return locations.is_public(address) or (upload == "file" and address.lower().startswith("https:"))
 
 
 def _told(name: str, value: Any, error: ValidationError) -> tuple[str, str]:
@@ -228,7 +229,7 @@ def _told(name: str, value: Any, error: ValidationError) -> tuple[str, str]:
         return _parted(error)
     if name in ("collaborators", "user_tags"):  # which of them it is
         return error.message, REMEDIES[name]
-    return f"{name} is {storage.shown(value) if isinstance(value, str) else value!r}.", REMEDIES[name]
+    return f"{name} is {locations.shown(value) if isinstance(value, str) else value!r}.", REMEDIES[name]
 
 
 def _parted(error: ValidationError) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_instagram.exceptions import ValidationError
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 LOCAL_SCHEMES = ("file", "local")
+#: A web address; what may be secret in it are a user's name and password, and all that stands behind the path.
+WEB_ADDRESS: Final = re.compile(r"(https?://)(?:([^/?#\s]*)@)?([^?#]*)(?:([?#])(.*))?", re.IGNORECASE | re.DOTALL)
 
 
 def is_web(location: str) -> bool:
@@ -48,8 +50,16 @@ def local_path(location: str) -> Path:
 
 
 def shown(location: str) -> str:
-    """Return a location as it may be logged: without the query, which may hold a signature."""
-    return f"{location.partition('?')[0]}?…" if is_web(location) and "?" in location else location
+    """Return a location as it may be logged: a web address without its query, which may hold a signature."""
+    return WEB_ADDRESS.sub(
+        lambda found: f"{found[1]}{found[3]}{found[4]}…" if found[4] else found[1] + found[3], location
+    )
+
+
+def secrets_in(location: str) -> tuple[str, ...]:
+    """Return the parts of a location that :func:`shown` leaves out."""
+    found = WEB_ADDRESS.search(location)
+    return tuple(part for part in (found[2], found[5]) if part) if found else ()
 
 
 def _parts(location: str) -> SplitResult:

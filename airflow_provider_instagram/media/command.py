@@ -159,8 +159,9 @@ def measure(info: VideoInfo, spec: VideoSpec, plan: Plan) -> list[str]:
 
 
 def colour(name: str) -> list[str]:
-    """The command that fails when there is no colour of a name."""
-    return arguments(ffmpeg.input(f"color=c={name}:s=2x2:d=0.04", f="lavfi").output("-", f="null"))
+    """The command that fails when there is no colour of a name; whatever the name holds, it stays one option."""
+    picture = ffmpeg.input("color=s=2x2:d=0.04", f="lavfi").filter("pad", 4, 4, color=name)
+    return arguments(picture.output("-", f="null"))
 
 
 def decode(video: Path) -> list[str]:
@@ -183,6 +184,8 @@ def _source(info: VideoInfo) -> Any:
 
 def _picture(stream: Any, info: VideoInfo, numbers: Encoding, plan: Plan) -> Any:
     video, frame, picture = info.video, numbers.layout.frame, numbers.layout.picture
+    if video.has_alpha:
+        stream = _on_background(stream, plan.background)
     if video.interlaced:
         stream = stream.filter("bwdif", mode="send_frame", deint="all")
     stream = stream.filter("fps", fps=str(numbers.fps), start_time=f"{numbers.start_s:.6f}")
@@ -201,6 +204,13 @@ def _picture(stream: Any, info: VideoInfo, numbers: Encoding, plan: Plan) -> Any
         .filter("tpad", stop=-1, stop_mode="clone")
         .filter("trim", end_frame=numbers.frames)
     )
+
+
+def _on_background(stream: Any, background: str) -> Any:
+    """Show the colour where the picture is transparent; a player would show whatever lies behind it."""
+    copies = stream.filter_multi_output("split", 2)
+    canvas = copies[0].filter("drawbox", 0, 0, "iw", "ih", color=background, thickness="fill", replace=1)
+    return ffmpeg.filter([canvas, copies[1]], "overlay", format="rgb").filter("format", "rgb24")
 
 
 def _over_blurred_copy(stream: Any, video: Video, layout: Geometry) -> Any:

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import ipaddress
+import logging
 import re
 import socket
 import tempfile
 import time
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
+from airflow_provider_instagram.media.addresses import is_public
 from airflow_provider_instagram.media.process import Cancel
+from airflow_provider_instagram.media.watched import run_watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from airflow_provider_instagram.media.watched import Line
 
 MAX_REDIRECTS: Final = 5
 CONNECT_S: Final = 10.0
 STALL_S: Final = 30.0
 TOTAL_S: Final = 3600.0
 SAID_EVERY_S: Final = 5.0
-#: IPv6 addresses that a translator turns into the IPv4 address of their last 32 bits. Source: RFC 6052.
-NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+THREAD: Final = "instagram-download"
 
 
 def download(
@@ -48,24 +51,26 @@ def download(
     :param allow_private: Whether the server may stand in a private, loopback or link-local network.
     :param on_progress: Is told the bytes that are there and, when known, those that will be, once in five seconds.
     :param cancel: Ends the work early.
-    :param total_s: How long all of it may take, in seconds.
+    :param total_s: How long all of it may take, in seconds: look-ups, connections, handshakes, headers, bodies.
     :param stall_s: How long the server may stay silent, in seconds.
     :return: The file.
     :raises ValidationError: When the link cannot be used: not https, refused, too large, or not public.
     :raises TransientError: When the network or the server failed in a way that may pass.
     :raises TranscodeError: When the work was cancelled.
     """
-    cancel = cancel or Cancel()
     address = _address(url)
-    deadline_s = time.monotonic() + total_s
+    cancel = cancel or Cancel()
+    _keep_headers_out_of_logs()
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as work:
         part = Path(work) / "part"
+        job = _Job(address, part, max_bytes, allow_private, stall_s, on_progress or (lambda *_: None))
         try:
-            with _open(address, allow_private, stall_s, cancel) as response:
-                _save(response, part, address, max_bytes, deadline_s, on_progress or (lambda *_: None))
-                cancel.raise_if_requested()  # a connection that was hung up can look like the end of a file
+            run_watched(job.do, total_s, cancel, THREAD)
+        except TimeoutError:
+            raise TransientError(
+                f"{shown(address)} was too slow and was given up after {total_s:g} s.", hint="Use a faster server."
+            ) from None
         except httpx.TransportError as error:
-            cancel.raise_if_requested()
             why = str(error) or type(error).__name__
             raise TransientError(
                 f"{shown(address)} did not arrive: {why}.", hint="Check the link; try again."
@@ -73,15 +78,69 @@ def download(
         return part.replace(folder / f"source{_suffix(address)}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One download, as its arguments ask for it."""
+
+    address: httpx.URL
+    part: Path
+    max_bytes: int
+    allow_private: bool
+    stall_s: float
+    say: Callable[[int, int | None], None]
+
+    def do(self, line: Line) -> None:
+        """Write the body at the end of all redirects to a file."""
+        with self._open(line) as response:
+            _save(response, self.part, self.address, self.max_bytes, self.say)
+
+    @contextmanager
+    def _open(self, line: Line) -> Iterator[httpx.Response]:
+        """Give the answer at the end of all redirects. Each is checked like the first link.
+
+        The transport is used without httpx's client, which would log every link, and with it the signatures in them.
+        """
+        address = self.address
+        with httpx.HTTPTransport() as transport:
+            for _ in range(MAX_REDIRECTS + 1):
+                response = transport.handle_request(self._request(address, line))
+                try:
+                    if not response.has_redirect_location:
+                        _refuse_failure(response, address)
+                        yield response
+                        return
+                    address = _address(response.headers["location"], address)
+                finally:
+                    response.close()
+        raise ValidationError(
+            f"{shown(address)} redirects more than {MAX_REDIRECTS} times.", hint="Give the final link."
+        )
+
+    def _request(self, address: httpx.URL, line: Line) -> httpx.Request:
+        """Ask the very address that was checked, so that a name that changes its mind leads nowhere else."""
+        return httpx.Request(
+            "GET",
+            address.copy_with(host=_checked_ip(address, self.allow_private)),
+            headers={"Host": address.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"},
+            extensions={
+                "sni_hostname": address.host,
+                "timeout": {"connect": CONNECT_S, "read": self.stall_s, "write": self.stall_s, "pool": CONNECT_S},
+                "trace": line.trace,
+            },
+        )
+
+
 def shown(address: httpx.URL) -> str:
     """A link without what may be secret in it."""
     return f"{address.scheme}://{address.netloc.decode('ascii')}{address.path}"
 
 
-def _address(url: str) -> httpx.URL:
+def _address(link: str, base: httpx.URL | None = None) -> httpx.URL:
+    """Read a link; one from a redirect may be relative to the last."""
     try:
-        address = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        address = base.join(link) if base else httpx.URL(link)
+        address.host.encode("idna")  # as the look-up of the name does it
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise ValidationError(f"The link to the video is not one: {error}.", hint="Give an https:// link.") from None
     if address.scheme != "https" or not address.host:
         raise ValidationError(
@@ -95,47 +154,6 @@ def _address(url: str) -> httpx.URL:
     return address
 
 
-@contextmanager
-def _open(address: httpx.URL, allow_private: bool, stall_s: float, cancel: Cancel) -> Iterator[httpx.Response]:
-    """The answer at the end of all redirects. Each is checked like the first link.
-
-    The transport is used without httpx's client, which would log every link, and with it the signatures in them.
-    """
-    with httpx.HTTPTransport() as transport:
-        for _ in range(MAX_REDIRECTS + 1):
-            cancel.raise_if_requested()
-            response = transport.handle_request(_request(address, allow_private, stall_s))
-            try:
-                if not response.has_redirect_location:
-                    _refuse_failure(response, address)
-                    connection = response.extensions["network_stream"].get_extra_info("socket")
-                    with cancel.watching(partial(_hang_up, connection)):
-                        yield response
-                    return
-                address = _address(str(address.join(response.headers["location"])))
-            finally:
-                response.close()
-    raise ValidationError(f"{shown(address)} redirects more than {MAX_REDIRECTS} times.", hint="Give the final link.")
-
-
-def _hang_up(connection: socket.socket) -> None:
-    with suppress(OSError):  # the server was faster
-        connection.shutdown(socket.SHUT_RDWR)
-
-
-def _request(address: httpx.URL, allow_private: bool, stall_s: float) -> httpx.Request:
-    """Asks the very address that was checked, so that a name that changes its mind leads nowhere else."""
-    return httpx.Request(
-        "GET",
-        address.copy_with(host=_checked_ip(address, allow_private)),
-        headers={"Host": address.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"},
-        extensions={
-            "sni_hostname": address.host,
-            "timeout": {"connect": CONNECT_S, "read": stall_s, "write": stall_s, "pool": CONNECT_S},
-        },
-    )
-
-
 def _checked_ip(address: httpx.URL, allow_private: bool) -> str:
     try:
         found = socket.getaddrinfo(address.host, address.port or 443, type=socket.SOCK_STREAM)
@@ -145,24 +163,13 @@ def _checked_ip(address: httpx.URL, allow_private: bool) -> str:
         ) from error
     ips = [str(entry[4][0]) for entry in found]
     for ip in ips:
-        if not allow_private and not _is_public(ip):
+        if not allow_private and not is_public(ip):
             raise ValidationError(
                 f"{address.host} is {ip}, which is not a public address.",
                 hint="Use a link on a public server, or set [instagram] private_sources = True in Airflow's "
                 "configuration, when everybody who can start a run may read what this worker can reach.",
             )
     return ips[0]
-
-
-def _is_public(ip: str) -> bool:
-    address = ipaddress.ip_address(ip.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return _is_public(str(inner))
-    return address.is_global and not address.is_multicast
 
 
 def _refuse_failure(response: httpx.Response, address: httpx.URL) -> None:
@@ -188,7 +195,6 @@ def _save(
     part: Path,
     address: httpx.URL,
     max_bytes: int,
-    deadline_s: float,
     say: Callable[[int, int | None], None],
 ) -> None:
     expected, received, said_s = _expected_bytes(response, address, max_bytes), 0, time.monotonic()
@@ -199,11 +205,23 @@ def _save(
                 raise _too_large(address, max_bytes)
             file.write(block)
             now_s = time.monotonic()
-            if now_s > deadline_s:
-                raise TransientError(f"{shown(address)} was too slow and was given up.", hint="Use a faster server.")
             if now_s - said_s >= SAID_EVERY_S:
                 said_s = now_s
                 say(received, expected)
+
+
+def _keep_headers_out_of_logs() -> None:
+    """Keep what httpcore tells of a download at the level DEBUG to itself: a server's headers hold signed links."""
+    for name in ("httpcore.connection", "httpcore.http11"):
+        logging.getLogger(name).addFilter(_OUR_THREAD)
+
+
+class _OurThread(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.threadName != THREAD
+
+
+_OUR_THREAD: Final = _OurThread()
 
 
 def _too_large(address: httpx.URL, max_bytes: int) -> ValidationError:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Tier = Literal["pass", "remux", "audio", "full"]
 TIERS: Final[tuple[Tier, ...]] = ("pass", "remux", "audio", "full")
 #: What a colour looks like; whether there is one of that name is for ffmpeg to say.
-COLOUR: Final = "#[0-9A-Fa-f]{6}|[A-Za-z]{3,30}"
+COLOUR: Final = "([A-Za-z]{3,30}|(#|0x)[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?)(@(0x[0-9A-Fa-f]{2}|[01]|0?[.][0-9]{1,6}))?"
 #: Containers that keep no time of display for a picture, so that its pictures cannot be copied in their right order.
 NO_DISPLAY_TIMES: Final = ("avi", "mpeg")
 
@@ -123,7 +123,7 @@ def _check_options(fit: str, background: str, trim: str) -> None:
             raise ValidationError(f"{name}={value!r} is not known.", hint=f"Use one of: {', '.join(known)}.")
     if not re.fullmatch(COLOUR, background):
         raise ValidationError(
-            f"background={background!r} is not a colour.", hint="Use a name such as white, or #rrggbb."
+            f"background={background!r} is not a colour.", hint="Use a name such as white, #rrggbb or 0xrrggbb."
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import stat
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,15 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.media.atoms import Mp4Layout, begins_like_mp4, read_layout, starts_anew
+from airflow_provider_instagram.media.files import regular_file
+from airflow_provider_instagram.media.gif import refuse_what_is_no_animation
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
 from airflow_provider_instagram.media.process import Cancel, Limits, run
 
 if TYPE_CHECKING:
-    import os
     from pathlib import Path
 
 #: The containers that are opened. None of them can name another file; playlists and scripts, which can, are not here.
-FORMATS: Final = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg"
+FORMATS: Final = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg,gif"
 MAX_SIDE: Final = 8192
 ONLY_THIS_FILE: Final = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": MAX_SIDE**2}
 #: A file that is made to hang ffprobe is given up after ten seconds in all; a large one on a slow disk gets its time.
@@ -32,6 +32,8 @@ STRUNG: Final = ("mpegts", "mpeg")
 #: How far the clock may go from one picture to the next: back for the order of B-frames, forth for one that is missing.
 MOST_BACK_S: Final = -1.0
 MOST_FORTH_S: Final = 10.0
+#: How ffmpeg names the pixels of which each has its own transparency, next to red, green and blue.
+SEE_THROUGH: Final = ("argb", "rgba", "abgr", "bgra")
 PLACE_WORDS: Final = ("location", "gps", "xmp", "geo")
 
 
@@ -80,6 +82,11 @@ class Video:
     def is_hdr(self) -> bool:
         """Whether its colours are of high dynamic range: PQ (HDR10) or HLG."""
         return self.transfer in ("smpte2084", "arib-std-b67")
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether parts of its pictures may be transparent."""
+        return self.pixel_format in SEE_THROUGH
 
     @property
     def shape(self) -> Fraction:
@@ -170,7 +177,9 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     :raises ValidationError: When it is missing, empty, not a regular file, not a video, not whole, or beyond bounds.
     """
     path = path.absolute()
-    status = _status_of_regular_file(path)
+    status = regular_file(path)
+    if status.st_size == 0:
+        raise ValidationError(f"{path} is empty.", hint="Export or copy it again.")
     header = _read_header(path, ffprobe, cancel)
     streams = [stream for stream in header.get("streams", []) if "codec_type" in stream]
     pictures = [s for s in streams if s["codec_type"] == "video" and not s.get("disposition", {}).get("attached_pic")]
@@ -198,6 +207,8 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     )
     if not timelines[picture["index"]].count:
         raise ValidationError(f"{path} has a video track without pictures.", hint="Export or copy it again.")
+    if container == "gif":
+        refuse_what_is_no_animation(path, timelines[picture["index"]].count)
     _refuse_a_clock_that_jumps(path, container, timelines[picture["index"]])
     if sound and not timelines[sound["index"]].count:
         sound = None
@@ -219,28 +230,6 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     )
     _refuse_what_was_cut_off(info, header["format"], complaint)
     return info
-
-
-def _status_of_regular_file(path: Path) -> os.stat_result:
-    if any("\udc80" <= letter <= "\udcff" for letter in str(path)):
-        raise ValidationError(f"The name of {path!r} is not UTF-8.", hint="Rename the file.")
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        raise ValidationError(
-            f"There is no file {path} on this worker.",
-            hint="Check the path. When another worker made the file, let it write to storage that both reach: set "
-            "output= of TranscodeOperator, or work_prefix in the section [instagram] of Airflow's configuration.",
-        ) from None
-    except OSError as error:
-        raise ValidationError(f"{path} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise ValidationError(
-            f"{path} is not a regular file.", hint="Name a video file, not a directory, pipe or device."
-        )
-    if status.st_size == 0:
-        raise ValidationError(f"{path} is empty.", hint="Export or copy it again.")
-    return status
 
 
 def _ffprobe(ffprobe: str, path: Path) -> list[str]:

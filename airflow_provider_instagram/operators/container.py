@@ -16,6 +16,7 @@ from airflow_provider_instagram.exceptions import (
     PermissionDeniedError,
     ValidationError,
 )
+from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, Owner, ledger_alias
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
@@ -151,7 +152,7 @@ class CreateContainerOperator(AccountTask):
         if (post := ledger.post(post_key)) is not None:
             self.log.info("%s is published already, from container %s", post_key, post.container_id)
             return post.container_id
-        if mode == "url" or (mode == "auto" and storage.is_web(video)):
+        if mode == "url" or (mode == "auto" and locations.is_web(video)):
             container_id = self._container_from_link(ledger, post_key, video, options)
         else:
             container_id = self._container_from_file(ledger, post_key, video, options, mode)
@@ -176,7 +177,7 @@ class CreateContainerOperator(AccountTask):
 
     def on_kill(self) -> None:
         """Leave no copy of a remote video when the task is ended."""
-        storage.remove_scratch_folders()
+        storage.abandon_copies()
 
     def _once_more(self, context: Context, failure: InstagramError) -> str:
         """Make another container where that can help; where it cannot, this raises the failure."""
@@ -194,11 +195,11 @@ class CreateContainerOperator(AccountTask):
         from airflow_provider_instagram.containers import Video
 
         link = video
-        if not storage.is_web(video) and not storage.is_local(video):
+        if not locations.is_web(video) and not locations.is_local(video):
             link = storage.presigned(video, CONTAINER_LIFE)
-        if not storage.is_public(link):
+        if not locations.is_public(link):
             raise ValidationError(
-                f"Instagram cannot fetch {storage.shown(video)}: a link must be https, in plain ASCII, and public.",
+                f"Instagram cannot fetch {locations.shown(video)}: a link must be https, in plain ASCII, and public.",
                 hint='Percent-encode other characters, or send the bytes: upload="file".',
             )
         return self._container(ledger, post_key, Video(video, link=link), options)
@@ -214,7 +215,7 @@ class CreateContainerOperator(AccountTask):
             try:
                 return self._container(ledger, post_key, Video(video, path=path), options)
             except PermissionDeniedError as error:
-                if mode != "auto" or storage.is_local(video):
+                if mode != "auto" or locations.is_local(video):
                     raise
                 self.log.warning("%s Handing Instagram a link instead.", error.message)
         return self._container_from_link(ledger, post_key, video, options)

@@ -10,6 +10,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram import arguments, storage
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
+from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.literal_data_task import LiteralDataTask
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
@@ -53,9 +54,10 @@ class Work:
 class TranscodeOperator(LiteralDataTask):
     """Make a video comply with Instagram's rules, at the least cost.
 
-    A video that complies already is handed on as it is. Otherwise ffmpeg makes an MP4 that does; the result is checked
-    by the same rules before it gets its name. Work that was done before is found done: the output's name holds the
-    source's content, the profile and ffmpeg's version.
+    A video that complies already is handed on as it is; where its link has a query, an unchanged copy is, for the query
+    may be a signature, which no XCom may hold. Otherwise ffmpeg makes an MP4 that does; the result is checked by the
+    same rules before it gets its name. Work that was done before is found done: the output's name holds the source's
+    content, the profile and ffmpeg's version.
 
     Returns the path or URI of the compliant video. XCom ``report`` holds tier, reasons, warnings, and measures before
     and after.
@@ -119,7 +121,7 @@ class TranscodeOperator(LiteralDataTask):
         self._cancel = Cancel()
         source = arguments.required_text("source", self.source)
         spec, choices = self._spec(), self._choices()
-        self.log.info("::group::Transcode %s for %s", storage.shown(source), spec.name)
+        self.log.info("::group::Transcode %s for %s", locations.shown(source), spec.name)
         with storage.as_local_file(source) as local:
             video, report = self._compliant(self._probed(source, local, spec, choices))
         self.log.info("::endgroup::")
@@ -132,7 +134,7 @@ class TranscodeOperator(LiteralDataTask):
         """End ffmpeg together with the task, and leave no copy of a remote video."""
         if self._cancel is not None:
             self._cancel.cancel()
-        storage.remove_scratch_folders()
+        storage.abandon_copies()
 
     def _spec(self) -> VideoSpec:
         from airflow_provider_instagram.media.spec import VideoSpec, spec_for
@@ -167,13 +169,14 @@ class TranscodeOperator(LiteralDataTask):
         from airflow_provider_instagram.media.plan import plan
 
         output = arguments.text("output", self.destination)
-        if output is None and plan(work.info, work.spec, **work.choices).tier == "pass":
+        is_kept = output is None and not locations.secrets_in(work.source)
+        if is_kept and plan(work.info, work.spec, **work.choices).tier == "pass":
             return work.source, self._transcode(work, work.local)
         location = output if output and not output.endswith("/") else self._keyed_location(work, output)
         if location != output and storage.exists(location) and (report := self._found_done(work, location)):
             return location, report
-        if storage.is_local(location):
-            path = storage.local_path(location)
+        if locations.is_local(location):
+            path = locations.local_path(location)
             storage.make_folder(path.parent)
             return location, self._transcode(work, path)
         with storage.scratch_folder() as folder:
@@ -202,12 +205,13 @@ class TranscodeOperator(LiteralDataTask):
         """Name the output by what makes it what it is: content, profile, options and ffmpeg."""
         from airflow_provider_instagram.media.work import work_key
 
-        if folder is None and storage.is_local(work.source):
+        if folder is None and locations.is_local(work.source):
             folder = f"{work.local.parent}/"
         folder = folder or conf.get("instagram", "work_prefix")
         if not folder:
+            why = "; its link may be signed, so it is not handed on" if locations.secrets_in(work.source) else ""
             raise ValidationError(
-                f"There is no place for the compliant copy of {storage.shown(work.source)}.",
+                f"There is no place for the compliant copy of {locations.shown(work.source)}{why}.",
                 hint="Set output= on the task, or [instagram] work_prefix for all of them.",
             )
         key = work_key(work.local, work.spec, **work.choices, ffmpeg=work.programs["ffmpeg"])
@@ -238,7 +242,7 @@ class TranscodeOperator(LiteralDataTask):
         from airflow_provider_instagram.media.preview import write_preview
 
         if preview := arguments.text("preview", self.preview):
-            jpeg = storage.local_path(preview)
+            jpeg = locations.local_path(preview)
             storage.make_folder(jpeg.parent)
             write_preview(made, jpeg, ffmpeg=work.programs["ffmpeg"], cancel=self._cancel)
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_instagram import storage
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
+from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.operators import CreateContainerOperator, TranscodeOperator
 from tests.unit.calendar.stage import Stage
 
@@ -39,8 +41,11 @@ def test_another_spelling_does_not_lead_around_the_media_roots(roots: Path, sche
 
 
 def test_what_a_link_carries_behind_its_path_is_not_shown() -> None:
-    assert storage.shown("https://example.com/a.mp4?signature=secret") == "https://example.com/a.mp4?…"
-    assert storage.shown("/data/really?.mov") == "/data/really?.mov"
+    assert locations.shown("https://example.com/a.mp4?signature=secret") == "https://example.com/a.mp4?…"
+    assert locations.shown("HTTPS://me:secret@example.com/a.mp4#secret") == "HTTPS://example.com/a.mp4#…"
+    assert locations.shown("simplecache::https://example.com/a?secret") == "simplecache::https://example.com/a?…"
+    assert locations.shown("/data/really?.mov") == "/data/really?.mov"
+    assert locations.shown("https://example.com/a@b.mp4") == "https://example.com/a@b.mp4"
 
 
 def test_without_media_roots_no_local_file_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +110,7 @@ def test_a_run_may_not_read_another_place_of_object_storage_nor_by_another_conne
     ],
 )
 def test_only_what_instagram_can_fetch_is_public(link: str, public: bool) -> None:
-    assert storage.is_public(link) is public
+    assert locations.is_public(link) is public
 
 
 @pytest.mark.parametrize(
@@ -125,6 +130,26 @@ def test_an_address_that_is_none_is_refused_in_our_words(address: str, upload: s
 def test_a_file_that_is_not_on_this_worker_is_said_to_be_so(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match=r"no file .* on this worker"), storage.as_local_file(str(tmp_path / "x")):
         pass
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+@pytest.mark.parametrize("linked", [False, True], ids=["itself", "link"])
+def test_what_is_no_regular_file_is_refused_before_anybody_waits_for_it(
+    kind: str, linked: bool, tmp_path: Path
+) -> None:
+    """A pipe to which nobody writes holds whoever opens it; a device never ends."""
+    path = Path("/dev/zero") if kind == "device" else tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    if linked:
+        (tmp_path / "link.mp4").symlink_to(path)
+        path = tmp_path / "link.mp4"
+    with pytest.raises(ValidationError, match=r"is not a regular file.*Name a video file"):
+        CreateContainerOperator(task_id="create", video=str(path)).execute(
+            Stage(Path("posts.yaml")).context("content/first", 0)
+        )
 
 
 def test_a_kind_of_storage_that_airflow_does_not_know_is_explained() -> None:

@@ -1,99 +1,23 @@
-"""A server of somebody's own that keeps everything it is sent, under a name that is not this machine's."""
+"""What the attacks share: servers of somebody's own, a shell, and a transcode."""
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 import threading
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.integration.attacks.collector import NAME, Collector, collecting
+from tests.integration.attacks.https_server import HttpsServer
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-NAME = "collector.example"
-
-
-@dataclass
-class Collector:
-    """A server that answers every call as told, and keeps what came.
-
-    :param scheme: ``https`` or ``http``.
-    :param port: Its port.
-    :param answers: What it answers to a path's last part: JSON, or bytes as they are.
-    :param location: Where it redirects every call to, when it does.
-    :param connections: How many connections were opened to it.
-    :param received: The calls: request line, headers and body in one text.
-    """
-
-    scheme: str = "https"
-    port: int = 0
-    answers: dict[str, Any] = field(default_factory=dict)
-    location: str = ""
-    connections: int = 0
-    received: list[str] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        """Its address under the name that is not this machine's."""
-        return f"{self.scheme}://{NAME}:{self.port}"
-
-    @property
-    def text(self) -> str:
-        """Everything that it was sent."""
-        return "\n".join(self.received)
-
-
-@contextmanager
-def collecting(collector: Collector, tls: ssl.SSLContext | None = None) -> Iterator[Collector]:
-    """Run a collector in a thread."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode(errors="replace")
-            collector.received.append(f"{self.requestline}\n{self.headers}\n{body}")
-            asked = self.path.partition("?")[0].rpartition("/")[2]
-            answer = collector.answers.get(asked, {})
-            text = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-            self.send_response(307 if collector.location else 200)
-            if collector.location:
-                self.send_header("Location", collector.location)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        do_POST = do_CONNECT = do_HEAD = do_GET  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    class Server(ThreadingHTTPServer):
-        def get_request(self) -> Any:
-            connection, address = super().get_request()
-            collector.connections += 1
-            if tls is not None:
-                connection = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-            return connection, address
-
-        def handle_error(self, *_: object) -> None:
-            """Say nothing of a caller that breaks off."""
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        collector.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
-            yield collector
-        finally:
-            server.shutdown()
-            thread.join()
+    from tests.integration.conftest import DagResult, RunDag
 
 
 @pytest.fixture(scope="session")
@@ -173,3 +97,42 @@ def shell(airflow_db: None, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
         return capsys.readouterr().out
 
     return run
+
+
+@pytest.fixture
+def transcode(run_dag: RunDag) -> Callable[..., DagResult]:
+    """Runs TranscodeOperator on a source, with one try."""
+
+    def run(source: str, **arguments: Any) -> DagResult:
+        from airflow.sdk import DAG
+
+        from airflow_provider_instagram.operators import TranscodeOperator
+
+        with DAG("attack", schedule=None) as dag:
+            TranscodeOperator(task_id="transcode", source=source, retries=0, **arguments)
+        return run_dag(dag)
+
+    return run
+
+
+@pytest.fixture
+def logged(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
+    """Gives all that was logged: by the task, on the standard outputs, and by what runs around it."""
+
+    def read() -> str:
+        return "".join(capfd.readouterr()) + caplog.text
+
+    return read
+
+
+@pytest.fixture
+def https_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpsServer]:
+    """A server on this machine whose certificate is trusted, and whose address tasks may ask."""
+    server = HttpsServer(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(server.trusted))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PRIVATE_SOURCES", "True")
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    yield server
+    server.stop()
+    thread.join()

@@ -13,7 +13,7 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.graph import calls, oauth
 from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
 from airflow_provider_instagram.graph.origin import TrustedHosts
-from tests.integration.attacks.conftest import NAME, Collector, collecting
+from tests.integration.attacks.collector import NAME, Collector, collecting
 from tests.integration.pages import OURS, decide, form_token, rows
 
 if TYPE_CHECKING:

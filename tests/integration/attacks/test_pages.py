@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.plugin.state import PendingLogin
-from tests.integration.attacks.conftest import Collector, collecting
+from tests.integration.attacks.collector import Collector, collecting
 from tests.integration.pages import HOME, OURS, form_token
 
 if TYPE_CHECKING:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import datetime
 import http.server
-import ipaddress
 import logging
 import socket
 import ssl
@@ -11,13 +9,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from airflow_provider_instagram.exceptions import InstagramError, TranscodeError, TransientError, ValidationError
 from airflow_provider_instagram.media.download import download
 from airflow_provider_instagram.media.process import Cancel
+from tests.integration.certificate import certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,33 +80,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    names = x509.SubjectAlternativeName(
-        [x509.DNSName("localhost"), x509.DNSName("videos.example"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    )
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (crt := folder / "server.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (pem := folder / "server.key").write_bytes(secret)
-    return crt, pem
-
-
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """An https server on loopback, with a certificate that this machine is told to trust."""
-    crt, key = _certificate(tmp_path)
+    crt, key = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(crt))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(crt, key)
@@ -221,7 +194,7 @@ def _pretend_public(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
         return real("127.0.0.1" if host == name else host, *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    monkeypatch.setattr("airflow_provider_instagram.media.download._is_public", lambda ip: ip == "127.0.0.1")
+    monkeypatch.setattr("airflow_provider_instagram.media.download.is_public", lambda ip: ip == "127.0.0.1")
     return lookups
 
 
