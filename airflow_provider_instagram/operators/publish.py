@@ -53,7 +53,7 @@ class PublishOperator(AccountTask):
 
     :param container_id: The container, as CreateContainerOperator returned it.
     :param post_key: What the post is known by. Default: what create recorded for the container, else
-        ``dag_id/run_id/task_id/map_index``.
+        ``dag_id/run_id/task_id/map_index``, in a loop followed by the pass.
     :param publish_at: When to publish, with its time zone: a datetime or ISO 8601 text. No slot is held
         until half a minute before.
     :param max_lateness: How late it may be published, in seconds or as a timedelta; later, the task fails.
