@@ -1,7 +1,7 @@
-.PHONY: help install demo ui test reliability calendar lint lock
+.PHONY: help install demo ui test test-next reliability calendar lint lock
 
 help:  ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 install:  ## Make .venv with the package and everything its tests need
 	@scripts/install.sh
@@ -17,6 +17,10 @@ test:  ## Run the whole test suite
 	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile tests/unit tests/integration tests/reliability/test_sample.py
 	@.venv/bin/python -m pytest tests/reliability/test_live.py tests/system
 
+test-next:  ## The unit and integration tests, and those of its loops, on the Airflow to come (in .venv-next)
+	@scripts/install.sh --next
+	@.venv-next/bin/python -m pytest --numprocesses 3 --dist loadfile tests/unit tests/integration tests/next
+
 reliability:  ## Break the main job in hundreds of ways and count the posts (50 minutes)
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m tests.reliability
@@ -31,8 +35,12 @@ lint: install  ## Style, types, and who may import whom
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+NEXT_AIRFLOW := 3.4.0b2
+
 lock:  ## Pin the newest versions again
 	.tools/bin/uv pip compile --universal --generate-hashes --python-version 3.10 --upgrade \
 		--custom-compile-command "make lock" --quiet pyproject.toml --group dev --output-file requirements.txt
+	echo apache-airflow==$(NEXT_AIRFLOW) | .tools/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade \
+		--custom-compile-command "make lock" --quiet pyproject.toml - --group dev --output-file requirements-next.txt
 	echo uv | .tools/bin/uv pip compile --universal --generate-hashes --no-annotate --upgrade \
 		--custom-compile-command "make lock" --quiet - --output-file requirements-uv.txt

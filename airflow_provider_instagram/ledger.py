@@ -7,14 +7,14 @@ import shlex
 import unicodedata
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from airflow.sdk import Asset, AssetAlias
 
 from airflow_provider_instagram.exceptions import ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from airflow.sdk import Context
 
@@ -92,21 +92,32 @@ class MadeContainer:
 
 @dataclass(frozen=True)
 class Owner:
-    """The task instance that works on a post, in all its tries."""
+    """The task instance that works on a post, in all its tries.
+
+    :param dag_id: Its DAG.
+    :param run_id: Its run.
+    :param task_id: Its task.
+    :param map_index: Its map index; -1 where the task is not mapped.
+    :param loop_index: Its pass of a loop of Airflow 3.4, from 0; None outside of loops.
+    """
 
     dag_id: str
     run_id: str
     task_id: str
     map_index: int
+    loop_index: int | None = None
 
     @classmethod
     def of(cls, context: Context) -> Owner:
         """Name the task instance that runs here."""
-        ti = context["ti"]
-        return cls(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
+        ti, loop = context["ti"], cast("Mapping[str, Any]", context).get("loop")
+        # Not the region: a Clear of the loop's gate makes the later passes anew in another one, and only this stays.
+        loop_index = None if loop is None else loop.index
+        return cls(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index, loop_index)
 
     def __str__(self) -> str:
-        return f"{self.dag_id}/{self.run_id}/{self.task_id}/{self.map_index}"
+        name = f"{self.dag_id}/{self.run_id}/{self.task_id}/{self.map_index}"
+        return name if self.loop_index is None else f"{name}/pass-{self.loop_index}"
 
 
 @dataclass(frozen=True)
@@ -226,7 +237,7 @@ class Ledger:
 
     def record_claim(self, post_key: str, claim: Claim) -> None:
         """Claim a key. The last claim counts."""
-        self.store.set(row_key("claim", post_key), asdict(claim))
+        self.store.set(row_key("claim", post_key), _row(claim))
 
     def intent(self, post_key: str, owner: Owner | None = None) -> Intent | None:
         """Read the intent to publish a key: the latest, or an owner's own, which nobody else overwrites."""
@@ -274,8 +285,8 @@ class Ledger:
         self._write(replace(intent, left_to_a_person=True))
 
     def _write(self, intent: Intent) -> None:
-        self.store.set(row_key("intent", intent.post_key, intent.claim.owner), asdict(intent))
-        self.store.set(row_key("intent", intent.post_key), asdict(intent))
+        self.store.set(row_key("intent", intent.post_key, intent.claim.owner), _row(intent))
+        self.store.set(row_key("intent", intent.post_key), _row(intent))
 
     def container(self, container_id: str) -> MadeContainer | None:
         """Read what a container was made for."""
@@ -299,6 +310,11 @@ class Ledger:
 def digest(text: str) -> str:
     """Fingerprint a text, alike for texts that Instagram may have normalised: NFC, white space folded."""
     return hashlib.sha256(" ".join(unicodedata.normalize("NFC", text).split()).encode()).hexdigest()
+
+
+def _row(written: Claim | Intent) -> dict[str, Any]:
+    """Return the row of a claim or an intent. Outside of loops it is the row of versions that knew of no passes."""
+    return asdict(written, dict_factory=lambda fields: {name: value for name, value in fields if value is not None})
 
 
 def _claim(row: dict[str, Any]) -> Claim:

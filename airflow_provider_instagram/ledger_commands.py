@@ -18,7 +18,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_instagram.graph.addresses import web_address
-from airflow_provider_instagram.ledger import Ledger, Post, ledger_asset, row_key
+from airflow_provider_instagram.ledger import Ledger, Owner, Post, ledger_asset, row_key
 
 if TYPE_CHECKING:
     import argparse
@@ -177,4 +177,4 @@ def _open_intents(rows: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _owner(row: dict[str, Any]) -> str:
-    return "/".join(str(part) for part in row["claim"]["owner"].values())
+    return str(Owner(**row["claim"]["owner"]))

@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
 # Makes .venv with the package (editable) and everything its tests need, and installs ffmpeg where it is missing.
 # Needs a Python from 3.10 to 3.13 (PYTHON=… names one); everything else it brings itself.
+# --for-tests also installs what the tests need of the system. --next does that and makes .venv-next, with the Airflow to come.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-suitable() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
+venv=.venv pins=requirements.txt oldest=10 targets="make demo, make ui, make test"
+if [ "${1:-}" = --next ]; then
+    venv=.venv-next pins=requirements-next.txt oldest=11 targets="make test-next"
+fi
+
+suitable() { "$1" -c "import sys; sys.exit(not (3, $oldest) <= sys.version_info[:2] <= (3, 13))" 2>/dev/null; }
 
 find_python() {
     for name in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.10 /usr/bin/python3}; do
@@ -13,7 +19,7 @@ find_python() {
             return
         fi
     done
-    echo "No Python from 3.10 to 3.13 found. Install one (Debian: apt-get install python3), or name it: make PYTHON=/path/to/python3" >&2
+    echo "No Python from 3.$oldest to 3.13 found. Install one (Debian: apt-get install python3), or name it: make PYTHON=/path/to/python3" >&2
     exit 1
 }
 
@@ -42,7 +48,7 @@ fi
 
 python=$(find_python)
 command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || apt_install ffmpeg
-if [ "${1:-}" = --for-tests ]; then
+if [ -n "${1:-}" ]; then
     command -v chromium >/dev/null || apt_install chromium
     command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || apt_install postgresql
 fi
@@ -58,10 +64,10 @@ if ! [ .tools/.installed -nt requirements-uv.txt ]; then
     touch .tools/.installed
 fi
 
-if ! [ .venv/.installed -nt requirements.txt ] || ! [ .venv/.installed -nt pyproject.toml ]; then
-    [ -x .venv/bin/python ] && suitable .venv/bin/python || .tools/bin/uv venv --quiet --clear --python "$python" .venv
-    .tools/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.txt
-    .tools/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
-    touch .venv/.installed
-    echo "Installed in .venv. Next: make demo, make ui, make test." >&2
+if ! [ "$venv/.installed" -nt "$pins" ] || ! [ "$venv/.installed" -nt pyproject.toml ]; then
+    [ -x "$venv/bin/python" ] && suitable "$venv/bin/python" || .tools/bin/uv venv --quiet --clear --python "$python" "$venv"
+    .tools/bin/uv pip sync --quiet --python "$venv/bin/python" --require-hashes "$pins"
+    .tools/bin/uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
+    touch "$venv/.installed"
+    echo "Installed in $venv. Next: $targets." >&2
 fi

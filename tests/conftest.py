@@ -21,6 +21,7 @@ os.environ.update(
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
+    AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL="0",  # a test's DAG may have the name of the one before
     AIRFLOW__CORE__FERNET_KEY="dGVzdHMtb25seS1rZXktMzItYnl0ZXMtbG9uZyEhISE=",
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_home.name}/airflow.db",
     AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL="0",  # in one process, a deferral may be as short as it likes

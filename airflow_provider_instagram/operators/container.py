@@ -72,8 +72,8 @@ class CreateContainerOperator(AccountTask):
     :param is_ai_generated: Whether to label the post as made with AI.
     :param upload: ``file`` sends the bytes, ``url`` hands Instagram the link, ``auto`` picks by where the video is.
     :param publish_at: When it will be published: refused when the container would expire before. Not sent.
-    :param post_key: What the post is known by, exactly once. Default: ``dag_id/run_id/task_id/map_index``; in a mapped
-        task that is a position, so give a key where the list may change.
+    :param post_key: What the post is known by, exactly once. Default: ``dag_id/run_id/task_id/map_index``, in a loop
+        followed by the pass; in a mapped task that is a position, so give a key where the list may change.
     :param wait_for_completion: Whether to wait here until Instagram has processed the container, and to make another
         one (three at most) when it fails for a cause that another can cure.
     :param deferrable: Whether that wait is in the triggerer.

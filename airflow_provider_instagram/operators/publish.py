@@ -6,7 +6,7 @@ import shlex
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow_provider_instagram import arguments
 from airflow_provider_instagram.account_task import AccountTask
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context, RetryPolicy, XComArg
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
     from pydantic import JsonValue
 
@@ -52,7 +53,7 @@ class PublishOperator(AccountTask):
 
     :param container_id: The container, as CreateContainerOperator returned it.
     :param post_key: What the post is known by. Default: what create recorded for the container, else
-        ``dag_id/run_id/task_id/map_index``.
+        ``dag_id/run_id/task_id/map_index``, in a loop followed by the pass.
     :param publish_at: When to publish, with its time zone: a datetime or ISO 8601 text. No slot is held
         until half a minute before.
     :param max_lateness: How late it may be published, in seconds or as a timedelta; later, the task fails.
@@ -282,6 +283,8 @@ class PublishOperator(AccountTask):
 
 def _is_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:
     """Ask Airflow whether another task instance may still publish."""
+    if owner.loop_index is not None:
+        return _is_pass_at_work(ti, owner)
     mapped = owner.map_index >= 0
     states = ti.get_task_states(
         owner.dag_id,
@@ -291,6 +294,21 @@ def _is_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:
     )
     name = f"{owner.task_id}_{owner.map_index}" if mapped else owner.task_id
     return any(tasks.get(name) in AT_WORK for tasks in states.values())
+
+
+def _is_pass_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:
+    """Ask Airflow whether a pass of a loop may still publish.
+
+    Of a task in a loop, ``get_task_states`` tells the latest pass only, and an earlier one may have been cleared since.
+    So a pass counts as at work until Airflow says that it has ended, or its whole run has.
+    """
+    if not ti.get_dr_count(owner.dag_id, run_ids=[owner.run_id], states=["queued", "running"]):
+        return False  # also when the run is deleted
+    if owner.map_index >= 0:
+        return True  # the ended instances of a mapped task do not say in which pass they were
+    ended = cast("RuntimeTaskInstance", ti).get_task_breadcrumbs(owner.dag_id, owner.run_id)
+    places = ((one["task_id"], one["map_index"], one.get("region_index")) for one in ended)
+    return (owner.task_id, -1, owner.loop_index) not in places
 
 
 def _nothing_published(post_key: str, container_id: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tests.integration.account import OTHER, OWNER, DictStore
 
 
 class Airflow:
-    """Answers as Airflow 3.3.2's execution API does: a mapped task instance is named ``<task>_<index>``."""
+    """Answers as Airflow's execution API does: a mapped task instance is named ``<task>_<index>``."""
 
     def __init__(self, **states: str) -> None:
         self.states = states
@@ -45,6 +45,49 @@ class Airflow:
 def test_only_the_owner_itself_counts(states: dict[str, str], map_index: int, at_work: bool) -> None:
     owner = Owner("calendar", "run-1", "publish", map_index)
     assert _is_at_work(Airflow(**states), owner) is at_work  # type: ignore[arg-type]
+
+
+class AirflowWithLoops(Airflow):
+    """Answers as Airflow 3.4 does: the state of the latest pass, and which tasks of all passes have ended."""
+
+    def __init__(self, *ended: dict[str, Any], runs: int = 1, **latest: str) -> None:
+        super().__init__(**latest)
+        self.ended, self.runs = ended, runs
+
+    def get_dr_count(self, dag_id: str, *, run_ids: list[str], states: list[str]) -> int:
+        del dag_id, run_ids
+        assert states == ["queued", "running"]
+        return self.runs
+
+    def get_task_breadcrumbs(self, dag_id: str, run_id: str) -> Any:
+        del dag_id, run_id
+        return iter(self.ended)
+
+
+def ended(task_id: str = "publish", map_index: int = -1, **region: Any) -> dict[str, Any]:
+    return {"task_id": task_id, "map_index": map_index, "state": "failed", "operator": "", "duration": 1.0, **region}
+
+
+@pytest.mark.parametrize(
+    ("airflow", "map_index", "at_work"),
+    [
+        (AirflowWithLoops(publish="running"), -1, True),
+        (AirflowWithLoops(publish="failed"), -1, True),  # another pass has failed; this one may have been cleared
+        (AirflowWithLoops(ended(region_id="a", region_index=0)), -1, False),
+        (AirflowWithLoops(ended(region_id="a", region_index=1)), -1, True),
+        (AirflowWithLoops(ended("create", region_id="a", region_index=0)), -1, True),
+        (AirflowWithLoops(ended()), -1, True),  # its author has taken the task out of the loop since
+        (AirflowWithLoops(ended(map_index=0, region_id="b", region_index=0)), -1, True),  # or mapped it
+        (AirflowWithLoops(ended(map_index=0, region_id="b", region_index=0)), 0, True),  # in which pass, nothing tells
+        (AirflowWithLoops(publish_0="running", runs=0), 0, False),  # its run has ended, or is deleted
+        (AirflowWithLoops(runs=0), -1, False),
+    ],
+)
+def test_a_pass_of_a_loop_is_at_work_until_airflow_says_that_it_has_ended(
+    airflow: AirflowWithLoops, map_index: int, at_work: bool
+) -> None:
+    owner = Owner("calendar", "run-1", "publish", map_index, loop_index=0)
+    assert _is_at_work(airflow, owner) is at_work  # type: ignore[arg-type]
 
 
 def test_a_post_that_its_maker_has_told_of_and_ended_is_not_told_of_again() -> None:
