@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.bases.operator import get_merged_defaults
 from airflow.sdk.definitions._internal.expandinput import ListOfDictsExpandInput
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.log import mask_secret
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     import jinja2
     from airflow.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 
 class LiteralDataTask(BaseOperator):
@@ -24,6 +27,20 @@ class LiteralDataTask(BaseOperator):
 
     #: Arguments whose template field has another name, because BaseOperator has a use for theirs.
     fields_of_arguments: ClassVar[dict[str, str]] = {}
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """Map the task, with the retries and the other defaults of its own constructor.
+
+        Airflow 3.3.0 and 3.3.1 leave these out of a mapped task.
+        """
+        partial = super().partial(**kwargs)
+        given, _ = get_merged_defaults(
+            partial.kwargs["dag"], partial.kwargs["task_group"], None, kwargs.get("default_args")
+        )
+        own = {name: default for name, default in _constructor_defaults(cls) if name in partial.kwargs}
+        partial.kwargs.update({name: own[name] for name in own.keys() - kwargs.keys() - given.keys()})
+        return partial
 
     def _do_render_template_fields(
         self,
@@ -76,3 +93,12 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple, set)):
         for part in value:
             yield from _texts(part)
+
+
+def _constructor_defaults(task: type) -> Iterator[tuple[str, Any]]:
+    """Yield the defaults of a task's constructors, those of its base classes first."""
+    for base in reversed(task.mro()[: task.mro().index(BaseOperator)]):
+        if "__init__" in vars(base):
+            for name, parameter in inspect.signature(vars(base)["__init__"]).parameters.items():
+                if parameter.default is not parameter.empty:
+                    yield name, parameter.default
