@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -223,3 +224,27 @@ def test_pools_says_in_a_sentence_that_there_is_no_database(
             SystemExit, match=r"Airflow's database cannot be used \(OperationalError\)\. Run this where"
         ):
             make_pools(argparse.Namespace(files=list(words)))
+
+
+def test_check_goes_by_the_limits_of_the_accounts_connection_and_says_so(
+    run: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that cannot be found here has the defaults, and one with a broken number is named."""
+    file = tmp_path / "posts.yaml"
+    rows = [f"- {{id: p{number}, publish_at: 2030-05-06 10:{number:02}}}\n" for number in range(12)]
+    head = "min_spacing: 0 s\ndefaults: {timezone: UTC, account: studio, video: https://example.com/a.mp4}\nposts:\n"
+    file.write_text(head + "".join(rows))
+    code, out, _ = run("calendar", "check", str(file))
+    assert (code, out.count("posts_per_hour is 10")) == (1, 2)
+    assert "at most 10 posts an hour and 25 a day (the defaults: there is no connection studio here)" in out
+
+    connection = {"conn_type": "instagram", "password": "IGtoken", "extra": {"posts_per_hour": 50}}
+    monkeypatch.setenv("AIRFLOW_CONN_STUDIO", json.dumps(connection))
+    code, out, _ = run("calendar", "check", str(file))
+    assert code == 0
+    assert "studio: at most 50 posts an hour and 25 a day (connection studio)." in out
+    assert "IGtoken" not in out
+
+    connection["extra"] = {"posts_per_hour": "many"}
+    monkeypatch.setenv("AIRFLOW_CONN_STUDIO", json.dumps(connection))
+    assert "(the defaults: posts_per_hour in the connection's extra is 'many'" in run("calendar", "check", str(file))[1]

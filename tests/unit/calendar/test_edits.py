@@ -357,3 +357,14 @@ def test_what_was_published_and_is_put_back_is_told_nothing_false(stage: Stage) 
         == "its time, 2026-12-01 13:00, had passed when the post was added or moved, so no run publishes it."
     )
     assert fault.remedy == "If it has been published, leave or remove it. If not, give it a time in the future."
+
+
+def test_a_run_brings_as_many_posts_as_the_accounts_connection_allows(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten an hour without a number of its own; more are a fault, and nothing waits for them."""
+    stage.write(*(post(f"p{number}", 60 + number) for number in range(12)))
+    stage.parse(-600)
+    assert [one["id"] for one in stage.run("content/first", 60)] == [f"p{number}" for number in range(10)]
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", '{"conn_type": "instagram", "extra": {"posts_per_hour": 50}}')
+    assert [one["id"] for one in stage.run("content/second", 60)] == ["p10", "p11"]
