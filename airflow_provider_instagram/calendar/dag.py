@@ -129,12 +129,13 @@ def _account_group(account: str, settings: CalendarSettings, *, asks: bool) -> N
     def posts(post: Any) -> None:
         step = {"post": post, "settings": settings, "instagram_conn_id": account}
         transcode = TranscodePost(task_id="transcode", **step)
+        report = XComArg(transcode, key="report")
         approved = None
         if asks:
             from airflow_provider_instagram.calendar.approval import ApprovePost
 
-            approved = ApprovePost(task_id="approve", report=XComArg(transcode, key="report"), **step).output
-        create = CreatePost(task_id="create", video=transcode.output, approved=approved, **step)
+            approved = ApprovePost(task_id="approve", report=report, **step).output
+        create = CreatePost(task_id="create", video=transcode.output, approved=approved, report=report, **step)
         PublishPost(task_id="publish", container_id=create.output, pool=pool_name(account), **step)
 
     posts.expand(post=due.output)

@@ -9,7 +9,7 @@ from airflow_provider_instagram import storage
 from airflow_provider_instagram.calendar.faults import Refusal
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.access import FileAccess
-from airflow_provider_instagram.files.locations import is_local, is_web, local_path
+from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,7 @@ class CalendarFiles:
         self._access = FileAccess.of_media_roots(self._beside)
         self._allowed: dict[str, bool] = {}
         self._found: set[str] = set()
+        self._captions: dict[str, str] = {}
 
     def found(self, written: str, *, check: bool) -> str:
         """Return the whole location of a file.
@@ -46,7 +47,7 @@ class CalendarFiles:
         location = self._whole(written)
         if not check and location in self._found:
             return location
-        if not or_refusal(lambda: self._is_there(location, check)):
+        if not or_refusal(location, lambda: self._is_there(location, check)):
             raise Refusal(f"there is no file {location}.", "Check the name, also upper and lower case.")
         self._found.add(location)
         return location
@@ -66,16 +67,18 @@ class CalendarFiles:
         :raises Refusal: When it may not be read, is not there, is too large, or is not text.
         """
         location = self._whole(written)
-        data = or_refusal(lambda: self._access.read(location, LARGEST_CAPTION_BYTES))
-        try:
-            return data.decode("utf-8-sig").strip()
-        except UnicodeDecodeError:
-            raise Refusal("it is not UTF-8 text.", "Save it as UTF-8.") from None
+        if location not in self._captions:
+            data = or_refusal(location, lambda: self._access.read(location, LARGEST_CAPTION_BYTES))
+            try:
+                self._captions[location] = data.decode("utf-8-sig").strip()
+            except UnicodeDecodeError:
+                raise Refusal(f"{location} is not UTF-8 text.", "Save it as UTF-8.") from None
+        return self._captions[location]
 
     def _whole(self, written: str) -> str:
         if "://" in written or written.startswith("/"):
             return written
-        return f"{self._beside}/{written}"
+        return f"{self._beside}/{written.removeprefix('./')}"
 
     def _is_there(self, location: str, look: bool) -> bool:
         self._check(location)
@@ -100,17 +103,19 @@ class CalendarFiles:
         return True
 
 
-def or_refusal(read: Callable[[], T]) -> T:
+def or_refusal(location: str, read: Callable[[], T]) -> T:
     """Do something with a file; what goes wrong is said to the person who named it.
 
+    :param location: The file.
+    :param read: What is done.
     :raises Refusal: When it goes wrong.
     """
     try:
         return read()
     except FileNotFoundError:
-        raise Refusal("there is no such file.", "Check the path, also upper and lower case.") from None
+        raise Refusal(f"there is no file {location}.", "Check the path, also upper and lower case.") from None
     except ValidationError as error:
         raise Refusal(error.message, error.hint or "Check it.") from None
     except Exception as error:  # noqa: BLE001 -- every storage has errors of its own, and paths can be none
-        why = f"the file cannot be opened: {type(error).__name__}: {error}."
+        why = f"{shown(location)} cannot be opened: {type(error).__name__}: {shown(str(error))}."
         raise Refusal(why, "Check the path, its rights and its connection.") from None

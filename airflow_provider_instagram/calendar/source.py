@@ -20,7 +20,7 @@ def read_text(location: str) -> str:
 
     :raises Refusal: When it cannot be read.
     """
-    data = or_refusal(lambda: read_file(location, LARGEST_BYTES))
+    data = or_refusal(location, lambda: read_file(location, LARGEST_BYTES))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -20,6 +20,7 @@ from airflow_provider_instagram.calendar.model import Post
 from airflow_provider_instagram.calendar.schedule import PUNCTUAL
 from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.calendar.times import spoken
+from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
@@ -203,13 +204,15 @@ class CreatePost(PostStep, CreateContainerOperator):
     """Create the container of a calendar's post, wait until it is processed, and make another where that can help.
 
     :param approved: What the approval gave: the caption as the person left it.
+    :param report: What the transcode did.
     """
 
-    template_fields: Sequence[str] = ("post", "approved", "video")
+    template_fields: Sequence[str] = ("post", "approved", "report", "video")
 
-    def __init__(self, *, approved: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, approved: Any = None, report: Any = None, **kwargs: Any) -> None:
         super().__init__(**{"wait_for_completion": True, **kwargs})
         self.approved = approved
+        self.report = report
 
     def execute(self, context: Context) -> str:
         """Create it as the calendar and the approval say."""
@@ -221,11 +224,27 @@ class CreatePost(PostStep, CreateContainerOperator):
         for name in OPTIONS:
             setattr(self, name, arguments.literal(options.get(name, "" if name == "caption" else None)))
         self.placement = post.placement
-        self.upload, self.post_key = post.upload, post.key
+        self.video, self.upload, self.post_key = self._video_of(post), post.upload, post.key
         self.publish_at = None if self.is_dry_run(context) else post.publish_at
         if self.publish_at is not None:
             self._refuse_without_room(context, post)
         return super().execute(context)
+
+    def _video_of(self, post: Post) -> str:
+        """Return the compliant video: the post's own link where that complies and its bytes need not be sent.
+
+        The transcode hands on a copy in place of a link that may be signed.
+
+        :raises ValidationError: When a link to another file has taken the place of what the transcode made.
+        """
+        video = str(self.video)
+        if locations.is_web(post.video) and post.upload != "file" and (self.report or {}).get("tier") == "pass":
+            return post.video
+        if video != post.video and locations.is_local(video) and locations.local_path(video).is_symlink():
+            raise ValidationError(
+                f"{video} is a link, and no file that the transcode made.", hint="Remove it, and clear the transcode."
+            )
+        return video
 
     def _refuse_without_room(self, context: Context, post: Post) -> None:
         """Upload nothing for a post that Instagram has no room for as long as it is wanted."""

@@ -173,7 +173,7 @@ class TranscodeOperator(LiteralDataTask):
         if is_kept and plan(work.info, work.spec, **work.choices).tier == "pass":
             return work.source, self._transcode(work, work.local)
         location = output if output and not output.endswith("/") else self._keyed_location(work, output)
-        if location != output and storage.exists(location) and (report := self._found_done(work, location)):
+        if location != output and _is_own(location) and (report := self._found_done(work, location)):
             return location, report
         if locations.is_local(location):
             path = locations.local_path(location)
@@ -248,3 +248,8 @@ class TranscodeOperator(LiteralDataTask):
 
     def _say_progress(self, progress: Progress) -> None:
         self.log.info("%s", progress)
+
+
+def _is_own(location: str) -> bool:
+    """Return whether a file is there that this operator may have written: it writes files, and no links to others."""
+    return storage.exists(location) and not (locations.is_local(location) and locations.local_path(location).is_symlink())
