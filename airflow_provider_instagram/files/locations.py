@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 LOCAL_SCHEMES = ("file", "local")
-#: A web address; what may be secret in it are a user's name and password, and all that stands behind the path.
+#: A web address. Its user name and password, and everything after its path, may be secret.
 WEB_ADDRESS: Final = re.compile(r"(https?://)(?:([^/?#\s]*)@)?([^?#]*)(?:([?#])(.*))?", re.IGNORECASE | re.DOTALL)
 
 
@@ -23,9 +23,9 @@ def is_web(location: str) -> bool:
 
 
 def is_public(location: str) -> bool:
-    """Return whether Instagram may be handed a location: https, ASCII, no white space.
+    """Return whether a location may be sent to Instagram: https, ASCII, no white space.
 
-    Plain http is for a sandbox on this machine. Source: Meta, content publishing guide.
+    Plain http is allowed for a sandbox on this machine. Source: Meta, content publishing guide.
     """
     if not location.isascii() or re.search(r"\s", location):
         return False
@@ -37,9 +37,9 @@ def is_public(location: str) -> bool:
 
 
 def is_local(location: str) -> bool:
-    """Return whether a location is a path on this machine, plain or as ``file://`` in any of its spellings.
+    """Return whether a location is a path on this machine, plain or as ``file://`` in any form.
 
-    :raises ValidationError: When it is an address that cannot be read.
+    :raises ValidationError: If the location is not a valid address.
     """
     return "://" not in location or _parts(location).scheme in LOCAL_SCHEMES
 
@@ -67,6 +67,6 @@ def _parts(location: str) -> SplitResult:
         return urlsplit(location)
     except ValueError:
         raise ValidationError(
-            f"{shown(location)} cannot be read as an address.",
-            hint="Correct what stands between :// and the next slash. Only an IPv6 address stands in brackets there.",
+            f"{shown(location)} is not a valid address.",
+            hint="Correct the part between :// and the next slash. Only an IPv6 address may be in brackets.",
         ) from None
