@@ -174,5 +174,5 @@ def _opened(location: str, flags: int) -> Iterator[IO[bytes]]:
     number = os.open(local_path(location), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | flags)
     with os.fdopen(number, "rb") as file:
         if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise ValidationError("It is not a regular file.", hint="Use a file, not a folder, a pipe or a device.")
+            raise ValidationError("The path is not a regular file.", hint="Use a file, not a folder, pipe or device.")
         yield file

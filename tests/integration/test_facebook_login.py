@@ -99,7 +99,7 @@ def test_a_persons_token_is_told_from_a_pages(connect: Any, facebook: SandboxHan
     token = connect(facebook.add_token(facebook.user_id, kind="user"))
     good, text = InstagramHook(CONN_ID).test_connection()
     assert not good
-    assert "is a person's, not that of a Facebook Page" in text
+    assert "belongs to a person, not to a Facebook Page" in text
     assert "GET /me/accounts" in text
     assert token not in text
 

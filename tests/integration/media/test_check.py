@@ -28,7 +28,7 @@ def test_a_file_that_complies_is_told_so(clip: Make, tmp_path: Path) -> None:
     transcode(clip("portrait.mp4", "540x960"), tmp_path / "out.mp4", REELS)
     verdict = check(tmp_path / "out.mp4", REELS)
     assert verdict.exit_code == 0
-    assert verdict.lines[-1] == "complies with reels: it is published as it is"
+    assert verdict.lines[-1] == "complies with reels: it is published unchanged"
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("short.mp4", 2.0), ("missing.mp4", None)])
