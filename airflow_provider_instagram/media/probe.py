@@ -254,7 +254,7 @@ def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, A
         if "moov atom not found" in finished.stderr and begins_like_mp4(path):
             raise _truncated(path, "its index is missing")
         complaint = finished.complaint.replace(f"file:{path}: ", "")
-        raise ValidationError(f"{path} is not a readable video ({complaint}).", hint="Use a video file.")
+        raise ValidationError(f"{path} is not a video, or is damaged ({complaint}).", hint="Use a video file.")
     header: dict[str, Any] = json.loads(finished.stdout)
     return header
 

@@ -83,7 +83,7 @@ def test_the_test_button_says_who_it_is_and_that_the_token_does_not_end(connect:
     good, text = InstagramHook(CONN_ID).test_connection()
     assert good, text
     assert text.startswith("@sandbox_studio")
-    assert text.endswith("the token does not end")
+    assert text.endswith("the token does not expire")
 
 
 def test_without_the_app_secret_a_strict_app_refuses(connect: Any, facebook: SandboxHandle) -> None:

@@ -76,9 +76,9 @@ def _huge(data: bytes) -> bytes:
 
 
 HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "huge": (_huge, "more than 8192 pixels a side"),
-    "truncated": (lambda data: data[: len(data) // 2], "is cut off"),
-    "header only": (lambda data: data[:13] + b"\x00\x3b", "is not a video|without pictures|no size"),
+    "huge": (_huge, "a side of more than 8192 pixels"),
+    "truncated": (lambda data: data[: len(data) // 2], "is truncated"),
+    "header only": (lambda data: data[:13] + b"\x00\x3b", "is not a video|without frames|no frame size"),
 }
 
 

@@ -21,7 +21,9 @@ def test_a_file_that_needs_work_is_told_which_and_why(clip: Make) -> None:
 
 
 def test_a_copy_in_seconds_is_told_from_an_encoding(clip: Make) -> None:
-    assert "a copy into a clean MP4, in seconds" in "\n".join(check(clip("portrait.mp4", "540x960"), REELS).lines)
+    assert "a copy into a clean MP4, which takes seconds" in "\n".join(
+        check(clip("portrait.mp4", "540x960"), REELS).lines
+    )
 
 
 def test_a_file_that_complies_is_told_so(clip: Make, tmp_path: Path) -> None:

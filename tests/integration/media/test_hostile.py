@@ -109,7 +109,7 @@ def test_a_claim_of_huge_pictures_is_refused(corpus: Make, refused: Callable[...
     data = source.read_bytes().replace(start_of_frame + struct.pack(">HH", 64, 64), start_of_frame + b"\x75\x30" * 2)
     assert data.count(b"\x75\x30" * 2) > 100
     source.write_bytes(data)
-    assert "more than 8192 pixels a side" in refused(source)
+    assert "a side of more than 8192 pixels" in refused(source)
 
 
 def test_a_picture_of_many_columns_is_refused(corpus: Make, refused: Callable[..., str]) -> None:
@@ -180,7 +180,7 @@ def test_an_encoder_that_ends_well_with_a_damaged_file_is_caught(clip: Make, tmp
     )
     liar.chmod(0o755)
     (folder := tmp_path / "out").mkdir()
-    with pytest.raises(TranscodeError, match=r"does not (comply|play)"):
+    with pytest.raises(TranscodeError, match=r"does not comply|is damaged"):
         transcode(clip("landscape.mov"), folder / "video.mp4", REELS, ffmpeg=str(liar))
     assert not os.listdir(folder)  # noqa: PTH208
 
