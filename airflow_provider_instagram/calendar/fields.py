@@ -180,7 +180,7 @@ class Fields:
             return None
 
     def _find_broken(self, given: dict[str, Any], whole: ValidationError) -> None:
-        """Say which values are broken, each at its line."""
+        """Record a fault for each broken value, at its line."""
         before = len(self.faults)
         for name, value in given.items():
             try:
@@ -219,12 +219,12 @@ class Fields:
 
 
 def _is_link(address: str, upload: str) -> bool:
-    """Tell whether a video can be fetched: by Instagram, or by us where its bytes are sent."""
+    """Return whether a video can be fetched: by Instagram, or by the worker if its bytes are sent."""
     return locations.is_public(address) or (upload == "file" and address.lower().startswith("https:"))
 
 
 def _told(name: str, value: Any, error: ValidationError) -> tuple[str, str]:
-    """Say what is wrong with an option, and what to write instead, once."""
+    """Return what is wrong with an option, and what to write instead, without repetition."""
     if name in ("caption", "collaborators") and error.message.startswith(LIMITS):
         return _parted(error)
     if name in ("collaborators", "user_tags"):  # which of them it is

@@ -262,7 +262,7 @@ def test_a_result_never_replaces_its_source_or_a_directory(clip: Make, tmp_path:
     for output in (source, link):
         with pytest.raises(ValidationError, match=r"would replace its source.*another file"):
             transcode(source, output, REELS)
-    with pytest.raises(ValidationError, match=r"is a directory.*Name a file"):
+    with pytest.raises(ValidationError, match=r"is a directory.*Use the name of a file"):
         transcode(source, tmp_path, REELS)
     assert source.read_bytes() == clip("landscape.mov").read_bytes()
 
