@@ -1,4 +1,4 @@
-"""What every task of one Instagram account has in common."""
+"""The base class of operators and sensors that work with one Instagram account."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ DEFAULT_CONN_ID = "instagram_default"
 
 
 class AccountTask(LiteralDataTask):
-    """A task that works with one account.
+    """Base class of tasks that work with one account.
 
-    Its connection is a constant of the DAG, and its ledger is reachable in every shape of task, also under
+    The connection is a constant of the DAG, so that every kind of task can reach the account's ledger, also with
     ``.partial().expand()``, which ignores what a constructor sets.
 
-    :param instagram_conn_id: Id of the account's connection, as plain text: never templated or mapped.
-    :param inlets: The author's own inlets; the account's ledger is added.
-    :param outlets: The author's own outlets; the account's posts are added where the task makes posts.
+    :param instagram_conn_id: The Airflow connection of the account, as plain text. It cannot be templated or mapped.
+    :param inlets: Further inlets. The account's ledger is added to them.
+    :param outlets: Further outlets. The account's posts are added to them if the task publishes posts.
     """
 
     def __init__(
@@ -41,31 +41,31 @@ class AccountTask(LiteralDataTask):
 
     @classmethod
     def account_inlets(cls, conn_id: str) -> list[Any]:
-        """Name what the task reads: the account's ledger, on which it keeps state, and events like those it emits."""
+        """Return the task's inlets: the account's ledger, which holds its state, and the assets that it emits."""
         return [ledger_asset(conn_id), *cls.account_outlets(conn_id)]
 
     @classmethod
     def account_outlets(cls, conn_id: str) -> list[Any]:
-        """Name the assets that the task emits events of: none, unless a subclass says so."""
+        """Return the assets of which the task emits events. None, unless a subclass overrides this method."""
         return []
 
     def another_account(self, post: Post) -> str | None:
-        """Tell which account the connection leads to now, when a post was made on another.
+        """Return the connection's current account, if a post was published on a different one.
 
-        :param post: The post, as the ledger has it.
-        :return: The account's Instagram user id; None when it is the same, or nothing says.
+        :param post: The post, as recorded in the ledger.
+        :return: The Instagram user id of the current account, or None if it is the same or unknown.
         """
         from airflow_provider_instagram.hooks.instagram import InstagramHook
 
         try:
             user_id = InstagramHook(self.instagram_conn_id).settings.ig_user_id
-        except Exception:  # noqa: BLE001 -- that the connection cannot be read changes nothing about a post that is live
+        except Exception:  # noqa: BLE001 -- a connection that cannot be read changes nothing about a live post
             return None
         return None if post.ig_user_id in (None, user_id) else user_id
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
-        """Map the task. The account is the same for all map indexes; a mapped ``instagram_conn_id`` is refused."""
+        """Map the task. All map indexes use the same account; a mapped ``instagram_conn_id`` is rejected."""
         partial = super().partial(**kwargs)
         defaults, _ = get_merged_defaults(
             partial.kwargs["dag"], partial.kwargs["task_group"], None, kwargs.get("default_args")
@@ -78,18 +78,18 @@ class AccountTask(LiteralDataTask):
 
 
 def constant_conn_id(conn_id: object) -> str:
-    """Accept only a connection id that is known when the DAG is parsed.
+    """Check that a connection id is known when the DAG is parsed.
 
-    :param conn_id: What the DAG's author gave as ``instagram_conn_id``.
+    :param conn_id: The value of ``instagram_conn_id``.
     :return: The id.
-    :raises ValidationError: When it is a template, an XCom, a mapped argument or empty.
+    :raises ValidationError: If the value is a template, an XCom, a mapped argument or empty.
     """
     if isinstance(conn_id, str) and conn_id and "{{" not in conn_id:
         return conn_id
     raise ValidationError(
         f"instagram_conn_id must be the id of a connection as plain text, not {conn_id!r}.",
-        hint="It names the account's ledger, which Airflow must know when it reads the DAG: it cannot be templated or "
-        "mapped. For several accounts, make one task or one task group for each of them in a Python loop.",
+        hint="Airflow must know the connection when it parses the DAG, so it cannot be templated or mapped. For "
+        "several accounts, create one task or one task group for each account in a Python loop.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Operator arguments as templates and run parameters deliver them: text that means a number, a time, or nothing."""
+"""Read operator arguments as templates and run parameters deliver them: text for a number, a time, or nothing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class _Literal(str):
 
 
 def literal(value: Any) -> Any:
-    """Mark a text as data: where it reads ``None``, somebody wrote that, and no template delivered nothing."""
+    """Mark a text as data, so that the text ``None`` is taken literally and not as the result of an empty template."""
     return _Literal(value) if isinstance(value, str) else value
 
 
 def given(value: Any) -> Any:
-    """Give the value, or None where it stands for "not set": None, an empty text, or the text ``None``.
+    """Return the value, or None if it means "not set": None, an empty text, or the text ``None``.
 
-    A :func:`literal` is only not set when it is empty.
+    A :func:`literal` counts as not set only if it is empty.
     """
     if not isinstance(value, str):
         return value
@@ -34,9 +34,9 @@ def given(value: Any) -> Any:
 
 
 def text(name: str, value: Any) -> str | None:
-    """Read a text; ids that arrive as whole numbers are taken as text.
+    """Read a text. Ids that arrive as whole numbers become text.
 
-    :raises ValidationError: When it is a list, an object or a number that may have lost digits.
+    :raises ValidationError: If the value is a list, an object, or a float, which may have lost digits.
     """
     value = given(value)
     if isinstance(value, (list, tuple, dict, set, float)):
@@ -45,15 +45,15 @@ def text(name: str, value: Any) -> str | None:
 
 
 def required_text(name: str, value: Any) -> str:
-    """Read a text that must be there.
+    """Read a required text.
 
-    :raises ValidationError: When it is not set.
+    :raises ValidationError: If the text is not set.
     """
     found = text(name, value)
     if found is None:
         raise ValidationError(
             f"{name} is empty.",
-            hint="Give a value, and check that the template or the upstream task that should deliver it does.",
+            hint="Set it. If a template or an upstream task provides the value, check that it returns one.",
         )
     return found
 
@@ -61,7 +61,7 @@ def required_text(name: str, value: Any) -> str:
 def number(name: str, value: Any) -> float | None:
     """Read a number.
 
-    :raises ValidationError: When it is something else.
+    :raises ValidationError: If the value is not a number.
     """
     value = given(value)
     if value is None:
@@ -78,7 +78,7 @@ def number(name: str, value: Any) -> float | None:
 def whole_number(name: str, value: Any) -> int | None:
     """Read a whole number.
 
-    :raises ValidationError: When it is something else.
+    :raises ValidationError: If the value is not a whole number.
     """
     found = number(name, value)
     if found is None:
@@ -89,9 +89,9 @@ def whole_number(name: str, value: Any) -> int | None:
 
 
 def boolean(name: str, value: Any) -> bool | None:
-    """Read a yes or no.
+    """Read a boolean.
 
-    :raises ValidationError: When it is something else.
+    :raises ValidationError: If the value is neither true nor false.
     """
     value = given(value)
     if value is None or isinstance(value, bool):
@@ -107,7 +107,7 @@ def boolean(name: str, value: Any) -> bool | None:
 def sequence(name: str, value: Any) -> list[Any]:
     """Read a list: a list itself, its JSON text, or texts separated by commas.
 
-    :raises ValidationError: When it is something else.
+    :raises ValidationError: If the value is not a list.
     """
     value = given(value)
     if value is None:
@@ -125,9 +125,9 @@ def sequence(name: str, value: Any) -> list[Any]:
 
 
 def moment(name: str, value: Any) -> datetime | None:
-    """Read a time with its zone: a datetime or ISO 8601 text.
+    """Read a time with a time zone: a datetime or ISO 8601 text.
 
-    :raises ValidationError: When it is something else, or says no zone.
+    :raises ValidationError: If the value is not a time, or has no time zone.
     """
     value = given(value)
     if value is None:
@@ -141,15 +141,15 @@ def moment(name: str, value: Any) -> datetime | None:
         raise ValidationError(f"{name} must be a datetime or ISO 8601 text, not {value!r}.")
     if value.tzinfo is None:
         raise ValidationError(
-            f"{name} says no time zone: {value.isoformat()}.", hint="Add one, for example +01:00 or Z for UTC."
+            f"{name} has no time zone: {value.isoformat()}.", hint="Add one, for example +01:00, or Z for UTC."
         )
     return value.astimezone(timezone.utc)
 
 
 def duration(name: str, value: Any) -> timedelta | None:
-    """Read a length of time: a timedelta, or seconds.
+    """Read a duration: a timedelta, or seconds.
 
-    :raises ValidationError: When it is something else, or negative.
+    :raises ValidationError: If the value is not a duration, or is negative.
     """
     value = given(value)
     if value is None:

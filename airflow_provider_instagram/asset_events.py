@@ -1,4 +1,4 @@
-"""The asset events of an account; the first one is emitted by one task alone."""
+"""The asset events of an account. One task alone emits the first event of an alias."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.ledger import Ledger
 
-#: Two tasks that set out for the first event of an alias see each other's row after this.
+#: After this time, two tasks that want to emit the first event of an alias see each other's row.
 SETTLING_S = 1.0
-#: Who has not emitted it in this time has died.
+#: A task that has not emitted the event within this time has died.
 TURN = timedelta(seconds=30)
 
 
 def hold_ledger(context: Context, ledger: Ledger) -> None:
-    """Tie the ledger to its alias, so that it outlives the DAG; the task ends soon after that."""
+    """Tie the ledger to its alias, so that it outlives the DAG. Call this shortly before the task ends."""
     alias = ledger_alias(ledger.conn_id)
     if wait_for_turn(context, ledger, alias):
         context["outlet_events"][alias].add(ledger_asset(ledger.conn_id))
 
 
 def wait_for_turn(context: Context, ledger: Ledger, alias: AssetAlias) -> bool:
-    """Let who emits the first event of an alias end before the others that have one to emit.
+    """Wait until this task emits the first event of an alias, or until another task has emitted it.
 
-    The first event ties the asset to the alias. Of two tasks that end at a time with the same tie to make, Airflow
-    3.3.2 takes one for failed, for good, whatever it has done.
+    The first event ties the asset to the alias. If two tasks with the same tie to make end at the same time, Airflow
+    3.3.2 marks one of them as failed for good, whatever it has done.
 
-    :param context: The task's context; the alias is an inlet and an outlet of the task.
-    :return: Whether this task emits the first one.
+    :param context: The task's context. The alias is an inlet and an outlet of the task.
+    :return: Whether this task emits the first event.
     """
     me, key = str(Owner.of(context)), row_key("first-event", alias.name)
     while not context["inlet_events"][alias].limit(1):

@@ -1,4 +1,4 @@
-"""What a post looks like on Instagram, checked against Meta's documented limits before anything is sent."""
+"""The options of a post, checked against Meta's documented limits before anything is sent."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ MENTION = re.compile(r"(?<![\w@.])@[A-Za-z0-9_.]+")
 
 @dataclass(frozen=True)
 class ContainerOptions:
-    """Everything about a container but its video.
+    """The options of a container: everything but its video.
 
-    :param caption: The post's text.
-    :param placement: ``reels`` or ``feed``. Both are reels to Meta; a feed video is one that is shared to the feed.
+    :param caption: The text of the post.
+    :param placement: ``reels`` or ``feed``. For Meta, both are reels; a feed video is a reel shared to the feed.
     :param video_cover_timestamp_ms: The cover frame, in ms from the start of the video.
-    :param cover_url: Address of a JPEG to use as the cover; wins over the frame.
+    :param cover_url: Address of a JPEG to use as the cover. Overrides ``video_cover_timestamp_ms``.
     :param location_id: Id of a Facebook Page with a location.
     :param collaborators: Up to three user names.
     :param user_tags: User names to tag.
-    :param share_to_feed: Whether a reel also appears in the feed. None leaves it to Instagram.
+    :param share_to_feed: Whether a reel also appears in the feed. If None, Instagram decides.
     :param audio_name: A name for the reel's original sound.
-    :param trial_graduation: Make it a trial reel: ``MANUAL`` or ``SS_PERFORMANCE``.
+    :param trial_graduation: Publish a trial reel: ``MANUAL`` or ``SS_PERFORMANCE``.
     :param is_ai_generated: Whether to label the post as made with AI.
     """
 
@@ -53,9 +53,9 @@ class ContainerOptions:
 
     @classmethod
     def read(cls, **values: Any) -> ContainerOptions:
-        """Read the options as templates and run parameters deliver them.
+        """Read the options from the values that templates and run parameters deliver.
 
-        :raises ValidationError: When a value cannot be read, or breaks a limit; all broken limits are named at once.
+        :raises ValidationError: If a value cannot be read or breaks a limit. The message lists all broken limits.
         """
         options = cls(
             caption=arguments.text("caption", values["caption"]) or "",
@@ -82,9 +82,10 @@ class ContainerOptions:
         return options
 
     def broken_limits(self) -> list[str]:
-        """Name every documented limit that the options break, each with what to change."""
+        """Return a message for each documented limit that the options break, with what to change."""
         length = len(self.caption.encode("utf-16-le")) // 2
-        hashtags, mentions = len(HASHTAG.findall(self.caption)), len(MENTION.findall(self.caption))
+        counted = self.caption[: 2 * LONGEST_CAPTION]  # a longer one is shortened before anything else
+        hashtags, mentions = len(HASHTAG.findall(counted)), len(MENTION.findall(counted))
         rules = (
             (
                 length > LONGEST_CAPTION,
@@ -95,15 +96,15 @@ class ContainerOptions:
             (self.placement not in PLACEMENTS, f"placement is {self.placement!r}: use 'reels' or 'feed'."),
             (
                 self.placement == "feed" and self.share_to_feed is False,
-                "placement='feed' with share_to_feed=false contradicts itself: drop one of them.",
+                "placement='feed' and share_to_feed=false contradict each other: remove one of them.",
             ),
             (
                 self.video_cover_timestamp_ms is not None and self.video_cover_timestamp_ms < 0,
-                f"video_cover_timestamp_ms is {self.video_cover_timestamp_ms}: count from 0, the first frame.",
+                f"video_cover_timestamp_ms is {self.video_cover_timestamp_ms}: use 0 (the first frame) or more.",
             ),
             (
                 self.cover_url is not None and not locations.is_public(self.cover_url),
-                "cover_url must be an https address of plain ASCII characters: percent-encode the others.",
+                "cover_url must be an https address in ASCII: percent-encode other characters.",
             ),
             (
                 len(self.collaborators) > MOST_COLLABORATORS,
@@ -111,7 +112,7 @@ class ContainerOptions:
             ),
             (
                 self.location_id is not None and not self.location_id.isdigit(),
-                f"location_id is {self.location_id!r}: it is the number of a Facebook Page with a location.",
+                f"location_id is {self.location_id!r}: use the numeric id of a Facebook Page with a location.",
             ),
             (
                 self.trial_graduation is not None and self.trial_graduation not in get_args(Graduation),
@@ -122,10 +123,10 @@ class ContainerOptions:
 
 
 def _user_name(name: str, value: Any) -> str:
-    """Take a user name as text or as Meta's ``{"username": …}``."""
+    """Read a user name, given as text or as Meta's ``{"username": …}``."""
     if isinstance(value, dict):
         value = value.get("username")
     found = (arguments.text(name, value) or "").lstrip("@")
     if not re.fullmatch(r"[A-Za-z0-9_.]{1,30}", found):
-        raise ValidationError(f"{name} holds {value!r}, which is not an Instagram user name.")
+        raise ValidationError(f"{value!r} in {name} is not a valid Instagram user name.")
     return found

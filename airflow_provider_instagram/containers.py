@@ -1,4 +1,4 @@
-"""The container of a post: made once, continued where it was interrupted, made again only where that can help."""
+"""The container of a post: created once, resumed after an interruption, replaced only if a new one can help."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_CONTAINERS = 3
-# A container that is not found after this is not only fresh: it is gone.
+# A container that is still not found after this time no longer exists.
 VISIBLE_WITHIN = timedelta(minutes=2)
 SAY_PROGRESS_EVERY_S = 5.0
 BLOCK_BYTES = 1 << 20
@@ -43,11 +43,11 @@ BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Video:
-    """A video on its way to Instagram: as bytes, or as a link.
+    """A video to send to Instagram, as bytes or as a link.
 
-    :param name: Where it is, as a person knows it. May be a signed link: shown without its query.
+    :param name: The location that the user gave. May be a signed link, so it is shown without its query.
     :param path: The local file whose bytes are sent.
-    :param link: What Instagram fetches instead. May be a presigned link: never shown.
+    :param link: The link that Instagram fetches instead. May be presigned, so it is never shown.
     """
 
     name: str = field(repr=False)
@@ -55,7 +55,7 @@ class Video:
     link: str | None = field(default=None, repr=False)
 
     def fingerprint(self, options: ContainerOptions) -> str:
-        """Tell what a container is made of: the video's bytes, or its name where it is fetched, and the options."""
+        """Return a digest of the options and the video: of its bytes, or of its name if Instagram fetches it."""
         made_of = hashlib.sha256(json.dumps(asdict(options), sort_keys=True).encode())
         if self.path is None:
             made_of.update(self.name.encode())
@@ -68,7 +68,7 @@ class Video:
 
 @dataclass
 class ContainerMaker:
-    """Makes the containers of one account.
+    """Creates the containers of one account.
 
     :param client: An open client of the account.
     :param ledger: The account's ledger.
@@ -82,18 +82,18 @@ class ContainerMaker:
     def container_for(
         self, post_key: str, video: Video, options: ContainerOptions, publish_at: datetime | None = None
     ) -> str:
-        """Give the container of a post, with its video on the way or there.
+        """Return the container of a post, and send its video if Instagram does not have it yet.
 
-        :param post_key: What the post is known by; the ledger holds no finished post for it.
+        :param post_key: The key of the post. The ledger has no finished post for it.
         :param video: The video.
         :param options: Everything but the video.
-        :param publish_at: When it will be published: a container that expires before is not used again.
+        :param publish_at: When the post will be published. A container that expires earlier is not reused.
         :return: The container's id.
-        :raises InstagramError: When Instagram refused, or no further container is worth making.
+        :raises InstagramError: If Instagram refuses, or no further container is worth creating.
         """
         for intent in self.ledger.open_intents(post_key):
             if self._may_be_published(intent):
-                log.info("Container %s may be published already: keeping it", intent.container_id)
+                log.info("Keeping container %s, because it may be published already", intent.container_id)
                 return intent.container_id
         content = video.fingerprint(options)
         made = [
@@ -106,26 +106,26 @@ class ContainerMaker:
         return self._new(post_key, video, options, content)
 
     def _may_be_published(self, intent: Intent) -> bool:
-        """Look at a container that somebody set out to publish.
+        """Read a container that has an open intent.
 
-        :return: Whether it is good, or published; False when it expired unpublished, and a new one may take its place.
-        :raises OutcomeUnknownError: When nothing can tell.
+        :return: Whether the container is usable or published. If False, it expired unpublished and may be replaced.
+        :raises OutcomeUnknownError: If the outcome cannot be determined.
         """
         try:
             status = read_once_known(self.client, calls.container_status(intent.container_id))
         except NotReadyError as error:
-            word = f"cannot be found any more ({error.message})"
+            word = f"can no longer be found ({error.message})"
         else:
             if status.state is not ContainerState.ERROR:
                 return status.state is not ContainerState.EXPIRED
-            word = f"says: {status.summary()}"
+            word = f"reports: {status.summary()}"
         raise OutcomeUnknownError(
-            f"Container {intent.container_id} was asked to be published and now {word}.",
+            f"A task started to publish container {intent.container_id}, and the container {word}.",
             hint=self.ledger.how_to_settle(intent.post_key),
         )
 
     def _continued(self, made: list[MadeContainer], video: Video) -> bool:
-        """Go on with the latest container; False when a new one is worth making in its place."""
+        """Continue with the latest container. Return False if a new one should replace it."""
         last = made[-1]
         failure: InstagramError | None
         try:
@@ -133,24 +133,24 @@ class ContainerMaker:
         except NotReadyError as error:
             if self.ledger.clock() - datetime.fromisoformat(last.created_at) < VISIBLE_WITHIN:
                 raise
-            failure = ContainerExpiredError(f"Container {last.container_id} is gone: {error.message}")
+            failure = ContainerExpiredError(f"Container {last.container_id} no longer exists: {error.message}")
             cures = MOST_CONTAINERS
         else:
             failure, cures = status.failure(), status.new_containers
             if failure is None:
-                log.info("Going on with container %s: %s", last.container_id, status.summary())
+                log.info("Continuing with container %s: %s", last.container_id, status.summary())
                 self._finish_upload(last, status, video)
                 return True
         if len(made) > cures:
             raise failure
         if len(made) >= MOST_CONTAINERS:
             failure.hint = (
-                f"{MOST_CONTAINERS} containers were made of this video with these options, and none became a post. "
-                "Change one or the other, or start anew: "
+                f"{MOST_CONTAINERS} containers were created from this video with these options, and none became a "
+                "post. Change the video or the options, or start over with "
                 f"`{self.ledger.command('forget')} -- {shlex.quote(last.post_key)}`."
             )
             raise failure
-        log.warning("%s A new container takes its place.", failure.message)
+        log.warning("%s Creating a new container instead.", failure.message)
         return False
 
     def _finish_upload(self, made: MadeContainer, status: ContainerStatus, video: Video) -> None:
@@ -171,8 +171,8 @@ class ContainerMaker:
         if video.path is not None:
             if container.upload_uri is None:
                 raise ValidationError(
-                    f"Instagram gave no address to upload {shown(video.name)} to.",
-                    hint='Hand it a link instead: upload="url", with the video at a public https address.',
+                    f"Instagram returned no upload address for {shown(video.name)}.",
+                    hint='Use upload="url" instead, with the video at a public https address.',
                 )
             self._upload(container.id, container.upload_uri, video.path, offset=0)
         return container.id
@@ -204,11 +204,11 @@ class ContainerMaker:
 
 
 def is_ready(answer: ContainerStatus | InstagramError) -> bool:
-    """Judge what asking about a container brought.
+    """Check the result of reading a container.
 
-    :param answer: Its status, or why it could not be read.
-    :return: Whether it can be published (or has been); False means to ask again.
-    :raises InstagramError: When it can never be published, or asking again makes no sense.
+    :param answer: The container's status, or the error of the read.
+    :return: Whether the container can be published, or has been. If False, read it again.
+    :raises InstagramError: If the container can never be published, or another read makes no sense.
     """
     if isinstance(answer, InstagramError):
         if not answer.retryable:
@@ -225,9 +225,9 @@ def wait_until_ready(client: GraphClient, container_id: str, timeout: timedelta,
     :param client: An open client of its account.
     :param container_id: The container.
     :param timeout: How long to wait.
-    :param poll_interval: The pause between two readings.
-    :raises NotReadyError: When the time is over.
-    :raises InstagramError: When it can never be published, or asking makes no sense.
+    :param poll_interval: The pause between two reads.
+    :raises NotReadyError: If the wait times out.
+    :raises InstagramError: If the container can never be published, or another read makes no sense.
     """
     deadline_s = time.monotonic() + timeout.total_seconds()
     while True:
@@ -249,16 +249,16 @@ def wait_until_ready(client: GraphClient, container_id: str, timeout: timedelta,
 
 
 def not_ready(container_id: str, answer: ContainerStatus | InstagramError | None) -> NotReadyError:
-    """Build the error of a wait that took too long, with the last word about the container."""
-    word = answer.message if isinstance(answer, InstagramError) else answer.summary() if answer else "not read once"
+    """Return the error of a wait that timed out, with the last known status of the container."""
+    word = answer.message if isinstance(answer, InstagramError) else answer.summary() if answer else "never read"
     return NotReadyError(
-        f"Container {container_id} is still not ready; the last word about it: {word}",
-        hint="Clear this task to wait on; Instagram may still finish.",
+        f"Container {container_id} is still not ready. Last status: {word}",
+        hint="Clear this task to continue waiting. Instagram may still finish.",
     )
 
 
 class _UploadProgress:
-    """Says how far an upload is, once in five seconds at most."""
+    """Logs the progress of an upload, at most once in five seconds."""
 
     def __init__(self, offset: int) -> None:
         self._offset = offset

@@ -1,4 +1,4 @@
-"""One tree of errors. Each says what was wrong and what to do, and knows whether trying again can help."""
+"""The provider's exceptions. Each one carries what was wrong, what to do, and whether a retry can help."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any, ClassVar
 
 
 class InstagramError(Exception):
-    """Anything that keeps a video from being posted.
+    """Base class of the provider's exceptions.
 
-    :param message: What was wrong, and with what.
-    :param hint: What the person in front of the screen can do about it.
-    :param code: Meta's error code, when Meta said no.
+    :param message: What was wrong, and where.
+    :param hint: What the user can do about it.
+    :param code: Meta's error code, if Meta returned one.
     :param subcode: Meta's error subcode.
     :param fbtrace_id: Meta's id of the failed call, which Meta's support asks for.
-    :param user_message: Meta's own words for the account's owner.
-    :param retry_after: How long to wait before another try, where that is known.
-    :param outcome_unknown: Whether what was asked for may have happened although it was not confirmed.
+    :param user_message: Meta's message to the account's owner.
+    :param retry_after: How long to wait before the next try, if known.
+    :param outcome_unknown: Whether the request may have taken effect although no answer confirmed it.
     """
 
-    #: Whether the same thing, tried again later, can succeed.
+    #: Whether a later retry can succeed.
     retryable: ClassVar[bool] = False
 
     def __init__(
@@ -56,7 +56,7 @@ class InstagramError(Exception):
         return " ".join(parts)
 
     def as_data(self) -> dict[str, Any]:
-        """Everything the error knows, as plain data, for the way from a trigger to its task."""
+        """Return the error as plain data, to pass it from a trigger to its task."""
         return {
             "error": type(self).__name__,
             "message": self.message,
@@ -71,7 +71,7 @@ class InstagramError(Exception):
 
     @staticmethod
     def from_data(data: dict[str, Any]) -> InstagramError:
-        """Rebuild the error that :meth:`as_data` described, as the class that it was."""
+        """Rebuild an error from :meth:`as_data`, as an instance of its original class."""
         seconds = data["retry_after_s"]
         return ERRORS[data["error"]](
             data["message"],
@@ -93,25 +93,25 @@ def _sentence(text: str) -> str:
 
 
 class ValidationError(InstagramError):
-    """We refused before calling Instagram: the input breaks a documented rule."""
+    """The input breaks a documented rule, so the provider refuses it instead of passing it to Instagram."""
 
 
 class AuthenticationError(InstagramError):
-    """The access token is expired, revoked or malformed: somebody has to reconnect the account."""
+    """The access token is expired, revoked or malformed. The account must be reconnected."""
 
 
 class PermissionDeniedError(InstagramError):
-    """The token is good but may not do this: a scope, a capability or the account itself is missing or restricted."""
+    """The token is valid, but a scope or a capability is missing, or the account is restricted."""
 
 
 class RateLimitError(InstagramError):
-    """Too many calls. Calling on makes the wait longer, so hold back for :attr:`retry_after`."""
+    """Too many calls. Further calls make the wait longer, so wait for :attr:`retry_after`."""
 
     retryable = True
 
 
 class QuotaExhaustedError(InstagramError):
-    """The account has used up its posts for the rolling day. The container stays good for its 24 hours."""
+    """The account has used up its posts for a moving period. The container stays valid for its 24 hours."""
 
     retryable = True
 
@@ -121,30 +121,30 @@ class MediaRejectedError(InstagramError):
 
 
 class ContainerExpiredError(InstagramError):
-    """The container was not published within 24 hours, or does not exist any more: a new one is needed."""
+    """The container expired after 24 hours, or no longer exists. A new one is needed."""
 
 
 class NotReadyError(InstagramError):
-    """The container is still being processed."""
+    """Instagram is still processing the container."""
 
     retryable = True
 
 
 class TransientError(InstagramError):
-    """Instagram or the network failed in a way that passes."""
+    """Instagram or the network failed temporarily."""
 
     retryable = True
 
 
 class OutcomeUnknownError(InstagramError):
-    """The post may or may not be live, and no reading of the account can tell. Never repeated automatically."""
+    """The post may or may not be live, and reading the account cannot tell. The request is never repeated by itself."""
 
     def __init__(self, message: str, **known: Any) -> None:
         super().__init__(message, **{"outcome_unknown": True, **known})
 
 
 class TranscodeError(InstagramError):
-    """ffmpeg could not make a compliant video out of the source."""
+    """ffmpeg could not convert the source into a compliant video."""
 
 
 ERRORS: dict[str, type[InstagramError]] = {

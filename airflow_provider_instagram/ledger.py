@@ -1,4 +1,4 @@
-"""Who posted what: the record on Airflow's asset state store that makes one ``post_key`` one post."""
+"""The ledger: the record of posts in Airflow's asset state store that makes one ``post_key`` one post."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
 CONTAINER_LIFE = timedelta(hours=24)
 EXPIRY_MARGIN = timedelta(minutes=30)
 
-LONGEST_KEY = 400  # The store's column holds 512 characters; the row's kind and an owner go in front of the key.
+LONGEST_KEY = 400  # The store's column holds 512 characters, which the row's kind and an owner share with the key.
 
 
 def ledger_asset(conn_id: str) -> Asset:
-    """Name the asset whose state store is the ledger of one account's connection."""
+    """Return the asset whose state store is the ledger of a connection."""
     uri = f"instagram://{conn_id}/ledger"
     return Asset(name=uri, uri=uri)
 
 
 def ledger_alias(conn_id: str) -> AssetAlias:
-    """Name the alias that holds the ledger.
+    """Return the alias that keeps the ledger.
 
-    Airflow deletes the state of an asset that no DAG refers to any more. An event through an alias ties the asset to
-    the alias, and that tie outlives the DAGs: the ledger is still there when a deleted DAG comes back.
+    Airflow deletes the state of an asset that no DAG refers to. An event through an alias ties the asset to the alias,
+    and this tie outlives the DAGs. So the ledger still exists when a deleted DAG returns.
     """
     return AssetAlias(f"instagram://{conn_id}/ledger")
 
 
 def posts_asset(conn_id: str) -> Asset:
-    """Name the asset that has an event for every post which the account really made."""
+    """Return the asset that has an event for every post that the account published."""
     uri = f"instagram://{conn_id}/posts"
     return Asset(name=uri, uri=uri)
 
 
 def posts_alias(conn_id: str) -> AssetAlias:
-    """Name the alias through which a publishing task emits events of :func:`posts_asset`, and only when it posted."""
+    """Return the alias through which a task emits an event of :func:`posts_asset`, only if it published a post."""
     return AssetAlias(f"instagram://{conn_id}/posts")
 
 
@@ -58,7 +58,7 @@ class StateStore(Protocol):
         """Read a row, or None."""
 
     def set(self, key: str, value: Any) -> None:
-        """Write a row. Airflow refuses it from a try that is no longer the task's current one: that is the fence."""
+        """Write a row. Airflow refuses the write of a try that is no longer the task's current one: the fence."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ class MadeContainer:
     """A container that was created for a post.
 
     :param container_id: The container.
-    :param post_key: The post that it was made for.
-    :param created_at: When, ISO 8601 in UTC.
-    :param content: Digest of its video and options: a container is used again only for the same content.
+    :param post_key: The key of the post.
+    :param created_at: When it was created, as ISO 8601 in UTC.
+    :param content: Digest of its video and options. A container is reused only for the same content.
     :param caption: Digest of its caption, by which its post is found.
-    :param upload_uri: Where the rest of an interrupted upload goes.
+    :param upload_uri: Where to send the rest of an interrupted upload.
     """
 
     container_id: str
@@ -82,11 +82,11 @@ class MadeContainer:
 
     @property
     def expires(self) -> datetime:
-        """When it is of no use any more unless it is published."""
+        """When the container expires unless it is published."""
         return datetime.fromisoformat(self.created_at) + CONTAINER_LIFE
 
     def lives_until(self, publish_at: datetime) -> bool:
-        """Tell whether it can be published at a time."""
+        """Return whether the container can still be published at a time."""
         return publish_at <= self.expires - EXPIRY_MARGIN
 
 
@@ -109,7 +109,7 @@ class Owner:
 
     @classmethod
     def of(cls, context: Context) -> Owner:
-        """Name the task instance that runs here."""
+        """Return the task instance of a context."""
         ti, loop = context["ti"], cast("Mapping[str, Any]", context).get("loop")
         # Not the region: a Clear of the loop's gate makes the later passes anew in another one, and only this stays.
         loop_index = None if loop is None else loop.index
@@ -122,11 +122,11 @@ class Owner:
 
 @dataclass(frozen=True)
 class Claim:
-    """Who may publish a post: the last to write it.
+    """The right to publish a post. The last claim written counts.
 
     :param owner: The task instance.
-    :param nonce: Drawn for this one attempt, so that a claim is never taken for another.
-    :param undecided: Owners before him who have set out to publish, with what outcome is not known.
+    :param nonce: A random value for this attempt, so that no two claims are equal.
+    :param undecided: Earlier owners that started to publish, with an unknown outcome.
     """
 
     owner: Owner
@@ -136,14 +136,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class Intent:
-    """Somebody is about to publish, or has; whether he did is not known from this row, unless it was withdrawn.
+    """An owner is about to publish, or has published. Which of the two is unknown, unless the intent was withdrawn.
 
-    :param post_key: The post.
+    :param post_key: The key of the post.
     :param container_id: Its container.
-    :param at: Just before the request was sent, ISO 8601 in UTC.
-    :param claim: Under which claim.
-    :param withdrawn: Whether the intent certainly made no post.
-    :param left_to_a_person: Whether only a person can tell what came of it.
+    :param at: The time just before the request, as ISO 8601 in UTC.
+    :param claim: The claim of the owner.
+    :param withdrawn: Whether the intent certainly led to no post.
+    :param left_to_a_person: Whether only a person can determine the outcome.
     """
 
     post_key: str
@@ -163,13 +163,13 @@ class Intent:
 class Post:
     """A post that is live.
 
-    :param post_key: What it is known by.
-    :param container_id: The container that it was made of.
-    :param published_at: When, ISO 8601 in UTC.
-    :param media_id: Its id; None where it could not be told apart.
-    :param ig_user_id: The account that it was made on; None where a person has said that it is live.
-    :param permalink: Its address; None where it could not be told apart or read.
-    :param untold: Whether other DAGs still have to be told of it, by an event.
+    :param post_key: The key of the post.
+    :param container_id: The container that became the post.
+    :param published_at: When it was published, as ISO 8601 in UTC.
+    :param media_id: Its id. None if the post could not be identified.
+    :param ig_user_id: The account that published it. None if a person settled the post as live.
+    :param permalink: Its address. None if the post could not be identified or read.
+    :param untold: Whether the asset event of the post is still to be emitted.
     """
 
     post_key: str
@@ -185,9 +185,9 @@ class Post:
 class Ledger:
     """The rows of one account.
 
-    :param store: Where they are kept.
+    :param store: Where the rows are kept.
     :param conn_id: The account's connection.
-    :param clock: Tells the time, in UTC.
+    :param clock: Returns the time, in UTC.
     """
 
     store: StateStore
@@ -200,56 +200,56 @@ class Ledger:
 
         :param context: The task's context.
         :param conn_id: The account's connection.
-        :raises ValidationError: When the task cannot reach it; nothing has been sent to Instagram then.
+        :raises ValidationError: If the task cannot reach the ledger. Nothing has been sent to Instagram.
         """
         try:
             return cls(context["asset_state_store"][ledger_asset(conn_id)], conn_id)
         except KeyError:
             raise ValidationError(
                 f"This task cannot reach the ledger of connection {conn_id!r}, so nothing was sent to Instagram.",
-                hint="The ledger is an inlet that the operator adds itself. Under .partial().expand(), give "
+                hint="The operator adds the ledger to the task's inlets. With .partial().expand(), pass "
                 "instagram_conn_id and inlets to partial(), not to expand().",
             ) from None
 
     def now(self) -> str:
-        """Tell the time as the rows keep it."""
+        """Return the time in the format of the rows."""
         return self.clock().isoformat()
 
     def post(self, post_key: str) -> Post | None:
-        """Read the post that was made for a key, if it is known to be live."""
+        """Read the post of a key, if it is known to be live."""
         row = self.store.get(row_key("done", post_key))
         return Post(**row) if row else None
 
     def record_post(self, post: Post) -> None:
-        """Write down that a key's post is live."""
+        """Record that the post of a key is live."""
         self.store.set(row_key("done", post.post_key), asdict(post))
         if post.media_id:
             self.store.set(row_key("media", post.media_id), post.post_key)
 
     def knows_media(self, media_id: str) -> bool:
-        """Tell whether a post of the account is one that this ledger has a key for."""
+        """Return whether a post of the account has a key in this ledger."""
         return self.store.get(row_key("media", media_id)) is not None
 
     def claim(self, post_key: str) -> Claim | None:
-        """Read who claims a key."""
+        """Read the claim of a key."""
         row = self.store.get(row_key("claim", post_key))
         return _claim(row) if row else None
 
     def record_claim(self, post_key: str, claim: Claim) -> None:
-        """Claim a key. The last claim counts."""
+        """Record a claim of a key. The last claim counts."""
         self.store.set(row_key("claim", post_key), _row(claim))
 
     def intent(self, post_key: str, owner: Owner | None = None) -> Intent | None:
-        """Read the intent to publish a key: the latest, or an owner's own, which nobody else overwrites."""
+        """Read the intent to publish a key: the latest one, or an owner's own, which no other owner overwrites."""
         row = self.store.get(row_key("intent", post_key, owner))
         return Intent(**{**row, "claim": _claim(row["claim"])}) if row else None
 
     def open_intents(self, post_key: str, *owners: Owner) -> list[Intent]:
-        """Give the intents whose outcome is open, one a container, oldest first.
+        """Return the intents with an open outcome, one for each container, oldest first.
 
-        :param post_key: The post.
-        :param owners: Whose intents to look for, beside the latest and those of whom the claim tells: another's late
-            write may lie over them.
+        :param post_key: The key of the post.
+        :param owners: Owners whose intents to read, in addition to the latest intent and those of the owners that the
+            claim names. A late write of another owner may hide them.
         """
         claim = self.claim(post_key)
         told = () if claim is None else (claim.owner, *claim.undecided)
@@ -258,30 +258,30 @@ class Ledger:
         return list({one.container_id: one for one in still_open}.values())
 
     def command(self, name: str) -> str:
-        """Write a command of ``airflow instagram ledger`` for this account, as a person types it."""
+        """Return a command of ``airflow instagram ledger`` for this account, as a user types it."""
         return f"airflow instagram ledger {name} --conn-id {shlex.quote(self.conn_id)}"
 
     def how_to_settle(self, post_key: str) -> str:
-        """Tell a person how to say what became of a post that nothing else can tell of."""
+        """Return the instructions for a person to settle a post whose outcome nothing else can determine."""
         live = f"{self.command('settle')} --live -- {shlex.quote(post_key)}"
         return (
-            f"Look at the account. (1) The post is there: `{live}`, then clear this task. (2) It is not, nor an hour "
-            "later: the same with --not-live. (3) In doubt, leave it: nothing is sent for this post until you have "
-            "said which."
+            f"Look at the account on Instagram. (1) If the post is live, run `{live}` and clear this task. (2) If the "
+            "post is not live, and still not an hour later, run the same command with --not-live and clear this task. "
+            "(3) If you are not sure, do nothing: until you run one of the two, nothing is sent for this post."
         )
 
     def record_intent(self, post_key: str, container_id: str, claim: Claim) -> Intent:
-        """Write down that this try publishes now. Refused by Airflow when the try is no longer current."""
+        """Record that this try publishes now. Airflow refuses the write if the try is no longer current."""
         intent = Intent(post_key, container_id, self.now(), claim)
         self._write(intent)
         return intent
 
     def withdraw(self, intent: Intent) -> None:
-        """Write down that an intent certainly made no post."""
+        """Record that an intent certainly led to no post."""
         self._write(replace(intent, withdrawn=True))
 
     def leave_to_a_person(self, intent: Intent) -> None:
-        """Write down that no reading tells what an intent has made."""
+        """Record that only a person can determine the outcome of an intent."""
         self._write(replace(intent, left_to_a_person=True))
 
     def _write(self, intent: Intent) -> None:
@@ -289,17 +289,17 @@ class Ledger:
         self.store.set(row_key("intent", intent.post_key), _row(intent))
 
     def container(self, container_id: str) -> MadeContainer | None:
-        """Read what a container was made for."""
+        """Read the record of a container."""
         row = self.store.get(row_key("container", container_id))
         return MadeContainer(**row) if row else None
 
     def record_container(self, made: MadeContainer) -> None:
-        """Write down which post a new container is for."""
+        """Record a new container and the post that it is for."""
         self.store.set(row_key("container", made.container_id), asdict(made))
         self.store.set(row_key("containers", made.post_key), [*self._container_ids(made.post_key), made.container_id])
 
     def containers(self, post_key: str) -> list[MadeContainer]:
-        """Read all containers that were made for a key, oldest first."""
+        """Read all containers that were created for a key, oldest first."""
         made = (self.container(container_id) for container_id in self._container_ids(post_key))
         return [container for container in made if container]
 
@@ -308,7 +308,7 @@ class Ledger:
 
 
 def digest(text: str) -> str:
-    """Fingerprint a text, alike for texts that Instagram may have normalised: NFC, white space folded."""
+    """Return a digest of a text that ignores what Instagram may normalise: Unicode form (NFC) and white space."""
     return hashlib.sha256(" ".join(unicodedata.normalize("NFC", text).split()).encode()).hexdigest()
 
 
@@ -323,7 +323,7 @@ def _claim(row: dict[str, Any]) -> Claim:
 
 
 def row_key(kind: str, key: str, owner: Owner | None = None) -> str:
-    """Name a row; long keys are hashed, and every row that needs its key holds it inside."""
+    """Return the key of a row. A long key is hashed; rows that need the original hold it inside."""
     if len(key) > LONGEST_KEY:
         key = f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
     whose = f":{hashlib.sha256(str(owner).encode()).hexdigest()[:32]}" if owner else ""

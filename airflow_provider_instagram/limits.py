@@ -1,4 +1,4 @@
-"""How many calls and posts an account allows itself, as its connection says."""
+"""The account's own limits of calls and posts, set in its connection."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ MOST = 100_000
 
 @dataclass(frozen=True)
 class Quota:
-    """How many posts fit into a moving period.
+    """A limit of posts in a moving period.
 
-    :param name: What the period is called; part of the ledger's keys.
-    :param posts: How many.
+    :param name: The name of the period. Part of the ledger's keys.
+    :param posts: The number of posts.
     :param period: The period.
     """
 
@@ -34,9 +34,9 @@ class Quota:
 
 @dataclass(frozen=True)
 class Limits:
-    """What an account allows itself.
+    """The limits of an account.
 
-    :param calls_per_hour: Calls of Instagram's API.
+    :param calls_per_hour: Calls to Instagram's API in one hour.
     :param posts_per_day: Posts in 24 hours.
     :param posts_per_hour: Posts in one hour.
     """
@@ -47,7 +47,7 @@ class Limits:
 
     @property
     def quotas(self) -> tuple[Quota, ...]:
-        """The limits of posts, the shorter period first."""
+        """The limits on posts, the shorter period first."""
         return (
             Quota("hour", self.posts_per_hour, timedelta(hours=1)),
             Quota("day", self.posts_per_day, timedelta(days=1)),
@@ -55,10 +55,10 @@ class Limits:
 
     @classmethod
     def read(cls, extra: Mapping[str, str]) -> Limits:
-        """Read the limits from a connection's extra; what is not there has its default.
+        """Read the limits from a connection's extra. A missing limit has its default.
 
-        :param extra: The connection's extra, without what is empty.
-        :raises ValidationError: When one is not a number from 1 on.
+        :param extra: The connection's extra, without empty values.
+        :raises ValidationError: If a limit is not a whole number from 1 on.
         """
         return cls(**{name: _number(name, extra[name]) for name in cls.__dataclass_fields__ if name in extra})
 
@@ -70,7 +70,7 @@ def _number(name: str, text: str) -> int:
         number = 0
     if not 1 <= number <= MOST:
         raise ValidationError(
-            f"{name} in the connection's extra is {text!r}.",
-            hint=f"Give a whole number from 1 to {MOST}, or leave it out for the default.",
+            f"{name} in the connection's extra is {text!r}, which is not a valid limit.",
+            hint=f"Use a whole number from 1 to {MOST}, or remove it to use the default.",
         )
     return number

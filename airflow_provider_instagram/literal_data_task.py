@@ -1,4 +1,4 @@
-"""Text that is data goes out as it is, and the secret part of an address is kept out of logs and stored fields."""
+"""The base class of tasks that do not render data as templates, and that mask the secret parts of web addresses."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 class LiteralDataTask(BaseOperator):
-    """A task that never renders a text which came to it as data, and shows no signature of a link."""
+    """Base class of tasks that never render text from data, and that mask the signatures of links."""
 
-    #: Arguments whose template field has another name, because BaseOperator has a use for theirs.
+    #: Arguments whose template field has another name, because BaseOperator uses theirs.
     fields_of_arguments: ClassVar[dict[str, str]] = {}
 
     @classmethod
@@ -50,9 +50,9 @@ class LiteralDataTask(BaseOperator):
         jinja_env: jinja2.Environment,
         seen_oids: set[int],
     ) -> None:
-        """Render what the DAG's author wrote, and nothing that came as data.
+        """Render the fields that the DAG's author wrote, and no field that came as data.
 
-        Airflow renders the strings of a dict that ``expand_kwargs`` took from an XCom: a caption in somebody's sheet
+        Airflow renders the strings of a dict that ``expand_kwargs`` takes from an XCom. A caption in a spreadsheet
         could then read a secret and publish it.
         """
         fields = list(template_fields)
@@ -75,8 +75,8 @@ class LiteralDataTask(BaseOperator):
 def _mask_addresses(value: Any) -> None:
     """Mask the query of each web address among a field's values.
 
-    Airflow stores rendered fields and shows them to everybody who may see the run; this is the last moment before.
-    A text that only mentions an address, such as a caption, is left as it is: it is going to be public.
+    Airflow stores rendered fields and shows them to every user who may see the run, so they are masked before that.
+    A text that only mentions an address, such as a caption, is not masked: it will be public.
     """
     for text in _texts(value):
         if locations.is_web(text) and not any(letter.isspace() for letter in text.strip()):

@@ -1,4 +1,4 @@
-"""The places that an account has for posts in a moving period: taken before a publication, never one twice."""
+"""The places that an account has for posts in a moving period. Each is taken before a publication, by one task only."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.ledger import Ledger
     from airflow_provider_instagram.limits import Quota
 
-#: How long a place is kept for a publication that has not begun: longer than one takes from here on.
+#: How long a place is kept for a publication that has not sent its request. Longer than a task needs to send it.
 KEPT_FOR = timedelta(minutes=10)
 
 
 @dataclass
 class Places:
-    """The places of an account, as rows of its ledger of which the last write counts.
+    """The places of an account, as rows of its ledger where the last write counts.
 
-    Each place has two rows. Who wants it writes the first, looks at the second, writes the second, and looks at the
-    first again: the place is his only if nobody else is in either. Of two who want it at once, one at most finds that,
-    and whoever does not takes another.
+    Each place has two rows. To take a place, an attempt:
+
+    1. writes the first row,
+    2. reads the second row, and stops if another attempt is in it,
+    3. writes the second row,
+    4. reads the first row again.
+
+    It has the place only if the first row is still its own. Of two attempts at once, at most one gets the place; an
+    attempt that does not get it tries another place.
 
     :param ledger: The account's ledger.
-    :param quotas: How many places there are in which period.
+    :param quotas: The number of places for each period.
     """
 
     ledger: Ledger
@@ -37,9 +43,9 @@ class Places:
     def take(self, post_key: str, nonce: str) -> None:
         """Take a place in each period.
 
-        :param post_key: The post that it is for.
-        :param nonce: Drawn for this one attempt.
-        :raises QuotaExhaustedError: When there is none, and how long until there is.
+        :param post_key: The key of the post.
+        :param nonce: A random value for this attempt.
+        :raises QuotaExhaustedError: If no place is free. The error carries the time until one is.
         """
         for quota in self.quotas:
             places = list(range(quota.posts))
@@ -56,18 +62,18 @@ class Places:
                 raise self._exhausted(quota, min(until))
 
     def release(self, nonce: str) -> None:
-        """Give back what an attempt has taken here and certainly made no post of."""
+        """Release the places that an attempt took and certainly did not use for a post."""
         for quota, place in self._taken:
             if self._row("used", quota, place).get("nonce") == nonce:
                 self.ledger.store.set(_key("used", quota, place), {})
 
     def room_at(self) -> datetime | None:
-        """Tell when there is a place in each period; None when there is now."""
+        """Return when every period has a free place, or None if it has one now."""
         full = [at for quota in self.quotas if (at := self._free_at(quota)) is not None]
         return max(full, default=None)
 
     def used(self, quota: Quota) -> int:
-        """Count the places of a period that are taken."""
+        """Return how many places of a period are taken."""
         return sum(self._busy_until(quota, place, "") is not None for place in range(quota.posts))
 
     def _free_at(self, quota: Quota) -> datetime | None:
@@ -76,7 +82,7 @@ class Places:
         return min(until) if len(until) == len(busy) else None
 
     def ahead(self, nonce: str) -> int:
-        """Count the publications that took their place earlier and have not sent their request yet."""
+        """Return how many publications took their place earlier and have not sent their request yet."""
         quota = self.quotas[-1]
         rows = [self._row("used", quota, place) for place in range(quota.posts)]
         mine = next((row for row in rows if row.get("nonce") == nonce), None)
@@ -95,7 +101,7 @@ class Places:
         return self._row("place", quota, place).get("nonce") == nonce
 
     def _busy_until(self, quota: Quota, place: int, nonce: str) -> datetime | None:
-        """Tell when a place is free again; None when it is."""
+        """Return when a place becomes free, or None if it is free."""
         row = self._row("used", quota, place)
         if not row or row["nonce"] == nonce:
             return None
@@ -107,7 +113,7 @@ class Places:
     def _sent_at(self, row: dict[str, Any]) -> datetime | None:
         intent = self.ledger.intent(row["place_of"])
         if intent is None or intent.claim.nonce != row["nonce"] or intent.withdrawn:
-            return None  # of an attempt that sent nothing
+            return None  # the attempt sent nothing
         post = self.ledger.post(row["place_of"])
         return intent.when if post is None else datetime.fromisoformat(post.published_at)
 
@@ -121,8 +127,9 @@ class Places:
     def _exhausted(self, quota: Quota, until: datetime) -> QuotaExhaustedError:
         pause = max(timedelta(seconds=1), until - self.ledger.clock())
         return QuotaExhaustedError(
-            f"The account has had its {quota.posts} posts of the {quota.name}; there is room from {until.isoformat()}",
-            hint=f"Raise posts_per_{quota.name} in the connection if Instagram gives the account more.",
+            f"The account has reached its limit of posts per {quota.name} ({quota.posts}). The next post is possible "
+            f"from {until.isoformat()}.",
+            hint=f"If Instagram allows the account more, raise posts_per_{quota.name} in the connection.",
             retry_after=pause,
         )
 

@@ -1,4 +1,4 @@
-"""One container, one post: the request that makes it, and what to do when its answer does not come."""
+"""Publish one container as one post: the request, and what to do when its answer is lost."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Meta may still be at work on a request whose answer was lost: a finished container counts as unpublished after this.
+# Meta may still execute a request whose answer was lost. A container that is FINISHED after this time is unpublished.
 ANSWER_LOST_FOR_GOOD = timedelta(seconds=150)
-# Between his intent and his request another may have stalled, and his clock may be ahead: from the first look on, at
-# least this has to pass.
+# Another owner may stall between its intent and its request, and its clock may be ahead, so wait at least this long
+# from the first read on.
 LOOKED_AT_FOR = timedelta(seconds=60)
 READ_AGAIN_AFTER = timedelta(seconds=10)
 # Instagram's clock and ours differ, and a post carries the time at which its publication began.
 CLOCK_TOLERANCE = timedelta(minutes=2)
-# Source: Meta's error table: a container that is not found may not be visible yet, but not for longer than this.
+# Source: Meta's error table: a container that is not found may not be visible yet, for at most this long.
 GONE_AFTER = timedelta(minutes=2)
-# A live post shows up in the account's media only after a while.
+# A live post appears in the account's media with a delay, at most this long.
 POST_VISIBLE_WITHIN = timedelta(seconds=90)
 NOT_READY_TRIES = 5
-# So many publications of one account may be under way: with as much room, nobody else's place needs to be looked at.
+# At most this many publications of one account run at once. With at least this much room, other places do not matter.
 AT_ONCE = 25
-# Keeps the collisions of two owners early, where they cost nothing; the exclusion does not depend on it.
+# Makes two owners collide early, where a collision costs nothing. The exclusion does not depend on this pause.
 SETTLING_S = 2.0
-# As long as somebody else may need to settle an answer that was lost to him.
+# As long as another owner may need to settle a lost answer.
 OTHERS_ARE_WAITED_FOR = ANSWER_LOST_FOR_GOOD + POST_VISIBLE_WITHIN + timedelta(seconds=10)
 
 
@@ -62,21 +62,26 @@ OTHERS_ARE_WAITED_FOR = ANSWER_LOST_FOR_GOOD + POST_VISIBLE_WITHIN + timedelta(s
 class Publisher:
     """Publishes the containers of one account, each at most once.
 
-    Two owners of one ``post_key`` are kept apart without a lock, on rows of which the last write counts: each writes a
-    claim with a number of his own, then his intent, then reads the claim again, and posts only if it is still his. If
-    it is, every rival claimed later, and will see the intent; or earlier, and will see this claim.
+    Two owners of one ``post_key`` exclude each other without a lock, on rows where the last write counts. Each owner:
+
+    1. writes a claim with a fresh nonce,
+    2. writes its intent,
+    3. reads the claim again,
+    4. sends the request only if the claim is still its own.
+
+    In that case, every rival either claimed later and will see the intent, or claimed earlier and will see this claim.
 
     :param client: An open client of the account.
     :param ledger: The account's ledger.
     :param ig_user_id: The account's Instagram user id.
-    :param owner: Who publishes.
-    :param is_alive: Tells whether another owner may still be at work.
+    :param owner: The task instance that publishes.
+    :param is_alive: Returns whether another owner may still be at work.
     :param sleep: Waits for a number of seconds.
-    :param quotas: How many posts the account allows itself in which period, the longest last.
-    :param see_whether_it_is_time: Asked once it is certain that there is no post yet; raises when none is to be made
-        now.
-    :param is_last_try: Whether nobody tries again what fails here: then a live post is success also where the account's
-        media cannot be listed.
+    :param quotas: The account's own limits of posts per period, the longest period last.
+    :param see_whether_it_is_time: Called once it is certain that the post does not exist yet. Raises if no post may be
+        made now.
+    :param is_last_try: Whether no retry follows. Then a live post is a success even if the account's media cannot be
+        listed.
     """
 
     client: GraphClient
@@ -90,15 +95,15 @@ class Publisher:
     is_last_try: bool = False
 
     def publish(self, post_key: str, container_id: str, not_before: datetime | None = None) -> tuple[Post, bool]:
-        """Make the container a post, unless there is one for its key.
+        """Publish the container, unless its key has a post already.
 
-        :param post_key: What the post is known by.
+        :param post_key: The key of the post.
         :param container_id: The container.
-        :param not_before: When to publish; everything else is done before.
-        :return: The post, and whether nobody had recorded it before.
-        :raises OutcomeUnknownError: When it may be live and nothing can tell.
-        :raises QuotaExhaustedError: When the account has no room for a post now; nothing was sent.
-        :raises InstagramError: When it is not live, and why.
+        :param not_before: When to publish. Everything else is done before.
+        :return: The post, and whether this call is the first to record it.
+        :raises OutcomeUnknownError: If the post may be live and nothing can tell.
+        :raises QuotaExhaustedError: If the account has no room for a post now. Nothing was sent.
+        :raises InstagramError: If the post is not live. The error says why.
         """
         claim = self._claim(post_key)
         if (post := self.ledger.post(post_key)) is not None:
@@ -106,11 +111,11 @@ class Publisher:
         for intent in self.ledger.open_intents(post_key, self.owner):
             if intent.claim.owner != self.owner and self.is_alive(intent.claim.owner):
                 raise self._held_by(intent.claim.owner, post_key)
-            log.info("%s set out to publish container %s at %s", intent.claim.owner, intent.container_id, intent.at)
+            log.info("%s started to publish container %s at %s", intent.claim.owner, intent.container_id, intent.at)
             try:
                 if (post := self._settle(intent, sent_by=intent.when)) is not None:
                     return self._recorded(post), True
-                container_id = intent.container_id  # if Instagram is at it after all, it is the same container
+                container_id = intent.container_id  # if Instagram still executes that request, it is the same container
             except ContainerExpiredError as error:
                 log.info("%s", error.message)
             self.ledger.withdraw(intent)
@@ -118,7 +123,7 @@ class Publisher:
         status = self._status(container_id)
         if status.state is ContainerState.PUBLISHED:
             self._refuse_anothers(post_key, container_id)
-            log.warning("Container %s was published by somebody else: taking that post for this one", container_id)
+            log.warning("Container %s was already published outside this task: using that post", container_id)
             now = self.ledger.clock()
             return self._recorded(self._found(post_key, container_id, now - timedelta(days=1), now)), False
         if (failure := status.failure()) is not None:
@@ -135,7 +140,7 @@ class Publisher:
                 places.release(claim.nonce)
 
     def _take_place(self, places: Places, post_key: str, claim: Claim) -> None:
-        """Take a place under the account's own limits, and see that Instagram has one too."""
+        """Take a place under the account's own limits, and check that Instagram has room as well."""
         if not self.quotas:
             return
         places.take(post_key, claim.nonce)
@@ -144,21 +149,21 @@ class Publisher:
         except RateLimitError:
             places.release(claim.nonce)
             raise
-        except InstagramError as error:  # Instagram keeps the limit itself when it is asked to publish
-            log.warning("The publishing limit could not be read: %s", error)
+        except InstagramError as error:  # Instagram enforces the limit itself when it publishes
+            log.warning("Could not read the publishing limit: %s", error)
             return
         if left <= 0 or (left < AT_ONCE and left <= places.ahead(claim.nonce)):
             places.release(claim.nonce)
             raise QuotaExhaustedError(
-                "The account has used up its posts of the last 24 hours, as Instagram counts them",
-                hint="Publish the same container again once there is room; it stays good for 24 hours from its making.",
+                "The account has used up its posts for the last 24 hours, by Instagram's count.",
+                hint="Publish the same container again later. A container stays valid for 24 hours.",
                 retry_after=room_in(self.client, self.ig_user_id, self.ledger.clock()),
             )
 
     def _claim(self, post_key: str) -> Claim:
-        """Wait until nobody else is at the post, and claim it.
+        """Wait until no other owner works on the post, and claim it.
 
-        :raises TransientError: When another owner is still at it after a while.
+        :raises TransientError: If another owner still works on it after the wait.
         """
         give_up_at = self.ledger.clock() + OTHERS_ARE_WAITED_FOR
         while True:
@@ -174,7 +179,7 @@ class Publisher:
             self.sleep(random.uniform(1, 5))  # noqa: S311
 
     def _at_work(self, post_key: str) -> Owner | None:
-        """Tell who else is at the post; nobody, once it is done."""
+        """Return another owner that works on the post, or None if there is none or the post is recorded."""
         intent = self.ledger.intent(post_key)
         if self.ledger.post(post_key) is not None:
             return None
@@ -183,7 +188,7 @@ class Publisher:
         return next((owner for owner in owners if self.is_alive(owner)), None)
 
     def _sent(self, post_key: str, container_id: str, claim: Claim) -> tuple[Post, bool]:
-        """Send the request; again where Instagram was not ready, or the token was dead and there is another."""
+        """Send the request. Repeat it if Instagram was not ready, or if a refused token has a successor."""
         tries_left = NOT_READY_TRIES
         while True:
             if (post := self.ledger.post(post_key)) is not None:
@@ -207,7 +212,7 @@ class Publisher:
                 return self._recorded(with_permalink(self.client, post)), True
 
     def _set_out(self, post_key: str, container_id: str, claim: Claim) -> Intent:
-        """Write the intent right before a request: that write is the fence."""
+        """Write the intent right before a request. This write is the fence."""
         if (other := self._at_work(post_key)) is not None:
             raise self._held_by(other, post_key)
         intent = self.ledger.record_intent(post_key, container_id, claim)
@@ -218,33 +223,33 @@ class Publisher:
 
     def _held_by(self, owner: Owner, post_key: str) -> TransientError:
         return TransientError(
-            f"post_key {post_key!r} is being published by {owner}; nothing was sent from here.",
-            hint="When that task has ended, this one returns its post or makes it. Should it never end, because its "
-            f"DAG is gone: {self.ledger.how_to_settle(post_key)}",
+            f"post_key {post_key!r} is being published by {owner}, so this task sent nothing.",
+            hint="Once that task has ended, this one returns its post or publishes it. If that task never ends because "
+            f"its DAG was deleted: {self.ledger.how_to_settle(post_key)}",
             retry_after=timedelta(minutes=1),
         )
 
     def _refuse_anothers(self, post_key: str, container_id: str) -> None:
-        """Refuse a container that is the post of another key."""
+        """Raise an error if the container is already the published post of another key."""
         made = self.ledger.container(container_id)
         if made is not None and made.post_key != post_key and self.ledger.post(made.post_key) is not None:
             raise ValidationError(
                 f"Container {container_id} is the published post of {made.post_key!r}, not of {post_key!r}.",
-                hint="Give create and publish of one post the same post_key, and every post its own.",
+                hint="Use one post_key in the create and publish tasks of a post, and a different one for each post.",
             )
 
     def _settle_refusal(self, intent: Intent, error: InstagramError) -> Post | None:
-        """Find out what a request has done that was not confirmed.
+        """Find out what an unconfirmed request did.
 
-        :return: The post, or None when it is certain that there is none.
+        :return: The post, or None if it certainly does not exist.
         """
         sent_by = self.ledger.clock()
-        if isinstance(error, OutcomeUnknownError):  # a duplicate, Instagram says: of what, only a person can tell
+        if isinstance(error, OutcomeUnknownError):  # Instagram reports a duplicate; only a person can tell of what
             self.ledger.leave_to_a_person(intent)
             error.hint = self.ledger.how_to_settle(intent.post_key)
             raise error
         if error.outcome_unknown:
-            log.warning("Whether container %s was published is not known: %s", intent.container_id, error)
+            log.warning("The outcome of publishing container %s is unknown: %s", intent.container_id, error)
             return self._settle(intent, sent_by)
         if isinstance(error, NotReadyError) and self._is_published_after_all(intent, error):
             return self._settle(intent, sent_by)
@@ -253,9 +258,9 @@ class Publisher:
         return None
 
     def _is_published_after_all(self, intent: Intent, error: NotReadyError) -> bool:
-        """Look at a container that Instagram called not ready, once the request would have taken effect.
+        """Read a container that Instagram called not ready, once the request would have taken effect.
 
-        :raises ContainerExpiredError: When it is gone: the request was refused, and there is nothing to send again.
+        :raises ContainerExpiredError: If the container no longer exists. The request was refused.
         """
         log.info("%s", error)
         gone_at = self.ledger.clock() + GONE_AFTER
@@ -268,17 +273,17 @@ class Publisher:
                     continue
                 self.ledger.withdraw(intent)
                 raise ContainerExpiredError(
-                    f"Container {intent.container_id} is gone: {unreadable.message}",
-                    hint="Clear the create task and those downstream of it: that makes a new container.",
+                    f"Container {intent.container_id} no longer exists: {unreadable.message}",
+                    hint="Clear the create task and the tasks downstream of it to create a new container.",
                 ) from error
 
     def _settle(self, intent: Intent, sent_by: datetime) -> Post | None:
-        """Find out whether a post was made.
+        """Find out whether an intent led to a post.
 
-        :param intent: Who set out to make it.
-        :param sent_by: When his request was sent at the latest.
-        :return: The post, or None when it is certain that there is none: then the same container may be published.
-        :raises OutcomeUnknownError: When nothing can tell.
+        :param intent: The open intent.
+        :param sent_by: When its request was sent at the latest.
+        :return: The post, or None if it certainly does not exist. Then the same container may be published.
+        :raises OutcomeUnknownError: If the outcome cannot be determined.
         """
         in_effect_by = sent_by + ANSWER_LOST_FOR_GOOD
         given_up_at = max(in_effect_by, self.ledger.clock() + LOOKED_AT_FOR)
@@ -287,7 +292,7 @@ class Publisher:
                 status = self._status(intent.container_id)
             except NotReadyError as error:  # 100/33: the container is not visible, which proves nothing
                 if self.ledger.clock() >= given_up_at:
-                    raise self._undecided(intent, "cannot be found any more") from error
+                    raise self._undecided(intent, "can no longer be found") from error
             else:
                 if status.state is ContainerState.PUBLISHED:
                     made_by = min(self.ledger.clock(), in_effect_by)
@@ -295,34 +300,34 @@ class Publisher:
                 if status.state is ContainerState.EXPIRED:
                     raise ContainerExpiredError(
                         f"Container {intent.container_id} expired without being published.",
-                        hint="Clear the create task and those downstream of it: that makes a new container.",
+                        hint="Clear the create task and the tasks downstream of it to create a new container.",
                     )
                 if status.state is ContainerState.ERROR:
-                    raise self._undecided(intent, f"says: {status.summary()}")
+                    raise self._undecided(intent, f"reports: {status.summary()}")
                 if self.ledger.clock() >= given_up_at:
                     if status.state is ContainerState.FINISHED and not intent.left_to_a_person:
                         return None
-                    raise self._undecided(intent, f"says: {status.summary()}")
+                    raise self._undecided(intent, f"reports: {status.summary()}")
             self.sleep(READ_AGAIN_AFTER.total_seconds())
 
     def _undecided(self, intent: Intent, word: str) -> OutcomeUnknownError:
         return OutcomeUnknownError(
-            f"Container {intent.container_id} was asked to be published and now {word}.",
+            f"A task started to publish container {intent.container_id}, and the container {word}.",
             hint=self.ledger.how_to_settle(intent.post_key),
         )
 
     def _found(self, post_key: str, container_id: str, since: datetime, until: datetime) -> Post:
-        """Tell which of the account's media a published container became, by caption and time; never by position.
+        """Find the media that a published container became, by caption and time, never by position.
 
-        A single one that fits is believed once every post of that time is listed: before, it may be another's.
+        A single match counts only once every post of that time is listed. Before, the match may be another post.
 
-        :param since: When it was made at the earliest.
-        :param until: And at the latest.
+        :param since: The earliest time of publication.
+        :param until: The latest time of publication.
         """
         post = Post(post_key, container_id, self.ledger.now(), ig_user_id=self.ig_user_id)
         made = self.ledger.container(container_id)
         if made is None or made.caption is None:
-            return self._unidentified(post, "the caption that it was made with is not known here")
+            return self._unidentified(post, "the ledger does not know its caption")
         while self.ledger.clock() < until + POST_VISIBLE_WITHIN:
             self.sleep(READ_AGAIN_AFTER.total_seconds())
         try:
@@ -338,14 +343,14 @@ class Publisher:
                 raise
             return self._unidentified(post, str(error))
         if len(same) != 1:
-            return self._unidentified(post, f"{len(same)} posts have its caption")
+            return self._unidentified(post, f"{len(same)} new posts have its caption")
         (media,) = same
         if media.timestamp is None:
-            return self._unidentified(post, f"the time of {media.id}, which has its caption, is not told")
+            return self._unidentified(post, f"media {media.id} has its caption, but no timestamp")
         return replace(post, media_id=media.id, permalink=media.permalink, published_at=media.timestamp.isoformat())
 
     def _unidentified(self, post: Post, why: str) -> Post:
-        log.warning("Container %s is live, but not which post it became: %s", post.container_id, why)
+        log.warning("Container %s is published, but its post could not be identified: %s", post.container_id, why)
         return post
 
     def _status(self, container_id: str) -> ContainerStatus:
@@ -357,16 +362,16 @@ class Publisher:
 
 
 def with_permalink(client: GraphClient, post: Post) -> Post:
-    """Read the permalink of a post whose maker has not, or not yet.
+    """Read the permalink of a post that was recorded without one.
 
     :param client: An open client of the post's account.
     :param post: The post.
-    :return: The post; without a permalink where none can be read.
+    :return: The post, without a permalink if it cannot be read.
     """
     if post.media_id is None or post.permalink is not None:
         return post
     try:
         return replace(post, permalink=read_once_known(client, calls.media(post.media_id)).permalink)
     except InstagramError as error:
-        log.warning("The post %s is live; its permalink could not be read: %s", post.media_id, error)
+        log.warning("Post %s is live, but its permalink could not be read: %s", post.media_id, error)
         return post

@@ -1,4 +1,4 @@
-"""How a failed task goes on: fail now, or try again after the time that the error knows."""
+"""The retry policy: what to do after a failed try, and how long to wait."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ LONGEST_DELAY = timedelta(minutes=15)
 
 
 class InstagramRetryPolicy(RetryPolicy):
-    """Turn the class of an error into a decision.
+    """Retry or fail a task, depending on the class of its error.
 
-    What cannot get better by itself (a broken video, a dead token, a policy block, an outcome that only a person can
-    settle) fails at once. What Instagram gave a waiting time for is tried again after that time. The rest backs off
-    exponentially with jitter: 15 s, 30 s, 1 min … 15 min. The number of tries stays the task's ``retries``.
+    * An error that a retry cannot fix (a broken video, an invalid token, a policy block, an outcome that only a person
+      can settle) fails the task at once.
+    * An error with a waiting time from Instagram is retried after that time.
+    * Other errors are retried with exponential backoff and jitter: 15 s, 30 s, 1 min … 15 min.
+
+    The task's ``retries`` still limits the number of tries.
     """
 
     def evaluate(
@@ -34,26 +37,26 @@ class InstagramRetryPolicy(RetryPolicy):
     ) -> RetryDecision:
         """Decide what follows a failed try.
 
-        :param exception: What the try raised. Errors that are not ours keep Airflow's standard behaviour.
-        :param try_number: The try that failed, from 1.
-        :param max_tries: How many tries the task has. Not used: a policy cannot extend them.
+        :param exception: The exception of the try. Exceptions of other packages keep Airflow's standard behaviour.
+        :param try_number: The number of the failed try, from 1.
+        :param max_tries: The number of tries of the task. Not used, because a policy cannot extend it.
         :param context: The task's context. Not used.
         """
         if not isinstance(exception, InstagramError):
             return RetryDecision.default()
         name = type(exception).__name__
         if not exception.retryable:
-            return RetryDecision.fail(f"{name}: trying again cannot help")
+            return RetryDecision.fail(f"{name}: a retry cannot help")
         if exception.retry_after is not None:
-            return RetryDecision.retry(exception.retry_after, f"{name}: again after {exception.retry_after}")
+            return RetryDecision.retry(exception.retry_after, f"{name}: retrying after {exception.retry_after}")
         backoff = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(try_number - 1, 10))
-        return RetryDecision.retry(backoff * random.uniform(0.75, 1.25), f"{name}: may pass")  # noqa: S311
+        return RetryDecision.retry(backoff * random.uniform(0.75, 1.25), f"{name}: may be temporary")  # noqa: S311
 
     def serialize(self) -> dict[str, Any]:
-        """Describe the policy to the DAG serializer: it has no settings."""
+        """Serialize the policy, which has no settings."""
         return {}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> InstagramRetryPolicy:
-        """Rebuild the policy that :meth:`serialize` described."""
+        """Create the policy from :meth:`serialize`."""
         return cls()

@@ -1,4 +1,4 @@
-"""When Instagram has room for another post of an account, told by the account's media."""
+"""When Instagram has room for another post of an account, computed from the account's media."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 
 
 def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
-    """Read the account's media that are not older than a moment.
+    """Read the account's media that were published at a time or later.
 
     :param client: An open client of the account.
     :param ig_user_id: The account's Instagram user id.
-    :param since: The moment.
+    :param since: The time.
     """
     after = None
     while True:
@@ -41,16 +41,16 @@ def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterat
 
 
 def room_in(client: GraphClient, ig_user_id: str, now: datetime) -> timedelta | None:
-    """Tell how long it is until the oldest post of the last 24 hours stops counting.
+    """Return the time until the oldest post of the last 24 hours stops counting.
 
     :param client: An open client of the account.
     :param ig_user_id: The account's Instagram user id.
-    :param now: The time, in UTC.
-    :return: How long; None when that cannot be told.
+    :param now: The current time, in UTC.
+    :return: The time until then, or None if it cannot be determined.
     """
     try:
         times = [media.timestamp for media in media_since(client, ig_user_id, now - QUOTA_PERIOD) if media.timestamp]
     except InstagramError as error:
-        log.warning("When there will be room could not be read: %s", error)
+        log.warning("Could not determine when the account may post again: %s", error)
         return None
     return min(times) + QUOTA_PERIOD + MARGIN - now if times else None

@@ -1,4 +1,4 @@
-"""Videos wherever they live: local files, object storage, https."""
+"""Access to videos in local files, in object storage and on the web."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ _downloads: set[Cancel] = set()
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder on this machine, and those above it, where there is none.
+    """Create a local folder and its parents, unless they exist.
 
-    :raises ValidationError: When that is not possible.
+    :raises ValidationError: If the folder cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValidationError(
-            f"The folder {folder} cannot be made on this worker: {error.strerror}.",
-            hint="Name another one, or have it made and opened to the user that runs tasks.",
+            f"The folder {folder} cannot be created on this worker: {error.strerror}.",
+            hint="Use another folder, or create this one and give write access to the user that runs tasks.",
         ) from error
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Give a folder for what is on its way from or to object storage; it goes away afterwards."""
+    """Create a temporary folder for files on their way from or to object storage, and remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix="instagram-") as folder:
         _scratch_folders.add(folder)
         try:
@@ -55,9 +55,9 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def abandon_copies() -> None:
-    """End this process's downloads and remove its scratch folders: Airflow gives a task that is ended no time for it.
+    """End this process's downloads and remove its scratch folders, because a killed task has no time to do it later.
 
-    A signal handler may call it, in the middle of whatever the task does.
+    A signal handler may call this function at any moment of the task.
     """
     for download in list(_downloads):
         download.cancel()
@@ -67,11 +67,11 @@ def abandon_copies() -> None:
 
 @contextmanager
 def as_local_file(location: str, *, max_bytes: int = LARGEST_SOURCE_BYTES) -> Iterator[Path]:
-    """Give a video as a local file: itself, or a copy that goes away afterwards.
+    """Yield a video as a local file: the file itself, or a copy that is removed afterwards.
 
     :param location: A local path, ``file://``, ``https://``, or any URI that ObjectStoragePath opens.
     :param max_bytes: The largest file to copy.
-    :raises ValidationError: When there is no such file, it is no regular file, or it is too large.
+    :raises ValidationError: If the file does not exist, is not a regular file, or is too large.
     """
     if is_local(location):
         path = local_path(location)
@@ -97,10 +97,12 @@ def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
         size = source.stat().st_size
     except FileNotFoundError:
         raise ValidationError(
-            f"There is no file {shown(location)}.", hint="Check the path and its connection."
+            f"The file {shown(location)} does not exist.", hint="Check the path and its connection."
         ) from None
     if size > max_bytes:
-        raise ValidationError(f"{shown(location)} has {size:,} bytes: at most {max_bytes:,} are read.")
+        raise ValidationError(
+            f"{shown(location)} has {size:,} bytes; the limit is {max_bytes:,} bytes.", hint="Use a smaller file."
+        )
     copy = folder / (source.name or "video")
     with source.open("rb") as remote, copy.open("wb") as local:
         shutil.copyfileobj(remote, local, BLOCK_BYTES)
@@ -108,34 +110,34 @@ def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
 
 
 def put(made: Path, location: str) -> None:
-    """Copy a finished local file into object storage, where it appears whole or not at all.
+    """Copy a finished local file into object storage, where it appears complete or not at all.
 
     :param made: The finished file.
     :param location: Any URI that ObjectStoragePath opens.
     """
     path = _object(location)
-    path.fs.put_file(str(made), path.path)  # unlike a plain copy, it tells the storage that this is a video
+    path.fs.put_file(str(made), path.path)  # unlike a plain copy, this sets the content type of a video
 
 
 def presigned(location: str, life: timedelta) -> str:
-    """Make a link to an object that works for a while, for Instagram to fetch it. It is a secret: it is never logged.
+    """Return a link with which Instagram can fetch an object for a while. The link is a secret and is never logged.
 
     :param location: Any URI that ObjectStoragePath opens.
     :param life: How long the link works.
-    :raises ValidationError: When this kind of storage makes no links.
+    :raises ValidationError: If this kind of storage has no presigned links.
     """
     path = _object(location)
     try:
         return str(path.fs.sign(path.path, expiration=int(life.total_seconds())))
     except NotImplementedError as error:
         raise ValidationError(
-            f"{shown(location)} is in a storage that makes no links for others.",
+            f"The storage of {shown(location)} does not support presigned links.",
             hint='Send the bytes instead: upload="file".',
         ) from error
 
 
 def exists(location: str) -> bool:
-    """Tell whether a file is there."""
+    """Return whether a file exists."""
     if is_local(location):
         return local_path(location).is_file()
     return bool(_object(location).is_file())

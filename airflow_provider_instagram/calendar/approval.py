@@ -59,7 +59,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         raise AssertionError("unreachable")
 
     def deadline(self, context: Context, post: Post, now: datetime) -> datetime:
-        """Tell until when a person may answer: while the post may go out; a lead time for a late one that is named."""
+        """Return until when a user may answer: while the post may go out. For a late post of this run, a lead time."""
         if wanted_now(context, post):
             return now + self.settings.lead_time
         is_late = now >= post.publish_at and self.settings.late == "publish"

@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 
 def started_by_hand(context: Context) -> bool:
-    """Tell whether somebody started this run; a backfill goes by the calendar's times."""
+    """Return whether a user started this run. A backfill follows the calendar's times."""
     return context["dag_run"].run_type not in ("scheduled", "backfill")
 
 
 def started_as_dry_run(context: Context) -> bool:
-    """Tell whether somebody started this run for a rehearsal."""
+    """Return whether a user started this run as a dry run."""
     return bool(context["params"].get("dry_run"))
 
 
 def asked_for(context: Context) -> list[str]:
-    """Give the ids of the posts that somebody started this run for."""
+    """Return the ids of the posts for which a user started this run."""
     given = (context["params"].get("posts") or ()) if started_by_hand(context) else ()
     return [post_id for post_id in (str(one).strip() for one in given) if post_id]
 
 
 def wanted_now(context: Context, post: Post) -> bool:
-    """Tell whether somebody named a post whose time was over: he wants it, however late it is.
+    """Return whether a user started this run for a post whose time had passed, to publish it however late.
 
-    Who clears a run of long ago has not named its posts today.
+    Clearing an old run does not count, because its posts were not named today.
     """
     started = context["dag_run"].run_after
     return post.id in asked_for(context) and post.publish_at <= started > utc_now() - CONTAINER_LIFE

@@ -173,7 +173,7 @@ class DuePosts(AccountTask):
         return posts
 
     def _is_this(self, post: Post, done: PublishedPost) -> bool:
-        """Tell whether what was published is this post; else the run brings it, and says what is the matter."""
+        """Return whether the published post is this one. If not, the run takes it, and its tasks report the problem."""
         return not used_before(post, done) and self.another_account(done) is None
 
     def _chosen(self, context: Context, takings: Takings) -> list[Post]:
@@ -211,6 +211,6 @@ def _gave_up(ti: RuntimeTaskInstanceProtocol, row: Taken) -> bool:
 
 
 def _slot(context: Context) -> datetime:
-    """Give the moment that the run is for: its own, or when somebody started it."""
+    """Return the run's moment: its own, or the time when a user started it."""
     run = context["dag_run"]
     return run.data_interval_end or run.run_after

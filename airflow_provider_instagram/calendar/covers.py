@@ -17,6 +17,6 @@ def cover_file(version: str) -> Path:
 
 
 def cover_address(version: str) -> str:
-    """Give the address of a cover in Airflow's UI; the provider's plugin answers it."""
+    """Return the address of a cover in Airflow's UI, which the provider's plugin serves."""
     path = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
     return f"{path}/instagram/covers/{version}.jpg"

@@ -37,7 +37,7 @@ BEGINNING = datetime(2010, 10, 6, tzinfo=timezone.utc)
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Let the garbage collector be: it would go through a growing calendar again and again, and find nothing."""
+    """Pause the garbage collector, which would scan a growing calendar repeatedly and find nothing."""
     was_on = gc.isenabled()
     gc.disable()
     try:

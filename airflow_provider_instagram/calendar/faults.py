@@ -21,7 +21,7 @@ class Fault:
     post_id: str | None = None
 
     def text(self, location: str) -> str:
-        """Say it in one line, in the form that editors make a link of: ``file:line: …``.
+        """Return the fault in one line, in the form that editors turn into a link: ``file:line: …``.
 
         :param location: The calendar's file.
         """

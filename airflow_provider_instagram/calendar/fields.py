@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram import arguments
 from airflow_provider_instagram.account_task import DEFAULT_CONN_ID
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
+from airflow_provider_instagram.calendar.rows import publishable
 from airflow_provider_instagram.calendar.times import NoZone, moment, spoken, zone
 from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.exceptions import ValidationError
@@ -119,10 +120,10 @@ class Fields:
 
     def choice(self, name: str, choices: tuple[str, ...]) -> Any:
         """Read one of a few words; the first is the default."""
-        word = (self._text(name) or choices[0]).lower()
-        if word not in choices:
-            self._fault(name, f"{name} is {word!r}.", f"Use one of {', '.join(choices)}.")
-        return word
+        written = self._text(name) or choices[0]
+        if written.lower() not in choices:
+            self._fault(name, f"{name} is {written!r}.", f"Use one of {', '.join(choices)}.")
+        return written.lower()
 
     def upload(self, video: str | None) -> Any:
         """Read how the video is brought to Instagram."""
@@ -176,11 +177,11 @@ class Fields:
         try:
             return self.files.caption(written)
         except Refusal as refusal:
-            self._fault("caption_file", f"caption_file {locations.shown(written)}: {refusal.message}", refusal.remedy)
+            self._fault("caption_file", f"caption_file: {refusal.message}", refusal.remedy)
             return None
 
     def _find_broken(self, given: dict[str, Any], whole: ValidationError) -> None:
-        """Say which values are broken, each at its line."""
+        """Record a fault for each broken value, at its line."""
         before = len(self.faults)
         for name, value in given.items():
             try:
@@ -196,7 +197,7 @@ class Fields:
         try:
             return self.files.found(written, check=check)
         except Refusal as refusal:
-            self._fault(name, f"{name} {locations.shown(written)}: {refusal.message}", refusal.remedy)
+            self._fault(name, f"{name}: {refusal.message}", refusal.remedy)
             return None
 
     def _text(self, name: str) -> str | None:
@@ -215,21 +216,22 @@ class Fields:
     def _fault(self, name: str, message: str, remedy: str) -> None:
         line = self.values[name].line if name in self.values else self.row.line
         is_shared = name in self.values and name not in self.row.values
+        message = publishable(message, self.values.get(name))
         self.faults.append(Fault(line, message, remedy, None if is_shared else self.post_id))
 
 
 def _is_link(address: str, upload: str) -> bool:
-    """Tell whether a video can be fetched: by Instagram, or by us where its bytes are sent."""
+    """Return whether a video can be fetched: by Instagram, or by the worker if its bytes are sent."""
     return locations.is_public(address) or (upload == "file" and address.lower().startswith("https:"))
 
 
 def _told(name: str, value: Any, error: ValidationError) -> tuple[str, str]:
-    """Say what is wrong with an option, and what to write instead, once."""
+    """Return what is wrong with an option, and what to write instead, without repetition."""
     if name in ("caption", "collaborators") and error.message.startswith(LIMITS):
         return _parted(error)
     if name in ("collaborators", "user_tags"):  # which of them it is
         return error.message, REMEDIES[name]
-    return f"{name} is {locations.shown(value) if isinstance(value, str) else value!r}.", REMEDIES[name]
+    return f"{name} is {value!r}.", REMEDIES[name]
 
 
 def _parted(error: ValidationError) -> tuple[str, str]:

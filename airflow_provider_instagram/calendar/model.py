@@ -14,6 +14,7 @@ from airflow_provider_instagram.calendar.fields import Fields
 from airflow_provider_instagram.calendar.files import CalendarFiles
 from airflow_provider_instagram.calendar.limits import too_close
 from airflow_provider_instagram.calendar.post import DEFAULT_SPACING, Calendar, Post
+from airflow_provider_instagram.calendar.rows import publishable
 from airflow_provider_instagram.calendar.times import length
 from airflow_provider_instagram.operators.container import OPTIONS
 
@@ -170,7 +171,7 @@ class _Reader:
             self.faults.append(
                 Fault(
                     given.line,
-                    f"{given.value!r} is not a valid id.",
+                    publishable(f"{given.value!r} is not a valid id.", given),
                     "Use up to 100 letters, digits, dots, dashes and underscores.",
                 )
             )

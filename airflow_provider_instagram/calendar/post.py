@@ -81,7 +81,7 @@ class Post(BaseModel):
 
     @cached_property
     def version(self) -> str:
-        """Tell this content at this time from what an edit makes of it."""
+        """A digest of the content and the time, which changes with every edit."""
         if self.known_version is not None:
             return self.known_version
         said = (self.id, self.publish_at.timestamp(), self.account, self.video, self.options, self.upload)

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.faults import Refusal
+from airflow_provider_instagram.files.locations import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.faults import Fault
 
 #: More than a team plans in years; few enough that a DAG file is read in seconds.
 MOST_POSTS = 10_000
+LONGEST_MESSAGE = 1_000
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,16 @@ class Value:
 
     value: Any
     line: int
+
+
+def publishable(message: str, value: Value | None) -> str:
+    """Return a message about a value without its secret part: a signed link may stand in any place of a row."""
+    written = value.value if value is not None else None
+    if not isinstance(written, str):
+        return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+    for spelling in (written, written.strip()):
+        message = message.replace(spelling, shown(spelling)).replace(repr(spelling), repr(shown(spelling)))
+    return message
 
 
 @dataclass

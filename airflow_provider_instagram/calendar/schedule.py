@@ -28,12 +28,12 @@ REACH = timedelta(days=2)
 
 
 def utc_now() -> datetime:
-    """Tell the time."""
+    """Return the current time."""
     return datetime.now(timezone.utc)
 
 
 def run_moment(due_s: float, lead_time: timedelta) -> int:
-    """Tell when the run of a post begins: a lead time ahead, at a whole minute; posts of one minute share a run.
+    """Return when the run of a post begins: a lead time ahead, at a whole minute. Posts of one minute share a run.
 
     :param due_s: When the post is published, in seconds since the epoch.
     :param lead_time: The lead time.
@@ -51,12 +51,12 @@ def reaching_back(moment_s: int, to_s: float) -> float:
 
 
 def reach(moment: datetime) -> datetime:
-    """Tell from when on a run of a moment brings posts: mostly from this moment on."""
+    """Return the earliest time of the posts in the run of a moment: usually the moment itself."""
     return moment.replace(microsecond=0) - timedelta(seconds=moment.microsecond)
 
 
 def why_not(post: Post, calendar: Calendar | None, taken: Taken | None, run: str) -> tuple[str, str] | None:
-    """Tell why a run lets go of a post that it took.
+    """Return why a run drops a post that it took.
 
     :param post: The post as it was when the run took it.
     :param calendar: The calendar as it is now; None when it cannot be read.
@@ -120,7 +120,7 @@ def due(
 
 
 def too_late(post: Post, now: datetime, at: datetime, *, late: str, max_lateness: timedelta) -> tuple[str, str] | None:
-    """Tell why a post may not go out any more.
+    """Return why a post may no longer go out.
 
     :param post: The post.
     :param now: The time.
@@ -143,7 +143,7 @@ def too_late(post: Post, now: datetime, at: datetime, *, late: str, max_lateness
 
 
 def times_of_others(post: Post, calendar: Calendar, takings: Takings, now: datetime) -> dict[str, datetime]:
-    """Tell when the other posts of an account go out that a late one may come too close to.
+    """Return the times of the other posts of an account to which a late post may come too close.
 
     :return: By their keys: those to come, those of a moment ago, and the times that late ones have chosen.
     """

@@ -118,7 +118,7 @@ class _Draft:
 
     @property
     def post(self) -> dict[str, str]:
-        """Give the post as a calendar has it."""
+        """Return the post in the form of a calendar."""
         rest = {name: cell for name, cell in self.cells.items() if name not in ("id", "title")}
         return {"id": self.id, "publish_at": self.at, **rest}
 

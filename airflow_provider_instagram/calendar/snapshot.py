@@ -49,7 +49,7 @@ class Seen:
     over: bool = False
 
     def in_time(self, max_lateness: timedelta) -> bool:
-        """Tell whether it came before its time was over; an edit of something else than the time may go out late."""
+        """Return whether the post was added before its time. An edit that keeps the time may go out late."""
         allowed_s = max_lateness.total_seconds() if self.edited else 0.0
         return self.at is None or self.at <= self.due + allowed_s
 
@@ -59,13 +59,13 @@ class Seen:
         return self.new and self.at is not None and self.at > self.due
 
     def open(self, at: int, max_lateness: timedelta) -> bool:
-        """Tell whether it can still be published, as far as the calendar knows."""
+        """Return whether the post can still be published, as far as the calendar knows."""
         return self.in_time(max_lateness) and at < self.due + max_lateness.total_seconds()
 
     def beginnings(self, lead_time: timedelta) -> list[int]:
-        """Tell when runs begin for it: a lead time ahead, or when it was seen.
+        """Return when runs begin for the post: a lead time ahead, or when it was first seen.
 
-        An edit that was seen after its time has both: where the first run was missed too, that one brings the post.
+        An edit that was seen after its time has both. If the first run was missed too, it includes the post.
         """
         planned_for = run_moment(self.due, lead_time)
         begins = [max(planned_for, self.at or 0)]
@@ -98,10 +98,10 @@ class Plan:
         return sorted({*self.calendar.accounts, *self.gone})
 
     def moments(self, lead_time: timedelta, max_lateness: timedelta) -> list[float]:
-        """Tell when runs begin, in seconds since the epoch: ``lead_time`` before each post.
+        """Return when runs begin, in seconds since the epoch: ``lead_time`` before each post.
 
-        What came into the calendar later than that begins when it was seen; what came when its time was over has no
-        run.
+        The run of a post that was added later begins when the post was seen. A post that was added after its time has
+        no run.
         """
         since: dict[int, float] = {}
         for one in self.seen.values():
@@ -173,7 +173,7 @@ def _as_data(calendar: Calendar, made_of: str) -> dict[str, Any]:
 
 
 def _gone(calendar: Calendar, stored: dict[str, Any] | None, now: datetime) -> dict[str, int]:
-    """Tell which accounts had posts until lately, and since when they have none."""
+    """Return the accounts that had posts until recently, and since when they have none."""
     if stored is None:
         return {}
     since = _still_gone(stored, now)
@@ -190,7 +190,7 @@ def _still_gone(stored: dict[str, Any], now: datetime) -> dict[str, int]:
 
 
 def _as_before(location: str, stored: dict[str, Any], now: datetime) -> Plan:
-    """Give what an unchanged text was understood as: DAG files are read far more often than calendars are edited."""
+    """Return the plan of an unchanged text from its snapshot: DAG files are parsed far more often than edited."""
     posts = tuple(_POSTS.validate_python(stored["posts"]))
     faults = tuple(Fault(**fault) for fault in stored["faults"])
     spacing, left_out = timedelta(seconds=stored["min_spacing_s"]), frozenset(stored.get("left_out", ()))
@@ -217,12 +217,12 @@ def _last_good(
 
 
 def _version(post: Post, dry_run: bool) -> str:
-    """Tell a post's version, and whether it is only rehearsed: a DAG that goes live brings what it has rehearsed."""
+    """Return a post's version, marked if it is only rehearsed, so that a DAG that goes live publishes the post."""
     return f"{post.version} rehearsed" if dry_run else post.version
 
 
 def _still_so(calendar: Calendar, stored: dict[str, Any] | None, dry_run: bool) -> dict[str, Seen]:
-    """Give what was written down of posts that are as they were."""
+    """Return the records of unchanged posts."""
     known = stored["seen"] if stored else {}
     return {
         post.id: known[post.id]
@@ -249,7 +249,7 @@ def _seen(
 
 
 def _as_seen_after(before: Seen | None, due: float, at: int | None, max_lateness: timedelta) -> dict[str, bool]:
-    """Tell what a version of a post is after the one that was there before."""
+    """Return how a version of a post relates to the previous one."""
     if before is None or at is None:
         return {"edited": False, "new": before is None}
     if not before.due:  # it was faulty from the start: whether that was in time shows now
@@ -292,7 +292,7 @@ def _load(file: Path) -> dict[str, Any] | None:
 
 
 def cannot_keep(file: Path) -> list[Fault]:
-    """Tell what follows when a snapshot cannot be written here.
+    """Return a fault if the snapshot cannot be written, or an empty list.
 
     :param file: Where the snapshot is kept.
     """

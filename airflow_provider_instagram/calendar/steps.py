@@ -20,8 +20,8 @@ from airflow_provider_instagram.calendar.model import Post
 from airflow_provider_instagram.calendar.schedule import PUNCTUAL
 from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.calendar.times import spoken
-from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
+from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger import Ledger, Owner
@@ -69,11 +69,11 @@ class PostStep(AccountTask):
         self.settings = settings
 
     def as_post(self) -> Post:
-        """Give the post as it came along the XCom."""
+        """Return the post from the XCom."""
         return Post.model_validate(self.post)
 
     def takings(self, context: Context) -> Takings:
-        """Give the rows that say which run brings a post."""
+        """Return the rows that record which run takes a post."""
         store = Ledger.of(context, self.instagram_conn_id).store
         return Takings(store, context["ti"].dag_id, self.settings.dry_run)
 
@@ -100,7 +100,7 @@ class PostStep(AccountTask):
     def _why_not(
         self, context: Context, post: Post, takings: Takings, plan: Plan
     ) -> tuple[str, str] | ValidationError | None:
-        """Tell why the calendar does not want the post any more, or not so."""
+        """Return why the calendar no longer wants the post, or not in this version."""
         calendar = plan.calendar if wanted_now(context, post) else plan.timely
         if not plan.readable:
             why = plan.calendar.faults[0].message
@@ -126,12 +126,12 @@ class PostStep(AccountTask):
             files.check(str(location))
 
     def may_be_live(self, context: Context) -> bool:
-        """Tell whether the post is live, or somebody set out to publish it and what became of that is open."""
+        """Return whether the post is live, or an attempt to publish it has an open outcome."""
         ledger, key = Ledger.of(context, self.instagram_conn_id), self.as_post().key
         return ledger.post(key) is not None or bool(ledger.open_intents(key, Owner.of(context)))
 
     def skip_if_too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> None:
-        """Let go of a post that may not go out any more at the time when it could.
+        """Skip a post that may no longer go out at the earliest possible time.
 
         :raises AirflowSkipException: When it is too late.
         """
@@ -139,13 +139,13 @@ class PostStep(AccountTask):
             self.skip_post(context, *reason)
 
     def too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> tuple[str, str] | None:
-        """Tell why a post may not go out at a time, by what the DAG's author said about late ones."""
+        """Return why a post may not go out at a time, according to the DAG's settings for late posts."""
         if wanted_now(context, post):
             return None
         return schedule.too_late(post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness)
 
     def is_dry_run(self, context: Context) -> bool:
-        """Tell whether this post is not to be published in the end."""
+        """Return whether this post is only rehearsed."""
         return self.settings.dry_run or started_as_dry_run(context) or self.as_post().dry_run
 
     def mark(self, context: Context, word: str) -> None:
@@ -301,14 +301,14 @@ class PublishPost(PostStep, PublishOperator):
         time.sleep(max(0.0, (at - datetime.now(timezone.utc)).total_seconds()))
 
     def _wait_for_room(self, room_at: datetime, error: QuotaExhaustedError, made: MadeContainer | None) -> None:
-        """Let go of the post at once where there is no room for it before it is too late."""
+        """Skip the post at once if the account has no room for it before it is too late."""
         if (reason := self.too_late(self._context, self.as_post(), room_at, room_at)) is not None:
             why = f"{error.message} There is room from {room_at.isoformat(timespec='seconds')} on, which is too late."
             self.skip_post(self._context, reason[0], why)
         super()._wait_for_room(room_at, error, made)
 
     def _time_for(self, context: Context) -> datetime:
-        """Tell when the post goes out: at its time, or where there is room for a late one.
+        """Return when the post goes out: at its time, or for a late post, at the next free time.
 
         :raises AirflowSkipException: When it is not wanted any more, or too late.
         """
@@ -326,7 +326,7 @@ class PublishPost(PostStep, PublishOperator):
 
 
 def _faulty(post: Post, calendar: Calendar) -> ValidationError:
-    """Say what is wrong with a post that was right once; a fault of the defaults is that of many posts."""
+    """Return the error of a post that has become faulty. A fault of the defaults affects many posts."""
     own = [fault for fault in calendar.faults if fault.post_id == post.id]
     faults = own or [fault for fault in calendar.faults if fault.post_id is None]
     said = " ".join(fault.message for fault in faults)
@@ -337,5 +337,5 @@ def _faulty(post: Post, calendar: Calendar) -> ValidationError:
 
 
 def used_before(post: Post, done: PublishedPost) -> bool:
-    """Tell whether a post's id was published before the post's time: it is another post, or was moved afterwards."""
+    """Return whether a post's id was published before its time, by another post or before the post was moved."""
     return datetime.fromisoformat(done.published_at) + CLOCKS_DIFFER < post.publish_at

@@ -65,7 +65,7 @@ def read_table(text: str, meaning: Callable[[str], str | None]) -> Table:
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Give the rows that hold anything, each with the line where it begins."""
+    """Return the rows that are not empty, each with the line where it begins."""
     said = SEPARATOR.match(text)
     body = text[said.end() :] if said else text
     separator = said[1] if said else max(",;\t", key=body.lstrip().partition("\n")[0].count)

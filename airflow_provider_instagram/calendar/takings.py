@@ -31,7 +31,7 @@ class Taken:
     settled: bool = False
 
     def of_another_dag(self, run: str) -> bool:
-        """Tell whether it was not taken by the DAG of a run: by what that was called before, for example."""
+        """Return whether another DAG than that of a run took the post, for example under an earlier name of the DAG."""
         return bool(self.run) and self.run.partition("/")[0] != run.partition("/")[0]
 
 
@@ -56,16 +56,16 @@ class Takings:
         return Taken(**row) if row else None
 
     def take(self, post: Post, run: str) -> None:
-        """Write down that a run takes this version of a post."""
+        """Record that a run takes this version of a post."""
         self.store.set(self._row(post), asdict(Taken(post.key, run, post.version)))
 
     def give_back(self, post: Post, run: str) -> None:
-        """Write down that no run takes this version any more, if it was this run: another may when it comes back."""
+        """Record that this run no longer takes this version, so that another run may take it if it returns."""
         if self.of(post) == Taken(post.key, run, post.version):
             self.store.set(self._row(post), asdict(Taken(post.key, "", post.version)))
 
     def settle(self, post: Post, run: str) -> None:
-        """Write down that this run let go of this version for good, if it was this run that took it."""
+        """Record that this run dropped this version for good, if this run had taken it."""
         if self.of(post) == Taken(post.key, run, post.version):
             self.store.set(self._row(post), asdict(Taken(post.key, run, post.version, settled=True)))
 
@@ -89,16 +89,16 @@ class Takings:
         return (row["post_key"], datetime.fromisoformat(row["at"])) if row else None
 
     def record_blind(self, post: Post, at: datetime) -> None:
-        """Write down when a late post goes out that does not see the others."""
+        """Record the time of a late post that was chosen without knowledge of the other posts."""
         self.store.set("calendar-late-blind", {"post_key": post.key, "at": at.isoformat()})
 
     def record_late_time(self, post: Post, at: datetime) -> None:
-        """Write down when a late post goes out."""
+        """Record when a late post goes out."""
         row = {"post_key": post.key, "version": post.version, "at": at.isoformat()}
         self.store.set(f"calendar-late:{post.key}", row)
 
     def forget_late_time(self, post: Post) -> None:
-        """Write down that a late post does not go out: its time is free for others."""
+        """Record that a late post does not go out, which frees its time for others."""
         self.store.set(f"calendar-late:{post.key}", {"post_key": post.key, "version": post.version, "at": None})
 
 

@@ -43,7 +43,7 @@ def zone(name: str) -> ZoneInfo:
 
 @lru_cache(maxsize=1)
 def _zones() -> dict[str, str]:
-    """Give the names of all zones, by what people write for them: in small letters, whole or only the city."""
+    """Return the names of all time zones by what users write: the full name or only the city, in lower case."""
     names = sorted(available_timezones(), key=lambda name: (not name.startswith("Europe/"), name), reverse=True)
     return {name.lower().rpartition("/")[2]: name for name in names} | {name.lower(): name for name in names}
 
@@ -153,7 +153,7 @@ def length(name: str, written: str) -> timedelta:
 
 
 def spoken(span: timedelta) -> str:
-    """Say a length of time: ``1 h 05 min``, ``40 s``."""
+    """Return a duration in words: ``1 h 05 min``, ``40 s``."""
     seconds = round(span.total_seconds())
     if seconds < 120:
         return f"{seconds} s"

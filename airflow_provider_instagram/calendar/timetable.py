@@ -45,13 +45,13 @@ class ContentCalendarTimetable(Timetable):
         return self.description
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
-        """Give a run that somebody started its own moment."""
+        """Return the moment of a run that a user started: its own."""
         return DataInterval.exact(run_after)
 
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """Give the first moment after the last run's."""
+        """Return the first moment after that of the last run."""
         if last_automated_data_interval is None:
             index = bisect_left(self.moments, self._clock().timestamp() - self.lead_s - MINUTE_S)
         else:
@@ -64,7 +64,7 @@ class ContentCalendarTimetable(Timetable):
         return None if restriction.latest is not None and moment > restriction.latest else DagRunInfo.exact(moment)
 
     def serialize(self) -> dict[str, Any]:
-        """Give what the scheduler needs: it never sees the calendar's file."""
+        """Return what the scheduler needs, which has no access to the calendar's file."""
         return {"moments": self.moments, "lead_s": self.lead_s, "description": self.description}
 
     @classmethod

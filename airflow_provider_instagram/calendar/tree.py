@@ -104,7 +104,7 @@ class _Tree:
         self._left = MOST_VALUES
 
     def document(self, root: yaml.MappingNode) -> Rows:
-        """Give what a whole file says."""
+        """Return the content of a whole file."""
         found = Rows()
         top = self._pairs(root, found.faults)
         for name, (key, _) in top.items():
@@ -140,7 +140,7 @@ class _Tree:
     def _pairs(
         self, node: yaml.MappingNode, faults: list[Fault], depth: int = 0
     ) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-        """Give names and nodes of an object; what ``<<`` brings in is overridden by what stands beside it."""
+        """Return the names and nodes of an object. Its own names override those that ``<<`` adds."""
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         self._count(len(node.value))

@@ -1,1 +1,1 @@
-"""Files wherever they live: what a location is, and what may be opened for a person who names one. Nothing of posts."""
+"""Files in any location: what a location is, and which locations a user may name. Independent of posts."""

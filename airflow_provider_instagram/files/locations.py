@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 LOCAL_SCHEMES = ("file", "local")
-#: A web address; what may be secret in it are a user's name and password, and all that stands behind the path.
-WEB_ADDRESS: Final = re.compile(r"(https?://)(?:([^/?#\s]*)@)?([^?#]*)(?:([?#])(.*))?", re.IGNORECASE | re.DOTALL)
+#: A web address. Its user name and password, and everything after its path, may be secret.
+WEB_ADDRESS: Final = re.compile(r"(https?:[/\\]+)(?:([^/?#\s]*)@)?([^?#]*)(?:([?#])(.*))?", re.IGNORECASE | re.DOTALL)
+#: A user name with a password in any other URI; a name alone is that of a connection.
+PASSWORD: Final = re.compile(r"(?<=://)[^/?#@\s]*:[^/?#\s]*@")
+#: What is longer than this says no more to a reader.
+LONGEST_SHOWN: Final = 300
 
 
 def is_web(location: str) -> bool:
@@ -23,9 +27,9 @@ def is_web(location: str) -> bool:
 
 
 def is_public(location: str) -> bool:
-    """Return whether Instagram may be handed a location: https, ASCII, no white space.
+    """Return whether a location may be sent to Instagram: https, ASCII, no white space.
 
-    Plain http is for a sandbox on this machine. Source: Meta, content publishing guide.
+    Plain http is allowed for a sandbox on this machine. Source: Meta, content publishing guide.
     """
     if not location.isascii() or re.search(r"\s", location):
         return False
@@ -33,13 +37,15 @@ def is_public(location: str) -> bool:
         parts = _parts(location)
     except ValidationError:
         return False
+    if not parts.hostname or "\\" in location:
+        return False
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"))
 
 
 def is_local(location: str) -> bool:
-    """Return whether a location is a path on this machine, plain or as ``file://`` in any of its spellings.
+    """Return whether a location is a path on this machine, plain or as ``file://`` in any form.
 
-    :raises ValidationError: When it is an address that cannot be read.
+    :raises ValidationError: If the location is not a valid address.
     """
     return "://" not in location or _parts(location).scheme in LOCAL_SCHEMES
 
@@ -51,9 +57,11 @@ def local_path(location: str) -> Path:
 
 def shown(location: str) -> str:
     """Return a location as it may be logged: a web address without its query, which may hold a signature."""
-    return WEB_ADDRESS.sub(
+    public = WEB_ADDRESS.sub(
         lambda found: f"{found[1]}{found[3]}{found[4]}…" if found[4] else found[1] + found[3], location
     )
+    public = PASSWORD.sub("…@", public)
+    return public if len(public) <= LONGEST_SHOWN else f"{public[:LONGEST_SHOWN]}…"
 
 
 def secrets_in(location: str) -> tuple[str, ...]:
@@ -67,6 +75,6 @@ def _parts(location: str) -> SplitResult:
         return urlsplit(location)
     except ValueError:
         raise ValidationError(
-            f"{shown(location)} cannot be read as an address.",
-            hint="Correct what stands between :// and the next slash. Only an IPv6 address stands in brackets there.",
+            f"{shown(location)} is not a valid address.",
+            hint="Correct the part between :// and the next slash. Only an IPv6 address may be in brackets.",
         ) from None

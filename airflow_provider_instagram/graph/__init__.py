@@ -1,3 +1,3 @@
-"""Meta's Graph API for publishing to Instagram, as a Python client. Nothing of Airflow in here."""
+"""A Python client of Meta's Graph API for publishing to Instagram. This package does not depend on Airflow."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Addresses on the web as they arrive from others: taken apart by one strict reader, never passed on as they are."""
+"""Web addresses from untrusted sources, parsed by one strict parser and never passed on unchecked."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-#: Visible ASCII. A backslash is missing: browsers read it as a slash, and other readers do not.
+#: Visible ASCII without the backslash, which browsers read as a slash and other parsers do not.
 _VISIBLE: Final = re.compile(r"[!-\[\]-~]+")
-_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+#: Source: RFC 1035, 2.3.4.
+_LONGEST_NAME: Final = 253
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _IN_BRACKETS: Final = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]*)?")
 _PORTS: Final = {"http": 80, "https": 443}
@@ -18,11 +20,11 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Scheme, host and port of an address, in their one normal spelling.
+    """Scheme, host and port of an address, in normalised form.
 
     :param scheme: ``http`` or ``https``.
     :param host: Host name or IP address in lower-case ASCII, without brackets.
-    :param port: The port, also where it is the scheme's own.
+    :param port: The port, even if it is the scheme's default.
     """
 
     scheme: str
@@ -31,7 +33,7 @@ class Origin:
 
     @classmethod
     def of(cls, address: str | None) -> Origin | None:
-        """Return the origin of an address, or None for whatever is not plainly an http address with a host."""
+        """Return the origin of an address, or None for anything but a plain http or https address with a host."""
         if address is None or not _VISIBLE.fullmatch(address):
             return None
         try:
@@ -79,4 +81,4 @@ def _host(netloc: str, host: str) -> str | None:
     if "[" in netloc:
         found = _IN_BRACKETS.fullmatch(netloc)
         return IPv6Address(found[1]).compressed if found else None
-    return host if "@" not in netloc and _NAME.fullmatch(host) else None
+    return host if "@" not in netloc and len(host) <= _LONGEST_NAME and _NAME.fullmatch(host) else None

@@ -1,4 +1,4 @@
-"""Each endpoint that we use as a value: method, path, parameters, and how to read the answer."""
+"""Each API endpoint in use as a value: method, path, parameters, and how to read the answer."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _MEDIA_FIELDS = "id,permalink,shortcode,caption,timestamp,media_type,media_produ
 class Call(Generic[T]):
     """One request to the Graph API, and how to read its answer.
 
-    :param action: What it does, as the end of "cannot …", for error texts.
+    :param action: What the call does, as the end of "Cannot …" in error messages.
     :param method: HTTP method.
-    :param path: Path below the API version, or below the host where ``versioned`` is False.
-    :param params: Query of a GET, form of a POST; may hold secrets.
-    :param read: Makes the answer's JSON object into a value; raises ValueError when it is not what was promised.
-    :param safe: Whether it may be sent again without asking: it changes nothing.
-    :param once: Whether it may never be sent a second time without the caller, not even with another token.
-    :param versioned: Whether the path stands below the API version; the OAuth endpoints have none.
-    :param bearer: Whether the client's token goes along in the ``Authorization`` header.
-    :param host: Another base URL than the client's, for the login endpoints.
+    :param path: Path below the API version, or below the host if ``versioned`` is False.
+    :param params: Query of a GET, form of a POST. May contain secrets.
+    :param read: Turns the answer's JSON object into a value. Raises ValueError if it is not in the documented form.
+    :param safe: Whether the client may repeat the call by itself, because the call changes nothing.
+    :param once: Whether the client must not repeat the call in any case, not even with another token.
+    :param versioned: Whether the path is below the API version. The OAuth endpoints have no version.
+    :param bearer: Whether to send the client's token in the ``Authorization`` header.
+    :param host: A base URL that replaces the client's, for the login endpoints.
     """
 
     action: str
@@ -54,7 +54,7 @@ class Call(Generic[T]):
 
 
 def account(*, with_picture: bool = False) -> Call[Account]:
-    """Whose token this is. Source: Meta, Instagram API with Instagram Login, /me.
+    """Read the account of the token. Source: Meta, Instagram API with Instagram Login, /me.
 
     :param with_picture: Whether to ask for the account's picture as well.
     """
@@ -63,7 +63,10 @@ def account(*, with_picture: bool = False) -> Call[Account]:
 
 
 def page_account() -> Call[Account]:
-    """Whose Page token this is. Source: Meta, Instagram API with Facebook Login, Page, instagram_business_account."""
+    """Read the account of a Page token.
+
+    Source: Meta, Instagram API with Facebook Login, Page, instagram_business_account.
+    """
     params = {"fields": "instagram_business_account{id,username,profile_picture_url}"}
     return Call("read the Page's Instagram account", "GET", "me", params, Account.read_of_page, safe=True)
 
@@ -85,21 +88,21 @@ def create_container(
     trial_graduation: Literal["MANUAL", "SS_PERFORMANCE"] | None = None,
     is_ai_generated: bool | None = None,
 ) -> Call[Container]:
-    """Make a container for a video. Source: Meta, IG User Media reference.
+    """Create a container for a video. Source: Meta, IG User Media reference.
 
-    :param ig_user_id: The account that will post it.
+    :param ig_user_id: The account that will publish the video.
     :param media_type: REELS for every single video, in the feed or not.
-    :param video_url: Where Instagram fetches the video; leave out for an upload.
-    :param upload_type: ``resumable`` when the bytes are sent afterwards.
-    :param caption: Text of the post; up to 2,200 characters, 30 hashtags, 20 mentions.
-    :param thumb_offset: The frame shown as cover, in milliseconds from the start.
-    :param cover_url: A JPEG up to 8 MB as cover; wins over ``thumb_offset``.
-    :param share_to_feed: Whether the reel shows in the feed as well.
+    :param video_url: Where Instagram fetches the video. Not used for an upload.
+    :param upload_type: ``resumable`` if the bytes are sent afterwards.
+    :param caption: Text of the post: up to 2,200 characters, 30 hashtags, 20 mentions.
+    :param thumb_offset: The cover frame, in milliseconds from the start.
+    :param cover_url: A JPEG up to 8 MB as the cover. Overrides ``thumb_offset``.
+    :param share_to_feed: Whether the reel also appears in the feed.
     :param location_id: Id of a Page that has a location.
-    :param collaborators: User names of up to three accounts asked to share the post.
+    :param collaborators: User names of up to three accounts to invite as collaborators.
     :param user_tags: User names to tag.
     :param audio_name: Name of the reel's original sound.
-    :param trial_graduation: Makes it a trial reel, and says how it is shown to followers later.
+    :param trial_graduation: Makes the reel a trial reel, and sets how it is shown to followers later.
     :param is_ai_generated: Whether to label the video as made with AI.
     :return: The call, whose answer is the container.
     """
@@ -123,14 +126,14 @@ def create_container(
 
 
 def container_status(container_id: str) -> Call[ContainerStatus]:
-    """Where Meta's processing of a container stands. Source: Meta, IG Container reference."""
+    """Read the status of a container. Source: Meta, IG Container reference."""
     params = {"fields": "status_code,status,video_status"}
     path = _id(container_id, "container id")
     return Call(f"read container {path}", "GET", path, params, ContainerStatus.read, safe=True)
 
 
 def publish(ig_user_id: str, creation_id: str) -> Call[str]:
-    """Make a finished container a post; the answer is the media id. Source: Meta, IG User Media Publish reference."""
+    """Publish a finished container. The answer is the media id. Source: Meta, IG User Media Publish reference."""
     params = {"creation_id": _id(creation_id, "container id")}
     path = f"{_id(ig_user_id, 'Instagram user id')}/media_publish"
     action = f"publish container {creation_id}"
@@ -138,14 +141,17 @@ def publish(ig_user_id: str, creation_id: str) -> Call[str]:
 
 
 def publishing_limit(ig_user_id: str) -> Call[PublishingLimit]:
-    """How many posts the account may still publish. Source: Meta, IG User Content Publishing Limit reference."""
+    """Read how many posts the account may still publish.
+
+    Source: Meta, IG User Content Publishing Limit reference.
+    """
     params = {"fields": "quota_usage,config"}
     path = f"{_id(ig_user_id, 'Instagram user id')}/content_publishing_limit"
     return Call("read the publishing limit", "GET", path, params, PublishingLimit.read, safe=True)
 
 
 def media(media_id: str) -> Call[Media]:
-    """Read a post, its permalink above all. Source: Meta, IG Media reference."""
+    """Read a post and its permalink. Source: Meta, IG Media reference."""
     path = _id(media_id, "media id")
     return Call(f"read media {path}", "GET", path, {"fields": _MEDIA_FIELDS}, Media.read, safe=True)
 
@@ -158,13 +164,13 @@ def media_list(
     after: str | None = None,
     limit: int | None = None,
 ) -> Call[MediaPage]:
-    """A page of the account's posts, newest first. Source: Meta, IG User Media reference.
+    """Read a page of the account's posts, newest first. Source: Meta, IG User Media reference.
 
     :param ig_user_id: The account.
     :param since: Earliest time of publication, with a time zone.
     :param until: Latest time of publication, with a time zone.
-    :param after: ``after`` of the page before this one.
-    :param limit: Posts on a page, 1-100; Meta's default is 25.
+    :param after: ``after`` of the previous page.
+    :param limit: Posts on a page, 1-100. Meta's default is 25.
     """
     params = _params(
         fields=_MEDIA_FIELDS,
@@ -178,17 +184,16 @@ def media_list(
 
 
 def _id(value: str, what: str) -> str:
-    """Ids become part of a path, so nothing but one may get there."""
+    """Check an id, which becomes part of a path."""
     if not (value.isascii() and value.isdigit()):
         raise ValidationError(
-            f"The {what} {value[:40]!r} is not an id of Instagram.",
-            hint="Ids are decimal numbers such as 17841400000000001.",
+            f"{value[:40]!r} is not a valid {what}.", hint="Use a decimal number such as 17841400000000001."
         )
     return value
 
 
 def _params(**values: str | int | bool | Sequence[Any] | Mapping[str, str] | None) -> dict[str, str]:
-    """Leave out what is not set; lists and objects travel as JSON text inside a form."""
+    """Return the parameters that are set. Lists and objects are sent as JSON text inside a form."""
     return {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in values.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import json
 import logging
 import re
 import time
@@ -54,7 +55,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Core:
-    """Everything about a call that is the same whether its answer is awaited or not."""
+    """The parts of a client that do not depend on sync or async."""
 
     def __init__(
         self,
@@ -68,11 +69,11 @@ class _Core:
     ) -> None:
         if access_token is not None and not re.fullmatch(r"[!-~]+", access_token):
             raise ValidationError(
-                "The access token is empty or holds spaces or other characters that no token has.",
-                hint="Copy it again, alone and whole, into the password of the Airflow connection.",
+                "The access token is empty, or contains spaces or other invalid characters.",
+                hint="Copy the whole token again, and nothing else, into the password of the Airflow connection.",
             )
         if not re.fullmatch(r"v\d+\.\d+", api_version):
-            raise ValidationError(f"The API version {api_version!r} is none.", hint=f"An example: {API_VERSION}")
+            raise ValidationError(f"{api_version!r} is not a valid API version.", hint=f"Use the form {API_VERSION}.")
         redact_http_logs()
         self._access_token = access_token
         self._hosts = hosts
@@ -80,11 +81,11 @@ class _Core:
         self._api_version = api_version
         self._app_secret = app_secret
         self._reconnect = reconnect
-        #: What the last answer that told of it said of the account's allowance.
+        #: The account's usage, from the last answer that reported it.
         self.usage: Usage | None = None
-        #: How many requests were sent, repeated ones included.
+        #: The number of requests sent, including repeated ones.
         self.sent = 0
-        #: How often another token has taken the place of a refused one.
+        #: How often another token replaced a refused one.
         self.renewals = 0
 
     def _options(self) -> dict[str, Any]:
@@ -93,9 +94,9 @@ class _Core:
             "headers": {"User-Agent": "airflow-provider-instagram", "Accept": "application/json"},
             "timeout": httpx.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
             "follow_redirects": False,
-            # a proxy has no business between this machine and itself
+            # requests to this machine must not go through a proxy
             "trust_env": trust_env,
-            # nor where a token goes by plain http, which the proxy could read: the host of a login is one of these, too
+            # nor must tokens over plain http, which a proxy could read; this includes the host of a login
             "mounts": {"http://": None},
             "verify": _tls(trust_env),
         }
@@ -116,7 +117,7 @@ class _Core:
         return http.build_request("POST", url, data=params, headers=headers)
 
     def _accepts(self, token: str | None) -> bool:
-        """Use another token from now on, if it is another."""
+        """Use a token from now on, if it is a different one."""
         if token is None or token == self._access_token:
             return False
         self._access_token = token
@@ -126,8 +127,8 @@ class _Core:
     def _token(self, action: str) -> str:
         if self._access_token is None:
             raise ValidationError(
-                f"Cannot {action}: there is no access token.",
-                hint="Put it into the password of the Airflow connection.",
+                f"Cannot {action}: the connection has no access token.",
+                hint="Enter it as the password of the Airflow connection.",
             )
         return self._access_token
 
@@ -143,7 +144,7 @@ class _Core:
             return call.read(data)
         except ValueError as error:
             raise TransientError(
-                f"Cannot {call.action}: the answer is not what Instagram promises ({error}).",
+                f"Cannot {call.action}: Instagram's answer is not in the documented form ({error}).",
                 hint="Try again later.",
                 outcome_unknown=not call.safe,
             ) from None
@@ -151,7 +152,7 @@ class _Core:
     def _refusal(
         self, action: str, response: httpx.Response, *, changes: bool, params: Mapping[str, str] | None = None
     ) -> InstagramError:
-        body = response.content
+        body = _in_plain_spelling(response.content)
         echoed = (self._access_token, self._app_secret, *((params or {}).get(name) for name in _SECRETS))
         for secret in filter(None, echoed):
             body = body.replace(secret.encode(), b"***")
@@ -161,29 +162,37 @@ class _Core:
         return error
 
 
+def _in_plain_spelling(body: bytes) -> bytes:
+    """Return JSON without escapes for characters, in which a secret would not be found; anything else as it is."""
+    try:
+        return json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace")
+    except (ValueError, RecursionError):
+        return body
+
+
 @cache
 def _tls(trust_env: bool) -> ssl.SSLContext:
-    """Load the certificate authorities, once: they take over half a megabyte, and a process may have many clients."""
+    """Load the certificate authorities once, because they take over half a megabyte and a process has many clients."""
     return httpx.create_ssl_context(verify=True, trust_env=trust_env)
 
 
 @contextmanager
 def _network(action: str, *, changes: bool) -> Iterator[None]:
-    """Make what the network does to a call an error that says whether the call can have arrived.
+    """Turn a network failure into an error that says whether the call may have arrived.
 
-    What httpx raised is not kept: its frames hold headers and addresses with tokens, which error trackers would show.
+    The exception of httpx is not chained. Its frames hold headers and addresses with tokens, which error trackers show.
     """
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
         raise TransientError(
-            f"Cannot {action}: no connection to {error.request.url.host} ({_cause(error)}). Nothing was sent.",
+            f"Cannot {action}: could not connect to {error.request.url.host} ({_cause(error)}). Nothing was sent.",
             hint="Check the host of the connection and the network.",
         ) from None
     except httpx.RequestError as error:
-        unknown = " It may have happened all the same." if changes else ""
+        unknown = " The request may have taken effect." if changes else ""
         raise TransientError(
-            f"Cannot {action}: the answer of {error.request.url.host} was lost ({_cause(error)}).{unknown}",
+            f"Cannot {action}: the answer from {error.request.url.host} was lost ({_cause(error)}).{unknown}",
             hint="Try again later." if not changes else None,
             outcome_unknown=changes,
         ) from None
@@ -194,7 +203,7 @@ def _cause(error: httpx.RequestError) -> str:
 
 
 def _policy(call: Call[Any]) -> dict[str, Any]:
-    """Reads are repeated when what failed passes; changes never, since a lost answer is no sign of a lost call."""
+    """Return the retry policy of a call. Only reads are repeated, because a lost answer does not mean a lost change."""
     return {
         "stop": stop_after_attempt(_ATTEMPTS if call.safe else 1),
         "wait": wait_random_exponential(max=_LONGEST_PAUSE_S),
@@ -207,28 +216,28 @@ def _policy(call: Call[Any]) -> dict[str, Any]:
 def _announce(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     pause_s = state.next_action.sleep if state.next_action else 0.0
-    _log.warning("%s Trying again in %.1f s (%d of %d).", error, pause_s, state.attempt_number + 1, _ATTEMPTS)
+    _log.warning("%s Retrying in %.1f s (attempt %d of %d).", error, pause_s, state.attempt_number + 1, _ATTEMPTS)
 
 
 def _goes_again(call: Call[Any], error: AuthenticationError) -> bool:
-    """Tell whether a call that a dead token was refused may go again with another."""
+    """Return whether a call that was refused for its token may be repeated with another token."""
     return call.bearer and not call.once and not error.outcome_unknown
 
 
 class GraphClient(_Core):
     """Sends calls, one after the other.
 
-    :param access_token: The account's token; None for logging in only.
+    :param access_token: The account's token. None for a login only.
     :param base_url: Scheme, host and port of the Graph API.
-    :param api_version: Version of the Graph API, as in ``v27.0``.
+    :param api_version: Version of the Graph API, for example ``v27.0``.
     :param app_secret: The Meta app's secret, with which calls of Facebook Login are signed.
-    :param reconnect: What a person does when the token is dead, for the error that says so.
-    :param hosts: The hosts that tokens and app secrets may go to, beside Meta's and this machine.
+    :param reconnect: What to do when the token is no longer valid, as the hint of the error.
+    :param hosts: The hosts that may receive tokens and app secrets, beside Meta's and this machine.
     :param sleep: Waits for a number of seconds.
-    :param renewed: Asked once when the token is refused: gives another one, or None when there is none. The refused
-        call is then sent again, unless it may go only once: Instagram looks at the token before anything else.
-    :param closed: Told at the end how many requests were sent.
-    :raises ValidationError: The token is none, or must not be sent to the base URL.
+    :param renewed: Called once when the token is refused. Returns another token, or None. The refused call is then
+        repeated, unless it may be sent only once: Instagram checks the token before anything else.
+    :param closed: Called at the end with the number of requests sent.
+    :raises ValidationError: If the token is not valid, or must not be sent to the base URL.
     """
 
     def __init__(
@@ -260,9 +269,10 @@ class GraphClient(_Core):
     def send(self, call: Call[T]) -> T:
         """Send a call and read its answer.
 
-        :param call: What to do, one of :mod:`airflow_provider_instagram.graph.calls`.
-        :return: What the call promises.
-        :raises InstagramError: Instagram refused, or the network failed; ``outcome_unknown`` when it may have happened.
+        :param call: A call from :mod:`airflow_provider_instagram.graph.calls`.
+        :return: The value of the answer.
+        :raises InstagramError: If Instagram refused or the network failed. ``outcome_unknown`` is set if the call may
+            have taken effect.
         """
         retrying = Retrying(sleep=self.sleep, **_policy(call))
         try:
@@ -274,9 +284,9 @@ class GraphClient(_Core):
         return answer
 
     def renew(self) -> bool:
-        """Take another token where there is one; asked for once.
+        """Replace the token by another one, if there is one. Works only once.
 
-        :return: Whether the next call goes with another token.
+        :return: Whether the next call uses another token.
         """
         ask, self._renewed = self._renewed, None
         return ask is not None and self._accepts(ask())
@@ -284,17 +294,17 @@ class GraphClient(_Core):
     def send_bytes(
         self, uri: str, chunks: Iterable[bytes], *, offset: int, total_bytes: int, stall_timeout: timedelta
     ) -> None:
-        """Stream the rest of a video to its container, in one request and without repeating it.
+        """Stream the rest of a video to its container, in a single request that is not repeated.
 
         Source: Meta, IG User Media reference, resumable uploads.
 
-        :param uri: Upload URI as Instagram gave it.
+        :param uri: The upload URI from Instagram.
         :param chunks: The bytes from the offset to the end.
         :param offset: Where they begin, in bytes from the start of the video.
         :param total_bytes: Size of the whole video.
-        :param stall_timeout: How long nothing may move before the request is given up.
-        :raises ValidationError: The URI is not where a token may go; nothing was sent.
-        :raises InstagramError: The upload host refused, or the network failed.
+        :param stall_timeout: How long the transfer may stall before the request is aborted.
+        :raises ValidationError: If the token must not be sent to the URI. Nothing was sent.
+        :raises InstagramError: If the upload host refused, or the network failed.
         """
         action = "upload the video"
         url = origin.upload_url(uri, self._base_url)
@@ -336,7 +346,7 @@ class GraphClient(_Core):
 
 
 class AsyncGraphClient(_Core):
-    """Sends calls while others wait for their answers. Its parameters mean what those of :class:`GraphClient` do."""
+    """Sends calls concurrently. The parameters are those of :class:`GraphClient`."""
 
     def __init__(
         self,

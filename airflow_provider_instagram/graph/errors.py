@@ -1,8 +1,8 @@
-"""What Instagram's refusals mean: the table of error codes, and the way from an answer to an exception.
+"""The table of Meta's error codes, and how to turn an error answer into an exception.
 
 Source: Meta, Instagram Platform error codes and Graph API error handling. The HTTP status is 400 for almost everything,
-``type`` is OAuthException for all kinds and ``is_transient`` is false on errors that pass, so only code and subcode
-decide.
+``type`` is OAuthException for all kinds and ``is_transient`` is false on temporary errors, so only the code and the
+subcode count.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from airflow_provider_instagram.graph.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Subcodes from here on mean one thing whatever code they come with; smaller ones only together with theirs.
+#: Subcodes from here on have one meaning, whatever their code. The meaning of a smaller subcode depends on its code.
 _FIRST_UNIQUE_SUBCODE: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What one row of Meta's table means to us.
+    """The meaning of one row of Meta's table.
 
-    :param code: Meta's error code; None where a subcode is seen on containers only.
-    :param subcode: Meta's error subcode; None stands for any other one and for none.
-    :param error: The exception it becomes.
+    :param code: Meta's error code. None for a subcode that only appears on containers.
+    :param subcode: Meta's error subcode. None matches no subcode and every subcode without a rule.
+    :param error: The class of the exception.
     :param meaning: What happened, in words.
-    :param hint: What a person can do about it.
-    :param after: How soon another try makes sense.
-    :param may_have_happened: Whether a change that is answered this way may be in effect all the same.
-    :param new_containers: How many new containers are worth making when one ends this way.
+    :param hint: What the user can do about it.
+    :param after: When a retry makes sense.
+    :param may_have_happened: Whether a change may have taken effect in spite of the error.
+    :param new_containers: How many new containers are worth creating after this error.
     """
 
     code: int | None
@@ -59,29 +59,29 @@ class Rule:
     new_containers: int = 0
 
 
-_RECONNECT: Final = "Connect the account again and put the new token into the Airflow connection."
+_RECONNECT: Final = "Connect the account again and enter the new token in the Airflow connection."
 _GRANT: Final = (
     "Connect the account again with the scopes instagram_business_basic and instagram_business_content_publish, "
     "and check that the Meta app may use them."
 )
-_SLOW_DOWN: Final = "Wait before calling again: calling on while throttled makes the wait longer."
-_LATER: Final = "This passes: try again later."
+_SLOW_DOWN: Final = "Wait before the next call. Calls while the account is throttled make the wait longer."
+_LATER: Final = "This is temporary: try again later."
 _TRANSCODE: Final = "Run the video through TranscodeOperator first."
 _FETCH: Final = (
-    "The URL must be public, ASCII, final (no redirect), served with a video content type and Range support, and stay "
-    'alive for 24 hours. Or send the bytes instead: upload="file".'
+    "The URL must be public, in ASCII, without redirects, served with a video content type and Range support, and "
+    'valid for 24 hours. Or send the bytes instead: upload="file".'
 )
-_NEW_CONTAINER: Final = "Clear the create task and those downstream of it: that makes a new container."
+_NEW_CONTAINER: Final = "Clear the create task and the tasks downstream of it to create a new container."
 _PARAMETER: Final = "Correct the parameters of the create task and clear it."
 
 _BAD_PARAMETER: Final = {
-    2207023: "The media type is not known",
+    2207023: "The media type is unknown",
     2207028: "The carousel's children are not valid",
     2207035: "The tags of a video must not have a position",
     2207036: "The tags of a photo must have a position",
     2207037: "A product tag cannot be used",
     2207040: "Too many accounts or products are tagged",
-    2207089: "Single videos are posted as reels: media_type VIDEO is refused",
+    2207089: "Single videos must be posted as reels: media_type VIDEO is not accepted",
 }
 _FAILED_ON_CONTAINER: Final = {
     2207076: "The video could not be processed",
@@ -104,16 +104,16 @@ RULES: Final = (
         4,
         2207051,
         PermissionDeniedError,
-        "Instagram restricts this activity as suspected spam, which it may say of a post that is live",
-        "Look at the account in the Instagram app before trying again.",
+        "Instagram restricts this activity as suspected spam, but the post may be live",
+        "Check the account in the Instagram app before you try again.",
         may_have_happened=True,
     ),
     Rule(
         9,
         2207042,
         QuotaExhaustedError,
-        "The account has used up its posts of the last 24 hours",
-        "Publish the same container again once there is room; it stays good for 24 hours from its making.",
+        "The account has used up its posts for the last 24 hours",
+        "Publish the same container again later. A container stays valid for 24 hours.",
     ),
     *(
         Rule(
@@ -121,7 +121,7 @@ RULES: Final = (
             subcode,
             NotReadyError,
             "The container is not ready to be published",
-            "Publish it again in some seconds.",
+            "Publish it again in a few seconds.",
             after=timedelta(seconds=15),
         )
         for subcode in (2207027, 2207055, None)
@@ -131,8 +131,8 @@ RULES: Final = (
             24,
             subcode,
             NotReadyError,
-            "The container is not found: expired, or not visible yet",
-            f"When this lasts more than two minutes, the container is gone. {_NEW_CONTAINER}",
+            "The container was not found: it has expired, or is not visible yet",
+            f"If this lasts longer than two minutes, the container no longer exists. {_NEW_CONTAINER}",
             after=timedelta(seconds=30),
             new_containers=1,
         )
@@ -144,13 +144,13 @@ RULES: Final = (
         Rule(-1, subcode, TransientError, meaning, _LATER, may_have_happened=True, new_containers=3)
         for subcode, meaning in (
             (2207001, "Instagram's server failed"),
-            (2207032, "Instagram could not make the media"),
-            (2207053, "The upload failed at Instagram's end"),
-            (None, "Instagram failed"),
+            (2207032, "Instagram could not create the media"),
+            (2207053, "The upload failed on Instagram's side"),
+            (None, "Instagram failed with an unknown error"),
         )
     ),
     *(
-        Rule(code, None, TransientError, "Instagram failed or is out of service", _LATER, may_have_happened=True)
+        Rule(code, None, TransientError, "Instagram failed or is unavailable", _LATER, may_have_happened=True)
         for code in (1, 2)
     ),
     Rule(352, 2207026, MediaRejectedError, "The format of the video is not supported", _TRANSCODE),
@@ -163,25 +163,31 @@ RULES: Final = (
         None,
         2207081,
         PermissionDeniedError,
-        "The account may not post trial reels",
-        "Leave trial_graduation out, or use an account that has the feature.",
+        "The account is not allowed to post trial reels",
+        "Remove trial_graduation, or use an account that has the feature.",
     ),
     Rule(
         25,
         2207050,
         PermissionDeniedError,
         "The account is restricted or inactive",
-        "Open the Instagram app, sign in to the account and do what it asks.",
+        "Open the Instagram app, log in to the account and follow the instructions.",
     ),
-    Rule(36004, 2207010, MediaRejectedError, "The caption is too long", "At most 2,200 characters, 30 hashtags, 20 @."),
-    Rule(1, 2207057, MediaRejectedError, "The cover's time is outside the video", "Choose a time inside the video."),
+    Rule(
+        36004,
+        2207010,
+        MediaRejectedError,
+        "The caption is too long",
+        "Use at most 2,200 characters, 30 hashtags and 20 @mentions.",
+    ),
+    Rule(1, 2207057, MediaRejectedError, "The cover's time is outside the video", "Use a time within the video."),
     *(Rule(100, subcode, MediaRejectedError, meaning, _PARAMETER) for subcode, meaning in _BAD_PARAMETER.items()),
     Rule(
         100,
         33,
         NotReadyError,
         "The object does not exist, is not visible yet, or belongs to another account",
-        "A fresh id can take minutes to be visible. Otherwise compare the Instagram user id with the token's account.",
+        "A new id can take minutes to be visible. Otherwise, compare the Instagram user id with the token's account.",
         after=timedelta(seconds=30),
         may_have_happened=True,
     ),
@@ -190,14 +196,14 @@ RULES: Final = (
         None,
         PermissionDeniedError,
         "The action is blocked for breaking a policy",
-        "Open the Instagram app and look at the account's status; the block may be temporary.",
+        "Open the Instagram app and check the account's status. The block may be temporary.",
     ),
     Rule(
         506,
         None,
         OutcomeUnknownError,
-        "Instagram takes this for a duplicate post",
-        "Look whether the post is live before posting it again.",
+        "Instagram considers this a duplicate post",
+        "Check whether the post is live before you post it again.",
         may_have_happened=True,
     ),
 )
@@ -209,21 +215,21 @@ _BY_SUBCODE: Final = {rule.subcode: rule for rule in RULES if (rule.subcode or 0
 UPLOAD_RULES: Final[Mapping[str, tuple[type[InstagramError], str, str]]] = {
     "NotAuthorizedError": (
         PermissionDeniedError,
-        "The account may not send videos as an upload",
-        'Hand Instagram a link instead: upload="url", with the video at a public https address or in object storage.',
+        "The account is not allowed to upload videos",
+        'Use upload="url" instead, with the video at a public https address or in object storage.',
     ),
     "ProcessingFailedError": (MediaRejectedError, "Instagram could not process the uploaded video", _TRANSCODE),
-    "OffsetInvalidError": (TransientError, "The upload continued at another byte than Instagram expects", _LATER),
+    "OffsetInvalidError": (TransientError, "The upload continued at a different byte than Instagram expects", _LATER),
     "PartialRequestError": (TransientError, "The upload ended before its last byte", _LATER),
 }
 
 
 def rule_for(code: int | None, subcode: int | None) -> Rule | None:
-    """Find what Meta's table says of an error.
+    """Return the rule for an error.
 
-    :param code: Meta's error code, None when only a subcode is known, as on containers.
-    :param subcode: Meta's error subcode, where there is one.
-    :return: The most exact row, or None for a code that nobody has described.
+    :param code: Meta's error code, or None if only a subcode is known, as on containers.
+    :param subcode: Meta's error subcode, if any.
+    :return: The most specific rule, or None for an undocumented code.
     """
     return _EXACT.get((code, subcode)) or _BY_SUBCODE.get(subcode) or _EXACT.get((code, None))
 
@@ -231,14 +237,14 @@ def rule_for(code: int | None, subcode: int | None) -> Rule | None:
 def error_from_answer(
     action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool
 ) -> InstagramError:
-    """Turn an answer that is not a success into the exception that says so.
+    """Turn an error answer into an exception.
 
-    :param action: What was asked for, as in "publish the container".
+    :param action: What the call does, for example "publish the container".
     :param status: HTTP status of the answer.
     :param headers: Headers of the answer.
-    :param body: The answer's body, whatever it holds.
-    :param changes: Whether the call changes something at Instagram, so that its outcome can be unknown.
-    :return: The exception, to be raised by the caller.
+    :param body: Body of the answer, in any form.
+    :param changes: Whether the call changes something on Instagram, so that its outcome can be unknown.
+    :return: The exception, for the caller to raise.
     """
     answer = _object(body)
     if isinstance(error := answer.get("error"), dict):
@@ -248,7 +254,7 @@ def error_from_answer(
     if "error_message" in answer:
         return AuthenticationError(
             f"Cannot {action}: Instagram refused the login{_quoted(_words(answer.get('error_message')))}.",
-            hint="Check the app id and the app secret, and start again: a login code is good for one hour and one use.",
+            hint="Check the app id and the app secret, and log in again. A login code is valid once, for one hour.",
             code=_integer(answer.get("code")),
         )
     return _bare_error(action, status, headers, body, changes=changes)
@@ -269,9 +275,9 @@ def _graph_error(
     if rule is None:
         failed = status >= 500
         return (TransientError if failed else InstagramError)(
-            f"Cannot {action}: Instagram answered with an error that is not documented{_quoted(said)}.",
-            hint=_LATER if failed else "Look the code up in Meta's error reference.",
-            outcome_unknown=changes,  # what nobody has described says nothing of what was done
+            f"Cannot {action}: Instagram returned an undocumented error{_quoted(said)}.",
+            hint=_LATER if failed else "Look up the code in Meta's error reference.",
+            outcome_unknown=changes,  # an undocumented error does not tell whether the change took effect
             **known,
         )
     retry_after = rule.after
@@ -291,7 +297,7 @@ def _upload_error(action: str, status: int, debug: Mapping[str, Any]) -> Instagr
     passes = debug.get("retriable") is True or status >= 500
     error, meaning, hint = UPLOAD_RULES.get(
         kind,
-        (InstagramError, f"The upload host answered {kind or 'an error'}", 'Try again, or send a link: upload="url".'),
+        (InstagramError, f"The upload host returned {kind or 'an error'}", 'Try again, or send a link: upload="url".'),
     )
     if passes and not issubclass(error, PermissionDeniedError):
         error, hint = TransientError, _LATER
@@ -299,7 +305,7 @@ def _upload_error(action: str, status: int, debug: Mapping[str, Any]) -> Instagr
 
 
 def _bare_error(action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool) -> InstagramError:
-    """Build the error of an answer that is not Meta's: a proxy's page, a redirect, a load balancer out of breath."""
+    """Return the error for an answer that is not Meta's, such as a proxy's page, a redirect or a gateway's 503."""
     said = _excerpt(body)
     message = f"Cannot {action}: the answer was HTTP {status}{f' ({said})' if said else ''}."
     if status == 429:
@@ -307,9 +313,9 @@ def _bare_error(action: str, status: int, headers: Mapping[str, str], body: byte
     if status >= 500:
         return TransientError(message, hint=_LATER, outcome_unknown=changes)
     if 300 <= status < 400:
-        hint = "Redirects are never followed with a token. Correct the host of the connection."
+        hint = "The client does not follow redirects with a token. Correct the host of the connection."
         return InstagramError(message, hint=hint, outcome_unknown=changes)
-    hint = "This is not how Instagram answers: check the host of the connection, and any proxy between."
+    hint = "The answer is not from Instagram's API. Check the host of the connection, and any proxy in between."
     return InstagramError(message, hint=hint, outcome_unknown=changes)
 
 

@@ -1,4 +1,4 @@
-"""Reading what was just made, while Instagram may not know its id yet."""
+"""Reading a container or post that was just created, whose id Instagram may not know yet."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _PAUSE: Final = timedelta(seconds=3)
 
 
 def read_once_known(client: GraphClient, call: Call[T]) -> T:
-    """Send a read of a container or post that was just made, again while its id is unknown.
+    """Send a read of a container or post that was just created, and repeat it while its id is unknown.
 
     Source: reported, 100/33 on fresh ids.
 
     :param client: Client of its account.
     :param call: The read.
     :return: The answer.
-    :raises NotReadyError: The id is still unknown after about 20 seconds.
-    :raises InstagramError: Anything else that Instagram refuses.
+    :raises NotReadyError: If the id is still unknown after about 20 seconds.
+    :raises InstagramError: If Instagram refuses for another reason.
     """
     patiently = Retrying(
         retry=retry_if_exception_type(NotReadyError),

@@ -1,4 +1,4 @@
-"""Instagram's answers as values: strict about ids, tolerant where Meta's answers vary."""
+"""Instagram's answers as values: strict about ids, tolerant of variations in Meta's answers."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _SUBCODE: Final = re.compile(r"\b(?:2207\d{3}|1363008)\b")
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A video on its way to being a post.
+    """A container of a video.
 
     :param id: The container's id.
-    :param upload_uri: Where its bytes are to be sent; None when Instagram fetches them from a URL.
+    :param upload_uri: Where to send its bytes. None if Instagram fetches them from a URL.
     """
 
     id: str
@@ -38,13 +38,13 @@ class Container:
     def read(cls, data: Mapping[str, Any]) -> Container:
         """Read the answer to a creation.
 
-        :raises ValueError: The answer holds no id.
+        :raises ValueError: If the answer contains no id.
         """
         return cls(_id(data), _text(data, "uri"))
 
 
 class ContainerState(str, Enum):
-    """Where a container stands, everything that Instagram says about it taken together."""
+    """The state of a container, derived from all fields of its status."""
 
     IN_PROGRESS = "IN_PROGRESS"
     FINISHED = "FINISHED"
@@ -55,10 +55,10 @@ class ContainerState(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One phase of a container's way: uploading or processing.
+    """One phase of a container: uploading or processing.
 
-    :param status: Meta's word for it: not_started, in_progress, complete, error; empty when it does not say.
-    :param errors: What went wrong, as Meta wrote it.
+    :param status: Meta's status: not_started, in_progress, complete or error. Empty if Meta sends none.
+    :param errors: Meta's error messages.
     """
 
     status: str = ""
@@ -66,7 +66,7 @@ class Phase:
 
     @classmethod
     def read(cls, data: object) -> Phase:
-        """Read one phase; anything that is not one reads as a phase that says nothing."""
+        """Read one phase. Anything that is not a phase becomes an empty one."""
         if not isinstance(data, Mapping):
             return cls()
         errors = data.get("errors")
@@ -77,15 +77,15 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class ContainerStatus:
-    """What Instagram says of a container. Source: Meta, IG Container reference.
+    """The status of a container. Source: Meta, IG Container reference.
 
     :param id: The container's id.
-    :param status_code: Meta's status code as it came; may be empty although the container has failed.
-    :param status: Meta's sentence about it.
-    :param uploading: How the upload stands.
-    :param processing: How the processing stands.
-    :param bytes_transferred: Bytes of an upload that Instagram has; None when it does not say.
-    :param source_file_size_bytes: Size of the whole upload; None when Instagram does not say.
+    :param status_code: Meta's status code. May be empty although the container has failed.
+    :param status: Meta's description of the status.
+    :param uploading: The upload phase.
+    :param processing: The processing phase.
+    :param bytes_transferred: Bytes of an upload that Instagram has, or None if unknown.
+    :param source_file_size_bytes: Size of the whole upload, or None if unknown.
     """
 
     id: str
@@ -98,9 +98,9 @@ class ContainerStatus:
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> ContainerStatus:
-        """Read a container's status; every field but the id may be missing.
+        """Read a container's status. Every field but the id may be missing.
 
-        :raises ValueError: The answer holds no id.
+        :raises ValueError: If the answer contains no id.
         """
         video = _mapping(data, "video_status")
         uploading = _mapping(video, "uploading_phase")
@@ -116,10 +116,10 @@ class ContainerStatus:
 
     @property
     def state(self) -> ContainerState:
-        """Where the container really stands.
+        """The actual state of the container.
 
-        Meta leaves ``status_code`` at IN_PROGRESS for ever when a phase has failed, and empty when a download has: a
-        failure counts wherever it is said.
+        Meta leaves ``status_code`` at IN_PROGRESS for ever after a phase has failed, and empty after a download has
+        failed. So a failure in any field counts.
         """
         if self.status_code in ContainerState.__members__ and self.status_code != ContainerState.IN_PROGRESS:
             return ContainerState(self.status_code)
@@ -135,27 +135,27 @@ class ContainerStatus:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether waiting changes nothing any more, a container that is FINISHED or PUBLISHED included."""
+        """Whether waiting makes no difference. This includes FINISHED and PUBLISHED containers."""
         return self.state is not ContainerState.IN_PROGRESS
 
     @property
     def subcode(self) -> int | None:
-        """Meta's subcode of what went wrong, where the sentence or a phase names one."""
+        """Meta's subcode of the failure, if the status or a phase contains one."""
         found = _SUBCODE.search(" ".join((self.status, *self.uploading.errors, *self.processing.errors)))
         return int(found.group()) if found else None
 
     @property
     def new_containers(self) -> int:
-        """How many new containers are worth making in place of this one.
+        """How many new containers are worth creating in place of this one.
 
-        None for a container that is good or whose fault another one would share.
+        0 for a usable container, and for a failure that a new container would repeat.
         """
         if self.state is ContainerState.EXPIRED:
             return 3
         if self.state is not ContainerState.ERROR:
             return 0
         if self.subcode is None:
-            return 1  # a fetch or a phase failed without a cause: as likely the network as the video
+            return 1  # a failure without a cause is as likely the network's as the video's
         rule = rule_for(None, self.subcode)
         return rule.new_containers if rule else 0
 
@@ -169,18 +169,18 @@ class ContainerStatus:
                 words.append(f"{name} {phase.status.replace('_', ' ')}")
         if self.bytes_transferred is not None:
             of = f" of {self.source_file_size_bytes:,}" if self.source_file_size_bytes else ""
-            words.append(f"{self.bytes_transferred:,}{of} bytes there")
+            words.append(f"{self.bytes_transferred:,}{of} bytes received")
         return ", ".join(words)
 
     def failure(self) -> InstagramError | None:
-        """Say why the container can never be published.
+        """Return the error of a container that can never be published.
 
-        :return: The error to raise, or None while the container is good or may still become so.
+        :return: The error to raise, or None if the container is usable or may become usable.
         """
         if self.state is ContainerState.EXPIRED:
             return ContainerExpiredError(
                 f"Container {self.id} has expired: it was not published within 24 hours.",
-                hint="Clear the create task and those downstream of it: that makes a new container.",
+                hint="Clear the create task and the tasks downstream of it to create a new container.",
             )
         if self.state is not ContainerState.ERROR:
             return None
@@ -197,9 +197,9 @@ class ContainerStatus:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A post. Everything but its id may be missing, as Instagram leaves out what it does not know or was not asked.
+    """A post. Every field but the id may be missing, because Instagram omits fields that it does not know.
 
-    :param permalink: Its address: http or https, whatever the answer held.
+    :param permalink: Its address. Always http or https; any other address in the answer is dropped.
     :param timestamp: When it was published, with its time zone.
     """
 
@@ -216,7 +216,7 @@ class Media:
     def read(cls, data: Mapping[str, Any]) -> Media:
         """Read a post.
 
-        :raises ValueError: The answer holds no id.
+        :raises ValueError: If the answer contains no id.
         """
         return cls(
             id=_id(data),
@@ -235,7 +235,7 @@ class MediaPage:
     """A page of an account's posts, newest first.
 
     :param items: The posts.
-    :param after: Where the next page begins; None on the last one.
+    :param after: Cursor of the next page, or None on the last page.
     """
 
     items: tuple[Media, ...]
@@ -245,7 +245,7 @@ class MediaPage:
     def read(cls, data: Mapping[str, Any]) -> MediaPage:
         """Read a page.
 
-        :raises ValueError: The answer holds no list, or a post without an id.
+        :raises ValueError: If the answer contains no list, or a post without an id.
         """
         rows = data.get("data")
         if not isinstance(rows, list):
@@ -253,7 +253,7 @@ class MediaPage:
         paging = _mapping(data, "paging")
         after = None
         if following := _text(paging, "next"):
-            # the link itself is never followed: Meta echoes the access token in it
+            # the link itself is never followed, because Meta puts the access token into it
             after = (
                 _text(_mapping(paging, "cursors"), "after") or parse_qs(urlsplit(following).query).get("after", [""])[0]
             )
@@ -282,7 +282,7 @@ class PublishingLimit:
     def read(cls, data: Mapping[str, Any]) -> PublishingLimit:
         """Read the limit.
 
-        :raises ValueError: The answer lacks one of the three figures: none of them is safe to assume.
+        :raises ValueError: If the answer lacks one of the three figures, because none is safe to assume.
         """
         row = _first(data)
         config = _mapping(row, "config")
@@ -295,12 +295,12 @@ class PublishingLimit:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token, which its own printed form does not show.
+    """An access token. Its ``repr`` does not show the token itself.
 
     :param access_token: The token.
-    :param expires_in: What is left of its life; None when Instagram does not say.
-    :param user_id: The account it belongs to, told at login only.
-    :param permissions: What it may do, told at login only.
+    :param expires_in: Its remaining lifetime, or None if unknown.
+    :param user_id: The account that it belongs to. Known only after a login.
+    :param permissions: Its scopes. Known only after a login.
     """
 
     access_token: str = field(repr=False)
@@ -312,7 +312,7 @@ class Token:
     def read(cls, data: Mapping[str, Any]) -> Token:
         """Read a token from the flat answer, or from the nested one that Meta documents.
 
-        :raises ValueError: The answer holds no token.
+        :raises ValueError: If the answer contains no token.
         """
         row = _first(data)
         access_token = _text(row, "access_token")
@@ -333,8 +333,8 @@ class Account:
 
     :param user_id: The professional account's id.
     :param username: Its name.
-    :param account_type: Its kind, such as BUSINESS or MEDIA_CREATOR; None when Instagram does not say.
-    :param picture_url: Its picture, where it was asked for and a page may show it.
+    :param account_type: Its type, such as BUSINESS or MEDIA_CREATOR, or None if unknown.
+    :param picture_url: The address of its picture, if the call requested it and a page may show it.
     """
 
     user_id: str
@@ -346,7 +346,7 @@ class Account:
     def read(cls, data: Mapping[str, Any]) -> Account:
         """Read the account from the flat answer, or from the nested one that Meta documents.
 
-        :raises ValueError: The answer holds no id.
+        :raises ValueError: If the answer contains no id.
         """
         row = _first(data)
         return cls(
@@ -360,25 +360,25 @@ class Account:
     def read_of_page(cls, data: Mapping[str, Any]) -> Account:
         """Read the account that a Facebook Page is linked to.
 
-        :raises PermissionDeniedError: The Page is linked to none.
+        :raises PermissionDeniedError: If the Page is not linked to an account.
         """
         if not (row := _mapping(data, "instagram_business_account")):
             raise PermissionDeniedError(
-                "The Facebook Page of the token is linked to no professional Instagram account.",
-                hint="Link it in the Page's settings, Linked accounts.",
+                "The token's Facebook Page is not linked to a professional Instagram account.",
+                hint="Link them in the Page's settings, under Linked accounts.",
             )
         return cls(_id(row), _text(row, "username"), None, safe_link(_text(row, "profile_picture_url")))
 
 
 def _first(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Unwrap ``{"data": [{…}]}``, which Meta documents and only sometimes sends."""
+    """Unwrap ``{"data": [{…}]}``, which Meta documents but does not always send."""
     rows = data.get("data", data)
     row = rows[0] if isinstance(rows, list) and rows else rows
     return row if isinstance(row, Mapping) else {}
 
 
 def _id(data: Mapping[str, Any], key: str = "id") -> str:
-    """Ids come as decimal strings, and at login as bare numbers too big for a float."""
+    """Read an id. Ids are decimal strings, or at login, numbers that are too large for a float."""
     value = data.get(key)
     text = str(value) if isinstance(value, int) else value
     if not isinstance(text, str) or not (text.isascii() and text.isdigit()):
@@ -388,7 +388,8 @@ def _id(data: Mapping[str, Any], key: str = "id") -> str:
 
 def _text(data: Mapping[str, Any], key: str) -> str | None:
     value = data.get(key)
-    return value if isinstance(value, str) else None
+    # Half of a surrogate pair, which JSON can spell, is no text that could be written anywhere.
+    return value.encode(errors="replace").decode() if isinstance(value, str) else None
 
 
 def _integer(data: Mapping[str, Any], key: str) -> int | None:

@@ -1,8 +1,8 @@
-"""Login with Instagram: the way from an app to a long-lived token, and from that to the next.
+"""Instagram Login: how to get a long-lived token, and how to refresh it.
 
-Source: Meta, Instagram API with Instagram Login, Business Login. A code is good for one hour and one use, a short-lived
-token for one hour, a long-lived one for about 60 days. There is no separate refresh token: a long-lived token that is
-at least 24 hours old and not expired refreshes itself.
+Source: Meta, Instagram API with Instagram Login, Business Login. A code is valid once, for one hour; a short-lived
+token for one hour; a long-lived token for about 60 days. Meta has no separate refresh tokens: a long-lived token that
+is at least 24 hours old and has not expired is exchanged for a new one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SCOPES: Final = ("instagram_business_basic", "instagram_business_content_publish")
-#: How tokens of Facebook Login begin; those of Instagram Login begin with IG.
+#: The prefix of tokens of Facebook Login. Tokens of Instagram Login begin with IG.
 FACEBOOK_LOGIN: Final = "EA"
 
 
@@ -31,13 +31,13 @@ def login_url(
     oauth_host: str | None = None,
     hosts: origin.TrustedHosts = origin.NO_OTHERS,
 ) -> str:
-    """Where a person agrees that the app may post.
+    """Return the address at which the account's owner allows the app to post.
 
     :param app_id: The Meta app's Instagram app id.
-    :param redirect_uri: Where Instagram sends the person back to; must be registered with the app.
-    :param state: What comes back unchanged, to tell our own logins from forged ones.
-    :param scopes: What the token shall be good for.
-    :param oauth_host: Base URL in place of Meta's.
+    :param redirect_uri: Where Instagram redirects the user. Must be registered with the app.
+    :param state: A value that Instagram returns unchanged, to detect forged logins.
+    :param scopes: The scopes of the token.
+    :param oauth_host: A base URL that replaces Meta's.
     :param hosts: The hosts that are trusted, beside Meta's and this machine.
     :return: The address to open in a browser.
     """
@@ -54,13 +54,13 @@ def login_url(
 def exchange_code(
     app_id: str, app_secret: str, redirect_uri: str, code: str, *, oauth_host: str | None = None
 ) -> Call[Token]:
-    """Turn the code that Instagram sent back into a short-lived token.
+    """Exchange the code from Instagram for a short-lived token.
 
     :param app_id: The Meta app's Instagram app id.
     :param app_secret: The app's secret.
-    :param redirect_uri: The same as in the login URL, to the letter.
-    :param code: The code, with or without the ``#_`` that Instagram hangs on it.
-    :param oauth_host: Base URL in place of Meta's.
+    :param redirect_uri: Exactly the same as in the login URL.
+    :param code: The code, with or without the ``#_`` that Instagram appends.
+    :param oauth_host: A base URL that replaces Meta's.
     """
     form = {
         "client_id": app_id,
@@ -83,13 +83,13 @@ def exchange_code(
 
 
 def exchange_for_long_lived(app_id: str, app_secret: str, short_lived_token: str) -> Call[Token]:
-    """Turn a short-lived token into one that is good for about 60 days. Meta takes both secrets in the URL only.
+    """Exchange a short-lived token for one that is valid for about 60 days. Meta accepts the secrets in the URL only.
 
-    Meta documents no ``client_id`` here, and clients report that it is asked for all the same.
+    Meta documents no ``client_id`` for this call, but clients report that it is required.
 
     :param app_id: The Meta app's Instagram app id.
     :param app_secret: The app's secret.
-    :param short_lived_token: What the code was exchanged for.
+    :param short_lived_token: The token from :func:`exchange_code`.
     """
     query = {
         "grant_type": "ig_exchange_token",
@@ -101,9 +101,9 @@ def exchange_for_long_lived(app_id: str, app_secret: str, short_lived_token: str
 
 
 def refresh(access_token: str) -> Call[Token]:
-    """Give a long-lived token 60 new days. Meta takes it in the URL only.
+    """Extend a long-lived token by 60 days. Meta accepts the token in the URL only.
 
-    Never repeated by itself: whether the old token outlives a refresh is not documented.
+    The client never repeats this call, because Meta does not document whether the old token stays valid.
     """
     query = {"grant_type": "ig_refresh_token", "access_token": access_token}
     return _token_call("refresh the access token", "refresh_access_token", query, safe=False)

@@ -1,4 +1,4 @@
-"""Where access tokens and app secrets may go, and nowhere else."""
+"""The hosts that may receive access tokens and app secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INSTAGRAM: Final = "https://graph.instagram.com"
 FACEBOOK: Final = "https://graph.facebook.com"
 #: Meta's host for resumable uploads. Source: Meta, IG User Media reference, resumable uploads.
 UPLOAD: Final = "https://rupload.facebook.com"
-#: Meta's two hosts for logins: the page where a person agrees, and the exchange of the code.
+#: Meta's two login hosts: the consent page, and the exchange of the code.
 CONSENT: Final = "https://www.instagram.com"
 CODE: Final = "https://api.instagram.com"
 
@@ -31,8 +31,8 @@ class TrustedHost:
     """One entry of ``[instagram] hosts``.
 
     :param host: Host name or IP address.
-    :param port: The one port that is trusted; None means every port.
-    :param plain_http: Whether plain http will do.
+    :param port: The only port that is trusted, or None for all ports.
+    :param plain_http: Whether plain http is allowed.
     """
 
     host: str
@@ -43,15 +43,15 @@ class TrustedHost:
     def read(cls, entry: str) -> TrustedHost:
         """Read an entry: a host name, or a URL without a path.
 
-        :raises ValidationError: The entry is neither.
+        :raises ValidationError: If the entry is neither.
         """
         url = entry if "://" in entry else f"https://{entry}"
         origin = Origin.of(url)
         if origin is None or not _is_bare(url):
-            shown = entry.rpartition("@")[2]  # what stands before an @ may be a password
+            shown = entry.rpartition("@")[2]  # the part before an @ may be a password
             raise ValidationError(
-                f"[instagram] hosts holds {shown!r}, which is neither a host name nor a URL without a path.",
-                hint="Write a host like graph.proxy.example.com, or like http://sandbox:8077 to permit plain http.",
+                f"[instagram] hosts contains {shown!r}, which is neither a host name nor a URL without a path.",
+                hint="Use a host such as graph.proxy.example.com, or http://sandbox:8077 to allow plain http.",
             )
         return cls(origin.host, urlsplit(url).port, origin.scheme == "http")
 
@@ -65,7 +65,7 @@ class TrustedHost:
 
     @property
     def csp_sources(self) -> tuple[str, ...]:
-        """The entry as a Content-Security-Policy spells it."""
+        """The entry in the syntax of a Content-Security-Policy."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         schemes = ("https", "http") if self.plain_http else ("https",)
         return tuple(f"{scheme}://{host}:{self.port or '*'}" for scheme in schemes)
@@ -75,7 +75,7 @@ class TrustedHost:
 class TrustedHosts:
     """The hosts that a deployment trusts with tokens and app secrets, beside Meta's and this machine.
 
-    :param entries: What ``[instagram] hosts`` names.
+    :param entries: The entries of ``[instagram] hosts``.
     """
 
     entries: tuple[TrustedHost, ...] = ()
@@ -95,30 +95,30 @@ class TrustedHosts:
         return [source for entry in self.entries for source in entry.csp_sources]
 
     def check(self, origin: Origin, what: str, metas: AbstractSet[str]) -> None:
-        """Refuse an origin that is not trusted.
+        """Check that an origin is trusted.
 
-        :param origin: Where a token or an app secret would go.
-        :param what: What names it, as the beginning of a sentence.
-        :param metas: The hosts of Meta that will do.
-        :raises ValidationError: The host is not trusted, or plain http is not.
+        :param origin: The origin that would receive a token or an app secret.
+        :param what: The name of the setting, as the beginning of a sentence.
+        :param metas: The hosts of Meta that are allowed.
+        :raises ValidationError: If the host is not trusted, or not for plain http.
         """
         if origin.is_loopback or any(entry.covers(origin) for entry in self.entries):
             return
         if origin.scheme == "http":
             raise ValidationError(
-                f"{what} is {origin}: what is sent by plain http can be read on the way.",
-                hint="Use https. Plain http is for this machine (127.0.0.1, localhost), and for hosts that "
-                "[instagram] hosts in Airflow's configuration names with http://.",
+                f"{what} is {origin}, but plain http can be read by others on the network.",
+                hint="Use https. Plain http is only allowed for this machine (127.0.0.1, localhost), and for hosts "
+                "that [instagram] hosts in Airflow's configuration lists with http://.",
             )
         if origin.host not in metas:
             raise ValidationError(
                 f"{what} is {origin}, which this Airflow does not trust with access tokens and app secrets.",
-                hint=f"Correct it; empty means Meta's own host. If {origin.host} is yours, add it to "
+                hint=f"Correct it, or leave it empty for Meta's own host. If {origin.host} is yours, add it to "
                 "[instagram] hosts in Airflow's configuration.",
             )
 
 
-#: What is trusted where nothing is configured: Meta's hosts and this machine.
+#: The trusted hosts without any configuration: Meta's hosts and this machine.
 NO_OTHERS: Final = TrustedHosts()
 
 
@@ -130,25 +130,28 @@ def base_url(
     what: str = "The host of the connection",
     metas: AbstractSet[str] = GRAPH_HOSTS,
 ) -> str:
-    """Return the base URL that a host and a port make, once they are trusted.
+    """Return the base URL of a host and a port, and check that they are trusted.
 
-    :param host: Host name or URL without a path; https is assumed. Empty means Instagram.
-    :param port: Port to append, 1-65535; the scheme's own is left out.
+    :param host: Host name, or URL without a path. The default scheme is https. Empty means Instagram.
+    :param port: Port to append, 1-65535. The default port of the scheme is omitted.
     :param hosts: The hosts that the deployment trusts, beside Meta's and this machine.
-    :param what: What names the host, as the beginning of a sentence.
-    :param metas: The hosts of Meta that will do.
+    :param what: The name of the setting, as the beginning of a sentence.
+    :param metas: The hosts of Meta that are allowed.
     :return: Scheme, host and port, without a slash at the end.
-    :raises ValidationError: A token must not be sent there.
+    :raises ValidationError: If no token may be sent there.
     """
     text = (host or "").strip() or INSTAGRAM
     url = text if "://" in text else f"https://{text}"
     origin, named = _origin(url, what), urlsplit(url).port
     if port is not None and named not in (None, port):
         raise ValidationError(
-            f"{what} names the port {named}, and the port beside it is {port}.", hint="Leave one of them out."
+            f"{what} contains the port {named}, but the port field contains {port}.", hint="Remove one of them."
         )
     if port is not None and not 0 < port < 65536:
-        raise ValidationError(f"The port of the connection is {port}.", hint="Ports are 1-65535; empty means 443.")
+        raise ValidationError(
+            f"The port of the connection is {port}, which is not a valid port.",
+            hint="Use a port from 1 to 65535, or leave it empty for 443.",
+        )
     if port is not None:
         origin = Origin(origin.scheme, origin.host, port)
     hosts.check(origin, what, metas)
@@ -156,11 +159,11 @@ def base_url(
 
 
 def login_host(host: str | None, hosts: TrustedHosts = NO_OTHERS) -> str | None:
-    """Return what replaces Meta's two login hosts, once it is trusted; None when nothing does.
+    """Return the base URL that replaces Meta's two login hosts, or None if nothing replaces them.
 
     :param host: The connection's ``oauth_host``.
     :param hosts: The hosts that the deployment trusts, beside Meta's and this machine.
-    :raises ValidationError: An app secret must not be sent there.
+    :raises ValidationError: If no app secret may be sent there.
     """
     if not (host or "").strip():
         return None
@@ -168,19 +171,19 @@ def login_host(host: str | None, hosts: TrustedHosts = NO_OTHERS) -> str | None:
 
 
 def upload_url(uri: str, base: str) -> httpx.URL:
-    """Check where the bytes of a video, and the token with them, are about to go.
+    """Check the upload URI, which receives the bytes of a video together with the token.
 
-    :param uri: Upload URI as Instagram gave it.
+    :param uri: The upload URI from Instagram.
     :param base: Base URL of the connection.
     :return: The same URI, parsed.
-    :raises ValidationError: It is neither Meta's upload host nor on the origin of the connection.
+    :raises ValidationError: If the URI is neither on Meta's upload host nor on the origin of the connection.
     """
     origin = Origin.of(uri)
     if origin is None or str(origin) not in (UPLOAD, base):
         where = "is not an http address with a host" if origin is None else f"points to {origin}"
         raise ValidationError(
             f"The upload URI {where}, so no access token is sent there.",
-            hint=f"Videos go to {UPLOAD} or to {base} only. Check the host of the connection.",
+            hint=f"Videos are uploaded only to {UPLOAD} or {base}. Check the host of the connection.",
         )
     return httpx.URL(uri)
 
@@ -188,22 +191,22 @@ def upload_url(uri: str, base: str) -> httpx.URL:
 def _origin(url: str, what: str) -> Origin:
     if "@" in url:
         raise ValidationError(
-            f"{what} holds a user name or password.", hint="Leave it out: the token is in the password field."
+            f"{what} contains a user name or password.", hint="Remove it. The token belongs in the password field."
         )
     origin = Origin.of(url)
     if origin is None:
         raise ValidationError(
             f"{what} is not an http address with a host.",
-            hint=f"Write it like {INSTAGRAM}; an international name in its ASCII form, xn--….",
+            hint=f"Use the form {INSTAGRAM}. Write an international name in its ASCII form, xn--….",
         )
     if not _is_bare(url):
         raise ValidationError(
-            f"{what}, {origin}, has a path or a query behind it.",
-            hint="Leave it out; the API version is set by api_version in the connection's extra fields.",
+            f"{what}, {origin}, has a path or a query.",
+            hint="Remove it. To set the API version, use api_version in the connection's extra fields.",
         )
     return origin
 
 
 def _is_bare(url: str) -> bool:
-    """Return whether a URL ends behind its host and port."""
+    """Return whether a URL ends after its host and port."""
     return url.partition("://")[2].rstrip("/") == urlsplit(url).netloc

@@ -1,4 +1,4 @@
-"""Keeps secrets out of logs and error texts."""
+"""Redaction of secrets in logs and error messages."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _LOGGERS: Final = (
 
 
 def redact(text: str) -> str:
-    """Text without access tokens, app secrets and login codes, fit for a log.
+    """Return a text without access tokens, app secrets and login codes, for logs.
 
-    :param text: Anything that may hold a URL, a header or an answer of Instagram.
+    :param text: Any text, such as a URL, a header or an answer from Instagram.
     :return: The same text with ``***`` in place of each secret.
     """
     text = _PARAMETER.sub(r"\1\2***", text)
@@ -47,6 +47,6 @@ _REDACTION: Final = _Redaction()
 
 
 def redact_http_logs() -> None:
-    """Make httpx and httpcore, which log whole URLs and answers, log them without secrets. Safe to call again."""
-    for name in _LOGGERS:  # a filter acts on the logger that it is attached to, never on the children
+    """Remove secrets from the logs of httpx and httpcore, which contain URLs and answers. Safe to call again."""
+    for name in _LOGGERS:  # a filter applies to its own logger, but not to the children of that logger
         logging.getLogger(name).addFilter(_REDACTION)

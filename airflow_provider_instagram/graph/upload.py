@@ -1,4 +1,4 @@
-"""Sends a video to its container: streamed from disk, continued where Instagram has it after every interruption."""
+"""Upload of a video to its container: streamed from disk, and resumed after every interruption."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.models import ContainerStatus
 
 _CHUNK_BYTES: Final = 256 * 1024
-#: Interruptions in a row, without a byte gained, after which the task's own retry has to go on.
+#: Interruptions in a row without progress, after which the upload is left to a retry of the task.
 _ATTEMPTS_WITHOUT_PROGRESS: Final = 5
 _STALL_TIMEOUT: Final = timedelta(seconds=60)
 
@@ -43,20 +43,21 @@ def upload(
 ) -> None:
     """Send a video to its container.
 
-    There is no limit on the whole time, only on the time in which nothing moves. What the upload host says is never
-    taken for the last word: the container may finish after a refusal, so it is read before anything is given up.
+    The total time is not limited, only the time without progress. A container may finish although the upload host
+    refused the request, so after every error the container is read before the upload fails.
 
-    :param client: Client of the account that made the container.
-    :param uri: Where Instagram wants the bytes, from :attr:`Container.upload_uri`.
-    :param video: The file, which must not change meanwhile.
-    :param container_id: The container, made with ``upload_type="resumable"``.
-    :param offset: Bytes that Instagram has already, from :attr:`ContainerStatus.bytes_transferred`.
-    :param on_progress: Called with the bytes sent and the bytes of the whole file, after each piece of 256 KiB.
-    :param stall_timeout: How long nothing may move.
-    :raises PermissionDeniedError: The account may not send uploads; its hint names the alternative.
-    :raises MediaRejectedError: Instagram could not use the video.
-    :raises ValidationError: The file cannot be what the container was made for, or the token may not go there.
-    :raises TransientError: Interrupted again and again; to be continued later with the same container.
+    :param client: Client of the account that created the container.
+    :param uri: The upload URI, from :attr:`Container.upload_uri`.
+    :param video: The file, which must not change during the upload.
+    :param container_id: The container, created with ``upload_type="resumable"``.
+    :param offset: Bytes that Instagram already has, from :attr:`ContainerStatus.bytes_transferred`.
+    :param on_progress: Called with the bytes sent and the total bytes, after each chunk of 256 KiB.
+    :param stall_timeout: The longest time without progress.
+    :raises PermissionDeniedError: If the account is not allowed to upload. The hint names the alternative.
+    :raises MediaRejectedError: If Instagram could not use the video.
+    :raises ValidationError: If the file is not the one that the container was created for, or the token may not be sent
+        to the upload URI.
+    :raises TransientError: If the upload was interrupted repeatedly. It can be resumed later with the same container.
     """
     total_bytes = video.stat().st_size
     failures = 0
@@ -75,9 +76,9 @@ def upload(
             failures = 0 if there > offset else failures + 1
             if failures == _ATTEMPTS_WITHOUT_PROGRESS:
                 raise TransientError(
-                    f"The upload of {video.name} to container {container_id} does not get beyond byte {there:,} of "
+                    f"The upload of {video.name} to container {container_id} is stuck at byte {there:,} of "
                     f"{total_bytes:,}.",
-                    hint="Retry the task: it goes on with the same container where Instagram has it.",
+                    hint="Retry the task. It resumes the upload to the same container.",
                 )
             offset = there
             client.sleep(random.uniform(0, 2**failures))  # noqa: S311
@@ -90,8 +91,8 @@ def _chunks(
         chunk = file.read(min(_CHUNK_BYTES, total_bytes - offset))
         if not chunk:
             raise ValidationError(
-                f"{file.name} ended at byte {offset:,} of {total_bytes:,}: it was cut while it was uploaded.",
-                hint="Clear the create task once the file is whole.",
+                f"{file.name} ended at byte {offset:,} of {total_bytes:,}: the file was truncated during the upload.",
+                hint="Clear the create task once the file is complete.",
             )
         yield chunk
         offset += len(chunk)
@@ -100,30 +101,30 @@ def _chunks(
 
 
 def _bytes_there(client: GraphClient, container_id: str, total_bytes: int, error: InstagramError) -> int:
-    """Ask the container how much of the video Instagram has.
+    """Return how much of the video Instagram has.
 
-    :return: Where to go on; the size of the file when nothing is missing.
-    :raises InstagramError: The container has failed, or going on makes no sense: then the given error.
+    :return: The offset at which to continue. The size of the file if nothing is missing.
+    :raises InstagramError: If the container has failed. The given error, if continuing makes no sense.
     """
     renewals = client.renewals
     try:
         status = read_once_known(client, calls.container_status(container_id))
     except AuthenticationError:
-        raise  # the upload host calls a dead token a missing permission
+        raise  # the upload host reports an invalid token as a missing permission
     except InstagramError:
         raise error from None
     if failure := status.failure():
         raise failure from error
     if _is_complete(status, total_bytes):
         return total_bytes
-    if not error.retryable and client.renewals == renewals:  # what was refused to a dead token may be tried again
+    if not error.retryable and client.renewals == renewals:  # with a new token, a refused upload may be repeated
         raise error
     size_there, there = status.source_file_size_bytes or total_bytes, status.bytes_transferred or 0
     if size_there != total_bytes or there > total_bytes:
         raise ValidationError(
-            f"Container {container_id} is for a file of {size_there:,} bytes and has {there:,}, "
-            f"but the file has {total_bytes:,}.",
-            hint="The file has changed since the upload began. Clear the create task to begin anew.",
+            f"Container {container_id} expects a file of {size_there:,} bytes and has received {there:,}, "
+            f"but the file has {total_bytes:,} bytes.",
+            hint="The file has changed since the upload began. Clear the create task to start over.",
         ) from error
     return there
 

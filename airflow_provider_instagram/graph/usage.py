@@ -1,4 +1,4 @@
-"""How much of its allowance an account has used, as Meta's headers say on every answer."""
+"""The account's API usage, from the headers of Meta's answers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _COUNTERS = ("call_count", "total_cputime", "total_time")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The fullest of all the counters that an answer reported.
+    """The highest of all counters in an answer.
 
-    :param percent: Share of the allowance that is used up; at 100 Meta throttles.
-    :param regain: How long until calls are served again; zero while they are.
+    :param percent: The used share of the allowance. At 100, Meta throttles the account.
+    :param regain: The time until calls are served again. Zero if they are not throttled.
     """
 
     percent: int
@@ -26,12 +26,12 @@ class Usage:
 
     @classmethod
     def read(cls, headers: Mapping[str, str]) -> Usage | None:
-        """Read ``X-Business-Use-Case-Usage`` and ``X-App-Usage``, of which either may be absent.
+        """Read ``X-Business-Use-Case-Usage`` and ``X-App-Usage``. Either may be absent.
 
         Source: Meta, Graph API rate limiting.
 
-        :param headers: The headers of an answer, looked up without regard to case.
-        :return: The usage, or None when the answer does not tell.
+        :param headers: The headers of an answer, with case-insensitive names.
+        :return: The usage, or None if the answer does not report it.
         """
         reports = [*_business(headers.get("X-Business-Use-Case-Usage")), *_application(headers.get("X-App-Usage"))]
         if not reports:

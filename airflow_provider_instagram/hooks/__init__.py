@@ -1,4 +1,4 @@
-"""The hook that turns an Airflow Connection into a client of Instagram's API."""
+"""The hook of the provider."""
 
 from __future__ import annotations
 

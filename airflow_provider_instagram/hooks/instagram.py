@@ -1,4 +1,4 @@
-"""An Airflow Connection as an Instagram account: its address, its token, its client."""
+"""The hook of the provider: an Airflow connection as an Instagram account."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.tokens import StoredToken
 
 DEFAULT_API_VERSION = "v27.0"
-#: Meta's code for a field that a node does not have, among other things.
+#: Meta's code for a field that does not exist on a node, among other things.
 _NO_SUCH_FIELD = 100
-#: Where the provider's pages are, below Airflow's own address.
+#: Path of the provider's pages below Airflow's base URL.
 PAGES = "/instagram"
 
 
 @dataclass(frozen=True)
 class AccountSettings:
-    """What a connection says about an account.
+    """The settings of an account in its connection.
 
-    :param base_url: Where the Graph API is, without a version.
-    :param api_version: The version of the API to speak, ``v27.0`` for example.
-    :param access_token: The long-lived access token that stands in the connection.
-    :param ig_user_id: The account's Instagram user id, or None to ask the API.
+    :param base_url: The base URL of the Graph API, without a version.
+    :param api_version: The version of the API, for example ``v27.0``.
+    :param access_token: The long-lived access token in the connection.
+    :param ig_user_id: The account's Instagram user id. If None, it is read from the API.
     :param app_id: The Meta app's id.
     :param app_secret: The Meta app's secret.
     :param oauth_host: Replaces both of Meta's login hosts.
-    :param limits: How many calls and posts it allows itself.
+    :param limits: The account's own limits of calls and posts.
     """
 
     base_url: str
@@ -60,25 +60,25 @@ class AccountSettings:
 
     @property
     def is_facebook_login(self) -> bool:
-        """Whether the token is one of Facebook Login."""
+        """Whether the token comes from Facebook Login."""
         from airflow_provider_instagram.graph import oauth
 
         return self.access_token.startswith(oauth.FACEBOOK_LOGIN)
 
     @classmethod
     def read(cls, connection: Connection) -> AccountSettings:
-        """Read a connection. Empty texts and nulls in its extra count as absent.
+        """Read a connection. Empty texts and nulls in its extra count as not set.
 
         :param connection: The Airflow connection.
-        :raises AuthenticationError: When it has no access token.
-        :raises ValidationError: When its extra or its host cannot be used.
+        :raises AuthenticationError: If the connection has no access token.
+        :raises ValidationError: If its extra or its host is not valid.
         """
         from airflow_provider_instagram.graph.origin import base_url, login_host
 
         if not (password := (connection.password or "").strip()):
             raise AuthenticationError(
                 f"Connection {connection.conn_id!r} has no access token.",
-                hint="Put the account's long-lived access token into the connection's field 'Access token', "
+                hint="Enter the account's long-lived access token in the connection's field 'Access token', "
                 f"or connect the account. {reconnect_advice(connection.conn_id)}",
             )
         extra, hosts = _extra(connection), trusted_hosts()
@@ -98,10 +98,10 @@ class AccountSettings:
 
 
 class InstagramHook(BaseHook):
-    """Talk to Instagram as the account of one connection.
+    """Interact with the Instagram account of a connection.
 
-    :param instagram_conn_id: The connection.
-    :param clock: Tells the time, in UTC.
+    :param instagram_conn_id: The Airflow connection of the account.
+    :param clock: Returns the time, in UTC.
     :param sleep: Waits for a number of seconds.
     """
 
@@ -125,7 +125,7 @@ class InstagramHook(BaseHook):
 
     @property
     def settings(self) -> AccountSettings:
-        """What the connection says, read once."""
+        """The settings in the connection, which is read once."""
         if self._settings is None:
             connection = self.get_connection(self.instagram_conn_id)
             self._settings = AccountSettings.read(connection)
@@ -136,7 +136,7 @@ class InstagramHook(BaseHook):
         return self._settings
 
     def token_life(self) -> TokenLife:
-        """Open the account's token, with what is known of its life."""
+        """Return the account's token, with what is known of its lifetime."""
         from airflow_provider_instagram.token_life import TokenLife
         from airflow_provider_instagram.tokens import TokenStore
 
@@ -152,19 +152,19 @@ class InstagramHook(BaseHook):
             return client.send(call)
 
     def access_token(self) -> str:
-        """Give the token to use now, refreshed when it is time for that."""
+        """Return the access token, refreshed if necessary."""
         return self.token_life().use(_running_task())
 
     def refresh_token(self, by: str) -> Refreshed:
-        """Give the account's token 60 new days, unless it is younger than the 24 hours Meta asks for.
+        """Extend the account's token by 60 days, unless it is younger than the 24 hours that Meta requires.
 
-        :param by: Who refreshes it, for the record.
-        :raises AuthenticationError: When the token is dead.
+        :param by: Who refreshes the token, for the record.
+        :raises AuthenticationError: If the token is no longer valid.
         """
         return self.token_life().refresh(by)
 
     def get_conn(self) -> GraphClient:
-        """Open a client for use in a task. Close it, or use it in a ``with`` statement."""
+        """Return an open client for use in a task. Close it, or use it in a ``with`` statement."""
         from airflow_provider_instagram.graph.client import GraphClient
 
         token = self.access_token()
@@ -182,14 +182,14 @@ class InstagramHook(BaseHook):
         Stats.incr("instagram.calls", calls, tags={"conn_id": self.instagram_conn_id})
 
     def get_conn_to_look(self) -> GraphClient:
-        """Open a client that shows at once how things are: it refreshes nothing, and repeats no read after a pause."""
+        """Return an open client that reports the current state at once: without token refreshes and without pauses."""
         from airflow_provider_instagram.graph.client import GraphClient
 
         token = self.token_life().known().access_token
         return GraphClient(token, **self._address(), sleep=lambda _: None, renewed=lambda: self._renewed(token))
 
     async def get_async_conn(self) -> AsyncGraphClient:
-        """Open a client for use in a trigger. Close it, or use it in an ``async with`` statement."""
+        """Return an open client for use in a trigger. Close it, or use it in an ``async with`` statement."""
         from asgiref.sync import sync_to_async
 
         from airflow_provider_instagram.graph.client import AsyncGraphClient
@@ -208,22 +208,22 @@ class InstagramHook(BaseHook):
         }
 
     def _renewed(self, refused: str) -> str | None:
-        """Give the token that took the place of a refused one: pasted into the connection, or refreshed, meanwhile."""
+        """Return the token that replaced a refused one: entered in the connection, or refreshed, in the meantime."""
         self._settings = None
         return self.token_life().after_refusal(refused)
 
     def ig_user_id(self, client: GraphClient) -> str:
-        """Give the account's Instagram user id: the connection's login, or what the token's account says.
+        """Return the account's Instagram user id: the connection's login, or else the id of the token's account.
 
         :param client: An open client of this connection.
         """
         return self.settings.ig_user_id or self.read_account(client).user_id
 
     def read_account(self, client: GraphClient) -> Account:
-        """Read whose token it is, which differs between Meta's two logins.
+        """Read the account of the token. Meta's two logins need different calls.
 
         :param client: An open client of this connection.
-        :raises ValidationError: It is Facebook Login's, and not the token of a Page.
+        :raises ValidationError: If the token comes from Facebook Login and does not belong to a Page.
         """
         from airflow_provider_instagram.graph import calls
 
@@ -235,13 +235,13 @@ class InstagramHook(BaseHook):
             if error.code != _NO_SUCH_FIELD or "instagram_business_account" not in str(error):
                 raise
         raise ValidationError(
-            f"The token of connection {self.instagram_conn_id!r} is a person's, not that of a Facebook Page.",
-            hint="A person's token ends after 60 days, and is not refreshed. Ask with it for the Page's own, "
-            "GET /me/accounts?fields=access_token,name, and put that into the connection.",
+            f"The token of connection {self.instagram_conn_id!r} belongs to a person, not to a Facebook Page.",
+            hint="A person's token expires after 60 days and cannot be refreshed. Use it to read the Page's token, "
+            "GET /me/accounts?fields=access_token,name, and enter that one in the connection.",
         )
 
     def test_connection(self) -> tuple[bool, str]:
-        """Read the account and its publishing limit, for the Test button."""
+        """Test the connection: read the account and its publishing limit."""
         try:
             return True, self._describe_account()
         except InstagramError as error:
@@ -252,30 +252,30 @@ class InstagramHook(BaseHook):
         from airflow_provider_instagram.graph.client import GraphClient
 
         settings = self.settings
-        # Airflow tests a connection under a random id, where no refreshed token is found: the field itself is tested.
+        # Airflow tests a connection under a random id, which has no refreshed token: the form's own token is tested.
         with GraphClient(settings.access_token, **self._address()) as client:
             account = self.read_account(client)
             if settings.ig_user_id and settings.ig_user_id != account.user_id:
                 raise ValidationError(
                     f"The token belongs to @{account.username} with the user id {account.user_id}, "
                     f"but the connection's user id is {settings.ig_user_id}.",
-                    hint="Correct 'Instagram user id', or empty it to use the token's own account.",
+                    hint="Correct 'Instagram user id', or clear it to use the token's own account.",
                 )
             limit = client.send(calls.publishing_limit(account.user_id))
-        unknown = "the token's remaining life is not known here (Instagram does not tell it)"
+        unknown = "the token's expiry date is unknown (Instagram does not report it)"
         return (
             f"@{account.username} ({account.account_type or 'account type unknown'}, user id {account.user_id}); "
             f"{limit.quota_usage} of {limit.quota_total} posts used in the last "
             f"{limit.quota_duration.total_seconds() / 3600:.0f} h; "
-            + ("the token does not end" if settings.is_facebook_login else unknown)
+            + ("the token does not expire" if settings.is_facebook_login else unknown)
         )
 
 
 def account_limits(conn_id: str) -> Limits | None:
-    """Return how many calls and posts a connection allows its account, or None where it cannot be found here.
+    """Return the limits in a connection, or None if the connection is not found.
 
     :param conn_id: The connection.
-    :raises ValidationError: When a limit in it is not a number.
+    :raises ValidationError: If a limit is not a number.
     """
     try:
         return Limits.read(_extra(BaseHook.get_connection(conn_id)))
@@ -284,9 +284,9 @@ def account_limits(conn_id: str) -> Limits | None:
 
 
 def trusted_hosts() -> TrustedHosts:
-    """Read ``[instagram] hosts``: where tokens and app secrets may go, beside Meta's hosts and this machine.
+    """Read ``[instagram] hosts``: the hosts that may receive tokens and app secrets, beside Meta's and this machine.
 
-    :raises ValidationError: An entry is not a host.
+    :raises ValidationError: If an entry is not a host.
     """
     from airflow_provider_instagram.graph.origin import TrustedHosts
 
@@ -294,9 +294,9 @@ def trusted_hosts() -> TrustedHosts:
 
 
 def connect_page(conn_id: str | None = None) -> str | None:
-    """Give the address of the page that connects an account, or None where ``[api] base_url`` is not set.
+    """Return the address of the page that connects an account, or None if ``[api] base_url`` is not set.
 
-    :param conn_id: The connection to choose there.
+    :param conn_id: The connection to select on the page.
     """
     if not (base := conf.get("api", "base_url", fallback="")):
         return None
@@ -304,13 +304,13 @@ def connect_page(conn_id: str | None = None) -> str | None:
 
 
 def reconnect_advice(conn_id: str) -> str:
-    """Say what a person does when the token of a connection is dead."""
+    """Return what to do when the token of a connection is no longer valid."""
     page = connect_page(conn_id) or "Admin, Instagram in Airflow's menu"
     return f"To reconnect the account, open {page} or run: airflow instagram connect {conn_id}"
 
 
 def _check_kind(conn_id: str, base: str, token: str) -> None:
-    """Tell a token of one login from the host of the other, which would call it malformed."""
+    """Reject a token of one login with the host of the other, which would call it malformed."""
     from airflow_provider_instagram.graph import oauth, origin
 
     is_facebook = token.startswith(oauth.FACEBOOK_LOGIN)
@@ -318,14 +318,14 @@ def _check_kind(conn_id: str, base: str, token: str) -> None:
         host = origin.FACEBOOK if is_facebook else origin.INSTAGRAM
         login, prefix = ("Facebook", "EA") if is_facebook else ("Instagram", "IG")
         raise ValidationError(
-            f"The access token of connection {conn_id!r} is one of {login} Login (it begins with {prefix}), "
-            f"which {base} does not know.",
-            hint=f"Set the connection's host to {host}, or put in a token of the other login.",
+            f"The access token of connection {conn_id!r} comes from {login} Login (it begins with {prefix}), "
+            f"which {base} does not accept.",
+            hint=f"Set the connection's host to {host}, or enter a token of the other login.",
         )
 
 
 def _running_task() -> str:
-    """Name the task that runs here, for the record of who refreshed a token."""
+    """Return the name of the running task, for the record of who refreshed a token."""
     from airflow.sdk import get_current_context
 
     from airflow_provider_instagram.ledger import Owner
@@ -344,6 +344,6 @@ def _extra(connection: Connection) -> dict[str, str]:
     if not isinstance(extra, dict):
         raise ValidationError(
             f"The extra of connection {connection.conn_id!r} is not a JSON object.",
-            hint='Write it like {"api_version": "v27.0"}, or use the fields of the connection form.',
+            hint='Use the form {"api_version": "v27.0"}, or use the fields of the connection form.',
         )
     return {key: str(value) for key, value in extra.items() if value not in (None, "")}

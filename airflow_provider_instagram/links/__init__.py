@@ -1,4 +1,4 @@
-"""Links from Airflow's pages to Instagram."""
+"""The operator link of the provider."""
 
 from __future__ import annotations
 

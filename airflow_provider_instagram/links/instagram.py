@@ -1,4 +1,4 @@
-"""The button that leads from a task to its post."""
+"""The operator link from a task to its post."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 class InstagramPostLink(BaseOperatorLink):
-    """Leads to the post on Instagram. Airflow asks for it in the worker when the task ends, and keeps the answer."""
+    """Link to the post on Instagram. Airflow reads the link in the worker when the task ends, and stores it."""
 
     name = "View on Instagram"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Give the post's permalink.
+        """Return the post's permalink.
 
         :param operator: The PublishOperator that has just run.
         :param ti_key: Its task instance.
-        :return: The permalink; an empty text while it is unknown, and for what a browser must not open.
+        :return: The permalink, or an empty text if it is unknown or must not be opened in a browser.
         """
         from airflow_provider_instagram.graph.addresses import safe_link
 

@@ -1,3 +1,3 @@
-"""Video as ffmpeg sees it: what a file is, what it lacks for Instagram, and the cheapest way to make it comply."""
+"""Videos and ffmpeg: probe a file, find out what it lacks for Instagram, and make it comply at the lowest cost."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Put limits on this process, tie its life to its parent's, and become the program that is named.
+"""Limit the resources of this process, tie its life to its parent's, and execute a program in its place.
 
-Run as a script, in a fresh interpreter, by :mod:`~airflow_provider_instagram.media.process`: a ``preexec_fn`` would do
-the same in a copy of a worker that has threads, where a lock that one of them held can hang the child for ever.
+:mod:`~airflow_provider_instagram.media.process` runs this script in a new interpreter. A ``preexec_fn`` would do the
+same in a copy of a worker with threads, where a lock that another thread held could block the child for ever.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(parent_pid: int, cpu_s: int, memory_bytes: int, output_bytes: int, command: list[str]) -> None:
-    """Become ``command``.
+    """Execute ``command`` in place of this process.
 
-    :param parent_pid: The process whose end ends this one.
-    :param cpu_s: Processor seconds that the command may use, over all its threads.
-    :param memory_bytes: Private memory that it may hold.
-    :param output_bytes: Size that a file it writes may reach.
+    :param parent_pid: The parent process. When it ends, this one ends too.
+    :param cpu_s: CPU time that the command may use over all its threads, in seconds.
+    :param memory_bytes: Private memory that the command may use.
+    :param output_bytes: The largest file that the command may write.
     :param command: The program, as an absolute path, and its arguments.
     """
     if sys.platform == "linux":
@@ -38,7 +38,7 @@ def main(parent_pid: int, cpu_s: int, memory_bytes: int, output_bytes: int, comm
         lowered = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(limit, (lowered, lowered))
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and an ignored signal stays ignored after exec
-    os.execv(command[0], command)  # noqa: S606  that is what this file is for
+    os.execv(command[0], command)  # noqa: S606  the purpose of this script
 
 
 if __name__ == "__main__":

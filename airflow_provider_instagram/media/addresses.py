@@ -1,4 +1,4 @@
-"""Which IP addresses are public servers: tables of our own, for Python's change from version to version."""
+"""The IP addresses of public servers: our own tables, because Python's change from version to version."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """IPv6 addresses that carry an IPv4 address, to which a network may lead them.
+    """IPv6 addresses that contain an IPv4 address, to which a network may route them.
 
     :param network: The addresses.
-    :param source: Which document defines them.
+    :param source: The document that defines them.
     :param inner: Reads the IPv4 address.
     """
 
@@ -24,7 +24,7 @@ class Carrier:
     inner: Callable[[int], int]
 
 
-#: Networks with no public server, each with the document or the vendor that says so.
+#: Networks without public servers, each with the document or the vendor that defines it.
 NOT_PUBLIC_V4: Final = tuple(
     (IPv4Network(network), source)
     for network, source in (
@@ -63,23 +63,23 @@ NOT_PUBLIC_V6: Final = tuple(
         ("ff00::/8", "RFC 4291: multicast"),
     )
 )
-#: The only addresses of IPv6 that are given to servers so far. Source: IANA, IPv6 Address Space.
+#: The only IPv6 addresses that are assigned to servers so far. Source: IANA, IPv6 Address Space.
 GIVEN_OUT_V6: Final = IPv6Network("2000::/3")
 LAST_32_BITS: Final = 0xFFFF_FFFF
-#: Forms that lead to the IPv4 address inside, and are as public as that. They are looked at before the table above.
+#: Forms that are routed to the IPv4 address that they contain. They are checked before the table above.
 CARRIERS: Final = (
     Carrier(IPv6Network("::ffff:0:0/96"), "RFC 4291: IPv4-mapped", lambda bits: bits & LAST_32_BITS),
     Carrier(IPv6Network("64:ff9b::/96"), "RFC 6052: NAT64", lambda bits: bits & LAST_32_BITS),
     Carrier(IPv6Network("2002::/16"), "RFC 3056: 6to4", lambda bits: bits >> 80 & LAST_32_BITS),
 )
-#: How the last 64 bits of an ISATAP address begin, in any network. Source: RFC 5214.
+#: The beginning of the last 64 bits of an ISATAP address, in any network. Source: RFC 5214.
 ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)
 
 
 def is_public(ip: str) -> bool:
-    """Return whether an address is one of a public server.
+    """Return whether an address belongs to a public server.
 
-    An IPv6 address that carries an IPv4 address is judged by that one: a private server has more than one spelling.
+    For an IPv6 address that contains an IPv4 address, the IPv4 address counts: a private server has several forms.
 
     :param ip: An IPv4 or IPv6 address, with or without a zone (``%eth0``).
     """

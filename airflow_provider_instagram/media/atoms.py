@@ -1,4 +1,4 @@
-"""The boxes of an MP4 file, for what ffprobe does not tell: their order, edit lists, and where it was filmed."""
+"""The boxes of an MP4 file, for what ffprobe does not report: their order, edit lists, and location metadata."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_MOOV_BYTES: Final = 64 * 1024**2
 MAX_UNITS: Final = 64
 MAX_BOXES: Final = 100_000
 CONTAINERS: Final = frozenset({b"trak", b"mdia", b"edts", b"udta", b"moov"})
-#: What has to be there to its end; cameras write other things behind, which are no boxes at all.
+#: The boxes that must be complete. After them, cameras write data that is not in boxes.
 WHOLE_BOXES: Final = frozenset({b"moov", b"mdat", b"moof"})
 FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"})
 PLACE_BOXES: Final = frozenset({b"\xa9xyz", b"loci", b"uuid"})
@@ -26,9 +26,9 @@ PLACE_BOXES: Final = frozenset({b"\xa9xyz", b"loci", b"uuid"})
 class Edit:
     """One entry of a track's edit list.
 
-    :param duration_s: How long it lasts when shown, in seconds; 0 means to the end of the track.
-    :param media_time_s: Where in the track it starts, in seconds; None means that nothing is shown.
-    :param rate: The speed at which it is shown.
+    :param duration_s: Its duration in the presentation, in seconds. 0 means until the end of the track.
+    :param media_time_s: Its start in the track, in seconds. None for an empty edit, which shows nothing.
+    :param rate: Its playback rate.
     """
 
     duration_s: float
@@ -40,10 +40,10 @@ class Edit:
 class Track:
     """One track.
 
-    :param number: Its own number, which ffprobe calls the stream's id.
+    :param number: The track id, which ffprobe reports as the stream's id.
     :param kind: Its handler, such as ``vide`` or ``soun``.
-    :param timescale: Ticks a second of its own clock.
-    :param samples: How many pictures or packets of sound it holds, shown or not; 0 in a fragmented file.
+    :param timescale: Ticks per second of its timestamps.
+    :param samples: The number of its samples, shown or not. 0 in a fragmented file.
     :param edits: Its edit list.
     """
 
@@ -55,30 +55,30 @@ class Track:
 
     @property
     def delay_s(self) -> float:
-        """How long nothing of it is shown at first, in seconds."""
+        """The duration of the empty edit at the start, in seconds."""
         return sum(edit.duration_s for edit in self.edits[:1] if edit.media_time_s is None)
 
     @property
     def start_s(self) -> float:
-        """Where in the track it starts when it is shown, in seconds."""
+        """The start of the presentation in the track, in seconds."""
         return next((edit.media_time_s for edit in self.edits if edit.media_time_s is not None), 0.0)
 
     @property
     def is_rearranged(self) -> bool:
-        """Whether it is shown in pieces, or at another speed."""
+        """Whether the edit list has several parts, or another playback rate."""
         return sum(edit.media_time_s is not None for edit in self.edits) > 1 or any(e.rate != 1 for e in self.edits)
 
 
 @dataclass(frozen=True, slots=True)
 class Mp4Layout:
-    """How an MP4 or MOV file is laid out.
+    """The layout of an MP4 or MOV file.
 
-    :param brand: The major brand of its ``ftyp`` box; ``qt`` is QuickTime's.
-    :param moov_first: Whether the index stands before the media.
+    :param brand: The major brand in its ``ftyp`` box. ``qt`` is QuickTime's.
+    :param moov_first: Whether the index comes before the media.
     :param fragmented: Whether the index is spread over the file.
-    :param missing_bytes: How much of the index or the media is not there.
-    :param tracks: The tracks, in the order of ffprobe's streams once :meth:`ordered_as` has put them so.
-    :param place_boxes: Names of the boxes that tell a place, or may.
+    :param missing_bytes: The number of bytes of the index or the media that are missing.
+    :param tracks: The tracks. After :meth:`ordered_as`, in the order of ffprobe's streams.
+    :param place_boxes: The names of the boxes that may contain a location.
     """
 
     brand: str
@@ -89,9 +89,9 @@ class Mp4Layout:
     place_boxes: tuple[str, ...]
 
     def ordered_as(self, numbers: Sequence[int]) -> Mp4Layout:
-        """Put each track where ffprobe has its stream: ffprobe may count a cover picture as a stream before them.
+        """Return the layout with its tracks in the order of ffprobe's streams, of which some may not be tracks.
 
-        :param numbers: The number of the track of each stream; 0 for a stream that is no track.
+        :param numbers: The track id of each stream. 0 for a stream that is not a track, such as a cover picture.
         """
         known = {track.number: track for track in self.tracks}
         if len(known) < len(self.tracks) or not set(known) <= set(numbers):
@@ -100,19 +100,19 @@ class Mp4Layout:
 
     @property
     def shows_hidden(self) -> bool:
-        """Whether ffmpeg shows what an edit list hides: of a fragmented file's, it takes the start and nothing else.
+        """Whether ffmpeg shows what an edit list hides, because it only applies the start in a fragmented file.
 
-        What is hidden is shown before 0 then. Source: ffmpeg, libavformat/mov.c.
+        In this case, hidden packets are shown before 0. Source: ffmpeg, libavformat/mov.c.
         """
         return self.fragmented and any(track.edits for track in self.tracks)
 
 
 def read_layout(path: Path) -> Mp4Layout:
-    """Walk the boxes of an MP4 or MOV file; the media itself is not read.
+    """Read the boxes of an MP4 or MOV file, but not the media itself.
 
     :param path: The file.
     :return: Its layout.
-    :raises ValidationError: When the boxes do not fit into each other.
+    :raises ValidationError: If the boxes are not well-formed.
     """
     size = path.stat().st_size
     order: list[bytes] = []
@@ -127,7 +127,7 @@ def read_layout(path: Path) -> Mp4Layout:
                 brand = file.read(4)
             elif kind == b"moov":
                 if end - start > MAX_MOOV_BYTES:
-                    raise _broken(path, f"its index claims {end - start} bytes")
+                    raise _broken(path, f"its index has a size of {end - start} bytes")
                 file.seek(start)
                 moov = file.read(end - start)
     try:
@@ -145,17 +145,17 @@ def read_layout(path: Path) -> Mp4Layout:
 
 
 def begins_like_mp4(path: Path) -> bool:
-    """Whether a file starts with a box that MP4 and MOV files start with."""
+    """Return whether a file starts like an MP4 or MOV file."""
     with path.open("rb") as file:
         return file.read(8)[4:] in FIRST_BOXES
 
 
 def starts_anew(file: BinaryIO, at: int, length_bytes: int) -> bool:
-    """Whether a picture of H.264 is one that nothing after it looks back over.
+    """Return whether an H.264 frame is an IDR frame, so that no later frame depends on a frame before it.
 
     :param file: The file.
-    :param at: Where the picture stands in it, in bytes.
-    :param length_bytes: How long the length before each of its units is, in bytes.
+    :param at: The position of the frame, in bytes.
+    :param length_bytes: The size of the length field of each NAL unit, in bytes.
     :return: Whether its first slice is that of an IDR picture. Source: ITU-T H.264, table 7-1.
     """
     for _ in range(MAX_UNITS):
@@ -172,12 +172,12 @@ def starts_anew(file: BinaryIO, at: int, length_bytes: int) -> bool:
 
 def _broken(path: Path, why: str) -> ValidationError:
     return ValidationError(
-        f"{path} is not a whole MP4 file: {why}.", hint="Export or copy it again, and check that it plays."
+        f"{path} is not a valid MP4 file: {why}.", hint="Export or copy it again, and check that it plays."
     )
 
 
 def _top_boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """The kind, and the first and last byte of the content, of each box of the file."""
+    """Yield the type, and the start and end of the content, of each top-level box."""
     at = 0
     for _ in range(MAX_BOXES):
         file.seek(at)
@@ -197,7 +197,7 @@ def _top_boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The boxes inside a box."""
+    """Yield the boxes inside a box."""
     at = 0
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -213,7 +213,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _find(data: bytes, *path: bytes) -> bytes:
-    """The content of the first box at the end of a path of boxes; empty when there is none."""
+    """Return the content of the first box at a path of boxes, or empty bytes if it does not exist."""
     for name in path:
         data = next((content for kind, content in _boxes(data) if kind == name), b"")
     return data
@@ -237,7 +237,7 @@ def _read_moov(moov: bytes) -> tuple[tuple[Track, ...], set[str]]:
 
 
 def _timescale(header: bytes) -> int:
-    """Ticks a second, out of an ``mvhd`` or ``mdhd`` box."""
+    """Return the ticks per second in an ``mvhd`` or ``mdhd`` box."""
     if not header:
         return 1
     return int(struct.unpack_from(">I", header, 20 if header[0] == 1 else 12)[0]) or 1

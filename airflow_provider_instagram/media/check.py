@@ -1,4 +1,4 @@
-"""A verdict on one file, for a person who is about to schedule it."""
+"""The check of one file, for ``airflow instagram check``."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ NEEDS_WORK: Final = 1
 UNUSABLE: Final = 2
 
 WORK: Final[dict[Tier, str]] = {
-    "remux": "a copy into a clean MP4, in seconds",
-    "audio": "new sound; the picture is copied",
+    "remux": "a copy into a clean MP4, which takes seconds",
+    "audio": "new audio; the video is copied",
     "full": "a full encoding",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a file is good for.
+    """The result of a check.
 
-    :param exit_code: 0: it complies · 1: it needs work, which TranscodeOperator does · 2: it cannot be used.
-    :param lines: The verdict in words, to be printed.
+    :param exit_code: 0: the file complies · 1: it needs work, which TranscodeOperator does · 2: it cannot be used.
+    :param lines: The result in words, to be printed.
     """
 
     exit_code: int
@@ -39,13 +39,13 @@ class Verdict:
 
 
 def check(path: Path, spec: VideoSpec, *, ffprobe: str = "ffprobe") -> Verdict:
-    """Judge a file by the rules of a placement, as a transcode would.
+    """Check a file against the rules of a placement, as a transcode does.
 
     :param path: A local file.
     :param spec: The rules.
     :param ffprobe: The program, by name or path.
-    :return: The verdict.
-    :raises TranscodeError: When ffprobe is not there.
+    :return: The result.
+    :raises TranscodeError: If ffprobe is not installed.
     """
     try:
         info = probe(path, ffprobe=ffprobe)
@@ -59,7 +59,7 @@ def check(path: Path, spec: VideoSpec, *, ffprobe: str = "ffprobe") -> Verdict:
 
 def _findings(todo: Plan, spec: VideoSpec) -> list[str]:
     if todo.tier == "pass":
-        verdict = f"complies with {spec.name}: it is published as it is"
+        verdict = f"complies with {spec.name}: it is published unchanged"
     else:
         verdict = f"needs work for {spec.name}: {WORK[todo.tier]} (TranscodeOperator does it)"
     reasons = [f"  because of {reason}" for reason in todo.reasons]

@@ -1,4 +1,4 @@
-"""The filters that bring a picture's colours to what every phone shows: bt709, limited range, 8 bits."""
+"""The filters that convert colours to what every phone shows: bt709, limited range, 8 bits."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.media.geometry import Size
     from airflow_provider_instagram.media.probe import Video
 
-#: Names that ffprobe gives to matrices, and those that ffmpeg's scaler has for them.
+#: ffprobe's names of matrices, and the names that ffmpeg's scaler uses for them.
 SCALER_MATRICES: Final = {"bt470bg": "bt601", "bt2020nc": "bt2020"} | {
     name: name for name in ("bt709", "fcc", "smpte170m", "smpte240m")
 }
 #: Primaries that ffmpeg's ``zscale`` knows and that are not bt709's.
 OTHER_PRIMARIES: Final = frozenset({"bt470m", "bt470bg", "smpte170m", "smpte240m", "bt2020", "smpte431", "smpte432"})
-#: Curves of standard range that it knows; all the rest are taken for bt709's, which they hardly differ from.
+#: Transfer curves of standard range that ``zscale`` knows. All others are treated as bt709's, which is very similar.
 CURVES: Final = frozenset(
     {"smpte170m", "smpte240m", "bt2020-10", "bt2020-12", "iec61966-2-1", "iec61966-2-4", "linear"}
 )
 BT709: Final = {"primaries": "bt709", "transfer": "bt709", "matrix": "bt709", "range": "tv"}
-#: The brightness that white has in a picture of high dynamic range, in candela a square metre. Source: ITU-R BT.2408.
+#: The luminance of white in an HDR video, in candela per square metre. Source: ITU-R BT.2408.
 WHITE_CD_M2: Final = 203
 
 
 def scaled(stream: Any, video: Video, size: Size) -> Any:
-    """Scale a picture and convert its colours; the first comes first, for it leaves less to convert.
+    """Scale a video and convert its colours. Scaling comes first, because it leaves less to convert.
 
     :param stream: A stream of ffmpeg-python.
-    :param video: What the picture is.
+    :param video: The properties of the video.
     :param size: Its new size.
-    :return: The stream; its last filter leaves bt709 in limited range.
+    :return: The stream, in bt709 and limited range.
     """
     if video.is_hdr:
         return _from_high_dynamic_range(stream.filter("scale", size.columns, size.rows, flags="bicubic"), video)
@@ -60,7 +60,7 @@ def _from_high_dynamic_range(stream: Any, video: Video) -> Any:
 
 
 def _source(video: Video) -> dict[str, str]:
-    """What the picture's own colours are; one of high dynamic range that does not tell is bt2020."""
+    """Return the colours of the source. The default of an HDR video is bt2020."""
     return {
         "primariesin": video.primaries if video.primaries in OTHER_PRIMARIES else "bt2020",
         "matrixin": video.matrix if video.matrix in (*SCALER_MATRICES, "bt2020c", "gbr") else _usual_matrix(video),
@@ -73,7 +73,7 @@ def _matrix(video: Video) -> str:
 
 
 def _usual_matrix(video: Video) -> str:
-    """What players take for granted when a file does not tell: high definition is bt709, wide colour bt2020."""
+    """Return the matrix that players assume if a file names none: bt709 for high definition, bt2020 for wide colour."""
     if video.primaries == "bt2020" or video.is_hdr:
         return "bt2020nc"
     return "bt709" if min(video.columns, video.rows) >= 720 else "smpte170m"

@@ -1,4 +1,4 @@
-"""The ffmpeg command of a plan."""
+"""The ffmpeg commands of a plan."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.media.spec import VideoSpec
 
 SAMPLE_RATE_HZ: Final = 48_000
-#: Samples in a packet of AAC, and what ffmpeg's encoder puts before the first sample of the sound.
+#: The samples in an AAC packet, and the samples that ffmpeg's encoder puts before the audio.
 AAC_PACKET: Final = 1024
 PRESET: Final = "medium"
-#: A file that is made without edit lists: pictures get negative offsets instead, sound has its priming cut off before.
+#: Options for a file without edit lists: frames get negative offsets instead, and the audio's priming is cut off first.
 MUXER: Final = {"f": "mp4", "brand": "mp42", "movflags": "+faststart+negative_cts_offsets", "use_editlist": 0}
-#: Nothing of the source's metadata: it may tell a place, a device, a name.
+#: Options that drop the source's metadata, which may reveal a location, a device or a name.
 CLEAN: Final = {"map_metadata": -1, "map_metadata:s": -1, "map_chapters": -1, "fflags": "+bitexact"}
-#: A picture that changes its size on the way is scaled anew; new filters would begin to count its frames anew.
+#: Keeps one filter graph if the frame size changes midway. A new graph would restart the count of frames.
 ONE_GRAPH: Final = {"reinit_filter:v": 0}
 PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.5", "-nostats")
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """The numbers of a full encoding.
+    """The parameters of a full encoding.
 
-    :param layout: Where the picture goes.
-    :param fps: Its frame rate.
-    :param start_s: Where it starts, on the source's clock, in seconds.
-    :param frames: How many frames it has.
-    :param video_bps: The mean bit rate to aim at, in bits a second.
-    :param peak_bps: The highest bit rate, in bits a second.
+    :param layout: The layout of the picture in the frame.
+    :param fps: The frame rate.
+    :param start_s: The start in the source's timestamps, in seconds.
+    :param frames: The number of frames.
+    :param video_bps: The mean bit rate to aim at, in bits per second.
+    :param peak_bps: The highest bit rate, in bits per second.
     """
 
     layout: Geometry
@@ -55,20 +55,20 @@ class Encoding:
 
     @property
     def duration_s(self) -> float:
-        """How long the result lasts, in seconds."""
+        """The duration of the result, in seconds."""
         return float(self.frames / self.fps)
 
 
 def encoding(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Encoding:
-    """Solve the numbers of a full encoding.
+    """Compute the parameters of a full encoding.
 
     :param info: The source.
     :param spec: The rules and targets.
-    :param plan: What to do.
-    :return: The numbers.
+    :param plan: The plan.
+    :return: The parameters.
     """
     fps = frame_rate(info.video, spec)
-    # Whole frames before the first picture, so that it keeps its own moment; sound before it by a hair is cut instead.
+    # Add whole frames before the first one, so that it keeps its timestamp. Audio that starts just before it is cut.
     late_s = info.video.timeline.start_s - info.start_s
     start_s = info.video.timeline.start_s - (ceil(late_s * fps) / float(fps) if late_s > PRIMING_SHOWN_S else 0.0)
     wanted = ceil(round((info.start_s + plan.duration_s - start_s) * fps, 3))
@@ -85,8 +85,8 @@ def encoding(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Encoding:
 class Span:
     """The part of the source that the result shows.
 
-    :param start_s: Where it starts, on the source's clock, in seconds.
-    :param duration_s: How long it is, in seconds.
+    :param start_s: Its start in the source's timestamps, in seconds.
+    :param duration_s: Its duration, in seconds.
     """
 
     start_s: float
@@ -94,7 +94,7 @@ class Span:
 
 
 def span(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Span:
-    """The part of the source that a plan shows: all of the picture when it is copied."""
+    """Return the part of the source that a plan's result shows. If the video is copied, this is the whole video."""
     if plan.tier == "full":
         numbers = encoding(info, spec, plan)
         return Span(numbers.start_s, numbers.duration_s)
@@ -102,12 +102,12 @@ def span(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Span:
 
 
 def full(info: VideoInfo, spec: VideoSpec, plan: Plan, loudness: Loudness | None, output: Path) -> list[str]:
-    """The command that encodes all of it.
+    """Return the command that encodes the whole video.
 
     :param info: The source.
     :param spec: The rules and targets.
-    :param plan: What to do.
-    :param loudness: How loud the source is; None without sound.
+    :param plan: The plan.
+    :param loudness: The loudness of the source, or None without audio.
     :param output: The file to write.
     :return: The arguments of ffmpeg.
     """
@@ -120,7 +120,7 @@ def full(info: VideoInfo, spec: VideoSpec, plan: Plan, loudness: Loudness | None
 
 
 def audio(info: VideoInfo, spec: VideoSpec, plan: Plan, loudness: Loudness | None, output: Path) -> list[str]:
-    """The command that copies the picture and encodes the sound; the parameters are those of :func:`full`."""
+    """Return the command that copies the video and encodes the audio. The parameters are those of :func:`full`."""
     source = _source(info)
     sound = _sound(source, info, span(info, spec, plan), loudness)
     options = {"c:v": "copy", "tag:v": "avc1", **_aac(spec), **CLEAN, **MUXER}
@@ -128,7 +128,7 @@ def audio(info: VideoInfo, spec: VideoSpec, plan: Plan, loudness: Loudness | Non
 
 
 def remux(info: VideoInfo, output: Path) -> list[str]:
-    """The command that copies picture and sound into a clean file.
+    """Return the command that copies video and audio into a clean file.
 
     :param info: The source.
     :param output: The file to write.
@@ -143,9 +143,9 @@ def remux(info: VideoInfo, output: Path) -> list[str]:
 
 
 def packets_before_picture(info: VideoInfo) -> int:
-    """How many packets of sound to leave out so that the first one left belongs to the first picture.
+    """Return how many audio packets to drop, so that the next one belongs to the first frame.
 
-    They are an encoder's priming, which an edit list hid or nothing did; a file without edit lists would show it.
+    These packets are an encoder's priming, which a file without an edit list would play.
     """
     if info.audio is None:
         return 0
@@ -153,32 +153,32 @@ def packets_before_picture(info: VideoInfo) -> int:
 
 
 def measure(info: VideoInfo, spec: VideoSpec, plan: Plan) -> list[str]:
-    """The command that measures how loud the part of the source's sound is that is going to be heard."""
+    """Return the command that measures the loudness of the part of the source's audio that the result contains."""
     sound = _sound(_source(info), info, span(info, spec, plan), None)
     return arguments(meter(sound, peaks=True).output("-", f="null"))
 
 
 def colour(name: str) -> list[str]:
-    """The command that fails when there is no colour of a name; whatever the name holds, it stays one option."""
+    """Return the command that fails if a colour does not exist. The name stays one option, whatever it contains."""
     picture = ffmpeg.input("color=s=2x2:d=0.04", f="lavfi").filter("pad", 4, 4, color=name)
     return arguments(picture.output("-", f="null"))
 
 
 def decode(video: Path) -> list[str]:
-    """The command that decodes all of a file, stops at the first error, and measures its loudness on the way."""
+    """Return the command that decodes a whole file, measures its loudness, and stops at the first error."""
     source = ffmpeg.input(f"file:{video}", **ONLY_THIS_FILE)
     output = ffmpeg.output(source.video, meter(source.audio, peaks=False), "-", f="null")
     return arguments(output.global_args("-xerror"))
 
 
 def arguments(stream: Any) -> list[str]:
-    """The arguments of ffmpeg for an output: what it has to say on standard output, and errors only on the other."""
+    """Return the arguments of ffmpeg for an output, with progress on standard output and errors on standard error."""
     words: list[str] = stream.global_args("-nostdin", "-v", "error", *PROGRESS).overwrite_output().get_args()
     return words
 
 
 def _source(info: VideoInfo) -> Any:
-    """The source, on its own clock, on which :class:`VideoInfo` tells all times."""
+    """Return the source with its own timestamps, which :class:`VideoInfo` uses as well."""
     return ffmpeg.input(f"file:{info.path}", copyts=None, **ONE_GRAPH, **ONLY_THIS_FILE)
 
 
@@ -207,7 +207,7 @@ def _picture(stream: Any, info: VideoInfo, numbers: Encoding, plan: Plan) -> Any
 
 
 def _on_background(stream: Any, background: str) -> Any:
-    """Show the colour where the picture is transparent; a player would show whatever lies behind it."""
+    """Put the colour behind a transparent video. Without it, the colour would depend on the player."""
     copies = stream.filter_multi_output("split", 2)
     canvas = copies[0].filter("drawbox", 0, 0, "iw", "ih", color=background, thickness="fill", replace=1)
     return ffmpeg.filter([canvas, copies[1]], "overlay", format="rgb").filter("format", "rgb24")
@@ -216,7 +216,7 @@ def _on_background(stream: Any, background: str) -> Any:
 def _over_blurred_copy(stream: Any, video: Video, layout: Geometry) -> Any:
     frame = layout.frame
     copies = stream.filter_multi_output("split", 2)
-    # Blurred at a quarter of the size: nobody can see the difference, and it costs a sixteenth.
+    # Blurring at a quarter of the size looks the same, and costs a sixteenth.
     small = Size(frame.columns // 8 * 2, frame.rows // 8 * 2)
     behind = (
         scaled(copies[0], video, covering(video, small))
@@ -230,10 +230,10 @@ def _over_blurred_copy(stream: Any, video: Video, layout: Geometry) -> Any:
 
 
 def _sound(source: Any, info: VideoInfo, heard: Span, loudness: Loudness | None) -> Any:
-    """The sound as stereo, beginning and ending with the picture, ready for the encoder.
+    """Return the audio as stereo, with the start and end of the video, ready for the encoder.
 
-    The encoder of AAC begins one packet before the first sample it gets: cutting as many samples off, and keeping the
-    clock, puts every sample at its own time in a file that has no edit list to say so.
+    The AAC encoder starts one packet before its first sample. Cutting off the same number of samples, with unchanged
+    timestamps, gives every sample its correct time in a file without an edit list.
     """
     last = int(heard.duration_s * SAMPLE_RATE_HZ) // AAC_PACKET * AAC_PACKET
     starts_at = round(heard.start_s * SAMPLE_RATE_HZ)
@@ -263,7 +263,7 @@ def _x264(numbers: Encoding) -> dict[str, Any]:
         "profile:v": "high",
         "b:v": numbers.video_bps,
         "maxrate": numbers.peak_bps,
-        "bufsize": numbers.peak_bps,  # a second of it: less starves short clips, and the mean still holds for noise
+        "bufsize": numbers.peak_bps,  # one second: less starves short clips, and with it the mean holds even for noise
         "g": round(numbers.fps * 2),
         "flags:v": "+cgop",
         "pix_fmt": "yuv420p",

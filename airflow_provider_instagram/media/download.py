@@ -1,4 +1,4 @@
-"""Fetch a video over https, without being led anywhere else than to a public server."""
+"""Download a video over https, from public servers only."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def download(
     total_s: float = TOTAL_S,
     stall_s: float = STALL_S,
 ) -> Path:
-    """Fetch a video into a folder; it appears there whole or not at all.
+    """Download a video into a folder, where it appears complete or not at all.
 
-    :param url: An ``https://`` link. Its query may hold a signature, and is never shown.
+    :param url: An ``https://`` link. Its query may contain a signature, and is never shown.
     :param folder: An existing directory.
-    :param max_bytes: The largest file that is taken.
-    :param allow_private: Whether the server may stand in a private, loopback or link-local network.
-    :param on_progress: Is told the bytes that are there and, when known, those that will be, once in five seconds.
+    :param max_bytes: The largest file to download.
+    :param allow_private: Whether the server may be in a private, loopback or link-local network.
+    :param on_progress: Called with the bytes received and the total bytes, if known, once in five seconds.
     :param cancel: Ends the work early.
-    :param total_s: How long all of it may take, in seconds: look-ups, connections, handshakes, headers, bodies.
-    :param stall_s: How long the server may stay silent, in seconds.
+    :param total_s: How long the whole download may take, in seconds: lookups, connections, handshakes, headers, bodies.
+    :param stall_s: How long the server may send nothing, in seconds.
     :return: The file.
-    :raises ValidationError: When the link cannot be used: not https, refused, too large, or not public.
-    :raises TransientError: When the network or the server failed in a way that may pass.
-    :raises TranscodeError: When the work was cancelled.
+    :raises ValidationError: If the link cannot be used: not https, refused, too large, or not public.
+    :raises TransientError: If the network or the server failed temporarily.
+    :raises TranscodeError: If the work was cancelled.
     """
     address = _address(url)
     cancel = cancel or Cancel()
@@ -68,19 +68,20 @@ def download(
             run_watched(job.do, total_s, cancel, THREAD)
         except TimeoutError:
             raise TransientError(
-                f"{shown(address)} was too slow and was given up after {total_s:g} s.", hint="Use a faster server."
+                f"The download of {shown(address)} was too slow and was stopped after {total_s:g} s.",
+                hint="Use a faster server.",
             ) from None
         except httpx.TransportError as error:
             why = str(error) or type(error).__name__
             raise TransientError(
-                f"{shown(address)} did not arrive: {why}.", hint="Check the link; try again."
+                f"{shown(address)} could not be downloaded: {why}.", hint="Check the link and try again."
             ) from error
         return part.replace(folder / f"source{_suffix(address)}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One download, as its arguments ask for it."""
+    """One download, with its arguments."""
 
     address: httpx.URL
     part: Path
@@ -90,15 +91,15 @@ class _Job:
     say: Callable[[int, int | None], None]
 
     def do(self, line: Line) -> None:
-        """Write the body at the end of all redirects to a file."""
+        """Follow all redirects, and write the body to a file."""
         with self._open(line) as response:
             _save(response, self.part, self.address, self.max_bytes, self.say)
 
     @contextmanager
     def _open(self, line: Line) -> Iterator[httpx.Response]:
-        """Give the answer at the end of all redirects. Each is checked like the first link.
+        """Return the answer at the end of all redirects. Each redirect is checked like the first link.
 
-        The transport is used without httpx's client, which would log every link, and with it the signatures in them.
+        The transport is used without httpx's client, which would log every link with its signature.
         """
         address = self.address
         with httpx.HTTPTransport() as transport:
@@ -113,11 +114,11 @@ class _Job:
                 finally:
                     response.close()
         raise ValidationError(
-            f"{shown(address)} redirects more than {MAX_REDIRECTS} times.", hint="Give the final link."
+            f"{shown(address)} redirects more than {MAX_REDIRECTS} times.", hint="Use the final link."
         )
 
     def _request(self, address: httpx.URL, line: Line) -> httpx.Request:
-        """Ask the very address that was checked, so that a name that changes its mind leads nowhere else."""
+        """Return a request to the address that was checked, so that a later change of the DNS name has no effect."""
         return httpx.Request(
             "GET",
             address.copy_with(host=_checked_ip(address, self.allow_private)),
@@ -131,25 +132,25 @@ class _Job:
 
 
 def shown(address: httpx.URL) -> str:
-    """A link without what may be secret in it."""
+    """Return a link without the parts that may be secret."""
     return f"{address.scheme}://{address.netloc.decode('ascii')}{address.path}"
 
 
 def _address(link: str, base: httpx.URL | None = None) -> httpx.URL:
-    """Read a link; one from a redirect may be relative to the last."""
+    """Read a link. A link from a redirect may be relative to the previous one."""
     try:
         address = base.join(link) if base else httpx.URL(link)
-        address.host.encode("idna")  # as the look-up of the name does it
+        address.host.encode("idna")  # as the DNS lookup does
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise ValidationError(f"The link to the video is not one: {error}.", hint="Give an https:// link.") from None
+        raise ValidationError(f"The link to the video is not valid: {error}.", hint="Use an https:// link.") from None
     if address.scheme != "https" or not address.host:
         raise ValidationError(
-            f"{shown(address)} is not an https:// link.", hint="Give an https:// link, or a local path."
+            f"{shown(address)} is not an https:// link.", hint="Use an https:// link, or a local path."
         )
     if address.userinfo:
         raise ValidationError(
-            f"The link to {address.host} has a user name or password in it.",
-            hint="Use a link that is signed, or public.",
+            f"The link to {address.host} contains a user name or password.",
+            hint="Use a signed or public link.",
         )
     return address
 
@@ -159,15 +160,15 @@ def _checked_ip(address: httpx.URL, allow_private: bool) -> str:
         found = socket.getaddrinfo(address.host, address.port or 443, type=socket.SOCK_STREAM)
     except OSError as error:
         raise TransientError(
-            f"The name {address.host} is not known: {error}.", hint="Check the link; try again."
+            f"The host {address.host} could not be found: {error}.", hint="Check the link and try again."
         ) from error
     ips = [str(entry[4][0]) for entry in found]
     for ip in ips:
         if not allow_private and not is_public(ip):
             raise ValidationError(
                 f"{address.host} is {ip}, which is not a public address.",
-                hint="Use a link on a public server, or set [instagram] private_sources = True in Airflow's "
-                "configuration, when everybody who can start a run may read what this worker can reach.",
+                hint="Use a link to a public server. If every user who can start a run may read what this worker can "
+                "reach, you can set [instagram] private_sources = True in Airflow's configuration.",
             )
     return ips[0]
 
@@ -211,7 +212,7 @@ def _save(
 
 
 def _keep_headers_out_of_logs() -> None:
-    """Keep what httpcore tells of a download at the level DEBUG to itself: a server's headers hold signed links."""
+    """Drop httpcore's DEBUG logs of a download, because a server's headers contain signed links."""
     for name in ("httpcore.connection", "httpcore.http11"):
         logging.getLogger(name).addFilter(_OUR_THREAD)
 

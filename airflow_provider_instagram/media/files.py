@@ -1,4 +1,4 @@
-"""Which files are opened at all."""
+"""The check of a local file before it is opened."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def regular_file(path: Path) -> os.stat_result:
-    """Return the status of a file that can be read to its end: a pipe or a device would be waited for.
+    """Return the status of a regular file. Reading a pipe or a device could block.
 
     :param path: A local file, or a link to one.
-    :raises ValidationError: When it is missing, not a regular file, or out of reach.
+    :raises ValidationError: If the file is missing, is not a regular file, or cannot be accessed.
     """
     if any("\udc80" <= letter <= "\udcff" for letter in str(path)):
         raise ValidationError(f"The name of {path!r} is not UTF-8.", hint="Rename the file.")
@@ -24,14 +24,14 @@ def regular_file(path: Path) -> os.stat_result:
         status = path.stat()
     except FileNotFoundError:
         raise ValidationError(
-            f"There is no file {path} on this worker.",
-            hint="Check the path. When another worker made the file, let it write to storage that both reach: set "
+            f"The file {path} does not exist on this worker.",
+            hint="Check the path. If another worker created the file, use storage that both workers can access: set "
             "output= of TranscodeOperator, or work_prefix in the section [instagram] of Airflow's configuration.",
         ) from None
     except OSError as error:
         raise ValidationError(f"{path} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
     if not stat.S_ISREG(status.st_mode):
         raise ValidationError(
-            f"{path} is not a regular file.", hint="Name a video file, not a directory, pipe or device."
+            f"{path} is not a regular file.", hint="Use a video file, not a directory, pipe or device."
         )
     return status

@@ -1,4 +1,4 @@
-"""Which frame a picture is encoded into, how large it stands in it, and at what rate: arithmetic only."""
+"""The frame size, the size of the picture inside the frame, and the frame rate of an encoding: arithmetic only."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.media.spec import Fit, VideoSpec
 
 USUAL_FPS: Final = (*(Fraction(n, 1001) for n in (24_000, 30_000, 60_000)), *map(Fraction, (24, 25, 30, 48, 50, 60)))
-#: The longest a frame may be shown, as a multiple of the shortest, and the clock of Matroska, that a rate is regular.
+#: A frame rate is regular if no frame is longer than this multiple of the shortest one, plus two ticks of Matroska.
 REGULAR: Final = 1.1
 CLOCK_S: Final = 0.0021
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Columns and rows, both even, as 4:2:0 needs them."""
+    """Columns and rows, both even, as 4:2:0 requires."""
 
     columns: int
     rows: int
@@ -27,14 +27,14 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Where the picture goes.
+    """The layout of the picture in the frame.
 
     :param frame: The size of the result.
-    :param picture: The size that the source is scaled to: inside the frame, over it when it is cropped, equal to it
-        when both have one shape.
-    :param enlarged: By how much the source's pixels are enlarged; 1 or less means that nothing is made up.
+    :param picture: The size to which the source is scaled. It is smaller than the frame, larger if it is cropped, or
+        equal if both have the same aspect ratio.
+    :param enlarged: The factor by which the source is enlarged. 1 or less means no enlargement.
     :param lost: The share of the picture that is cropped away.
-    :param bars: The share of the frame that is not picture.
+    :param bars: The share of the frame that the picture does not cover.
     """
 
     frame: Size
@@ -45,14 +45,14 @@ class Geometry:
 
 
 def geometry(video: Video, spec: VideoSpec, fit: Fit) -> Geometry:
-    """Lay a video out in the frame of the profile that loses least of it.
+    """Return the layout of a video in the profile's frame that loses the least of it.
 
-    The frame is the profile's own, or a smaller one of the same shape when the source has no more pixels, down to the
-    profile's fewest columns.
+    The frame is the profile's own. If the source has fewer pixels, the frame is a smaller one of the same aspect ratio,
+    down to the profile's minimum of columns.
 
     :param video: The source.
     :param spec: The profile.
-    :param fit: How it is brought into a frame of another shape.
+    :param fit: How to fit the video into a frame of another aspect ratio.
     :return: The layout.
     """
     columns, rows = max(spec.frames, key=lambda frame: _likeness(video.shape, Fraction(*frame)))
@@ -70,18 +70,18 @@ def geometry(video: Video, spec: VideoSpec, fit: Fit) -> Geometry:
 
 
 def covering(video: Video, size: Size) -> Size:
-    """The size at which a picture covers another, with nothing of it left free."""
+    """Return the size at which a picture covers another one completely."""
     if video.shape > Fraction(size.columns, size.rows):
         return Size(ceil(size.rows * video.shape / 2) * 2, size.rows)
     return Size(size.columns, ceil(size.columns / video.shape / 2) * 2)
 
 
 def frame_rate(video: Video, spec: VideoSpec) -> Fraction:
-    """The constant rate to encode at: the source's own where the rules allow it, else one that keeps its rhythm.
+    """Return the constant frame rate of the encoding: the source's own if the rules allow it, or else a related one.
 
     :param video: The source.
     :param spec: The rules.
-    :return: Frames a second.
+    :return: Frames per second.
     """
     rate = _regular_rate(video)
     if rate is None:
@@ -97,7 +97,7 @@ def frame_rate(video: Video, spec: VideoSpec) -> Fraction:
 
 
 def _regular_rate(video: Video) -> Fraction | None:
-    """The source's rate, when it has one: what it claims, or else a usual rate, if its packets bear it out."""
+    """Return the source's rate if it is regular: its nominal rate, or a common rate, that its packets confirm."""
     if video.timeline.longest_s > video.timeline.shortest_s * REGULAR + CLOCK_S:
         return None
     candidates = (video.nominal_fps, video.nominal_fps / 2, *USUAL_FPS)
@@ -105,7 +105,7 @@ def _regular_rate(video: Video) -> Fraction | None:
 
 
 def is_close(shape: Fraction, other: Fraction, spec: VideoSpec) -> bool:
-    """Whether two shapes, as width over height, are the same to the eye."""
+    """Return whether two aspect ratios look the same."""
     return abs(float(shape / other) - 1) <= spec.aspect_tolerance
 
 
@@ -114,7 +114,7 @@ def _likeness(shape: Fraction, other: Fraction) -> float:
 
 
 def _fitted(shape: Fraction, columns: int, rows: int, fit: Fit, spec: VideoSpec) -> Size:
-    """A picture's size inside the frame, or over it for ``crop``."""
+    """Return a picture's size inside the frame, or beyond it for ``crop``."""
     frame_shape = Fraction(columns, rows)
     if is_close(shape, frame_shape, spec):
         return Size(columns, rows)

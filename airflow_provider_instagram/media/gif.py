@@ -1,4 +1,4 @@
-"""What tells an animated GIF from a picture, and a whole one from one that is cut off: ffprobe does neither."""
+"""The checks of a GIF that ffprobe does not make: whether it is animated, and whether it is complete."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
 
 #: How a file ends: the end of its last block, then the trailer. Source: GIF89a, 16 and 27.
 END: Final = b"\x00\x3b"
-#: Zeros that some programs write behind it are forgiven, up to this many bytes.
+#: Some programs write zeros after the trailer. Up to this many bytes are ignored.
 PADDING_BYTES: Final = 64 * 1024
 
 
 def refuse_what_is_no_animation(path: Path, pictures: int) -> None:
-    """Stop at a GIF that is no video.
+    """Check that a GIF is a complete animation.
 
     :param path: The file.
-    :param pictures: How many pictures ffprobe found in it.
-    :raises ValidationError: When it holds a single picture, or is cut off.
+    :param pictures: The number of frames that ffprobe found.
+    :raises ValidationError: If the GIF has a single frame, or is truncated.
     """
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - PADDING_BYTES))
         if not file.read(PADDING_BYTES).rstrip(b"\x00").endswith(END):
-            raise ValidationError(f"{path} is cut off: a GIF ends with a trailer.", hint="Copy or export it again.")
+            raise ValidationError(f"{path} is truncated: the GIF has no trailer.", hint="Copy or export it again.")
     if pictures == 1:
         raise ValidationError(
-            f"{path} is not a video: it is a GIF of a single picture.", hint="Choose an animated GIF, or a video file."
+            f"{path} is not a video: the GIF has a single frame.", hint="Use an animated GIF, or a video file."
         )

@@ -1,4 +1,4 @@
-"""How loud a sound is, and the one constant gain that brings it to what phones play well."""
+"""The loudness of audio, and the constant gain that brings it to the target."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from math import log10
 from typing import Any, Final
 
 TARGET_LUFS: Final = -14.0
-#: Closer than this is close enough to be left alone.
+#: A smaller difference from the target is not corrected.
 NEAR_LU: Final = 0.5
-#: Further than this is told.
+#: A larger difference from the target is reported.
 FAR_LU: Final = 1.0
-#: Below this it is silence with some noise, which is not made louder.
+#: Audio below this counts as silence with noise, and is not made louder.
 SILENCE_LUFS: Final = -50.0
 PEAK_DBTP: Final = -1.5
-#: A limiter sees peaks between samples only when there are more samples.
+#: A limiter detects peaks between samples only at a higher sample rate.
 LIMITER_RATE_HZ: Final = 192_000
 
 
 @dataclass(frozen=True, slots=True)
 class Loudness:
-    """How loud a sound is. Source: EBU R 128.
+    """The loudness of audio. Source: EBU R 128.
 
     :param lufs: Integrated loudness.
     :param peak_dbtp: The highest true peak, in decibels below full scale.
@@ -31,25 +31,25 @@ class Loudness:
 
     @property
     def gain_db(self) -> float:
-        """The gain to the target, in decibels; 0 when it is near it, or silent."""
+        """The gain to the target, in decibels. 0 if the audio is close to the target, or silent."""
         gain_db = TARGET_LUFS - self.lufs
         return 0.0 if self.lufs < SILENCE_LUFS or abs(gain_db) <= NEAR_LU else gain_db
 
     @property
     def is_silent(self) -> bool:
-        """Whether there is nothing to hear."""
+        """Whether the audio is silent."""
         return self.lufs < SILENCE_LUFS
 
 
 class LoudnessReader:
-    """Takes in what ffmpeg's ``ebur128`` and ``ametadata`` print; the last word counts."""
+    """Reads the output of ffmpeg's ``ebur128`` and ``ametadata``. The last values count."""
 
     def __init__(self) -> None:
         self._lufs = float("-inf")
         self._peak_dbtp = float("-inf")
 
     def take(self, line: str) -> None:
-        """Take in one line, such as ``lavfi.r128.I=-23.01``."""
+        """Read one line, such as ``lavfi.r128.I=-23.01``."""
         name, _, value = line.strip().partition("=")
         if name == "lavfi.r128.I":
             self._lufs = float(value)
@@ -58,15 +58,15 @@ class LoudnessReader:
 
     @property
     def loudness(self) -> Loudness:
-        """What was read."""
+        """The loudness that was read."""
         return Loudness(self._lufs, self._peak_dbtp)
 
 
 def meter(sound: Any, *, peaks: bool) -> Any:
-    """Put a loudness meter on a sound, which prints on standard output.
+    """Add a loudness meter to an audio stream. It prints to standard output.
 
     :param sound: A stream of ffmpeg-python.
-    :param peaks: Whether true peaks are measured too, which takes most of the time.
+    :param peaks: Whether to measure true peaks too, which takes most of the time.
     """
     return sound.filter("ebur128", metadata=1, framelog="quiet", peak="true" if peaks else "none").filter(
         "ametadata", mode="print", file="-"
@@ -74,10 +74,10 @@ def meter(sound: Any, *, peaks: bool) -> Any:
 
 
 def adjusted(sound: Any, loudness: Loudness) -> Any:
-    """Bring a sound to the target by one constant gain, its peaks held down by a limiter where they need it.
+    """Bring an audio stream to the target with a constant gain, and with a limiter if its peaks require it.
 
     :param sound: A stream of ffmpeg-python.
-    :param loudness: What was measured.
+    :param loudness: The measured loudness.
     """
     if loudness.gain_db:
         sound = sound.filter("volume", f"{loudness.gain_db:.2f}dB")

@@ -1,4 +1,4 @@
-"""When each packet of a file is shown: what its real frame rate, length and bit rate are."""
+"""The timestamps of a file's packets: its real frame rate, duration and bit rate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-#: How many packets of priming an encoder of AAC may put before the sound, and one more.
+#: The most packets of priming that an AAC encoder puts before the audio, plus one.
 HEAD: Final = 4
 HALF_A_TICK_S: Final = 0.0005
 
@@ -22,17 +22,18 @@ HALF_A_TICK_S: Final = 0.0005
 class Timeline:
     """The packets of one stream that a player shows.
 
-    :param count: How many there are.
-    :param hidden: How many more there are that an edit list hides.
-    :param size_bytes: How large all of them are together.
-    :param start_s: When the first is shown, on the file's clock, in seconds.
-    :param end_s: When the last one ends, in seconds.
+    :param count: The number of shown packets.
+    :param hidden: The number of packets that an edit list hides.
+    :param size_bytes: The total size of all packets.
+    :param start_s: The timestamp of the first shown packet, in seconds.
+    :param end_s: The end of the last shown packet, in seconds.
     :param longest_s: The longest time from one packet to the next, in seconds.
-    :param shortest_s: The shortest, in seconds.
-    :param open_gop: Whether a picture that follows a sync picture in the file is shown before it, or none comes first.
-    :param jump_s: The largest step of its clock from one packet of the file to the next, forth or back, in seconds.
-    :param head_s: When the first few packets of the file are shown, hidden ones among them, in seconds.
-    :param sync_at: Where in the file its sync packets stand, in bytes; empty when the container does not tell.
+    :param shortest_s: The shortest time from one packet to the next, in seconds.
+    :param open_gop: Whether a frame that follows a keyframe in the file is shown before it, or no keyframe comes first.
+    :param jump_s: The largest step of the timestamps from one packet of the file to the next, forward or back, in
+        seconds.
+    :param head_s: The timestamps of the first few packets of the file, including hidden ones, in seconds.
+    :param sync_at: The byte positions of the keyframes in the file. Empty if the container does not have them.
     """
 
     count: int
@@ -49,21 +50,21 @@ class Timeline:
 
     @property
     def duration_s(self) -> float:
-        """How long they play, in seconds."""
+        """The duration of the shown packets, in seconds."""
         return self.end_s - self.start_s
 
     def packets_before(self, moment_s: float) -> int:
-        """How many of the first packets to leave out so that the first one left is shown closest to a moment."""
+        """Return how many of the first packets to drop, so that the next one is shown closest to a given time."""
         return min(enumerate(self.head_s), key=lambda numbered: abs(numbered[1] - moment_s))[0]
 
     @property
     def rate(self) -> float:
-        """Packets a second: of a video, its mean frame rate."""
+        """Packets per second. For a video, the mean frame rate."""
         return self.count / self.duration_s if self.duration_s > 0 else 0.0
 
     @property
     def bits_per_s(self) -> float:
-        """Mean bit rate, in bits a second."""
+        """Mean bit rate, in bits per second."""
         return self.size_bytes * 8 / self.duration_s if self.duration_s > 0 else 0.0
 
 
@@ -89,13 +90,13 @@ def read_timelines(
     """Read the packets of a file.
 
     :param path: The file, for messages.
-    :param indexes: The streams that matter.
+    :param indexes: The streams to read.
     :param ffprobe: The program and its arguments that open the file.
-    :param limits: What it may use.
+    :param limits: The limits of the process.
     :param cancel: Ends the work early.
-    :param starts_at_zero: Whether what is over at 0 is hidden, although ffprobe does not mark it so.
-    :return: The timeline of each stream, and what ffprobe complained about.
-    :raises ValidationError: When the file cannot be read to its end.
+    :param starts_at_zero: Whether packets that end at 0 or before are hidden, although ffprobe does not mark them.
+    :return: The timeline of each stream, and ffprobe's error output.
+    :raises ValidationError: If the file cannot be read to its end.
     """
     packets: dict[int, list[_Packet]] = {index: [] for index in indexes}
     entries = "packet=stream_index,pts_time,dts_time,duration_time,size,pos,flags"
@@ -121,7 +122,7 @@ def read_timelines(
     finished = run([*ffprobe, "-show_entries", entries, "-of", "csv=p=0"], limits, cancel=cancel, on_line=take)
     if finished.timed_out:
         raise ValidationError(
-            f"{path} could not be read within {limits.wall_s:.0f} s.", hint="It is damaged, or made to do harm."
+            f"{path} could not be read within {limits.wall_s:.0f} s.", hint="The file is damaged or malicious."
         )
     if not finished.ok:
         raise ValidationError(

@@ -1,4 +1,4 @@
-"""What has to be done to a video so that Instagram takes it, and why: the cheapest tier that makes it comply."""
+"""The plan for a video: the cheapest tier of work that makes it comply, and the reasons."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 Tier = Literal["pass", "remux", "audio", "full"]
 TIERS: Final[tuple[Tier, ...]] = ("pass", "remux", "audio", "full")
-#: What a colour looks like; whether there is one of that name is for ffmpeg to say.
+#: The syntax of a colour. ffmpeg decides whether a name exists.
 COLOUR: Final = "([A-Za-z]{3,30}|(#|0x)[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?)(@(0x[0-9A-Fa-f]{2}|[01]|0?[.][0-9]{1,6}))?"
-#: Containers that keep no time of display for a picture, so that its pictures cannot be copied in their right order.
+#: Containers without presentation timestamps, whose frames cannot be copied in the right order.
 NO_DISPLAY_TIMES: Final = ("avi", "mpeg")
 
-#: What is told: pixels enlarged by more than this, and more of the picture or the frame lost than this share.
+#: Thresholds of the warnings: an enlargement by this factor, and this lost share of the picture or the frame.
 ENLARGED: Final = 1.05
 LOST: Final = 0.2
-#: Players and containers round a duration to whole frames of sound, up to 43 ms.
+#: Players and containers round a duration to whole audio frames, up to 43 ms.
 DURATION_SLACK_S: Final = 0.05
-#: Sound that goes on this much longer than the picture is kept, with the last picture held; less is padding.
+#: Audio that exceeds the video by this much is kept, and the last frame is held. A shorter excess is padding.
 HELD_FROM_S: Final = 0.5
-#: The most by which a frame may be shown longer or shorter than its neighbours and still count as regular.
+#: The highest ratio between the durations of a frame and its neighbours that still counts as regular.
 VARIATION: Final = 1.5
-#: Picture and sound that start further apart than this are brought together, in seconds.
+#: Video and audio that start further apart than this are synchronised, in seconds.
 SYNC_S: Final = 0.005
-#: A container without edit lists shows what an encoder of AAC put before the sound: up to three packets, in seconds.
+#: A container without edit lists plays what an AAC encoder put before the audio: up to three packets, in seconds.
 PRIMING_SHOWN_S: Final = 0.07
-#: The most samples that encoders of AAC put before the sound, and players skip.
+#: The most samples that AAC encoders put before the audio, and that players skip.
 PRIMING_SAMPLES: Final = 2112
 
 
@@ -48,8 +48,8 @@ class Reason:
     """A rule that the video breaks.
 
     :param rule: The rule's name.
-    :param found: What was found, and what the rule asks for.
-    :param needs: The cheapest tier that mends it.
+    :param found: The property of the video, and what the rule requires.
+    :param needs: The cheapest tier that fixes it.
     """
 
     rule: str
@@ -64,13 +64,13 @@ class Reason:
 class Plan:
     """What to do with a video.
 
-    :param tier: ``pass``: nothing · ``remux``: copy the streams into a clean MP4 · ``audio``: that, with new sound ·
-        ``full``: encode all of it.
-    :param reasons: The rules that it breaks; none means ``pass``.
-    :param warnings: What will not look or sound as good as it could.
-    :param fit: How the picture is brought into the frame.
-    :param background: The colour around it.
-    :param duration_s: How long the result is to be, in seconds.
+    :param tier: ``pass``: nothing · ``remux``: copy the streams into a clean MP4 · ``audio``: the same, but with new
+        audio · ``full``: encode everything.
+    :param reasons: The rules that the video breaks. Empty for ``pass``.
+    :param warnings: What will reduce the quality of the result.
+    :param fit: How to fit the picture into the frame.
+    :param background: The colour around the picture.
+    :param duration_s: The duration of the result, in seconds.
     """
 
     tier: Tier
@@ -88,13 +88,13 @@ def plan(
 
     :param info: The video.
     :param spec: The rules.
-    :param fit: How a picture of another shape is brought into the frame: ``pad`` with bars, ``blur`` with a blurred
-        copy behind it, ``crop`` what stands over.
+    :param fit: How to fit a picture of another aspect ratio into the frame: ``pad`` with bars, ``blur`` with a blurred
+        copy behind it, or ``crop`` the excess.
     :param background: The colour of the bars.
-    :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut its end off.
+    :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
     :return: The plan.
-    :raises ValidationError: When no encoding can make it comply: it is too short, or too long and must not be cut; or
-        when an option is not one.
+    :raises ValidationError: If no encoding can make the video comply, because it is too short, or too long and must not
+        be cut. Also if an option is not valid.
     """
     _check_options(fit, background, trim)
     duration_s = _allowed_duration_s(info, spec, trim)
@@ -117,10 +117,10 @@ def _tier(reasons: tuple[Reason, ...]) -> Tier:
 
 
 def _check_options(fit: str, background: str, trim: str) -> None:
-    """Options come from people and templates, not only from typed code."""
+    """Check the options, which may come from users and templates."""
     for name, value, known in (("fit", fit, get_args(Fit)), ("trim", trim, get_args(Trim))):
         if value not in known:
-            raise ValidationError(f"{name}={value!r} is not known.", hint=f"Use one of: {', '.join(known)}.")
+            raise ValidationError(f"{name}={value!r} is not valid.", hint=f"Use one of: {', '.join(known)}.")
     if not re.fullmatch(COLOUR, background):
         raise ValidationError(
             f"background={background!r} is not a colour.", hint="Use a name such as white, #rrggbb or 0xrrggbb."
@@ -130,13 +130,13 @@ def _check_options(fit: str, background: str, trim: str) -> None:
 def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:
     if info.duration_s < spec.min_duration_s - 0.001:
         raise ValidationError(
-            f"{info.path} lasts {info.duration_s:.2f} s; {spec.name} takes {spec.min_duration_s:g} s or more.",
+            f"{info.path} lasts {info.duration_s:.2f} s; {spec.name} requires {spec.min_duration_s:g} s or more.",
             hint="Use a longer video.",
         )
     if info.duration_s > spec.max_duration_s + DURATION_SLACK_S and trim == "error":
         raise ValidationError(
-            f"{info.path} lasts {info.duration_s:.2f} s; {spec.name} takes {spec.max_duration_s:g} s at most.",
-            hint='Cut it, or let its end be cut off with trim="end".',
+            f"{info.path} lasts {info.duration_s:.2f} s; {spec.name} allows {spec.max_duration_s:g} s at most.",
+            hint='Shorten the video, or use trim="end" to cut off its end.',
         )
     picture_s = info.video.timeline.end_s - info.start_s
     overhang_s = info.duration_s - picture_s
@@ -146,9 +146,9 @@ def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:
 
 def _length(info: VideoInfo, spec: VideoSpec) -> Iterator[Reason]:
     if info.duration_s > spec.max_duration_s + 0.001:
-        yield Reason("duration", f"{info.duration_s:.2f} s are more than {spec.max_duration_s:g} s", "full")
+        yield Reason("duration", f"{info.duration_s:.2f} s is more than {spec.max_duration_s:g} s", "full")
     if info.size_bytes > spec.max_size_bytes:
-        yield Reason("size", f"{info.size_bytes:,} bytes are more than {spec.max_size_bytes:,}", "full")
+        yield Reason("size", f"{info.size_bytes:,} bytes is more than {spec.max_size_bytes:,}", "full")
 
 
 def _container(info: VideoInfo) -> Iterator[Reason]:
@@ -160,65 +160,65 @@ def _container(info: VideoInfo) -> Iterator[Reason]:
         yield Reason("container", f"{name} is not MP4", "remux" if keeps_times else "full")
     if layout is not None:
         if layout.fragmented:
-            yield Reason("index", "it is spread over the file (fragmented MP4)", "remux")
+            yield Reason("index", "the index is spread over the file (fragmented MP4)", "remux")
         elif not layout.moov_first:
-            yield Reason("index", "it stands behind the media (moov after mdat)", "remux")
+            yield Reason("index", "the index comes after the media (moov after mdat)", "remux")
         if any(track.edits for track in layout.tracks):
-            yield Reason("edit list", "it has one", "remux")
+            yield Reason("edit list", "the file has an edit list", "remux")
             yield from _edited_away(info, layout)
     if info.extra_streams:
         yield Reason("extra tracks", ", ".join(info.extra_streams), "remux")
     if info.places:
-        yield Reason("place", f"the metadata may tell where it was filmed ({', '.join(info.places)})", "remux")
+        yield Reason("place", f"the metadata may reveal where it was filmed ({', '.join(info.places)})", "remux")
 
 
 def _edited_away(info: VideoInfo, layout: Mp4Layout) -> Iterator[Reason]:
-    """What an edit list hides. Frames that it hides must not be copied, for nothing would hide them any more."""
+    """Yield what an edit list hides. Hidden frames must not be copied, because a clean MP4 would show them."""
     for stream in (info.video, info.audio):
         if stream is None or stream.index >= len(layout.tracks):
             continue
         track, shown = layout.tracks[stream.index], stream.timeline
-        word, hidden = "pictures", max(track.samples - shown.count, shown.hidden)
+        word, hidden = "frames", max(track.samples - shown.count, shown.hidden)
         needs: Tier = "full"
         if isinstance(stream, Audio):
-            word, needs = "packets of sound", "audio"
+            word, needs = "audio packets", "audio"
             if stream.codec.startswith("pcm_"):
-                hidden = shown.hidden  # the track counts its samples, which are no packets
+                hidden = shown.hidden  # the track counts samples, not packets
             elif track.start_s <= PRIMING_SAMPLES / (stream.sample_rate_hz or 1) + SYNC_S:
                 hidden = track.samples - shown.count - shown.hidden - 1  # the last one is filled up by the encoder
         if track.is_rearranged:
-            yield Reason("edit list", f"it rearranges the {word}", needs)
+            yield Reason("edit list", f"the edit list rearranges the {word}", needs)
         elif track.edits and hidden > 0:
-            yield Reason("edit list", f"it hides {hidden} {word}", needs)
+            yield Reason("edit list", f"the edit list hides {hidden} {word}", needs)
 
 
 def _together(info: VideoInfo) -> Iterator[Reason]:
-    """Whether picture and sound still start together when each is copied from its own beginning."""
+    """Yield a reason if video and audio are not in sync when each is copied from its own start."""
     if info.audio is None:
         return
     held_s = info.audio.timeline.end_s - info.video.timeline.end_s
     if held_s >= HELD_FROM_S:
-        yield Reason("length", f"the picture ends {held_s:.1f} s before the sound", "full")
+        yield Reason("length", f"the video ends {held_s:.1f} s before the audio", "full")
     late_s = info.audio.timeline.start_s - info.video.timeline.start_s
     delayed_s = _delay_s(info, info.video.index) - _delay_s(info, info.audio.index)
     if late_s > SYNC_S:
-        yield Reason("sync", f"the sound starts {late_s * 1000:.0f} ms after the picture", "audio")
+        yield Reason("sync", f"the audio starts {late_s * 1000:.0f} ms after the video", "audio")
     elif -late_s > PRIMING_SHOWN_S or delayed_s > SYNC_S:
-        yield Reason("sync", f"the picture starts {-late_s * 1000:.0f} ms after the sound", "full")
+        yield Reason("sync", f"the video starts {-late_s * 1000:.0f} ms after the audio", "full")
 
 
 def _off_the_grid(info: VideoInfo) -> Iterator[Reason]:
-    """Whether a copy, which can leave out whole packets of sound only, would shift it against the picture."""
+    """Yield a reason if a copy, which can only drop whole audio packets, would shift the audio against the video."""
     if info.audio is None:
         return
     first_s, sound = info.video.timeline.start_s, info.audio.timeline
     early_s = first_s - sound.head_s[sound.packets_before(first_s)]
     if early_s > SYNC_S or (sound.start_s < first_s and early_s < -SYNC_S):
-        yield Reason("sync", f"copied packets of sound would be {early_s * -1000:+.0f} ms off", "audio")
+        yield Reason("sync", f"copied audio packets would be {early_s * -1000:+.0f} ms out of sync", "audio")
 
 
 def _delay_s(info: VideoInfo, index: int) -> float:
-    """By how much an edit list puts off a track, in seconds."""
+    """Return by how much an edit list delays a track, in seconds."""
     tracks = info.layout.tracks if info.layout else ()
     return tracks[index].delay_s if index < len(tracks) else 0.0
 
@@ -229,56 +229,59 @@ def _picture(video: Video, spec: VideoSpec) -> Iterator[Reason]:
     if video.pixel_format != "yuv420p":
         yield Reason("pixel format", f"{video.pixel_format or 'unknown'} is not 8-bit 4:2:0 (yuv420p)", "full")
     if video.interlaced:
-        yield Reason("interlacing", "the pictures are interlaced", "full")
+        yield Reason("interlacing", "the video is interlaced", "full")
     if video.rotation:
-        yield Reason("rotation", f"the pictures are stored turned by {video.rotation} degrees", "full")
+        yield Reason("rotation", f"the frames are stored rotated by {video.rotation} degrees", "full")
     elif not video.is_upright:
-        yield Reason("rotation", "the pictures are stored mirrored or aslant", "full")
+        yield Reason("rotation", "the frames are stored mirrored or skewed", "full")
     if video.is_cropped:
-        yield Reason("cropping", "a player cuts off the edges of the stored pictures", "full")
+        yield Reason("cropping", "players crop the edges of the stored frames", "full")
     if video.pixel_shape != 1:
-        yield Reason("pixel shape", f"the pixels are {float(video.pixel_shape):.3f}:1 and not square", "full")
+        yield Reason("pixel shape", f"the pixels are {float(video.pixel_shape):.3f}:1, not square", "full")
     if not any(is_close(video.shape, Fraction(*frame), spec) for frame in spec.frames):
         yield Reason("shape", f"{video.columns}x{video.rows} is not {spec.shapes()}", "full")
     if not spec.min_columns <= video.columns <= spec.max_columns:
-        yield Reason("columns", f"{video.columns} are not {spec.min_columns} to {spec.max_columns}", "full")
+        yield Reason("columns", f"{video.columns} is not between {spec.min_columns} and {spec.max_columns}", "full")
     if video.timeline.bits_per_s > spec.max_video_bps:
-        found = f"{video.timeline.bits_per_s / 1e6:.2f} Mb/s are more than {spec.max_video_bps / 1e6:g} Mb/s"
+        found = f"{video.timeline.bits_per_s / 1e6:.2f} Mb/s is more than {spec.max_video_bps / 1e6:g} Mb/s"
         yield Reason("bit rate", found, "full")
     if video.timeline.open_gop or video.false_syncs:
-        yield Reason("closed GOP", "not every picture can be shown from the sync picture before it on", "full")
+        yield Reason("closed GOP", "some frames depend on frames before their keyframe", "full")
     if video.is_hdr or video.primaries == "bt2020":
-        yield Reason("colours", f"{video.transfer}, {video.primaries} are not bt709", "full")
+        yield Reason("colours", f"the colours are {video.transfer}, {video.primaries}, not bt709", "full")
 
 
 def _speed(video: Video, spec: VideoSpec) -> Iterator[Reason]:
     rate = video.timeline.rate
     if not float(spec.min_fps) * 0.999 <= rate <= float(spec.max_fps) * 1.001:
-        found = f"{rate:.2f} fps is not {float(spec.min_fps):g} to {float(spec.max_fps):g} fps"
+        found = f"{rate:.2f} fps is not between {float(spec.min_fps):g} and {float(spec.max_fps):g} fps"
         yield Reason("frame rate", found, "full")
     elif video.timeline.longest_s > VARIATION / float(spec.min_fps):
-        yield Reason("frame rate", f"a frame stands for {video.timeline.longest_s * 1000:.0f} ms", "full")
+        yield Reason("frame rate", f"one frame is shown for {video.timeline.longest_s * 1000:.0f} ms", "full")
 
 
 def _sound(info: VideoInfo) -> Iterator[Reason]:
     audio = info.audio
     if audio is None:
-        yield Reason("sound", "there is no sound track", "audio")
+        yield Reason("sound", "the video has no audio track", "audio")
         return
     if audio.codec != "aac" or audio.profile not in ("LC", ""):
         yield Reason("sound codec", f"{audio.codec} {audio.profile}".strip() + " is not AAC-LC", "audio")
     if audio.channels not in (1, 2):
-        yield Reason("channels", f"{audio.channels} are not mono or stereo", "audio")
+        yield Reason("channels", f"{audio.channels} channels are not mono or stereo", "audio")
     if audio.sample_rate_hz not in (44_100, 48_000):
         yield Reason("sample rate", f"{audio.sample_rate_hz} Hz is not 44,100 or 48,000 Hz", "audio")
 
 
 def _warnings(info: VideoInfo, spec: VideoSpec, tier: Tier, fit: Fit) -> Iterator[str]:
-    """Where the result will be less than good. Source: the specification, "Best Practices"."""
+    """Yield what will reduce the quality of the result. Source: the specification, "Best Practices"."""
     if info.audio is None:
-        yield "There is no sound: a silent track stands in for it."
+        yield "The video has no audio. The result gets a silent track."
     if info.duration_s > spec.recommended_max_duration_s:
-        yield f"It lasts {info.duration_s:.0f} s; under {spec.recommended_max_duration_s:g} s is shown more widely."
+        yield (
+            f"The video lasts {info.duration_s:.0f} s. Instagram shows videos under "
+            f"{spec.recommended_max_duration_s:g} s more widely."
+        )
     if tier != "full":
         return
     layout = geometry(info.video, spec, fit)
@@ -287,4 +290,4 @@ def _warnings(info: VideoInfo, spec: VideoSpec, tier: Tier, fit: Fit) -> Iterato
     if layout.lost > LOST:
         yield f"{layout.lost:.0%} of the picture is cropped away."
     if layout.bars > LOST:
-        yield f"{layout.bars:.0%} of the frame is not picture: {spec.shapes()} fills it."
+        yield f"{layout.bars:.0%} of the frame is outside the picture. A video in {spec.shapes()} fills the frame."

@@ -1,4 +1,4 @@
-"""A picture of the frame that Instagram will show as the cover."""
+"""A JPEG of the frame that Instagram will show as the cover."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LIMITS: Final = Limits(wall_s=120, cpu_s=240, output_bytes=8_000_000)
 def write_preview(
     video: Path, jpeg: Path, at_ms: int = 0, *, ffmpeg: str = "ffmpeg", cancel: Cancel | None = None
 ) -> None:
-    """Write the frame that is shown at a moment as a JPEG; it appears whole or not at all.
+    """Write the frame at a given time as a JPEG, which appears complete or not at all.
 
     :param video: A local video.
-    :param jpeg: The file to write; an older one is replaced.
-    :param at_ms: The moment, in milliseconds from the start: the same number that is sent as the cover's time.
+    :param jpeg: The file to write. An existing file is replaced.
+    :param at_ms: The time, in milliseconds from the start: the same number as the cover's time.
     :param ffmpeg: The program, by name or path.
     :param cancel: Ends the work early.
-    :raises ValidationError: When there is no frame at that moment.
-    :raises TranscodeError: When ffmpeg could not make it, or the work was cancelled.
+    :raises ValidationError: If the video has no frame at that time.
+    :raises TranscodeError: If ffmpeg failed, or the work was cancelled.
     """
     source = builder.input(f"file:{video.absolute()}", ss=at_ms / 1000, **ONLY_THIS_FILE)
     with tempfile.TemporaryDirectory(prefix=f".{jpeg.name}.", dir=jpeg.absolute().parent) as work:
@@ -37,10 +37,11 @@ def write_preview(
         finished = run([ffmpeg, *stream.global_args("-nostdin", "-v", "error").get_args()], LIMITS, cancel=cancel)
         if not finished.ok:
             raise TranscodeError(
-                f"No preview of {video} could be made: {finished.complaint}.", hint="Check that it plays."
+                f"ffmpeg could not create a preview of {video}: {finished.complaint}.",
+                hint="Check that the video plays.",
             )
         if not made.exists():
             raise ValidationError(
-                f"{video} has no frame at {at_ms} ms.", hint="Choose a cover time between 0 and the video's duration."
+                f"{video} has no frame at {at_ms} ms.", hint="Use a cover time between 0 and the video's duration."
             )
         made.replace(jpeg)

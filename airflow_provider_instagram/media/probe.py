@@ -1,4 +1,4 @@
-"""What a file is: ffprobe's streams and packets, and the boxes of an MP4, as one value."""
+"""The properties of a file: ffprobe's streams and packets, and the boxes of an MP4, as one value."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ from airflow_provider_instagram.media.process import Cancel, Limits, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: The containers that are opened. None of them can name another file; playlists and scripts, which can, are not here.
+#: The allowed containers. None of them can refer to another file, unlike playlists and scripts.
 FORMATS: Final = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg,gif"
 MAX_SIDE: Final = 8192
 ONLY_THIS_FILE: Final = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": MAX_SIDE**2}
-#: A file that is made to hang ffprobe is given up after ten seconds in all; a large one on a slow disk gets its time.
+#: A file that is made to hang ffprobe fails after ten seconds in all. A large file on a slow disk gets more time.
 HEADER_LIMITS: Final = Limits(wall_s=4.5, cpu_s=4, memory_bytes=1024**3)
 PACKETS_S: Final = 4.5
 SLOWEST_DISK_BYTES_PER_S: Final = 20_000_000
 MAX_DURATION_S: Final = 7200.0
-#: Containers whose files may be strung together by copying one behind the other.
+#: Containers whose files can be concatenated byte by byte.
 STRUNG: Final = ("mpegts", "mpeg")
-#: How far the clock may go from one picture to the next: back for the order of B-frames, forth for one that is missing.
+#: How far timestamps may step from one frame to the next: back for B-frames, forward for missing frames.
 MOST_BACK_S: Final = -1.0
 MOST_FORTH_S: Final = 10.0
-#: How ffmpeg names the pixels of which each has its own transparency, next to red, green and blue.
+#: ffmpeg's names of RGB pixel formats with an alpha channel.
 SEE_THROUGH: Final = ("argb", "rgba", "abgr", "bgra")
 PLACE_WORDS: Final = ("location", "gps", "xmp", "geo")
 
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """The picture.
+    """The video stream.
 
-    :param index: The number of its stream.
-    :param codec: As ffmpeg names it.
-    :param columns: Stored columns, without those that a player cuts off.
-    :param rows: Stored rows, the same.
-    :param is_cropped: Whether a player cuts off edges, as the container tells it to.
-    :param pixel_shape: Width of a pixel over its height.
-    :param rotation: Degrees, clockwise, by which a player turns it: 0, 90, 180 or 270.
-    :param is_upright: Whether a player shows it as it is stored: neither turned by any angle nor mirrored.
-    :param pixel_format: As ffmpeg names it.
-    :param interlaced: Whether its pictures are woven out of two fields.
-    :param full_range: Whether its levels go from 0 to 255.
-    :param matrix: Matrix of its colours, as ffmpeg names it; empty when untold.
-    :param transfer: Transfer curve of its colours; empty when untold.
-    :param primaries: Primaries of its colours; empty when untold.
-    :param nominal_fps: Pictures a second as the file claims.
-    :param false_syncs: How many of its sync pictures do not start anew (are no IDR); counted in MP4 files only.
+    :param index: The index of the stream.
+    :param codec: The codec, as ffmpeg names it.
+    :param columns: The stored columns, without those that players crop.
+    :param rows: The stored rows, without those that players crop.
+    :param is_cropped: Whether the container tells players to crop the edges.
+    :param pixel_shape: The width of a pixel over its height.
+    :param rotation: The clockwise rotation that players apply: 0, 90, 180 or 270 degrees.
+    :param is_upright: Whether players show the frames as stored, neither rotated by any angle nor mirrored.
+    :param pixel_format: The pixel format, as ffmpeg names it.
+    :param interlaced: Whether the video is interlaced.
+    :param full_range: Whether the levels are 0 to 255.
+    :param matrix: The colour matrix, as ffmpeg names it. Empty if unknown.
+    :param transfer: The transfer curve of the colours. Empty if unknown.
+    :param primaries: The primaries of the colours. Empty if unknown.
+    :param nominal_fps: The frame rate in the header.
+    :param false_syncs: The number of keyframes that are not IDR frames. Counted in MP4 files only.
     :param timeline: Its packets.
     """
 
@@ -80,36 +80,36 @@ class Video:
 
     @property
     def is_hdr(self) -> bool:
-        """Whether its colours are of high dynamic range: PQ (HDR10) or HLG."""
+        """Whether the video is HDR: PQ (HDR10) or HLG."""
         return self.transfer in ("smpte2084", "arib-std-b67")
 
     @property
     def has_alpha(self) -> bool:
-        """Whether parts of its pictures may be transparent."""
+        """Whether the video has an alpha channel."""
         return self.pixel_format in SEE_THROUGH
 
     @property
     def shape(self) -> Fraction:
-        """Width over height, as a player shows it."""
+        """The aspect ratio as shown: width over height."""
         shape = Fraction(self.columns, self.rows) * self.pixel_shape
         return 1 / shape if self.rotation in (90, 270) else shape
 
     @property
     def shown_columns(self) -> int:
-        """Columns as a player shows it, with the rows that are stored or more."""
+        """The columns as shown, for at least the stored number of rows."""
         across, down = (self.rows, self.columns) if self.rotation in (90, 270) else (self.columns, self.rows)
         return max(across, round(down * self.shape)) if self.pixel_shape != 1 else across
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """The sound.
+    """The audio stream.
 
-    :param index: The number of its stream.
-    :param codec: As ffmpeg names it.
-    :param profile: The codec's profile, such as ``LC``; empty when untold.
-    :param sample_rate_hz: Samples a second.
-    :param channels: 1 is mono, 2 stereo, 6 surround 5.1.
+    :param index: The index of the stream.
+    :param codec: The codec, as ffmpeg names it.
+    :param profile: The codec's profile, such as ``LC``. Empty if unknown.
+    :param sample_rate_hz: The sample rate.
+    :param channels: 1 for mono, 2 for stereo, 6 for surround 5.1.
     :param timeline: Its packets.
     """
 
@@ -123,18 +123,18 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a video file is.
+    """The properties of a video file.
 
-    :param path: Where it is.
-    :param size_bytes: How large it is.
-    :param modified_ns: When it was last written to, in nanoseconds of the system's clock.
+    :param path: The path of the file.
+    :param size_bytes: The size of the file.
+    :param modified_ns: The modification time of the file, in nanoseconds.
     :param container: The container, as ffprobe names it.
-    :param start_s: When the first stream starts, on the file's own clock, in seconds.
-    :param video: Its picture.
-    :param audio: Its sound, when it has any.
-    :param extra_streams: What else it carries, in words, such as ``subtitle mov_text``.
-    :param places: Metadata that may tell where it was filmed.
-    :param layout: Its boxes, when it is an MP4 or MOV.
+    :param start_s: The start of the first stream in the file's timestamps, in seconds.
+    :param video: The video stream.
+    :param audio: The audio stream, if any.
+    :param extra_streams: Other streams, in words, such as ``subtitle mov_text``.
+    :param places: Metadata that may reveal where the video was filmed.
+    :param layout: The boxes of the file, if it is an MP4 or MOV.
     """
 
     path: Path
@@ -149,32 +149,32 @@ class VideoInfo:
     layout: Mp4Layout | None
 
     def raise_if_changed(self) -> None:
-        """Stop when the file is not what it was when it was read.
+        """Raise an error if the file was changed after it was read.
 
-        :raises TransientError: When it was written to since, or is gone.
+        :raises TransientError: If the file was modified or removed.
         """
         with suppress(FileNotFoundError):
             status = self.path.stat()
             if (status.st_size, status.st_mtime_ns) == (self.size_bytes, self.modified_ns):
                 return
         raise TransientError(
-            f"{self.path} was changed while it was being read.", hint="Wait until it is written to its end; run again."
+            f"{self.path} was changed while it was being read.", hint="Wait until the file is complete, and run again."
         )
 
     @property
     def duration_s(self) -> float:
-        """How long it plays, in seconds: to the end of whichever stream ends last."""
+        """The duration until the end of the last stream, in seconds."""
         return max(stream.timeline.end_s for stream in (self.video, self.audio) if stream) - self.start_s
 
 
 def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None) -> VideoInfo:
-    """Find out what a file is, without decoding it.
+    """Read the properties of a file, without decoding it.
 
     :param path: A local file.
     :param ffprobe: The program, by name or path.
     :param cancel: Ends the work early.
-    :return: What it is.
-    :raises ValidationError: When it is missing, empty, not a regular file, not a video, not whole, or beyond bounds.
+    :return: The properties.
+    :raises ValidationError: If the file is missing, empty, not a regular file, not a video, incomplete, or too large.
     """
     path = path.absolute()
     status = regular_file(path)
@@ -186,7 +186,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     sounds = [s for s in streams if s["codec_type"] == "audio"]
     if not pictures:
         raise ValidationError(
-            f"{path} has no video in it.", hint="Choose a video file; this one may be music or a picture."
+            f"{path} has no video stream.", hint="Use a video file. This one may be music or a picture."
         )
     picture, sound = _preferred(pictures), _preferred(sounds) if sounds else None
     _refuse_what_is_beyond_bounds(path, picture, header["format"])
@@ -195,7 +195,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     if layout is not None:
         layout = layout.ordered_as([int(stream.get("id", "0"), 16) for stream in header["streams"]])
     if layout is not None and layout.missing_bytes:
-        raise _truncated(path, f"{layout.missing_bytes} bytes are missing at its end")
+        raise _truncated(path, f"{layout.missing_bytes} bytes are missing at the end")
     wanted = [picture["index"], *([sound["index"]] if sound else [])]
     timelines, complaint = read_timelines(
         path,
@@ -206,7 +206,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
         starts_at_zero=layout is not None and layout.shows_hidden,
     )
     if not timelines[picture["index"]].count:
-        raise ValidationError(f"{path} has a video track without pictures.", hint="Export or copy it again.")
+        raise ValidationError(f"{path} has a video stream without frames.", hint="Export or copy it again.")
     if container == "gif":
         refuse_what_is_no_animation(path, timelines[picture["index"]].count)
     _refuse_a_clock_that_jumps(path, container, timelines[picture["index"]])
@@ -248,23 +248,23 @@ def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, A
     )
     if finished.timed_out:
         raise ValidationError(
-            f"{path} could not be read within {HEADER_LIMITS.wall_s:g} s.", hint="It is damaged, or made to do harm."
+            f"{path} could not be read within {HEADER_LIMITS.wall_s:g} s.", hint="The file is damaged or malicious."
         )
     if not finished.ok:
         if "moov atom not found" in finished.stderr and begins_like_mp4(path):
             raise _truncated(path, "its index is missing")
         complaint = finished.complaint.replace(f"file:{path}: ", "")
-        raise ValidationError(f"{path} is not a video that can be read ({complaint}).", hint="Choose a video file.")
+        raise ValidationError(f"{path} is not a video, or is damaged ({complaint}).", hint="Use a video file.")
     header: dict[str, Any] = json.loads(finished.stdout)
     return header
 
 
 def _truncated(path: Path, why: str) -> ValidationError:
-    return ValidationError(f"{path} is cut off: {why}.", hint="Copy or export it again, to its end.")
+    return ValidationError(f"{path} is truncated: {why}.", hint="Copy or export the whole file again.")
 
 
 def _preferred(streams: list[dict[str, Any]]) -> dict[str, Any]:
-    """The stream that a player plays: the default one, else the first."""
+    """Return the stream that players choose: the default one, or else the first."""
     return next((s for s in streams if s.get("disposition", {}).get("default")), streams[0])
 
 
@@ -272,38 +272,39 @@ def _refuse_what_is_beyond_bounds(path: Path, picture: dict[str, Any], container
     columns, rows = picture.get("width", 0), picture.get("height", 0)
     if "codec_name" not in picture:
         raise ValidationError(
-            f"{path} has video of an unknown kind ({picture.get('codec_tag_string', 'no name')}).",
-            hint="Export it as H.264; protected purchases cannot be used.",
+            f"{path} has an unknown video codec ({picture.get('codec_tag_string', 'no name')}).",
+            hint="Export it as H.264. Copy-protected videos cannot be used.",
         )
     if not columns or not rows:
         raise ValidationError(
-            f"{path} claims pictures of no size, or of more than {MAX_SIDE} pixels a side.", hint="Export it again."
+            f"{path} has no frame size, or a side of more than {MAX_SIDE} pixels.", hint="Export it again."
         )
     if max(columns, rows) > MAX_SIDE:
         raise ValidationError(
-            f"{path} claims {columns}x{rows} pixels; {MAX_SIDE} a side are the most.", hint="Make it smaller."
+            f"{path} has {columns}x{rows} pixels; the limit is {MAX_SIDE} per side.", hint="Make it smaller."
         )
     if (duration_s := float(container.get("duration", 0))) > MAX_DURATION_S:
         raise ValidationError(
-            f"{path} claims to last {duration_s:.0f} s; {MAX_DURATION_S:.0f} s are the most.", hint="Cut it first."
+            f"{path} has a duration of {duration_s:.0f} s; the limit is {MAX_DURATION_S:.0f} s.",
+            hint="Shorten it first.",
         )
 
 
 def _refuse_a_clock_that_jumps(path: Path, container: str, timeline: Timeline) -> None:
-    """Recordings that were strung together: each begins on its own clock, so that one plays over the other."""
+    """Reject concatenated recordings. Each has its own timestamps, so that they would overlap."""
     if container in STRUNG and not MOST_BACK_S < timeline.jump_s < MOST_FORTH_S:
         raise ValidationError(
-            f"{path} holds recordings of several clocks: from one picture to the next is {timeline.jump_s:+.1f} s.",
-            hint="Put them on one clock first: ffmpeg -i FILE -c copy FILE.mkv",
+            f"{path} contains several recordings: the timestamps of its frames jump by {timeline.jump_s:+.1f} s.",
+            hint="Rewrite the timestamps first: ffmpeg -i FILE -c copy FILE.mkv",
         )
 
 
 def _refuse_what_was_cut_off(info: VideoInfo, container: dict[str, Any], complaint: str) -> None:
     claimed_s = float(container.get("duration", 0))
     if info.layout and info.layout.shows_hidden:
-        claimed_s = 0.0  # what is hidden counts in it, twice even
+        claimed_s = 0.0  # the duration includes hidden packets, even twice
     if info.duration_s < claimed_s * 0.98 - 0.5:
-        raise _truncated(info.path, f"it claims {claimed_s:.2f} s and holds {info.duration_s:.2f} s")
+        raise _truncated(info.path, f"its duration is {claimed_s:.2f} s, but it contains {info.duration_s:.2f} s")
     if any(words in complaint for words in ("ended prematurely", "partial file", "Truncat")):
         raise _truncated(info.path, complaint.rpartition("] ")[2])
 
@@ -335,7 +336,7 @@ def _video(stream: dict[str, Any], timeline: Timeline, false_syncs: int) -> Vide
 
 
 def _is_upright(matrix: str) -> bool:
-    """Whether a display matrix, as ffprobe prints it in three lines, only moves or scales."""
+    """Return whether a display matrix, which ffprobe prints in three lines, only moves or scales."""
     across, down = (line.partition(":")[2].split() for line in matrix.strip().splitlines()[:2])
     return int(across[0]) > 0 and int(down[1]) > 0 and across[1] == down[0] == "0"
 

@@ -1,4 +1,4 @@
-"""The one place that starts ffmpeg and ffprobe: limits, a time limit, cancel, and no survivors."""
+"""The only module that starts ffmpeg and ffprobe: with resource limits, a timeout, cancel, and no orphans."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ LAUNCHER: Final = str(Path(__file__).with_name("_launch.py"))
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one process may use.
+    """The limits of one process.
 
-    :param wall_s: Seconds by the clock.
-    :param cpu_s: Processor seconds, over all threads.
+    :param wall_s: Elapsed time, in seconds.
+    :param cpu_s: CPU time over all threads, in seconds.
     :param memory_bytes: Private memory.
-    :param output_bytes: Size of a file it writes.
-    :param stdout_bytes: What it may say on its standard output.
+    :param output_bytes: The size of a file that it writes.
+    :param stdout_bytes: The size of its standard output.
     """
 
     wall_s: float
@@ -46,12 +46,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a process ended.
+    """The result of a process.
 
-    :param returncode: 0, or the exit code, or minus the signal that ended it.
-    :param stdout: All it said, empty when the lines were handed on.
-    :param stderr: The last 16 KiB of its complaints.
-    :param timed_out: Whether it was ended for using more than ``Limits.wall_s``.
+    :param returncode: The exit code, or the negative number of the signal that ended it.
+    :param stdout: Its standard output. Empty if the lines were passed to a callback.
+    :param stderr: The last 16 KiB of its standard error.
+    :param timed_out: Whether it was killed for exceeding ``Limits.wall_s``.
     """
 
     returncode: int
@@ -61,18 +61,18 @@ class Finished:
 
     @property
     def ok(self) -> bool:
-        """Whether it did what it was asked to do."""
+        """Whether the process succeeded."""
         return self.returncode == 0 and not self.timed_out
 
     @property
     def complaint(self) -> str:
-        """The last lines of what it said was wrong, for a message."""
+        """The last lines of its standard error, for a message."""
         lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
         return " · ".join(lines[-3:]) or f"exit code {self.returncode}"
 
 
 class Cancel:
-    """Ends the work that is done under it, from another thread or from a signal handler such as ``on_kill``."""
+    """Cancels work from another thread, or from a signal handler such as ``on_kill``."""
 
     def __init__(self) -> None:
         self._requested = False
@@ -80,29 +80,29 @@ class Cancel:
 
     @property
     def requested(self) -> bool:
-        """Whether the work is to end."""
+        """Whether the work was cancelled."""
         return self._requested
 
     def cancel(self) -> None:
-        """End what is running now, a process with its whole group, and keep more from starting."""
+        """End the current work, including all processes of a group, and start no more."""
         self._requested = True
         end = self._end
         if end is not None:
             end()
 
     def raise_if_requested(self) -> None:
-        """Stop here when the work is to end.
+        """Raise an error if the work was cancelled.
 
-        :raises TranscodeError: When :meth:`cancel` was called.
+        :raises TranscodeError: If :meth:`cancel` was called.
         """
         if self._requested:
             raise TranscodeError("The work on the video was cancelled.")
 
     @contextmanager
     def watching(self, end: Callable[[], None]) -> Iterator[None]:
-        """Name what ends the work inside the block.
+        """Set the function that ends the work inside the block.
 
-        :param end: Takes no lock, for a signal handler may call it.
+        :param end: The function. It must not take a lock, because a signal handler may call it.
         """
         self._end = end
         try:
@@ -114,18 +114,18 @@ class Cancel:
 
 
 def find_program(name: str) -> str:
-    """Where a program is.
+    """Return the absolute path of a program.
 
-    :param name: A name to be found on ``PATH``, or a path.
-    :return: Its absolute path.
-    :raises TranscodeError: When there is none.
+    :param name: A name on ``PATH``, or a path.
+    :return: The absolute path.
+    :raises TranscodeError: If the program does not exist.
     """
     found = shutil.which(name)
     if found is None:
         raise TranscodeError(
             f"The program {name!r} was not found on this worker.",
-            hint="Install ffmpeg, which brings ffmpeg and ffprobe (Debian: apt-get install ffmpeg), or set ffmpeg "
-            "and ffprobe in the section [instagram] of Airflow's configuration.",
+            hint="Install ffmpeg, which includes ffprobe (Debian: apt-get install ffmpeg), or set ffmpeg and ffprobe "
+            "in the section [instagram] of Airflow's configuration.",
         )
     return str(Path(found).absolute())
 
@@ -137,14 +137,14 @@ def run(
     cancel: Cancel | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> Finished:
-    """Run a program to its end, and leave nothing of it behind however this function is left.
+    """Run a program to its end. No process of it survives, however this function ends.
 
     :param command: The program and its arguments.
-    :param limits: What it may use.
-    :param cancel: Ends it early.
-    :param on_line: Gets each line of its standard output as it comes; without it, the output is returned.
-    :return: How it ended; a failure is for the caller to judge.
-    :raises TranscodeError: When there is no such program, or when the work was cancelled.
+    :param limits: The limits of the process.
+    :param cancel: Ends the process early.
+    :param on_line: Called with each line of the standard output as it arrives. If None, the output is returned.
+    :return: The result, which may be a failure.
+    :raises TranscodeError: If the program does not exist, or the work was cancelled.
     """
     cancel = cancel or Cancel()
     cancel.raise_if_requested()
@@ -158,7 +158,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        env={"PATH": os.defpath, "LC_ALL": "C"},  # nothing of the worker's: its environment holds secrets
+        env={"PATH": os.defpath, "LC_ALL": "C"},  # without the worker's environment, which holds secrets
     )
     try:
         with cancel.watching(lambda: _end_group(process)):
@@ -175,7 +175,7 @@ def run(
 
 
 class _Reader:
-    """Takes in both outputs of a process as they come."""
+    """Reads both outputs of a process as they arrive."""
 
     def __init__(
         self, process: subprocess.Popen[bytes], stdout_bytes: int, on_line: Callable[[str], None] | None
@@ -198,7 +198,7 @@ class _Reader:
         """Read until the process ends.
 
         :param deadline: When to give up, on the monotonic clock, in seconds.
-        :return: Whether it ended by itself.
+        :return: Whether the process ended by itself.
         """
         with selectors.DefaultSelector() as selector:
             for pipe, take in ((self._process.stdout, self._take_stdout), (self._process.stderr, self._take_stderr)):
@@ -222,7 +222,7 @@ class _Reader:
     def _take_stdout(self, chunk: bytes) -> None:
         self._stdout_left -= len(chunk)
         if self._stdout_left < 0:
-            raise TranscodeError("The program said more than a video can explain; it was ended.")
+            raise TranscodeError("The output of the program is too large for a video, so the program was stopped.")
         self._stdout += chunk
         if self._on_line is not None:
             *lines, rest = bytes(self._stdout).split(b"\n")
@@ -236,14 +236,14 @@ class _Reader:
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether it ended; it stays a zombie, so that its number cannot become another's."""
+    """Return whether a process has ended. It stays a zombie, so that its id cannot be reused."""
     if process.returncode is not None:
         return True
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """TERM, a second's grace, KILL, for the process and all it started. Takes no lock: a signal handler may call it."""
+    """Terminate a process and its children: TERM, a second, KILL. Takes no lock, so a signal handler may call it."""
     for sign, grace_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, 0.0)):
         if process.returncode is not None or (sign is signal.SIGTERM and _has_ended(process)):
             continue

@@ -1,4 +1,4 @@
-"""How far the encoder is, said now and then."""
+"""The progress of the encoder."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SAID_EVERY_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the encoder is.
+    """The progress of the encoder.
 
-    :param percent: How much is done, from 0 to 100.
-    :param speed: Seconds of video made in a second.
-    :param left: How long the rest takes; None before that can be told.
+    :param percent: The share that is done, from 0 to 100.
+    :param speed: Seconds of video per second of work.
+    :param left: The remaining time, or None if it is unknown yet.
     """
 
     percent: float
@@ -32,10 +32,10 @@ class Progress:
 
 
 class ProgressReader:
-    """Turns the lines of ``ffmpeg -progress`` into calls: one in five seconds at most, and one at the end.
+    """Turns the lines of ``ffmpeg -progress`` into calls: at most one in five seconds, and one at the end.
 
-    :param duration_s: How long the result will be, in seconds.
-    :param say: What to call.
+    :param duration_s: The duration of the result, in seconds.
+    :param say: The function to call.
     :param clock: A monotonic clock, in seconds.
     """
 
@@ -49,9 +49,9 @@ class ProgressReader:
         self._made_s = 0.0
 
     def take(self, line: str) -> None:
-        """Take in one line, and call when it is time.
+        """Read one line, and call the function if it is due.
 
-        :param line: As ffmpeg wrote it, such as ``out_time_us=1500000``.
+        :param line: A line from ffmpeg, such as ``out_time_us=1500000``.
         """
         name, _, value = line.strip().partition("=")
         if name == "out_time_us" and value.lstrip("-").isdigit():
@@ -63,7 +63,7 @@ class ProgressReader:
                 self._say(self._progress(now_s, ended=value == "end"))
 
     def _progress(self, now_s: float, *, ended: bool) -> Progress:
-        made_s = self._duration_s if ended else self._made_s  # a quick encoder's last time may be N/A
+        made_s = self._duration_s if ended else self._made_s  # the last time of a fast encoder may be N/A
         speed = made_s / max(now_s - self._started_s, 1e-3)
         if ended:
             return Progress(100.0, speed, timedelta(0))

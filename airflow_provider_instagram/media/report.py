@@ -1,4 +1,4 @@
-"""What was done to a video, for a person and for XCom."""
+"""The report of a transcode, for logs and for XCom."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 class Measures:
     """The facts about one file.
 
-    :param container: The container, as ffprobe names it.
-    :param size_bytes: How large it is.
-    :param duration_s: How long it plays, in seconds.
-    :param columns: Columns as shown.
-    :param rows: Rows as shown.
-    :param fps: Mean frame rate.
-    :param video_codec: As ffmpeg names it.
-    :param video_kbps: Mean bit rate of the picture, in kilobits a second.
-    :param audio_codec: As ffmpeg names it; None without sound.
-    :param audio_kbps: Mean bit rate of the sound, in kilobits a second; None without sound.
-    :param sample_rate_hz: Samples a second; None without sound.
-    :param channels: 1 is mono, 2 stereo; None without sound.
+    :param container: The container format, as ffprobe names it.
+    :param size_bytes: The file size.
+    :param duration_s: The duration, in seconds.
+    :param columns: The width as shown, in pixels.
+    :param rows: The height as shown, in pixels.
+    :param fps: The mean frame rate.
+    :param video_codec: The video codec, as ffmpeg names it.
+    :param video_kbps: The mean bit rate of the video, in kilobits per second.
+    :param audio_codec: The audio codec, as ffmpeg names it. None without audio.
+    :param audio_kbps: The mean bit rate of the audio, in kilobits per second. None without audio.
+    :param sample_rate_hz: The sample rate. None without audio.
+    :param channels: 1 for mono, 2 for stereo. None without audio.
     """
 
     container: str
@@ -43,7 +43,7 @@ class Measures:
 
     @classmethod
     def of(cls, info: VideoInfo) -> Measures:
-        """The facts about a probed file."""
+        """Return the facts about a probed file."""
         video, audio = info.video, info.audio
         sideways = video.rotation in (90, 270)
         return cls(
@@ -64,14 +64,14 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was done to a video.
+    """The report of a transcode.
 
-    :param tier: How much had to be done.
-    :param reasons: The rules that the source broke, with what each needed.
-    :param warnings: What does not look or sound as good as it could.
+    :param tier: The kind of work.
+    :param reasons: The rules that the source broke, and the tier that each one needed.
+    :param warnings: What reduces the quality of the result.
     :param before: The source.
-    :param after: The result; the source again when nothing had to be done.
-    :param elapsed_s: How long it took, in seconds.
+    :param after: The result, or the source again if no work was needed.
+    :param elapsed_s: The duration of the work, in seconds.
     """
 
     tier: Tier
@@ -83,22 +83,22 @@ class Report:
 
     @classmethod
     def of(cls, plan: Plan, before: VideoInfo, after: VideoInfo, elapsed_s: float) -> Report:
-        """What a plan made out of a file."""
+        """Return the report of a plan that was carried out."""
         reasons = tuple(map(str, plan.reasons))
         return cls(plan.tier, reasons, plan.warnings, Measures.of(before), Measures.of(after), round(elapsed_s, 3))
 
     @property
     def speed(self) -> float:
-        """Seconds of video made in a second."""
+        """Seconds of video per second of work."""
         return round(self.after.duration_s / max(self.elapsed_s, 1e-3), 2)
 
     def as_data(self) -> dict[str, Any]:
-        """All of it as plain data."""
+        """Return the report as plain data."""
         data = asdict(self)
         return {**data, "reasons": list(self.reasons), "warnings": list(self.warnings), "speed": self.speed}
 
     def table(self) -> list[str]:
-        """Lines for a log."""
+        """Return the report as lines for a log."""
         before, after = facts(self.before), facts(self.after)
         rows = [
             ("", "source", "result"),
@@ -115,7 +115,7 @@ class Report:
 
 
 def facts(measures: Measures) -> list[tuple[str, str]]:
-    """The facts about a file in words, each with its name."""
+    """Return the names and values of the facts about a file, as text."""
     sound = f"{measures.audio_codec}, {measures.audio_kbps} kb/s, {measures.sample_rate_hz} Hz, {measures.channels} ch"
     return [
         ("container", measures.container),

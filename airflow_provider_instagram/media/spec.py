@@ -1,4 +1,4 @@
-"""What Instagram takes: the rules a video must keep, and what the encoder aims at when it has to make one."""
+"""The profiles: the rules that a video must comply with, and the targets of an encoding."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ Trim = Literal["error", "end"]
 
 @dataclass(frozen=True, slots=True)
 class VideoSpec:
-    """The rules and targets of one placement. Make a wider one with :func:`dataclasses.replace`.
+    """The rules and targets of one placement. To change some, use :func:`dataclasses.replace`.
 
-    :param name: Names the placement in messages and in the names of files.
-    :param frames: The picture sizes to choose from when encoding, as columns and rows; their shapes are a rule.
-    :param min_duration_s: Rule: the shortest video, in seconds.
-    :param max_duration_s: Rule: the longest, in seconds.
-    :param max_size_bytes: Rule: the largest file.
-    :param min_fps: Rule: the fewest pictures a second.
-    :param max_fps: Rule: the most.
-    :param min_columns: Rule: the fewest columns; a smaller picture is enlarged.
+    :param name: The name of the placement in messages and file names.
+    :param frames: The frame sizes of an encoding, as columns and rows. Their aspect ratios are a rule.
+    :param min_duration_s: Rule: the shortest duration, in seconds.
+    :param max_duration_s: Rule: the longest duration, in seconds.
+    :param max_size_bytes: Rule: the largest file size.
+    :param min_fps: Rule: the lowest frame rate.
+    :param max_fps: Rule: the highest frame rate.
+    :param min_columns: Rule: the fewest columns. A smaller video is enlarged.
     :param max_columns: Rule: the most columns.
-    :param max_video_bps: Rule: the highest mean bit rate of the video, in bits a second.
-    :param aspect_tolerance: How far a picture's shape may be from a frame's, as a share of it.
-    :param target_fps: Aim: pictures a second, where the source gives no reason for another rate.
-    :param target_video_bps: Aim: the bit rate of an encoded video, in bits a second.
-    :param target_audio_bps: Aim: the bit rate of encoded sound, in bits a second.
-    :param recommended_max_duration_s: Advice: the longest video that is shown everywhere, in seconds.
+    :param max_video_bps: Rule: the highest mean bit rate of the video, in bits per second.
+    :param aspect_tolerance: The allowed relative difference from a frame's aspect ratio.
+    :param target_fps: Target: the frame rate, if the source does not suggest another one.
+    :param target_video_bps: Target: the bit rate of an encoded video, in bits per second.
+    :param target_audio_bps: Target: the bit rate of encoded audio, in bits per second.
+    :param recommended_max_duration_s: Recommendation: the longest duration that is shown everywhere, in seconds.
     """
 
     name: str
@@ -50,7 +50,7 @@ class VideoSpec:
     recommended_max_duration_s: float = 60.0
 
     def shapes(self) -> str:
-        """The frames' shapes in words, such as ``1:1, 4:5 or 16:9``."""
+        """Return the aspect ratios of the frames in words, such as ``1:1, 4:5 or 16:9``."""
         ratios = [Fraction(columns, rows) for columns, rows in self.frames]
         words = [f"{ratio.numerator}:{ratio.denominator}" for ratio in ratios]
         return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
@@ -62,7 +62,7 @@ REELS: Final = VideoSpec(name="reels", frames=((1080, 1920),))
 #: A single video in the feed. Source: the same table.
 FEED: Final = VideoSpec(name="feed", frames=((1080, 1080), (1080, 1350), (1920, 1080)), max_duration_s=60.0)
 
-#: The most that Meta takes for a reel, beyond the specification's table. Source: Meta, IG User media reference.
+#: The widest limits that Meta accepts for a reel, beyond the table. Source: Meta, IG User media reference.
 REELS_MAX: Final = VideoSpec(
     name="reels_max",
     frames=((1080, 1920),),
@@ -76,15 +76,15 @@ PLACEMENTS: Final = {spec.name: spec for spec in (REELS, FEED)}
 
 
 def spec_for(placement: str) -> VideoSpec:
-    """The profile of a placement.
+    """Return the profile of a placement.
 
     :param placement: ``reels`` or ``feed``.
     :return: Its rules and targets.
-    :raises ValidationError: For any other word.
+    :raises ValidationError: If the placement is another text.
     """
     try:
         return PLACEMENTS[placement]
     except KeyError:
         raise ValidationError(
-            f"There is no placement {placement!r}.", hint=f"Use one of: {', '.join(PLACEMENTS)}."
+            f"{placement!r} is not a valid placement.", hint=f"Use one of: {', '.join(PLACEMENTS)}."
         ) from None

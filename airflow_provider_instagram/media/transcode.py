@@ -1,4 +1,4 @@
-"""Make a compliant video out of any: probe, plan, run, verify, and only then give the result its name."""
+"""Convert a video into a compliant one: probe, plan, run, verify, and only then give the result its name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
 
 COLOUR_LIMITS: Final = Limits(wall_s=10, cpu_s=10)
-#: Seconds that ffmpeg may take: for any video, and for each second of it.
+#: The time that ffmpeg may take: a minimum, and for each second of the video, in seconds.
 LEAST_S: Final = 120.0
 PER_SECOND_S: Final = 120.0
 
@@ -43,25 +43,25 @@ def transcode(
     cancel: Cancel | None = None,
     info: VideoInfo | None = None,
 ) -> Report:
-    """Make a compliant video, at the least cost.
+    """Make a compliant video, at the lowest cost.
 
-    A source that complies already has the tier ``pass``: then no output is written, and the source is the result.
+    A source that complies has the tier ``pass``. In this case no output is written, and the source is the result.
 
     :param source: A local file.
-    :param output: The file to write, on a local disk; an older one is replaced at once, at the end.
-    :param spec: The rules to keep and the targets to aim at.
-    :param fit: How a picture of another shape is brought into the frame: ``pad``, ``blur`` or ``crop``.
-    :param background: The colour around a padded picture: a name or ``#rrggbb``.
-    :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut its end off.
+    :param output: The file to write, on a local disk. An existing file is replaced atomically, at the end.
+    :param spec: The rules and the targets.
+    :param fit: How to fit a video of another aspect ratio into the frame: ``pad``, ``blur`` or ``crop``.
+    :param background: The colour around a padded video: a name or ``#rrggbb``.
+    :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
     :param ffmpeg: The program, by name or path.
     :param ffprobe: The program, by name or path.
-    :param on_progress: Is told how far the work is, once in five seconds at most, and at the end.
+    :param on_progress: Called with the progress, at most once in five seconds, and at the end.
     :param cancel: Ends the work early.
-    :param info: What the source was found to be, when the caller has probed it already.
-    :return: What was done.
-    :raises ValidationError: When the source cannot be used, with the rule that it breaks and what to do.
-    :raises TranscodeError: When ffmpeg failed, its result does not comply, or the work was cancelled.
-    :raises TransientError: When the source was changed meanwhile.
+    :param info: The properties of the source, if the caller has probed it already.
+    :return: The report.
+    :raises ValidationError: If the source cannot be used. The message contains the rule that it breaks.
+    :raises TranscodeError: If ffmpeg failed, its result does not comply, or the work was cancelled.
+    :raises TransientError: If the source was changed in the meantime.
     """
     started_s = time.monotonic()
     cancel = cancel or Cancel()
@@ -70,7 +70,7 @@ def transcode(
     if todo.tier == "pass":
         return Report.of(todo, before, before, time.monotonic() - started_s)
     if output.exists() and output.samefile(source):
-        raise ValidationError(f"The result would replace its own source {source}.", hint="Set output= to another file.")
+        raise ValidationError(f"The result would replace its source {source}.", hint="Set output= to another file.")
     job = _Job(before, spec, ffmpeg, ffprobe, on_progress or (lambda _: None), cancel)
     with workspace(output, spec.max_size_bytes) as folder:
         made = folder / "video.mp4"
@@ -97,18 +97,18 @@ def done_before(
     ffprobe: str = "ffprobe",
     info: VideoInfo | None = None,
 ) -> Report:
-    """Report work that is found done, after a check by the rules; nothing is decoded.
+    """Return the report of an earlier result, after a check against the rules. Nothing is decoded.
 
     :param source: A local file.
-    :param output: What :func:`transcode` made out of it earlier.
+    :param output: The earlier result of :func:`transcode` for this source.
     :param spec: As for :func:`transcode`.
-    :param fit: The same.
-    :param background: The same.
-    :param trim: The same.
+    :param fit: As for :func:`transcode`.
+    :param background: As for :func:`transcode`.
+    :param trim: As for :func:`transcode`.
     :param ffprobe: The program, by name or path.
-    :param info: What the source was found to be, when the caller has probed it already.
-    :return: What was done then.
-    :raises TranscodeError: When the output does not comply, or not any more.
+    :param info: The properties of the source, if the caller has probed it already.
+    :return: The report.
+    :raises TranscodeError: If the output does not comply, or no longer complies.
     """
     started_s = time.monotonic()
     before = info or probe(source, ffprobe=ffprobe)
@@ -119,7 +119,7 @@ def done_before(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """All that the steps of one transcode have in common."""
+    """The parameters that all steps of a transcode share."""
 
     info: VideoInfo
     spec: VideoSpec
@@ -129,11 +129,11 @@ class _Job:
     cancel: Cancel
 
     def make(self, todo: Plan, made: Path) -> tuple[Plan, VideoInfo]:
-        """Carry out a plan; when a copy of what is there turns out not to comply, encode it.
+        """Carry out a plan. If a cheaper tier does not produce a compliant file, encode the whole video.
 
         :param todo: The plan.
         :param made: The file to write.
-        :return: The plan that was carried out, and what was made.
+        :return: The plan that was carried out, and the properties of the result.
         """
         if todo.tier == "full":
             self._check_colour(todo.background)
@@ -143,7 +143,7 @@ class _Job:
             self.cancel.raise_if_requested()
             if todo.tier == "full":
                 raise
-            reason = Reason(todo.tier, f"tried, and {error.message[0].lower()}{error.message[1:]}", "full")
+            reason = Reason(todo.tier, f"tried, but {error.message[0].lower()}{error.message[1:]}", "full")
             return self._attempt(replace(todo, tier="full", reasons=(*todo.reasons, reason)), made)
 
     def _check_colour(self, name: str) -> None:
@@ -157,7 +157,7 @@ class _Job:
         measured = self._measure(todo) if todo.tier != "remux" and self.info.audio else None
         length_s = command.span(self.info, self.spec, todo).duration_s
         reader = ProgressReader(length_s, self.on_progress)
-        self._run(self._command(todo, measured, made), length_s, "make a video", reader.take)
+        self._run(self._command(todo, measured, made), length_s, "convert", reader.take)
         after = _check_rules(made, self.spec, self.ffprobe, self.cancel)
         if todo.tier == "remux":
             return todo, after
@@ -172,15 +172,15 @@ class _Job:
 
     def _measure(self, todo: Plan) -> Loudness:
         reader = LoudnessReader()
-        self._run(command.measure(self.info, self.spec, todo), todo.duration_s, "measure the sound", reader.take)
+        self._run(command.measure(self.info, self.spec, todo), todo.duration_s, "measure the audio of", reader.take)
         return reader.loudness
 
     def _play(self, made: Path, after: VideoInfo) -> Loudness:
-        """Decode all of the result, for an encoder can end well with a damaged file."""
+        """Decode the whole result, because an encoder can exit with 0 and leave a damaged file."""
         reader = LoudnessReader()
-        finished = self._run(command.decode(made), after.duration_s, "play what it made", reader.take)
+        finished = self._run(command.decode(made), after.duration_s, "decode its result for", reader.take)
         if finished.stderr:
-            raise TranscodeError(f"What ffmpeg made of {self.info.path} does not play well: {finished.complaint}.")
+            raise TranscodeError(f"The result of ffmpeg for {self.info.path} is damaged: {finished.complaint}.")
         return reader.loudness
 
     def _run(self, arguments: list[str], length_s: float, what: str, on_line: Callable[[str], None]) -> Finished:
@@ -188,23 +188,28 @@ class _Job:
         limits = Limits(wall_s, int(wall_s) * (os.cpu_count() or 1), output_bytes=self.spec.max_size_bytes)
         finished = run([self.ffmpeg, *arguments], limits, cancel=self.cancel, on_line=on_line)
         if finished.timed_out:
-            raise TranscodeError(f"ffmpeg did not {what} within {wall_s:.0f} s.", hint="Use a smaller video.")
+            raise TranscodeError(
+                f"ffmpeg could not {what} {self.info.path} within {wall_s:.0f} s.", hint="Use a smaller video."
+            )
         if not finished.ok:
             raise TranscodeError(
-                f"ffmpeg could not {what} out of {self.info.path}: {finished.complaint}.", hint="Check that it plays."
+                f"ffmpeg could not {what} {self.info.path}: {finished.complaint}.", hint="Check that the video plays."
             )
         return finished
 
 
 def _check_rules(made: Path, spec: VideoSpec, ffprobe: str, cancel: Cancel) -> VideoInfo:
-    """Check a result by the rules that the source was judged by."""
+    """Check a result against the same rules as the source."""
     try:
         info = probe(made, ffprobe=ffprobe, cancel=cancel)
         broken = "; ".join(map(str, plan(info, spec).reasons))
     except ValidationError as error:
         broken = error.message.removesuffix(".")
     if broken:
-        raise TranscodeError(f"The result {made} does not comply: {broken}.", hint="Delete it if it is old; run again.")
+        raise TranscodeError(
+            f"The result {made} does not comply: {broken}.",
+            hint="If the file is from an earlier run, delete it. Then run the task again.",
+        )
     return info
 
 
@@ -213,4 +218,4 @@ def _too_loud_or_quiet(measured: Loudness | None, made: Loudness) -> tuple[str, 
     if measured is None or measured.is_silent or abs(away_lu) <= FAR_LU:
         return ()
     word = "louder" if away_lu > 0 else "quieter"
-    return (f"The sound is {abs(away_lu):.1f} LU {word} than {TARGET_LUFS:g} LUFS: its peaks leave no room.",)
+    return (f"The audio is {abs(away_lu):.1f} LU {word} than {TARGET_LUFS:g} LUFS, because its peaks limit the gain.",)

@@ -1,4 +1,4 @@
-"""Work on a connection that ends on time: in whatever phase it is, and whatever the other side does."""
+"""Work on a connection with a time limit that holds in every phase, whatever the other side does."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.media.process import Cancel
 
-#: How long a thread whose connection was hung up gets to leave.
+#: How long to wait for a thread whose connections were closed.
 LEAVE_S: Final = 1.0
 
 
 class Line:
-    """The connections of one piece of work; hung up once, they stay so, and so do those that are made later."""
+    """The connections of one piece of work. After :meth:`hang_up`, later connections are shut down as well."""
 
     def __init__(self) -> None:
         self._connections: list[socket.socket] = []
         self._hung_up = False
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Take hold of a connection as soon as it is there: the ``trace`` of a request to httpcore.
+        """Register a connection as soon as it is open. Pass this as the ``trace`` of a request to httpcore.
 
-        The duplicate stays ours when TLS takes the socket over, so that the handshake can be ended, too.
+        A duplicate of the socket is kept, so that the handshake can be ended even after TLS has taken over the socket.
         """
         if event == "connection.connect_tcp.complete":
             self._connections.append(info["return_value"].get_extra_info("socket").dup())
@@ -35,39 +35,39 @@ class Line:
                 self.hang_up()
 
     def hang_up(self) -> None:
-        """End whatever is being sent or received."""
+        """Shut down all connections, which ends any transfer."""
         self._hung_up = True
         for connection in list(self._connections):
-            with suppress(OSError):  # the server was faster
+            with suppress(OSError):  # the server may have closed it already
                 connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Give up the hold on the connections."""
+        """Release the connections."""
         while self._connections:
             self._connections.pop().close()
 
 
 def run_watched(work: Callable[[Line], None], total_s: float, cancel: Cancel, name: str) -> None:
-    """Do work in a thread of its own, and leave it when its time is over or it is cancelled.
+    """Run work in its own thread, and abandon the thread after a timeout or a cancel.
 
-    Nothing ends the look-up of a name, nor a connection in the making, from outside. Such a thread is left to itself:
-    it ends with its own timeout, and finds that it was hung up before it can send or write anything.
+    A DNS lookup and an opening connection cannot be ended from outside. A thread in such a phase is abandoned: it ends
+    with its own timeout, and its connections are shut down before it can send or write anything.
 
-    :param work: What to do; it hands :meth:`Line.trace` to each of its requests.
+    :param work: The work. It passes :meth:`Line.trace` to each of its requests.
     :param total_s: How long it may take, in seconds.
-    :param cancel: Ends it early.
+    :param cancel: Ends the work early.
     :param name: The name of the thread.
-    :raises TimeoutError: When the time is over.
-    :raises TranscodeError: When it was cancelled.
+    :raises TimeoutError: If the time is over.
+    :raises TranscodeError: If the work was cancelled.
     """
     cancel.raise_if_requested()
     line = Line()
-    ends: SimpleQueue[BaseException | None] = SimpleQueue()  # a signal handler may put something into it
+    ends: SimpleQueue[BaseException | None] = SimpleQueue()  # SimpleQueue, because a signal handler may put into it
 
     def go() -> None:
         try:
             work(line)
-        except BaseException as error:  # noqa: BLE001  it is raised by the one who waits
+        except BaseException as error:  # noqa: BLE001  the waiting thread raises it
             ends.put(error)
         else:
             ends.put(None)
@@ -84,6 +84,6 @@ def run_watched(work: Callable[[Line], None], total_s: float, cancel: Cancel, na
     finally:
         line.hang_up()
         thread.join(LEAVE_S)
-    cancel.raise_if_requested()  # a connection that was hung up can look like the end of a file
+    cancel.raise_if_requested()  # a connection that was shut down can look like the end of a file
     if error is not None:
         raise error

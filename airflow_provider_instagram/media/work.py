@@ -1,4 +1,4 @@
-"""Names for pieces of work, so that the same one is not done twice and a changed source is never taken for the old."""
+"""Keys for transcodes, so that no work is repeated and a changed source is never mistaken for the old one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.media.probe import VideoInfo
     from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
 
-#: Raise it when the same source, profile and ffmpeg come to give another result.
+#: Increment this when the same source, profile and ffmpeg give a different result.
 RECIPE: Final = 1
 BLOCK_BYTES: Final = 1024**2
 VERSION_LIMITS: Final = Limits(wall_s=10, cpu_s=10)
@@ -33,16 +33,16 @@ def work_key(
     trim: Trim = "error",
     ffmpeg: str = "ffmpeg",
 ) -> str:
-    """Name the work that a transcode does, for the name of its output.
+    """Return the key of a transcode, for the name of its output.
 
-    :param source: A local file; all of it is read.
+    :param source: A local file, which is read completely.
     :param spec: The profile.
     :param fit: As for :func:`~airflow_provider_instagram.media.transcode.transcode`.
-    :param background: The same.
-    :param trim: The same.
+    :param background: As for ``transcode``.
+    :param trim: As for ``transcode``.
     :param ffmpeg: The program, by name or path.
-    :return: 24 hexadecimal digits that change when the content, the profile, an option or the version of ffmpeg does.
-    :raises TranscodeError: When ffmpeg is not there.
+    :return: 24 hexadecimal digits that depend on the content, the profile, the options and the version of ffmpeg.
+    :raises TranscodeError: If ffmpeg is not installed.
     """
     content = hashlib.sha256()
     with source.open("rb") as file:
@@ -60,11 +60,11 @@ def _version(ffmpeg: str) -> str:
 
 
 def copy_whole(source: VideoInfo, output: Path) -> None:
-    """Copy a video that complies already to where the output is wanted; it appears there whole or not at all.
+    """Copy a compliant video to the output, where it appears complete or not at all.
 
     :param source: The video.
-    :param output: The file to write; an older one is replaced.
-    :raises TransientError: When the source was changed since it was probed.
+    :param output: The file to write. An existing file is replaced.
+    :raises TransientError: If the source was changed after it was probed.
     """
     with workspace(output, source.size_bytes) as folder:
         shutil.copyfile(source.path, copy := folder / "video.mp4")

@@ -1,4 +1,4 @@
-"""A directory for half-done work beside its result, which goes away in every ending."""
+"""A temporary directory for unfinished work, next to its result, which is removed in every case."""
 
 from __future__ import annotations
 
@@ -17,35 +17,39 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MARK: Final = ".instagram-work-"
-#: Younger directories are let be: their owner may be about to lock them.
+#: Newer directories are not removed, because their owner may not have locked them yet.
 SETTLED_S: Final = 60.0
 SPARE_BYTES: Final = 64 * 1024**2
 
 
 @contextmanager
 def workspace(output: Path, needed_bytes: int) -> Iterator[Path]:
-    """Give a directory on the disk of the result, and remove it afterwards.
+    """Create a directory on the disk of the result, and remove it afterwards.
 
-    A process that is killed outright cannot clean up; what it left is removed by the next one that works beside it. A
-    lock on the directory, which ends with its owner, tells that nobody works in it any more.
+    A killed process cannot clean up, so the next process that works in the same folder removes its directory. A lock on
+    the directory, which ends with its owner, shows whether the directory is in use.
 
     :param output: The file that the work is for.
     :param needed_bytes: How much the work may write.
     :return: The directory.
-    :raises ValidationError: When there is no directory to work in.
-    :raises TranscodeError: When the disk has too little room.
+    :raises ValidationError: If the folder of the result cannot be used.
+    :raises TranscodeError: If the disk has too little space.
     """
     folder = output.absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise ValidationError(f"{folder} is not a directory that can be written to.", hint="Make it, or set output=.")
+        raise ValidationError(
+            f"{folder} is not a writable directory.", hint="Create it, or set output= to another directory."
+        )
     if output.is_dir():
-        raise ValidationError(f"{output} is a directory.", hint="Name a file, or end output= with / for a file in it.")
+        raise ValidationError(
+            f"{output} is a directory.", hint="Use the name of a file, or end output= with / for a file inside it."
+        )
     _remove_abandoned(folder)
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed_bytes + SPARE_BYTES:
         raise TranscodeError(
-            f"{folder} has {free_bytes / 1e6:,.0f} MB free and needs {(needed_bytes + SPARE_BYTES) / 1e6:,.0f} MB.",
-            hint="Free some, or set output= to another disk.",
+            f"{folder} has {free_bytes / 1e6:,.0f} MB free, but needs {(needed_bytes + SPARE_BYTES) / 1e6:,.0f} MB.",
+            hint="Free some space, or set output= to another disk.",
         )
     with tempfile.TemporaryDirectory(prefix=MARK, dir=folder) as name:
         lock = os.open(name, os.O_RDONLY)
@@ -58,7 +62,7 @@ def workspace(output: Path, needed_bytes: int) -> Iterator[Path]:
 
 def _remove_abandoned(folder: Path) -> None:
     for left in folder.glob(f"{MARK}*"):
-        with suppress(OSError):  # another may be removing it, or working in it
+        with suppress(OSError):  # another process may be removing it, or working in it
             if time.time() - left.stat().st_mtime < SETTLED_S:
                 continue
             lock = os.open(left, os.O_RDONLY)

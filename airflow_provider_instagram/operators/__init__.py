@@ -1,4 +1,4 @@
-"""The tasks that bring a video to Instagram: transcode, create, publish, and refresh of the account's token."""
+"""The operators of the provider: transcode, create, publish, and refresh of the account's token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import an operator when a DAG file asks for it: the DAG processor pays for nothing else."""
+    """Import an operator only when a DAG file uses it, to keep DAG parsing fast."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

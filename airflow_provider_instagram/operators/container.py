@@ -1,4 +1,4 @@
-"""The task that brings a video to Instagram as a container."""
+"""The operator that creates the container of a post."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 UPLOADS = ("auto", "file", "url")
 PROCESSING_TIMEOUT = timedelta(minutes=30)
 POLL_INTERVAL = timedelta(seconds=5)
-#: How a container ends that another one may do better than.
+#: Failures of a container that a new container may fix.
 FAILED = (MediaRejectedError, ContainerExpiredError)
 
 OPTIONS = (
@@ -52,34 +52,36 @@ OPTIONS = (
 
 
 class CreateContainerOperator(AccountTask):
-    """Create the container of a post, and bring the video to it.
+    """Create the container of a post, and send the video to it.
 
-    Asked again for the same ``post_key`` (a retry, a Clear, a new run) it returns the container that is there, and goes
-    on with an interrupted upload where Instagram has it. Returns the container's id.
+    For a ``post_key`` that has a container already (after a retry, a Clear or in a new run), the operator returns that
+    container, and resumes an interrupted upload. Returns the container's id.
 
     :param video: A local path or ``file://``, a URI that ObjectStoragePath opens, or an ``https://`` address.
-    :param caption: The post's text: up to 2,200 UTF-16 units, 30 hashtags, 20 @mentions. Never read from a file by its
-        ending.
+    :param caption: The text of the post: up to 2,200 UTF-16 units, 30 hashtags and 20 @mentions. It is never taken for
+        the name of a file.
     :param placement: ``reels`` or ``feed``.
-    :param video_cover_timestamp_ms: The cover frame, in ms from the start. Default: the first.
-    :param cover_url: Address of a JPEG up to 8 MB to use as the cover; wins over the frame.
+    :param video_cover_timestamp_ms: The cover frame, in ms from the start of the video. Default: the first frame.
+    :param cover_url: Address of a JPEG up to 8 MB to use as the cover. Overrides ``video_cover_timestamp_ms``.
     :param location_id: Id of a Facebook Page with a location.
     :param collaborators: Up to three user names to invite.
     :param user_tags: User names to tag.
-    :param share_to_feed: Whether a reel also appears in the feed. Unset leaves it to Instagram.
+    :param share_to_feed: Whether a reel also appears in the feed. If not set, Instagram decides.
     :param audio_name: A name for the reel's original sound.
-    :param trial_graduation: Make it a trial reel: ``MANUAL`` or ``SS_PERFORMANCE``.
+    :param trial_graduation: Publish a trial reel: ``MANUAL`` or ``SS_PERFORMANCE``.
     :param is_ai_generated: Whether to label the post as made with AI.
-    :param upload: ``file`` sends the bytes, ``url`` hands Instagram the link, ``auto`` picks by where the video is.
-    :param publish_at: When it will be published: refused when the container would expire before. Not sent.
-    :param post_key: What the post is known by, exactly once. Default: ``dag_id/run_id/task_id/map_index``, in a loop
-        followed by the pass; in a mapped task that is a position, so give a key where the list may change.
-    :param wait_for_completion: Whether to wait here until Instagram has processed the container, and to make another
-        one (three at most) when it fails for a cause that another can cure.
-    :param deferrable: Whether that wait is in the triggerer.
-    :param instagram_conn_id: The account's connection, as plain text.
-    :param retries: Tries after the first.
-    :param retry_policy: Which failures are tried again, and when.
+    :param upload: ``file`` sends the bytes, ``url`` sends Instagram a link, ``auto`` chooses by the video's location.
+    :param publish_at: When the post will be published. The task fails if the container would expire before. The time
+        is not sent to Instagram.
+    :param post_key: The key under which the post is published exactly once. Default:
+        ``dag_id/run_id/task_id/map_index``, followed by the pass in a loop. In a mapped task, the index is a
+        position, so set a key if the list may change.
+    :param wait_for_completion: Whether to wait until Instagram has processed the container. If the container fails for
+        a reason that a new one can fix, the task creates a new one, up to three in total.
+    :param deferrable: Whether to wait in the triggerer. Used only if ``wait_for_completion`` is true.
+    :param instagram_conn_id: The Airflow connection of the account, as plain text.
+    :param retries: The number of retries.
+    :param retry_policy: Decides which failures are retried, and when.
     """
 
     template_fields: Sequence[str] = (
@@ -138,11 +140,11 @@ class CreateContainerOperator(AccountTask):
 
     @classmethod
     def account_outlets(cls, conn_id: str) -> list[Any]:
-        """Name the alias that holds the ledger when the DAG is deleted."""
+        """Return the alias that keeps the ledger after the DAG is deleted."""
         return [ledger_alias(conn_id)]
 
     def execute(self, context: Context) -> str:
-        """Create the container unless the ledger has it, bring the video to it, and wait if asked to."""
+        """Create the container unless the ledger has it, send the video, and wait if ``wait_for_completion`` is set."""
         options = ContainerOptions.read(**{name: getattr(self, name) for name in OPTIONS})
         video = arguments.required_text("video", self.video)
         mode = self._upload_mode()
@@ -150,7 +152,7 @@ class CreateContainerOperator(AccountTask):
         post_key = arguments.text("post_key", self.post_key) or str(Owner.of(context))
         ledger = Ledger.of(context, self.instagram_conn_id)
         if (post := ledger.post(post_key)) is not None:
-            self.log.info("%s is published already, from container %s", post_key, post.container_id)
+            self.log.info("%s is already published, from container %s", post_key, post.container_id)
             return post.container_id
         if mode == "url" or (mode == "auto" and locations.is_web(video)):
             container_id = self._container_from_link(ledger, post_key, video, options)
@@ -165,7 +167,7 @@ class CreateContainerOperator(AccountTask):
         return container_id
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
-        """Go on after the wait for the processing."""
+        """Continue after the wait in the triggerer."""
         from airflow_provider_instagram.triggers.container import processed_container
 
         try:
@@ -176,11 +178,11 @@ class CreateContainerOperator(AccountTask):
         return container_id
 
     def on_kill(self) -> None:
-        """Leave no copy of a remote video when the task is ended."""
+        """Remove the copy of a remote video when the task is killed."""
         storage.abandon_copies()
 
     def _once_more(self, context: Context, failure: InstagramError) -> str:
-        """Make another container where that can help; where it cannot, this raises the failure."""
+        """Create a new container if that can help. Otherwise, raise the failure."""
         self.log.warning("%s", failure)
         return str(self.execute(context))
 
@@ -191,7 +193,7 @@ class CreateContainerOperator(AccountTask):
         return mode
 
     def _container_from_link(self, ledger: Ledger, post_key: str, video: str, options: ContainerOptions) -> str:
-        """Let Instagram fetch the video: from its own address, or from its object storage by a presigned link."""
+        """Have Instagram fetch the video, from its own address or by a presigned link to object storage."""
         from airflow_provider_instagram.containers import Video
 
         link = video
@@ -207,7 +209,7 @@ class CreateContainerOperator(AccountTask):
     def _container_from_file(
         self, ledger: Ledger, post_key: str, video: str, options: ContainerOptions, mode: str
     ) -> str:
-        """Send the video's bytes; an account that may not is helped by a link, where there is one."""
+        """Send the video's bytes, or its link if the account is not allowed to upload and the video has a link."""
         from airflow_provider_instagram.containers import Video
 
         with storage.as_local_file(video) as path:
@@ -217,7 +219,7 @@ class CreateContainerOperator(AccountTask):
             except PermissionDeniedError as error:
                 if mode != "auto" or locations.is_local(video):
                     raise
-                self.log.warning("%s Handing Instagram a link instead.", error.message)
+                self.log.warning("%s Sending Instagram a link instead.", error.message)
         return self._container_from_link(ledger, post_key, video, options)
 
     def _container(self, ledger: Ledger, post_key: str, video: Video, options: ContainerOptions) -> str:
@@ -237,8 +239,8 @@ class CreateContainerOperator(AccountTask):
         ):
             return
         raise ValidationError(
-            f"A container made now expires before publish_at, {publish_at.isoformat()}.",
-            hint="Create it at most 23.5 hours ahead: schedule the run nearer to the time of publication.",
+            f"A container created now expires before publish_at, {publish_at.isoformat()}.",
+            hint="Create it at most 23.5 hours ahead: schedule the run closer to publish_at.",
         )
 
     def _refuse_cover_outside(self, video: Path, options: ContainerOptions) -> None:
@@ -253,7 +255,7 @@ class CreateContainerOperator(AccountTask):
             raise ValidationError(
                 f"video_cover_timestamp_ms is {options.video_cover_timestamp_ms}, but {video.name} ends at "
                 f"{duration_ms:.0f} ms.",
-                hint="Choose a time inside the video.",
+                hint="Use a time within the video.",
             )
 
     def _wait(self, container_id: str) -> None:

@@ -1,4 +1,4 @@
-"""The task that makes a container a post, exactly once."""
+"""The operator that publishes a container, exactly once."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.ledger import MadeContainer, Post
 
-#: How long before ``publish_at`` the task wakes up: a worker has to start, and the last seconds are waited in it.
+#: How long before ``publish_at`` the task resumes, so that its worker starts in time. It waits the last seconds there.
 WAKE_UP_AHEAD = timedelta(seconds=20)
 
-#: Where Instagram's room for posts cannot be foretold, it is looked for again.
+#: When to check for room again, if the time at which the account may post again is unknown.
 ROOM_LOOKED_FOR_AGAIN_AFTER = timedelta(minutes=30)
 
 #: States of a task instance that may still send a request, now or in a later try.
@@ -42,25 +42,26 @@ AT_WORK = frozenset(
 class PublishOperator(AccountTask):
     """Publish a container: one ``post_key``, one post.
 
-    Where the account has no room for a post, the task is deferred until it has, if the container lives that long.
-
-    A run that finds its post already there returns it and calls nothing. A try whose answer was lost is settled by
-    reading the account, never by sending again. What cannot be settled fails with ``OutcomeUnknownError``.
+    * If the account has no room for a post, the task is deferred until it has, unless the container expires before.
+    * If the post already exists, the task returns it and publishes nothing.
+    * If the answer to a request was lost, the task reads the account to find out what happened. It never sends the
+      request again without knowing. If the outcome cannot be determined, it fails with ``OutcomeUnknownError``.
 
     Returns ``media_id``, ``permalink``, ``container_id``, ``post_key``, ``published_at`` and ``already_published``.
-    ``media_id`` and ``permalink`` are null when the post is certainly live but cannot be told apart from others, or the
-    account's media cannot be listed up to the last try. A real publication emits an event of the asset ``instagram://<conn_id>/posts``.
+    ``media_id`` and ``permalink`` are null if the post is certainly live, but cannot be told apart from other posts, or
+    if the account's media cannot be listed in the last try. A publication emits an event of the asset
+    ``instagram://<conn_id>/posts``.
 
-    :param container_id: The container, as CreateContainerOperator returned it.
-    :param post_key: What the post is known by. Default: what create recorded for the container, else
-        ``dag_id/run_id/task_id/map_index``, in a loop followed by the pass.
-    :param publish_at: When to publish, with its time zone: a datetime or ISO 8601 text. No slot is held
-        until half a minute before.
-    :param max_lateness: How late it may be published, in seconds or as a timedelta; later, the task fails.
-    :param dry_run: Look at the container, say what would be published, and stop; nothing is waited for.
-    :param instagram_conn_id: The account's connection, as plain text.
-    :param retries: Tries after the first.
-    :param retry_policy: Which failures are tried again, and when.
+    :param container_id: The container's id, as returned by CreateContainerOperator.
+    :param post_key: The key under which the post is published exactly once. Default: the key that create recorded for
+        the container, or else ``dag_id/run_id/task_id/map_index``, followed by the pass in a loop.
+    :param publish_at: When to publish: a datetime or ISO 8601 text, with a time zone. The task is deferred until half
+        a minute before.
+    :param max_lateness: How late the post may be published, in seconds or as a timedelta. After that, the task fails.
+    :param dry_run: Read the container, log what would be published, and stop without waiting.
+    :param instagram_conn_id: The Airflow connection of the account, as plain text.
+    :param retries: The number of retries.
+    :param retry_policy: Decides which failures are retried, and when.
     """
 
     template_fields: Sequence[str] = ("container_id", "post_key", "publish_at", "max_lateness", "rehearsal")
@@ -90,14 +91,14 @@ class PublishOperator(AccountTask):
 
     @classmethod
     def account_outlets(cls, conn_id: str) -> list[Any]:
-        """Name the aliases that tell a real publication to other DAGs, and hold the ledger when the DAG is deleted."""
+        """Return the aliases that emit the event of a publication and keep the ledger after the DAG is deleted."""
         return [posts_alias(conn_id), ledger_alias(conn_id)]
 
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Publish at the given time, unless it has been done.
+        """Publish at the given time, unless the post exists.
 
         :param context: The task's context.
-        :param event: What the wait for ``publish_at`` ended with; the time is looked at again.
+        :param event: The event that ended the wait for ``publish_at``. The time is checked again.
         """
         container_id = arguments.required_text("container_id", self.container_id)
         ledger = Ledger.of(context, self.instagram_conn_id)
@@ -107,7 +108,7 @@ class PublishOperator(AccountTask):
             self._refuse_another_account(ledger, post)
             post = self._with_permalink(post)
             self._tell(context, ledger, post)
-            self.log.info("%s is published already: %s", post_key, post.permalink or post.media_id or "live")
+            self.log.info("%s is already published: %s", post_key, post.permalink or post.media_id or "live")
             return self._result(post, already_published=True)
         publish_at = arguments.moment("publish_at", self.publish_at)
         if arguments.boolean("dry_run", self.rehearsal):
@@ -129,7 +130,7 @@ class PublishOperator(AccountTask):
         return self._result(post, already_published=not made)
 
     def _rehearsed(self, post_key: str, container_id: str, publish_at: datetime | None) -> dict[str, Any]:
-        """Ask about the container as a publication would, and stop there."""
+        """Read the container as a publication would, and stop there."""
         from airflow_provider_instagram.graph import calls
         from airflow_provider_instagram.hooks.instagram import InstagramHook
 
@@ -167,24 +168,24 @@ class PublishOperator(AccountTask):
         made = ledger.container(container_id)
         if post.container_id != container_id and made is not None and made.post_key != post.post_key:
             raise ValidationError(
-                f"post_key {post.post_key!r} is the published post of container {post.container_id}, but container "
-                f"{container_id} was made for {made.post_key!r}.",
-                hint="Give create and publish of one post the same post_key, and every post its own.",
+                f"The post with the post_key {post.post_key!r} was published from container {post.container_id}, but "
+                f"container {container_id} was created for {made.post_key!r}.",
+                hint="Use one post_key in the create and publish tasks of a post, and a different one for each post.",
             )
 
     def _refuse_another_account(self, ledger: Ledger, post: Post) -> None:
-        """Refuse a post that was made when the connection led to another account, a sandbox's for example."""
+        """Raise an error if the post was published on another account, such as a sandbox, of the same connection."""
         if (user_id := self.another_account(post)) is not None:
             raise ValidationError(
                 f"{post.post_key!r} was published on account {post.ig_user_id}, but connection "
-                f"{self.instagram_conn_id!r} leads to account {user_id} now.",
-                hint="Give every account a connection of its own: the record of its posts goes by the connection's id. "
-                f"Or forget that post: `{ledger.command('forget')} -- {shlex.quote(post.post_key)}`, then clear create "
-                "and the tasks downstream of it.",
+                f"{self.instagram_conn_id!r} now belongs to account {user_id}.",
+                hint="Use a separate connection for each account, because posts are recorded by connection id. To "
+                f"publish the post on this account as well, run `{ledger.command('forget')} -- "
+                f"{shlex.quote(post.post_key)}`, then clear create and the tasks downstream of it.",
             )
 
     def _with_permalink(self, post: Post) -> Post:
-        """Complete a post whose maker has just made it; what keeps that from being read changes nothing about it."""
+        """Read the permalink of a post that was recorded without one. A failure to read it changes nothing."""
         if post.media_id is None or post.permalink is not None:
             return post
         from airflow_provider_instagram.hooks.instagram import InstagramHook
@@ -193,8 +194,8 @@ class PublishOperator(AccountTask):
         try:
             with InstagramHook(self.instagram_conn_id).get_conn() as client:
                 return with_permalink(client, post)
-        except Exception as error:  # noqa: BLE001 -- the post is live, whatever keeps its address from being read
-            self.log.warning("The permalink of %s could not be read: %s", post.media_id, error)
+        except Exception as error:  # noqa: BLE001 -- the post is live, even if its permalink cannot be read
+            self.log.warning("Could not read the permalink of %s: %s", post.media_id, error)
             return post
 
     def _see_whether_it_is_time(self, ledger: Ledger, container_id: str, publish_at: datetime | None) -> None:
@@ -206,13 +207,13 @@ class PublishOperator(AccountTask):
             return
         if not made.lives_until(publish_at):
             raise ValidationError(
-                f"Container {made.container_id} expires at {made.expires.isoformat()}, too near to or before "
+                f"Container {made.container_id} expires at {made.expires.isoformat()}, which is before or too close to "
                 f"publish_at, {publish_at.isoformat()}.",
                 hint="Create it at most 23.5 hours ahead: clear create and the tasks downstream of it later.",
             )
 
     def _wait_for(self, publish_at: datetime | None) -> None:
-        """Defer until shortly before the time; the last seconds are waited in the worker, with everything prepared."""
+        """Defer until shortly before the time. The worker waits the last seconds, with everything prepared."""
         if publish_at is None:
             return
         now = datetime.now(timezone.utc)
@@ -224,17 +225,17 @@ class PublishOperator(AccountTask):
         lateness = arguments.duration("max_lateness", self.max_lateness)
         if lateness is not None and now - publish_at > lateness:
             raise ValidationError(
-                f"It is {now - publish_at} after publish_at, {publish_at.isoformat()}; max_lateness is {lateness}.",
-                hint="Give a new publish_at or a larger max_lateness, and clear this task.",
+                f"publish_at, {publish_at.isoformat()}, was {now - publish_at} ago; max_lateness is {lateness}.",
+                hint="Set a later publish_at or a larger max_lateness, and clear this task.",
             )
 
     def _wait_for_room(self, room_at: datetime, error: QuotaExhaustedError, made: MadeContainer | None) -> None:
-        """Defer until the account has room for a post, if the container lives that long."""
+        """Defer until the account has room for a post, unless the container expires before."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         if made is not None and not made.lives_until(room_at):
             raise ValidationError(
-                f"{error.message}. Container {made.container_id} expires at {made.expires.isoformat()}, before that.",
+                f"{error.message} Container {made.container_id} expires at {made.expires.isoformat()}, before that.",
                 hint=f"After {room_at.isoformat()}, clear create and the tasks downstream of it. {error.hint or ''}",
             ) from error
         moment = max(room_at, datetime.now(timezone.utc) + shortest_deferral())
@@ -249,9 +250,10 @@ class PublishOperator(AccountTask):
         Stats.timing("instagram.published_late", 1000 * late.total_seconds(), tags=tags)
 
     def _tell(self, context: Context, ledger: Ledger, post: Post) -> None:
-        """Emit the event of a post, also of one that an earlier try made and died before it could say so.
+        """Emit the event of a post, also of one that an earlier try published before it died.
 
-        Who made it tells of it. Where he is gone, the one who claims it does, and where he is gone too, anybody.
+        The task that published the post emits its event. If that task is no longer at work, the claim's owner does. If
+        that one is not either, any task with this key does.
         """
         if not post.untold:
             return
@@ -261,7 +263,7 @@ class PublishOperator(AccountTask):
             if any(_is_at_work(context["ti"], other) for other in others):
                 return
             if (now := ledger.post(post.post_key)) is not None and not now.untold:
-                return  # he has told of it meanwhile, and ended
+                return  # another task has emitted the event in the meantime, and ended
         hold_ledger(context, ledger)
         alias = posts_alias(self.instagram_conn_id)
         wait_for_turn(context, ledger, alias)

@@ -1,4 +1,4 @@
-"""The task that renews an account's access token before it ends, and the same for all accounts."""
+"""The operator that refreshes an account's access token before it expires, and tasks that do so for all accounts."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
 
 
 class RefreshTokenOperator(AccountTask):
-    """Refresh the access token of an account, and keep the new one encrypted in an Airflow Variable.
+    """Refresh the access token of an account, and store the new one encrypted in an Airflow Variable.
 
-    A long-lived token refreshes itself: once it is 24 hours old and as long as it lives, for 60 new days. Run it daily.
-    Returns ``{"refreshed": …, "expires_at": …}``.
+    A long-lived token that is at least 24 hours old and has not expired can be extended to 60 days. Run this operator
+    daily. Returns ``{"refreshed": …, "expires_at": …}``.
 
-    :param instagram_conn_id: The account's connection, as plain text.
-    :param on_token_ending: Notifiers, or functions of the context, that are called when the token is dead, or was not
-        refreshed and ends within 10 days. They find ``instagram_token`` in the context, with ``conn_id``, ``days_left``
-        (None when it is dead or not known), ``expires_at``, ``problem`` and ``connect_page``.
-    :param retries: Tries after the first.
-    :param retry_policy: Which failures are tried again, and when.
+    :param instagram_conn_id: The Airflow connection of the account, as plain text.
+    :param on_token_ending: Notifiers or functions that are called with the context if the token is no longer valid, or
+        if it could not be refreshed and expires within 10 days. The context has ``instagram_token``, with ``conn_id``,
+        ``days_left`` (None if the token is not valid or its expiry is unknown), ``expires_at``, ``problem`` and
+        ``connect_page``.
+    :param retries: The number of retries.
+    :param retry_policy: Decides which failures are retried, and when.
     """
 
     ui_color = "#fdf1f6"
@@ -50,7 +51,7 @@ class RefreshTokenOperator(AccountTask):
 
     @classmethod
     def account_inlets(cls, conn_id: str) -> list[Any]:
-        """Name no assets: a token has nothing to do with the ledger."""
+        """Return no assets, because the task does not use the ledger."""
         return []
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -61,11 +62,11 @@ class RefreshTokenOperator(AccountTask):
 def refresh_token(
     conn_id: str, context: Context, on_token_ending: Sequence[Callable[[Context], Any]]
 ) -> dict[str, Any]:
-    """Refresh the token of a connection, and send an alert when its end is near.
+    """Refresh the token of a connection, and send an alert if the token expires soon.
 
     :param conn_id: The connection.
-    :param context: The context of the task that does it.
-    :param on_token_ending: Whom to tell.
+    :param context: The context of the task.
+    :param on_token_ending: As for :class:`RefreshTokenOperator`.
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
 
@@ -79,10 +80,10 @@ def refresh_token(
         raise
     expires_at = done.token.expires_at
     hook.log.info(
-        "The token of %s was %s; it is good until %s",
+        "The token of %s was %s; it expires at %s",
         conn_id,
-        "refreshed" if done.refreshed else "left alone",
-        expires_at or "nobody knows when",
+        "refreshed" if done.refreshed else "not refreshed yet",
+        expires_at or "an unknown time",
     )
     return {"refreshed": done.refreshed, "expires_at": expires_at}
 
@@ -90,7 +91,7 @@ def refresh_token(
 def _alert(
     hook: InstagramHook, context: Context, problem: InstagramError, on_token_ending: Sequence[Callable[[Context], Any]]
 ) -> None:
-    """Call those who asked to be told that a token ends."""
+    """Call the notifiers if the token is no longer valid or expires soon."""
     from airflow_provider_instagram.hooks.instagram import connect_page
     from airflow_provider_instagram.tokens import ENDING
 
@@ -115,16 +116,16 @@ def _alert(
 def refresh_tokens(
     *, connections: str = "connections", on_token_ending: Sequence[Callable[[Context], Any]] = ()
 ) -> None:
-    """Add tasks to a DAG that refresh the tokens of several accounts, each in a mapped task of its own.
+    """Add tasks to a DAG that refresh the tokens of several accounts, each in its own mapped task.
 
-    :param connections: The run parameter that lists the connections. Where it is empty, those are taken that were
-        connected, used or refreshed before, and those of the environment.
+    :param connections: The run parameter that lists the connections. If it is empty, the tasks refresh every connection
+        that was connected, used or refreshed before, and those of the environment.
     :param on_token_ending: As for :class:`RefreshTokenOperator`.
     """
 
     @task
     def list_connections(params: dict[str, Any] | None = None) -> list[str]:
-        """Name the connections whose tokens are refreshed."""
+        """Return the connections whose tokens to refresh."""
         from airflow_provider_instagram.accounts import found_connections
 
         return list((params or {}).get(connections) or found_connections())
@@ -141,6 +142,6 @@ def refresh_tokens(
             from airflow_provider_instagram.tokens import VARIABLE_PREFIX
 
             variable = f"{VARIABLE_PREFIX}{conn_id}"
-            raise AirflowSkipException(f"{error}. Was it deleted? Then delete the Variable {variable!r}.") from None
+            raise AirflowSkipException(f"{error}. If it was deleted, delete the Variable {variable!r} too.") from None
 
     refresh.expand(conn_id=list_connections())

@@ -1,4 +1,4 @@
-"""The task that makes a video one which Instagram accepts."""
+"""The operator that converts a video into one that Instagram accepts."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.media.report import Report
     from airflow_provider_instagram.media.spec import VideoSpec
 
-#: What file systems take, and space for what a name gets while it is copied.
+#: The limit of file systems, less the space for what is added to a name while the file is copied.
 LONGEST_NAME_BYTES = 200
 CHOICES = {"fit": ("pad", "blur", "crop"), "trim": ("error", "end")}
 
 
 @dataclass(frozen=True)
 class Work:
-    """One transcode, as its arguments ask for it.
+    """One transcode, with its arguments.
 
-    :param source: Where the video is, as it was given.
+    :param source: The location of the video, as it was given.
     :param local: The video as a local file.
-    :param info: What it is.
-    :param spec: The profile's rules and targets.
+    :param info: The properties of the video.
+    :param spec: The rules and targets of the profile.
     :param choices: ``fit``, ``background`` and ``trim``.
     :param programs: ``ffmpeg`` and ``ffprobe``.
     """
@@ -52,27 +52,27 @@ class Work:
 
 
 class TranscodeOperator(LiteralDataTask):
-    """Make a video comply with Instagram's rules, at the least cost.
+    """Make a video comply with Instagram's rules, at the lowest cost.
 
-    A video that complies already is handed on as it is; where its link has a query, an unchanged copy is, for the query
-    may be a signature, which no XCom may hold. Otherwise ffmpeg makes an MP4 that does; the result is checked by the
-    same rules before it gets its name. Work that was done before is found done: the output's name holds the source's
-    content, the profile and ffmpeg's version.
+    A video that complies is returned unchanged. If its link has a query, which may be a signature and must not be
+    stored in an XCom, a copy of the video is returned instead. Any other video is converted to an MP4 with ffmpeg; the
+    result is checked against the same rules before it gets its name. The name of the output contains a digest of the
+    source's content, the profile and ffmpeg's version, so that finished work is found and not repeated.
 
-    Returns the path or URI of the compliant video. XCom ``report`` holds tier, reasons, warnings, and measures before
-    and after.
+    Returns the path or URI of the compliant video. The XCom ``report`` contains the tier, the reasons, the warnings,
+    and the measures before and after.
 
     :param source: The video: a local path, ``file://``, ``https://``, or a URI that ObjectStoragePath opens.
-    :param output: Where the result goes: a path or URI; one that ends in ``/`` is a folder or prefix. Without it, next
-        to a local source, else under ``[instagram] work_prefix``.
-    :param placement: ``reels`` or ``feed``: which profile's rules apply.
-    :param fit: How a picture of another shape is brought into the frame: ``pad``, ``blur`` or ``crop``.
-    :param background: The colour around a padded picture: a name or ``#rrggbb``.
-    :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut its end off.
-    :param preview: Where to write a JPEG of the first frame, as a local path.
-    :param spec: A :class:`~airflow_provider_instagram.media.spec.VideoSpec` in place of the placement's own.
-    :param retries: Tries after the first.
-    :param retry_policy: Which failures are tried again, and when.
+    :param output: The path or URI of the result. If it ends in ``/``, it is a folder or prefix. Default: next to a
+        local source, or else under ``[instagram] work_prefix``.
+    :param placement: The profile whose rules apply: ``reels`` or ``feed``.
+    :param fit: How to fit a video of another aspect ratio into the frame: ``pad``, ``blur`` or ``crop``.
+    :param background: The colour around a padded video: a name or ``#rrggbb``.
+    :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
+    :param preview: Local path for a JPEG of the first frame.
+    :param spec: A :class:`~airflow_provider_instagram.media.spec.VideoSpec` that replaces the one of the placement.
+    :param retries: The number of retries.
+    :param retry_policy: Decides which failures are retried, and when.
     """
 
     template_fields: Sequence[str] = (
@@ -115,7 +115,7 @@ class TranscodeOperator(LiteralDataTask):
         self._cancel: Cancel | None = None
 
     def execute(self, context: Context) -> str:
-        """Transcode, and say what was done."""
+        """Transcode the video, and push a report."""
         from airflow_provider_instagram.media.process import Cancel
 
         self._cancel = Cancel()
@@ -131,7 +131,7 @@ class TranscodeOperator(LiteralDataTask):
         return video
 
     def on_kill(self) -> None:
-        """End ffmpeg together with the task, and leave no copy of a remote video."""
+        """Stop ffmpeg and remove the copy of a remote video when the task is killed."""
         if self._cancel is not None:
             self._cancel.cancel()
         storage.abandon_copies()
@@ -165,7 +165,7 @@ class TranscodeOperator(LiteralDataTask):
         return Work(source, local, info, spec, choices, programs)
 
     def _compliant(self, work: Work) -> tuple[str, Report]:
-        """Give the compliant video with its report: the source itself, work done before, or a new file."""
+        """Return the compliant video and its report: the source itself, an earlier result, or a new file."""
         from airflow_provider_instagram.media.plan import plan
 
         output = arguments.text("output", self.destination)
@@ -186,7 +186,7 @@ class TranscodeOperator(LiteralDataTask):
         return location, report
 
     def _found_done(self, work: Work, location: str) -> Report | None:
-        """Report work that was done before; None when what is there was damaged since, for then it is done again."""
+        """Return the report of an earlier result, or None if the result no longer complies and is to be made again."""
         from airflow_provider_instagram.media.transcode import done_before
 
         with storage.as_local_file(location) as made:
@@ -195,24 +195,24 @@ class TranscodeOperator(LiteralDataTask):
                     work.local, made, work.spec, **work.choices, info=work.info, ffprobe=work.programs["ffprobe"]
                 )
             except TranscodeError as error:
-                self.log.warning("This work was done before and is done again: %s", error.message)
+                self.log.warning("Transcoding again, because the earlier result cannot be used: %s", error.message)
                 return None
-            self.log.info("This work was done before: %s", location)
+            self.log.info("Found the result of an earlier run: %s", location)
             self._write_preview(work, made)
             return report
 
     def _keyed_location(self, work: Work, folder: str | None) -> str:
-        """Name the output by what makes it what it is: content, profile, options and ffmpeg."""
+        """Return the output's name, which depends on the content, the profile, the options and ffmpeg's version."""
         from airflow_provider_instagram.media.work import work_key
 
         if folder is None and locations.is_local(work.source):
             folder = f"{work.local.parent}/"
         folder = folder or conf.get("instagram", "work_prefix")
         if not folder:
-            why = "; its link may be signed, so it is not handed on" if locations.secrets_in(work.source) else ""
+            why = "; its link may be signed, so it cannot be used itself" if locations.secrets_in(work.source) else ""
             raise ValidationError(
-                f"There is no place for the compliant copy of {locations.shown(work.source)}{why}.",
-                hint="Set output= on the task, or [instagram] work_prefix for all of them.",
+                f"No location is set for the compliant copy of {locations.shown(work.source)}{why}.",
+                hint="Set output= on the task, or [instagram] work_prefix for all tasks.",
             )
         key = work_key(work.local, work.spec, **work.choices, ffmpeg=work.programs["ffmpeg"])
         ending = f".{work.spec.name}.{key}.mp4"
@@ -252,4 +252,5 @@ class TranscodeOperator(LiteralDataTask):
 
 def _is_own(location: str) -> bool:
     """Return whether a file is there that this operator may have written: it writes files, and no links to others."""
-    return storage.exists(location) and not (locations.is_local(location) and locations.local_path(location).is_symlink())
+    is_link = locations.is_local(location) and locations.local_path(location).is_symlink()
+    return not is_link and storage.exists(location)

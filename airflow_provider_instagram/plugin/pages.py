@@ -21,6 +21,8 @@ _FOLDER: Final = Path(__file__).with_name("templates")
 _templates: Final = Environment(loader=FileSystemLoader(_FOLDER), autoescape=select_autoescape(), trim_blocks=True)
 _templates.filters["safe_link"] = safe_link
 _STYLE: Final = (_FOLDER / "style.css").read_text()
+#: Browsers and proxies refuse long headers. Instagram's own pictures need no source of their own.
+MOST_SOURCES: Final = 100
 #: Where Instagram's pictures of accounts come from.
 _PICTURES: Final = "https://*.cdninstagram.com https://*.fbcdn.net"
 #: Where the answer to our form may lead: to Meta's login, or to a sandbox on this machine.
@@ -72,7 +74,7 @@ def _origin(address: str | None) -> str | None:
 
 
 def _sources(sources: Iterable[str | None]) -> str:
-    return "".join(f" {source}" for source in sorted(set(filter(None, sources))))
+    return "".join(f" {source}" for source in sorted(set(filter(None, sources)))[:MOST_SOURCES])
 
 
 def problem(title: str, text: str, *, hint: str = "", status: int = 400, **context: Any) -> HTMLResponse:

@@ -16,6 +16,8 @@ def web_address(text: str) -> SplitResult | None:
         _ = parts.port  # raises where it is no port
     except ValueError:
         return None
+    if "[" in parts.netloc and not re.fullmatch(r"\[[0-9A-Fa-f:.]+\](:[0-9]*)?", parts.netloc):
+        return None
     return parts if parts.scheme in {"http", "https"} and parts.hostname else None
 
 

@@ -1,4 +1,4 @@
-"""The sensor that waits until Instagram has processed a container."""
+"""The sensor of the provider."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ContainerStatusSensor"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the sensor when a DAG file asks for it: the DAG processor pays for nothing else."""
+    """Import the sensor only when a DAG file uses it, to keep DAG parsing fast."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.container"), name)

@@ -23,33 +23,33 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.models import ContainerStatus
 
-#: Airflow 3.3 may fail a rescheduled sensor that comes back while its former process is still ending.
+#: Airflow 3.3 may fail a rescheduled sensor that starts again while its former process is still ending.
 SHORTEST_RESCHEDULE_S = 30.0
-#: Stands in for a template until it is rendered: Airflow's constructor takes numbers only.
+#: Replaces a template until it is rendered, because Airflow's constructor accepts numbers only.
 UNRENDERED_S = 60.0
 
-CLEAR_CREATE = "Waiting cannot heal it: clear the create task and those downstream of it, which makes a new container."
-OTHER_VIDEO = "Waiting cannot heal it, nor can a new container of the same video with the same options."
+CLEAR_CREATE = "Waiting cannot fix it: clear the create task and the tasks downstream of it to create a new container."
+OTHER_VIDEO = "Waiting cannot fix it, nor can a new container with the same video and options."
 
 
 class ContainerStatusSensor(AccountTask, BaseSensorOperator):
     """Wait until Instagram has processed a container.
 
-    Deferred by default: no worker slot is held while Instagram works. With ``deferrable=False`` it works in the modes
+    By default, the sensor is deferred and holds no worker slot. With ``deferrable=False``, it supports the modes
     ``poke`` and ``reschedule``. Returns the container's id.
 
-    A container that failed cannot be healed by waiting: the error says so, and that *create and the tasks downstream
-    of it* are to be cleared, which makes a new one.
+    If the container fails, waiting cannot fix it. To create a new container, clear *the create task and the tasks
+    downstream of it*.
 
-    :param container_id: The container, as CreateContainerOperator returned it.
+    :param container_id: The container's id, as returned by CreateContainerOperator.
     :param deferrable: Whether to wait in the triggerer.
-    :param poke_interval: Seconds between two readings, or a timedelta. In ``reschedule`` mode at least 30. A deferred
-        wait keeps to it while the container is fresh, asks less often as it ages, and never more than the account's
-        calls per hour allow. It lasts ten seconds at least, twice ``[workers] min_heartbeat_interval``.
-    :param timeout: Seconds until the wait fails, or a timedelta.
-    :param instagram_conn_id: The account's connection, as plain text.
-    :param retries: Tries after the first. A time-out is final, as in every sensor.
-    :param retry_policy: Which failures are tried again, and when.
+    :param poke_interval: Time between two reads, in seconds or as a timedelta. In ``reschedule`` mode, at least 30
+        seconds. A deferred sensor reads less often as the container ages, and never more often than the account's calls
+        per hour allow. It stays deferred for at least ten seconds (twice ``[workers] min_heartbeat_interval``).
+    :param timeout: Time until the sensor fails, in seconds or as a timedelta.
+    :param instagram_conn_id: The Airflow connection of the account, as plain text.
+    :param retries: The number of retries. As in every sensor, a timeout is not retried.
+    :param retry_policy: Decides which failures are retried, and when.
     """
 
     template_fields: Sequence[str] = ("container_id", "deferrable", "poke_interval", "timeout")
@@ -81,12 +81,12 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
             self.timeout = timeout  # type: ignore[assignment]
 
     def execute(self, context: Context) -> Any:
-        """Look once, then wait in the way that was chosen; what is published already is not asked about."""
+        """Read the container once, then wait in the chosen mode. A published container is not read."""
         self._read_arguments()
         ledger = Ledger.of(context, self.instagram_conn_id)
         made = ledger.container(self.container_id)
         if made is not None and ledger.post(made.post_key) is not None:
-            self.log.info("%s is published already", made.post_key)
+            self.log.info("%s is already published", made.post_key)
             return self.container_id
         with self._explained():
             if not self.deferrable:
@@ -107,7 +107,7 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
         )
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
-        """Go on where the trigger ended."""
+        """Continue after the wait in the triggerer."""
         from airflow_provider_instagram.triggers.container import processed_container
 
         with self._explained():
@@ -119,8 +119,8 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue | None:  # type: ignore[override]
         """Read the container once.
 
-        :return: The container's id when it can be published, None while Instagram is at work.
-        :raises InstagramError: When it can never be published, or reading it makes no sense.
+        :return: The container's id if it can be published, or None while Instagram is processing it.
+        :raises InstagramError: If the container can never be published, or another read makes no sense.
         """
         from airflow_provider_instagram import containers
         from airflow_provider_instagram.graph import calls
@@ -154,7 +154,7 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Make failures say what to do in a chain of tasks, and honour ``soft_fail`` and ``never_fail`` for them."""
+        """Add to failures what to do in a chain of tasks, and apply ``soft_fail`` and ``never_fail`` to them."""
         try:
             yield
         except InstagramError as error:
@@ -175,5 +175,5 @@ def _is_curable(error: MediaRejectedError) -> bool:
 def _seconds(name: str, value: Any) -> float:
     found = arguments.duration(name, value)
     if found is None:
-        raise ValidationError(f"{name} is empty.", hint="Give seconds or a timedelta.")
+        raise ValidationError(f"{name} is empty.", hint="Set it to a number of seconds or a timedelta.")
     return found.total_seconds()

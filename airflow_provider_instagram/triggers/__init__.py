@@ -1,4 +1,4 @@
-"""What waits in Airflow's triggerer, without a worker slot."""
+"""The trigger of the provider."""
 
 from __future__ import annotations
 

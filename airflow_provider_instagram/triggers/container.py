@@ -1,4 +1,4 @@
-"""Waiting for Instagram to process a container."""
+"""The trigger that waits until Instagram has processed a container."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.client import AsyncGraphClient
 
-#: How much later Airflow's own time-out comes. A triggerer that is full starts a trigger when a place is free, and
-#: Airflow's time-out does not wait for that: the container is to be asked about at least once before.
+#: How much later Airflow's own timeout is. A full triggerer starts a trigger only when it has capacity, and Airflow's
+#: timeout does not wait for that. The container must be read at least once before.
 HEAD_START = timedelta(hours=1)
 
 
 class ContainerStatusTrigger(BaseTrigger):
-    """Fires when a container can be published, can never be, or the deadline has come.
+    """Trigger that fires when a container can be published, when it never can be, or at the deadline.
 
-    It keeps nothing but its arguments: after a restart of the triggerer it goes on, with the deadline it was given. All
-    triggers of an account share a poller, which asks within the account's budget of calls.
+    The trigger has no state beside its arguments, so that it continues with the same deadline after a restart of the
+    triggerer. All triggers of an account share a poller, which stays within the account's budget of calls.
 
-    :param instagram_conn_id: The account's connection; the token is read from it here, and travels nowhere.
+    :param instagram_conn_id: The Airflow connection of the account. Only the triggerer reads its token.
     :param container_id: The container.
-    :param poll_interval_s: Seconds between two readings while the container is fresh.
+    :param poll_interval_s: Seconds between two reads while the container is new.
     :param deadline: When to give up, in seconds since the epoch.
-    :param since: When the wait began, in seconds since the epoch; default: now.
+    :param since: When the wait began, in seconds since the epoch. Default: now.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ContainerStatusTrigger(BaseTrigger):
         self.since = time.time() if since is None else since
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Describe the trigger to Airflow. Its arguments are stored as plain text: no token is among them."""
+        """Serialize the trigger. Airflow stores its arguments as plain text, so none of them is a token."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -65,7 +65,7 @@ class ContainerStatusTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait until the container's fate is known, and say it in one event for :func:`processed_container`."""
+        """Wait until the container's outcome is known, and yield one event for :func:`processed_container`."""
         from airflow.sdk.observability.stats import Stats
 
         from airflow_provider_instagram.triggers.poller import Wait, poller_of
@@ -78,8 +78,8 @@ class ContainerStatusTrigger(BaseTrigger):
             error = failure
         except AirflowException as failure:
             error = InstagramError(
-                f"Connection {self.instagram_conn_id!r} could not be read in the triggerer: {failure}",
-                hint="Check that the connection exists and that the triggerer sees it, then clear this task.",
+                f"The triggerer could not read connection {self.instagram_conn_id!r}: {failure}",
+                hint="Check that the connection exists and that the triggerer has access to it, then clear this task.",
             )
         await asyncio.sleep(max(0.0, self.since + shortest_deferral().total_seconds() - time.time()))
         yield TriggerEvent({"container_id": self.container_id, "error": error.as_data() if error else None})
@@ -95,10 +95,10 @@ class ContainerStatusTrigger(BaseTrigger):
 def processed_container(event: dict[str, Any]) -> str:
     """Read the trigger's event.
 
-    :param event: What the trigger said.
+    :param event: The event of the trigger.
     :return: The id of the container, which can be published.
-    :raises NotReadyError: When the deadline came first.
-    :raises InstagramError: When it can never be published, or asking made no sense.
+    :raises NotReadyError: If the deadline passed.
+    :raises InstagramError: If the container can never be published, or another read made no sense.
     """
     if event["error"] is not None:
         raise InstagramError.from_data(event["error"])

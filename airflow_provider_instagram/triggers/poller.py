@@ -1,4 +1,4 @@
-"""One poller for all containers of an account that wait in one process. It knows nothing of Airflow."""
+"""One poller for all waiting containers of an account in a process. This module does not depend on Airflow."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import AsyncGraphClient
     from airflow_provider_instagram.graph.models import ContainerStatus
 
-#: A container is asked about again after this share of the time that it has waited.
+#: A container is read again after this share of its waiting time so far.
 SHARE_OF_AGE: Final = 0.2
 LONGEST_INTERVAL_S: Final = 300.0
-#: Below what a clock of seconds since the epoch can tell apart, a pause would be none.
+#: A shorter pause would be lost in the precision of a clock in seconds since the epoch.
 SHORTEST_PAUSE_S: Final = 0.001
-#: A token that is refused this soon after it was read has no successor.
+#: If a token is refused this soon after it was read, it has no successor.
 REREAD_AFTER_S: Final = 60.0
 
 log = logging.getLogger(__name__)
 
 
 class Stats(Protocol):
-    """The part of Airflow's ``Stats`` that the poller tells its figures to."""
+    """The part of Airflow's ``Stats`` that the poller uses."""
 
     def incr(self, stat: str, count: int = 1, *, tags: dict[str, str] | None = None) -> None:
-        """Count."""
+        """Increment a counter."""
 
     def gauge(self, stat: str, value: float, *, tags: dict[str, str] | None = None) -> None:
-        """Show a level."""
+        """Set a gauge."""
 
     def timing(self, stat: str, dt: float, *, tags: dict[str, str] | None = None) -> None:
-        """Time something, in milliseconds."""
+        """Record a duration, in milliseconds."""
 
 
 @dataclass(frozen=True)
 class Wait:
-    """What is waited for.
+    """One wait for a container.
 
     :param container_id: The container.
     :param deadline: When to give up, in seconds since the epoch.
     :param since: When the wait began, in seconds since the epoch.
-    :param interval_s: Seconds between two readings while the container is fresh.
+    :param interval_s: Seconds between two reads while the container is new.
     """
 
     container_id: str
@@ -62,19 +62,19 @@ class Wait:
     interval_s: float
 
     def next_interval_s(self, now: float) -> float:
-        """Tell how long to leave the container alone: longer with its age."""
+        """Return the time until the next read, which grows with the container's age."""
         longest = max(LONGEST_INTERVAL_S, self.interval_s)
         return min(longest, max(self.interval_s, SHARE_OF_AGE * (now - self.since)))
 
 
 @dataclass(eq=False)
 class _Waiter:
-    """One who waits.
+    """A trigger that waits.
 
-    :param wait: For what.
-    :param due: When it is its turn, in seconds since the epoch.
-    :param done: Told the end.
-    :param context: Where its log lines belong.
+    :param wait: What it waits for.
+    :param due: When its next read is due, in seconds since the epoch.
+    :param done: Resolved when the wait ends.
+    :param context: The context of its log lines.
     """
 
     wait: Wait
@@ -98,18 +98,18 @@ class _Waiter:
 
 @dataclass(eq=False)
 class Poller:
-    """Asks about all waiting containers of an account: one client, one connection read, one budget.
+    """Reads all waiting containers of an account: with one client, one read of the connection, and one budget.
 
-    Who is due first is asked first; who had to wait keeps his place, so that nobody starves whatever the load. Where
-    the budget is short, everybody's turn comes later. A deadline holds all the same: its container is asked about a
-    last time, and then given up.
+    * The container that is due first is read first. A delayed container keeps its place, so that none starves.
+    * If the budget is short, all reads are delayed.
+    * A deadline is always kept: its container is read one last time, and the wait ends.
 
-    :param account: Its connection's id.
-    :param open_client: Reads the connection, opens a client, and tells the account's calls per hour.
-    :param budget: What the account may be asked.
-    :param clock: Tells the time in seconds since the epoch.
+    :param account: The id of the account's connection.
+    :param open_client: Reads the connection, opens a client, and returns it with the account's calls per hour.
+    :param budget: The budget of calls of the account.
+    :param clock: Returns the time in seconds since the epoch.
     :param sleep: Waits for a number of seconds.
-    :param stats: Where figures are told.
+    :param stats: Where to report metrics.
     """
 
     account: str
@@ -127,9 +127,9 @@ class Poller:
     async def wait(self, wait: Wait) -> None:
         """Wait until a container can be published.
 
-        :param wait: Which, and until when.
-        :raises NotReadyError: When the deadline came first.
-        :raises InstagramError: When it can never be published, or asking makes no sense.
+        :param wait: The container and the deadline.
+        :raises NotReadyError: If the deadline passed.
+        :raises InstagramError: If the container can never be published, or another read makes no sense.
         """
         now = self.clock()
         first = wait.next_interval_s(now) * random.uniform(0.5, 1)  # noqa: S311 -- spreads what begins together
@@ -152,13 +152,13 @@ class Poller:
             self._pause.cancel()
 
     async def _guarded(self) -> None:
-        """Work while somebody waits; a failure of the poller itself reaches all who do."""
+        """Work while a trigger waits. A failure of the poller itself ends all waits."""
         try:
             await self._work()
-        except Exception as error:  # noqa: BLE001 -- nobody waits for ever
+        except Exception as error:  # noqa: BLE001 -- no trigger may wait for ever
             self._end_all(error)
         finally:
-            client, self._client, self._task = self._client, None, None  # who comes from here on starts it anew
+            client, self._client, self._task = self._client, None, None  # a later wait starts the poller again
             if client is not None:
                 await client.__aexit__(None, None, None)
 
@@ -192,7 +192,7 @@ class Poller:
         if waiter in self._waiters:
             answer = waiter.answer
             if answer is None and self.budget.is_stopped():
-                answer = RateLimitError(f"not asked: {self.budget.reason}, until {self.budget.stopped_until_text()}")
+                answer = RateLimitError(f"not read before {self.budget.stopped_until_text()}: {self.budget.reason}")
             self._end(waiter, containers.not_ready(waiter.wait.container_id, answer))
 
     async def _ask(self, container_id: str) -> None:
@@ -231,7 +231,7 @@ class Poller:
         return self._client
 
     async def _has_no_other_token(self, now: float) -> bool:
-        """Read the connection once more when that was not done just now; the refused container is asked about again."""
+        """Reopen the connection unless it was just opened, so that the refused read is repeated with its new token."""
         if now - self._opened_at < REREAD_AFTER_S or self._client is None:
             return True
         client, self._client = self._client, None
@@ -241,7 +241,7 @@ class Poller:
     def _hear(self, waiter: _Waiter, answer: ContainerStatus | InstagramError, now: float) -> None:
         since, waiter.asked_at, waiter.answer = waiter.asked_at, now, answer
         if isinstance(answer, AuthenticationError):
-            return  # its due time stands: it is asked about again, with the other token
+            return  # its due time stays: it is read again, with the other token
         try:
             ready = containers.is_ready(answer)
         except InstagramError as error:
@@ -261,7 +261,7 @@ class Poller:
 
     def _say_stop(self, waiter: _Waiter) -> None:
         waiter.say(
-            "Container %s waits: nothing is asked about the account until %s. %s",
+            "Container %s is waiting: no calls are sent for the account until %s. %s",
             waiter.wait.container_id,
             self.budget.stopped_until_text(),
             self.budget.reason,
@@ -297,11 +297,11 @@ _pollers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]
 def poller_of(
     account: str, open_client: Callable[[], Awaitable[tuple[AsyncGraphClient, float]]], stats: Stats | None = None
 ) -> Poller:
-    """Give the poller of an account in this process, one for all that wait.
+    """Return the poller of an account in this process, which all its waits share.
 
     :param account: The account's connection.
-    :param open_client: Reads the connection, opens a client, and tells the account's calls per hour.
-    :param stats: Where figures are told.
+    :param open_client: Reads the connection, opens a client, and returns it with the account's calls per hour.
+    :param stats: Where to report metrics.
     """
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     if account not in pollers:

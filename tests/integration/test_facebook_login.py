@@ -83,7 +83,7 @@ def test_the_test_button_says_who_it_is_and_that_the_token_does_not_end(connect:
     good, text = InstagramHook(CONN_ID).test_connection()
     assert good, text
     assert text.startswith("@sandbox_studio")
-    assert text.endswith("the token does not end")
+    assert text.endswith("the token does not expire")
 
 
 def test_without_the_app_secret_a_strict_app_refuses(connect: Any, facebook: SandboxHandle) -> None:
@@ -99,7 +99,7 @@ def test_a_persons_token_is_told_from_a_pages(connect: Any, facebook: SandboxHan
     token = connect(facebook.add_token(facebook.user_id, kind="user"))
     good, text = InstagramHook(CONN_ID).test_connection()
     assert not good
-    assert "is a person's, not that of a Facebook Page" in text
+    assert "belongs to a person, not to a Facebook Page" in text
     assert "GET /me/accounts" in text
     assert token not in text
 

@@ -98,7 +98,7 @@ def test_a_post_on_another_account_is_not_reported_as_one_on_this(
     real = {**instagram_sandbox.connection, "login": "17841400000000099"}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(real))
     assert run_dag(_four_steps(portrait_video, "elsewhere")).states()["publish"] == "failed"
-    assert "leads to account 17841400000000099 now" in capsys.readouterr().out
+    assert "now belongs to account 17841400000000099" in capsys.readouterr().out
 
 
 def test_what_is_later_than_it_may_be_is_not_published_and_says_so(
@@ -109,7 +109,7 @@ def test_what_is_later_than_it_may_be_is_not_published_and_says_so(
     assert instagram_sandbox.calls("publish") == 0
     said = capsys.readouterr().out
     assert "max_lateness is 1:00:00" in said
-    assert "Give a new publish_at or a larger max_lateness, and clear this task." in said
+    assert "Set a later publish_at or a larger max_lateness, and clear this task." in said
 
 
 def test_an_open_outcome_is_settled_however_late_it_is(
@@ -167,7 +167,7 @@ def test_create_refuses_what_would_expire_before_its_time(
     dag = _dag("too_early", portrait_video, create={"publish_at": _in(hours=hours).isoformat()})
     assert run_dag(dag).states() == {"create": "failed", "publish": "upstream_failed"}
     assert instagram_sandbox.calls("create") == 0
-    assert "A container made now expires before publish_at" in capsys.readouterr().out
+    assert "A container created now expires before publish_at" in capsys.readouterr().out
 
 
 def test_publish_refuses_to_wait_for_a_time_that_its_container_does_not_see(
@@ -177,4 +177,4 @@ def test_publish_refuses_to_wait_for_a_time_that_its_container_does_not_see(
     dag = _dag("outlived", portrait_video, publish_at=_in(hours=23.8))
     assert run_dag(dag).states() == {"create": "success", "publish": "failed"}
     assert instagram_sandbox.calls("publish") == 0
-    assert "too near to or before publish_at" in capsys.readouterr().out
+    assert "before or too close to publish_at" in capsys.readouterr().out

@@ -92,7 +92,7 @@ def test_publish_waits_without_a_slot_until_there_is_room(
     assert began + timedelta(hours=1) <= moment <= datetime.now(timezone.utc) + timedelta(hours=1)
     assert account.sandbox.calls("publish") == 1
     said = capsys.readouterr().out
-    assert "The account has had its 1 posts of the hour" in said
+    assert "The account has reached its limit of posts per hour (1)" in said
     assert f"Publishing again at {moment.isoformat(timespec='seconds')}" in said
 
 

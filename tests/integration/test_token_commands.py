@@ -232,7 +232,7 @@ def _changed(**changes: Any) -> Any:
         ("no token", _changed(password=""), "connection", "airflow instagram connect instagram_default"),
         ("two hosts", _changed(host="http://airflow.example.com"), "connection", "Use https"),
         ("other login's", _changed(host="graph.facebook.com"), "connection", "https://graph.instagram.com"),
-        ("no token at all", _changed(password="two words"), "token", "Copy it again"),
+        ("no token at all", _changed(password="two words"), "token", "Copy the whole token again"),
         ("dead", _dead, "token", "To reconnect the account"),
         ("near its end", _ending, "token", "works for 3 more days. Turn on refresh_instagram_tokens"),
         ("a scope missing", _ending, "scopes", "missing: instagram_business_content_publish. Reconnect"),

@@ -61,5 +61,5 @@ def test_a_long_name_leaves_room_for_what_is_added_to_it(transcode: Transcode, v
 
 
 def test_a_folder_that_cannot_be_made_is_named(transcode: Transcode, video: Path) -> None:
-    with pytest.raises(ValidationError, match=r"camera\.mp4/out cannot be made.*Name another"):
+    with pytest.raises(ValidationError, match=r"camera\.mp4/out cannot be created.*Use another folder"):
         transcode(video, output=f"{video}/out/")

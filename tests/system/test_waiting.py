@@ -82,7 +82,7 @@ def test_a_triggerer_that_is_killed_takes_no_wait_with_it_and_prolongs_none(
     assert deadline - 5 < last_asked < deadline + 1
     log = overdue.log("wait")
     assert "AirflowSensorTimeout" in log
-    assert f"Container {never_ready} is still not ready; the last word about it: IN_PROGRESS" in log
+    assert f"Container {never_ready} is still not ready. Last status: IN_PROGRESS" in log
     assert "Trigger timeout" not in log
     assert overdue.task("wait")["try_number"] == 1
 

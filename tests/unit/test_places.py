@@ -38,7 +38,7 @@ def test_the_last_place_is_the_last() -> None:
     for number in range(3):
         account.publish(str(number))
         account.now += timedelta(hours=1)
-    with pytest.raises(QuotaExhaustedError, match="3 posts of the day") as refused:
+    with pytest.raises(QuotaExhaustedError, match=r"limit of posts per day \(3\)") as refused:
         account.publish("4")
     assert refused.value.retry_after == timedelta(hours=21)
     assert account.places.room_at() == datetime(2026, 11, 25, 8, tzinfo=timezone.utc)

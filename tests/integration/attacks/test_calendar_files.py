@@ -9,6 +9,7 @@ import threading
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,6 @@ from tests.integration.conftest import store_dag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
 
@@ -137,10 +137,10 @@ def test_a_link_in_the_calendars_folder_leads_nowhere_else(
 ) -> None:
     file = calendar(caption_file="caption.txt")
     (file.parent / "caption.txt").symlink_to(secret)
-    assert "not in a folder that files may be taken from" in check(file)[0]
+    assert "not in an allowed folder" in check(file)[0]
     file = calendar(caption_file="sub/secret.txt")
     (file.parent / "sub").symlink_to(secret.parent)
-    assert "not in a folder that files may be taken from" in check(file)[0]
+    assert "not in an allowed folder" in check(file)[0]
 
 
 def test_a_pipe_a_device_or_a_folder_as_a_caption_is_refused_at_once(
@@ -386,3 +386,64 @@ def test_a_dag_that_is_parsed_asks_nobody(calendar: Callable[..., Path], airflow
     with listener() as (host, seen):
         store_dag(content_calendar_dag("content", calendar(video=f"https://{host}/a.mp4")))
     assert seen == []
+
+
+def test_a_link_that_is_planted_where_the_transcode_writes_is_not_taken_for_its_work(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], landscape_mov: Path, tmp_path: Path
+) -> None:
+    """The output's name is known before, from an earlier run; what is behind a link is not what was made."""
+    private = tmp_path / "private.mp4"
+    file = calendar(video="mine.mov")
+    (file.parent / "mine.mov").write_bytes(landscape_mov.read_bytes())
+    first = run_dag(content_calendar_dag("content", file, dry_run=True), posts=["attack"])
+    made = Path(first.xcom(f"{ACCOUNT}.transcode", map_index=0))
+    private.write_bytes(made.read_bytes())
+    made.unlink()
+    made.symlink_to(private)
+    again = run_dag(content_calendar_dag("content", file, dry_run=True), posts=["attack"])
+    assert again.states()[f"{ACCOUNT}.transcode[0]"] == "success"
+    assert not made.is_symlink()
+    assert private.is_file()
+
+
+@pytest.mark.timeout(60)
+def test_a_caption_file_on_all_rows_is_read_once(
+    tmp_path: Path, airflow_db: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each row has its fault within seconds, and a DAG file with such a calendar is read all the same."""
+    from airflow_provider_instagram.calendar.commands import check_calendar
+
+    file = tmp_path / "posts.csv"
+    (tmp_path / "big.txt").write_text("#a @b " * 10_000)
+    rows = [f"p{number},2030-01-01 10:00,UTC,a.mp4,big.txt\n" for number in range(10_000)]
+    file.write_text("id,publish_at,timezone,video,caption_file\n" + "".join(rows))
+    began = datetime.now(timezone.utc)
+    with pytest.raises(SystemExit):
+        check_calendar(argparse.Namespace(file=str(file), allow_past=True, min_spacing=None, skip_files=True))
+    assert capsys.readouterr().out.count("The caption has 59999 characters") == 10_000
+    assert datetime.now(timezone.utc) - began < timedelta(seconds=30)  # what Airflow gives a DAG file
+
+
+@pytest.mark.parametrize("name", ["video", "cover_url", "caption_file", "account", "timezone", "upload", "id", "tags"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "simplecache::https://b.example/v.mp4?X-Amz-Signature=feedc0ffee",
+        "hhttps://b.example/v.mp4?X-Amz-Signature=feedc0ffee",
+        "[v](https://b.example/v.mp4?X-Amz-Signature=feedc0ffee)",
+        "https:/b.example/v.mp4?X-Amz-Signature=feedc0ffee",
+        "s3://KEY:feedc0ffee@bucket/v.mp4",
+        "https://me:feedc0ffee@b.example/ü.mp4",
+    ],
+)
+def test_a_fault_shows_no_signature_in_whatever_column_it_stands(
+    calendar: Callable[..., Path], airflow_db: None, capsys: pytest.CaptureFixture[str], name: str, written: str
+) -> None:
+    """A comma too many moves a signed link into the next column."""
+    from airflow_provider_instagram.calendar.commands import check_calendar
+
+    file = calendar(**{name: written})
+    with pytest.raises(SystemExit):
+        check_calendar(argparse.Namespace(file=str(file), allow_past=False, min_spacing=None, skip_files=False))
+    assert "feedc0ffee" not in "".join(capsys.readouterr())
+    assert "feedc0ffee" not in str(content_calendar_dag("content", file).doc_md)

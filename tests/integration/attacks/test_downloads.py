@@ -81,7 +81,7 @@ def test_a_server_that_drips_is_given_up_when_the_time_is_over(
     result = transcode(f"{https_server.url}/video.mp4")
     assert https_server.held_s() < SOON_S
     assert result.state == "failed"
-    assert "video.mp4 was too slow and was given up after 0.6 s" in logged()
+    assert "video.mp4 was too slow and was stopped after 0.6 s" in logged()
 
 
 @pytest.mark.parametrize("behave", DRIPS, ids=lambda behave: behave.__name__)
@@ -141,7 +141,7 @@ def test_a_link_that_is_none_is_refused_in_words(link: str, https_server: HttpsS
 
     https_server.behave = redirect
     for url in (f"{link}?{SIGNATURE}", f"{https_server.url}/video.mp4"):
-        with pytest.raises(ValidationError, match="link to the video is not one") as refusal:
+        with pytest.raises(ValidationError, match="link to the video is not valid") as refusal:
             download(url, tmp_path, max_bytes=10, allow_private=True)
         assert SIGNATURE not in str(refusal.value)
 
@@ -245,7 +245,7 @@ def test_a_signed_link_with_no_place_for_a_copy_is_refused_in_words(
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__WORK_PREFIX", "")
     assert transcode(signed_video).state == "failed"
     told = logged()
-    assert "may be signed, so it is not handed on. Set output= on the task, or [instagram] work_prefix" in told
+    assert "may be signed, so it cannot be used itself. Set output= on the task, or [instagram] work_prefix" in told
     assert "5ec7e75ec7e7" not in told
 
 

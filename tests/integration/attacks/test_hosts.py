@@ -201,7 +201,7 @@ def test_an_entry_that_is_not_a_host_is_named_without_its_password(
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__HOSTS", entry)
     good, said = hook_of(monkeypatch, host="http://127.0.0.1:9").test_connection()
     assert not good
-    assert "[instagram] hosts holds" in said
+    assert "[instagram] hosts contains" in said
     assert "pass@" not in said
 
 

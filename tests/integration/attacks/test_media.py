@@ -76,9 +76,9 @@ def _huge(data: bytes) -> bytes:
 
 
 HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "huge": (_huge, "more than 8192 pixels a side"),
-    "truncated": (lambda data: data[: len(data) // 2], "is cut off"),
-    "header only": (lambda data: data[:13] + b"\x00\x3b", "is not a video|without pictures|no size"),
+    "huge": (_huge, "a side of more than 8192 pixels"),
+    "truncated": (lambda data: data[: len(data) // 2], "is truncated"),
+    "header only": (lambda data: data[:13] + b"\x00\x3b", "is not a video|without frames|no frame size"),
 }
 
 
@@ -134,4 +134,4 @@ def test_a_pipe_holds_no_task(
         TranscodeOperator(task_id="transcode", source=str(pipe), retries=0)
         CreateContainerOperator(task_id="create", video=str(pipe), retries=0)
     assert run_dag(dag).states() == {"transcode": "failed", "create": "failed"}
-    assert logged().count("video.mp4 is not a regular file. Name a video file") >= 2
+    assert logged().count("video.mp4 is not a regular file. Use a video file") >= 2

@@ -199,7 +199,7 @@ def test_a_file_that_cannot_be_read_falls_back_to_what_it_said_before(
     assert states(result)["publish[0]"] == "success"
     assert instagram_sandbox.calls("publish") == 1
     file.unlink()
-    assert "there is no such file" in str(made(file).doc_md)
+    assert "there is no file" in str(made(file).doc_md)
     assert made(file).task_ids == dag.task_ids
 
 
@@ -232,7 +232,7 @@ def test_the_dag_is_made_whatever_is_wrong_with_what_it_is_told(tmp_path: Path, 
     dag = content_calendar_dag(
         "content", str(tmp_path / "none.txt"), lead_time=timedelta(days=3), late="maybe", max_lateness=timedelta(-1)
     )
-    for told in ("lead_time", "late='maybe'", "max_lateness", "there is no such file"):
+    for told in ("lead_time", "late='maybe'", "max_lateness", "there is no file"):
         assert told in str(dag.doc_md), dag.doc_md
     assert json.dumps(sorted(dag.task_ids)) == '["calendar"]'
     dag = made(calendar({"a": 3600}), catchup=False, schedule="@daily", lead_tme=timedelta(hours=2), tags=["ours"])

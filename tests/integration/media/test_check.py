@@ -21,14 +21,16 @@ def test_a_file_that_needs_work_is_told_which_and_why(clip: Make) -> None:
 
 
 def test_a_copy_in_seconds_is_told_from_an_encoding(clip: Make) -> None:
-    assert "a copy into a clean MP4, in seconds" in "\n".join(check(clip("portrait.mp4", "540x960"), REELS).lines)
+    assert "a copy into a clean MP4, which takes seconds" in "\n".join(
+        check(clip("portrait.mp4", "540x960"), REELS).lines
+    )
 
 
 def test_a_file_that_complies_is_told_so(clip: Make, tmp_path: Path) -> None:
     transcode(clip("portrait.mp4", "540x960"), tmp_path / "out.mp4", REELS)
     verdict = check(tmp_path / "out.mp4", REELS)
     assert verdict.exit_code == 0
-    assert verdict.lines[-1] == "complies with reels: it is published as it is"
+    assert verdict.lines[-1] == "complies with reels: it is published unchanged"
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("short.mp4", 2.0), ("missing.mp4", None)])

@@ -131,7 +131,7 @@ def test_the_name_keeps_the_ending_and_nothing_else(fetch: Callable[..., Path]) 
     [
         ("/gone", ValidationError, "answered 404.*public and not expired"),
         ("/busy", TransientError, "answered 503"),
-        ("/cut", TransientError, "did not arrive"),
+        ("/cut", TransientError, "could not be downloaded"),
         ("/to/http", ValidationError, "http://localhost/x.mp4 is not an https:// link"),
         ("/to/itself", ValidationError, "redirects more than 5 times"),
     ],
@@ -151,7 +151,7 @@ def test_too_large_is_refused_with_or_without_an_announcement(path: str, fetch: 
 
 def test_a_server_that_falls_silent_is_given_up(fetch: Callable[..., Path]) -> None:
     started = time.monotonic()
-    with pytest.raises(TransientError, match="did not arrive"):
+    with pytest.raises(TransientError, match="could not be downloaded"):
         fetch("/silent", stall_s=0.3)
     assert time.monotonic() - started < 5
 

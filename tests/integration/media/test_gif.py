@@ -86,14 +86,14 @@ def test_what_is_transparent_shows_the_background(fit: Any, see_through: Path, t
 
 def test_a_gif_of_one_picture_is_no_video(corpus: Make) -> None:
     still = corpus("still.gif", "-f", "lavfi", "-i", "color=red:s=540x960", "-frames:v", "1")
-    with pytest.raises(ValidationError, match=r"is not a video: it is a GIF of a single picture.*animated GIF"):
+    with pytest.raises(ValidationError, match=r"is not a video: the GIF has a single frame.*animated GIF"):
         probe(still)
 
 
 def test_a_gif_that_is_too_short_is_refused_like_any_video(animation: Make) -> None:
     """Instagram does not repeat it."""
     verdict = check(animation("short.gif", seconds=1.5), REELS)
-    assert (verdict.exit_code, "lasts 1.50 s; reels takes 3 s or more" in verdict.lines[0]) == (2, True)
+    assert (verdict.exit_code, "lasts 1.50 s; reels requires 3 s or more" in verdict.lines[0]) == (2, True)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
@@ -101,7 +101,7 @@ def test_a_gif_that_is_cut_off_is_refused(share: float, animation: Make, tmp_pat
     """Its header claims no length, and ffprobe is content with what is there."""
     whole = animation("moving.gif").read_bytes()
     (tmp_path / "cut.gif").write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(ValidationError, match="is cut off"):
+    with pytest.raises(ValidationError, match="is truncated"):
         probe(tmp_path / "cut.gif")
 
 

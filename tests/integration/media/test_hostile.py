@@ -109,17 +109,17 @@ def test_a_claim_of_huge_pictures_is_refused(corpus: Make, refused: Callable[...
     data = source.read_bytes().replace(start_of_frame + struct.pack(">HH", 64, 64), start_of_frame + b"\x75\x30" * 2)
     assert data.count(b"\x75\x30" * 2) > 100
     source.write_bytes(data)
-    assert "more than 8192 pixels a side" in refused(source)
+    assert "a side of more than 8192 pixels" in refused(source)
 
 
 def test_a_picture_of_many_columns_is_refused(corpus: Make, refused: Callable[..., str]) -> None:
     wide = corpus("wide.mkv", "-f", "lavfi", "-i", "color=red:s=16000x16:r=30:d=4", "-c:v", "ffv1")
-    assert "claims 16000x16 pixels" in refused(wide)
+    assert "has 16000x16 pixels" in refused(wide)
 
 
 def test_a_claim_of_hours_is_refused(corpus: Make, refused: Callable[..., str]) -> None:
     source = corpus("hours.mp4", "-f", "lavfi", "-i", "color=s=16x16:r=1:d=10000", "-c:v", "mpeg4")
-    assert "claims to last 10000 s" in refused(source)
+    assert "has a duration of 10000 s" in refused(source)
 
 
 def test_a_claim_of_hours_with_nothing_in_it_is_refused(
@@ -180,7 +180,7 @@ def test_an_encoder_that_ends_well_with_a_damaged_file_is_caught(clip: Make, tmp
     )
     liar.chmod(0o755)
     (folder := tmp_path / "out").mkdir()
-    with pytest.raises(TranscodeError, match=r"does not (comply|play)"):
+    with pytest.raises(TranscodeError, match=r"does not comply|is damaged"):
         transcode(clip("landscape.mov"), folder / "video.mp4", REELS, ffmpeg=str(liar))
     assert not os.listdir(folder)  # noqa: PTH208
 

@@ -89,7 +89,7 @@ def test_surround_is_mixed_to_stereo(run: Callable[..., tuple[Report, Path]]) ->
     """The voice, which is in the centre, is heard on both sides."""
     voice = "0|0|0.3*sin(2*PI*440*t)|0|0|0"
     report, output = run("surround", voice, "-c:a", "ac3")
-    assert "6 are not mono or stereo" in " ".join(report.reasons)
+    assert "6 channels are not mono or stereo" in " ".join(report.reasons)
     sides = subprocess.run(
         [
             "ffmpeg",

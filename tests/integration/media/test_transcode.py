@@ -153,7 +153,7 @@ def test_a_colour_that_does_not_exist_is_refused(clip: Make, run: Callable[..., 
 
 
 def test_too_short_is_refused(clip: Make, run: Callable[..., tuple[Report, Path]]) -> None:
-    with pytest.raises(ValidationError, match=r"lasts 2\.\d+ s; reels takes 3 s or more.*longer video"):
+    with pytest.raises(ValidationError, match=r"lasts 2\.\d+ s; reels requires 3 s or more.*longer video"):
         run(clip("short.mp4", seconds=2.0))
 
 
@@ -161,7 +161,7 @@ def test_too_long_is_refused_unless_it_may_be_cut(
     clip: Make, run: Callable[..., tuple[Report, Path]], complies: Callable[..., Any]
 ) -> None:
     long = clip("long.mkv", "64x64", seconds=61.5, fps="24")
-    with pytest.raises(ValidationError, match=r"lasts 61\.\d+ s; feed takes 60 s at most.*trim"):
+    with pytest.raises(ValidationError, match=r"lasts 61\.\d+ s; feed allows 60 s at most.*trim"):
         run(long, FEED)
     _, output = run(long, replace(FEED, max_duration_s=5.5), trim="end")
     assert complies(output, "feed").duration == pytest.approx(5.5, abs=0.001)
@@ -212,17 +212,17 @@ def unusable(tmp_path: Path, clip: Make) -> Callable[[str], Path]:
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
-        ("missing", "There is no file .* on this worker.*work_prefix"),
+        ("missing", "The file .* does not exist on this worker.*work_prefix"),
         ("empty", "is empty"),
         ("directory", "is not a regular file"),
         ("pipe", "is not a regular file"),
         ("text", "is not a video"),
         ("noise", "is not a video"),
-        ("music", "has no video in it"),
-        ("strung together", "recordings of several clocks.*one clock first"),
-        ("cut", "is cut off"),
-        ("cut with the index in front", r"is cut off: \d+ bytes are missing"),
-        ("cut matroska", "is cut off"),
+        ("music", "has no video stream"),
+        ("strung together", "several recordings.*Rewrite the timestamps first"),
+        ("cut", "is truncated"),
+        ("cut with the index in front", r"is truncated: \d+ bytes are missing"),
+        ("cut matroska", "is truncated"),
     ],
 )
 def test_what_is_no_whole_video_is_refused_in_words(
@@ -260,9 +260,9 @@ def test_a_result_never_replaces_its_source_or_a_directory(clip: Make, tmp_path:
     (source := tmp_path / "only-one.mov").write_bytes(clip("landscape.mov").read_bytes())
     (link := tmp_path / "link.mp4").symlink_to(source)
     for output in (source, link):
-        with pytest.raises(ValidationError, match=r"would replace its own source.*another file"):
+        with pytest.raises(ValidationError, match=r"would replace its source.*another file"):
             transcode(source, output, REELS)
-    with pytest.raises(ValidationError, match=r"is a directory.*Name a file"):
+    with pytest.raises(ValidationError, match=r"is a directory.*Use the name of a file"):
         transcode(source, tmp_path, REELS)
     assert source.read_bytes() == clip("landscape.mov").read_bytes()
 

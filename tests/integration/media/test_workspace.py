@@ -56,7 +56,7 @@ def test_too_little_room_is_told_before_the_work_starts(tmp_path: Path, monkeypa
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 10**8, 10**8))
     with (
-        pytest.raises(TranscodeError, match=r"100 MB free and needs 167 MB.*output="),
+        pytest.raises(TranscodeError, match=r"100 MB free, but needs 167 MB.*output="),
         workspace(tmp_path / "out.mp4", 100_000_000),
     ):
         pass
@@ -65,7 +65,7 @@ def test_too_little_room_is_told_before_the_work_starts(tmp_path: Path, monkeypa
 
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     with (
-        pytest.raises(ValidationError, match="is not a directory that can be written to"),
+        pytest.raises(ValidationError, match="is not a writable directory"),
         workspace(tmp_path / "no" / "out.mp4", 0),
     ):
         pass

@@ -88,7 +88,7 @@ def test_a_post_under_way_goes_on_while_its_file_cannot_be_read(
 def test_a_run_that_knows_nothing_of_the_calendar_fails_rather_than_pass_its_posts_over(stage: Stage) -> None:
     stage.write(post("a", 60))
     stage.file.rename(stage.file.with_suffix(".away"))
-    with pytest.raises(ValidationError, match="there is no such file"):
+    with pytest.raises(ValidationError, match="there is no file"):
         stage.run("content/first", 0)
 
 
@@ -289,7 +289,7 @@ def test_a_run_chooses_of_what_the_file_said_last_only_in_its_last_try(stage: St
     stage.parse(-5)
     stage.file.unlink()
     for stage.try_number in (1, 2, 3):
-        with pytest.raises(ValidationError, match="there is no such file"):
+        with pytest.raises(ValidationError, match="there is no file"):
             stage.run("content/first", 0)
     stage.try_number = 4
     assert ids(stage.run("content/first", 0)) == ["a"]

@@ -121,7 +121,7 @@ def test_the_progress_of_an_upload_is_read() -> None:
     phase = {"status": "in_progress", "bytes_transferred": 1048576, "source_file_size": "4194304"}
     answer = status("IN_PROGRESS", "In Progress", uploading_phase=phase)
     assert (answer.bytes_transferred, answer.source_file_size_bytes) == (1048576, 4194304)
-    assert answer.summary() == "IN_PROGRESS, “In Progress”, upload in progress, 1,048,576 of 4,194,304 bytes there"
+    assert answer.summary() == "IN_PROGRESS, “In Progress”, upload in progress, 1,048,576 of 4,194,304 bytes received"
 
 
 @pytest.mark.parametrize("video_status", [None, [], "x", {"uploading_phase": None}, {"processing_phase": []}])

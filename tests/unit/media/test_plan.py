@@ -125,9 +125,9 @@ def test_a_compliant_file_below_the_encoders_targets_passes(make_info: MakeInfo)
 
 
 def test_too_short_and_too_long_are_refused_with_the_rule_and_the_remedy(make_info: MakeInfo) -> None:
-    with pytest.raises(ValidationError, match=r"2\.90 s; reels takes 3 s or more"):
+    with pytest.raises(ValidationError, match=r"2\.90 s; reels requires 3 s or more"):
         plan(make_info(seconds=2.9), REELS)
-    with pytest.raises(ValidationError, match=r'61\.00 s; feed takes 60 s at most.*trim="end"'):
+    with pytest.raises(ValidationError, match=r'61\.00 s; feed allows 60 s at most.*trim="end"'):
         plan(make_info(seconds=61, video={"columns": 1080, "rows": 1080}), FEED)
 
 
@@ -151,7 +151,7 @@ def test_an_option_that_is_not_one_is_refused(option: dict[str, Any], make_info:
 def test_the_best_practices_are_warnings(make_info: MakeInfo) -> None:
     warnings = plan(make_info(seconds=75, audio=None), REELS).warnings
     assert any("75 s" in warning for warning in warnings)
-    assert any("no sound" in warning for warning in warnings)
+    assert any("no audio" in warning for warning in warnings)
 
 
 def test_an_unknown_placement_is_refused_with_the_known_ones() -> None:

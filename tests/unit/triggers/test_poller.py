@@ -192,7 +192,7 @@ def test_a_refusal_for_too_many_calls_stops_everybody_until_the_stated_time(
     assert times[0] <= 5
     assert times[1] >= times[0] + 600
     assert {end for _, end in scene.ends.values()} == {"ready"}
-    assert caplog.text.count("nothing is asked about the account until") == 5
+    assert caplog.text.count("no calls are sent for the account until") == 5
     assert "Too many calls" in caplog.text
 
 
