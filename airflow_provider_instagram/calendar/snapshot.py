@@ -190,7 +190,7 @@ def _still_gone(stored: dict[str, Any], now: datetime) -> dict[str, int]:
 
 
 def _as_before(location: str, stored: dict[str, Any], now: datetime) -> Plan:
-    """Return the plan of an unchanged text from its snapshot, because DAG files are parsed far more often than edited."""
+    """Return the plan of an unchanged text from its snapshot: DAG files are parsed far more often than edited."""
     posts = tuple(_POSTS.validate_python(stored["posts"]))
     faults = tuple(Fault(**fault) for fault in stored["faults"])
     spacing, left_out = timedelta(seconds=stored["min_spacing_s"]), frozenset(stored.get("left_out", ()))
