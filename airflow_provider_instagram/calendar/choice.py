@@ -173,7 +173,7 @@ class DuePosts(AccountTask):
         return posts
 
     def _is_this(self, post: Post, done: PublishedPost) -> bool:
-        """Return whether the published post is this one. If not, the run takes it, and its tasks report the problem."""
+        """Return whether the published post is this one. If not, the run includes it and reports the problem."""
         return not used_before(post, done) and self.another_account(done) is None
 
     def _chosen(self, context: Context, takings: Takings) -> list[Post]:
