@@ -121,7 +121,8 @@ def _waiting_text(deadlines: list[float], steady: float) -> str:
         return "0 containers"
     every_s = max(5.0, 3600 * len(deadlines) / steady)
     first = _shown(datetime.fromtimestamp(deadlines[0], timezone.utc))
-    return f"{len(deadlines)} containers, each polled at most every {every_s:.0f} s; the first one times out at {first}"
+    polled = f"each polled at most once every {every_s:.0f} s"
+    return f"{len(deadlines)} containers, {polled}; the first one times out at {first}"
 
 
 def triggerer_capacity(capacity: int, open_files: int | None = None) -> str:
