@@ -100,7 +100,10 @@ def _write(path: Path, text: str) -> None:
 
 def main() -> int:
     """Run the sandbox with the options of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider_instagram.sandbox", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_instagram.sandbox",
+        description="Run a strict local Instagram to test DAGs against.",
+    )
     add_arguments(parser)
     return run(parser.parse_args())
 
