@@ -1,4 +1,4 @@
-"""``airflow instagram …``: what a person does from a shell."""
+"""The commands of ``airflow instagram``."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _TOKENS = "airflow_provider_instagram.token_commands"
 
 ARG_CONN_ID = Arg(("--conn-id",), help="the account's connection (default: %(default)s)", default="instagram_default")
 ARG_ACCOUNT = Arg(("conn_id",), help="the account's connection")
-ARG_POST_KEY = Arg(("post_key",), help="what the post is known by")
+ARG_POST_KEY = Arg(("post_key",), help="the post_key of the post")
 
 
 def get_instagram_commands() -> list[CLICommand]:
-    """Give Airflow the commands of this provider (key ``cli`` of the provider's metadata)."""
+    """Return the commands of this provider (key ``cli`` of the provider's metadata)."""
     return [
         GroupCommand(
             name="instagram",
@@ -32,8 +32,8 @@ def get_instagram_commands() -> list[CLICommand]:
             subcommands=[
                 ActionCommand(
                     name="check",
-                    help="Say whether Instagram takes a video as it is",
-                    description="Exit code 0: it complies; 1: it needs work, which TranscodeOperator does; 2: no use.",
+                    help="Check whether a video meets Instagram's requirements",
+                    description="Exit codes: 0, it does; 1, it must be transcoded first; 2, it cannot be used.",
                     func=run_check,
                     args=[
                         Arg(("file",), help="a local video", type=Path),
@@ -42,12 +42,16 @@ def get_instagram_commands() -> list[CLICommand]:
                 ),
                 ActionCommand(
                     name="sandbox",
-                    help="Run a strict local Instagram to try DAGs against",
+                    help="Run a strict local Instagram to test DAGs against",
                     func=run_sandbox,
                     args=[SandboxOptions()],
                 ),
                 *_token_commands(),
-                GroupCommand(name="ledger", help="See and settle who posted what", subcommands=_ledger_commands()),
+                GroupCommand(
+                    name="ledger",
+                    help="Show and correct the record of an account's posts",
+                    subcommands=_ledger_commands(),
+                ),
                 calendar_commands(),
                 pools_command(),
             ],
@@ -59,19 +63,19 @@ def _token_commands() -> list[ActionCommand]:
     return [
         ActionCommand(
             name="connect",
-            help="Connect an account: log in to it, and keep its token in a connection",
-            description="Prints the address of the login, and takes the address that it ended at, pasted back.",
+            help="Log in to an account and store its token in a connection",
+            description="Prints the URL of the login page. After the login, paste the URL that Instagram sent you to.",
             func=lazy_load_command(f"{_TOKENS}.connect"),
             args=[
                 ARG_ACCOUNT,
                 Arg(("--app-id",), help="the Instagram app id of your Meta app"),
-                Arg(("--redirect-uri",), help="default: the one of the page Instagram, below [api] base_url"),
-                Arg(("--host",), help="the host of a new connection, a sandbox for example", default=""),
+                Arg(("--redirect-uri",), help="default: the callback of the page Instagram, below [api] base_url"),
+                Arg(("--host",), help="the Graph host of a new connection, such as a sandbox", default=""),
             ],
         ),
         ActionCommand(
             name="accounts",
-            help="List the accounts, their tokens' lives, and today's quota",
+            help="List the accounts with their token's remaining days and quota",
             func=lazy_load_command(f"{_TOKENS}.accounts"),
             args=[ARG_OUTPUT],
         ),
@@ -83,14 +87,14 @@ def _token_commands() -> list[ActionCommand]:
         ),
         ActionCommand(
             name="limits",
-            help="Say what an account may still call and post, what waits, and until when",
+            help="Show how many calls and posts an account has left, and what is waiting",
             func=lazy_load_command("airflow_provider_instagram.limits_command.show_limits"),
             args=[ARG_ACCOUNT],
         ),
         ActionCommand(
             name="doctor",
-            help="Look at everything that a post needs, and say what to do",
-            description="Exit code 1 when something must be done.",
+            help="Check everything that publishing needs, and say how to fix it",
+            description="Exit codes: 0, no problem found; 1, something needs fixing.",
             func=lazy_load_command("airflow_provider_instagram.doctor.doctor"),
             args=[ARG_ACCOUNT],
         ),
@@ -101,53 +105,53 @@ def _ledger_commands() -> list[ActionCommand]:
     return [
         ActionCommand(
             name="list",
-            help="List the posts of an account, and those whose outcome is open",
+            help="List the posts of an account, and those with an unknown outcome",
             func=lazy_load_command(f"{_LEDGER}.list_posts"),
             args=[ARG_CONN_ID],
         ),
         ActionCommand(
             name="show",
-            help="Show everything that is known about a post",
+            help="Show all ledger rows of a post",
             func=lazy_load_command(f"{_LEDGER}.show_post"),
             args=[ARG_POST_KEY, ARG_CONN_ID],
         ),
         ActionCommand(
             name="settle",
-            help="Say how an open outcome ended, after a look at the account",
+            help="Record whether a post with an unknown outcome is live",
             func=lazy_load_command(f"{_LEDGER}.settle_post"),
             args=[
                 ARG_POST_KEY,
                 ARG_CONN_ID,
                 Arg(("--live",), help="the post is live", action="store_true"),
-                Arg(("--not-live",), help="the post is not live, and will not be", action="store_true"),
-                Arg(("--media-id",), help="with --live: its media id, where it is known"),
-                Arg(("--permalink",), help="with --live: its address, where it is known"),
+                Arg(("--not-live",), help="the post is not live and will not appear later", action="store_true"),
+                Arg(("--media-id",), help="with --live: its media id, if known"),
+                Arg(("--permalink",), help="with --live: its URL, if known"),
             ],
         ),
         ActionCommand(
             name="forget",
-            help="Forget a post, so that its key can be posted anew",
+            help="Delete a post from the ledger, so that its key can be published again",
             func=lazy_load_command(f"{_LEDGER}.forget_post"),
-            args=[ARG_POST_KEY, ARG_CONN_ID, Arg(("--yes",), help="do not ask", action="store_true")],
+            args=[ARG_POST_KEY, ARG_CONN_ID, Arg(("--yes",), help="do not ask for confirmation", action="store_true")],
         ),
     ]
 
 
 class SandboxOptions(Arg):
-    """The options of the sandbox, which defines them itself."""
+    """The options of the sandbox, which are defined in its own module."""
 
     def __init__(self) -> None:
         super().__init__(flags=("--host",))  # type: ignore[no-untyped-call]
 
     def add_to_parser(self, parser: argparse.ArgumentParser) -> None:
-        """Add them all."""
+        """Add all options of the sandbox."""
         from airflow_provider_instagram.sandbox.options import add_arguments
 
         add_arguments(parser)
 
 
 def run_check(args: argparse.Namespace) -> None:
-    """Print the verdict on a file, and end with its exit code."""
+    """Print the verdict on a file, and exit with its exit code."""
     from airflow.configuration import conf
 
     from airflow_provider_instagram.exceptions import InstagramError

@@ -1,4 +1,4 @@
-"""Connections as Airflow's server and its shell see them: found, read, and written after a login."""
+"""Find and read Instagram connections on Airflow's server or in a shell, and write them after a login."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.login import Login, LoginApp
 
 _TYPE: Final = "instagram"
-#: The field of the extra that says for which hosts the app secret was entered. Airflow masks it for its name.
+#: The field of the extra that records for which hosts the app secret was entered. Airflow masks it because of its name.
 SECRET_RECORD: Final = "app_secret_host"  # noqa: S105 -- a name
 _log = logging.getLogger(__name__)
 _CONN_ID: Final = re.compile(r"[A-Za-z0-9_.\-]{1,200}")
@@ -38,13 +38,13 @@ _CONN_ID: Final = re.compile(r"[A-Za-z0-9_.\-]{1,200}")
 
 @dataclass(frozen=True)
 class Known:
-    """What is stored of a connection that may be shown, and whether it can be written.
+    """The parts of a stored connection that may be shown.
 
     :param conn_id: The connection.
     :param exists: Whether it is in Airflow's database.
     :param app_id: The Meta app's id.
-    :param has_secret: Whether the app's secret is stored.
-    :param is_secret_for_hosts: Whether that was entered for the hosts that the connection has now.
+    :param has_secret: Whether the app secret is stored.
+    :param is_secret_for_hosts: Whether the secret was entered for the hosts that the connection has now.
     :param host: Its Graph host.
     :param oauth_host: What replaces Meta's login hosts.
     """
@@ -58,9 +58,11 @@ class Known:
     oauth_host: str | None = None
 
     def hosts_with(self, typed: str) -> tuple[str, str | None]:
-        """Return the Graph host of a login and what replaces Meta's login hosts: its own, or for a new one the typed.
+        """Return the Graph host of a login, and the host that replaces Meta's login hosts, if any.
 
-        :param typed: The host that a person typed, or nothing.
+        An existing connection has its own hosts; for a new connection, the typed host counts.
+
+        :param typed: The host that a person typed, or an empty text.
         :raises ValidationError: The typed host is not trusted.
         """
         if self.exists:
@@ -70,14 +72,14 @@ class Known:
 
 
 def read_as_server() -> None:
-    """Let this process of a shell read connections from Airflow's database, as Airflow's own commands do."""
+    """Let this process read connections from Airflow's database, as Airflow's own commands do."""
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
 
 
 def connection_ids() -> list[str]:
-    """List the Instagram connections: of Airflow's database, of the environment, and those of a secrets backend.
+    """Return the ids of the Instagram connections in Airflow's database, the environment and secrets backends.
 
-    No secrets backend tells what it has: of its connections those are known whose token is stored, by their first use.
+    A secrets backend cannot list its connections. One of them is known from its first use on, which stores its token.
     """
     with create_session() as session:
         stored = list(session.scalars(select(Connection.conn_id).where(Connection.conn_type == _TYPE)))
@@ -86,19 +88,20 @@ def connection_ids() -> list[str]:
 
 
 def writable(conn_id: str) -> Known:
-    """Read what may be shown of a connection, after making sure that a login can be written to it.
+    """Check that a login can be written to a connection, and return the parts of it that may be shown.
 
     :param conn_id: The connection, which need not exist.
-    :raises ValidationError: The id is none, or the connection is of another type or kept elsewhere.
+    :raises ValidationError: The id is not valid, or the connection has another type or is stored elsewhere.
     """
     if not _CONN_ID.fullmatch(conn_id):
         raise ValidationError(
-            f"{conn_id[:80]!r} is no connection id.", hint="Use up to 200 letters, digits, and the signs _ . -"
+            f"{conn_id[:80]!r} is not a valid connection id.",
+            hint="Use up to 200 letters, digits, underscores, dots and hyphens.",
         )
     if place := kept_in(conn_id):
         raise ValidationError(
-            f"The connection {conn_id!r} comes from {place}, where this cannot write. Nothing was changed.",
-            hint="Choose another id, or put the new token in there yourself.",
+            f"Connection {conn_id!r} comes from {place}, which Airflow cannot write to. Nothing was changed.",
+            hint="Choose another connection id, or update the token there yourself.",
         )
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
@@ -106,7 +109,8 @@ def writable(conn_id: str) -> Known:
             return Known(conn_id)
         if row.conn_type != _TYPE:
             raise ValidationError(
-                f"The connection {conn_id!r} is one of the type {row.conn_type!r}.", hint="Choose another id."
+                f"Connection {conn_id!r} has the type {row.conn_type!r}, not {_TYPE!r}.",
+                hint="Choose another connection id.",
             )
         extra, hosts = _extra(row), trusted_hosts()
         host = origin.base_url(row.host, row.port, hosts=hosts, what=f"The host of connection {conn_id!r}")
@@ -114,8 +118,9 @@ def writable(conn_id: str) -> Known:
         is_page = (row.password or "").startswith(oauth.FACEBOOK_LOGIN) and host != origin.INSTAGRAM
         if is_page or host == origin.FACEBOOK:
             raise ValidationError(
-                f"The connection {conn_id!r} is one of Facebook Login: the token of a Page, which does not end.",
-                hint="Put the Page's token into its field 'Access token', or choose another id for Instagram Login.",
+                f"Connection {conn_id!r} uses Facebook Login, whose Page tokens do not expire.",
+                hint="Put the Page token into its field 'Access token', or choose another connection id to use "
+                "Instagram Login.",
             )
         return Known(
             conn_id,
@@ -129,11 +134,11 @@ def writable(conn_id: str) -> Known:
 
 
 def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
-    """Read the app secret of a connection in the database, or nothing when it has none.
+    """Return the app secret of a connection in the database, or an empty text if it has none.
 
     :param conn_id: The connection.
-    :param base_url: The Graph host that the secret is about to go to.
-    :param oauth_host: What replaces Meta's login hosts, to which it goes as well.
+    :param base_url: The Graph host that the secret will be sent to.
+    :param oauth_host: The host that replaces Meta's login hosts, and receives the secret as well.
     :raises ValidationError: The secret was not entered for these hosts.
     """
     with create_session() as session:
@@ -145,8 +150,8 @@ def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
         raise ValidationError(
             f"The stored app secret of connection {conn_id!r} was not entered for {oauth_host or origin.CODE} and "
             f"{base_url}, so it is not sent there.",
-            hint="Enter the app secret again, if these hosts may have it. If not, correct the connection's host and "
-            "OAuth host.",
+            hint="Enter the app secret again if you trust these hosts with it. If not, correct the connection's host "
+            "and OAuth host.",
         )
     return secret
 
@@ -157,7 +162,7 @@ def _may_reuse(extra: Mapping[str, Any], base_url: str, oauth_host: str | None) 
 
 
 def last_refresh_by(conn_id: str) -> str:
-    """Tell who got the token of a connection in the database from Meta, as far as that is recorded."""
+    """Return who last got the token of a connection from Meta, or an empty text if that is not recorded."""
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
         password = row.password if row is not None else None
@@ -166,13 +171,13 @@ def last_refresh_by(conn_id: str) -> str:
 
 
 def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
-    """Write a login to its connection, and what is known of the token beside it.
+    """Write a login to its connection, and store the token's record.
 
-    :param conn_id: The connection; made when there is none.
+    :param conn_id: The connection; it is created if it does not exist.
     :param app: The app that was logged in to.
     :param login: The login.
-    :param by: Who did it, for Airflow's audit log.
-    :raises ValidationError: The connection cannot be written, or is another account's.
+    :param by: Who logged in, for Airflow's audit log.
+    :raises ValidationError: The connection cannot be written, or belongs to another account.
     """
     writable(conn_id)
     with create_session() as session:
@@ -182,9 +187,10 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
             session.add(row)
         if row.login and row.login.isdecimal() and row.login != login.account.user_id:
             raise ValidationError(
-                f"You logged in as @{login.account.username} ({login.account.user_id}), but the connection {conn_id!r} "
-                f"is that of the account {row.login}.",
-                hint="Log in as that one, or choose another connection. To hand it over, empty its user id first.",
+                f"You logged in as @{login.account.username} ({login.account.user_id}), but connection {conn_id!r} "
+                f"belongs to the account {row.login}.",
+                hint="Log in as that account, or choose another connection. To give the connection to the new account, "
+                "empty its user id first.",
             )
         extra = {**_extra(row), "app_id": app.app_id, "app_secret": app.app_secret, SECRET_RECORD: app.secret_record}
         if app.oauth_host:
@@ -200,10 +206,12 @@ def _token_key() -> str:
 
 
 def kept_in(conn_id: str) -> str:
-    """Tell where a connection comes from that is not written here, or nothing: such a place hides Airflow's database.
+    """Return where a connection is stored outside Airflow's database, or an empty text.
+
+    A connection of the environment or of a secrets backend hides the one of the same id in Airflow's database.
 
     :param conn_id: The connection.
-    :raises ValidationError: A place does not answer.
+    :raises ValidationError: A secrets backend failed.
     """
     for backend in ensure_secrets_loaded():
         if isinstance(backend, MetastoreBackend):
@@ -213,8 +221,8 @@ def kept_in(conn_id: str) -> str:
             found = backend.get_connection(conn_id)
         except Exception as error:  # noqa: BLE001 -- whatever a secrets backend of others may raise
             raise ValidationError(
-                f"{name} cannot be asked for the connection {conn_id!r} ({type(error).__name__}). Nothing was changed.",
-                hint="Look at [secrets] backend in Airflow's configuration, and into the API server's log.",
+                f"{name} failed to look up connection {conn_id!r} ({type(error).__name__}). Nothing was changed.",
+                hint="Check [secrets] backend in Airflow's configuration, and the log of the API server.",
             ) from None
         if found is not None:
             return (
@@ -224,7 +232,7 @@ def kept_in(conn_id: str) -> str:
 
 
 def place_to_show(conn_id: str) -> str:
-    """Tell the same for a list, which a place that does not answer must not spoil.
+    """Return the same as :func:`kept_in`, but log a secrets backend's failure, so that a list still shows.
 
     :param conn_id: The connection.
     """
@@ -244,5 +252,5 @@ def _extra(row: Connection) -> dict[str, Any]:
 
 
 def _port(base_url: str) -> int | None:
-    """Give a port to what has none: the Test button of Airflow 3.3.2 needs one."""
+    """Return 443 for an https URL without a port, because the Test button of Airflow 3.3.2 needs a port."""
     return 443 if re.fullmatch(r"https://[^:]+", base_url) else None

@@ -1,4 +1,4 @@
-"""``airflow instagram doctor``: everything that a post needs, looked at one after the other."""
+"""``airflow instagram doctor``: check everything that publishing needs, one after the other."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
 
 _CLOCK_MAY_DIFFER: Final = timedelta(seconds=60)
 _TIMEOUT_S: Final = 10
-#: What can only be looked at with a token that works, and with a connection that can be read.
+#: What can be checked only with a working token, and only with a readable connection.
 _OF_TOKEN: Final = ("scopes", "account", "quota")
 _OF_CONNECTION: Final = ("token", *_OF_TOKEN, "clock", "upload host")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look found.
+    """The result of one check.
 
-    :param what: What was looked at.
-    :param good: Whether it is as it must be; None when that is not known.
+    :param what: What was checked.
+    :param good: Whether it is right; None if that is unknown.
     :param text: What was found, and what to do.
     """
 
@@ -59,7 +59,7 @@ class Finding:
 
 
 def doctor(args: argparse.Namespace) -> None:
-    """Print what is found of a connection, and end with 1 when something must be done."""
+    """Print the findings about a connection, and exit with 1 if something needs fixing."""
     read_as_server()
     failed = False
     for finding in examine(args.conn_id):
@@ -69,7 +69,7 @@ def doctor(args: argparse.Namespace) -> None:
 
 
 def examine(conn_id: str) -> Iterator[Finding]:
-    """Look at everything that a post of this connection needs.
+    """Check everything that publishing on this connection needs.
 
     :param conn_id: The connection.
     """
@@ -79,7 +79,7 @@ def examine(conn_id: str) -> Iterator[Finding]:
     except InstagramError as error:
         yield from (Finding("connection", False, str(error)), *_unseen(*_OF_CONNECTION))
     except AirflowException as error:
-        to_do = f"{error}. Make it: airflow instagram connect {conn_id}"
+        to_do = f"{error}. Create it: airflow instagram connect {conn_id}"
         yield from (Finding("connection", False, to_do), *_unseen(*_OF_CONNECTION))
     else:
         yield Finding("connection", True, f"{conn_id} at {settings.base_url}, API {settings.api_version}")
@@ -107,12 +107,15 @@ def _account(hook: InstagramHook, settings: AccountSettings) -> Iterator[Finding
 
 def _life(life: TokenLife, token: StoredToken) -> Finding:
     if not life.has_end:
-        return Finding("token", True, "works, and does not end")
+        return Finding("token", True, "works and does not expire")
     left = token.left(datetime.now(timezone.utc))
     if left is None:
-        return Finding("token", None, f"works; its end is not known. Run: airflow instagram refresh {life.conn_id}")
+        return Finding(
+            "token", None, f"works, but its expiry date is unknown. Run: airflow instagram refresh {life.conn_id}"
+        )
     ends = f"works for {left // timedelta(days=1)} more days"
-    return Finding("token", left > ENDING, ends if left > ENDING else f"{ends}. Turn on refresh_instagram_tokens")
+    to_do = "Turn on the DAG refresh_instagram_tokens"
+    return Finding("token", left > ENDING, ends if left > ENDING else f"{ends}. {to_do}")
 
 
 def _quota(client: GraphClient, account: Account) -> Finding:
@@ -122,39 +125,44 @@ def _quota(client: GraphClient, account: Account) -> Finding:
         return Finding("quota", False, str(error))
     room = limit.quota_usage < limit.quota_total
     used = f"{limit.quota_usage} of {limit.quota_total} posts used in the last 24 h"
-    return Finding("quota", room, used if room else f"{used}: wait, posts go on by themselves")
+    return Finding("quota", room, used if room else f"{used}. Wait: publishing continues once there is room")
 
 
 def _unseen(*what: str) -> Iterator[Finding]:
-    return (Finding(each, None, "cannot be looked at before the line above is put right") for each in what)
+    return (Finding(each, None, "cannot be checked until the problem above is fixed") for each in what)
 
 
 def _scopes(scopes: tuple[str, ...]) -> Finding:
     if not scopes:
-        return Finding("scopes", None, "not known for a pasted token; connect the account to know them")
-    missing = [scope for scope in oauth.SCOPES if scope not in scopes]
-    return Finding("scopes", not missing, f"missing: {', '.join(missing)}. Reconnect" if missing else ", ".join(scopes))
+        return Finding("scopes", None, "unknown, because the token was pasted. Connect the account to record them")
+    if missing := [scope for scope in oauth.SCOPES if scope not in scopes]:
+        return Finding("scopes", False, f"missing: {', '.join(missing)}. Reconnect the account")
+    return Finding("scopes", True, ", ".join(scopes))
 
 
 def _kind(account: Account, ig_user_id: str | None) -> Finding:
     if ig_user_id and ig_user_id != account.user_id:
-        wrong = f"the connection's user id is {ig_user_id}, the token's {account.user_id}: correct or empty the first"
+        wrong = (
+            f"the connection has the user id {ig_user_id}, but the token belongs to {account.user_id}. Correct the "
+            "connection's user id, or leave it empty"
+        )
         return Finding("account", False, wrong)
-    said = f"@{account.username}, {account.account_type or 'type not known'}, {account.user_id}"
+    said = f"@{account.username}, {account.account_type or 'account type unknown'}, {account.user_id}"
     if account.account_type == "PERSONAL":
         return Finding("account", False, f"{said}. Switch it to a professional account in the Instagram app")
     return Finding("account", True, said)
 
 
 def _clock(base_url: str) -> Finding:
-    """Compare this machine's clock with the one of the Graph host: posts are due, and tokens end, by it."""
+    """Compare this machine's clock, which decides when posts are due and tokens expire, with the Graph host's."""
     try:
         answer = httpx.head(base_url, timeout=_TIMEOUT_S, trust_env=not is_loopback(httpx.URL(base_url).host))
         apart = abs(datetime.now(timezone.utc) - parsedate_to_datetime(answer.headers["Date"]))
     except (httpx.HTTPError, LookupError, ValueError) as error:
-        return Finding("clock", None, f"could not be compared with {base_url} ({type(error).__name__})")
+        return Finding("clock", None, f"cannot be compared with the clock of {base_url} ({type(error).__name__})")
     good = apart < _CLOCK_MAY_DIFFER
-    return Finding("clock", good, f"{apart.total_seconds():.0f} s from Instagram's" + ("" if good else ". Run NTP"))
+    off = f"differs from Instagram's by {apart.total_seconds():.0f} s"
+    return Finding("clock", good, off if good else f"{off}. Synchronize this machine's clock with NTP")
 
 
 def _upload_host(base_url: str) -> Finding:
@@ -164,28 +172,30 @@ def _upload_host(base_url: str) -> Finding:
         with socket.create_connection((url.host, url.port or 443), timeout=_TIMEOUT_S):
             return Finding("upload host", True, f"{url.host} can be reached")
     except OSError as error:
-        return Finding("upload host", False, f"{url.host} cannot be reached ({error}). Open the firewall for it")
+        return Finding("upload host", False, f"{url.host} cannot be reached ({error}). Allow it in the firewall")
 
 
 def _program(name: str) -> Finding:
     command = conf.get("instagram", name, fallback=name)
     path = shutil.which(command)
     if path is None:
-        return Finding(name, False, f"{command} is not here. Install ffmpeg on the workers, or set [instagram] {name}")
+        return Finding(
+            name, False, f"{command} was not found. Install ffmpeg on the workers, or set [instagram] {name}"
+        )
     said = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False).stdout
     version = re.search(r"version (\S+)", said)
     return Finding(name, version is not None, f"{version.group(1)} at {path}" if version else f"{path} does not run")
 
 
 def _airflow() -> Iterator[Finding]:
-    yield _looked_at("state store", _state_store)
-    yield _looked_at("triggerer", _triggerer)
-    yield _looked_at("capacity", lambda: triggerer_capacity(conf.getint("triggerer", "capacity")))
+    yield _checked("state store", _state_store)
+    yield _checked("triggerer", _triggerer)
+    yield _checked("capacity", lambda: triggerer_capacity(conf.getint("triggerer", "capacity")))
 
 
-def _looked_at(what: str, look: Callable[[], str]) -> Finding:
+def _checked(what: str, check: Callable[[], str]) -> Finding:
     try:
-        return Finding(what, True, look())
+        return Finding(what, True, check())
     except LookupError as error:
         return Finding(what, False, str(error.args[0]))
 
@@ -210,5 +220,5 @@ def _triggerer() -> str:
 
     job: Job | None = most_recent_job(TriggererJobRunner.job_type)
     if job is None or not job.is_alive():
-        raise LookupError("is not running: deferred tasks wait for ever. Run: airflow triggerer")
+        raise LookupError("is not running, so deferred tasks never resume. Run: airflow triggerer")
     return "is running"

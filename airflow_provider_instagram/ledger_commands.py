@@ -1,6 +1,6 @@
-"""``airflow instagram ledger …``: an account's ledger, read and corrected by a person.
+"""``airflow instagram ledger``: show and correct the ledger of an account.
 
-It goes to Airflow's database, as Airflow's own commands do.
+Like Airflow's own commands, it uses Airflow's database directly.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class DatabaseStore:
     asset_id: int
 
     def get(self, key: str) -> Any:
-        """Read a row, or None."""
+        """Return a row, or None."""
         value = get_state_backend().get(self._scope, key, session=self.session)
         return None if value is None else json.loads(value)
 
@@ -44,11 +44,11 @@ class DatabaseStore:
         get_state_backend().set(self._scope, key, json.dumps(value), session=self.session)
 
     def delete(self, key: str) -> None:
-        """Delete a row, if it is there."""
+        """Delete a row if it exists."""
         get_state_backend().delete(self._scope, key, session=self.session)
 
     def rows(self) -> dict[str, Any]:
-        """Read all rows."""
+        """Return all rows by their keys."""
         stored = self.session.execute(
             select(AssetStateStoreModel.key, AssetStateStoreModel.value)
             .where(AssetStateStoreModel.asset_id == self.asset_id)
@@ -62,21 +62,23 @@ class DatabaseStore:
 
 
 class NoLedger(SystemExit):
-    """There is no ledger of an account yet."""
+    """The account has no ledger yet."""
 
 
 @contextmanager
 def opened(conn_id: str) -> Iterator[DatabaseStore]:
-    """Open the ledger of an account; what was written is kept when the block ends well."""
+    """Open the ledger of an account, and commit what was written if the block ends without an error."""
     with create_session() as session:
         asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(conn_id).uri))
         if asset_id is None:
-            raise NoLedger(f"Connection {conn_id!r} has no ledger: no task of it has been seen by Airflow yet.")
+            raise NoLedger(
+                f"Connection {conn_id!r} has no ledger, because Airflow has not seen a task that uses it yet."
+            )
         yield DatabaseStore(session, asset_id)
 
 
 def list_posts(args: argparse.Namespace) -> None:
-    """List what was posted, and what is open."""
+    """List the posts of an account, and those with an unknown outcome."""
     with opened(args.conn_id) as store:
         rows = store.rows()
     table = [
@@ -85,7 +87,7 @@ def list_posts(args: argparse.Namespace) -> None:
             "state": "live",
             "at": row["published_at"],
             "container": row["container_id"],
-            "post": row["permalink"] or row["media_id"] or "live, but not known which",
+            "post": row["permalink"] or row["media_id"] or "live, media id unknown",
         }
         for key, row in rows.items()
         if key.startswith("done:")
@@ -96,7 +98,7 @@ def list_posts(args: argparse.Namespace) -> None:
             "state": "open",
             "at": row["at"],
             "container": row["container_id"],
-            "post": f"asked for by {_owner(row)}",
+            "post": f"requested by {_owner(row)}",
         }
         for row in _open_intents(rows)
     ]
@@ -108,22 +110,24 @@ def show_post(args: argparse.Namespace) -> None:
     with opened(args.conn_id) as store:
         rows = _rows_of(store, args.post_key)
     if not rows:
-        raise SystemExit(f"Nothing is known about {args.post_key!r}.")
+        raise SystemExit(f"The ledger of {args.conn_id!r} has no post {args.post_key!r}.")
     AirflowConsole().print_as_json(rows)
 
 
 def settle_post(args: argparse.Namespace) -> None:
-    """Write down how an open outcome ended."""
+    """Record whether a post with an unknown outcome is live."""
     if args.live == args.not_live:
-        raise SystemExit("Say one of --live and --not-live, after a look at the account.")
+        raise SystemExit("Check the account, then give exactly one of --live and --not-live.")
     if args.permalink and web_address(args.permalink) is None:
-        raise SystemExit("The permalink is not an address. Give one like https://www.instagram.com/reel/…, or none.")
+        raise SystemExit(
+            "--permalink is not a URL. Give a URL such as https://www.instagram.com/reel/…, or leave the option out."
+        )
     with opened(args.conn_id) as store:
         ledger = Ledger(store, args.conn_id)
         intents = [row for row in _open_intents(store.rows()) if row["post_key"] == args.post_key]
         is_claimed = ledger.post(args.post_key) is None and ledger.claim(args.post_key) is not None
         if not (intents or (is_claimed and args.not_live)):
-            raise SystemExit(f"Nothing is open for {args.post_key!r}.")
+            raise SystemExit(f"{args.post_key!r} has no unknown outcome to settle.")
         if args.live:
             container_id = intents[-1]["container_id"]
             now = ledger.now()
@@ -134,10 +138,14 @@ def settle_post(args: argparse.Namespace) -> None:
             for key, row in _rows_of(store, args.post_key).items():
                 if key.startswith("intent:"):
                     store.set(key, {**row, "withdrawn": True})
-            store.delete(row_key("claim", args.post_key))  # whoever still holds it sees that, and sends nothing
-    again = "a new try publishes it, and Clear of create makes a new container where the old one is gone"
-    said = "live: a new try returns it" if args.live else f"not live: {again}"
-    print(f"{args.post_key} is {said}.")  # noqa: T201
+            store.delete(row_key("claim", args.post_key))  # its owner reads the claim again and sends nothing
+    if args.live:
+        print(f"Recorded {args.post_key} as live. Clear the publish task to get the post as its result.")  # noqa: T201
+    else:
+        print(  # noqa: T201
+            f"Recorded {args.post_key} as not live. Clear the publish task to publish it; if the container has "
+            "expired, clear the create task and downstream."
+        )
 
 
 def forget_post(args: argparse.Namespace) -> None:
@@ -145,14 +153,16 @@ def forget_post(args: argparse.Namespace) -> None:
     with opened(args.conn_id) as store:
         keys = list(_rows_of(store, args.post_key))
         if not keys:
-            raise SystemExit(f"Nothing is known about {args.post_key!r}.")
+            raise SystemExit(f"The ledger of {args.conn_id!r} has no post {args.post_key!r}.")
         if not args.yes:
-            answer = input(f"Forget {args.post_key}? If it is live, the next run posts it a second time. [y/N] ")
+            answer = input(
+                f"Forget {args.post_key}? If the post is live, the next run publishes it a second time. [y/N] "
+            )
             if answer.strip().lower() != "y":
                 raise SystemExit("Nothing was changed.")
         for key in keys:
             store.delete(key)
-    print(f"{args.post_key} is forgotten ({len(keys)} rows).")  # noqa: T201
+    print(f"Forgot {args.post_key} ({len(keys)} rows deleted).")  # noqa: T201
 
 
 def _rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
@@ -169,7 +179,7 @@ def _rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
 
 
 def _open_intents(rows: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the intents whose outcome is open, one for each post and container, oldest first."""
+    """Return the intents with an unknown outcome, one for each post and container, oldest first."""
     live = {row["post_key"] for key, row in rows.items() if key.startswith("done:")}
     intents = [row for key, row in rows.items() if key.startswith("intent:") and not row["withdrawn"]]
     found = sorted((row for row in intents if row["post_key"] not in live), key=lambda row: row["at"])

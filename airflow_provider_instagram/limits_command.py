@@ -1,4 +1,4 @@
-"""``airflow instagram limits``: what an account may still do, what waits, why, and until when."""
+"""``airflow instagram limits``: how many calls and posts an account has left, and what is waiting."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.limits import Limits, Quota
 
 TRIGGER = "airflow_provider_instagram.triggers.container.ContainerStatusTrigger"
-#: A triggerer holds a log file open for each task that waits, and needs as many again for everything else.
+#: A triggerer keeps a log file open for each waiting task, and needs as many files again for everything else.
 FILES_PER_TRIGGER = 2
 
 
@@ -45,35 +45,35 @@ def show_limits(args: argparse.Namespace) -> None:
 
 
 def describe(conn_id: str) -> Iterator[tuple[str, str]]:
-    """Say what an account may still do.
+    """Describe the limits of an account, as pairs of a name and a text.
 
-    :param conn_id: Its connection.
+    :param conn_id: The account's connection.
     """
     hook = InstagramHook(conn_id)
-    limits, word = hook.settings.limits, _instagrams_word(hook)
+    limits, reported = hook.settings.limits, _reported_by_instagram(hook)
     used, room_at = _own_posts(conn_id, limits)
-    if word.posts is not None:
-        yield "posts, Instagram", word.posts
+    if reported.posts is not None:
+        yield "posts, Instagram", reported.posts
     for quota in limits.quotas:
         yield f"posts, this {quota.name}", f"{used[quota]} of {quota.posts} (posts_per_{quota.name})"
-    next_at = max(filter(None, (room_at, word.room_at)), default=None)
-    yield "next post", f"at {_shown(next_at)}; PublishOperator waits" if next_at else "now"
+    next_at = max(filter(None, (room_at, reported.room_at)), default=None)
+    yield "next post", f"at {_shown(next_at)}; PublishOperator waits until then" if next_at else "now"
     most = limits.calls_per_hour * ASKING_SHARE
     yield (
         "calls",
-        f"{limits.calls_per_hour} an hour (calls_per_hour), {most:.0f} of them for waiting containers at most",
+        f"{limits.calls_per_hour} an hour (calls_per_hour), of which waiting containers use at most {most:.0f}",
     )
-    yield "calls, Instagram", word.calls
+    yield "calls, Instagram", reported.calls
     yield "waiting", _waiting_text(deadlines_of_waits(conn_id), limits.calls_per_hour * STEADY_SHARE)
 
 
 @dataclass(frozen=True)
-class _Word:
-    """What Instagram says of an account.
+class _Reported:
+    """What Instagram reports about an account.
 
-    :param calls: About its calls.
-    :param posts: About its posts, if it says anything.
-    :param room_at: When there is room for a post again; None when there is, or when that cannot be told.
+    :param calls: A text about its calls.
+    :param posts: A text about its posts, or None if Instagram reports nothing.
+    :param room_at: When the account can post again; None if it can post now, or if the time is unknown.
     """
 
     calls: str
@@ -81,7 +81,7 @@ class _Word:
     room_at: datetime | None = None
 
 
-def _instagrams_word(hook: InstagramHook) -> _Word:
+def _reported_by_instagram(hook: InstagramHook) -> _Reported:
     now = datetime.now(timezone.utc)
     with hook.get_conn() as client:
         try:
@@ -89,10 +89,10 @@ def _instagrams_word(hook: InstagramHook) -> _Word:
             limit = client.send(calls.publishing_limit(user_id))
             room = room_in(client, user_id, now) if limit.remaining == 0 else None
         except RateLimitError as error:
-            return _Word(f"stopped until {_shown(now + (error.retry_after or UNSTATED_STOP))}, {error.message}")
+            return _Reported(f"stopped until {_shown(now + (error.retry_after or UNSTATED_STOP))}, {error.message}")
         hours = limit.quota_duration / timedelta(hours=1)
         posts = f"{limit.quota_usage} of {limit.quota_total} used in the last {hours:.0f} h"
-        return _Word(_usage_text(client.usage), posts, now + room if room else None)
+        return _Reported(_usage_text(client.usage), posts, now + room if room else None)
 
 
 def _shown(moment: datetime) -> str:
@@ -100,7 +100,7 @@ def _shown(moment: datetime) -> str:
 
 
 def _own_posts(conn_id: str, limits: Limits) -> tuple[dict[Quota, int], datetime | None]:
-    """Count the account's own posts; tell when it has room again, or None when it has."""
+    """Return how many posts the ledger counts, and when the account has room again (None: it has room now)."""
     try:
         with opened(conn_id) as store:
             places = Places(Ledger(store, conn_id), limits.quotas)
@@ -110,7 +110,7 @@ def _own_posts(conn_id: str, limits: Limits) -> tuple[dict[Quota, int], datetime
 
 
 def deadlines_of_waits(conn_id: str) -> list[float]:
-    """Tell of each container of an account that is waited for in a triggerer, when it is given up: the first first."""
+    """Return the deadlines of an account's containers that wait in a triggerer, the earliest first."""
     with create_session() as session:
         stored = [trigger.kwargs for trigger in session.scalars(select(Trigger).where(Trigger.classpath == TRIGGER))]
     return sorted(float(kwargs["deadline"]) for kwargs in stored if kwargs.get("instagram_conn_id") == conn_id)
@@ -121,32 +121,31 @@ def _waiting_text(deadlines: list[float], steady: float) -> str:
         return "0 containers"
     every_s = max(5.0, 3600 * len(deadlines) / steady)
     first = _shown(datetime.fromtimestamp(deadlines[0], timezone.utc))
-    return (
-        f"{len(deadlines)} containers, each asked about every {every_s:.0f} s or less often; "
-        f"the first is given up at {first}"
-    )
+    polled = f"each polled at most once every {every_s:.0f} s"
+    return f"{len(deadlines)} containers, {polled}; the first one times out at {first}"
 
 
 def triggerer_capacity(capacity: int, open_files: int | None = None) -> str:
-    """Say whether a triggerer of this machine can hold what it is set to hold.
+    """Check whether a triggerer on this machine may open as many files as its capacity needs.
 
     :param capacity: ``[triggerer] capacity``.
-    :param open_files: How many files its process may open; default: as many as this one.
-    :raises LookupError: When it cannot, and what to do.
+    :param open_files: How many files its process may open; default: as many as this process.
+    :raises LookupError: It may open too few.
     """
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if open_files is None else open_files
     if files < FILES_PER_TRIGGER * capacity:
         raise LookupError(
-            f"holds {capacity} waiting tasks ([triggerer] capacity), but may open {files} files only, and ends when "
-            f"they are used up. Raise LimitNOFILE (ulimit -n) to {FILES_PER_TRIGGER * capacity}, or lower the capacity"
+            f"holds {capacity} waiting tasks ([triggerer] capacity) but may open only {files} files, and crashes when "
+            f"it runs out of files. Raise LimitNOFILE (ulimit -n) to {FILES_PER_TRIGGER * capacity}, or lower the "
+            "capacity"
         )
-    return f"holds {capacity} waiting tasks ([triggerer] capacity; more wait in a queue), {files} open files allowed"
+    return f"holds {capacity} waiting tasks ([triggerer] capacity; any others are queued) and may open {files} files"
 
 
 def _usage_text(usage: Usage | None) -> str:
     if usage is None:
-        return "Instagram did not say how much is used"
+        return "Instagram did not report the usage"
     if usage.regain:
-        return f"{usage.percent} % used: stopped for {usage.regain}"
-    slowed = f": slowed down from {SLOW_FROM_PERCENT} % on" * (usage.percent >= SLOW_FROM_PERCENT)
+        return f"{usage.percent} % used; stopped for {usage.regain}"
+    slowed = f"; polling slows down from {SLOW_FROM_PERCENT} %" * (usage.percent >= SLOW_FROM_PERCENT)
     return f"{usage.percent} % used{slowed}"

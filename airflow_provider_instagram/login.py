@@ -1,4 +1,4 @@
-"""Connecting an account: from the code that Instagram sends back to a long-lived token and whose it is."""
+"""Log in to an account: exchange the code that Instagram sends back for a long-lived token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.models import Account
 
-#: What accounts may be that can publish by the API. Source: Meta, Instagram API with Instagram Login, /me.
+#: The account types that can publish through the API. Source: Meta, Instagram API with Instagram Login, /me.
 _PROFESSIONAL: Final = ("BUSINESS", "MEDIA_CREATOR", "CREATOR")
 
 
@@ -31,7 +31,7 @@ class LoginApp:
     :param app_id: The app's Instagram app id.
     :param app_secret: Its secret.
     :param redirect_uri: Where Instagram sends the person back to.
-    :param base_url: Where the Graph API is.
+    :param base_url: The base URL of the Graph API.
     :param oauth_host: Replaces both of Meta's login hosts.
     """
 
@@ -42,24 +42,24 @@ class LoginApp:
     oauth_host: str | None = None
 
     def address(self, state: str) -> str:
-        """Give the address at which the person agrees.
+        """Return the URL of the login page.
 
-        :param state: What comes back with the code.
+        :param state: The value that Instagram returns with the code.
         """
         return oauth.login_url(self.app_id, self.redirect_uri, state, oauth_host=self.oauth_host, hosts=trusted_hosts())
 
     @property
     def secret_record(self) -> str:
-        """What is kept beside the app secret, to tell later for which hosts it was entered."""
+        """The record, stored beside the app secret, of the hosts that the secret was entered for."""
         return secret_record(self.app_secret, self.base_url, self.oauth_host)
 
 
 @dataclass(frozen=True)
 class Login:
-    """A login that ended well.
+    """A successful login.
 
     :param token: The long-lived token.
-    :param account: Whose it is.
+    :param account: The account that the token belongs to.
     """
 
     token: StoredToken
@@ -69,11 +69,11 @@ class Login:
 def secret_record(app_secret: str, base_url: str, oauth_host: str | None) -> str:
     """Return the record of the hosts that an app secret was entered for.
 
-    The secret is the key: who may edit a connection, but does not know its secret, cannot make a record for a host of
-    his own.
+    The record is an HMAC whose key is the secret. A person who may edit a connection but does not know its secret
+    cannot make a record for a host of their own.
 
     :param app_secret: The secret.
-    :param base_url: Where the Graph API is.
+    :param base_url: The base URL of the Graph API.
     :param oauth_host: Replaces both of Meta's login hosts.
     """
     told = "\n".join(("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url))
@@ -84,8 +84,9 @@ def may_reuse_secret(app_secret: str, record: str, base_url: str, oauth_host: st
     """Return whether a stored app secret may go to these hosts without being entered again.
 
     :param app_secret: The stored secret.
-    :param record: What stands beside it. One that was typed into the connection's form has none, and is for Meta.
-    :param base_url: Where the Graph API is.
+    :param record: The record stored beside the secret. A secret that was typed into the connection form has no record,
+        and may go to Meta only.
+    :param base_url: The base URL of the Graph API.
     :param oauth_host: Replaces both of Meta's login hosts.
     """
     if not record:
@@ -94,16 +95,16 @@ def may_reuse_secret(app_secret: str, record: str, base_url: str, oauth_host: st
 
 
 def check_redirect_uri(uri: str) -> str:
-    """Give back an address that Instagram may send people to, with a login code in it.
+    """Return a redirect URI after checking that a login code is safe in it.
 
-    :param uri: The address.
-    :raises ValidationError: The code could be read on the way.
+    :param uri: The redirect URI.
+    :raises ValidationError: The URI is not https, so others could read the code.
     """
     parts = urlsplit(uri)
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise ValidationError(
-            f"The redirect URI {uri} is not https: a login code could be read on the way.",
-            hint="Put a proxy with https before Airflow and set [api] base_url.",
+            f"The redirect URI {uri} is not https, so others could read the login code on its way.",
+            hint="Serve Airflow over https, for example behind a proxy, and set [api] base_url.",
         )
     return uri
 
@@ -115,14 +116,14 @@ def complete_login(
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
 ) -> Login:
-    """Turn the code that Instagram sent back into a token that is good for 60 days.
+    """Exchange the code that Instagram sent back for a token that lives 60 days.
 
     :param app: The app.
     :param code: The code.
     :param by: Who logged in, for the record.
-    :param clock: Tells the time, in UTC.
-    :raises AuthenticationError: The code is not good, or was used before.
-    :raises PermissionDeniedError: A permission was not given, or the account is not a professional one.
+    :param clock: Returns the time, in UTC.
+    :raises AuthenticationError: The code is not valid, or was used before.
+    :raises PermissionDeniedError: A permission was not granted, or the account is not a professional account.
     """
     hosts = trusted_hosts()
     with GraphClient(None, base_url=app.base_url, hosts=hosts) as client:
@@ -131,7 +132,7 @@ def complete_login(
         )
         if missing := [scope for scope in oauth.SCOPES if short.permissions and scope not in short.permissions]:
             raise PermissionDeniedError(
-                f"The permission {' and '.join(missing)} was not given, without which nothing can be posted.",
+                f"Publishing needs the permission {' and '.join(missing)}, which was not granted.",
                 hint="Connect again, and leave all permissions switched on.",
             )
         answer = client.send(oauth.exchange_for_long_lived(app.app_id, app.app_secret, short.access_token))
@@ -140,7 +141,9 @@ def complete_login(
         account = client.send(calls.account(with_picture=True))
     if account.account_type is not None and account.account_type not in _PROFESSIONAL:
         raise PermissionDeniedError(
-            f"@{account.username} is a {account.account_type.lower()} account: only professional ones can post.",
-            hint="In the Instagram app, choose Settings, Account type, Switch to professional account; connect again.",
+            f"@{account.username} is a {account.account_type.lower()} account. Only professional accounts can publish "
+            "through the API.",
+            hint="In the Instagram app, choose Settings, Account type, Switch to professional account. Then connect "
+            "again.",
         )
     return Login(StoredToken.issued(answer, now, short.permissions or oauth.SCOPES, by), account)

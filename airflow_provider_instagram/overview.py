@@ -1,4 +1,4 @@
-"""Each account in one line: who it is, how long its token lives, what is posted."""
+"""A summary of each account: its name, the life of its token, its quota and its last post."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.models import Account, Media, PublishingLimit
 
 _log = logging.getLogger(__name__)
-#: How long a page waits for Instagram before it is shown without an answer.
+#: How long a page waits for Instagram before it shows an account without an answer.
 _PATIENCE_S: Final = 15
 
 
 @dataclass(frozen=True)
 class AccountLine:
-    """What is shown of an account.
+    """The summary of an account.
 
     :param conn_id: Its connection.
-    :param account: Who it is.
-    :param days_left: What is left of its token's life, where that is known.
-    :param has_end: Whether its token ends at all.
+    :param account: The account.
+    :param days_left: How many days its token lives, or None if that is unknown.
+    :param has_end: Whether its token expires at all.
     :param limit: How much of its quota is used.
     :param last_post: Its newest post.
-    :param problem: What is wrong, in place of all that.
-    :param kept_in: Where its connection is kept, when it is not in Airflow's database: it cannot be written there.
+    :param problem: What is wrong; the other fields are empty then.
+    :param kept_in: Where its connection is stored, if that is outside Airflow's database and cannot be written.
     """
 
     conn_id: str
@@ -54,17 +54,17 @@ class AccountLine:
     def life(self) -> str:
         """How long the token lives, in words."""
         if not self.has_end:
-            return "does not end"
-        return "not known" if self.days_left is None else f"{self.days_left} days"
+            return "does not expire"
+        return "unknown" if self.days_left is None else f"{self.days_left} days"
 
 
 def account_lines(conn_ids: Iterable[str]) -> list[AccountLine]:
-    """Read all accounts at once, and wait for none for too long."""
+    """Read all accounts in parallel, with a time limit."""
     pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="instagram-overview")
     asked = {conn_id: pool.submit(account_line, conn_id) for conn_id in conn_ids}
     wait(asked.values(), timeout=_PATIENCE_S)
     pool.shutdown(wait=False, cancel_futures=True)
-    silent = f"No answer within {_PATIENCE_S} s. Load this page again."
+    silent = f"Instagram did not answer within {_PATIENCE_S} s. Try again."
     return [
         answer.result() if answer.done() and not answer.cancelled() else AccountLine(conn_id, problem=silent)
         for conn_id, answer in asked.items()
@@ -74,7 +74,7 @@ def account_lines(conn_ids: Iterable[str]) -> list[AccountLine]:
 def account_line(conn_id: str) -> AccountLine:
     """Read one account.
 
-    :param conn_id: Its connection.
+    :param conn_id: The account's connection.
     """
     place = ""
     try:
@@ -88,9 +88,9 @@ def account_line(conn_id: str) -> AccountLine:
             posts = client.send(calls.media_list(account.user_id, limit=1)).items
     except (InstagramError, AirflowException) as error:
         return AccountLine(conn_id, problem=str(error), kept_in=place)
-    except Exception as error:  # noqa: BLE001 -- whatever is wrong with one account costs its line, and not the page
-        _log.error("The account %r cannot be read:\n%s", conn_id, redact(traceback.format_exc()))
-        said = f"This account cannot be read ({type(error).__name__}). The log of this process says more."
+    except Exception as error:  # noqa: BLE001 -- an error of one account must not break the page
+        _log.error("The account of connection %r cannot be read:\n%s", conn_id, redact(traceback.format_exc()))
+        said = f"This account cannot be read ({type(error).__name__}). See the log of this process for the details."
         return AccountLine(conn_id, problem=said, kept_in=place)
     return AccountLine(
         conn_id,

@@ -1,4 +1,4 @@
-"""What Airflow asks of a provider: its connection form, links and configuration."""
+"""The provider's metadata: its connection form, links and configuration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONNECTION: Final[dict[str, Any]] = {
             "host": "Graph host",
         },
         "placeholders": {
-            "login": "17841400000000000 (read from the token's account when empty)",
+            "login": "17841400000000000 (if empty, the account of the token)",
             "password": "Long-lived access token (IGAA…)",
             "host": "https://graph.instagram.com",
             "port": "443",
@@ -25,37 +25,37 @@ CONNECTION: Final[dict[str, Any]] = {
     "conn-fields": {
         "api_version": {
             "label": "Graph API version",
-            "description": "The version of Meta's API to speak, for example v27.0.",
+            "description": "The version of Meta's API to use, for example v27.0.",
             "schema": {"type": ["string", "null"], "default": "v27.0", "pattern": r"^v\d+\.\d+$"},
         },
         "app_id": {
             "label": "Meta app id",
-            "description": "The app that the access token was made for. Used to connect and reconnect.",
+            "description": "The app that the access token belongs to. Used only to connect and reconnect the account.",
             "schema": {"type": ["string", "null"]},
         },
         "app_secret": {
             "label": "Meta app secret",
-            "description": "Used to connect and reconnect. Not needed to publish.",
+            "description": "Used only to connect and reconnect the account, not to publish.",
             "schema": {"type": ["string", "null"], "format": "password"},
         },
         "oauth_host": {
             "label": "OAuth host",
-            "description": "Replaces both of Meta's login hosts, with a sandbox for example. Must be a trusted host.",
+            "description": "Replaces both of Meta's login hosts, for example with a sandbox. Must be a trusted host.",
             "schema": {"type": ["string", "null"]},
         },
         "calls_per_hour": {
             "label": "Calls per hour",
-            "description": "What the account may call; waiting for containers keeps to a share of it.",
+            "description": "How many API calls the account may make within an hour. Waiting uses only a share of them.",
             "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 100000, "default": 200},
         },
         "posts_per_day": {
             "label": "Posts per day",
-            "description": "How many posts this provider makes on the account within 24 hours.",
+            "description": "How many posts this provider may publish on the account within 24 hours.",
             "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 100000, "default": 25},
         },
         "posts_per_hour": {
             "label": "Posts per hour",
-            "description": "How many posts this provider makes on the account within an hour.",
+            "description": "How many posts this provider may publish on the account within an hour.",
             "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 100000, "default": 10},
         },
     },
@@ -66,9 +66,9 @@ SETTINGS: Final[dict[str, Any]] = {
     "options": {
         "hosts": {
             "description": (
-                "Hosts, separated by commas, that access tokens and app secrets may be sent to, beside Meta's own and "
-                "this machine. An entry is a host name or a URL without a path. A name means https; an entry with "
-                "http:// also permits plain http. An entry without a port covers every port of the host."
+                "Hosts, separated by commas, that access tokens and app secrets may be sent to, in addition to Meta's "
+                "own hosts and this machine. An entry is a host name or a URL without a path. A name means https; an "
+                "entry with http:// also permits plain http. An entry without a port covers every port of the host."
             ),
             "version_added": "0.1.0",
             "type": "string",
@@ -77,8 +77,8 @@ SETTINGS: Final[dict[str, Any]] = {
         },
         "media_roots": {
             "description": (
-                "Folders and object-storage prefixes, separated by commas, that calendars and run parameters "
-                "may name files of. A calendar may also name files of its own folder or prefix."
+                "Folders and object-storage prefixes, separated by commas. Calendars and run parameters may name files "
+                "in them. A calendar may also name files in its own folder or prefix."
             ),
             "version_added": "0.1.0",
             "type": "string",
@@ -87,8 +87,8 @@ SETTINGS: Final[dict[str, Any]] = {
         },
         "work_prefix": {
             "description": (
-                "Folder or object-storage prefix for finished videos whose source is not a local file "
-                "and that were given no output."
+                "Folder or object-storage prefix for transcoded videos whose source is not a local file and whose "
+                "output is not set."
             ),
             "version_added": "0.1.0",
             "type": "string",
@@ -97,8 +97,8 @@ SETTINGS: Final[dict[str, Any]] = {
         },
         "calendar_snapshots": {
             "description": (
-                "Folder where DAGs made of content calendars keep the last text that could be read, and "
-                "when each edit was first seen. It should outlive a restart of the DAG processor."
+                "Folder where the DAGs of content calendars keep the last readable version of each calendar, and when "
+                "each edit was first seen. It should survive a restart of the DAG processor."
             ),
             "version_added": "0.1.0",
             "type": "string",
@@ -107,8 +107,8 @@ SETTINGS: Final[dict[str, Any]] = {
         },
         "private_sources": {
             "description": (
-                "Whether an https source may stand on a private, loopback or link-local address. "
-                "Everybody who can start a run can then read what a worker can reach."
+                "Whether an https source may have a private, loopback or link-local address. If True, everybody who "
+                "can trigger a run can read whatever a worker can reach."
             ),
             "version_added": "0.1.0",
             "type": "boolean",
@@ -116,14 +116,14 @@ SETTINGS: Final[dict[str, Any]] = {
             "default": "False",
         },
         "ffmpeg": {
-            "description": "The ffmpeg program, by name or full path.",
+            "description": "Name or full path of the ffmpeg program.",
             "version_added": "0.1.0",
             "type": "string",
             "example": "/usr/local/bin/ffmpeg",
             "default": "ffmpeg",
         },
         "ffprobe": {
-            "description": "The ffprobe program, by name or full path.",
+            "description": "Name or full path of the ffprobe program.",
             "version_added": "0.1.0",
             "type": "string",
             "example": "/usr/local/bin/ffprobe",
@@ -131,8 +131,8 @@ SETTINGS: Final[dict[str, Any]] = {
         },
         "token_key": {
             "description": (
-                "Additional secret for the encryption of refreshed access tokens. "
-                "The same on every component; changing it voids the stored tokens."
+                "Additional secret for the encryption of refreshed access tokens. It must be the same on every "
+                "component. Changing it invalidates the stored tokens."
             ),
             "version_added": "0.1.0",
             "type": "string",
@@ -145,7 +145,7 @@ SETTINGS: Final[dict[str, Any]] = {
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Describe this provider to Airflow (entry point ``apache_airflow_provider``)."""
+    """Return the metadata of this provider (entry point ``apache_airflow_provider``)."""
     return {
         "package-name": "airflow-provider-instagram",
         "name": "Instagram",

@@ -1,6 +1,6 @@
-"""``airflow instagram connect``, ``accounts`` and ``refresh``: tokens from a shell, where no browser is.
+"""``airflow instagram connect``, ``accounts`` and ``refresh``: tokens from a shell.
 
-They go to Airflow's database, as Airflow's own commands do.
+Like Airflow's own commands, they use Airflow's database directly.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 
 
 def connect(args: argparse.Namespace) -> None:
-    """Connect an account: print the address of the login, and take the address that it ended at."""
+    """Print the URL of the login page, read the URL that the login ended at, and store the token."""
     try:
         known = writable(args.conn_id)
         app = _app(args, known)
         state = secrets.token_urlsafe(24)
-        print("Open this address, allow access, and copy the address that you are sent to:")  # noqa: T201
+        print("Open this URL, allow access, and copy the URL that you are sent to:")  # noqa: T201
         print(f"\n{app.address(state)}\n")  # noqa: T201
-        code = _code(getpass.getpass("The address you were sent to (not shown): "), state)
+        code = _code(getpass.getpass("URL you were sent to (input hidden): "), state)
         login = complete_login(app, code, f"{getpass.getuser()} in a shell")
         write_login(args.conn_id, app, login, getpass.getuser())
     except InstagramError as error:
         raise SystemExit(str(error)) from None
-    print(f"@{login.account.username} is connected as {args.conn_id!r}, until {login.token.expires_at}.")  # noqa: T201
-    print("Turn on the DAG refresh_instagram_tokens, and it stays so.")  # noqa: T201
+    print(f"Connected @{login.account.username} as {args.conn_id!r}. The token expires at {login.token.expires_at}.")  # noqa: T201
+    print("To keep it alive, turn on the DAG refresh_instagram_tokens.")  # noqa: T201
 
 
 def _app(args: argparse.Namespace, known: Known) -> LoginApp:
@@ -53,38 +53,40 @@ def _app(args: argparse.Namespace, known: Known) -> LoginApp:
     base_url, oauth_host = known.hosts_with(args.host)
     secret = _secret(known.conn_id, base_url, oauth_host)
     if not app_id.isdecimal() or not secret:
-        raise SystemExit("The app id, a number, and the app secret are both needed.")
+        raise SystemExit("Enter both the app id, which is a number, and the app secret.")
     return LoginApp(app_id, secret, redirect_uri, base_url, oauth_host)
 
 
 def _secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
-    """Return the stored app secret, or ask for it where none is stored for these hosts."""
+    """Return the stored app secret, or ask for it if none is stored for these hosts."""
     try:
         stored = stored_secret(conn_id, base_url, oauth_host)
     except ValidationError as error:
         stored = ""
         print(error)  # noqa: T201
-    return stored or getpass.getpass("Instagram app secret (not shown): ").strip()
+    return stored or getpass.getpass("Instagram app secret (input hidden): ").strip()
 
 
 def _redirect_uri() -> str:
     if (page := connect_page()) is None:
-        raise SystemExit("Say --redirect-uri, an address that your Meta app knows, or set [api] base_url.")
+        raise SystemExit(
+            "No redirect URI is known. Give --redirect-uri, as registered in your Meta app, or set [api] base_url."
+        )
     return f"{page}callback"
 
 
 def _code(address: str, state: str) -> str:
-    """Take the login code out of the address that a person pasted."""
+    """Return the login code in the URL that a person pasted."""
     said = parse_qs(urlsplit(address.strip()).query)
     if "error" in said:
         raise SystemExit("The login was cancelled. Nothing was changed.")
     if said.get("state") != [state] or "code" not in said:
-        raise SystemExit("This is not the address that this login ended at. Nothing was changed.")
+        raise SystemExit("This is not the URL that this login ended at. Nothing was changed.")
     return said["code"][0]
 
 
 def accounts(args: argparse.Namespace) -> None:
-    """List the accounts, with what is left of their tokens' lives and of today's quota."""
+    """List the accounts, with the remaining life of their tokens and their quota."""
     from airflow_provider_instagram.overview import account_lines
 
     read_as_server()
@@ -100,7 +102,7 @@ def accounts(args: argparse.Namespace) -> None:
         for line in account_lines(connection_ids())
     ]
     if not rows:
-        raise SystemExit("There is no Instagram connection. Make one: airflow instagram connect instagram_default")
+        raise SystemExit("No Instagram connection found. Create one: airflow instagram connect instagram_default")
     AirflowConsole().print_as(data=rows, output=args.output)
 
 
@@ -112,12 +114,10 @@ def refresh(args: argparse.Namespace) -> None:
     except (InstagramError, AirflowException) as error:
         raise SystemExit(str(error)) from None
     if done.refreshed:
-        said = "was refreshed"
+        what = "was refreshed"
+    elif done.token.expires_at:
+        what = "was not refreshed, because it is less than 24 hours old"
     else:
-        said = (
-            "is younger than 24 hours: it was left alone"
-            if done.token.expires_at
-            else "does not end: it was left alone"
-        )
-    until = f"; it is good until {done.token.expires_at}" if done.token.expires_at else ""
-    print(f"The token of {args.conn_id!r} {said}{until}.")  # noqa: T201
+        what = "was not refreshed, because it does not expire"
+    until = f" It expires at {done.token.expires_at}." if done.token.expires_at else ""
+    print(f"The token of {args.conn_id!r} {what}.{until}")  # noqa: T201

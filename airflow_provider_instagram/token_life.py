@@ -1,4 +1,4 @@
-"""The life of one connection's access token: used, refreshed in time, never lost."""
+"""The life of a connection's access token: use it, refresh it in time, never lose it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Tries of one refresh. Between them the old token stays, so a lost answer costs a try and nothing else.
+#: Tries of one refresh. The old token stays valid between them, so a lost answer costs only a try.
 _TRIES: Final = 3
-#: How soon after a try the use of a token tries again; the daily task does not wait for it.
+#: How long after a try the use of a token waits before the next; the daily task does not wait.
 _PAUSE: Final = timedelta(hours=1)
-#: How long another process may be between Meta's answer and its writing.
+#: How long another process may take from Meta's answer to storing the new token.
 _WRITING: Final = timedelta(seconds=60)
 _LOOKS, _LOOK_PAUSE_S = 8, 0.25
 
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class Store(Protocol):
-    """What keeps one token."""
+    """Stores one token."""
 
     variable: str
 
@@ -46,9 +46,9 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class Refreshed:
-    """How an attempt to refresh ended.
+    """The result of a refresh.
 
-    :param refreshed: Whether there is a new token.
+    :param refreshed: Whether Meta issued a new token.
     :param token: The token to use from now on.
     """
 
@@ -60,10 +60,10 @@ class TokenLife:
     """The access token of one connection, over time.
 
     :param conn_id: The connection.
-    :param pasted: The token that stands in the connection.
-    :param store: Where the token is kept.
-    :param send: Sends a call to the Graph API with the given token; as a record, it shows in no crash report.
-    :param clock: Tells the time, in UTC.
+    :param pasted: The token in the connection.
+    :param store: Where the token is stored.
+    :param send: Sends a call to the Graph API with the given token, passed as a record so that crash reports hide it.
+    :param clock: Returns the time, in UTC.
     :param sleep: Waits for a number of seconds.
     """
 
@@ -86,11 +86,11 @@ class TokenLife:
 
     @property
     def has_end(self) -> bool:
-        """Whether the token ends and can be refreshed. Tokens of Facebook Login's Pages do not end."""
+        """Whether the token expires and can be refreshed. Page tokens of Facebook Login do not expire."""
         return not self._pasted.startswith(oauth.FACEBOOK_LOGIN)
 
     def known(self) -> StoredToken:
-        """Give the token and what is known of it; one that was pasted is noted here, at its first sight."""
+        """Return the token and its known dates, and record a pasted token at its first use."""
         stored = self._store.load()
         if stored is None:
             stored = self._noted()
@@ -102,30 +102,32 @@ class TokenLife:
         return StoredToken(self._pasted, seen_at=self._clock().isoformat())
 
     def use(self, by: str) -> str:
-        """Give the token to use now, refreshed when it is time for that. A refresh that fails stops nobody.
+        """Return the token to use now, refreshed if due. A refresh that fails is only logged.
 
-        :param by: Who uses it, for the record.
+        :param by: Who uses the token, for the record.
         """
         try:
             token = self.known()
-        except Exception as error:  # noqa: BLE001 -- whatever keeps the note from being written must not keep a post
-            _log.warning("The life of the token of %r cannot be recorded: %s", self.conn_id, error)
+        except Exception as error:  # noqa: BLE001 -- a record that cannot be written must not stop a post
+            _log.warning("The dates of the token of connection %r cannot be recorded: %s", self.conn_id, error)
             return self._pasted
         now = self._clock()
         if self.has_end and token.is_due(now) and not token.was_tried_within(_PAUSE, now):
             try:
                 token = self.refresh(by).token
             except InstagramError as error:
-                _log.warning("The token of connection %r was not refreshed: %s", self.conn_id, error)
+                _log.warning(
+                    "The token of connection %r was not refreshed, so the old one is used: %s", self.conn_id, error
+                )
         self.warn(token)
         return token.access_token
 
     def warn(self, token: StoredToken) -> None:
-        """Warn in the log when the end of the token is near."""
+        """Log a warning if the token expires soon."""
         left = token.left(self._clock())
         if left is not None and timedelta() < left <= ENDING:
             _log.warning(
-                "The Instagram token of connection %r ends in %.1f days, at %s, and was not refreshed so far. "
+                "The Instagram token of connection %r expires in %.1f days, at %s, and has not been refreshed. "
                 "Turn on the DAG refresh_instagram_tokens, or connect the account again.",
                 self.conn_id,
                 left / timedelta(days=1),
@@ -133,11 +135,11 @@ class TokenLife:
             )
 
     def refresh(self, by: str) -> Refreshed:
-        """Give the token 60 new days, unless it is younger than the 24 hours that Meta asks for.
+        """Refresh the token for 60 more days, unless it is less than 24 hours old, which Meta refuses.
 
-        :param by: Who refreshes it, for the record.
-        :raises AuthenticationError: No token of the connection lives.
-        :raises InstagramError: It cannot be refreshed now; the token that there was stays in use.
+        :param by: Who refreshes the token, for the record.
+        :raises AuthenticationError: No token of the connection works.
+        :raises InstagramError: The token cannot be refreshed now; the old token stays in use.
         """
         token, now = self.known(), self._clock()
         if not self.has_end or (token.issued_at and token.least_age(now) < YOUNGEST_TO_REFRESH):
@@ -150,7 +152,7 @@ class TokenLife:
         except InstagramError as error:
             if error.retryable or token.least_age(now) >= YOUNGEST_TO_REFRESH:
                 raise
-            # Meta refuses what is younger than a day, and by that says when it ends at the latest.
+            # Meta refuses a token that is less than a day old, so it was issued within the last day.
             young = replace(token, issued_at=now.isoformat())
             young = replace(young, expires_at=(now + LONG_LIVED - YOUNGEST_TO_REFRESH).isoformat())
             self._store.save(young)
@@ -158,7 +160,7 @@ class TokenLife:
         return Refreshed(True, self._kept(token, answer, by))
 
     def after_refusal(self, refused: str) -> str | None:
-        """Give the token that took the place of a refused one, or None.
+        """Return the token that replaced a refused one, or None.
 
         :param refused: The token that Instagram refused.
         """
@@ -167,42 +169,44 @@ class TokenLife:
             stored = self._store.load()
             if stored and stored.access_token == refused and stored.was_tried_within(_WRITING, self._clock()):
                 stored = self._awaited(refused)
-        except Exception as error:  # noqa: BLE001 -- Instagram's refusal is what is to be told, not this
-            _log.warning("Whether connection %r has another token cannot be read: %s", self.conn_id, error)
+        except Exception as error:  # noqa: BLE001 -- the caller must report Instagram's refusal, not this error
+            _log.warning("The stored token of connection %r cannot be read: %s", self.conn_id, error)
         others = (stored.access_token if stored else None, self._pasted)
         return next((token for token in others if token and token != refused), None)
 
     def _announced(self, token: StoredToken, now: datetime) -> StoredToken:
-        """Note that a refresh is tried, and by that make sure that a new token can be kept at all."""
+        """Record that a refresh is tried, which also checks that a new token can be stored."""
         token = replace(token, tried_at=now.isoformat())
         self._store.save(token)
         stored = self._store.load()
         if stored is None or (stored.access_token == token.access_token and not stored.was_tried_within(_WRITING, now)):
             raise InstagramError(
-                f"The token of connection {self.conn_id!r} is not refreshed: what is written to the Variable "
+                f"The token of connection {self.conn_id!r} was not refreshed: what is written to the Variable "
                 f"{self._store.variable!r} cannot be read back, so the new token would be lost.",
-                hint="Look for the same Variable in the environment or in a secrets backend, which hides the real one.",
+                hint="Look for a Variable of the same name in the environment or in a secrets backend, and remove it.",
             )
         return token
 
     def _ask(self, token: StoredToken) -> Token:
-        """Ask for a new token, again when an answer gets lost: until there is another one, the old one stays."""
+        """Request a new token, and try again if the answer is lost."""
         answer: Token = self._retrying(TransientError)(self._send, token, oauth.refresh(token.access_token))
         return answer
 
     def _second_chance(self, token: StoredToken, by: str) -> Refreshed:
-        """Look for another token after a refusal: one that somebody else got, or the one in the connection."""
+        """Find another token after a refusal: one that another process got, or the one in the connection."""
         other = self._awaited(token.access_token)
         if other is not None:
             return Refreshed(False, other)
         if self._pasted != token.access_token:
-            _log.warning("The stored token of connection %r is refused; the one in it is tried", self.conn_id)
+            _log.warning(
+                "Instagram refused the stored token of connection %r. Trying the token in the connection", self.conn_id
+            )
             return Refreshed(True, self._kept(token, self._ask(self._noted()), by))
-        self._send(token, calls.account())  # the last word: it raises what Instagram says to its use
+        self._send(token, calls.account())  # raises the error that Instagram answers to this token
         return Refreshed(False, token)
 
     def _awaited(self, refused: str) -> StoredToken | None:
-        """Wait for a token that another process has got, but may not have written yet."""
+        """Wait for a token that another process may have got but not stored yet."""
         for _ in range(_LOOKS):
             stored = self._store.load()
             if stored and stored.access_token != refused:
@@ -211,7 +215,7 @@ class TokenLife:
         return None
 
     def _kept(self, old: StoredToken, answer: Token, by: str) -> StoredToken:
-        """Write the new token in place of the old one, unless another process was quicker and ours does not live."""
+        """Store the new token, unless another process was faster and ours does not work."""
         new = StoredToken.issued(answer, self._clock(), answer.permissions or old.scopes, by)
         other = self._store.load()
         if other and other.access_token not in (old.access_token, new.access_token) and not self._lives(new):
@@ -221,7 +225,7 @@ class TokenLife:
         return new
 
     def _guard(self, new: StoredToken, former: set[str]) -> None:
-        """Write the new token again where a refresher that had read the former one wrote its note over it."""
+        """Store the new token again if another process, which had read the old one, overwrote it."""
         for _ in range(_LOOKS):
             self._sleep(_LOOK_PAUSE_S)
             stored = self._store.load()

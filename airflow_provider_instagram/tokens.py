@@ -1,4 +1,4 @@
-"""Access tokens and what is known of their life, kept encrypted where a task may write: an Airflow Variable."""
+"""Access tokens and their expiry dates, stored encrypted in Airflow Variables, which tasks may write."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.models import Token
 
 VERSION: Final = "1"
-#: Nothing in it that Airflow takes for sensitive: it would mask the value, which is encrypted anyway, and each more of
-#: such texts makes a triggerer of hundreds of accounts stand still for a tenth of a second.
+#: No part of it is a word that Airflow takes for sensitive. Airflow would mask the value, which is encrypted anyway,
+#: and each masked text blocks a triggerer of hundreds of accounts for a tenth of a second.
 VARIABLE_PREFIX: Final = "instagram_login__"
-DESCRIPTION: Final = "Instagram access token, encrypted. Made by airflow-provider-instagram."
+DESCRIPTION: Final = "Encrypted Instagram access token, managed by airflow-provider-instagram."
 
 # Source: Meta, Instagram API with Instagram Login, long-lived access tokens.
 YOUNGEST_TO_REFRESH: Final = timedelta(hours=24)
 LONG_LIVED: Final = timedelta(days=60)
-#: From when on the log warns, and alerts are sent.
+#: The remaining life from which the log warns and alerts are sent.
 ENDING: Final = timedelta(days=10)
 
 
 @dataclass(frozen=True)
 class StoredToken:
-    """An access token and what is known of its life. All times are ISO 8601 in UTC.
+    """An access token and its known dates. All times are ISO 8601 in UTC.
 
     :param access_token: The token itself.
-    :param seen_at: When it was first seen here: it is at least this old.
-    :param issued_at: When Meta issued it; None for one that was pasted into the connection.
-    :param expires_at: When it ends; None when that is not known.
-    :param scopes: What it may do; empty when that is not known.
-    :param refreshed_by: The run, or the person, that got it from Meta; None for one that was pasted.
+    :param seen_at: When it was first used here; the token is at least this old.
+    :param issued_at: When Meta issued it; None if it was pasted into the connection.
+    :param expires_at: When it expires; None if that is unknown.
+    :param scopes: What it may do; empty if that is unknown.
+    :param refreshed_by: The run or the person that got it from Meta; None if it was pasted.
     :param tried_at: When a refresh of it was last tried.
     """
 
@@ -60,22 +60,22 @@ class StoredToken:
         """Record a token that Meta has just issued.
 
         :param answer: Meta's answer.
-        :param now: When it came.
+        :param now: When the answer came.
         :param scopes: What it may do.
-        :param by: The run, or the person, that got it.
+        :param by: The run or the person that got the token.
         """
         expires = now + (answer.expires_in or LONG_LIVED)
         return cls(answer.access_token, now.isoformat(), now.isoformat(), expires.isoformat(), tuple(scopes), by)
 
     @classmethod
     def read(cls, row: object, sealed_at: datetime) -> StoredToken | None:
-        """Read what was stored, or return None when it holds no token.
+        """Read a decrypted record, or return None if it has no token.
 
-        Fields that are unknown or cannot be read are left out: another version may have written them, and the token is
-        worth more than what is known of it.
+        Fields that are unknown or cannot be read are ignored: another version may have written them, and the token
+        matters more than its dates.
 
-        :param row: What was decrypted.
-        :param sealed_at: When it was encrypted: the token is at least this old.
+        :param row: The decrypted record.
+        :param sealed_at: When the record was encrypted; the token is at least this old.
         """
         token = row.get("access_token") if isinstance(row, dict) else None
         if not isinstance(row, dict) or not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
@@ -92,19 +92,19 @@ class StoredToken:
 
     @property
     def expires(self) -> datetime | None:
-        """When it ends, where that is known."""
+        """When the token expires, if known."""
         return datetime.fromisoformat(self.expires_at) if self.expires_at else None
 
     def left(self, now: datetime) -> timedelta | None:
-        """Tell what is left of its life, where that is known; negative when it is over."""
+        """Return the remaining life, or None if it is unknown; negative once the token has expired."""
         return None if self.expires is None else self.expires - now
 
     def least_age(self, now: datetime) -> timedelta:
-        """Tell how old it is for certain."""
+        """Return the age that the token has at least."""
         return now - datetime.fromisoformat(self.issued_at or self.seen_at)
 
     def is_due(self, now: datetime) -> bool:
-        """Tell whether it is time for a refresh: less than a third of its life is left, or how much is not known."""
+        """Return whether to refresh: less than a third of the life is left, or the expiry date is unknown."""
         if self.least_age(now) < YOUNGEST_TO_REFRESH:
             return False
         if self.expires is None:
@@ -112,20 +112,20 @@ class StoredToken:
         return self.expires - now < (self.expires - datetime.fromisoformat(self.issued_at or self.seen_at)) / 3
 
     def was_tried_within(self, span: timedelta, now: datetime) -> bool:
-        """Tell whether a refresh of it was tried just now, here or elsewhere."""
+        """Return whether any process tried to refresh the token within this span."""
         return self.tried_at is not None and now - datetime.fromisoformat(self.tried_at) < span
 
 
 class TokenStore:
     """The token of one connection.
 
-    It is encrypted under a key made from the connection's own password: reading Variables gives nothing, and pasting a
-    new token into the connection makes the stored one void by itself.
+    It is encrypted with a key derived from the connection's password. Reading the Variable does not reveal the token,
+    and a new token in the connection invalidates the stored one.
 
     :param conn_id: The connection.
-    :param password: The access token that stands in the connection.
+    :param password: The access token in the connection.
     :param token_key: An additional secret, ``[instagram] token_key``.
-    :param is_masked: Whether the password is kept out of the logs already.
+    :param is_masked: Whether the password is already masked in logs.
     """
 
     def __init__(self, conn_id: str, password: str, token_key: str = "", *, is_masked: bool = False) -> None:
@@ -140,7 +140,7 @@ class TokenStore:
         self._masked = _digest(password) if is_masked else b""
 
     def load(self) -> StoredToken | None:
-        """Read the stored token, or None when there is none for the connection's present password."""
+        """Return the stored token, or None if there is none for the connection's present password."""
         sealed = _get_variable(self.variable)
         token = self.opened(sealed) if sealed is not None else None
         if token is not None:
@@ -148,12 +148,12 @@ class TokenStore:
         return token
 
     def save(self, token: StoredToken) -> None:
-        """Keep a token in place of the one before it."""
+        """Store a token in place of the previous one."""
         self._mask(token)
         _set_variable(self.variable, self.sealed(token))
 
     def _mask(self, token: StoredToken) -> None:
-        """Keep a token out of the logs. Once is enough: a full triggerer takes a tenth of a second for each message."""
+        """Mask a token in logs, but only once: each message takes a full triggerer a tenth of a second."""
         if (digest := _digest(token.access_token)) != self._masked:
             mask_secret(token.access_token)
             self._masked = digest
@@ -163,7 +163,7 @@ class TokenStore:
         return self._fernet.encrypt(json.dumps(asdict(token)).encode()).decode()
 
     def opened(self, sealed: str) -> StoredToken | None:
-        """Decrypt a token, or None when it was sealed under another password, key or connection, or is none."""
+        """Decrypt a token, or return None if it is damaged or belongs to another password, key or connection."""
         try:
             row = json.loads(self._fernet.decrypt(sealed.encode()))
             sealed_at = datetime.fromtimestamp(self._fernet.extract_timestamp(sealed.encode()), timezone.utc)
@@ -173,7 +173,7 @@ class TokenStore:
 
 
 def _time(value: object) -> str | None:
-    """Return a time as it was stored, or None when it is none."""
+    """Return a stored time unchanged, or None if it is not a valid time."""
     try:
         time = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
@@ -186,12 +186,12 @@ def _digest(token: str) -> bytes:
 
 
 def stored_connections() -> list[str]:
-    """List the ids of the connections whose token is stored: all that were connected, or used, or refreshed."""
+    """Return the ids of the connections whose token is stored: all that were connected, used or refreshed."""
     return sorted(key.removeprefix(VARIABLE_PREFIX) for key in _variable_keys(VARIABLE_PREFIX))
 
 
 def _is_in_a_task() -> bool:
-    """Tell a task or a trigger, which reach Variables over their supervisor, from the server side and the shell."""
+    """Return whether this is a task or a trigger, which reaches Variables through its supervisor."""
     return hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS")
 
 

@@ -1,6 +1,7 @@
-"""Publish a content calendar: a file of posts becomes posts on time, on the accounts that it names.
+"""Publish a content calendar: a file of posts that are published on schedule, on the accounts that it names.
 
-The file is ``calendars/example.yaml`` beside this one, or what the environment variable ``INSTAGRAM_CALENDAR`` names.
+The calendar is ``calendars/example.yaml`` beside this file, or the file in the environment variable
+``INSTAGRAM_CALENDAR``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Publish one video to Instagram: transcode, create, wait, publish. Trigger it from the UI and fill in the form.
 
-It runs as it is against the sandbox and against Meta: the connection decides. The video is an https address, or a file
-in one of the places of ``[instagram] media_roots``.
+The connection decides whether the DAG publishes to the sandbox or to Meta. The video is an https URL, or a file in one
+of the places in ``[instagram] media_roots``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ with DAG(
     user_defined_macros={"inside_media_roots": inside_media_roots},
     params={
         "video": Param(
-            "", type="string", minLength=1, title="Video", description="A path on the worker, or an https address."
+            "", type="string", minLength=1, title="Video", description="A path on the worker, or an https URL."
         ),
         "caption": Param(
             "", type=["null", "string"], format="multiline", title="Caption", description="Up to 2,200 characters."

@@ -1,6 +1,6 @@
-"""Publish the videos of a list to the feed, one map index each: a task group that is mapped over the list.
+"""Publish a list of videos to the feed with a mapped task group, one map index per video.
 
-Every post has a ``post_key`` of its own, so that no retry, no Clear and no second run posts it twice.
+Every post has a ``post_key`` of its own, so no retry, Clear or second run publishes it twice.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ with DAG(
 
     @task
     def posts(params: dict[str, Any] | None = None) -> list[dict[str, str]]:
-        """Take the list from the run's parameters; files must lie in a place of ``[instagram] media_roots``."""
+        """Return the posts in the run's parameters, whose files must be in a place of ``[instagram] media_roots``."""
         return [
             {"post_key": post["id"], "video": inside_media_roots(post["video"]), "caption": post.get("caption", "")}
             for post in (params or {})["posts"]
@@ -47,7 +47,7 @@ with DAG(
 
     @task_group
     def publish_one(post_key: str, video: str, caption: str) -> None:
-        """Bring one post to the feed."""
+        """Publish one post to the feed."""
         transcode = TranscodeOperator(task_id="transcode", source=video, placement="feed")
         create = CreateContainerOperator(
             task_id="create",

@@ -1,7 +1,7 @@
-"""Refresh the access tokens of Instagram accounts, every day.
+"""Refresh the access tokens of Instagram accounts daily.
 
-A token lives 60 days, and refreshes itself as long as it lives: with this DAG turned on it never ends. Without a list
-of connections it takes those that were connected on the page Instagram, or used or refreshed before.
+A token lives 60 days, and can be refreshed until it expires. While this DAG is turned on, tokens stay alive. Without a
+list of connections, it refreshes those that were connected on the page Instagram, or used or refreshed before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ with DAG(
     doc_md=__doc__,
     params={
         "connections": Param(
-            [], type="array", items={"type": "string"}, title="Connections", description="Empty: all that are found."
+            [],
+            type="array",
+            items={"type": "string"},
+            title="Connections",
+            description="If empty, all connections that are found.",
         ),
     },
 ) as dag:

@@ -1,4 +1,4 @@
-"""What the provider adds to Airflow itself: its pages and its timetable (entry point ``airflow.plugins``)."""
+"""The Airflow plugin: the provider's pages and its timetable (entry point ``airflow.plugins``)."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ PAGES = "/instagram"
 async def answer(
     scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
 ) -> None:
-    """Answer a request for our pages. They are loaded by the first: every process of Airflow loads this module."""
+    """Answer a request for our pages, and load them at the first request: every Airflow process loads this module."""
     from airflow_provider_instagram.plugin.app import app
 
     await app(scope, receive, send)
 
 
 class InstagramPlugin(AirflowPlugin):
-    """Everything that the provider adds to Airflow itself."""
+    """The provider's pages, menu entry and timetable."""
 
     name = "instagram"
     fastapi_apps = [{"app": answer, "url_prefix": PAGES, "name": "Instagram"}]  # noqa: RUF012 -- Airflow's own form
-    # A page inside of Airflow's frame could not open Meta's login, so this is a link of its own.
+    # A page inside Airflow's frame could not open Meta's login, so this link opens a tab of its own.
     external_views = [  # noqa: RUF012
         {
             "name": "Instagram",
             "href": f"{urlsplit(conf.get('api', 'base_url', fallback='')).path.rstrip('/')}{PAGES}/",
             "destination": "nav",
-            # In the menu Admin, beside Connections: at the top level, Airflow 3.3.2 draws a button that leads nowhere.
+            # In the menu Admin, beside Connections: at the top level, Airflow 3.3.2 draws a button without a target.
             "category": "admin",
         }
     ]

@@ -1,4 +1,4 @@
-"""The pages of the menu entry Instagram: the accounts, and the way to connect one."""
+"""The pages of the menu entry Instagram: list the accounts, and connect one."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def connect_form(conn_id: str = "", visitor: Any = VISITOR) -> Response:
 
 @app.post("/connect")
 async def begin(request: Request, visitor: Any = VISITOR) -> Response:
-    """Send the user to Instagram, with what is needed afterwards in a sealed cookie."""
+    """Send the user to Instagram, and keep the login in a sealed cookie."""
     form = await _form(request)
     check_form(request, form, visitor)
     return await run_in_threadpool(_begin, form, visitor)
@@ -78,8 +78,8 @@ def _begin(form: dict[str, str], visitor: Visitor) -> Response:
     app_secret = form.get("app_secret", "").strip() or stored_secret(known.conn_id, base_url, oauth_host)
     if not app_id.isdecimal() or not app_secret:
         raise ValidationError(
-            "The app id, a number, and the app secret are both needed.",
-            hint="Both are in the dashboard of your Meta app, under Instagram, API setup with Instagram login.",
+            "Enter both the app id, which is a number, and the app secret.",
+            hint="You find both in the dashboard of your Meta app, under Instagram, API setup with Instagram login.",
         )
     login = PendingLogin(
         nonce=new_nonce(),
@@ -106,7 +106,7 @@ def _begin(form: dict[str, str], visitor: Visitor) -> Response:
 
 @app.get("/callback")
 def callback(request: Request, visitor: Any = VISITOR) -> Response:
-    """Take the user back from Instagram, and write what he brings into the connection."""
+    """Receive the user from Instagram, and store the new token in the connection."""
     answer = _finish(request, visitor)
     answer.delete_cookie(COOKIE, path=root(), httponly=True, samesite="lax")
     return answer
@@ -117,22 +117,23 @@ def _finish(request: Request, visitor: Visitor) -> Response:
     said = request.query_params
     if login is None:
         return problem(
-            "This login is not under way",
-            "It was begun in another browser, more than ten minutes ago, or is finished already. Nothing was changed.",
-            hint="If you began it in a shell, with airflow instagram connect, copy the address of this page there.",
+            "This login is not in progress",
+            "It was started in another browser or more than ten minutes ago, or it is already finished. "
+            "Nothing was changed.",
+            hint="If you started it in a shell with airflow instagram connect, copy the URL of this page there.",
         )
     if login.user != visitor.id or not Seal().belongs(said.get("state", ""), login):
         return problem(
-            "This is not the login that you began",
-            "What came back from Instagram does not belong to your login, so it was not used. Nothing was changed.",
-            hint="If you followed a link to get here, somebody may have wanted to connect an account of theirs.",
+            "This is not the login that you started",
+            "Instagram's answer does not belong to your login, so it was not used. Nothing was changed.",
+            hint="If you followed a link to this page, somebody may have tried to connect an account of theirs.",
             status=403,
             conn_id=login.conn_id,
         )
     if "error" in said or "code" not in said:
         return problem(
-            "Nothing was connected",
-            "You did not allow it, or Instagram did not. Nothing was changed.",
+            "The account was not connected",
+            "You or Instagram refused access. Nothing was changed.",
             status=200,
             conn_id=login.conn_id,
         )
@@ -140,7 +141,7 @@ def _finish(request: Request, visitor: Visitor) -> Response:
         return _connected(login, said["code"], visitor)
     except InstagramError as error:
         is_account = isinstance(error, PermissionDeniedError)
-        title = "This account cannot be used yet" if is_account else "The login did not succeed"
+        title = "This account cannot be used yet" if is_account else "The login failed"
         text = f"{error.message} Nothing was changed."
         return problem(title, text, hint=error.hint or "", conn_id=login.conn_id)
 
@@ -150,7 +151,7 @@ def _connected(login: PendingLogin, code: str, visitor: Visitor) -> Response:
     visitor.require("PUT" if known.exists else "POST", login.conn_id)
     by = f"{visitor.name} on the page Instagram [{login.nonce}]"
     if login.nonce in last_refresh_by(login.conn_id):
-        raise ValidationError("This login was used already.", hint="Start again.")
+        raise ValidationError("This login has already been used.", hint="Start again.")
     target = _app_of(login)
     done = complete_login(target, code, by)
     write_login(login.conn_id, target, done, visitor.name)
@@ -169,36 +170,36 @@ async def refresh(request: Request, visitor: Any = VISITOR) -> Response:
 def _refresh(conn_id: str, visitor: Visitor) -> Response:
     visitor.require("PUT", conn_id)
     if conn_id not in connection_ids():
-        raise HTTPException(404, "There is no such Instagram connection.")
+        raise HTTPException(404, f"The Instagram connection {conn_id!r} does not exist.")
     done = InstagramHook(conn_id).refresh_token(f"{visitor.name} on the page Instagram")
     return RedirectResponse(f"{root()}/?refreshed={'yes' if done.refreshed else 'young'}", 303)
 
 
 @app.exception_handler(AnyHTTPException)
 async def refused(request: Request, error: AnyHTTPException) -> Response:
-    """Make Airflow's refusals pages."""
+    """Show Airflow's refusals as pages."""
     if error.status_code == 401:
         target = get_auth_manager().get_url_login(next=f"{root()}/")
-        return problem("Log in to Airflow first", "This page is for users of Airflow.", status=401, login=target)
-    title = {403: "You may not do this", 404: "There is no such page"}.get(error.status_code, "This did not work")
+        return problem("Log in to Airflow first", "Only users of Airflow can see this page.", status=401, login=target)
+    title = {403: "You are not allowed to do this", 404: "Not found"}.get(error.status_code, "Something went wrong")
     return problem(title, str(error.detail), status=error.status_code)
 
 
 @app.exception_handler(InstagramError)
 async def failed(request: Request, error: InstagramError) -> Response:
-    """Make our errors pages."""
-    return problem("This did not work", str(error))
+    """Show our errors as pages."""
+    return problem("Something went wrong", str(error))
 
 
 def redirect_uri() -> str:
-    """Give the address that Instagram sends people back to.
+    """Return the URL that Instagram sends people back to.
 
-    :raises ValidationError: Airflow does not know its own address, or it is not one that a login may come back to.
+    :raises ValidationError: Airflow does not know its own URL, or the URL is not safe for a login code.
     """
     base = conf.get("api", "base_url", fallback="")
     if not base:
         raise ValidationError(
-            "Airflow does not know its own address, which Instagram must send you back to.",
+            "Instagram must send you back to Airflow, but Airflow does not know its own URL.",
             hint="Set [api] base_url, for example https://airflow.example.com.",
         )
     parts = urlsplit(base)

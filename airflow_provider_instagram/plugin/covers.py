@@ -1,4 +1,4 @@
-"""The cover frames in the questions about a calendar's posts, for those who are logged in."""
+"""The covers shown in the approvals of a calendar's posts, for users who are logged in."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ router = APIRouter()
 
 @router.get("/covers/{version}.jpg", dependencies=[Depends(get_user)])
 def cover(version: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]) -> Any:
-    """Send a cover."""
+    """Return a cover."""
     file = cover_file(version)
     if not file.is_file():
-        raise HTTPException(404, "There is no such cover on this machine.")
+        raise HTTPException(404, "This machine does not have this cover.")
     return FileResponse(file, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})

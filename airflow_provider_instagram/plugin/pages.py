@@ -1,4 +1,4 @@
-"""The pages as HTML: one style, nothing from elsewhere, in no frame of others."""
+"""Render the pages as HTML, with one style, no external content, and no way to frame them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _STYLE: Final = (_FOLDER / "style.css").read_text()
 MOST_SOURCES: Final = 100
 #: Where Instagram's pictures of accounts come from.
 _PICTURES: Final = "https://*.cdninstagram.com https://*.fbcdn.net"
-#: Where the answer to our form may lead: to Meta's login, or to a sandbox on this machine.
+#: Where our form may redirect to: Meta's login, or a sandbox on this machine.
 _LOGINS: Final = "https://www.instagram.com http://127.0.0.1:* http://localhost:*"
 
 
 def root() -> str:
-    """Give the path below which our pages are."""
+    """Return the path of our pages."""
     return f"{urlsplit(conf.get('api', 'base_url', fallback='')).path.rstrip('/')}{PAGES}"
 
 
@@ -42,17 +42,17 @@ def page(
     logins: Iterable[str | None] = (),
     **context: Any,
 ) -> HTMLResponse:
-    """Make a page.
+    """Render a page.
 
     :param name: Its template.
     :param status: Its HTTP status.
-    :param pictures: Addresses of its pictures, whose origins are allowed beside Instagram's.
-    :param logins: Hosts that the answer to its form may lead to, beside Meta's: read by us, never as they came.
+    :param pictures: URLs of its pictures, whose origins are allowed in addition to Instagram's.
+    :param logins: Sources that its form may redirect to, in addition to Meta's. They must be parsed, never raw input.
     :param context: What the template needs.
     """
     nonce = secrets.token_urlsafe(16)
     html = _templates.get_template(name).render(style=_STYLE, nonce=nonce, root=root(), **context)
-    # Of two directives of one name the first counts, so nothing that comes later can allow a script.
+    # The first of two directives with the same name counts, so nothing that follows can allow a script.
     policy = (
         f"script-src 'none'; default-src 'none'; style-src 'nonce-{nonce}'; "
         f"img-src data: {_PICTURES}{_sources(map(_origin, pictures))}; "
@@ -78,5 +78,5 @@ def _sources(sources: Iterable[str | None]) -> str:
 
 
 def problem(title: str, text: str, *, hint: str = "", status: int = 400, **context: Any) -> HTMLResponse:
-    """Say that something did not work, and what to do."""
+    """Render a page that says what went wrong and what to do."""
     return page("problem.html", status=status, title=title, text=text, hint=hint, **context)

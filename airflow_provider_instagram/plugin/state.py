@@ -1,4 +1,4 @@
-"""What a login carries through the browser, sealed so that any API worker can read it and nobody else."""
+"""The state of a login that travels through the browser, sealed so that only our API workers can read it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _FORM_LIFE: Final = timedelta(hours=12)
 
 @dataclass(frozen=True)
 class PendingLogin:
-    """A login on its way: the cookie that comes back with the browser.
+    """A login in progress, kept in a cookie of the browser.
 
-    :param nonce: Drawn for this one login.
-    :param user: Who began it.
+    :param nonce: A random value for this login only.
+    :param user: The user who started it.
     :param conn_id: The connection that it is for.
-    :param app_id: The Meta app.
-    :param app_secret: Its secret.
-    :param base_url: Where the Graph API is.
+    :param app_id: The id of the Meta app.
+    :param app_secret: The app's secret.
+    :param base_url: The base URL of the Graph API.
     :param oauth_host: Replaces both of Meta's login hosts.
     """
 
@@ -47,18 +47,18 @@ class PendingLogin:
 
 
 class Seal:
-    """Seals what leaves the server, with a key that all API workers have.
+    """Seals data for the browser with a key that all API workers share.
 
-    :param clock: Tells the time, in seconds since the epoch.
-    :raises ValidationError: The workers share no key.
+    :param clock: Returns the time, in seconds since the epoch.
+    :raises ValidationError: The workers do not share a key.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         shared = conf.get("core", "fernet_key", fallback="") or conf.get("api_auth", "jwt_secret", fallback="")
         if not shared:
             raise ValidationError(
-                "Airflow has no [core] fernet_key: without it, passwords of connections are stored as plain text.",
-                hint="Set one for all components of Airflow.",
+                "[core] fernet_key is not set, so Airflow would store the passwords of connections as plain text.",
+                hint="Set the same key on all components of Airflow.",
             )
         self._shared = shared
         self._clock = clock
@@ -68,7 +68,7 @@ class Seal:
         return self._sealed("cookie", vars(login))
 
     def login(self, cookie: str) -> PendingLogin | None:
-        """Open a login's cookie, or None when it is forged or too old."""
+        """Return the login in a cookie, or None if the cookie is forged or too old."""
         opened = self._opened("cookie", cookie, LOGIN_LIFE)
         return None if opened is None else PendingLogin(**opened)
 
@@ -77,15 +77,15 @@ class Seal:
         return self._sealed("state", {"nonce": login.nonce, "user": login.user})
 
     def belongs(self, state: str, login: PendingLogin) -> bool:
-        """Tell whether a state that came back is the one of this login."""
+        """Return whether a state that came back belongs to this login."""
         return self._opened("state", state, LOGIN_LIFE) == {"nonce": login.nonce, "user": login.user}
 
     def form_token(self, user: str) -> str:
-        """Make the secret that our forms hold, and no other page's can."""
+        """Return the secret that only our own forms contain."""
         return self._sealed("form", {"user": user})
 
     def is_form_token(self, token: str, user: str) -> bool:
-        """Tell whether a form is one of ours, made for this user."""
+        """Return whether a form token is ours and was made for this user."""
         return self._opened("form", token, _FORM_LIFE) == {"user": user}
 
     def _sealed(self, purpose: str, content: dict[str, Any]) -> str:
@@ -107,5 +107,5 @@ class Seal:
 
 
 def new_nonce() -> str:
-    """Draw the nonce of a login."""
+    """Return a new nonce for a login."""
     return secrets.token_urlsafe(24)

@@ -1,4 +1,4 @@
-"""Who asks for a page, and what he may do. Airflow mounts a plugin's pages open to everybody: each asks here."""
+"""Check who requests a page and what they may do, because Airflow serves a plugin's pages to everybody."""
 
 from __future__ import annotations
 
@@ -30,30 +30,29 @@ class Visitor:
 
     @property
     def id(self) -> str:
-        """What tells this user from others."""
+        """The id of this user in Airflow."""
         return str(self.user.get_id())
 
     @property
     def name(self) -> str:
-        """How Airflow calls this user."""
+        """The name of this user in Airflow."""
         return str(self.user.get_name())
 
     def may(self, method: Literal["PUT", "POST"], conn_id: str | None) -> bool:
-        """Tell whether the user may change (PUT) or make (POST) a connection."""
+        """Return whether the user may edit (PUT) or create (POST) a connection."""
         team = Connection.get_team_name(conn_id) if conn_id and conf.getboolean("core", "multi_team") else None
         details = ConnectionDetails(conn_id=conn_id, team_name=team)
         return bool(get_auth_manager().is_authorized_connection(method=method, details=details, user=self.user))
 
     def require(self, method: Literal["PUT", "POST"], conn_id: str | None) -> None:
-        """Refuse a user who may not do that.
+        """Refuse a user who may not edit or create a connection.
 
         :raises HTTPException: 403.
         """
         if not self.may(method, conn_id):
-            what = "change" if method == "PUT" else "make"
-            raise HTTPException(
-                403, f"You may not {what} {f'the connection {conn_id!r}' if conn_id else 'connections'}."
-            )
+            action = "edit" if method == "PUT" else "create"
+            target = f"the connection {conn_id!r}" if conn_id else "connections"
+            raise HTTPException(403, f"You do not have permission to {action} {target}.")
 
 
 def _visitor(user: Any = Depends(get_user)) -> Visitor:  # noqa: B008
@@ -62,18 +61,20 @@ def _visitor(user: Any = Depends(get_user)) -> Visitor:  # noqa: B008
     return visitor
 
 
-#: Give this as a route's default: it asks for the user, and for the right to edit connections.
+#: The default of a route's parameter that is the user, who must have the right to edit connections.
 VISITOR: Any = Depends(_visitor)
 
 
 def check_form(request: Request, form: Mapping[str, str], visitor: Visitor) -> None:
-    """Refuse a form that is not ours: the browser sends Airflow's cookie with other sites' forms, too.
+    """Refuse a form that is not ours, because browsers send Airflow's cookie with the forms of other sites, too.
 
     :raises HTTPException: 403.
     """
-    # The address that a request names is the browser's word: it counts only where Airflow does not know its own.
+    # The browser chooses the URL of a request, so it counts only if Airflow does not know its own URL.
     ours = Origin.of(conf.get("api", "base_url", fallback="") or str(request.base_url))
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     same_site = site in (None, "same-origin") and origin in (None, str(ours)) and (site or origin)
     if not same_site or not Seal().is_form_token(form.get("form_token", ""), visitor.id):
-        raise HTTPException(403, "This form did not come from this page, or is too old. Nothing was changed.")
+        raise HTTPException(
+            403, "This form was not sent from this page, or it is too old. Nothing was changed. Reload the page."
+        )

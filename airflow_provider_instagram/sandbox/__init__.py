@@ -1,1 +1,1 @@
-"""A strict local Instagram: Meta's publishing API, login pages and apps, on one port of this machine."""
+"""A strict local Instagram: Meta's publishing API, login and posts' pages on one local port."""

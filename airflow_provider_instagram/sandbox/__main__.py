@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_instagram.sandbox``: a local Instagram for publishing DAGs."""
+"""``python -m airflow_provider_instagram.sandbox``: a local Instagram to test publishing DAGs against."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from airflow_provider_instagram.sandbox.state import Account, Processing, Switch
 def run(args: argparse.Namespace) -> int:
     """Run the sandbox that the options describe.
 
-    :param args: What :func:`add_arguments` reads.
-    :return: The exit code: 0 after a normal end, 2 when it could not start.
+    :param args: The options that :func:`add_arguments` defines.
+    :return: The exit code: 0 after a normal end, 2 if the sandbox could not start.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the temporary folder goes, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the temporary folder is removed, too
     try:
         with tempfile.TemporaryDirectory(prefix="instagram-sandbox-") as temporary:
             return _run(args, Path(temporary))
@@ -51,12 +51,12 @@ def _run(args: argparse.Namespace, temporary: Path) -> int:
         sock, address = bind(args.host, args.port)
     except OSError as error:
         what = f"The sandbox cannot listen on {args.host}:{args.port}: {error.strerror}."
-        print(f"{what} Choose another --port, or 0 for a free one.", file=sys.stderr)  # noqa: T201
+        print(f"{what} Choose another --port, or --port 0 for any free port.", file=sys.stderr)  # noqa: T201
         return 2
 
     if not is_loopback(str(sock.getsockname()[0])):
-        who = f"The sandbox listens on {args.host}: everybody who can reach it can read and steer it."
-        print(f"{who} The default, --host 127.0.0.1, is for this machine only.", file=sys.stderr)  # noqa: T201
+        who = f"Warning: the sandbox listens on {args.host}, so everybody who can reach it can read and control it."
+        print(f"{who} To listen on this machine only, use --host 127.0.0.1, the default.", file=sys.stderr)  # noqa: T201
 
     def ready() -> None:
         print(f"Instagram sandbox on {address.url}", flush=True)  # noqa: T201
@@ -67,7 +67,7 @@ def _run(args: argparse.Namespace, temporary: Path) -> int:
         serve(settings, sock, ready)
     except (sqlite3.DatabaseError, OSError) as error:
         what = f"The sandbox cannot use the folder {settings.folder}: {error}."
-        print(f"{what} Is another sandbox running with it? Choose another --state.", file=sys.stderr)  # noqa: T201
+        print(f"{what} If another sandbox uses it, choose another --state folder.", file=sys.stderr)  # noqa: T201
         return 2
     return 0
 
@@ -92,15 +92,18 @@ def _settings(args: argparse.Namespace, temporary: Path) -> Settings:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file in one step, so that who waits for it never reads half of it."""
+    """Write a file in one step, so that a process that waits for it never reads half of it."""
     part = path.with_name(path.name + ".part")
     part.write_text(text)
     part.replace(path)
 
 
 def main() -> int:
-    """Read the command line and run."""
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider_instagram.sandbox", description=__doc__)
+    """Run the sandbox with the options of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_instagram.sandbox",
+        description="Run a strict local Instagram to test DAGs against.",
+    )
     add_arguments(parser)
     return run(parser.parse_args())
 

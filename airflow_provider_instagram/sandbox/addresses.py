@@ -1,4 +1,4 @@
-"""What counts as an address on the web."""
+"""Recognize web addresses and loopback hosts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from urllib.parse import SplitResult, urlsplit
 
 
 def web_address(text: str) -> SplitResult | None:
-    """Return the parts of an address in visible US-ASCII characters; None when it is none."""
+    """Return the parts of a URL in visible US-ASCII characters, or None if it is not valid."""
     if not re.fullmatch(r"[!-~]+", text):
         return None
     try:
         parts = urlsplit(text)
-        _ = parts.port  # raises where it is no port
+        _ = parts.port  # raises if the port is not valid
     except ValueError:
         return None
     if "[" in parts.netloc and not re.fullmatch(r"\[[0-9A-Fa-f:.]+\](:[0-9]*)?", parts.netloc):

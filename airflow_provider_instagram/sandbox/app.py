@@ -1,4 +1,4 @@
-"""The sandbox as one web application, on one port for all of Meta's hosts."""
+"""The sandbox as one web application, which serves all of Meta's hosts on one port."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
-    """Build a sandbox.
+    """Build the application of a sandbox.
 
-    :param settings: How it starts.
-    :param clock: Its time; a simulation shares its own.
+    :param settings: The settings to start with.
+    :param clock: The clock; a simulation shares its own.
     """
     sandbox = Sandbox.open(settings, clock or Clock())
 

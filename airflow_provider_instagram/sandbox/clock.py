@@ -14,7 +14,7 @@ LATEST: Final = datetime(9000, 1, 1, tzinfo=timezone.utc).timestamp()
 
 
 class Clock:
-    """Seconds since the epoch that a test may move forward, so that a day passes at once.
+    """A clock that a test can move forward, so that a day passes at once.
 
     :param real: Where time comes from, in seconds since the epoch. A simulation passes its own, to share one clock.
     """
@@ -33,9 +33,9 @@ class Clock:
         :param seconds: How far; never negative, as nothing in the sandbox runs backwards.
         """
         if seconds < 0:
-            raise ValueError("The sandbox's clock moves forward only.")
+            raise ValueError("The sandbox's clock cannot move backward.")
         if self.now() + seconds > LATEST:
-            raise ValueError("The sandbox's clock ends with the year 8999.")
+            raise ValueError("The sandbox's clock cannot move beyond the year 8999.")
         self.offset_s += seconds
 
 

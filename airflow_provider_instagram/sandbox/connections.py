@@ -1,4 +1,4 @@
-"""Closing a caller's connection without an answer, which ASGI itself does not offer."""
+"""Close a client's connection without an answer, which ASGI itself cannot do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _open: dict[tuple[str, int], asyncio.BaseTransport] = {}
 
 
 class DroppableProtocol(H11Protocol):
-    """uvicorn's HTTP protocol, whose connections can be found again by the caller's address."""
+    """uvicorn's HTTP protocol, whose connections can be found by the client's address."""
 
     _peer: tuple[str, int] | None = None
 
@@ -33,7 +33,7 @@ class DroppableProtocol(H11Protocol):
 
 
 def drop_connection(scope: MutableMapping[str, Any]) -> None:
-    """Close the connection of a request at once, whatever it waits for."""
+    """Close the connection of a request immediately."""
     host, port = scope["client"]
     transport = _open.get((host, port))
     if isinstance(transport, asyncio.Transport):

@@ -1,4 +1,4 @@
-"""The sandbox's own doors, below ``/_sandbox``: clock, switches, accounts, faults, journal, truth."""
+"""The control routes below ``/_sandbox``: clock, switches, accounts, faults, journal, truth."""
 
 from __future__ import annotations
 
@@ -77,20 +77,20 @@ class Plan(Record):
 
     @field_validator("processing")
     @classmethod
-    def _says_something(cls, processing: Processing) -> Processing:
+    def _is_not_empty(cls, processing: Processing) -> Processing:
         if not processing.model_fields_set:
-            raise ValueError('it says nothing; {"outcome": "inspected"} processes as usual')
+            raise ValueError('processing is empty; for normal processing, send {"outcome": "inspected"}')
         return processing
 
 
 class NewAccount(Account):
-    """An account to open; without a token, one is made."""
+    """An account to create; without a token, the sandbox makes one."""
 
     token: TokenText | None = None
 
 
 class NewToken(Record):
-    """A token to issue. Its age makes it look issued earlier."""
+    """A token to issue. ``age_s`` sets how long ago it was issued."""
 
     user_id: UserId
     token: AnyTokenText | None = None
@@ -103,19 +103,19 @@ class NewToken(Record):
     def _one_login(self) -> Self:
         prefix = "IG" if self.kind == "instagram" else "EAA"
         if self.token is not None and not self.token.startswith(prefix):
-            raise ValueError(f"a token of the kind {self.kind} begins with {prefix}")
+            raise ValueError(f"a token of kind {self.kind} must begin with {prefix}")
         return self
 
 
 class Revocation(Record):
-    """Which token dies, and the subcode it answers from then on; 0 stands for none."""
+    """A token to revoke, and the subcode that it answers from then on; 0 means none."""
 
     token: AnyTokenText
     subcode: Subcode190 = 460
 
 
 class ForeignPost(Record):
-    """A post that was made in the app, not through the API."""
+    """A post made in the app, not through the API."""
 
     user_id: UserId
     caption: str = Field(default="", max_length=MAX_CAPTION)
@@ -123,7 +123,7 @@ class ForeignPost(Record):
 
 
 def sent(model: type[R]) -> Callable[[Request], Awaitable[R]]:
-    """Return what reads the body of a call, whatever content type it claims: curl says form when it is not told."""
+    """Return a reader of JSON bodies that ignores the content type, because curl sends a form's by default."""
 
     async def read(request: Request) -> R:
         return model.model_validate(await _json(request))
@@ -143,17 +143,17 @@ async def _json(request: Request) -> Any:
 
 
 async def _known_query(request: Request) -> None:
-    """Refuse a misspelt key, which would answer more than was asked for."""
+    """Refuse an unknown query parameter, which would otherwise be ignored."""
     known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
     unknown = sorted(set(request.query_params) - known)
     if unknown:
         raise HTTPException(
-            422, f"There is no {unknown[0]} to ask for here; there is {', '.join(sorted(known)) or 'none'}."
+            422, f"Unknown query parameter {unknown[0]!r}. Known parameters: {', '.join(sorted(known)) or 'none'}."
         )
 
 
 async def explain(_: Request, error: Exception) -> Response:
-    """Say what was wrong with a call of the control routes, and never repeat what it held."""
+    """Answer what was wrong with a call of the control routes, without repeating its values."""
     problems = error.errors() if isinstance(error, ValidationError | RequestValidationError) else ()
     said = [f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}" for problem in problems]
     return JSONResponse({"detail": said}, 422)
@@ -174,11 +174,11 @@ def router(sandbox: Sandbox) -> APIRouter:
 
 
 def _add_signpost(routes: APIRouter) -> None:
-    """Say what there is to who asks for what there is not: it is no call of Meta's API."""
-    doors = sorted(f"{method} {route.path}" for route in routes.routes for method in route.methods)  # type: ignore[attr-defined]
+    """Answer an unknown path below ``/_sandbox`` with the known routes, not with an error of Meta's API."""
+    known = sorted(f"{method} {route.path}" for route in routes.routes for method in route.methods)  # type: ignore[attr-defined]
 
     async def nothing_here(request: Request) -> Response:
-        what = f"The sandbox has no {request.method} {request.url.path}. It has: {', '.join(doors)}."
+        what = f"Unknown route {request.method} {request.url.path}. Known routes: {', '.join(known)}."
         return JSONResponse({"detail": what}, 404)
 
     for path in ("", "/{path:path}"):
@@ -196,7 +196,7 @@ def _add_clock(routes: APIRouter, sandbox: Sandbox) -> None:
 
     @routes.post("/clock")
     async def advance(how_far: Annotated[Advance, Depends(sent(Advance))]) -> Now:
-        """Move the clock on, once the work on media that has begun is done, so that a test sees one order of things."""
+        """Wait for running inspections, then move the clock forward, so that the order of events is certain."""
         await sandbox.processor.settle()
         try:
             sandbox.advance(how_far.seconds)
@@ -206,7 +206,7 @@ def _add_clock(routes: APIRouter, sandbox: Sandbox) -> None:
 
     @routes.post("/settle")
     async def settle() -> Now:
-        """Wait until the work on media that has begun is done."""
+        """Wait for all running inspections."""
         await sandbox.processor.settle()
         return Now(now=sandbox.now, time=iso_time(sandbox.now))
 
@@ -233,7 +233,7 @@ def _add_accounts(routes: APIRouter, sandbox: Sandbox) -> None:
         account = _account(sandbox, user_id)
         changed = _changed(account, changes)
         if changed.user_id != user_id:
-            raise HTTPException(422, "The user id of an account does not change.")
+            raise HTTPException(422, "The user id of an account cannot be changed.")
         if changed.username != account.username:
             _check_username(sandbox, changed.username)
         sandbox.world.change_account(changed)
@@ -248,25 +248,25 @@ def _changed(record: R, changes: dict[str, Any]) -> R:
 def _account(sandbox: Sandbox, user_id: str) -> Account:
     account = sandbox.world.accounts.get(user_id)
     if account is None:
-        raise HTTPException(404, f"There is no account {user_id}.")
+        raise HTTPException(404, f"The account {user_id} does not exist.")
     return account
 
 
 def _check_username(sandbox: Sandbox, username: str) -> None:
     if username in {account.username for account in sandbox.world.accounts.values()}:
-        raise HTTPException(409, "There is an account of that username already.")
+        raise HTTPException(409, "An account with this username already exists.")
 
 
 def _check_unused(sandbox: Sandbox, new: NewAccount) -> None:
     if new.user_id in sandbox.world.accounts:
-        raise HTTPException(409, "There is an account of that user id already.")
+        raise HTTPException(409, "An account with this user id already exists.")
     _check_username(sandbox, new.username)
     _check_new_token(sandbox, new.token)
 
 
 def _check_new_token(sandbox: Sandbox, token: str | None) -> None:
     if token in sandbox.world.tokens:
-        raise HTTPException(409, "That token is in use already.")
+        raise HTTPException(409, "This token already exists.")
 
 
 def _add_tokens(routes: APIRouter, sandbox: Sandbox) -> None:
@@ -287,7 +287,7 @@ def _add_tokens(routes: APIRouter, sandbox: Sandbox) -> None:
     async def revoke(which: Annotated[Revocation, Depends(sent(Revocation))]) -> Token:
         token = sandbox.world.tokens.get(which.token)
         if token is None:
-            raise HTTPException(404, "There is no such token.")
+            raise HTTPException(404, "This token does not exist.")
         token.revoked = which.subcode
         sandbox.world.change_token(token)
         sandbox.store.commit()
@@ -308,7 +308,7 @@ def _add_switches(routes: APIRouter, sandbox: Sandbox) -> None:
 def _add_plans(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.post("/processing")
     async def plan(new: Annotated[Plan, Depends(sent(Plan))]) -> dict[str, int]:
-        """Say how the next containers are processed, in place of the switch."""
+        """Set how the next containers are processed, instead of by the switch."""
         sandbox.world.plan([new.processing] * new.times)
         sandbox.store.commit()
         return {"planned": len(sandbox.world.planned)}

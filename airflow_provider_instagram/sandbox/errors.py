@@ -1,4 +1,4 @@
-"""Meta's three shapes of failure, and the texts of the documented codes."""
+"""The three shapes of Meta's errors, and the texts of the documented codes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What Meta says for a pair of code and subcode."""
+    """Meta's texts for a code and subcode."""
 
     message: str
     title: str = ""
@@ -123,15 +123,15 @@ TEXTS: Final[dict[tuple[int, int | None], Text]] = {
 
 
 class ApiError(Exception, ABC):
-    """A call ends here, with the body that the caller gets."""
+    """An error that ends a call, with the response for the client."""
 
     @abstractmethod
     def response(self) -> Response:
-        """Return the failure in its shape."""
+        """Return the error as a response."""
 
     @abstractmethod
     def summary(self) -> str:
-        """Name the failure for the journal."""
+        """Return the error's name in the journal."""
 
 
 class GraphError(ApiError):
@@ -139,7 +139,7 @@ class GraphError(ApiError):
 
     :param code: Meta's error code.
     :param subcode: Meta's subcode; without one, the key is absent from the body.
-    :param message: Replaces the usual message of the pair.
+    :param message: Replaces the usual message of the code and subcode.
     """
 
     def __init__(self, code: int, subcode: int | None = None, message: str | None = None) -> None:
@@ -160,11 +160,11 @@ class GraphError(ApiError):
         super().__init__(self.body["message"])
 
     def response(self) -> Response:
-        """Return the failure in its shape."""
+        """Return the error as a response."""
         return JSONResponse({"error": self.body}, self.status)
 
     def summary(self) -> str:
-        """Name the failure for the journal."""
+        """Return the error's name in the journal."""
         return f"{self.code}/{self.subcode}" if self.subcode is not None else str(self.code)
 
 
@@ -176,11 +176,11 @@ class LoginError(ApiError):
         super().__init__(message)
 
     def response(self) -> Response:
-        """Return the failure in its shape."""
+        """Return the error as a response."""
         return JSONResponse({"error_type": self.error_type, "code": 400, "error_message": self.message}, 400)
 
     def summary(self) -> str:
-        """Name the failure for the journal."""
+        """Return the error's name in the journal."""
         return self.error_type
 
 
@@ -189,7 +189,7 @@ class UploadError(ApiError):
 
     :param kind: ``ProcessingFailedError``, ``NotAuthorizedError``, ``OffsetInvalidError`` or ``PartialRequestError``.
     :param message: What was wrong.
-    :param retriable: Whether Meta calls the same request worth repeating.
+    :param retriable: Whether the client may repeat the same request.
     """
 
     def __init__(self, kind: str, message: str, *, retriable: bool = False) -> None:
@@ -197,20 +197,20 @@ class UploadError(ApiError):
         super().__init__(message)
 
     def response(self) -> Response:
-        """Return the failure in its shape."""
+        """Return the error as a response."""
         body = {"retriable": self.retriable, "type": self.kind, "message": self.message}
         return JSONResponse({"debug_info": body}, 401 if self.kind == "NotAuthorizedError" else 400)
 
     def summary(self) -> str:
-        """Name the failure for the journal."""
+        """Return the error's name in the journal."""
         return self.kind
 
 
 class BadGatewayError(ApiError):
-    """A page of HTML from the machine in front of the API, as it comes when Meta is down."""
+    """An HTML page from a proxy in front of the API, as sent when Meta is down."""
 
     def response(self) -> Response:
-        """Return the failure in its shape."""
+        """Return the error as a response."""
         return HTMLResponse(
             "<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Sorry, something went wrong.</h1>"
             "<p>We're working on it and we'll get it fixed as soon as we can.</p></body></html>",
@@ -218,5 +218,5 @@ class BadGatewayError(ApiError):
         )
 
     def summary(self) -> str:
-        """Name the failure for the journal."""
+        """Return the error's name in the journal."""
         return "HTML 502"

@@ -1,4 +1,4 @@
-"""Disturbances on purpose: which call, before or after it took effect, and what the caller sees of it."""
+"""Planned faults: which call they hit, whether before or after its effect, and what the client sees."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ THROTTLED: Final = 80002
 
 
 class Fault(Record):
-    """One disturbance.
+    """A planned fault.
 
-    The effect of a call and its answer are apart: ``when="before"`` keeps the call from taking effect, ``"after"``
-    lets it, and spoils the answer only. So ``publish`` with ``drop`` and ``after`` is a post whose answer was lost.
+    A fault hits the effect of a call or only its answer: ``when="before"`` prevents the effect, ``"after"`` lets the
+    call take effect and replaces its answer. So ``publish`` with ``drop`` and ``after`` makes a post and loses its
+    answer.
 
-    :param operation: Which calls, by the journal's name; ``*`` for all.
-    :param nth: The first call that is hit, counted from the fault's planning.
+    :param operation: Which calls are hit, by their name in the journal; ``*`` for all.
+    :param nth: The first call that is hit, counted from the moment the fault is planned.
     :param times: How many calls in a row are hit; 0 for all that follow.
     :param when: Before or after the call takes effect.
     :param drop: Close the connection instead of answering.
-    :param delay_s: Wait so long (real time) before the call, or before its answer.
-    :param code: Answer with this code of the Graph API; uploads and the exchange of a login code answer what it means
-        in the shape of their own host.
-    :param subcode: Its subcode.
-    :param regain_minutes: With a code: what the usage header says, as with the true limit; 1 when 80002 is planned
-        without it.
-    :param status: Answer with this HTTP status and ``body``; no redirect, as Meta sends none.
-    :param body: The JSON body for it.
+    :param delay_s: Wait this long (real time) before the call, or before its answer.
+    :param code: Answer with this code of the Graph API. Uploads and the exchange of a login code answer it in the
+        shape of their own host.
+    :param subcode: The subcode for ``code``.
+    :param regain_minutes: With ``code``: the minutes in the usage header, as at the real limit; default for 80002: 1.
+    :param status: Answer with this HTTP status and ``body``. Redirects are not allowed, because Meta sends none.
+    :param body: The JSON body for ``status``.
     :param html: Answer with the HTML page of a 502.
-    :param cut_after_bytes: Of an upload: take so many bytes, then close the connection.
-    :param account: Only calls by this account.
+    :param cut_after_bytes: For an upload: take this many bytes, then close the connection.
+    :param account: Hit only calls by this account.
     """
 
     operation: Literal[Operation, "*"]
@@ -71,48 +71,48 @@ class Fault(Record):
     def _one_disturbance(self) -> Self:
         ways = [self.drop, self.code is not None, self.status is not None, self.html, self.cut_after_bytes is not None]
         if sum(ways) > 1 or not (any(ways) or self.delay_s):
-            raise ValueError("a fault is one of drop, code, status, html, cut_after_bytes, or a delay_s")
+            raise ValueError("give exactly one of drop, code, status, html and cut_after_bytes, or only delay_s")
         if self.cut_after_bytes is not None and (self.operation != "upload" or self.when == "after"):
-            raise ValueError("cut_after_bytes belongs to the operation upload, and comes before its effect")
+            raise ValueError('cut_after_bytes needs the operation upload and when="before"')
         if self.code is None and (self.subcode is not None or self.regain_minutes is not None):
-            raise ValueError("subcode and regain_minutes belong to a code")
+            raise ValueError("subcode and regain_minutes need a code")
         if self.code == 0:
-            raise ValueError("0 is no error code")
+            raise ValueError("0 is not an error code")
         if self.status is not None and 300 <= self.status < 400:
-            raise ValueError("a redirect would need a place to go to, and Meta's hosts send none")
+            raise ValueError("redirects are not supported, because Meta's hosts send none")
         if self.body is not None and (self.status is None or self.status in BODILESS):
-            raise ValueError("a body needs a status that has one")
+            raise ValueError("body needs a status that can have a body")
         return self
 
     @property
     def ends_the_call(self) -> bool:
-        """Whether the caller gets something else than the true answer; else it only waits."""
+        """Whether the client gets something other than the real answer; otherwise it only waits."""
         return self.drop or self.replaces_answer or self.cut_after_bytes is not None
 
     def is_for(self, operation: str, account: str | None) -> bool:
-        """Return whether calls like this one count for this fault."""
+        """Return whether a call like this one counts for this fault."""
         return self.operation in {operation, "*"} and self.account in {None, account}
 
     @property
     def is_due(self) -> bool:
-        """Whether the next of its calls is one that it hits."""
+        """Whether the fault hits the next of its calls."""
         at = self.seen + 1
         return at >= self.nth and (not self.times or at < self.nth + self.times)
 
     @property
     def header_minutes(self) -> int | None:
-        """What the usage header says of the wait; None leaves it as it is."""
+        """The minutes to wait in the usage header; None leaves the header unchanged."""
         return 1 if self.code == THROTTLED and self.regain_minutes is None else self.regain_minutes
 
     @property
     def replaces_answer(self) -> bool:
-        """Whether the caller gets an answer of the fault's own."""
+        """Whether the client gets an answer that the fault makes."""
         return self.code is not None or self.status is not None or self.html
 
     def answer(self, operation: str) -> Response:
-        """Return the answer that the caller gets instead of the true one.
+        """Return the answer that the client gets instead of the real one.
 
-        :param operation: What was asked: hosts differ in the shape of their errors.
+        :param operation: The operation, because the hosts differ in the shape of their errors.
         """
         if self.html:
             return BadGatewayError().response()
@@ -123,7 +123,7 @@ class Fault(Record):
         return JSONResponse(self.body or {}, self.status or 500)
 
     def describe(self) -> str:
-        """Name the disturbance for the journal."""
+        """Return the fault's name in the journal."""
         if self.drop or self.cut_after_bytes is not None:
             what = "drop" if self.drop else f"cut after {self.cut_after_bytes} bytes"
         elif self.replaces_answer:
@@ -136,8 +136,8 @@ class Fault(Record):
 def taken(faults: Iterable[Fault], operation: str, account: str | None) -> list[Fault]:
     """Count a call, and return the faults that hit it.
 
-    A fault that would not be seen beside another does not hit, and waits for the next call: of those that end a call
-    the one planned first does so, and what comes after the effect has no place where the effect was kept away.
+    If two faults that end a call are due, the one planned first hits and the other waits for the next call. An
+    ``after`` fault also waits if a ``before`` fault prevents the effect.
     """
     concerned = [fault for fault in faults if fault.is_for(operation, account)]
     end = next((fault for fault in concerned if fault.is_due and fault.ends_the_call), None)
@@ -156,7 +156,7 @@ def taken(faults: Iterable[Fault], operation: str, account: str | None) -> list[
 
 
 def _in_shape(operation: str, error: GraphError) -> ApiError:
-    """Say an error as the host of an operation does."""
+    """Return an error in the shape of the operation's host."""
     if operation == "upload":
         not_allowed = error.code in {3, 10, 102, 190} or 200 <= error.code < 300
         kind = "NotAuthorizedError" if not_allowed else "ProcessingFailedError"
@@ -167,6 +167,6 @@ def _in_shape(operation: str, error: GraphError) -> ApiError:
 
 
 class PlannedFaults(Record):
-    """All disturbances that are planned, as they are kept."""
+    """All planned faults, as they are stored."""
 
     planned: list[Fault]

@@ -1,4 +1,4 @@
-"""How Meta's fetcher gets a media file from a public link.
+"""Fetch a media file from a public link as Meta does.
 
 Source: Meta, IG User Media reference (the link must be public and direct) and Meta Web Crawlers
 (user agent, robots.txt).
@@ -24,7 +24,7 @@ class FetchError(Exception):
     """The media could not be fetched.
 
     :param subcode: Meta's subcode for it.
-    :param reason: What happened, for the person in front of the sandbox.
+    :param reason: What went wrong, for the user of the sandbox.
     """
 
     def __init__(self, subcode: int, reason: str) -> None:
@@ -36,9 +36,9 @@ class FetchError(Exception):
 async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes: int, require_range: bool) -> None:
     """Fetch a file as Meta does.
 
-    :param url: The link; fetched as it is, without following a redirect.
-    :param target: Where the file goes.
-    :param kind: The media type wanted: ``video`` or ``image``.
+    :param url: The link. Redirects are not followed.
+    :param target: Where to write the file.
+    :param kind: The media type expected: ``video`` or ``image``.
     :param limit_s: How long connecting, and each wait for more bytes, may take in seconds.
     :param max_bytes: The largest file that is fetched.
     :param require_range: Whether a server without ``Range`` support is refused.
@@ -54,7 +54,7 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
         raise
     except httpx.TimeoutException:
         raise FetchError(TOO_SLOW, f"the server did not answer within {limit_s:g} s") from None
-    except Exception as error:  # noqa: BLE001 -- whatever comes of a link is the link's fault
+    except Exception as error:  # noqa: BLE001 -- every error while fetching is a fault of the link
         raise FetchError(NOT_FETCHED, f"the link cannot be fetched: {type(error).__name__}: {error}") from None
 
 
@@ -66,12 +66,12 @@ async def _ask_robots(client: httpx.AsyncClient, url: str) -> None:
     rules = RobotFileParser()
     rules.parse(answer.text.splitlines())
     if not rules.can_fetch("facebookexternalhit", url):
-        raise FetchError(NOT_FETCHED, "the server's robots.txt forbids facebookexternalhit to fetch it")
+        raise FetchError(NOT_FETCHED, "the server's robots.txt does not allow facebookexternalhit to fetch the link")
 
 
 def _check_answer(answer: httpx.Response, kind: str, max_bytes: int, require_range: bool) -> None:
     if answer.is_redirect:
-        raise FetchError(NOT_FETCHED, f"the link answers {answer.status_code}: redirects are not followed")
+        raise FetchError(NOT_FETCHED, f"the link answers {answer.status_code}, but redirects are not followed")
     if not answer.is_success:
         raise FetchError(NOT_FETCHED, f"the link answers {answer.status_code}")
     content_type = answer.headers.get("content-type", "")

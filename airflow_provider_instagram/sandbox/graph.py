@@ -1,4 +1,4 @@
-"""The Graph API: ``/v27.0/…``, on accounts, containers and media."""
+"""The Graph API (``/v27.0/…``): accounts, containers and media."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_IDS: Final = 50
 
 
 async def endpoint(sandbox: Sandbox, request: Request, path: str) -> Response:
-    """Answer a call below a Graph host.
+    """Answer a call of the Graph API.
 
     :param sandbox: The sandbox that is called.
     :param request: The HTTP request.

@@ -1,4 +1,4 @@
-"""Who may use the sandbox's own doors: no web page of others, whatever name it gives to this machine."""
+"""Protect the control routes from other sites' web pages, including those that use DNS rebinding."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 def only_ours(allowed_hosts: tuple[str, ...]) -> Callable[[Request], Awaitable[None]]:
     """Return a check of where a call comes from.
 
-    A page in a browser reaches the sandbox in two ways. It calls the address as a foreign site: the browser then says
-    so in ``Origin``. Or its own name is made to mean this machine (DNS rebinding): the browser then sends that name in
-    ``Host``. An IP address cannot be made to mean another machine, so it needs no permission.
+    A page of another site can reach the sandbox in two ways. It calls the sandbox across origins, which the browser
+    states in ``Origin``. Or its own host name resolves to this machine (DNS rebinding), and the browser sends that name
+    in ``Host``. DNS cannot change what an IP address means, so IP addresses need no permission.
 
-    :param allowed_hosts: Names by which the sandbox may be called, beside ``localhost``.
+    :param allowed_hosts: Host names by which the sandbox may be called, in addition to ``localhost``.
     """
 
     async def check(request: Request) -> None:
@@ -28,15 +28,15 @@ def only_ours(allowed_hosts: tuple[str, ...]) -> Callable[[Request], Awaitable[N
         if here is None or not (is_ip_address(here.host) or is_loopback(here.host) or here.host in allowed_hosts):
             raise HTTPException(
                 403,
-                f"The sandbox is not called {named[:200]!r}. If that is a name of yours, start the sandbox with "
-                "--allow-host and that name.",
+                f"The sandbox does not accept the host name {named[:200]!r}. If the name is yours, start the sandbox "
+                "with --allow-host and that name.",
             )
         for origin in request.headers.getlist("origin"):
             if _origin(origin) != here:
                 raise HTTPException(
                     403,
-                    f"A page of {origin[:200]!r} called the sandbox, which pages of other sites may not steer. Call it "
-                    "from a program, or from a page of its own address.",
+                    f"A page of {origin[:200]!r} called the sandbox, but pages of other sites may not control it. Call "
+                    "the sandbox from a program, or from one of its own pages.",
                 )
 
     return check
@@ -49,7 +49,7 @@ class _Origin(NamedTuple):
 
 
 def _origin(text: str) -> _Origin | None:
-    """Return the parts of an origin, or None for what is more than one, and for ``null``."""
+    """Return the parts of an origin, or None if the text is not exactly an origin, such as ``null``."""
     parts = web_address(text)
     if parts is None or not parts.hostname or text != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
         return None

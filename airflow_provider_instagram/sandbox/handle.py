@@ -1,4 +1,4 @@
-"""A sandbox in the hands of a test: started as a process, driven over its control routes."""
+"""Start a sandbox as a process and control it from a test."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 START_LIMIT_S: Final = 60
-#: Tests make more posts in an hour than a person does, and shall not wait for the next.
+#: Tests publish more posts in an hour than a person does, and must not wait for room.
 TEST_POSTS: Final = 500
 
 
 class SandboxHandle:
-    """A running sandbox.
+    """Controls a running sandbox.
 
-    :param url: Its base URL.
+    :param url: The sandbox's base URL.
     :param token: The access token of its first account.
     :param user_id: The Instagram user id of its first account.
     """
@@ -67,25 +67,25 @@ class SandboxHandle:
 
     @property
     def posts(self) -> list[PostTruth]:
-        """All posts that were really made through the API, oldest first, also those it does not show yet."""
+        """All posts made through the API, oldest first, including those that the API does not show yet."""
         posts = [PostTruth.model_validate(row) for row in reversed(self._control("GET", "posts"))]
         return [post for post in posts if post.container_id is not None]
 
     @property
     def containers(self) -> list[ContainerTruth]:
-        """All containers as they really are, oldest first."""
+        """All containers in their real state, oldest first."""
         return [ContainerTruth.model_validate(row) for row in self._control("GET", "containers")]
 
     @property
     def truth(self) -> Truth:
-        """The number of real posts, per container and per caption."""
+        """The number of posts that really exist, per container and per caption."""
         return Truth.model_validate(self._control("GET", "truth"))
 
     def journal(self, operation: str | None = None, **only: str | int) -> list[Entry]:
         """Return the calls that reached the sandbox, in order.
 
         :param operation: One of :data:`~airflow_provider_instagram.sandbox.journal.Operation`; None for all.
-        :param only: ``account``, ``container_id``, or ``after`` (a number of the journal).
+        :param only: ``account``, ``container_id``, or ``after`` (an entry's number).
         """
         chosen: dict[str, str | int] = {"operation": operation} if operation else {}
         return [Entry.model_validate(row) for row in self._control("GET", "journal", params=chosen | only)]
@@ -106,15 +106,15 @@ class SandboxHandle:
         times: int = 1,
         **more: Any,
     ) -> None:
-        """Disturb calls to come.
+        """Plan a fault for later calls.
 
-        ``sandbox.fail("publish", drop="after")`` makes a post whose answer is lost.
+        ``sandbox.fail("publish", drop="after")`` makes a post and loses its answer.
 
-        :param operation: Which calls, as in :meth:`journal`; ``*`` for all.
+        :param operation: Which calls are hit, as in :meth:`journal`; ``*`` for all.
         :param code: Answer with this error code of the Graph API.
-        :param subcode: Its subcode.
-        :param drop: Close the connection before or after the call took effect.
-        :param when: For the other disturbances: before or after the effect.
+        :param subcode: The subcode for ``code``.
+        :param drop: Close the connection before or after the call takes effect.
+        :param when: For the other faults: before or after the effect.
         :param nth: The first call that is hit.
         :param times: How many calls are hit in a row; 0 for all that follow.
         :param more: ``delay_s``, ``html=True``, ``status`` with ``body``, ``cut_after_bytes``, ``account``; with a
@@ -124,22 +124,22 @@ class SandboxHandle:
         self._control("POST", "faults", json=fault | {"drop": drop is not None, "when": drop or when})
 
     def process_next(self, *, times: int = 1, **processing: Any) -> None:
-        """Say how the next containers are processed.
+        """Set how the next containers are processed.
 
         :param times: How many containers.
         :param processing: ``after_s``, ``after_polls``, ``never``, ``outcome`` (``inspected``, ``finished``, ``error``,
             ``phase_error``, ``download_failed``), ``subcode``; with a ``phase_error`` also its ``phase``
-            (``processing``, ``uploading``). Without any of it: as usual.
+            (``processing``, ``uploading``). Without any of these, containers are processed normally.
         """
         how = processing or {"outcome": "inspected"}
         self._control("POST", "processing", json={"processing": how, "times": times})
 
     def switch(self, **switches: Any) -> None:
-        """Set how the sandbox answers where Meta leaves a choice; see the table of switches in the documentation."""
+        """Set how the sandbox behaves where Meta's behaviour is open; the documentation lists the switches."""
         self._control("PATCH", "switches", json=switches)
 
     def advance(self, how_far: timedelta | float) -> None:
-        """Move the sandbox's clock forward, once the work on media that has begun is done.
+        """Wait for running inspections, then move the sandbox's clock forward.
 
         :param how_far: A duration, or seconds.
         """
@@ -147,7 +147,7 @@ class SandboxHandle:
         self._control("POST", "clock", json={"seconds": seconds})
 
     def settle(self) -> None:
-        """Wait until the work on media that has begun is done."""
+        """Wait for all running inspections."""
         self._control("POST", "settle")
 
     def now(self) -> float:
@@ -155,7 +155,7 @@ class SandboxHandle:
         return float(self._control("GET", "clock")["now"])
 
     def add_account(self, user_id: str, username: str, **more: Any) -> str:
-        """Open another account and return its token.
+        """Create another account and return its token.
 
         :param more: ``token``, ``resumable``, ``trial_reels``, ``restricted``, ``account_type``.
         """
@@ -174,12 +174,12 @@ class SandboxHandle:
         self._control("POST", "tokens/revoke", json={"token": token, "subcode": subcode})
 
     def add_foreign_post(self, caption: str, age_s: float = 0, user_id: str | None = None) -> str:
-        """Put a post on the profile as if made in the app, and return its media id."""
+        """Add a post as if it was made in the app, and return its media id."""
         body = {"user_id": user_id or self.user_id, "caption": caption, "age_s": age_s}
         return str(self._control("POST", "posts", json=body)["media_id"])
 
     def reset(self) -> None:
-        """Return to the state of a new sandbox, at the real time."""
+        """Reset the sandbox to its initial state and to the real time."""
         self._control("POST", "reset")
 
     def close(self) -> None:
@@ -189,7 +189,7 @@ class SandboxHandle:
     def _control(self, method: str, path: str, **request: Any) -> Any:
         answer = self._http.request(method, f"/_sandbox/{path}", **request)
         if answer.is_error:
-            raise ValueError(f"The sandbox refuses {method} /_sandbox/{path}: {answer.text}")
+            raise ValueError(f"The sandbox refused {method} /_sandbox/{path}: {answer.text}")
         return answer.json()
 
 
@@ -200,9 +200,9 @@ def sandbox_process(
     """Run a sandbox in a process of its own.
 
     :param options: More options of ``python -m airflow_provider_instagram.sandbox``.
-    :param token: The first account's token; it goes by the environment, not by the command line.
+    :param token: The first account's token, which is passed in the environment, not on the command line.
     :param user_id: The first account's Instagram user id.
-    :param port: Port to listen on; 0 takes a free one.
+    :param port: Port to listen on, or 0 for any free port.
     """
     with tempfile.TemporaryDirectory(prefix="instagram-sandbox-") as folder:
         port_file = Path(folder) / "port"
@@ -229,11 +229,13 @@ def _port(process: subprocess.Popen[bytes], port_file: Path) -> int:
     deadline = time.monotonic() + START_LIMIT_S
     while not port_file.exists():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"The sandbox did not start (exit code {process.returncode}); its message is on stderr.")
+            raise RuntimeError(
+                f"The sandbox did not start (exit code {process.returncode}). See its message on stderr."
+            )
         time.sleep(0.02)
     return int(port_file.read_text())
 
 
 def connection_json(handle: SandboxHandle) -> str:
-    """Return the Airflow connection to a sandbox as text for the environment."""
+    """Return the Airflow connection to a sandbox as JSON, for an environment variable."""
     return json.dumps(handle.connection)

@@ -1,4 +1,4 @@
-"""Every call that reached the sandbox, with what came of it, and no secret in it."""
+"""The journal: every call that reached the sandbox and its outcome, without secrets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Operation = Literal[
     "decide",
     "unknown",
 ]
-"""What a call asks for: the one list of it, for the journal, for faults, and for who asks the journal."""
+"""The operations, as the journal, its queries and the faults name them."""
 
 SECRET: Final = frozenset(
     {"access_token", "client_secret", "code", "appsecret_proof", "authorization", "fb_exchange_token", "state"}
@@ -40,7 +40,7 @@ class Entry(Record):
     """One call.
 
     ``time`` and ``at`` are the sandbox's time, ``real_time`` is the machine's. ``status`` is the HTTP status that the
-    caller saw, None when it saw no answer. ``effect`` is whether the call did what it asks for, whatever was answered.
+    client saw, or None if it saw no answer. ``effect`` is whether the call took effect, whatever the answer was.
     """
 
     number: int
@@ -57,7 +57,7 @@ class Entry(Record):
     status: int | None = None
     outcome: str = "pending"  # ok, the failure's code, or what a fault made of it
     weight: int = 0  # how many calls it counted for
-    effect: bool = False  # whether the call did what it asks for
+    effect: bool = False  # whether the call took effect
     fault: str | None = None
     received_bytes: int | None = None
     duration_ms: float = 0.0
@@ -71,7 +71,7 @@ class Journal:
         self._next = max((entry.number for entry in entries), default=0) + 1
 
     def open(self, **facts: Any) -> Entry:
-        """Note a call that has just come in."""
+        """Record a call that has just arrived."""
         entry = Entry(number=self._next, **facts)
         self._next += 1
         self.entries.append(entry)
@@ -101,23 +101,23 @@ class Journal:
         ]
 
     def clear(self) -> None:
-        """Forget all calls."""
+        """Delete all calls."""
         self.entries.clear()
         self._next = 1
 
 
 def redact(params: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
-    """Take the secrets out of parameters: tokens, codes, and what signs a link.
+    """Remove secrets from parameters: tokens, codes, and the signatures of links.
 
     :param params: Parameters by name.
-    :param secrets: Texts that are secret wherever they stand, in a caption also.
+    :param secrets: Texts that are secret wherever they appear, even in a caption.
     """
     known = tuple(secrets)
     return {name: "***" if name.lower() in SECRET else without(_without_query(v), known) for name, v in params.items()}
 
 
 def without(value: Any, secrets: Iterable[str]) -> Any:
-    """Take secret texts out of a value, also out of lists and objects."""
+    """Remove secret texts from a value, including its lists and objects."""
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, "***")

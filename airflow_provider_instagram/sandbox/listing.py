@@ -20,7 +20,7 @@ PAGE_MAX: Final = 100
 
 
 async def media_list(call: Call, account: Account) -> Response:
-    """Answer one page, with the way to its neighbours. Source: Meta, Graph API, Paginated results."""
+    """Return one page, with links to the next and previous ones. Source: Meta, Graph API, Paginated results."""
     fields = rows.media_fields(call)
     posts = call.world.visible_posts(account.user_id)
     since, until = _moment(call, "since"), _moment(call, "until")
@@ -62,7 +62,7 @@ def _place(call: Call, name: str, posts: list[Post]) -> int | None:
 
 
 def _link(call: Call, **cursor: str) -> str:
-    """Return the call's address with another cursor: as at Meta it repeats the query, and a token that came in it."""
+    """Return the call's URL with another cursor. Like Meta's, it repeats the query, including a token in it."""
     return str(call.request.url.remove_query_params(["after", "before"]).include_query_params(**cursor))
 
 

@@ -1,4 +1,4 @@
-"""Meta's login: the page with Allow and Cancel, the code, and the tokens that come of it.
+"""Meta's login: the page with Allow and Cancel, the code, and the exchange for tokens.
 
 Source: Meta, Instagram API with Instagram Login: Business Login, and its access tokens.
 """
@@ -71,7 +71,7 @@ async def decide(call: Call) -> Response:
 
 
 def _granted(params: dict[str, Any]) -> list[Scope]:
-    """Return what the person left switched on; who posts the decision without the page's boxes grants all."""
+    """Return the scopes left switched on. A decision that was not posted from the page grants all of them."""
     return [name for name in _scopes(params) if not params.get("chosen") or params.get(f"grant_{name}")]
 
 
@@ -104,7 +104,7 @@ def _scopes(params: dict[str, Any]) -> list[Scope]:
 
 
 async def exchange_code(call: Call) -> Response:
-    """Give a short-lived token for a code."""
+    """Exchange a code for a short-lived token."""
     params = call.params
     if params.get("client_id") != call.sandbox.settings.app_id or not _is_secret(call, params.get("client_secret")):
         raise LoginError("Error validating client secret.")
@@ -129,7 +129,7 @@ async def exchange_code(call: Call) -> Response:
 
 
 async def exchange_token(call: Call) -> Response:
-    """Give a long-lived token for a short-lived one. Meta lists no ``client_id``; one that is sent must be right."""
+    """Exchange a short-lived token for a long-lived one. ``client_id`` is optional, but must be right if sent."""
     if call.params.get("grant_type") != "ig_exchange_token":
         raise GraphError(100, None, "(#100) grant_type must be ig_exchange_token")
     if call.params.get("client_id", call.sandbox.settings.app_id) != call.sandbox.settings.app_id:
@@ -147,7 +147,7 @@ async def exchange_token(call: Call) -> Response:
 
 
 async def refresh_token(call: Call) -> Response:
-    """Give a long-lived token 60 new days."""
+    """Refresh a long-lived token for 60 more days."""
     if call.params.get("grant_type") != "ig_refresh_token":
         raise GraphError(100, None, "(#100) grant_type must be ig_refresh_token")
     token = call.world.authenticate(_query_token(call))

@@ -1,4 +1,4 @@
-"""Whether a file is a video that Meta takes, found out from the real file: ffprobe, and a walk over its atoms.
+"""Check with ffprobe and the file's atoms whether Meta accepts a video.
 
 Source of the rules: Meta, IG User Media reference, Reel specifications.
 """
@@ -39,7 +39,7 @@ class Atom:
 
 
 def atoms(file: BinaryIO, start: int, end: int) -> Iterator[Atom]:
-    """Walk over the boxes between two offsets, and into those that may hold an edit list.
+    """Yield the boxes between two offsets, including those inside boxes that can contain an edit list.
 
     :raises NotFitError: A box is malformed or reaches beyond its parent.
     """
@@ -61,9 +61,9 @@ def atoms(file: BinaryIO, start: int, end: int) -> Iterator[Atom]:
 
 
 def check_atoms(path: Path, edit_lists: Literal["refuse", "accept"]) -> None:
-    """Hold a file against the rules on its container.
+    """Check a file against the rules for its container format.
 
-    :raises NotFitError: It is no MP4 or MOV, the index comes after the media, or there is an edit list.
+    :raises NotFitError: The file is neither MP4 nor MOV, its index follows the media, or it has an edit list.
     """
     with path.open("rb") as file:
         if path.stat().st_size < 16 or b"ftyp" not in file.read(12):
@@ -81,7 +81,7 @@ def check_atoms(path: Path, edit_lists: Literal["refuse", "accept"]) -> None:
 async def probe(path: Path) -> dict[str, Any]:
     """Read a file's streams with ffprobe.
 
-    :raises NotFitError: ffprobe cannot read it, or takes too long.
+    :raises NotFitError: ffprobe cannot read the file.
     """
     out = await _run(
         "ffprobe", "-v", "error", "-protocol_whitelist", "file", "-show_streams", "-show_format", "-of", "json",
@@ -92,9 +92,9 @@ async def probe(path: Path) -> dict[str, Any]:
 
 
 async def check_gops(path: Path, codec: str) -> None:
-    """Hold a video against the rule that every group of pictures is closed: each sync sample is an IDR picture.
+    """Check that every group of pictures is closed, that is, that each sync sample is an IDR picture.
 
-    :raises NotFitError: A sync sample is another kind of picture, which needs pictures before it.
+    :raises NotFitError: A sync sample is another kind of picture, which depends on earlier pictures.
     """
     idr = "5" if codec == "h264" else "19|20"  # the NAL unit types of H.264 and HEVC
     flags = await _run(
@@ -130,7 +130,7 @@ async def _run(*command: str) -> bytes:
 
 
 def check_streams(found: dict[str, Any], size_bytes: int, max_bytes: int) -> MediaFacts:
-    """Hold what ffprobe found against the rules for reels.
+    """Check what ffprobe found against the rules for reels.
 
     :raises NotFitError: The first rule that is broken.
     """
@@ -149,7 +149,7 @@ def check_streams(found: dict[str, Any], size_bytes: int, max_bytes: int) -> Med
         raise NotFitError(f"the video has {bit_rate} bit/s, more than {MAX_BIT_RATE}")
     if audio:
         _check_sound(audio[0])
-    picture_s = float(video[0].get("duration") or duration_s)  # sound may go on behind the last picture
+    picture_s = float(video[0].get("duration") or duration_s)  # sound may continue after the last picture
     return MediaFacts(duration_ms=round(picture_s * 1000), width=width, height=height)
 
 
@@ -186,13 +186,13 @@ def _check_sound(audio: dict[str, Any]) -> None:
 async def inspect(
     path: Path, *, thumb_offset_ms: int, edit_lists: Literal["refuse", "accept"], max_bytes: int
 ) -> MediaFacts:
-    """Say whether a file is fit for a reel.
+    """Return the facts about a file, and whether it can be a reel.
 
-    :param path: The whole file.
-    :param thumb_offset_ms: The cover's place; it must lie inside the video.
+    :param path: The complete file.
+    :param thumb_offset_ms: The cover's time, which must lie inside the video.
     :param edit_lists: Whether any edit list makes the file unfit.
-    :param max_bytes: The largest file that is taken.
-    :return: The facts; with Meta's subcode and a reason when the file is not fit.
+    :param max_bytes: The largest file that is accepted.
+    :return: The facts, with Meta's subcode and a reason if the file is rejected.
     """
     try:
         check_atoms(path, edit_lists)
@@ -203,12 +203,12 @@ async def inspect(
         return MediaFacts(subcode=UNSUPPORTED, reason=str(unfit) or "the inspection took too long")
     if thumb_offset_ms >= facts.duration_ms:
         facts.subcode = BAD_COVER_OFFSET
-        facts.reason = f"thumb_offset {thumb_offset_ms} is outside the video's {facts.duration_ms} ms"
+        facts.reason = f"thumb_offset {thumb_offset_ms} ms is outside the video, which lasts {facts.duration_ms} ms"
     return facts
 
 
 async def grab_cover(path: Path, cover: Path, at_ms: int) -> bool:
-    """Write one frame of a video as JPEG; return whether there was one."""
+    """Write a frame of a video as JPEG, and return whether it succeeded."""
     try:
         await _run(
             "ffmpeg", "-v", "error", "-y", "-protocol_whitelist", "file", "-ss", f"{at_ms / 1000:.3f}",

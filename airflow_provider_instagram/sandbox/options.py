@@ -1,4 +1,4 @@
-"""The sandbox's command-line options, and the documented account it opens when nothing else is asked for."""
+"""The sandbox's command-line options, and its documented default account."""
 
 from __future__ import annotations
 
@@ -25,54 +25,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a name by which the sandbox is called, a service of a compose file for example; may be repeated",
+        help="host name by which clients call the sandbox, such as a Compose service; may be repeated",
     )
-    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument("--port-file", type=Path, help="file to write the port to, once the sandbox answers")
-    parser.add_argument("--state", type=Path, metavar="DIR", help="keep everything in this folder, for the next start")
-    parser.add_argument("--account", default=DEFAULT_USER_ID, help="Instagram user id (default: %(default)s)")
-    parser.add_argument("--username", default=DEFAULT_USERNAME, help="name of the account (default: %(default)s)")
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=DEFAULT_PORT,
+        help="port to listen on, or 0 for any free port (default: %(default)s)",
+    )
+    parser.add_argument("--port-file", type=Path, help="file to write the port to once the sandbox is ready")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="folder to keep all state in for the next start")
+    parser.add_argument(
+        "--account", default=DEFAULT_USER_ID, help="Instagram user id of the first account (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--username", default=DEFAULT_USERNAME, help="username of the first account (default: %(default)s)"
+    )
     parser.add_argument(
         "--token",
         default=None,
-        help=f"long-lived access token; better in the environment, as {TOKEN_VARIABLE} (default: {DEFAULT_TOKEN})",
+        help=f"long-lived access token; preferably set {TOKEN_VARIABLE} instead (default: {DEFAULT_TOKEN})",
     )
     parser.add_argument("--app-id", default=DEFAULT_APP_ID, help="Meta app id (default: %(default)s)")
     parser.add_argument(
         "--app-secret",
         default=None,
-        help=f"Meta app secret; better in the environment, as {SECRET_VARIABLE} (default: {DEFAULT_APP_SECRET})",
+        help=f"Meta app secret; preferably set {SECRET_VARIABLE} instead (default: {DEFAULT_APP_SECRET})",
     )
     parser.add_argument(
         "--processing-time",
         type=float,
         default=5.0,
         metavar="SECONDS",
-        help="time in IN_PROGRESS (default: %(default)s)",
+        help="how long a container stays IN_PROGRESS (default: %(default)s)",
     )
     parser.add_argument(
         "--visible-after",
         type=float,
         default=10.0,
         metavar="SECONDS",
-        help="time until a publish shows on the container and in the media list, 0 to 120 (default: %(default)s)",
+        help="delay until a new post shows on its container and in the media list, 0 to 120 (default: %(default)s)",
     )
     parser.add_argument(
         "--new-ids-unknown",
         type=float,
         default=2.0,
         metavar="SECONDS",
-        help="time in which a new container or post is not found by its id, 0 to 600 (default: %(default)s)",
+        help="how long a new container or post cannot be found by its id, 0 to 600 (default: %(default)s)",
     )
 
 
 def _host_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a host name: give it without scheme and port")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid host name: give it without a scheme or port")
     return text.lower()
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > MAX_PORT:
-        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to {MAX_PORT}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid port: use 0 to {MAX_PORT}")
     return int(text)

@@ -1,4 +1,4 @@
-"""What a person sees of the sandbox: the profile, a post, the login page. Nothing on them comes from elsewhere."""
+"""The sandbox's pages: profiles, posts and the login, all without external content."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ _templates.filters["clock"] = _clock
 def page(
     request: Request, name: str, context: Mapping[str, Any], *, status: int = 200, allow_submit: bool = False
 ) -> Response:
-    """Make a page of a template.
+    """Render a page.
 
-    :param request: What asked for it.
+    :param request: The request for the page.
     :param name: The template's file name.
     :param context: What the template shows.
     :param status: The HTTP status.
-    :param allow_submit: Whether the page has a form, whose answer may lead to any app's address.
+    :param allow_submit: Whether the page has a form, which may redirect to any app's URL.
     """
     html = _templates.get_template(name).render(base=str(request.base_url).rstrip("/"), **context)
     # form-action also governs where the answer to a form redirects, and that is the app's own redirect_uri.
@@ -80,7 +80,7 @@ def profile(sandbox: Sandbox, request: Request, username: str | None) -> Respons
     accounts = list(sandbox.world.accounts.values())
     account = next((a for a in accounts if a.username == username), accounts[0] if username is None else None)
     if account is None:
-        return page(request, "problem.html", {"problem": f"There is no account {username} here."}, status=404)
+        return page(request, "problem.html", {"problem": f"This sandbox has no account {username}."}, status=404)
     posts = [p for p in sandbox.world.posts.values() if p.user_id == account.user_id]
     context = {
         "account": account,
@@ -109,7 +109,7 @@ def picture(sandbox: Sandbox, username: str) -> Response:
 
 
 def _waiting(sandbox: Sandbox, account: Account) -> list[tuple[Container, str, str]]:
-    """Return the containers that are not yet posts: with their state, and what is wrong with them."""
+    """Return the containers that are not published yet, with their state and what is wrong with them."""
     rows = []
     for container in sandbox.world.containers.values():
         code = sandbox.world.status_code(container)
@@ -134,7 +134,7 @@ def post_page(sandbox: Sandbox, request: Request, shortcode: str) -> Response:
 
 
 def media_file(sandbox: Sandbox, name: str) -> Response:
-    """Return a post's video, in ranges when the browser asks so, or its cover."""
+    """Return a post's video, in ranges if the browser asks for them, or its cover."""
     media_id, _, ending = name.partition(".")
     post: Post | None = sandbox.world.posts.get(media_id)
     if post is None or post.container_id is None:

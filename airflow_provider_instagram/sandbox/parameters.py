@@ -1,4 +1,4 @@
-"""What ``POST /{ig-user-id}/media`` takes, and on which kind of media.
+"""The parameters of ``POST /{ig-user-id}/media``, and the kinds of media that take them.
 
 Source: Meta, IG User Media reference; the list of names is the Instagram-Login schema of Meta's generated SDK.
 """
@@ -45,13 +45,13 @@ PLACES: Final[dict[str, frozenset[str]]] = {
     "user_tags": frozenset({REELS, STORIES, IMAGE, CHILD_IMAGE}),
     "video_url": frozenset({REELS, STORIES, CHILD_VIDEO}),
 }
-"""Where each parameter belongs."""
+"""The kinds of media that take each parameter."""
 
 REFUSED: Final[dict[str, GraphError]] = {
     "audio_configuration": GraphError(100, None, "(#100) audio_configuration is not documented and not available"),
     "product_tags": GraphError(10, None, "(#10) product_tags requires instagram_shopping_tag_products permission"),
 }
-"""In Meta's schema, and refused here on purpose."""
+"""Parameters of Meta's schema that are refused on purpose."""
 
 CAPTION_UNITS, HASHTAGS, MENTIONS, COLLABORATORS, CHILDREN_MIN, CHILDREN_MAX, USER_TAGS = 2200, 30, 20, 3, 2, 10, 20
 
@@ -74,7 +74,7 @@ class NewMedia:
 
 
 def check(params: Mapping[str, Any]) -> NewMedia:
-    """Read the parameters of a create call, as strictly as they are documented.
+    """Check the parameters of a create call against Meta's documentation.
 
     :param params: Form, query or JSON parameters, merged.
     :raises GraphError: The first parameter that is unknown, misplaced, malformed or missing.

@@ -1,4 +1,4 @@
-"""What happens to every call of Meta's API: parameters, token, faults, journal, usage headers, in one place."""
+"""Handle every call of Meta's API: parameters, token, faults, journal and usage headers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Call:
-    """One call on its way through."""
+    """One call of the API."""
 
     sandbox: Sandbox
     request: Request
@@ -45,12 +45,12 @@ class Call:
 
     @property
     def world(self) -> World:
-        """The little Instagram that is called."""
+        """The world that is called."""
         return self.sandbox.world
 
     @property
     def base_url(self) -> str:
-        """The sandbox's address as the caller wrote it."""
+        """The sandbox's URL as the client wrote it."""
         return str(self.request.base_url).rstrip("/")
 
     def _check_proof(self, token: str) -> None:
@@ -64,7 +64,7 @@ class Call:
 
     @property
     def secrets(self) -> list[str]:
-        """The texts that no journal may hold."""
+        """The texts that the journal must not contain."""
         return [self.sandbox.settings.app_secret, *self.world.tokens]
 
     def token_text(self) -> str | None:
@@ -76,9 +76,9 @@ class Call:
         return value if isinstance(value, str) else None
 
     def enter(self, weight: int = 1) -> tuple[Account, Token]:
-        """Let a caller in by its token, and count the call.
+        """Authenticate the client by its token, and count the call.
 
-        :param weight: How many calls this one counts for.
+        :param weight: How many calls this call counts as.
         """
         token = self.world.authenticate(self.token_text())
         self.entry.account = token.user_id
@@ -94,16 +94,16 @@ Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
 
 
 class DroppedError(Exception):
-    """The connection is to be closed without an answer."""
+    """Close the connection without an answer."""
 
 
 async def run(sandbox: Sandbox, request: Request, operation: Operation, handler: Handler) -> Response:
-    """Take a call through faults, its handler and the journal.
+    """Run a call through the faults, its handler and the journal.
 
     :param sandbox: The sandbox that is called.
     :param request: The HTTP request.
-    :param operation: The journal's name for what is asked.
-    :param handler: What does it.
+    :param operation: The operation's name in the journal.
+    :param handler: The operation's handler.
     """
     began = time.perf_counter()
     entry = _note(sandbox, request, operation)
@@ -132,7 +132,7 @@ async def run(sandbox: Sandbox, request: Request, operation: Operation, handler:
     sandbox.store.put("journal", f"{entry.number:012d}", entry)
     sandbox.store.commit()
     if response is None:
-        return Response()  # nobody is there to read it
+        return Response()  # nobody reads it
     _add_usage(call, response)
     return response
 
@@ -153,7 +153,7 @@ async def _disturbed(call: Call, handler: Handler) -> Response:
     entry, planned = call.entry, call.sandbox.faults
     hits = taken(planned, entry.operation, entry.account)
     if planned:
-        call.sandbox.keep_faults()  # they count calls, also those they do not hit
+        call.sandbox.keep_faults()  # they count every call, not only those that they hit
     entry.fault = ", ".join(fault.describe() for fault in hits) or None
     call.regain_minutes = max((m for fault in hits if (m := fault.header_minutes) is not None), default=None)
     replaced = await _disturb(call, hits, "before")
@@ -237,5 +237,5 @@ def _add_usage(call: Call, response: Response) -> None:
 
 
 def graph_json(body: Any) -> JSONResponse:
-    """Answer as the Graph API does: JSON, labelled as JavaScript's relative with a charset."""
+    """Return JSON with the content type of the Graph API."""
     return JSONResponse(body, media_type="application/json; charset=UTF-8")

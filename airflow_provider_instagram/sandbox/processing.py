@@ -1,4 +1,4 @@
-"""What Meta does between a container's creation and its end: fetch the media, look at it, take a cover from it."""
+"""Process a container as Meta does: fetch its media, inspect them, and take a cover."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 
 
 class Processor:
-    """Works on the containers' media in the background.
+    """Processes the containers' media in the background.
 
-    The time that a container spends IN_PROGRESS is the clock's affair; but it never ends before the work is done.
+    The clock decides how long a container is IN_PROGRESS, but that time never ends before the work is done.
 
-    :param world: Where containers live.
-    :param folder: Where the media files are kept.
+    :param world: The world of the containers.
+    :param folder: Where the media files are stored.
     """
 
     def __init__(self, world: World, folder: Path) -> None:
@@ -39,18 +39,18 @@ class Processor:
         self._upload_turns: Counter[str] = Counter()
 
     def start(self, container: Container) -> None:
-        """Begin to work on a container whose source is known or wholly here."""
+        """Start to process a container whose link is known or whose upload is complete."""
         task = asyncio.create_task(self._work(container))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def held_bytes(self, container_id: str) -> int:
-        """Return how many bytes of a container's source are here."""
+        """Return how many bytes of a container's source have arrived."""
         files = (self.video(container_id), self.partial(container_id))
         return next((file.stat().st_size for file in files if file.exists()), 0)
 
     def resume(self) -> None:
-        """Take up the work that the death of the former process interrupted."""
+        """Resume the work that the death of the previous process interrupted."""
         for container in self._world.containers.values():
             if container.source_at is None and self.held_bytes(container.id) == container.file_size:
                 if self.partial(container.id).exists():
@@ -62,7 +62,7 @@ class Processor:
                 self.start(container)
 
     def take_turn(self, container_id: str) -> int:
-        """Let a new upload to a container be the only one that may write."""
+        """Make a new upload to a container the only one that may write."""
         self._upload_turns[container_id] += 1
         return self._upload_turns[container_id]
 
@@ -71,26 +71,26 @@ class Processor:
         return self._upload_turns[container_id] == turn
 
     async def settle(self) -> None:
-        """Wait until all work that has begun is done."""
+        """Wait until all running work is done."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def stop(self) -> None:
-        """Give up all work."""
+        """Cancel all work."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def video(self, container_id: str) -> Path:
-        """Return where a container's whole source is kept."""
+        """Return the path of a container's complete source."""
         return self.folder / f"{container_id}.media"
 
     def partial(self, container_id: str) -> Path:
-        """Return where the bytes of an unfinished upload are kept; its size is what the server has."""
+        """Return the path of an unfinished upload, whose size is the number of bytes received."""
         return self.folder / f"{container_id}.part"
 
     def cover(self, container_id: str) -> Path:
-        """Return where a container's cover is kept."""
+        """Return the path of a container's cover."""
         return self.folder / f"{container_id}.jpg"
 
     async def _work(self, container: Container) -> None:
@@ -108,11 +108,11 @@ class Processor:
         self._world.keep(container)
         self._world.store.commit()
         if facts.subcode is not None:
-            log.warning("Container %s is not fit: %s: %s", container.id, facts.subcode, facts.reason)
+            log.warning("Container %s was rejected (%s): %s", container.id, facts.subcode, facts.reason)
 
     async def _facts(self, container: Container) -> MediaFacts:
         if container.facts is not None:
-            return container.facts  # refused for a cause that is not in the media
+            return container.facts  # refused for a reason other than its media
         if container.children or container.processing.outcome != "inspected":
             return MediaFacts()
         if container.image_url:

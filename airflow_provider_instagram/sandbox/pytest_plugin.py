@@ -1,4 +1,4 @@
-"""Pytest fixtures for authors of DAGs that publish to Instagram: a sandbox, and the Airflow connection to it."""
+"""Pytest fixtures to test DAGs that publish to Instagram: a sandbox, and the Airflow connection to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONNECTION_VARIABLE = "AIRFLOW_CONN_INSTAGRAM_DEFAULT"
 
 @pytest.fixture(scope="session")
 def _instagram_sandbox_process() -> Iterator[SandboxHandle]:
-    """One sandbox process for all tests; each test gets it as new."""
+    """One sandbox process for all tests, which is reset before each test."""
     from airflow_provider_instagram.sandbox.handle import sandbox_process
 
     with sandbox_process("--processing-time", "0.2", "--visible-after", "1", "--new-ids-unknown", "0") as handle:
@@ -25,10 +25,10 @@ def _instagram_sandbox_process() -> Iterator[SandboxHandle]:
 
 @pytest.fixture
 def instagram_sandbox(_instagram_sandbox_process: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> SandboxHandle:
-    """A new, empty Instagram on this machine, and the Airflow connection ``instagram_default`` to it.
+    """An empty local Instagram, and the Airflow connection ``instagram_default`` to it.
 
-    Processing takes 0.2 s here, a publish shows after 1 s, and a new id is known at once:
-    ``instagram_sandbox.switch(…)`` changes it.
+    Processing takes 0.2 s, a published post shows after 1 s, and new ids are known at once.
+    ``instagram_sandbox.switch(…)`` changes these times.
     """
     from airflow_provider_instagram.sandbox.handle import connection_json
 

@@ -1,4 +1,4 @@
-"""What a read shows of an account, a container and a post: which fields there are, and what is in them."""
+"""The fields of an account, a container and a post, as a read returns them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _STATUS_TEXT: Final = {
 
 
 def fields_of(call: Call, known: tuple[str, ...], node_type: str, default: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the fields asked for; each read adds the id. What is asked of a field's own fields does not count."""
+    """Return the requested fields, plus the id. Subfields are ignored."""
     text = re.sub(r"\{[^{}]*\}", "", str(call.params.get("fields", "")))
     asked = [name.strip() for name in text.split(",") if name.strip()]
     for name in asked:
@@ -46,12 +46,12 @@ def fields_of(call: Call, known: tuple[str, ...], node_type: str, default: tuple
 
 
 def media_fields(call: Call) -> tuple[str, ...]:
-    """Return the fields of posts that are asked for."""
+    """Return the requested fields of posts."""
     return fields_of(call, MEDIA_FIELDS, "Media", ("id",))
 
 
 def account_row(call: Call, account: Account, *, of_me: bool) -> dict[str, Any]:
-    """Show an account; ``/me`` has an id of its own for each app."""
+    """Return an account's row; ``/me`` has an app-scoped id."""
     fields = fields_of(call, ACCOUNT_FIELDS, "IGUser", ("id",))
     row = {
         "id": account.app_scoped_id if of_me else account.user_id,
@@ -69,7 +69,7 @@ def account_row(call: Call, account: Account, *, of_me: bool) -> dict[str, Any]:
 
 
 def facebook_row(call: Call, account: Account, token: Token) -> dict[str, Any]:
-    """Show who has a token of Facebook Login: a Page and its Instagram account, or the person behind it.
+    """Return the owner of a Facebook Login token: a Page with its Instagram account, or a person.
 
     Source: Meta, Page reference, instagram_business_account; User reference.
     """
@@ -88,7 +88,7 @@ def facebook_row(call: Call, account: Account, token: Token) -> dict[str, Any]:
 
 
 def container_row(call: Call, container: Container) -> dict[str, Any]:
-    """Show a container, and count the read."""
+    """Return a container's row, and count the read."""
     fields = fields_of(call, CONTAINER_FIELDS, "ShadowIGMediaBuilder", ("id",))
     container.polls += 1
     call.world.keep(container)
@@ -108,9 +108,9 @@ def container_row(call: Call, container: Container) -> dict[str, Any]:
 
 
 def video_status(sandbox: Sandbox, container: Container, code: str) -> dict[str, Any]:
-    """Tell how far a container's upload and processing are. Source: SDK, IGResumableVideoUploadStatus.
+    """Return the phases of a container's upload and processing. Source: SDK, IGResumableVideoUploadStatus.
 
-    A failure lies in one of the phases, and shows there once the clock has come to it.
+    A failure belongs to one of the phases, and shows there once its time has come.
     """
     failure, shown = sandbox.world.failure(container), sandbox.world.shown_failure(container)
     arrived = container.source_at is not None and (failure is None or failure.phase == "processing")
@@ -119,7 +119,7 @@ def video_status(sandbox: Sandbox, container: Container, code: str) -> dict[str,
         "processing": {"status": "not_started"},
     }
     held = sandbox.processor.held_bytes(container.id)
-    if held or not arrived:  # without any: what was planned looks at no media
+    if held or not arrived:  # absent for a planned outcome, which has no media
         phases["uploading"]["bytes_transferred"] = held
     if container.file_size is not None:
         phases["uploading"]["source_file_size"] = container.file_size
@@ -140,7 +140,7 @@ def _error(container: Container, failure: MediaFacts) -> dict[str, Any]:
 
 
 def media_row(call: Call, post: Post, fields: tuple[str, ...]) -> dict[str, Any]:
-    """Show a post."""
+    """Return a post's row."""
     account = call.world.accounts[post.user_id]
     base = call.base_url
     row: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""A running sandbox: the little Instagram, its media, its journal, and the disturbances that are planned."""
+"""A running sandbox: its world, media, journal and planned faults."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class _Offset(Record):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a sandbox starts.
+    """The settings that a sandbox starts with.
 
-    :param folder: Where media and, when it is to survive, the state are kept.
+    :param folder: Where media are stored, and the state if it is kept.
     :param keep: Whether the state is written to the folder and read again at the next start.
     :param user_id: The first account's Instagram user id.
     :param username: The first account's name.
     :param token: The first account's long-lived token.
     :param app_id: The Meta app that may log people in.
-    :param app_secret: Its secret.
-    :param switches: How it answers where Meta leaves a choice.
-    :param allowed_hosts: Names by which its own doors may be called, beside ``localhost`` and IP addresses.
+    :param app_secret: The app's secret.
+    :param switches: How the sandbox behaves where Meta's behaviour is open.
+    :param allowed_hosts: Host names that the control routes accept, in addition to ``localhost`` and IP addresses.
     """
 
     folder: Path
@@ -60,7 +60,7 @@ class Settings:
 
 @dataclass(slots=True)
 class Sandbox:
-    """All that a running sandbox is made of."""
+    """The parts of a running sandbox."""
 
     settings: Settings
     store: Store
@@ -71,7 +71,7 @@ class Sandbox:
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock) -> Sandbox:
-        """Start a sandbox, or take up the one whose state is in the folder; its former switches win."""
+        """Start a sandbox, or resume the one whose state is in the folder, with the switches that it had."""
         media = settings.folder / "media"
         media.mkdir(parents=True, exist_ok=True)
         store = Store(settings.folder / "state.sqlite" if settings.keep else None)
@@ -105,18 +105,18 @@ class Sandbox:
         self.store.commit()
 
     def set_switches(self, switches: Switches) -> None:
-        """Change how it answers."""
+        """Change the switches."""
         self.world.switches = switches
         self.store.put("switches", "", switches)
         self.store.commit()
 
     def keep_faults(self) -> None:
-        """Keep the planned disturbances, and how often each was met."""
+        """Store the planned faults, and how often each was hit."""
         self.store.put("faults", "", PlannedFaults(planned=self.faults))
         self.store.commit()
 
     async def reset(self) -> None:
-        """Return to the state of a new sandbox, at the real time."""
+        """Reset the sandbox to its initial state and to the real time."""
         await self.processor.stop()
         self.store.clear()
         self.world.clock.offset_s = 0.0
@@ -129,6 +129,6 @@ class Sandbox:
         self._open_first_account()
 
     async def close(self) -> None:
-        """End the work and close the state."""
+        """Stop all work and close the store."""
         await self.processor.stop()
         self.store.close()

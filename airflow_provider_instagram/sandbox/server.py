@@ -1,4 +1,4 @@
-"""The sandbox's web server: on a port of its own, in this process or in a thread beside a simulation."""
+"""The sandbox's web server, which runs in this process or in a thread beside a simulation."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ class Address:
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it listens."""
+    """A server that calls back when it listens."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Listen, and call back."""
         await super().startup(sockets)
         if self.started:
             self._ready()
 
 
 def bind(host: str, port: int) -> tuple[socket.socket, Address]:
-    """Take a port.
+    """Bind a socket to a port.
 
     :param host: The address to listen on.
-    :param port: The port; 0 takes a free one.
-    :raises OSError: The port is taken or not allowed.
+    :param port: The port, or 0 for any free port.
+    :raises OSError: The port is in use or not allowed.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio turns off Nagle's delay (40 ms an answer) only where the protocol is named.
@@ -72,12 +72,12 @@ def bind(host: str, port: int) -> tuple[socket.socket, Address]:
 
 
 def serve(settings: Settings, sock: socket.socket, ready: Callable[[], None], clock: Clock | None = None) -> None:
-    """Run a sandbox until the process is told to end.
+    """Run a sandbox until the process is interrupted.
 
-    :param settings: How it starts.
+    :param settings: The settings to start with.
     :param sock: The bound socket.
-    :param ready: Called when it answers.
-    :param clock: Its time.
+    :param ready: Called once the sandbox answers.
+    :param clock: The clock.
     """
     _server(settings, ready, clock).run(sockets=[sock])
 
@@ -100,8 +100,8 @@ def _server(settings: Settings, ready: Callable[[], None], clock: Clock | None) 
 def running(settings: Settings | None = None, clock: Clock | None = None) -> Iterator[str]:
     """Run a sandbox in a thread of this process, for a simulation that shares its clock.
 
-    :param settings: How it starts; a temporary folder serves when there are none.
-    :param clock: Its time.
+    :param settings: The settings to start with; by default, a temporary folder is used.
+    :param clock: The clock.
     :return: Its base URL.
     """
     with tempfile.TemporaryDirectory(prefix="instagram-sandbox-") as folder:
@@ -113,7 +113,7 @@ def running(settings: Settings | None = None, clock: Clock | None = None) -> Ite
         thread.start()
         try:
             if not ready.wait(START_LIMIT_S):
-                raise RuntimeError("The sandbox did not start.")
+                raise RuntimeError(f"The sandbox did not start within {START_LIMIT_S} s.")
             yield address.url
         finally:
             server.should_exit = True

@@ -1,4 +1,4 @@
-"""What the sandbox knows: accounts, tokens, containers, posts. Plain records; the rules are in ``world``."""
+"""The sandbox's records: accounts, tokens, containers, posts. The rules are in ``world``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LONGEST_S: Final = 10 * 366 * 86_400.0
 UserId = Annotated[str, Field(pattern=r"^\d{15,20}$")]
 TokenText = Annotated[str, Field(pattern=r"^IG[A-Za-z0-9_-]{2,500}$")]
 AnyTokenText = Annotated[str, Field(pattern=r"^(IG|EA)[A-Za-z0-9_-]{2,500}$")]
-#: Whose token: that of an account by Instagram Login, of its Facebook Page, or of a person who looks after the Page.
+#: Who a token belongs to: an account by Instagram Login, its Facebook Page, or a person who manages the Page.
 TokenKind = Literal["instagram", "page", "user"]
 Duration = Annotated[float, Field(ge=0, le=LONGEST_S)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
@@ -37,7 +37,7 @@ Subcode = Annotated[int, Field(ge=1, le=99_999_999)]
 class Record(BaseModel):
     """A record that is kept, and written to the state folder when there is one.
 
-    What is not of the very type is refused, and so are numbers that JSON cannot hold: what was taken can be read again.
+    Values of another type and numbers that JSON cannot hold are refused, so that every record can be read again.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -61,11 +61,11 @@ class Processing(Record):
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:
         if sum((self.never, self.after_polls is not None, self.after_s is not None)) > 1:
-            raise ValueError("a container ends after_s, or after_polls, or never: give one of them")
+            raise ValueError("give at most one of after_s, after_polls and never")
         if self.phase != "processing" and self.outcome != "phase_error":
-            raise ValueError("a phase belongs to the outcome phase_error")
+            raise ValueError("phase needs the outcome phase_error")
         if self.subcode is not None and self.outcome not in {"error", "phase_error"}:
-            raise ValueError("a subcode belongs to the outcome error or phase_error")
+            raise ValueError("subcode needs the outcome error or phase_error")
         return self
 
 

@@ -1,4 +1,4 @@
-"""Where the sandbox keeps its records, so that a killed process finds them again."""
+"""Store the sandbox's records so that they survive a killed process."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ M = TypeVar("M", bound=BaseModel)
 class Store:
     """Records by kind and key in one SQLite file.
 
-    What was committed survives the death of the process. It is not synced to the disk on every call: the loss of
-    power is no concern of a sandbox.
+    Committed records survive the death of the process. They are not synced to disk, because a sandbox need not
+    survive a loss of power.
 
     :param path: The database file; None keeps everything in memory.
     :raises sqlite3.OperationalError: Another process uses the file.
     """
 
     def __init__(self, path: Path | None) -> None:
-        # One thread uses it, but not always the one that opened it: a simulation runs the server in a thread.
+        # One thread uses the database, but not always the one that opened it: a simulation runs the server in a thread.
         self._database = sqlite3.connect(path or ":memory:", check_same_thread=False)
-        # One process at a time: two with one folder would each go on from what the other does not know.
+        # One process at a time: two processes with one folder would not see each other's changes.
         self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=OFF")
@@ -36,7 +36,7 @@ class Store:
         )
 
     def put(self, kind: str, key: str, record: BaseModel) -> None:
-        """Keep a record in place of the former one of that key. Lasting after :meth:`commit`."""
+        """Store a record in place of the previous one with this key. :meth:`commit` makes it durable."""
         self._database.execute(
             "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
             (kind, key, record.model_dump_json()),
@@ -48,11 +48,11 @@ class Store:
         return {key: model.model_validate_json(body) for key, body in rows}
 
     def commit(self) -> None:
-        """Make lasting what was put since the last commit."""
+        """Make all changes since the last commit durable."""
         self._database.commit()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         self._database.execute("DELETE FROM record")
         self._database.commit()
 

@@ -1,4 +1,4 @@
-"""What a test is told of the sandbox: posts, containers and counts as they really are, whatever the API shows."""
+"""The real state for tests: posts, containers and counts, whether or not the API shows them yet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class PostTruth(BaseModel):
-    """A post as it really is, whether or not the API shows it yet."""
+    """A post that really exists, whether or not the API shows it yet."""
 
     model_config = ConfigDict(frozen=True)
     media_id: str
@@ -22,7 +22,7 @@ class PostTruth(BaseModel):
 
 
 class ContainerTruth(BaseModel):
-    """A container as it really is: its status, what the inspection says, the posts made of it."""
+    """A container in its real state: its status, the result of the inspection, and its posts."""
 
     model_config = ConfigDict(frozen=True)
     container_id: str
@@ -37,7 +37,7 @@ class ContainerTruth(BaseModel):
 
 
 class Truth(BaseModel):
-    """How many real posts there are, per container and per caption."""
+    """The number of posts that really exist, per container and per caption."""
 
     model_config = ConfigDict(frozen=True)
     per_container: dict[str, int]

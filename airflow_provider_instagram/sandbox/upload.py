@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 async def upload(call: Call) -> Response:
-    """Take the bytes of a video from an offset to its end, or as many of them as arrive."""
+    """Receive the bytes of a video from an offset to its end, or as many of them as arrive."""
     container = _enter(call)
     if "file_url" in call.request.headers:
         if container.source_at is not None:
@@ -100,7 +100,7 @@ def _sizes(call: Call) -> tuple[int, int, int]:
 
 
 async def _append(call: Call, container: Container, wanted: int) -> None:
-    """Write the body behind what is there; bytes that the file system has taken count as received."""
+    """Append the body to the partial file. Bytes count as received once they are written."""
     limit = wanted if call.cut_after_bytes is None else min(wanted, call.cut_after_bytes)
     call.entry.received_bytes = 0
     turn = call.sandbox.processor.take_turn(container.id)
@@ -108,14 +108,16 @@ async def _append(call: Call, container: Container, wanted: int) -> None:
         try:
             async for block in call.request.stream():
                 if not call.sandbox.processor.has_turn(container.id, turn):
-                    raise DroppedError  # a newer upload goes on from where this one stood
+                    raise DroppedError  # a newer upload continues from here
                 taken = block[: limit - call.entry.received_bytes]
                 file.write(taken)
                 call.entry.received_bytes += len(taken)
                 if call.cut_after_bytes is not None and call.entry.received_bytes >= call.cut_after_bytes:
                     raise DroppedError
         except ClientDisconnect:
-            log.warning("Upload to %s ended early, after %d bytes", container.id, call.entry.received_bytes)
+            log.warning(
+                "The upload to container %s was interrupted after %d bytes", container.id, call.entry.received_bytes
+            )
             raise
 
 

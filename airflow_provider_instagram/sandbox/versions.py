@@ -27,7 +27,7 @@ VERSION_ENDS: Final[dict[str, date | None]] = {
 
 
 def check_version(world: World, version: str) -> None:
-    """Refuse a version that never was, or is no more.
+    """Refuse a version that never existed or has expired.
 
     :raises GraphError: The version is unknown, or its last day has come.
     """

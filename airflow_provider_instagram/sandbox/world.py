@@ -1,4 +1,4 @@
-"""The rules of the sandbox: how accounts, tokens, containers and posts may change, in Meta's terms."""
+"""The rules of the sandbox: how accounts, tokens, containers and posts change, in Meta's terms."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ CONTAINER_LIFE_S = DAY_S
 
 
 class World:
-    """One little Instagram.
+    """The state of a simulated Instagram.
 
-    Every change goes through a method here, is kept in the store, and reads the one clock.
+    Every change goes through a method of this class, which writes it to the store. All times come from one clock.
     """
 
     def __init__(self, clock: Clock, switches: Switches, store: Store) -> None:
@@ -60,14 +60,14 @@ class World:
     # Accounts and tokens
 
     def add_account(self, account: Account, token: str | None = None) -> Token:
-        """Open an account, with a fresh long-lived token."""
+        """Add an account, with a new long-lived token."""
         if not account.app_scoped_id:
             account.app_scoped_id = "26" + account.user_id[-15:]
         self.change_account(account)
         return self.add_token(account.user_id, token=token)
 
     def change_account(self, account: Account) -> None:
-        """Keep a change of an account."""
+        """Store a change of an account."""
         self.accounts[account.user_id] = account
         self.store.put("account", account.user_id, account)
 
@@ -99,14 +99,14 @@ class World:
         return record
 
     def change_token(self, record: Token) -> None:
-        """Keep a change of a token."""
+        """Store a change of a token."""
         self.store.put("token", record.token, record)
 
     def authenticate(self, token: str | None) -> Token:
-        """Return the live token of that text.
+        """Return the valid token with this text.
 
-        :raises GraphError: 190: malformed, unknown, of the other login's host, revoked (with its subcode), or expired
-            (subcode 0).
+        :raises GraphError: 190: the token is malformed, unknown, for the other login, revoked (with its subcode), or
+            expired (subcode 0).
         """
         if not token:
             raise GraphError(190, None, "An access token is required to request this resource.")
@@ -122,7 +122,7 @@ class World:
     def count_call(self, user_id: str, weight: int = 1) -> None:
         """Count calls of an account against its rolling limit.
 
-        :raises GraphError: 80002 when the limit is reached; such calls count too.
+        :raises GraphError: 80002: the limit is reached. Refused calls count as well.
         """
         calls = self._calls[user_id]
         now = self.clock.now()
@@ -133,7 +133,7 @@ class World:
             raise GraphError(80002)
 
     def count_former_call(self, user_id: str, at: float, weight: int) -> None:
-        """Count a call that the former process took."""
+        """Count a call that the previous process received."""
         self._calls[user_id].extend([at] * weight)
 
     def usage(self, user_id: str) -> tuple[int, int]:
@@ -185,7 +185,7 @@ class World:
         return container
 
     def plan(self, processing: list[Processing]) -> None:
-        """Say how the next containers are processed, in place of the switch."""
+        """Set how the next containers are processed, instead of by the switch."""
         self.planned.extend(processing)
         self.store.put("plan", "", PlannedProcessing(next=self.planned))
 
@@ -205,7 +205,7 @@ class World:
                 raise GraphError(100, 2207028)
 
     def keep(self, container: Container) -> None:
-        """Keep a change of a container."""
+        """Store a change of a container."""
         self.store.put("container", container.id, container)
 
     def container(self, container_id: str, user_id: str) -> Container | None:
@@ -214,7 +214,7 @@ class World:
         return found if found is not None and found.user_id == user_id else None
 
     def status_code(self, container: Container) -> str:
-        """Return where a container stands now. An empty text is Meta's own answer to a failed download."""
+        """Return a container's status code. An empty text is Meta's own answer to a failed download."""
         now = self.clock.now()
         if container.visible_at is not None and now >= container.visible_at:
             return "PUBLISHED"
@@ -227,26 +227,26 @@ class World:
         return "FINISHED" if self.failure(container) is None else "ERROR"
 
     def shown_failure(self, container: Container) -> MediaFacts | None:
-        """Return the failure of a container once its processing has come to it."""
+        """Return the failure of a container, or None until its processing is over."""
         return self.failure(container) if self._is_processed(container) else None
 
     def failure(self, container: Container) -> MediaFacts | None:
-        """Return what makes a container fail in the end, for a carousel also that of a child; None when it is fit."""
+        """Return why a container (or a carousel's child) will fail, or None if it will not."""
         plan = container.processing
         if plan.outcome == "finished":
             return None
         if plan.outcome == "download_failed":
-            return MediaFacts(subcode=NOT_FETCHED, reason="planned so", phase="uploading")
+            return MediaFacts(subcode=NOT_FETCHED, reason="planned by a test", phase="uploading")
         if plan.outcome != "inspected":
-            return MediaFacts(subcode=plan.subcode or UNSUPPORTED, reason="planned so", phase=plan.phase)
+            return MediaFacts(subcode=plan.subcode or UNSUPPORTED, reason="planned by a test", phase=plan.phase)
         for child_id in container.children:
             failure = self.failure(self.containers[child_id])
             if failure is not None:
-                return MediaFacts(subcode=failure.subcode, reason=f"its child {child_id}: {failure.reason}")
+                return MediaFacts(subcode=failure.subcode, reason=f"child {child_id}: {failure.reason}")
         return container.facts if container.facts and container.facts.subcode else None
 
     def finished_at(self, container: Container) -> float:
-        """Return when the processing ends by the clock; infinity while that cannot be known."""
+        """Return when the processing ends, or infinity while that is unknown."""
         plan = container.processing
         needs_no_source = plan.outcome == "download_failed" or plan.phase == "uploading"
         if plan.never or (container.source_at is None and not needs_no_source):
@@ -268,7 +268,7 @@ class World:
     def publish(self, user_id: str, container_id: str) -> Post:
         """Publish a container.
 
-        :raises GraphError: It cannot be published now, or never; or the account's quota is used up.
+        :raises GraphError: The container cannot be published, or the account's quota is used up.
         """
         account = self.accounts[user_id]
         if account.restricted:
@@ -321,7 +321,7 @@ class World:
         return post
 
     def add_foreign_post(self, user_id: str, caption: str, published_at: float | None = None) -> Post:
-        """Put a post on a profile that came by other means than this API."""
+        """Add a post that was not made through the API."""
         at = self.clock.now() if published_at is None else published_at
         post = Post(
             id=self._new_id("180"),
@@ -337,12 +337,12 @@ class World:
         return post
 
     def visible_posts(self, user_id: str) -> list[Post]:
-        """Return what an account's media list shows now, newest first."""
+        """Return the posts that an account's media list shows now, newest first."""
         now = self.clock.now()
         return newest_first(p for p in self.posts.values() if p.user_id == user_id and p.visible_at <= now)
 
     def quota_usage(self, user_id: str) -> int:
-        """Return how many posts this API made on an account within the rolling 24 hours."""
+        """Return how many posts the API made on an account within the last 24 hours."""
         since = self.clock.now() - DAY_S
         return sum(
             post.user_id == user_id and post.container_id is not None and post.published_at > since

@@ -52,8 +52,8 @@ def test_a_post_is_listed_shown_and_forgotten(
     assert "live" in shell("ledger", "list")
     assert post.media_id in shell("ledger", "show", post_key)
 
-    assert "is forgotten" in shell("ledger", "forget", post_key, "--yes")
-    with pytest.raises(SystemExit, match="Nothing is known"):
+    assert "Forgot" in shell("ledger", "forget", post_key, "--yes")
+    with pytest.raises(SystemExit, match="has no post"):
         shell("ledger", "show", post_key)
     assert run_dag(dag).state == "success"
     assert len(instagram_sandbox.posts) == 2
@@ -86,7 +86,7 @@ def test_a_key_that_a_vanished_dag_claims_is_released_by_a_person(
 
     instagram_sandbox.fail("limit", 80002)
     assert run_dag(publishing_dag(portrait_video, "claimed")).states()["publish"] == "failed"
-    assert "claimed is not live" in shell("ledger", "settle", "claimed", "--not-live")
+    assert "claimed as not live" in shell("ledger", "settle", "claimed", "--not-live")
     with opened("instagram_default") as store:
         assert Ledger(store, "instagram_default").claim("claimed") is None
     assert run_dag(publishing_dag(portrait_video, "claimed")).state == "success"
@@ -96,7 +96,7 @@ def test_what_is_not_open_is_not_settled(
     instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any
 ) -> None:
     assert run_dag(publishing_dag(portrait_video, "closed")).state == "success"
-    with pytest.raises(SystemExit, match="Nothing is open for 'closed'"):
+    with pytest.raises(SystemExit, match="'closed' has no unknown outcome to settle"):
         shell("ledger", "settle", "closed", "--live")
     with pytest.raises(SystemExit, match="one of --live and --not-live"):
         shell("ledger", "settle", "closed")

@@ -103,7 +103,7 @@ def test_limits_says_who_waits_how_often_he_is_asked_about_and_until_when(
         deferred("instagram_default", first + number)
     deferred("another_account", first - 1000)
     assert said()["waiting"] == (
-        "20 containers, each asked about every 720 s or less often; the first is given up at 2030-03-17T17:46:40+00:00"
+        "20 containers, each polled at most once every 720 s; the first one times out at 2030-03-17T17:46:40+00:00"
     )
 
 

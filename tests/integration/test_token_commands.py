@@ -92,7 +92,7 @@ def test_an_account_is_connected_seen_and_refreshed(shell: Any, person: Any, ins
     (row,) = [each for each in listed if each["connection"] == CONN_ID]
     assert (row["account"], row["token"], row["posts, last 24 h"]) == ("@sandbox_studio", "59 days", "0 of 100")
     shell("refresh", CONN_ID)
-    assert "is younger than 24 hours" in printed[-1]
+    assert "less than 24 hours old" in printed[-1]
     assert instagram_sandbox.calls("refresh") == 0
 
 
@@ -119,7 +119,7 @@ def test_a_cancelled_login_and_a_foreign_address_change_nothing(
     with pytest.raises(SystemExit, match="was cancelled"):
         shell(*connected(instagram_sandbox))
     person("allow", state="of somebody else")
-    with pytest.raises(SystemExit, match="not the address that this login ended at"):
+    with pytest.raises(SystemExit, match="not the URL that this login ended at"):
         shell(*connected(instagram_sandbox))
     assert in_database() is None
 
@@ -139,7 +139,7 @@ def test_a_connection_that_is_not_there_is_said_so(
     said = doctors_lines(shell, capsys, 1, "nobody")
     assert list(said)[:7] == ["connection", "token", "scopes", "account", "quota", "clock", "upload host"]
     assert "airflow instagram connect nobody" in said["connection"]
-    assert said["token"].startswith("? cannot be looked at")
+    assert said["token"].startswith("? cannot be checked")
 
 
 def test_a_connection_of_the_environment_cannot_be_connected(shell: Any) -> None:
@@ -234,9 +234,9 @@ def _changed(**changes: Any) -> Any:
         ("other login's", _changed(host="graph.facebook.com"), "connection", "https://graph.instagram.com"),
         ("no token at all", _changed(password="two words"), "token", "Copy the whole token again"),
         ("dead", _dead, "token", "To reconnect the account"),
-        ("near its end", _ending, "token", "works for 3 more days. Turn on refresh_instagram_tokens"),
-        ("a scope missing", _ending, "scopes", "missing: instagram_business_content_publish. Reconnect"),
-        ("another's id", _changed(login="17841499999999999"), "account", "correct or empty the first"),
+        ("near its end", _ending, "token", "works for 3 more days. Turn on the DAG refresh_instagram_tokens"),
+        ("a scope missing", _ending, "scopes", "missing: instagram_business_content_publish. Reconnect the account"),
+        ("another's id", _changed(login="17841499999999999"), "account", "Correct the connection's user id"),
         ("personal", _personal, "account", "Switch it to a professional account"),
         ("quota cannot be read", _limit_fails, "quota", "Cannot"),
     ],
@@ -257,7 +257,7 @@ def test_each_line_of_the_doctor_says_what_to_do(
     said = doctors_lines(shell, capsys, 1)
     assert said[line].startswith("FIX"), what
     assert to_do in said[line]
-    assert len(said) == 12, "each has a line, also what cannot be looked at"
+    assert len(said) == 12, "each has a line, also what cannot be checked"
 
 
 def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
@@ -276,14 +276,17 @@ def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
             return datetime.now(tz) - timedelta(minutes=5)
 
     monkeypatch.setattr(doctor, "datetime", Late)
-    assert re.fullmatch(r"FIX (29|30)[0-9] s from Instagram's. Run NTP", doctors_lines(shell, capsys, 1)["clock"])
+    assert re.fullmatch(
+        r"FIX differs from Instagram's by (29|30)[0-9] s\. Synchronize .* with NTP",
+        doctors_lines(shell, capsys, 1)["clock"],
+    )
 
     nowhere = {**instagram_sandbox.connection, "host": "http://127.0.0.1", "port": 9}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(nowhere))
     said = doctors_lines(shell, capsys, 1)
     assert "Check the host of the connection" in said["token"]
-    assert said["clock"].startswith("? could not be compared")
-    assert "Open the firewall" in said["upload host"]
+    assert said["clock"].startswith("? cannot be compared")
+    assert "Allow it in the firewall" in said["upload host"]
 
 
 def test_a_state_store_that_is_not_there_is_said(

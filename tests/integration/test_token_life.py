@@ -172,7 +172,7 @@ def test_the_log_warns_from_ten_days_before_the_end(
         time.now += DAY
         caplog.clear()
         hook().access_token()
-        warned[day] = "ends in" in caplog.text
+        warned[day] = "expires in" in caplog.text
     assert [day for day, warns in warned.items() if warns] == list(range(50, 60))
     assert meta.token not in caplog.text
 

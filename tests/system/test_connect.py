@@ -106,7 +106,7 @@ def begin(page: Page, guarded: AirflowStack, sandbox: SandboxHandle, conn_id: st
     page.locator("[name=conn_id]").fill(conn_id)
     page.locator("[name=app_id]").fill(sandbox.app_id)
     page.locator("[name=app_secret]").fill(sandbox.app_secret)
-    page.get_by_text("Another host than Meta's").click()
+    page.get_by_text("Use a host other than Meta's").click()
     page.locator("[name=host]").fill(sandbox.url)
     page.get_by_role("button", name="Connect").click()
     expect(page.get_by_role("heading", name="Allow this app")).to_be_visible()
@@ -125,7 +125,7 @@ def test_an_account_is_connected_from_airflows_menu(visit: Any, guarded: Airflow
     with page.context.expect_page() as opened:
         page.get_by_role("menuitem", name="Instagram").click()
     page = opened.value
-    expect(page.get_by_role("heading", name="No account yet")).not_to_be_visible()
+    expect(page.get_by_role("heading", name="No accounts yet")).not_to_be_visible()
     expect(page.get_by_text("from_environment")).to_be_visible()
     page.get_by_role("link", name="Connect an account").click()
     expect(page.get_by_label("Redirect URI")).to_have_value(f"{guarded.url}/instagram/callback")
@@ -148,7 +148,7 @@ def test_an_account_is_connected_from_airflows_menu(visit: Any, guarded: Airflow
     expect(card).to_contain_text("of 100")
     keep(page, "connect_accounts.png")
     card.get_by_role("button", name="Refresh").click()
-    expect(page.get_by_role("status")).to_contain_text("younger than 24 hours")
+    expect(page.get_by_role("status")).to_contain_text("less than 24 hours old")
 
     card.get_by_role("link", name="Reconnect").click()
     expect(page.locator("[name=app_secret]")).to_have_value("")
@@ -162,7 +162,7 @@ def test_cancel_changes_nothing(visit: Any, guarded: AirflowStack, sandbox: Sand
     page = visit("editor")
     begin(page, guarded, sandbox)
     page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_role("heading", name="Nothing was connected")).to_be_visible()
+    expect(page.get_by_role("heading", name="The account was not connected")).to_be_visible()
     assert connections(guarded) == []
 
 
@@ -171,7 +171,7 @@ def test_a_permission_that_is_switched_off_is_missed(visit: Any, guarded: Airflo
     begin(page, guarded, sandbox)
     page.locator("[name=grant_instagram_business_content_publish]").uncheck()
     page.get_by_role("button", name="Allow").click()
-    expect(page.get_by_text("instagram_business_content_publish was not given")).to_be_visible()
+    expect(page.get_by_text("Publishing needs the permission instagram_business_content_publish")).to_be_visible()
     assert connections(guarded) == []
 
 
@@ -181,7 +181,7 @@ def test_a_personal_account_is_refused(visit: Any, guarded: AirflowStack, sandbo
         page = visit("editor")
         begin(page, guarded, sandbox)
         page.get_by_role("button", name="Allow").click()
-        expect(page.get_by_text("only professional ones can post")).to_be_visible()
+        expect(page.get_by_text("Only professional accounts can publish")).to_be_visible()
         expect(page.get_by_text("Switch to professional account")).to_be_visible()
         assert connections(guarded) == []
     finally:
@@ -192,7 +192,7 @@ def test_a_forged_state_and_a_used_login_are_refused(visit: Any, guarded: Airflo
     page = visit("editor")
     begin(page, guarded, sandbox)
     page.goto(f"{guarded.url}/instagram/callback?code=AQstolen&state=forged")
-    expect(page.get_by_role("heading", name="This is not the login that you began")).to_be_visible()
+    expect(page.get_by_role("heading", name="This is not the login that you started")).to_be_visible()
     assert connections(guarded) == []
 
     begin(page, guarded, sandbox)
@@ -202,10 +202,10 @@ def test_a_forged_state_and_a_used_login_are_refused(visit: Any, guarded: Airflo
         page.get_by_role("button", name="Allow").click()
     expect(page.get_by_role("heading", name="@sandbox_studio is connected")).to_be_visible()
     page.goto(returned.value.url)
-    expect(page.get_by_role("heading", name="This login is not under way")).to_be_visible()
+    expect(page.get_by_role("heading", name="This login is not in progress")).to_be_visible()
     page.context.add_cookies([cookie])
     page.goto(returned.value.url)
-    expect(page.get_by_text("This login was used already")).to_be_visible()
+    expect(page.get_by_text("This login has already been used")).to_be_visible()
 
 
 def test_another_user_cannot_finish_somebodys_login(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle) -> None:
@@ -216,7 +216,7 @@ def test_another_user_cannot_finish_somebodys_login(visit: Any, guarded: Airflow
     answer = httpx.post(f"{sandbox.url}/oauth/authorize", data=allowed, trust_env=False)
     other.context.add_cookies([cookie])
     other.goto(answer.headers["location"])
-    expect(other.get_by_role("heading", name="This is not the login that you began")).to_be_visible()
+    expect(other.get_by_role("heading", name="This is not the login that you started")).to_be_visible()
     assert connections(guarded) == []
 
 
@@ -254,7 +254,7 @@ def test_a_viewer_sees_nothing_and_a_stranger_is_asked_to_log_in(visit: Any, gua
         answer = page.goto(f"{guarded.url}/instagram/{path}")
         assert answer is not None
         assert answer.status == 403
-        expect(page.get_by_role("heading", name="You may not do this")).to_be_visible()
+        expect(page.get_by_role("heading", name="You are not allowed to do this")).to_be_visible()
         stranger = httpx.get(f"{guarded.url}/instagram/{path}", trust_env=False)
         assert stranger.status_code == 401
         assert "Log in to Airflow first" in stranger.text
@@ -267,7 +267,7 @@ def test_a_viewer_sees_nothing_and_a_stranger_is_asked_to_log_in(visit: Any, gua
 def test_a_connection_of_the_environment_is_left_alone(visit: Any, guarded: AirflowStack) -> None:
     page = visit("editor")
     page.goto(f"{guarded.url}/instagram/connect?conn_id=from_environment")
-    expect(page.get_by_text("comes from the environment, where this cannot write")).to_be_visible()
+    expect(page.get_by_text("comes from the environment, which Airflow cannot write to")).to_be_visible()
     assert connections(guarded) == []
 
 
@@ -285,10 +285,10 @@ def test_a_connection_of_a_secrets_backend_is_refreshed_and_not_written(
     page = visit("editor")
     page.goto(f"{guarded.url}/instagram/")
     card = page.locator("[data-connection=vaulted]")
-    expect(card).to_contain_text("from a secrets backend, LocalFilesystemBackend: reconnect it there")
+    expect(card).to_contain_text("stored in a secrets backend, LocalFilesystemBackend; update its token there")
     expect(card.get_by_role("link", name="Reconnect")).to_have_count(0)
     card.get_by_role("button", name="Refresh").click()
-    expect(page.get_by_role("status")).to_contain_text("60 new days")
+    expect(page.get_by_role("status")).to_contain_text("another 60 days")
     expect(card).to_contain_text("59 days")
 
     page.goto(f"{guarded.url}/instagram/connect?conn_id=vaulted")

@@ -56,7 +56,7 @@ def test_the_sandbox_is_a_command_of_airflow(said: dict[str, str]) -> None:
 
 FIELDS = {
     "host": ("Graph host", "https://graph.instagram.com", "text"),
-    "login": ("Instagram user id", "17841400000000000 (read from the token's account when empty)", "text"),
+    "login": ("Instagram user id", "17841400000000000 (if empty, the account of the token)", "text"),
     "password": ("Access token", "Long-lived access token (IGAA…)", "password"),
     "port": ("Port", "443", "number"),
 }

@@ -205,7 +205,7 @@ def test_the_button_of_a_task_opens_no_script(address: str) -> None:
 @pytest.mark.parametrize("address", ["javascript:alert(1)", "https://x☃/", "reel/abc"])
 def test_a_person_settles_no_post_with_what_is_not_an_address(shell: Any, address: str) -> None:
     said = shell("ledger", "settle", "key", "--live", "--permalink", address)
-    assert "The permalink is not an address" in said
+    assert "--permalink is not a URL" in said
 
 
 def test_a_page_under_another_name_of_airflow_presses_no_button(

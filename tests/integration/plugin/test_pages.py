@@ -72,9 +72,9 @@ def test_a_login_is_used_once(browser: TestClient, instagram_sandbox: SandboxHan
     back = decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox)
     cookie = browser.cookies["instagram_login"]
     assert "is connected" in browser.get(back).text
-    assert "This login is not under way" in browser.get(back).text, "the cookie is gone"
+    assert "This login is not in progress" in browser.get(back).text, "the cookie is gone"
     browser.cookies.set("instagram_login", cookie)
-    assert "This login was used already" in browser.get(back).text
+    assert "This login has already been used" in browser.get(back).text
     assert instagram_sandbox.calls("exchange_code") == 1
 
 
@@ -85,7 +85,7 @@ def test_a_used_code_is_refused_by_instagram(browser: TestClient, instagram_sand
     before = rows()
     state = httpx.URL(begin(browser, instagram_sandbox, host="").headers["location"]).params["state"]
     answer = browser.get(str(back.copy_set_param("state", state)))
-    assert "The login did not succeed" in answer.text
+    assert "The login failed" in answer.text
     assert "has been used" in answer.text
     assert rows() == before
 
@@ -95,7 +95,7 @@ def test_a_forged_state_is_refused(browser: TestClient, instagram_sandbox: Sandb
     back = httpx.URL(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox))
     answer = browser.get(str(back.copy_set_param("state", state)))
     assert answer.status_code == 403
-    assert "This is not the login that you began" in answer.text
+    assert "This is not the login that you started" in answer.text
     assert instagram_sandbox.calls("exchange_code") == 0
     assert rows() == {}
 
@@ -122,12 +122,12 @@ def test_a_wrong_app_secret_is_what_is_to_be_checked(browser: TestClient, instag
 def test_who_began_in_a_shell_is_told_to_go_on_there(browser: TestClient) -> None:
     """The shell's login ends at the same address, in a browser that knows nothing of it."""
     answer = browser.get("/instagram/callback?code=a&state=of-the-shell")
-    assert "copy the address of this page there" in answer.text
+    assert "copy the URL of this page there" in answer.text
 
 
 def test_cancel_changes_nothing(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
     answer = browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox, "cancel"))
-    assert "Nothing was connected" in answer.text
+    assert "The account was not connected" in answer.text
     assert rows() == {}
 
 
@@ -136,7 +136,7 @@ def test_a_missing_permission_is_named(browser: TestClient, instagram_sandbox: S
     back = decide(sent, instagram_sandbox, chosen="1", grant_instagram_business_basic="1")
     answer = browser.get(back)
     assert "This account cannot be used yet" in answer.text
-    assert "instagram_business_content_publish was not given" in answer.text
+    assert "Publishing needs the permission instagram_business_content_publish" in answer.text
     assert rows() == {}
 
 
@@ -186,7 +186,7 @@ def test_who_may_not_edit_connections_sees_nothing(browser_of: Any, role: str) -
     for path in ("", "connect", "callback?code=a&state=b"):
         answer = visitor.get(f"/instagram/{path}")
         assert answer.status_code == 403
-        assert "You may not do this" in answer.text
+        assert "You are not allowed to do this" in answer.text
     for path in ("connect", "refresh"):
         assert visitor.post(f"/instagram/{path}", headers=OURS).status_code == 403
 
@@ -214,7 +214,7 @@ def test_a_connection_that_is_kept_elsewhere_is_left_alone(
         browser.get("/instagram/connect?conn_id=instagram_default"),
         begin(browser, instagram_sandbox, conn_id="instagram_default"),
     ):
-        assert "comes from the environment, where this cannot write" in answer.text
+        assert "comes from the environment, which Airflow cannot write to" in answer.text
         assert "set-cookie" not in answer.headers
 
 
@@ -224,7 +224,7 @@ def test_a_connection_of_another_type_is_left_alone(browser: TestClient) -> None
 
     with create_session() as session:
         session.add(Connection(conn_id="web", conn_type="http", password="theirs"))
-    assert "is one of the type" in browser.get("/instagram/connect?conn_id=web").text
+    assert "has the type" in browser.get("/instagram/connect?conn_id=web").text
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_the_refresh_button_refreshes(browser: TestClient, instagram_sandbox: Sa
     answer = browser.post("/instagram/refresh", data=form, headers=OURS)
     assert answer.headers["location"] == "/instagram/?refreshed=yes"
     page = browser.get(answer.headers["location"]).text
-    assert "60 new days" in page
+    assert "another 60 days" in page
     assert "59 days" in page
 
 
@@ -327,7 +327,7 @@ def test_a_connection_of_the_environment_is_refreshed_here_but_not_reconnected(
     browser: TestClient, instagram_sandbox: SandboxHandle
 ) -> None:
     page = browser.get("/instagram/").text
-    assert "from the environment: reconnect it there" in page
+    assert "stored in the environment; update its token there" in page
     assert ">Refresh</button>" in page
     assert "Reconnect</a>" not in page
 
@@ -350,6 +350,6 @@ def test_a_secrets_backend_that_does_not_answer_stops_a_login_and_not_the_list(
     monkeypatch.setattr(connection_store, "ensure_secrets_loaded", lambda: [Vault(), *ensure_secrets_loaded()])
     answer = begin(browser, instagram_sandbox)
     assert answer.status_code == 400
-    assert "Vault cannot be asked" in answer.text
+    assert "Vault failed to look up" in answer.text
     assert "sealed" not in answer.text, "what others raise may hold anything"
     assert "@sandbox_studio" in browser.get("/instagram/").text

@@ -58,7 +58,7 @@ def test_a_senseless_option_is_explained() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--port", "99999"), "99999 is no port"),
+        (("--port", "99999"), "99999' is not a valid port"),
         (("--state", "/proc/no-folder"), "--state"),
         (("--token", ""), "token"),
         (("--token", "two words"), "token"),

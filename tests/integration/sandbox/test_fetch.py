@@ -38,7 +38,7 @@ FAILURES: dict[str, tuple[dict[str, Any], int, str]] = {
     "HTML page": ({"content_type": "text/html"}, 2207052, "content type is text/html"),
     "octets": ({"content_type": "application/octet-stream"}, 2207052, "application/octet-stream"),
     "no Range": ({"status": 200}, 2207052, "does not support Range"),
-    "robots.txt": ({"robots": "User-agent: *\nDisallow: /"}, 2207052, "robots.txt forbids"),
+    "robots.txt": ({"robots": "User-agent: *\nDisallow: /"}, 2207052, "robots.txt does not allow"),
     "robots.txt by name": ({"robots": "User-agent: facebookexternalhit\nDisallow: /video"}, 2207052, "robots.txt"),
     "not a video": ({"video": b"\0" * 100}, 2207026, "neither MP4 nor MOV"),
     "300 MB and a byte": ({"announced": 300_000_001}, 2207052, "more than 300000000 bytes"),

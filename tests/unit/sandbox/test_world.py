@@ -107,7 +107,7 @@ def test_a_phase_can_fail_while_the_status_code_stays_in_progress() -> None:
     scene = Scene()
     made = scene.container(after_s=0, outcome="phase_error", subcode=2207076)
     assert scene.world.status_code(made) == "IN_PROGRESS"
-    assert scene.world.shown_failure(made) == MediaFacts(subcode=2207076, reason="planned so")
+    assert scene.world.shown_failure(made) == MediaFacts(subcode=2207076, reason="planned by a test")
 
 
 def test_a_failed_download_can_leave_the_status_code_empty() -> None:
@@ -258,5 +258,5 @@ def test_calls_beyond_the_limit_are_refused_and_make_the_wait_longer() -> None:
 
 
 def test_the_clock_never_runs_backwards() -> None:
-    with pytest.raises(ValueError, match="forward"):
+    with pytest.raises(ValueError, match="backward"):
         Clock().advance(-1)
