@@ -202,7 +202,7 @@ class CreateContainerOperator(AccountTask):
         if not locations.is_public(link):
             raise ValidationError(
                 f"Instagram cannot fetch {locations.shown(video)}: a link must be https, in plain ASCII, and public.",
-                hint='Percent-encode other characters, or send the bytes: upload="file".',
+                hint='Send the bytes of a local file: upload="file". In a link, percent-encode all other characters.',
             )
         return self._container(ledger, post_key, Video(video, link=link), options)
 

@@ -107,6 +107,8 @@ def test_a_run_may_not_read_another_place_of_object_storage_nor_by_another_conne
         ("https://example.com/a b.mp4", False),
         ("ftp://example.com/a.mp4", False),
         ("https://[bucket].s3.amazonaws.com/a.mp4", False),
+        ("https:/example.com/a.mp4", False),
+        ("https:\\\\127.0.0.1/a.mp4", False),
     ],
 )
 def test_only_what_instagram_can_fetch_is_public(link: str, public: bool) -> None:

@@ -36,6 +36,8 @@ STRANGE_ADDRESSES = (
     "javascript:alert(1)",
     "data:text/html,<script>alert(1)</script>",
     "//a.example/x",
+    f"https://{'a' * 64}.a.example/x",
+    f"https://{'a.' * 150}example/x",
     "*",
     "",
 )
@@ -186,6 +188,19 @@ def test_an_account_that_breaks_in_whatever_way_costs_its_line(
     assert shown.status_code == 200
     assert "This account cannot be read" in line_of(shown.text, "odd")
     assert "@sandbox_studio" in shown.text
+    assert "sandbox_studio" in shell("accounts", "--output", "json")
+
+
+def test_half_a_surrogate_pair_costs_its_line(browser: TestClient, graph: Collector, shell: Any) -> None:
+    """JSON can spell it, and no page and no terminal can show it: in a name, and in an error."""
+    graph.answers["me"]["username"] = "odd\ud800"
+    shown = browser.get("/instagram/")
+    assert shown.status_code == 200
+    assert "@odd?" in line_of(shown.text, "odd")
+    graph.answers["me"] = {"error": {"message": "wrong \ud800", "code": 100}}
+    shown = browser.get("/instagram/")
+    assert shown.status_code == 200
+    assert "wrong ?" in line_of(shown.text, "odd")
     assert "sandbox_studio" in shell("accounts", "--output", "json")
 
 

@@ -42,6 +42,7 @@ def call(sandbox: SandboxHandle, method: str, door: str, **headers: str) -> http
         "a@127.0.0.1:{port}",
         "127.0.0.1:port",
         "[::1",
+        "[::1].rebound.example:{port}",
     ],
 )
 @pytest.mark.parametrize(("method", "door"), DOORS)

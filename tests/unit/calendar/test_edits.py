@@ -12,12 +12,15 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.choice import ReportFaults
 from airflow_provider_instagram.calendar.model import understood
-from airflow_provider_instagram.calendar.steps import TranscodePost
+from airflow_provider_instagram.calendar.post import Post as CalendarPost
+from airflow_provider_instagram.calendar.steps import CreatePost, TranscodePost
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger import Ledger, Post, ledger_asset
 from tests.unit.calendar.stage import ACCOUNT, after_noon, ids, post
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.calendar.stage import Stage
 
 
@@ -368,3 +371,25 @@ def test_a_run_brings_as_many_posts_as_the_accounts_connection_allows(
     assert [one["id"] for one in stage.run("content/first", 60)] == [f"p{number}" for number in range(10)]
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", '{"conn_type": "instagram", "extra": {"posts_per_hour": 50}}')
     assert [one["id"] for one in stage.run("content/second", 60)] == ["p10", "p11"]
+
+
+@pytest.mark.parametrize(
+    ("tier", "upload", "handed_on"),
+    [("pass", "url", "link"), ("pass", "auto", "link"), ("pass", "file", "copy"), ("remux", "url", "copy")],
+)
+def test_a_signed_link_that_complies_is_what_instagram_fetches(
+    stage: Stage, tmp_path: Path, tier: str, upload: Any, handed_on: str
+) -> None:
+    """The XCom of the transcode names a copy, for no XCom holds a signature; the calendar has the link."""
+    link, copy = "https://example.com/a.mp4?sig=1", str(tmp_path / "copy.mp4")
+    create = CreatePost(task_id="create", settings=stage.settings, post=None, video=copy, report={"tier": tier})
+    one = CalendarPost(id="a", publish_at=after_noon(0), account="b", video=link, options={}, upload=upload)
+    assert create._video_of(one) == {"link": link, "copy": copy}[handed_on]
+
+
+def test_a_link_to_another_file_in_the_place_of_the_transcodes_work_is_not_sent(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "copy.mp4").symlink_to("/etc/hostname")
+    create = CreatePost(task_id="create", settings=stage.settings, post=None, video=str(tmp_path / "copy.mp4"))
+    one = CalendarPost(id="a", publish_at=after_noon(0), account="b", video=str(tmp_path / "a.mov"), options={})
+    with pytest.raises(ValidationError, match="is a link"):
+        create._video_of(one)

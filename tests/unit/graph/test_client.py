@@ -268,6 +268,14 @@ def test_the_client_remembers_the_last_usage_it_was_told(server: WebServer) -> N
         assert graph.usage == Usage(80)
 
 
+def test_a_secret_that_an_answer_echoes_in_jsons_escapes_is_not_repeated(server: WebServer, send: Send) -> None:
+    spelled = "".join(f"\\u{ord(sign):04x}" for sign in "shh-shh")
+    server.answer(f'{{"error": {{"message": "bad secret {spelled}", "code": 100}}}}', 400)
+    with pytest.raises(InstagramError) as raised:
+        send(READ, app_secret="shh-shh")
+    assert "bad secret ***" in str(raised.value)
+
+
 def test_a_secret_that_an_answer_echoes_is_not_repeated(server: WebServer, send: Send) -> None:
     server.refuse(190, message="Bad tok_with_no_known_form for app shh-shh", error_user_msg="tok_with_no_known_form")
     with pytest.raises(AuthenticationError) as raised:
