@@ -12,7 +12,7 @@ ARG_TIMEZONE = Arg(("--timezone",), help="a zone of the tz database, such as Eur
 
 
 def calendar_commands() -> GroupCommand:
-    """Give the commands about calendars."""
+    """Return the commands about calendars."""
     return GroupCommand(
         name="calendar",
         help="Check, show, import and export content calendars",
@@ -62,7 +62,7 @@ def calendar_commands() -> GroupCommand:
 
 
 def pools_command() -> ActionCommand:
-    """Give the command that makes the pools of the accounts."""
+    """Return the command that creates the pools of the accounts."""
     return ActionCommand(
         name="pools",
         help="Create the pool of each account",

@@ -72,7 +72,7 @@ class Known:
 
 
 def read_as_server() -> None:
-    """Let this process read connections from Airflow's database, as Airflow's own commands do."""
+    """Allow this process to read connections from Airflow's database, as Airflow's own commands do."""
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
 
 

@@ -8,7 +8,7 @@ from airflow.sdk import conf
 
 
 def shortest_deferral() -> timedelta:
-    """Give the time for which a task that defers has to stay deferred.
+    """Return the time for which a task that defers has to stay deferred.
 
     Airflow hears up to ``[workers] min_heartbeat_interval`` later, five seconds by default, that the process which
     deferred has ended. Airflow 3.3.2 takes a task that goes on before that for failed (seen here; apache/airflow#71172

@@ -191,11 +191,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     picture, sound = _preferred(pictures), _preferred(sounds) if sounds else None
     _refuse_what_is_beyond_bounds(path, picture, header["format"])
     container = header["format"]["format_name"]
-    layout = read_layout(path) if "mp4" in container else None
-    if layout is not None:
-        layout = layout.ordered_as([int(stream.get("id", "0"), 16) for stream in header["streams"]])
-    if layout is not None and layout.missing_bytes:
-        raise _truncated(path, f"{layout.missing_bytes} bytes are missing at the end")
+    layout = _whole_layout(path, header) if "mp4" in container else None
     wanted = [picture["index"], *([sound["index"]] if sound else [])]
     timelines, complaint = read_timelines(
         path,
@@ -230,6 +226,13 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     )
     _refuse_what_was_cut_off(info, header["format"], complaint)
     return info
+
+
+def _whole_layout(path: Path, header: dict[str, Any]) -> Mp4Layout:
+    layout = read_layout(path)
+    if layout.missing_bytes:
+        raise _truncated(path, f"{layout.missing_bytes} bytes are missing at the end")
+    return layout.ordered_as([int(stream.get("id", "0"), 16) for stream in header["streams"]])
 
 
 def _ffprobe(ffprobe: str, path: Path) -> list[str]:

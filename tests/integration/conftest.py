@@ -117,6 +117,18 @@ def quick_list(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """An S3 server on this machine."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def portrait_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A reel that complies: 4 s of 1080x1920 H.264 with AAC sound, its moov atom first and no edit list."""
     path = tmp_path_factory.mktemp("videos") / "reel.mp4"

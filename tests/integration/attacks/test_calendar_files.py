@@ -212,17 +212,6 @@ def test_one_id_on_all_rows_is_a_fault_of_each_in_seconds(
     assert capsys.readouterr().out.count("has the same id") == 10_000
 
 
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
 def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes], None]:
     """A bucket that two connections and the worker itself can read; put an object into it."""
