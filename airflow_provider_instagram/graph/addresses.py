@@ -61,7 +61,9 @@ def is_loopback(host: str) -> bool:
     :param host: Host name or IP address.
     """
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
+        # Python 3.13 and newer count an IPv4 address inside an IPv6 address, older ones do not.
+        return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
     except ValueError:
         return host == "localhost"
 

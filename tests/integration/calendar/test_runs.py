@@ -237,8 +237,8 @@ def test_the_dag_is_made_whatever_is_wrong_with_what_it_is_told(tmp_path: Path, 
     assert json.dumps(sorted(dag.task_ids)) == '["calendar"]'
     dag = made(calendar({"a": 3600}), catchup=False, schedule="@daily", lead_tme=timedelta(hours=2), tags=["ours"])
     for told in (
-        "catchup=False does not do. Leave it out",
-        "schedule='@daily' does not do. Leave it out",
+        "catchup=False is not valid. Leave it out",
+        "schedule='@daily' is not valid. Leave it out",
         "Did you mean lead_time?",
     ):
         assert told in str(dag.doc_md), dag.doc_md
@@ -257,7 +257,7 @@ def test_accounts_whose_names_the_dag_needs_are_faults(calendar: Callable[..., P
     due_s = dict.fromkeys(("a", "b", "c"), 3600.0)
     dag = made(calendar(due_s, a={"account": "calendar"}, b={"account": "due_x"}, c={"account": "x"}))
     assert {task_id.partition(".")[0] for task_id in dag.task_ids} == {"calendar", "due_x", "x"}
-    assert str(dag.doc_md).count("the DAG has tasks that are called so") == 2
+    assert str(dag.doc_md).count("The DAG has tasks with this name") == 2
 
 
 def test_the_dag_follows_from_the_calendar(tmp_path: Path, calendar: Callable[..., Path]) -> None:
