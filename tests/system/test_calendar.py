@@ -72,9 +72,9 @@ def test_a_person_approves_edits_and_rejects_in_the_form_and_silence_is_no(play:
     play.write(list(posts.values()), APPROVALS)
     play.add_dag(100, APPROVALS)
     asked = wait_until(lambda: _asked(play, *QUESTIONS), "the questions are asked", 90, 0.5)
-    assert "| Placement | reels |" in asked["yes"]["body"]
-    assert "> yes" in asked["yes"]["body"]
-    assert "Transcoded as *pass*" in asked["yes"]["body"]
+    assert "| Placement | ` reels ` |" in asked["yes"]["body"]
+    assert "```text\nyes\n```" in asked["yes"]["body"]
+    assert "Transcoded as ` pass `" in asked["yes"]["body"]
     page.goto(f"{play.airflow.url}{form_of(asked['yes']['task_instance'])}")
     expect(page.get_by_alt_text("Cover")).to_have_js_property("naturalWidth", REEL_WIDTH)
     _answer(play, asked["changed"], "Approve", caption="changed", reason=None)
@@ -85,7 +85,7 @@ def test_a_person_approves_edits_and_rejects_in_the_form_and_silence_is_no(play:
     posts["changed"]["caption"] = "changed after the yes"
     play.write(list(posts.values()), APPROVALS)
     again = wait_until(lambda: _asked(play, "changed"), "the changed post is asked about again", 60, 0.5)
-    assert "> changed after the yes" in again["changed"]["body"]
+    assert "```text\nchanged after the yes\n```" in again["changed"]["body"]
     _answer(play, again["changed"], "Approve", caption="changed after the yes", reason=None)
     wait_until(lambda: _states_of_runs(play, APPROVALS) <= {"success", "failed"}, "the runs have ended", 150, 1.0)
 

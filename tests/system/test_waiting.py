@@ -38,7 +38,7 @@ def test_each_bad_end_of_a_container_is_said_in_words(
     runs[forgotten].wait("failed")
 
     for container, subcode, what_to_do in (
-        (rejected, "2207026", "nor can a new container of the same video"),
+        (rejected, "2207026", "nor can a new container with the same video"),
         (stuck, "2207076", "clear the create task"),
     ):
         log = runs[container].log("wait")
