@@ -261,7 +261,7 @@ def test_a_signature_that_comes_from_an_xcom_to_mapped_tasks_is_not_stored(
 
     from airflow_provider_instagram.operators import CreateContainerOperator, TranscodeOperator
 
-    link = f"https://127.0.0.1:9/reel.mp4?{SIGNATURE}2"
+    link = f"https://127.0.0.1:9/xcoms.mp4?{SIGNATURE}2"
 
     with DAG("signed_xcoms", schedule=None) as dag:
 
@@ -276,7 +276,8 @@ def test_a_signature_that_comes_from_an_xcom_to_mapped_tasks_is_not_stored(
         TranscodeOperator.partial(task_id="transcode", retries=0).expand(source=links())
         CreateContainerOperator.partial(task_id="create", upload="file", retries=0).expand_kwargs(posts())
 
-    stored = _stored_fields(run_dag(dag))
-    assert stored.count("https://127.0.0.1:9/reel.mp4?***") == 3
+    run_dag(dag)
+    stored = _stored_fields()
+    assert stored.count("https://127.0.0.1:9/xcoms.mp4?***") == 3
     assert "5ec7e75ec7e7" not in stored
     assert "https://shop.example/?utm=summer" in stored
