@@ -26,13 +26,15 @@ class CalendarFiles:
     folder or prefix, and from the places of ``[instagram] media_roots``.
 
     :param location: The calendar's own.
+
+    ``access`` decides which locations may be opened.
     """
 
     def __init__(self, location: str) -> None:
         self._beside = (
             str(local_path(location).absolute().parent) if is_local(location) else location.rpartition("/")[0]
         )
-        self._access = FileAccess.of_media_roots(self._beside)
+        self.access = FileAccess.of_media_roots(self._beside)
         self._allowed: dict[str, bool] = {}
         self._found: set[str] = set()
         self._captions: dict[str, str] = {}
@@ -52,14 +54,6 @@ class CalendarFiles:
         self._found.add(location)
         return location
 
-    def check(self, location: str) -> None:
-        """Check again that a location may be opened, right before it is.
-
-        :param location: The whole location.
-        :raises ValidationError: When it may not be.
-        """
-        self._access.check(location)
-
     def caption(self, written: str) -> str:
         """Read a caption file.
 
@@ -68,7 +62,7 @@ class CalendarFiles:
         """
         location = self._whole(written)
         if location not in self._captions:
-            data = or_refusal(location, lambda: self._access.read(location, LARGEST_CAPTION_BYTES))
+            data = or_refusal(location, lambda: self.access.read(location, LARGEST_CAPTION_BYTES))
             try:
                 self._captions[location] = data.decode("utf-8-sig").strip()
             except UnicodeDecodeError:
@@ -87,17 +81,17 @@ class CalendarFiles:
     def _check(self, location: str) -> None:
         """Check a location; a local folder that holds thousands of videos is looked at once."""
         if "://" in location or "::" in location:
-            self._access.check(location)
+            self.access.check(location)
             return
         folder = os.path.dirname(location)  # noqa: PTH120 -- for thousands of posts, pathlib is slow
         if folder not in self._allowed:
             self._allowed[folder] = self._is_allowed(folder)
         if not self._allowed[folder] or os.path.islink(location):  # noqa: PTH114
-            self._access.check(location)
+            self.access.check(location)
 
     def _is_allowed(self, folder: str) -> bool:
         try:
-            self._access.check(folder)
+            self.access.check(folder)
         except ValidationError:
             return False
         return True

@@ -27,11 +27,11 @@ class Value:
 def publishable(message: str, value: Value | None) -> str:
     """Return a message about a value without its secret part: a signed link may stand in any place of a row."""
     written = value.value if value is not None else None
-    if not isinstance(written, str):
-        return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
-    for spelling in (written, written.strip()):
-        message = message.replace(spelling, shown(spelling)).replace(repr(spelling), repr(shown(spelling)))
-    return message
+    if isinstance(written, str):  # as a whole, because white space in a link does not end its signature
+        for spelling in (written, written.strip()):
+            message = message.replace(spelling, shown(spelling)).replace(repr(spelling), repr(shown(spelling)))
+    cut = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+    return " ".join(shown(word) for word in cut.split(" "))  # and as a part of a list
 
 
 @dataclass

@@ -121,9 +121,9 @@ class PostStep(AccountTask):
                 "cannot be read.",
                 hint="Make the calendar readable again, and clear this task.",
             )
-        files = CalendarFiles(self.settings.calendar)
+        access = CalendarFiles(self.settings.calendar).access
         for location in filter(None, (post.video, post.options.get("cover_url"))):
-            files.check(str(location))
+            access.check(str(location))
 
     def may_be_live(self, context: Context) -> bool:
         """Return whether the post is live, or an attempt to publish it has an open outcome."""

@@ -413,7 +413,14 @@ def test_a_caption_file_on_all_rows_is_read_once(
     assert datetime.now(timezone.utc) - began < timedelta(seconds=30)  # what Airflow gives a DAG file
 
 
-@pytest.mark.parametrize("name", ["video", "cover_url", "caption_file", "account", "timezone", "upload", "id", "tags"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("id", "publish_at", "timezone", "account", "video", "caption_file", "cover_url", "placement", "upload"),
+        *("approval", "dry_run", "tags", "collaborators", "user_tags", "location_id", "share_to_feed"),
+        *("trial_graduation", "video_cover_timestamp_ms"),
+    ],
+)
 @pytest.mark.parametrize(
     "written",
     [
@@ -423,10 +430,12 @@ def test_a_caption_file_on_all_rows_is_read_once(
         "https:/b.example/v.mp4?X-Amz-Signature=feedc0ffee",
         "s3://KEY:feedc0ffee@bucket/v.mp4",
         "https://me:feedc0ffee@b.example/ü.mp4",
+        ["ann", "https://b.example/v.mp4?X-Amz-Signature=feedc0ffee"],
+        "ann,https://b.example/v.mp4?X-Amz-Signature=feedc0ffee",
     ],
 )
 def test_a_fault_shows_no_signature_in_whatever_column_it_stands(
-    calendar: Callable[..., Path], airflow_db: None, capsys: pytest.CaptureFixture[str], name: str, written: str
+    calendar: Callable[..., Path], airflow_db: None, capsys: pytest.CaptureFixture[str], name: str, written: Any
 ) -> None:
     """A comma too many moves a signed link into the next column."""
     from airflow_provider_instagram.calendar.commands import check_calendar
