@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
-from airflow_provider_instagram import arguments
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
+from airflow_provider_instagram.utils import arguments
 
 # Source: Meta, IG User Media reference. The unit of the caption's length is undocumented: UTF-16 is the strictest.
 LONGEST_CAPTION = 2200

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram import arguments
 from airflow_provider_instagram.account_task import DEFAULT_CONN_ID
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.rows import publishable
@@ -15,6 +14,7 @@ from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.operators.container import OPTIONS, UPLOADS
+from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from datetime import datetime

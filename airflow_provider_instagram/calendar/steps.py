@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_provider_instagram import arguments, storage
+from airflow_provider_instagram import storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.asked import started_as_dry_run, wanted_now
@@ -29,6 +29,7 @@ from airflow_provider_instagram.operators.container import OPTIONS, CreateContai
 from airflow_provider_instagram.operators.publish import PublishOperator
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
 from airflow_provider_instagram.room import room_in
+from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

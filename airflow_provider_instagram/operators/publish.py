@@ -8,14 +8,14 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from airflow_provider_instagram import arguments
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.asset_events import hold_ledger, wait_for_turn
-from airflow_provider_instagram.deferral import shortest_deferral
 from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger import Ledger, Owner, ledger_alias, posts_alias, posts_asset
 from airflow_provider_instagram.links.instagram import InstagramPostLink
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
+from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.deferral import shortest_deferral
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

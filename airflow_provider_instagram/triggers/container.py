@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_instagram.deferral import shortest_deferral
 from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.utils.deferral import shortest_deferral
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airflow_provider_instagram import arguments
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.utils import arguments
 
 
 @pytest.mark.parametrize("unset", [None, "", "  ", "None"])
