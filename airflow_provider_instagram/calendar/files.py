@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from airflow_provider_instagram import storage
 from airflow_provider_instagram.calendar.faults import Refusal
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.access import FileAccess
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
 

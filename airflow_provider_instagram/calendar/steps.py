@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_provider_instagram import storage
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.asked import started_as_dry_run, wanted_now
@@ -21,7 +20,7 @@ from airflow_provider_instagram.calendar.schedule import PUNCTUAL
 from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.calendar.times import spoken
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
-from airflow_provider_instagram.files import locations
+from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger import Ledger, Owner

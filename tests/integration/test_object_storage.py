@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram import storage
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files import storage
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_instagram import storage
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
-from airflow_provider_instagram.files import locations
+from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.operators import CreateContainerOperator, TranscodeOperator
 from tests.unit.calendar.stage import Stage
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.exceptions import TranscodeError, TransientError, ValidationError
-from airflow_provider_instagram.media.download import download
+from airflow_provider_instagram.files.download import download
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.exceptions import InstagramError, TranscodeError, TransientError, ValidationError
-from airflow_provider_instagram.media.download import download
+from airflow_provider_instagram.files.download import download
 from airflow_provider_instagram.media.process import Cancel
 from tests.integration.certificate import certificate
 
@@ -194,7 +194,7 @@ def _pretend_public(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
         return real("127.0.0.1" if host == name else host, *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    monkeypatch.setattr("airflow_provider_instagram.media.download.is_public", lambda ip: ip == "127.0.0.1")
+    monkeypatch.setattr("airflow_provider_instagram.files.download.is_public", lambda ip: ip == "127.0.0.1")
     return lookups
 
 

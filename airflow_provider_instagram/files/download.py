@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
-from airflow_provider_instagram.media.addresses import is_public
+from airflow_provider_instagram.files.addresses import is_public
+from airflow_provider_instagram.files.watched import run_watched
 from airflow_provider_instagram.media.process import Cancel
-from airflow_provider_instagram.media.watched import run_watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_provider_instagram.media.watched import Line
+    from airflow_provider_instagram.files.watched import Line
 
 MAX_REDIRECTS: Final = 5
 CONNECT_S: Final = 10.0

@@ -84,7 +84,7 @@ def as_local_file(location: str, *, max_bytes: int = LARGEST_SOURCE_BYTES) -> It
 
 def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
     if is_web(location):
-        from airflow_provider_instagram.media.download import download
+        from airflow_provider_instagram.files.download import download
 
         allow_private = conf.getboolean("instagram", "private_sources", fallback=False)
         _downloads.add(cancel := Cancel())
