@@ -21,7 +21,7 @@ from airflow_provider_instagram.graph import calls, oauth, origin
 from airflow_provider_instagram.graph.addresses import is_loopback
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.limits_command import triggerer_capacity
-from airflow_provider_instagram.tokens import ENDING
+from airflow_provider_instagram.tokens.store import ENDING
 
 if TYPE_CHECKING:
     import argparse
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Account
     from airflow_provider_instagram.hooks.instagram import AccountSettings
-    from airflow_provider_instagram.token_life import TokenLife
-    from airflow_provider_instagram.tokens import StoredToken
+    from airflow_provider_instagram.tokens.refresh import TokenLife
+    from airflow_provider_instagram.tokens.store import StoredToken
 
 _CLOCK_MAY_DIFFER: Final = timedelta(seconds=60)
 _TIMEOUT_S: Final = 10

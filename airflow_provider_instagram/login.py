@@ -13,7 +13,7 @@ from airflow_provider_instagram.graph import calls, oauth, origin
 from airflow_provider_instagram.graph.addresses import is_loopback
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.hooks.instagram import trusted_hosts
-from airflow_provider_instagram.tokens import StoredToken
+from airflow_provider_instagram.tokens.store import StoredToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
     from airflow_provider_instagram.graph.models import Account
     from airflow_provider_instagram.graph.origin import TrustedHosts
-    from airflow_provider_instagram.token_life import Refreshed, TokenLife
-    from airflow_provider_instagram.tokens import StoredToken
+    from airflow_provider_instagram.tokens.refresh import Refreshed, TokenLife
+    from airflow_provider_instagram.tokens.store import StoredToken
 
 DEFAULT_API_VERSION = "v27.0"
 #: Meta's code for a field that does not exist on a node, among other things.
@@ -137,8 +137,8 @@ class InstagramHook(BaseHook):
 
     def token_life(self) -> TokenLife:
         """Return the account's token, with what is known of its lifetime."""
-        from airflow_provider_instagram.token_life import TokenLife
-        from airflow_provider_instagram.tokens import TokenStore
+        from airflow_provider_instagram.tokens.refresh import TokenLife
+        from airflow_provider_instagram.tokens.store import TokenStore
 
         token = self.settings.access_token
         token_key = conf.get("instagram", "token_key", fallback="")

@@ -93,7 +93,7 @@ def _alert(
 ) -> None:
     """Call the notifiers if the token is no longer valid or expires soon."""
     from airflow_provider_instagram.hooks.instagram import connect_page
-    from airflow_provider_instagram.tokens import ENDING
+    from airflow_provider_instagram.tokens.store import ENDING
 
     token = None if isinstance(problem, AuthenticationError) else hook.token_life().known()
     left = token.left(datetime.now(timezone.utc)) if token else None
@@ -126,7 +126,7 @@ def refresh_tokens(
     @task
     def list_connections(params: dict[str, Any] | None = None) -> list[str]:
         """Return the connections whose tokens to refresh."""
-        from airflow_provider_instagram.accounts import found_connections
+        from airflow_provider_instagram.tokens.listing import found_connections
 
         return list((params or {}).get(connections) or found_connections())
 
@@ -139,7 +139,7 @@ def refresh_tokens(
         except AirflowNotFoundException as error:
             if conn_id in (context["params"].get(connections) or ()):
                 raise
-            from airflow_provider_instagram.tokens import VARIABLE_PREFIX
+            from airflow_provider_instagram.tokens.store import VARIABLE_PREFIX
 
             variable = f"{VARIABLE_PREFIX}{conn_id}"
             raise AirflowSkipException(f"{error}. If it was deleted, delete the Variable {variable!r} too.") from None

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_instagram.graph.models import Token
-from airflow_provider_instagram.token_life import TokenLife
-from airflow_provider_instagram.tokens import StoredToken
+from airflow_provider_instagram.tokens.refresh import TokenLife
+from airflow_provider_instagram.tokens.store import StoredToken
 
 NOW = datetime(2026, 11, 24, tzinfo=timezone.utc)
 OLD = StoredToken("IGAAold", seen_at=(NOW - timedelta(days=30)).isoformat())

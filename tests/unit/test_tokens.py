@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.tokens import StoredToken, TokenStore
+from airflow_provider_instagram.tokens.store import StoredToken, TokenStore
 
 TOKEN = StoredToken(
     "IGAArefreshed",

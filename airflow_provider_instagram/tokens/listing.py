@@ -6,7 +6,7 @@ import json
 import os
 from typing import Final
 
-from airflow_provider_instagram.tokens import stored_connections
+from airflow_provider_instagram.tokens.store import stored_connections
 
 _ENVIRONMENT: Final = "AIRFLOW_CONN_"
 _TYPE: Final = "instagram"

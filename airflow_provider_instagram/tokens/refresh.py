@@ -12,14 +12,14 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, TransientError
 from airflow_provider_instagram.graph import calls, oauth
-from airflow_provider_instagram.tokens import ENDING, LONG_LIVED, YOUNGEST_TO_REFRESH, StoredToken
+from airflow_provider_instagram.tokens.store import ENDING, LONG_LIVED, YOUNGEST_TO_REFRESH, StoredToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.models import Token
-    from airflow_provider_instagram.tokens import TokenStore
+    from airflow_provider_instagram.tokens.store import TokenStore
 
 T = TypeVar("T")
 
