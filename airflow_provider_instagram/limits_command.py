@@ -15,19 +15,19 @@ from sqlalchemy import select
 from airflow_provider_instagram.connection_store import read_as_server
 from airflow_provider_instagram.exceptions import InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.budget import ASKING_SHARE, SLOW_FROM_PERCENT, STEADY_SHARE, UNSTATED_STOP
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger import Ledger
 from airflow_provider_instagram.ledger_commands import NoLedger, opened
-from airflow_provider_instagram.places import Places
-from airflow_provider_instagram.room import room_in
+from airflow_provider_instagram.quota.call_budget import ASKING_SHARE, SLOW_FROM_PERCENT, STEADY_SHARE, UNSTATED_STOP
+from airflow_provider_instagram.quota.instagram_quota import room_in
+from airflow_provider_instagram.quota.reservations import Places
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
     from airflow_provider_instagram.graph.usage import Usage
-    from airflow_provider_instagram.limits import Limits, Quota
+    from airflow_provider_instagram.quota.limits import Limits, Quota
 
 TRIGGER = "airflow_provider_instagram.triggers.container.ContainerStatusTrigger"
 #: A triggerer keeps a log file open for each waiting task, and needs as many files again for everything else.

@@ -25,15 +25,15 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.fresh import read_once_known
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.ledger import Claim, Intent, Ledger, Owner, Post, digest
-from airflow_provider_instagram.places import Places
-from airflow_provider_instagram.room import media_since, room_in
+from airflow_provider_instagram.quota.instagram_quota import media_since, room_in
+from airflow_provider_instagram.quota.reservations import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import ContainerStatus
-    from airflow_provider_instagram.limits import Quota
+    from airflow_provider_instagram.quota.limits import Quota
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from airflow_provider_instagram.graph.budget import STEADY_SHARE, Budget
+from airflow_provider_instagram.quota.call_budget import STEADY_SHARE, Budget
 from airflow_provider_instagram.sandbox.clock import Clock
 from airflow_provider_instagram.sandbox.handle import SandboxHandle
 from airflow_provider_instagram.sandbox.sandbox import Settings

@@ -26,11 +26,11 @@ from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.containers import ContainerMaker, Video
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.budget import Budget
 from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
 from airflow_provider_instagram.ledger import Ledger, Owner
-from airflow_provider_instagram.limits import Limits
 from airflow_provider_instagram.publishing import Publisher
+from airflow_provider_instagram.quota.call_budget import Budget
+from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.sandbox.clock import Clock
 from airflow_provider_instagram.sandbox.handle import SandboxHandle
 from airflow_provider_instagram.sandbox.sandbox import Settings

@@ -23,7 +23,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, ledger_alias
-from airflow_provider_instagram.limits import Limits
+from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -19,7 +19,7 @@ from airflow_provider_instagram.calendar.source import read_text
 from airflow_provider_instagram.calendar.times import length, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import account_limits
-from airflow_provider_instagram.limits import Limits
+from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:
     import argparse

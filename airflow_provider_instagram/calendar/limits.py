@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow_provider_instagram.calendar.post import Calendar, Post
-    from airflow_provider_instagram.limits import Limits
+    from airflow_provider_instagram.quota.limits import Limits
 
 
 def too_close(posts: Iterable[Post], min_spacing: timedelta) -> dict[str, Fault]:

@@ -27,7 +27,7 @@ from airflow_provider_instagram.ledger import Ledger, Owner
 from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
 from airflow_provider_instagram.operators.publish import PublishOperator
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
-from airflow_provider_instagram.room import room_in
+from airflow_provider_instagram.quota.instagram_quota import room_in
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
-from airflow_provider_instagram.limits import Limits
+from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

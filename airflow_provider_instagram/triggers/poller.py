@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from airflow_provider_instagram import containers
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.budget import Budget
+from airflow_provider_instagram.quota.call_budget import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -18,8 +18,8 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
 )
 from airflow_provider_instagram.ledger import Claim, Owner, Post
-from airflow_provider_instagram.limits import Limits
-from airflow_provider_instagram.places import Places
+from airflow_provider_instagram.quota.limits import Limits
+from airflow_provider_instagram.quota.reservations import Places
 from tests.integration.account import OTHER
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph.models import Media, MediaPage
 from airflow_provider_instagram.ledger import Claim, Owner
-from airflow_provider_instagram.limits import Limits
-from airflow_provider_instagram.places import Places
+from airflow_provider_instagram.quota.limits import Limits
+from airflow_provider_instagram.quota.reservations import Places
 from tests.integration.account import OTHER, OWNER
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 
 from airflow_provider_instagram.exceptions import QuotaExhaustedError
 from airflow_provider_instagram.ledger import Claim, Ledger, Owner, Post
-from airflow_provider_instagram.limits import Limits, Quota
-from airflow_provider_instagram.places import Places
+from airflow_provider_instagram.quota.limits import Limits, Quota
+from airflow_provider_instagram.quota.reservations import Places
 from tests.unit.test_races import Register, Turns, in_turns
 
 DAY = Quota("day", 3, timedelta(days=1))

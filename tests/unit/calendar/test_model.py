@@ -15,7 +15,7 @@ from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.limits import within_limits
 from airflow_provider_instagram.calendar.model import KEYS, Calendar, read_calendar
 from airflow_provider_instagram.calendar.times import moment
-from airflow_provider_instagram.limits import Limits
+from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from airflow_provider_instagram.graph.budget import Budget
 from airflow_provider_instagram.graph.usage import Usage
+from airflow_provider_instagram.quota.call_budget import Budget
 
 
 class Clock:

@@ -19,9 +19,9 @@ from airflow_provider_instagram.exceptions import (
     RateLimitError,
     TransientError,
 )
-from airflow_provider_instagram.graph.budget import Budget
 from airflow_provider_instagram.graph.models import ContainerStatus
 from airflow_provider_instagram.graph.usage import Usage
+from airflow_provider_instagram.quota.call_budget import Budget
 from airflow_provider_instagram.triggers.poller import Poller, Wait
 from benchmarks.virtual_time import VirtualTimeLoop
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.budget import CALLS_PER_HOUR
+from airflow_provider_instagram.quota.call_budget import CALLS_PER_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

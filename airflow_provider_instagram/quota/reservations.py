@@ -12,7 +12,7 @@ from airflow_provider_instagram.ledger import row_key
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.ledger import Ledger
-    from airflow_provider_instagram.limits import Quota
+    from airflow_provider_instagram.quota.limits import Quota
 
 #: How long a place is kept for a publication that has not sent its request. Longer than a task needs to send it.
 KEPT_FOR = timedelta(minutes=10)
