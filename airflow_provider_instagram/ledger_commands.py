@@ -18,7 +18,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_instagram.graph.addresses import web_address
-from airflow_provider_instagram.ledger import Ledger, Owner, Post, ledger_asset, row_key
+from airflow_provider_instagram.ledger.ledger import Ledger, Owner, Post, ledger_asset, row_key
 
 if TYPE_CHECKING:
     import argparse

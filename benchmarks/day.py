@@ -27,7 +27,7 @@ from airflow_provider_instagram.containers import ContainerMaker, Video
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
-from airflow_provider_instagram.ledger import Ledger, Owner
+from airflow_provider_instagram.ledger.ledger import Ledger, Owner
 from airflow_provider_instagram.publishing import Publisher
 from airflow_provider_instagram.quota.call_budget import Budget
 from airflow_provider_instagram.quota.limits import Limits

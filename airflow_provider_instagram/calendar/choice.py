@@ -11,7 +11,6 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.account_task import AccountTask
-from airflow_provider_instagram.asset_events import hold_ledger
 from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.asked import asked_for, started_as_dry_run, started_by_hand
 from airflow_provider_instagram.calendar.faults import Fault
@@ -22,7 +21,8 @@ from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.hooks.instagram import account_limits
-from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, ledger_alias
+from airflow_provider_instagram.ledger.events import hold_ledger
+from airflow_provider_instagram.ledger.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, ledger_alias
 from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.model import Calendar, Post
     from airflow_provider_instagram.calendar.settings import CalendarSettings
     from airflow_provider_instagram.calendar.takings import Taken
-    from airflow_provider_instagram.ledger import Post as PublishedPost
+    from airflow_provider_instagram.ledger.ledger import Post as PublishedPost
 
 #: How far ahead every run looks for the videos.
 LOOK_AHEAD = timedelta(days=1)

@@ -12,7 +12,7 @@ from airflow.sdk import conf
 from airflow_provider_instagram.calendar.faults import Fault
 from airflow_provider_instagram.calendar.snapshot import planned, snapshot_file
 from airflow_provider_instagram.calendar.times import LONGEST
-from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN
+from airflow_provider_instagram.ledger.ledger import CONTAINER_LIFE, EXPIRY_MARGIN
 
 if TYPE_CHECKING:
     from datetime import datetime

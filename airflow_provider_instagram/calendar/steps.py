@@ -23,7 +23,7 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.ledger import Ledger, Owner
+from airflow_provider_instagram.ledger.ledger import Ledger, Owner
 from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
 from airflow_provider_instagram.operators.publish import PublishOperator
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.settings import CalendarSettings
     from airflow_provider_instagram.calendar.snapshot import Plan
     from airflow_provider_instagram.exceptions import QuotaExhaustedError
-    from airflow_provider_instagram.ledger import MadeContainer
-    from airflow_provider_instagram.ledger import Post as PublishedPost
+    from airflow_provider_instagram.ledger.ledger import MadeContainer
+    from airflow_provider_instagram.ledger.ledger import Post as PublishedPost
 
 #: How a post's map index is labelled; a task that has something to say about the post adds it.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.ledger import row_key
+from airflow_provider_instagram.ledger.ledger import row_key
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.model import Post
-    from airflow_provider_instagram.ledger import StateStore
+    from airflow_provider_instagram.ledger.ledger import StateStore
 
 
 @dataclass(frozen=True)

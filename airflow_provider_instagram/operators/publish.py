@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow_provider_instagram.account_task import AccountTask
-from airflow_provider_instagram.asset_events import hold_ledger, wait_for_turn
 from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
-from airflow_provider_instagram.ledger import Ledger, Owner, ledger_alias, posts_alias, posts_asset
+from airflow_provider_instagram.ledger.events import hold_ledger, wait_for_turn
+from airflow_provider_instagram.ledger.ledger import Ledger, Owner, ledger_alias, posts_alias, posts_asset
 from airflow_provider_instagram.links.instagram import InstagramPostLink
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
     from pydantic import JsonValue
 
-    from airflow_provider_instagram.ledger import MadeContainer, Post
+    from airflow_provider_instagram.ledger.ledger import MadeContainer, Post
 
 #: How long before ``publish_at`` the task resumes, so that its worker starts in time. It waits the last seconds there.
 WAKE_UP_AHEAD = timedelta(seconds=20)

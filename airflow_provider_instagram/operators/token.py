@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipExceptio
 
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError
-from airflow_provider_instagram.ledger import Owner
+from airflow_provider_instagram.ledger.ledger import Owner
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
 if TYPE_CHECKING:

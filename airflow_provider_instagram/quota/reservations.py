@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.exceptions import QuotaExhaustedError
-from airflow_provider_instagram.ledger import row_key
+from airflow_provider_instagram.ledger.ledger import row_key
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.ledger import Ledger
+    from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.quota.limits import Quota
 
 #: How long a place is kept for a publication that has not sent its request. Longer than a task needs to send it.

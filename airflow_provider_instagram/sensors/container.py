@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, NotReadyError, ValidationError
-from airflow_provider_instagram.ledger import Ledger
+from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.containers import ContainerMaker, Video
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.ledger import Claim, Intent, Ledger, Owner
+from airflow_provider_instagram.ledger.ledger import Claim, Intent, Ledger, Owner
 from airflow_provider_instagram.publishing import Publisher
 
 if TYPE_CHECKING:

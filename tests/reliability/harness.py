@@ -19,8 +19,9 @@ from unittest import mock
 
 from airflow.providers.standard.triggers import temporal
 
-from airflow_provider_instagram import ledger, publishing
+from airflow_provider_instagram import publishing
 from airflow_provider_instagram.graph import client as graph_client
+from airflow_provider_instagram.ledger.ledger import ledger
 from airflow_provider_instagram.sandbox.handle import connection_json
 from tests.reliability import stage
 from tests.reliability.main_job import Observer, main_job

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram import asset_events
-from airflow_provider_instagram.asset_events import hold_ledger, wait_for_turn
-from airflow_provider_instagram.ledger import Ledger, ledger_alias, ledger_asset, posts_alias
+from airflow_provider_instagram.ledger.events import hold_ledger, wait_for_turn
+from airflow_provider_instagram.ledger.ledger import Ledger, events, ledger_alias, ledger_asset, posts_alias
 from tests.integration.account import DictStore
 
 ALIAS = posts_alias("studio")
@@ -37,7 +36,7 @@ class Airflow:
 
 @pytest.fixture
 def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
-    monkeypatch.setattr(asset_events, "SETTLING_S", 0.2)
+    monkeypatch.setattr(events, "SETTLING_S", 0.2)
     return Airflow()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.ledger import Claim, Intent, Ledger, Owner, row_key
+from airflow_provider_instagram.ledger.ledger import Claim, Intent, Ledger, Owner, row_key
 from tests.integration.account import DictStore
 
 TASK = Owner("calendar", "run-1", "publish", -1)

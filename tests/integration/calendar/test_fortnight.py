@@ -25,7 +25,7 @@ from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetab
 from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.containers import ContainerMaker, Video
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.ledger import Ledger, Owner, ledger_asset
+from airflow_provider_instagram.ledger.ledger import Ledger, Owner, ledger_asset
 from airflow_provider_instagram.publishing import Publisher
 from tests.unit.calendar.stage import TOLD_BEFORE, Ledgers
 

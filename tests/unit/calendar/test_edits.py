@@ -15,7 +15,7 @@ from airflow_provider_instagram.calendar.model import understood
 from airflow_provider_instagram.calendar.post import Post as CalendarPost
 from airflow_provider_instagram.calendar.steps import CreatePost, TranscodePost
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger import Ledger, Post, ledger_asset
+from airflow_provider_instagram.ledger.ledger import Ledger, Post, ledger_asset
 from tests.unit.calendar.stage import ACCOUNT, after_noon, ids, post
 
 if TYPE_CHECKING:

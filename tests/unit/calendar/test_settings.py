@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_instagram.calendar.choice import ReportFaults
 from airflow_provider_instagram.calendar.schedule import run_moment
 from airflow_provider_instagram.calendar.settings import LONGEST_LEAD, CalendarSettings
-from airflow_provider_instagram.ledger import CONTAINER_LIFE, EXPIRY_MARGIN
+from airflow_provider_instagram.ledger.ledger import CONTAINER_LIFE, EXPIRY_MARGIN
 from tests.unit.calendar.stage import after_noon, post
 
 if TYPE_CHECKING:

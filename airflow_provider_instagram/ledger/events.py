@@ -6,12 +6,12 @@ import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.ledger import Owner, ledger_alias, ledger_asset, row_key
+from airflow_provider_instagram.ledger.ledger import Owner, ledger_alias, ledger_asset, row_key
 
 if TYPE_CHECKING:
     from airflow.sdk import AssetAlias, Context
 
-    from airflow_provider_instagram.ledger import Ledger
+    from airflow_provider_instagram.ledger.ledger import Ledger
 
 #: After this time, two tasks that want to emit the first event of an alias see each other's row.
 SETTLING_S = 1.0
