@@ -22,13 +22,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_instagram.container_options import ContainerOptions
-from airflow_provider_instagram.containers import ContainerMaker, Video
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
 from airflow_provider_instagram.ledger.ledger import Ledger, Owner
-from airflow_provider_instagram.publishing import Publisher
+from airflow_provider_instagram.publishing.containers import ContainerMaker, Video
+from airflow_provider_instagram.publishing.options import ContainerOptions
+from airflow_provider_instagram.publishing.publisher import Publisher
 from airflow_provider_instagram.quota.call_budget import Budget
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.sandbox.clock import Clock

@@ -13,8 +13,8 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow_provider_instagram.calendar.asked import wanted_now
 from airflow_provider_instagram.calendar.covers import cover_address, cover_file
 from airflow_provider_instagram.calendar.steps import PostStep
-from airflow_provider_instagram.container_options import LONGEST_CAPTION
 from airflow_provider_instagram.files.locations import shown
+from airflow_provider_instagram.publishing.options import LONGEST_CAPTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,10 +10,10 @@ from airflow_provider_instagram.account_task import DEFAULT_CONN_ID
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.rows import publishable
 from airflow_provider_instagram.calendar.times import NoZone, moment, spoken, zone
-from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.operators.container import OPTIONS, UPLOADS
+from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.account_task import AccountTask
-from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
     MediaRejectedError,
@@ -17,6 +16,7 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.ledger.events import hold_ledger
 from airflow_provider_instagram.ledger.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, Owner, ledger_alias
+from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, RetryPolicy, XComArg
 
-    from airflow_provider_instagram.containers import Video
     from airflow_provider_instagram.exceptions import InstagramError
+    from airflow_provider_instagram.publishing.containers import Video
 
 UPLOADS = ("auto", "file", "url")
 PROCESSING_TIMEOUT = timedelta(minutes=30)
@@ -194,7 +194,7 @@ class CreateContainerOperator(AccountTask):
 
     def _container_from_link(self, ledger: Ledger, post_key: str, video: str, options: ContainerOptions) -> str:
         """Have Instagram fetch the video, from its own address or by a presigned link to object storage."""
-        from airflow_provider_instagram.containers import Video
+        from airflow_provider_instagram.publishing.containers import Video
 
         link = video
         if not locations.is_web(video) and not locations.is_local(video):
@@ -210,7 +210,7 @@ class CreateContainerOperator(AccountTask):
         self, ledger: Ledger, post_key: str, video: str, options: ContainerOptions, mode: str
     ) -> str:
         """Send the video's bytes, or its link if the account is not allowed to upload and the video has a link."""
-        from airflow_provider_instagram.containers import Video
+        from airflow_provider_instagram.publishing.containers import Video
 
         with storage.as_local_file(video) as path:
             self._refuse_cover_outside(path, options)
@@ -223,8 +223,8 @@ class CreateContainerOperator(AccountTask):
         return self._container_from_link(ledger, post_key, video, options)
 
     def _container(self, ledger: Ledger, post_key: str, video: Video, options: ContainerOptions) -> str:
-        from airflow_provider_instagram.containers import ContainerMaker
         from airflow_provider_instagram.hooks.instagram import InstagramHook
+        from airflow_provider_instagram.publishing.containers import ContainerMaker
 
         hook = InstagramHook(self.instagram_conn_id)
         with hook.get_conn() as client:
@@ -260,8 +260,8 @@ class CreateContainerOperator(AccountTask):
 
     def _wait(self, container_id: str) -> None:
         if arguments.boolean("deferrable", self.deferrable) is False:
-            from airflow_provider_instagram.containers import wait_until_ready
             from airflow_provider_instagram.hooks.instagram import InstagramHook
+            from airflow_provider_instagram.publishing.containers import wait_until_ready
 
             with InstagramHook(self.instagram_conn_id).get_conn() as client:
                 wait_until_ready(client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL)

@@ -146,7 +146,7 @@ class PublishOperator(AccountTask):
         self, context: Context, ledger: Ledger, post_key: str, container_id: str, publish_at: datetime | None
     ) -> tuple[Post, bool]:
         from airflow_provider_instagram.hooks.instagram import InstagramHook
-        from airflow_provider_instagram.publishing import Publisher
+        from airflow_provider_instagram.publishing.publisher import Publisher
 
         hook = InstagramHook(self.instagram_conn_id)
         with hook.get_conn() as client:
@@ -189,7 +189,7 @@ class PublishOperator(AccountTask):
         if post.media_id is None or post.permalink is not None:
             return post
         from airflow_provider_instagram.hooks.instagram import InstagramHook
-        from airflow_provider_instagram.publishing import with_permalink
+        from airflow_provider_instagram.publishing.publisher import with_permalink
 
         try:
             with InstagramHook(self.instagram_conn_id).get_conn() as client:

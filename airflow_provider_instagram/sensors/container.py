@@ -122,9 +122,9 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
         :return: The container's id if it can be published, or None while Instagram is processing it.
         :raises InstagramError: If the container can never be published, or another read makes no sense.
         """
-        from airflow_provider_instagram import containers
         from airflow_provider_instagram.graph import calls
         from airflow_provider_instagram.hooks.instagram import InstagramHook
+        from airflow_provider_instagram.publishing.publisher import containers
 
         answer: ContainerStatus | InstagramError
         try:

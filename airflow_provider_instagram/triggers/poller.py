@@ -11,9 +11,9 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from airflow_provider_instagram import containers
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.publishing.publisher import containers
 from airflow_provider_instagram.quota.call_budget import Budget
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.container_options import ContainerOptions
-from airflow_provider_instagram.containers import ContainerMaker, Video
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.ledger.ledger import Claim, Intent, Ledger, Owner
-from airflow_provider_instagram.publishing import Publisher
+from airflow_provider_instagram.publishing.containers import ContainerMaker, Video
+from airflow_provider_instagram.publishing.options import ContainerOptions
+from airflow_provider_instagram.publishing.publisher import Publisher
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from airflow_provider_instagram.container_options import ContainerOptions
-from airflow_provider_instagram.containers import Video
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
     NotReadyError,
@@ -20,6 +18,8 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph.models import Media, MediaPage
 from airflow_provider_instagram.ledger.ledger import Claim, Owner
+from airflow_provider_instagram.publishing.containers import Video
+from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.quota.reservations import Places
 from tests.integration.account import OTHER, OWNER

@@ -19,9 +19,9 @@ from unittest import mock
 
 from airflow.providers.standard.triggers import temporal
 
-from airflow_provider_instagram import publishing
 from airflow_provider_instagram.graph import client as graph_client
 from airflow_provider_instagram.ledger.ledger import ledger
+from airflow_provider_instagram.publishing.publisher import publisher
 from airflow_provider_instagram.sandbox.handle import connection_json
 from tests.reliability import stage
 from tests.reliability.main_job import Observer, main_job
@@ -220,7 +220,7 @@ def _one_clock(job: Job) -> Iterator[None]:
     GraphClient = graph_client.GraphClient  # noqa: N806 -- it is the class
     with (
         mock.patch.object(ledger, "datetime", SandboxTime),
-        mock.patch.object(publishing, "Publisher", functools.partial(publishing.Publisher, sleep=job.wait)),
+        mock.patch.object(publisher, "Publisher", functools.partial(publisher.Publisher, sleep=job.wait)),
         mock.patch.object(graph_client, "GraphClient", open_client),
         mock.patch.object(temporal, "timezone", SandboxTimezone()),
         mock.patch.object(asyncio, "sleep", job.wait_async),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.container_options import ContainerOptions
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.publishing.options import ContainerOptions
 
 NOTHING: dict[str, Any] = dict.fromkeys(
     (

@@ -22,11 +22,11 @@ from airflow_provider_instagram.calendar.schedule import PUNCTUAL, too_late
 from airflow_provider_instagram.calendar.settings import CalendarSettings
 from airflow_provider_instagram.calendar.steps import PublishPost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
-from airflow_provider_instagram.container_options import ContainerOptions
-from airflow_provider_instagram.containers import ContainerMaker, Video
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.ledger import Ledger, Owner, ledger_asset
-from airflow_provider_instagram.publishing import Publisher
+from airflow_provider_instagram.publishing.containers import ContainerMaker, Video
+from airflow_provider_instagram.publishing.options import ContainerOptions
+from airflow_provider_instagram.publishing.publisher import Publisher
 from tests.unit.calendar.stage import TOLD_BEFORE, Ledgers
 
 if TYPE_CHECKING:

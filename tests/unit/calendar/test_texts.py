@@ -11,7 +11,7 @@ from airflow_provider_instagram.operators.container import CreateContainerOperat
 from tests.unit.calendar.stage import post
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.container_options import ContainerOptions
+    from airflow_provider_instagram.publishing.options import ContainerOptions
     from tests.unit.calendar.stage import Stage
 
 

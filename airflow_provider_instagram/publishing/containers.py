@@ -28,9 +28,9 @@ from airflow_provider_instagram.ledger.ledger import Intent, Ledger, MadeContain
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.container_options import ContainerOptions
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Container, ContainerStatus
+    from airflow_provider_instagram.publishing.options import ContainerOptions
 
 log = logging.getLogger(__name__)
 
