@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.asked import asked_for, started_as_dry_run, started_by_hand
 from airflow_provider_instagram.calendar.faults import Fault
@@ -23,6 +22,7 @@ from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.ledger.events import hold_ledger
 from airflow_provider_instagram.ledger.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, ledger_alias
+from airflow_provider_instagram.operators.base import AccountTask
 from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.account_task import DEFAULT_CONN_ID
 from airflow_provider_instagram.calendar.faults import Fault, Refusal
 from airflow_provider_instagram.calendar.rows import publishable
 from airflow_provider_instagram.calendar.times import NoZone, moment, spoken, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
+from airflow_provider_instagram.operators.base import DEFAULT_CONN_ID
 from airflow_provider_instagram.operators.container import OPTIONS, UPLOADS
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.utils import arguments

@@ -6,7 +6,6 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
     MediaRejectedError,
@@ -16,6 +15,7 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.ledger.events import hold_ledger
 from airflow_provider_instagram.ledger.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, Owner, ledger_alias
+from airflow_provider_instagram.operators.base import AccountTask
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from airflow_provider_instagram.account_task import AccountTask
 from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger.events import hold_ledger, wait_for_turn
 from airflow_provider_instagram.ledger.ledger import Ledger, Owner, ledger_alias, posts_alias, posts_asset
 from airflow_provider_instagram.links.instagram import InstagramPostLink
+from airflow_provider_instagram.operators.base import AccountTask
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral

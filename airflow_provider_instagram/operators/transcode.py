@@ -10,7 +10,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.files import locations, storage
-from airflow_provider_instagram.literal_data_task import LiteralDataTask
+from airflow_provider_instagram.operators.literal_templates import LiteralDataTask
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 

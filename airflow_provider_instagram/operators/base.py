@@ -8,7 +8,7 @@ from airflow.sdk.bases.operator import get_merged_defaults
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.ledger import ledger_asset
-from airflow_provider_instagram.literal_data_task import LiteralDataTask
+from airflow_provider_instagram.operators.literal_templates import LiteralDataTask
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
