@@ -15,7 +15,7 @@ import httpx
 from airflow.configuration import conf
 from airflow.sdk.exceptions import AirflowException
 
-from airflow_provider_instagram.connection_store import read_as_server
+from airflow_provider_instagram.accounts.connections import read_as_server
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls, oauth, origin
 from airflow_provider_instagram.graph.addresses import is_loopback

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowException
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from airflow_provider_instagram.connection_store import read_as_server
+from airflow_provider_instagram.accounts.connections import read_as_server
 from airflow_provider_instagram.exceptions import InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook

@@ -13,21 +13,21 @@ from urllib.parse import parse_qs, urlsplit
 from airflow.cli.simple_table import AirflowConsole
 from airflow.sdk.exceptions import AirflowException
 
-from airflow_provider_instagram.connection_store import (
+from airflow_provider_instagram.accounts.connections import (
     connection_ids,
     read_as_server,
     stored_secret,
     writable,
     write_login,
 )
+from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook, connect_page
-from airflow_provider_instagram.login import LoginApp, check_redirect_uri, complete_login
 
 if TYPE_CHECKING:
     import argparse
 
-    from airflow_provider_instagram.connection_store import Known
+    from airflow_provider_instagram.accounts.connections import Known
 
 
 def connect(args: argparse.Namespace) -> None:
@@ -87,7 +87,7 @@ def _code(address: str, state: str) -> str:
 
 def accounts(args: argparse.Namespace) -> None:
     """List the accounts, with the remaining life of their tokens and their quota."""
-    from airflow_provider_instagram.overview import account_lines
+    from airflow_provider_instagram.accounts.overview import account_lines
 
     read_as_server()
     rows = [

@@ -53,7 +53,7 @@ def check_calendar(args: argparse.Namespace) -> None:
 
 def _limits(account: str) -> tuple[Limits, str]:
     """Return how many posts an account allows itself, and where that is said."""
-    from airflow_provider_instagram.connection_store import read_as_server
+    from airflow_provider_instagram.accounts.connections import read_as_server
 
     read_as_server()
     try:

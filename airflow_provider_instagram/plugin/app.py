@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.responses import RedirectResponse, Response
 
-from airflow_provider_instagram.connection_store import (
+from airflow_provider_instagram.accounts.connections import (
     Known,
     connection_ids,
     last_refresh_by,
@@ -20,10 +20,10 @@ from airflow_provider_instagram.connection_store import (
     writable,
     write_login,
 )
+from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
+from airflow_provider_instagram.accounts.overview import account_lines
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
-from airflow_provider_instagram.login import LoginApp, check_redirect_uri, complete_login
-from airflow_provider_instagram.overview import account_lines
 from airflow_provider_instagram.plugin.covers import router as covers
 from airflow_provider_instagram.plugin.pages import page, problem, root
 from airflow_provider_instagram.plugin.state import LOGIN_LIFE, PendingLogin, Seal, new_nonce

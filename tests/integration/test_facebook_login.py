@@ -121,7 +121,7 @@ def test_the_shell_and_the_page_do_not_log_in_for_a_page(airflow_db: None, faceb
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
-    from airflow_provider_instagram.connection_store import writable
+    from airflow_provider_instagram.accounts.connections import writable
     from airflow_provider_instagram.exceptions import ValidationError
 
     made = {"on_facebook": "https://graph.facebook.com", "on_another": facebook.url}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from airflow.sdk.exceptions import AirflowException
 
-from airflow_provider_instagram.connection_store import place_to_show
+from airflow_provider_instagram.accounts.connections import place_to_show
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.redaction import redact

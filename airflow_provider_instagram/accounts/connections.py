@@ -17,17 +17,17 @@ from airflow.secrets.metastore import MetastoreBackend
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from airflow_provider_instagram.accounts.login import may_reuse_secret
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import oauth, origin
 from airflow_provider_instagram.hooks.instagram import trusted_hosts
-from airflow_provider_instagram.login import may_reuse_secret
 from airflow_provider_instagram.tokens.listing import environment_connections
 from airflow_provider_instagram.tokens.store import TokenStore, stored_connections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_instagram.login import Login, LoginApp
+    from airflow_provider_instagram.accounts.login import Login, LoginApp
 
 _TYPE: Final = "instagram"
 #: The field of the extra that records for which hosts the app secret was entered. Airflow masks it because of its name.
