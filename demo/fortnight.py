@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from airflow_provider_instagram.calendar.model import read_calendar
+from airflow_provider_instagram.calendar.file.parser import read_calendar
 from airflow_provider_instagram.sandbox.handle import SandboxHandle
 from demo.scene import ROOT
 from demo.stack import AIRFLOW, AirflowStack

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.model import Post
+    from airflow_provider_instagram.calendar.file.parser import Post
 
 
 class ApprovePost(PostStep, ApprovalOperator):

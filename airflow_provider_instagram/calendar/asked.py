@@ -10,7 +10,7 @@ from airflow_provider_instagram.ledger.ledger import CONTAINER_LIFE
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.post import Post
+    from airflow_provider_instagram.calendar.file.model import Post
 
 
 def started_by_hand(context: Context) -> bool:

@@ -12,8 +12,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.asked import asked_for, started_as_dry_run, started_by_hand
-from airflow_provider_instagram.calendar.faults import Fault
-from airflow_provider_instagram.calendar.limits import within_limits
+from airflow_provider_instagram.calendar.file.problems import Fault
+from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.snapshot import cannot_keep
 from airflow_provider_instagram.calendar.steps import RETRY_DELAY, used_before
 from airflow_provider_instagram.calendar.takings import Takings, run_name
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
-    from airflow_provider_instagram.calendar.model import Calendar, Post
+    from airflow_provider_instagram.calendar.file.parser import Calendar, Post
     from airflow_provider_instagram.calendar.settings import CalendarSettings
     from airflow_provider_instagram.calendar.takings import Taken
     from airflow_provider_instagram.ledger.ledger import Post as PublishedPost

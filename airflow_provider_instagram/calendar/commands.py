@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pendulum
 
-from airflow_provider_instagram.calendar import sheet, show
-from airflow_provider_instagram.calendar.faults import Refusal
-from airflow_provider_instagram.calendar.limits import within_limits
-from airflow_provider_instagram.calendar.model import read_calendar, understood_rows
+from airflow_provider_instagram.calendar import show
+from airflow_provider_instagram.calendar.file import csv_import
+from airflow_provider_instagram.calendar.file.loader import read_text
+from airflow_provider_instagram.calendar.file.parser import read_calendar, understood_rows
+from airflow_provider_instagram.calendar.file.problems import Refusal
+from airflow_provider_instagram.calendar.file.spacing import within_limits
+from airflow_provider_instagram.calendar.file.times import length, zone
 from airflow_provider_instagram.calendar.schedule import pool_name, publishers_needed
-from airflow_provider_instagram.calendar.source import read_text
-from airflow_provider_instagram.calendar.times import length, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.quota.limits import Limits
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import argparse
     from datetime import tzinfo
 
-    from airflow_provider_instagram.calendar.model import Calendar
+    from airflow_provider_instagram.calendar.file.parser import Calendar
 
 FAULTY, UNREADABLE = 1, 2
 
@@ -96,7 +97,7 @@ def show_calendar(args: argparse.Namespace) -> None:
 def import_calendar(args: argparse.Namespace) -> None:
     """Convert a spreadsheet's CSV export into a calendar."""
     try:
-        made = sheet.imported(read_text(args.file), timezone=args.timezone, account=args.account, order=args.dates)
+        made = csv_import.imported(read_text(args.file), timezone=args.timezone, account=args.account, order=args.dates)
     except Refusal as refusal:
         _refused(args.file, refusal)
     for title in made.left_out:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from airflow_provider_instagram.calendar.model import Calendar, Post
+    from airflow_provider_instagram.calendar.file.parser import Calendar, Post
     from airflow_provider_instagram.calendar.takings import Takings
 
 #: A publisher has everything prepared after this, and then keeps its time to the second.

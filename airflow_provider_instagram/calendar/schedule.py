@@ -8,12 +8,12 @@ from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar.times import spoken
+from airflow_provider_instagram.calendar.file.times import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from airflow_provider_instagram.calendar.model import Calendar, Post
+    from airflow_provider_instagram.calendar.file.parser import Calendar, Post
     from airflow_provider_instagram.calendar.takings import Taken, Takings
 
 #: After this, a post is late: a worker that is slow to start is none.

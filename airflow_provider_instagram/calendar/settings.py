@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.calendar.faults import Fault
+from airflow_provider_instagram.calendar.file.problems import Fault
+from airflow_provider_instagram.calendar.file.times import LONGEST
 from airflow_provider_instagram.calendar.snapshot import planned, snapshot_file
-from airflow_provider_instagram.calendar.times import LONGEST
 from airflow_provider_instagram.ledger.ledger import CONTAINER_LIFE, EXPIRY_MARGIN
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import tzinfo
 
-    from airflow_provider_instagram.calendar.model import Calendar, Post
+    from airflow_provider_instagram.calendar.file.parser import Calendar, Post
 
 NARROWEST = 14
 MARKS = (("approval", "required", "?"), ("dry_run", True, "~"))

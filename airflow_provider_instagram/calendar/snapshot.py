@@ -16,10 +16,10 @@ from typing import Any
 from airflow.sdk import conf
 from pydantic import TypeAdapter
 
-from airflow_provider_instagram.calendar import source
-from airflow_provider_instagram.calendar.faults import Fault, Refusal
-from airflow_provider_instagram.calendar.model import Calendar, Post, understood
-from airflow_provider_instagram.calendar.post import DEFAULT_SPACING
+from airflow_provider_instagram.calendar.file import loader
+from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING
+from airflow_provider_instagram.calendar.file.parser import Calendar, Post, understood
+from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
 from airflow_provider_instagram.calendar.schedule import reaching_back, run_moment, utc_now
 
 #: The longest that a run may still have tasks of an account which has no post any more.
@@ -132,7 +132,7 @@ def planned(
     """
     stored, at = _load(file), now or utc_now()
     try:
-        text = source.read_text(location)
+        text = loader.read_text(location)
         made_of = _fingerprint(text, location, min_spacing, dry_run)
         if stored is not None and stored.get("made_of") == made_of:
             return _as_before(location, stored, at)

@@ -131,7 +131,7 @@ def test_instagram_fetches_an_object_by_a_presigned_link(
 def test_a_calendar_in_a_bucket_is_read_with_the_videos_beside_it(bucket: str, tmp_path: Path) -> None:
     """A caption file, too; and a DAG is made of it."""
     from airflow_provider_instagram.calendar import content_calendar_dag
-    from airflow_provider_instagram.calendar.model import read_calendar
+    from airflow_provider_instagram.calendar.file.parser import read_calendar
 
     texts = {
         "posts.yaml": "posts:\n- {id: a, publish_at: 2030-01-01 12:00 UTC, video: in/reel.mp4, caption_file: a.md}\n",

@@ -249,7 +249,7 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, by
 def test_a_calendar_in_object_storage_reads_below_its_own_prefix_by_its_own_connection(
     bucket: Callable[[str, bytes], None], caption_file: str
 ) -> None:
-    from airflow_provider_instagram.calendar.model import read_calendar
+    from airflow_provider_instagram.calendar.file.parser import read_calendar
 
     bucket("private/secret.txt", SECRET.encode())
     bucket("plans/caption.txt", b"Hello")
@@ -323,7 +323,7 @@ def test_a_signed_link_is_stored_nowhere(airflow_db: None, calendar: Callable[..
 
 @pytest.mark.parametrize("wicked", ["\r", "\x00", "\r\nATTENDEE:x", "\x0b", "\x85", "\u2028", "\x1b[2J"])
 def test_a_caption_is_one_property_of_an_icalendar_file(tmp_path: Path, wicked: str) -> None:
-    from airflow_provider_instagram.calendar.model import read_calendar
+    from airflow_provider_instagram.calendar.file.parser import read_calendar
     from airflow_provider_instagram.calendar.show import ics
 
     file = tmp_path / "posts.yaml"
@@ -357,7 +357,7 @@ def test_the_approval_form_shows_what_others_wrote_as_plain_text(wicked: str) ->
     from markdown_it import MarkdownIt
 
     from airflow_provider_instagram.calendar.approval import question
-    from airflow_provider_instagram.calendar.post import Post
+    from airflow_provider_instagram.calendar.file.model import Post
 
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
     options: dict[str, Any] = {"caption": wicked, "audio_name": wicked, "cover_url": "https://evil.example/c.jpg"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_instagram.calendar.commands import make_pools
-from airflow_provider_instagram.calendar.model import read_calendar
+from airflow_provider_instagram.calendar.file.parser import read_calendar
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.model import KEYS, read_calendar, understood
+from airflow_provider_instagram.calendar.file.parser import KEYS, read_calendar, understood
 from airflow_provider_instagram.calendar_command_line import calendar_commands
 
 ROOT = Path(__file__).parents[3]

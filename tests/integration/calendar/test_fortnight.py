@@ -16,8 +16,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.timetables.base import DataInterval, TimeRestriction
 
 from airflow_provider_instagram.calendar.choice import DuePosts
+from airflow_provider_instagram.calendar.file.parser import Post
 from airflow_provider_instagram.calendar.late import room_for
-from airflow_provider_instagram.calendar.model import Post
 from airflow_provider_instagram.calendar.schedule import PUNCTUAL, too_late
 from airflow_provider_instagram.calendar.settings import CalendarSettings
 from airflow_provider_instagram.calendar.steps import PublishPost

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from airflow_provider_instagram.calendar.approval import question
 from airflow_provider_instagram.calendar.covers import cover_file
-from airflow_provider_instagram.calendar.model import Post
+from airflow_provider_instagram.calendar.file.parser import Post
 
 if TYPE_CHECKING:
     from pathlib import Path

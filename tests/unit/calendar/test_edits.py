@@ -11,8 +11,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.choice import ReportFaults
-from airflow_provider_instagram.calendar.model import understood
-from airflow_provider_instagram.calendar.post import Post as CalendarPost
+from airflow_provider_instagram.calendar.file.model import Post as CalendarPost
+from airflow_provider_instagram.calendar.file.parser import understood
 from airflow_provider_instagram.calendar.steps import CreatePost, TranscodePost
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger, Post, ledger_asset

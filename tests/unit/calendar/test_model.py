@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.faults import Fault, Refusal
-from airflow_provider_instagram.calendar.limits import within_limits
-from airflow_provider_instagram.calendar.model import KEYS, Calendar, read_calendar
-from airflow_provider_instagram.calendar.times import moment
+from airflow_provider_instagram.calendar.file.parser import KEYS, Calendar, read_calendar
+from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
+from airflow_provider_instagram.calendar.file.spacing import within_limits
+from airflow_provider_instagram.calendar.file.times import moment
 from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:
@@ -605,7 +605,7 @@ def test_a_mistake_of_ours_about_one_post_leaves_the_others_alone(
             raise OverflowError("too large")
         return moment(written, name)
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.fields.moment", stumbling)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.file.post_parser.moment", stumbling)
     calendar = read(HEAD + "".join(post(number, f"2026-12-{number} 18:00") for number in (24, 25, 26)))
     assert said(calendar) == [(8, "the post cannot be understood: OverflowError: too large. Please report this.")]
     assert [one.id for one in calendar.posts] == ["p24", "p26"]

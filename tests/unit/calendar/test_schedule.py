@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from airflow_provider_instagram.calendar.model import Post
+    from airflow_provider_instagram.calendar.file.parser import Post
     from airflow_provider_instagram.calendar.snapshot import Plan
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)

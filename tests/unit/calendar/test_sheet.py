@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from airflow_provider_instagram.calendar.faults import Refusal
-from airflow_provider_instagram.calendar.sheet import Imported, imported
-from airflow_provider_instagram.calendar.tree import read_yaml
+from airflow_provider_instagram.calendar.file.csv_import import Imported, imported
+from airflow_provider_instagram.calendar.file.problems import Refusal
+from airflow_provider_instagram.calendar.file.yaml_reader import read_yaml
 
 
 def made_of(text: str, **how: Any) -> Imported:

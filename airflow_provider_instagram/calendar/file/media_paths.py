@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from airflow_provider_instagram.calendar.faults import Refusal
+from airflow_provider_instagram.calendar.file.problems import Refusal
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.access import FileAccess

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar.faults import Fault, Refusal
-from airflow_provider_instagram.calendar.rows import Row, Value, refuse_too_many
+from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
+from airflow_provider_instagram.calendar.file.rows import Row, Value, refuse_too_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.calendar.faults import Refusal
+from airflow_provider_instagram.calendar.file.problems import Refusal
 from airflow_provider_instagram.files.locations import shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.faults import Fault
+    from airflow_provider_instagram.calendar.file.problems import Fault
 
 #: More than a team plans in years; few enough that a DAG file is read in seconds.
 MOST_POSTS = 10_000

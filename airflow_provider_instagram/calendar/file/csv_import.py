@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import yaml
 
-from airflow_provider_instagram.calendar.faults import Fault, Refusal
-from airflow_provider_instagram.calendar.model import KEYS
-from airflow_provider_instagram.calendar.rows import Row, Rows, Value
-from airflow_provider_instagram.calendar.table import read_table
-from airflow_provider_instagram.calendar.times import HALVES, WRITTEN
-from airflow_provider_instagram.calendar.tree import HELD
+from airflow_provider_instagram.calendar.file.csv_reader import read_table
+from airflow_provider_instagram.calendar.file.parser import KEYS
+from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
+from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
+from airflow_provider_instagram.calendar.file.times import HALVES, WRITTEN
+from airflow_provider_instagram.calendar.file.yaml_reader import HELD
 
 #: What people call the columns of such sheets, folded to small letters and single spaces.
 NAMES = {

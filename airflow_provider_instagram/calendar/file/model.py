@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from airflow_provider_instagram.files.locations import shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.faults import Fault
+    from airflow_provider_instagram.calendar.file.problems import Fault
 
 DEFAULT_SPACING = timedelta(minutes=5)
 VERSION = "^[0-9a-f]{16}$"

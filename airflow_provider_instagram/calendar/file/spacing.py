@@ -6,14 +6,14 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar.faults import Fault
-from airflow_provider_instagram.calendar.times import spoken
+from airflow_provider_instagram.calendar.file.problems import Fault
+from airflow_provider_instagram.calendar.file.times import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
 
-    from airflow_provider_instagram.calendar.post import Calendar, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, Post
     from airflow_provider_instagram.quota.limits import Limits
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from airflow_provider_instagram.calendar.faults import Fault, Refusal
-from airflow_provider_instagram.calendar.rows import MOST_POSTS, Row, Rows, Value, refuse_too_many
+from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
+from airflow_provider_instagram.calendar.file.rows import MOST_POSTS, Row, Rows, Value, refuse_too_many
 
 DEEPEST = 6
 #: An escaped character beyond the 16 bits of JSON's \u, and the doubled backslashes before it.

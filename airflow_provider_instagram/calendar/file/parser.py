@@ -8,20 +8,20 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar import source
-from airflow_provider_instagram.calendar.faults import Fault, Refusal
-from airflow_provider_instagram.calendar.fields import Fields
-from airflow_provider_instagram.calendar.files import CalendarFiles
-from airflow_provider_instagram.calendar.limits import too_close
-from airflow_provider_instagram.calendar.post import DEFAULT_SPACING, Calendar, Post
-from airflow_provider_instagram.calendar.rows import publishable
-from airflow_provider_instagram.calendar.times import length
+from airflow_provider_instagram.calendar.file import loader
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, Post
+from airflow_provider_instagram.calendar.file.post_parser import Fields
+from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
+from airflow_provider_instagram.calendar.file.rows import publishable
+from airflow_provider_instagram.calendar.file.spacing import too_close
+from airflow_provider_instagram.calendar.file.times import length
 from airflow_provider_instagram.operators.container import OPTIONS
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from airflow_provider_instagram.calendar.rows import Row, Rows, Value
+    from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 
 __all__ = ["Calendar", "Post", "read_calendar", "understood", "understood_rows"]
 
@@ -50,7 +50,7 @@ def read_calendar(
     :param check_files: Whether to look if the videos are there.
     :raises Refusal: When nothing of the file can be read.
     """
-    return understood(source.read_text(location), location, min_spacing=min_spacing, now=now, check_files=check_files)
+    return understood(loader.read_text(location), location, min_spacing=min_spacing, now=now, check_files=check_files)
 
 
 def understood(
@@ -62,7 +62,7 @@ def understood(
     check_files: bool = False,
 ) -> Calendar:
     """Make posts of a calendar's text; otherwise as :func:`read_calendar`."""
-    rows = source.parse(text, location)
+    rows = loader.parse(text, location)
     return understood_rows(rows, location, min_spacing=min_spacing, now=now, check_files=check_files)
 
 

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.calendar.faults import Fault, Refusal
-from airflow_provider_instagram.calendar.rows import publishable
-from airflow_provider_instagram.calendar.times import NoZone, moment, spoken, zone
+from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
+from airflow_provider_instagram.calendar.file.rows import publishable
+from airflow_provider_instagram.calendar.file.times import NoZone, moment, spoken, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.operators.base import DEFAULT_CONN_ID
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from airflow_provider_instagram.calendar.files import CalendarFiles
-    from airflow_provider_instagram.calendar.rows import Row, Value
+    from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+    from airflow_provider_instagram.calendar.file.rows import Row, Value
 
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,149}")
 TASKS = re.compile(r"calendar|due_.*")  # the DAG's own, which no account's group can be called

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from airflow_provider_instagram.calendar.faults import Refusal
-from airflow_provider_instagram.calendar.files import or_refusal
-from airflow_provider_instagram.calendar.rows import Row, Rows, Value
-from airflow_provider_instagram.calendar.table import read_table
-from airflow_provider_instagram.calendar.tree import read_json, read_yaml
+from airflow_provider_instagram.calendar.file.csv_reader import read_table
+from airflow_provider_instagram.calendar.file.media_paths import or_refusal
+from airflow_provider_instagram.calendar.file.problems import Refusal
+from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
+from airflow_provider_instagram.calendar.file.yaml_reader import read_json, read_yaml
 from airflow_provider_instagram.files.access import read_file
 
 LARGEST_BYTES = 10_000_000
