@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.asked import asked_for, started_as_dry_run, started_by_hand
 from airflow_provider_instagram.calendar.file.problems import Fault
 from airflow_provider_instagram.calendar.file.spacing import within_limits
-from airflow_provider_instagram.calendar.snapshot import cannot_keep
+from airflow_provider_instagram.calendar.planning import schedule
+from airflow_provider_instagram.calendar.planning.assignments import Takings, run_name
+from airflow_provider_instagram.calendar.planning.snapshot import cannot_keep
 from airflow_provider_instagram.calendar.steps import RETRY_DELAY, used_before
-from airflow_provider_instagram.calendar.takings import Takings, run_name
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.hooks.instagram import account_limits
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from airflow_provider_instagram.calendar.file.parser import Calendar, Post
-    from airflow_provider_instagram.calendar.settings import CalendarSettings
-    from airflow_provider_instagram.calendar.takings import Taken
+    from airflow_provider_instagram.calendar.planning.assignments import Taken
+    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.ledger.ledger import Post as PublishedPost
 
 #: How far ahead every run looks for the videos.

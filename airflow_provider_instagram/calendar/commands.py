@@ -17,7 +17,7 @@ from airflow_provider_instagram.calendar.file.parser import read_calendar, under
 from airflow_provider_instagram.calendar.file.problems import Refusal
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import length, zone
-from airflow_provider_instagram.calendar.schedule import pool_name, publishers_needed
+from airflow_provider_instagram.calendar.planning.schedule import pool_name, publishers_needed
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.quota.limits import Limits

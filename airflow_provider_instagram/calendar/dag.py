@@ -14,9 +14,9 @@ from airflow.sdk import DAG, Param, XComArg, get_parsing_context, task_group
 from airflow_provider_instagram.calendar.choice import DuePosts, ReportFaults
 from airflow_provider_instagram.calendar.file.parser import Calendar
 from airflow_provider_instagram.calendar.file.problems import Fault
-from airflow_provider_instagram.calendar.schedule import densest, pool_name, utc_now
-from airflow_provider_instagram.calendar.settings import OURS, CalendarSettings
-from airflow_provider_instagram.calendar.snapshot import Plan
+from airflow_provider_instagram.calendar.planning.schedule import densest, pool_name, utc_now
+from airflow_provider_instagram.calendar.planning.settings import OURS, CalendarSettings
+from airflow_provider_instagram.calendar.planning.snapshot import Plan
 from airflow_provider_instagram.calendar.steps import CreatePost, PublishPost, TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 

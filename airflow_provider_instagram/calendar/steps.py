@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_provider_instagram.calendar import schedule
 from airflow_provider_instagram.calendar.asked import started_as_dry_run, wanted_now
 from airflow_provider_instagram.calendar.covers import cover_file
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import Post
 from airflow_provider_instagram.calendar.file.times import spoken
-from airflow_provider_instagram.calendar.late import room_for
-from airflow_provider_instagram.calendar.schedule import PUNCTUAL
-from airflow_provider_instagram.calendar.takings import Takings, run_name
+from airflow_provider_instagram.calendar.planning import schedule
+from airflow_provider_instagram.calendar.planning.assignments import Takings, run_name
+from airflow_provider_instagram.calendar.planning.late_slot import room_for
+from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.graph import calls
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.parser import Calendar
-    from airflow_provider_instagram.calendar.settings import CalendarSettings
-    from airflow_provider_instagram.calendar.snapshot import Plan
+    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+    from airflow_provider_instagram.calendar.planning.snapshot import Plan
     from airflow_provider_instagram.exceptions import QuotaExhaustedError
     from airflow_provider_instagram.ledger.ledger import MadeContainer
     from airflow_provider_instagram.ledger.ledger import Post as PublishedPost

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
 
-from airflow_provider_instagram.calendar.schedule import MINUTE_S, utc_now
+from airflow_provider_instagram.calendar.planning.schedule import MINUTE_S, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

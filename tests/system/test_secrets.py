@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_provider_instagram.calendar.schedule import pool_name
+from airflow_provider_instagram.calendar.planning.schedule import pool_name
 from airflow_provider_instagram.sandbox.options import DEFAULT_APP_SECRET
 from demo.stack import wait_until
 from tests.system.conftest import TOKEN_KEY, Run

@@ -17,9 +17,9 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 
 from airflow_provider_instagram.calendar.choice import DuePosts
 from airflow_provider_instagram.calendar.file.parser import Post
-from airflow_provider_instagram.calendar.late import room_for
-from airflow_provider_instagram.calendar.schedule import PUNCTUAL, too_late
-from airflow_provider_instagram.calendar.settings import CalendarSettings
+from airflow_provider_instagram.calendar.planning.late_slot import room_for
+from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, too_late
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.steps import PublishPost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.graph.client import GraphClient

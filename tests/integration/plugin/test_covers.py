@@ -22,7 +22,7 @@ def test_a_cover_is_kept_named_in_the_question_and_served_to_those_who_are_logge
 ) -> None:
     from airflow.api_fastapi.core_api.security import get_user
 
-    from airflow_provider_instagram.calendar.settings import CalendarSettings
+    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.calendar.steps import TranscodePost
     from airflow_provider_instagram.plugin.app import app
 
@@ -51,7 +51,7 @@ def test_the_cover_of_a_post_with_a_cover_url_is_named_and_not_fetched_by_the_fo
     tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It wins over every frame: none is written, and one that is there from before is not shown."""
-    from airflow_provider_instagram.calendar.settings import CalendarSettings
+    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.calendar.steps import TranscodePost
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))

@@ -11,7 +11,7 @@ import yaml
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.choice import DuePosts
-from airflow_provider_instagram.calendar.settings import CalendarSettings
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.steps import TranscodePost
 from airflow_provider_instagram.exceptions import ValidationError
 

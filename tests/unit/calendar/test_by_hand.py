@@ -13,7 +13,7 @@ from airflow_provider_instagram.calendar.approval import ApprovePost
 from airflow_provider_instagram.calendar.asked import asked_for, wanted_now
 from airflow_provider_instagram.calendar.choice import ReportFaults
 from airflow_provider_instagram.calendar.file.parser import Post
-from airflow_provider_instagram.calendar.schedule import utc_now
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.steps import TranscodePost
 from tests.unit.calendar.stage import ACCOUNT, ids, post
 

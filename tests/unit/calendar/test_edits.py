@@ -107,7 +107,7 @@ def test_a_mistake_of_ours_in_reading_a_calendar_takes_no_post_away(
             raise OverflowError("too large")
         return understood(text, *args, **kwargs)
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.snapshot.understood", stumbling)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.planning.snapshot.understood", stumbling)
     assert stage.parse(-4) == [0]
     assert stage.faults() == ["the file cannot be understood: OverflowError: too large."]
 

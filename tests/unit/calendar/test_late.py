@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar.file.parser import Calendar, Post
-from airflow_provider_instagram.calendar.late import room_for
-from airflow_provider_instagram.calendar.schedule import too_late
-from airflow_provider_instagram.calendar.takings import Takings
+from airflow_provider_instagram.calendar.planning.assignments import Takings
+from airflow_provider_instagram.calendar.planning.late_slot import room_for
+from airflow_provider_instagram.calendar.planning.schedule import too_late
 from tests.unit.calendar.stage import ACCOUNT, NOON, Rows, after_noon
 
 if TYPE_CHECKING:

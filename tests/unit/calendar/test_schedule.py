@@ -11,7 +11,8 @@ import pytest
 import yaml
 from airflow.timetables.base import DataInterval, TimeRestriction
 
-from airflow_provider_instagram.calendar.schedule import (
+from airflow_provider_instagram.calendar.planning.assignments import Taken
+from airflow_provider_instagram.calendar.planning.schedule import (
     densest,
     due,
     late_time,
@@ -19,8 +20,7 @@ from airflow_provider_instagram.calendar.schedule import (
     reach,
     reaching_back,
 )
-from airflow_provider_instagram.calendar.settings import CalendarSettings
-from airflow_provider_instagram.calendar.takings import Taken
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.calendar.file.parser import Post
-    from airflow_provider_instagram.calendar.snapshot import Plan
+    from airflow_provider_instagram.calendar.planning.snapshot import Plan
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
 LEAD, LATENESS = timedelta(hours=1), timedelta(hours=1)
@@ -233,7 +233,7 @@ def test_an_unchanged_calendar_is_read_alike_from_its_snapshot(
     """And from there alone: its text is not gone through again."""
     said: dict[str, Any] = {"a": 60, "b": 60}
     fresh = plan(said)
-    monkeypatch.delattr("airflow_provider_instagram.calendar.snapshot.understood")
+    monkeypatch.delattr("airflow_provider_instagram.calendar.planning.snapshot.understood")
     again = plan(None, NOON + minutes(5))
     assert again.calendar.posts == fresh.calendar.posts
     assert again.timely.faults == fresh.timely.faults

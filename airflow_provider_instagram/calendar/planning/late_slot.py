@@ -9,14 +9,14 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar.schedule import PUNCTUAL, late_time, times_of_others, utc_now
+from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, late_time, times_of_others, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from airflow_provider_instagram.calendar.file.parser import Calendar, Post
-    from airflow_provider_instagram.calendar.takings import Takings
+    from airflow_provider_instagram.calendar.planning.assignments import Takings
 
 #: A publisher has everything prepared after this, and then keeps its time to the second.
 HEAD_START = timedelta(seconds=10)

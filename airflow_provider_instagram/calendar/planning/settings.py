@@ -11,7 +11,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file.problems import Fault
 from airflow_provider_instagram.calendar.file.times import LONGEST
-from airflow_provider_instagram.calendar.snapshot import planned, snapshot_file
+from airflow_provider_instagram.calendar.planning.snapshot import planned, snapshot_file
 from airflow_provider_instagram.ledger.ledger import CONTAINER_LIFE, EXPIRY_MARGIN
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    from airflow_provider_instagram.calendar.snapshot import Plan
+    from airflow_provider_instagram.calendar.planning.snapshot import Plan
 
 LATE = ("publish", "skip")
 UNANSWERED = ("skip", "publish")

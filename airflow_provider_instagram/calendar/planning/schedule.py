@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from airflow_provider_instagram.calendar.file.parser import Calendar, Post
-    from airflow_provider_instagram.calendar.takings import Taken, Takings
+    from airflow_provider_instagram.calendar.planning.assignments import Taken, Takings
 
 #: After this, a post is late: a worker that is slow to start is none.
 PUNCTUAL = timedelta(seconds=60)

@@ -20,7 +20,7 @@ from airflow_provider_instagram.calendar.file import loader
 from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING
 from airflow_provider_instagram.calendar.file.parser import Calendar, Post, understood
 from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
-from airflow_provider_instagram.calendar.schedule import reaching_back, run_moment, utc_now
+from airflow_provider_instagram.calendar.planning.schedule import reaching_back, run_moment, utc_now
 
 #: The longest that a run may still have tasks of an account which has no post any more.
 GROUPS_STAY = timedelta(days=2)
