@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, XComArg, get_parsing_context, task_group
 
-from airflow_provider_instagram.calendar.choice import DuePosts, ReportFaults
 from airflow_provider_instagram.calendar.file.parser import Calendar
 from airflow_provider_instagram.calendar.file.problems import Fault
 from airflow_provider_instagram.calendar.planning.schedule import densest, pool_name, utc_now
 from airflow_provider_instagram.calendar.planning.settings import OURS, CalendarSettings
 from airflow_provider_instagram.calendar.planning.snapshot import Plan
-from airflow_provider_instagram.calendar.steps import CreatePost, PublishPost, TranscodePost
+from airflow_provider_instagram.calendar.tasks.base import CreatePost, PublishPost, TranscodePost
+from airflow_provider_instagram.calendar.tasks.select_posts import DuePosts, ReportFaults
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _account_group(account: str, settings: CalendarSettings, *, asks: bool) -> N
         report = XComArg(transcode, key="report")
         approved = None
         if asks:
-            from airflow_provider_instagram.calendar.approval import ApprovePost
+            from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 
             approved = ApprovePost(task_id="approve", report=report, **step).output
         create = CreatePost(task_id="create", video=transcode.output, approved=approved, report=report, **step)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, HTTPException
 from fastapi import Path as InPath
 from starlette.responses import FileResponse
 
-from airflow_provider_instagram.calendar.covers import cover_file
+from airflow_provider_instagram.calendar.tasks.covers import cover_file
 
 router = APIRouter()
 

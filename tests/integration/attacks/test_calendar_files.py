@@ -40,7 +40,7 @@ def calendar(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPat
     """Write a calendar of a post under attack and an innocent one, both due in two minutes."""
     folder = tmp_path / "calendar"
     folder.mkdir()
-    monkeypatch.setattr("airflow_provider_instagram.calendar.steps.LOOK_AGAIN_S", 0)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.LOOK_AGAIN_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
 
@@ -356,8 +356,8 @@ def test_the_approval_form_shows_what_others_wrote_as_plain_text(wicked: str) ->
     """Read back with a parser of Markdown: every piece of it stands in code, where nothing is loaded or clicked."""
     from markdown_it import MarkdownIt
 
-    from airflow_provider_instagram.calendar.approval import question
     from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.tasks.approve import question
 
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
     options: dict[str, Any] = {"caption": wicked, "audio_name": wicked, "cover_url": "https://evil.example/c.jpg"}

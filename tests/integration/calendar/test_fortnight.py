@@ -15,12 +15,12 @@ import yaml
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.timetables.base import DataInterval, TimeRestriction
 
-from airflow_provider_instagram.calendar.choice import DuePosts
 from airflow_provider_instagram.calendar.file.parser import Post
 from airflow_provider_instagram.calendar.planning.late_slot import room_for
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, too_late
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-from airflow_provider_instagram.calendar.steps import PublishPost
+from airflow_provider_instagram.calendar.tasks.base import PublishPost
+from airflow_provider_instagram.calendar.tasks.select_posts import DuePosts
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.ledger import Ledger, Owner, ledger_asset
@@ -180,7 +180,7 @@ def test_sixty_posts_of_a_fortnight_go_out_once_and_on_the_second_across_a_clock
     instagram_sandbox: SandboxHandle, tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Meanwhile posts are moved, edited, removed and added, and Airflow is down for three hours."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.steps.LOOK_AGAIN_S", 0)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.LOOK_AGAIN_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     sandbox, file = instagram_sandbox, tmp_path / "posts.yaml"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_provider_instagram.calendar.choice import DuePosts
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-from airflow_provider_instagram.calendar.steps import TranscodePost
+from airflow_provider_instagram.calendar.tasks.base import TranscodePost
+from airflow_provider_instagram.calendar.tasks.select_posts import DuePosts
 from airflow_provider_instagram.exceptions import ValidationError
 
 if TYPE_CHECKING:

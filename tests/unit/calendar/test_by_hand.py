@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from airflow_provider_instagram.calendar.approval import ApprovePost
-from airflow_provider_instagram.calendar.asked import asked_for, wanted_now
-from airflow_provider_instagram.calendar.choice import ReportFaults
 from airflow_provider_instagram.calendar.file.parser import Post
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.steps import TranscodePost
+from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+from airflow_provider_instagram.calendar.tasks.base import TranscodePost
+from airflow_provider_instagram.calendar.tasks.run_request import asked_for, wanted_now
+from airflow_provider_instagram.calendar.tasks.select_posts import ReportFaults
 from tests.unit.calendar.stage import ACCOUNT, ids, post
 
 if TYPE_CHECKING:

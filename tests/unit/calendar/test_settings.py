@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_instagram.calendar.choice import ReportFaults
 from airflow_provider_instagram.calendar.planning.schedule import run_moment
 from airflow_provider_instagram.calendar.planning.settings import LONGEST_LEAD, CalendarSettings
+from airflow_provider_instagram.calendar.tasks.select_posts import ReportFaults
 from airflow_provider_instagram.ledger.ledger import CONTAINER_LIFE, EXPIRY_MARGIN
 from tests.unit.calendar.stage import after_noon, post
 

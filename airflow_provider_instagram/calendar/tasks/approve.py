@@ -10,9 +10,9 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 from airflow.sdk.definitions.param import ParamsDict
 
-from airflow_provider_instagram.calendar.asked import wanted_now
-from airflow_provider_instagram.calendar.covers import cover_address, cover_file
-from airflow_provider_instagram.calendar.steps import PostStep
+from airflow_provider_instagram.calendar.tasks.base import PostStep
+from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_file
+from airflow_provider_instagram.calendar.tasks.run_request import wanted_now
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.publishing.options import LONGEST_CAPTION
 

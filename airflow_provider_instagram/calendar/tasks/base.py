@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_provider_instagram.calendar.asked import started_as_dry_run, wanted_now
-from airflow_provider_instagram.calendar.covers import cover_file
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import Post
 from airflow_provider_instagram.calendar.file.times import spoken
@@ -18,6 +16,8 @@ from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Takings, run_name
 from airflow_provider_instagram.calendar.planning.late_slot import room_for
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL
+from airflow_provider_instagram.calendar.tasks.covers import cover_file
+from airflow_provider_instagram.calendar.tasks.run_request import started_as_dry_run, wanted_now
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.graph import calls

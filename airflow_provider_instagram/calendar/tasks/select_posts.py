@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_instagram.calendar.asked import asked_for, started_as_dry_run, started_by_hand
 from airflow_provider_instagram.calendar.file.problems import Fault
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Takings, run_name
 from airflow_provider_instagram.calendar.planning.snapshot import cannot_keep
-from airflow_provider_instagram.calendar.steps import RETRY_DELAY, used_before
+from airflow_provider_instagram.calendar.tasks.base import RETRY_DELAY, used_before
+from airflow_provider_instagram.calendar.tasks.run_request import asked_for, started_as_dry_run, started_by_hand
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.hooks.instagram import account_limits
