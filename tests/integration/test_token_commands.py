@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.sandbox.handle import SandboxHandle
 
 CONN_ID = "from_the_shell"
-COMMANDS = "airflow_provider_instagram.token_commands"
+COMMANDS = "airflow_provider_instagram.cli.accounts"
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
 ) -> None:
     from datetime import datetime, timedelta
 
-    from airflow_provider_instagram import doctor
+    from airflow_provider_instagram.cli.definition import doctor
 
     class Late(datetime):
         @classmethod

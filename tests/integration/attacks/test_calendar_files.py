@@ -58,7 +58,7 @@ def calendar(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPat
 @pytest.fixture
 def check(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> Callable[[Path], list[str]]:
     """Run ``airflow instagram calendar check``; return what it says of the post under attack."""
-    from airflow_provider_instagram.calendar.commands import check_calendar
+    from airflow_provider_instagram.cli.calendar import check_calendar
 
     def run(file: Path) -> list[str]:
         arguments = argparse.Namespace(file=str(file), allow_past=False, min_spacing=None, skip_files=False)
@@ -170,7 +170,7 @@ def test_a_huge_calendar_is_not_read(
     file = calendar()
     with file.open("wb") as huge:
         huge.truncate(3_000_000_000)
-    from airflow_provider_instagram.calendar.commands import check_calendar
+    from airflow_provider_instagram.cli.calendar import check_calendar
 
     with pytest.raises(SystemExit) as end:
         check_calendar(argparse.Namespace(file=str(file), allow_past=False, min_spacing=None, skip_files=True))
@@ -184,7 +184,7 @@ def test_a_calendar_of_a_hundred_thousand_rows_is_refused_in_seconds(
     tmp_path: Path, airflow_db: None, capsys: pytest.CaptureFixture[str], row: str
 ) -> None:
     """Also when one id stands on all of them, and as YAML."""
-    from airflow_provider_instagram.calendar.commands import check_calendar
+    from airflow_provider_instagram.cli.calendar import check_calendar
 
     rows = [row.format(number) for number in range(100_000)]
     table, tree = tmp_path / "posts.csv", tmp_path / "posts.yaml"
@@ -203,7 +203,7 @@ def test_a_calendar_of_a_hundred_thousand_rows_is_refused_in_seconds(
 def test_one_id_on_all_rows_is_a_fault_of_each_in_seconds(
     tmp_path: Path, airflow_db: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from airflow_provider_instagram.calendar.commands import check_calendar
+    from airflow_provider_instagram.cli.calendar import check_calendar
 
     file = tmp_path / "posts.csv"
     file.write_text("id,publish_at,timezone,video\n" + "one,2030-01-01 10:00,UTC,a.mp4\n" * 10_000)
@@ -324,7 +324,7 @@ def test_a_signed_link_is_stored_nowhere(airflow_db: None, calendar: Callable[..
 @pytest.mark.parametrize("wicked", ["\r", "\x00", "\r\nATTENDEE:x", "\x0b", "\x85", "\u2028", "\x1b[2J"])
 def test_a_caption_is_one_property_of_an_icalendar_file(tmp_path: Path, wicked: str) -> None:
     from airflow_provider_instagram.calendar.file.parser import read_calendar
-    from airflow_provider_instagram.calendar.show import ics
+    from airflow_provider_instagram.calendar.render import ics
 
     file = tmp_path / "posts.yaml"
     post = {"id": "a", "publish_at": "2030-01-01 10:00 UTC", "video": "https://example.com/a.mp4"}
@@ -400,7 +400,7 @@ def test_a_caption_file_on_all_rows_is_read_once(
     tmp_path: Path, airflow_db: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each row has its fault within seconds, and a DAG file with such a calendar is read all the same."""
-    from airflow_provider_instagram.calendar.commands import check_calendar
+    from airflow_provider_instagram.cli.calendar import check_calendar
 
     file = tmp_path / "posts.csv"
     (tmp_path / "big.txt").write_text("#a @b " * 10_000)
@@ -438,7 +438,7 @@ def test_a_fault_shows_no_signature_in_whatever_column_it_stands(
     calendar: Callable[..., Path], airflow_db: None, capsys: pytest.CaptureFixture[str], name: str, written: Any
 ) -> None:
     """A comma too many moves a signed link into the next column."""
-    from airflow_provider_instagram.calendar.commands import check_calendar
+    from airflow_provider_instagram.cli.calendar import check_calendar
 
     file = calendar(**{name: written})
     with pytest.raises(SystemExit):

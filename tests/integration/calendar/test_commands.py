@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_instagram.calendar.commands import make_pools
 from airflow_provider_instagram.calendar.file.parser import read_calendar
+from airflow_provider_instagram.cli.calendar import make_pools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ def run(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., t
     from airflow.cli.cli_config import GroupCommand
     from airflow.cli.cli_parser import AirflowHelpFormatter, _add_command
 
-    from airflow_provider_instagram.cli import get_instagram_commands
+    from airflow_provider_instagram.cli.definition import get_instagram_commands
 
     def typed(*words: str) -> tuple[int, str, str]:
         parser = argparse.ArgumentParser(formatter_class=AirflowHelpFormatter)

@@ -13,11 +13,11 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_instagram.accounts.connections import read_as_server
+from airflow_provider_instagram.cli.ledger import NoLedger, opened
 from airflow_provider_instagram.exceptions import InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger_commands import NoLedger, opened
 from airflow_provider_instagram.quota.call_budget import ASKING_SHARE, SLOW_FROM_PERCENT, STEADY_SHARE, UNSTATED_STOP
 from airflow_provider_instagram.quota.instagram_quota import room_in
 from airflow_provider_instagram.quota.reservations import Places

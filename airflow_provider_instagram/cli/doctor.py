@@ -16,11 +16,11 @@ from airflow.configuration import conf
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_instagram.accounts.connections import read_as_server
+from airflow_provider_instagram.cli.limits import triggerer_capacity
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls, oauth, origin
 from airflow_provider_instagram.graph.addresses import is_loopback
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.limits_command import triggerer_capacity
 from airflow_provider_instagram.tokens.store import ENDING
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
-_COMMANDS = "airflow_provider_instagram.calendar.commands"
+_COMMANDS = "airflow_provider_instagram.cli.calendar"
 
 ARG_FILE = Arg(("file",), help="the calendar: a path or a URI, ending in .yaml, .json or .csv")
 ARG_OUTPUT = Arg(("--output",), help="the file to write (default: the terminal)")

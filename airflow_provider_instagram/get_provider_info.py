@@ -152,6 +152,6 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Publish videos to Instagram Reels and Feed, on time and exactly once.",
         "connection-types": [CONNECTION],
         "extra-links": ["airflow_provider_instagram.links.instagram.InstagramPostLink"],
-        "cli": ["airflow_provider_instagram.cli.get_instagram_commands"],
+        "cli": ["airflow_provider_instagram.cli.definition.get_instagram_commands"],
         "config": {"instagram": SETTINGS},
     }

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
 
-from airflow_provider_instagram.calendar_command_line import calendar_commands, pools_command
+from airflow_provider_instagram.cli.calendar_definition import calendar_commands, pools_command
 
 if TYPE_CHECKING:
     import argparse
 
     from airflow.cli.cli_config import CLICommand
 
-_LEDGER = "airflow_provider_instagram.ledger_commands"
-_TOKENS = "airflow_provider_instagram.token_commands"
+_LEDGER = "airflow_provider_instagram.cli.ledger"
+_TOKENS = "airflow_provider_instagram.cli.accounts"
 
 ARG_CONN_ID = Arg(("--conn-id",), help="the account's connection (default: %(default)s)", default="instagram_default")
 ARG_ACCOUNT = Arg(("conn_id",), help="the account's connection")
@@ -88,14 +88,14 @@ def _token_commands() -> list[ActionCommand]:
         ActionCommand(
             name="limits",
             help="Show how many calls and posts an account has left, and what is waiting",
-            func=lazy_load_command("airflow_provider_instagram.limits_command.show_limits"),
+            func=lazy_load_command("airflow_provider_instagram.cli.limits.show_limits"),
             args=[ARG_ACCOUNT],
         ),
         ActionCommand(
             name="doctor",
             help="Check everything that publishing needs, and say how to fix it",
             description="Exit codes: 0, no problem found; 1, something needs fixing.",
-            func=lazy_load_command("airflow_provider_instagram.doctor.doctor"),
+            func=lazy_load_command("airflow_provider_instagram.cli.doctor.doctor"),
             args=[ARG_ACCOUNT],
         ),
     ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pendulum
 
-from airflow_provider_instagram.calendar import show
+from airflow_provider_instagram.calendar import render
 from airflow_provider_instagram.calendar.file import csv_import
 from airflow_provider_instagram.calendar.file.loader import read_text
 from airflow_provider_instagram.calendar.file.parser import read_calendar, understood_rows
@@ -88,8 +88,8 @@ def show_calendar(args: argparse.Namespace) -> None:
         viewers: tzinfo = zone(args.timezone) if args.timezone else (pendulum.now().timezone or timezone.utc)
     except Refusal as refusal:
         _refused("--timezone", refusal)
-    first = _month(args.month) if args.month else show.month_to_show(plan.posts, datetime.now(timezone.utc), viewers)
-    for line in show.month(plan.posts, first, viewers, shutil.get_terminal_size((120, 24)).columns):
+    first = _month(args.month) if args.month else render.month_to_show(plan.posts, datetime.now(timezone.utc), viewers)
+    for line in render.month(plan.posts, first, viewers, shutil.get_terminal_size((120, 24)).columns):
         print(line)
     _say_faults(plan)
 
@@ -126,7 +126,7 @@ def export_calendar(args: argparse.Namespace) -> None:
     if not args.ics:
         raise SystemExit("Give a format: --ics writes iCalendar.")
     plan = _read(args.file)
-    _write(args.output, show.ics(plan, datetime.now(timezone.utc)))
+    _write(args.output, render.ics(plan, datetime.now(timezone.utc)))
     _say_faults(plan)
 
 

@@ -1,0 +1,1 @@
+"""The commands of ``airflow instagram``. Nothing imports this room, except Airflow."""
