@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files.access import inside_media_roots as inside_media_roots
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
 from airflow_provider_instagram.media.files import regular_file
 from airflow_provider_instagram.media.process import Cancel

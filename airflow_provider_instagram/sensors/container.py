@@ -124,7 +124,7 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
         """
         from airflow_provider_instagram.graph import calls
         from airflow_provider_instagram.hooks.instagram import InstagramHook
-        from airflow_provider_instagram.publishing.publisher import containers
+        from airflow_provider_instagram.publishing import containers
 
         answer: ContainerStatus | InstagramError
         try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.publishing.publisher import containers
+from airflow_provider_instagram.publishing import containers
 from airflow_provider_instagram.quota.call_budget import Budget
 
 if TYPE_CHECKING:

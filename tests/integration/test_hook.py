@@ -157,7 +157,7 @@ def test_a_token_is_masked_and_no_more_than_once(
 ) -> None:
     """Airflow masks a connection's password; each further message would cost a full triggerer a tenth of a second."""
     from airflow_provider_instagram.hooks import instagram
-    from airflow_provider_instagram.tokens.store import store
+    from airflow_provider_instagram.tokens import store
 
     masked: list[str] = []
     for module in (store, instagram):
@@ -170,7 +170,7 @@ def test_a_token_is_masked_and_no_more_than_once(
     life = connect(extra={}).token_life()
     life.known()
     assert masked == []
-    store = store.TokenStore("instagram_default", "IGAAtheOld")
+    tokens = store.TokenStore("instagram_default", "IGAAtheOld")
     for _ in range(2):
-        store.save(store.StoredToken("IGAAtheNew", "2026-01-01T00:00:00+00:00"))
+        tokens.save(store.StoredToken("IGAAtheNew", "2026-01-01T00:00:00+00:00"))
     assert masked == ["IGAAtheNew"]

@@ -268,7 +268,7 @@ def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
 ) -> None:
     from datetime import datetime, timedelta
 
-    from airflow_provider_instagram.cli.definition import doctor
+    from airflow_provider_instagram.cli import doctor
 
     class Late(datetime):
         @classmethod

@@ -20,8 +20,8 @@ from unittest import mock
 from airflow.providers.standard.triggers import temporal
 
 from airflow_provider_instagram.graph import client as graph_client
-from airflow_provider_instagram.ledger.ledger import ledger
-from airflow_provider_instagram.publishing.publisher import publisher
+from airflow_provider_instagram.ledger import ledger
+from airflow_provider_instagram.publishing import publisher
 from airflow_provider_instagram.sandbox.handle import connection_json
 from tests.reliability import stage
 from tests.reliability.main_job import Observer, main_job

@@ -8,6 +8,7 @@ import pytest
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.operators import CreateContainerOperator, TranscodeOperator
+from airflow_provider_instagram.storage import inside_media_roots
 from tests.unit.calendar.stage import Stage
 
 
@@ -20,8 +21,8 @@ def roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_run_may_read_what_lies_in_a_media_root(roots: Path) -> None:
     inside = str(roots / "videos" / "a.mov")
-    assert storage.inside_media_roots(inside) == inside
-    assert storage.inside_media_roots(f"file://{inside}") == f"file://{inside}"
+    assert inside_media_roots(inside) == inside
+    assert inside_media_roots(f"file://{inside}") == f"file://{inside}"
 
 
 @pytest.mark.parametrize("path", ["secret.mov", "videos/../secret.mov", "videos2/a.mov", "videos/link.mov"])
@@ -29,14 +30,14 @@ def test_a_run_may_not_read_what_lies_elsewhere(roots: Path, path: str) -> None:
     (roots / "secret.mov").touch()
     (roots / "videos" / "link.mov").symlink_to(roots / "secret.mov")
     with pytest.raises(ValidationError, match="media_roots"):
-        storage.inside_media_roots(str(roots / path))
+        inside_media_roots(str(roots / path))
 
 
 @pytest.mark.parametrize("scheme", ["file", "FILE", "File", "local", "LOCAL"])
 def test_another_spelling_does_not_lead_around_the_media_roots(roots: Path, scheme: str) -> None:
     (roots / "secret.mov").touch()
     with pytest.raises(ValidationError, match="media_roots"):
-        storage.inside_media_roots(f"{scheme}://{roots}/secret.mov")
+        inside_media_roots(f"{scheme}://{roots}/secret.mov")
 
 
 def test_what_a_link_carries_behind_its_path_is_not_shown() -> None:
@@ -50,17 +51,17 @@ def test_what_a_link_carries_behind_its_path_is_not_shown() -> None:
 def test_without_media_roots_no_local_file_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", "")
     with pytest.raises(ValidationError, match="none is set"):
-        storage.inside_media_roots("/etc/passwd")
+        inside_media_roots("/etc/passwd")
 
 
 def test_a_link_is_not_a_matter_of_the_media_roots(roots: Path) -> None:
-    assert storage.inside_media_roots("https://example.com/a.mp4") == "https://example.com/a.mp4"
+    assert inside_media_roots("https://example.com/a.mp4") == "https://example.com/a.mp4"
 
 
 def test_a_run_may_read_object_storage_below_a_media_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", "s3://media@clips/public, gs://bucket")
     for inside in ("s3://media@clips/public/a.mp4", "gs://bucket/any/b.mp4"):
-        assert storage.inside_media_roots(inside) == inside
+        assert inside_media_roots(inside) == inside
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_a_run_may_not_read_another_place_of_object_storage_nor_by_another_conne
 ) -> None:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", "s3://media@clips/public")
     with pytest.raises(ValidationError):
-        storage.inside_media_roots(location)
+        inside_media_roots(location)
 
 
 @pytest.mark.parametrize(
