@@ -14,12 +14,12 @@ ui: install  ## The same in a standalone Airflow that is left running, with the 
 
 test:  ## Run the whole test suite
 	@scripts/install.sh --for-tests
-	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile tests/unit tests/integration tests/reliability/test_sample.py
+	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile sandbox/tests tests/unit tests/integration tests/reliability/test_sample.py
 	@.venv/bin/python -m pytest tests/reliability/test_live.py tests/system
 
 test-next:  ## The unit and integration tests, and those of its loops, on the Airflow to come (in .venv-next)
 	@scripts/install.sh --next
-	@.venv-next/bin/python -m pytest --numprocesses 3 --dist loadfile tests/unit tests/integration tests/next
+	@.venv-next/bin/python -m pytest --numprocesses 3 --dist loadfile sandbox/tests tests/unit tests/integration tests/next
 
 reliability:  ## Break the main job in hundreds of ways and count the posts (50 minutes)
 	@scripts/install.sh --for-tests
@@ -33,14 +33,15 @@ lint: install  ## Style, types, and who may import whom
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	MYPYPATH=sandbox .venv/bin/mypy --package instagram_sandbox
 	.venv/bin/lint-imports
 
 NEXT_AIRFLOW := 3.4.0b2
 
 lock:  ## Pin the newest versions again
 	.tools/bin/uv pip compile --universal --generate-hashes --python-version 3.10 --upgrade \
-		--custom-compile-command "make lock" --quiet pyproject.toml --group dev --output-file requirements.txt
+		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml --group dev --output-file requirements.txt
 	echo apache-airflow==$(NEXT_AIRFLOW) | .tools/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade \
-		--custom-compile-command "make lock" --quiet pyproject.toml - --group dev --output-file requirements-next.txt
+		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml - --group dev --output-file requirements-next.txt
 	echo uv | .tools/bin/uv pip compile --universal --generate-hashes --no-annotate --upgrade \
 		--custom-compile-command "make lock" --quiet - --output-file requirements-uv.txt

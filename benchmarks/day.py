@@ -31,13 +31,13 @@ from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publisher
 from airflow_provider_instagram.quota.call_budget import Budget
 from airflow_provider_instagram.quota.limits import Limits
-from airflow_provider_instagram.sandbox.clock import Clock
-from airflow_provider_instagram.sandbox.handle import SandboxHandle
-from airflow_provider_instagram.sandbox.sandbox import Settings
-from airflow_provider_instagram.sandbox.server import running
-from airflow_provider_instagram.sandbox.state import Processing, Switches
 from airflow_provider_instagram.triggers.poller import Poller, Wait
 from benchmarks.virtual_time import VirtualTimeLoop
+from instagram_sandbox.http.server import running
+from instagram_sandbox.simulator.clock import Clock
+from instagram_sandbox.simulator.sandbox import Settings
+from instagram_sandbox.simulator.state import Processing, Switches
+from instagram_sandbox.testing.handle import SandboxHandle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx
 
-from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
+from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 
 CONTAINERS, ACCOUNTS, POLL_EVERY_S, UPLOADERS, VIDEO_S = 200, 10, 5.0, 2, 30
 MEDIAN_LIMIT_MS = 50.0

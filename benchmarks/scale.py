@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
 from benchmarks.triggerer import Figures, Triggerer
 from demo.stack import wait_until
+from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

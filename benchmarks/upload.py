@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.upload import upload
-from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
+from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.models import Container

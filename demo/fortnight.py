@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import yaml
 
 from airflow_provider_instagram.calendar.file.parser import read_calendar
-from airflow_provider_instagram.sandbox.handle import SandboxHandle
 from demo.scene import ROOT
 from demo.stack import AIRFLOW, AirflowStack
+from instagram_sandbox.testing.handle import SandboxHandle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

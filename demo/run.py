@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from airflow_provider_instagram.sandbox.handle import SandboxHandle, connection_json, sandbox_process
 from demo.scene import CAPTION, FOLDER, VIDEOS, airflow_settings, source_video
+from instagram_sandbox.testing.handle import SandboxHandle, connection_json, sandbox_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

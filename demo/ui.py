@@ -10,10 +10,10 @@ import threading
 import time
 from typing import Any
 
-from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
 from demo.fortnight import fortnight_from_now, open_accounts
 from demo.scene import CAPTION, FOLDER, VIDEOS, airflow_settings, source_video
 from demo.stack import AirflowStack, airflow_stack, wait_until
+from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 
 AIRFLOW_PORT = 8080
 SANDBOX_PORT = 8077

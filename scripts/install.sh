@@ -64,10 +64,10 @@ if ! [ .tools/.installed -nt requirements-uv.txt ]; then
     touch .tools/.installed
 fi
 
-if ! [ "$venv/.installed" -nt "$pins" ] || ! [ "$venv/.installed" -nt pyproject.toml ]; then
+if ! [ "$venv/.installed" -nt "$pins" ] || ! [ "$venv/.installed" -nt pyproject.toml ] || ! [ "$venv/.installed" -nt sandbox/pyproject.toml ]; then
     [ -x "$venv/bin/python" ] && suitable "$venv/bin/python" || .tools/bin/uv venv --quiet --clear --python "$python" "$venv"
     .tools/bin/uv pip sync --quiet --python "$venv/bin/python" --require-hashes "$pins"
-    .tools/bin/uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
+    .tools/bin/uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable . --editable sandbox
     touch "$venv/.installed"
     echo "Installed in $venv. Next: $targets." >&2
 fi

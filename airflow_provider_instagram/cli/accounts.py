@@ -36,15 +36,15 @@ def connect(args: argparse.Namespace) -> None:
         known = writable(args.conn_id)
         app = _app(args, known)
         state = secrets.token_urlsafe(24)
-        print("Open this URL, allow access, and copy the URL that you are sent to:")  # noqa: T201
-        print(f"\n{app.address(state)}\n")  # noqa: T201
+        print("Open this URL, allow access, and copy the URL that you are sent to:")
+        print(f"\n{app.address(state)}\n")
         code = _code(getpass.getpass("URL you were sent to (input hidden): "), state)
         login = complete_login(app, code, f"{getpass.getuser()} in a shell")
         write_login(args.conn_id, app, login, getpass.getuser())
     except InstagramError as error:
         raise SystemExit(str(error)) from None
-    print(f"Connected @{login.account.username} as {args.conn_id!r}. The token expires at {login.token.expires_at}.")  # noqa: T201
-    print("To keep it alive, turn on the DAG refresh_instagram_tokens.")  # noqa: T201
+    print(f"Connected @{login.account.username} as {args.conn_id!r}. The token expires at {login.token.expires_at}.")
+    print("To keep it alive, turn on the DAG refresh_instagram_tokens.")
 
 
 def _app(args: argparse.Namespace, known: Known) -> LoginApp:
@@ -63,7 +63,7 @@ def _secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
         stored = stored_secret(conn_id, base_url, oauth_host)
     except ValidationError as error:
         stored = ""
-        print(error)  # noqa: T201
+        print(error)
     return stored or getpass.getpass("Instagram app secret (input hidden): ").strip()
 
 
@@ -120,4 +120,4 @@ def refresh(args: argparse.Namespace) -> None:
     else:
         what = "was not refreshed, because it does not expire"
     until = f" It expires at {done.token.expires_at}." if done.token.expires_at else ""
-    print(f"The token of {args.conn_id!r} {what}.{until}")  # noqa: T201
+    print(f"The token of {args.conn_id!r} {what}.{until}")

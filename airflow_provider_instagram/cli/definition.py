@@ -20,6 +20,7 @@ _TOKENS = "airflow_provider_instagram.cli.accounts"
 
 ARG_CONN_ID = Arg(("--conn-id",), help="the account's connection (default: %(default)s)", default="instagram_default")
 ARG_ACCOUNT = Arg(("conn_id",), help="the account's connection")
+SANDBOX_MISSING = "The sandbox is not installed. Install it: pip install 'airflow-provider-instagram[sandbox]'"
 ARG_POST_KEY = Arg(("post_key",), help="the post_key of the post")
 
 
@@ -40,12 +41,7 @@ def get_instagram_commands() -> list[CLICommand]:
                         Arg(("--placement",), help="default: %(default)s", default="reels", choices=("reels", "feed")),
                     ],
                 ),
-                ActionCommand(
-                    name="sandbox",
-                    help="Run a strict local Instagram to test DAGs against",
-                    func=run_sandbox,
-                    args=[SandboxOptions()],
-                ),
+                _sandbox_command(),
                 *_token_commands(),
                 GroupCommand(
                     name="ledger",
@@ -57,6 +53,25 @@ def get_instagram_commands() -> list[CLICommand]:
             ],
         )
     ]
+
+
+def _sandbox_command() -> ActionCommand:
+    """Return the command of the sandbox, which is a distribution of its own and lists its options itself."""
+    try:
+        from instagram_sandbox.options import OPTIONS
+    except ModuleNotFoundError:
+        options: list[Arg] = []
+        description: str | None = SANDBOX_MISSING
+    else:
+        options = [Arg((flag,), **settings) for flag, settings in OPTIONS.items()]
+        description = None
+    return ActionCommand(
+        name="sandbox",
+        help="Run a strict local Instagram to test DAGs against",
+        description=description,
+        func=run_sandbox,
+        args=options,
+    )
 
 
 def _token_commands() -> list[ActionCommand]:
@@ -137,19 +152,6 @@ def _ledger_commands() -> list[ActionCommand]:
     ]
 
 
-class SandboxOptions(Arg):
-    """The options of the sandbox, which are defined in its own module."""
-
-    def __init__(self) -> None:
-        super().__init__(flags=("--host",))  # type: ignore[no-untyped-call]
-
-    def add_to_parser(self, parser: argparse.ArgumentParser) -> None:
-        """Add all options of the sandbox."""
-        from airflow_provider_instagram.sandbox.options import add_arguments
-
-        add_arguments(parser)
-
-
 def run_check(args: argparse.Namespace) -> None:
     """Print the verdict on a file, and exit with its exit code."""
     from airflow.configuration import conf
@@ -161,14 +163,21 @@ def run_check(args: argparse.Namespace) -> None:
     try:
         verdict = check(args.file, spec_for(args.placement), ffprobe=conf.get("instagram", "ffprobe"))
     except InstagramError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)
         raise SystemExit(UNUSABLE) from None
-    print("\n".join(verdict.lines))  # noqa: T201
+    print("\n".join(verdict.lines))
     raise SystemExit(verdict.exit_code)
 
 
 def run_sandbox(args: argparse.Namespace) -> None:
-    """Run the sandbox until it is interrupted."""
-    from airflow_provider_instagram.sandbox.__main__ import run
+    """Run the sandbox until it is interrupted.
+
+    :raises SystemExit: Always, with the sandbox's exit code; 2 if it is not installed.
+    """
+    try:
+        from instagram_sandbox.__main__ import run
+    except ModuleNotFoundError:
+        print(SANDBOX_MISSING, file=sys.stderr)
+        raise SystemExit(2) from None
 
     raise SystemExit(run(args))

@@ -140,9 +140,9 @@ def settle_post(args: argparse.Namespace) -> None:
                     store.set(key, {**row, "withdrawn": True})
             store.delete(row_key("claim", args.post_key))  # its owner reads the claim again and sends nothing
     if args.live:
-        print(f"Recorded {args.post_key} as live. Clear the publish task to get the post as its result.")  # noqa: T201
+        print(f"Recorded {args.post_key} as live. Clear the publish task to get the post as its result.")
     else:
-        print(  # noqa: T201
+        print(
             f"Recorded {args.post_key} as not live. Clear the publish task to publish it; if the container has "
             "expired, clear the create task and downstream."
         )
@@ -162,7 +162,7 @@ def forget_post(args: argparse.Namespace) -> None:
                 raise SystemExit("Nothing was changed.")
         for key in keys:
             store.delete(key)
-    print(f"Forgot {args.post_key} ({len(keys)} rows deleted).")  # noqa: T201
+    print(f"Forgot {args.post_key} ({len(keys)} rows deleted).")
 
 
 def _rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:

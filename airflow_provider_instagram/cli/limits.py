@@ -39,7 +39,7 @@ def show_limits(args: argparse.Namespace) -> None:
     read_as_server()
     try:
         for name, text in describe(args.conn_id):
-            print(f"{name:<22} {text}")  # noqa: T201
+            print(f"{name:<22} {text}")
     except (InstagramError, AirflowException) as error:
         raise SystemExit(str(error)) from None
 

@@ -108,7 +108,7 @@ class TokenLife:
         """
         try:
             token = self.known()
-        except Exception as error:  # noqa: BLE001 -- a record that cannot be written must not stop a post
+        except Exception as error:  # noqa: BLE001 -- the caller must report Instagram's refusal, not this error
             _log.warning("The dates of the token of connection %r cannot be recorded: %s", self.conn_id, error)
             return self._pasted
         now = self._clock()

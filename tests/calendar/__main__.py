@@ -16,9 +16,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.sandbox.handle import SandboxHandle
 from demo.stack import wait_until
 from demo.ui import connect
+from instagram_sandbox.testing.handle import SandboxHandle
 from tests.calendar.stage import DAG_ID, distribution, entry, stage, whole_second
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
 from demo.scene import airflow_settings
 from demo.stack import AIRFLOW, AirflowStack, airflow_stack
 from demo.ui import connect
+from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 from tests.reliability.postgres import postgres
 
 if TYPE_CHECKING:

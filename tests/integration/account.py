@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 OWNER = Owner("calendar", "run-1", "publish", -1)
 OTHER = Owner("calendar", "run-2", "publish", 4)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import httpx
     from airflow.sdk import DAG
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 
 class RunDag(Protocol):

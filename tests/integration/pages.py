@@ -10,7 +10,7 @@ import httpx
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 HOME = "http://localhost:8080"
 OURS = {"Origin": HOME, "Sec-Fetch-Site": "same-origin"}

@@ -12,7 +12,7 @@ from airflow_provider_instagram.hooks import InstagramHook
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 CONN_ID = "page_of_brand"
 

@@ -12,7 +12,7 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks import InstagramHook
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from airflow_provider_instagram.files import storage
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 ROOT = Path(__file__).parents[2]
 

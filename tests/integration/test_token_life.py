@@ -15,9 +15,9 @@ import pytest
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, TransientError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks import InstagramHook
-from airflow_provider_instagram.sandbox.clock import Clock
-from airflow_provider_instagram.sandbox.handle import SandboxHandle
-from airflow_provider_instagram.sandbox.server import running
+from instagram_sandbox.http.server import running
+from instagram_sandbox.simulator.clock import Clock
+from instagram_sandbox.testing.handle import SandboxHandle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

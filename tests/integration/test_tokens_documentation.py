@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/tokens.md").read_text()

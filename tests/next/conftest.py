@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
 from demo.scene import airflow_settings
 from demo.stack import AirflowStack, airflow_stack
 from demo.ui import connect
+from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 from tests.integration.conftest import portrait_video, run_dag
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from demo.stack import wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
     from demo.stack import AirflowStack
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 DAG_ID, RUN_ID = "loop_of_posts", "two-posts"
 RUN = f"/dags/{DAG_ID}/dagRuns/{RUN_ID}"

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_instagram.sandbox.handle import sandbox_process
+from instagram_sandbox.testing.handle import sandbox_process
 from tests.reliability.video import make_reel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 
 @pytest.fixture(scope="session")

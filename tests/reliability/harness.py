@@ -22,7 +22,7 @@ from airflow.providers.standard.triggers import temporal
 from airflow_provider_instagram.graph import client as graph_client
 from airflow_provider_instagram.ledger import ledger
 from airflow_provider_instagram.publishing import publisher
-from airflow_provider_instagram.sandbox.handle import connection_json
+from instagram_sandbox.testing.handle import connection_json
 from tests.reliability import stage
 from tests.reliability.main_job import Observer, main_job
 from tests.reliability.moments import CONNECTION, Moments, replace_token
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
     from airflow.sdk import DAG
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
     from tests.reliability.terms import Plant, Scenario
 
 CONN_ID = "instagram_default"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
     from tests.reliability.terms import Scenario
     from tests.reliability.verdict import Outcome
 
@@ -41,7 +41,7 @@ class _Player:
     def begin(cls) -> None:
         from airflow.utils.db import initdb
 
-        from airflow_provider_instagram.sandbox.handle import sandbox_process
+        from instagram_sandbox.testing.handle import sandbox_process
 
         initdb()
         until_the_end = ExitStack()

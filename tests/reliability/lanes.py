@@ -9,9 +9,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.sandbox.handle import sandbox_process
 from demo.scene import airflow_settings
 from demo.stack import airflow_stack
+from instagram_sandbox.testing.handle import sandbox_process
 from tests.reliability import live, main_job
 from tests.reliability.live import QUICK, Lane
 from tests.reliability.postgres import postgres

@@ -35,8 +35,8 @@ from tests.reliability.verdict import CAPTION, Outcome, Played, judged
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
     from demo.stack import AirflowStack
+    from instagram_sandbox.testing.handle import SandboxHandle
     from tests.reliability.terms import Disturbance, Plant, Scenario
 
 ENDED: Final = ("success", "failed")

@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.sandbox.handle import connection_json
+from instagram_sandbox.testing.handle import connection_json
 from tests.reliability.terms import Answer, Kill, Refusal, Revocation
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
     from tests.reliability.terms import Plant
 
 CONNECTION = "AIRFLOW_CONN_INSTAGRAM_DEFAULT"

@@ -12,7 +12,7 @@ from tests.reliability.terms import HALF, Answer, Fate, FullQuota, Revocation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
     from tests.reliability.terms import Disturbance
 
 

@@ -11,7 +11,7 @@ from tests.reliability.scenarios import DISTURBANCES, SCENARIOS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
     from tests.reliability.terms import Scenario
 
 #: Every fifth disturbance, each with another "then" than its neighbours.

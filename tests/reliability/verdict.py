@@ -10,7 +10,7 @@ from tests.reliability.terms import Answer, Fate, FullQuota, Plant, Revocation, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 CAPTION = "Exactly once"
 

@@ -17,10 +17,10 @@ import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
-from airflow_provider_instagram.sandbox.handle import SandboxHandle, sandbox_process
 from demo.scene import ROOT, airflow_settings
 from demo.stack import AirflowStack, airflow_stack, wait_until
 from demo.ui import connect
+from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

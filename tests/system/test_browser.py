@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
     from demo.stack import AirflowStack
+    from instagram_sandbox.testing.handle import SandboxHandle
     from tests.system.conftest import Run, Videos
 
 CAPTION = "Typed into the form,\nin two lines"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 PASSWORDS = {"editor": "editor-password", "other": "other-password", "viewer": "viewer-password"}
 CONN_ID = "brand_account"

@@ -16,8 +16,8 @@ from demo.stack import AIRFLOW
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
     from demo.stack import AirflowStack
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 COMMANDS = ("providers list", "providers hooks", "providers links", "instagram sandbox --help")
 

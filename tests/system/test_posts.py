@@ -11,8 +11,8 @@ from demo.ui import connect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
     from demo.stack import AirflowStack
+    from instagram_sandbox.testing.handle import SandboxHandle
     from tests.system.conftest import Run
 
 

@@ -12,8 +12,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from airflow_provider_instagram.calendar.planning.schedule import pool_name
-from airflow_provider_instagram.sandbox.options import DEFAULT_APP_SECRET
 from demo.stack import wait_until
+from instagram_sandbox.options import DEFAULT_APP_SECRET
 from tests.system.conftest import TOKEN_KEY, Run
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
     from demo.stack import AirflowStack
+    from instagram_sandbox.testing.handle import SandboxHandle
     from tests.system.conftest import Videos
 
 MARK = "Marked caption of the hunt"

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
     from demo.stack import AirflowStack
+    from instagram_sandbox.testing.handle import SandboxHandle
     from tests.system.conftest import Run
 
 DAY_S = 24 * 3600

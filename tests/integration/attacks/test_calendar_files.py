@@ -21,7 +21,7 @@ from tests.integration.conftest import store_dag
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 ACCOUNT = "instagram_default"
 SECRET = "the server's own secret"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
     from airflow_provider_instagram.hooks import InstagramHook
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 pytestmark = pytest.mark.usefixtures("airflow_pages")
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from airflow_provider_instagram.sandbox.handle import sandbox_process
+from instagram_sandbox.testing.handle import sandbox_process
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
-COMMAND = (sys.executable, "-m", "airflow_provider_instagram.sandbox", "--port", "0")
+COMMAND = (sys.executable, "-m", "instagram_sandbox", "--port", "0")
 EVERYWHERE = "0.0.0.0"  # noqa: S104 -- what the test is about
 DOORS = (
     ("POST", "reset"),

@@ -32,7 +32,7 @@ from tests.unit.calendar.stage import TOLD_BEFORE, Ledgers
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 BERLIN = ZoneInfo("Europe/Berlin")
 LEAD = timedelta(hours=1)

@@ -11,7 +11,7 @@ import yaml
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
-from airflow_provider_instagram.sandbox.handle import SandboxHandle
+from instagram_sandbox.testing.handle import SandboxHandle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

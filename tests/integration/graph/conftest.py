@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 MAKE_REEL = (
     "ffmpeg -v error -f lavfi -i testsrc2=s=360x640:r=24:d=3 -f lavfi -i sine=r=48000:d=3 -c:v libx264 "

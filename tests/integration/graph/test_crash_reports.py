@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 NOBODY = "http://127.0.0.1:9"
 TOKEN, SECRET = "IGAAthe" + "Token0123456789", "app" + "Secret0123456789"

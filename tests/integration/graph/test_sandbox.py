@@ -32,7 +32,7 @@ from airflow_provider_instagram.graph.upload import upload
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 PROCESSING_LIMIT_S = 30
 

@@ -14,7 +14,7 @@ from tests.integration.pages import HOME, OURS, decide, form_token, rows
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
-    from airflow_provider_instagram.sandbox.handle import SandboxHandle
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 CONN_ID = "brand"
 pytestmark = pytest.mark.usefixtures("airflow_pages")

@@ -1,0 +1,96 @@
+"""The sandbox as one web application, which serves all of Meta's hosts on one port."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from instagram_sandbox.http import control, graph, login, pages, pipeline
+from instagram_sandbox.http.upload import upload
+from instagram_sandbox.simulator.clock import Clock
+from instagram_sandbox.simulator.sandbox import Sandbox, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from instagram_sandbox.http.pipeline import Handler
+    from instagram_sandbox.simulator.journal import Operation
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
+    """Build the application of a sandbox.
+
+    :param settings: The settings to start with.
+    :param clock: The clock; a simulation shares its own.
+    """
+    sandbox = Sandbox.open(settings, clock or Clock())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        sandbox.processor.resume()
+        yield
+        await sandbox.close()
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+    app.state.sandbox = sandbox
+    app.include_router(control.router(sandbox))
+    app.add_exception_handler(ValidationError, control.explain)
+    app.add_exception_handler(RequestValidationError, control.explain)
+    _add_pages(app, sandbox)
+    _add_operation(app, sandbox, "POST", "/ig-api-upload/{version}/{container_id}", "upload", upload)
+    _add_operation(app, sandbox, "GET", "/oauth/authorize", "authorize", login.authorize)
+    _add_operation(app, sandbox, "POST", "/oauth/authorize", "decide", login.decide)
+    _add_operation(app, sandbox, "POST", "/oauth/access_token", "exchange_code", login.exchange_code)
+
+    async def rest(request: Request, path: str) -> Response:
+        return await graph.endpoint(sandbox, request, path)
+
+    app.add_api_route("/{path:path}", rest, methods=[*control.METHODS])
+    return app
+
+
+def _add_operation(app: FastAPI, sandbox: Sandbox, method: str, path: str, name: Operation, handler: Handler) -> None:
+    async def endpoint(request: Request) -> Response:
+        return await pipeline.run(sandbox, request, name, handler)
+
+    for spelling in (path, f"{path}/"):
+        app.add_api_route(spelling, endpoint, methods=[method], response_model=None)
+
+
+def _add_pages(app: FastAPI, sandbox: Sandbox) -> None:
+    @app.get("/", response_model=None)
+    async def home(request: Request) -> Response:
+        if "ids" in request.query_params:
+            return await graph.endpoint(sandbox, request, "")
+        return pages.profile(sandbox, request, None)
+
+    @app.get("/u/{username}/", response_model=None)
+    async def profile(request: Request, username: str) -> Response:
+        return pages.profile(sandbox, request, username)
+
+    @app.get("/u/{username}/picture.svg", response_model=None)
+    async def picture(username: str) -> Response:
+        return pages.picture(sandbox, username)
+
+    @app.get("/{kind}/{shortcode}/", response_model=None)
+    async def post(request: Request, kind: str, shortcode: str) -> Response:
+        if kind not in {"reel", "p"}:
+            return await graph.endpoint(sandbox, request, f"{kind}/{shortcode}")
+        return pages.post_page(sandbox, request, shortcode)
+
+    @app.get("/_static/{name}", response_model=None)
+    async def static(name: str) -> Response:
+        return pages.static_file(name)
+
+    @app.api_route("/media/{name}", methods=["GET", "HEAD"], response_model=None)
+    async def media(name: str) -> Response:
+        return pages.media_file(sandbox, name)
+
+    @app.get("/favicon.ico", response_model=None)
+    async def favicon() -> Response:
+        return Response(status_code=204)

@@ -1,0 +1,179 @@
+"""Meta's login: the page with Allow and Cancel, the code, and the exchange for tokens.
+
+Source: Meta, Instagram API with Instagram Login: Business Login, and its access tokens.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from instagram_sandbox.http.pages import page
+from instagram_sandbox.http.pipeline import Call, graph_json
+from instagram_sandbox.simulator.addresses import web_address
+from instagram_sandbox.simulator.errors import GraphError, LoginError
+from instagram_sandbox.simulator.state import LoginCode, Scope
+from instagram_sandbox.simulator.world import DAY_S, HOUR_S
+
+if TYPE_CHECKING:
+    from instagram_sandbox.simulator.sandbox import Sandbox
+
+SCOPES: Final[dict[Scope, str]] = {
+    "instagram_business_basic": "See the profile and the posts",
+    "instagram_business_content_publish": "Create posts and publish them",
+    "instagram_business_manage_comments": "Read and answer comments",
+    "instagram_business_manage_messages": "Read and answer messages",
+    "instagram_business_manage_insights": "See insights of the profile and the posts",
+}
+
+
+async def authorize(call: Call) -> Response:
+    """Show the page on which a person allows an app to act for an account."""
+    problem = _problem(call.sandbox, call.params)
+    if problem:
+        return page(call.request, "problem.html", {"problem": problem}, status=400)
+    scopes = {name: SCOPES[name] for name in _scopes(call.params)}
+    context = {"accounts": list(call.world.accounts.values()), "scopes": scopes, "params": call.params}
+    return page(call.request, "authorize.html", context, allow_submit=True)
+
+
+async def decide(call: Call) -> Response:
+    """Send the person back to the app, with a code or with a refusal."""
+    params = call.params
+    problem = _problem(call.sandbox, params)
+    if problem:
+        return page(call.request, "problem.html", {"problem": problem}, status=400)
+    back: dict[str, str] = {"state": params["state"]} if params.get("state") else {}
+    account = call.world.accounts.get(str(params.get("account")))
+    if params.get("decision") != "allow" or account is None:
+        refusal = {
+            "error": "access_denied",
+            "error_reason": "user_denied",
+            "error_description": "The user denied your request.",
+        }
+        return _back(params["redirect_uri"], refusal | back)
+    code = LoginCode(
+        code="AQ" + secrets.token_urlsafe(90),
+        user_id=account.user_id,
+        app_id=params["client_id"],
+        redirect_uri=params["redirect_uri"],
+        scopes=_granted(params),
+        issued_at=call.sandbox.now,
+    )
+    call.world.codes[code.code] = code
+    call.sandbox.store.put("code", code.code, code)
+    call.entry.account = account.user_id
+    return _back(params["redirect_uri"], {"code": code.code} | back)
+
+
+def _granted(params: dict[str, Any]) -> list[Scope]:
+    """Return the scopes left switched on. A decision that was not posted from the page grants all of them."""
+    return [name for name in _scopes(params) if not params.get("chosen") or params.get(f"grant_{name}")]
+
+
+def _back(redirect_uri: str, params: dict[str, str]) -> Response:
+    joint = "&" if urlsplit(redirect_uri).query else "?"
+    return RedirectResponse(f"{redirect_uri}{joint}{urlencode(params)}#_", 303)
+
+
+def _problem(sandbox: Sandbox, params: dict[str, Any]) -> str:
+    if params.get("client_id") != sandbox.settings.app_id:
+        return "Invalid platform app: the client_id is unknown."
+    parts = web_address(str(params.get("redirect_uri", "")))
+    if parts is None or parts.fragment:
+        return "Invalid redirect_uri."
+    if params.get("response_type") != "code":
+        return "Invalid response_type: it must be code."
+    asked = _asked(params)
+    if "instagram_business_basic" not in asked or asked - set(SCOPES):
+        return "Invalid scope: instagram_business_basic is required, and unknown scopes are refused."
+    return ""
+
+
+def _asked(params: dict[str, Any]) -> set[str]:
+    return set(str(params.get("scope", "")).replace(",", " ").split())
+
+
+def _scopes(params: dict[str, Any]) -> list[Scope]:
+    asked = _asked(params)
+    return [scope for scope in SCOPES if scope in asked]
+
+
+async def exchange_code(call: Call) -> Response:
+    """Exchange a code for a short-lived token."""
+    params = call.params
+    if params.get("client_id") != call.sandbox.settings.app_id or not _is_secret(call, params.get("client_secret")):
+        raise LoginError("Error validating client secret.")
+    if params.get("grant_type") != "authorization_code":
+        raise LoginError("Invalid grant_type: it must be authorization_code.")
+    code = call.world.codes.get(str(params.get("code", "")))
+    if code is None or code.app_id != params["client_id"]:
+        raise LoginError("Invalid authorization code")
+    if code.used:
+        raise LoginError("This authorization code has been used")
+    if call.sandbox.now >= code.issued_at + HOUR_S:
+        raise LoginError("This authorization code has expired")
+    if params.get("redirect_uri") != code.redirect_uri:
+        raise LoginError("Error validating verification code. The redirect_uri must be identical to the one used")
+    code.used = True
+    call.sandbox.store.put("code", code.code, code)
+    token = call.world.add_token(code.user_id, long_lived=False, scopes=code.scopes)
+    call.entry.account = code.user_id
+    flat = {"access_token": token.token, "user_id": int(code.user_id), "permissions": code.scopes}
+    documented = flat | {"user_id": code.user_id, "permissions": ",".join(code.scopes)}
+    return JSONResponse({"data": [documented]} if call.world.switches.login_answer == "data" else flat)
+
+
+async def exchange_token(call: Call) -> Response:
+    """Exchange a short-lived token for a long-lived one. ``client_id`` is optional, but must be right if sent."""
+    if call.params.get("grant_type") != "ig_exchange_token":
+        raise GraphError(100, None, "(#100) grant_type must be ig_exchange_token")
+    if call.params.get("client_id", call.sandbox.settings.app_id) != call.sandbox.settings.app_id:
+        raise GraphError(101, None, "Error validating application. Invalid application ID.")
+    if not _is_secret(call, call.params.get("client_secret")):
+        raise GraphError(101, None, "Error validating client secret.")
+    short = call.world.authenticate(_query_token(call))
+    if short.long_lived:
+        raise GraphError(
+            452, None, "Session key invalid. This could be because the session key has an incorrect format"
+        )
+    call.entry.account = short.user_id
+    token = call.world.add_token(short.user_id, scopes=short.scopes)
+    return _token_answer(call, token.token, token.expires_at)
+
+
+async def refresh_token(call: Call) -> Response:
+    """Refresh a long-lived token for 60 more days."""
+    if call.params.get("grant_type") != "ig_refresh_token":
+        raise GraphError(100, None, "(#100) grant_type must be ig_refresh_token")
+    token = call.world.authenticate(_query_token(call))
+    call.entry.account = token.user_id
+    now = call.sandbox.now
+    if not token.long_lived or now < token.issued_at + DAY_S:
+        raise GraphError(10, None, "(#10) The access token must be long-lived and at least 24 hours old")
+    if not call.world.switches.refresh_changes_token:
+        token.issued_at, token.expires_at = now, now + 60 * DAY_S
+        call.world.change_token(token)
+        return _token_answer(call, token.token, token.expires_at)
+    fresh = call.world.add_token(token.user_id, scopes=token.scopes)
+    if call.world.switches.refresh_revokes_old:
+        token.revoked = 460
+        call.world.change_token(token)
+    return _token_answer(call, fresh.token, fresh.expires_at)
+
+
+def _token_answer(call: Call, token: str, expires_at: float) -> Response:
+    expires_in = int(expires_at - call.sandbox.now)
+    return graph_json({"access_token": token, "token_type": "bearer", "expires_in": expires_in})
+
+
+def _query_token(call: Call) -> str | None:
+    return call.request.query_params.get("access_token")
+
+
+def _is_secret(call: Call, given: Any) -> bool:
+    return hmac.compare_digest(str(given).encode(), call.sandbox.settings.app_secret.encode())

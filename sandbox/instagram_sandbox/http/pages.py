@@ -1,0 +1,149 @@
+"""The sandbox's pages: profiles, posts and the login, all without external content."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from instagram_sandbox.simulator.world import newest_first
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from instagram_sandbox.simulator.sandbox import Sandbox
+    from instagram_sandbox.simulator.state import Account, Container, Post
+
+_FOLDER: Final = Path(__file__).parent / "templates"
+_templates = Environment(
+    loader=FileSystemLoader(_FOLDER), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
+)
+_SECURITY: Final = {
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def _ago(epoch_s: float, now: float) -> str:
+    seconds = int(now - epoch_s)
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return "just now"
+
+
+def _clock(epoch_s: float) -> str:
+    return datetime.fromtimestamp(epoch_s, timezone.utc).strftime("%d %b %Y, %H:%M:%S UTC")
+
+
+_templates.filters["clock"] = _clock
+
+
+def page(
+    request: Request, name: str, context: Mapping[str, Any], *, status: int = 200, allow_submit: bool = False
+) -> Response:
+    """Render a page.
+
+    :param request: The request for the page.
+    :param name: The template's file name.
+    :param context: What the template shows.
+    :param status: The HTTP status.
+    :param allow_submit: Whether the page has a form, which may redirect to any app's URL.
+    """
+    html = _templates.get_template(name).render(base=str(request.base_url).rstrip("/"), **context)
+    # form-action also governs where the answer to a form redirects, and that is the app's own redirect_uri.
+    form_action = "" if allow_submit else "form-action 'none'; "
+    policy = (
+        "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; script-src 'self'; "
+        f"connect-src 'self'; {form_action}base-uri 'none'; frame-ancestors 'none'"
+    )
+    return HTMLResponse(html, status, headers=_SECURITY | {"Content-Security-Policy": policy})
+
+
+def static_file(name: str) -> Response:
+    """Return the style sheet, the script or the icon of the pages."""
+    kinds = {"sandbox.css": "text/css", "sandbox.js": "text/javascript", "icon.svg": "image/svg+xml"}
+    if name not in kinds:
+        return Response(status_code=404)
+    return FileResponse(_FOLDER / name, media_type=kinds[name], headers={"Cache-Control": "no-cache"})
+
+
+def profile(sandbox: Sandbox, request: Request, username: str | None) -> Response:
+    """Show an account as Instagram shows a profile."""
+    accounts = list(sandbox.world.accounts.values())
+    account = next((a for a in accounts if a.username == username), accounts[0] if username is None else None)
+    if account is None:
+        return page(request, "problem.html", {"problem": f"This sandbox has no account {username}."}, status=404)
+    posts = [p for p in sandbox.world.posts.values() if p.user_id == account.user_id]
+    context = {
+        "account": account,
+        "accounts": accounts,
+        "posts": newest_first(posts),
+        "waiting": _waiting(sandbox, account),
+        "quota_usage": sandbox.world.quota_usage(account.user_id),
+        "quota_total": sandbox.world.switches.quota_total,
+        "now": sandbox.now,
+        "ago": _ago,
+    }
+    return page(request, "profile.html", context)
+
+
+def picture(sandbox: Sandbox, username: str) -> Response:
+    """Return an account's picture: its initial on Instagram's colours."""
+    if all(account.username != username for account in sandbox.world.accounts.values()):
+        return Response(status_code=404)
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96"><defs><linearGradient id="g" x2="1" y2="0" y1="1">'
+        '<stop stop-color="#ffb457"/><stop offset=".5" stop-color="#e2346f"/><stop offset="1" stop-color="#7d3bdc"/>'
+        '</linearGradient></defs><rect width="96" height="96" fill="url(#g)"/><text x="48" y="63" fill="#fff" '
+        f'font-family="sans-serif" font-size="42" text-anchor="middle">{username[0].upper()}</text></svg>'
+    )
+    return Response(svg, media_type="image/svg+xml", headers={"X-Content-Type-Options": "nosniff"})
+
+
+def _waiting(sandbox: Sandbox, account: Account) -> list[tuple[Container, str, str]]:
+    """Return the containers that are not published yet, with their state and what is wrong with them."""
+    rows = []
+    for container in sandbox.world.containers.values():
+        code = sandbox.world.status_code(container)
+        if container.user_id == account.user_id and not container.post_ids and not container.is_carousel_item:
+            failure = sandbox.world.shown_failure(container)
+            rows.append((container, code or "ERROR", failure.reason if failure else ""))
+    return sorted(rows, key=lambda row: row[0].created_at, reverse=True)[:6]
+
+
+def post_page(sandbox: Sandbox, request: Request, shortcode: str) -> Response:
+    """Show one post, as its permalink does."""
+    post = next((p for p in sandbox.world.posts.values() if p.shortcode == shortcode), None)
+    if post is None:
+        return page(request, "problem.html", {"problem": "This page isn't available."}, status=404)
+    context = {
+        "post": post,
+        "account": sandbox.world.accounts[post.user_id],
+        "now": sandbox.now,
+        "ago": _ago,
+    }
+    return page(request, "post.html", context)
+
+
+def media_file(sandbox: Sandbox, name: str) -> Response:
+    """Return a post's video, in ranges if the browser asks for them, or its cover."""
+    media_id, _, ending = name.partition(".")
+    post: Post | None = sandbox.world.posts.get(media_id)
+    if post is None or post.container_id is None:
+        return Response(status_code=404)
+    files = {
+        "mp4": (sandbox.processor.video(post.container_id), "video/mp4"),
+        "jpg": (sandbox.processor.cover(post.container_id), "image/jpeg"),
+    }
+    path, kind = files.get(ending, (None, ""))
+    if path is None or not path.exists():
+        return Response(status_code=404)
+    return FileResponse(path, media_type=kind, headers={"X-Content-Type-Options": "nosniff"})

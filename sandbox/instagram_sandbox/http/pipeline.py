@@ -1,0 +1,241 @@
+"""Handle every call of Meta's API: parameters, token, faults, journal and usage headers."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from urllib.parse import parse_qsl
+
+from pydantic_core import from_json
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from instagram_sandbox.http.connections import drop_connection
+from instagram_sandbox.simulator.clock import iso_time
+from instagram_sandbox.simulator.errors import ApiError, GraphError
+from instagram_sandbox.simulator.faults import taken
+from instagram_sandbox.simulator.journal import Entry, redact, without
+from instagram_sandbox.simulator.versions import NEWEST
+
+if TYPE_CHECKING:
+    from instagram_sandbox.simulator.faults import Fault
+    from instagram_sandbox.simulator.journal import Operation
+    from instagram_sandbox.simulator.sandbox import Sandbox
+    from instagram_sandbox.simulator.state import Account, Token
+    from instagram_sandbox.simulator.world import World
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of the API."""
+
+    sandbox: Sandbox
+    request: Request
+    params: dict[str, Any]
+    entry: Entry
+    version: str = NEWEST
+    cut_after_bytes: int | None = None
+    regain_minutes: int | None = None
+
+    @property
+    def world(self) -> World:
+        """The world that is called."""
+        return self.sandbox.world
+
+    @property
+    def base_url(self) -> str:
+        """The sandbox's URL as the client wrote it."""
+        return str(self.request.base_url).rstrip("/")
+
+    def _check_proof(self, token: str) -> None:
+        """Source: Meta, Securing Graph API calls: the proof is an HMAC of the token, keyed by the app's secret."""
+        proof = self.params.get("appsecret_proof")
+        right = hmac.new(self.sandbox.settings.app_secret.encode(), token.encode(), "sha256").hexdigest()
+        if proof is None and self.world.switches.require_appsecret_proof:
+            raise GraphError(100, None, "API calls from the server require an appsecret_proof argument")
+        if proof is not None and not hmac.compare_digest(str(proof), right):
+            raise GraphError(100, None, "Invalid appsecret_proof provided in the API argument")
+
+    @property
+    def secrets(self) -> list[str]:
+        """The texts that the journal must not contain."""
+        return [self.sandbox.settings.app_secret, *self.world.tokens]
+
+    def token_text(self) -> str | None:
+        """Return the access token, from the header or a parameter."""
+        scheme, _, token = self.request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return token.strip()
+        value = self.params.get("access_token")
+        return value if isinstance(value, str) else None
+
+    def enter(self, weight: int = 1) -> tuple[Account, Token]:
+        """Authenticate the client by its token, and count the call.
+
+        :param weight: How many calls this call counts as.
+        """
+        token = self.world.authenticate(self.token_text())
+        self.entry.account = token.user_id
+        self.entry.weight = weight
+        self._check_proof(token.token)
+        self.world.count_call(token.user_id, weight)
+        return self.world.accounts[token.user_id], token
+
+
+log = logging.getLogger(__name__)
+
+Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
+
+
+class DroppedError(Exception):
+    """Close the connection without an answer."""
+
+
+async def run(sandbox: Sandbox, request: Request, operation: Operation, handler: Handler) -> Response:
+    """Run a call through the faults, its handler and the journal.
+
+    :param sandbox: The sandbox that is called.
+    :param request: The HTTP request.
+    :param operation: The operation's name in the journal.
+    :param handler: The operation's handler.
+    """
+    began = time.perf_counter()
+    entry = _note(sandbox, request, operation)
+    call = Call(sandbox, request, {}, entry)
+    response: Response | None = None
+    try:
+        call.params = await _parameters(request) if operation != "upload" else {}
+        entry.parameters = redact(call.params, call.secrets)
+        entry.account = _owner(call)
+        response = await _disturbed(call, handler)
+    except ApiError as error:
+        entry.outcome = error.summary()
+        response = error.response()
+    except ClientDisconnect:
+        entry.outcome = "caller left"
+    except (ValueError, RecursionError) as error:
+        log.warning("%s %s could not be read: %s", request.method, request.url.path, error)
+        refused = GraphError(100, None, "(#100) Invalid parameter")
+        entry.outcome, response = refused.summary(), refused.response()
+    except DroppedError:
+        entry.outcome = "dropped"
+        drop_connection(request.scope)
+        await asyncio.sleep(0)
+    entry.status = response.status_code if response else None
+    entry.duration_ms = round((time.perf_counter() - began) * 1000, 3)
+    sandbox.store.put("journal", f"{entry.number:012d}", entry)
+    sandbox.store.commit()
+    if response is None:
+        return Response()  # nobody reads it
+    _add_usage(call, response)
+    return response
+
+
+def _note(sandbox: Sandbox, request: Request, operation: Operation) -> Entry:
+    now = sandbox.now
+    return sandbox.journal.open(
+        time=iso_time(now),
+        at=now,
+        real_time=time.time(),
+        operation=operation,
+        method=request.method,
+        path=without(request.url.path, sandbox.world.tokens),
+    )
+
+
+async def _disturbed(call: Call, handler: Handler) -> Response:
+    entry, planned = call.entry, call.sandbox.faults
+    hits = taken(planned, entry.operation, entry.account)
+    if planned:
+        call.sandbox.keep_faults()  # they count every call, not only those that they hit
+    entry.fault = ", ".join(fault.describe() for fault in hits) or None
+    call.regain_minutes = max((m for fault in hits if (m := fault.header_minutes) is not None), default=None)
+    replaced = await _disturb(call, hits, "before")
+    if replaced is not None:
+        return replaced
+    try:
+        response = await handler(call)
+    except ApiError:
+        if any(fault.when == "after" for fault in hits):
+            entry.fault = f"{entry.fault}, not seen: the call was refused"
+        raise
+    entry.outcome, entry.effect = "ok", True
+    if hits:
+        call.sandbox.store.commit()
+    return await _disturb(call, hits, "after") or response
+
+
+async def _disturb(call: Call, hits: list[Fault], when: Literal["before", "after"]) -> Response | None:
+    for fault in hits:
+        if fault.when != when:
+            continue
+        await asyncio.sleep(fault.delay_s)
+        call.cut_after_bytes = fault.cut_after_bytes
+        if fault.drop:
+            raise DroppedError
+        if fault.replaces_answer:
+            call.entry.outcome = "fault"
+            return fault.answer(call.entry.operation)
+    return None
+
+
+async def _parameters(request: Request) -> dict[str, Any]:
+    params: dict[str, Any] = dict(request.query_params)
+    if request.method != "POST":
+        return params
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await request.body()
+    if kind == "application/json":
+        try:
+            sent = from_json(body or b"{}", allow_inf_nan=False)
+        except ValueError as error:
+            raise GraphError(100, None, f"(#100) The request body is not valid JSON: {error}") from None
+        if not isinstance(sent, dict):
+            raise GraphError(100, None, "(#100) The request body must be a JSON object")
+        params |= sent
+    elif kind in {"application/x-www-form-urlencoded", ""}:
+        params |= parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    else:
+        raise GraphError(100, None, f"(#100) Unsupported content type {kind}")
+    return params
+
+
+def _owner(call: Call) -> str | None:
+    text = call.token_text()
+    scheme, _, rest = call.request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "oauth":
+        text = rest.strip()
+    token = call.world.tokens.get(text or "")
+    return token.user_id if token else None
+
+
+def _add_usage(call: Call, response: Response) -> None:
+    account, way = call.entry.account, call.world.switches.usage_header
+    if account is None or way == "none" or call.entry.operation in {"upload", "exchange_code"}:
+        return
+    percent, minutes = call.world.usage(account)
+    if call.regain_minutes is not None:
+        percent, minutes = max(percent, 100), max(minutes, call.regain_minutes)
+    if way == "app":
+        usage = {"call_count": percent, "total_time": percent // 4, "total_cputime": percent // 4}
+        response.headers["X-App-Usage"] = json.dumps(usage)
+        return
+    use = {
+        "type": "instagram",
+        "call_count": percent,
+        "total_cputime": percent // 4,
+        "total_time": percent // 4,
+        "estimated_time_to_regain_access": minutes,
+    }
+    response.headers["X-Business-Use-Case-Usage"] = json.dumps({account: [use]})
+
+
+def graph_json(body: Any) -> JSONResponse:
+    """Return JSON with the content type of the Graph API."""
+    return JSONResponse(body, media_type="application/json; charset=UTF-8")

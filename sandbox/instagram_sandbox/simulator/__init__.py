@@ -1,0 +1,1 @@
+"""What Instagram remembers and decides: accounts, containers, posts, errors, time. No HTTP server."""

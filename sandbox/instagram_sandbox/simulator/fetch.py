@@ -1,0 +1,93 @@
+"""Fetch a media file from a public link as Meta does.
+
+Source: Meta, IG User Media reference (the link must be public and direct) and Meta Web Crawlers
+(user agent, robots.txt).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit, urlunsplit
+from urllib.robotparser import RobotFileParser
+
+import httpx
+
+from instagram_sandbox.simulator.state import NOT_FETCHED, TOO_SLOW
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+USER_AGENT: Final = "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)"
+
+
+class FetchError(Exception):
+    """The media could not be fetched.
+
+    :param subcode: Meta's subcode for it.
+    :param reason: What went wrong, for the user of the sandbox.
+    """
+
+    def __init__(self, subcode: int, reason: str) -> None:
+        super().__init__(reason)
+        self.subcode = subcode
+        self.reason = reason
+
+
+async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes: int, require_range: bool) -> None:
+    """Fetch a file as Meta does.
+
+    :param url: The link. Redirects are not followed.
+    :param target: Where to write the file.
+    :param kind: The media type expected: ``video`` or ``image``.
+    :param limit_s: How long connecting, and each wait for more bytes, may take in seconds.
+    :param max_bytes: The largest file that is fetched.
+    :param require_range: Whether a server without ``Range`` support is refused.
+    :raises FetchError: With the documented subcode.
+    """
+    try:
+        async with httpx.AsyncClient(headers={"User-Agent": USER_AGENT}, timeout=limit_s, trust_env=False) as client:
+            await _ask_robots(client, url)
+            async with client.stream("GET", url, headers={"Range": "bytes=0-"}) as answer:
+                _check_answer(answer, kind, max_bytes, require_range)
+                await _save(answer, target, max_bytes)
+    except FetchError:
+        raise
+    except httpx.TimeoutException:
+        raise FetchError(TOO_SLOW, f"the server did not answer within {limit_s:g} s") from None
+    except Exception as error:  # noqa: BLE001 -- every error while fetching is a fault of the link
+        raise FetchError(NOT_FETCHED, f"the link cannot be fetched: {type(error).__name__}: {error}") from None
+
+
+async def _ask_robots(client: httpx.AsyncClient, url: str) -> None:
+    parts = urlsplit(url)
+    answer = await client.get(urlunsplit((parts.scheme, parts.netloc, "/robots.txt", "", "")))
+    if answer.status_code != httpx.codes.OK or "html" in answer.headers.get("content-type", ""):
+        return
+    rules = RobotFileParser()
+    rules.parse(answer.text.splitlines())
+    if not rules.can_fetch("facebookexternalhit", url):
+        raise FetchError(NOT_FETCHED, "the server's robots.txt does not allow facebookexternalhit to fetch the link")
+
+
+def _check_answer(answer: httpx.Response, kind: str, max_bytes: int, require_range: bool) -> None:
+    if answer.is_redirect:
+        raise FetchError(NOT_FETCHED, f"the link answers {answer.status_code}, but redirects are not followed")
+    if not answer.is_success:
+        raise FetchError(NOT_FETCHED, f"the link answers {answer.status_code}")
+    content_type = answer.headers.get("content-type", "")
+    if not content_type.lower().startswith(f"{kind}/"):
+        raise FetchError(NOT_FETCHED, f"the content type is {content_type or 'missing'}, not {kind}/…")
+    if require_range and answer.status_code != httpx.codes.PARTIAL_CONTENT:
+        raise FetchError(NOT_FETCHED, "the server does not support Range requests")
+    if int(answer.headers.get("content-length", 0)) > max_bytes:
+        raise FetchError(NOT_FETCHED, f"the file has more than {max_bytes} bytes")
+
+
+async def _save(answer: httpx.Response, target: Path, max_bytes: int) -> None:
+    received = 0
+    with target.open("wb") as file:
+        async for block in answer.aiter_bytes():
+            received += len(block)
+            if received > max_bytes:
+                raise FetchError(NOT_FETCHED, f"the file has more than {max_bytes} bytes")
+            file.write(block)

@@ -1,0 +1,135 @@
+"""The journal: every call that reached the sandbox and its outcome, without secrets."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pydantic import Field
+
+from instagram_sandbox.simulator.state import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Operation = Literal[
+    "create",
+    "upload",
+    "status",
+    "publish",
+    "media",
+    "media_list",
+    "limit",
+    "account",
+    "many",
+    "refresh",
+    "exchange_code",
+    "exchange_token",
+    "authorize",
+    "decide",
+    "unknown",
+]
+"""The operations, as the journal, its queries and the faults name them."""
+
+SECRET: Final = frozenset(
+    {"access_token", "client_secret", "code", "appsecret_proof", "authorization", "fb_exchange_token", "state"}
+)
+
+
+class Entry(Record):
+    """One call.
+
+    ``time`` and ``at`` are the sandbox's time, ``real_time`` is the machine's. ``status`` is the HTTP status that the
+    client saw, or None if it saw no answer. ``effect`` is whether the call took effect, whatever the answer was.
+    """
+
+    number: int
+    time: str
+    at: float
+    real_time: float
+    operation: Operation
+    method: str
+    path: str
+    account: str | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    container_id: str | None = None
+    media_id: str | None = None
+    status: int | None = None
+    outcome: str = "pending"  # ok, the failure's code, or what a fault made of it
+    weight: int = 0  # how many calls it counted for
+    effect: bool = False  # whether the call took effect
+    fault: str | None = None
+    received_bytes: int | None = None
+    duration_ms: float = 0.0
+
+
+class Journal:
+    """The calls in the order in which they came."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.entries = entries
+        self._next = max((entry.number for entry in entries), default=0) + 1
+
+    def open(self, **facts: Any) -> Entry:
+        """Record a call that has just arrived."""
+        entry = Entry(number=self._next, **facts)
+        self._next += 1
+        self.entries.append(entry)
+        return entry
+
+    def find(
+        self,
+        operation: Operation | None = None,
+        account: str | None = None,
+        container_id: str | None = None,
+        after: int = 0,
+    ) -> list[Entry]:
+        """Return the calls that match.
+
+        :param operation: Only calls of this operation.
+        :param account: Only calls by tokens of this account.
+        :param container_id: Only calls about this container.
+        :param after: Only calls with a higher number.
+        """
+        return [
+            entry
+            for entry in self.entries
+            if entry.number > after
+            and (operation is None or entry.operation == operation)
+            and (account is None or entry.account == account)
+            and (container_id is None or entry.container_id == container_id)
+        ]
+
+    def clear(self) -> None:
+        """Delete all calls."""
+        self.entries.clear()
+        self._next = 1
+
+
+def redact(params: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
+    """Remove secrets from parameters: tokens, codes, and the signatures of links.
+
+    :param params: Parameters by name.
+    :param secrets: Texts that are secret wherever they appear, even in a caption.
+    """
+    known = tuple(secrets)
+    return {name: "***" if name.lower() in SECRET else without(_without_query(v), known) for name, v in params.items()}
+
+
+def without(value: Any, secrets: Iterable[str]) -> Any:
+    """Remove secret texts from a value, including its lists and objects."""
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "***")
+        return value
+    if isinstance(value, list):
+        return [without(one, secrets) for one in value]
+    if isinstance(value, dict):
+        return {name: without(one, secrets) for name, one in value.items()}
+    return value
+
+
+def _without_query(value: Any) -> Any:
+    if isinstance(value, str) and re.match(r"https?://", value, re.IGNORECASE):
+        return re.sub(r"\?.*", "?***", re.sub(r"//[^/?#]*@", "//***@", value), flags=re.DOTALL)
+    return value

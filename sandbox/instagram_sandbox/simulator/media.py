@@ -1,0 +1,219 @@
+"""Check with ffprobe and the file's atoms whether Meta accepts a video.
+
+Source of the rules: Meta, IG User Media reference, Reel specifications.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
+
+from instagram_sandbox.simulator.state import BAD_COVER_OFFSET, UNSUPPORTED, MediaFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MIN_S, MAX_S = 3.0, 900.0
+MIN_FPS, MAX_FPS = 23, 60
+MAX_COLUMNS, MAX_BIT_RATE, MAX_SAMPLE_RATE_HZ = 1920, 25_000_000, 48_000
+MIN_ASPECT, MAX_ASPECT = Fraction(1, 100), Fraction(10)
+PROBE_LIMIT_S: Final = 60
+_TOLERANCE_S = 0.05
+_PARENTS = frozenset({b"moov", b"trak", b"edts"})
+
+
+class NotFitError(Exception):
+    """The video breaks a rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """One box of an MP4 file: its type, and where it starts."""
+
+    kind: bytes
+    offset: int
+
+
+def atoms(file: BinaryIO, start: int, end: int) -> Iterator[Atom]:
+    """Yield the boxes between two offsets, including those inside boxes that can contain an edit list.
+
+    :raises NotFitError: A box is malformed or reaches beyond its parent.
+    """
+    at = start
+    while at + 8 <= end:
+        file.seek(at)
+        header = file.read(16)
+        size, kind, body = int.from_bytes(header[:4], "big"), header[4:8], at + 8
+        if size == 1:
+            size, body = int.from_bytes(header[8:16], "big"), at + 16
+        elif size == 0:
+            size = end - at
+        if size < body - at or at + size > end:
+            raise NotFitError(f"the file is damaged or cut off: box {kind!r} at byte {at}")
+        yield Atom(kind, at)
+        if kind in _PARENTS:
+            yield from atoms(file, body, at + size)
+        at += size
+
+
+def check_atoms(path: Path, edit_lists: Literal["refuse", "accept"]) -> None:
+    """Check a file against the rules for its container format.
+
+    :raises NotFitError: The file is neither MP4 nor MOV, its index follows the media, or it has an edit list.
+    """
+    with path.open("rb") as file:
+        if path.stat().st_size < 16 or b"ftyp" not in file.read(12):
+            raise NotFitError("the file is neither MP4 nor MOV")
+        found = list(atoms(file, 0, path.stat().st_size))
+    kinds = [atom.kind for atom in found]
+    if b"moov" not in kinds or b"mdat" not in kinds:
+        raise NotFitError("the file has no index (moov) or no media (mdat)")
+    if kinds.index(b"moov") > kinds.index(b"mdat"):
+        raise NotFitError("the index (moov) is not at the front of the file")
+    if edit_lists == "refuse" and b"elst" in kinds:
+        raise NotFitError("the file has an edit list")
+
+
+async def probe(path: Path) -> dict[str, Any]:
+    """Read a file's streams with ffprobe.
+
+    :raises NotFitError: ffprobe cannot read the file.
+    """
+    out = await _run(
+        "ffprobe", "-v", "error", "-protocol_whitelist", "file", "-show_streams", "-show_format", "-of", "json",
+        f"file:{path}",
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+async def check_gops(path: Path, codec: str) -> None:
+    """Check that every group of pictures is closed, that is, that each sync sample is an IDR picture.
+
+    :raises NotFitError: A sync sample is another kind of picture, which depends on earlier pictures.
+    """
+    idr = "5" if codec == "h264" else "19|20"  # the NAL unit types of H.264 and HEVC
+    flags = await _run(
+        "ffprobe", "-v", "error", "-protocol_whitelist", "file", "-select_streams", "v:0",
+        "-show_entries", "packet=flags", "-of", "csv=p=0", f"file:{path}",
+    )  # fmt: skip
+    closed = await _run(
+        "ffmpeg", "-v", "error", "-protocol_whitelist", "file", "-i", f"file:{path}", "-map", "0:v:0", "-c", "copy",
+        "-bsf:v", f"filter_units=pass_types={idr}", "-f", "framecrc", "-",
+    )  # fmt: skip
+    sync_samples = sum(line.startswith(b"K") for line in flags.splitlines())
+    if sync_samples > sum(not line.startswith(b"#") for line in closed.splitlines()):
+        raise NotFitError("the video has open groups of pictures")
+
+
+async def _run(*command: str) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), PROBE_LIMIT_S)
+    except BaseException:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        raise
+    if process.returncode:
+        raise NotFitError(f"{command[0]} cannot read the file: {err.decode(errors='replace').strip()[-200:]}")
+    return out
+
+
+def check_streams(found: dict[str, Any], size_bytes: int, max_bytes: int) -> MediaFacts:
+    """Check what ffprobe found against the rules for reels.
+
+    :raises NotFitError: The first rule that is broken.
+    """
+    video = [s for s in found["streams"] if s["codec_type"] == "video" and not s["disposition"].get("attached_pic")]
+    audio = [s for s in found["streams"] if s["codec_type"] == "audio"]
+    if not video:
+        raise NotFitError("the file has no video")
+    if size_bytes > max_bytes:
+        raise NotFitError(f"the file has {size_bytes} bytes, more than {max_bytes}")
+    duration_s = float(found["format"].get("duration", 0))
+    if not MIN_S - _TOLERANCE_S <= duration_s <= MAX_S + _TOLERANCE_S:
+        raise NotFitError(f"the video lasts {duration_s:.2f} s, not {MIN_S:.0f} to {MAX_S:.0f} s")
+    width, height = _check_picture(video[0])
+    bit_rate = int(video[0].get("bit_rate") or found["format"].get("bit_rate") or 0)
+    if bit_rate > MAX_BIT_RATE:
+        raise NotFitError(f"the video has {bit_rate} bit/s, more than {MAX_BIT_RATE}")
+    if audio:
+        _check_sound(audio[0])
+    picture_s = float(video[0].get("duration") or duration_s)  # sound may continue after the last picture
+    return MediaFacts(duration_ms=round(picture_s * 1000), width=width, height=height)
+
+
+def _check_picture(video: dict[str, Any]) -> tuple[int, int]:
+    if video["codec_name"] not in {"h264", "hevc"}:
+        raise NotFitError(f"the video codec is {video['codec_name']}, neither H.264 nor HEVC")
+    if video.get("pix_fmt") not in {"yuv420p", "yuvj420p", "yuv420p10le"}:
+        raise NotFitError(f"the pixel format is {video.get('pix_fmt')}, not 4:2:0")
+    if video.get("field_order", "progressive") not in {"progressive", "unknown"}:
+        raise NotFitError("the video is interlaced")
+    fps = Fraction(video["avg_frame_rate"]) if video["avg_frame_rate"] != "0/0" else Fraction(0)
+    if not MIN_FPS - Fraction(1, 20) <= fps <= MAX_FPS + Fraction(1, 20):
+        raise NotFitError(f"the video has {float(fps):.2f} frames a second, not {MIN_FPS} to {MAX_FPS}")
+    width, height = int(video["width"]), int(video["height"])
+    rotation = next((int(d["rotation"]) for d in video.get("side_data_list", []) if "rotation" in d), 0)
+    if rotation % 180:
+        width, height = height, width
+    if width > MAX_COLUMNS:
+        raise NotFitError(f"the picture has {width} columns, more than {MAX_COLUMNS}")
+    if not MIN_ASPECT <= Fraction(width, height) <= MAX_ASPECT:
+        raise NotFitError(f"the picture is {width}x{height}, outside 0.01:1 to 10:1")
+    return width, height
+
+
+def _check_sound(audio: dict[str, Any]) -> None:
+    if audio["codec_name"] != "aac":
+        raise NotFitError(f"the audio codec is {audio['codec_name']}, not AAC")
+    if int(audio["sample_rate"]) > MAX_SAMPLE_RATE_HZ:
+        raise NotFitError(f"the sound has {audio['sample_rate']} Hz, more than {MAX_SAMPLE_RATE_HZ}")
+    if int(audio["channels"]) > 2:
+        raise NotFitError(f"the sound has {audio['channels']} channels, not one or two")
+
+
+async def inspect(
+    path: Path, *, thumb_offset_ms: int, edit_lists: Literal["refuse", "accept"], max_bytes: int
+) -> MediaFacts:
+    """Return the facts about a file, and whether it can be a reel.
+
+    :param path: The complete file.
+    :param thumb_offset_ms: The cover's time, which must lie inside the video.
+    :param edit_lists: Whether any edit list makes the file unfit.
+    :param max_bytes: The largest file that is accepted.
+    :return: The facts, with Meta's subcode and a reason if the file is rejected.
+    """
+    try:
+        check_atoms(path, edit_lists)
+        found = await probe(path)
+        facts = check_streams(found, path.stat().st_size, max_bytes)
+        await check_gops(path, next(s["codec_name"] for s in found["streams"] if s["codec_type"] == "video"))
+    except (NotFitError, asyncio.TimeoutError) as unfit:
+        return MediaFacts(subcode=UNSUPPORTED, reason=str(unfit) or "the inspection took too long")
+    if thumb_offset_ms >= facts.duration_ms:
+        facts.subcode = BAD_COVER_OFFSET
+        facts.reason = f"thumb_offset {thumb_offset_ms} ms is outside the video, which lasts {facts.duration_ms} ms"
+    return facts
+
+
+async def grab_cover(path: Path, cover: Path, at_ms: int) -> bool:
+    """Write a frame of a video as JPEG, and return whether it succeeded."""
+    try:
+        await _run(
+            "ffmpeg", "-v", "error", "-y", "-protocol_whitelist", "file", "-ss", f"{at_ms / 1000:.3f}",
+            "-i", f"file:{path}", "-frames:v", "1", "-vf", "scale='min(720,iw)':-2", "-q:v", "4", f"file:{cover}",
+        )  # fmt: skip
+    except (NotFitError, asyncio.TimeoutError):
+        return False
+    return cover.exists()

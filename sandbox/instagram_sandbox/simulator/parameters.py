@@ -1,0 +1,247 @@
+"""The parameters of ``POST /{ig-user-id}/media``, and the kinds of media that take them.
+
+Source: Meta, IG User Media reference; the list of names is the Instagram-Login schema of Meta's generated SDK.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from instagram_sandbox.simulator.addresses import web_address
+from instagram_sandbox.simulator.errors import GraphError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GLOBAL: Final = frozenset(
+    {"access_token", "appsecret_proof", "appsecret_time", "date_format", "debug", "fields", "format", "include_headers"}
+    | {"locale", "method", "pretty", "suppress_http_code"}
+)
+
+REELS, STORIES, CAROUSEL, IMAGE = "REELS", "STORIES", "CAROUSEL", "IMAGE"
+CHILD_IMAGE, CHILD_VIDEO = "child image", "child video"
+_WHOLE_POSTS = frozenset({REELS, CAROUSEL, IMAGE})
+_CHILDREN = frozenset({CHILD_IMAGE, CHILD_VIDEO})
+
+PLACES: Final[dict[str, frozenset[str]]] = {
+    "alt_text": frozenset({IMAGE, CHILD_IMAGE}),
+    "audio_name": frozenset({REELS}),
+    "caption": _WHOLE_POSTS,
+    "children": frozenset({CAROUSEL}),
+    "collaborators": _WHOLE_POSTS,
+    "cover_url": frozenset({REELS}),
+    "image_url": frozenset({IMAGE, STORIES, CHILD_IMAGE}),
+    "is_ai_generated": frozenset({REELS, STORIES, CAROUSEL, IMAGE}),
+    "is_carousel_item": _CHILDREN,
+    "location_id": _WHOLE_POSTS,
+    "media_type": frozenset({REELS, STORIES, CAROUSEL, IMAGE}) | _CHILDREN,
+    "share_to_feed": frozenset({REELS}),
+    "thumb_offset": frozenset({REELS, CHILD_VIDEO}),
+    "trial_params": frozenset({REELS}),
+    "upload_type": frozenset({REELS, STORIES, CHILD_VIDEO}),
+    "user_tags": frozenset({REELS, STORIES, IMAGE, CHILD_IMAGE}),
+    "video_url": frozenset({REELS, STORIES, CHILD_VIDEO}),
+}
+"""The kinds of media that take each parameter."""
+
+REFUSED: Final[dict[str, GraphError]] = {
+    "audio_configuration": GraphError(100, None, "(#100) audio_configuration is not documented and not available"),
+    "product_tags": GraphError(10, None, "(#10) product_tags requires instagram_shopping_tag_products permission"),
+}
+"""Parameters of Meta's schema that are refused on purpose."""
+
+CAPTION_UNITS, HASHTAGS, MENTIONS, COLLABORATORS, CHILDREN_MIN, CHILDREN_MAX, USER_TAGS = 2200, 30, 20, 3, 2, 10, 20
+
+
+@dataclass(frozen=True, slots=True)
+class NewMedia:
+    """The parameters of a create call, checked."""
+
+    media_type: str
+    caption: str
+    video_url: str | None
+    image_url: str | None
+    cover_url: str | None
+    thumb_offset_ms: int
+    share_to_feed: bool | None
+    is_carousel_item: bool
+    children: tuple[str, ...]
+    resumable: bool
+    trial: bool
+
+
+def check(params: Mapping[str, Any]) -> NewMedia:
+    """Check the parameters of a create call against Meta's documentation.
+
+    :param params: Form, query or JSON parameters, merged.
+    :raises GraphError: The first parameter that is unknown, misplaced, malformed or missing.
+    """
+    kind = _kind(params)
+    for name in params:
+        if name in REFUSED:
+            raise REFUSED[name]
+        if name not in PLACES and name not in GLOBAL:
+            raise _invalid(f"Unexpected parameter {name}")
+        if name in PLACES and kind not in PLACES[name]:
+            raise _invalid(f"{name} is not supported on {kind} media")
+    _check_caption(_text(params, "caption"))
+    _check_people(params, kind)
+    trial = _check_trial(params)
+    location = _text(params, "location_id")
+    if location and not location.isdecimal():
+        raise _invalid("location_id must be the id of a Page with a location")
+    _flag(params, "is_ai_generated")
+    resumable = _check_upload_type(params)
+    media = NewMedia(
+        media_type=kind if kind not in _CHILDREN else ("VIDEO" if kind == CHILD_VIDEO else "IMAGE"),
+        caption=_text(params, "caption"),
+        video_url=_url(params, "video_url"),
+        image_url=_url(params, "image_url"),
+        cover_url=_url(params, "cover_url"),
+        thumb_offset_ms=_offset(params),
+        share_to_feed=_flag(params, "share_to_feed"),
+        is_carousel_item=bool(_flag(params, "is_carousel_item")),
+        children=_children(params),
+        resumable=resumable,
+        trial=trial,
+    )
+    _check_source(media, kind)
+    return media
+
+
+def _kind(params: Mapping[str, Any]) -> str:
+    media_type = _text(params, "media_type") or "IMAGE"
+    child = _flag(params, "is_carousel_item")
+    if media_type == "VIDEO":
+        if not child:
+            raise GraphError(100, 2207089)
+        return CHILD_VIDEO
+    if media_type == IMAGE:
+        return CHILD_IMAGE if child else IMAGE
+    if media_type not in {REELS, STORIES, CAROUSEL}:
+        raise GraphError(100, 2207023)
+    if child:
+        raise _invalid(f"is_carousel_item is not supported on {media_type} media")
+    return media_type
+
+
+def _check_source(media: NewMedia, kind: str) -> None:
+    sources = [name for name in ("video_url", "image_url") if getattr(media, name)]
+    if media.resumable:
+        sources.append("upload_type")
+    if kind == CAROUSEL:
+        if not CHILDREN_MIN <= len(set(media.children)) == len(media.children) <= CHILDREN_MAX:
+            raise GraphError(100, 2207028)
+        return
+    if not sources:
+        wanted = "image_url" if kind in {IMAGE, CHILD_IMAGE} else "video_url"
+        raise _invalid(f"The parameter {wanted} is required")
+    if len(sources) > 1:
+        raise _invalid(f"Only one of {' and '.join(sources)} can be given")
+
+
+def _check_caption(caption: str) -> None:
+    units = len(caption.encode("utf-16-le", "surrogatepass")) // 2
+    hashtags = len(re.findall(r"#\w+", caption))
+    mentions = len(re.findall(r"(?<!\w)@[\w.]+", caption))
+    if units > CAPTION_UNITS or hashtags > HASHTAGS or mentions > MENTIONS:
+        raise GraphError(36004, 2207010)
+
+
+def _check_people(params: Mapping[str, Any], kind: str) -> None:
+    collaborators = _json(params, "collaborators", list) or []
+    if len(collaborators) > COLLABORATORS or not all(isinstance(name, str) and name for name in collaborators):
+        raise _invalid(f"collaborators must be at most {COLLABORATORS} usernames")
+    tags = _json(params, "user_tags", list) or []
+    if len(tags) > USER_TAGS:
+        raise GraphError(100, 2207040)
+    for tag in tags:
+        if not isinstance(tag, dict) or not isinstance(tag.get("username"), str) or not tag["username"]:
+            raise GraphError(100, 2207037)
+        placed = "x" in tag or "y" in tag
+        if placed and kind in {REELS, STORIES}:
+            raise GraphError(100, 2207035)
+        if not placed and kind in {IMAGE, CHILD_IMAGE}:
+            raise GraphError(100, 2207036)
+        if set(tag) - {"username", "x", "y"}:
+            raise GraphError(100, 2207037)
+
+
+def _check_trial(params: Mapping[str, Any]) -> bool:
+    trial = _json(params, "trial_params", dict)
+    if trial is None:
+        return False
+    if set(trial) != {"graduation_strategy"} or trial["graduation_strategy"] not in {"MANUAL", "SS_PERFORMANCE"}:
+        raise _invalid("trial_params must be {graduation_strategy: MANUAL | SS_PERFORMANCE}")
+    return True
+
+
+def _check_upload_type(params: Mapping[str, Any]) -> bool:
+    upload_type = _text(params, "upload_type")
+    if upload_type not in {"", "resumable"}:
+        raise _invalid("upload_type must be resumable")
+    return upload_type == "resumable"
+
+
+def _invalid(what: str) -> GraphError:
+    return GraphError(100, None, f"(#100) {what}")
+
+
+def _text(params: Mapping[str, Any], name: str) -> str:
+    value = params.get(name, "")
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise _invalid(f"Param {name} must be a string")
+    if "\0" in str(value):
+        raise _invalid(f"Param {name} must not hold a NUL character")
+    return str(value)
+
+
+def _flag(params: Mapping[str, Any], name: str) -> bool | None:
+    value = params.get(name)
+    if value is None:
+        return None
+    text = str(value).lower()
+    if text not in {"true", "false", "1", "0"}:
+        raise _invalid(f"Param {name} must be a boolean")
+    return text in {"true", "1"}
+
+
+def _offset(params: Mapping[str, Any]) -> int:
+    text = _text(params, "thumb_offset")
+    if not text:
+        return 0
+    if not re.fullmatch(r"\d{1,9}", text):
+        raise _invalid("Param thumb_offset must be a number of milliseconds")
+    return int(text)
+
+
+def _json(params: Mapping[str, Any], name: str, form: type) -> Any:
+    value = params.get(name)
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise _invalid(f"Param {name} must be {'an array' if form is list else 'an object'} in JSON") from None
+    if value is not None and not isinstance(value, form):
+        raise _invalid(f"Param {name} must be {'an array' if form is list else 'an object'}")
+    return value
+
+
+def _children(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Read the containers of a carousel: an array or, as Meta's guide writes it, ids between commas."""
+    value = params.get("children")
+    if isinstance(value, str) and re.fullmatch(r"\d+(,\d+)+", value):
+        return tuple(value.split(","))
+    return tuple(str(child) for child in _json(params, "children", list) or ())
+
+
+def _url(params: Mapping[str, Any], name: str) -> str | None:
+    text = _text(params, name)
+    if not text:
+        return None
+    if web_address(text) is None:
+        raise _invalid(f"Param {name} must be a valid URL in US-ASCII characters")
+    return text

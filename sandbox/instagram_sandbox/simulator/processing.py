@@ -1,0 +1,157 @@
+"""Process a container as Meta does: fetch its media, inspect them, and take a cover."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from instagram_sandbox.simulator import media
+from instagram_sandbox.simulator.fetch import FetchError, fetch
+from instagram_sandbox.simulator.state import NOT_FETCHED, TOO_SLOW, Container, MediaFacts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from instagram_sandbox.simulator.state import Phase
+    from instagram_sandbox.simulator.world import World
+
+MAX_IMAGE_BYTES = 8_000_000
+
+log = logging.getLogger(__name__)
+
+
+class Processor:
+    """Processes the containers' media in the background.
+
+    The clock decides how long a container is IN_PROGRESS, but that time never ends before the work is done.
+
+    :param world: The world of the containers.
+    :param folder: Where the media files are stored.
+    """
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self._world = world
+        self.folder = folder
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._two_at_once = asyncio.Semaphore(2)
+        self._upload_turns: Counter[str] = Counter()
+
+    def start(self, container: Container) -> None:
+        """Start to process a container whose link is known or whose upload is complete."""
+        task = asyncio.create_task(self._work(container))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def held_bytes(self, container_id: str) -> int:
+        """Return how many bytes of a container's source have arrived."""
+        files = (self.video(container_id), self.partial(container_id))
+        return next((file.stat().st_size for file in files if file.exists()), 0)
+
+    def resume(self) -> None:
+        """Resume the work that the death of the previous process interrupted."""
+        for container in self._world.containers.values():
+            if container.source_at is None and self.held_bytes(container.id) == container.file_size:
+                if self.partial(container.id).exists():
+                    self.partial(container.id).rename(self.video(container.id))
+                container.source_at = self._world.clock.now()
+                self._world.keep(container)
+            has_source = bool(container.video_url or container.image_url or container.children)
+            if (container.source_at is None and has_source) or (container.source_at and container.facts is None):
+                self.start(container)
+
+    def take_turn(self, container_id: str) -> int:
+        """Make a new upload to a container the only one that may write."""
+        self._upload_turns[container_id] += 1
+        return self._upload_turns[container_id]
+
+    def has_turn(self, container_id: str, turn: int) -> bool:
+        """Return whether an upload is still the newest."""
+        return self._upload_turns[container_id] == turn
+
+    async def settle(self) -> None:
+        """Wait until all running work is done."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def stop(self) -> None:
+        """Cancel all work."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def video(self, container_id: str) -> Path:
+        """Return the path of a container's complete source."""
+        return self.folder / f"{container_id}.media"
+
+    def partial(self, container_id: str) -> Path:
+        """Return the path of an unfinished upload, whose size is the number of bytes received."""
+        return self.folder / f"{container_id}.part"
+
+    def cover(self, container_id: str) -> Path:
+        """Return the path of a container's cover."""
+        return self.folder / f"{container_id}.jpg"
+
+    async def _work(self, container: Container) -> None:
+        try:
+            async with self._two_at_once:
+                facts = await self._facts(container)
+        except FetchError as failed:
+            phase: Phase = "uploading" if container.source_at is None else "processing"  # of the source, or the cover
+            facts = MediaFacts(subcode=failed.subcode, reason=failed.reason, phase=phase)
+        if container.id not in self._world.containers:
+            return  # the sandbox was reset meanwhile
+        container.facts = facts
+        if container.source_at is None:
+            container.source_at = self._world.clock.now()
+        self._world.keep(container)
+        self._world.store.commit()
+        if facts.subcode is not None:
+            log.warning("Container %s was rejected (%s): %s", container.id, facts.subcode, facts.reason)
+
+    async def _facts(self, container: Container) -> MediaFacts:
+        if container.facts is not None:
+            return container.facts  # refused for a reason other than its media
+        if container.children or container.processing.outcome != "inspected":
+            return MediaFacts()
+        if container.image_url:
+            await self._fetch_image(container.image_url, self.cover(container.id))
+            return MediaFacts()
+        switches = self._world.switches
+        video = self.video(container.id)
+        if container.video_url:
+            await self._fetch(container.video_url, video, "video", switches.max_video_bytes)
+            container.source_at = self._world.clock.now()
+        if container.cover_url:
+            await self._fetch_image(container.cover_url, self.cover(container.id))
+        facts = await media.inspect(
+            video,
+            thumb_offset_ms=0 if container.cover_url else container.thumb_offset_ms,
+            edit_lists=switches.edit_lists,
+            max_bytes=switches.max_video_bytes,
+        )
+        if facts.subcode is None and not container.cover_url:
+            await media.grab_cover(video, self.cover(container.id), container.thumb_offset_ms)
+        return facts
+
+    async def _fetch_image(self, url: str, target: Path) -> None:
+        await self._fetch(url, target, "image", MAX_IMAGE_BYTES)
+        with target.open("rb") as file:
+            if file.read(2) != b"\xff\xd8":
+                raise FetchError(NOT_FETCHED, "the image is not a JPEG")
+
+    async def _fetch(self, url: str, target: Path, kind: str, max_bytes: int) -> None:
+        switches = self._world.switches
+        fetching = fetch(
+            url,
+            target,
+            kind=kind,
+            limit_s=switches.fetch_timeout_s,
+            max_bytes=max_bytes,
+            require_range=switches.require_range and kind == "video",
+        )
+        try:
+            await asyncio.wait_for(fetching, switches.fetch_timeout_s)
+        except asyncio.TimeoutError:
+            raise FetchError(TOO_SLOW, f"the download took more than {switches.fetch_timeout_s:g} s") from None

@@ -1,0 +1,134 @@
+"""A running sandbox: its world, media, journal and planned faults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from instagram_sandbox.options import (
+    DEFAULT_APP_ID,
+    DEFAULT_APP_SECRET,
+    DEFAULT_TOKEN,
+    DEFAULT_USER_ID,
+    DEFAULT_USERNAME,
+)
+from instagram_sandbox.simulator.faults import PlannedFaults
+from instagram_sandbox.simulator.journal import Entry, Journal
+from instagram_sandbox.simulator.processing import Processor
+from instagram_sandbox.simulator.state import Account, Record, Switches
+from instagram_sandbox.simulator.store import Store
+from instagram_sandbox.simulator.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from instagram_sandbox.simulator.clock import Clock
+    from instagram_sandbox.simulator.faults import Fault
+
+
+class _Offset(Record):
+    """How far the clock was moved."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings that a sandbox starts with.
+
+    :param folder: Where media are stored, and the state if it is kept.
+    :param keep: Whether the state is written to the folder and read again at the next start.
+    :param user_id: The first account's Instagram user id.
+    :param username: The first account's name.
+    :param token: The first account's long-lived token.
+    :param app_id: The Meta app that may log people in.
+    :param app_secret: The app's secret.
+    :param switches: How the sandbox behaves where Meta's behaviour is open.
+    :param allowed_hosts: Host names that the control routes accept, in addition to ``localhost`` and IP addresses.
+    """
+
+    folder: Path
+    keep: bool = False
+    user_id: str = DEFAULT_USER_ID
+    username: str = DEFAULT_USERNAME
+    token: str = DEFAULT_TOKEN
+    app_id: str = DEFAULT_APP_ID
+    app_secret: str = DEFAULT_APP_SECRET
+    switches: Switches = field(default_factory=Switches)
+    allowed_hosts: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """The parts of a running sandbox."""
+
+    settings: Settings
+    store: Store
+    world: World
+    processor: Processor
+    journal: Journal
+    faults: list[Fault]
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Clock) -> Sandbox:
+        """Start a sandbox, or resume the one whose state is in the folder, with the switches that it had."""
+        media = settings.folder / "media"
+        media.mkdir(parents=True, exist_ok=True)
+        store = Store(settings.folder / "state.sqlite" if settings.keep else None)
+        if offset := store.load("clock", _Offset).get(""):
+            clock.advance(offset.seconds)
+        world = World(clock, store.load("switches", Switches).get("", settings.switches), store)
+        journal = Journal(list(store.load("journal", Entry).values()))
+        for entry in journal.entries:
+            if entry.account is not None:
+                world.count_former_call(entry.account, entry.at, entry.weight)
+        faults = store.load("faults", PlannedFaults).get("", PlannedFaults(planned=[])).planned
+        sandbox = cls(settings, store, world, Processor(world, media), journal, faults)
+        if not world.accounts:
+            sandbox._open_first_account()
+        return sandbox
+
+    def _open_first_account(self) -> None:
+        account = Account(user_id=self.settings.user_id, username=self.settings.username)
+        self.world.add_account(account, self.settings.token)
+        self.store.commit()
+
+    @property
+    def now(self) -> float:
+        """The sandbox's time in seconds since the epoch."""
+        return self.world.clock.now()
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward."""
+        self.world.clock.advance(seconds)
+        self.store.put("clock", "", _Offset(seconds=self.world.clock.offset_s))
+        self.store.commit()
+
+    def set_switches(self, switches: Switches) -> None:
+        """Change the switches."""
+        self.world.switches = switches
+        self.store.put("switches", "", switches)
+        self.store.commit()
+
+    def keep_faults(self) -> None:
+        """Store the planned faults, and how often each was hit."""
+        self.store.put("faults", "", PlannedFaults(planned=self.faults))
+        self.store.commit()
+
+    async def reset(self) -> None:
+        """Reset the sandbox to its initial state and to the real time."""
+        await self.processor.stop()
+        self.store.clear()
+        self.world.clock.offset_s = 0.0
+        self.world = World(self.world.clock, self.settings.switches, self.store)
+        self.processor = Processor(self.world, self.processor.folder)
+        self.journal.clear()
+        self.faults.clear()
+        for path in self.processor.folder.iterdir():
+            path.unlink()
+        self._open_first_account()
+
+    async def close(self) -> None:
+        """Stop all work and close the store."""
+        await self.processor.stop()
+        self.store.close()

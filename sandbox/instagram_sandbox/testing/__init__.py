@@ -1,0 +1,1 @@
+"""What a test suite uses: a handle on a running sandbox, and the pytest plugin with its fixtures."""

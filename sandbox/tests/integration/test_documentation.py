@@ -1,0 +1,50 @@
+"""What ``docs/sandbox.md`` says is so: its example runs, its table names real tests, and every switch is in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from instagram_sandbox.simulator.state import Switches
+
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "docs/sandbox.md").read_text()
+TABLE = TEXT.partition("## What it does, and how we know")[2]
+
+
+def code_of(path: str) -> str:
+    """Return the code block that follows the mention of a file."""
+    found = re.search(rf"`{re.escape(path)}`.*?```python\n(.*?)```", TEXT, re.DOTALL)
+    assert found is not None, path
+    return found[1]
+
+
+def test_the_example_for_authors_of_dags_passes_as_it_stands(tmp_path: Path) -> None:
+    """Its three files, copied from the page into an empty project, and pytest run there as a stranger would."""
+    for name in ("dags/teaser.py", "tests/conftest.py", "tests/test_teaser.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(code_of(name))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path), "tests"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert "5 passed" in done.stdout
+
+
+def test_every_test_in_the_table_exists() -> None:
+    folders = ("sandbox/tests/unit", "sandbox/tests/integration", "tests/integration/attacks")
+    files = [path.read_text() for folder in folders for path in (ROOT / folder).glob("test_*.py")]
+    written = set(re.findall(r"^def (test_\w+)", "\n".join(files), re.MULTILINE))
+    named = set(re.findall(r"`(test_\w+)`", TABLE))
+    assert len(named) > 70
+    assert named <= written
+
+
+@pytest.mark.parametrize("switch", sorted(Switches.model_fields))
+def test_every_switch_is_described(switch: str) -> None:
+    assert re.search(rf"^\| .*`{switch}`", TEXT, re.MULTILINE)

@@ -1,0 +1,72 @@
+"""The sandbox as graph.facebook.com. Source: Meta, Instagram API with Facebook Login; Page; Securing API calls."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.tests.integration.conftest import Caller
+
+if TYPE_CHECKING:
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+LINKED = "instagram_business_account{id,username}"
+
+
+@pytest.fixture
+def page(instagram_sandbox: SandboxHandle) -> Caller:
+    """A caller with the token of a Page, on Facebook's host."""
+    instagram_sandbox.switch(login="facebook")
+    return Caller(instagram_sandbox, instagram_sandbox.add_token(instagram_sandbox.user_id, kind="page"))
+
+
+def error(answer: Any) -> tuple[int, str]:
+    said = answer.json()["error"]
+    return said["code"], said["message"]
+
+
+def test_a_token_of_the_other_login_cannot_be_parsed(page: Caller, instagram_sandbox: SandboxHandle) -> None:
+    ours = Caller(instagram_sandbox)
+    assert page.token.startswith("EAA")
+    assert error(ours.get("me")) == (190, "Invalid OAuth access token - Cannot parse access token")
+    assert page.get("me").status_code == 200
+    instagram_sandbox.switch(login="instagram")
+    assert error(page.get("me")) == (190, "Invalid OAuth access token - Cannot parse access token")
+    assert ours.get("me").status_code == 200
+
+
+def test_the_token_of_a_page_shows_its_account(page: Caller, instagram_sandbox: SandboxHandle) -> None:
+    shown = page.get("me", fields=LINKED).json()
+    assert shown["instagram_business_account"] == {"id": instagram_sandbox.user_id, "username": "sandbox_studio"}
+    assert shown["id"] != instagram_sandbox.user_id, "the id is the Page's"
+    person = Caller(instagram_sandbox, instagram_sandbox.add_token(instagram_sandbox.user_id, kind="user"))
+    code, message = error(person.get("me", fields=LINKED))
+    assert (code, "node type (User)" in message) == (100, True)
+
+
+def test_the_token_of_a_page_does_not_end(page: Caller, instagram_sandbox: SandboxHandle) -> None:
+    person = Caller(instagram_sandbox, instagram_sandbox.add_token(instagram_sandbox.user_id, kind="user"))
+    instagram_sandbox.advance(61 * 86_400)
+    assert page.get("me").status_code == 200
+    assert error(person.get("me"))[0] == 190
+    query = {"grant_type": "ig_refresh_token", "access_token": page.token}
+    assert page.http.get("/refresh_access_token", params=query).status_code == 400
+    instagram_sandbox.revoke(page.token)
+    assert error(page.get("me"))[0] == 190
+
+
+def test_an_app_can_ask_for_the_proof_of_its_secret(page: Caller, instagram_sandbox: SandboxHandle) -> None:
+    instagram_sandbox.switch(require_appsecret_proof=True)
+    assert error(page.get("me")) == (100, "API calls from the server require an appsecret_proof argument")
+    proof = hmac.new(instagram_sandbox.app_secret.encode(), page.token.encode(), hashlib.sha256).hexdigest()
+    assert page.get("me", appsecret_proof=proof).status_code == 200
+    assert error(page.get("me", appsecret_proof=proof[::-1]))[0] == 100
+
+
+@pytest.mark.parametrize("new", [{"kind": "page", "token": "IGAAx1"}, {"token": "EAAx1"}, {"kind": "none"}])
+def test_a_token_is_of_one_login(instagram_sandbox: SandboxHandle, new: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="refused"):
+        instagram_sandbox.add_token(instagram_sandbox.user_id, **new)

@@ -1,0 +1,137 @@
+"""How ``video_url`` is fetched: as Meta's fetcher does, from a real web server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.tests.integration.conftest import WebServer, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+    from sandbox.tests.integration.conftest import Caller
+
+
+def outcome(caller: Caller, url: str, **params: Any) -> tuple[str, str]:
+    """Create from a link; return the status sentence and what the sandbox itself knows."""
+    container_id = caller.create(video_url=url, **params).json()["id"]
+    caller.sandbox.advance(5)
+    [container] = caller.sandbox.containers
+    return caller.status(container_id)["status"], container.reason
+
+
+def test_a_public_link_is_fetched_and_inspected(caller: Caller, web: WebServer) -> None:
+    status, _ = outcome(caller, web.url)
+    assert status.startswith("Finished")
+    path, agent, span = web.requests[-1]
+    assert (path, span) == ("/video.mp4", "bytes=0-")
+    assert agent.startswith("facebookexternalhit/")
+
+
+FAILURES: dict[str, tuple[dict[str, Any], int, str]] = {
+    "403": ({"status": 403}, 2207052, "answers 403"),
+    "404": ({"status": 404}, 2207052, "answers 404"),
+    "redirect": ({"status": 302, "location": "/other.mp4"}, 2207052, "redirects are not followed"),
+    "HTML page": ({"content_type": "text/html"}, 2207052, "content type is text/html"),
+    "octets": ({"content_type": "application/octet-stream"}, 2207052, "application/octet-stream"),
+    "no Range": ({"status": 200}, 2207052, "does not support Range"),
+    "robots.txt": ({"robots": "User-agent: *\nDisallow: /"}, 2207052, "robots.txt does not allow"),
+    "robots.txt by name": ({"robots": "User-agent: facebookexternalhit\nDisallow: /video"}, 2207052, "robots.txt"),
+    "not a video": ({"video": b"\0" * 100}, 2207026, "neither MP4 nor MOV"),
+    "300 MB and a byte": ({"announced": 300_000_001}, 2207052, "more than 300000000 bytes"),
+    "slow": ({"slow": True}, 2207003, "0.5 s"),
+}
+
+
+@pytest.mark.parametrize("kind", FAILURES)
+def test_each_way_to_fail_has_its_code(
+    kind: str, caller: Caller, web: WebServer, instagram_sandbox: SandboxHandle
+) -> None:
+    behaviour, subcode, says = FAILURES[kind]
+    for name, value in behaviour.items():
+        setattr(web, name, value)
+    if web.slow:
+        instagram_sandbox.switch(fetch_timeout_s=0.5)
+    container_id = caller.create(video_url=web.url).json()["id"]
+    instagram_sandbox.settle()
+    before = caller.status(container_id)["video_status"]["uploading_phase"]["status"]
+    assert before == ("complete" if kind == "not a video" else "in_progress")
+    instagram_sandbox.advance(5)
+    status = caller.status(container_id)
+    assert status["status"] == f"Error: Media upload has failed with error code {subcode}"
+    assert says in instagram_sandbox.containers[0].reason
+    uploading, processing = (status["video_status"][f"{phase}_phase"] for phase in ("uploading", "processing"))
+    if kind == "not a video":
+        assert (uploading["status"], uploading["bytes_transferred"], processing["status"]) == ("complete", 100, "error")
+    else:
+        assert (uploading["status"], uploading["errors"][0]["code"]) == ("error", subcode)
+        assert processing == {"status": "not_started"}
+
+
+def test_a_server_that_is_not_there_is_named(caller: Caller, web: WebServer) -> None:
+    status, reason = outcome(caller, "http://127.0.0.1:9/video.mp4")
+    assert "2207052" in status
+    assert "ConnectError" in reason
+
+
+def test_robots_that_forbid_others_do_not_count(caller: Caller, web: WebServer) -> None:
+    web.robots = "User-agent: somebody\nDisallow: /\n\nUser-agent: *\nDisallow: /private"
+    status, _ = outcome(caller, web.url)
+    assert status.startswith("Finished")
+
+
+def test_servers_without_ranges_may_be_accepted(
+    caller: Caller, web: WebServer, instagram_sandbox: SandboxHandle
+) -> None:
+    instagram_sandbox.switch(require_range=False)
+    web.status = 200
+    status, _ = outcome(caller, web.url)
+    assert status.startswith("Finished")
+
+
+def test_a_cover_must_be_a_jpeg_that_can_be_fetched(caller: Caller, web: WebServer) -> None:
+    status, reason = outcome(caller, web.url, cover_url=web.url.replace("video.mp4", "cover.jpg"))
+    assert "2207052" in status
+    assert "not image/" in reason
+
+
+@pytest.mark.parametrize(
+    ("cover", "says"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + b"x" * 100, "not a JPEG"),
+        (b"\xff\xd8" + b"x" * 7_999_999, "more than 8000000 bytes"),
+        (b"\xff\xd8" + b"x" * 7_999_998, ""),
+    ],
+    ids=["PNG", "8 MB and a byte", "8 MB"],
+)
+def test_the_bytes_of_a_cover_are_looked_at(caller: Caller, web: WebServer, cover: bytes, says: str) -> None:
+    with serving(WebServer(cover, content_type="image/jpeg", status=200)) as covers:
+        status, reason = outcome(caller, web.url, cover_url=covers.url)
+    assert says in reason
+    assert status.startswith("Error" if says else "Finished")
+
+
+def test_a_link_that_is_not_ascii_is_refused_at_once(caller: Caller) -> None:
+    answer = caller.create(video_url="https://media.example/für-dich.mp4")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, 100)
+
+
+def test_an_upload_can_be_a_link_too(caller: Caller, web: WebServer, clip: Path) -> None:
+    container_id = caller.create(upload_type="resumable").json()["id"]
+    headers = {"Authorization": f"OAuth {caller.token}", "file_url": web.url}
+    assert caller.http.post(f"/ig-api-upload/v27.0/{container_id}", headers=headers).json()["success"] is True
+    caller.sandbox.advance(5)
+    assert caller.status(container_id)["status_code"] == "FINISHED"
+    assert caller.sandbox.containers[0].bytes_received == clip.stat().st_size
+
+
+def test_an_upload_by_a_bad_link_fails_in_the_uploads_shape(caller: Caller, web: WebServer) -> None:
+    web.status = 403
+    container_id = caller.create(upload_type="resumable").json()["id"]
+    headers = {"Authorization": f"OAuth {caller.token}", "file_url": web.url}
+    answer = caller.http.post(f"/ig-api-upload/v27.0/{container_id}", headers=headers)
+    assert (answer.status_code, answer.json()["debug_info"]["type"]) == (400, "ProcessingFailedError")
+    assert "403" in answer.json()["debug_info"]["message"]

@@ -1,0 +1,136 @@
+"""Real files made by ffmpeg against the rules for reels. Source: Meta, IG User Media reference, 2026-09."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+    from sandbox.tests.integration.conftest import Caller
+
+HEVC = ("-c:v", "libx265", "-x265-params", "log-level=error:open-gop=0", "-tag:v", "hvc1")
+FIT: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "H.264 in MP4": ((), {}),
+    "H.264 in MOV": ((), {"name": "clip.mov"}),
+    "HEVC": (HEVC, {}),
+    "without sound": ((), {"audio": False}),
+    "60 frames a second": ((), {"fps": "60"}),
+    "23.976 frames a second": ((), {"fps": "24000/1001"}),
+    "exactly 3 s": ((), {"seconds": 3}),
+    "landscape": ((), {"size": "320x180"}),
+    "0.01:1": ((), {"size": "16x1600"}),
+    "15 min": (("-g", "2000"), {"size": "32x32", "fps": "23", "seconds": 900, "audio": False}),
+    "B-frames": (("-preset", "medium"), {}),
+}
+UNFIT: dict[str, tuple[tuple[str, ...], dict[str, Any], str]] = {
+    "index at the end": (("-movflags", "negative_cts_offsets"), {}, "not at the front"),
+    "edit list": (("-movflags", "+faststart", "-use_editlist", "1"), {}, "edit list"),
+    "too short": ((), {"seconds": 2}, "lasts 2.0"),
+    "15 frames a second": ((), {"fps": "15"}, "15.00 frames a second"),
+    "120 frames a second": ((), {"fps": "120"}, "120.00 frames a second"),
+    "too wide": ((), {"size": "1922x64"}, "1922 columns"),
+    "too flat": ((), {"size": "672x64"}, "outside 0.01:1 to 10:1"),
+    "too narrow": ((), {"size": "16x1602"}, "outside 0.01:1 to 10:1"),
+    "too long": (("-g", "2000"), {"size": "32x32", "fps": "23", "seconds": 901, "audio": False}, "lasts 901.0"),
+    "over 25 Mb/s": (
+        ("-vf", "noise=alls=100:allf=t", "-qp", "4"),
+        {"size": "480x854", "seconds": 3},
+        "more than 25000000",
+    ),
+    "4:4:4": (("-pix_fmt", "yuv444p"), {}, "yuv444p, not 4:2:0"),
+    "MPEG-4 part 2": (("-c:v", "mpeg4"), {}, "mpeg4, neither"),
+    "interlaced": (("-preset", "medium", "-x264-params", "tff=1", "-flags", "+ildct+ilme"), {}, "interlaced"),
+    "open groups": (("-preset", "medium", "-x264-params", "open-gop=1:keyint=20:bframes=3"), {}, "open groups"),
+    "sound not AAC": (("-c:a", "libmp3lame"), {}, "mp3, not AAC"),
+    "96 kHz": (("-ar", "96000"), {}, "96000 Hz"),
+    "six channels": (("-ac", "6"), {}, "6 channels"),
+    "Matroska": ((), {"name": "clip.mkv"}, "neither MP4 nor MOV"),
+}
+
+
+@pytest.mark.parametrize("kind", FIT)
+def test_a_fit_video_finishes(
+    kind: str, caller: Caller, make_clip: Callable[..., Path], instagram_sandbox: SandboxHandle
+) -> None:
+    options, settings = FIT[kind]
+    container_id = caller.ready(make_clip(*options, **settings))
+    assert instagram_sandbox.containers[0].reason == ""
+    assert caller.status(container_id)["status_code"] == "FINISHED"
+
+
+@pytest.mark.parametrize("kind", UNFIT)
+def test_an_unfit_video_is_refused_for_its_own_cause(
+    kind: str, caller: Caller, make_clip: Callable[..., Path], instagram_sandbox: SandboxHandle
+) -> None:
+    options, settings, says = UNFIT[kind]
+    container_id = caller.ready(make_clip(*options, **settings))
+    assert says in instagram_sandbox.containers[0].reason
+    assert caller.status(container_id)["status"] == "Error: Media upload has failed with error code 2207026"
+
+
+def test_a_rotated_video_is_measured_as_it_is_shown(
+    caller: Caller, make_clip: Callable[..., Path], instagram_sandbox: SandboxHandle, tmp_path: Path
+) -> None:
+    """Ten times as high as wide by its pixels, but a quarter turn makes it ten times as wide: too flat by a little."""
+    import subprocess
+
+    upright, turned = make_clip(size="64x672"), tmp_path / "turned.mp4"
+    flat = ["-c", "copy", "-movflags", "+faststart+negative_cts_offsets", "-use_editlist", "0"]
+    command = ["ffmpeg", "-v", "error", "-display_rotation", "90", "-i", str(upright), *flat, str(turned)]
+    subprocess.run(command, check=True)
+    caller.reel(upright)
+    caller.reel(turned)
+    assert [container.reason for container in instagram_sandbox.containers] == [
+        "",
+        "the picture is 672x64, outside 0.01:1 to 10:1",
+    ]
+
+
+@pytest.mark.parametrize(("keep", "says"), [(0.5, "cut off"), (0, "")])
+def test_a_truncated_file_is_refused(
+    keep: float, says: str, caller: Caller, clip: Path, instagram_sandbox: SandboxHandle, tmp_path: Path
+) -> None:
+    data = clip.read_bytes()
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(data[: int(len(data) * keep)] or b"\0")
+    container_id = caller.ready(cut)
+    assert caller.status(container_id)["status_code"] == "ERROR"
+    assert says in instagram_sandbox.containers[0].reason
+
+
+@pytest.mark.parametrize(("offset", "state"), [(3999, "FINISHED"), (4000, "ERROR")])
+def test_the_cover_offset_is_held_against_the_real_duration(
+    offset: int, state: str, caller: Caller, clip: Path
+) -> None:
+    status = caller.status(caller.ready(clip, thumb_offset=offset))
+    assert status["status_code"] == state
+    assert (" 2207057" in status["status"]) is (state == "ERROR")
+
+
+def test_300_mb_are_the_most(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    """Refused by what is announced, before a byte is read."""
+    container_id = caller.create(upload_type="resumable").json()["id"]
+    body = caller.upload(container_id, b"", headers={"file_size": "300000001"}).json()["debug_info"]
+    assert (body["type"], "300000000" in body["message"]) == ("ProcessingFailedError", True)
+    body = caller.upload(container_id, b"", headers={"file_size": "300000000"}).json()["debug_info"]
+    assert body["type"] == "PartialRequestError"
+
+
+def test_edit_lists_may_be_accepted(
+    caller: Caller, make_clip: Callable[..., Path], instagram_sandbox: SandboxHandle
+) -> None:
+    instagram_sandbox.switch(edit_lists="accept")
+    container_id = caller.ready(make_clip("-movflags", "+faststart", "-use_editlist", "1"))
+    assert caller.status(container_id)["status_code"] == "FINISHED"
+
+
+def test_a_file_over_the_limit_is_not_taken(caller: Caller, clip: Path, instagram_sandbox: SandboxHandle) -> None:
+    instagram_sandbox.switch(max_video_bytes=1000)
+    container_id = caller.create(upload_type="resumable").json()["id"]
+    body = caller.upload(container_id, clip.read_bytes()).json()["debug_info"]
+    assert (body["type"], "file_size" in body["message"]) == ("ProcessingFailedError", True)

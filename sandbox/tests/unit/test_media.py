@@ -1,0 +1,66 @@
+"""The walk over an MP4's atoms, on files made byte by byte."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from instagram_sandbox.simulator.media import NotFitError, check_atoms
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def box(kind: bytes, body: bytes = b"") -> bytes:
+    return (8 + len(body)).to_bytes(4, "big") + kind + body
+
+
+FTYP = box(b"ftyp", b"isom\0\0\2\0mp42")
+EDIT_LIST = box(b"edts", box(b"elst", b"\0" * 20))
+PLAIN = box(b"moov", box(b"trak", box(b"mdia")))
+MDAT = box(b"mdat", b"x" * 40)
+
+
+def problem(tmp_path: Path, data: bytes) -> str:
+    path = tmp_path / "file.mp4"
+    path.write_bytes(data)
+    try:
+        check_atoms(path, "refuse")
+    except NotFitError as unfit:
+        return str(unfit)
+    return ""
+
+
+def test_an_index_at_the_front_without_edit_lists_is_fit(tmp_path: Path) -> None:
+    assert problem(tmp_path, FTYP + PLAIN + MDAT) == ""
+
+
+def test_boxes_of_64_bits_and_boxes_to_the_end_are_read(tmp_path: Path) -> None:
+    large = (1).to_bytes(4, "big") + b"free" + (24).to_bytes(8, "big") + b"\0" * 8
+    to_the_end = (0).to_bytes(4, "big") + b"mdat" + b"x" * 9
+    assert problem(tmp_path, FTYP + large + PLAIN + to_the_end) == ""
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (FTYP + MDAT + PLAIN, "not at the front"),
+        (FTYP + box(b"moov", box(b"trak", EDIT_LIST)) + MDAT, "edit list"),
+        (FTYP + PLAIN, "no media"),
+        (FTYP + MDAT, "no index"),
+        (FTYP + PLAIN + MDAT[:-5], "cut off"),
+        (FTYP + (4).to_bytes(4, "big") + b"moov", "cut off"),
+        (b"\x1aE\xdf\xa3" + b"\0" * 40, "neither MP4 nor MOV"),
+        (b"", "neither MP4 nor MOV"),
+    ],
+    ids=["index last", "edit list", "no media", "no index", "cut off", "too small a box", "Matroska", "empty"],
+)
+def test_an_unfit_file_is_named(tmp_path: Path, data: bytes, says: str) -> None:
+    assert says in problem(tmp_path, data)
+
+
+def test_edit_lists_may_be_accepted(tmp_path: Path) -> None:
+    data = FTYP + box(b"moov", box(b"trak", EDIT_LIST)) + MDAT
+    assert "edit list" in problem(tmp_path, data)
+    check_atoms(tmp_path / "file.mp4", "accept")
