@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
-from airflow_provider_instagram.ledger.ledger import Ledger, Owner
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.publishing.containers import ContainerMaker, Video
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publisher

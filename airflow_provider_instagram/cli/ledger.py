@@ -18,7 +18,9 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_instagram.graph.addresses import web_address
-from airflow_provider_instagram.ledger.ledger import Ledger, Owner, Post, ledger_asset, row_key
+from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.ledger.ledger import Ledger, row_key
+from airflow_provider_instagram.ledger.records import Owner, Post
 
 if TYPE_CHECKING:
     import argparse

@@ -328,7 +328,7 @@ def _running_task() -> str:
     """Return the name of the running task, for the record of who refreshed a token."""
     from airflow.sdk import get_current_context
 
-    from airflow_provider_instagram.ledger.ledger import Owner
+    from airflow_provider_instagram.ledger.records import Owner
 
     try:
         return str(Owner.of(get_current_context()))

@@ -6,7 +6,9 @@ import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.ledger.ledger import Owner, ledger_alias, ledger_asset, row_key
+from airflow_provider_instagram.ledger.assets import ledger_alias, ledger_asset
+from airflow_provider_instagram.ledger.ledger import row_key
+from airflow_provider_instagram.ledger.records import Owner
 
 if TYPE_CHECKING:
     from airflow.sdk import AssetAlias, Context

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.bases.operator import get_merged_defaults
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger.ledger import ledger_asset
+from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.operators.literal_templates import LiteralDataTask
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-    from airflow_provider_instagram.ledger.ledger import Post
+    from airflow_provider_instagram.ledger.records import Post
 
 DEFAULT_CONN_ID = "instagram_default"
 

@@ -13,8 +13,10 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.files import locations, storage
+from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import hold_ledger
-from airflow_provider_instagram.ledger.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, Owner, ledger_alias
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, Owner
 from airflow_provider_instagram.operators.base import AccountTask
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy

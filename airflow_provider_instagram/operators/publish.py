@@ -9,8 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
+from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias, posts_asset
 from airflow_provider_instagram.ledger.events import hold_ledger, wait_for_turn
-from airflow_provider_instagram.ledger.ledger import Ledger, Owner, ledger_alias, posts_alias, posts_asset
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.links.instagram import InstagramPostLink
 from airflow_provider_instagram.operators.base import AccountTask
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
     from pydantic import JsonValue
 
-    from airflow_provider_instagram.ledger.ledger import MadeContainer, Post
+    from airflow_provider_instagram.ledger.records import MadeContainer, Post
 
 #: How long before ``publish_at`` the task resumes, so that its worker starts in time. It waits the last seconds there.
 WAKE_UP_AHEAD = timedelta(seconds=20)

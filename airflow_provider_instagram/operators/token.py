@@ -9,7 +9,7 @@ from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError
-from airflow_provider_instagram.ledger.ledger import Owner
+from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.base import AccountTask
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 

@@ -23,7 +23,8 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.fresh import read_once_known
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.graph.upload import upload
-from airflow_provider_instagram.ledger.ledger import Intent, Ledger, MadeContainer, digest
+from airflow_provider_instagram.ledger.ledger import Ledger, digest
+from airflow_provider_instagram.ledger.records import Intent, MadeContainer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,7 +24,8 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.fresh import read_once_known
 from airflow_provider_instagram.graph.models import ContainerState
-from airflow_provider_instagram.ledger.ledger import Claim, Intent, Ledger, Owner, Post, digest
+from airflow_provider_instagram.ledger.ledger import Ledger, digest
+from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, Post
 from airflow_provider_instagram.quota.instagram_quota import media_since, room_in
 from airflow_provider_instagram.quota.reservations import Places
 

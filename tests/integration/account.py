@@ -7,7 +7,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.ledger.ledger import Claim, Intent, Ledger, Owner
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import Claim, Intent, Owner
 from airflow_provider_instagram.publishing.containers import ContainerMaker, Video
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publisher

@@ -34,7 +34,7 @@ def ledger(airflow_db: None) -> None:
     from airflow.models.asset import AssetModel
     from airflow.utils.session import create_session
 
-    from airflow_provider_instagram.ledger.ledger import ledger_asset
+    from airflow_provider_instagram.ledger.assets import ledger_asset
 
     uri = ledger_asset("instagram_default").uri
     with create_session() as session:

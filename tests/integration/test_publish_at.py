@@ -137,7 +137,8 @@ def test_an_open_outcome_without_a_post_is_not_published_too_late(
 ) -> None:
     """The request was lost on its way, in time. When that is certain, it is too late for another."""
     from airflow_provider_instagram.cli.ledger import opened
-    from airflow_provider_instagram.ledger.ledger import Claim, Ledger, Owner
+    from airflow_provider_instagram.ledger.ledger import Ledger
+    from airflow_provider_instagram.ledger.records import Claim, Owner
 
     for wait in ("ANSWER_LOST_FOR_GOOD", "LOOKED_AT_FOR"):
         monkeypatch.setattr(f"airflow_provider_instagram.publishing.publisher.{wait}", timedelta(seconds=2))

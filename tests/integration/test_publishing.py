@@ -17,7 +17,7 @@ from airflow_provider_instagram.exceptions import (
     QuotaExhaustedError,
     TransientError,
 )
-from airflow_provider_instagram.ledger.ledger import Claim, Owner, Post
+from airflow_provider_instagram.ledger.records import Claim, Owner, Post
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.quota.reservations import Places
 from tests.integration.account import OTHER

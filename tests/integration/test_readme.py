@@ -50,7 +50,7 @@ def test_what_the_readme_links_to_is_there(link: str) -> None:
 
 
 def test_the_dag_that_hears_of_posts_is_scheduled_on_what_a_post_emits() -> None:
-    from airflow_provider_instagram.ledger.ledger import posts_asset
+    from airflow_provider_instagram.ledger.assets import posts_asset
 
     (example,) = EXAMPLE.findall((ROOT / "docs/exactly-once.md").read_text())
     assert dag_of(example).schedule == [posts_asset("instagram_default")]

@@ -28,7 +28,7 @@ class Dag:
     """Create and publish of one account, executed one by one as a worker would."""
 
     def __init__(self, sandbox: SandboxHandle, video: Path) -> None:
-        from airflow_provider_instagram.ledger.ledger import ledger_asset
+        from airflow_provider_instagram.ledger.assets import ledger_asset
 
         self.sandbox, self.video, self.store = sandbox, video, DictStore()
         self.ledger_asset = ledger_asset("instagram_default")

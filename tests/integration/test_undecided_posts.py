@@ -17,7 +17,7 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph.models import Media, MediaPage
-from airflow_provider_instagram.ledger.ledger import Claim, Owner
+from airflow_provider_instagram.ledger.records import Claim, Owner
 from airflow_provider_instagram.publishing.containers import Video
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.quota.limits import Limits
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.graph.calls import Call
-    from airflow_provider_instagram.ledger.ledger import Intent
+    from airflow_provider_instagram.ledger.records import Intent
     from tests.integration.account import Account
 
 NOT_READY = [(9007, 2207027), (24, 2207006), (100, 33)]

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_instagram.ledger import events
+from airflow_provider_instagram.ledger.assets import ledger_alias, ledger_asset, posts_alias
 from airflow_provider_instagram.ledger.events import hold_ledger, wait_for_turn
-from airflow_provider_instagram.ledger.ledger import Ledger, ledger_alias, ledger_asset, posts_alias
+from airflow_provider_instagram.ledger.ledger import Ledger
 from tests.integration.account import DictStore
 
 ALIAS = posts_alias("studio")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.ledger.ledger import Claim, Intent, Ledger, Owner, row_key
+from airflow_provider_instagram.ledger.ledger import Ledger, row_key
+from airflow_provider_instagram.ledger.records import Claim, Intent, Owner
 from tests.integration.account import DictStore
 
 TASK = Owner("calendar", "run-1", "publish", -1)

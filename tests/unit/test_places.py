@@ -7,7 +7,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from airflow_provider_instagram.exceptions import QuotaExhaustedError
-from airflow_provider_instagram.ledger.ledger import Claim, Ledger, Owner, Post
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import Claim, Owner, Post
 from airflow_provider_instagram.quota.limits import Limits, Quota
 from airflow_provider_instagram.quota.reservations import Places
 from tests.unit.test_races import Register, Turns, in_turns

@@ -16,7 +16,8 @@ import pytest
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError
 from airflow_provider_instagram.graph.models import ContainerStatus, Media, MediaPage
-from airflow_provider_instagram.ledger.ledger import Ledger, Owner
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.publishing.publisher import Publisher
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import DAG, Asset, task_group
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger.ledger import ledger_alias, ledger_asset, posts_alias
+from airflow_provider_instagram.ledger.assets import ledger_alias, ledger_asset, posts_alias
 from airflow_provider_instagram.operators import (
     CreateContainerOperator,
     PublishOperator,

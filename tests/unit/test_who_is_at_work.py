@@ -9,7 +9,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from airflow_provider_instagram.ledger.ledger import Claim, Ledger, Owner, Post
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import Claim, Owner, Post
 from airflow_provider_instagram.operators import PublishOperator
 from airflow_provider_instagram.operators.publish import _is_at_work
 from tests.integration.account import OTHER, OWNER, DictStore

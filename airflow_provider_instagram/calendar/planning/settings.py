@@ -12,7 +12,7 @@ from airflow.sdk import conf
 from airflow_provider_instagram.calendar.file.problems import Fault
 from airflow_provider_instagram.calendar.file.times import LONGEST
 from airflow_provider_instagram.calendar.planning.snapshot import planned, snapshot_file
-from airflow_provider_instagram.ledger.ledger import CONTAINER_LIFE, EXPIRY_MARGIN
+from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -22,7 +22,8 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.ledger.ledger import Ledger, Owner
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.base import AccountTask
 from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
 from airflow_provider_instagram.operators.publish import PublishOperator
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.calendar.planning.snapshot import Plan
     from airflow_provider_instagram.exceptions import QuotaExhaustedError
-    from airflow_provider_instagram.ledger.ledger import MadeContainer
-    from airflow_provider_instagram.ledger.ledger import Post as PublishedPost
+    from airflow_provider_instagram.ledger.records import MadeContainer
+    from airflow_provider_instagram.ledger.records import Post as PublishedPost
 
 #: How a post's map index is labelled; a task that has something to say about the post adds it.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"

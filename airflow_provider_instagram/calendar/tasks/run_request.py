@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.ledger.ledger import CONTAINER_LIFE
+from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -20,8 +20,10 @@ from airflow_provider_instagram.calendar.tasks.run_request import asked_for, sta
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.hooks.instagram import account_limits
+from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import hold_ledger
-from airflow_provider_instagram.ledger.ledger import CONTAINER_LIFE, EXPIRY_MARGIN, Ledger, ledger_alias
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from airflow_provider_instagram.operators.base import AccountTask
 from airflow_provider_instagram.quota.limits import Limits
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.parser import Calendar, Post
     from airflow_provider_instagram.calendar.planning.assignments import Taken
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.ledger.ledger import Post as PublishedPost
+    from airflow_provider_instagram.ledger.records import Post as PublishedPost
 
 #: How far ahead every run looks for the videos.
 LOOK_AHEAD = timedelta(days=1)

@@ -23,7 +23,9 @@ from airflow_provider_instagram.calendar.tasks.base import PublishPost
 from airflow_provider_instagram.calendar.tasks.select_posts import DuePosts
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.ledger.ledger import Ledger, Owner, ledger_asset
+from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.publishing.containers import ContainerMaker, Video
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publisher

@@ -351,7 +351,8 @@ def test_a_removed_post_whose_publication_is_open_is_settled_before_the_calendar
     from airflow_provider_instagram.calendar.tasks.base import PublishPost
     from airflow_provider_instagram.graph import calls
     from airflow_provider_instagram.hooks.instagram import InstagramHook
-    from airflow_provider_instagram.ledger.ledger import Claim, Ledger, Owner
+    from airflow_provider_instagram.ledger.ledger import Ledger
+    from airflow_provider_instagram.ledger.records import Claim, Owner
 
     execute = PublishPost.execute
     monkeypatch.setattr("airflow_provider_instagram.publishing.publisher.LOOKED_AT_FOR", timedelta(seconds=2))

@@ -15,7 +15,9 @@ from airflow_provider_instagram.calendar.file.parser import understood
 from airflow_provider_instagram.calendar.tasks.base import CreatePost, TranscodePost
 from airflow_provider_instagram.calendar.tasks.select_posts import ReportFaults
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger.ledger import Ledger, Post, ledger_asset
+from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import Post
 from tests.unit.calendar.stage import ACCOUNT, after_noon, ids, post
 
 if TYPE_CHECKING:

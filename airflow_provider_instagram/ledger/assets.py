@@ -1,0 +1,31 @@
+"""The assets and aliases of an account: its ledger, and its posts."""
+
+from __future__ import annotations
+
+from airflow.sdk import Asset, AssetAlias
+
+
+def ledger_asset(conn_id: str) -> Asset:
+    """Return the asset whose state store is the ledger of a connection."""
+    uri = f"instagram://{conn_id}/ledger"
+    return Asset(name=uri, uri=uri)
+
+
+def ledger_alias(conn_id: str) -> AssetAlias:
+    """Return the alias that keeps the ledger.
+
+    Airflow deletes the state of an asset that no DAG refers to. An event through an alias ties the asset to the alias,
+    and this tie outlives the DAGs. So the ledger still exists when a deleted DAG returns.
+    """
+    return AssetAlias(f"instagram://{conn_id}/ledger")
+
+
+def posts_asset(conn_id: str) -> Asset:
+    """Return the asset that has an event for every post that the account published."""
+    uri = f"instagram://{conn_id}/posts"
+    return Asset(name=uri, uri=uri)
+
+
+def posts_alias(conn_id: str) -> AssetAlias:
+    """Return the alias through which a task emits an event of :func:`posts_asset`, only if it published a post."""
+    return AssetAlias(f"instagram://{conn_id}/posts")

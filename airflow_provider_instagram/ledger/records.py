@@ -1,0 +1,139 @@
+"""What the ledger records: containers, claims, intents and posts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+
+# Source: Meta, IG Container reference: a container that is not published within 24 hours expires.
+CONTAINER_LIFE = timedelta(hours=24)
+
+
+EXPIRY_MARGIN = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class MadeContainer:
+    """A container that was created for a post.
+
+    :param container_id: The container.
+    :param post_key: The key of the post.
+    :param created_at: When it was created, as ISO 8601 in UTC.
+    :param content: Digest of its video and options. A container is reused only for the same content.
+    :param caption: Digest of its caption, by which its post is found.
+    :param upload_uri: Where to send the rest of an interrupted upload.
+    """
+
+    container_id: str
+    post_key: str
+    created_at: str
+    content: str
+    caption: str | None = None
+    upload_uri: str | None = None
+
+    @property
+    def expires(self) -> datetime:
+        """When the container expires unless it is published."""
+        return datetime.fromisoformat(self.created_at) + CONTAINER_LIFE
+
+    def lives_until(self, publish_at: datetime) -> bool:
+        """Return whether the container can still be published at a time."""
+        return publish_at <= self.expires - EXPIRY_MARGIN
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The task instance that works on a post, in all its tries.
+
+    :param dag_id: Its DAG.
+    :param run_id: Its run.
+    :param task_id: Its task.
+    :param map_index: Its map index; -1 where the task is not mapped.
+    :param loop_index: Its pass of a loop of Airflow 3.4, from 0; None outside of loops.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    loop_index: int | None = None
+
+    @classmethod
+    def of(cls, context: Context) -> Owner:
+        """Return the task instance of a context."""
+        ti, loop = context["ti"], cast("Mapping[str, Any]", context).get("loop")
+        # Not the region: a Clear of the loop's gate makes the later passes anew in another one, and only this stays.
+        loop_index = None if loop is None else loop.index
+        return cls(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index, loop_index)
+
+    def __str__(self) -> str:
+        name = f"{self.dag_id}/{self.run_id}/{self.task_id}/{self.map_index}"
+        return name if self.loop_index is None else f"{name}/pass-{self.loop_index}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to publish a post. The last claim written counts.
+
+    :param owner: The task instance.
+    :param nonce: A random value for this attempt, so that no two claims are equal.
+    :param undecided: Earlier owners that started to publish, with an unknown outcome.
+    """
+
+    owner: Owner
+    nonce: str
+    undecided: list[Owner] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Intent:
+    """An owner is about to publish, or has published. Which of the two is unknown, unless the intent was withdrawn.
+
+    :param post_key: The key of the post.
+    :param container_id: Its container.
+    :param at: The time just before the request, as ISO 8601 in UTC.
+    :param claim: The claim of the owner.
+    :param withdrawn: Whether the intent certainly led to no post.
+    :param left_to_a_person: Whether only a person can determine the outcome.
+    """
+
+    post_key: str
+    container_id: str
+    at: str
+    claim: Claim
+    withdrawn: bool = False
+    left_to_a_person: bool = False
+
+    @property
+    def when(self) -> datetime:
+        """The moment just before the request was sent."""
+        return datetime.fromisoformat(self.at)
+
+
+@dataclass(frozen=True)
+class Post:
+    """A post that is live.
+
+    :param post_key: The key of the post.
+    :param container_id: The container that became the post.
+    :param published_at: When it was published, as ISO 8601 in UTC.
+    :param media_id: Its id. None if the post could not be identified.
+    :param ig_user_id: The account that published it. None if a person settled the post as live.
+    :param permalink: Its address. None if the post could not be identified or read.
+    :param untold: Whether the asset event of the post is still to be emitted.
+    """
+
+    post_key: str
+    container_id: str
+    published_at: str
+    media_id: str | None = None
+    ig_user_id: str | None = None
+    permalink: str | None = None
+    untold: bool = False
