@@ -263,7 +263,7 @@ class CreateContainerOperator(AccountTask):
     def _wait(self, container_id: str) -> None:
         if arguments.boolean("deferrable", self.deferrable) is False:
             from airflow_provider_instagram.hooks.instagram import InstagramHook
-            from airflow_provider_instagram.publishing.containers import wait_until_ready
+            from airflow_provider_instagram.publishing.readiness import wait_until_ready
 
             with InstagramHook(self.instagram_conn_id).get_conn() as client:
                 wait_until_ready(client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL)

@@ -124,7 +124,7 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
         """
         from airflow_provider_instagram.graph import calls
         from airflow_provider_instagram.hooks.instagram import InstagramHook
-        from airflow_provider_instagram.publishing import containers
+        from airflow_provider_instagram.publishing import readiness
 
         answer: ContainerStatus | InstagramError
         try:
@@ -132,7 +132,7 @@ class ContainerStatusSensor(AccountTask, BaseSensorOperator):
                 answer = client.send(calls.container_status(self.container_id))
         except InstagramError as error:
             answer = error
-        ready = containers.is_ready(answer)
+        ready = readiness.is_ready(answer)
         self._last_word = answer.message if isinstance(answer, InstagramError) else answer.summary()
         self.log.info("Container %s: %s", self.container_id, self._last_word)
         return PokeReturnValue(True, self.container_id) if ready else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.publishing import containers
+from airflow_provider_instagram.publishing import readiness
 from airflow_provider_instagram.quota.call_budget import Budget
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class Poller:
             answer = waiter.answer
             if answer is None and self.budget.is_stopped():
                 answer = RateLimitError(f"not read before {self.budget.stopped_until_text()}: {self.budget.reason}")
-            self._end(waiter, containers.not_ready(waiter.wait.container_id, answer))
+            self._end(waiter, readiness.not_ready(waiter.wait.container_id, answer))
 
     async def _ask(self, container_id: str) -> None:
         was_stopped = self.budget.stopped_until
@@ -243,7 +243,7 @@ class Poller:
         if isinstance(answer, AuthenticationError):
             return  # its due time stays: it is read again, with the other token
         try:
-            ready = containers.is_ready(answer)
+            ready = readiness.is_ready(answer)
         except InstagramError as error:
             self._end(waiter, error)
             return

@@ -21,6 +21,7 @@ from airflow.providers.standard.triggers import temporal
 
 from airflow_provider_instagram.graph import client as graph_client
 from airflow_provider_instagram.ledger import ledger
+from airflow_provider_instagram.ledger.assets import posts_asset
 from airflow_provider_instagram.publishing import publisher
 from instagram_sandbox.testing.handle import connection_json
 from tests.reliability import stage
@@ -296,7 +297,7 @@ def _events(run_ids: list[str]) -> int:
     from airflow.utils.session import create_session
     from sqlalchemy import func, select
 
-    uri = ledger.posts_asset(CONN_ID).uri
+    uri = posts_asset(CONN_ID).uri
     with create_session() as session:
         asked = select(func.count()).select_from(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
         return session.scalar(asked.where(AssetModel.uri == uri, AssetEvent.source_run_id.in_(run_ids))) or 0
