@@ -21,8 +21,7 @@ from airflow_provider_instagram.accounts.login import may_reuse_secret
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import oauth, origin
 from airflow_provider_instagram.hooks.instagram import trusted_hosts
-from airflow_provider_instagram.tokens.listing import environment_connections
-from airflow_provider_instagram.tokens.store import TokenStore, stored_connections
+from airflow_provider_instagram.tokens.store import TokenStore, environment_connections, stored_connections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
 
-from airflow_provider_instagram.cli.calendar_definition import calendar_commands, pools_command
+from airflow_provider_instagram.cli.calendar_definition import calendar_commands
 
 if TYPE_CHECKING:
     import argparse
@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
 
 _LEDGER = "airflow_provider_instagram.cli.ledger"
-_TOKENS = "airflow_provider_instagram.cli.accounts"
+_ACCOUNTS = "airflow_provider_instagram.cli.accounts"
+_CALENDAR = "airflow_provider_instagram.cli.calendar"
 
 ARG_CONN_ID = Arg(("--conn-id",), help="the account's connection (default: %(default)s)", default="instagram_default")
 ARG_ACCOUNT = Arg(("conn_id",), help="the account's connection")
 SANDBOX_MISSING = "The sandbox is not installed. Install it: pip install 'airflow-provider-instagram[sandbox]'"
+ARG_FILE = Arg(("file",), help="the calendar: a path or a URI, ending in .yaml, .json or .csv")
+ARG_OUTPUT_FILE = Arg(("--output",), help="the file to write (default: the terminal)")
+ARG_TIMEZONE = Arg(("--timezone",), help="a zone of the tz database, such as Europe/Berlin")
 ARG_POST_KEY = Arg(("post_key",), help="the post_key of the post")
 
 
@@ -42,14 +46,14 @@ def get_instagram_commands() -> list[CLICommand]:
                     ],
                 ),
                 _sandbox_command(),
-                *_token_commands(),
+                *_account_commands(),
                 GroupCommand(
                     name="ledger",
                     help="Show and correct the record of an account's posts",
                     subcommands=_ledger_commands(),
                 ),
                 calendar_commands(),
-                pools_command(),
+                _pools_command(),
             ],
         )
     ]
@@ -74,13 +78,13 @@ def _sandbox_command() -> ActionCommand:
     )
 
 
-def _token_commands() -> list[ActionCommand]:
+def _account_commands() -> list[ActionCommand]:
     return [
         ActionCommand(
             name="connect",
             help="Log in to an account and store its token in a connection",
             description="Prints the URL of the login page. After the login, paste the URL that Instagram sent you to.",
-            func=lazy_load_command(f"{_TOKENS}.connect"),
+            func=lazy_load_command(f"{_ACCOUNTS}.connect"),
             args=[
                 ARG_ACCOUNT,
                 Arg(("--app-id",), help="the Instagram app id of your Meta app"),
@@ -91,13 +95,13 @@ def _token_commands() -> list[ActionCommand]:
         ActionCommand(
             name="accounts",
             help="List the accounts with their token's remaining days and quota",
-            func=lazy_load_command(f"{_TOKENS}.accounts"),
+            func=lazy_load_command(f"{_ACCOUNTS}.accounts"),
             args=[ARG_OUTPUT],
         ),
         ActionCommand(
             name="refresh",
             help="Refresh the token of an account",
-            func=lazy_load_command(f"{_TOKENS}.refresh"),
+            func=lazy_load_command(f"{_ACCOUNTS}.refresh"),
             args=[ARG_ACCOUNT],
         ),
         ActionCommand(
@@ -181,3 +185,64 @@ def run_sandbox(args: argparse.Namespace) -> None:
         raise SystemExit(2) from None
 
     raise SystemExit(run(args))
+
+
+def calendar_commands() -> GroupCommand:
+    """Return the commands about calendars."""
+    return GroupCommand(
+        name="calendar",
+        help="Check, show, import and export content calendars",
+        subcommands=[
+            ActionCommand(
+                name="check",
+                help="List everything that is wrong with a calendar",
+                description="Exit codes: 0, no faults; 1, some posts are faulty; 2, the file cannot be read.",
+                func=lazy_load_command(f"{_CALENDAR}.check_calendar"),
+                args=[
+                    ARG_FILE,
+                    Arg(("--min-spacing",), help="the smallest distance of two posts, such as '15 min'"),
+                    Arg(("--allow-past",), help="accept times in the past", action="store_true"),
+                    Arg(("--skip-files",), help="do not check that the videos exist", action="store_true"),
+                ],
+            ),
+            ActionCommand(
+                name="show",
+                help="Show a month of a calendar in your time zone",
+                func=lazy_load_command(f"{_CALENDAR}.show_calendar"),
+                args=[
+                    ARG_FILE,
+                    Arg(("--month",), help="such as 2026-12 (default: the month of the next post)"),
+                    ARG_TIMEZONE,
+                ],
+            ),
+            ActionCommand(
+                name="import",
+                help="Convert a spreadsheet's CSV export into a calendar",
+                func=lazy_load_command(f"{_CALENDAR}.import_calendar"),
+                args=[
+                    Arg(("file",), help="the CSV export"),
+                    ARG_OUTPUT_FILE,
+                    ARG_TIMEZONE,
+                    Arg(("--account",), help="the connection for posts without an account"),
+                    Arg(("--dates",), help="how to read dates such as 3/4/2027", choices=("day-first", "month-first")),
+                ],
+            ),
+            ActionCommand(
+                name="export",
+                help="Export a calendar for other programs",
+                func=lazy_load_command(f"{_CALENDAR}.export_calendar"),
+                args=[ARG_FILE, Arg(("--ics",), help="as iCalendar", action="store_true"), ARG_OUTPUT_FILE],
+            ),
+        ],
+    )
+
+
+def _pools_command() -> ActionCommand:
+    """Return the command that creates the pools of the accounts."""
+    return ActionCommand(
+        name="pools",
+        help="Create the pool of each account",
+        description="A pool has one slot, or as many as the account has posts due within half a minute of each other.",
+        func=lazy_load_command(f"{_CALENDAR}.make_pools"),
+        args=[Arg(("files",), nargs="*", help="calendars (default: all connections of the type instagram)")],
+    )

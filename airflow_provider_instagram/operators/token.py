@@ -126,7 +126,7 @@ def refresh_tokens(
     @task
     def list_connections(params: dict[str, Any] | None = None) -> list[str]:
         """Return the connections whose tokens to refresh."""
-        from airflow_provider_instagram.tokens.listing import found_connections
+        from airflow_provider_instagram.tokens.store import found_connections
 
         return list((params or {}).get(connections) or found_connections())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import sys
 from dataclasses import asdict, dataclass, field
@@ -230,3 +231,32 @@ def _variable_keys(prefix: str) -> list[str]:
     with create_session() as session:
         found = session.scalars(select(OfServer.key).where(OfServer.key.startswith(prefix, autoescape=True)))
         return list(found)
+
+
+_ENVIRONMENT: Final = "AIRFLOW_CONN_"
+
+
+_TYPE: Final = "instagram"
+
+
+def environment_connections() -> list[str]:
+    """List the Instagram connections of this process's environment."""
+    return sorted(
+        name.removeprefix(_ENVIRONMENT).lower()
+        for name, value in os.environ.items()
+        if name.startswith(_ENVIRONMENT) and _is_ours(value)
+    )
+
+
+def found_connections() -> list[str]:
+    """List the connections that a task can find: no API gives it the list of all."""
+    return sorted({*environment_connections(), *stored_connections()})
+
+
+def _is_ours(value: str) -> bool:
+    if not value.lstrip().startswith("{"):
+        return value.startswith(f"{_TYPE}:")
+    try:
+        return bool(json.loads(value).get("conn_type") == _TYPE)
+    except ValueError:
+        return False

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_instagram.calendar.file.parser import KEYS, read_calendar, understood
-from airflow_provider_instagram.cli.calendar_definition import calendar_commands
+from airflow_provider_instagram.cli.definition import calendar_commands
 
 ROOT = Path(__file__).parents[3]
 DOCS = (ROOT / "docs" / "calendar.md").read_text()
