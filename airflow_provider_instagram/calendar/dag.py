@@ -16,8 +16,10 @@ from airflow_provider_instagram.calendar.file.problems import Fault
 from airflow_provider_instagram.calendar.planning.schedule import densest, pool_name, utc_now
 from airflow_provider_instagram.calendar.planning.settings import OURS, CalendarSettings
 from airflow_provider_instagram.calendar.planning.snapshot import Plan
-from airflow_provider_instagram.calendar.tasks.base import CreatePost, PublishPost, TranscodePost
+from airflow_provider_instagram.calendar.tasks.create import CreatePost
+from airflow_provider_instagram.calendar.tasks.publish import PublishPost
 from airflow_provider_instagram.calendar.tasks.select_posts import DuePosts, ReportFaults
+from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 
 if TYPE_CHECKING:

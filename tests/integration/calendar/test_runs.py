@@ -25,7 +25,7 @@ ACCOUNT = "instagram_default"
 @pytest.fixture
 def calendar(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Write a calendar: posts by their ids, due so many seconds from now."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.LOOK_AGAIN_S", 0)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.publish.LOOK_AGAIN_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
 
@@ -294,7 +294,7 @@ def test_a_post_whose_run_failed_is_brought_by_a_run_that_somebody_starts(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Airflow knows what became of the run that has it: while that is under way, or succeeded, nobody else takes it."""
-    from airflow_provider_instagram.calendar.tasks.base import CreatePost
+    from airflow_provider_instagram.calendar.tasks.create import CreatePost
 
     file = calendar({"stranded": 30})
     with monkeypatch.context() as broken:
@@ -348,7 +348,7 @@ def test_a_removed_post_whose_publication_is_open_is_settled_before_the_calendar
     is_live: bool,
 ) -> None:
     """The publisher was killed after it had set out, then the post was taken out of the file: it may be live."""
-    from airflow_provider_instagram.calendar.tasks.base import PublishPost
+    from airflow_provider_instagram.calendar.tasks.publish import PublishPost
     from airflow_provider_instagram.graph import calls
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.ledger.ledger import Ledger

@@ -23,7 +23,7 @@ def test_a_cover_is_kept_named_in_the_question_and_served_to_those_who_are_logge
     from airflow.api_fastapi.core_api.security import get_user
 
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.calendar.tasks.base import TranscodePost
+    from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
     from airflow_provider_instagram.plugin.app import app
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
@@ -52,7 +52,7 @@ def test_the_cover_of_a_post_with_a_cover_url_is_named_and_not_fetched_by_the_fo
 ) -> None:
     """It wins over every frame: none is written, and one that is there from before is not shown."""
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.calendar.tasks.base import TranscodePost
+    from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
     address = "https://example.com/cover_(1)|a.jpg"

@@ -11,8 +11,8 @@ import yaml
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-from airflow_provider_instagram.calendar.tasks.base import TranscodePost
 from airflow_provider_instagram.calendar.tasks.select_posts import DuePosts
+from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.exceptions import ValidationError
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.file.model import Post as CalendarPost
 from airflow_provider_instagram.calendar.file.parser import understood
-from airflow_provider_instagram.calendar.tasks.base import CreatePost, TranscodePost
+from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.select_posts import ReportFaults
+from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.tasks.base import CreatePost
+from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.operators.container import CreateContainerOperator
 from tests.unit.calendar.stage import post
 

@@ -1,0 +1,92 @@
+"""The task that creates a post's container."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_instagram.calendar.file.parser import Post
+from airflow_provider_instagram.exceptions import InstagramError, ValidationError
+from airflow_provider_instagram.files import locations
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
+from airflow_provider_instagram.quota.instagram_quota import room_in
+from airflow_provider_instagram.utils import arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+
+from airflow_provider_instagram.calendar.tasks.base import PostStep
+
+
+class CreatePost(PostStep, CreateContainerOperator):
+    """Create the container of a calendar's post, wait until it is processed, and make another where that can help.
+
+    :param approved: What the approval gave: the caption as the person left it.
+    :param report: What the transcode did.
+    """
+
+    template_fields: Sequence[str] = ("post", "approved", "report", "video")
+
+    def __init__(self, *, approved: Any = None, report: Any = None, **kwargs: Any) -> None:
+        super().__init__(**{"wait_for_completion": True, **kwargs})
+        self.approved = approved
+        self.report = report
+
+    def execute(self, context: Context) -> str:
+        """Create it as the calendar and the approval say."""
+        post, _ = self.still_wanted(context)
+        if post.approval == "required" and self.approved is None:
+            raise ValidationError(f"{post.id} needs an approval and has none.", hint="Clear this run.")
+        self.check_links(post)
+        options = {**post.options, **(self.approved or {})}
+        for name in OPTIONS:
+            setattr(self, name, arguments.literal(options.get(name, "" if name == "caption" else None)))
+        self.placement = post.placement
+        self.video, self.upload, self.post_key = self._video_of(post), post.upload, post.key
+        self.publish_at = None if self.is_dry_run(context) else post.publish_at
+        if self.publish_at is not None:
+            self._refuse_without_room(context, post)
+        return super().execute(context)
+
+    def _video_of(self, post: Post) -> str:
+        """Return the compliant video: the post's own link where that complies and its bytes need not be sent.
+
+        The transcode hands on a copy in place of a link that may be signed.
+
+        :raises ValidationError: When a link to another file has taken the place of what the transcode made.
+        """
+        video = str(self.video)
+        if locations.is_web(post.video) and post.upload != "file" and (self.report or {}).get("tier") == "pass":
+            return post.video
+        if video != post.video and locations.is_local(video) and locations.local_path(video).is_symlink():
+            raise ValidationError(
+                f"{video} is a link, and no file that the transcode made.", hint="Remove it, and clear the transcode."
+            )
+        return video
+
+    def _refuse_without_room(self, context: Context, post: Post) -> None:
+        """Upload nothing for a post that Instagram has no room for as long as it is wanted."""
+        ledger = Ledger.of(context, self.instagram_conn_id)
+        if ledger.post(post.key) is not None or ledger.containers(post.key):
+            return
+        hook, now = InstagramHook(self.instagram_conn_id), ledger.clock()
+        with hook.get_conn() as client:
+            user_id = hook.ig_user_id(client)
+            try:
+                limit = client.send(calls.publishing_limit(user_id))
+            except InstagramError as error:  # it is read again before the publication
+                self.log.warning("The publishing limit could not be read: %s", error)
+                return
+            if limit.remaining > 0 or (wait := room_in(client, user_id, now)) is None:
+                return
+        if self.too_late(context, post, now + wait, now + wait) is not None:
+            raise ValidationError(
+                f"Instagram counts {limit.quota_usage} of {limit.quota_total} posts in the last 24 hours, and has room "
+                f"from {(now + wait).isoformat(timespec='seconds')} on: too late for {post.id}. Nothing was created.",
+                hint="Move the post in the calendar to a time after that; a run of its own publishes it then.",
+            )

@@ -1,0 +1,63 @@
+"""The task that makes a post's video comply."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import conf
+
+from airflow_provider_instagram.calendar.file.parser import Post
+from airflow_provider_instagram.calendar.tasks.covers import cover_file
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.operators.transcode import TranscodeOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+
+from airflow_provider_instagram.calendar.tasks.base import PostStep, used_before
+
+
+class TranscodePost(PostStep, TranscodeOperator):
+    """Make the video of a calendar's post comply."""
+
+    template_fields: Sequence[str] = ("post",)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(source="", **kwargs)
+
+    def execute(self, context: Context) -> str:
+        """Transcode it for its placement, unless it is too late for the post anyway."""
+        post, _ = self.still_wanted(context)
+        done = Ledger.of(context, self.instagram_conn_id).post(post.key)
+        if done is not None and used_before(post, done) and self.another_account(done) is None:
+            why = f"The id {post.id} was published on {done.published_at}: give this post another id in the calendar."
+            self.skip_post(context, "id used before", why)
+        if not (self.is_dry_run(context) or self.may_be_live(context)):
+            now = datetime.now(timezone.utc)
+            self.skip_if_too_late(context, post, now, now)
+        self.check_links(post)
+        self.source, self.placement = post.video, post.placement
+        made = super().execute(context)
+        if post.approval == "required":
+            self._write_cover(post, made)
+        return made
+
+    def _write_cover(self, post: Post, made: str) -> None:
+        """Keep the cover frame for the person who is asked; a question without a picture is better than none."""
+        from airflow_provider_instagram.media.preview import write_preview
+
+        if post.options.get("cover_url"):
+            return  # it wins over the frame
+        cover, at_ms = cover_file(post.version), int(str(post.options.get("video_cover_timestamp_ms") or 0))
+        try:
+            cover.parent.mkdir(parents=True, exist_ok=True)
+            with storage.as_local_file(made) as video:
+                write_preview(video, cover, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
+        except (InstagramError, OSError) as error:
+            self.log.warning("The cover could not be made: %s", error)
