@@ -18,7 +18,8 @@ from airflow_provider_instagram.calendar.planning.settings import OURS, Calendar
 from airflow_provider_instagram.calendar.planning.snapshot import Plan
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
-from airflow_provider_instagram.calendar.tasks.select_posts import DuePosts, ReportFaults
+from airflow_provider_instagram.calendar.tasks.report_problems import ReportFaults
+from airflow_provider_instagram.calendar.tasks.select_posts import DuePosts
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 

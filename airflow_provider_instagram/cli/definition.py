@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
 
-from airflow_provider_instagram.cli.calendar_definition import calendar_commands
-
 if TYPE_CHECKING:
     import argparse
 

@@ -10,13 +10,13 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.ledger.records import Claim, Intent, MadeContainer, Owner, Post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow.sdk import Context
-from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.ledger.records import Claim, Intent, MadeContainer, Owner, Post
 
 LONGEST_KEY = 400  # The store's column holds 512 characters, which the row's kind and an owner share with the key.
 

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.calendar.planning.snapshot import Plan
     from airflow_provider_instagram.ledger.records import Post as PublishedPost
-from airflow_provider_instagram.calendar.tasks.publish import LOOK_AGAIN_S
 
 #: How a post's map index is labelled; a task that has something to say about the post adds it.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
+#: A calendar that does not want a post is looked at again: it may be in the middle of being written.
+LOOK_AGAIN_S = 2.0
 #: Instagram says when it published what was settled by reading, and its clock is not ours.
 CLOCKS_DIFFER = timedelta(minutes=2)
 #: A try that died is made again soon: the post has its time.

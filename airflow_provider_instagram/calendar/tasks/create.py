@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.calendar.file.parser import Post
+from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.graph import calls
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-
-from airflow_provider_instagram.calendar.tasks.base import PostStep
+    from airflow_provider_instagram.calendar.file.parser import Post
 
 
 class CreatePost(PostStep, CreateContainerOperator):

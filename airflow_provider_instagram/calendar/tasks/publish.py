@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram.calendar.file.times import spoken
 from airflow_provider_instagram.calendar.planning.late_slot import room_for
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL
-from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.operators.publish import PublishOperator
 
 if TYPE_CHECKING:
@@ -18,12 +18,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.exceptions import QuotaExhaustedError
+    from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.ledger.records import MadeContainer
-
-from airflow_provider_instagram.calendar.tasks.base import PostStep
-
-#: A calendar that does not want a post is looked at again: it may be in the middle of being written.
-LOOK_AGAIN_S = 2.0
 
 
 class PublishPost(PostStep, PublishOperator):

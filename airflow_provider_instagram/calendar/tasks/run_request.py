@@ -8,6 +8,8 @@ from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import Post
@@ -36,3 +38,9 @@ def wanted_now(context: Context, post: Post) -> bool:
     """
     started = context["dag_run"].run_after
     return post.id in asked_for(context) and post.publish_at <= started > utc_now() - CONTAINER_LIFE
+
+
+def slot_of(context: Context) -> datetime:
+    """Return the run's moment: its own, or the time when a user started it."""
+    run = context["dag_run"]
+    return run.data_interval_end or run.run_after

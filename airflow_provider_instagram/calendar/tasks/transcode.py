@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.calendar.file.parser import Post
+from airflow_provider_instagram.calendar.tasks.base import PostStep, used_before
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files import storage
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-
-from airflow_provider_instagram.calendar.tasks.base import PostStep, used_before
+    from airflow_provider_instagram.calendar.file.parser import Post
 
 
 class TranscodePost(PostStep, TranscodeOperator):

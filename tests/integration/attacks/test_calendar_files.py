@@ -40,7 +40,7 @@ def calendar(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPat
     """Write a calendar of a post under attack and an innocent one, both due in two minutes."""
     folder = tmp_path / "calendar"
     folder.mkdir()
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.publish.LOOK_AGAIN_S", 0)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.LOOK_AGAIN_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
 

@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A calendar on its stage, with snapshots of its own."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.publish.LOOK_AGAIN_S", 0)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.LOOK_AGAIN_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     return Stage(tmp_path / "posts.yaml")

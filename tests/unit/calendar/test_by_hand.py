@@ -12,8 +12,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow_provider_instagram.calendar.file.parser import Post
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+from airflow_provider_instagram.calendar.tasks.report_problems import ReportFaults
 from airflow_provider_instagram.calendar.tasks.run_request import asked_for, wanted_now
-from airflow_provider_instagram.calendar.tasks.select_posts import ReportFaults
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from tests.unit.calendar.stage import ACCOUNT, ids, post
 

@@ -13,7 +13,7 @@ from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.file.model import Post as CalendarPost
 from airflow_provider_instagram.calendar.file.parser import understood
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
-from airflow_provider_instagram.calendar.tasks.select_posts import ReportFaults
+from airflow_provider_instagram.calendar.tasks.report_problems import ReportFaults
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar.planning.schedule import run_moment
 from airflow_provider_instagram.calendar.planning.settings import LONGEST_LEAD, CalendarSettings
-from airflow_provider_instagram.calendar.tasks.select_posts import ReportFaults
+from airflow_provider_instagram.calendar.tasks.report_problems import ReportFaults
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from tests.unit.calendar.stage import after_noon, post
 
