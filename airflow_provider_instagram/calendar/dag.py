@@ -13,9 +13,9 @@ from airflow.sdk import DAG, Param, XComArg, get_parsing_context, task_group
 
 from airflow_provider_instagram.calendar.file.parser import Calendar
 from airflow_provider_instagram.calendar.file.problems import Fault
+from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.schedule import densest, pool_name, utc_now
 from airflow_provider_instagram.calendar.planning.settings import OURS, CalendarSettings
-from airflow_provider_instagram.calendar.planning.snapshot import Plan
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
 from airflow_provider_instagram.calendar.tasks.report_problems import ReportFaults

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    from airflow_provider_instagram.calendar.planning.snapshot import Plan
+    from airflow_provider_instagram.calendar.planning.plan import Plan
 
 LATE = ("publish", "skip")
 UNANSWERED = ("skip", "publish")

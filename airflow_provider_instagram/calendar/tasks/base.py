@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.parser import Calendar
+    from airflow_provider_instagram.calendar.planning.plan import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.calendar.planning.snapshot import Plan
     from airflow_provider_instagram.ledger.records import Post as PublishedPost
 
 #: How a post's map index is labelled; a task that has something to say about the post adds it.

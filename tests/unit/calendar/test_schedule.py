@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.calendar.file.parser import Post
-    from airflow_provider_instagram.calendar.planning.snapshot import Plan
+    from airflow_provider_instagram.calendar.planning.plan import Plan
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
 LEAD, LATENESS = timedelta(hours=1), timedelta(hours=1)
