@@ -1,4 +1,4 @@
-.PHONY: help install demo ui test test-next reliability calendar lint lock
+.PHONY: help install demo ui test test-next reliability soak lint lock
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -25,9 +25,9 @@ reliability:  ## Break the main job in hundreds of ways and count the posts (50 
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m tests.reliability
 
-calendar:  ## 60 posts of a calendar in a running Airflow while things are killed and edited (16 minutes)
+soak:  ## 60 posts of a calendar in a running Airflow while things are killed and edited (16 minutes)
 	@scripts/install.sh --for-tests
-	@.venv/bin/python -m tests.calendar
+	@.venv/bin/python -m tests.soak
 
 lint: install  ## Style, types, and who may import whom
 	.venv/bin/ruff format --check .

@@ -24,7 +24,7 @@ from airflow_provider_instagram.ledger import ledger
 from airflow_provider_instagram.ledger.assets import posts_asset
 from airflow_provider_instagram.publishing import publisher
 from instagram_sandbox.testing.handle import connection_json
-from tests.reliability import stage
+from tests.reliability import disturbing
 from tests.reliability.main_job import Observer, main_job
 from tests.reliability.moments import CONNECTION, Moments, replace_token
 from tests.reliability.terms import Fate, Pause
@@ -244,7 +244,7 @@ def play(scenario: Scenario, sandbox: SandboxHandle, video: Path) -> Outcome:
     try:
         with mock.patch.dict(os.environ, {CONNECTION: connection_json(sandbox)}), _one_clock(job):
             video_bytes = video.stat().st_size
-            stage.plant(scenario.disturbance, sandbox, video_bytes, TIMEOUT_S)
+            disturbing.plant(scenario.disturbance, sandbox, video_bytes, TIMEOUT_S)
             return judged(_played(job), sandbox, video_bytes)
     finally:
         sys.setprofile(None)
@@ -254,10 +254,10 @@ def play(scenario: Scenario, sandbox: SandboxHandle, video: Path) -> Outcome:
 def _played(job: Job) -> Played:
     run = job.run()
     if job.scenario.then != "retry":
-        stage.before_then(job.scenario.disturbance, job.sandbox, lambda: replace_token(job.sandbox))
+        disturbing.before_then(job.scenario.disturbance, job.sandbox, lambda: replace_token(job.sandbox))
         run = _then(job, run)
     last = job.errors[-1] if run.state != "success" else None
-    told = last is not None and stage.asks_for_clear_of_create(str(last))
+    told = last is not None and disturbing.asks_for_clear_of_create(str(last))
     if told and job.scenario.expected.told:
         run = job.clear(*TASKS)
         last = job.errors[-1] if run.state != "success" else None

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from demo.stack import wait_until
 from demo.ui import connect
-from tests.reliability import stage
+from tests.reliability import disturbing
 from tests.reliability.terms import (
     Fate,
     Freeze,
@@ -111,7 +111,7 @@ class Lane:
         self.sandbox.switch(processing={"after_s": 0.5, "outcome": "finished"})
         video_bytes = self.video.stat().st_size
         try:
-            stage.plant(scenario.disturbance, self.sandbox, video_bytes, TIMEOUT_S)
+            disturbing.plant(scenario.disturbance, self.sandbox, video_bytes, TIMEOUT_S)
             played = Performance(self, scenario).play()
             return judged(played, self.sandbox, video_bytes)
         finally:
@@ -144,7 +144,7 @@ class Performance:
         self._wait_for_end()
         self.played.first = self._first_failure()
         if self.scenario.then != "retry":
-            stage.before_then(self.disturbance, self.sandbox, self.lane.replace_token)
+            disturbing.before_then(self.disturbance, self.sandbox, self.lane.replace_token)
             self._then()
         self._conclude()
         if self.played.told and self.scenario.expected.told:
@@ -377,7 +377,7 @@ class Performance:
         for run_id in bad[:1]:
             failed = next(ti for ti in self.airflow.tasks(self.dag_id, run_id) if ti["state"] == "failed")
             played.last, played.text = self._error(run_id, failed["task_id"], failed["try_number"])
-        played.told = stage.asks_for_clear_of_create(played.text)
+        played.told = disturbing.asks_for_clear_of_create(played.text)
         if not bad:
             results = [self.airflow.xcom(self.dag_id, run, "publish") for run in self.run_ids[-1:]]
             played.result = results[0]

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from demo.stack import wait_until
-from tests.calendar.stage import (
+from tests.soak.running_calendar import (
     DAG_ID,
     REEL_WIDTH,
     Stage,

@@ -29,7 +29,7 @@ from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.publishing.containers import ContainerMaker, Video
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publisher
-from tests.unit.calendar.stage import TOLD_BEFORE, Ledgers
+from tests.unit.calendar.simulated_runs import TOLD_BEFORE, Ledgers
 
 if TYPE_CHECKING:
     from pathlib import Path

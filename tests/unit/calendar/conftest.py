@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.calendar.stage import Stage
+from tests.unit.calendar.simulated_runs import Stage
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Claim, Owner, Post
 from airflow_provider_instagram.quota.limits import Limits, Quota
 from airflow_provider_instagram.quota.reservations import Places
-from tests.unit.test_races import Register, Turns, in_turns
+from tests.unit.quota.test_races import Register, Turns, in_turns
 
 DAY = Quota("day", 3, timedelta(days=1))
 OWNER = Owner("calendar", "run-1", "publish", -1)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STEPS = ("transcode", "create", "wait", "publish")
 
 

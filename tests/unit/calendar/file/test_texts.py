@@ -8,11 +8,11 @@ import pytest
 
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.operators.container import CreateContainerOperator
-from tests.unit.calendar.stage import post
+from tests.unit.calendar.simulated_runs import post
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.publishing.options import ContainerOptions
-    from tests.unit.calendar.stage import Stage
+    from tests.unit.calendar.simulated_runs import Stage
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 README = (ROOT / "README.md").read_text()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.unit.calendar.stage import ids, post
+from tests.unit.calendar.simulated_runs import ids, post
 
 if TYPE_CHECKING:
-    from tests.unit.calendar.stage import Stage
+    from tests.unit.calendar.simulated_runs import Stage
 
 
 def test_a_dry_dag_rehearses_each_version_of_a_post_once(stage: Stage) -> None:

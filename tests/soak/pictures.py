@@ -1,4 +1,4 @@
-"""Make the pictures of docs/calendar.md: ``.venv/bin/python -m tests.calendar.pictures``."""
+"""Make the pictures of docs/calendar.md: ``.venv/bin/python -m tests.soak.pictures``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from playwright.sync_api import expect, sync_playwright
 
 from demo.scene import ROOT
 from demo.stack import wait_until
-from tests.calendar.stage import DAG_ID, REEL_WIDTH, entry, form_of, stage, whole_second
+from tests.soak.running_calendar import DAG_ID, REEL_WIDTH, entry, form_of, stage, whole_second
 
 if TYPE_CHECKING:
-    from tests.calendar.stage import Stage
+    from tests.soak.running_calendar import Stage
 
 IMAGES = ROOT / "docs" / "images"
 LEAD_S = 75

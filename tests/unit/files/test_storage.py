@@ -9,7 +9,7 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.operators import CreateContainerOperator, TranscodeOperator
 from airflow_provider_instagram.storage import inside_media_roots
-from tests.unit.calendar.stage import Stage
+from tests.unit.calendar.simulated_runs import Stage
 
 
 @pytest.fixture

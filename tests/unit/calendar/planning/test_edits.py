@@ -19,12 +19,12 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Post
-from tests.unit.calendar.stage import ACCOUNT, after_noon, ids, post
+from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, ids, post
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.unit.calendar.stage import Stage
+    from tests.unit.calendar.simulated_runs import Stage
 
 
 @pytest.mark.parametrize(

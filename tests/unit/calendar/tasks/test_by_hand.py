@@ -15,10 +15,10 @@ from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.report_problems import ReportFaults
 from airflow_provider_instagram.calendar.tasks.run_request import asked_for, wanted_now
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
-from tests.unit.calendar.stage import ACCOUNT, ids, post
+from tests.unit.calendar.simulated_runs import ACCOUNT, ids, post
 
 if TYPE_CHECKING:
-    from tests.unit.calendar.stage import Stage
+    from tests.unit.calendar.simulated_runs import Stage
 
 HOUR = 60.0
 DAY = 24 * HOUR

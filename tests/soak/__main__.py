@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 from demo.stack import wait_until
 from demo.ui import connect
 from instagram_sandbox.testing.handle import SandboxHandle
-from tests.calendar.stage import DAG_ID, distribution, entry, stage, whole_second
+from tests.soak.running_calendar import DAG_ID, distribution, entry, stage, whole_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.calendar.stage import Stage
+    from tests.soak.running_calendar import Stage
 
 ACCOUNTS = tuple(f"account_{letter}" for letter in "abcdef")
 LEAD_S = 150
@@ -106,7 +106,7 @@ def main() -> int:
     :return: The exit code: 0 when every post that was wanted is there, once, and no other.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a player that is ended takes its Airflow along
-    parser = argparse.ArgumentParser(prog="python -m tests.calendar", description="A calendar in a running Airflow.")
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description="A calendar in a running Airflow.")
     parser.add_argument("--posts", type=int, default=60)
     parser.add_argument("--spacing", type=int, default=10, help="seconds between two posts")
     options = parser.parse_args()

@@ -13,7 +13,7 @@ from airflow_provider_instagram.calendar.file.parser import Calendar, Post
 from airflow_provider_instagram.calendar.planning.assignments import Takings
 from airflow_provider_instagram.calendar.planning.late_slot import room_for
 from airflow_provider_instagram.calendar.planning.schedule import too_late
-from tests.unit.calendar.stage import ACCOUNT, NOON, Rows, after_noon
+from tests.unit.calendar.simulated_runs import ACCOUNT, NOON, Rows, after_noon
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

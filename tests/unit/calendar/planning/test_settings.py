@@ -12,10 +12,10 @@ from airflow_provider_instagram.calendar.planning.schedule import run_moment
 from airflow_provider_instagram.calendar.planning.settings import LONGEST_LEAD, CalendarSettings
 from airflow_provider_instagram.calendar.tasks.report_problems import ReportFaults
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
-from tests.unit.calendar.stage import after_noon, post
+from tests.unit.calendar.simulated_runs import after_noon, post
 
 if TYPE_CHECKING:
-    from tests.unit.calendar.stage import Stage
+    from tests.unit.calendar.simulated_runs import Stage
 
 
 def test_the_longest_lead_time_fits_into_the_life_of_a_container_at_any_second() -> None:

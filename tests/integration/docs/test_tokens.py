@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from instagram_sandbox.testing.handle import SandboxHandle
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/tokens.md").read_text()
 SEVERAL, TOLD = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
