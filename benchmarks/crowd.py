@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from airflow_provider_instagram.quota.call_budget import STEADY_SHARE, Budget
+from airflow_provider_instagram.quota.call_budget import STEADY_SHARE, CallBudget
 from airflow_provider_instagram.triggers.poller import Poller, Wait
 from benchmarks.day import CALLS_LIMIT, START, Client, busiest_hour
 from benchmarks.virtual_time import VirtualTimeLoop
@@ -72,7 +72,7 @@ class Account:
 
     def poller(self) -> Poller:
         """Give a poller as another process would have it, with a budget of its own."""
-        return Poller(self.user_id, self._open, Budget(self.loop.clock), clock=self.loop.clock)
+        return Poller(self.user_id, self._open, CallBudget(self.loop.clock), clock=self.loop.clock)
 
     async def _open(self) -> tuple[AsyncGraphClient, float]:
         client = Client(self.token, base_url=self.sandbox.url)

@@ -27,10 +27,10 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.publishing.containers import ContainerMaker, Video
+from airflow_provider_instagram.publishing.containers import ContainerCreator, Video
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publisher
-from airflow_provider_instagram.quota.call_budget import Budget
+from airflow_provider_instagram.quota.call_budget import CallBudget
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.triggers.poller import Poller, Wait
 from benchmarks.virtual_time import VirtualTimeLoop
@@ -113,7 +113,7 @@ class Day:
         clock = lambda: datetime.fromtimestamp(self.loop.now, timezone.utc)  # noqa: E731
         account = Account(user_id, token, Ledger(Store(), user_id, clock))
         if not self.naive:
-            budget = Budget(self.loop.clock)
+            budget = CallBudget(self.loop.clock)
             account.poller = Poller(user_id, lambda: self._open(account), budget, clock=self.loop.clock)
         self.accounts.append(account)
         return account
@@ -161,8 +161,8 @@ class Day:
     def _create(self, account: Account, key: str, processing_s: float) -> str:
         self.sandbox.process_next(after_s=processing_s, outcome="finished")
         with self._client(account) as client:
-            maker = ContainerMaker(client, account.ledger, account.user_id)
-            return maker.container_for(key, Video(key, link="https://example.com/a.mp4"), ContainerOptions(caption=key))
+            maker = ContainerCreator(client, account.ledger, account.user_id)
+            return maker.get_or_create(key, Video(key, link="https://example.com/a.mp4"), ContainerOptions(caption=key))
 
     def _publish(self, account: Account, key: str, container_id: str, at: float) -> None:
         owner = Owner("day", key, "publish", -1)

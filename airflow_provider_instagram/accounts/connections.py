@@ -36,7 +36,7 @@ _CONN_ID: Final = re.compile(r"[A-Za-z0-9_.\-]{1,200}")
 
 
 @dataclass(frozen=True)
-class Known:
+class StoredConnection:
     """The parts of a stored connection that may be shown.
 
     :param conn_id: The connection.
@@ -86,7 +86,7 @@ def connection_ids() -> list[str]:
     return sorted(known | set(filter(place_to_show, {*stored_connections()} - known)))
 
 
-def writable(conn_id: str) -> Known:
+def require_writable(conn_id: str) -> StoredConnection:
     """Check that a login can be written to a connection, and return the parts of it that may be shown.
 
     :param conn_id: The connection, which need not exist.
@@ -97,7 +97,7 @@ def writable(conn_id: str) -> Known:
             f"{conn_id[:80]!r} is not a valid connection id.",
             hint="Use up to 200 letters, digits, underscores, dots and hyphens.",
         )
-    if place := kept_in(conn_id):
+    if place := secrets_source(conn_id):
         raise ValidationError(
             f"Connection {conn_id!r} comes from {place}, which Airflow cannot write to. Nothing was changed.",
             hint="Choose another connection id, or update the token there yourself.",
@@ -105,7 +105,7 @@ def writable(conn_id: str) -> Known:
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
         if row is None:
-            return Known(conn_id)
+            return StoredConnection(conn_id)
         if row.conn_type != _TYPE:
             raise ValidationError(
                 f"Connection {conn_id!r} has the type {row.conn_type!r}, not {_TYPE!r}.",
@@ -121,7 +121,7 @@ def writable(conn_id: str) -> Known:
                 hint="Put the Page token into its field 'Access token', or choose another connection id to use "
                 "Instagram Login.",
             )
-        return Known(
+        return StoredConnection(
             conn_id,
             exists=True,
             app_id=str(extra.get("app_id") or ""),
@@ -178,7 +178,7 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
     :param by: Who logged in, for Airflow's audit log.
     :raises ValidationError: The connection cannot be written, or belongs to another account.
     """
-    writable(conn_id)
+    require_writable(conn_id)
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id).with_for_update())
         if row is None:
@@ -204,7 +204,7 @@ def _token_key() -> str:
     return str(conf.get("instagram", "token_key", fallback=""))
 
 
-def kept_in(conn_id: str) -> str:
+def secrets_source(conn_id: str) -> str:
     """Return where a connection is stored outside Airflow's database, or an empty text.
 
     A connection of the environment or of a secrets backend hides the one of the same id in Airflow's database.
@@ -231,12 +231,12 @@ def kept_in(conn_id: str) -> str:
 
 
 def place_to_show(conn_id: str) -> str:
-    """Return the same as :func:`kept_in`, but log a secrets backend's failure, so that a list still shows.
+    """Return the same as :func:`secrets_source`, but log a secrets backend's failure, so that a list still shows.
 
     :param conn_id: The connection.
     """
     try:
-        return kept_in(conn_id)
+        return secrets_source(conn_id)
     except ValidationError as error:
         _log.warning("%s", error)
         return ""

@@ -38,7 +38,7 @@ class AccountLine:
     :param limit: How much of its quota is used.
     :param last_post: Its newest post.
     :param problem: What is wrong; the other fields are empty then.
-    :param kept_in: Where its connection is stored, if that is outside Airflow's database and cannot be written.
+    :param secrets_source: Where its connection is stored, if that is outside Airflow's database and cannot be written.
     """
 
     conn_id: str
@@ -48,7 +48,7 @@ class AccountLine:
     limit: PublishingLimit | None = None
     last_post: Media | None = None
     problem: str = ""
-    kept_in: str = ""
+    secrets_source: str = ""
 
     @property
     def life(self) -> str:
@@ -79,19 +79,19 @@ def account_line(conn_id: str) -> AccountLine:
     place = ""
     try:
         hook, place = InstagramHook(conn_id), place_to_show(conn_id)
-        life = hook.token_life()
+        life = hook.token_manager()
         token = life.known()
         left = token.left(datetime.now(timezone.utc))
-        with hook.get_conn_to_look() as client:
+        with hook.get_readonly_conn() as client:
             account = hook.read_account(client)
             limit = client.send(calls.publishing_limit(account.user_id))
             posts = client.send(calls.media_list(account.user_id, limit=1)).items
     except (InstagramError, AirflowException) as error:
-        return AccountLine(conn_id, problem=str(error), kept_in=place)
+        return AccountLine(conn_id, problem=str(error), secrets_source=place)
     except Exception as error:  # noqa: BLE001 -- an error of one account must not break the page
         _log.error("The account of connection %r cannot be read:\n%s", conn_id, redact(traceback.format_exc()))
         said = f"This account cannot be read ({type(error).__name__}). See the log of this process for the details."
-        return AccountLine(conn_id, problem=said, kept_in=place)
+        return AccountLine(conn_id, problem=said, secrets_source=place)
     return AccountLine(
         conn_id,
         account,
@@ -99,5 +99,5 @@ def account_line(conn_id: str) -> AccountLine:
         life.has_end,
         limit,
         posts[0] if posts else None,
-        kept_in=place,
+        secrets_source=place,
     )

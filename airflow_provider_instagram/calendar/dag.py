@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, Param, XComArg, get_parsing_context, task_group
 
 from airflow_provider_instagram.calendar.file.parser import Calendar
-from airflow_provider_instagram.calendar.file.problems import Fault
+from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.schedule import densest, pool_name, utc_now
 from airflow_provider_instagram.calendar.planning.settings import OURS, CalendarSettings
@@ -91,7 +91,7 @@ def content_calendar_dag(
         plan = settings.plan(None if made_for else clock())
     except Exception as error:  # a calendar must never keep its DAG from being read
         log.exception("The calendar %s cannot be understood", calendar)
-        fault = Fault(0, f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
+        fault = Problem(0, f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
         plan = Plan(Calendar(settings.calendar, faults=(fault,)))
     timely, moments = plan.timely, plan.moments(settings.lead_time, settings.max_lateness)
     with DAG(
@@ -178,7 +178,7 @@ def _doc(calendar: Calendar, settings: CalendarSettings) -> str:
     return "\n".join(lines)
 
 
-def _listed(faults: Iterable[Fault], calendar: Calendar) -> list[str]:
+def _listed(faults: Iterable[Problem], calendar: Calendar) -> list[str]:
     texts = [f"* `{fault.text(calendar.location).replace('`', chr(39))}`" for fault in faults]
     more = len(texts) - MOST_FAULTS_IN_DOC
     return texts if more <= 0 else [*texts[:MOST_FAULTS_IN_DOC], f"* … and {more} more"]

@@ -16,8 +16,8 @@ from airflow.sdk.exceptions import AirflowException
 from airflow_provider_instagram.accounts.connections import (
     connection_ids,
     read_as_server,
+    require_writable,
     stored_secret,
-    writable,
     write_login,
 )
 from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
@@ -27,13 +27,13 @@ from airflow_provider_instagram.hooks.instagram import InstagramHook, connect_pa
 if TYPE_CHECKING:
     import argparse
 
-    from airflow_provider_instagram.accounts.connections import Known
+    from airflow_provider_instagram.accounts.connections import StoredConnection
 
 
 def connect(args: argparse.Namespace) -> None:
     """Print the URL of the login page, read the URL that the login ended at, and store the token."""
     try:
-        known = writable(args.conn_id)
+        known = require_writable(args.conn_id)
         app = _app(args, known)
         state = secrets.token_urlsafe(24)
         print("Open this URL, allow access, and copy the URL that you are sent to:")
@@ -47,7 +47,7 @@ def connect(args: argparse.Namespace) -> None:
     print("To keep it alive, turn on the DAG refresh_instagram_tokens.")
 
 
-def _app(args: argparse.Namespace, known: Known) -> LoginApp:
+def _app(args: argparse.Namespace, known: StoredConnection) -> LoginApp:
     redirect_uri = check_redirect_uri(args.redirect_uri or _redirect_uri())
     app_id = args.app_id or known.app_id or input("Instagram app id: ").strip()
     base_url, oauth_host = known.hosts_with(args.host)

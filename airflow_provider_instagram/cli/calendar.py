@@ -13,8 +13,8 @@ import pendulum
 from airflow_provider_instagram.calendar import render
 from airflow_provider_instagram.calendar.file import csv_import
 from airflow_provider_instagram.calendar.file.loader import read_text
-from airflow_provider_instagram.calendar.file.parser import read_calendar, understood_rows
-from airflow_provider_instagram.calendar.file.problems import Refusal
+from airflow_provider_instagram.calendar.file.parser import parse_rows, read_calendar
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import length, zone
 from airflow_provider_instagram.calendar.planning.schedule import pool_name, publishers_needed
@@ -37,7 +37,7 @@ def check_calendar(args: argparse.Namespace) -> None:
     try:
         spacing = length("--min-spacing", args.min_spacing) if args.min_spacing else None
         plan = read_calendar(args.file, now=now, min_spacing=spacing, check_files=not args.skip_files)
-    except Refusal as refusal:
+    except InvalidValue as refusal:
         _refused(args.file, refusal)
     limits = {account: _limits(account) for account in plan.accounts}
     plan = within_limits(plan, {account: found for account, (found, _) in limits.items()})
@@ -86,7 +86,7 @@ def show_calendar(args: argparse.Namespace) -> None:
     plan = _read(args.file)
     try:
         viewers: tzinfo = zone(args.timezone) if args.timezone else (pendulum.now().timezone or timezone.utc)
-    except Refusal as refusal:
+    except InvalidValue as refusal:
         _refused("--timezone", refusal)
     first = _month(args.month) if args.month else render.month_to_show(plan.posts, datetime.now(timezone.utc), viewers)
     for line in render.month(plan.posts, first, viewers, shutil.get_terminal_size((120, 24)).columns):
@@ -98,7 +98,7 @@ def import_calendar(args: argparse.Namespace) -> None:
     """Convert a spreadsheet's CSV export into a calendar."""
     try:
         made = csv_import.imported(read_text(args.file), timezone=args.timezone, account=args.account, order=args.dates)
-    except Refusal as refusal:
+    except InvalidValue as refusal:
         _refused(args.file, refusal)
     for title in made.left_out:
         print(f"Ignored column {title!r}: a post has no such field.", file=sys.stderr)
@@ -109,7 +109,7 @@ def import_calendar(args: argparse.Namespace) -> None:
             "used twice. If such a row moves to another day, it becomes another post. Add a column id to the sheet.",
             file=sys.stderr,
         )
-    plan = understood_rows(made.rows, args.output or str(Path(args.file).with_suffix(".yaml")))
+    plan = parse_rows(made.rows, args.output or str(Path(args.file).with_suffix(".yaml")))
     faults = sorted((*made.faults, *plan.faults), key=lambda fault: fault.line)
     for fault in faults:
         print(fault.text(args.file), file=sys.stderr)
@@ -133,11 +133,11 @@ def export_calendar(args: argparse.Namespace) -> None:
 def _read(location: str) -> Calendar:
     try:
         return read_calendar(location)
-    except Refusal as refusal:
+    except InvalidValue as refusal:
         _refused(location, refusal)
 
 
-def _refused(what: str, refusal: Refusal) -> NoReturn:
+def _refused(what: str, refusal: InvalidValue) -> NoReturn:
     print(f"{what}: {refusal}", file=sys.stderr)
     raise SystemExit(UNREADABLE)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Account
     from airflow_provider_instagram.hooks.instagram import AccountSettings
-    from airflow_provider_instagram.tokens.refresh import TokenLife
+    from airflow_provider_instagram.tokens.refresh import TokenManager
     from airflow_provider_instagram.tokens.store import StoredToken
 
 _CLOCK_MAY_DIFFER: Final = timedelta(seconds=60)
@@ -92,20 +92,20 @@ def examine(conn_id: str) -> Iterator[Finding]:
 
 def _account(hook: InstagramHook, settings: AccountSettings) -> Iterator[Finding]:
     try:
-        with hook.get_conn_to_look() as client:
+        with hook.get_readonly_conn() as client:
             account = hook.read_account(client)
             quota = _quota(client, account)
     except InstagramError as error:
         yield from (Finding("token", False, str(error)), *_unseen(*_OF_TOKEN))
         return
-    life = hook.token_life()
+    life = hook.token_manager()
     yield _life(life, life.known())
     yield _scopes(life.known().scopes)
     yield _kind(account, settings.ig_user_id)
     yield quota
 
 
-def _life(life: TokenLife, token: StoredToken) -> Finding:
+def _life(life: TokenManager, token: StoredToken) -> Finding:
     if not life.has_end:
         return Finding("token", True, "works and does not expire")
     left = token.left(datetime.now(timezone.utc))

@@ -20,7 +20,7 @@ from sqlalchemy import select
 from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
-from airflow_provider_instagram.ledger.records import Owner, Post
+from airflow_provider_instagram.ledger.records import Owner, PublishedPost
 
 if TYPE_CHECKING:
     import argparse
@@ -134,7 +134,9 @@ def settle_post(args: argparse.Namespace) -> None:
             container_id = intents[-1]["container_id"]
             now = ledger.now()
             ledger.record_post(
-                Post(args.post_key, container_id, now, args.media_id, permalink=args.permalink, untold=True)
+                PublishedPost(
+                    args.post_key, container_id, now, args.media_id, permalink=args.permalink, event_pending=True
+                )
             )
         else:
             for key, row in _rows_of(store, args.post_key).items():

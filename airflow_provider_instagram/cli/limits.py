@@ -19,8 +19,8 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.quota.call_budget import ASKING_SHARE, SLOW_FROM_PERCENT, STEADY_SHARE, UNSTATED_STOP
-from airflow_provider_instagram.quota.instagram_quota import room_in
-from airflow_provider_instagram.quota.reservations import Places
+from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
+from airflow_provider_instagram.quota.reservations import QuotaReservations
 
 if TYPE_CHECKING:
     import argparse
@@ -51,12 +51,12 @@ def describe(conn_id: str) -> Iterator[tuple[str, str]]:
     """
     hook = InstagramHook(conn_id)
     limits, reported = hook.settings.limits, _reported_by_instagram(hook)
-    used, room_at = _own_posts(conn_id, limits)
+    used, available_at = _own_posts(conn_id, limits)
     if reported.posts is not None:
         yield "posts, Instagram", reported.posts
     for quota in limits.quotas:
         yield f"posts, this {quota.name}", f"{used[quota]} of {quota.posts} (posts_per_{quota.name})"
-    next_at = max(filter(None, (room_at, reported.room_at)), default=None)
+    next_at = max(filter(None, (available_at, reported.available_at)), default=None)
     yield "next post", f"at {_shown(next_at)}; PublishOperator waits until then" if next_at else "now"
     most = limits.calls_per_hour * ASKING_SHARE
     yield (
@@ -73,12 +73,12 @@ class _Reported:
 
     :param calls: A text about its calls.
     :param posts: A text about its posts, or None if Instagram reports nothing.
-    :param room_at: When the account can post again; None if it can post now, or if the time is unknown.
+    :param available_at: When the account can post again; None if it can post now, or if the time is unknown.
     """
 
     calls: str
     posts: str | None = None
-    room_at: datetime | None = None
+    available_at: datetime | None = None
 
 
 def _reported_by_instagram(hook: InstagramHook) -> _Reported:
@@ -87,7 +87,7 @@ def _reported_by_instagram(hook: InstagramHook) -> _Reported:
         try:
             user_id = hook.ig_user_id(client)
             limit = client.send(calls.publishing_limit(user_id))
-            room = room_in(client, user_id, now) if limit.remaining == 0 else None
+            room = time_until_quota_frees(client, user_id, now) if limit.remaining == 0 else None
         except RateLimitError as error:
             return _Reported(f"stopped until {_shown(now + (error.retry_after or UNSTATED_STOP))}, {error.message}")
         hours = limit.quota_duration / timedelta(hours=1)
@@ -103,8 +103,8 @@ def _own_posts(conn_id: str, limits: Limits) -> tuple[dict[Quota, int], datetime
     """Return how many posts the ledger counts, and when the account has room again (None: it has room now)."""
     try:
         with opened(conn_id) as store:
-            places = Places(Ledger(store, conn_id), limits.quotas)
-            return {quota: places.used(quota) for quota in limits.quotas}, places.room_at()
+            places = QuotaReservations(Ledger(store, conn_id), limits.quotas)
+            return {quota: places.used(quota) for quota in limits.quotas}, places.available_at()
     except NoLedger:
         return dict.fromkeys(limits.quotas, 0), None
 

@@ -18,7 +18,7 @@ _TRIES: Final = 7
 _PAUSE: Final = timedelta(seconds=3)
 
 
-def read_once_known(client: GraphClient, call: Call[T]) -> T:
+def read_after_create(client: GraphClient, call: Call[T]) -> T:
     """Send a read of a container or post that was just created, and repeat it while its id is unknown.
 
     Source: reported, 100/33 on fresh ids.

@@ -14,7 +14,7 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.fresh import read_once_known
+from airflow_provider_instagram.graph.fresh import read_after_create
 from airflow_provider_instagram.graph.models import ContainerState
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _bytes_there(client: GraphClient, container_id: str, total_bytes: int, error
     """
     renewals = client.renewals
     try:
-        status = read_once_known(client, calls.container_status(container_id))
+        status = read_after_create(client, calls.container_status(container_id))
     except AuthenticationError:
         raise  # the upload host reports an invalid token as a missing permission
     except InstagramError:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
     from airflow_provider_instagram.graph.models import Account
     from airflow_provider_instagram.graph.origin import TrustedHosts
-    from airflow_provider_instagram.tokens.refresh import Refreshed, TokenLife
+    from airflow_provider_instagram.tokens.refresh import Refreshed, TokenManager
     from airflow_provider_instagram.tokens.store import StoredToken
 
 DEFAULT_API_VERSION = "v27.0"
@@ -135,15 +135,15 @@ class InstagramHook(BaseHook):
                 mask_secret(self._settings.app_secret)
         return self._settings
 
-    def token_life(self) -> TokenLife:
+    def token_manager(self) -> TokenManager:
         """Return the account's token, with what is known of its lifetime."""
-        from airflow_provider_instagram.tokens.refresh import TokenLife
+        from airflow_provider_instagram.tokens.refresh import TokenManager
         from airflow_provider_instagram.tokens.store import TokenStore
 
         token = self.settings.access_token
         token_key = conf.get("instagram", "token_key", fallback="")
         store = TokenStore(self.instagram_conn_id, token, token_key, is_masked=True)  # by `settings`
-        return TokenLife(self.instagram_conn_id, token, store, self._send_with, clock=self._clock, sleep=self._sleep)
+        return TokenManager(self.instagram_conn_id, token, store, self._send_with, clock=self._clock, sleep=self._sleep)
 
     def _send_with(self, token: StoredToken, call: Call[Any]) -> Any:
         from airflow_provider_instagram.graph.client import GraphClient
@@ -153,7 +153,7 @@ class InstagramHook(BaseHook):
 
     def access_token(self) -> str:
         """Return the access token, refreshed if necessary."""
-        return self.token_life().use(_running_task())
+        return self.token_manager().get(_running_task())
 
     def refresh_token(self, by: str) -> Refreshed:
         """Extend the account's token by 60 days, unless it is younger than the 24 hours that Meta requires.
@@ -161,7 +161,7 @@ class InstagramHook(BaseHook):
         :param by: Who refreshes the token, for the record.
         :raises AuthenticationError: If the token is no longer valid.
         """
-        return self.token_life().refresh(by)
+        return self.token_manager().refresh(by)
 
     def get_conn(self) -> GraphClient:
         """Return an open client for use in a task. Close it, or use it in a ``with`` statement."""
@@ -181,11 +181,11 @@ class InstagramHook(BaseHook):
 
         Stats.incr("instagram.calls", calls, tags={"conn_id": self.instagram_conn_id})
 
-    def get_conn_to_look(self) -> GraphClient:
+    def get_readonly_conn(self) -> GraphClient:
         """Return an open client that reports the current state at once: without token refreshes and without pauses."""
         from airflow_provider_instagram.graph.client import GraphClient
 
-        token = self.token_life().known().access_token
+        token = self.token_manager().known().access_token
         return GraphClient(token, **self._address(), sleep=lambda _: None, renewed=lambda: self._renewed(token))
 
     async def get_async_conn(self) -> AsyncGraphClient:
@@ -210,7 +210,7 @@ class InstagramHook(BaseHook):
     def _renewed(self, refused: str) -> str | None:
         """Return the token that replaced a refused one: entered in the connection, or refreshed, in the meantime."""
         self._settings = None
-        return self.token_life().after_refusal(refused)
+        return self.token_manager().replacement_for(refused)
 
     def ig_user_id(self, client: GraphClient) -> str:
         """Return the account's Instagram user id: the connection's login, or else the id of the token's account.

@@ -21,14 +21,14 @@ SETTLING_S = 1.0
 TURN = timedelta(seconds=30)
 
 
-def hold_ledger(context: Context, ledger: Ledger) -> None:
+def pin_ledger_asset(context: Context, ledger: Ledger) -> None:
     """Tie the ledger to its alias, so that it outlives the DAG. Call this shortly before the task ends."""
     alias = ledger_alias(ledger.conn_id)
-    if wait_for_turn(context, ledger, alias):
+    if become_first_emitter(context, ledger, alias):
         context["outlet_events"][alias].add(ledger_asset(ledger.conn_id))
 
 
-def wait_for_turn(context: Context, ledger: Ledger, alias: AssetAlias) -> bool:
+def become_first_emitter(context: Context, ledger: Ledger, alias: AssetAlias) -> bool:
     """Wait until this task emits the first event of an alias, or until another task has emitted it.
 
     The first event ties the asset to the alias. If two tasks with the same tie to make end at the same time, Airflow

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.ledger.records import Claim, Intent, MadeContainer, Owner, Post
+from airflow_provider_instagram.ledger.records import Claim, ContainerRecord, Intent, Owner, PublishedPost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow.sdk import Context
 
+#: Fields whose rows keep an earlier name, so that rows which are stored stay readable.
+_NAMES_IN_ROWS = {"event_pending": "untold", "needs_manual_resolution": "left_to_a_person"}
 LONGEST_KEY = 400  # The store's column holds 512 characters, which the row's kind and an owner share with the key.
 
 
@@ -65,14 +67,14 @@ class Ledger:
         """Return the time in the format of the rows."""
         return self.clock().isoformat()
 
-    def post(self, post_key: str) -> Post | None:
+    def post(self, post_key: str) -> PublishedPost | None:
         """Read the post of a key, if it is known to be live."""
         row = self.store.get(row_key("done", post_key))
-        return Post(**row) if row else None
+        return PublishedPost(**_fields(row)) if row else None
 
-    def record_post(self, post: Post) -> None:
+    def record_post(self, post: PublishedPost) -> None:
         """Record that the post of a key is live."""
-        self.store.set(row_key("done", post.post_key), asdict(post))
+        self.store.set(row_key("done", post.post_key), _row(asdict(post)))
         if post.media_id:
             self.store.set(row_key("media", post.media_id), post.post_key)
 
@@ -87,12 +89,12 @@ class Ledger:
 
     def record_claim(self, post_key: str, claim: Claim) -> None:
         """Record a claim of a key. The last claim counts."""
-        self.store.set(row_key("claim", post_key), _row(claim))
+        self.store.set(row_key("claim", post_key), _stated(claim))
 
     def intent(self, post_key: str, owner: Owner | None = None) -> Intent | None:
         """Read the intent to publish a key: the latest one, or an owner's own, which no other owner overwrites."""
         row = self.store.get(row_key("intent", post_key, owner))
-        return Intent(**{**row, "claim": _claim(row["claim"])}) if row else None
+        return Intent(**_fields(row) | {"claim": _claim(row["claim"])}) if row else None
 
     def open_intents(self, post_key: str, *owners: Owner) -> list[Intent]:
         """Return the intents with an open outcome, one for each container, oldest first.
@@ -130,25 +132,25 @@ class Ledger:
         """Record that an intent certainly led to no post."""
         self._write(replace(intent, withdrawn=True))
 
-    def leave_to_a_person(self, intent: Intent) -> None:
+    def leave_for_manual_resolution(self, intent: Intent) -> None:
         """Record that only a person can determine the outcome of an intent."""
-        self._write(replace(intent, left_to_a_person=True))
+        self._write(replace(intent, needs_manual_resolution=True))
 
     def _write(self, intent: Intent) -> None:
-        self.store.set(row_key("intent", intent.post_key, intent.claim.owner), _row(intent))
-        self.store.set(row_key("intent", intent.post_key), _row(intent))
+        self.store.set(row_key("intent", intent.post_key, intent.claim.owner), _row(_stated(intent)))
+        self.store.set(row_key("intent", intent.post_key), _row(_stated(intent)))
 
-    def container(self, container_id: str) -> MadeContainer | None:
+    def container(self, container_id: str) -> ContainerRecord | None:
         """Read the record of a container."""
         row = self.store.get(row_key("container", container_id))
-        return MadeContainer(**row) if row else None
+        return ContainerRecord(**row) if row else None
 
-    def record_container(self, made: MadeContainer) -> None:
+    def record_container(self, made: ContainerRecord) -> None:
         """Record a new container and the post that it is for."""
         self.store.set(row_key("container", made.container_id), asdict(made))
         self.store.set(row_key("containers", made.post_key), [*self._container_ids(made.post_key), made.container_id])
 
-    def containers(self, post_key: str) -> list[MadeContainer]:
+    def containers(self, post_key: str) -> list[ContainerRecord]:
         """Read all containers that were created for a key, oldest first."""
         made = (self.container(container_id) for container_id in self._container_ids(post_key))
         return [container for container in made if container]
@@ -162,9 +164,20 @@ def digest(text: str) -> str:
     return hashlib.sha256(" ".join(unicodedata.normalize("NFC", text).split()).encode()).hexdigest()
 
 
-def _row(written: Claim | Intent) -> dict[str, Any]:
-    """Return the row of a claim or an intent. Outside of loops it is the row of versions that knew of no passes."""
-    return asdict(written, dict_factory=lambda fields: {name: value for name, value in fields if value is not None})
+def _row(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of a record's fields."""
+    return {_NAMES_IN_ROWS.get(name, name): value for name, value in fields.items()}
+
+
+def _fields(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a row."""
+    names = {in_row: name for name, in_row in _NAMES_IN_ROWS.items()}
+    return {names.get(in_row, in_row): value for in_row, value in row.items()}
+
+
+def _stated(record: Claim | Intent) -> dict[str, Any]:
+    """Return the fields of a claim or an intent. Those without a value are left out, as versions without loops did."""
+    return asdict(record, dict_factory=lambda fields: {name: value for name, value in fields if value is not None})
 
 
 def _claim(row: dict[str, Any]) -> Claim:

@@ -20,7 +20,7 @@ EXPIRY_MARGIN = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
-class MadeContainer:
+class ContainerRecord:
     """A container that was created for a post.
 
     :param container_id: The container.
@@ -101,7 +101,7 @@ class Intent:
     :param at: The time just before the request, as ISO 8601 in UTC.
     :param claim: The claim of the owner.
     :param withdrawn: Whether the intent certainly led to no post.
-    :param left_to_a_person: Whether only a person can determine the outcome.
+    :param needs_manual_resolution: Whether only a person can determine the outcome.
     """
 
     post_key: str
@@ -109,7 +109,7 @@ class Intent:
     at: str
     claim: Claim
     withdrawn: bool = False
-    left_to_a_person: bool = False
+    needs_manual_resolution: bool = False
 
     @property
     def when(self) -> datetime:
@@ -118,7 +118,7 @@ class Intent:
 
 
 @dataclass(frozen=True)
-class Post:
+class PublishedPost:
     """A post that is live.
 
     :param post_key: The key of the post.
@@ -127,7 +127,7 @@ class Post:
     :param media_id: Its id. None if the post could not be identified.
     :param ig_user_id: The account that published it. None if a person settled the post as live.
     :param permalink: Its address. None if the post could not be identified or read.
-    :param untold: Whether the asset event of the post is still to be emitted.
+    :param event_pending: Whether the asset event of the post is still to be emitted.
     """
 
     post_key: str
@@ -136,4 +136,4 @@ class Post:
     media_id: str | None = None
     ig_user_id: str | None = None
     permalink: str | None = None
-    untold: bool = False
+    event_pending: bool = False

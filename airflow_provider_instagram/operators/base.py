@@ -8,17 +8,17 @@ from airflow.sdk.bases.operator import get_merged_defaults
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.operators.literal_templates import LiteralDataTask
+from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-    from airflow_provider_instagram.ledger.records import Post
+    from airflow_provider_instagram.ledger.records import PublishedPost
 
 DEFAULT_CONN_ID = "instagram_default"
 
 
-class AccountTask(LiteralDataTask):
+class InstagramBaseOperator(LiteralTemplateMixin):
     """Base class of tasks that work with one account.
 
     The connection is a constant of the DAG, so that every kind of task can reach the account's ledger, also with
@@ -49,7 +49,7 @@ class AccountTask(LiteralDataTask):
         """Return the assets of which the task emits events. None, unless a subclass overrides this method."""
         return []
 
-    def another_account(self, post: Post) -> str | None:
+    def another_account(self, post: PublishedPost) -> str | None:
         """Return the connection's current account, if a post was published on a different one.
 
         :param post: The post, as recorded in the ledger.

@@ -14,10 +14,10 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.ledger.assets import ledger_alias
-from airflow_provider_instagram.ledger.events import hold_ledger
+from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, Owner
-from airflow_provider_instagram.operators.base import AccountTask
+from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
@@ -53,7 +53,7 @@ OPTIONS = (
 )
 
 
-class CreateContainerOperator(AccountTask):
+class CreateContainerOperator(InstagramBaseOperator):
     """Create the container of a post, and send the video to it.
 
     For a ``post_key`` that has a container already (after a retry, a Clear or in a new run), the operator returns that
@@ -165,7 +165,7 @@ class CreateContainerOperator(AccountTask):
                 self._wait(container_id)
             except FAILED as failure:
                 return self._once_more(context, failure)
-        hold_ledger(context, ledger)
+        pin_ledger_asset(context, ledger)
         return container_id
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
@@ -176,7 +176,7 @@ class CreateContainerOperator(AccountTask):
             container_id = processed_container(event)
         except FAILED as failure:
             return self._once_more(context, failure)
-        hold_ledger(context, Ledger.of(context, self.instagram_conn_id))
+        pin_ledger_asset(context, Ledger.of(context, self.instagram_conn_id))
         return container_id
 
     def on_kill(self) -> None:
@@ -226,13 +226,13 @@ class CreateContainerOperator(AccountTask):
 
     def _container(self, ledger: Ledger, post_key: str, video: Video, options: ContainerOptions) -> str:
         from airflow_provider_instagram.hooks.instagram import InstagramHook
-        from airflow_provider_instagram.publishing.containers import ContainerMaker
+        from airflow_provider_instagram.publishing.containers import ContainerCreator
 
         hook = InstagramHook(self.instagram_conn_id)
         with hook.get_conn() as client:
-            maker = ContainerMaker(client, ledger, hook.ig_user_id(client))
+            maker = ContainerCreator(client, ledger, hook.ig_user_id(client))
             publish_at = arguments.moment("publish_at", self.publish_at)
-            return maker.container_for(post_key, video, options, publish_at)
+            return maker.get_or_create(post_key, video, options, publish_at)
 
     def _refuse_to_outlive(self, publish_at: datetime | None) -> None:
         if (

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 
-class LiteralDataTask(BaseOperator):
+class LiteralTemplateMixin(BaseOperator):
     """Base class of tasks that never render text from data, and that mask the signatures of links."""
 
     #: Arguments whose template field has another name, because BaseOperator uses theirs.
-    fields_of_arguments: ClassVar[dict[str, str]] = {}
+    template_field_aliases: ClassVar[dict[str, str]] = {}
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
@@ -69,7 +69,7 @@ class LiteralDataTask(BaseOperator):
         source = task.expand_input.value
         if isinstance(source, Sequence) and isinstance(source[context["ti"].map_index or 0], Mapping):
             return set()  # a dict written in the DAG file
-        return set(self.template_fields) - {self.fields_of_arguments.get(name, name) for name in task.partial_kwargs}
+        return set(self.template_fields) - {self.template_field_aliases.get(name, name) for name in task.partial_kwargs}
 
 
 def _mask_addresses(value: Any) -> None:

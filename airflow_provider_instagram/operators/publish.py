@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias, posts_asset
-from airflow_provider_instagram.ledger.events import hold_ledger, wait_for_turn
+from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.links.instagram import InstagramPostLink
-from airflow_provider_instagram.operators.base import AccountTask
+from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
     from pydantic import JsonValue
 
-    from airflow_provider_instagram.ledger.records import MadeContainer, Post
+    from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
 
 #: How long before ``publish_at`` the task resumes, so that its worker starts in time. It waits the last seconds there.
 WAKE_UP_AHEAD = timedelta(seconds=20)
@@ -41,7 +41,7 @@ AT_WORK = frozenset(
 )
 
 
-class PublishOperator(AccountTask):
+class PublishOperator(InstagramBaseOperator):
     """Publish a container: one ``post_key``, one post.
 
     * If the account has no room for a post, the task is deferred until it has, unless the container expires before.
@@ -66,8 +66,8 @@ class PublishOperator(AccountTask):
     :param retry_policy: Decides which failures are retried, and when.
     """
 
-    template_fields: Sequence[str] = ("container_id", "post_key", "publish_at", "max_lateness", "rehearsal")
-    fields_of_arguments: ClassVar[dict[str, str]] = {"dry_run": "rehearsal"}
+    template_fields: Sequence[str] = ("container_id", "post_key", "publish_at", "max_lateness", "is_dry_run")
+    template_field_aliases: ClassVar[dict[str, str]] = {"dry_run": "is_dry_run"}
     operator_extra_links = (InstagramPostLink(),)
     ui_color = "#fbdce9"
 
@@ -88,7 +88,7 @@ class PublishOperator(AccountTask):
         self.post_key = post_key
         self.publish_at = publish_at
         self.max_lateness = max_lateness
-        self.rehearsal = dry_run
+        self.is_dry_run = dry_run
         self.permalink: str | None = None
 
     @classmethod
@@ -109,23 +109,23 @@ class PublishOperator(AccountTask):
             self._refuse_another_post(ledger, post, container_id)
             self._refuse_another_account(ledger, post)
             post = self._with_permalink(post)
-            self._tell(context, ledger, post)
+            self._emit_event(context, ledger, post)
             self.log.info("%s is already published: %s", post_key, post.permalink or post.media_id or "live")
             return self._result(post, already_published=True)
         publish_at = arguments.moment("publish_at", self.publish_at)
-        if arguments.boolean("dry_run", self.rehearsal):
+        if arguments.boolean("dry_run", self.is_dry_run):
             return self._rehearsed(post_key, container_id, publish_at)
         if not ledger.open_intents(post_key, Owner.of(context)):  # an open one is settled first, however late
             self._see_whether_it_is_time(ledger, container_id, publish_at)
         try:
             post, made = self._published(context, ledger, post_key, container_id, publish_at)
         except QuotaExhaustedError as error:
-            room_at = ledger.clock() + (error.retry_after or ROOM_LOOKED_FOR_AGAIN_AFTER)
-            self._wait_for_room(room_at, error, ledger.container(container_id))
+            available_at = ledger.clock() + (error.retry_after or ROOM_LOOKED_FOR_AGAIN_AFTER)
+            self._wait_for_room(available_at, error, ledger.container(container_id))
             raise
         if not made:
             self._refuse_another_post(ledger, post, container_id)
-        self._tell(context, ledger, post)
+        self._emit_event(context, ledger, post)
         if made and publish_at is not None:
             self._measure_lateness(post, publish_at)
         self.log.info("Published %s: %s", post_key, post.permalink or post.media_id or "live")
@@ -146,7 +146,7 @@ class PublishOperator(AccountTask):
 
     def _published(
         self, context: Context, ledger: Ledger, post_key: str, container_id: str, publish_at: datetime | None
-    ) -> tuple[Post, bool]:
+    ) -> tuple[PublishedPost, bool]:
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.publishing.publisher import Publisher
 
@@ -166,7 +166,7 @@ class PublishOperator(AccountTask):
         made = ledger.container(container_id)
         return made.post_key if made else str(Owner.of(context))
 
-    def _refuse_another_post(self, ledger: Ledger, post: Post, container_id: str) -> None:
+    def _refuse_another_post(self, ledger: Ledger, post: PublishedPost, container_id: str) -> None:
         made = ledger.container(container_id)
         if post.container_id != container_id and made is not None and made.post_key != post.post_key:
             raise ValidationError(
@@ -175,7 +175,7 @@ class PublishOperator(AccountTask):
                 hint="Use one post_key in the create and publish tasks of a post, and a different one for each post.",
             )
 
-    def _refuse_another_account(self, ledger: Ledger, post: Post) -> None:
+    def _refuse_another_account(self, ledger: Ledger, post: PublishedPost) -> None:
         """Raise an error if the post was published on another account, such as a sandbox, of the same connection."""
         if (user_id := self.another_account(post)) is not None:
             raise ValidationError(
@@ -186,7 +186,7 @@ class PublishOperator(AccountTask):
                 f"{shlex.quote(post.post_key)}`, then clear create and the tasks downstream of it.",
             )
 
-    def _with_permalink(self, post: Post) -> Post:
+    def _with_permalink(self, post: PublishedPost) -> PublishedPost:
         """Read the permalink of a post that was recorded without one. A failure to read it changes nothing."""
         if post.media_id is None or post.permalink is not None:
             return post
@@ -204,7 +204,7 @@ class PublishOperator(AccountTask):
         self._refuse_to_outlive(ledger.container(container_id), publish_at)
         self._wait_for(publish_at)
 
-    def _refuse_to_outlive(self, made: MadeContainer | None, publish_at: datetime | None) -> None:
+    def _refuse_to_outlive(self, made: ContainerRecord | None, publish_at: datetime | None) -> None:
         if made is None or publish_at is None:
             return
         if not made.lives_until(publish_at):
@@ -231,49 +231,50 @@ class PublishOperator(AccountTask):
                 hint="Set a later publish_at or a larger max_lateness, and clear this task.",
             )
 
-    def _wait_for_room(self, room_at: datetime, error: QuotaExhaustedError, made: MadeContainer | None) -> None:
+    def _wait_for_room(self, available_at: datetime, error: QuotaExhaustedError, made: ContainerRecord | None) -> None:
         """Defer until the account has room for a post, unless the container expires before."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        if made is not None and not made.lives_until(room_at):
+        if made is not None and not made.lives_until(available_at):
             raise ValidationError(
                 f"{error.message} Container {made.container_id} expires at {made.expires.isoformat()}, before that.",
-                hint=f"After {room_at.isoformat()}, clear create and the tasks downstream of it. {error.hint or ''}",
+                hint=f"After {available_at.isoformat()}, "
+                f"clear create and the tasks downstream of it. {error.hint or ''}",
             ) from error
-        moment = max(room_at, datetime.now(timezone.utc) + shortest_deferral())
+        moment = max(available_at, datetime.now(timezone.utc) + shortest_deferral())
         self.log.warning("%s Publishing again at %s", error, moment.isoformat(timespec="seconds"))
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name="execute")
 
-    def _measure_lateness(self, post: Post, publish_at: datetime) -> None:
+    def _measure_lateness(self, post: PublishedPost, publish_at: datetime) -> None:
         from airflow.sdk.observability.stats import Stats
 
         late = datetime.fromisoformat(post.published_at) - publish_at
         tags = {"conn_id": self.instagram_conn_id}
         Stats.timing("instagram.published_late", 1000 * late.total_seconds(), tags=tags)
 
-    def _tell(self, context: Context, ledger: Ledger, post: Post) -> None:
+    def _emit_event(self, context: Context, ledger: Ledger, post: PublishedPost) -> None:
         """Emit the event of a post, also of one that an earlier try published before it died.
 
         The task that published the post emits its event. If that task is no longer at work, the claim's owner does. If
         that one is not either, any task with this key does.
         """
-        if not post.untold:
+        if not post.event_pending:
             return
         me, intent, claim = Owner.of(context), ledger.intent(post.post_key), ledger.claim(post.post_key)
         if intent is None or intent.claim.owner != me:
             others = {one.owner for one in (claim, intent and intent.claim) if one} - {me}
             if any(_is_at_work(context["ti"], other) for other in others):
                 return
-            if (now := ledger.post(post.post_key)) is not None and not now.untold:
+            if (now := ledger.post(post.post_key)) is not None and not now.event_pending:
                 return  # another task has emitted the event in the meantime, and ended
-        hold_ledger(context, ledger)
+        pin_ledger_asset(context, ledger)
         alias = posts_alias(self.instagram_conn_id)
-        wait_for_turn(context, ledger, alias)
-        ledger.record_post(replace(post, untold=False))
+        become_first_emitter(context, ledger, alias)
+        ledger.record_post(replace(post, event_pending=False))
         told: dict[str, JsonValue] = {"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key}
         context["outlet_events"][alias].add(posts_asset(self.instagram_conn_id), extra=told)
 
-    def _result(self, post: Post, *, already_published: bool) -> dict[str, Any]:
+    def _result(self, post: PublishedPost, *, already_published: bool) -> dict[str, Any]:
         self.permalink = post.permalink
         return {
             "media_id": post.media_id,

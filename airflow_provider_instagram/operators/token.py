@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipExceptio
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.operators.base import AccountTask
+from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.hooks.instagram import InstagramHook
 
 
-class RefreshTokenOperator(AccountTask):
+class RefreshTokenOperator(InstagramBaseOperator):
     """Refresh the access token of an account, and store the new one encrypted in an Airflow Variable.
 
     A long-lived token that is at least 24 hours old and has not expired can be extended to 60 days. Run this operator
@@ -95,7 +95,7 @@ def _alert(
     from airflow_provider_instagram.hooks.instagram import connect_page
     from airflow_provider_instagram.tokens.store import ENDING
 
-    token = None if isinstance(problem, AuthenticationError) else hook.token_life().known()
+    token = None if isinstance(problem, AuthenticationError) else hook.token_manager().known()
     left = token.left(datetime.now(timezone.utc)) if token else None
     if left is not None and left > ENDING:
         return

@@ -10,7 +10,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.files import locations, storage
-from airflow_provider_instagram.operators.literal_templates import LiteralDataTask
+from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 
@@ -51,7 +51,7 @@ class Work:
     programs: dict[str, Any]
 
 
-class TranscodeOperator(LiteralDataTask):
+class TranscodeOperator(LiteralTemplateMixin):
     """Make a video comply with Instagram's rules, at the lowest cost.
 
     A video that complies is returned unchanged. If its link has a query, which may be a signature and must not be
@@ -77,7 +77,7 @@ class TranscodeOperator(LiteralDataTask):
 
     template_fields: Sequence[str] = (
         "source",
-        "destination",
+        "output_location",
         "placement",
         "fit",
         "background",
@@ -85,7 +85,7 @@ class TranscodeOperator(LiteralDataTask):
         "preview",
         "spec",
     )
-    fields_of_arguments: ClassVar[dict[str, str]] = {"output": "destination"}
+    template_field_aliases: ClassVar[dict[str, str]] = {"output": "output_location"}
     ui_color = "#fdf1f6"
 
     def __init__(
@@ -105,7 +105,7 @@ class TranscodeOperator(LiteralDataTask):
     ) -> None:
         super().__init__(retries=retries, retry_policy=retry_policy, **kwargs)
         self.source = source
-        self.destination = output
+        self.output_location = output
         self.placement = placement
         self.fit = fit
         self.background = background
@@ -168,7 +168,7 @@ class TranscodeOperator(LiteralDataTask):
         """Return the compliant video and its report: the source itself, an earlier result, or a new file."""
         from airflow_provider_instagram.media.plan import plan
 
-        output = arguments.text("output", self.destination)
+        output = arguments.text("output", self.output_location)
         is_kept = output is None and not locations.secrets_in(work.source)
         if is_kept and plan(work.info, work.spec, **work.choices).tier == "pass":
             return work.source, self._transcode(work, work.local)

@@ -13,11 +13,11 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.responses import RedirectResponse, Response
 
 from airflow_provider_instagram.accounts.connections import (
-    Known,
+    StoredConnection,
     connection_ids,
     last_refresh_by,
+    require_writable,
     stored_secret,
-    writable,
     write_login,
 )
 from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
@@ -48,7 +48,7 @@ def overview(visitor: Any = VISITOR, refreshed: str = "") -> Response:
 @app.get("/connect")
 def connect_form(conn_id: str = "", visitor: Any = VISITOR) -> Response:
     """Show the form that begins a login."""
-    known = writable(conn_id) if conn_id else Known("")
+    known = require_writable(conn_id) if conn_id else StoredConnection("")
     visitor.require("PUT" if known.exists else "POST", conn_id or None)
     mine = [each for each in connection_ids() if visitor.may("PUT", each)]
     return page(
@@ -71,7 +71,7 @@ async def begin(request: Request, visitor: Any = VISITOR) -> Response:
 
 
 def _begin(form: dict[str, str], visitor: Visitor) -> Response:
-    known = writable(form.get("conn_id", "").strip())
+    known = require_writable(form.get("conn_id", "").strip())
     visitor.require("PUT" if known.exists else "POST", known.conn_id)
     app_id = form.get("app_id", "").strip() or known.app_id
     base_url, oauth_host = known.hosts_with(form.get("host", ""))
@@ -147,7 +147,7 @@ def _finish(request: Request, visitor: Visitor) -> Response:
 
 
 def _connected(login: PendingLogin, code: str, visitor: Visitor) -> Response:
-    known = writable(login.conn_id)
+    known = require_writable(login.conn_id)
     visitor.require("PUT" if known.exists else "POST", login.conn_id)
     by = f"{visitor.name} on the page Instagram [{login.nonce}]"
     if login.nonce in last_refresh_by(login.conn_id):

@@ -20,11 +20,11 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.fresh import read_once_known
+from airflow_provider_instagram.graph.fresh import read_after_create
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.graph.upload import upload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
-from airflow_provider_instagram.ledger.records import Intent, MadeContainer
+from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ class Video:
 
 
 @dataclass
-class ContainerMaker:
+class ContainerCreator:
     """Creates the containers of one account.
 
     :param client: An open client of the account.
@@ -80,7 +80,7 @@ class ContainerMaker:
     ledger: Ledger
     ig_user_id: str
 
-    def container_for(
+    def get_or_create(
         self, post_key: str, video: Video, options: ContainerOptions, publish_at: datetime | None = None
     ) -> str:
         """Return the container of a post, and send its video if Instagram does not have it yet.
@@ -113,7 +113,7 @@ class ContainerMaker:
         :raises OutcomeUnknownError: If the outcome cannot be determined.
         """
         try:
-            status = read_once_known(self.client, calls.container_status(intent.container_id))
+            status = read_after_create(self.client, calls.container_status(intent.container_id))
         except NotReadyError as error:
             word = f"can no longer be found ({error.message})"
         else:
@@ -125,12 +125,12 @@ class ContainerMaker:
             hint=self.ledger.how_to_settle(intent.post_key),
         )
 
-    def _continued(self, made: list[MadeContainer], video: Video) -> bool:
+    def _continued(self, made: list[ContainerRecord], video: Video) -> bool:
         """Continue with the latest container. Return False if a new one should replace it."""
         last = made[-1]
         failure: InstagramError | None
         try:
-            status = read_once_known(self.client, calls.container_status(last.container_id))
+            status = read_after_create(self.client, calls.container_status(last.container_id))
         except NotReadyError as error:
             if self.ledger.clock() - datetime.fromisoformat(last.created_at) < VISIBLE_WITHIN:
                 raise
@@ -154,7 +154,7 @@ class ContainerMaker:
         log.warning("%s Creating a new container instead.", failure.message)
         return False
 
-    def _finish_upload(self, made: MadeContainer, status: ContainerStatus, video: Video) -> None:
+    def _finish_upload(self, made: ContainerRecord, status: ContainerStatus, video: Video) -> None:
         there = status.bytes_transferred or 0
         if made.upload_uri is None or video.path is None:
             return
@@ -164,7 +164,7 @@ class ContainerMaker:
 
     def _new(self, post_key: str, video: Video, options: ContainerOptions, content: str) -> str:
         container = self._create(video, options)
-        made = MadeContainer(
+        made = ContainerRecord(
             container.id, post_key, self.ledger.now(), content, digest(options.caption), container.upload_uri
         )
         self.ledger.record_container(made)

@@ -22,12 +22,12 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.fresh import read_once_known
+from airflow_provider_instagram.graph.fresh import read_after_create
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
-from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, Post
-from airflow_provider_instagram.quota.instagram_quota import media_since, room_in
-from airflow_provider_instagram.quota.reservations import Places
+from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, PublishedPost
+from airflow_provider_instagram.quota.instagram_quota import media_since, time_until_quota_frees
+from airflow_provider_instagram.quota.reservations import QuotaReservations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +95,9 @@ class Publisher:
     see_whether_it_is_time: Callable[[], None] = field(default=lambda: None)
     is_last_try: bool = False
 
-    def publish(self, post_key: str, container_id: str, not_before: datetime | None = None) -> tuple[Post, bool]:
+    def publish(
+        self, post_key: str, container_id: str, not_before: datetime | None = None
+    ) -> tuple[PublishedPost, bool]:
         """Publish the container, unless its key has a post already.
 
         :param post_key: The key of the post.
@@ -129,7 +131,7 @@ class Publisher:
             return self._recorded(self._found(post_key, container_id, now - timedelta(days=1), now)), False
         if (failure := status.failure()) is not None:
             raise failure
-        places = Places(self.ledger, self.quotas)
+        places = QuotaReservations(self.ledger, self.quotas)
         self._take_place(places, post_key, claim)
         if not_before is not None:
             self.sleep(max(0.0, (not_before - self.ledger.clock()).total_seconds()))
@@ -140,11 +142,11 @@ class Publisher:
             if mine is None or mine.claim != claim or mine.withdrawn:
                 places.release(claim.nonce)
 
-    def _take_place(self, places: Places, post_key: str, claim: Claim) -> None:
+    def _take_place(self, places: QuotaReservations, post_key: str, claim: Claim) -> None:
         """Take a place under the account's own limits, and check that Instagram has room as well."""
         if not self.quotas:
             return
-        places.take(post_key, claim.nonce)
+        places.reserve(post_key, claim.nonce)
         try:
             left = self.client.send(calls.publishing_limit(self.ig_user_id)).remaining
         except RateLimitError:
@@ -153,12 +155,12 @@ class Publisher:
         except InstagramError as error:  # Instagram enforces the limit itself when it publishes
             log.warning("Could not read the publishing limit: %s", error)
             return
-        if left <= 0 or (left < AT_ONCE and left <= places.ahead(claim.nonce)):
+        if left <= 0 or (left < AT_ONCE and left <= places.pending_before(claim.nonce)):
             places.release(claim.nonce)
             raise QuotaExhaustedError(
                 "The account has used up its posts for the last 24 hours, by Instagram's count.",
                 hint="Publish the same container again later. A container stays valid for 24 hours.",
-                retry_after=room_in(self.client, self.ig_user_id, self.ledger.clock()),
+                retry_after=time_until_quota_frees(self.client, self.ig_user_id, self.ledger.clock()),
             )
 
     def _claim(self, post_key: str) -> Claim:
@@ -188,7 +190,7 @@ class Publisher:
         owners = {claim.owner for claim in claims if claim is not None and claim.owner != self.owner}
         return next((owner for owner in owners if self.is_alive(owner)), None)
 
-    def _sent(self, post_key: str, container_id: str, claim: Claim) -> tuple[Post, bool]:
+    def _sent(self, post_key: str, container_id: str, claim: Claim) -> tuple[PublishedPost, bool]:
         """Send the request. Repeat it if Instagram was not ready, or if a refused token has a successor."""
         tries_left = NOT_READY_TRIES
         while True:
@@ -208,7 +210,9 @@ class Publisher:
                     error.outcome_unknown = False
                     raise
             else:
-                live = Post(post_key, container_id, self.ledger.now(), media_id, self.ig_user_id, untold=True)
+                live = PublishedPost(
+                    post_key, container_id, self.ledger.now(), media_id, self.ig_user_id, event_pending=True
+                )
                 post = self._recorded(live)
                 return self._recorded(with_permalink(self.client, post)), True
 
@@ -239,14 +243,14 @@ class Publisher:
                 hint="Use one post_key in the create and publish tasks of a post, and a different one for each post.",
             )
 
-    def _settle_refusal(self, intent: Intent, error: InstagramError) -> Post | None:
+    def _settle_refusal(self, intent: Intent, error: InstagramError) -> PublishedPost | None:
         """Find out what an unconfirmed request did.
 
         :return: The post, or None if it certainly does not exist.
         """
         sent_by = self.ledger.clock()
         if isinstance(error, OutcomeUnknownError):  # Instagram reports a duplicate; only a person can tell of what
-            self.ledger.leave_to_a_person(intent)
+            self.ledger.leave_for_manual_resolution(intent)
             error.hint = self.ledger.how_to_settle(intent.post_key)
             raise error
         if error.outcome_unknown:
@@ -255,7 +259,7 @@ class Publisher:
         if isinstance(error, NotReadyError) and self._is_published_after_all(intent, error):
             return self._settle(intent, sent_by)
         if isinstance(error, QuotaExhaustedError):
-            error.retry_after = room_in(self.client, self.ig_user_id, self.ledger.clock())
+            error.retry_after = time_until_quota_frees(self.client, self.ig_user_id, self.ledger.clock())
         return None
 
     def _is_published_after_all(self, intent: Intent, error: NotReadyError) -> bool:
@@ -278,7 +282,7 @@ class Publisher:
                     hint="Clear the create task and the tasks downstream of it to create a new container.",
                 ) from error
 
-    def _settle(self, intent: Intent, sent_by: datetime) -> Post | None:
+    def _settle(self, intent: Intent, sent_by: datetime) -> PublishedPost | None:
         """Find out whether an intent led to a post.
 
         :param intent: The open intent.
@@ -297,7 +301,9 @@ class Publisher:
             else:
                 if status.state is ContainerState.PUBLISHED:
                     made_by = min(self.ledger.clock(), in_effect_by)
-                    return replace(self._found(intent.post_key, intent.container_id, intent.when, made_by), untold=True)
+                    return replace(
+                        self._found(intent.post_key, intent.container_id, intent.when, made_by), event_pending=True
+                    )
                 if status.state is ContainerState.EXPIRED:
                     raise ContainerExpiredError(
                         f"Container {intent.container_id} expired without being published.",
@@ -306,7 +312,7 @@ class Publisher:
                 if status.state is ContainerState.ERROR:
                     raise self._undecided(intent, f"reports: {status.summary()}")
                 if self.ledger.clock() >= given_up_at:
-                    if status.state is ContainerState.FINISHED and not intent.left_to_a_person:
+                    if status.state is ContainerState.FINISHED and not intent.needs_manual_resolution:
                         return None
                     raise self._undecided(intent, f"reports: {status.summary()}")
             self.sleep(READ_AGAIN_AFTER.total_seconds())
@@ -317,7 +323,7 @@ class Publisher:
             hint=self.ledger.how_to_settle(intent.post_key),
         )
 
-    def _found(self, post_key: str, container_id: str, since: datetime, until: datetime) -> Post:
+    def _found(self, post_key: str, container_id: str, since: datetime, until: datetime) -> PublishedPost:
         """Find the media that a published container became, by caption and time, never by position.
 
         A single match counts only once every post of that time is listed. Before, the match may be another post.
@@ -325,7 +331,7 @@ class Publisher:
         :param since: The earliest time of publication.
         :param until: The latest time of publication.
         """
-        post = Post(post_key, container_id, self.ledger.now(), ig_user_id=self.ig_user_id)
+        post = PublishedPost(post_key, container_id, self.ledger.now(), ig_user_id=self.ig_user_id)
         made = self.ledger.container(container_id)
         if made is None or made.caption is None:
             return self._unidentified(post, "the ledger does not know its caption")
@@ -350,19 +356,19 @@ class Publisher:
             return self._unidentified(post, f"media {media.id} has its caption, but no timestamp")
         return replace(post, media_id=media.id, permalink=media.permalink, published_at=media.timestamp.isoformat())
 
-    def _unidentified(self, post: Post, why: str) -> Post:
+    def _unidentified(self, post: PublishedPost, why: str) -> PublishedPost:
         log.warning("Container %s is published, but its post could not be identified: %s", post.container_id, why)
         return post
 
     def _status(self, container_id: str) -> ContainerStatus:
         return self.client.send(calls.container_status(container_id))
 
-    def _recorded(self, post: Post) -> Post:
+    def _recorded(self, post: PublishedPost) -> PublishedPost:
         self.ledger.record_post(post)
         return post
 
 
-def with_permalink(client: GraphClient, post: Post) -> Post:
+def with_permalink(client: GraphClient, post: PublishedPost) -> PublishedPost:
     """Read the permalink of a post that was recorded without one.
 
     :param client: An open client of the post's account.
@@ -372,7 +378,7 @@ def with_permalink(client: GraphClient, post: Post) -> Post:
     if post.media_id is None or post.permalink is not None:
         return post
     try:
-        return replace(post, permalink=read_once_known(client, calls.media(post.media_id)).permalink)
+        return replace(post, permalink=read_after_create(client, calls.media(post.media_id)).permalink)
     except InstagramError as error:
         log.warning("Post %s is live, but its permalink could not be read: %s", post.media_id, error)
         return post

@@ -26,7 +26,7 @@ SLOWEST: Final = 0.1
 UNSTATED_STOP: Final = timedelta(minutes=5)
 
 
-class Budget:
+class CallBudget:
     """A token bucket: calls are added at a steady rate, and every read takes one.
 
     :param clock: Returns the time in seconds since the epoch.
@@ -55,7 +55,7 @@ class Budget:
         self._filled_at = now
         return self._left
 
-    def free_at(self) -> float:
+    def next_call_at(self) -> float:
         """Return when the next call may be sent, in seconds since the epoch. In the past if it may be sent now."""
         lacking = 1.0 - self.left()
         filled_at = self.clock() + lacking / self._per_second() if lacking > 0 else 0.0
@@ -65,11 +65,11 @@ class Budget:
         """Return whether a container at its deadline may be read one last time, on credit if necessary."""
         return not self.is_stopped() and self.left() > -self.calls_per_hour * LAST_WORD_SHARE
 
-    def take(self, calls: int = 1) -> None:
+    def consume(self, calls: int = 1) -> None:
         """Spend calls."""
         self._left = self.left() - calls
 
-    def heed(self, usage: Usage | None) -> None:
+    def apply_usage(self, usage: Usage | None) -> None:
         """Slow down or stop, depending on the account's usage.
 
         :param usage: The usage in the latest answer, if any.

@@ -40,7 +40,7 @@ def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterat
             return
 
 
-def room_in(client: GraphClient, ig_user_id: str, now: datetime) -> timedelta | None:
+def time_until_quota_frees(client: GraphClient, ig_user_id: str, now: datetime) -> timedelta | None:
     """Return the time until the oldest post of the last 24 hours stops counting.
 
     :param client: An open client of the account.

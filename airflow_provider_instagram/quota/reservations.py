@@ -19,7 +19,7 @@ KEPT_FOR = timedelta(minutes=10)
 
 
 @dataclass
-class Places:
+class QuotaReservations:
     """The places of an account, as rows of its ledger where the last write counts.
 
     Each place has two rows. To take a place, an attempt:
@@ -40,7 +40,7 @@ class Places:
     quotas: tuple[Quota, ...]
     _taken: list[tuple[Quota, int]] = field(default_factory=list)
 
-    def take(self, post_key: str, nonce: str) -> None:
+    def reserve(self, post_key: str, nonce: str) -> None:
         """Take a place in each period.
 
         :param post_key: The key of the post.
@@ -67,7 +67,7 @@ class Places:
             if self._row("used", quota, place).get("nonce") == nonce:
                 self.ledger.store.set(_key("used", quota, place), {})
 
-    def room_at(self) -> datetime | None:
+    def available_at(self) -> datetime | None:
         """Return when every period has a free place, or None if it has one now."""
         full = [at for quota in self.quotas if (at := self._free_at(quota)) is not None]
         return max(full, default=None)
@@ -81,7 +81,7 @@ class Places:
         until = [at for at in busy if at is not None]
         return min(until) if len(until) == len(busy) else None
 
-    def ahead(self, nonce: str) -> int:
+    def pending_before(self, nonce: str) -> int:
         """Return how many publications took their place earlier and have not sent their request yet."""
         quota = self.quotas[-1]
         rows = [self._row("used", quota, place) for place in range(quota.posts)]

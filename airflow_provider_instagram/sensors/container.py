@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, NotReadyError, ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.base import AccountTask
+from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 
@@ -32,7 +32,7 @@ CLEAR_CREATE = "Waiting cannot fix it: clear the create task and the tasks downs
 OTHER_VIDEO = "Waiting cannot fix it, nor can a new container with the same video and options."
 
 
-class ContainerStatusSensor(AccountTask, BaseSensorOperator):
+class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
     """Wait until Instagram has processed a container.
 
     By default, the sensor is deferred and holds no worker slot. With ``deferrable=False``, it supports the modes

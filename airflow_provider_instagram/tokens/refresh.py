@@ -56,11 +56,11 @@ class Refreshed:
     token: StoredToken
 
 
-class TokenLife:
+class TokenManager:
     """The access token of one connection, over time.
 
     :param conn_id: The connection.
-    :param pasted: The token in the connection.
+    :param connection_token: The token in the connection.
     :param store: Where the token is stored.
     :param send: Sends a call to the Graph API with the given token, passed as a record so that crash reports hide it.
     :param clock: Returns the time, in UTC.
@@ -70,7 +70,7 @@ class TokenLife:
     def __init__(
         self,
         conn_id: str,
-        pasted: str,
+        connection_token: str,
         store: TokenStore | Store,
         send: Callable[[StoredToken, Call[Any]], Any],
         *,
@@ -78,7 +78,7 @@ class TokenLife:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.conn_id = conn_id
-        self._pasted = pasted
+        self._connection_token = connection_token
         self._store = store
         self._send = send
         self._clock = clock
@@ -87,7 +87,7 @@ class TokenLife:
     @property
     def has_end(self) -> bool:
         """Whether the token expires and can be refreshed. Page tokens of Facebook Login do not expire."""
-        return not self._pasted.startswith(oauth.FACEBOOK_LOGIN)
+        return not self._connection_token.startswith(oauth.FACEBOOK_LOGIN)
 
     def known(self) -> StoredToken:
         """Return the token and its known dates, and record a pasted token at its first use."""
@@ -99,9 +99,9 @@ class TokenLife:
         return stored
 
     def _noted(self) -> StoredToken:
-        return StoredToken(self._pasted, seen_at=self._clock().isoformat())
+        return StoredToken(self._connection_token, seen_at=self._clock().isoformat())
 
-    def use(self, by: str) -> str:
+    def get(self, by: str) -> str:
         """Return the token to use now, refreshed if due. A refresh that fails is only logged.
 
         :param by: Who uses the token, for the record.
@@ -110,7 +110,7 @@ class TokenLife:
             token = self.known()
         except Exception as error:  # noqa: BLE001 -- the caller must report Instagram's refusal, not this error
             _log.warning("The dates of the token of connection %r cannot be recorded: %s", self.conn_id, error)
-            return self._pasted
+            return self._connection_token
         now = self._clock()
         if self.has_end and token.is_due(now) and not token.was_tried_within(_PAUSE, now):
             try:
@@ -159,7 +159,7 @@ class TokenLife:
             return Refreshed(False, young)
         return Refreshed(True, self._kept(token, answer, by))
 
-    def after_refusal(self, refused: str) -> str | None:
+    def replacement_for(self, refused: str) -> str | None:
         """Return the token that replaced a refused one, or None.
 
         :param refused: The token that Instagram refused.
@@ -171,7 +171,7 @@ class TokenLife:
                 stored = self._awaited(refused)
         except Exception as error:  # noqa: BLE001 -- the caller must report Instagram's refusal, not this error
             _log.warning("The stored token of connection %r cannot be read: %s", self.conn_id, error)
-        others = (stored.access_token if stored else None, self._pasted)
+        others = (stored.access_token if stored else None, self._connection_token)
         return next((token for token in others if token and token != refused), None)
 
     def _announced(self, token: StoredToken, now: datetime) -> StoredToken:
@@ -197,7 +197,7 @@ class TokenLife:
         other = self._awaited(token.access_token)
         if other is not None:
             return Refreshed(False, other)
-        if self._pasted != token.access_token:
+        if self._connection_token != token.access_token:
             _log.warning(
                 "Instagram refused the stored token of connection %r. Trying the token in the connection", self.conn_id
             )
@@ -221,7 +221,7 @@ class TokenLife:
         if other and other.access_token not in (old.access_token, new.access_token) and not self._lives(new):
             return other
         self._retrying(Exception)(self._store.save, new)
-        self._guard(new, {old.access_token, self._pasted})
+        self._guard(new, {old.access_token, self._connection_token})
         return new
 
     def _guard(self, new: StoredToken, former: set[str]) -> None:

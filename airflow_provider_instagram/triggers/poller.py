@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.publishing import readiness
-from airflow_provider_instagram.quota.call_budget import Budget
+from airflow_provider_instagram.quota.call_budget import CallBudget
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -114,7 +114,7 @@ class Poller:
 
     account: str
     open_client: Callable[[], Awaitable[tuple[AsyncGraphClient, float]]]
-    budget: Budget
+    budget: CallBudget
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     stats: Stats | None = None
@@ -170,7 +170,7 @@ class Poller:
                 await self._give_up(overdue)
                 continue
             turn = min(self._waiters, key=lambda waiter: waiter.due)
-            begins = max(turn.due, self.budget.free_at())
+            begins = max(turn.due, self.budget.next_call_at())
             pause_s = min(begins, *(waiter.wait.deadline for waiter in self._waiters)) - now
             if pause_s > 0:
                 await self._sleep(pause_s)
@@ -217,9 +217,9 @@ class Poller:
             answer = await client.send(calls.container_status(container_id))
         except InstagramError as error:
             answer = error
-        self.budget.take(client.sent - sent)
+        self.budget.consume(client.sent - sent)
         self._count(client.sent - sent)
-        self.budget.heed(client.usage)
+        self.budget.apply_usage(client.usage)
         if isinstance(answer, RateLimitError):
             self.budget.stop(answer.retry_after, answer.message)
         return answer
@@ -305,5 +305,5 @@ def poller_of(
     """
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     if account not in pollers:
-        pollers[account] = Poller(account, open_client, Budget(time.time, since=_IMPORTED_AT), stats=stats)
+        pollers[account] = Poller(account, open_client, CallBudget(time.time, since=_IMPORTED_AT), stats=stats)
     return pollers[account]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Claim, Intent, Owner
-from airflow_provider_instagram.publishing.containers import ContainerMaker, Video
+from airflow_provider_instagram.publishing.containers import ContainerCreator, Video
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publisher
 
@@ -39,7 +39,7 @@ class Account:
         self.client.sleep = self.wait
         self.waits: list[float] = []
         self.ledger = Ledger(self.store, "studio", self.now)
-        self.maker = ContainerMaker(client, self.ledger, sandbox.user_id)
+        self.maker = ContainerCreator(client, self.ledger, sandbox.user_id)
         self.alive: set[Owner] = set()
         self.publisher = self.publisher_of(OWNER)
 
@@ -60,7 +60,7 @@ class Account:
         self.sandbox.advance(seconds)
 
     def container(self, video: Path, key: str = "post-1", caption: str = "a teaser") -> str:
-        container_id = self.maker.container_for(key, Video(str(video), video), ContainerOptions(caption=caption))
+        container_id = self.maker.get_or_create(key, Video(str(video), video), ContainerOptions(caption=caption))
         self.sandbox.settle()
         self.sandbox.advance(5)
         return container_id

@@ -12,7 +12,7 @@ import yaml
 
 from airflow_provider_instagram.calendar.file.csv_reader import read_table
 from airflow_provider_instagram.calendar.file.parser import KEYS
-from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.times import HALVES, WRITTEN
 from airflow_provider_instagram.calendar.file.yaml_reader import HELD
@@ -58,7 +58,7 @@ class Imported:
     rows: Rows
     left_out: tuple[str, ...]
     dated: tuple[int, ...]
-    faults: tuple[Fault, ...]
+    faults: tuple[Problem, ...]
 
 
 def imported(text: str, *, timezone: str | None, account: str | None, order: Order | None) -> Imported:
@@ -72,7 +72,7 @@ def imported(text: str, *, timezone: str | None, account: str | None, order: Ord
     """
     table = read_table(text, _column)
     if "video" not in table.names:
-        raise Refusal(
+        raise InvalidValue(
             f"no column is named video. The columns are: {', '.join(table.titles) or 'none'}.", "Rename one of them."
         )
     drafts, faults = [], list(table.faults)
@@ -81,8 +81,8 @@ def imported(text: str, *, timezone: str | None, account: str | None, order: Ord
         faults += row.faults
         try:
             drafts.append(_Draft(row.line, _publish_at(cells, order), cells))
-        except Refusal as refusal:
-            faults.append(Fault(row.line, refusal.message, refusal.remedy))
+        except InvalidValue as refusal:
+            faults.append(Problem(row.line, refusal.message, refusal.remedy))
     dated = _give_ids(drafts)
     defaults = {name: value for name, value in (("timezone", timezone), ("account", account)) if value}
     posts = [draft.post for draft in drafts]
@@ -152,7 +152,7 @@ def _publish_at(row: dict[str, str], order: Order | None) -> str:
     """Take the time out of a row and write it as a calendar does; what is written so already stays as it is."""
     whole, day, hour = row.pop("publish_at", ""), row.pop("date", ""), row.pop("time", "")
     if whole and day:
-        raise Refusal(f"the row has two times: {day!r} and {whole!r}.", "Leave one of the two cells empty.")
+        raise InvalidValue(f"the row has two times: {day!r} and {whole!r}.", "Leave one of the two cells empty.")
     written = FRACTION.sub("", whole or day)
     found = None if hour else WRITTEN.fullmatch(written)
     if found and (found["zone"] or "").lower() not in HALVES:
@@ -170,13 +170,13 @@ def _date(written: str, order: Order | None) -> tuple[str, str]:
     elif found := OTHER.search(written):
         first, second, year = (int(part) for part in found.groups())
         if order is None and first <= 12 and second <= 12 and first != second and "." not in found[0]:
-            raise Refusal(
+            raise InvalidValue(
                 f"{written!r} can be read day first or month first.", "Give --dates day-first or --dates month-first."
             )
         month_first = order == "month-first" or (order is None and second > 12)
         day, month = (second, first) if month_first else (first, second)
     else:
-        raise Refusal(f"{written!r} is not a date.", "Write it like 2026-12-24.")
+        raise InvalidValue(f"{written!r} is not a date.", "Write it like 2026-12-24.")
     return f"{year:04}-{month:02}-{day:02}", _without(written, found)
 
 
@@ -188,7 +188,7 @@ def _time(text: str, written: str) -> str:
     """
     found = TIME.search(text)
     if found is None:
-        raise Refusal(f"{written!r} has no time of day.", "Write it like 18:00.")
+        raise InvalidValue(f"{written!r} has no time of day.", "Write it like 18:00.")
     _refuse_more(written, _without(text, found))
     hour, half = int(found[1]), (found[4] or "").lower()
     if half in HALVES:
@@ -203,7 +203,7 @@ def _without(text: str, found: re.Match[str]) -> str:
 def _refuse_more(written: str, more: str) -> None:
     """Drop nothing that stands beside date and time: it may be the zone."""
     if more:
-        raise Refusal(
+        raise InvalidValue(
             f"{written!r} contains more than a date and a time: {more!r}.",
             "Remove it. Put a time zone into a column named timezone, like Europe/Berlin.",
         )

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Value, refuse_too_many
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Table:
     titles: list[str]
     names: list[str | None]
     rows: list[Row]
-    faults: list[Fault]
+    faults: list[Problem]
 
 
 def read_table(text: str, meaning: Callable[[str], str | None]) -> Table:
@@ -56,7 +56,7 @@ def read_table(text: str, meaning: Callable[[str], str | None]) -> Table:
     while titles and not titles[-1].strip():
         titles.pop()
     if len(titles) > MOST_COLUMNS:
-        raise Refusal(f"the file has {len(titles):,} columns; at most {MOST_COLUMNS} are allowed.", "Remove some.")
+        raise InvalidValue(f"the file has {len(titles):,} columns; at most {MOST_COLUMNS} are allowed.", "Remove some.")
     names = [meaning(title) for title in titles]
     lines = list(records)
     refuse_too_many(len(lines))
@@ -76,7 +76,7 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
             cells = next(reader, None)
         except csv.Error as error:
             why = next((words for part, words in WORDS.items() if part in str(error)), str(error))
-            raise Refusal(f"the row that begins in line {line} is not CSV: {why}.", QUOTATION) from None
+            raise InvalidValue(f"the row that begins in line {line} is not CSV: {why}.", QUOTATION) from None
         if cells is None:
             return
         if any(cell.strip() for cell in cells):
@@ -91,13 +91,13 @@ def _row(names: list[str | None], cells: list[str], line: int) -> Row:
             row.values[name] = Value(cell, line)
     if any(cell.strip() for cell in cells[len(names) :]):
         message = f"the row has {len(cells)} cells, but there are {len(names)} columns."
-        row.faults.append(Fault(line, message, 'Put a text that holds the separator between quotation marks: "…".'))
+        row.faults.append(Problem(line, message, 'Put a text that holds the separator between quotation marks: "…".'))
     return row
 
 
-def _doubled(line: int, titles: list[str], names: list[str | None]) -> list[Fault]:
+def _doubled(line: int, titles: list[str], names: list[str | None]) -> list[Problem]:
     faults = []
     for name in dict.fromkeys(name for name in names if name and names.count(name) > 1):
         those = ", ".join(title.strip() for title, other in zip(titles, names, strict=True) if other == name)
-        faults.append(Fault(line, f"several columns mean {name}: {those}.", "Keep one of them."))
+        faults.append(Problem(line, f"several columns mean {name}: {those}.", "Keep one of them."))
     return faults

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from airflow_provider_instagram.calendar.file.csv_reader import read_table
 from airflow_provider_instagram.calendar.file.media_paths import or_refusal
-from airflow_provider_instagram.calendar.file.problems import Refusal
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.yaml_reader import read_json, read_yaml
 from airflow_provider_instagram.files.access import read_file
@@ -25,7 +25,7 @@ def read_text(location: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise Refusal(f"line {line} is not UTF-8 text.", "Save the file as UTF-8 (in Excel: CSV UTF-8).") from None
+        raise InvalidValue(f"line {line} is not UTF-8 text.", "Save the file as UTF-8 (in Excel: CSV UTF-8).") from None
 
 
 def parse(text: str, location: str) -> Rows:
@@ -38,7 +38,7 @@ def parse(text: str, location: str) -> Rows:
     """
     ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
     if ending not in FORMATS:
-        raise Refusal(f"{ending or 'no ending'!r} is not a calendar format.", f"Use one of {', '.join(FORMATS)}.")
+        raise InvalidValue(f"{ending or 'no ending'!r} is not a calendar format.", f"Use one of {', '.join(FORMATS)}.")
     if ending == ".csv":
         return _csv(text)
     return read_json(text) if ending == ".json" else read_yaml(text)
@@ -47,7 +47,7 @@ def parse(text: str, location: str) -> Rows:
 def _csv(text: str) -> Rows:
     table = read_table(text, lambda title: title.strip() or None)
     if "id" not in table.names:
-        raise Refusal(
+        raise InvalidValue(
             "the first line must name the columns, including id.",
             "Put id,publish_at,timezone,account,video,caption,… there; for a sheet with columns of its own, use "
             "airflow instagram calendar import.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from airflow_provider_instagram.calendar.file.problems import Refusal
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.access import FileAccess
@@ -50,7 +50,7 @@ class CalendarFiles:
         if not check and location in self._found:
             return location
         if not or_refusal(location, lambda: self._is_there(location, check)):
-            raise Refusal(f"there is no file {location}.", "Check the name, also upper and lower case.")
+            raise InvalidValue(f"there is no file {location}.", "Check the name, also upper and lower case.")
         self._found.add(location)
         return location
 
@@ -66,7 +66,7 @@ class CalendarFiles:
             try:
                 self._captions[location] = data.decode("utf-8-sig").strip()
             except UnicodeDecodeError:
-                raise Refusal(f"{location} is not UTF-8 text.", "Save it as UTF-8.") from None
+                raise InvalidValue(f"{location} is not UTF-8 text.", "Save it as UTF-8.") from None
         return self._captions[location]
 
     def _whole(self, written: str) -> str:
@@ -107,9 +107,9 @@ def or_refusal(location: str, read: Callable[[], T]) -> T:
     try:
         return read()
     except FileNotFoundError:
-        raise Refusal(f"there is no file {location}.", "Check the path, also upper and lower case.") from None
+        raise InvalidValue(f"there is no file {location}.", "Check the path, also upper and lower case.") from None
     except ValidationError as error:
-        raise Refusal(error.message, error.hint or "Check it.") from None
+        raise InvalidValue(error.message, error.hint or "Check it.") from None
     except Exception as error:  # noqa: BLE001 -- every storage has errors of its own, and paths can be none
         why = f"{shown(location)} cannot be opened: {type(error).__name__}: {shown(str(error))}."
-        raise Refusal(why, "Check the path, its rights and its connection.") from None
+        raise InvalidValue(why, "Check the path, its rights and its connection.") from None

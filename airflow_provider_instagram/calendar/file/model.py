@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from airflow_provider_instagram.files.locations import shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.problems import Fault
+    from airflow_provider_instagram.calendar.file.problems import Problem
 
 DEFAULT_SPACING = timedelta(minutes=5)
 VERSION = "^[0-9a-f]{16}$"
@@ -103,7 +103,7 @@ class Calendar:
 
     location: str
     posts: tuple[Post, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Problem, ...] = ()
     min_spacing: timedelta = DEFAULT_SPACING
     whole: bool = True
     left_out: frozenset[str] = frozenset()

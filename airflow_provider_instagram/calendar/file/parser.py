@@ -12,7 +12,7 @@ from airflow_provider_instagram.calendar.file import loader
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, Post
 from airflow_provider_instagram.calendar.file.post_parser import Fields
-from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import publishable
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import length
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 
-__all__ = ["Calendar", "Post", "read_calendar", "understood", "understood_rows"]
+__all__ = ["Calendar", "Post", "parse_calendar", "parse_rows", "read_calendar"]
 
 APPROVALS = ("none", "required")
 KEYS = (
@@ -50,10 +50,12 @@ def read_calendar(
     :param check_files: Whether to look if the videos are there.
     :raises Refusal: When nothing of the file can be read.
     """
-    return understood(loader.read_text(location), location, min_spacing=min_spacing, now=now, check_files=check_files)
+    return parse_calendar(
+        loader.read_text(location), location, min_spacing=min_spacing, now=now, check_files=check_files
+    )
 
 
-def understood(
+def parse_calendar(
     text: str,
     location: str,
     *,
@@ -63,10 +65,10 @@ def understood(
 ) -> Calendar:
     """Make posts of a calendar's text; otherwise as :func:`read_calendar`."""
     rows = loader.parse(text, location)
-    return understood_rows(rows, location, min_spacing=min_spacing, now=now, check_files=check_files)
+    return parse_rows(rows, location, min_spacing=min_spacing, now=now, check_files=check_files)
 
 
-def understood_rows(
+def parse_rows(
     rows: Rows,
     location: str,
     *,
@@ -95,7 +97,7 @@ class _Reader:
 
     rows: Rows
     files: CalendarFiles
-    faults: list[Fault]
+    faults: list[Problem]
     now: datetime | None
     check_files: bool
     faulty: list[Post] = field(default_factory=list)
@@ -112,8 +114,8 @@ class _Reader:
             return DEFAULT_SPACING
         try:
             return length("min_spacing", str(written.value))
-        except Refusal as refusal:
-            self.faults.append(Fault(written.line, refusal.message, refusal.remedy))
+        except InvalidValue as refusal:
+            self.faults.append(Problem(written.line, refusal.message, refusal.remedy))
             return DEFAULT_SPACING
 
     def check_shared(self) -> None:
@@ -127,7 +129,7 @@ class _Reader:
         for name in OWN:
             if name in defaults.values:
                 self.faults.append(
-                    Fault(defaults.values[name].line, f"{name} cannot be a default.", "Give every post its own.")
+                    Problem(defaults.values[name].line, f"{name} cannot be a default.", "Give every post its own.")
                 )
 
     def post(self, row: Row) -> Post | None:
@@ -137,7 +139,7 @@ class _Reader:
         except Exception as error:  # a mistake of ours takes no other post away
             log.exception("The post in line %s cannot be understood", row.line)
             why = f"the post cannot be understood: {type(error).__name__}: {error}."
-            self.faults.append(Fault(row.line, why, "Please report this."))
+            self.faults.append(Problem(row.line, why, "Please report this."))
             return None
 
     def _post(self, row: Row) -> Post | None:
@@ -165,11 +167,11 @@ class _Reader:
     def _id(self, row: Row) -> str | None:
         given = row.values.get("id")
         if given is None or not given.value:
-            self.faults.append(Fault(row.line, "this post has no id.", "Add one: id: monday-teaser"))
+            self.faults.append(Problem(row.line, "this post has no id.", "Add one: id: monday-teaser"))
             return None
         if not isinstance(given.value, str) or not ID.fullmatch(given.value.strip()):
             self.faults.append(
-                Fault(
+                Problem(
                     given.line,
                     publishable(f"{given.value!r} is not a valid id.", given),
                     "Use up to 100 letters, digits, dots, dashes and underscores.",
@@ -180,7 +182,7 @@ class _Reader:
         if len(lines := self.lines[post_id]) > 1:
             other = lines[1] if row.line == lines[0] else lines[0]
             self.faults.append(
-                Fault(
+                Problem(
                     given.line,
                     f"the post in line {other} has the same id, so none of them is published.",
                     "Give one of them another id: it keeps a post from being published twice.",
@@ -198,11 +200,11 @@ class _Reader:
             else:
                 self.faults.append(self._unknown(name, value.line, post_id))
 
-    def _unknown(self, name: str, line: int, post_id: str | None) -> Fault:
+    def _unknown(self, name: str, line: int, post_id: str | None) -> Problem:
         few = len(self.faults) < MOST_SUGGESTIONS
         close = difflib.get_close_matches(name.lower(), KEYS, 1) if few else []
         remedy = f"Did you mean {close[0]}?" if close else f"The fields are {', '.join(KEYS)}."
-        return Fault(line, f"Unknown field {name!r}.", remedy, post_id)
+        return Problem(line, f"Unknown field {name!r}.", remedy, post_id)
 
 
 def _lines_by_id(rows: Rows) -> dict[str, list[int]]:

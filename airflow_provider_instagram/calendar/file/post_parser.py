@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import publishable
 from airflow_provider_instagram.calendar.file.times import NoZone, moment, spoken, zone
 from airflow_provider_instagram.exceptions import ValidationError
@@ -50,7 +50,7 @@ class Fields:
     row: Row
     shared: dict[str, Value]
     post_id: str | None
-    faults: list[Fault]
+    faults: list[Problem]
     files: CalendarFiles
     values: dict[str, Value] = field(init=False)
 
@@ -83,7 +83,7 @@ class Fields:
         known = name is None or self._is_zone(name)
         try:
             at = moment(written, name if known else None)
-        except Refusal as refusal:
+        except InvalidValue as refusal:
             if known or not isinstance(refusal, NoZone):
                 self._fault("publish_at", refusal.message, refusal.remedy)
             return None
@@ -163,7 +163,7 @@ class Fields:
     def _is_zone(self, name: str) -> bool:
         try:
             zone(name)
-        except Refusal as refusal:
+        except InvalidValue as refusal:
             self._fault("timezone", refusal.message, refusal.remedy)
             return False
         return True
@@ -176,7 +176,7 @@ class Fields:
             return None
         try:
             return self.files.caption(written)
-        except Refusal as refusal:
+        except InvalidValue as refusal:
             self._fault("caption_file", f"caption_file: {refusal.message}", refusal.remedy)
             return None
 
@@ -196,7 +196,7 @@ class Fields:
     def _place(self, name: str, written: str, check: bool) -> str | None:
         try:
             return self.files.found(written, check=check)
-        except Refusal as refusal:
+        except InvalidValue as refusal:
             self._fault(name, f"{name}: {refusal.message}", refusal.remedy)
             return None
 
@@ -217,7 +217,7 @@ class Fields:
         line = self.values[name].line if name in self.values else self.row.line
         is_shared = name in self.values and name not in self.row.values
         message = publishable(message, self.values.get(name))
-        self.faults.append(Fault(line, message, remedy, None if is_shared else self.post_id))
+        self.faults.append(Problem(line, message, remedy, None if is_shared else self.post_id))
 
 
 def _is_link(address: str, upload: str) -> bool:

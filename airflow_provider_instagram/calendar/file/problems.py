@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, order=True)
-class Fault:
+class Problem:
     """Something in a calendar that keeps a post, or all of them, from being published.
 
     :param line: The line of the file, from 1; 0 when the whole file is meant.
@@ -31,7 +31,7 @@ class Fault:
         return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in said)
 
 
-class Refusal(Exception):  # noqa: N818 -- an answer about one value, turned into a Fault by who knows its line
+class InvalidValue(Exception):  # noqa: N818 -- an answer about one value, turned into a Fault by who knows its line
     """A value that cannot be taken: what is wrong with it, and what to write instead."""
 
     def __init__(self, message: str, remedy: str) -> None:

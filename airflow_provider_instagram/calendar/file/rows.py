@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.calendar.file.problems import Refusal
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.files.locations import shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.problems import Fault
+    from airflow_provider_instagram.calendar.file.problems import Problem
 
 #: More than a team plans in years; few enough that a DAG file is read in seconds.
 MOST_POSTS = 10_000
@@ -46,7 +46,7 @@ class Row:
 
     line: int
     values: dict[str, Value] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Problem] = field(default_factory=list)
     broken: bool = False
 
 
@@ -65,7 +65,7 @@ class Rows:
     defaults: Row = field(default_factory=lambda: Row(0))
     columns: Row = field(default_factory=lambda: Row(0))
     min_spacing: Value | None = None
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Problem] = field(default_factory=list)
 
 
 def refuse_too_many(posts: int) -> None:
@@ -75,4 +75,6 @@ def refuse_too_many(posts: int) -> None:
     :raises Refusal: When they are too many.
     """
     if posts > MOST_POSTS:
-        raise Refusal(f"the calendar has {posts:,} posts; at most {MOST_POSTS:,} are allowed.", "Split the calendar.")
+        raise InvalidValue(
+            f"the calendar has {posts:,} posts; at most {MOST_POSTS:,} are allowed.", "Split the calendar."
+        )

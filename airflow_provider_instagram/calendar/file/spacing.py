@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar.file.problems import Fault
+from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.times import spoken
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.quota.limits import Limits
 
 
-def too_close(posts: Iterable[Post], min_spacing: timedelta) -> dict[str, Fault]:
+def too_close(posts: Iterable[Post], min_spacing: timedelta) -> dict[str, Problem]:
     """Find the posts that follow another of their account too closely.
 
     :param posts: Posts that are right in themselves.
@@ -25,11 +25,11 @@ def too_close(posts: Iterable[Post], min_spacing: timedelta) -> dict[str, Fault]
     :return: Their faults, by the posts' ids.
     """
 
-    def fault(post: Post, before: list[Post]) -> Fault | None:
+    def fault(post: Post, before: list[Post]) -> Problem | None:
         if not before or post.publish_at - before[-1].publish_at >= min_spacing:
             return None
         last = before[-1]
-        return Fault(
+        return Problem(
             post.line,
             f"it is {spoken(post.publish_at - last.publish_at)} after post {last.id!r} (line {last.line}) of the same "
             f"account; min_spacing is {spoken(min_spacing)}.",
@@ -47,13 +47,13 @@ def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
     :param limits: What the connections allow, by account; an account that is not there is not looked at.
     """
 
-    def fault(post: Post, before: list[Post]) -> Fault | None:
+    def fault(post: Post, before: list[Post]) -> Problem | None:
         for quota in limits[post.account].quotas:
             if (
                 len(before) >= quota.posts
                 and post.publish_at - (first := before[-quota.posts]).publish_at < quota.period
             ):
-                return Fault(
+                return Problem(
                     post.line,
                     f"it is post {quota.posts + 1} of {post.account} within {spoken(quota.period)}, from {first.id!r} "
                     f"(line {first.line}); posts_per_{quota.name} is {quota.posts}.",
@@ -74,13 +74,13 @@ def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
     )
 
 
-def _left_out(posts: Iterable[Post], find: Callable[[Post, list[Post]], Fault | None]) -> dict[str, Fault]:
+def _left_out(posts: Iterable[Post], find: Callable[[Post, list[Post]], Problem | None]) -> dict[str, Problem]:
     """Go through the posts by time; a post with a fault does not count for those after it.
 
     :param posts: The posts.
     :param find: Returns a post's fault, told by the posts of its account that were kept before it.
     """
-    faults: dict[str, Fault] = {}
+    faults: dict[str, Problem] = {}
     kept: dict[str, list[Post]] = defaultdict(list)
     for post in sorted(posts, key=lambda post: (post.publish_at, post.line)):
         if fault := find(post, kept[post.account]):

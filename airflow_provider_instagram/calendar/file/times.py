@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from airflow_provider_instagram.calendar.file.problems import Refusal
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
 
 WRITTEN = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[T ]+(?P<time>\d{1,2}:\d{2}(?::\d{2})?)"
@@ -23,7 +23,7 @@ YEARS = (2010, 2100)
 FURTHEST_OFFSET = timedelta(hours=14)
 
 
-class NoZone(Refusal):
+class NoZone(InvalidValue):
     """A time that says no zone."""
 
 
@@ -38,7 +38,7 @@ def zone(name: str) -> ZoneInfo:
     except (KeyError, ValueError, OSError, RecursionError):
         close = _zones().get(name.lower().replace(" ", "_"))
         remedy = f"Did you mean {close}?" if close else "Use a name of the tz database, such as Europe/Berlin or UTC."
-        raise Refusal(f"{name!r} is not a time zone.", remedy) from None
+        raise InvalidValue(f"{name!r} is not a time zone.", remedy) from None
 
 
 @lru_cache(maxsize=1)
@@ -58,11 +58,11 @@ def moment(written: str, zone_name: str | None) -> datetime:
     """
     found = WRITTEN.fullmatch(written.strip())
     if found is None:
-        raise Refusal(f"publish_at is {written!r}, which is not a date and time.", f"Write it like {EXAMPLE}.")
+        raise InvalidValue(f"publish_at is {written!r}, which is not a date and time.", f"Write it like {EXAMPLE}.")
     naive = _naive(written, found["date"], found["time"])
     if found["zone"] and found["zone"].lower() in HALVES:
         hour = naive.hour % 12 + (12 if found["zone"].lower() == "pm" else 0)
-        raise Refusal(f"publish_at {written!r} uses am or pm.", f"Write {hour:02}:{naive.minute:02}.")
+        raise InvalidValue(f"publish_at {written!r} uses am or pm.", f"Write {hour:02}:{naive.minute:02}.")
     offset = found["offset"]
     if offset is None and found["zone"] in ("Z", "UTC"):
         return naive.replace(tzinfo=timezone.utc)
@@ -78,9 +78,11 @@ def _naive(written: str, date: str, time: str) -> datetime:
     try:
         at = datetime.fromisoformat(f"{date}T{time.zfill(5) if time.count(':') == 1 else time.zfill(8)}")
     except ValueError as error:
-        raise Refusal(f"publish_at {written!r} does not exist: {error}.", "Correct the date or the time.") from None
+        raise InvalidValue(
+            f"publish_at {written!r} does not exist: {error}.", "Correct the date or the time."
+        ) from None
     if not YEARS[0] <= at.year <= YEARS[1]:
-        raise Refusal(
+        raise InvalidValue(
             f"publish_at {written!r} is in the year {at.year}.", f"Write a year from {YEARS[0]} to {YEARS[1]}."
         )
     return at
@@ -89,13 +91,13 @@ def _naive(written: str, date: str, time: str) -> datetime:
 def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
     ahead = _ahead(offset)
     if abs(ahead) > FURTHEST_OFFSET or (offset != "Z" and int(offset[-2:]) > 59):
-        raise Refusal(f"publish_at has the offset {offset}, which no zone has.", "Write the time and its zone.")
+        raise InvalidValue(f"publish_at has the offset {offset}, which no zone has.", "Write the time and its zone.")
     at = naive.replace(tzinfo=timezone(ahead))
     if name is None:
         return at
     local = at.astimezone(zone(name))
     if offset != "Z" and local.utcoffset() != at.utcoffset():
-        raise Refusal(
+        raise InvalidValue(
             f"publish_at has the offset {offset}, but {name} is at {_offset(local)} then.",
             f"Drop the offset, or write {local.strftime('%Y-%m-%d %H:%M')}.",
         )
@@ -116,12 +118,12 @@ def _in_zone(naive: datetime, where: ZoneInfo) -> datetime:
         return first
     shown = naive.strftime("%Y-%m-%d %H:%M")
     if _exists(first):
-        raise Refusal(
+        raise InvalidValue(
             f"publish_at {shown} happens twice in {where.key}: the clocks are set back that night.",
             f"Write {shown}{_offset(first)} for the first, or {shown}{_offset(second)} for the second.",
         )
     early, late = (at.astimezone(timezone.utc).astimezone(where) for at in (second, first))
-    raise Refusal(
+    raise InvalidValue(
         f"publish_at {shown} does not exist in {where.key}: the clocks are set forward over it.",
         f"Write {early.strftime('%Y-%m-%d %H:%M')} (before the change) or {late.strftime('%Y-%m-%d %H:%M')} (after).",
     )
@@ -143,12 +145,12 @@ def length(name: str, written: str) -> timedelta:
     """
     found = LENGTH.fullmatch(written.strip())
     if found is None:
-        raise Refusal(
+        raise InvalidValue(
             f"{name} is {written!r}, which is not a length of time.", "Write it like 15 minutes, 90 s or 1 h."
         )
     seconds = float(found[1]) * UNITS[(found[2] or "m")[0].lower()]
     if seconds > LONGEST.total_seconds():
-        raise Refusal(f"{name} is {written!r}.", f"Use at most {LONGEST.days} days.")
+        raise InvalidValue(f"{name} is {written!r}.", f"Use at most {LONGEST.days} days.")
     return timedelta(seconds=seconds)
 
 

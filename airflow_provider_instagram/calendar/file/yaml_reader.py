@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import MOST_POSTS, Row, Rows, Value, refuse_too_many
 
 DEEPEST = 6
@@ -54,40 +54,42 @@ def read_yaml(text: str) -> Rows:
     held = text.translate(HELD) if any(chr(sign) in text for sign in HELD) else text
     try:
         if len(held) > LONG_TEXT and any(islice(yaml.parse(held, Loader=_YAML), MOST_EVENTS, None)):
-            raise Refusal("the file holds more than a calendar can.", "Split the calendar.")
+            raise InvalidValue("the file holds more than a calendar can.", "Split the calendar.")
         root = yaml.compose(held, Loader=_YAML)
     except yaml.MarkedYAMLError as error:
         raise _refusal(text, error) from None
     except yaml.reader.ReaderError as error:
         raise _unprintable(text, error) from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise Refusal(f"the file cannot be read: {error}.", "Look for characters that do not belong in YAML.") from None
+        raise InvalidValue(
+            f"the file cannot be read: {error}.", "Look for characters that do not belong in YAML."
+        ) from None
     if root is None:
-        raise Refusal("the file is empty.", "Begin it with posts: and a list.")
+        raise InvalidValue("the file is empty.", "Begin it with posts: and a list.")
     if not isinstance(root, yaml.MappingNode):
-        raise Refusal(
+        raise InvalidValue(
             "the file must be an object with posts: in it.", "Put posts: in the first line, the list below it."
         )
     return _Tree(holds=held is not text).document(root)
 
 
-def _refusal(text: str, error: yaml.MarkedYAMLError) -> Refusal:
+def _refusal(text: str, error: yaml.MarkedYAMLError) -> InvalidValue:
     mark = error.problem_mark or error.context_mark
     if mark is None:
-        return Refusal(f"the file cannot be read: {error.problem or error.context}.", LOOK_THERE)
+        return InvalidValue(f"the file cannot be read: {error.problem or error.context}.", LOOK_THERE)
     line, sign = f"line {mark.line + 1}", text[mark.index : mark.index + 1]
     if sign == "\t" or INDENTED_BY_TAB.fullmatch(text, text.rfind("\n", 0, mark.index) + 1, mark.index):
-        return Refusal(f"{line} begins with a tab.", "Use spaces: YAML does not allow tabs.")
+        return InvalidValue(f"{line} begins with a tab.", "Use spaces: YAML does not allow tabs.")
     if "cannot start any token" in str(error.problem):
-        return Refusal(f"{line} cannot be read: a text cannot begin with {sign}.", QUOTE)
-    return Refusal(f"{line} cannot be read: {error.problem or error.context}.", LOOK_THERE)
+        return InvalidValue(f"{line} cannot be read: a text cannot begin with {sign}.", QUOTE)
+    return InvalidValue(f"{line} cannot be read: {error.problem or error.context}.", LOOK_THERE)
 
 
-def _unprintable(text: str, error: yaml.reader.ReaderError) -> Refusal:
+def _unprintable(text: str, error: yaml.reader.ReaderError) -> InvalidValue:
     if (found := UNPRINTABLE.search(text)) is None:
-        return Refusal(f"the file cannot be read: {error.reason}.", LOOK_THERE)
+        return InvalidValue(f"the file cannot be read: {error.reason}.", LOOK_THERE)
     line, number = text.count("\n", 0, found.start()) + 1, ord(found[0])
-    return Refusal(
+    return InvalidValue(
         f"line {line} holds an invisible control character, number {number}.",
         "Delete it, or type the words around it again.",
     )
@@ -110,7 +112,7 @@ class _Tree:
         for name, (key, _) in top.items():
             if name not in SETTINGS:
                 found.faults.append(
-                    Fault(_line(key), f"Unknown setting {name!r}.", f"The settings are {', '.join(SETTINGS)}.")
+                    Problem(_line(key), f"Unknown setting {name!r}.", f"The settings are {', '.join(SETTINGS)}.")
                 )
         if "min_spacing" in top:
             key, value = top["min_spacing"]
@@ -122,7 +124,7 @@ class _Tree:
             refuse_too_many(len(posts.value))
             found.rows = [self._row(node, "a post") for node in posts.value]
         elif not _is_null(posts):  # posts: with nothing below it says that all of them were taken out
-            raise Refusal(
+            raise InvalidValue(
                 "the file has no list of posts.",
                 "Write posts: and one entry for each post below it, beginning with a dash.",
             )
@@ -134,11 +136,13 @@ class _Tree:
             pairs = self._pairs(node, row.faults)
             row.values = {name: self._value(value, key) for name, (key, value) in pairs.items()}
         elif not _is_null(node):
-            row.faults.append(Fault(row.line, f"{what} must be an object.", "Write names and values: id: …, video: …"))
+            row.faults.append(
+                Problem(row.line, f"{what} must be an object.", "Write names and values: id: …, video: …")
+            )
         return row
 
     def _pairs(
-        self, node: yaml.MappingNode, faults: list[Fault], depth: int = 0
+        self, node: yaml.MappingNode, faults: list[Problem], depth: int = 0
     ) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         """Return the names and nodes of an object. Its own names override those that ``<<`` adds."""
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
@@ -152,10 +156,10 @@ class _Tree:
                         merged |= self._pairs(part, faults, depth + 1)
             elif name is None:
                 message = "a list or an object cannot be the name of a field."
-                faults.append(Fault(_line(key), message, "Write a name before the colon, without ? and brackets."))
+                faults.append(Problem(_line(key), message, "Write a name before the colon, without ? and brackets."))
             elif name in own:
                 message = f"{name} is given twice."
-                faults.append(Fault(_line(key), message, f"Keep this one or the one in line {_line(own[name][0])}."))
+                faults.append(Problem(_line(key), message, f"Keep this one or the one in line {_line(own[name][0])}."))
             else:
                 own[name] = key, value
         return merged | own
@@ -185,7 +189,7 @@ class _Tree:
         """Refuse what a few aliases of aliases unfold to."""
         self._left -= values
         if self._left < 0:
-            raise Refusal(
+            raise InvalidValue(
                 f"the aliases in the file expand to more than {MOST_VALUES:,} values.",
                 "Write the values out where an alias (*name) contains other aliases, or split the calendar.",
             )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Taken:
+class Assignment:
     """Which run brings a post, in which version. An edit is taken anew, by a run of its own.
 
     :param post_key: The post.
@@ -36,7 +36,7 @@ class Taken:
 
 
 @dataclass
-class Takings:
+class Assignments:
     """Who takes what, on the rows of an account's ledger.
 
     Rehearsals have rows of their own: none keeps the post itself from going out.
@@ -50,24 +50,24 @@ class Takings:
     dag_id: str
     dry_run: bool = False
 
-    def of(self, post: Post) -> Taken | None:
+    def of(self, post: Post) -> Assignment | None:
         """Read who takes a post."""
         row = self.store.get(self._row(post))
-        return Taken(**row) if row else None
+        return Assignment(**row) if row else None
 
-    def take(self, post: Post, run: str) -> None:
+    def assign(self, post: Post, run: str) -> None:
         """Record that a run takes this version of a post."""
-        self.store.set(self._row(post), asdict(Taken(post.key, run, post.version)))
+        self.store.set(self._row(post), asdict(Assignment(post.key, run, post.version)))
 
-    def give_back(self, post: Post, run: str) -> None:
+    def release(self, post: Post, run: str) -> None:
         """Record that this run no longer takes this version, so that another run may take it if it returns."""
-        if self.of(post) == Taken(post.key, run, post.version):
-            self.store.set(self._row(post), asdict(Taken(post.key, "", post.version)))
+        if self.of(post) == Assignment(post.key, run, post.version):
+            self.store.set(self._row(post), asdict(Assignment(post.key, "", post.version)))
 
-    def settle(self, post: Post, run: str) -> None:
+    def close(self, post: Post, run: str) -> None:
         """Record that this run dropped this version for good, if this run had taken it."""
-        if self.of(post) == Taken(post.key, run, post.version):
-            self.store.set(self._row(post), asdict(Taken(post.key, run, post.version, settled=True)))
+        if self.of(post) == Assignment(post.key, run, post.version):
+            self.store.set(self._row(post), asdict(Assignment(post.key, run, post.version, settled=True)))
 
     def _row(self, post: Post) -> str:
         if self.dry_run or post.dry_run:

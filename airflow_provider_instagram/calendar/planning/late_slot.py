@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_instagram.calendar.file.parser import Calendar, Post
-    from airflow_provider_instagram.calendar.planning.assignments import Takings
+    from airflow_provider_instagram.calendar.planning.assignments import Assignments
 
 #: A publisher has everything prepared after this, and then keeps its time to the second.
 HEAD_START = timedelta(seconds=10)
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 def room_for(
     post: Post,
     calendar: Calendar,
-    takings: Takings,
+    takings: Assignments,
     *,
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
@@ -60,7 +60,7 @@ def room_for(
     raise AssertionError("unreachable")
 
 
-def _next_room(post: Post, calendar: Calendar, takings: Takings, now: datetime) -> datetime:
+def _next_room(post: Post, calendar: Calendar, takings: Assignments, now: datetime) -> datetime:
     others = times_of_others(post, calendar, takings, now)
     earliest, is_blind = now + HEAD_START, calendar.post(post.id) is None
     if is_blind and (last := takings.last_blind()) is not None:

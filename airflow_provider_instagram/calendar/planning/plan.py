@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar.file.problems import Fault
+from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.schedule import reaching_back, run_moment
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def without_late_arrivals(calendar: Calendar, seen: dict[str, Seen]) -> Calendar
     """Leave out the posts that came, or were moved, to a time that was over: that was a mistake."""
     late = {post.id for post in calendar.posts if post.id in seen and seen[post.id].too_late}
     faults = [
-        Fault(
+        Problem(
             post.line,
             f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, had passed when the post was added or moved, "
             "so no run publishes it.",

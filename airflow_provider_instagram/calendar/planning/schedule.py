@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from airflow_provider_instagram.calendar.file.parser import Calendar, Post
-    from airflow_provider_instagram.calendar.planning.assignments import Taken, Takings
+    from airflow_provider_instagram.calendar.planning.assignments import Assignment, Assignments
 
 #: After this, a post is late: a worker that is slow to start is none.
 PUNCTUAL = timedelta(seconds=60)
@@ -55,7 +55,7 @@ def reach(moment: datetime) -> datetime:
     return moment.replace(microsecond=0) - timedelta(seconds=moment.microsecond)
 
 
-def why_not(post: Post, calendar: Calendar | None, taken: Taken | None, run: str) -> tuple[str, str] | None:
+def why_not(post: Post, calendar: Calendar | None, taken: Assignment | None, run: str) -> tuple[str, str] | None:
     """Return why a run drops a post that it took.
 
     :param post: The post as it was when the run took it.
@@ -86,8 +86,8 @@ def due(
     *,
     since: datetime,
     lead_time: timedelta,
-    taken: Callable[[Post], Taken | None],
-    given_up: Callable[[Taken], bool],
+    taken: Callable[[Post], Assignment | None],
+    given_up: Callable[[Assignment], bool],
     by_hand: bool = False,
 ) -> list[Post]:
     """Choose the posts of an account that a run takes.
@@ -142,7 +142,7 @@ def too_late(post: Post, now: datetime, at: datetime, *, late: str, max_lateness
     )
 
 
-def times_of_others(post: Post, calendar: Calendar, takings: Takings, now: datetime) -> dict[str, datetime]:
+def times_of_others(post: Post, calendar: Calendar, takings: Assignments, now: datetime) -> dict[str, datetime]:
     """Return the times of the other posts of an account to which a late post may come too close.
 
     :return: By their keys: those to come, those of a moment ago, and the times that late ones have chosen.

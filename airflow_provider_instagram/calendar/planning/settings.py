@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.calendar.file.problems import Fault
+from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.times import LONGEST
 from airflow_provider_instagram.calendar.planning.snapshot import planned, snapshot_file
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
@@ -46,7 +46,7 @@ class CalendarSettings:
     min_spacing: timedelta | None = None
     unanswered: str = "skip"
     dry_run: bool = False
-    faults: tuple[Fault, ...] = field(default=())
+    faults: tuple[Problem, ...] = field(default=())
 
     @classmethod
     def of(cls, dag_id: str, calendar: str | PathLike[str], **given: Any) -> CalendarSettings:
@@ -63,12 +63,12 @@ class CalendarSettings:
                 good[name] = value
             else:
                 faults.append(
-                    Fault(0, f"in the DAG file, {name}={value!r} is not valid.", f"{remedy} The default is used.")
+                    Problem(0, f"in the DAG file, {name}={value!r} is not valid.", f"{remedy} The default is used.")
                 )
         if good.get("late") == "skip" and good.get("unanswered") == "publish":
             del good["unanswered"]
             remedy = "A post that nobody answered for is late at its time, and would be skipped. The default is used."
-            faults.append(Fault(0, "in the DAG file, unanswered='publish' contradicts late='skip'.", remedy))
+            faults.append(Problem(0, "in the DAG file, unanswered='publish' contradicts late='skip'.", remedy))
         file = snapshot_file(conf.get("instagram", "calendar_snapshots"), dag_id, calendar)
         return cls(dag_id, calendar, file, **good, faults=tuple(faults))
 

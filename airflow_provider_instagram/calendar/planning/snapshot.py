@@ -18,8 +18,8 @@ from pydantic import TypeAdapter
 
 from airflow_provider_instagram.calendar.file import loader
 from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING
-from airflow_provider_instagram.calendar.file.parser import Calendar, Post, understood
-from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
+from airflow_provider_instagram.calendar.file.parser import Calendar, Post, parse_calendar
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.planning.plan import Plan, Seen
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 
@@ -55,12 +55,14 @@ def planned(
         made_of = _fingerprint(text, location, min_spacing, dry_run)
         if stored is not None and stored.get("made_of") == made_of:
             return _as_before(location, stored, at)
-        calendar = understood(text, location, min_spacing=min_spacing)
-    except Refusal as refusal:
+        calendar = parse_calendar(text, location, min_spacing=min_spacing)
+    except InvalidValue as refusal:
         return _last_good(location, stored, refusal, min_spacing, at)
     except Exception as error:  # a mistake of ours takes nobody's posts away either
         log.exception("The calendar %s cannot be understood", location)
-        mistake = Refusal(f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
+        mistake = InvalidValue(
+            f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this."
+        )
         return _last_good(location, stored, mistake, min_spacing, at)
     gone = _gone(calendar, stored, at)
     if now is None:
@@ -111,7 +113,7 @@ def _still_gone(stored: dict[str, Any], now: datetime) -> dict[str, int]:
 def _as_before(location: str, stored: dict[str, Any], now: datetime) -> Plan:
     """Return the plan of an unchanged text from its snapshot: DAG files are parsed far more often than edited."""
     posts = tuple(_POSTS.validate_python(stored["posts"]))
-    faults = tuple(Fault(**fault) for fault in stored["faults"])
+    faults = tuple(Problem(**fault) for fault in stored["faults"])
     spacing, left_out = timedelta(seconds=stored["min_spacing_s"]), frozenset(stored.get("left_out", ()))
     calendar = Calendar(location, posts, faults, spacing, left_out=left_out)
     return Plan(calendar, stored["seen"], _still_gone(stored, now))
@@ -123,14 +125,14 @@ def snapshot_file(folder: str, dag_id: str, location: str) -> Path:
 
 
 def _last_good(
-    location: str, stored: dict[str, Any] | None, refusal: Refusal, spacing: timedelta | None, now: datetime
+    location: str, stored: dict[str, Any] | None, refusal: InvalidValue, spacing: timedelta | None, now: datetime
 ) -> Plan:
     if stored is None:
-        fault = Fault(0, refusal.message, refusal.remedy)
+        fault = Problem(0, refusal.message, refusal.remedy)
         spacing = DEFAULT_SPACING if spacing is None else spacing
         return Plan(Calendar(location, faults=(fault,), min_spacing=spacing), readable=False)
-    fault = Fault(0, refusal.message, f"{refusal.remedy} Until then, its version of {stored['at']} is used.")
-    calendar = understood(stored["text"], location, min_spacing=spacing)
+    fault = Problem(0, refusal.message, f"{refusal.remedy} Until then, its version of {stored['at']} is used.")
+    calendar = parse_calendar(stored["text"], location, min_spacing=spacing)
     faulty = replace(calendar, faults=(fault, *calendar.faults))
     return Plan(faulty, stored["seen"], _still_gone(stored, now), readable=False)
 
@@ -192,7 +194,7 @@ def _load(file: Path) -> dict[str, Any] | None:
         return None
 
 
-def cannot_keep(file: Path) -> list[Fault]:
+def cannot_keep(file: Path) -> list[Problem]:
     """Return a fault if the snapshot cannot be written, or an empty list.
 
     :param file: Where the snapshot is kept.
@@ -207,7 +209,7 @@ def cannot_keep(file: Path) -> list[Fault]:
             "not published."
         )
         remedy = "Make it writable for Airflow, or name another in [instagram] calendar_snapshots."
-        return [Fault(0, what, remedy)]
+        return [Problem(0, what, remedy)]
 
 
 def _store(file: Path, said: dict[str, Any]) -> None:

@@ -11,12 +11,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import Post
 from airflow_provider_instagram.calendar.planning import schedule
-from airflow_provider_instagram.calendar.planning.assignments import Takings, run_name
+from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
 from airflow_provider_instagram.calendar.tasks.run_request import started_as_dry_run, wanted_now
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.operators.base import AccountTask
+from airflow_provider_instagram.operators.base import InstagramBaseOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.parser import Calendar
     from airflow_provider_instagram.calendar.planning.plan import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.ledger.records import Post as PublishedPost
+    from airflow_provider_instagram.ledger.records import PublishedPost
 
 #: How a post's map index is labelled; a task that has something to say about the post adds it.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
@@ -36,7 +36,7 @@ CLOCKS_DIFFER = timedelta(minutes=2)
 RETRY_DELAY = timedelta(seconds=20)
 
 
-class PostStep(AccountTask):
+class PostStep(InstagramBaseOperator):
     """A task about one post.
 
     :param post: The post, as the calendar had it when the run began.
@@ -56,12 +56,12 @@ class PostStep(AccountTask):
         """Return the post from the XCom."""
         return Post.model_validate(self.post)
 
-    def takings(self, context: Context) -> Takings:
+    def takings(self, context: Context) -> Assignments:
         """Return the rows that record which run takes a post."""
         store = Ledger.of(context, self.instagram_conn_id).store
-        return Takings(store, context["ti"].dag_id, self.settings.dry_run)
+        return Assignments(store, context["ti"].dag_id, self.settings.dry_run)
 
-    def still_wanted(self, context: Context) -> tuple[Post, Takings]:
+    def still_wanted(self, context: Context) -> tuple[Post, Assignments]:
         """Return the post in full, if the calendar still wants it so and no other run has it.
 
         :raises AirflowSkipException: When it was removed or edited since.
@@ -74,7 +74,7 @@ class PostStep(AccountTask):
             plan = self.settings.plan()
             reason = self._why_not(context, post, takings, plan)
         if reason is not None:
-            takings.give_back(post, run)
+            takings.release(post, run)
             if isinstance(reason, ValidationError):
                 raise reason
             self.skip_post(context, *reason)
@@ -82,7 +82,7 @@ class PostStep(AccountTask):
         return (in_full if in_full is not None and in_full.version == post.version else post), takings
 
     def _why_not(
-        self, context: Context, post: Post, takings: Takings, plan: Plan
+        self, context: Context, post: Post, takings: Assignments, plan: Plan
     ) -> tuple[str, str] | ValidationError | None:
         """Return why the calendar no longer wants the post, or not in this version."""
         calendar = plan.calendar if wanted_now(context, post) else plan.timely
@@ -128,7 +128,7 @@ class PostStep(AccountTask):
             return None
         return schedule.too_late(post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness)
 
-    def is_dry_run(self, context: Context) -> bool:
+    def dry_run_requested(self, context: Context) -> bool:
         """Return whether this post is only rehearsed."""
         return self.settings.dry_run or started_as_dry_run(context) or self.as_post().dry_run
 
@@ -140,7 +140,7 @@ class PostStep(AccountTask):
         """End the post's way here, with a mark that a person sees in the grid."""
         self.mark(context, word)
         self.log.warning("%s", why)
-        self.takings(context).settle(self.as_post(), run_name(context))
+        self.takings(context).close(self.as_post(), run_name(context))
         raise AirflowSkipException(why)
 
 

@@ -11,7 +11,7 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
-from airflow_provider_instagram.quota.instagram_quota import room_in
+from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class CreatePost(PostStep, CreateContainerOperator):
             setattr(self, name, arguments.literal(options.get(name, "" if name == "caption" else None)))
         self.placement = post.placement
         self.video, self.upload, self.post_key = self._video_of(post), post.upload, post.key
-        self.publish_at = None if self.is_dry_run(context) else post.publish_at
+        self.publish_at = None if self.dry_run_requested(context) else post.publish_at
         if self.publish_at is not None:
             self._refuse_without_room(context, post)
         return super().execute(context)
@@ -81,7 +81,7 @@ class CreatePost(PostStep, CreateContainerOperator):
             except InstagramError as error:  # it is read again before the publication
                 self.log.warning("The publishing limit could not be read: %s", error)
                 return
-            if limit.remaining > 0 or (wait := room_in(client, user_id, now)) is None:
+            if limit.remaining > 0 or (wait := time_until_quota_frees(client, user_id, now)) is None:
                 return
         if self.too_late(context, post, now + wait, now + wait) is not None:
             raise ValidationError(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.exceptions import QuotaExhaustedError
     from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.ledger.records import MadeContainer
+    from airflow_provider_instagram.ledger.records import ContainerRecord
 
 
 class PublishPost(PostStep, PublishOperator):
@@ -36,11 +36,11 @@ class PublishPost(PostStep, PublishOperator):
         What may be live already is settled first, whatever the calendar says now.
         """
         post = self.as_post()
-        self.post_key, self.publish_at, self.rehearsal = post.key, post.publish_at, self.is_dry_run(context)
+        self.post_key, self.publish_at, self.is_dry_run = post.key, post.publish_at, self.dry_run_requested(context)
         self._context, self._settling = context, self.may_be_live(context)
         if not self._settling:
             self.publish_at = self._time_for(context)
-        if self.rehearsal:
+        if self.is_dry_run:
             self.mark(context, "dry run")
         return super().execute(context, event)
 
@@ -53,12 +53,13 @@ class PublishPost(PostStep, PublishOperator):
         super()._see_whether_it_is_time(ledger, container_id, at)
         time.sleep(max(0.0, (at - datetime.now(timezone.utc)).total_seconds()))
 
-    def _wait_for_room(self, room_at: datetime, error: QuotaExhaustedError, made: MadeContainer | None) -> None:
+    def _wait_for_room(self, available_at: datetime, error: QuotaExhaustedError, made: ContainerRecord | None) -> None:
         """Skip the post at once if the account has no room for it before it is too late."""
-        if (reason := self.too_late(self._context, self.as_post(), room_at, room_at)) is not None:
-            why = f"{error.message} There is room from {room_at.isoformat(timespec='seconds')} on, which is too late."
+        if (reason := self.too_late(self._context, self.as_post(), available_at, available_at)) is not None:
+            at = available_at.isoformat(timespec="seconds")
+            why = f"{error.message} There is room from {at} on, which is too late."
             self.skip_post(self._context, reason[0], why)
-        super()._wait_for_room(room_at, error, made)
+        super()._wait_for_room(available_at, error, made)
 
     def _time_for(self, context: Context) -> datetime:
         """Return when the post goes out: at its time, or for a late post, at the next free time.
@@ -67,7 +68,7 @@ class PublishPost(PostStep, PublishOperator):
         """
         post, takings = self.still_wanted(context)
         now = datetime.now(timezone.utc)
-        if self.rehearsal or now - post.publish_at <= PUNCTUAL:
+        if self.is_dry_run or now - post.publish_at <= PUNCTUAL:
             return post.publish_at
         self.skip_if_too_late(context, post, now, now)
         at = room_for(post, self.settings.plan().calendar, takings)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_instagram.calendar.file.problems import Fault
+from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning.snapshot import cannot_keep
 from airflow_provider_instagram.calendar.tasks.run_request import asked_for, slot_of, started_as_dry_run
@@ -64,28 +64,28 @@ class ReportFaults(BaseOperator):
             )
 
 
-def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Fault]]:
+def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:
     """Read what the connections of a calendar allow; one that cannot be read is a fault."""
     limits, faults = {}, []
     for account in calendar.accounts:
         try:
             limits[account] = account_limits(account) or Limits()
         except ValidationError as error:  # noqa: PERF203 -- all of them are wanted
-            faults.append(Fault(0, f"the limits of {account} cannot be read: {error.message}", error.hint or ""))
+            faults.append(Problem(0, f"the limits of {account} cannot be read: {error.message}", error.hint or ""))
     return limits, faults
 
 
-def unknown_ids(context: Context, calendar: Calendar) -> list[Fault]:
+def unknown_ids(context: Context, calendar: Calendar) -> list[Problem]:
     """Name the posts that a run was started for and that it cannot bring."""
     known = [post.id for post in calendar.posts]
     faults = []
     for post_id in asked_for(context):
         if post_id in calendar.left_out:
-            faults.append(Fault(0, f"this run was started for {post_id!r}, which is faulty.", "Correct it first."))
+            faults.append(Problem(0, f"this run was started for {post_id!r}, which is faulty.", "Correct it first."))
         elif post_id not in known:
             close = difflib.get_close_matches(post_id, known, 1)
             remedy = f"Did you mean {close[0]}?" if close else "Check the ids in the calendar."
-            faults.append(Fault(0, f"this run was started for {post_id!r}, which is not in the calendar.", remedy))
+            faults.append(Problem(0, f"this run was started for {post_id!r}, which is not in the calendar.", remedy))
     return faults
 
 
@@ -97,8 +97,8 @@ def too_far_ahead(context: Context, calendar: Calendar, settings: CalendarSettin
     return [post for post in calendar.posts if post.id in asked and post.publish_at > until and not post.dry_run]
 
 
-def _too_far(post: Post) -> Fault:
-    return Fault(
+def _too_far(post: Post) -> Problem:
+    return Problem(
         post.line,
         f"this run was started more than 23.5 hours before its time, {post.publish_at:%Y-%m-%d %H:%M}. A container "
         "expires after 24 hours, so the run left it out.",
@@ -107,7 +107,7 @@ def _too_far(post: Post) -> Fault:
     )
 
 
-def missing_videos(calendar: Calendar, now: datetime) -> list[Fault]:
+def missing_videos(calendar: Calendar, now: datetime) -> list[Problem]:
     """Look for the videos of the posts that are next."""
     faults = []
     for post in calendar.posts:
@@ -116,9 +116,9 @@ def missing_videos(calendar: Calendar, now: datetime) -> list[Fault]:
                 there = storage.exists(post.video)
             except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
                 remedy = f"Check the path and its connection ({error})."
-                faults.append(Fault(post.line, f"{post.video} cannot be checked.", remedy, post.id))
+                faults.append(Problem(post.line, f"{post.video} cannot be checked.", remedy, post.id))
                 continue
             if not there:
                 remedy = "Put it there, or correct the name."
-                faults.append(Fault(post.line, f"there is no file {post.video}.", remedy, post.id))
+                faults.append(Problem(post.line, f"there is no file {post.video}.", remedy, post.id))
     return faults

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning import schedule
-from airflow_provider_instagram.calendar.planning.assignments import Takings, run_name
+from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
 from airflow_provider_instagram.calendar.tasks.base import RETRY_DELAY, used_before
 from airflow_provider_instagram.calendar.tasks.report_problems import too_far_ahead
 from airflow_provider_instagram.calendar.tasks.run_request import (
@@ -19,9 +19,9 @@ from airflow_provider_instagram.calendar.tasks.run_request import (
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.ledger.assets import ledger_alias
-from airflow_provider_instagram.ledger.events import hold_ledger
+from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.base import AccountTask
+from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from airflow_provider_instagram.calendar.file.parser import Post
-    from airflow_provider_instagram.calendar.planning.assignments import Taken
+    from airflow_provider_instagram.calendar.planning.assignments import Assignment
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.ledger.records import Post as PublishedPost
+    from airflow_provider_instagram.ledger.records import PublishedPost
 
 
-class DuePosts(AccountTask):
+class DuePosts(InstagramBaseOperator):
     """Choose the posts of one account that this run brings.
 
     A scheduled run takes those of its moment. A run that somebody starts takes the posts named in the parameter
@@ -59,7 +59,7 @@ class DuePosts(AccountTask):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Choose, and write down that this run has them."""
         ledger = Ledger.of(context, self.instagram_conn_id)
-        takings, run = Takings(ledger.store, context["ti"].dag_id, self.settings.dry_run), run_name(context)
+        takings, run = Assignments(ledger.store, context["ti"].dag_id, self.settings.dry_run), run_name(context)
         by_hand = asked_for(context)
         posts = []
         for post in self._chosen(context, takings):
@@ -69,17 +69,17 @@ class DuePosts(AccountTask):
                 self.log.info("%s is published already: %s", post.id, done.permalink or done.published_at)
                 continue
             if not started_as_dry_run(context):
-                takings.take(post, run)
+                takings.assign(post, run)
             self.log.info("%s: %s at %s", post.id, post.placement, post.publish_at.isoformat())
             posts.append(post.without_signatures().model_dump(mode="json"))
-        hold_ledger(context, ledger)
+        pin_ledger_asset(context, ledger)
         return posts
 
     def _is_this(self, post: Post, done: PublishedPost) -> bool:
         """Return whether the published post is this one. If not, the run includes it and reports the problem."""
         return not used_before(post, done) and self.another_account(done) is None
 
-    def _chosen(self, context: Context, takings: Takings) -> list[Post]:
+    def _chosen(self, context: Context, takings: Assignments) -> list[Post]:
         """Choose posts of the calendar as it is now; of what it said last only when nothing else is left.
 
         :raises ValidationError: When it cannot be read, and there are tries left, or nothing is known of it.
@@ -107,7 +107,7 @@ class DuePosts(AccountTask):
         )
 
 
-def _gave_up(ti: RuntimeTaskInstanceProtocol, row: Taken) -> bool:
+def _gave_up(ti: RuntimeTaskInstanceProtocol, row: Assignment) -> bool:
     """Ask Airflow whether the run that took a post has failed, or is gone."""
     dag_id, _, run_id = row.run.partition("/")
     return not ti.get_dr_count(dag_id, run_ids=[run_id], states=["queued", "running", "success"])

@@ -121,7 +121,7 @@ def test_the_shell_and_the_page_do_not_log_in_for_a_page(airflow_db: None, faceb
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
-    from airflow_provider_instagram.accounts.connections import writable
+    from airflow_provider_instagram.accounts.connections import require_writable
     from airflow_provider_instagram.exceptions import ValidationError
 
     made = {"on_facebook": "https://graph.facebook.com", "on_another": facebook.url}
@@ -131,7 +131,7 @@ def test_the_shell_and_the_page_do_not_log_in_for_a_page(airflow_db: None, faceb
                 session.add(Connection(conn_id=conn_id, conn_type="instagram", host=host, password="EAApage"))
         for conn_id in made:
             with pytest.raises(ValidationError, match="Facebook Login"):
-                writable(conn_id)
+                require_writable(conn_id)
     finally:
         with create_session() as session:
             session.execute(delete(Connection).where(Connection.conn_id.in_(made)))

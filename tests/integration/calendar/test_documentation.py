@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.parser import KEYS, read_calendar, understood
+from airflow_provider_instagram.calendar.file.parser import KEYS, parse_calendar, read_calendar
 from airflow_provider_instagram.cli.definition import calendar_commands
 
 ROOT = Path(__file__).parents[3]
@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text()
     "text", [*re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL), *re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)]
 )
 def test_the_example_calendars_have_no_fault(text: str) -> None:
-    calendar = understood(text, "/data/example.yaml")
+    calendar = parse_calendar(text, "/data/example.yaml")
     assert calendar.faults == ()
     assert len(calendar.posts) == 2
 

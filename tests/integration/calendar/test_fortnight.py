@@ -26,7 +26,7 @@ from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.publishing.containers import ContainerMaker, Video
+from airflow_provider_instagram.publishing.containers import ContainerCreator, Video
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publisher
 from tests.unit.calendar.simulated_runs import TOLD_BEFORE, Ledgers
@@ -128,9 +128,9 @@ class World:
                 self.create(Post.model_validate(post), run)
 
     def create(self, post: Post, run: str) -> None:
-        maker = ContainerMaker(self.accounts[post.account], self.ledger(post.account), self.users[post.account])
+        maker = ContainerCreator(self.accounts[post.account], self.ledger(post.account), self.users[post.account])
         options = ContainerOptions(caption=post.caption, placement=post.placement)
-        container = maker.container_for(post.key, Video(post.video, path=self.video), options)
+        container = maker.get_or_create(post.key, Video(post.video, path=self.video), options)
         self.at(max(self.now(), post.publish_at - WAKE_UP), "publish", (post, run, container))
 
     def publish(self, fact: tuple[Post, str, str]) -> None:

@@ -167,7 +167,7 @@ def test_a_token_is_masked_and_no_more_than_once(
     assert masked == ["IGAAwithASpace", "of-the-app"]
 
     masked.clear()
-    life = connect(extra={}).token_life()
+    life = connect(extra={}).token_manager()
     life.known()
     assert masked == []
     tokens = store.TokenStore("instagram_default", "IGAAtheOld")

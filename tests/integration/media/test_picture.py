@@ -77,7 +77,7 @@ IN_P3: dict[tuple[int, ...], tuple[int, ...]] = {(200, 60, 40): (217, 35, 0), (4
     ("name", "options"),
     [
         ("601", ("-vf", "scale=out_color_matrix=smpte170m,format=yuv420p", "-colorspace", "smpte170m")),
-        ("untold", ("-vf", "scale=out_color_matrix=smpte170m,format=yuv420p")),
+        ("event_pending", ("-vf", "scale=out_color_matrix=smpte170m,format=yuv420p")),
         ("phone", ("-vf", f"scale=out_color_matrix=bt709,format=yuv420p,{P3}")),
         ("709", ("-vf", "scale=out_color_matrix=bt709,format=yuv420p", "-colorspace", "bt709")),
         ("full", ("-vf", "scale=out_color_matrix=bt709:out_range=pc,format=yuvj420p", "-colorspace", "bt709")),

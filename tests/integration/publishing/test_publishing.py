@@ -17,9 +17,9 @@ from airflow_provider_instagram.exceptions import (
     QuotaExhaustedError,
     TransientError,
 )
-from airflow_provider_instagram.ledger.records import Claim, Owner, Post
+from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
 from airflow_provider_instagram.quota.limits import Limits
-from airflow_provider_instagram.quota.reservations import Places
+from airflow_provider_instagram.quota.reservations import QuotaReservations
 from tests.integration.account import OTHER
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def test_another_run_that_is_at_the_post_is_waited_for(account: Account, portrai
     container_id = account.container(portrait_video)
     account.alive.add(OTHER)
     account.intent(container_id, OTHER)
-    made: list[tuple[Post, bool]] = []
+    made: list[tuple[PublishedPost, bool]] = []
 
     def wait(seconds: float) -> None:
         account.wait(seconds)
@@ -336,7 +336,7 @@ def test_a_full_quota_is_seen_before_anything_is_sent(account: Account, portrait
     assert account.sandbox.calls("publish") == 1
     account.sandbox.advance(refused.value.retry_after)
     account.sandbox.switch(quota_total=100)
-    assert Places(account.ledger, Limits().quotas).room_at() is None
+    assert QuotaReservations(account.ledger, Limits().quotas).available_at() is None
 
 
 def test_the_accounts_own_limit_of_posts_is_kept(account: Account, portrait_video: Path) -> None:

@@ -21,7 +21,7 @@ from airflow_provider_instagram.ledger.records import Claim, Owner
 from airflow_provider_instagram.publishing.containers import Video
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.quota.limits import Limits
-from airflow_provider_instagram.quota.reservations import Places
+from airflow_provider_instagram.quota.reservations import QuotaReservations
 from tests.integration.account import OTHER, OWNER
 
 if TYPE_CHECKING:
@@ -420,7 +420,7 @@ def test_a_container_that_expires_before_its_post_is_due_is_not_used_again(
     old = account.container(portrait_video)
     account.sandbox.advance(timedelta(hours=23, minutes=50))
     video = Video(str(portrait_video), portrait_video)
-    again = partial(account.maker.container_for, "post-1", video, ContainerOptions(caption="a teaser"))
+    again = partial(account.maker.get_or_create, "post-1", video, ContainerOptions(caption="a teaser"))
     assert again() == old
     assert again(account.now() + timedelta(minutes=55)) != old
 
@@ -435,7 +435,7 @@ def test_three_containers_that_came_to_nothing_say_how_to_go_on(account: Account
 
 def test_an_attempt_that_died_keeps_no_place_of_the_hour(account: Account, portrait_video: Path) -> None:
     account.publisher.quotas = Limits(posts_per_hour=2).quotas
-    Places(account.ledger, account.publisher.quotas).take("post-1", "a try that died")
+    QuotaReservations(account.ledger, account.publisher.quotas).reserve("post-1", "a try that died")
     account.publisher.publish("post-1", account.container(portrait_video))
     account.sandbox.advance(timedelta(minutes=11))
     account.publisher.publish("post-2", account.container(portrait_video, key="post-2"))
@@ -447,7 +447,7 @@ def test_an_attempt_that_died_is_not_ahead_of_others_once_its_post_is_made(
 ) -> None:
     """Instagram has room for one more, and nobody is about to take it."""
     account.publisher.quotas = Limits().quotas
-    Places(account.ledger, account.publisher.quotas).take("post-1", "a try that died")
+    QuotaReservations(account.ledger, account.publisher.quotas).reserve("post-1", "a try that died")
     account.publisher.publish("post-1", account.container(portrait_video))
     account.sandbox.switch(quota_total=2)
     account.publisher.publish("post-2", account.container(portrait_video, key="post-2"))
@@ -490,4 +490,4 @@ def test_the_post_of_a_try_that_died_before_it_could_tell_is_told_by_who_waited_
     container_id = account.container(portrait_video)
     account.publisher.publish("post-1", container_id)
     post, made = account.publisher_of(OTHER).publish("post-1", container_id)
-    assert (post.untold, made) == (True, False)
+    assert (post.event_pending, made) == (True, False)

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_instagram.ledger import events
 from airflow_provider_instagram.ledger.assets import ledger_alias, ledger_asset, posts_alias
-from airflow_provider_instagram.ledger.events import hold_ledger, wait_for_turn
+from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from tests.integration.account import DictStore
 
@@ -47,7 +47,7 @@ def test_of_many_that_want_to_tell_at_once_one_does_and_the_others_follow(airflo
     first: list[int] = []
 
     def publish(index: int) -> None:
-        if wait_for_turn(airflow.context(index), airflow.ledger, ALIAS):
+        if become_first_emitter(airflow.context(index), airflow.ledger, ALIAS):
             first.append(index)
         time.sleep(0.3)  # a task does not end at once
         airflow.emitted.append(index)
@@ -64,21 +64,21 @@ def test_of_many_that_want_to_tell_at_once_one_does_and_the_others_follow(airflo
 
 def test_who_died_before_he_could_tell_is_not_waited_for_for_ever(airflow: Airflow) -> None:
     airflow.ledger.clock = lambda: datetime.now(timezone.utc) - timedelta(minutes=1)
-    wait_for_turn(airflow.context(1), airflow.ledger, ALIAS)
+    become_first_emitter(airflow.context(1), airflow.ledger, ALIAS)
     airflow.ledger.clock = lambda: datetime.now(timezone.utc)
-    wait_for_turn(airflow.context(2), airflow.ledger, ALIAS)
+    become_first_emitter(airflow.context(2), airflow.ledger, ALIAS)
     assert [row["owner"] for row in airflow.ledger.store.values()] == ["d/r/publish/2"]  # type: ignore[attr-defined]
 
 
 def test_the_next_try_of_who_had_the_turn_goes_on_at_once(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert wait_for_turn(airflow.context(), airflow.ledger, ALIAS)
+    assert become_first_emitter(airflow.context(), airflow.ledger, ALIAS)
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
-    assert wait_for_turn(airflow.context(), airflow.ledger, ALIAS)
+    assert become_first_emitter(airflow.context(), airflow.ledger, ALIAS)
     assert waits == []
 
 
 def test_the_ledger_is_tied_to_its_alias_once(airflow: Airflow) -> None:
     for index in range(3):
-        hold_ledger(airflow.context(index), airflow.ledger)
+        pin_ledger_asset(airflow.context(index), airflow.ledger)
     assert airflow.emitted == [ledger_asset("studio")]

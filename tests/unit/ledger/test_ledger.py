@@ -48,7 +48,7 @@ def test_outside_of_loops_rows_are_written_as_ever() -> None:
         "at": intent.at,
         "claim": CLAIM_ROW,
         "withdrawn": False,
-        "left_to_a_person": False,
+        "needs_manual_resolution": False,
     }
     assert store == {"claim:post-1": CLAIM_ROW, INTENT_OF_TASK: row, "intent:post-1": row}
 

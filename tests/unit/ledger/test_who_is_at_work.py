@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import Claim, Owner, Post
+from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
 from airflow_provider_instagram.operators import PublishOperator
 from airflow_provider_instagram.operators.publish import _is_at_work
 from tests.integration.account import OTHER, OWNER, DictStore
@@ -99,10 +99,10 @@ def test_a_post_that_its_maker_has_told_of_and_ended_is_not_told_of_again() -> N
 
     ledger = Ledger(DictStore(), "studio")
     ledger.record_intent("post-1", "179", Claim(OWNER, "his"))
-    untold = Post("post-1", "179", ledger.now(), "180", untold=True)
-    ledger.record_post(replace(untold, untold=False))
+    event_pending = PublishedPost("post-1", "179", ledger.now(), "180", event_pending=True)
+    ledger.record_post(replace(event_pending, event_pending=False))
     publish = PublishOperator(task_id="publish", container_id="179")
     events: defaultdict[Any, Mock] = defaultdict(Mock)
     context: Any = {"ti": Ti(), "outlet_events": events}
-    publish._tell(context, ledger, untold)
+    publish._emit_event(context, ledger, event_pending)
     assert not events

@@ -108,7 +108,7 @@ def test_a_transcode_still_offers_its_output_to_the_next_task() -> None:
         transcode = TranscodeOperator(task_id="transcode", source="a.mov", output="/videos/")
         create = CreateContainerOperator(task_id="create", video=transcode.output)
     assert create.upstream_task_ids == {"transcode"}
-    assert transcode.destination == "/videos/"
+    assert transcode.output_location == "/videos/"
 
 
 def test_numbers_of_the_sensor_may_be_templates() -> None:

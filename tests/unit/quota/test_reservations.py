@@ -8,9 +8,9 @@ import pytest
 
 from airflow_provider_instagram.exceptions import QuotaExhaustedError
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import Claim, Owner, Post
+from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
 from airflow_provider_instagram.quota.limits import Limits, Quota
-from airflow_provider_instagram.quota.reservations import Places
+from airflow_provider_instagram.quota.reservations import QuotaReservations
 from tests.unit.quota.test_races import Register, Turns, in_turns
 
 DAY = Quota("day", 3, timedelta(days=1))
@@ -26,12 +26,12 @@ class Account:
     def __init__(self, *quotas: Quota) -> None:
         self.now = datetime(2026, 11, 24, 8, tzinfo=timezone.utc)
         self.ledger = Ledger(Store(), "studio", lambda: self.now)
-        self.places = Places(self.ledger, quotas)
+        self.places = QuotaReservations(self.ledger, quotas)
 
     def publish(self, key: str) -> None:
-        self.places.take(key, f"nonce of {key}")
+        self.places.reserve(key, f"nonce of {key}")
         self.ledger.record_intent(key, "1", Claim(OWNER, f"nonce of {key}"))
-        self.ledger.record_post(Post(key, "1", self.ledger.now(), None))
+        self.ledger.record_post(PublishedPost(key, "1", self.ledger.now(), None))
 
 
 def test_the_last_place_is_the_last() -> None:
@@ -42,9 +42,9 @@ def test_the_last_place_is_the_last() -> None:
     with pytest.raises(QuotaExhaustedError, match=r"limit of posts per day \(3\)") as refused:
         account.publish("4")
     assert refused.value.retry_after == timedelta(hours=21)
-    assert account.places.room_at() == datetime(2026, 11, 25, 8, tzinfo=timezone.utc)
+    assert account.places.available_at() == datetime(2026, 11, 25, 8, tzinfo=timezone.utc)
     account.now += timedelta(hours=21)
-    assert account.places.room_at() is None
+    assert account.places.available_at() is None
     account.publish("4")
 
 
@@ -52,8 +52,8 @@ def test_the_hour_and_the_day_are_both_kept() -> None:
     account = Account(*Limits(posts_per_day=25, posts_per_hour=10).quotas)
     made: list[datetime] = []
     for number in range(60):
-        if (room_at := account.places.room_at()) is not None:
-            account.now = room_at
+        if (available_at := account.places.available_at()) is not None:
+            account.now = available_at
         account.publish(str(number))
         made.append(account.now)
     for period, most in ((timedelta(hours=1), 10), (timedelta(days=1), 25)):
@@ -63,7 +63,7 @@ def test_the_hour_and_the_day_are_both_kept() -> None:
 def test_an_attempt_that_sent_nothing_gives_its_place_back() -> None:
     account = Account(DAY)
     for number in range(3):
-        account.places.take(str(number), f"nonce {number}")
+        account.places.reserve(str(number), f"nonce {number}")
     assert account.places.used(DAY) == 3
     account.places.release("nonce 1")
     assert account.places.used(DAY) == 2
@@ -72,7 +72,7 @@ def test_an_attempt_that_sent_nothing_gives_its_place_back() -> None:
 
 def test_an_attempt_that_died_keeps_its_place_for_ten_minutes() -> None:
     account = Account(Quota("day", 1, timedelta(days=1)))
-    account.places.take("died", "nonce")
+    account.places.reserve("died", "nonce")
     with pytest.raises(QuotaExhaustedError):
         account.publish("next")
     account.now += timedelta(minutes=10)
@@ -81,7 +81,7 @@ def test_an_attempt_that_died_keeps_its_place_for_ten_minutes() -> None:
 
 def test_an_attempt_with_an_open_outcome_keeps_its_place_for_the_period() -> None:
     account = Account(Quota("day", 1, timedelta(days=1)))
-    account.places.take("open", "nonce")
+    account.places.reserve("open", "nonce")
     account.ledger.record_intent("open", "1", Claim(OWNER, "nonce"))
     account.now += timedelta(hours=23)
     with pytest.raises(QuotaExhaustedError):
@@ -96,9 +96,10 @@ def test_three_runs_that_want_the_last_two_places_get_two_at_most(hundred: int) 
         ends: dict[str, str] = {}
 
         def run(name: str) -> None:
-            places = Places(Ledger(store, "studio", lambda: turns.now), (Quota("day", 2, timedelta(days=1)),))  # noqa: B023
+            ledger = Ledger(store, "studio", lambda: turns.now)  # noqa: B023
+            places = QuotaReservations(ledger, (Quota("day", 2, timedelta(days=1)),))
             try:
-                places.take(name, f"nonce of {name}")
+                places.reserve(name, f"nonce of {name}")
                 ends[name] = "posted"  # noqa: B023
             except QuotaExhaustedError:
                 ends[name] = "refused"  # noqa: B023

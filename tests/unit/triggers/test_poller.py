@@ -21,7 +21,7 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph.models import ContainerStatus
 from airflow_provider_instagram.graph.usage import Usage
-from airflow_provider_instagram.quota.call_budget import Budget
+from airflow_provider_instagram.quota.call_budget import CallBudget
 from airflow_provider_instagram.triggers.poller import Poller, Wait
 from benchmarks.virtual_time import VirtualTimeLoop
 
@@ -72,7 +72,7 @@ class Scene:
     def __init__(self) -> None:
         self.loop = VirtualTimeLoop(START)
         self.instagram = Instagram(self.loop)
-        self.budget = Budget(self.loop.clock, since=START - 3600)
+        self.budget = CallBudget(self.loop.clock, since=START - 3600)
         self.poller = Poller("brand", self.instagram.open, self.budget, clock=self.loop.clock)
         self.ends: dict[str, tuple[float, str]] = {}
 
@@ -322,7 +322,7 @@ def test_a_failure_to_read_the_connection_reaches_all_who_wait(scene: Scene) -> 
 
 def test_after_a_restart_with_many_waits_three_are_asked_about_at_once(scene: Scene) -> None:
     """A new process does not know what the one before it spent: it begins with three calls, and goes on at its pace."""
-    scene.poller.budget = Budget(scene.loop.clock)
+    scene.poller.budget = CallBudget(scene.loop.clock)
 
     async def main() -> None:
         await asyncio.gather(*(scene.wait(str(number), minutes=60, age_s=600) for number in range(25)))
@@ -382,7 +382,7 @@ def test_processes_that_share_an_account_lose_one_call_each_to_a_stop(code: int)
     stop = RateLimitError("Too many calls", code=code, retry_after=timedelta(minutes=30))
 
     async def main() -> None:
-        pollers = [Poller("brand", instagram.open, Budget(loop.clock), clock=loop.clock) for _ in range(3)]
+        pollers = [Poller("brand", instagram.open, CallBudget(loop.clock), clock=loop.clock) for _ in range(3)]
         waits = [
             asyncio.ensure_future(poller.wait(Wait(f"{number}{one}", START + 7200, START, 5)))
             for number, poller in enumerate(pollers)

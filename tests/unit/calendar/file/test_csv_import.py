@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from airflow_provider_instagram.calendar.file.csv_import import Imported, imported
-from airflow_provider_instagram.calendar.file.problems import Refusal
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.yaml_reader import read_yaml
 
 
@@ -100,7 +100,7 @@ def test_empty_cells_behind_the_last_column_are_nothing() -> None:
     ],
 )
 def test_a_quotation_mark_that_is_not_closed_swallows_no_row(text: str, told: str) -> None:
-    with pytest.raises(Refusal, match=told):
+    with pytest.raises(InvalidValue, match=told):
         made_of(f"Date,Video,Copy\n{text}")
 
 

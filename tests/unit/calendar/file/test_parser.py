@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar.file.parser import KEYS, Calendar, read_calendar
-from airflow_provider_instagram.calendar.file.problems import Fault, Refusal
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import moment
 from airflow_provider_instagram.quota.limits import Limits
@@ -422,7 +422,7 @@ def test_a_caption_from_a_file_is_taken_literally_and_only_from_the_calendars_ow
 def test_a_file_of_which_nothing_can_be_read_says_where_and_why(
     read: Callable[..., Calendar], text: str, ending: str, told: str
 ) -> None:
-    with pytest.raises(Refusal, match=told):
+    with pytest.raises(InvalidValue, match=told):
         read(text, ending)
 
 
@@ -444,7 +444,7 @@ def test_a_few_aliases_do_not_unfold_to_billions(read: Callable[..., Calendar]) 
         nested("x", "[z, z]", "[{}]") + "posts:\n- {id: a, tags: *x5}\n",
         nested("m", "{a: b}", "{{<<: [{}]}}") + "posts:\n- {<<: *m5}\n",
     ):
-        with pytest.raises(Refusal, match="expand to more than 1,000,000 values"):
+        with pytest.raises(InvalidValue, match="expand to more than 1,000,000 values"):
             read(text)
 
 
@@ -592,7 +592,7 @@ def test_a_fault_is_one_line_whatever_stands_in_the_file(read: Callable[..., Cal
     said = fault.text("posts.yaml")
     assert said.startswith("posts.yaml:8: post 'p1': caption_file: ")
     assert "a\\n\\x1b[2Jü🎉.txt' contains a control character" in said
-    assert Fault(8, "video \ud800", "Put it right.").text("posts.yaml") == "posts.yaml:8: video \\ud800 Put it right."
+    assert Problem(8, "video \ud800", "Put it right.").text("posts.yaml") == "posts.yaml:8: video \\ud800 Put it right."
 
 
 def test_a_mistake_of_ours_about_one_post_leaves_the_others_alone(
@@ -613,10 +613,10 @@ def test_a_mistake_of_ours_about_one_post_leaves_the_others_alone(
 
 
 def test_a_missing_file_and_one_that_is_not_utf8_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="there is no file"):
+    with pytest.raises(InvalidValue, match="there is no file"):
         read_calendar(str(tmp_path / "none.yaml"))
     (tmp_path / "latin.csv").write_bytes("id,caption\na,Grüße\n".encode("latin-1"))
-    with pytest.raises(Refusal, match=r"line 2 is not UTF-8.*CSV UTF-8"):
+    with pytest.raises(InvalidValue, match=r"line 2 is not UTF-8.*CSV UTF-8"):
         read_calendar(str(tmp_path / "latin.csv"))
 
 

@@ -11,14 +11,14 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.file.model import Post as CalendarPost
-from airflow_provider_instagram.calendar.file.parser import understood
+from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.report_problems import ReportFaults
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import Post
+from airflow_provider_instagram.ledger.records import PublishedPost
 from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, ids, post
 
 if TYPE_CHECKING:
@@ -108,9 +108,9 @@ def test_a_mistake_of_ours_in_reading_a_calendar_takes_no_post_away(
     def stumbling(text: str, *args: Any, **kwargs: Any) -> Any:
         if "1 s" in text:
             raise OverflowError("too large")
-        return understood(text, *args, **kwargs)
+        return parse_calendar(text, *args, **kwargs)
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.planning.snapshot.understood", stumbling)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.planning.snapshot.parse_calendar", stumbling)
     assert stage.parse(-4) == [0]
     assert stage.faults() == ["the file cannot be understood: OverflowError: too large."]
 
@@ -120,7 +120,7 @@ def test_what_was_published_on_another_account_is_brought_and_publish_says_so(
 ) -> None:
     """The connection led to a sandbox when somebody tried the post out: nobody passes it over without a word."""
     stage.write(post("a", 60))
-    live = Post(f"{ACCOUNT}/a", "179", after_noon(60).isoformat(), "180", "17841400000000001")
+    live = PublishedPost(f"{ACCOUNT}/a", "179", after_noon(60).isoformat(), "180", "17841400000000001")
     Ledger(stage.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
     for account, brought in (("17841400000000001", []), ("17841400000000099", ["a"])):
         connection = {"conn_type": "instagram", "login": account, "password": "a token"}
@@ -326,7 +326,7 @@ def test_a_post_whose_id_was_used_before_is_skipped_with_a_mark(stage: Stage, mo
     """Or it was moved after it went out: nobody is left to believe that it will go out again."""
     connection = {"conn_type": "instagram", "login": "17841400000000001", "password": "a token"}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
-    live = Post(f"{ACCOUNT}/a", "179", after_noon(60).isoformat(), "180", "17841400000000001")
+    live = PublishedPost(f"{ACCOUNT}/a", "179", after_noon(60).isoformat(), "180", "17841400000000001")
     Ledger(stage.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
     stage.write(post("a", 600))
     (brought,) = stage.run("content/scheduled", 540)
@@ -344,7 +344,7 @@ def test_a_post_that_instagram_published_early_by_its_own_clock_is_the_post(
     connection = {"conn_type": "instagram", "login": "17841400000000001", "password": "a token"}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
     said = (after_noon(600) - timedelta(seconds=2)).isoformat()
-    live = Post(f"{ACCOUNT}/a", "179", said, "180", "17841400000000001")
+    live = PublishedPost(f"{ACCOUNT}/a", "179", said, "180", "17841400000000001")
     Ledger(stage.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
     stage.write(post("a", 600))
     assert stage.run("content/scheduled", 540) == []

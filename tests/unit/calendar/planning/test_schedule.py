@@ -11,7 +11,7 @@ import pytest
 import yaml
 from airflow.timetables.base import DataInterval, TimeRestriction
 
-from airflow_provider_instagram.calendar.planning.assignments import Taken
+from airflow_provider_instagram.calendar.planning.assignments import Assignment
 from airflow_provider_instagram.calendar.planning.schedule import (
     densest,
     due,
@@ -71,7 +71,7 @@ def begin(plan: Plan) -> list[float]:
 def chosen(
     plan: Plan,
     slot_min: float,
-    taken: dict[str, Taken] | None = None,
+    taken: dict[str, Assignment] | None = None,
     run: str = "content/mine",
     since_min: float | None = None,
     given_up: str = "none",
@@ -85,8 +85,8 @@ def chosen(
     return [post.id for post in posts]
 
 
-def taken(post: Post, run: str) -> Taken:
-    return Taken(post.key, run, post.version)
+def taken(post: Post, run: str) -> Assignment:
+    return Assignment(post.key, run, post.version)
 
 
 def test_runs_begin_a_lead_time_ahead_and_posts_of_one_minute_share_one(plan: Callable[..., Plan]) -> None:
@@ -136,9 +136,9 @@ def test_a_run_takes_its_own_posts_and_those_that_nobody_has_as_they_are_now(pla
     everything = plan(None)
     assert chosen(everything, 0) == ["early", "own"]
     assert chosen(everything, 0, {"early": taken(by_id["early"], "content/other")}) == ["own"]
-    assert chosen(everything, 0, {"early": Taken("k", "content/other", "an earlier version")}) == ["early", "own"]
+    assert chosen(everything, 0, {"early": Assignment("k", "content/other", "an earlier version")}) == ["early", "own"]
     assert chosen(everything, 0, {"early": taken(by_id["early"], "")}) == ["early", "own"]
-    old = {"over": Taken("k", "content/other", "an earlier version")}
+    old = {"over": Assignment("k", "content/other", "an earlier version")}
     assert chosen(everything, 0, old) == ["early", "own"]
     assert chosen(everything, 0, old, since_min=-10) == ["over", "early", "own"]
     assert chosen(everything, 0, {"own": taken(by_id["own"], "content/mine")}) == ["early", "own"]
@@ -148,7 +148,7 @@ def test_a_post_that_a_run_has_given_up_is_taken_again_at_its_moment_or_by_hand(
     """And not by the runs of other posts: a broken one would break each of them. What was settled stays settled."""
     posts = plan({"own": 60, "early": 30}).calendar.posts
     had = {post.id: taken(post, "content/failed") for post in posts}
-    settled = {post.id: Taken(post.key, "content/failed", post.version, settled=True) for post in posts}
+    settled = {post.id: Assignment(post.key, "content/failed", post.version, settled=True) for post in posts}
     everything = plan(None)
     assert chosen(everything, 0, had, given_up="content/another") == []
     assert chosen(everything, 0, had, given_up="content/failed") == ["own"]
@@ -233,7 +233,7 @@ def test_an_unchanged_calendar_is_read_alike_from_its_snapshot(
     """And from there alone: its text is not gone through again."""
     said: dict[str, Any] = {"a": 60, "b": 60}
     fresh = plan(said)
-    monkeypatch.delattr("airflow_provider_instagram.calendar.planning.snapshot.understood")
+    monkeypatch.delattr("airflow_provider_instagram.calendar.planning.snapshot.parse_calendar")
     again = plan(None, NOON + minutes(5))
     assert again.calendar.posts == fresh.calendar.posts
     assert again.timely.faults == fresh.timely.faults
