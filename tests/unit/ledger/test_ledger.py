@@ -48,9 +48,30 @@ def test_outside_of_loops_rows_are_written_as_ever() -> None:
         "at": intent.at,
         "claim": CLAIM_ROW,
         "withdrawn": False,
-        "needs_manual_resolution": False,
+        "left_to_a_person": False,
     }
     assert store == {"claim:post-1": CLAIM_ROW, INTENT_OF_TASK: row, "intent:post-1": row}
+
+
+def test_the_row_of_a_post_keeps_its_names() -> None:
+    """Rows of earlier versions are read, and earlier versions read ours."""
+    store = DictStore()
+    ledger = Ledger(store, "studio")
+    row = {
+        "post_key": "post-1",
+        "container_id": "179",
+        "published_at": "2026-11-01T12:00:00+00:00",
+        "media_id": "180",
+        "ig_user_id": None,
+        "permalink": None,
+        "untold": True,
+    }
+    store["done:post-1"] = row
+    post = ledger.post("post-1")
+    assert post is not None
+    assert post.event_pending
+    ledger.record_post(post)
+    assert store["done:post-1"] == row
 
 
 @pytest.mark.parametrize("owner", [TASK, PASS])
