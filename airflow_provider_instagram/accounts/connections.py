@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.configuration import conf, ensure_secrets_loaded
+from airflow.configuration import ensure_secrets_loaded
 from airflow.models import Connection
 from airflow.models.log import Log
 from airflow.secrets.environment_variables import EnvironmentVariablesBackend
@@ -21,14 +21,19 @@ from airflow_provider_instagram.accounts.login import may_reuse_secret
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import oauth, origin
 from airflow_provider_instagram.hooks.instagram import trusted_hosts
-from airflow_provider_instagram.tokens.store import TokenStore, environment_connections, stored_connections
+from airflow_provider_instagram.tokens.store import (
+    TokenStore,
+    configured_token_key,
+    environment_connections,
+    stored_connections,
+)
+from airflow_provider_instagram.utils.connection import CONN_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_instagram.accounts.login import Login, LoginApp
 
-_TYPE: Final = "instagram"
 #: The field of the extra that records for which hosts the app secret was entered. Airflow masks it because of its name.
 SECRET_RECORD: Final = "app_secret_host"  # noqa: S105 -- a name
 _log = logging.getLogger(__name__)
@@ -81,7 +86,7 @@ def connection_ids() -> list[str]:
     A secrets backend cannot list its connections. One of them is known from its first use on, which stores its token.
     """
     with create_session() as session:
-        stored = list(session.scalars(select(Connection.conn_id).where(Connection.conn_type == _TYPE)))
+        stored = list(session.scalars(select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)))
     known = {*stored, *environment_connections()}
     return sorted(known | set(filter(place_to_show, {*stored_connections()} - known)))
 
@@ -106,9 +111,9 @@ def require_writable(conn_id: str) -> StoredConnection:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
         if row is None:
             return StoredConnection(conn_id)
-        if row.conn_type != _TYPE:
+        if row.conn_type != CONN_TYPE:
             raise ValidationError(
-                f"Connection {conn_id!r} has the type {row.conn_type!r}, not {_TYPE!r}.",
+                f"Connection {conn_id!r} has the type {row.conn_type!r}, not {CONN_TYPE!r}.",
                 hint="Choose another connection id.",
             )
         extra, hosts = _extra(row), trusted_hosts()
@@ -165,7 +170,7 @@ def last_refresh_by(conn_id: str) -> str:
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
         password = row.password if row is not None else None
-    stored = TokenStore(conn_id, password, _token_key()).load() if password else None
+    stored = TokenStore(conn_id, password, configured_token_key()).load() if password else None
     return (stored.refreshed_by or "") if stored else ""
 
 
@@ -182,7 +187,7 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id).with_for_update())
         if row is None:
-            row = Connection(conn_id=conn_id, conn_type=_TYPE, host=app.base_url, port=_port(app.base_url))
+            row = Connection(conn_id=conn_id, conn_type=CONN_TYPE, host=app.base_url, port=_port(app.base_url))
             session.add(row)
         if row.login and row.login.isdecimal() and row.login != login.account.user_id:
             raise ValidationError(
@@ -197,11 +202,7 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
         row.login, row.password = login.account.user_id, login.token.access_token
         row.extra = json.dumps(extra)
         session.add(Log(event="instagram_connect", owner=by, extra=json.dumps({"connection_id": conn_id})))
-    TokenStore(conn_id, login.token.access_token, _token_key()).save(login.token)
-
-
-def _token_key() -> str:
-    return str(conf.get("instagram", "token_key", fallback=""))
+    TokenStore(conn_id, login.token.access_token, configured_token_key()).save(login.token)
 
 
 def secrets_source(conn_id: str) -> str:

@@ -22,7 +22,9 @@ from airflow_provider_instagram.accounts.connections import (
 )
 from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
-from airflow_provider_instagram.hooks.instagram import InstagramHook, connect_page
+from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.links.pages import connect_page
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     import argparse
@@ -102,7 +104,7 @@ def accounts(args: argparse.Namespace) -> None:
         for line in account_lines(connection_ids())
     ]
     if not rows:
-        raise SystemExit("No Instagram connection found. Create one: airflow instagram connect instagram_default")
+        raise SystemExit(f"No Instagram connection found. Create one: airflow instagram connect {DEFAULT_CONN_ID}")
     AirflowConsole().print_as(data=rows, output=args.output)
 
 

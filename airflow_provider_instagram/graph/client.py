@@ -29,6 +29,7 @@ from airflow_provider_instagram.graph.addresses import is_loopback
 from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
 from airflow_provider_instagram.graph.usage import Usage
+from airflow_provider_instagram.graph.version import API_VERSION
 
 if TYPE_CHECKING:
     import ssl
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-API_VERSION: Final = "v27.0"
 _CONNECT_TIMEOUT_S: Final = 5.0
 _READ_TIMEOUT_S: Final = 60.0
 _ATTEMPTS: Final = 4

@@ -7,14 +7,16 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from airflow.sdk import BaseHook, conf
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
+from airflow_provider_instagram.graph.version import API_VERSION
+from airflow_provider_instagram.links.pages import reconnect_hint
 from airflow_provider_instagram.quota.limits import Limits
+from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,11 +30,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.tokens.refresh import Refreshed, TokenManager
     from airflow_provider_instagram.tokens.store import StoredToken
 
-DEFAULT_API_VERSION = "v27.0"
 #: Meta's code for a field that does not exist on a node, among other things.
 _NO_SUCH_FIELD = 100
-#: Path of the provider's pages below Airflow's base URL.
-PAGES = "/instagram"
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class AccountSettings:
             raise AuthenticationError(
                 f"Connection {connection.conn_id!r} has no access token.",
                 hint="Enter the account's long-lived access token in the connection's field 'Access token', "
-                f"or connect the account. {reconnect_advice(connection.conn_id)}",
+                f"or connect the account. {reconnect_hint(connection.conn_id)}",
             )
         extra, hosts = _extra(connection), trusted_hosts()
         what = f"The host of connection {connection.conn_id!r}"
@@ -87,7 +86,7 @@ class AccountSettings:
         _check_kind(connection.conn_id, base, password)
         return cls(
             base_url=base,
-            api_version=extra.get("api_version", DEFAULT_API_VERSION),
+            api_version=extra.get("api_version", API_VERSION),
             access_token=password,
             ig_user_id=(connection.login or "").strip() or None,
             app_id=extra.get("app_id"),
@@ -106,13 +105,13 @@ class InstagramHook(BaseHook):
     """
 
     conn_name_attr = "instagram_conn_id"
-    default_conn_name = "instagram_default"
-    conn_type = "instagram"
+    default_conn_name = DEFAULT_CONN_ID
+    conn_type = CONN_TYPE
     hook_name = "Instagram"
 
     def __init__(
         self,
-        instagram_conn_id: str = default_conn_name,
+        instagram_conn_id: str = DEFAULT_CONN_ID,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
         sleep: Callable[[float], None] = time.sleep,
@@ -138,11 +137,10 @@ class InstagramHook(BaseHook):
     def token_manager(self) -> TokenManager:
         """Return the account's token, with what is known of its lifetime."""
         from airflow_provider_instagram.tokens.refresh import TokenManager
-        from airflow_provider_instagram.tokens.store import TokenStore
+        from airflow_provider_instagram.tokens.store import TokenStore, configured_token_key
 
         token = self.settings.access_token
-        token_key = conf.get("instagram", "token_key", fallback="")
-        store = TokenStore(self.instagram_conn_id, token, token_key, is_masked=True)  # by `settings`
+        store = TokenStore(self.instagram_conn_id, token, configured_token_key(), is_masked=True)  # by `settings`
         return TokenManager(self.instagram_conn_id, token, store, self._send_with, clock=self._clock, sleep=self._sleep)
 
     def _send_with(self, token: StoredToken, call: Call[Any]) -> Any:
@@ -204,7 +202,7 @@ class InstagramHook(BaseHook):
             "api_version": settings.api_version,
             "app_secret": settings.app_secret,
             "hosts": trusted_hosts(),
-            "reconnect": reconnect_advice(self.instagram_conn_id),
+            "reconnect": reconnect_hint(self.instagram_conn_id),
         }
 
     def _renewed(self, refused: str) -> str | None:
@@ -293,22 +291,6 @@ def trusted_hosts() -> TrustedHosts:
     return TrustedHosts.read(conf.get("instagram", "hosts", fallback=""))
 
 
-def connect_page(conn_id: str | None = None) -> str | None:
-    """Return the address of the page that connects an account, or None if ``[api] base_url`` is not set.
-
-    :param conn_id: The connection to select on the page.
-    """
-    if not (base := conf.get("api", "base_url", fallback="")):
-        return None
-    return f"{base.rstrip('/')}{PAGES}/" + (f"connect?conn_id={quote(conn_id)}" if conn_id else "")
-
-
-def reconnect_advice(conn_id: str) -> str:
-    """Return what to do when the token of a connection is no longer valid."""
-    page = connect_page(conn_id) or "Admin, Instagram in Airflow's menu"
-    return f"To reconnect the account, open {page} or run: airflow instagram connect {conn_id}"
-
-
 def _check_kind(conn_id: str, base: str, token: str) -> None:
     """Reject a token of one login with the host of the other, which would call it malformed."""
     from airflow_provider_instagram.graph import oauth, origin
@@ -344,6 +326,6 @@ def _extra(connection: Connection) -> dict[str, str]:
     if not isinstance(extra, dict):
         raise ValidationError(
             f"The extra of connection {connection.conn_id!r} is not a JSON object.",
-            hint='Use the form {"api_version": "v27.0"}, or use the fields of the connection form.',
+            hint=f'Use the form {{"api_version": "{API_VERSION}"}}, or use the fields of the connection form.',
         )
     return {key: str(value) for key, value in extra.items() if value not in (None, "")}

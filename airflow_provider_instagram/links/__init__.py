@@ -1,4 +1,4 @@
-"""The operator link of the provider."""
+"""Links: from a task to its post, and to the provider's own pages."""
 
 from __future__ import annotations
 

@@ -9,13 +9,12 @@ from airflow.sdk.bases.operator import get_merged_defaults
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from airflow_provider_instagram.ledger.records import PublishedPost
-
-DEFAULT_CONN_ID = "instagram_default"
 
 
 class InstagramBaseOperator(LiteralTemplateMixin):

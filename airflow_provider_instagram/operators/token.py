@@ -92,7 +92,7 @@ def _alert(
     hook: InstagramHook, context: Context, problem: InstagramError, on_token_ending: Sequence[Callable[[Context], Any]]
 ) -> None:
     """Call the notifiers if the token is no longer valid or expires soon."""
-    from airflow_provider_instagram.hooks.instagram import connect_page
+    from airflow_provider_instagram.links.pages import connect_page
     from airflow_provider_instagram.tokens.store import ENDING
 
     token = None if isinstance(problem, AuthenticationError) else hook.token_manager().known()

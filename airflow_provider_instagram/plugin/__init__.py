@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow.plugins_manager import AirflowPlugin
-from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
+from airflow_provider_instagram.links.pages import PAGES, pages_path
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
-
-PAGES = "/instagram"
 
 
 async def answer(
@@ -34,7 +31,7 @@ class InstagramPlugin(AirflowPlugin):
     external_views = [  # noqa: RUF012
         {
             "name": "Instagram",
-            "href": f"{urlsplit(conf.get('api', 'base_url', fallback='')).path.rstrip('/')}{PAGES}/",
+            "href": f"{pages_path()}/",
             "destination": "nav",
             # In the menu Admin, beside Connections: at the top level, Airflow 3.3.2 draws a button without a target.
             "category": "admin",

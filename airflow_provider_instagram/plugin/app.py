@@ -24,13 +24,14 @@ from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_u
 from airflow_provider_instagram.accounts.overview import account_lines
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
+from airflow_provider_instagram.links.pages import pages_path
 from airflow_provider_instagram.plugin.covers import router as covers
-from airflow_provider_instagram.plugin.pages import page, problem, root
+from airflow_provider_instagram.plugin.pages import page, problem
 from airflow_provider_instagram.plugin.state import LOGIN_LIFE, PendingLogin, Seal, new_nonce
 from airflow_provider_instagram.plugin.visitor import VISITOR, Visitor, check_form
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 COOKIE = "instagram_login"
-DEFAULT_CONN_ID = InstagramHook.default_conn_name
 
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
 app.include_router(covers)
@@ -96,7 +97,7 @@ def _begin(form: dict[str, str], visitor: Visitor) -> Response:
         COOKIE,
         seal.cookie(login),
         max_age=int(LOGIN_LIFE.total_seconds()),
-        path=root(),
+        path=pages_path(),
         secure=redirect_uri().startswith("https:"),
         httponly=True,
         samesite="lax",
@@ -108,7 +109,7 @@ def _begin(form: dict[str, str], visitor: Visitor) -> Response:
 def callback(request: Request, visitor: Any = VISITOR) -> Response:
     """Receive the user from Instagram, and store the new token in the connection."""
     answer = _finish(request, visitor)
-    answer.delete_cookie(COOKIE, path=root(), httponly=True, samesite="lax")
+    answer.delete_cookie(COOKIE, path=pages_path(), httponly=True, samesite="lax")
     return answer
 
 
@@ -172,14 +173,14 @@ def _refresh(conn_id: str, visitor: Visitor) -> Response:
     if conn_id not in connection_ids():
         raise HTTPException(404, f"The Instagram connection {conn_id!r} does not exist.")
     done = InstagramHook(conn_id).refresh_token(f"{visitor.name} on the page Instagram")
-    return RedirectResponse(f"{root()}/?refreshed={'yes' if done.refreshed else 'young'}", 303)
+    return RedirectResponse(f"{pages_path()}/?refreshed={'yes' if done.refreshed else 'young'}", 303)
 
 
 @app.exception_handler(AnyHTTPException)
 async def refused(request: Request, error: AnyHTTPException) -> Response:
     """Show Airflow's refusals as pages."""
     if error.status_code == 401:
-        target = get_auth_manager().get_url_login(next=f"{root()}/")
+        target = get_auth_manager().get_url_login(next=f"{pages_path()}/")
         return problem("Log in to Airflow first", "Only users of Airflow can see this page.", status=401, login=target)
     title = {403: "You are not allowed to do this", 404: "Not found"}.get(error.status_code, "Something went wrong")
     return problem(title, str(error.detail), status=error.status_code)
@@ -203,7 +204,7 @@ def redirect_uri() -> str:
             hint="Set [api] base_url, for example https://airflow.example.com.",
         )
     parts = urlsplit(base)
-    return check_redirect_uri(f"{parts.scheme}://{parts.netloc}{root()}/callback")
+    return check_redirect_uri(f"{parts.scheme}://{parts.netloc}{pages_path()}/callback")
 
 
 def _app_of(login: PendingLogin) -> LoginApp:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
-from airflow.configuration import conf
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from starlette.responses import HTMLResponse
 
 from airflow_provider_instagram.graph.addresses import Origin, safe_link
-from airflow_provider_instagram.plugin import PAGES
+from airflow_provider_instagram.links.pages import pages_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,11 +25,6 @@ MOST_SOURCES: Final = 100
 _PICTURES: Final = "https://*.cdninstagram.com https://*.fbcdn.net"
 #: Where our form may redirect to: Meta's login, or a sandbox on this machine.
 _LOGINS: Final = "https://www.instagram.com http://127.0.0.1:* http://localhost:*"
-
-
-def root() -> str:
-    """Return the path of our pages."""
-    return f"{urlsplit(conf.get('api', 'base_url', fallback='')).path.rstrip('/')}{PAGES}"
 
 
 def page(
@@ -51,7 +44,7 @@ def page(
     :param context: What the template needs.
     """
     nonce = secrets.token_urlsafe(16)
-    html = _templates.get_template(name).render(style=_STYLE, nonce=nonce, root=root(), **context)
+    html = _templates.get_template(name).render(style=_STYLE, nonce=nonce, root=pages_path(), **context)
     # The first of two directives with the same name counts, so nothing that follows can allow a script.
     policy = (
         f"script-src 'none'; default-src 'none'; style-src 'nonce-{nonce}'; "

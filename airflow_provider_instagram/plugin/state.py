@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import secrets
 import time
@@ -11,14 +10,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.configuration import conf
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.utils.encryption import derived_fernet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cryptography.fernet import Fernet
 
 LOGIN_LIFE: Final = timedelta(minutes=10)
 _FORM_LIFE: Final = timedelta(hours=12)
@@ -101,9 +101,7 @@ class Seal:
         return opened
 
     def _fernet(self, purpose: str) -> Fernet:
-        info = f"airflow-provider-instagram/{purpose}/1".encode()
-        key = HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self._shared.encode())
-        return Fernet(base64.urlsafe_b64encode(key))
+        return derived_fernet(self._shared, f"{purpose}/1")
 
 
 def new_nonce() -> str:

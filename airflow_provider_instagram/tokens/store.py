@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
@@ -12,10 +11,12 @@ from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from airflow.sdk import conf
 from airflow.sdk.log import mask_secret
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken
+
+from airflow_provider_instagram.utils.connection import CONN_TYPE
+from airflow_provider_instagram.utils.encryption import derived_fernet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.models import Token
 
 VERSION: Final = "1"
+_ENVIRONMENT: Final = "AIRFLOW_CONN_"
 #: No part of it is a word that Airflow takes for sensitive. Airflow would mask the value, which is encrypted anyway,
 #: and each masked text blocks a triggerer of hundreds of accounts for a tenth of a second.
 VARIABLE_PREFIX: Final = "instagram_login__"
@@ -131,13 +133,7 @@ class TokenStore:
 
     def __init__(self, conn_id: str, password: str, token_key: str = "", *, is_masked: bool = False) -> None:
         self.variable = f"{VARIABLE_PREFIX}{conn_id}"
-        derived = HKDF(
-            algorithm=SHA256(),
-            length=32,
-            salt=None,
-            info=f"airflow-provider-instagram/token/{VERSION}/{conn_id}".encode(),
-        ).derive(f"{password}\0{token_key}".encode())
-        self._fernet = Fernet(base64.urlsafe_b64encode(derived))
+        self._fernet = derived_fernet(f"{password}\0{token_key}", f"token/{VERSION}/{conn_id}")
         self._masked = _digest(password) if is_masked else b""
 
     def load(self) -> StoredToken | None:
@@ -184,6 +180,11 @@ def _time(value: object) -> str | None:
 
 def _digest(token: str) -> bytes:
     return sha256(token.encode()).digest()
+
+
+def configured_token_key() -> str:
+    """Return ``[instagram] token_key``, or an empty text."""
+    return str(conf.get("instagram", "token_key", fallback=""))
 
 
 def stored_connections() -> list[str]:
@@ -233,12 +234,6 @@ def _variable_keys(prefix: str) -> list[str]:
         return list(found)
 
 
-_ENVIRONMENT: Final = "AIRFLOW_CONN_"
-
-
-_TYPE: Final = "instagram"
-
-
 def environment_connections() -> list[str]:
     """List the Instagram connections of this process's environment."""
     return sorted(
@@ -255,8 +250,8 @@ def found_connections() -> list[str]:
 
 def _is_ours(value: str) -> bool:
     if not value.lstrip().startswith("{"):
-        return value.startswith(f"{_TYPE}:")
+        return value.startswith(f"{CONN_TYPE}:")
     try:
-        return bool(json.loads(value).get("conn_type") == _TYPE)
+        return bool(json.loads(value).get("conn_type") == CONN_TYPE)
     except ValueError:
         return False
