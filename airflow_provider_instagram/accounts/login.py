@@ -18,7 +18,7 @@ from airflow_provider_instagram.tokens.store import StoredToken
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_instagram.graph.models import Account
+    from airflow_provider_instagram.graph.accounts import Account
 
 #: The account types that can publish through the API. Source: Meta, Instagram API with Instagram Login, /me.
 _PROFESSIONAL: Final = ("BUSINESS", "MEDIA_CREATOR", "CREATOR")

@@ -20,7 +20,8 @@ from airflow_provider_instagram.hooks.instagram import InstagramHook
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from airflow_provider_instagram.graph.models import Account, Media, PublishingLimit
+    from airflow_provider_instagram.graph.accounts import Account
+    from airflow_provider_instagram.graph.models import Media, PublishingLimit
 
 _log = logging.getLogger(__name__)
 #: How long a page waits for Instagram before it shows an account without an answer.

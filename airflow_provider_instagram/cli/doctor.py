@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
+    from airflow_provider_instagram.graph.accounts import Account
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import Account
     from airflow_provider_instagram.hooks.instagram import AccountSettings
     from airflow_provider_instagram.tokens.refresh import TokenManager
     from airflow_provider_instagram.tokens.store import StoredToken

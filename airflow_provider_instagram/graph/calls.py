@@ -7,14 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.models import (
-    Account,
-    Container,
-    ContainerStatus,
-    Media,
-    MediaPage,
-    PublishingLimit,
-)
+from airflow_provider_instagram.graph.accounts import Account
+from airflow_provider_instagram.graph.models import Container, ContainerStatus, Media, MediaPage, PublishingLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from airflow_provider_instagram.graph import origin
+from airflow_provider_instagram.graph.accounts import Token
 from airflow_provider_instagram.graph.calls import Call
-from airflow_provider_instagram.graph.models import Token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

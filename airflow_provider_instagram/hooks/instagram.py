@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
+    from airflow_provider_instagram.graph.accounts import Account
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
-    from airflow_provider_instagram.graph.models import Account
     from airflow_provider_instagram.graph.origin import TrustedHosts
     from airflow_provider_instagram.tokens.refresh import Refreshed, TokenManager
     from airflow_provider_instagram.tokens.store import StoredToken

@@ -17,8 +17,8 @@ from airflow_provider_instagram.tokens.store import ENDING, LONG_LIVED, YOUNGEST
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_instagram.graph.accounts import Token
     from airflow_provider_instagram.graph.calls import Call
-    from airflow_provider_instagram.graph.models import Token
     from airflow_provider_instagram.tokens.store import TokenStore
 
 T = TypeVar("T")

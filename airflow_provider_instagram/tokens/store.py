@@ -21,7 +21,7 @@ from airflow_provider_instagram.utils.encryption import derived_fernet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_instagram.graph.models import Token
+    from airflow_provider_instagram.graph.accounts import Token
 
 VERSION: Final = "1"
 _ENVIRONMENT: Final = "AIRFLOW_CONN_"

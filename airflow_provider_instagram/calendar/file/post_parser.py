@@ -11,10 +11,10 @@ from airflow_provider_instagram.calendar.file.rows import publishable
 from airflow_provider_instagram.calendar.file.times import NoZone, moment, spoken, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
-from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.operators.container import OPTIONS, UPLOADS
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.graph.models import Token
+from airflow_provider_instagram.graph.accounts import Token
 from airflow_provider_instagram.tokens.refresh import TokenManager
 from airflow_provider_instagram.tokens.store import StoredToken
 
