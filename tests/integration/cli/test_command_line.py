@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -115,3 +117,26 @@ def test_a_file_is_checked(shell: Any, portrait_video: Path, landscape_mov: Path
             shell("check", str(file))
         codes[file.name] = ended.value.code
     assert codes == {"reel.mp4": 0, "camera.mov": 1, "text.mp4": 2}
+
+
+WITHOUT_THE_SANDBOX = """
+import sys
+sys.modules["instagram_sandbox"] = None
+from airflow.__main__ import main
+sys.argv[:1] = ["airflow", "instagram", "sandbox"]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [([], 2), (["--port", "0"], 2), (["--strict"], 2), (["--strict", "--port", "0"], 2), (["--help"], 0)],
+    ids=["alone", "an option", "a flag", "a flag and an option", "help"],
+)
+def test_the_command_of_a_missing_sandbox_names_how_to_get_it(airflow_db: None, words: list[str], code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_SANDBOX, *words], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == code
+    assert "pip install 'airflow-provider-instagram[sandbox]'" in " ".join((done.stdout + done.stderr).split())
+    assert "unrecognized" not in done.stderr
