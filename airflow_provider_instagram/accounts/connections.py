@@ -61,7 +61,7 @@ class StoredConnection:
     host: str = ""
     oauth_host: str | None = None
 
-    def hosts_with(self, typed: str) -> tuple[str, str | None]:
+    def login_hosts(self, typed: str) -> tuple[str, str | None]:
         """Return the Graph host of a login, and the host that replaces Meta's login hosts, if any.
 
         An existing connection has its own hosts; for a new connection, the typed host counts.
@@ -88,7 +88,7 @@ def connection_ids() -> list[str]:
     with create_session() as session:
         stored = list(session.scalars(select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)))
     known = {*stored, *environment_connections()}
-    return sorted(known | set(filter(place_to_show, {*stored_connections()} - known)))
+    return sorted(known | set(filter(secrets_source_for_display, {*stored_connections()} - known)))
 
 
 def require_writable(conn_id: str) -> StoredConnection:
@@ -102,9 +102,9 @@ def require_writable(conn_id: str) -> StoredConnection:
             f"{conn_id[:80]!r} is not a valid connection id.",
             hint="Use up to 200 letters, digits, underscores, dots and hyphens.",
         )
-    if place := secrets_source(conn_id):
+    if source := secrets_source(conn_id):
         raise ValidationError(
-            f"Connection {conn_id!r} comes from {place}, which Airflow cannot write to. Nothing was changed.",
+            f"Connection {conn_id!r} comes from {source}, which Airflow cannot write to. Nothing was changed.",
             hint="Choose another connection id, or update the token there yourself.",
         )
     with create_session() as session:
@@ -231,7 +231,7 @@ def secrets_source(conn_id: str) -> str:
     return ""
 
 
-def place_to_show(conn_id: str) -> str:
+def secrets_source_for_display(conn_id: str) -> str:
     """Return the same as :func:`secrets_source`, but log a secrets backend's failure, so that a list still shows.
 
     :param conn_id: The connection.

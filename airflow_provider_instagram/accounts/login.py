@@ -41,7 +41,7 @@ class LoginApp:
     base_url: str
     oauth_host: str | None = None
 
-    def address(self, state: str) -> str:
+    def login_url(self, state: str) -> str:
         """Return the URL of the login page.
 
         :param state: The value that Instagram returns with the code.
@@ -76,8 +76,8 @@ def secret_record(app_secret: str, base_url: str, oauth_host: str | None) -> str
     :param base_url: The base URL of the Graph API.
     :param oauth_host: Replaces both of Meta's login hosts.
     """
-    told = "\n".join(("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url))
-    return hmac.new(app_secret.encode(), told.encode(), "sha256").hexdigest()
+    text = "\n".join(("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url))
+    return hmac.new(app_secret.encode(), text.encode(), "sha256").hexdigest()
 
 
 def may_reuse_secret(app_secret: str, record: str, base_url: str, oauth_host: str | None) -> bool:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Carrier:
+class EmbeddedIPv4:
     """IPv6 addresses that contain an IPv4 address, to which a network may route them.
 
     :param network: The addresses.
@@ -64,13 +64,13 @@ NOT_PUBLIC_V6: Final = tuple(
     )
 )
 #: The only IPv6 addresses that are assigned to servers so far. Source: IANA, IPv6 Address Space.
-GIVEN_OUT_V6: Final = IPv6Network("2000::/3")
+GLOBAL_UNICAST_V6: Final = IPv6Network("2000::/3")
 LAST_32_BITS: Final = 0xFFFF_FFFF
 #: Forms that are routed to the IPv4 address that they contain. They are checked before the table above.
-CARRIERS: Final = (
-    Carrier(IPv6Network("::ffff:0:0/96"), "RFC 4291: IPv4-mapped", lambda bits: bits & LAST_32_BITS),
-    Carrier(IPv6Network("64:ff9b::/96"), "RFC 6052: NAT64", lambda bits: bits & LAST_32_BITS),
-    Carrier(IPv6Network("2002::/16"), "RFC 3056: 6to4", lambda bits: bits >> 80 & LAST_32_BITS),
+EMBEDDED_IPV4: Final = (
+    EmbeddedIPv4(IPv6Network("::ffff:0:0/96"), "RFC 4291: IPv4-mapped", lambda bits: bits & LAST_32_BITS),
+    EmbeddedIPv4(IPv6Network("64:ff9b::/96"), "RFC 6052: NAT64", lambda bits: bits & LAST_32_BITS),
+    EmbeddedIPv4(IPv6Network("2002::/16"), "RFC 3056: 6to4", lambda bits: bits >> 80 & LAST_32_BITS),
 )
 #: The beginning of the last 64 bits of an ISATAP address, in any network. Source: RFC 5214.
 ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)
@@ -87,9 +87,9 @@ def is_public(ip: str) -> bool:
     if isinstance(address, IPv4Address):
         return _is_public_v4(address)
     bits = int(address)
-    for carrier in CARRIERS:
-        if address in carrier.network:
-            return _is_public_v4(IPv4Address(carrier.inner(bits)))
+    for form in EMBEDDED_IPV4:
+        if address in form.network:
+            return _is_public_v4(IPv4Address(form.inner(bits)))
     if bits >> 32 & LAST_32_BITS in ISATAP and not _is_public_v4(IPv4Address(bits & LAST_32_BITS)):
         return False
     return _is_public_v6(address)
@@ -100,4 +100,4 @@ def _is_public_v4(address: IPv4Address) -> bool:
 
 
 def _is_public_v6(address: IPv6Address) -> bool:
-    return address in GIVEN_OUT_V6 and not any(address in network for network, _ in NOT_PUBLIC_V6)
+    return address in GLOBAL_UNICAST_V6 and not any(address in network for network, _ in NOT_PUBLIC_V6)

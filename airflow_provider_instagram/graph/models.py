@@ -78,8 +78,8 @@ class Phase:
             return cls()
         errors = data.get("errors")
         errors = errors if isinstance(errors, list) else [errors] if errors else []
-        words = tuple(error if isinstance(error, str) else json.dumps(error) for error in errors)
-        return cls((read_text(data, "status") or "").lower(), words)
+        parts = tuple(error if isinstance(error, str) else json.dumps(error) for error in errors)
+        return cls((read_text(data, "status") or "").lower(), parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +130,14 @@ class ContainerStatus:
         """
         if self.status_code in ContainerState.__members__ and self.status_code != ContainerState.IN_PROGRESS:
             return ContainerState(self.status_code)
-        sentence = self.status.lower()
+        status_text = self.status.lower()
         phases = (self.uploading.status, self.processing.status)
-        if "error" in phases or sentence.startswith("error") or "has failed" in sentence:
+        if "error" in phases or status_text.startswith("error") or "has failed" in status_text:
             return ContainerState.ERROR
         if not self.status_code:
-            said = sentence.partition(":")[0].strip().replace(" ", "_").upper()
-            if said in ContainerState.__members__:
-                return ContainerState(said)
+            named = status_text.partition(":")[0].strip().replace(" ", "_").upper()
+            if named in ContainerState.__members__:
+                return ContainerState(named)
         return ContainerState.IN_PROGRESS
 
     @property
@@ -168,16 +168,16 @@ class ContainerStatus:
 
     def summary(self) -> str:
         """Describe the container in words, for a log line."""
-        words = [self.state.value]
+        parts = [self.state.value]
         if self.status:
-            words.append(f"“{self.status}”")
+            parts.append(f"“{self.status}”")
         for name, phase in (("upload", self.uploading), ("processing", self.processing)):
             if phase.status:
-                words.append(f"{name} {phase.status.replace('_', ' ')}")
+                parts.append(f"{name} {phase.status.replace('_', ' ')}")
         if self.bytes_transferred is not None:
             of = f" of {self.source_file_size_bytes:,}" if self.source_file_size_bytes else ""
-            words.append(f"{self.bytes_transferred:,}{of} bytes received")
-        return ", ".join(words)
+            parts.append(f"{self.bytes_transferred:,}{of} bytes received")
+        return ", ".join(parts)
 
     def failure(self) -> InstagramError | None:
         """Return the error of a container that can never be published.
@@ -193,10 +193,10 @@ class ContainerStatus:
             return None
         rule = rule_for(None, self.subcode) if self.subcode else None
         error = rule.error if rule and not rule.error.retryable else MediaRejectedError
-        said = "; ".join(filter(None, (self.status, *self.uploading.errors, *self.processing.errors)))
+        details = "; ".join(filter(None, (self.status, *self.uploading.errors, *self.processing.errors)))
         meaning = rule.meaning if rule else "Instagram could not use the video"
         return error(
-            f"Container {self.id} has failed: {meaning}{f' (Meta: {said})' if said else ''}.",
+            f"Container {self.id} has failed: {meaning}{f' (Meta: {details})' if details else ''}.",
             hint=rule.hint if rule else "Run the video through TranscodeOperator first.",
             subcode=self.subcode,
         )

@@ -29,7 +29,7 @@ def login_url(
     *,
     scopes: Sequence[str] = SCOPES,
     oauth_host: str | None = None,
-    hosts: origin.TrustedHosts = origin.NO_OTHERS,
+    hosts: origin.TrustedHosts = origin.NO_EXTRA_HOSTS,
 ) -> str:
     """Return the address at which the account's owner allows the app to post.
 

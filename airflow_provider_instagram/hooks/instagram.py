@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.accounts import Account
     from airflow_provider_instagram.graph.calls import Call
-    from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
+    from airflow_provider_instagram.graph.client import AsyncGraphClient, ClientSettings, GraphClient
     from airflow_provider_instagram.graph.origin import TrustedHosts
-    from airflow_provider_instagram.tokens.refresh import Refreshed, TokenManager
+    from airflow_provider_instagram.tokens.refresh import RefreshResult, TokenManager
     from airflow_provider_instagram.tokens.store import StoredToken
 
 #: Meta's code for a field that does not exist on a node, among other things.
@@ -83,7 +83,7 @@ class AccountSettings:
         extra, hosts = _extra(connection), trusted_hosts()
         what = f"The host of connection {connection.conn_id!r}"
         base = base_url(connection.host, connection.port, hosts=hosts, what=what)
-        _check_kind(connection.conn_id, base, password)
+        _check_token_fits_host(connection.conn_id, base, password)
         return cls(
             base_url=base,
             api_version=extra.get("api_version", API_VERSION),
@@ -146,14 +146,14 @@ class InstagramHook(BaseHook):
     def _send_with(self, token: StoredToken, call: Call[Any]) -> Any:
         from airflow_provider_instagram.graph.client import GraphClient
 
-        with GraphClient(token.access_token, **self._address(), sleep=self._sleep) as client:
+        with GraphClient(token.access_token, **self._client_settings(), sleep=self._sleep) as client:
             return client.send(call)
 
     def access_token(self) -> str:
         """Return the access token, refreshed if necessary."""
         return self.token_manager().get(_running_task())
 
-    def refresh_token(self, by: str) -> Refreshed:
+    def refresh_token(self, by: str) -> RefreshResult:
         """Extend the account's token by 60 days, unless it is younger than the 24 hours that Meta requires.
 
         :param by: Who refreshes the token, for the record.
@@ -168,13 +168,13 @@ class InstagramHook(BaseHook):
         token = self.access_token()
         return GraphClient(
             token,
-            **self._address(),
+            **self._client_settings(),
             sleep=self._sleep,
-            renewed=lambda: self._renewed(token),
-            closed=self._count,
+            replacement_token=lambda: self._replacement_token(token),
+            on_close=self._count_calls,
         )
 
-    def _count(self, calls: int) -> None:
+    def _count_calls(self, calls: int) -> None:
         from airflow.sdk.observability.stats import Stats
 
         Stats.incr("instagram.calls", calls, tags={"conn_id": self.instagram_conn_id})
@@ -183,8 +183,13 @@ class InstagramHook(BaseHook):
         """Return an open client that reports the current state at once: without token refreshes and without pauses."""
         from airflow_provider_instagram.graph.client import GraphClient
 
-        token = self.token_manager().known().access_token
-        return GraphClient(token, **self._address(), sleep=lambda _: None, renewed=lambda: self._renewed(token))
+        token = self.token_manager().current_token().access_token
+        return GraphClient(
+            token,
+            **self._client_settings(),
+            sleep=lambda _: None,
+            replacement_token=lambda: self._replacement_token(token),
+        )
 
     async def get_async_conn(self) -> AsyncGraphClient:
         """Return an open client for use in a trigger. Close it, or use it in an ``async with`` statement."""
@@ -193,19 +198,21 @@ class InstagramHook(BaseHook):
         from airflow_provider_instagram.graph.client import AsyncGraphClient
 
         token = await sync_to_async(self.access_token)()
-        return AsyncGraphClient(token, **self._address(), renewed=lambda: sync_to_async(self._renewed)(token))
+        return AsyncGraphClient(
+            token, **self._client_settings(), replacement_token=lambda: sync_to_async(self._replacement_token)(token)
+        )
 
-    def _address(self) -> dict[str, Any]:
+    def _client_settings(self) -> ClientSettings:
         settings = self.settings
         return {
             "base_url": settings.base_url,
             "api_version": settings.api_version,
             "app_secret": settings.app_secret,
             "hosts": trusted_hosts(),
-            "reconnect": reconnect_hint(self.instagram_conn_id),
+            "reconnect_hint": reconnect_hint(self.instagram_conn_id),
         }
 
-    def _renewed(self, refused: str) -> str | None:
+    def _replacement_token(self, refused: str) -> str | None:
         """Return the token that replaced a refused one: entered in the connection, or refreshed, in the meantime."""
         self._settings = None
         return self.token_manager().replacement_for(refused)
@@ -251,7 +258,7 @@ class InstagramHook(BaseHook):
 
         settings = self.settings
         # Airflow tests a connection under a random id, which has no refreshed token: the form's own token is tested.
-        with GraphClient(settings.access_token, **self._address()) as client:
+        with GraphClient(settings.access_token, **self._client_settings()) as client:
             account = self.read_account(client)
             if settings.ig_user_id and settings.ig_user_id != account.user_id:
                 raise ValidationError(
@@ -291,7 +298,7 @@ def trusted_hosts() -> TrustedHosts:
     return TrustedHosts.read(conf.get("instagram", "hosts", fallback=""))
 
 
-def _check_kind(conn_id: str, base: str, token: str) -> None:
+def _check_token_fits_host(conn_id: str, base: str, token: str) -> None:
     """Reject a token of one login with the host of the other, which would call it malformed."""
     from airflow_provider_instagram.graph import oauth, origin
 

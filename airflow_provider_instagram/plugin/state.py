@@ -46,7 +46,7 @@ class PendingLogin:
     oauth_host: str | None
 
 
-class Seal:
+class BrowserState:
     """Seals data for the browser with a key that all API workers share.
 
     :param clock: Returns the time, in seconds since the epoch.
@@ -72,11 +72,11 @@ class Seal:
         opened = self._opened("cookie", cookie, LOGIN_LIFE)
         return None if opened is None else PendingLogin(**opened)
 
-    def state(self, login: PendingLogin) -> str:
+    def oauth_state(self, login: PendingLogin) -> str:
         """Sign a login's nonce for the way to Instagram and back."""
         return self._sealed("state", {"nonce": login.nonce, "user": login.user})
 
-    def belongs(self, state: str, login: PendingLogin) -> bool:
+    def is_state_of(self, state: str, login: PendingLogin) -> bool:
         """Return whether a state that came back belongs to this login."""
         return self._opened("state", state, LOGIN_LIFE) == {"nonce": login.nonce, "user": login.user}
 

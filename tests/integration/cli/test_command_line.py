@@ -83,13 +83,13 @@ def test_an_open_outcome_is_settled_by_a_person(
 def test_a_key_that_a_vanished_dag_claims_is_released_by_a_person(
     instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any
 ) -> None:
-    from airflow_provider_instagram.cli.ledger import opened
+    from airflow_provider_instagram.cli.ledger import open_ledger
     from airflow_provider_instagram.ledger.ledger import Ledger
 
     instagram_sandbox.fail("limit", 80002)
     assert run_dag(publishing_dag(portrait_video, "claimed")).states()["publish"] == "failed"
     assert "claimed as not live" in shell("ledger", "settle", "claimed", "--not-live")
-    with opened("instagram_default") as store:
+    with open_ledger("instagram_default") as store:
         assert Ledger(store, "instagram_default").claim("claimed") is None
     assert run_dag(publishing_dag(portrait_video, "claimed")).state == "success"
 

@@ -144,7 +144,7 @@ def test_another_token_sends_a_request_anew_only_behind_a_fence_of_its_own(
     """The refusal of a dead token is no refusal for sure when the server failed; else a new intent comes first."""
     container_id = account.container(portrait_video)
     another = account.sandbox.add_token(account.sandbox.user_id)
-    account.client._renewed = lambda: another
+    account.client._replacement_token = lambda: another
     body = {"error": {"code": 190, "message": "The session has ended", "type": "OAuthException"}}
     account.sandbox.fail("publish", status=status, body=body, when=side)
     intents = []
