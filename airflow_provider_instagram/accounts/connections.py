@@ -166,7 +166,7 @@ def _may_reuse(extra: Mapping[str, Any], base_url: str, oauth_host: str | None) 
 
 
 def last_refresh_by(conn_id: str) -> str:
-    """Return who last got the token of a connection from Meta, or an empty text if that is not recorded."""
+    """Return the run or the person that last got the token of a connection from Meta, or an empty text if unknown."""
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
         password = row.password if row is not None else None
@@ -180,7 +180,7 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
     :param conn_id: The connection; it is created if it does not exist.
     :param app: The app that was logged in to.
     :param login: The login.
-    :param by: Who logged in, for Airflow's audit log.
+    :param by: The person that logged in, for Airflow's audit log.
     :raises ValidationError: The connection cannot be written, or belongs to another account.
     """
     require_writable(conn_id)

@@ -120,7 +120,7 @@ def complete_login(
 
     :param app: The app.
     :param code: The code.
-    :param by: Who logged in, for the record.
+    :param by: The person that logged in, for the record.
     :param clock: Returns the time, in UTC.
     :raises AuthenticationError: The code is not valid, or was used before.
     :raises PermissionDeniedError: A permission was not granted, or the account is not a professional account.

@@ -1,4 +1,4 @@
-"""A summary of each account: its name, the life of its token, its quota and its last post."""
+"""A summary of each account: its name, the remaining days of its token, its quota and its last post."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class AccountSummary:
 
     :param conn_id: Its connection.
     :param account: The account.
-    :param days_left: How many days its token lives, or None if that is unknown.
+    :param days_left: The remaining days of its token, or None if that is unknown.
     :param token_expires: Whether its token expires at all.
     :param limit: How much of its quota is used.
     :param last_post: Its newest post.
@@ -53,7 +53,7 @@ class AccountSummary:
 
     @property
     def token_lifetime(self) -> str:
-        """How long the token lives, in words."""
+        """The remaining lifetime of the token, in words."""
         if not self.token_expires:
             return "does not expire"
         return "unknown" if self.days_left is None else f"{self.days_left} days"

@@ -1,4 +1,4 @@
-"""The IP addresses of public servers: our own tables, because Python's change from version to version."""
+"""The IP addresses of public servers: our own tables, because Python's tables differ between versions."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class InstagramHook(BaseHook):
         return self._settings
 
     def token_manager(self) -> TokenManager:
-        """Return the account's token, with what is known of its lifetime."""
+        """Return the manager of the account's token."""
         from airflow_provider_instagram.tokens.refresh import TokenManager
         from airflow_provider_instagram.tokens.store import TokenStore, configured_token_key
 
@@ -156,7 +156,7 @@ class InstagramHook(BaseHook):
     def refresh_token(self, by: str) -> RefreshResult:
         """Extend the account's token by 60 days, unless it is younger than the 24 hours that Meta requires.
 
-        :param by: Who refreshes the token, for the record.
+        :param by: The run or the person that refreshes the token, for the record.
         :raises AuthenticationError: If the token is no longer valid.
         """
         return self.token_manager().refresh(by)

@@ -251,6 +251,6 @@ class TranscodeOperator(LiteralTemplateMixin):
 
 
 def _is_own(location: str) -> bool:
-    """Return whether a file is there that this operator may have written: it writes files, and no links to others."""
+    """Return whether this operator may have written the file at a location. It never writes symbolic links."""
     is_link = locations.is_local(location) and locations.local_path(location).is_symlink()
     return not is_link and storage.exists(location)

@@ -65,7 +65,7 @@ def connect_form(conn_id: str = "", user: Any = CURRENT_USER) -> Response:
 
 @app.post("/connect")
 async def start_login(request: Request, user: Any = CURRENT_USER) -> Response:
-    """Send the user to Instagram, and keep the login in a sealed cookie."""
+    """Send the user to Instagram, and keep the login in an encrypted cookie."""
     form = await _form(request)
     check_form(request, form, user)
     return await run_in_threadpool(_start_login, form, user)

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, FileSystemLoader, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
 
 from airflow_provider_instagram.graph.addresses import Origin, safe_link
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _FOLDER: Final = Path(__file__).with_name("templates")
-_templates: Final = Environment(loader=FileSystemLoader(_FOLDER), autoescape=select_autoescape(), trim_blocks=True)
+#: StrictUndefined, because a name that a template misspells must fail a test, not vanish from the page.
+_templates: Final = Environment(
+    loader=FileSystemLoader(_FOLDER), autoescape=select_autoescape(), trim_blocks=True, undefined=StrictUndefined
+)
 _templates.filters["safe_link"] = safe_link
 _STYLE: Final = (_FOLDER / "style.css").read_text()
 #: Browsers and proxies refuse long headers. Instagram's own pictures need no source of their own.
@@ -70,6 +73,16 @@ def _sources(sources: Iterable[str | None]) -> str:
     return "".join(f" {source}" for source in sorted(set(filter(None, sources)))[:MOST_SOURCES])
 
 
-def problem(title: str, text: str, *, hint: str = "", status: int = 400, **context: Any) -> HTMLResponse:
-    """Render a page that says what went wrong and what to do."""
-    return page("problem.html", status=status, title=title, text=text, hint=hint, **context)
+def problem(
+    title: str, text: str, *, hint: str = "", status: int = 400, conn_id: str = "", login: str = ""
+) -> HTMLResponse:
+    """Render a page that says what went wrong and what to do.
+
+    :param title: What went wrong, in a few words.
+    :param text: The details.
+    :param hint: What the user can do about it.
+    :param status: The HTTP status.
+    :param conn_id: The connection to try again with, if any.
+    :param login: The address of Airflow's login, for a user who is not logged in.
+    """
+    return page("problem.html", status=status, title=title, text=text, hint=hint, conn_id=conn_id, login=login)

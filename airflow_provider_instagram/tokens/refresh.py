@@ -1,4 +1,4 @@
-"""The life of a connection's access token: use it, refresh it in time, never lose it."""
+"""The access token of a connection over time: used, refreshed before it expires, never lost."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class TokenManager:
     def get(self, by: str) -> str:
         """Return the token to use now, refreshed if due. A refresh that fails is only logged.
 
-        :param by: Who uses the token, for the record.
+        :param by: The run or the person that uses the token, for the record.
         """
         try:
             token = self.current_token()
@@ -137,7 +137,7 @@ class TokenManager:
     def refresh(self, by: str) -> RefreshResult:
         """Refresh the token for 60 more days, unless it is less than 24 hours old, which Meta refuses.
 
-        :param by: Who refreshes the token, for the record.
+        :param by: The run or the person that refreshes the token, for the record.
         :raises AuthenticationError: No token of the connection works.
         :raises InstagramError: The token cannot be refreshed now; the old token stays in use.
         """

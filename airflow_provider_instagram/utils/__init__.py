@@ -1,1 +1,1 @@
-"""Helpers that any room may use and that know nothing of posts or accounts."""
+"""Helpers and constants for every room. They do not depend on posts, accounts or the API."""
