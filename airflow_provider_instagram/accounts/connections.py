@@ -219,7 +219,7 @@ def secrets_source(conn_id: str) -> str:
         name = type(backend).__name__
         try:
             found = backend.get_connection(conn_id)
-        except Exception as error:  # noqa: BLE001 -- whatever a secrets backend of others may raise
+        except Exception as error:  # noqa: BLE001 -- a secrets backend may raise anything
             raise ValidationError(
                 f"{name} failed to look up connection {conn_id!r} ({type(error).__name__}). Nothing was changed.",
                 hint="Check [secrets] backend in Airflow's configuration, and the log of the API server.",

@@ -123,9 +123,11 @@ def _quota(client: GraphClient, account: Account) -> Finding:
         limit = client.send(calls.publishing_limit(account.user_id))
     except InstagramError as error:
         return Finding("quota", False, str(error))
-    room = limit.quota_usage < limit.quota_total
+    ok = limit.quota_usage < limit.quota_total
     used = f"{limit.quota_usage} of {limit.quota_total} posts used in the last 24 h"
-    return Finding("quota", room, used if room else f"{used}. Wait: publishing continues once there is room")
+    return Finding(
+        "quota", ok, used if ok else f"{used}. Wait: publishing continues when older posts leave the 24 hours"
+    )
 
 
 def _unchecked(*what: str) -> Iterator[Finding]:

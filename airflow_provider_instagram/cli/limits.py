@@ -87,14 +87,14 @@ def _reported_by_instagram(hook: InstagramHook) -> _Reported:
         try:
             user_id = hook.ig_user_id(client)
             limit = client.send(calls.publishing_limit(user_id))
-            room = time_until_quota_frees(client, user_id, now) if limit.remaining == 0 else None
+            wait = time_until_quota_frees(client, user_id, now) if limit.remaining == 0 else None
         except RateLimitError as error:
             return _Reported(
                 f"stopped until {_format_time(now + (error.retry_after or UNSTATED_STOP))}, {error.message}"
             )
         hours = limit.quota_duration / timedelta(hours=1)
         posts = f"{limit.quota_usage} of {limit.quota_total} used in the last {hours:.0f} h"
-        return _Reported(_usage_text(client.usage), posts, now + room if room else None)
+        return _Reported(_usage_text(client.usage), posts, now + wait if wait else None)
 
 
 def _format_time(moment: datetime) -> str:
@@ -102,7 +102,7 @@ def _format_time(moment: datetime) -> str:
 
 
 def _own_posts(conn_id: str, limits: Limits) -> tuple[dict[Quota, int], datetime | None]:
-    """Return how many posts the ledger counts, and when the account has room again (None: it has room now)."""
+    """Return how many posts the ledger counts, and when the account can post again (None: now)."""
     try:
         with open_ledger(conn_id) as store:
             reservations = QuotaReservations(Ledger(store, conn_id), limits.quotas)

@@ -28,7 +28,7 @@ class EmbeddedIPv4:
 NOT_PUBLIC_V4: Final = tuple(
     (IPv4Network(network), source)
     for network, source in (
-        ("0.0.0.0/8", "RFC 1122: this network; Linux takes 0.0.0.0 for itself"),
+        ("0.0.0.0/8", "RFC 1122: this network; Linux connects 0.0.0.0 to itself"),
         ("10.0.0.0/8", "RFC 1918: private"),
         ("100.64.0.0/10", "RFC 6598: carriers; Alibaba Cloud's metadata is 100.100.100.200"),
         ("127.0.0.0/8", "RFC 1122: loopback"),
@@ -37,7 +37,7 @@ NOT_PUBLIC_V4: Final = tuple(
         ("172.16.0.0/12", "RFC 1918: private"),
         ("192.0.0.0/24", "RFC 6890: protocols; Oracle Cloud's metadata is 192.0.0.192"),
         ("192.0.2.0/24", "RFC 5737: documentation"),
-        ("192.88.99.0/24", "RFC 7526: relays of 6to4, given up"),
+        ("192.88.99.0/24", "RFC 7526: relays of 6to4, deprecated"),
         ("192.168.0.0/16", "RFC 1918: private"),
         ("198.18.0.0/15", "RFC 2544: benchmarks"),
         ("198.51.100.0/24", "RFC 5737: documentation"),
@@ -49,8 +49,8 @@ NOT_PUBLIC_V4: Final = tuple(
 NOT_PUBLIC_V6: Final = tuple(
     (IPv6Network(network), source)
     for network, source in (
-        ("::/96", "RFC 4291: unspecified, loopback, and IPv4-compatible addresses, given up"),
-        ("::ffff:0:0:0/96", "RFC 2765: IPv4-translated addresses, given up"),
+        ("::/96", "RFC 4291: unspecified, loopback, and IPv4-compatible addresses, deprecated"),
+        ("::ffff:0:0:0/96", "RFC 2765: IPv4-translated addresses, deprecated"),
         ("64:ff9b:1::/48", "RFC 8215: translation to IPv4 inside one network"),
         ("100::/64", "RFC 6666: discarded"),
         ("2001::/23", "RFC 2928: protocols, among them Teredo (RFC 4380)"),
@@ -59,7 +59,7 @@ NOT_PUBLIC_V6: Final = tuple(
         ("5f00::/16", "RFC 9602: segment routing"),
         ("fc00::/7", "RFC 4193: private; the metadata of Amazon EC2 is fd00:ec2::254"),
         ("fe80::/10", "RFC 4291: link-local"),
-        ("fec0::/10", "RFC 3879: site-local, given up"),
+        ("fec0::/10", "RFC 3879: site-local, deprecated"),
         ("ff00::/8", "RFC 4291: multicast"),
     )
 )

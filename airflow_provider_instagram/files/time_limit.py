@@ -1,4 +1,4 @@
-"""Work on a connection with a time limit that holds in every phase, whatever the other side does."""
+"""Network work with a time limit that holds in every phase, whatever the server does."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         link = video
         if not locations.is_web(video) and not locations.is_local(video):
             link = storage.presigned(video, CONTAINER_LIFE)
-        if not locations.is_public(link):
+        if not locations.is_public_url(link):
             raise ValidationError(
                 f"Instagram cannot fetch {locations.shown(video)}: a link must be https, in plain ASCII, and public.",
                 hint='Send the bytes of a local file: upload="file". In a link, percent-encode all other characters.',

@@ -103,7 +103,7 @@ class ContainerOptions:
                 f"video_cover_timestamp_ms is {self.video_cover_timestamp_ms}: use 0 (the first frame) or more.",
             ),
             (
-                self.cover_url is not None and not locations.is_public(self.cover_url),
+                self.cover_url is not None and not locations.is_public_url(self.cover_url),
                 "cover_url must be an https address in ASCII: percent-encode other characters.",
             ),
             (

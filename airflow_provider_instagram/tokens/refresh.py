@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.accounts import Token
     from airflow_provider_instagram.graph.calls import Call
-    from airflow_provider_instagram.tokens.store import TokenStore
 
 T = TypeVar("T")
 
@@ -34,8 +33,8 @@ _POLLS, _POLL_INTERVAL_S = 8, 0.25
 _log = logging.getLogger(__name__)
 
 
-class Store(Protocol):
-    """Stores one token."""
+class TokenStorage(Protocol):
+    """A place that stores one token, such as :class:`~airflow_provider_instagram.tokens.store.TokenStore`."""
 
     variable: str
 
@@ -71,7 +70,7 @@ class TokenManager:
         self,
         conn_id: str,
         connection_token: str,
-        store: TokenStore | Store,
+        store: TokenStorage,
         send: Callable[[StoredToken, Call[Any]], Any],
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),

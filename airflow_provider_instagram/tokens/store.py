@@ -137,7 +137,7 @@ class TokenStore:
         self._masked_digest = _digest(password) if is_masked else b""
 
     def load(self) -> StoredToken | None:
-        """Return the stored token, or None if there is none for the connection's present password."""
+        """Return the stored token, or None if none is stored for the connection's present password."""
         encrypted = _get_variable(self.variable)
         token = self.decrypt(encrypted) if encrypted is not None else None
         if token is not None:
@@ -246,7 +246,7 @@ def environment_connections() -> list[str]:
 
 
 def visible_connections() -> list[str]:
-    """List the connections that a task can find: no API gives it the list of all."""
+    """List the connections that a task can find, because Airflow has no API that lists all connections to a task."""
     return sorted({*environment_connections(), *stored_connections()})
 
 

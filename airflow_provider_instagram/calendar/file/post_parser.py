@@ -222,7 +222,7 @@ class Fields:
 
 def _is_link(address: str, upload: str) -> bool:
     """Return whether a video can be fetched: by Instagram, or by the worker if its bytes are sent."""
-    return locations.is_public(address) or (upload == "file" and address.lower().startswith("https:"))
+    return locations.is_public_url(address) or (upload == "file" and address.lower().startswith("https:"))
 
 
 def _told(name: str, value: Any, error: ValidationError) -> tuple[str, str]:

@@ -18,6 +18,25 @@ TOKEN = StoredToken(
     refreshed_by="dag/run/task/-1",
 )
 STORE = TokenStore("brand", "IGAAseed")
+#: A token as an installation of October 2026 stored it.
+STORED_BEFORE = (
+    "gAAAAABrB427AHyniGIR_tMA3_soei2WA5PKu4Ul53pVq3h2yPS_iBpRyZo_vCdiery9b3vqywJK3KZrapDS1uBWrrzSsWHgOfuWtG9G"
+    "ryo80IDFZWai2PoaOax1FTjc-X8QB5UyTEwzHHyrtyEJNvkuGNQFgQJ4UPk-Lk2fxK2jlkmn-yyOLInybnbxrMoy6dfY9I1HOVts2XDn"
+    "rzQejPH5nc683U9_tVdvpAH0t40oLHghtxSR4bzFF4pirVjfhr4QCZQqFtXD4tI_QldMVGlM5fODwGO4-GYDdss2hgBMnFl8-YpMUVPG"
+    "n7cnm9XkqL0kL6U1nG9Acg-mFko0UkaU8356AHhk0HTGptgr1-pkBbfLoa5pTUGmaqo8B8B0GtlK-DVAi5tvjjMma6EsP9ka0BEfWvp0"
+    "nw=="
+)
+
+
+def test_a_token_that_was_stored_before_is_still_read() -> None:
+    assert TokenStore("brand", "IGAAseed", "extra secret").decrypt(STORED_BEFORE) == StoredToken(
+        "IGAAstoredBefore",
+        seen_at="2026-10-01T00:00:00+00:00",
+        issued_at="2026-10-02T00:00:00+00:00",
+        expires_at="2026-12-01T00:00:00+00:00",
+        scopes=("instagram_business_basic",),
+        refreshed_by="the first run",
+    )
 
 
 def test_an_encrypted_token_opens_under_the_same_password() -> None:
