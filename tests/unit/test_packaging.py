@@ -73,7 +73,7 @@ def normalized(name: str) -> str:
 def imported_distributions(name: str) -> set[str]:
     """Return the distributions whose packages a distribution of ours imports; all of Airflow's count as one."""
     packages = {found for _, text in modules(PACKAGES[name]) for found in imported_packages(ast.parse(text))}
-    owners = packages_distributions() | {package.name: [own] for own, package in PACKAGES.items()}
+    owners = dict(packages_distributions()) | {package.name: [own] for own, package in PACKAGES.items()}
     foreign = packages - sys.stdlib_module_names - {PACKAGES[name].name}
     return {"apache-airflow" if package == "airflow" else normalized(owners[package][0]) for package in foreign}
 
@@ -144,3 +144,14 @@ def test_the_provider_brings_no_pytest_plugin_and_the_sandbox_nothing_for_airflo
 def test_the_sandbox_comes_with_the_extra() -> None:
     extras = [each for each in distribution("airflow-provider-instagram").requires or [] if "extra ==" in each]
     assert [re.sub(r"[\s'\"]", "", each) for each in extras] == ["instagram-sandbox;extra==sandbox"]
+
+
+def test_the_guide_for_contributors_names_only_files_and_targets_that_exist() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    roots = (ROOT, *PACKAGES.values())
+    named = re.findall(r"`([\w./-]+(?:\.py|\.md|\.toml|/))`", guide) + re.findall(r"\]\((docs/[^)#]+)\)", guide)
+    assert len(named) > 20
+    assert [path for path in named if not any((root / path).exists() for root in roots)] == []
+
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", guide, re.MULTILINE)) <= targets
