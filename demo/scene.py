@@ -57,7 +57,8 @@ def airflow_settings(home: Path, *media_roots: Path) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__FERNET_KEY": _stored(home / "fernet.key", lambda: Fernet.generate_key().decode()),
         "AIRFLOW__API_AUTH__JWT_SECRET": _stored(home / "jwt.key", lambda: secrets.token_hex(48)),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        # SQLite has one writer at a time. On a busy machine, its turn comes later than after the default 5 s.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
         "AIRFLOW__INSTAGRAM__MEDIA_ROOTS": ",".join(map(str, media_roots)),
     }
 
