@@ -1,4 +1,4 @@
-"""Links: from a task to its post, and to the provider's own pages."""
+"""The operator links that Airflow shows on a task. Pages of our own do not belong here."""
 
 from __future__ import annotations
 

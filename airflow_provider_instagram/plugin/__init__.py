@@ -1,4 +1,7 @@
-"""The Airflow plugin: the provider's pages and its timetable (entry point ``airflow.plugins``)."""
+"""The Airflow plugin (entry point ``airflow.plugins``): the provider's pages, menu entry and timetable.
+
+Logic that a command also needs does not belong here. Every Airflow process loads this module, so it imports little.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Helpers and constants for every room. They do not depend on posts, accounts or the API."""
+"""Helpers that any room may use. Nothing here knows posts, accounts or Instagram."""
