@@ -10,7 +10,8 @@ from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
+from airflow_provider_instagram.operators.container import CreateContainerOperator
+from airflow_provider_instagram.publishing.options import OPTIONS
 from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
 from airflow_provider_instagram.utils import arguments
 
