@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import Claim, Intent, Owner
-from airflow_provider_instagram.publishing.containers import ContainerCreator, Video
+from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, PublishedPost
+from airflow_provider_instagram.publishing.containers import ContainerCreator, VideoSource
 from airflow_provider_instagram.publishing.options import ContainerOptions
-from airflow_provider_instagram.publishing.publisher import Publisher
+from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from airflow_provider_instagram.graph.client import GraphClient
@@ -39,12 +40,30 @@ class Account:
         self.client.sleep = self.wait
         self.waits: list[float] = []
         self.ledger = Ledger(self.store, "studio", self.now)
-        self.maker = ContainerCreator(client, self.ledger, sandbox.user_id)
+        self.creator = ContainerCreator(client, self.ledger, sandbox.user_id)
         self.alive: set[Owner] = set()
-        self.publisher = self.publisher_of(OWNER)
 
-    def publisher_of(self, owner: Owner) -> Publisher:
-        return Publisher(self.client, self.ledger, self.sandbox.user_id, owner, self.alive.__contains__, self.wait)
+    def publish(
+        self,
+        post_key: str,
+        container_id: str,
+        *,
+        owner: Owner = OWNER,
+        check_time: Callable[[], None] = lambda: None,
+        **options: Any,
+    ) -> tuple[PublishedPost, bool]:
+        """Reconcile and publish, as the operator does.
+
+        :return: The post, and whether this is the first to record it.
+        """
+        options = {"sleep": self.wait, **options}
+        user_id, is_alive = self.sandbox.user_id, self.alive.__contains__
+        publisher = Publisher(self.client, self.ledger, user_id, owner, is_alive, **options)
+        found = publisher.reconcile(post_key, container_id)
+        if not isinstance(found, Publication):
+            check_time()
+            found = publisher.publish_new(found)
+        return found.post, not found.already_published
 
     def intent(self, container_id: str, owner: Owner = OWNER, key: str = "post-1") -> Intent:
         """Leave behind what a try leaves that dies between its intent and its answer."""
@@ -60,7 +79,9 @@ class Account:
         self.sandbox.advance(seconds)
 
     def container(self, video: Path, key: str = "post-1", caption: str = "a teaser") -> str:
-        container_id = self.maker.get_or_create(key, Video(str(video), video), ContainerOptions(caption=caption))
+        container_id = self.creator.get_or_create(
+            key, VideoSource(str(video), video), ContainerOptions(caption=caption)
+        )
         self.sandbox.settle()
         self.sandbox.advance(5)
         return container_id

@@ -56,7 +56,7 @@ class PostStep(InstagramBaseOperator):
         """Return the post from the XCom."""
         return Post.model_validate(self.post)
 
-    def takings(self, context: Context) -> Assignments:
+    def assignments(self, context: Context) -> Assignments:
         """Return the rows that record which run takes a post."""
         store = Ledger.of(context, self.instagram_conn_id).store
         return Assignments(store, context["ti"].dag_id, self.settings.dry_run)
@@ -67,22 +67,27 @@ class PostStep(InstagramBaseOperator):
         :raises AirflowSkipException: When it was removed or edited since.
         :raises ValidationError: When an edit made it faulty.
         """
-        post, run, takings, plan = self.as_post(), run_name(context), self.takings(context), self.settings.plan()
-        reason = self._why_not(context, post, takings, plan)
+        post, run, assignments, plan = (
+            self.as_post(),
+            run_name(context),
+            self.assignments(context),
+            self.settings.plan(),
+        )
+        reason = self._why_not(context, post, assignments, plan)
         if reason is not None:
             time.sleep(LOOK_AGAIN_S)
             plan = self.settings.plan()
-            reason = self._why_not(context, post, takings, plan)
+            reason = self._why_not(context, post, assignments, plan)
         if reason is not None:
-            takings.release(post, run)
+            assignments.release(post, run)
             if isinstance(reason, ValidationError):
                 raise reason
             self.skip_post(context, *reason)
         in_full = plan.calendar.post(post.id)  # what comes along the XCom has no signatures in its links
-        return (in_full if in_full is not None and in_full.version == post.version else post), takings
+        return (in_full if in_full is not None and in_full.version == post.version else post), assignments
 
     def _why_not(
-        self, context: Context, post: Post, takings: Assignments, plan: Plan
+        self, context: Context, post: Post, assignments: Assignments, plan: Plan
     ) -> tuple[str, str] | ValidationError | None:
         """Return why the calendar no longer wants the post, or not in this version."""
         calendar = plan.calendar if wanted_now(context, post) else plan.timely
@@ -91,7 +96,7 @@ class PostStep(InstagramBaseOperator):
             self.log.warning("%s goes on as it was when this run took it; %s: %s", post.id, plan.calendar.location, why)
         elif post.id in calendar.left_out:
             return _faulty(post, calendar)
-        taken = None if started_as_dry_run(context) else takings.of(post)
+        taken = None if started_as_dry_run(context) else assignments.of(post)
         return schedule.why_not(post, calendar if plan.readable else None, taken, run_name(context))
 
     def check_links(self, post: Post) -> None:
@@ -140,7 +145,7 @@ class PostStep(InstagramBaseOperator):
         """End the post's way here, with a mark that a person sees in the grid."""
         self.mark(context, word)
         self.log.warning("%s", why)
-        self.takings(context).close(self.as_post(), run_name(context))
+        self.assignments(context).close(self.as_post(), run_name(context))
         raise AirflowSkipException(why)
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def test_a_post_is_made_and_written_down(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
-    post, made = account.publisher.publish("post-1", container_id)
+    post, made = account.publish("post-1", container_id)
     (real,) = account.sandbox.posts
     assert made
     assert (post.media_id, post.permalink, post.container_id) == (real.media_id, real.permalink, container_id)
@@ -42,7 +42,7 @@ def test_a_lost_answer_is_settled_by_reading(account: Account, portrait_video: P
     """The post is live although the answer never came: that post is found, and nothing is sent again."""
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", drop="after")
-    post, made = account.publisher.publish("post-1", container_id)
+    post, made = account.publish("post-1", container_id)
     (real,) = account.sandbox.posts
     assert made
     assert (post.media_id, post.permalink) == (real.media_id, real.permalink)
@@ -56,11 +56,11 @@ def test_a_request_that_never_arrived_is_sent_again_by_the_next_try_only(
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", drop="before")
     with pytest.raises(TransientError):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     assert sum(account.waits) >= 150
     assert account.sandbox.posts == []
 
-    account.publisher.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     assert len(account.sandbox.posts) == 1
 
 
@@ -68,7 +68,7 @@ def test_a_try_that_died_after_its_request_is_settled_by_the_next(account: Accou
     container_id = account.container(portrait_video)
     intent = account.intent(container_id)
     media_id = account.publish_behind_our_back(container_id)
-    post, made = account.publisher.publish("post-1", container_id)
+    post, made = account.publish("post-1", container_id)
     assert made
     assert (post.media_id, post.container_id) == (media_id, intent.container_id)
     assert account.sandbox.calls("publish") == 1
@@ -77,7 +77,7 @@ def test_a_try_that_died_after_its_request_is_settled_by_the_next(account: Accou
 def test_a_try_that_died_before_its_request_is_repeated_once(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.intent(container_id)
-    account.publisher.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     assert sum(account.waits) >= 150
     assert len(account.sandbox.posts) == 1
 
@@ -86,7 +86,7 @@ def test_a_container_that_somebody_else_published_is_adopted(account: Account, p
     container_id = account.container(portrait_video)
     media_id = account.publish_behind_our_back(container_id)
     account.sandbox.advance(15)
-    post, made = account.publisher.publish("post-1", container_id)
+    post, made = account.publish("post-1", container_id)
     assert not made
     assert post.media_id == media_id
     assert account.sandbox.calls("publish") == 1
@@ -97,7 +97,7 @@ def test_the_post_is_not_mistaken_for_another_with_the_same_caption(account: Acc
     container_id = account.container(portrait_video)
     account.sandbox.add_foreign_post("a teaser")
     account.sandbox.fail("publish", drop="after")
-    post, made = account.publisher.publish("post-1", container_id)
+    post, made = account.publish("post-1", container_id)
     assert made
     assert (post.media_id, post.permalink) == (None, None)
     assert account.ledger.post("post-1") == post
@@ -105,10 +105,10 @@ def test_the_post_is_not_mistaken_for_another_with_the_same_caption(account: Acc
 
 def test_a_post_that_the_ledger_knows_is_left_out(account: Account, portrait_video: Path) -> None:
     """Two posts of one caption, the first recorded: the second is told apart."""
-    first, _ = account.publisher.publish("post-1", account.container(portrait_video))
+    first, _ = account.publish("post-1", account.container(portrait_video))
     container_id = account.container(portrait_video, key="post-2")
     account.sandbox.fail("publish", drop="after")
-    second, _ = account.publisher.publish("post-2", container_id)
+    second, _ = account.publish("post-2", container_id)
     assert {first.media_id, second.media_id} == {real.media_id for real in account.sandbox.posts}
 
 
@@ -116,7 +116,7 @@ def test_an_older_post_with_the_caption_is_not_ours(account: Account, portrait_v
     account.sandbox.add_foreign_post("a teaser", age_s=3600)
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", drop="after")
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert post.media_id == account.sandbox.posts[0].media_id
 
 
@@ -124,14 +124,14 @@ def test_an_older_post_with_the_caption_is_not_ours(account: Account, portrait_v
 def test_a_caption_is_found_however_instagram_writes_it(account: Account, portrait_video: Path, caption: str) -> None:
     container_id = account.container(portrait_video, caption=caption)
     account.sandbox.fail("publish", drop="after")
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert post.media_id == account.sandbox.posts[0].media_id
 
 
 def test_a_spam_block_with_the_post_live_is_success(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 4, 2207051, when="after")
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert post.media_id == account.sandbox.posts[0].media_id
     assert account.sandbox.calls("publish") == 1
 
@@ -140,7 +140,7 @@ def test_a_spam_block_without_the_post_fails_for_good(account: Account, portrait
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 4, 2207051, when="before")
     with pytest.raises(PermissionDeniedError) as refused:
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     assert not refused.value.outcome_unknown
     assert account.sandbox.calls("publish") == 1
     assert account.sandbox.posts == []
@@ -149,7 +149,7 @@ def test_a_spam_block_without_the_post_fails_for_good(account: Account, portrait
 def test_not_ready_shortly_after_finished_is_asked_again(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 9007, 2207027, times=2)
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert post.media_id == account.sandbox.posts[0].media_id
     assert account.sandbox.calls("publish") == 3
 
@@ -158,7 +158,7 @@ def test_not_ready_for_ever_ends_as_such(account: Account, portrait_video: Path)
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 9007, 2207027, times=0)
     with pytest.raises(NotReadyError):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     intent = account.ledger.intent("post-1")
     assert intent is not None
     assert intent.withdrawn
@@ -170,8 +170,8 @@ def test_a_refusal_leaves_no_intent_that_the_next_try_would_have_to_settle(
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 9, 2207042)
     with pytest.raises(QuotaExhaustedError):
-        account.publisher.publish("post-1", container_id)
-    account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     assert sum(account.waits) < 10
     assert len(account.sandbox.posts) == 1
 
@@ -179,7 +179,7 @@ def test_a_refusal_leaves_no_intent_that_the_next_try_would_have_to_settle(
 def test_an_unreadable_permalink_does_not_make_a_live_post_a_failure(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.sandbox.fail("media", 10)
-    post, made = account.publisher.publish("post-1", container_id)
+    post, made = account.publish("post-1", container_id)
     assert made
     assert (post.media_id, post.permalink) == (account.sandbox.posts[0].media_id, None)
 
@@ -189,7 +189,7 @@ def test_an_expired_container_was_not_published(account: Account, portrait_video
     account.intent(container_id)
     account.sandbox.advance(timedelta(hours=25))
     with pytest.raises(ContainerExpiredError):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
 
 
 def test_a_container_that_vanished_after_the_request_is_not_guessed_about(
@@ -199,7 +199,7 @@ def test_a_container_that_vanished_after_the_request_is_not_guessed_about(
     account.intent(container_id)
     account.sandbox.fail("status", 100, 33, times=0)
     with pytest.raises(OutcomeUnknownError, match=container_id) as unknown:
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     assert "`airflow instagram ledger settle --conn-id studio --live -- post-1`" in str(unknown.value)
     assert account.sandbox.calls("publish") == 0
 
@@ -215,10 +215,9 @@ def test_another_run_that_is_at_the_post_is_waited_for(account: Account, portrai
         account.wait(seconds)
         if not made:
             account.alive.clear()
-            made.append(account.publisher_of(OTHER).publish("post-1", container_id))
+            made.append(account.publish("post-1", container_id, owner=OTHER))
 
-    account.publisher.sleep = wait
-    post, mine = account.publisher.publish("post-1", container_id)
+    post, mine = account.publish("post-1", container_id, sleep=wait)
     assert (post, mine) == (made[0][0], False)
     assert len(account.sandbox.posts) == 1
 
@@ -229,7 +228,7 @@ def test_another_run_that_does_not_end_is_named(account: Account, portrait_video
     account.intent(container_id, OTHER)
     named = "calendar/run-2/publish/4.*Look at the account.*settle --conn-id studio --live -- post-1.*--not-live"
     with pytest.raises(TransientError, match=named):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     assert account.sandbox.calls("publish") == 0
 
 
@@ -237,7 +236,7 @@ def test_what_a_dead_run_left_open_is_settled_first(account: Account, portrait_v
     container_id = account.container(portrait_video)
     account.intent(container_id, OTHER)
     media_id = account.publish_behind_our_back(container_id)
-    post, _ = account.publisher.publish("post-1", account.container(portrait_video, caption="a second try"))
+    post, _ = account.publish("post-1", account.container(portrait_video, caption="a second try"))
     assert (post.media_id, post.container_id) == (media_id, container_id)
     assert account.sandbox.calls("publish") == 1
 
@@ -250,7 +249,7 @@ def test_an_intent_that_a_late_write_has_hidden_is_found_by_its_owner(account: A
     stranger = Owner("calendar", "run-3", "publish", -1)
     late = account.ledger.record_intent("post-1", "17900000000000000", Claim(stranger, "late"))
     account.ledger.withdraw(late)
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert post.media_id == media_id
     assert account.sandbox.calls("publish") == 1
 
@@ -289,7 +288,7 @@ def test_create_replaces_a_container_whose_failure_a_new_one_can_cure(
     first = account.container(portrait_video)
     second = account.container(portrait_video)
     assert second != first
-    account.publisher.publish("post-1", second)
+    account.publish("post-1", second)
     assert len(account.sandbox.posts) == 1
 
 
@@ -325,12 +324,12 @@ def test_create_keeps_a_container_that_may_be_published(account: Account, portra
 
 
 def test_a_full_quota_is_seen_before_anything_is_sent(account: Account, portrait_video: Path) -> None:
-    account.publisher.quotas = Limits().quotas
-    account.publisher.publish("post-1", account.container(portrait_video))
+    quotas = Limits().quotas
+    account.publish("post-1", account.container(portrait_video), quotas=quotas)
     account.sandbox.switch(quota_total=1)
     container_id = account.container(portrait_video, key="post-2")
     with pytest.raises(QuotaExhaustedError) as refused:
-        account.publisher.publish("post-2", container_id)
+        account.publish("post-2", container_id, quotas=quotas)
     assert refused.value.retry_after is not None
     assert timedelta(hours=23) < refused.value.retry_after <= timedelta(hours=24, minutes=1)
     assert account.sandbox.calls("publish") == 1
@@ -340,19 +339,19 @@ def test_a_full_quota_is_seen_before_anything_is_sent(account: Account, portrait
 
 
 def test_the_accounts_own_limit_of_posts_is_kept(account: Account, portrait_video: Path) -> None:
-    account.publisher.quotas = Limits(posts_per_hour=1).quotas
-    account.publisher.publish("post-1", account.container(portrait_video))
+    quotas = Limits(posts_per_hour=1).quotas
+    account.publish("post-1", account.container(portrait_video), quotas=quotas)
     container_id = account.container(portrait_video, key="post-2")
     with pytest.raises(QuotaExhaustedError, match=r"limit of posts per hour \(1\)") as refused:
-        account.publisher.publish("post-2", container_id)
+        account.publish("post-2", container_id, quotas=quotas)
     assert account.sandbox.calls("publish") == 1
     account.sandbox.advance(refused.value.retry_after or timedelta())
-    account.publisher.publish("post-2", container_id)
+    account.publish("post-2", container_id, quotas=quotas)
     assert len(account.sandbox.posts) == 2
 
 
 def test_an_unreadable_limit_does_not_keep_a_post_back(account: Account, portrait_video: Path) -> None:
-    account.publisher.quotas = Limits().quotas
+    quotas = Limits().quotas
     account.sandbox.fail("limit", 10)
-    account.publisher.publish("post-1", account.container(portrait_video))
+    account.publish("post-1", account.container(portrait_video), quotas=quotas)
     assert len(account.sandbox.posts) == 1

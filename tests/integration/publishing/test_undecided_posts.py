@@ -18,7 +18,7 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph.models import Media, MediaPage
 from airflow_provider_instagram.ledger.records import Claim, Owner
-from airflow_provider_instagram.publishing.containers import Video
+from airflow_provider_instagram.publishing.containers import VideoSource
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.quota.reservations import QuotaReservations
@@ -55,8 +55,8 @@ def test_a_list_that_cannot_be_read_yet_sends_nothing_again(account: Account, po
     account.sandbox.fail("publish", drop="after")
     account.sandbox.fail("media_list", 100, 33)
     with pytest.raises(NotReadyError):
-        account.publisher.publish("post-1", container_id)
-    post, made = account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
+    post, made = account.publish("post-1", container_id)
     assert made
     assert [post.media_id] == [real.media_id for real in account.sandbox.posts]
     assert account.sandbox.calls("publish") == 1
@@ -69,7 +69,7 @@ def test_the_container_is_read_before_a_request_that_was_not_ready_is_sent_again
     """Instagram says *not ready* of a container that is published: reading it shows that, after a while."""
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", code, subcode, when="after")
-    post, made = account.publisher.publish("post-1", container_id)
+    post, made = account.publish("post-1", container_id)
     assert made
     assert [post.media_id] == [real.media_id for real in account.sandbox.posts]
     assert account.sandbox.calls("publish") == 1
@@ -81,7 +81,7 @@ def test_an_answer_that_is_not_metas_is_no_certainty(
 ) -> None:
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", when="after", **answer)
-    post, made = account.publisher.publish("post-1", container_id)
+    post, made = account.publish("post-1", container_id)
     assert made
     assert [post.media_id] == [real.media_id for real in account.sandbox.posts]
     assert account.sandbox.calls("publish") == 1
@@ -114,7 +114,7 @@ def test_of_two_intents_for_a_container_the_later_counts(account: Account, portr
         account.sandbox.advance(600)
         account.intent(container_id, other, key)
         account.publish_behind_our_back(container_id)
-        account.publisher.publish(key, container_id)
+        account.publish(key, container_id)
         assert account.sandbox.calls("publish") == len(account.sandbox.posts) == number - 1
 
 
@@ -129,10 +129,10 @@ def test_an_intent_that_a_late_write_has_hidden_is_not_lost_with_the_try_that_fo
     account.ledger.withdraw(account.ledger.record_intent("post-1", "17900000000000000", late))
     account.sandbox.fail("status", 2, times=4)
     with pytest.raises(TransientError):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
 
     assert account.container(portrait_video, caption="edited") == container_id, "create sees it as well"
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert post.media_id == media_id
     assert account.sandbox.calls("publish") == 1
 
@@ -150,7 +150,7 @@ def test_another_token_sends_a_request_anew_only_behind_a_fence_of_its_own(
     intents = []
     record = account.ledger.record_intent
     account.ledger.record_intent = lambda *row: intents.append(row) or record(*row)  # type: ignore[method-assign, func-returns-value]
-    account.publisher.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     assert len(account.sandbox.posts) == 1
     assert len(intents) == account.sandbox.calls("publish") == (1 if status == 500 else 2)
 
@@ -158,7 +158,7 @@ def test_another_token_sends_a_request_anew_only_behind_a_fence_of_its_own(
 def test_an_error_that_nobody_has_described_is_no_certainty(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 77777, when="after")
-    post, made = account.publisher.publish("post-1", container_id)
+    post, made = account.publish("post-1", container_id)
     assert made
     assert post.media_id == account.sandbox.posts[0].media_id
 
@@ -169,7 +169,7 @@ def test_a_duplicate_is_left_to_a_person(account: Account, portrait_video: Path)
     account.sandbox.fail("publish", 506)
     for _ in range(2):  # a Clear sends nothing
         with pytest.raises(OutcomeUnknownError, match="ledger settle --conn-id studio --live -- post-1"):
-            account.publisher.publish("post-1", container_id)
+            account.publish("post-1", container_id)
         assert account.container(portrait_video) == container_id
     assert account.sandbox.calls("publish") == 1
 
@@ -183,9 +183,9 @@ def test_a_container_that_does_not_say_that_it_waits_is_not_published_again(
     account.sandbox.fail("publish", drop="after")
     account.sandbox.fail("status", status=200, body={"id": container_id, **status}, times=20, nth=2)
     with pytest.raises(OutcomeUnknownError, match="ledger settle"):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     account.sandbox.settle()
-    account.publisher.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     assert account.sandbox.calls("publish") == len(account.sandbox.posts) == 1
 
 
@@ -202,7 +202,7 @@ def test_a_lost_answer_is_waited_for_from_when_it_was_lost(account: Account, por
 
     account.ledger.record_intent = slowly  # type: ignore[method-assign]
     account.sandbox.fail("publish", drop="after")
-    account.publisher.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     assert account.sandbox.calls("publish") == len(account.sandbox.posts) == 1
 
 
@@ -212,33 +212,32 @@ def test_another_workers_clock_does_not_end_the_wait_for_a_lost_answer(account: 
     account.intent(container_id)
     account.publish_behind_our_back(container_id)
     account.ledger.clock = lambda: account.now() + timedelta(minutes=3)
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert [post.media_id] == [real.media_id for real in account.sandbox.posts]
 
 
 def test_what_another_run_is_about_to_send_is_not_settled_for_it(account: Account, portrait_video: Path) -> None:
     """He claimed and wrote his intent after we had looked who is at it, and our claim comes last."""
     container_id = account.container(portrait_video)
-    look = account.publisher._at_work
+    open_intents = account.ledger.open_intents
 
-    def looked(post_key: str) -> Owner | None:
-        account.publisher._at_work = look  # type: ignore[method-assign]
-        found = look(post_key)
+    def read_after_the_look(post_key: str, *owners: Owner) -> list[Intent]:
+        account.ledger.open_intents = open_intents  # type: ignore[method-assign]
         account.intent(container_id, OTHER)
         account.alive.add(OTHER)
-        return found
+        return open_intents(post_key, *owners)
 
-    account.publisher._at_work = looked  # type: ignore[method-assign]
+    account.ledger.open_intents = read_after_the_look  # type: ignore[method-assign]
     with pytest.raises(TransientError, match="is being published by calendar/run-2/publish/4"):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     assert [intent.claim.owner for intent in account.ledger.open_intents("post-1", OTHER)] == [OTHER]
 
 
 def test_the_post_of_another_key_is_not_taken_for_this_one(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video, key="post-1")
-    account.publisher.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     with pytest.raises(ValidationError, match="is the published post of 'post-1', not of 'post-2'"):
-        account.publisher.publish("post-2", container_id)
+        account.publish("post-2", container_id)
     assert account.ledger.post("post-2") is None
 
 
@@ -250,7 +249,7 @@ def test_a_live_post_that_cannot_be_looked_for_is_live(account: Account, portrai
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", drop="after")
     account.sandbox.fail("media_list", code, times=0)
-    post, made = account.publisher.publish("post-1", container_id)
+    post, made = account.publish("post-1", container_id)
     assert made
     assert (post.media_id, post.permalink) == (None, None)
     assert account.ledger.post("post-1") == post
@@ -262,9 +261,8 @@ def test_a_live_post_that_the_last_try_cannot_look_for_is_live(account: Account,
     account.sandbox.fail("publish", drop="after")
     account.sandbox.fail("media_list", 2, times=0)
     with pytest.raises(TransientError):
-        account.publisher.publish("post-1", container_id)
-    account.publisher.is_last_try = True
-    post, made = account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
+    post, made = account.publish("post-1", container_id, is_last_try=True)
     assert made
     assert post.media_id is None
     assert len(account.sandbox.posts) == account.sandbox.calls("publish") == 1
@@ -284,7 +282,7 @@ def test_anothers_post_that_is_listed_first_is_not_taken_for_ours(account: Accou
         return replace(page, items=tuple(media for media in page.items if not (late and media.id == ours)))
 
     listed(account, without_ours)
-    post, _ = account.publisher.publish("post-2", second)
+    post, _ = account.publish("post-2", second)
     assert post.media_id != theirs
 
 
@@ -293,7 +291,7 @@ def test_a_post_whose_time_is_not_told_is_not_taken_for_ours(account: Account, p
     old = account.sandbox.add_foreign_post("a teaser", age_s=30 * 86400)
     account.sandbox.fail("publish", drop="after")
     listed(account, lambda page: replace(page, items=(Media(old, caption="a teaser"),)))
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert (post.media_id, post.permalink) == (None, None)
 
 
@@ -305,7 +303,7 @@ def test_a_post_that_came_after_ours_is_not_taken_for_it(account: Account, portr
     account.sandbox.advance(3600)
     account.sandbox.add_foreign_post("a teaser")
     account.sandbox.advance(3600)
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert post.media_id == ours
 
 
@@ -314,7 +312,7 @@ def test_a_post_that_is_settled_late_was_published_when_it_was(account: Account,
     account.intent(container_id)
     account.publish_behind_our_back(container_id)
     account.sandbox.advance(timedelta(hours=9))
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     (real,) = account.sandbox.posts
     assert post.published_at == real.published_at.isoformat(timespec="seconds")
 
@@ -331,7 +329,7 @@ def test_the_list_is_read_as_far_as_the_time_that_is_looked_for(account: Account
         return send(replace(call, params={name: value for name, value in call.params.items() if name != "since"}))
 
     account.client.send = sent  # type: ignore[method-assign]
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert [post.media_id] == [real.media_id for real in account.sandbox.posts if real.caption == "a teaser"]
     assert account.sandbox.calls("media_list") == 1
 
@@ -347,9 +345,9 @@ def test_an_intent_on_a_container_that_expired_does_not_block_the_next_container
     account.intent(old, key="launch")
     account.sandbox.advance(timedelta(hours=25))
     with pytest.raises(ContainerExpiredError, match="Clear the create task"):
-        account.publisher.publish("launch", old)
+        account.publish("launch", old)
     new = account.container(portrait_video, key="made")
-    post, _ = account.publisher.publish("launch", new)
+    post, _ = account.publish("launch", new)
     assert (post.container_id, len(account.sandbox.posts)) == (new, 1)
 
 
@@ -360,7 +358,7 @@ def test_a_container_that_is_gone_is_replaced(account: Account, portrait_video: 
     account.sandbox.fail("status", code, subcode, times=7)
     new = account.container(portrait_video)
     assert new != old
-    account.publisher.publish("post-1", new)
+    account.publish("post-1", new)
     assert len(account.sandbox.posts) == 1
 
 
@@ -372,10 +370,10 @@ def test_a_container_that_is_gone_when_it_is_to_be_published_is_replaced(
     account.sandbox.fail("publish", 24, 2207006)
     account.sandbox.fail("status", 100, 33, times=4 + 7, nth=2)
     with pytest.raises(ContainerExpiredError, match="Clear the create task"):
-        account.publisher.publish("post-1", old)
+        account.publish("post-1", old)
     assert 120 <= sum(account.waits) <= 300
     new = account.container(portrait_video)
-    post, _ = account.publisher.publish("post-1", new)
+    post, _ = account.publish("post-1", new)
     assert (post.container_id, len(account.sandbox.posts)) == (new, 1)
 
 
@@ -409,7 +407,7 @@ def test_create_and_publish_leave_a_failed_container_that_somebody_set_out_to_pu
     with pytest.raises(OutcomeUnknownError, match="ledger settle"):
         account.container(portrait_video)
     with pytest.raises(OutcomeUnknownError, match="ledger settle"):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     assert (account.sandbox.calls("create"), account.sandbox.calls("publish")) == (1, 0)
 
 
@@ -419,8 +417,8 @@ def test_a_container_that_expires_before_its_post_is_due_is_not_used_again(
     """A post is moved to the same time of the next day; its container is there, and good for a few minutes more."""
     old = account.container(portrait_video)
     account.sandbox.advance(timedelta(hours=23, minutes=50))
-    video = Video(str(portrait_video), portrait_video)
-    again = partial(account.maker.get_or_create, "post-1", video, ContainerOptions(caption="a teaser"))
+    video = VideoSource(str(portrait_video), portrait_video)
+    again = partial(account.creator.get_or_create, "post-1", video, ContainerOptions(caption="a teaser"))
     assert again() == old
     assert again(account.now() + timedelta(minutes=55)) != old
 
@@ -434,11 +432,11 @@ def test_three_containers_that_came_to_nothing_say_how_to_go_on(account: Account
 
 
 def test_an_attempt_that_died_keeps_no_place_of_the_hour(account: Account, portrait_video: Path) -> None:
-    account.publisher.quotas = Limits(posts_per_hour=2).quotas
-    QuotaReservations(account.ledger, account.publisher.quotas).reserve("post-1", "a try that died")
-    account.publisher.publish("post-1", account.container(portrait_video))
+    quotas = Limits(posts_per_hour=2).quotas
+    QuotaReservations(account.ledger, quotas).reserve("post-1", "a try that died")
+    account.publish("post-1", account.container(portrait_video), quotas=quotas)
     account.sandbox.advance(timedelta(minutes=11))
-    account.publisher.publish("post-2", account.container(portrait_video, key="post-2"))
+    account.publish("post-2", account.container(portrait_video, key="post-2"), quotas=quotas)
     assert len(account.sandbox.posts) == 2
 
 
@@ -446,11 +444,11 @@ def test_an_attempt_that_died_is_not_ahead_of_others_once_its_post_is_made(
     account: Account, portrait_video: Path
 ) -> None:
     """Instagram has room for one more, and nobody is about to take it."""
-    account.publisher.quotas = Limits().quotas
-    QuotaReservations(account.ledger, account.publisher.quotas).reserve("post-1", "a try that died")
-    account.publisher.publish("post-1", account.container(portrait_video))
+    quotas = Limits().quotas
+    QuotaReservations(account.ledger, quotas).reserve("post-1", "a try that died")
+    account.publish("post-1", account.container(portrait_video), quotas=quotas)
     account.sandbox.switch(quota_total=2)
-    account.publisher.publish("post-2", account.container(portrait_video, key="post-2"))
+    account.publish("post-2", account.container(portrait_video, key="post-2"), quotas=quotas)
     assert len(account.sandbox.posts) == 2
 
 
@@ -462,9 +460,8 @@ def test_whether_it_is_time_is_asked_once_what_was_open_is_settled(account: Acco
     def too_late() -> None:
         raise ValidationError("It is too late.")
 
-    account.publisher.see_whether_it_is_time = too_late
     with pytest.raises(ValidationError):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id, check_time=too_late)
     assert sum(account.waits) >= 150
     assert account.sandbox.posts == []
     assert account.ledger.open_intents("post-1") == []
@@ -474,12 +471,12 @@ def test_who_waited_for_a_post_reads_the_permalink_that_its_maker_has_not_read_y
     account: Account, portrait_video: Path
 ) -> None:
     container_id = account.container(portrait_video)
-    account.publisher.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     (real,) = account.sandbox.posts
     made = account.ledger.post("post-1")
     assert made is not None
     account.ledger.record_post(replace(made, permalink=None))
-    post, mine = account.publisher_of(OTHER).publish("post-1", container_id)
+    post, mine = account.publish("post-1", container_id, owner=OTHER)
     assert (post.permalink, mine) == (real.permalink, False)
     assert account.ledger.post("post-1") == replace(made, permalink=None), "the row is its maker's to write"
 
@@ -488,6 +485,6 @@ def test_the_post_of_a_try_that_died_before_it_could_tell_is_told_by_who_waited_
     account: Account, portrait_video: Path
 ) -> None:
     container_id = account.container(portrait_video)
-    account.publisher.publish("post-1", container_id)
-    post, made = account.publisher_of(OTHER).publish("post-1", container_id)
+    account.publish("post-1", container_id)
+    post, made = account.publish("post-1", container_id, owner=OTHER)
     assert (post.event_pending, made) == (True, False)

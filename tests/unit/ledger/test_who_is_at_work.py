@@ -9,10 +9,10 @@ from unittest.mock import Mock
 
 import pytest
 
+from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.owners import is_at_work
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
-from airflow_provider_instagram.operators import PublishOperator
-from airflow_provider_instagram.operators.publish import _is_at_work
 from tests.integration.account import OTHER, OWNER, DictStore
 
 
@@ -45,7 +45,7 @@ class Airflow:
 )
 def test_only_the_owner_itself_counts(states: dict[str, str], map_index: int, at_work: bool) -> None:
     owner = Owner("calendar", "run-1", "publish", map_index)
-    assert _is_at_work(Airflow(**states), owner) is at_work  # type: ignore[arg-type]
+    assert is_at_work(Airflow(**states), owner) is at_work  # type: ignore[arg-type]
 
 
 class AirflowWithLoops(Airflow):
@@ -88,7 +88,7 @@ def test_a_pass_of_a_loop_is_at_work_until_airflow_says_that_it_has_ended(
     airflow: AirflowWithLoops, map_index: int, at_work: bool
 ) -> None:
     owner = Owner("calendar", "run-1", "publish", map_index, loop_index=0)
-    assert _is_at_work(airflow, owner) is at_work  # type: ignore[arg-type]
+    assert is_at_work(airflow, owner) is at_work  # type: ignore[arg-type]
 
 
 def test_a_post_that_its_maker_has_told_of_and_ended_is_not_told_of_again() -> None:
@@ -99,10 +99,9 @@ def test_a_post_that_its_maker_has_told_of_and_ended_is_not_told_of_again() -> N
 
     ledger = Ledger(DictStore(), "studio")
     ledger.record_intent("post-1", "179", Claim(OWNER, "his"))
-    event_pending = PublishedPost("post-1", "179", ledger.now(), "180", event_pending=True)
-    ledger.record_post(replace(event_pending, event_pending=False))
-    publish = PublishOperator(task_id="publish", container_id="179")
+    pending = PublishedPost("post-1", "179", ledger.now(), "180", event_pending=True)
+    ledger.record_post(replace(pending, event_pending=False))
     events: defaultdict[Any, Mock] = defaultdict(Mock)
     context: Any = {"ti": Ti(), "outlet_events": events}
-    publish._emit_event(context, ledger, event_pending)
+    emit_post_event(context, ledger, pending)
     assert not events

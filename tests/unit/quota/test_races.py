@@ -18,7 +18,7 @@ from airflow_provider_instagram.exceptions import InstagramError, TransientError
 from airflow_provider_instagram.graph.models import ContainerStatus, Media, MediaPage
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.publishing.publisher import Publisher
+from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,7 +206,10 @@ def race(seed: int) -> tuple[list[str], dict[str, Any]]:
             client: Any = MortalClient(instagram, life)
             publisher = Publisher(client, ledger, "17841400000000001", owners[name], alive.__contains__, sleep)
             try:
-                ends[name] = publisher.publish("post-1", "17900000000000001")[0].media_id
+                found = publisher.reconcile("post-1", "17900000000000001")
+                if not isinstance(found, Publication):
+                    found = publisher.publish_new(found)
+                ends[name] = found.post.media_id
                 break
             except (InstagramError, Death) as error:
                 ends[name] = error
