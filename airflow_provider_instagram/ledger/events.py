@@ -31,7 +31,7 @@ def emit_post_event(context: Context, ledger: Ledger, post: PublishedPost) -> No
     1. The event is no longer pending: return.
     2. This task did not write the latest intent, and the owner of that intent or of the claim is at work: return. That
        task emits the event.
-    3. The ledger says by now that the event is no longer pending: return. Another task has emitted it and ended.
+    3. The event is no longer pending in the ledger by now: return. Another task has emitted it and ended.
     4. Wait for the turn to emit the first event of the alias.
     5. Record that the event is no longer pending, and emit it. Airflow stores it when the task succeeds.
 

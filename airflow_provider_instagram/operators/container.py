@@ -46,7 +46,7 @@ class CreateContainerOperator(InstagramBaseOperator):
     container, and resumes an interrupted upload. Returns the container's id.
 
     :param video: A local path or ``file://``, a URI that ObjectStoragePath opens, or an ``https://`` address.
-    :param caption: The text of the post: up to 2,200 UTF-16 units, 30 hashtags and 20 @mentions. It is never taken for
+    :param caption: The text of the post: up to 2,200 UTF-16 units, 30 hashtags and 20 @mentions. It is never read as
         the name of a file.
     :param placement: ``reels`` or ``feed``.
     :param video_cover_timestamp_ms: The cover frame, in ms from the start of the video. Default: the first frame.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Makes two owners collide early, where a collision costs nothing. The exclusion does not depend on this pause.
 SETTLING_S = 2.0
-# As long as another owner may need to settle a lost answer.
+# Another owner may need this long to settle a lost answer.
 OTHERS_ARE_WAITED_FOR = ANSWER_LOST_FOR_GOOD + POST_VISIBLE_WITHIN + timedelta(seconds=10)
 
 

@@ -1,4 +1,4 @@
-"""The outcome of a request to publish: whether it made a post, found out by reading, and which post that is."""
+"""The outcome of a request to publish, determined by reading: whether it made a post, and which one."""
 
 from __future__ import annotations
 
