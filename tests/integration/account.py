@@ -1,4 +1,4 @@
-"""An account of the sandbox with its ledger in memory, on the sandbox's clock: waiting moves it."""
+"""An account of the sandbox with its ledger in memory, on the sandbox's clock. Waiting advances the clock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OTHER = Owner("calendar", "run-2", "publish", 4)
 
 
 class DictStore(dict[str, Any]):
-    """Airflow's state store, in memory: it takes what JSON can say."""
+    """Airflow's state store, in memory. It accepts values that JSON can represent."""
 
     def set(self, key: str, value: Any) -> None:
         assert json.loads(json.dumps(value)) == value
@@ -33,7 +33,7 @@ class DictStore(dict[str, Any]):
 
 
 class Account:
-    """One account, its ledger, and who works on it."""
+    """One account, its ledger, and the owners that are at work."""
 
     def __init__(self, sandbox: SandboxHandle, client: GraphClient) -> None:
         self.sandbox, self.client, self.store = sandbox, client, DictStore()
@@ -42,6 +42,10 @@ class Account:
         self.ledger = Ledger(self.store, "studio", self.now)
         self.creator = ContainerCreator(client, self.ledger, sandbox.user_id)
         self.alive: set[Owner] = set()
+
+    def publisher(self, owner: Owner = OWNER, **options: Any) -> Publisher:
+        options = {"sleep": self.wait, **options}
+        return Publisher(self.client, self.ledger, self.sandbox.user_id, owner, self.alive.__contains__, **options)
 
     def publish(
         self,
@@ -56,9 +60,7 @@ class Account:
 
         :return: The post, and whether this is the first to record it.
         """
-        options = {"sleep": self.wait, **options}
-        user_id, is_alive = self.sandbox.user_id, self.alive.__contains__
-        publisher = Publisher(self.client, self.ledger, user_id, owner, is_alive, **options)
+        publisher = self.publisher(owner, **options)
         found = publisher.reconcile(post_key, container_id)
         if not isinstance(found, Publication):
             check_time()
@@ -66,7 +68,7 @@ class Account:
         return found.post, not found.already_published
 
     def intent(self, container_id: str, owner: Owner = OWNER, key: str = "post-1") -> Intent:
-        """Leave behind what a try leaves that dies between its intent and its answer."""
+        """Write the rows that a try leaves if it dies between its intent and its answer."""
         claim = Claim(owner, f"a former try of {owner}")
         self.ledger.record_claim(key, claim)
         return self.ledger.record_intent(key, container_id, claim)

@@ -158,7 +158,9 @@ def _faulty(post: Post, calendar: Calendar) -> ValidationError:
     faults = own or [fault for fault in calendar.faults if fault.post_id is None]
     said = " ".join(fault.message for fault in faults)
     remedies = " ".join(fault.remedy for fault in faults)
-    return ValidationError(f"The post has become faulty: {said}", hint=f"{remedies} A run of its own publishes it then.")
+    return ValidationError(
+        f"The post has become faulty: {said}", hint=f"{remedies} A run of its own publishes it then."
+    )
 
 
 def used_before(post: Post, done: PublishedPost) -> bool:

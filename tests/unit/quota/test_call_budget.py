@@ -63,7 +63,7 @@ def test_a_new_process_asks_three_times_at_once_not_more(clock: Clock) -> None:
     assert at_once == 3
 
 
-def test_last_words_are_had_on_credit_ten_of_them(clock: Clock) -> None:
+def test_ten_last_reads_are_possible_on_credit(clock: Clock) -> None:
     budget = CallBudget(clock, 200)
     had = 0
     while budget.affords_last_read():
