@@ -6,7 +6,6 @@ import logging
 import re
 import socket
 import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from airflow_provider_instagram.exceptions import InstagramError, TransientError
 from airflow_provider_instagram.files.addresses import is_public
 from airflow_provider_instagram.files.watched import run_watched
 from airflow_provider_instagram.media.process import Cancel
+from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,6 @@ MAX_REDIRECTS: Final = 5
 CONNECT_S: Final = 10.0
 STALL_S: Final = 30.0
 TOTAL_S: Final = 3600.0
-SAID_EVERY_S: Final = 5.0
 THREAD: Final = "instagram-download"
 
 
@@ -198,16 +197,14 @@ def _save(
     max_bytes: int,
     say: Callable[[int, int | None], None],
 ) -> None:
-    expected, received, said_s = _expected_bytes(response, address, max_bytes), 0, time.monotonic()
+    expected, received, throttle = _expected_bytes(response, address, max_bytes), 0, Throttle()
     with part.open("wb") as file:
         for block in response.iter_raw():
             received += len(block)
             if received > max_bytes:
                 raise _too_large(address, max_bytes)
             file.write(block)
-            now_s = time.monotonic()
-            if now_s - said_s >= SAID_EVERY_S:
-                said_s = now_s
+            if throttle.is_due():
                 say(received, expected)
 
 

@@ -192,7 +192,7 @@ class ContainerCreator:
 
         def log_progress(sent: int, total: int) -> None:
             if throttle.is_due():
-                per_s = max(1.0, (sent - offset) / throttle.elapsed_s())
+                per_s = max(1.0, (sent - offset) / throttle.elapsed_s)
                 log.info("%.0f %%, %.1f MB/s, %.0f s left", 100 * sent / total, per_s / 1e6, (total - sent) / per_s)
 
         log.info("Uploading %s (%s bytes) from byte %s", path.name, f"{path.stat().st_size:,}", f"{offset:,}")

@@ -23,14 +23,13 @@ class Throttle:
         self._interval_s = interval_s
         self._clock = clock
         self._started_s = self._reported_s = clock()
-
-    def elapsed_s(self) -> float:
-        """Return the time since the start, in seconds."""
-        return self._clock() - self._started_s
+        #: The time from the start to the latest check, in seconds.
+        self.elapsed_s = 0.0
 
     def is_due(self) -> bool:
         """Return whether a report is due. If it is, the next one is due an interval later."""
         now_s = self._clock()
+        self.elapsed_s = now_s - self._started_s
         if now_s - self._reported_s < self._interval_s:
             return False
         self._reported_s = now_s
