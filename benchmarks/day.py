@@ -28,9 +28,9 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.publishing.containers import ContainerCreator, Video
+from airflow_provider_instagram.publishing.containers import ContainerCreator, VideoSource
 from airflow_provider_instagram.publishing.options import ContainerOptions
-from airflow_provider_instagram.publishing.publisher import Publisher
+from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 from airflow_provider_instagram.quota.call_budget import CallBudget
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.triggers.poller import Poller, Wait
@@ -163,14 +163,19 @@ class Day:
         self.sandbox.process_next(after_s=processing_s, outcome="finished")
         with self._client(account) as client:
             maker = ContainerCreator(client, account.ledger, account.user_id)
-            return maker.get_or_create(key, Video(key, link="https://example.com/a.mp4"), ContainerOptions(caption=key))
+            return maker.get_or_create(
+                key, VideoSource(key, link="https://example.com/a.mp4"), ContainerOptions(caption=key)
+            )
 
     def _publish(self, account: Account, key: str, container_id: str, at: float) -> None:
         owner = Owner("day", key, "publish", -1)
         with self._client(account) as client:
-            publisher = Publisher(client, account.ledger, account.user_id, owner, lambda _: False, self._sleep)
-            publisher.quotas = LIMITS.quotas
-            publisher.publish(key, container_id, datetime.fromtimestamp(at, timezone.utc))
+            publisher = Publisher(
+                client, account.ledger, account.user_id, owner, lambda _: False, self._sleep, LIMITS.quotas
+            )
+            found = publisher.reconcile(key, container_id)
+            if not isinstance(found, Publication):
+                publisher.publish_new(found, datetime.fromtimestamp(at, timezone.utc))
 
     def _client(self, account: Account) -> GraphClient:
         return GraphClient(account.token, base_url=self.sandbox.url, sleep=self._sleep)

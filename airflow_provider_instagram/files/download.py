@@ -6,7 +6,6 @@ import logging
 import re
 import socket
 import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from airflow_provider_instagram.exceptions import InstagramError, TransientError
 from airflow_provider_instagram.files.addresses import is_public
 from airflow_provider_instagram.files.time_limit import run_with_time_limit
 from airflow_provider_instagram.media.process import Cancel
+from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,6 @@ MAX_REDIRECTS: Final = 5
 CONNECT_TIMEOUT_S: Final = 10.0
 STALL_TIMEOUT_S: Final = 30.0
 TOTAL_TIMEOUT_S: Final = 3600.0
-PROGRESS_INTERVAL_S: Final = 5.0
 THREAD: Final = "instagram-download"
 
 
@@ -205,16 +204,14 @@ def _save(
     max_bytes: int,
     on_progress: Callable[[int, int | None], None],
 ) -> None:
-    expected, received, reported_s = _expected_bytes(response, address, max_bytes), 0, time.monotonic()
+    expected, received, throttle = _expected_bytes(response, address, max_bytes), 0, Throttle()
     with part.open("wb") as file:
         for block in response.iter_raw():
             received += len(block)
             if received > max_bytes:
                 raise _too_large(address, max_bytes)
             file.write(block)
-            now_s = time.monotonic()
-            if now_s - reported_s >= PROGRESS_INTERVAL_S:
-                reported_s = now_s
+            if throttle.is_due():
                 on_progress(received, expected)
 
 

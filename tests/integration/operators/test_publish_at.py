@@ -141,7 +141,7 @@ def test_an_open_outcome_without_a_post_is_not_published_too_late(
     from airflow_provider_instagram.ledger.records import Claim, Owner
 
     for wait in ("ANSWER_LOST_FOR_GOOD", "LOOKED_AT_FOR"):
-        monkeypatch.setattr(f"airflow_provider_instagram.publishing.publisher.{wait}", timedelta(seconds=2))
+        monkeypatch.setattr(f"airflow_provider_instagram.publishing.outcome.{wait}", timedelta(seconds=2))
     create = {"post_key": "lost-in-time"}
     dry = _dag("lost_in_time", portrait_video, create=create, dry_run=True)
     container_id = str(run_dag(dry).xcom("create"))
