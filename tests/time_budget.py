@@ -6,11 +6,11 @@ import os
 import time
 from typing import Final
 
-#: When the time is up, in seconds since 1970; empty or absent: never.
+#: When the time is up, in seconds since 1970. Without it, it never is.
 ENDS_AT: Final = "TESTS_END_AT"
 
 
 def time_is_up() -> bool:
     """Return whether no other test may begin."""
     ends_at = os.environ.get(ENDS_AT)
-    return bool(ends_at) and time.time() > float(ends_at)
+    return ends_at is not None and time.time() > float(ends_at)
