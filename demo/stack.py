@@ -107,7 +107,7 @@ class AirflowStack:
         return self._http.get(path).text
 
     def download(self, path: str) -> bytes:
-        """Fetch what a plugin answers with, as the user who is logged in."""
+        """Fetch what a plugin answers with, as the user that is logged in."""
         return self._http.get(path).raise_for_status().content
 
     def wait_for_dag(self, dag_id: str) -> None:

@@ -83,7 +83,7 @@ def _processes() -> tuple[tuple[Disturbance, Recovery], ...]:
         ("publish, after the effect", ProcessKill("after", call="publish", process="supervisor"), 1),
     )
     frozen = (
-        # Whoever wakes up makes a container that nobody knows: it is never posted.
+        # The process that wakes up makes a container that no row names: it is never posted.
         ("create, before the effect", ProcessFreeze("before", call="create"), 2),
         ("create, after the effect", ProcessFreeze("after", call="create"), 2),
         ("ledger write of publish, after it (intent 2)", ProcessFreeze("after", row="intent", nth=2), 1),
@@ -97,7 +97,7 @@ def _processes() -> tuple[tuple[Disturbance, Recovery], ...]:
     )
     return (
         *((_gone(when, "supervisor killed", injection, "Killed", made), "retry") for when, injection, made in killed),
-        # Airflow refuses the next word of who wakes up.
+        # Airflow refuses the next request of the process that wakes up.
         *(
             (
                 _gone(when, f"frozen, woken {injection.woken} the next try", injection, "AirflowRuntimeError", made),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from demo.stack import AirflowStack
+    from instagram_sandbox.testing.handle import SandboxHandle
     from tests.reliability.scenario import Scenario
     from tests.reliability.verdict import Outcome
 
@@ -64,13 +66,22 @@ def _open_accounts(airflow: AirflowStack, video: Path, notes: Path, number: int)
     """Open so many accounts, each with its sandbox and its connection."""
     with ExitStack() as open_until_the_end:
         stalls = open_until_the_end.enter_context(StallWatch().running())
-        sandboxes = [open_until_the_end.enter_context(sandbox_process(*QUICK)) for _ in range(number)]
+        sandboxes = [_start_sandbox(open_until_the_end) for _ in range(number)]
         accounts = [Account(n, airflow, sandbox, video, notes, stalls) for n, sandbox in enumerate(sandboxes)]
         for account in accounts:
             account.connect()
             for way in ("once", "retried"):
                 airflow.wait_for_dag(f"{way}_{account.number}")
         yield accounts
+
+
+def _start_sandbox(until: ExitStack) -> SandboxHandle:
+    """Start a sandbox, and once more when its start takes too long."""
+    try:
+        return until.enter_context(sandbox_process(*QUICK))
+    except TimeoutError as error:
+        warnings.warn(f"MACHINE: {error} It is started again.", stacklevel=1)
+        return until.enter_context(sandbox_process(*QUICK))
 
 
 @contextmanager

@@ -57,15 +57,15 @@ class ProcessKill:
 
 @dataclass(frozen=True, slots=True)
 class ProcessFreeze:
-    """A task and its supervisor stand still at a moment until Airflow has given the try up, and wake up later.
+    """A task and its supervisor are stopped at a moment until Airflow has given the try up, and wake up later.
 
-    A worker that was declared dead lives.
+    A worker that was declared dead lives on.
 
     :param side: Before or after the moment.
     :param call: The API call that is the moment.
     :param row: Or the kind of ledger row.
     :param nth: Which of these calls or writes, from 1.
-    :param woken: When they wake up: ``during`` the next try, or ``after`` its end.
+    :param woken: When they wake up: ``during`` the next try, or ``after`` it has ended.
     """
 
     side: Side
@@ -225,7 +225,7 @@ def expected(disturbance: Disturbance, recovery: Recovery) -> Expected:
     refused = Expected(0, d.first, asks_for_clear=False, containers=1, uploads=1)
     if d.remedy == "none exists":
         return refused
-    if d.remedy in ("clear anyway", "new token") and recovery == "retry":  # nobody may try that again unasked
+    if d.remedy in ("clear anyway", "new token") and recovery == "retry":  # no task may try that again by itself
         created, sent = not d.when.startswith("create"), not d.when.startswith(("create", "upload"))
         return Expected(0, d.first, asks_for_clear=False, containers=int(created), uploads=int(sent))
     if d.remedy in ("clear create", "wait for expiry") and recovery not in MAKES_CONTAINERS_AGAIN:
