@@ -32,24 +32,24 @@ FAULTY, UNREADABLE = 1, 2
 
 
 def check_calendar(args: argparse.Namespace) -> None:
-    """Name every fault of a calendar; exit code 0: none, 1: some, 2: it cannot be read."""
+    """Name every problem of a calendar; exit code 0: none, 1: some, 2: it cannot be read."""
     now = None if args.allow_past else datetime.now(timezone.utc)
     try:
         spacing = length("--min-spacing", args.min_spacing) if args.min_spacing else None
         plan = read_calendar(args.file, now=now, min_spacing=spacing, check_files=not args.skip_files)
-    except InvalidValue as refusal:
-        _refused(args.file, refusal)
+    except InvalidValue as invalid:
+        _exit_invalid(args.file, invalid)
     limits = {account: _limits(account) for account in plan.accounts}
     plan = within_limits(plan, {account: found for account, (found, _) in limits.items()})
-    for fault in plan.faults:
-        print(fault.text(args.file))
+    for problem in plan.problems:
+        print(problem.text(args.file))
     for account, (found, source) in limits.items():
         print(f"{account}: at most {found.posts_per_hour} posts an hour and {found.posts_per_day} a day ({source}).")
     for account in _without_pool(plan):
         print(f"{args.file}: {account} has no pool, so its posts wait. Run: airflow instagram pools {args.file}")
-    good, bad = len(plan.posts), len(plan.faults)
-    print(f"{_count(good, 'post')} for {', '.join(plan.accounts) or 'nobody'}; {_count(bad, 'fault')}.")
-    raise SystemExit(FAULTY if plan.faults else 0)
+    good, bad = len(plan.posts), len(plan.problems)
+    print(f"{_count(good, 'post')} for {', '.join(plan.accounts) or 'nobody'}; {_count(bad, 'problem')}.")
+    raise SystemExit(FAULTY if plan.problems else 0)
 
 
 def _limits(account: str) -> tuple[Limits, str]:
@@ -86,39 +86,41 @@ def show_calendar(args: argparse.Namespace) -> None:
     plan = _read(args.file)
     try:
         viewers: tzinfo = zone(args.timezone) if args.timezone else (pendulum.now().timezone or timezone.utc)
-    except InvalidValue as refusal:
-        _refused("--timezone", refusal)
+    except InvalidValue as invalid:
+        _exit_invalid("--timezone", invalid)
     first = _month(args.month) if args.month else render.month_to_show(plan.posts, datetime.now(timezone.utc), viewers)
     for line in render.month(plan.posts, first, viewers, shutil.get_terminal_size((120, 24)).columns):
         print(line)
-    _say_faults(plan)
+    _print_problem_count(plan)
 
 
 def import_calendar(args: argparse.Namespace) -> None:
     """Convert a spreadsheet's CSV export into a calendar."""
     try:
-        made = csv_import.imported(read_text(args.file), timezone=args.timezone, account=args.account, order=args.dates)
-    except InvalidValue as refusal:
-        _refused(args.file, refusal)
+        made = csv_import.import_sheet(
+            read_text(args.file), timezone=args.timezone, account=args.account, order=args.dates
+        )
+    except InvalidValue as invalid:
+        _exit_invalid(args.file, invalid)
     for title in made.left_out:
         print(f"Ignored column {title!r}: a post has no such field.", file=sys.stderr)
-    if made.dated:
-        lines = ", ".join(str(line) for line in made.dated)
+    if made.lines_with_dated_id:
+        lines = ", ".join(str(line) for line in made.lines_with_dated_id)
         print(
             f"{args.file}: the ids of the posts in line {lines} contain their dates, because the title is missing or "
             "used twice. If such a row moves to another day, it becomes another post. Add a column id to the sheet.",
             file=sys.stderr,
         )
     plan = parse_rows(made.rows, args.output or str(Path(args.file).with_suffix(".yaml")))
-    faults = sorted((*made.faults, *plan.faults), key=lambda fault: fault.line)
-    for fault in faults:
-        print(fault.text(args.file), file=sys.stderr)
-    written = "; nothing was written" if made.faults else ""  # what posts are missing from would be taken for all
-    print(f"{_count(len(made.rows.rows), 'post')}; {_count(len(faults), 'fault')}{written}.", file=sys.stderr)
-    if made.faults:
+    problems = sorted((*made.problems, *plan.problems), key=lambda problem: problem.line)
+    for problem in problems:
+        print(problem.text(args.file), file=sys.stderr)
+    written = "; nothing was written" if made.problems else ""  # what posts are missing from would be taken for all
+    print(f"{_count(len(made.rows.rows), 'post')}; {_count(len(problems), 'problem')}{written}.", file=sys.stderr)
+    if made.problems:
         raise SystemExit(UNREADABLE)
     _write(args.output, made.text)
-    raise SystemExit(FAULTY if plan.faults else 0)
+    raise SystemExit(FAULTY if plan.problems else 0)
 
 
 def export_calendar(args: argparse.Namespace) -> None:
@@ -127,24 +129,27 @@ def export_calendar(args: argparse.Namespace) -> None:
         raise SystemExit("Give a format: --ics writes iCalendar.")
     plan = _read(args.file)
     _write(args.output, render.ics(plan, datetime.now(timezone.utc)))
-    _say_faults(plan)
+    _print_problem_count(plan)
 
 
 def _read(location: str) -> Calendar:
     try:
         return read_calendar(location)
-    except InvalidValue as refusal:
-        _refused(location, refusal)
+    except InvalidValue as invalid:
+        _exit_invalid(location, invalid)
 
 
-def _refused(what: str, refusal: InvalidValue) -> NoReturn:
-    print(f"{what}: {refusal}", file=sys.stderr)
+def _exit_invalid(what: str, invalid: InvalidValue) -> NoReturn:
+    print(f"{what}: {invalid}", file=sys.stderr)
     raise SystemExit(UNREADABLE)
 
 
-def _say_faults(plan: Calendar) -> None:
-    if plan.faults:
-        print(f"{_count(len(plan.faults), 'fault')}: airflow instagram calendar check {plan.location}", file=sys.stderr)
+def _print_problem_count(plan: Calendar) -> None:
+    if plan.problems:
+        print(
+            f"{_count(len(plan.problems), 'problem')}: airflow instagram calendar check {plan.location}",
+            file=sys.stderr,
+        )
 
 
 def _write(output: str | None, text: str) -> None:

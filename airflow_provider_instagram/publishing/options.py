@@ -22,6 +22,27 @@ HASHTAG = re.compile(r"(?<![\w#&])#\w+")
 MENTION = re.compile(r"(?<![\w@.])@[A-Za-z0-9_.]+")
 
 
+#: Whether a limit is broken, and the field, message and remedy of the :class:`BrokenLimit`.
+_Rule = tuple[bool, tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class BrokenLimit:
+    """A documented limit that a post's options break.
+
+    :param field: The option.
+    :param message: What is wrong.
+    :param remedy: What to change.
+    """
+
+    field: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}"
+
+
 @dataclass(frozen=True)
 class ContainerOptions:
     """The options of a container: everything but its video.
@@ -57,7 +78,18 @@ class ContainerOptions:
 
         :raises ValidationError: If a value cannot be read or breaks a limit. The message lists all broken limits.
         """
-        options = cls(
+        options = cls.parse(**values)
+        if broken := options.broken_limits():
+            raise ValidationError("This post cannot be created: " + " ".join(map(str, broken)))
+        return options
+
+    @classmethod
+    def parse(cls, **values: Any) -> ContainerOptions:
+        """Read the options without checking the limits.
+
+        :raises ValidationError: If a value cannot be read.
+        """
+        return cls(
             caption=arguments.text("caption", values["caption"]) or "",
             placement=(arguments.text("placement", values["placement"]) or "reels").lower(),
             video_cover_timestamp_ms=arguments.whole_number(
@@ -77,49 +109,78 @@ class ContainerOptions:
             trial_graduation=cast("Graduation | None", arguments.text("trial_graduation", values["trial_graduation"])),
             is_ai_generated=arguments.boolean("is_ai_generated", values["is_ai_generated"]),
         )
-        if broken := options.broken_limits():
-            raise ValidationError("This post cannot be created: " + " ".join(broken))
-        return options
 
-    def broken_limits(self) -> list[str]:
-        """Return a message for each documented limit that the options break, with what to change."""
+    def broken_limits(self) -> list[BrokenLimit]:
+        """Return each documented limit that the options break."""
+        rules = (*self._caption_rules(), *self._choice_rules(), *self._value_rules())
+        return [BrokenLimit(*limit) for broken, limit in rules if broken]
+
+    def _caption_rules(self) -> tuple[_Rule, ...]:
         length = len(self.caption.encode("utf-16-le")) // 2
         counted = self.caption[: 2 * LONGEST_CAPTION]  # a longer one is shortened before anything else
         hashtags, mentions = len(HASHTAG.findall(counted)), len(MENTION.findall(counted))
-        rules = (
+        too_long = f"The caption has {length} characters (emoji count as two)."
+        return (
+            (length > LONGEST_CAPTION, ("caption", too_long, f"Shorten it to {LONGEST_CAPTION}.")),
+            _at_most(MOST_HASHTAGS, hashtags, "caption", f"The caption has {hashtags} hashtags."),
+            _at_most(MOST_MENTIONS, mentions, "caption", f"The caption has {mentions} @mentions."),
+        )
+
+    def _choice_rules(self) -> tuple[_Rule, ...]:
+        contradiction = "placement='feed' and share_to_feed=false contradict each other."
+        graduations = get_args(Graduation)
+        return (
             (
-                length > LONGEST_CAPTION,
-                f"The caption has {length} characters (emoji count as two): shorten it to {LONGEST_CAPTION}.",
+                self.placement not in PLACEMENTS,
+                ("placement", f"placement is {self.placement!r}.", "Write reels or feed."),
             ),
-            (hashtags > MOST_HASHTAGS, f"The caption has {hashtags} hashtags: at most {MOST_HASHTAGS} are allowed."),
-            (mentions > MOST_MENTIONS, f"The caption has {mentions} @mentions: at most {MOST_MENTIONS} are allowed."),
-            (self.placement not in PLACEMENTS, f"placement is {self.placement!r}: use 'reels' or 'feed'."),
             (
                 self.placement == "feed" and self.share_to_feed is False,
-                "placement='feed' and share_to_feed=false contradict each other: remove one of them.",
+                ("placement", contradiction, "Remove one of them."),
             ),
             (
+                self.trial_graduation is not None and self.trial_graduation not in graduations,
+                (
+                    "trial_graduation",
+                    f"trial_graduation is {self.trial_graduation!r}.",
+                    "Write MANUAL or SS_PERFORMANCE, or leave it out.",
+                ),
+            ),
+        )
+
+    def _value_rules(self) -> tuple[_Rule, ...]:
+        count = len(self.collaborators)
+        return (
+            (
                 self.video_cover_timestamp_ms is not None and self.video_cover_timestamp_ms < 0,
-                f"video_cover_timestamp_ms is {self.video_cover_timestamp_ms}: use 0 (the first frame) or more.",
+                (
+                    "video_cover_timestamp_ms",
+                    f"video_cover_timestamp_ms is {self.video_cover_timestamp_ms}.",
+                    "Use 0 (the first frame) or more.",
+                ),
             ),
             (
                 self.cover_url is not None and not locations.is_public(self.cover_url),
-                "cover_url must be an https address in ASCII: percent-encode other characters.",
+                (
+                    "cover_url",
+                    f"cover_url is {locations.shown(self.cover_url or '')!r}.",
+                    "Write the public https address of a JPEG, with characters outside ASCII percent-encoded.",
+                ),
             ),
-            (
-                len(self.collaborators) > MOST_COLLABORATORS,
-                f"There are {len(self.collaborators)} collaborators: at most {MOST_COLLABORATORS} are allowed.",
-            ),
+            _at_most(MOST_COLLABORATORS, count, "collaborators", f"There are {count} collaborators."),
             (
                 self.location_id is not None and not self.location_id.isdigit(),
-                f"location_id is {self.location_id!r}: use the numeric id of a Facebook Page with a location.",
-            ),
-            (
-                self.trial_graduation is not None and self.trial_graduation not in get_args(Graduation),
-                f"trial_graduation is {self.trial_graduation!r}: use 'MANUAL' or 'SS_PERFORMANCE'.",
+                (
+                    "location_id",
+                    f"location_id is {self.location_id!r}.",
+                    "Write the digits of the numeric id of a Facebook Page with a location, or leave it out.",
+                ),
             ),
         )
-        return [problem for broken, problem in rules if broken]
+
+
+def _at_most(allowed: int, count: int, field: str, message: str) -> _Rule:
+    return count > allowed, (field, message, f"At most {allowed} are allowed.")
 
 
 def _user_name(name: str, value: Any) -> str:

@@ -14,8 +14,8 @@ from airflow_provider_instagram.calendar.file.csv_reader import read_table
 from airflow_provider_instagram.calendar.file.parser import KEYS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
-from airflow_provider_instagram.calendar.file.times import HALVES, WRITTEN
-from airflow_provider_instagram.calendar.file.yaml_reader import HELD
+from airflow_provider_instagram.calendar.file.times import AM_PM, DATE_AND_TIME
+from airflow_provider_instagram.calendar.file.yaml_reader import STAND_INS
 
 #: What people call the columns of such sheets, folded to small letters and single spaces.
 NAMES = {
@@ -50,40 +50,40 @@ class Imported:
     :param text: The calendar, as YAML.
     :param rows: The same, with the lines of the sheet.
     :param left_out: Columns that no post has a place for.
-    :param dated: Lines of the rows whose ids hold their date, because their titles are no ids.
-    :param faults: Rows that no post can be made of.
+    :param lines_with_dated_id: Lines of the rows whose ids hold their date, because their titles are no ids.
+    :param problems: Rows that no post can be made of.
     """
 
     text: str
     rows: Rows
     left_out: tuple[str, ...]
-    dated: tuple[int, ...]
-    faults: tuple[Problem, ...]
+    lines_with_dated_id: tuple[int, ...]
+    problems: tuple[Problem, ...]
 
 
-def imported(text: str, *, timezone: str | None, account: str | None, order: Order | None) -> Imported:
+def import_sheet(text: str, *, timezone: str | None, account: str | None, order: Order | None) -> Imported:
     """Read the CSV export of a spreadsheet.
 
     :param text: The CSV.
     :param timezone: The zone of times that name none.
     :param account: The connection of posts that name none.
     :param order: How dates such as 3/4/2027 are meant.
-    :raises Refusal: When nothing of it can be read.
+    :raises InvalidValue: When nothing of it can be read.
     """
     table = read_table(text, _column)
     if "video" not in table.names:
         raise InvalidValue(
             f"no column is named video. The columns are: {', '.join(table.titles) or 'none'}.", "Rename one of them."
         )
-    drafts, faults = [], list(table.faults)
+    drafts, problems = [], list(table.problems)
     for row in table.rows:
         cells = {name: str(value.value).strip() for name, value in row.values.items()}
-        faults += row.faults
+        problems += row.problems
         try:
             drafts.append(_Draft(row.line, _publish_at(cells, order), cells))
-        except InvalidValue as refusal:
-            faults.append(Problem(row.line, refusal.message, refusal.remedy))
-    dated = _give_ids(drafts)
+        except InvalidValue as invalid:
+            problems.append(Problem(row.line, invalid.message, invalid.remedy))
+    lines_with_dated_id = _assign_ids(drafts)
     defaults = {name: value for name, value in (("timezone", timezone), ("account", account)) if value}
     posts = [draft.post for draft in drafts]
     document: dict[str, Any] = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
@@ -92,8 +92,8 @@ def imported(text: str, *, timezone: str | None, account: str | None, order: Ord
         yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True),
         Rows([_row(draft.line, draft.post) for draft in drafts], _row(0, defaults)),
         left_out,
-        dated,
-        tuple(faults),
+        lines_with_dated_id,
+        tuple(problems),
     )
 
 
@@ -123,7 +123,7 @@ class _Draft:
         return {"id": self.id, "publish_at": self.at, **rest}
 
 
-def _give_ids(drafts: list[_Draft]) -> tuple[int, ...]:
+def _assign_ids(drafts: list[_Draft]) -> tuple[int, ...]:
     """Make the ids, and give the lines of the rows that are told apart by their date.
 
     No id depends on where its row stands, for the id is what keeps a post from being published twice: rows of one title
@@ -132,15 +132,15 @@ def _give_ids(drafts: list[_Draft]) -> tuple[int, ...]:
     for draft in drafts:
         given = draft.cells.get("id", "")
         draft.id = _slug(given) or given or _slug(draft.cells.get("title", ""))
-    dated = set()
+    lines_with_dated_id = set()
     for length in (len("2030-12-24"), len("2030-12-24 18:00")):
         times = Counter(draft.id for draft in drafts)
         for draft in drafts:
             if "id" not in draft.cells and (not draft.id or times[draft.id] > 1):
                 said = draft.cells.get("title") or draft.cells.get("caption", "")
                 draft.id = _slug(f"{draft.at[:length].replace(':', '')} {said}")
-                dated.add(draft.line)
-    return tuple(sorted(dated))
+                lines_with_dated_id.add(draft.line)
+    return tuple(sorted(lines_with_dated_id))
 
 
 def _column(title: str) -> str | None:
@@ -154,12 +154,12 @@ def _publish_at(row: dict[str, str], order: Order | None) -> str:
     if whole and day:
         raise InvalidValue(f"the row has two times: {day!r} and {whole!r}.", "Leave one of the two cells empty.")
     written = FRACTION.sub("", whole or day)
-    found = None if hour else WRITTEN.fullmatch(written)
-    if found and (found["zone"] or "").lower() not in HALVES:
+    found = None if hour else DATE_AND_TIME.fullmatch(written)
+    if found and (found["zone"] or "").lower() not in AM_PM:
         return written
     date, rest = _date(written, order)
     if hour and not MIDNIGHT.fullmatch(rest):
-        _refuse_more(written, rest)
+        _check_nothing_left(written, rest)
     return f"{date} {_time(hour or rest, hour or written)}"
 
 
@@ -189,9 +189,9 @@ def _time(text: str, written: str) -> str:
     found = TIME.search(text)
     if found is None:
         raise InvalidValue(f"{written!r} has no time of day.", "Write it like 18:00.")
-    _refuse_more(written, _without(text, found))
+    _check_nothing_left(written, _without(text, found))
     hour, half = int(found[1]), (found[4] or "").lower()
-    if half in HALVES:
+    if half in AM_PM:
         hour = hour % 12 + (12 if half == "pm" else 0)
     return f"{hour:02}:{found[2]}" + (f":{found[3]}" if found[3] else "")
 
@@ -200,7 +200,7 @@ def _without(text: str, found: re.Match[str]) -> str:
     return f"{text[: found.start()]} {text[found.end() :]}".strip(BETWEEN)
 
 
-def _refuse_more(written: str, more: str) -> None:
+def _check_nothing_left(written: str, more: str) -> None:
     """Drop nothing that stands beside date and time: it may be the zone."""
     if more:
         raise InvalidValue(
@@ -219,7 +219,7 @@ class _Readable(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> Any:
-    style = '"' if any(chr(sign) in text for sign in HELD) else "|" if "\n" in text else None
+    style = '"' if any(chr(sign) in text for sign in STAND_INS) else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.rows import Row, Value, refuse_too_many
+from airflow_provider_instagram.calendar.file.rows import Row, Value, check_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MOST_COLUMNS = 200
+MAX_COLUMNS = 200
 #: Excel's own first line, which tells the separator.
 SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.IGNORECASE)
 QUOTATION = 'Check the quotation marks: one is missing, or there is one too many. Inside a text, write it twice: "".'
@@ -34,14 +34,14 @@ class Table:
     :param titles: The columns, as they are called there.
     :param names: What they mean; None where that is nothing.
     :param rows: The rows that hold anything.
-    :param faults: What is wrong with the columns.
+    :param problems: What is wrong with the columns.
     """
 
     line: int
     titles: list[str]
     names: list[str | None]
     rows: list[Row]
-    faults: list[Problem]
+    problems: list[Problem]
 
 
 def read_table(text: str, meaning: Callable[[str], str | None]) -> Table:
@@ -49,19 +49,19 @@ def read_table(text: str, meaning: Callable[[str], str | None]) -> Table:
 
     :param text: The file's text.
     :param meaning: Gives what a column is, by its title.
-    :raises Refusal: When it is no CSV.
+    :raises InvalidValue: When it is no CSV.
     """
     records = _records(text)
     line, titles = next(records, (1, []))
     while titles and not titles[-1].strip():
         titles.pop()
-    if len(titles) > MOST_COLUMNS:
-        raise InvalidValue(f"the file has {len(titles):,} columns; at most {MOST_COLUMNS} are allowed.", "Remove some.")
+    if len(titles) > MAX_COLUMNS:
+        raise InvalidValue(f"the file has {len(titles):,} columns; at most {MAX_COLUMNS} are allowed.", "Remove some.")
     names = [meaning(title) for title in titles]
     lines = list(records)
-    refuse_too_many(len(lines))
+    check_count(len(lines))
     rows = [_row(names, cells, begins) for begins, cells in lines]
-    return Table(line, titles, names, rows, _doubled(line, titles, names))
+    return Table(line, titles, names, rows, _duplicate_columns(line, titles, names))
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -91,13 +91,13 @@ def _row(names: list[str | None], cells: list[str], line: int) -> Row:
             row.values[name] = Value(cell, line)
     if any(cell.strip() for cell in cells[len(names) :]):
         message = f"the row has {len(cells)} cells, but there are {len(names)} columns."
-        row.faults.append(Problem(line, message, 'Put a text that holds the separator between quotation marks: "…".'))
+        row.problems.append(Problem(line, message, 'Put a text that holds the separator between quotation marks: "…".'))
     return row
 
 
-def _doubled(line: int, titles: list[str], names: list[str | None]) -> list[Problem]:
-    faults = []
+def _duplicate_columns(line: int, titles: list[str], names: list[str | None]) -> list[Problem]:
+    problems = []
     for name in dict.fromkeys(name for name in names if name and names.count(name) > 1):
         those = ", ".join(title.strip() for title, other in zip(titles, names, strict=True) if other == name)
-        faults.append(Problem(line, f"several columns mean {name}: {those}.", "Keep one of them."))
-    return faults
+        problems.append(Problem(line, f"several columns mean {name}: {those}.", "Keep one of them."))
+    return problems

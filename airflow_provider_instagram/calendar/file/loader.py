@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from airflow_provider_instagram.calendar.file.csv_reader import read_table
-from airflow_provider_instagram.calendar.file.media_paths import or_refusal
+from airflow_provider_instagram.calendar.file.media_paths import read_or_invalid
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.yaml_reader import read_json, read_yaml
 from airflow_provider_instagram.files.access import read_file
 
-LARGEST_BYTES = 10_000_000
+MAX_BYTES = 10_000_000
 FORMATS = (".yaml", ".yml", ".json", ".csv")
 
 
 def read_text(location: str) -> str:
     """Read a calendar's file: on local disk, or wherever ObjectStoragePath reaches.
 
-    :raises Refusal: When it cannot be read.
+    :raises InvalidValue: When it cannot be read.
     """
-    data = or_refusal(location, lambda: read_file(location, LARGEST_BYTES))
+    data = read_or_invalid(location, lambda: read_file(location, MAX_BYTES))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -33,8 +33,8 @@ def parse(text: str, location: str) -> Rows:
 
     :param text: The file's text.
     :param location: Its name, whose ending tells the format.
-    :return: The rows, and the faults of single ones.
-    :raises Refusal: When nothing of it can be read.
+    :return: The rows, and the problems of single ones.
+    :raises InvalidValue: When nothing of it can be read.
     """
     ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
     if ending not in FORMATS:
@@ -53,4 +53,4 @@ def _csv(text: str) -> Rows:
             "airflow instagram calendar import.",
         )
     columns = Row(table.line, {name: Value(name, table.line) for name in table.names if name})
-    return Rows(rows=table.rows, columns=columns, faults=table.faults)
+    return Rows(rows=table.rows, columns=columns, problems=table.problems)

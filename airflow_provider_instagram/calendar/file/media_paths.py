@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LARGEST_CAPTION_BYTES: Final = 64_000
+MAX_CAPTION_BYTES: Final = 64_000
 
 
 class CalendarFiles:
@@ -44,12 +44,12 @@ class CalendarFiles:
 
         :param written: As the calendar names it; a relative path begins at the calendar's folder.
         :param check: Whether to look if it is there.
-        :raises Refusal: When it may not be read from there, or is not there.
+        :raises InvalidValue: When it may not be read from there, or is not there.
         """
         location = self._whole(written)
         if not check and location in self._found:
             return location
-        if not or_refusal(location, lambda: self._is_there(location, check)):
+        if not read_or_invalid(location, lambda: self._is_there(location, check)):
             raise InvalidValue(f"there is no file {location}.", "Check the name, also upper and lower case.")
         self._found.add(location)
         return location
@@ -58,11 +58,11 @@ class CalendarFiles:
         """Read a caption file.
 
         :param written: As the calendar names it.
-        :raises Refusal: When it may not be read, is not there, is too large, or is not text.
+        :raises InvalidValue: When it may not be read, is not there, is too large, or is not text.
         """
         location = self._whole(written)
         if location not in self._captions:
-            data = or_refusal(location, lambda: self.access.read(location, LARGEST_CAPTION_BYTES))
+            data = read_or_invalid(location, lambda: self.access.read(location, MAX_CAPTION_BYTES))
             try:
                 self._captions[location] = data.decode("utf-8-sig").strip()
             except UnicodeDecodeError:
@@ -97,12 +97,12 @@ class CalendarFiles:
         return True
 
 
-def or_refusal(location: str, read: Callable[[], T]) -> T:
+def read_or_invalid(location: str, read: Callable[[], T]) -> T:
     """Do something with a file; what goes wrong is said to the person who named it.
 
     :param location: The file.
     :param read: What is done.
-    :raises Refusal: When it goes wrong.
+    :raises InvalidValue: When it goes wrong.
     """
     try:
         return read()

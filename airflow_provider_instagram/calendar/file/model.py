@@ -95,7 +95,7 @@ class Calendar:
 
     :param location: Its file.
     :param posts: The posts that nothing is wrong with, by time.
-    :param faults: What is wrong, by line.
+    :param problems: What is wrong, by line.
     :param min_spacing: The smallest distance of two posts of an account.
     :param whole: Whether all of it stands in the one file, and no caption in another.
     :param left_out: The ids of posts that stand in the file, but something is wrong with them.
@@ -103,7 +103,7 @@ class Calendar:
 
     location: str
     posts: tuple[Post, ...] = ()
-    faults: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
     min_spacing: timedelta = DEFAULT_SPACING
     whole: bool = True
     left_out: frozenset[str] = frozenset()

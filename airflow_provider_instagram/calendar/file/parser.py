@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from airflow_provider_instagram.calendar.file import loader
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, Post
-from airflow_provider_instagram.calendar.file.post_parser import Fields
+from airflow_provider_instagram.calendar.file.post_parser import PostFields
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.rows import publishable
+from airflow_provider_instagram.calendar.file.rows import without_secrets
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import length
 from airflow_provider_instagram.operators.container import OPTIONS
@@ -33,7 +33,7 @@ KEYS = (
 )
 OWN = ("id", "publish_at", "caption_file")  # what no two posts share
 #: Looking for a name that may be meant takes time; who has made so many mistakes is not helped by it.
-MOST_SUGGESTIONS = 1_000
+MAX_SUGGESTIONS = 1_000
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 log = logging.getLogger(__name__)
@@ -46,9 +46,9 @@ def read_calendar(
 
     :param location: A path or any URI that ObjectStoragePath opens; its ending tells YAML, JSON or CSV.
     :param min_spacing: Wins over the file's own.
-    :param now: With it, posts whose time is over are faults.
+    :param now: With it, posts whose time is over are problems.
     :param check_files: Whether to look if the videos are there.
-    :raises Refusal: When nothing of the file can be read.
+    :raises InvalidValue: When nothing of the file can be read.
     """
     return parse_calendar(
         loader.read_text(location), location, min_spacing=min_spacing, now=now, check_files=check_files
@@ -77,7 +77,7 @@ def parse_rows(
     check_files: bool = False,
 ) -> Calendar:
     """Make posts of a calendar's rows; otherwise as :func:`read_calendar`."""
-    reader = _Reader(rows, CalendarFiles(location), list(rows.faults), now=now, check_files=check_files)
+    reader = _Reader(rows, CalendarFiles(location), list(rows.problems), now=now, check_files=check_files)
     spacing = min_spacing if min_spacing is not None else reader.spacing(rows.min_spacing)
     reader.check_shared()
     posts = [post for row in rows.rows if (post := reader.post(row)) is not None]
@@ -85,10 +85,12 @@ def parse_rows(
     kept = sorted((post for post in posts if post.id not in close), key=lambda post: (post.publish_at, post.line))
     # What comes too close to a faulty post is told too, or it would only be when that one is repaired.
     crowded = too_close([*posts, *reader.faulty], spacing) if reader.faulty else close
-    faults = sorted({*reader.faults, *close.values(), *crowded.values()}, key=lambda fault: (fault.line, fault.message))
+    problems = sorted(
+        {*reader.problems, *close.values(), *crowded.values()}, key=lambda problem: (problem.line, problem.message)
+    )
     whole = not any("caption_file" in row.values for row in rows.rows)
     left_out = frozenset(reader.lines) - {post.id for post in kept}
-    return Calendar(location, tuple(kept), tuple(faults), spacing, whole, left_out)
+    return Calendar(location, tuple(kept), tuple(problems), spacing, whole, left_out)
 
 
 @dataclass
@@ -97,7 +99,7 @@ class _Reader:
 
     rows: Rows
     files: CalendarFiles
-    faults: list[Problem]
+    problems: list[Problem]
     now: datetime | None
     check_files: bool
     faulty: list[Post] = field(default_factory=list)
@@ -114,21 +116,21 @@ class _Reader:
             return DEFAULT_SPACING
         try:
             return length("min_spacing", str(written.value))
-        except InvalidValue as refusal:
-            self.faults.append(Problem(written.line, refusal.message, refusal.remedy))
+        except InvalidValue as invalid:
+            self.problems.append(Problem(written.line, invalid.message, invalid.remedy))
             return DEFAULT_SPACING
 
     def check_shared(self) -> None:
         """Find what is wrong for all posts: in the defaults, and in the columns' names."""
         defaults = self.rows.defaults
-        self.faults += defaults.faults
+        self.problems += defaults.problems
         for shared in (defaults, self.rows.columns):
-            self.faults += [
+            self.problems += [
                 self._unknown(name, value.line, None) for name, value in shared.values.items() if name not in KEYS
             ]
         for name in OWN:
             if name in defaults.values:
-                self.faults.append(
+                self.problems.append(
                     Problem(defaults.values[name].line, f"{name} cannot be a default.", "Give every post its own.")
                 )
 
@@ -139,23 +141,23 @@ class _Reader:
         except Exception as error:  # a mistake of ours takes no other post away
             log.exception("The post in line %s cannot be understood", row.line)
             why = f"the post cannot be understood: {type(error).__name__}: {error}."
-            self.faults.append(Problem(row.line, why, "Please report this."))
+            self.problems.append(Problem(row.line, why, "Please report this."))
             return None
 
     def _post(self, row: Row) -> Post | None:
-        before = len(self.faults)
-        self.faults += row.faults
+        before = len(self.problems)
+        self.problems += row.problems
         if not row.values:
             return None
         post_id = self._id(row)
         self._find_unknown(row, post_id)
-        read = Fields(row, self.shared, post_id, self.faults, self.files)
-        account, publish_at, video = read.account(), read.publish_at(self.now), read.video(self.check_files)
-        options, upload, approval = read.options(), read.upload(video), read.choice("approval", APPROVALS)
-        dry_run, tags = read.boolean("dry_run"), read.names("tags")
+        fields = PostFields(row, self.shared, post_id, self.problems, self.files)
+        account, publish_at, video = fields.account(), fields.publish_at(self.now), fields.video(self.check_files)
+        options, upload, approval = fields.options(), fields.upload(video), fields.choice("approval", APPROVALS)
+        dry_run, tags = fields.boolean("dry_run"), fields.names("tags")
         if post_id is None or publish_at is None:
             return None
-        right = len(self.faults) == before and not row.broken
+        right = len(self.problems) == before and not row.broken
         post = Post.model_construct(
             id=post_id, publish_at=publish_at, account=account, video=video, options=options,
             upload=upload, approval=approval, dry_run=dry_run, tags=tags, line=row.line,
@@ -167,13 +169,13 @@ class _Reader:
     def _id(self, row: Row) -> str | None:
         given = row.values.get("id")
         if given is None or not given.value:
-            self.faults.append(Problem(row.line, "this post has no id.", "Add one: id: monday-teaser"))
+            self.problems.append(Problem(row.line, "this post has no id.", "Add one: id: monday-teaser"))
             return None
         if not isinstance(given.value, str) or not ID.fullmatch(given.value.strip()):
-            self.faults.append(
+            self.problems.append(
                 Problem(
                     given.line,
-                    publishable(f"{given.value!r} is not a valid id.", given),
+                    without_secrets(f"{given.value!r} is not a valid id.", given),
                     "Use up to 100 letters, digits, dots, dashes and underscores.",
                 )
             )
@@ -181,7 +183,7 @@ class _Reader:
         post_id = given.value.strip()
         if len(lines := self.lines[post_id]) > 1:
             other = lines[1] if row.line == lines[0] else lines[0]
-            self.faults.append(
+            self.problems.append(
                 Problem(
                     given.line,
                     f"the post in line {other} has the same id, so none of them is published.",
@@ -198,10 +200,10 @@ class _Reader:
             if name in self.rows.columns.values:  # told once, where the column is named
                 row.broken = True
             else:
-                self.faults.append(self._unknown(name, value.line, post_id))
+                self.problems.append(self._unknown(name, value.line, post_id))
 
     def _unknown(self, name: str, line: int, post_id: str | None) -> Problem:
-        few = len(self.faults) < MOST_SUGGESTIONS
+        few = len(self.problems) < MAX_SUGGESTIONS
         close = difflib.get_close_matches(name.lower(), KEYS, 1) if few else []
         remedy = f"Did you mean {close[0]}?" if close else f"The fields are {', '.join(KEYS)}."
         return Problem(line, f"Unknown field {name!r}.", remedy, post_id)

@@ -21,7 +21,7 @@ class Problem:
     post_id: str | None = None
 
     def text(self, location: str) -> str:
-        """Return the fault in one line, in the form that editors turn into a link: ``file:line: …``.
+        """Return the problem in one line, in the form that editors turn into a link: ``file:line: …``.
 
         :param location: The calendar's file.
         """

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.problems import Problem
 
 #: More than a team plans in years; few enough that a DAG file is read in seconds.
-MOST_POSTS = 10_000
-LONGEST_MESSAGE = 1_000
+MAX_POSTS = 10_000
+MAX_MESSAGE_LENGTH = 1_000
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Value:
     line: int
 
 
-def publishable(message: str, value: Value | None) -> str:
+def without_secrets(message: str, value: Value | None) -> str:
     """Return a message about a value without its secret part: a signed link may stand in any place of a row."""
     written = value.value if value is not None else None
     if isinstance(written, str):  # as a whole, because white space in a link does not end its signature
         for spelling in (written, written.strip()):
             message = message.replace(spelling, shown(spelling)).replace(repr(spelling), repr(shown(spelling)))
-    cut = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+    cut = message if len(message) <= MAX_MESSAGE_LENGTH else f"{message[:MAX_MESSAGE_LENGTH]}…"
     return " ".join(shown(word) for word in cut.split(" "))  # and as a part of a list
 
 
@@ -40,13 +40,13 @@ class Row:
 
     :param line: Where it begins.
     :param values: Its values by their names.
-    :param faults: What cannot be right in it, whatever the values mean.
-    :param broken: Whether a fault that is told once for all rows, of a column for example, leaves its post out.
+    :param problems: What cannot be right in it, whatever the values mean.
+    :param broken: Whether a problem that is told once for all rows, of a column for example, leaves its post out.
     """
 
     line: int
     values: dict[str, Value] = field(default_factory=dict)
-    faults: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     broken: bool = False
 
 
@@ -58,23 +58,23 @@ class Rows:
     :param defaults: What holds for all of them.
     :param columns: The names of its columns, where it has some.
     :param min_spacing: The smallest distance of two posts, as it is written.
-    :param faults: What is wrong beside the rows.
+    :param problems: What is wrong beside the rows.
     """
 
     rows: list[Row] = field(default_factory=list)
     defaults: Row = field(default_factory=lambda: Row(0))
     columns: Row = field(default_factory=lambda: Row(0))
     min_spacing: Value | None = None
-    faults: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
 
-def refuse_too_many(posts: int) -> None:
+def check_count(posts: int) -> None:
     """Check that a calendar is not too large.
 
     :param posts: How many posts it has.
-    :raises Refusal: When they are too many.
+    :raises InvalidValue: When they are too many.
     """
-    if posts > MOST_POSTS:
+    if posts > MAX_POSTS:
         raise InvalidValue(
-            f"the calendar has {posts:,} posts; at most {MOST_POSTS:,} are allowed.", "Split the calendar."
+            f"the calendar has {posts:,} posts; at most {MAX_POSTS:,} are allowed.", "Split the calendar."
         )

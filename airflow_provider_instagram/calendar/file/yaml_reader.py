@@ -10,21 +10,21 @@ from typing import Any
 import yaml
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.rows import MOST_POSTS, Row, Rows, Value, refuse_too_many
+from airflow_provider_instagram.calendar.file.rows import MAX_POSTS, Row, Rows, Value, check_count
 
-DEEPEST = 6
+MAX_DEPTH = 6
 #: An escaped character beyond the 16 bits of JSON's \u, and the doubled backslashes before it.
-PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
+SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 SETTINGS = ("defaults", "min_spacing", "posts")
 #: More than a file of the largest size says in sensible entries; fewer than take a second.
-MOST_VALUES = 1_000_000
+MAX_VALUES = 1_000_000
 #: Names and values of so many posts. A long text is counted before it is put together: ten megabytes take minutes.
-MOST_EVENTS = 30 * MOST_POSTS
+MAX_EVENTS = 30 * MAX_POSTS
 LONG_TEXT = 500_000
 #: What YAML takes for ends of lines and no editor does, for example in a text pasted from Word: while the file is read,
 #: characters stand for them that never stand for anything.
-HELD = {0x85: 0xFDD0, 0x2028: 0xFDD1, 0x2029: 0xFDD2}
-RELEASED = {held: sign for sign, held in HELD.items()}
+STAND_INS = {0x85: 0xFDD0, 0x2028: 0xFDD1, 0x2029: 0xFDD2}
+ORIGINALS = {held: sign for sign, held in STAND_INS.items()}
 #: Everything but what YAML 1.1 calls printable.
 UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 INDENTED_BY_TAB = re.compile(r"[ -]*\t\s*")
@@ -36,9 +36,9 @@ _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def read_json(text: str) -> Rows:
     """Read the rows of a JSON file.
 
-    :raises Refusal: When nothing of it can be read.
+    :raises InvalidValue: When nothing of it can be read.
     """
-    return read_yaml(PAIR.sub(_one_character, text))
+    return read_yaml(SURROGATE_PAIR.sub(_one_character, text))
 
 
 def _one_character(pair: re.Match[str]) -> str:
@@ -49,15 +49,15 @@ def _one_character(pair: re.Match[str]) -> str:
 def read_yaml(text: str) -> Rows:
     """Read the rows of a YAML file.
 
-    :raises Refusal: When nothing of it can be read.
+    :raises InvalidValue: When nothing of it can be read.
     """
-    held = text.translate(HELD) if any(chr(sign) in text for sign in HELD) else text
+    held = text.translate(STAND_INS) if any(chr(sign) in text for sign in STAND_INS) else text
     try:
-        if len(held) > LONG_TEXT and any(islice(yaml.parse(held, Loader=_YAML), MOST_EVENTS, None)):
+        if len(held) > LONG_TEXT and any(islice(yaml.parse(held, Loader=_YAML), MAX_EVENTS, None)):
             raise InvalidValue("the file holds more than a calendar can.", "Split the calendar.")
         root = yaml.compose(held, Loader=_YAML)
     except yaml.MarkedYAMLError as error:
-        raise _refusal(text, error) from None
+        raise _invalid_yaml(text, error) from None
     except yaml.reader.ReaderError as error:
         raise _unprintable(text, error) from None
     except (yaml.YAMLError, RecursionError) as error:
@@ -73,7 +73,7 @@ def read_yaml(text: str) -> Rows:
     return _Tree(holds=held is not text).document(root)
 
 
-def _refusal(text: str, error: yaml.MarkedYAMLError) -> InvalidValue:
+def _invalid_yaml(text: str, error: yaml.MarkedYAMLError) -> InvalidValue:
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return InvalidValue(f"the file cannot be read: {error.problem or error.context}.", LOOK_THERE)
@@ -103,15 +103,15 @@ class _Tree:
 
     def __init__(self, *, holds: bool) -> None:
         self._holds = holds
-        self._left = MOST_VALUES
+        self._left = MAX_VALUES
 
     def document(self, root: yaml.MappingNode) -> Rows:
         """Return the content of a whole file."""
         found = Rows()
-        top = self._pairs(root, found.faults)
+        top = self._pairs(root, found.problems)
         for name, (key, _) in top.items():
             if name not in SETTINGS:
-                found.faults.append(
+                found.problems.append(
                     Problem(_line(key), f"Unknown setting {name!r}.", f"The settings are {', '.join(SETTINGS)}.")
                 )
         if "min_spacing" in top:
@@ -121,7 +121,7 @@ class _Tree:
             found.defaults = self._row(top["defaults"][1], "defaults")
         posts = top.get("posts", (None, None))[1]
         if isinstance(posts, yaml.SequenceNode):
-            refuse_too_many(len(posts.value))
+            check_count(len(posts.value))
             found.rows = [self._row(node, "a post") for node in posts.value]
         elif not _is_null(posts):  # posts: with nothing below it says that all of them were taken out
             raise InvalidValue(
@@ -133,16 +133,16 @@ class _Tree:
     def _row(self, node: yaml.Node, what: str) -> Row:
         row = Row(_line(node))
         if isinstance(node, yaml.MappingNode):
-            pairs = self._pairs(node, row.faults)
+            pairs = self._pairs(node, row.problems)
             row.values = {name: self._value(value, key) for name, (key, value) in pairs.items()}
         elif not _is_null(node):
-            row.faults.append(
+            row.problems.append(
                 Problem(row.line, f"{what} must be an object.", "Write names and values: id: …, video: …")
             )
         return row
 
     def _pairs(
-        self, node: yaml.MappingNode, faults: list[Problem], depth: int = 0
+        self, node: yaml.MappingNode, problems: list[Problem], depth: int = 0
     ) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         """Return the names and nodes of an object. Its own names override those that ``<<`` adds."""
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
@@ -150,16 +150,18 @@ class _Tree:
         self._count(len(node.value))
         for key, value in node.value:
             name = self._name(key)
-            if key.tag.endswith(":merge") and depth < DEEPEST:
+            if key.tag.endswith(":merge") and depth < MAX_DEPTH:
                 for part in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                     if isinstance(part, yaml.MappingNode):
-                        merged |= self._pairs(part, faults, depth + 1)
+                        merged |= self._pairs(part, problems, depth + 1)
             elif name is None:
                 message = "a list or an object cannot be the name of a field."
-                faults.append(Problem(_line(key), message, "Write a name before the colon, without ? and brackets."))
+                problems.append(Problem(_line(key), message, "Write a name before the colon, without ? and brackets."))
             elif name in own:
                 message = f"{name} is given twice."
-                faults.append(Problem(_line(key), message, f"Keep this one or the one in line {_line(own[name][0])}."))
+                problems.append(
+                    Problem(_line(key), message, f"Keep this one or the one in line {_line(own[name][0])}.")
+                )
             else:
                 own[name] = key, value
         return merged | own
@@ -171,7 +173,7 @@ class _Tree:
         """Take every scalar as the text that stands there: ``no``, ``0123`` and a date are what the person wrote."""
         if isinstance(node, yaml.ScalarNode):
             return None if node.tag.endswith(":null") else self._text(node)
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             return None
         self._count(len(node.value))
         if isinstance(node, yaml.SequenceNode):
@@ -183,14 +185,14 @@ class _Tree:
 
     def _text(self, node: yaml.ScalarNode) -> str:
         text: str = node.value
-        return text.translate(RELEASED) if self._holds else text
+        return text.translate(ORIGINALS) if self._holds else text
 
     def _count(self, values: int) -> None:
         """Refuse what a few aliases of aliases unfold to."""
         self._left -= values
         if self._left < 0:
             raise InvalidValue(
-                f"the aliases in the file expand to more than {MOST_VALUES:,} values.",
+                f"the aliases in the file expand to more than {MAX_VALUES:,} values.",
                 "Write the values out where an alias (*name) contains other aliases, or split the calendar.",
             )
 

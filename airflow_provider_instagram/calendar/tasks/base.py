@@ -12,7 +12,7 @@ from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import Post
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
-from airflow_provider_instagram.calendar.tasks.run_request import started_as_dry_run, wanted_now
+from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now, started_as_dry_run
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: How a post's map index is labelled; a task that has something to say about the post adds it.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
 #: A calendar that does not want a post is looked at again: it may be in the middle of being written.
-LOOK_AGAIN_S = 2.0
+SECOND_LOOK_AFTER_S = 2.0
 #: Instagram says when it published what was settled by reading, and its clock is not ours.
 CLOCKS_DIFFER = timedelta(minutes=2)
 #: A try that died is made again soon: the post has its time.
@@ -56,7 +56,7 @@ class PostStep(InstagramBaseOperator):
         """Return the post from the XCom."""
         return Post.model_validate(self.post)
 
-    def takings(self, context: Context) -> Assignments:
+    def assignments(self, context: Context) -> Assignments:
         """Return the rows that record which run takes a post."""
         store = Ledger.of(context, self.instagram_conn_id).store
         return Assignments(store, context["ti"].dag_id, self.settings.dry_run)
@@ -67,32 +67,37 @@ class PostStep(InstagramBaseOperator):
         :raises AirflowSkipException: When it was removed or edited since.
         :raises ValidationError: When an edit made it faulty.
         """
-        post, run, takings, plan = self.as_post(), run_name(context), self.takings(context), self.settings.plan()
-        reason = self._why_not(context, post, takings, plan)
+        post, run, assignments, plan = (
+            self.as_post(),
+            run_name(context),
+            self.assignments(context),
+            self.settings.plan(),
+        )
+        reason = self._reason_to_drop(context, post, assignments, plan)
         if reason is not None:
-            time.sleep(LOOK_AGAIN_S)
+            time.sleep(SECOND_LOOK_AFTER_S)
             plan = self.settings.plan()
-            reason = self._why_not(context, post, takings, plan)
+            reason = self._reason_to_drop(context, post, assignments, plan)
         if reason is not None:
-            takings.release(post, run)
+            assignments.release(post, run)
             if isinstance(reason, ValidationError):
                 raise reason
             self.skip_post(context, *reason)
         in_full = plan.calendar.post(post.id)  # what comes along the XCom has no signatures in its links
-        return (in_full if in_full is not None and in_full.version == post.version else post), takings
+        return (in_full if in_full is not None and in_full.version == post.version else post), assignments
 
-    def _why_not(
-        self, context: Context, post: Post, takings: Assignments, plan: Plan
+    def _reason_to_drop(
+        self, context: Context, post: Post, assignments: Assignments, plan: Plan
     ) -> tuple[str, str] | ValidationError | None:
         """Return why the calendar no longer wants the post, or not in this version."""
-        calendar = plan.calendar if wanted_now(context, post) else plan.timely
+        calendar = plan.calendar if is_requested_now(context, post) else plan.timely
         if not plan.readable:
-            why = plan.calendar.faults[0].message
+            why = plan.calendar.problems[0].message
             self.log.warning("%s goes on as it was when this run took it; %s: %s", post.id, plan.calendar.location, why)
         elif post.id in calendar.left_out:
-            return _faulty(post, calendar)
-        taken = None if started_as_dry_run(context) else takings.of(post)
-        return schedule.why_not(post, calendar if plan.readable else None, taken, run_name(context))
+            return _problem_error(post, calendar)
+        taken = None if started_as_dry_run(context) else assignments.of(post)
+        return schedule.reason_to_drop(post, calendar if plan.readable else None, taken, run_name(context))
 
     def check_links(self, post: Post) -> None:
         """Check right before its files are opened that they may be, and that its links are whole.
@@ -124,7 +129,7 @@ class PostStep(InstagramBaseOperator):
 
     def too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> tuple[str, str] | None:
         """Return why a post may not go out at a time, according to the DAG's settings for late posts."""
-        if wanted_now(context, post):
+        if is_requested_now(context, post):
             return None
         return schedule.too_late(post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness)
 
@@ -140,16 +145,16 @@ class PostStep(InstagramBaseOperator):
         """End the post's way here, with a mark that a person sees in the grid."""
         self.mark(context, word)
         self.log.warning("%s", why)
-        self.takings(context).close(self.as_post(), run_name(context))
+        self.assignments(context).close(self.as_post(), run_name(context))
         raise AirflowSkipException(why)
 
 
-def _faulty(post: Post, calendar: Calendar) -> ValidationError:
-    """Return the error of a post that has become faulty. A fault of the defaults affects many posts."""
-    own = [fault for fault in calendar.faults if fault.post_id == post.id]
-    faults = own or [fault for fault in calendar.faults if fault.post_id is None]
-    said = " ".join(fault.message for fault in faults)
-    remedies = " ".join(fault.remedy for fault in faults)
+def _problem_error(post: Post, calendar: Calendar) -> ValidationError:
+    """Return the error of a post that has become faulty. A problem of the defaults affects many posts."""
+    own = [problem for problem in calendar.problems if problem.post_id == post.id]
+    problems = own or [problem for problem in calendar.problems if problem.post_id is None]
+    said = " ".join(problem.message for problem in problems)
+    remedies = " ".join(problem.remedy for problem in problems)
     return ValidationError(
         f"The post has become faulty: {said}", hint=f"{remedies} A run of its own publishes it then."
     )

@@ -49,7 +49,7 @@ class CreatePost(PostStep, CreateContainerOperator):
         self.video, self.upload, self.post_key = self._video_of(post), post.upload, post.key
         self.publish_at = None if self.dry_run_requested(context) else post.publish_at
         if self.publish_at is not None:
-            self._refuse_without_room(context, post)
+            self._check_quota(context, post)
         return super().execute(context)
 
     def _video_of(self, post: Post) -> str:
@@ -68,7 +68,7 @@ class CreatePost(PostStep, CreateContainerOperator):
             )
         return video
 
-    def _refuse_without_room(self, context: Context, post: Post) -> None:
+    def _check_quota(self, context: Context, post: Post) -> None:
         """Upload nothing for a post that Instagram has no room for as long as it is wanted."""
         ledger = Ledger.of(context, self.instagram_conn_id)
         if ledger.post(post.key) is not None or ledger.containers(post.key):

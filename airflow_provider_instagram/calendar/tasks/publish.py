@@ -6,8 +6,8 @@ import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.calendar.file.times import spoken
-from airflow_provider_instagram.calendar.planning.late_slot import room_for
+from airflow_provider_instagram.calendar.file.times import in_words
+from airflow_provider_instagram.calendar.planning.late_slot import choose_late_time
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.operators.publish import PublishOperator
@@ -66,14 +66,14 @@ class PublishPost(PostStep, PublishOperator):
 
         :raises AirflowSkipException: When it is not wanted any more, or too late.
         """
-        post, takings = self.still_wanted(context)
+        post, assignments = self.still_wanted(context)
         now = datetime.now(timezone.utc)
         if self.is_dry_run or now - post.publish_at <= PUNCTUAL:
             return post.publish_at
         self.skip_if_too_late(context, post, now, now)
-        at = room_for(post, self.settings.plan().calendar, takings)
+        at = choose_late_time(post, self.settings.plan().calendar, assignments)
         if self.too_late(context, post, now, at) is not None:
-            takings.forget_late_time(post)
+            assignments.forget_late_time(post)
         self.skip_if_too_late(context, post, now, at)
-        self.mark(context, f"{spoken(at - post.publish_at)} late")
+        self.mark(context, f"{in_words(at - post.publish_at)} late")
         return at

@@ -66,7 +66,7 @@ def test_what_keeps_to_the_limits_passes(given: dict[str, Any]) -> None:
         ({"caption": " ".join(f"@name{n}" for n in range(21))}, "21 @mentions"),
         ({"placement": "story"}, "'story'"),
         ({"placement": "feed", "share_to_feed": False}, "contradict each other"),
-        ({"video_cover_timestamp_ms": -1}, "use 0"),
+        ({"video_cover_timestamp_ms": -1}, "Use 0"),
         ({"cover_url": "https://example.com/bühne.jpg"}, "ASCII"),
         ({"cover_url": "http://example.com/cover.jpg"}, "https"),
         ({"collaborators": "a,b,c,d"}, "4 collaborators"),
