@@ -194,7 +194,7 @@ def calendar_commands() -> GroupCommand:
             ActionCommand(
                 name="check",
                 help="List everything that is wrong with a calendar",
-                description="Exit codes: 0, no faults; 1, some posts are faulty; 2, the file cannot be read.",
+                description="Exit codes: 0, no problems; 1, some posts have problems; 2, the file cannot be read.",
                 func=lazy_load_command(f"{_CALENDAR}.check_calendar"),
                 args=[
                     ARG_FILE,

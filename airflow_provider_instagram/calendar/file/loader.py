@@ -1,4 +1,4 @@
-"""A calendar's file as rows: each value as the text that stands there, with its line. YAML, JSON and CSV."""
+"""A calendar's file as rows: each value as the text in the file, with its line. YAML, JSON and CSV."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FORMATS = (".yaml", ".yml", ".json", ".csv")
 
 
 def read_text(location: str) -> str:
-    """Read a calendar's file: on local disk, or wherever ObjectStoragePath reaches.
+    """Read a calendar's file: on local disk, or at a URI that ObjectStoragePath can open.
 
-    :raises InvalidValue: When it cannot be read.
+    :raises InvalidValue: If it cannot be read.
     """
     data = read_or_invalid(location, lambda: read_file(location, MAX_BYTES))
     try:
@@ -32,9 +32,9 @@ def parse(text: str, location: str) -> Rows:
     """Read the rows of a calendar.
 
     :param text: The file's text.
-    :param location: Its name, whose ending tells the format.
-    :return: The rows, and the problems of single ones.
-    :raises InvalidValue: When nothing of it can be read.
+    :param location: The file, whose ending determines the format.
+    :return: The rows, with their problems.
+    :raises InvalidValue: If nothing of it can be read.
     """
     ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
     if ending not in FORMATS:

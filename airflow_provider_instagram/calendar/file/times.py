@@ -1,4 +1,4 @@
-"""Times as people write them: a local time with its zone, and lengths of time."""
+"""Times as people write them: a local time with its time zone, and durations."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ EXAMPLE = "2026-12-24 18:00 with timezone: Europe/Berlin"
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?", re.IGNORECASE)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MAX_DURATION = timedelta(days=366)
-#: Instagram began in the first; beyond the last there are only slips of the finger, and dates that break sums.
+#: Instagram began in the first year. A year after the last is a typing error, and breaks date arithmetic.
 YEARS = (2010, 2100)
 MAX_OFFSET = timedelta(hours=14)
 
 
 class MissingTimezone(InvalidValue):
-    """A time that says no zone."""
+    """A time without a time zone."""
 
 
 @lru_cache(maxsize=64)
 def zone(name: str) -> ZoneInfo:
-    """Find a time zone by its name.
+    """Return a time zone by its name.
 
-    :raises InvalidValue: When there is none of that name.
+    :raises InvalidValue: If no time zone has this name.
     """
     try:
         return ZoneInfo(name)
@@ -49,12 +49,12 @@ def _zones() -> dict[str, str]:
 
 
 def moment(written: str, zone_name: str | None) -> datetime:
-    """Read a local time: ``2026-12-24 18:00``, with the name of a zone behind it or apart, or with an offset.
+    """Read a local time: ``2026-12-24 18:00``, followed by the name of a zone or an offset, if any.
 
     :param written: The text.
-    :param zone_name: The zone that is meant when the text names none.
+    :param zone_name: The zone of a time that names none.
     :return: The time, in its zone.
-    :raises InvalidValue: When it is no time, says no zone, or names a time that the clocks skip or show twice.
+    :raises InvalidValue: If it is not a time, has no zone, or is a time that a clock change skips or repeats.
     """
     found = DATE_AND_TIME.fullmatch(written.strip())
     if found is None:
@@ -107,7 +107,7 @@ def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
 
 
 def _ahead(offset: str) -> timedelta:
-    """Read how far a zone's clocks are ahead of UTC."""
+    """Return how far an offset is ahead of UTC."""
     if offset == "Z":
         return timedelta(0)
     span = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
@@ -140,10 +140,10 @@ def _offset(at: datetime) -> str:
     return f"{text[:3]}:{text[3:]}"
 
 
-def length(name: str, written: str) -> timedelta:
-    """Read a length of time: ``15 minutes``, ``90s``, ``1h``; a bare number counts minutes.
+def duration(name: str, written: str) -> timedelta:
+    """Read a duration: ``15 minutes``, ``90s``, ``1h``; a number alone counts minutes.
 
-    :raises InvalidValue: When it is something else, or more than a year.
+    :raises InvalidValue: If it is not a duration, or is longer than a year.
     """
     found = DURATION.fullmatch(written.strip())
     if found is None:

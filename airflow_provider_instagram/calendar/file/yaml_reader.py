@@ -1,4 +1,4 @@
-"""YAML and JSON as rows: every scalar as the text that stands there, with its line."""
+"""YAML and JSON as rows: each scalar as the text in the file, with its line."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue, Prob
 from airflow_provider_instagram.calendar.file.rows import MAX_POSTS, Row, Rows, Value, check_count
 
 MAX_DEPTH = 6
-#: An escaped character beyond the 16 bits of JSON's \u, and the doubled backslashes before it.
+#: A character that JSON escapes in two halves, because it exceeds 16 bits, and the doubled backslashes before it.
 SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 SETTINGS = ("defaults", "min_spacing", "posts")
-#: More than a file of the largest size says in sensible entries; fewer than take a second.
+#: More than the largest file contains in useful entries, and few enough to read in a second.
 MAX_VALUES = 1_000_000
-#: Names and values of so many posts. A long text is counted before it is put together: ten megabytes take minutes.
+#: The names and values of that many posts. A long text is counted before it is composed, which takes minutes for 10 MB.
 MAX_EVENTS = 30 * MAX_POSTS
 LONG_TEXT = 500_000
-#: What YAML takes for ends of lines and no editor does, for example in a text pasted from Word: while the file is read,
-#: characters stand for them that never stand for anything.
+#: Characters that end a line in YAML but in no editor, for example in a text pasted from Word. While the file is read,
+#: characters without a meaning replace them.
 STAND_INS = {0x85: 0xFDD0, 0x2028: 0xFDD1, 0x2029: 0xFDD2}
 ORIGINALS = {held: sign for sign, held in STAND_INS.items()}
-#: Everything but what YAML 1.1 calls printable.
+#: All characters that are not printable in YAML 1.1.
 UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 INDENTED_BY_TAB = re.compile(r"[ -]*\t\s*")
 LOOK_THERE = "Check that line and the one above it for indentation, a missing quotation mark, or a colon inside a text."
@@ -36,26 +36,26 @@ _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def read_json(text: str) -> Rows:
     """Read the rows of a JSON file.
 
-    :raises InvalidValue: When nothing of it can be read.
+    :raises InvalidValue: If nothing of it can be read.
     """
     return read_yaml(SURROGATE_PAIR.sub(_one_character, text))
 
 
 def _one_character(pair: re.Match[str]) -> str:
-    """JSON writes an emoji as the two halves of UTF-16, which YAML does not know."""
+    """Return the character of a surrogate pair: JSON may escape an emoji as two halves, which YAML cannot read."""
     return f"{pair[1]}{json.loads(f'{chr(34)}{pair[2]}{chr(34)}')}"
 
 
 def read_yaml(text: str) -> Rows:
     """Read the rows of a YAML file.
 
-    :raises InvalidValue: When nothing of it can be read.
+    :raises InvalidValue: If nothing of it can be read.
     """
-    held = text.translate(STAND_INS) if any(chr(sign) in text for sign in STAND_INS) else text
+    readable = text.translate(STAND_INS) if any(chr(sign) in text for sign in STAND_INS) else text
     try:
-        if len(held) > LONG_TEXT and any(islice(yaml.parse(held, Loader=_YAML), MAX_EVENTS, None)):
+        if len(readable) > LONG_TEXT and any(islice(yaml.parse(readable, Loader=_YAML), MAX_EVENTS, None)):
             raise InvalidValue("the file holds more than a calendar can.", "Split the calendar.")
-        root = yaml.compose(held, Loader=_YAML)
+        root = yaml.compose(readable, Loader=_YAML)
     except yaml.MarkedYAMLError as error:
         raise _invalid_yaml(text, error) from None
     except yaml.reader.ReaderError as error:
@@ -70,7 +70,7 @@ def read_yaml(text: str) -> Rows:
         raise InvalidValue(
             "the file must be an object with posts: in it.", "Put posts: in the first line, the list below it."
         )
-    return _Tree(holds=held is not text).document(root)
+    return _Tree(has_stand_ins=readable is not text).document(root)
 
 
 def _invalid_yaml(text: str, error: yaml.MarkedYAMLError) -> InvalidValue:
@@ -98,11 +98,11 @@ def _unprintable(text: str, error: yaml.reader.ReaderError) -> InvalidValue:
 class _Tree:
     """Reads the nodes of a document.
 
-    :param holds: Whether line breaks that no editor counts are held by other characters in it.
+    :param has_stand_ins: Whether it contains characters that replace unusual ends of lines.
     """
 
-    def __init__(self, *, holds: bool) -> None:
-        self._holds = holds
+    def __init__(self, *, has_stand_ins: bool) -> None:
+        self._has_stand_ins = has_stand_ins
         self._left = MAX_VALUES
 
     def document(self, root: yaml.MappingNode) -> Rows:
@@ -123,7 +123,7 @@ class _Tree:
         if isinstance(posts, yaml.SequenceNode):
             check_count(len(posts.value))
             found.rows = [self._row(node, "a post") for node in posts.value]
-        elif not _is_null(posts):  # posts: with nothing below it says that all of them were taken out
+        elif not _is_null(posts):  # posts: with nothing below it means that all of them were removed
             raise InvalidValue(
                 "the file has no list of posts.",
                 "Write posts: and one entry for each post below it, beginning with a dash.",
@@ -170,7 +170,7 @@ class _Tree:
         return Value(self._plain(node), _line(key))
 
     def _plain(self, node: yaml.Node, depth: int = 0) -> Any:
-        """Take every scalar as the text that stands there: ``no``, ``0123`` and a date are what the person wrote."""
+        """Return a node's value, with each scalar as the text in the file: ``no``, ``0123`` and dates stay as they are."""
         if isinstance(node, yaml.ScalarNode):
             return None if node.tag.endswith(":null") else self._text(node)
         if depth > MAX_DEPTH:
@@ -185,10 +185,10 @@ class _Tree:
 
     def _text(self, node: yaml.ScalarNode) -> str:
         text: str = node.value
-        return text.translate(ORIGINALS) if self._holds else text
+        return text.translate(ORIGINALS) if self._has_stand_ins else text
 
     def _count(self, values: int) -> None:
-        """Refuse what a few aliases of aliases unfold to."""
+        """Check that aliases of aliases do not expand to too many values."""
         self._left -= values
         if self._left < 0:
             raise InvalidValue(
