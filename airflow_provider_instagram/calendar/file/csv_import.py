@@ -88,7 +88,7 @@ def import_sheet(text: str, *, timezone: str | None, account: str | None, order:
     posts = [draft.post for draft in drafts]
     document: dict[str, Any] = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
     ignored_columns = tuple(
-        title for title, ours in zip(table.titles, table.names, strict=True) if ours is None and title
+        title for title, name in zip(table.titles, table.names, strict=True) if name is None and title
     )
     return Imported(
         yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True),

@@ -41,7 +41,7 @@ class Row:
     :param line: The line where it begins.
     :param values: Its values by field.
     :param problems: Problems of its form, whatever the values mean.
-    :param broken: Whether its post is left out because of a problem that is reported elsewhere, say for a column.
+    :param broken: Whether its post is left out because of a problem that is reported elsewhere, as for a column.
     """
 
     line: int

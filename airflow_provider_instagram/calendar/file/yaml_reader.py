@@ -170,7 +170,7 @@ class _Tree:
         return Value(self._plain(node), _line(key))
 
     def _plain(self, node: yaml.Node, depth: int = 0) -> Any:
-        """Return a node's value, with each scalar as the text in the file: ``no``, ``0123`` and dates stay as they are."""
+        """Return a node's value. Each scalar is the text in the file: ``no``, ``0123`` and dates are not converted."""
         if isinstance(node, yaml.ScalarNode):
             return None if node.tag.endswith(":null") else self._text(node)
         if depth > MAX_DEPTH:

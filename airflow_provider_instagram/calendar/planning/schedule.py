@@ -43,7 +43,7 @@ def run_time_of(due_s: float, lead_time: timedelta) -> int:
 def posts_from(start: datetime | None, end: datetime) -> datetime:
     """Return the earliest time of the posts that a scheduled run publishes.
 
-    A run is told this by its data interval, because only the DAG processor knows which late posts are still wanted.
+    The data interval carries this to the run, because only the DAG processor knows which late posts are still wanted.
 
     :param start: The start of the run's data interval.
     :param end: Its end, when the run begins.
@@ -93,8 +93,7 @@ def due_posts(
 ) -> list[Post]:
     """Choose the posts of an account that a run publishes.
 
-    A run publishes the posts between its own time and a lead time later that are assigned to no other run in their
-    current version: its own posts, and those that were added since the run before.
+    A run publishes the posts between its own time and a lead time later that are not assigned to another run.
 
     * A post that is assigned to a run of another DAG is included: the DAG may have been renamed, and then no other run
       publishes the post.
