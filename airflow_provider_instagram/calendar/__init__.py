@@ -1,4 +1,7 @@
-"""Content calendars: a file of posts that a DAG publishes on time."""
+"""Content calendars: a file of posts becomes a DAG that publishes each post on time.
+
+What a post needs without a calendar does not belong here.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ __all__ = ["content_calendar_dag"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the function when a DAG file uses it. The plugin's timetable needs only the light modules."""
+    """Import the DAG's maker when a DAG file asks for it: the plugin's timetable does without."""
     if name != "content_calendar_dag":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from airflow_provider_instagram.calendar.dag import content_calendar_dag

@@ -66,7 +66,7 @@ class Post(BaseModel):
         return str(self.options.get("placement") or "reels")
 
     @property
-    def is_in_full(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether its links have their signatures, if any."""
         return self.known_version is None
 

@@ -11,10 +11,10 @@ from airflow_provider_instagram.calendar.file.rows import without_secrets
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, moment, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
-from airflow_provider_instagram.operators.base import DEFAULT_CONN_ID
-from airflow_provider_instagram.operators.container import OPTIONS, UPLOADS
-from airflow_provider_instagram.publishing.options import ContainerOptions
+from airflow_provider_instagram.operators.container import UPLOADS
+from airflow_provider_instagram.publishing.options import OPTIONS, REMEDIES, ContainerOptions
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,21 +28,6 @@ if TYPE_CHECKING:
 
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,149}")
 RESERVED = re.compile(r"calendar|due_.*")  # tasks of the DAG, so no task group can have such a name
-#: What to write in place of an option that cannot be read.
-REMEDIES = {
-    "caption": "Write a text.",
-    "placement": "Write reels or feed.",
-    "video_cover_timestamp_ms": "Write the milliseconds from the start of the video: 1500.",
-    "cover_url": "Write the public https address of a JPEG, with characters outside ASCII percent-encoded.",
-    "location_id": "Write the digits of the Page's id, or leave it out.",
-    "collaborators": "Write user names: [studio_two, jane.doe].",
-    "user_tags": "Write user names: [studio_two, jane.doe].",
-    "share_to_feed": "Write true or false.",
-    "audio_name": "Write a short text.",
-    "trial_graduation": "Write MANUAL or SS_PERFORMANCE, or leave it out.",
-    "is_ai_generated": "Write true or false.",
-}
-UNSET = dict.fromkeys(OPTIONS)
 
 
 @dataclass
@@ -122,7 +107,7 @@ class PostFields:
         if (text := self._caption_file()) is not None:
             given["caption"] = arguments.literal(text)
         try:
-            options = ContainerOptions.parse(**UNSET | given)
+            options = ContainerOptions.parse(**given)
         except ValidationError:
             self._check_one_by_one(given)
             return {}
@@ -199,7 +184,7 @@ class PostFields:
         """Add a problem for each option that cannot be read, and for each limit that another option breaks."""
         for name, value in given.items():
             try:
-                self._add_limits(ContainerOptions.parse(**UNSET | {name: value}).broken_limits())
+                self._add_limits(ContainerOptions.parse(**{name: value}).broken_limits())
             except ValidationError as error:  # noqa: PERF203 -- each option is reported
                 lists = ("collaborators", "user_tags")  # the message names the invalid item
                 self._add_problem(name, error.message if name in lists else f"{name} is {value!r}.", REMEDIES[name])
@@ -207,8 +192,8 @@ class PostFields:
     def _add_limits(self, broken: Iterable[BrokenLimit]) -> None:
         own = self.row.values
         for limit in broken:
-            from_file = limit.field == "caption" and "caption_file" in own and "caption" not in own
-            self._add_problem("caption_file" if from_file else limit.field, limit.message, limit.remedy)
+            from_file = limit.option == "caption" and "caption_file" in own and "caption" not in own
+            self._add_problem("caption_file" if from_file else limit.option, limit.message, limit.remedy)
 
     def _location(self, name: str, written: str, check: bool) -> str | None:
         try:
@@ -239,7 +224,7 @@ class PostFields:
 
 def _is_link(address: str, upload: str) -> bool:
     """Return whether a video can be fetched: by Instagram, or by the worker if its bytes are sent."""
-    return locations.is_public(address) or (upload == "file" and address.lower().startswith("https:"))
+    return locations.is_public_url(address) or (upload == "file" and address.lower().startswith("https:"))
 
 
 def _as_json(value: Any) -> JsonValue:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
         ([post("a", 60, caption="other")], "skipped (edited)"),
         ([post("a", 60, account="other")], "skipped (edited)"),
         ([], "skipped (removed)"),
-        ([post("a", 60, captoin="x")], "failed: The post has become faulty"),
-        ([post("a", 60), post("crowds", 50)], "failed: The post has become faulty"),
+        ([post("a", 60, captoin="x")], "failed: The post has become invalid"),
+        ([post("a", 60), post("crowds", 50)], "failed: The post has become invalid"),
     ],
 )
 def test_a_post_that_is_put_back_as_it_was_is_brought_by_a_new_run(
@@ -87,7 +87,7 @@ def test_a_post_under_way_goes_on_while_its_file_cannot_be_read(
         if known is not None:
             snapshot.write_text(known)
         assert calendar.step(had, "content/first") == "wanted"
-        assert "a goes on as it was when this run took it" in capsys.readouterr().out
+        assert "a is published as it was when this run selected it" in capsys.readouterr().out
         assert calendar.step(had, "content/second") == "skipped (taken over)"
 
 
@@ -148,7 +148,7 @@ def test_a_broken_default_fails_the_posts_that_it_breaks_and_says_why(
         calendar.write(post("a", 60), defaults=defaults)
         calendar.parse(at)
         ended = calendar.step(had, "content/first")
-        assert ended.startswith("failed: The post has become faulty: ")
+        assert ended.startswith("failed: The post has become invalid: ")
         assert told in ended
 
 
@@ -196,7 +196,7 @@ def test_a_post_moved_into_the_past_is_a_fault_and_nobody_publishes_it(
     assert calendar.parse(0) == [1]
     assert ["had passed when the post was added or moved" in problem for problem in calendar.problems()] == [True]
     assert [calendar.step(one, "content/first") for one in had] == [
-        f"failed: The post has become faulty: {calendar.problems()[0]}"
+        f"failed: The post has become invalid: {calendar.problems()[0]}"
     ] * len(had)
     assert "a" not in ids(calendar.run("content/second", -40) + calendar.run("content/third", 1))
 
