@@ -31,13 +31,12 @@ class ApprovePost(PostStep, ApprovalOperator):
     left it.
 
     :param report: What the transcode did, which the form shows.
-    :param retries: Tries after the first; each asks again.
     """
 
     template_fields: Sequence[str] = ("post", "report")
 
-    def __init__(self, *, report: Any = None, retries: int = 3, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "retries": retries, "subject": "Publish this post?", "params": _form("")})
+    def __init__(self, *, report: Any = None, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "subject": "Publish this post?", "params": _form("")})
         self.report = report
 
     def execute(self, context: Context) -> dict[str, Any]:

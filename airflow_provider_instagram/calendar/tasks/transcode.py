@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
@@ -37,9 +36,7 @@ class TranscodePost(PostStep, TranscodeOperator):
         if done is not None and used_before(post, done) and self.another_account(done) is None:
             why = f"The id {post.id} was published on {done.published_at}: give this post another id in the calendar."
             self.skip_post(context, "id used before", why)
-        if not (self.dry_run_requested(context) or self.may_be_live(context)):
-            now = datetime.now(timezone.utc)
-            self.skip_if_too_late(context, post, now, now)
+        self.skip_if_over(context, post)
         self.check_links(post)
         self.source, self.placement = post.video, post.placement
         made = super().execute(context)
