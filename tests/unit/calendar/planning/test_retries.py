@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CALENDAR = """\
+posts:
 - {id: one, publish_at: 2099-01-01 12:00 UTC, account: studio, video: https://example.com/a.mp4, approval: required}
 """
 
