@@ -18,7 +18,6 @@ from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MAR
 if TYPE_CHECKING:
     from datetime import datetime
     from os import PathLike
-    from pathlib import Path
 
     from airflow_provider_instagram.calendar.planning.plan import Plan
 
@@ -40,7 +39,7 @@ class CalendarSettings:
 
     dag_id: str
     calendar: str
-    snapshot: Path
+    snapshot: str
     lead_time: timedelta = timedelta(hours=1)
     late: str = "publish"
     max_lateness: timedelta = timedelta(hours=1)

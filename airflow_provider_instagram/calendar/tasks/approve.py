@@ -13,6 +13,7 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_file
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.publishing.options import LONGEST_CAPTION
 
@@ -106,7 +107,7 @@ def question(post: Post, report: Mapping[str, Any]) -> str:
         *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),
     ]
     lines = ["| | |", "|---|---|", *(f"| {name} | {_code(value)} |" for name, value in rows)]
-    if "cover_url" not in post.options and cover_file(post.version).is_file():
+    if "cover_url" not in post.options and storage.exists(cover_file(post.version)):
         lines += ["", f"![Cover](<{cover_address(post.version)}>)"]
     return "\n".join([*lines, "", "**Caption**", "", *_block(post.caption), "", "**Video**", "", *_measures(report)])
 

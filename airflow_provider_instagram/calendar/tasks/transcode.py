@@ -8,7 +8,6 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.tasks.base import PostStep, used_before
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
-from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
@@ -50,10 +49,11 @@ class TranscodePost(PostStep, TranscodeOperator):
 
         if post.options.get("cover_url"):
             return  # it overrides the frame
-        cover, at_ms = cover_file(post.version), int(str(post.options.get("video_cover_timestamp_ms") or 0))
+        at_ms = int(str(post.options.get("video_cover_timestamp_ms") or 0))
         try:
-            cover.parent.mkdir(parents=True, exist_ok=True)
-            with storage.as_local_file(made) as video:
-                write_preview(video, cover, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
-        except (InstagramError, OSError) as error:
+            with storage.as_local_file(made) as video, storage.scratch_folder() as folder:
+                frame = folder / "cover.jpg"
+                write_preview(video, frame, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
+                storage.write(cover_file(post.version), frame.read_bytes())
+        except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and a cover is not needed
             self.log.warning("The cover could not be made: %s", error)
