@@ -58,7 +58,7 @@ class AirflowStack:
                 )
 
     def stop(self, *components: str, force: bool = False) -> None:
-        """End components with all their children, by SIGTERM and then SIGKILL, or by SIGKILL alone with ``force``."""
+        """Stop components with all their children: first by SIGTERM, unless ``force`` is set."""
         ended = [self._processes.pop(component) for component in components or tuple(self._processes)]
         for signum in (signal.SIGKILL,) if force else (signal.SIGTERM, signal.SIGKILL):
             for process in ended:
@@ -69,9 +69,9 @@ class AirflowStack:
                     process.wait(10)
 
     def wait_until_healthy(self) -> None:
-        """Wait until all components are healthy, and log in.
+        """Wait until all components report that they are healthy, and log in.
 
-        :raises StartTimeoutError: When they are not in time.
+        :raises StartTimeoutError: If they are not healthy in time.
         """
         try:
             wait_until(self._is_healthy, "Airflow is healthy", START_LIMIT_S)
@@ -94,7 +94,7 @@ class AirflowStack:
 
         :param method: HTTP method.
         :param path: Path below ``/api/v2``.
-        :param request: As httpx takes it, ``json=…`` for example.
+        :param request: Arguments for httpx, such as ``json=…``.
         :return: The answer.
         """
         answer = self._http.request(method, f"/api/v2{path}", **request)
@@ -103,11 +103,11 @@ class AirflowStack:
         return answer.json() if answer.content else None
 
     def page(self, path: str) -> str:
-        """Read whatever Airflow answers at a path, as an administrator."""
+        """Return the page that Airflow shows at a path, as an administrator."""
         return self._http.get(path).text
 
     def download(self, path: str) -> bytes:
-        """Fetch what a plugin answers with, as the user that is logged in."""
+        """Return the answer of a plugin's page, as the user of the session."""
         return self._http.get(path).raise_for_status().content
 
     def wait_for_dag(self, dag_id: str) -> None:
@@ -145,12 +145,12 @@ class AirflowStack:
 def wait_until(condition: Callable[[], Any], what: str, limit_s: float, pause_s: float = 0.25) -> Any:
     """Wait for a condition.
 
-    :param condition: Returns something true once it holds.
-    :param what: The condition in words, for the error.
+    :param condition: Returns a true value once it holds.
+    :param what: The condition in words, for the error message.
     :param limit_s: How long to wait, in seconds.
-    :param pause_s: Pause between two looks, in seconds.
-    :return: What the condition returned.
-    :raises TimeoutError: When it did not hold in time.
+    :param pause_s: Pause between two checks, in seconds.
+    :return: The true value.
+    :raises TimeoutError: If the condition does not hold in time.
     """
     deadline_s = time.monotonic() + limit_s
     while not (found := condition()):
@@ -164,8 +164,8 @@ def wait_until(condition: Callable[[], Any], what: str, limit_s: float, pause_s:
 def airflow_stack(settings: dict[str, str], port: int = 0, starts: int = 1) -> Iterator[AirflowStack]:
     """Run a whole Airflow, without a login.
 
-    :param settings: What :func:`~demo.scene.airflow_settings` returns, and more.
-    :param port: Port of the UI; 0 takes a free one.
+    :param settings: The environment, as :func:`~demo.scene.airflow_settings` returns it.
+    :param port: Port of the UI. 0 means any free port.
     :param starts: How often to start it, at most, while its start takes too long.
     """
     port, log_ports = port or free_port(), (free_port(), free_port())
@@ -190,7 +190,7 @@ def airflow_stack(settings: dict[str, str], port: int = 0, starts: int = 1) -> I
     with (home / "migrate.log").open("wb") as log:
         subprocess.run([AIRFLOW, "db", "migrate"], env=os.environ | settings, stdout=log, stderr=log, check=True)
     if (database := home / "airflow.db").exists():
-        _use_write_ahead_log(database)
+        _enable_write_ahead_log(database)
     stack = AirflowStack(url, home, settings)
     try:
         _start(stack, starts)
@@ -213,14 +213,14 @@ def _start(stack: AirflowStack, starts: int) -> None:
             break
 
 
-def _use_write_ahead_log(database: Path) -> None:
-    """Switch SQLite to its write-ahead log: without it, runs that are started together meet a locked database."""
+def _enable_write_ahead_log(database: Path) -> None:
+    """Switch SQLite to its write-ahead log. Without it, runs that start together find the database locked."""
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("pragma journal_mode = wal")
 
 
 def free_port() -> int:
-    """Return a port that is free."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -143,7 +143,7 @@ def test_no_token_is_written_or_shown_anywhere(
 
 
 def _start_calendar(airflow: AirflowStack, videos: Videos) -> Run:
-    """Start a calendar of three posts: one goes out, one has no video, and one is not approved."""
+    """Start a calendar of three posts: one goes out, one has no video, one question is left without an answer."""
     at = (datetime.now(timezone.utc) + timedelta(seconds=60)).strftime("%Y-%m-%d %H:%M:%S UTC")
     post = {"publish_at": at, "account": "instagram_default", "video": str(videos.reel)}
     posts = [

@@ -1,4 +1,4 @@
-"""The task that makes a post's video comply."""
+"""The task that makes a post's video comply with Instagram's rules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class TranscodePost(PostStep, TranscodeOperator):
-    """Make the video of a calendar's post comply."""
+    """Make the video of a calendar's post comply with Instagram's rules."""
 
     template_fields: Sequence[str] = ("post",)
 
@@ -31,7 +31,7 @@ class TranscodePost(PostStep, TranscodeOperator):
         super().__init__(source="", **kwargs)
 
     def execute(self, context: Context) -> str:
-        """Transcode it for its placement, unless it is too late for the post anyway."""
+        """Transcode the video for the post's placement, unless it is too late for the post anyway."""
         post, _ = self.still_wanted(context)
         done = Ledger.of(context, self.instagram_conn_id).post(post.key)
         if done is not None and used_before(post, done) and self.another_account(done) is None:
@@ -48,11 +48,11 @@ class TranscodePost(PostStep, TranscodeOperator):
         return made
 
     def _write_cover(self, post: Post, made: str) -> None:
-        """Keep the cover frame for the person who is asked; a question without a picture is better than none."""
+        """Store the cover frame for the approval. If that fails, the approval is requested without a picture."""
         from airflow_provider_instagram.media.preview import write_preview
 
         if post.options.get("cover_url"):
-            return  # it wins over the frame
+            return  # it overrides the frame
         cover, at_ms = cover_file(post.version), int(str(post.options.get("video_cover_timestamp_ms") or 0))
         try:
             cover.parent.mkdir(parents=True, exist_ok=True)
