@@ -170,8 +170,8 @@ def portrait_video(clips: ClipCache) -> Path:
 
 @pytest.fixture(scope="session")
 def landscape_mov(clips: ClipCache) -> Path:
-    """What a camera records: 4 s of 1280x720 in a MOV, with sound."""
-    return clips.get("camera.mov", *moving_pattern("1280x720"))
+    """What a camera records, but small, for it is encoded often: 3.2 s of 640x360 in a MOV, with sound."""
+    return clips.get("camera.mov", *moving_pattern("640x360", rate=24, seconds=3.2))
 
 
 FAITHFUL_MP4 = (
@@ -180,11 +180,11 @@ FAITHFUL_MP4 = (
 )
 
 
-def moving_pattern(size: str) -> tuple[str, ...]:
-    """Return what ffmpeg is told to make 4 s of a test pattern with a tone."""
+def moving_pattern(size: str, rate: int = 30, seconds: float = 4) -> tuple[str, ...]:
+    """Return what ffmpeg is told to make a test pattern with a tone."""
     return (
-        *("-f", "lavfi", "-i", f"testsrc2=size={size}:rate=30:duration=4"),
-        *("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=4"),
+        *("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}"),
+        *("-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=48000:duration={seconds}"),
         *("-c:v", "libx264", "-preset", "ultrafast", "-b:v", "2M", "-maxrate", "3M", "-bufsize", "3M"),
         *("-c:a", "aac", "-b:a", "128k", "-ac", "2"),
     )
