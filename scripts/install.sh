@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes .venv with the package (editable) and everything its tests need, and installs ffmpeg where it is missing.
 # Needs a Python from 3.10 to 3.13 (PYTHON=… names one); everything else it brings itself.
-# --for-tests also installs what the tests need of the system. --next does that and makes .venv-next, with the Airflow to come.
+# --for-tests also installs what the tests need of the system, and --for-cluster what make cluster needs beyond that.
+# --next does that and makes .venv-next, with the Airflow to come.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -51,6 +52,10 @@ command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || apt_install ffm
 if [ -n "${1:-}" ]; then
     command -v chromium >/dev/null || apt_install chromium
     command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || apt_install postgresql
+fi
+if [ "${1:-}" = --for-cluster ]; then
+    command -v redis-server >/dev/null || apt_install redis-server
+    command -v unshare >/dev/null || apt_install util-linux
 fi
 
 if ! [ .tools/.installed -nt requirements-uv.txt ]; then
