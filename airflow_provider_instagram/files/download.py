@@ -16,6 +16,7 @@ import httpx
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files.addresses import is_public
+from airflow_provider_instagram.files.scratch import require_space
 from airflow_provider_instagram.files.watched import run_watched
 from airflow_provider_instagram.media.process import Cancel
 
@@ -199,6 +200,7 @@ def _save(
     say: Callable[[int, int | None], None],
 ) -> None:
     expected, received, said_s = _expected_bytes(response, address, max_bytes), 0, time.monotonic()
+    require_space(part.parent, expected or 0)
     with part.open("wb") as file:
         for block in response.iter_raw():
             received += len(block)

@@ -1,4 +1,4 @@
-"""``make cluster``: a calendar in a cluster whose components are killed, frozen and stopped; what came of it, as a table."""
+"""``make cluster``: a calendar while the components of a cluster are killed, frozen and stopped; then a table."""
 
 from __future__ import annotations
 

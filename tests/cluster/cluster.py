@@ -1,4 +1,4 @@
-"""The cluster: its services and Airflow's components, each a process of its own, and the workers on machines of theirs."""
+"""The cluster: its services and Airflow's components, each a process of its own, and the workers' machines."""
 
 from __future__ import annotations
 
