@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pendulum
 
+from airflow_provider_instagram.accounts.connections import read_as_server
 from airflow_provider_instagram.calendar import render
 from airflow_provider_instagram.calendar.file import csv_import
 from airflow_provider_instagram.calendar.file.loader import read_text
@@ -33,6 +34,7 @@ FAULTY, UNREADABLE = 1, 2
 
 def check_calendar(args: argparse.Namespace) -> None:
     """Name every fault of a calendar; exit code 0: none, 1: some, 2: it cannot be read."""
+    read_as_server()
     now = None if args.allow_past else datetime.now(timezone.utc)
     try:
         spacing = length("--min-spacing", args.min_spacing) if args.min_spacing else None
@@ -54,9 +56,6 @@ def check_calendar(args: argparse.Namespace) -> None:
 
 def _limits(account: str) -> tuple[Limits, str]:
     """Return how many posts an account allows itself, and where that is said."""
-    from airflow_provider_instagram.accounts.connections import read_as_server
-
-    read_as_server()
     try:
         found = account_limits(account)
     except ValidationError as error:
@@ -96,6 +95,7 @@ def show_calendar(args: argparse.Namespace) -> None:
 
 def import_calendar(args: argparse.Namespace) -> None:
     """Convert a spreadsheet's CSV export into a calendar."""
+    read_as_server()
     try:
         made = csv_import.imported(read_text(args.file), timezone=args.timezone, account=args.account, order=args.dates)
     except InvalidValue as refusal:
@@ -131,6 +131,7 @@ def export_calendar(args: argparse.Namespace) -> None:
 
 
 def _read(location: str) -> Calendar:
+    read_as_server()
     try:
         return read_calendar(location)
     except InvalidValue as refusal:

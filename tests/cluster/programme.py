@@ -15,7 +15,6 @@ ACCOUNTS = ("account_a", "account_b", "account_c")
 #: Its first upload is cut in the middle; nothing else is due on it.
 CUT_ACCOUNT = "account_d"
 LEAD_S = 60
-QUIET_POSTS = 24
 UNDISTURBED = "none"
 CUT = "upload cut"
 #: Between the end of a disturbance and the beginning of the next one.
@@ -101,32 +100,41 @@ class Programme:
         quiet = [post.post_id for post in self.posts if post.around == UNDISTURBED]
         return quiet[-2], quiet[-1]
 
+    @property
+    def end(self) -> datetime:
+        """When everything has happened."""
+        return max(post.at for post in self.posts)
 
-def programme(first: datetime, spacing_s: float, disturbances: Sequence[Disturbance]) -> Programme:
+
+def programme(first: datetime, quiet_posts: int, spacing_s: float, disturbances: Sequence[Disturbance]) -> Programme:
     """Put the posts and the disturbances on the clock.
 
     :param first: When the first post is due.
-    :param spacing_s: Seconds between two posts that nothing disturbs.
+    :param quiet_posts: How many posts nothing disturbs.
+    :param spacing_s: Seconds between two of these.
     :param disturbances: What happens after these.
     """
-    begin = first + timedelta(seconds=QUIET_POSTS * spacing_s + RECOVERY_S / 4)
+    quiet_s = quiet_posts * spacing_s
+    begin = first + timedelta(seconds=quiet_s + RECOVERY_S / 4)
     starts = []
     for disturbance in disturbances:
         starts.append((begin, disturbance))
         begin += timedelta(seconds=disturbance.due_after_s[-1] + RECOVERY_S)
-    cut = Due("cut", first + timedelta(seconds=QUIET_POSTS * spacing_s / 2), CUT_ACCOUNT, CUT)
-    posts = sorted((*_quiet(first, spacing_s), cut, *_around(starts)), key=lambda post: post.at)
+    quiet = [
+        Due(f"quiet-{number:02}", first + timedelta(seconds=number * spacing_s), _account(number), UNDISTURBED)
+        for number in range(quiet_posts)
+    ]
+    cut = Due("cut", first + timedelta(seconds=quiet_s / 2), CUT_ACCOUNT, CUT)
+    posts = sorted((*quiet, cut, *_around(starts)), key=lambda post: post.at)
     return Programme(tuple(posts), tuple(starts))
-
-
-def _quiet(first: datetime, spacing_s: float) -> Iterator[Due]:
-    for number in range(QUIET_POSTS):
-        at = first + timedelta(seconds=number * spacing_s)
-        yield Due(f"quiet-{number:02}", at, ACCOUNTS[number % len(ACCOUNTS)], UNDISTURBED)
 
 
 def _around(starts: Sequence[tuple[datetime, Disturbance]]) -> Iterator[Due]:
     for begin, disturbance in starts:
         for number, after_s in enumerate(disturbance.due_after_s):
             post_id = f"{str(disturbance).replace(' ', '-')}-{number}"
-            yield Due(post_id, begin + timedelta(seconds=after_s), ACCOUNTS[number % len(ACCOUNTS)], str(disturbance))
+            yield Due(post_id, begin + timedelta(seconds=after_s), _account(number), str(disturbance))
+
+
+def _account(number: int) -> str:
+    return ACCOUNTS[number % len(ACCOUNTS)]
