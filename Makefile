@@ -1,7 +1,7 @@
-.PHONY: help install demo ui test test-next reliability soak cluster cluster-short lint lock
+.PHONY: help install demo ui test test-next reliability soak cluster cluster-short lint release-check lock
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 install:  ## Make .venv with the package and everything its tests need
 	@scripts/install.sh
@@ -43,6 +43,9 @@ lint: install  ## Style, types, and who may import whom
 	.venv/bin/mypy
 	MYPYPATH=sandbox .venv/bin/mypy --package instagram_sandbox
 	.venv/bin/lint-imports
+
+release-check: install  ## Build both wheels, install them in empty environments and run the main job from them
+	@.venv/bin/python scripts/release_check.py
 
 NEXT_AIRFLOW := 3.4.0b2
 

@@ -113,7 +113,7 @@ def no_stored_tokens(airflow_db: None) -> Iterator[None]:
 @pytest.fixture
 def quick_list(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every post is listed after seconds, as the sandbox does it: what waits for that waits no minutes."""
-    monkeypatch.setattr("airflow_provider_instagram.publishing.publisher.POST_VISIBLE_WITHIN", timedelta(seconds=2))
+    monkeypatch.setattr("airflow_provider_instagram.publishing.outcome.POST_VISIBLE_WITHIN", timedelta(seconds=2))
 
 
 @pytest.fixture(scope="session")
