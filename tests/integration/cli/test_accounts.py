@@ -96,6 +96,27 @@ def test_an_account_is_connected_seen_and_refreshed(shell: Any, person: Any, ins
     assert instagram_sandbox.calls("refresh") == 0
 
 
+def test_a_second_connection_to_an_account_is_warned_of(
+    shell: Any, person: Any, instagram_sandbox: SandboxHandle
+) -> None:
+    """Exactly once goes by the connection: two of them have two ledgers."""
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+
+    printed = person("allow")
+    shell(*connected(instagram_sandbox))
+    assert not [line for line in printed if "Warning" in line]
+    with create_session() as session:
+        session.add(Connection(conn_id="older", conn_type="instagram", login=instagram_sandbox.user_id))
+    try:
+        printed.clear()
+        shell(*connected(instagram_sandbox))
+    finally:
+        with create_session() as session:
+            session.delete(session.query(Connection).filter(Connection.conn_id == "older").one())
+    assert printed[-1].startswith("Warning: @sandbox_studio is also the account of the connection 'older'.")
+
+
 def test_one_connect_heals_a_dead_account(shell: Any, person: Any, instagram_sandbox: SandboxHandle) -> None:
     """The refreshed token that was stored for the one before is void by itself."""
     person("allow")
