@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,7 +17,7 @@ import yaml
 from demo.scene import ROOT
 from demo.stack import wait_until
 from demo.ui import connect
-from tests.cluster.cluster import STORAGE, Cluster, cluster
+from tests.cluster.cluster import STORAGE, WORKERS, Cluster, cluster
 from tests.cluster.programme import (
     ACCOUNTS,
     CUT_ACCOUNT,
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
 
 CALENDAR = f"{STORAGE}/calendar/{DAG_ID}.yaml"
 MAIN_JOB = "publish_reel"
+DOCTOR = """\
+from airflow_provider_instagram.doctor.dag import instagram_doctor_dag
+
+dag = instagram_doctor_dag({arguments})
+"""
 EDITED = "edited in the answer"
 START_S, RUN_LIMIT_S, LAST_LIMIT_S = 45, 600, 300
 #: A question is answered once it has been there for as long as a person reads: Airflow 3.3.2 fails a task that is
@@ -65,12 +71,13 @@ def main() -> int:
         _say(f"Started in {time.monotonic() - began_s:.0f} s; the logs are in {running.folder / 'logs'}")
         _main_job(running)
         found = _play(running, disturbances, *((12, 6.0) if options.short else (24, 10.0)))
-        left = _left_behind(running)
+        left, doctor = _after(running)
     for line in table(found):
         _say(line)
+    _say(f"instagram_doctor on both workers: {doctor}")
     _say("bytes left behind: " + ", ".join(f"{name} {count:,}" for name, count in left.items()))
     _say(f"{time.monotonic() - began_s:.0f} s in all")
-    return 0 if is_good(found) and not any(left.values()) else 1
+    return 0 if is_good(found) and not any(left.values()) and doctor == "success" else 1
 
 
 def _play(running: Cluster, disturbances: Sequence[Disturbance], posts: int, spacing_s: float) -> list[Fate]:
@@ -131,11 +138,7 @@ def _main_job(running: Cluster) -> None:
     began_s = time.monotonic()
     _start_main_job(running, "main", seconds=3)
 
-    def ended() -> str | None:
-        state = running.airflow.run_state(MAIN_JOB, "main")
-        return state if state in ("success", "failed") else None
-
-    state = wait_until(ended, "the main job has ended", RUN_LIMIT_S, 1.0)
+    state = wait_until(partial(_ended, running, MAIN_JOB, "main"), "the main job has ended", RUN_LIMIT_S, 1.0)
     hosts = {ti["task_id"]: ti["hostname"] for ti in running.airflow.tasks(MAIN_JOB, "main")}
     _say(f"main job: {state} in {time.monotonic() - began_s:.0f} s, on {hosts}")
 
@@ -217,17 +220,28 @@ def _show_failures(running: Cluster) -> None:
             _say(f"  {ti['task_id']} [{label}] of {ti['dag_run_id']}: {ti['state']}, try {ti['try_number']}")
 
 
-def _left_behind(running: Cluster) -> dict[str, int]:
-    """Count the bytes on the workers' disks once each worker has had another encoding to do."""
+def _after(running: Cluster) -> tuple[dict[str, int], str]:
+    """Give each worker another encoding and a doctor; return the bytes on their disks and how the doctor's run ended."""
+    queues = f"queues={list(WORKERS)!r}, conn_ids={list(ACCOUNTS)!r}"
+    (running.folder / "dags" / "doctor.py").write_text(DOCTOR.format(arguments=queues))
     shutil.copy(ROOT / "tests" / "cluster" / "on_each_worker.py", running.folder / "dags")
-    running.airflow.wait_for_dag("on_each_worker")
     video = running.folder / "after.mov"
     _make_landscape(video, 1)
     source = running.upload("raw/after.mov", video.read_bytes())
-    running.airflow.trigger("on_each_worker", "after", {"video": source})
-    state = lambda: running.airflow.run_state("on_each_worker", "after") in ("success", "failed")  # noqa: E731
-    wait_until(state, "each worker has worked once more", RUN_LIMIT_S, 1.0)
-    return running.left_behind()
+    states: dict[str, str] = {}
+    for dag_id, conf in (("on_each_worker", {"video": source}), ("instagram_doctor", {})):
+        running.airflow.wait_for_dag(dag_id)
+        running.airflow.trigger(dag_id, "after", conf)
+    for dag_id in ("on_each_worker", "instagram_doctor"):
+        states[dag_id] = wait_until(partial(_ended, running, dag_id, "after"), f"{dag_id} has ended", RUN_LIMIT_S, 1.0)
+    log = running.airflow.task_log("instagram_doctor", "after", "report")
+    (running.folder / "logs" / "doctor.log").write_text(log)
+    return running.left_behind(), states["instagram_doctor"]
+
+
+def _ended(running: Cluster, dag_id: str, run_id: str) -> str | None:
+    state = running.airflow.run_state(dag_id, run_id)
+    return state if state in ("success", "failed") else None
 
 
 def _sleep_until(at: datetime) -> None:

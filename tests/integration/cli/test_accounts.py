@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -192,12 +193,15 @@ def test_the_doctor_looks_at_everything(
     said = doctors_lines(shell, capsys, 1)
     assert list(said) == [
         *("connection", "token", "scopes", "account", "quota", "clock", "upload host"),
-        *("ffmpeg", "ffprobe", "state store", "triggerer", "capacity"),
+        *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "snapshots"),
+        *("state store", "triggerer", "capacity", "pool"),
     ]
     assert said["account"] == f"ok @sandbox_studio, BUSINESS, {instagram_sandbox.user_id}"
     assert said["quota"].startswith("ok 0 of 100")
+    assert said["machine"].startswith(f"ok {socket.gethostname()}: Airflow 3.")
+    assert said["pool"].startswith("? instagram_instagram_default does not exist.")
     to_fix = {name for name, text in said.items() if text.startswith("FIX")}
-    assert to_fix - {"capacity"} == {"triggerer"}, "none runs in this test; open files are the machine's matter"
+    assert to_fix - {"capacity", "disk"} == {"triggerer"}, "none runs in this test; open files are the machine's matter"
     assert "airflow triggerer" in said["triggerer"]
 
 
@@ -289,14 +293,14 @@ def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
 ) -> None:
     from datetime import datetime, timedelta
 
-    from airflow_provider_instagram.cli import doctor
+    from airflow_provider_instagram.doctor import account
 
     class Late(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) - timedelta(minutes=5)
 
-    monkeypatch.setattr(doctor, "datetime", Late)
+    monkeypatch.setattr(account, "datetime", Late)
     assert re.fullmatch(
         r"FIX differs from Instagram's by (29|30)[0-9] s\. Synchronize .* with NTP",
         doctors_lines(shell, capsys, 1)["clock"],
