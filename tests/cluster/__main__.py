@@ -221,7 +221,7 @@ def _show_failures(running: Cluster) -> None:
 
 
 def _after(running: Cluster) -> tuple[dict[str, int], str]:
-    """Give each worker another encoding and a doctor; return the bytes on their disks and how the doctor's run ended."""
+    """Run an encoding and the doctor on each worker; return the bytes on their disks, and how the doctor ended."""
     queues = f"queues={list(WORKERS)!r}, conn_ids={list(ACCOUNTS)!r}"
     (running.folder / "dags" / "doctor.py").write_text(DOCTOR.format(arguments=queues))
     shutil.copy(ROOT / "tests" / "cluster" / "on_each_worker.py", running.folder / "dags")
