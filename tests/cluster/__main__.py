@@ -63,6 +63,7 @@ def main() -> int:
     parser.add_argument(
         "--disturb", action="append", metavar="WHAT", help="only this, such as 'stop redis 120'; may be repeated"
     )
+    parser.add_argument("--posts", type=int, help="how many posts nothing disturbs (default: 24, or 12)")
     options = parser.parse_args()
     disturbances = [parsed(text) for text in options.disturb] if options.disturb else SHORT if options.short else FULL
     began_s = time.monotonic()
@@ -70,7 +71,8 @@ def main() -> int:
     with cluster((*ACCOUNTS, CUT_ACCOUNT)) as running:
         _say(f"Started in {time.monotonic() - began_s:.0f} s; the logs are in {running.folder / 'logs'}")
         _main_job(running)
-        found = _play(running, disturbances, *((12, 6.0) if options.short else (24, 10.0)))
+        posts, spacing_s = (12, 6.0) if options.short else (24, 10.0)
+        found = _play(running, disturbances, options.posts or posts, spacing_s)
         left, doctor = _after(running)
     for line in table(found):
         _say(line)
