@@ -1,6 +1,6 @@
-.PHONY: help install demo ui test test-next reliability soak cluster cluster-short lint release-check lock
+.PHONY: help install demo ui test test-all test-next reliability soak cluster cluster-short lint release-check lock
 
-help:  ## List the targets
+help:  ## List the targets, with the time that they take on two cores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 install:  ## Make .venv with the package and everything its tests need
@@ -12,14 +12,20 @@ demo: install  ## Send a real video through Airflow to a post on the sandbox (VI
 ui: install  ## The same in a standalone Airflow that is left running, with the sandbox
 	@.venv/bin/python -m demo.ui
 
-test:  ## Run the whole test suite
+test:  ## What every change has to pass: unit, integration, sandbox, and a sample of the rest (14 minutes)
 	@scripts/install.sh --for-tests
-	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile sandbox/tests tests/unit tests/integration tests/reliability/test_sample.py
-	@.venv/bin/python -m pytest tests/reliability/test_live.py tests/system
+	@.venv/bin/python -m tests.run
+
+MINUTES := inf
+SEED := $(shell git rev-parse HEAD 2>/dev/null)
+
+test-all:  ## All that make test leaves out (65 minutes; MINUTES=30 plays as much as fits, SEED decides what)
+	@scripts/install.sh --for-tests
+	@.venv/bin/python -m tests.run --rest --minutes $(MINUTES) --seed "$(SEED)"
 
 test-next:  ## The unit and integration tests, and those of its loops, on the Airflow to come (in .venv-next)
 	@scripts/install.sh --next
-	@.venv-next/bin/python -m pytest --numprocesses 3 --dist loadfile sandbox/tests tests/unit tests/integration tests/next
+	@.venv-next/bin/python -m pytest --numprocesses 3 --dist worksteal sandbox/tests tests/unit tests/integration tests/next
 
 reliability:  ## Break the main job in hundreds of ways and count the posts (50 minutes)
 	@scripts/install.sh --for-tests

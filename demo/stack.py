@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 HEALTHY = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 START_LIMIT_S = 180
 AIRFLOW = str(Path(sys.executable).with_name("airflow"))
+
+
+class StartTimeoutError(TimeoutError):
+    """Airflow's components were not all healthy in time. None of them had ended."""
 
 
 class AirflowStack:
@@ -64,8 +69,14 @@ class AirflowStack:
                     process.wait(10)
 
     def wait_until_healthy(self) -> None:
-        """Wait until all components report that they are healthy, and log in."""
-        wait_until(self._is_healthy, "Airflow is healthy", START_LIMIT_S)
+        """Wait until all components report that they are healthy, and log in.
+
+        :raises StartTimeoutError: If they are not healthy in time.
+        """
+        try:
+            wait_until(self._is_healthy, "Airflow is healthy", START_LIMIT_S)
+        except TimeoutError as error:
+            raise StartTimeoutError(str(error)) from error
         token = self._http.get("/auth/token").json()["access_token"]
         self._http.headers["Authorization"] = f"Bearer {token}"
 
@@ -100,8 +111,8 @@ class AirflowStack:
         return self._http.get(path).raise_for_status().content
 
     def wait_for_dag(self, dag_id: str) -> None:
-        """Wait until the DAG processor has found a DAG."""
-        wait_until(lambda: self.has(f"/dags/{dag_id}"), f"DAG {dag_id} is there", START_LIMIT_S)
+        """Wait until the DAG processor has read a DAG."""
+        wait_until(lambda: self.has(f"/dags/{dag_id}"), f"Airflow has read the DAG {dag_id}", START_LIMIT_S)
 
     def has(self, path: str) -> bool:
         """Return whether the REST API has something at a path."""
@@ -150,11 +161,12 @@ def wait_until(condition: Callable[[], Any], what: str, limit_s: float, pause_s:
 
 
 @contextmanager
-def airflow_stack(settings: dict[str, str], port: int = 0) -> Iterator[AirflowStack]:
+def airflow_stack(settings: dict[str, str], port: int = 0, starts: int = 1) -> Iterator[AirflowStack]:
     """Run a whole Airflow, without a login.
 
     :param settings: The environment, as :func:`~demo.scene.airflow_settings` returns it.
     :param port: Port of the UI. 0 means any free port.
+    :param starts: How often to start it, at most, while its start takes too long.
     """
     port, log_ports = port or free_port(), (free_port(), free_port())
     url = f"http://localhost:{port}"
@@ -181,11 +193,24 @@ def airflow_stack(settings: dict[str, str], port: int = 0) -> Iterator[AirflowSt
         _enable_write_ahead_log(database)
     stack = AirflowStack(url, home, settings)
     try:
-        stack.start()
-        stack.wait_until_healthy()
+        _start(stack, starts)
         yield stack
     finally:
         stack.stop()
+
+
+def _start(stack: AirflowStack, starts: int) -> None:
+    for start in range(1, starts + 1):
+        stack.start()
+        try:
+            stack.wait_until_healthy()
+        except StartTimeoutError:
+            if start == starts:
+                raise
+            warnings.warn("MACHINE: Airflow took too long to start, and is started again.", stacklevel=3)
+            stack.stop()
+        else:
+            break
 
 
 def _enable_write_ahead_log(database: Path) -> None:

@@ -154,7 +154,7 @@ def calendar_commands() -> list[ActionCommand]:
         ActionCommand(
             name="check",
             help="List everything that is wrong with a calendar",
-            description="Exit codes: 0, no faults; 1, some posts are faulty; 2, the file cannot be read.",
+            description="Exit codes: 0, no problems; 1, some posts have problems; 2, the file cannot be read.",
             func=lazy_load_command(f"{_CLI}.calendar.check_calendar"),
             args=[
                 ARG_FILE,

@@ -61,7 +61,7 @@ def test_two_passes_make_two_posts(instagram_sandbox: SandboxHandle, run_dag: An
 def test_one_key_for_all_passes_is_one_post(
     instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path
 ) -> None:
-    """Who gives the key says what is one post; the second pass finds it there."""
+    """A key that the author sets is one post: the second pass finds it there."""
     with DAG("one_key", schedule=None) as dag:
 
         @task_group

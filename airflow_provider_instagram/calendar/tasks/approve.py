@@ -1,4 +1,4 @@
-"""The question to a person whether a post may go out, in Airflow's human-in-the-loop form."""
+"""The task that asks a person to approve a post, in Airflow's human-in-the-loop form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow.sdk.definitions.param import ParamsDict
 
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_file
-from airflow_provider_instagram.calendar.tasks.run_request import wanted_now
+from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.publishing.options import LONGEST_CAPTION
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 
 class ApprovePost(PostStep, ApprovalOperator):
-    """Ask a person, where the calendar says so; without an answer by the post's time it is not published.
+    """Ask a person to approve a post that requires it. Without an answer by its time, the post is not published.
 
-    It stands before the container, so that nothing expires over night. Returns the caption as the person left it.
+    The task precedes the container, which would expire if the answer took a day. It returns the caption as the person
+    left it.
 
-    :param report: What the transcode did, for the person to see.
-    :param retries: Tries after the first; each asks anew.
+    :param report: What the transcode did, which the form shows.
     """
 
     template_fields: Sequence[str] = ("post", "report")
 
-    def __init__(self, *, report: Any = None, retries: int = 3, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "retries": retries, "subject": "Publish this post?", "params": _form("")})
+    def __init__(self, *, report: Any = None, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "subject": "Publish this post?", "params": _form("")})
         self.report = report
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ask, or go on at once where nobody has to be asked."""
+        """Ask, or return at once if the post requires no approval."""
         post, _ = self.still_wanted(context)
         if post.approval == "none":
             return {"caption": post.caption}
@@ -55,18 +55,21 @@ class ApprovePost(PostStep, ApprovalOperator):
         self.params = ParamsDict(_form(post.caption))
         self.subject = f"Publish {post.id} on {post.account} at {post.publish_at:%a %d %b %Y, %H:%M %Z}?"
         self.body = question(post, self.report or {})
-        super().execute(context)  # parks the task until somebody answers
+        super().execute(context)  # defers the task until a person answers
         raise AssertionError("unreachable")
 
     def deadline(self, context: Context, post: Post, now: datetime) -> datetime:
-        """Return until when a user may answer: while the post may go out. For a late post of this run, a lead time."""
-        if wanted_now(context, post):
+        """Return until when a person may answer: as long as the post may be published.
+
+        For a post that a user requested after its time, that is one lead time.
+        """
+        if is_requested_now(context, post):
             return now + self.settings.lead_time
         is_late = now >= post.publish_at and self.settings.late == "publish"
         return post.publish_at + (self.settings.max_lateness if is_late else timedelta())
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Take the answer."""
+        """Return the caption if a person approved the post, and skip the post otherwise."""
         post = self.as_post()
         answer = {**event, "params_input": event.get("params_input") or {}}
         approved = answer.get("chosen_options") == [self.APPROVE]
@@ -87,7 +90,7 @@ class ApprovePost(PostStep, ApprovalOperator):
 
 
 def question(post: Post, report: Mapping[str, Any]) -> str:
-    """Return in Markdown what a person needs to decide. What others wrote stands in it as plain text.
+    """Return in Markdown what a person needs to know to decide. Text from the calendar appears as plain text.
 
     :param post: The post.
     :param report: What the transcode did.
@@ -119,7 +122,7 @@ def _form(caption: str) -> dict[str, Param]:
             format="multiline",
             maxLength=LONGEST_CAPTION,
             title="Caption",
-            description="The post goes out with this text. You can change it.",
+            description="The post is published with this text. You can change it.",
         ),
         "reason": Param(
             None,
@@ -131,9 +134,9 @@ def _form(caption: str) -> dict[str, Param]:
 
 
 def _code(value: Any) -> str:
-    """Return a value as inline code of a table's cell, in which nothing is Markdown, a link or a picture.
+    """Return a value as inline code for a table cell, so that nothing in it is Markdown, a link or a picture.
 
-    No escape keeps a bar from ending the cell in all cases, so another sign stands for it.
+    No escape reliably keeps ``|`` from ending the cell, so ``¦`` replaces it.
     """
     text = " ".join(str(value).split()).replace("|", "¦") or " "
     fence = _fence(text)
@@ -141,13 +144,13 @@ def _code(value: Any) -> str:
 
 
 def _block(text: str) -> list[str]:
-    """Return a text as a block of code, in which nothing is Markdown, a link or a picture."""
+    """Return a text as a code block, so that nothing in it is Markdown, a link or a picture."""
     fence = f"``{_fence(text)}"
     return [f"{fence}text", *text.splitlines(), fence] if text.strip() else ["*(none)*"]
 
 
 def _fence(text: str) -> str:
-    """Return more backticks than stand in a row in a text."""
+    """Return one backtick more than the longest run of backticks in a text."""
     return "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
 
 

@@ -1,4 +1,4 @@
-"""Where the cover frames are that people see before they approve a post."""
+"""Where the cover frames are stored that a person sees before they approve a post."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow.sdk import conf
 
 
 def cover_file(version: str) -> Path:
-    """Name the file of a cover: beside the snapshots, in a folder that the API server sees as well.
+    """Return the file of a cover: beside the snapshots, in a folder that the API server can read too.
 
     :param version: The post's version.
     """

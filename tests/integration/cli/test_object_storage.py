@@ -61,7 +61,7 @@ def shell(shelf: Any, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("calendar", "check"), "1 post for stored_berlin; 0 faults."),
+        (("calendar", "check"), "1 post for stored_berlin; 0 problems."),
         (("calendar", "show", "--month", "2030-03"), "monday"),
         (("calendar", "export", "--ics"), "monday"),
         (("pools",), "instagram_stored_berlin: "),

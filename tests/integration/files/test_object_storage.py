@@ -121,9 +121,9 @@ def test_a_calendar_in_a_bucket_is_read_with_the_videos_beside_it(bucket: str, t
         (tmp_path / name).write_text(text)
         storage.put(tmp_path / name, f"{bucket}/plan/{name}")
     location = f"{bucket}/plan/posts.yaml"
-    (fault,) = read_calendar(location, check_files=True).faults
-    assert (fault.line, fault.post_id) == (2, "a")
-    assert f"there is no file {bucket}/plan/in/reel.mp4" in fault.message
+    (problem,) = read_calendar(location, check_files=True).problems
+    assert (problem.line, problem.post_id) == (2, "a")
+    assert f"there is no file {bucket}/plan/in/reel.mp4" in problem.message
     storage.put(tmp_path / "a.md", f"{bucket}/plan/in/reel.mp4")
     (post,) = read_calendar(location, check_files=True).posts
     assert (post.video, post.caption) == (f"{bucket}/plan/in/reel.mp4", "From the bucket")
