@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pendulum
 
+from airflow_provider_instagram.accounts.connections import read_as_server
 from airflow_provider_instagram.calendar import render
 from airflow_provider_instagram.calendar.file import csv_import
 from airflow_provider_instagram.calendar.file.loader import read_text
@@ -33,6 +34,7 @@ HAS_PROBLEMS, UNREADABLE = 1, 2
 
 def check_calendar(args: argparse.Namespace) -> None:
     """Print every problem of a calendar. Exit code 0: no problems; 1: some; 2: it cannot be read."""
+    read_as_server()
     now = None if args.allow_past else datetime.now(timezone.utc)
     try:
         spacing = duration("--min-spacing", args.min_spacing) if args.min_spacing else None
@@ -54,9 +56,6 @@ def check_calendar(args: argparse.Namespace) -> None:
 
 def _limits(account: str) -> tuple[Limits, str]:
     """Return the limits of an account, and where they are set."""
-    from airflow_provider_instagram.accounts.connections import read_as_server
-
-    read_as_server()
     try:
         found = account_limits(account)
     except ValidationError as error:
@@ -100,6 +99,7 @@ def show_calendar(args: argparse.Namespace) -> None:
 
 def import_calendar(args: argparse.Namespace) -> None:
     """Convert a spreadsheet's CSV export into a calendar."""
+    read_as_server()
     try:
         sheet = csv_import.import_sheet(
             read_text(args.file), timezone=args.timezone, account=args.account, order=args.dates
@@ -139,6 +139,7 @@ def export_calendar(args: argparse.Namespace) -> None:
 
 
 def _read(location: str) -> Calendar:
+    read_as_server()
     try:
         return read_calendar(location)
     except InvalidValue as invalid:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
-from airflow_provider_instagram.files import locations, storage
+from airflow_provider_instagram.files import locations, scratch, storage
 from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
 from airflow_provider_instagram.utils import arguments
 
@@ -174,7 +174,7 @@ class TranscodeOperator(LiteralTemplateMixin):
             path = locations.local_path(location)
             storage.make_folder(path.parent)
             return location, self._transcode(work, path)
-        with storage.scratch_folder() as folder:
+        with scratch.scratch_folder() as folder:
             made = folder / "video.mp4"
             report = self._transcode(work, made)
             storage.put(made, location)
