@@ -8,7 +8,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.tasks.base import PostStep, used_before
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
-from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
 
@@ -51,7 +51,7 @@ class TranscodePost(PostStep, TranscodeOperator):
             return  # it overrides the frame
         at_ms = int(str(post.options.get("video_cover_timestamp_ms") or 0))
         try:
-            with storage.as_local_file(made) as video, storage.scratch_folder() as folder:
+            with storage.as_local_file(made) as video, scratch.scratch_folder() as folder:
                 frame = folder / "cover.jpg"
                 write_preview(video, frame, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
                 storage.write(cover_file(post.version), frame.read_bytes())
