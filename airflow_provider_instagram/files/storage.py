@@ -15,11 +15,11 @@ from airflow_provider_instagram.files import scratch
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
 from airflow_provider_instagram.media.files import regular_file
 from airflow_provider_instagram.media.process import Cancel
+from pathlib import Path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import timedelta
-    from pathlib import Path
 
     from airflow.sdk import ObjectStoragePath
 
