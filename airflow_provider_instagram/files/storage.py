@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow.sdk import conf
@@ -15,7 +16,6 @@ from airflow_provider_instagram.files import scratch
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
 from airflow_provider_instagram.media.files import regular_file
 from airflow_provider_instagram.media.process import Cancel
-from pathlib import Path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
