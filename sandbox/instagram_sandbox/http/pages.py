@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from instagram_sandbox.simulator.world import newest_first
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -81,11 +79,11 @@ def profile(sandbox: Sandbox, request: Request, username: str | None) -> Respons
     account = next((a for a in accounts if a.username == username), accounts[0] if username is None else None)
     if account is None:
         return page(request, "problem.html", {"problem": f"This sandbox has no account {username}."}, status=404)
-    posts = [p for p in sandbox.world.posts.values() if p.user_id == account.user_id]
     context = {
         "account": account,
         "accounts": accounts,
-        "posts": newest_first(posts),
+        "posts": [p for p in sandbox.world.existing_posts(account.user_id) if not p.is_story],
+        "stories": [p for p in sandbox.world.existing_posts(account.user_id) if p.is_story],
         "waiting": _waiting(sandbox, account),
         "quota_usage": sandbox.world.quota_usage(account.user_id),
         "quota_total": sandbox.world.switches.quota_total,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from instagram_sandbox.simulator.state import Switches
+from instagram_sandbox.simulator.switches import Switches
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/sandbox.md").read_text()
