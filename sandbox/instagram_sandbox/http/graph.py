@@ -126,7 +126,7 @@ def _route(
         return operation, _of_account(node, on_account)
     if not edge and method == "GET":
         return _of_node(sandbox, node)
-    if (method, edge) in OF_POST or (method, edge) in OF_COMMENT:
+    if node.isdecimal() and ((method, edge) in OF_POST or (method, edge) in OF_COMMENT):
         return (OF_POST.get((method, edge)) or OF_COMMENT[method, edge])[0], _absent(node)
     return "unknown", _unknown
 
