@@ -24,6 +24,7 @@ from instagram_sandbox.http.control_bodies import (
     sent,
 )
 from instagram_sandbox.http.guard import only_ours
+from instagram_sandbox.http.openapi import document
 from instagram_sandbox.simulator import comments as rules
 from instagram_sandbox.simulator import insights
 from instagram_sandbox.simulator.clock import iso_time, utc
@@ -53,8 +54,17 @@ def router(sandbox: Sandbox) -> APIRouter:
     _add_plans(routes, sandbox)
     _add_truth(routes, sandbox)
     _add_audience(routes, sandbox)
+    _add_description(routes)
     _add_signpost(routes)
     return routes
+
+
+def _add_description(routes: APIRouter) -> None:
+    described = document(routes.routes)
+
+    @routes.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> dict[str, Any]:
+        return described
 
 
 def _add_signpost(routes: APIRouter) -> None:
@@ -66,7 +76,7 @@ def _add_signpost(routes: APIRouter) -> None:
         return JSONResponse({"detail": what}, 404)
 
     for path in ("", "/{path:path}"):
-        routes.add_api_route(path, nothing_here, methods=[*METHODS], dependencies=[])
+        routes.add_api_route(path, nothing_here, methods=[*METHODS], include_in_schema=False)
 
 
 def _add_clock(routes: APIRouter, sandbox: Sandbox) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from weakref import WeakKeyDictionary
 
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -132,7 +133,16 @@ def sent(model: type[R]) -> Callable[[Request], Awaitable[R]]:
     async def read(request: Request) -> R:
         return model.model_validate(await _json(request))
 
+    _models[read] = model
     return read
+
+
+_models: WeakKeyDictionary[Any, type[Record]] = WeakKeyDictionary()
+
+
+def body_model(reader: Any) -> type[Record] | None:
+    """Return the model that a reader made by :func:`sent` reads, or None for any other function."""
+    return _models.get(reader)
 
 
 async def changes(request: Request) -> dict[str, JsonValue]:

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from instagram_sandbox.simulator import comments, insights
+from instagram_sandbox.simulator.processing import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,7 +144,7 @@ def _waiting(sandbox: Sandbox, account: Account) -> list[tuple[Container, str, s
         code = sandbox.world.status_code(container)
         if container.user_id == account.user_id and not container.post_ids and not container.is_carousel_item:
             failure = sandbox.world.shown_failure(container)
-            rows.append((container, code or "ERROR", failure.reason if failure else ""))
+            rows.append((container, code or "ERROR", refusal(container, failure) if failure else ""))
     return sorted(rows, key=lambda row: row[0].created_at, reverse=True)[:6]
 
 

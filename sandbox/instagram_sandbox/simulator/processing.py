@@ -121,7 +121,7 @@ class Processor:
         self._world.keep(container)
         self._world.store.commit()
         if facts.subcode is not None:
-            reason = f"{_subject(container, facts)} was refused because {facts.reason}."
+            reason = refusal(container, facts)
             self._rejected(container, reason)
             log.warning("Container %s (error %s): %s", container.id, facts.subcode, reason)
 
@@ -177,8 +177,14 @@ class Processor:
             raise FetchError(TOO_SLOW, f"the download took more than {switches.fetch_timeout_s:g} s") from None
 
 
+def refusal(container: Container, facts: MediaFacts) -> str:
+    """Return what was refused and why, as the page, the journal and the log say it."""
+    if container.children or container.processing.outcome != "inspected":
+        return facts.reason
+    return f"{_subject(container, facts)} was refused because {facts.reason}."
+
+
 def _subject(container: Container, facts: MediaFacts) -> str:
-    """Return what was refused, as a person names it."""
     if facts.subcode in {NOT_FETCHED, TOO_SLOW}:
         is_cover = container.cover_url is not None and facts.phase == "processing"
         return "Your link to the cover" if is_cover else "Your link"

@@ -1,4 +1,4 @@
-"""A plain HTTP caller, a sandbox in each temperament, media made by ffmpeg, and a web server that misbehaves on demand."""
+"""A plain HTTP caller, both temperaments, media made by ffmpeg, and a web server that misbehaves on demand."""
 
 from __future__ import annotations
 

@@ -182,7 +182,10 @@ def test_collaborators_answer_and_a_name_that_is_none_is_refused(client: Caller,
     media_id = client.publish(client.reel(clip, collaborators='["a_friend", "another"]')).json()["id"]
     client.sandbox.answer_invite(media_id, "another", "Declined")
     rows = facebook.get(f"{media_id}/collaborators").json()["data"]
-    assert [(row["username"], row["invite_status"]) for row in rows] == [("a_friend", "Pending"), ("another", "Declined")]
+    assert [(row["username"], row["invite_status"]) for row in rows] == [
+        ("a_friend", "Pending"),
+        ("another", "Declined"),
+    ]
     assert client.get(f"{media_id}/collaborators").json()["error"]["code"] == 100
     refused = client.create(upload_type="resumable", collaborators='["not a name"]').json()["error"]
     assert (refused["code"], refused["error_subcode"]) == (110, 2207018)

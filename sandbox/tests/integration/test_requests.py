@@ -121,7 +121,12 @@ def test_the_method_can_be_a_parameter(client: Caller) -> None:
 
 def test_a_batch_runs_its_calls_in_order_and_each_counts(client: Caller) -> None:
     batch = [
-        {"method": "POST", "relative_url": "me/media", "body": "media_type=REELS&upload_type=resumable", "name": "made"},
+        {
+            "method": "POST",
+            "relative_url": "me/media",
+            "body": "media_type=REELS&upload_type=resumable",
+            "name": "made",
+        },
         {"method": "GET", "relative_url": "{result=made:$.id}?fields=status_code"},
         {"method": "GET", "relative_url": "v27.0/17999999999999999"},
     ]

@@ -98,9 +98,7 @@ def test_what_a_call_does_not_take_is_ignored_with_a_warning(
     assert warning in client.http.get("/").text
 
 
-def test_a_field_of_publish_is_ignored_and_strict_refuses_it(
-    client: Caller, caller: Caller, clip: Path
-) -> None:
+def test_a_field_of_publish_is_ignored_and_strict_refuses_it(client: Caller, caller: Caller, clip: Path) -> None:
     """Postiz sends ``field=id``, which the live API ignores."""
     for one, status in ((client, 200), (caller, 400)):
         container_id = one.ready(clip)
@@ -127,9 +125,7 @@ def test_the_old_token_lives_on_after_a_refresh(client: Caller) -> None:
     assert client.get("me").status_code == 200
 
 
-def test_a_picture_is_ready_at_once_and_strict_lets_it_wait(
-    client: Caller, caller: Caller, picture: WebServer
-) -> None:
+def test_a_picture_is_ready_at_once_and_strict_lets_it_wait(client: Caller, caller: Caller, picture: WebServer) -> None:
     """Clients publish a picture without a look at its status."""
     for one, status in ((client, 200), (caller, 400)):
         if one is caller:
