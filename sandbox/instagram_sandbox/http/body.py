@@ -53,6 +53,7 @@ async def _json(request: Request) -> dict[str, Any]:
 
 
 async def _multipart(request: Request) -> dict[str, Any]:
+    await request.body()  # keeps the bytes, so that the form can be read again
     try:
         form = await request.form()
     except (HTTPException, ValueError, KeyError, AssertionError) as error:

@@ -118,9 +118,11 @@ async def token(call: Call) -> Response:
     params = call.params
     if params.get("client_id") != call.sandbox.settings.app_id:
         raise GraphError(101, None, "Error validating application. Cannot get application info due to a system error.")
-    secret = str(params.get("client_secret", "")).encode()
+    secret = str(params.get("client_secret", "")).encode("utf-8", "replace")
     if not hmac.compare_digest(secret, call.sandbox.settings.app_secret.encode()):
-        raise GraphError(1, None, "Error validating client secret.")
+        error = GraphError(1, None, "Error validating client secret.")
+        error.status = 400  # code 1 is usually a server's fault, but not here
+        raise error
     grant = params.get("grant_type", "authorization_code")
     if grant == "client_credentials":
         return graph_json({"access_token": app_token(call), "token_type": "bearer"})

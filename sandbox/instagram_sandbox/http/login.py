@@ -199,4 +199,4 @@ def _query_token(call: Call) -> str | None:
 
 
 def _is_secret(call: Call, given: Any) -> bool:
-    return hmac.compare_digest(str(given).encode(), call.sandbox.settings.app_secret.encode())
+    return hmac.compare_digest(str(given).encode("utf-8", "replace"), call.sandbox.settings.app_secret.encode())

@@ -80,7 +80,7 @@ class Call:
         right = hmac.new(self.sandbox.settings.app_secret.encode(), token.encode(), "sha256").hexdigest()
         if proof is None and self.world.switches.require_appsecret_proof:
             raise GraphError(100, None, "API calls from the server require an appsecret_proof argument")
-        if proof is not None and not hmac.compare_digest(str(proof), right):
+        if proof is not None and not hmac.compare_digest(str(proof).encode("utf-8", "replace"), right.encode()):
             raise GraphError(100, None, "Invalid appsecret_proof provided in the API argument")
 
     @property

@@ -42,14 +42,24 @@ class Picture:
     components: int
 
 
+def check_signature(path: Path) -> None:
+    """Check that a file begins as a JPEG does.
+
+    :raises NotFitError: It does not.
+    """
+    with path.open("rb") as file:
+        if file.read(2) != b"\xff\xd8":
+            raise NotFitError(NOT_FETCHED, "the image is not a JPEG")
+
+
 def read(path: Path) -> Picture:
     """Return what the head of a JPEG file says.
 
     :raises NotFitError: The file is not a JPEG, or it is cut off.
     """
+    check_signature(path)
     with path.open("rb") as file:
-        if file.read(2) != b"\xff\xd8":
-            raise NotFitError(NOT_FETCHED, "the image is not a JPEG")
+        file.seek(2)
         while (marker := _marker(file)) is not None:
             if marker in _WITHOUT_LENGTH:
                 continue

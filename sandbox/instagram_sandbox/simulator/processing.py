@@ -140,7 +140,7 @@ class Processor:
         if container.cover_url:
             cover = self.cover(container.id)
             await self._fetch(container.cover_url, cover, "image", jpeg.MAX_BYTES)
-            jpeg.read(cover)
+            jpeg.check_signature(cover)
         at_ms = 0 if container.cover_url else container.thumb_offset_ms
         facts = await media.inspect(video, rules, thumb_offset_ms=at_ms)
         if facts.subcode is None and not container.cover_url:
