@@ -1,15 +1,18 @@
-"""The check of a local file before it is opened."""
+"""The check of a local file before it is opened, and the digest of its content."""
 
 from __future__ import annotations
 
+import hashlib
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 
 if TYPE_CHECKING:
     import os
     from pathlib import Path
+
+BLOCK_BYTES: Final = 1024**2
 
 
 def regular_file(path: Path) -> os.stat_result:
@@ -35,3 +38,16 @@ def regular_file(path: Path) -> os.stat_result:
             f"{path} is not a regular file.", hint="Use a video file, not a directory, pipe or device."
         )
     return status
+
+
+def file_digest(path: Path, prefix: bytes = b"") -> str:
+    """Return the SHA-256 digest of a file, in hexadecimal.
+
+    :param path: A local file, which is read completely.
+    :param prefix: Bytes to put before the content.
+    """
+    digest = hashlib.sha256(prefix)
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError
+from airflow_provider_instagram.media.files import file_digest
 from airflow_provider_instagram.media.process import Limits, run
 from airflow_provider_instagram.media.workspace import workspace
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 #: Increment this when the same source, profile and ffmpeg give a different result.
 RECIPE: Final = 1
-BLOCK_BYTES: Final = 1024**2
 VERSION_LIMITS: Final = Limits(wall_s=10, cpu_s=10)
 
 
@@ -44,11 +44,7 @@ def work_key(
     :return: 24 hexadecimal digits that depend on the content, the profile, the options and the version of ffmpeg.
     :raises TranscodeError: If ffmpeg is not installed.
     """
-    content = hashlib.sha256()
-    with source.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            content.update(block)
-    parts = [RECIPE, content.hexdigest(), asdict(spec), fit, background, trim, _version(ffmpeg)]
+    parts = [RECIPE, file_digest(source), asdict(spec), fit, background, trim, _version(ffmpeg)]
     return hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()[:24]
 
 

@@ -16,7 +16,7 @@ from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk import Context
 
     from airflow_provider_instagram.hooks.instagram import InstagramHook
 
@@ -32,8 +32,6 @@ class RefreshTokenOperator(InstagramBaseOperator):
         if it could not be refreshed and expires within 10 days. The context has ``instagram_token``, with ``conn_id``,
         ``days_left`` (None if the token is not valid or its expiry is unknown), ``expires_at``, ``problem`` and
         ``connect_page``.
-    :param retries: The number of retries.
-    :param retry_policy: Decides which failures are retried, and when.
     """
 
     ui_color = "#fdf1f6"
@@ -42,11 +40,9 @@ class RefreshTokenOperator(InstagramBaseOperator):
         self,
         *,
         on_token_ending: Sequence[Callable[[Context], Any]] = (),
-        retries: int = 3,
-        retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,
     ) -> None:
-        super().__init__(retries=retries, retry_policy=retry_policy, **kwargs)
+        super().__init__(**kwargs)
         self.on_token_ending = on_token_ending
 
     @classmethod
@@ -92,14 +88,14 @@ def _alert(
     hook: InstagramHook, context: Context, problem: InstagramError, on_token_ending: Sequence[Callable[[Context], Any]]
 ) -> None:
     """Call the notifiers if the token is no longer valid or expires soon."""
-    from airflow_provider_instagram.hooks.instagram import connect_page
-    from airflow_provider_instagram.tokens.store import ENDING
+    from airflow_provider_instagram.links.pages import connect_page
+    from airflow_provider_instagram.tokens.store import EXPIRY_WARNING
 
-    token = None if isinstance(problem, AuthenticationError) else hook.token_manager().known()
-    left = token.left(datetime.now(timezone.utc)) if token else None
-    if left is not None and left > ENDING:
+    token = None if isinstance(problem, AuthenticationError) else hook.token_manager().current_token()
+    left = token.time_left(datetime.now(timezone.utc)) if token else None
+    if left is not None and left > EXPIRY_WARNING:
         return
-    told: Any = {
+    alert_context: Any = {
         **context,
         "instagram_token": {
             "conn_id": hook.instagram_conn_id,
@@ -109,8 +105,8 @@ def _alert(
             "connect_page": connect_page(hook.instagram_conn_id),
         },
     }
-    for tell in on_token_ending:
-        tell(told)
+    for notify in on_token_ending:
+        notify(alert_context)
 
 
 def refresh_tokens(
@@ -126,9 +122,9 @@ def refresh_tokens(
     @task
     def list_connections(params: dict[str, Any] | None = None) -> list[str]:
         """Return the connections whose tokens to refresh."""
-        from airflow_provider_instagram.tokens.store import found_connections
+        from airflow_provider_instagram.tokens.store import visible_connections
 
-        return list((params or {}).get(connections) or found_connections())
+        return list((params or {}).get(connections) or visible_connections())
 
     @task(retries=3, retry_policy=InstagramRetryPolicy(), map_index_template="{{ conn_id }}")
     def refresh(conn_id: str, **context: Any) -> dict[str, Any]:

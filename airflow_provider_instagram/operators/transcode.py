@@ -11,14 +11,13 @@ from airflow.sdk import conf
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
-from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from airflow.sdk import Context, RetryPolicy, XComArg
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider_instagram.media.probe import VideoInfo
     from airflow_provider_instagram.media.process import Cancel
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 #: The limit of file systems, less the space for what is added to a name while the file is copied.
 LONGEST_NAME_BYTES = 200
-CHOICES = {"fit": ("pad", "blur", "crop"), "trim": ("error", "end")}
+ALLOWED = {"fit": ("pad", "blur", "crop"), "trim": ("error", "end")}
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Work:
     :param local: The video as a local file.
     :param info: The properties of the video.
     :param spec: The rules and targets of the profile.
-    :param choices: ``fit``, ``background`` and ``trim``.
+    :param options: ``fit``, ``background`` and ``trim``.
     :param programs: ``ffmpeg`` and ``ffprobe``.
     """
 
@@ -47,7 +46,7 @@ class Work:
     local: Path
     info: VideoInfo
     spec: VideoSpec
-    choices: dict[str, Any]
+    options: dict[str, Any]
     programs: dict[str, Any]
 
 
@@ -71,8 +70,6 @@ class TranscodeOperator(LiteralTemplateMixin):
     :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
     :param preview: Local path for a JPEG of the first frame.
     :param spec: A :class:`~airflow_provider_instagram.media.spec.VideoSpec` that replaces the one of the placement.
-    :param retries: The number of retries.
-    :param retry_policy: Decides which failures are retried, and when.
     """
 
     template_fields: Sequence[str] = (
@@ -99,11 +96,9 @@ class TranscodeOperator(LiteralTemplateMixin):
         trim: str | XComArg = "error",
         preview: str | XComArg | None = None,
         spec: VideoSpec | None = None,
-        retries: int = 3,
-        retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,
     ) -> None:
-        super().__init__(retries=retries, retry_policy=retry_policy, **kwargs)
+        super().__init__(**kwargs)
         self.source = source
         self.output_location = output
         self.placement = placement
@@ -120,10 +115,10 @@ class TranscodeOperator(LiteralTemplateMixin):
 
         self._cancel = Cancel()
         source = arguments.required_text("source", self.source)
-        spec, choices = self._spec(), self._choices()
+        spec, options = self._spec(), self._options()
         self.log.info("::group::Transcode %s for %s", locations.shown(source), spec.name)
         with storage.as_local_file(source) as local:
-            video, report = self._compliant(self._probed(source, local, spec, choices))
+            video, report = self._compliant(self._probed(source, local, spec, options))
         self.log.info("::endgroup::")
         for line in report.table():
             self.log.info("%s", line)
@@ -146,23 +141,23 @@ class TranscodeOperator(LiteralTemplateMixin):
             raise ValidationError(f"spec must be a VideoSpec, not {spec!r}.")
         return spec
 
-    def _choices(self) -> dict[str, Any]:
-        choices = {
+    def _options(self) -> dict[str, Any]:
+        options = {
             "fit": arguments.text("fit", self.fit) or "pad",
             "background": arguments.text("background", self.background) or "black",
             "trim": arguments.text("trim", self.trim) or "error",
         }
-        for name, allowed in CHOICES.items():
-            if choices[name] not in allowed:
-                raise ValidationError(f"{name} is {choices[name]!r}: use one of {', '.join(allowed)}.")
-        return choices
+        for name, allowed in ALLOWED.items():
+            if options[name] not in allowed:
+                raise ValidationError(f"{name} is {options[name]!r}: use one of {', '.join(allowed)}.")
+        return options
 
-    def _probed(self, source: str, local: Path, spec: VideoSpec, choices: dict[str, Any]) -> Work:
+    def _probed(self, source: str, local: Path, spec: VideoSpec, options: dict[str, Any]) -> Work:
         from airflow_provider_instagram.media.probe import probe
 
         programs = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
         info = probe(local, ffprobe=programs["ffprobe"], cancel=self._cancel)
-        return Work(source, local, info, spec, choices, programs)
+        return Work(source, local, info, spec, options, programs)
 
     def _compliant(self, work: Work) -> tuple[str, Report]:
         """Return the compliant video and its report: the source itself, an earlier result, or a new file."""
@@ -170,10 +165,10 @@ class TranscodeOperator(LiteralTemplateMixin):
 
         output = arguments.text("output", self.output_location)
         is_kept = output is None and not locations.secrets_in(work.source)
-        if is_kept and plan(work.info, work.spec, **work.choices).tier == "pass":
+        if is_kept and plan(work.info, work.spec, **work.options).tier == "pass":
             return work.source, self._transcode(work, work.local)
         location = output if output and not output.endswith("/") else self._keyed_location(work, output)
-        if location != output and _is_own(location) and (report := self._found_done(work, location)):
+        if location != output and _is_own(location) and (report := self._earlier_result(work, location)):
             return location, report
         if locations.is_local(location):
             path = locations.local_path(location)
@@ -185,14 +180,14 @@ class TranscodeOperator(LiteralTemplateMixin):
             storage.put(made, location)
         return location, report
 
-    def _found_done(self, work: Work, location: str) -> Report | None:
+    def _earlier_result(self, work: Work, location: str) -> Report | None:
         """Return the report of an earlier result, or None if the result no longer complies and is to be made again."""
         from airflow_provider_instagram.media.transcode import done_before
 
         with storage.as_local_file(location) as made:
             try:
                 report = done_before(
-                    work.local, made, work.spec, **work.choices, info=work.info, ffprobe=work.programs["ffprobe"]
+                    work.local, made, work.spec, **work.options, info=work.info, ffprobe=work.programs["ffprobe"]
                 )
             except TranscodeError as error:
                 self.log.warning("Transcoding again, because the earlier result cannot be used: %s", error.message)
@@ -214,7 +209,7 @@ class TranscodeOperator(LiteralTemplateMixin):
                 f"No location is set for the compliant copy of {locations.shown(work.source)}{why}.",
                 hint="Set output= on the task, or [instagram] work_prefix for all tasks.",
             )
-        key = work_key(work.local, work.spec, **work.choices, ffmpeg=work.programs["ffmpeg"])
+        key = work_key(work.local, work.spec, **work.options, ffmpeg=work.programs["ffmpeg"])
         ending = f".{work.spec.name}.{key}.mp4"
         stem = os.fsencode(work.local.stem)[: LONGEST_NAME_BYTES - len(ending)].decode(errors="ignore")
         return f"{folder.rstrip('/')}/{stem}{ending}"
@@ -228,9 +223,9 @@ class TranscodeOperator(LiteralTemplateMixin):
             made,
             work.spec,
             info=work.info,
-            **work.choices,
+            **work.options,
             **work.programs,
-            on_progress=self._say_progress,
+            on_progress=self._log_progress,
             cancel=self._cancel,
         )
         if report.tier == "pass" and made != work.local:
@@ -246,11 +241,11 @@ class TranscodeOperator(LiteralTemplateMixin):
             storage.make_folder(jpeg.parent)
             write_preview(made, jpeg, ffmpeg=work.programs["ffmpeg"], cancel=self._cancel)
 
-    def _say_progress(self, progress: Progress) -> None:
+    def _log_progress(self, progress: Progress) -> None:
         self.log.info("%s", progress)
 
 
 def _is_own(location: str) -> bool:
-    """Return whether a file is there that this operator may have written: it writes files, and no links to others."""
+    """Return whether this operator may have written the file at a location. It never writes symbolic links."""
     is_link = locations.is_local(location) and locations.local_path(location).is_symlink()
     return not is_link and storage.exists(location)

@@ -13,13 +13,12 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, NotReadyError, ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
-from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from airflow.sdk import Context, RetryPolicy, XComArg
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider_instagram.graph.models import ContainerStatus
 
@@ -48,8 +47,6 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         per hour allow. It stays deferred for at least ten seconds (twice ``[workers] min_heartbeat_interval``).
     :param timeout: Time until the sensor fails, in seconds or as a timedelta.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
-    :param retries: The number of retries. As in every sensor, a timeout is not retried.
-    :param retry_policy: Decides which failures are retried, and when.
     """
 
     template_fields: Sequence[str] = ("container_id", "deferrable", "poke_interval", "timeout")
@@ -62,15 +59,11 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         deferrable: bool | str | XComArg = True,
         poke_interval: timedelta | float | str | XComArg = 5,
         timeout: timedelta | float | str | XComArg = 1800,
-        retries: int = 3,
-        retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,
     ) -> None:
         super().__init__(
             poke_interval=UNRENDERED_S if isinstance(poke_interval, str) else poke_interval,
             timeout=UNRENDERED_S if isinstance(timeout, str) else timeout,
-            retries=retries,
-            retry_policy=retry_policy,
             **kwargs,
         )
         self.container_id: Any = container_id
@@ -84,11 +77,11 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         """Read the container once, then wait in the chosen mode. A published container is not read."""
         self._read_arguments()
         ledger = Ledger.of(context, self.instagram_conn_id)
-        made = ledger.container(self.container_id)
-        if made is not None and ledger.post(made.post_key) is not None:
-            self.log.info("%s is already published", made.post_key)
+        record = ledger.container(self.container_id)
+        if record is not None and ledger.post(record.post_key) is not None:
+            self.log.info("%s is already published", record.post_key)
             return self.container_id
-        with self._explained():
+        with self._add_hints():
             if not self.deferrable:
                 return super().execute(context)
             if ready := self.poke(context):
@@ -110,7 +103,7 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         """Continue after the wait in the triggerer."""
         from airflow_provider_instagram.triggers.container import processed_container
 
-        with self._explained():
+        with self._add_hints():
             try:
                 return processed_container(event)
             except NotReadyError as error:
@@ -133,8 +126,8 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         except InstagramError as error:
             answer = error
         ready = readiness.is_ready(answer)
-        self._last_word = answer.message if isinstance(answer, InstagramError) else answer.summary()
-        self.log.info("Container %s: %s", self.container_id, self._last_word)
+        status = answer.message if isinstance(answer, InstagramError) else answer.summary()
+        self.log.info("Container %s: %s", self.container_id, status)
         return PokeReturnValue(True, self.container_id) if ready else None
 
     def _read_arguments(self) -> None:
@@ -142,7 +135,6 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         self.deferrable = arguments.boolean("deferrable", self.deferrable) is not False
         self.poke_interval = _seconds("poke_interval", self.poke_interval)
         self.timeout = _seconds("timeout", self.timeout)
-        self._last_word = "not read yet"
         if self.reschedule and not self.deferrable and self.poke_interval < SHORTEST_RESCHEDULE_S:
             self.log.warning(
                 "poke_interval=%.0f is raised to %.0f s: Airflow 3.3 may fail a sensor that is rescheduled sooner. "
@@ -153,7 +145,7 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
             self.poke_interval = SHORTEST_RESCHEDULE_S
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _add_hints(self) -> Iterator[None]:
         """Add to failures what to do in a chain of tasks, and apply ``soft_fail`` and ``never_fail`` to them."""
         try:
             yield
