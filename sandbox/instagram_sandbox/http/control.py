@@ -53,7 +53,8 @@ def router(sandbox: Sandbox) -> APIRouter:
     _add_switches(routes, sandbox)
     _add_plans(routes, sandbox)
     _add_truth(routes, sandbox)
-    _add_audience(routes, sandbox)
+    _add_comments(routes, sandbox)
+    _add_insights(routes, sandbox)
     _add_description(routes)
     _add_signpost(routes)
     return routes
@@ -266,8 +267,8 @@ def _add_truth(routes: APIRouter, sandbox: Sandbox) -> None:
         )
 
 
-def _add_audience(routes: APIRouter, sandbox: Sandbox) -> None:
-    """Add what other people do: they comment, answer invitations, and look at posts."""
+def _add_comments(routes: APIRouter, sandbox: Sandbox) -> None:
+    """Add what other people say: their comments, and their answers to invitations."""
 
     @routes.get("/comments")
     async def comments(media_id: str | None = None) -> list[CommentTruth]:
@@ -284,6 +285,19 @@ def _add_audience(routes: APIRouter, sandbox: Sandbox) -> None:
         sandbox.store.commit()
         return _comment_truth(sandbox, comment)
 
+    @routes.post("/posts/{media_id}/collaborators")
+    async def answer_invite(media_id: str, answer: Annotated[Answer, Depends(sent(Answer))]) -> dict[str, bool]:
+        post = _post(sandbox, media_id)
+        invited = next((one for one in post.collaborators if one.username == answer.username), None)
+        if invited is None:
+            raise HTTPException(404, f"{answer.username} was not invited to the post {media_id}.")
+        invited.invite_status = answer.invite_status
+        sandbox.world.keep_post(post)
+        sandbox.store.commit()
+        return {"ok": True}
+
+
+def _add_insights(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.get("/insights/{media_id}")
     async def read_insights(media_id: str) -> dict[str, int]:
         """Return all numbers about a post as they are now, whether or not the API shows them yet."""
@@ -302,17 +316,6 @@ def _add_audience(routes: APIRouter, sandbox: Sandbox) -> None:
         sandbox.world.keep_post(post)
         sandbox.store.commit()
         return post.metrics
-
-    @routes.post("/posts/{media_id}/collaborators")
-    async def answer_invite(media_id: str, answer: Annotated[Answer, Depends(sent(Answer))]) -> dict[str, bool]:
-        post = _post(sandbox, media_id)
-        invited = next((one for one in post.collaborators if one.username == answer.username), None)
-        if invited is None:
-            raise HTTPException(404, f"{answer.username} was not invited to the post {media_id}.")
-        invited.invite_status = answer.invite_status
-        sandbox.world.keep_post(post)
-        sandbox.store.commit()
-        return {"ok": True}
 
 
 def _post(sandbox: Sandbox, media_id: str) -> Post:
