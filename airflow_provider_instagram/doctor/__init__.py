@@ -1,3 +1,3 @@
-"""The checks of everything that publishing needs: on one machine, and on the workers of a deployment."""
+"""Whether everything that publishing needs is there: for an account, on a machine, and on the workers. Changes nothing."""
 
 from __future__ import annotations
