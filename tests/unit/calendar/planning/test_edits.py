@@ -410,5 +410,5 @@ def test_a_link_to_another_file_in_the_place_of_the_transcodes_work_is_not_sent(
     (tmp_path / "copy.mp4").symlink_to("/etc/hostname")
     create = CreatePost(task_id="create", settings=calendar.settings, post=None, video=str(tmp_path / "copy.mp4"))
     one = CalendarPost(id="a", publish_at=after_noon(0), account="b", video=str(tmp_path / "a.mov"), options={})
-    with pytest.raises(ValidationError, match="is a link"):
+    with pytest.raises(ValidationError, match="is a symbolic link"):
         create._video_of(one)
