@@ -162,8 +162,8 @@ class Day:
     def _create(self, account: Account, key: str, processing_s: float) -> str:
         self.sandbox.process_next(after_s=processing_s, outcome="finished")
         with self._client(account) as client:
-            maker = ContainerCreator(client, account.ledger, account.user_id)
-            return maker.get_or_create(
+            creator = ContainerCreator(client, account.ledger, account.user_id)
+            return creator.get_or_create(
                 key, VideoSource(key, link="https://example.com/a.mp4"), ContainerOptions(caption=key)
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -133,6 +134,28 @@ def presigned(location: str, life: timedelta) -> str:
             f"The storage of {shown(location)} does not support presigned links.",
             hint='Send the bytes instead: upload="file".',
         ) from error
+
+
+def read(location: str) -> bytes | None:
+    """Return the content of a file that the provider keeps for itself, or None if it does not exist."""
+    file = local_path(location) if is_local(location) else _object(location)
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def write(location: str, content: bytes) -> None:
+    """Write a file in one step, so that no reader sees half of it."""
+    if not is_local(location):
+        _object(location).write_bytes(content)
+        return
+    file = local_path(location)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
+    with os.fdopen(handle, "wb") as out:
+        out.write(content)
+    Path(part).replace(file)
 
 
 def exists(location: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -126,6 +127,33 @@ def s3_server() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket, as an Airflow URI that names its connection."""
+    import boto3
+
+    extra = {"endpoint_url": s3_server, "region_name": "us-east-1"}
+    connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_MEDIA", json.dumps(connection))
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3_server,
+        region_name="us-east-1",
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+    )
+    client.create_bucket(Bucket="clips")
+    return "s3://media@clips"
+
+
+@pytest.fixture(params=["a folder", "object storage"])
+def snapshots(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """``[instagram] calendar_snapshots``: a folder, or a prefix in object storage."""
+    folder = str(tmp_path / "kept") if request.param == "a folder" else f"{request.getfixturevalue('bucket')}/kept/"
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
