@@ -13,11 +13,7 @@ CONNECTION: Final[dict[str, Any]] = {
     "hook-class-name": "airflow_provider_instagram.hooks.instagram.InstagramHook",
     "ui-field-behaviour": {
         "hidden-fields": ["schema"],
-        "relabeling": {
-            "login": "Instagram user id",
-            "password": "Access token",
-            "host": "Graph host",
-        },
+        "relabeling": {"login": "Instagram user id", "password": "Access token", "host": "Graph host"},
         "placeholders": {
             "login": "17841400000000000 (if empty, the account of the token)",
             "password": "Long-lived access token (IGAA…)",

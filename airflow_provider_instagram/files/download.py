@@ -153,8 +153,7 @@ def _address(link: str, base: httpx.URL | None = None) -> httpx.URL:
         )
     if address.userinfo:
         raise ValidationError(
-            f"The link to {address.host} contains a user name or password.",
-            hint="Use a signed or public link.",
+            f"The link to {address.host} contains a user name or password.", hint="Use a signed or public link."
         )
     return address
 

@@ -319,10 +319,7 @@ class GraphClient(_Core):
         timeout = httpx.Timeout(stall_timeout.total_seconds(), connect=_CONNECT_TIMEOUT_S)
         with _network_errors(action, changes=True):
             response = self._http.post(
-                url,
-                headers={"Authorization": f"OAuth {self._token(action)}", **sizes},
-                content=chunks,
-                timeout=timeout,
+                url, headers={"Authorization": f"OAuth {self._token(action)}", **sizes}, content=chunks, timeout=timeout
             )
         try:
             done = response.is_success and response.json()["success"] is True

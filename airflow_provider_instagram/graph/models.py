@@ -11,21 +11,10 @@ from enum import Enum
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from airflow_provider_instagram.exceptions import (
-    ContainerExpiredError,
-    InstagramError,
-    MediaRejectedError,
-)
+from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
 from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.graph.errors import rule_for
-from airflow_provider_instagram.graph.fields import (
-    first_row,
-    read_id,
-    read_integer,
-    read_mapping,
-    read_text,
-    read_time,
-)
+from airflow_provider_instagram.graph.fields import first_row, read_id, read_integer, read_mapping, read_text, read_time
 
 _SUBCODE: Final = re.compile(r"\b(?:2207\d{3}|1363008)\b")
 
