@@ -7,7 +7,6 @@ subcode count.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +24,7 @@ from airflow_provider_instagram.exceptions import (
     RateLimitError,
     TransientError,
 )
+from airflow_provider_instagram.graph.fields import read_object
 from airflow_provider_instagram.graph.redaction import redact
 from airflow_provider_instagram.graph.usage import Usage
 
@@ -246,7 +246,7 @@ def error_from_answer(
     :param changes: Whether the call changes something on Instagram, so that its outcome can be unknown.
     :return: The exception, for the caller to raise.
     """
-    answer = _object(body)
+    answer = read_object(body)
     if isinstance(error := answer.get("error"), dict):
         return _graph_error(action, status, headers, error, changes=changes)
     if isinstance(debug := answer.get("debug_info"), dict):
@@ -280,13 +280,10 @@ def _graph_error(
             outcome_unknown=changes,  # an undocumented error does not tell whether the change took effect
             **details,
         )
-    retry_after = rule.after
-    if issubclass(rule.error, RateLimitError):
-        retry_after = _retry_after(headers)
     return rule.error(
         f"Cannot {action}: {rule.meaning}{_quoted(meta_message)}.",
         hint=rule.hint,
-        retry_after=retry_after,
+        retry_after=_retry_after(headers) if issubclass(rule.error, RateLimitError) else rule.after,
         outcome_unknown=changes and (rule.may_have_taken_effect or status >= 500),
         **details,
     )
@@ -314,10 +311,9 @@ def _error_without_code(
         return RateLimitError(message, hint=_SLOW_DOWN, retry_after=_retry_after(headers))
     if status >= 500:
         return TransientError(message, hint=_LATER, outcome_unknown=changes)
+    hint = "The answer is not from Instagram's API. Check the host of the connection, and any proxy in between."
     if 300 <= status < 400:
         hint = "The client does not follow redirects with a token. Correct the host of the connection."
-        return InstagramError(message, hint=hint, outcome_unknown=changes)
-    hint = "The answer is not from Instagram's API. Check the host of the connection, and any proxy in between."
     return InstagramError(message, hint=hint, outcome_unknown=changes)
 
 
@@ -327,14 +323,6 @@ def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
         return usage.regain
     seconds = headers.get("Retry-After", "")
     return timedelta(seconds=int(seconds)) if re.fullmatch(r"[0-9]{1,6}", seconds) else None
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        data = json.loads(body)
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
 
 
 def _integer(value: object) -> int | None:

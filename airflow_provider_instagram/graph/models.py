@@ -214,15 +214,12 @@ class Media:
 
         :raises ValueError: If the answer contains no id.
         """
+        plain = ("shortcode", "caption", "media_type", "media_product_type", "username")
         return cls(
             id=read_id(data),
             permalink=web_address(read_text(data, "permalink")),
-            shortcode=read_text(data, "shortcode"),
-            caption=read_text(data, "caption"),
             timestamp=read_time(data, "timestamp"),
-            media_type=read_text(data, "media_type"),
-            media_product_type=read_text(data, "media_product_type"),
-            username=read_text(data, "username"),
+            **{name: read_text(data, name) for name in plain},
         )
 
 

@@ -7,7 +7,7 @@ is at least 24 hours old and has not expired is exchanged for a new one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlencode
 
 from airflow_provider_instagram.graph import origin
@@ -69,17 +69,7 @@ def exchange_code(
         "redirect_uri": redirect_uri,
         "code": code.removesuffix("#_"),
     }
-    return Call(
-        "exchange the login code",
-        "POST",
-        "oauth/access_token",
-        form,
-        Token.read,
-        safe=False,
-        versioned=False,
-        bearer=False,
-        host=oauth_host or origin.CODE,
-    )
+    return _token_call("exchange the login code", "POST", "oauth/access_token", form, host=oauth_host or origin.CODE)
 
 
 def exchange_for_long_lived(app_id: str, app_secret: str, short_lived_token: str) -> Call[Token]:
@@ -97,7 +87,7 @@ def exchange_for_long_lived(app_id: str, app_secret: str, short_lived_token: str
         "client_secret": app_secret,
         "access_token": short_lived_token,
     }
-    return _token_call("exchange the token for a long-lived one", "access_token", query, safe=True)
+    return _token_call("exchange the token for a long-lived one", "GET", "access_token", query, safe=True)
 
 
 def refresh(access_token: str) -> Call[Token]:
@@ -106,8 +96,16 @@ def refresh(access_token: str) -> Call[Token]:
     The client never repeats this call, because Meta does not document whether the old token stays valid.
     """
     query = {"grant_type": "ig_refresh_token", "access_token": access_token}
-    return _token_call("refresh the access token", "refresh_access_token", query, safe=False)
+    return _token_call("refresh the access token", "GET", "refresh_access_token", query)
 
 
-def _token_call(action: str, path: str, query: dict[str, str], *, safe: bool) -> Call[Token]:
-    return Call(action, "GET", path, query, Token.read, safe=safe, versioned=False, bearer=False)
+def _token_call(
+    action: str,
+    method: Literal["GET", "POST"],
+    path: str,
+    params: dict[str, str],
+    *,
+    safe: bool = False,
+    host: str | None = None,
+) -> Call[Token]:
+    return Call(action, method, path, params, Token.read, safe=safe, versioned=False, bearer=False, host=host)
