@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.core_api.security import get_user
 from airflow.configuration import conf
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from airflow_provider_instagram.accounts.connections import (
     StoredConnection,
@@ -22,10 +24,10 @@ from airflow_provider_instagram.accounts.connections import (
 )
 from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
 from airflow_provider_instagram.accounts.overview import account_summaries
+from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.links.pages import pages_path
-from airflow_provider_instagram.plugin.covers import router as covers
 from airflow_provider_instagram.plugin.pages import page, problem
 from airflow_provider_instagram.plugin.state import LOGIN_LIFE, BrowserState, PendingLogin, new_nonce
 from airflow_provider_instagram.plugin.users import CURRENT_USER, PageUser, check_form
@@ -34,7 +36,6 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 COOKIE = "instagram_login"
 
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
-app.include_router(covers)
 
 
 @app.get("/")
@@ -176,6 +177,15 @@ def _refresh(conn_id: str, user: PageUser) -> Response:
         raise HTTPException(404, f"The Instagram connection {conn_id!r} does not exist.")
     done = InstagramHook(conn_id).refresh_token(f"{user.name} on the page Instagram")
     return RedirectResponse(f"{pages_path()}/?refreshed={'yes' if done.refreshed else 'young'}", 303)
+
+
+@app.get("/covers/{version}.jpg", dependencies=[Depends(get_user)])
+def cover(version: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]) -> Response:
+    """Return a cover, which the approval of a calendar's post shows to all users who are logged in."""
+    file = cover_file(version)
+    if not file.is_file():
+        raise HTTPException(404, "This machine does not have this cover.")
+    return FileResponse(file, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 
 @app.exception_handler(AnyHTTPException)
