@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from airflow_provider_instagram.graph.version import API_VERSION
+from airflow_provider_instagram.graph import API_VERSION
 from airflow_provider_instagram.utils.connection import CONN_TYPE
 
 
