@@ -10,13 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.exceptions import (
-    ContainerExpiredError,
-    InstagramError,
-    NotReadyError,
-    OutcomeUnknownError,
-    ValidationError,
-)
+from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, NotReadyError, ValidationError
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.fresh import read_after_create
@@ -25,6 +19,7 @@ from airflow_provider_instagram.graph.upload import upload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
 from airflow_provider_instagram.media.files import file_digest
+from airflow_provider_instagram.publishing.outcome import undecided
 from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -115,10 +110,7 @@ class ContainerCreator:
             if status.state is not ContainerState.ERROR:
                 return status.state is not ContainerState.EXPIRED
             finding = f"reports: {status.summary()}"
-        raise OutcomeUnknownError(
-            f"A task started to publish container {intent.container_id}, and the container {finding}.",
-            hint=self.ledger.how_to_settle(intent.post_key),
-        )
+        raise undecided(self.ledger, intent, finding)
 
     def _resume(self, records: list[ContainerRecord], video: VideoSource) -> bool:
         """Resume the latest container. Return False if a new one should replace it.
