@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,7 +30,7 @@ from airflow_provider_instagram.exceptions import InstagramError, PermissionDeni
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.links.pages import pages_path
 from airflow_provider_instagram.plugin.pages import page, problem
-from airflow_provider_instagram.plugin.state import LOGIN_LIFE, BrowserState, PendingLogin, new_nonce
+from airflow_provider_instagram.plugin.state import LOGIN_LIFE, BrowserState, PendingLogin
 from airflow_provider_instagram.plugin.users import CURRENT_USER, PageUser, check_form
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
@@ -67,9 +68,7 @@ def connect_form(conn_id: str = "", user: Any = CURRENT_USER) -> Response:
 @app.post("/connect")
 async def start_login(request: Request, user: Any = CURRENT_USER) -> Response:
     """Send the user to Instagram, and keep the login in an encrypted cookie."""
-    form = await _form(request)
-    check_form(request, form, user)
-    return await run_in_threadpool(_start_login, form, user)
+    return await run_in_threadpool(_start_login, await _checked_form(request, user), user)
 
 
 def _start_login(form: dict[str, str], user: PageUser) -> Response:
@@ -83,19 +82,11 @@ def _start_login(form: dict[str, str], user: PageUser) -> Response:
             "Enter both the app id, which is a number, and the app secret.",
             hint="You find both in the dashboard of your Meta app, under Instagram, API setup with Instagram login.",
         )
-    login = PendingLogin(
-        nonce=new_nonce(),
-        user=user.id,
-        conn_id=connection.conn_id,
-        app_id=app_id,
-        app_secret=app_secret,
-        base_url=base_url,
-        oauth_host=oauth_host,
-    )
+    nonce = secrets.token_urlsafe(24)
+    login = PendingLogin(nonce, user.id, connection.conn_id, app_id, app_secret, base_url, oauth_host)
     browser_state = BrowserState()
-    answer = RedirectResponse(
-        _app_of(login).login_url(browser_state.oauth_state(login)), 303, {"Cache-Control": "no-store"}
-    )
+    login_url = _app_of(login).login_url(browser_state.oauth_state(login))
+    answer = RedirectResponse(login_url, 303, {"Cache-Control": "no-store"})
     answer.set_cookie(
         COOKIE,
         browser_state.cookie(login),
@@ -166,8 +157,7 @@ def _connected(login: PendingLogin, code: str, user: PageUser) -> Response:
 @app.post("/refresh")
 async def refresh(request: Request, user: Any = CURRENT_USER) -> Response:
     """Refresh the token of an account."""
-    form = await _form(request)
-    check_form(request, form, user)
+    form = await _checked_form(request, user)
     return await run_in_threadpool(_refresh, form.get("conn_id", ""), user)
 
 
@@ -223,6 +213,8 @@ def _app_of(login: PendingLogin) -> LoginApp:
     return LoginApp(login.app_id, login.app_secret, redirect_uri(), login.base_url, login.oauth_host)
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def _checked_form(request: Request, user: PageUser) -> dict[str, str]:
     body = await request.body()
-    return dict(parse_qsl(body[:20_000].decode(errors="replace"), keep_blank_values=True))
+    form = dict(parse_qsl(body[:20_000].decode(errors="replace"), keep_blank_values=True))
+    check_form(request, form, user)
+    return form
