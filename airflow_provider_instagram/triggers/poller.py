@@ -220,7 +220,8 @@ class Poller:
         except InstagramError as error:
             answer = error
         self.budget.consume(client.sent - sent)
-        self._count(client.sent - sent)
+        if self.stats:
+            self.stats.incr("instagram.calls", client.sent - sent, tags=self._tags)
         self.budget.apply_usage(client.usage)
         if isinstance(answer, RateLimitError):
             self.budget.stop(answer.retry_after, answer.message)
@@ -280,10 +281,6 @@ class Poller:
     @property
     def _tags(self) -> dict[str, str]:
         return {"conn_id": self.account}
-
-    def _count(self, sent: int) -> None:
-        if self.stats:
-            self.stats.incr("instagram.calls", sent, tags=self._tags)
 
     def _report(self) -> None:
         if self.stats:
