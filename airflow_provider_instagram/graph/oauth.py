@@ -41,13 +41,8 @@ def login_url(
     :param hosts: The hosts that are trusted, beside Meta's and this machine.
     :return: The address to open in a browser.
     """
-    query = {
-        "client_id": app_id,
-        "redirect_uri": redirect_uri,
-        "response_type": "code",
-        "scope": ",".join(scopes),
-        "state": state,
-    }
+    query = {"client_id": app_id, "redirect_uri": redirect_uri, "response_type": "code"}
+    query |= {"scope": ",".join(scopes), "state": state}
     return f"{origin.login_host(oauth_host, hosts) or origin.CONSENT}/oauth/authorize?{urlencode(query)}"
 
 
@@ -62,13 +57,8 @@ def exchange_code(
     :param code: The code, with or without the ``#_`` that Instagram appends.
     :param oauth_host: A base URL that replaces Meta's.
     """
-    form = {
-        "client_id": app_id,
-        "client_secret": app_secret,
-        "grant_type": "authorization_code",
-        "redirect_uri": redirect_uri,
-        "code": code.removesuffix("#_"),
-    }
+    form = {"client_id": app_id, "client_secret": app_secret, "grant_type": "authorization_code"}
+    form |= {"redirect_uri": redirect_uri, "code": code.removesuffix("#_")}
     return _token_call("exchange the login code", "POST", "oauth/access_token", form, host=oauth_host or origin.CODE)
 
 
@@ -81,12 +71,8 @@ def exchange_for_long_lived(app_id: str, app_secret: str, short_lived_token: str
     :param app_secret: The app's secret.
     :param short_lived_token: The token from :func:`exchange_code`.
     """
-    query = {
-        "grant_type": "ig_exchange_token",
-        "client_id": app_id,
-        "client_secret": app_secret,
-        "access_token": short_lived_token,
-    }
+    query = {"grant_type": "ig_exchange_token", "client_id": app_id}
+    query |= {"client_secret": app_secret, "access_token": short_lived_token}
     return _token_call("exchange the token for a long-lived one", "GET", "access_token", query, safe=True)
 
 
