@@ -118,21 +118,11 @@ class _Download:
 
     def _request(self, address: httpx.URL, connections: Connections) -> httpx.Request:
         """Return a request to the address that was checked, so that a later change of the DNS name has no effect."""
-        return httpx.Request(
-            "GET",
-            address.copy_with(host=_checked_ip(address, self.allow_private)),
-            headers={"Host": address.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"},
-            extensions={
-                "sni_hostname": address.host,
-                "timeout": {
-                    "connect": CONNECT_TIMEOUT_S,
-                    "read": self.stall_s,
-                    "write": self.stall_s,
-                    "pool": CONNECT_TIMEOUT_S,
-                },
-                "trace": connections.trace,
-            },
-        )
+        url = address.copy_with(host=_checked_ip(address, self.allow_private))
+        headers = {"Host": address.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"}
+        timeout = httpx.Timeout(self.stall_s, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S).as_dict()
+        extensions = {"sni_hostname": address.host, "timeout": timeout, "trace": connections.trace}
+        return httpx.Request("GET", url, headers=headers, extensions=extensions)
 
     def _save(self, response: httpx.Response) -> None:
         length = response.headers.get("content-length", "")
