@@ -87,15 +87,9 @@ def _start_login(form: dict[str, str], user: PageUser) -> Response:
     browser_state = BrowserState()
     login_url = _app_of(login).login_url(browser_state.oauth_state(login))
     answer = RedirectResponse(login_url, 303, {"Cache-Control": "no-store"})
-    answer.set_cookie(
-        COOKIE,
-        browser_state.cookie(login),
-        max_age=int(LOGIN_LIFE.total_seconds()),
-        path=pages_path(),
-        secure=redirect_uri().startswith("https:"),
-        httponly=True,
-        samesite="lax",
-    )
+    cookie, max_age_s = browser_state.cookie(login), int(LOGIN_LIFE.total_seconds())
+    is_https = redirect_uri().startswith("https:")
+    answer.set_cookie(COOKIE, cookie, max_age_s, path=pages_path(), secure=is_https, httponly=True, samesite="lax")
     return answer
 
 
@@ -126,12 +120,8 @@ def _complete_login(request: Request, user: PageUser) -> Response:
             conn_id=login.conn_id,
         )
     if "error" in answered or "code" not in answered:
-        return problem(
-            "The account was not connected",
-            "You or Instagram refused access. Nothing was changed.",
-            status=200,
-            conn_id=login.conn_id,
-        )
+        text = "You or Instagram refused access. Nothing was changed."
+        return problem("The account was not connected", text, status=200, conn_id=login.conn_id)
     try:
         return _connected(login, answered["code"], user)
     except InstagramError as error:
