@@ -121,13 +121,9 @@ def settle_post(args: argparse.Namespace) -> None:
         if not (intents or (is_claimed and args.not_live)):
             raise SystemExit(f"{args.post_key!r} has no unknown outcome to settle.")
         if args.live:
-            container_id = intents[-1]["container_id"]
-            now = ledger.now()
-            ledger.record_post(
-                PublishedPost(
-                    args.post_key, container_id, now, args.media_id, permalink=args.permalink, event_pending=True
-                )
-            )
+            known = {"media_id": args.media_id, "permalink": args.permalink}
+            container_id, now = intents[-1]["container_id"], ledger.now()
+            ledger.record_post(PublishedPost(args.post_key, container_id, now, **known, event_pending=True))
         else:
             for key, row in _rows_of(store, args.post_key).items():
                 if key.startswith("intent:"):
