@@ -24,6 +24,7 @@ from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Literal
 
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import ContainerStatus
@@ -159,14 +160,10 @@ class ContainerCreator:
 
         If the process dies before the record is written, the container stays unknown, is never published, and expires.
         """
-        container = self.client.send(
-            calls.create_container(
-                self.ig_user_id,
-                video_url=video.link,
-                upload_type="resumable" if video.path is not None else None,
-                **options.call_arguments(),
-            )
-        )
+        upload_type: Literal["resumable"] | None = None if video.path is None else "resumable"
+        given = options.call_arguments()
+        call = calls.create_container(self.ig_user_id, video_url=video.link, upload_type=upload_type, **given)
+        container = self.client.send(call)
         caption, uri = digest(options.caption), container.upload_uri
         self.ledger.record_container(ContainerRecord(container.id, post_key, self.ledger.now(), content, caption, uri))
         log.info("Created container %s", container.id)
