@@ -184,17 +184,11 @@ class PublishOperator(InstagramBaseOperator):
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 
-        hook, ti = InstagramHook(self.instagram_conn_id), context["ti"]
+        hook, ti, owner = InstagramHook(self.instagram_conn_id), context["ti"], Owner.of(context)
+        is_alive, is_last_try = partial(is_at_work, ti), ti.try_number > ti.max_tries
         with hook.get_conn() as client:
-            publisher = Publisher(
-                client,
-                ledger,
-                hook.ig_user_id(client),
-                Owner.of(context),
-                partial(is_at_work, ti),
-                quotas=hook.settings.limits.quotas,
-                is_last_try=ti.try_number > ti.max_tries,
-            )
+            user_id, quotas = hook.ig_user_id(client), hook.settings.limits.quotas
+            publisher = Publisher(client, ledger, user_id, owner, is_alive, quotas=quotas, is_last_try=is_last_try)
             reconciled = publisher.reconcile(post_key, container_id)
             if isinstance(reconciled, Publication):
                 return reconciled

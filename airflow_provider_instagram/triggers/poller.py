@@ -263,12 +263,8 @@ class Poller:
         waiter.due = now + pause_s * random.uniform(0.9, 1)  # noqa: S311 -- keeps what began together apart
 
     def _log_stop(self, waiter: _Waiter) -> None:
-        waiter.warn(
-            "Container %s is waiting: no calls are sent for the account until %s. %s",
-            waiter.wait.container_id,
-            self.budget.stopped_until_text(),
-            self.budget.reason,
-        )
+        text = "Container %s is waiting: no calls are sent for the account until %s. %s"
+        waiter.warn(text, waiter.wait.container_id, self.budget.stopped_until_text(), self.budget.reason)
 
     def _end(self, waiter: _Waiter, error: BaseException | None = None) -> None:
         self._waiters.remove(waiter)
