@@ -88,8 +88,9 @@ SETTINGS: Final[dict[str, Any]] = {
             default="{AIRFLOW_HOME}/instagram/",
         ),
         "calendar_snapshots": _option(
-            "Folder where the DAGs of content calendars keep the last readable version of each calendar, and when "
-            "each edit was first seen. It should survive a restart of the DAG processor.",
+            "Folder or object storage where the DAGs of content calendars keep the last readable version of each "
+            "calendar, when each edit was first seen, and the covers for approvals. With several machines, use a "
+            "place that the DAG processor, the workers and the API servers share.",
             example="/data/airflow/calendars/",
             default="{AIRFLOW_HOME}/instagram/calendars/",
         ),

@@ -125,7 +125,7 @@ def _dag(settings: CalendarSettings, plan: Plan, parsed_for: str, dag_arguments:
             **dag_arguments,
         },
     ) as dag:
-        ReportProblems(task_id="calendar", settings=settings, retries=0)
+        ReportProblems(task_id="calendar", settings=settings)
         for account in sorted({*plan.accounts, *_account_of(parsed_for)}):
             asks_approval = any(post.account == account and post.approval == "required" for post in plan.calendar.posts)
             _account_group(account, settings, asks_approval=asks_approval or parsed_for == f"{account}.approve")

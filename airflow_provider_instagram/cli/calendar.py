@@ -39,6 +39,7 @@ HAS_PROBLEMS, UNREADABLE = 1, 2
 
 def check_calendar(args: argparse.Namespace) -> None:
     """Print every problem of a calendar. Exit code 0: no problems; 1: some; 2: it cannot be read."""
+    read_as_server()
     now = None if args.allow_past else datetime.now(timezone.utc)
     try:
         spacing = duration("--min-spacing", args.min_spacing) if args.min_spacing else None
@@ -60,7 +61,6 @@ def check_calendar(args: argparse.Namespace) -> None:
 
 def _limits(account: str) -> tuple[Limits, str]:
     """Return the limits of an account, and where they are set."""
-    read_as_server()
     try:
         found = account_limits(account)
     except ValidationError as error:
@@ -96,6 +96,7 @@ def show_calendar(args: argparse.Namespace) -> None:
 
 def import_calendar(args: argparse.Namespace) -> None:
     """Convert a spreadsheet's CSV export into a calendar."""
+    read_as_server()
     try:
         text = read_text(args.file)
         sheet = csv_import.import_sheet(text, timezone=args.timezone, account=args.account, order=args.dates)
@@ -133,6 +134,7 @@ def export_calendar(args: argparse.Namespace) -> None:
 
 
 def _read(location: str) -> Calendar:
+    read_as_server()
     try:
         return read_calendar(location)
     except InvalidValue as invalid:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
@@ -42,7 +41,7 @@ def get_instagram_commands() -> list[CLICommand]:
                     "check",
                     "check.check_video",
                     "Check whether a video meets Instagram's requirements",
-                    Arg(("file",), help="a local video", type=Path),
+                    Arg(("file",), help="the video: a path, an https URL, or a URI of object storage"),
                     Arg(("--placement",), help="default: %(default)s", default="reels", choices=("reels", "feed")),
                     description="Exit codes: 0, it does; 1, it must be transcoded first; 2, it cannot be used.",
                 ),

@@ -15,6 +15,7 @@ import httpx
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files.addresses import is_public
+from airflow_provider_instagram.files.scratch import require_space
 from airflow_provider_instagram.files.time_limit import run_with_time_limit
 from airflow_provider_instagram.media.process import Cancel
 from airflow_provider_instagram.utils.throttle import Throttle
@@ -128,6 +129,7 @@ class _Download:
         length = response.headers.get("content-length", "")
         expected, received, throttle = int(length) if length.isdigit() else None, 0, Throttle()
         self._check_size(expected or 0)
+        require_space(self.part.parent, expected or 0)
         with self.part.open("wb") as file:
             for block in response.iter_raw():
                 received += len(block)

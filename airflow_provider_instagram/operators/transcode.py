@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
-from airflow_provider_instagram.files import locations, storage
+from airflow_provider_instagram.files import locations, scratch, storage
 from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
-from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from airflow.sdk import Context, RetryPolicy, XComArg
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider_instagram.media.probe import VideoInfo
     from airflow_provider_instagram.media.process import Cancel
@@ -71,8 +70,6 @@ class TranscodeOperator(LiteralTemplateMixin):
     :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
     :param preview: Local path for a JPEG of the first frame.
     :param spec: A :class:`~airflow_provider_instagram.media.spec.VideoSpec` that replaces the one of the placement.
-    :param retries: The number of retries.
-    :param retry_policy: Decides which failures are retried, and when.
     """
 
     template_fields: Sequence[str] = (
@@ -99,11 +96,9 @@ class TranscodeOperator(LiteralTemplateMixin):
         trim: str | XComArg = "error",
         preview: str | XComArg | None = None,
         spec: VideoSpec | None = None,
-        retries: int = 3,
-        retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,
     ) -> None:
-        super().__init__(retries=retries, retry_policy=retry_policy, **kwargs)
+        super().__init__(**kwargs)
         self.source = source
         self.output_location = output
         self.placement = placement
@@ -179,7 +174,7 @@ class TranscodeOperator(LiteralTemplateMixin):
             path = locations.local_path(location)
             storage.make_folder(path.parent)
             return location, self._transcode(work, path)
-        with storage.scratch_folder() as folder:
+        with scratch.scratch_folder() as folder:
             made = folder / "video.mp4"
             report = self._transcode(work, made)
             storage.put(made, location)

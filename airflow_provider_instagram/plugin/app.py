@@ -13,11 +13,12 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from airflow_provider_instagram.accounts.connections import (
     StoredConnection,
     connection_ids,
+    duplicate_warning,
     last_refresh_by,
     require_writable,
     stored_secret,
@@ -27,11 +28,12 @@ from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_u
 from airflow_provider_instagram.accounts.overview import account_summaries
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.links.pages import pages_path
 from airflow_provider_instagram.plugin.pages import page, problem
 from airflow_provider_instagram.plugin.state import LOGIN_LIFE, BrowserState, PendingLogin
-from airflow_provider_instagram.plugin.users import CURRENT_USER, PageUser, check_form
+from airflow_provider_instagram.plugin.users import CURRENT_USER, NoPagesError, PageUser, check_form
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 COOKIE = "instagram_login"
@@ -141,7 +143,15 @@ def _connected(login: PendingLogin, code: str, user: PageUser) -> Response:
     done = complete_login(target, code, by)
     write_login(login.conn_id, target, done, user.name)
     pictures = [done.account.picture_url]
-    return page("connected.html", pictures=pictures, conn_id=login.conn_id, account=done.account, token=done.token)
+    warning = duplicate_warning(login.conn_id, done.account)
+    return page(
+        "connected.html",
+        pictures=pictures,
+        conn_id=login.conn_id,
+        account=done.account,
+        token=done.token,
+        warning=warning,
+    )
 
 
 @app.post("/refresh")
@@ -162,10 +172,10 @@ def _refresh(conn_id: str, user: PageUser) -> Response:
 @app.get("/covers/{version}.jpg", dependencies=[Depends(get_user)])
 def cover(version: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]) -> Response:
     """Return a cover, which the approval of a calendar's post shows to all users who are logged in."""
-    file = cover_file(version)
-    if not file.is_file():
-        raise HTTPException(404, "This machine does not have this cover.")
-    return FileResponse(file, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+    content = storage.read(cover_file(version))
+    if content is None:
+        raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
+    return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 
 @app.exception_handler(AnyHTTPException)
@@ -175,7 +185,8 @@ async def refused(request: Request, error: AnyHTTPException) -> Response:
         target = get_auth_manager().get_url_login(next=f"{pages_path()}/")
         return problem("Log in to Airflow first", "Only users of Airflow can see this page.", status=401, login=target)
     title = {403: "You are not allowed to do this", 404: "Not found"}.get(error.status_code, "Something went wrong")
-    return problem(title, str(error.detail), status=error.status_code)
+    has_pages = not isinstance(error, NoPagesError)
+    return problem(title, str(error.detail), status=error.status_code, has_pages=has_pages)
 
 
 @app.exception_handler(InstagramError)

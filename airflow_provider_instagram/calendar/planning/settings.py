@@ -11,13 +11,13 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.times import MAX_DURATION
+from airflow_provider_instagram.calendar.planning.retries import Retries
 from airflow_provider_instagram.calendar.planning.snapshot import read_plan, snapshot_file
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 
 if TYPE_CHECKING:
     from datetime import datetime
     from os import PathLike
-    from pathlib import Path
 
     from airflow_provider_instagram.calendar.planning.plan import Plan
 
@@ -39,7 +39,7 @@ class CalendarSettings:
 
     dag_id: str
     calendar: str
-    snapshot: Path
+    snapshot: str
     lead_time: timedelta = timedelta(hours=1)
     late: str = "publish"
     max_lateness: timedelta = timedelta(hours=1)
@@ -73,6 +73,11 @@ class CalendarSettings:
             problems.append(Problem(0, "in the DAG file, unanswered='publish' contradicts late='skip'.", remedy))
         file = snapshot_file(conf.get("instagram", "calendar_snapshots"), dag_id, calendar)
         return cls(dag_id, calendar, file, **valid, problems=tuple(problems))
+
+    @property
+    def retries(self) -> Retries:
+        """The retries of each task of the DAG."""
+        return Retries.spanning(self.lead_time, self.max_lateness)
 
     def plan(self, now: datetime | None = None) -> Plan:
         """Read the calendar as it is now.

@@ -8,12 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
@@ -25,6 +22,8 @@ from airflow_provider_instagram.calendar.file.parser import Calendar, Post, pars
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.planning.plan import Arrival, Plan, Seen
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files.locations import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +37,7 @@ log = logging.getLogger(__name__)
 
 def read_plan(
     location: str,
-    file: Path,
+    file: str,
     *,
     min_spacing: timedelta | None,
     max_lateness: timedelta,
@@ -77,27 +76,28 @@ def read_plan(
     return Plan(calendar, seen, gone)
 
 
-def snapshot_file(folder: str, dag_id: str, location: str) -> Path:
-    """Return the file that keeps a DAG's snapshot."""
-    return Path(folder) / f"{hashlib.sha256(f'{dag_id} {location}'.encode()).hexdigest()[:32]}.json"
+def snapshot_file(folder: str, dag_id: str, location: str) -> str:
+    """Return the file that keeps a DAG's snapshot, in a folder or below a prefix of object storage."""
+    return f"{folder.rstrip('/')}/{hashlib.sha256(f'{dag_id} {location}'.encode()).hexdigest()[:32]}.json"
 
 
-def snapshot_problems(file: Path) -> list[Problem]:
+def snapshot_problems(file: str) -> list[Problem]:
     """Return a problem if the snapshot cannot be written, or an empty list.
 
     :param file: Where the snapshot is kept.
     """
+    folder = file.rpartition("/")[0]
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=file.parent):
-            return []
-    except OSError as error:
+        storage.write(f"{folder}/.write-test", b"")
+    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         what = (
-            f"the folder {file.parent} cannot be written to ({error.strerror}): edits made within the lead time are "
-            "not published."
+            f"the folder {shown(folder)} cannot be written to ({shown(str(reason))}): edits made within the lead time "
+            "are not published."
         )
         remedy = "Make it writable for Airflow, or name another in [instagram] calendar_snapshots."
         return [Problem(0, what, remedy)]
+    return []
 
 
 def _fingerprint(text: str, location: str, min_spacing: timedelta | None, dry_run: bool) -> str:
@@ -254,24 +254,21 @@ def _read_seen(row: Mapping[str, Any]) -> Seen:
     return Seen(row["version"] or None, due, at, arrival)
 
 
-def _load(file: Path) -> dict[str, Any] | None:
+def _load(file: str) -> dict[str, Any] | None:
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
+        content = storage.read(file)
+        if content is None:
+            return None
+        stored = json.loads(content)
         stored["seen"] = {post_id: _read_seen(row) for post_id, row in stored["seen"].items()}
         return stored if isinstance(stored["text"], str) else None
-    except FileNotFoundError:
-        return None
     except Exception as error:  # noqa: BLE001 -- a damaged snapshot counts as none, and must not break the DAG
-        log.warning("The snapshot %s cannot be read: %s", file, error)
+        log.warning("The snapshot %s cannot be read: %s", shown(file), shown(str(error)))
         return None
 
 
-def _store(file: Path, data: dict[str, Any]) -> None:
+def _store(file: str, data: dict[str, Any]) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(json.dumps(data))
-        Path(part).replace(file)
-    except OSError as error:
-        log.warning("The snapshot %s cannot be written: %s", file, error)
+        storage.write(file, json.dumps(data).encode())
+    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; the task "calendar" reports them
+        log.warning("The snapshot %s cannot be written: %s", shown(file), shown(str(error)))

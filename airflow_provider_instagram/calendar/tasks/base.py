@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
@@ -32,25 +34,45 @@ LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default(
 SECOND_LOOK_AFTER_S = 2.0
 #: The time of a post that was settled by reading comes from Instagram, whose clock differs from ours.
 CLOCKS_DIFFER = timedelta(minutes=2)
-#: A try that died is repeated soon, because the post is due at its time.
-RETRY_DELAY = timedelta(seconds=20)
 
 
-class PostStep(InstagramBaseOperator):
-    """Base class of a task that works on one post of a calendar.
+class CalendarTask(BaseOperator):
+    """Base class of a calendar's tasks. Their retries outlast an outage of Airflow, unless the author sets others.
 
-    :param post: The post, as the calendar contained it when the run began.
-    :param settings: The settings of the calendar's DAG.
-    :param retry_delay: How long after a failed try the next one begins.
+    :param settings: The calendar's settings.
     """
 
     def __init__(
-        self, *, post: Any, settings: CalendarSettings, retry_delay: timedelta = RETRY_DELAY, **kwargs: Any
+        self,
+        *,
+        settings: CalendarSettings,
+        retries: int | None = None,
+        retry_delay: timedelta | None = None,
+        retry_exponential_backoff: float | None = None,
+        max_retry_delay: timedelta | None = None,
+        **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("map_index_template", LABEL)
-        super().__init__(retry_delay=retry_delay, **kwargs)
-        self.post = post
+        given = {
+            "retries": retries,
+            "retry_delay": retry_delay,
+            "retry_exponential_backoff": retry_exponential_backoff,
+            "max_retry_delay": max_retry_delay,
+        }
+        chosen = asdict(settings.retries) | {name: value for name, value in given.items() if value is not None}
+        super().__init__(**chosen, **kwargs)
         self.settings = settings
+
+
+class PostStep(CalendarTask, InstagramBaseOperator):
+    """Base class of a task that works on one post of a calendar.
+
+    :param post: The post, as the calendar contained it when the run began.
+    """
+
+    def __init__(self, *, post: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("map_index_template", LABEL)
+        super().__init__(**kwargs)
+        self.post = post
 
     def as_post(self) -> Post:
         """Return the post from the XCom."""
@@ -115,6 +137,15 @@ class PostStep(InstagramBaseOperator):
         """Return whether the post is live, or an attempt to publish it has an open outcome."""
         ledger, key = Ledger.of(context, self.instagram_conn_id), self.as_post().key
         return ledger.post(key) is not None or bool(ledger.open_intents(key, Owner.of(context)))
+
+    def skip_if_over(self, context: Context, post: Post) -> None:
+        """Skip a post that is too late already, unless this is a dry run or the post may be live.
+
+        :raises AirflowSkipException: If it is too late.
+        """
+        if not (self.dry_run_requested(context) or self.may_be_live(context)):
+            now = schedule.utc_now()
+            self.skip_if_too_late(context, post, now, now)
 
     def skip_if_too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> None:
         """Skip a post that is too late even at the earliest possible time.

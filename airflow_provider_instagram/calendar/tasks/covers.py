@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from airflow.sdk import conf
 
 
-def cover_file(version: str) -> Path:
-    """Return the file of a cover: beside the snapshots, in a folder that the API server can read too.
+def cover_file(version: str) -> str:
+    """Return the location of a cover: beside the snapshots, in a folder or in object storage.
 
     :param version: The post's version.
     """
-    return Path(conf.get("instagram", "calendar_snapshots")) / "covers" / f"{version}.jpg"
+    return f"{conf.get('instagram', 'calendar_snapshots').rstrip('/')}/covers/{version}.jpg"
 
 
 def cover_address(version: str) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
+from airflow_provider_instagram.calendar.tasks.base import CalendarTask
 from airflow_provider_instagram.calendar.tasks.run_request import requested_posts, run_time, started_as_dry_run
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations, storage
@@ -30,15 +30,8 @@ if TYPE_CHECKING:
 LOOK_AHEAD = timedelta(days=1)
 
 
-class ReportProblems(BaseOperator):
-    """Fail if the calendar has problems, and list all of them. No other task waits for this one.
-
-    :param settings: The calendar's settings.
-    """
-
-    def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.settings = settings
+class ReportProblems(CalendarTask):
+    """Fail if the calendar has problems, and list all of them. No other task waits for this one."""
 
     def execute(self, context: Context) -> None:
         """Report the problems of the whole calendar, and the missing videos of the next day."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
-from airflow_provider_instagram.calendar.tasks.base import RETRY_DELAY, used_before
+from airflow_provider_instagram.calendar.tasks.base import CalendarTask, used_before
 from airflow_provider_instagram.calendar.tasks.report_problems import too_far_ahead
 from airflow_provider_instagram.calendar.tasks.run_request import (
     posts_from,
@@ -26,31 +26,24 @@ from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from airflow.sdk import Context
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from airflow_provider_instagram.calendar.file.parser import Post
     from airflow_provider_instagram.calendar.planning.assignments import Assignment
-    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.ledger.records import PublishedPost
 
 
-class SelectPosts(InstagramBaseOperator):
+#: A file that is being written or copied is readable again by then.
+TRIES_TO_READ = 3
+
+
+class SelectPosts(CalendarTask, InstagramBaseOperator):
     """Select the posts of one account that this run publishes.
 
     A scheduled run selects the posts of its own time. A run that a user started selects the posts named in the
     parameter ``posts``, or without it the posts whose lead time has begun.
-
-    :param settings: The calendar's settings.
     """
-
-    def __init__(
-        self, *, settings: CalendarSettings, retries: int = 3, retry_delay: timedelta = RETRY_DELAY, **kwargs: Any
-    ) -> None:
-        super().__init__(retries=retries, retry_delay=retry_delay, **kwargs)
-        self.settings = settings
 
     @classmethod
     def account_outlets(cls, conn_id: str) -> list[Any]:
@@ -80,13 +73,13 @@ class SelectPosts(InstagramBaseOperator):
         return not used_before(post, done) and self.another_account(done) is None
 
     def _chosen(self, context: Context, assignments: Assignments) -> list[Post]:
-        """Return the posts of the calendar as it is now. Its last readable version is used only in the last try.
+        """Return the posts of the calendar as it is now. After some tries, its last readable version is used.
 
         :raises ValidationError: If the calendar cannot be read, and tries are left or no version of it is known.
         """
         plan, requested, account = self.settings.plan(), requested_posts(context), self.instagram_conn_id
         ti, calendar = context["ti"], plan.calendar
-        if not plan.readable and (ti.try_number <= ti.max_tries or not calendar.posts):
+        if not plan.readable and (ti.try_number <= TRIES_TO_READ or not calendar.posts):
             problem = calendar.problems[0]
             raise ValidationError(f"{calendar.location}: {problem.message}", hint=problem.remedy)
         if requested:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.tasks.base import PostStep, used_before
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
-from airflow_provider_instagram.exceptions import InstagramError
-from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
 
@@ -37,9 +35,7 @@ class TranscodePost(PostStep, TranscodeOperator):
         if done is not None and used_before(post, done) and self.another_account(done) is None:
             why = f"The id {post.id} was published on {done.published_at}: give this post another id in the calendar."
             self.skip_post(context, "id used before", why)
-        if not (self.dry_run_requested(context) or self.may_be_live(context)):
-            now = datetime.now(timezone.utc)
-            self.skip_if_too_late(context, post, now, now)
+        self.skip_if_over(context, post)
         self.check_links(post)
         self.source, self.placement = post.video, post.placement
         made = super().execute(context)
@@ -53,10 +49,11 @@ class TranscodePost(PostStep, TranscodeOperator):
 
         if post.options.get("cover_url"):
             return  # it overrides the frame
-        cover, at_ms = cover_file(post.version), int(str(post.options.get("video_cover_timestamp_ms") or 0))
+        at_ms = int(str(post.options.get("video_cover_timestamp_ms") or 0))
         try:
-            cover.parent.mkdir(parents=True, exist_ok=True)
-            with storage.as_local_file(made) as video:
-                write_preview(video, cover, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
-        except (InstagramError, OSError) as error:
+            with storage.as_local_file(made) as video, scratch.scratch_folder() as folder:
+                frame = folder / "cover.jpg"
+                write_preview(video, frame, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
+                storage.write(cover_file(post.version), frame.read_bytes())
+        except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and a cover is not needed
             self.log.warning("The cover could not be made: %s", error)
