@@ -199,15 +199,11 @@ def _raise_for_status(response: httpx.Response, address: httpx.URL) -> None:
 def _keep_headers_out_of_logs() -> None:
     """Drop httpcore's DEBUG logs of a download, because a server's headers contain signed links."""
     for name in ("httpcore.connection", "httpcore.http11"):
-        logging.getLogger(name).addFilter(_OUR_THREAD)
+        logging.getLogger(name).addFilter(_is_of_another_thread)
 
 
-class _OurThread(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.threadName != THREAD
-
-
-_OUR_THREAD: Final = _OurThread()
+def _is_of_another_thread(record: logging.LogRecord) -> bool:
+    return record.threadName != THREAD
 
 
 def _suffix(address: httpx.URL) -> str:

@@ -28,18 +28,13 @@ def redact(text: str) -> str:
     return _TOKEN.sub("***", text)
 
 
-class _Redaction(logging.Filter):
-    """Rewrites each record before any handler sees it."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(record.getMessage()), ()
-        return True
-
-
-_REDACTION: Final = _Redaction()
+def _redact_record(record: logging.LogRecord) -> bool:
+    """Rewrite a record before any handler sees it."""
+    record.msg, record.args = redact(record.getMessage()), ()
+    return True
 
 
 def redact_http_logs() -> None:
     """Remove secrets from the logs of httpx and httpcore, which contain URLs and answers. Safe to call again."""
     for name in _LOGGERS:  # a filter applies to its own logger, but not to the children of that logger
-        logging.getLogger(name).addFilter(_REDACTION)
+        logging.getLogger(name).addFilter(_redact_record)

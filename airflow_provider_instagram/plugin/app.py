@@ -143,15 +143,9 @@ def _connected(login: PendingLogin, code: str, user: PageUser) -> Response:
     done = complete_login(target, code, by)
     write_login(login.conn_id, target, done, user.name)
     pictures = [done.account.picture_url]
-    warning = duplicate_warning(login.conn_id, done.account)
-    return page(
-        "connected.html",
-        pictures=pictures,
-        conn_id=login.conn_id,
-        account=done.account,
-        token=done.token,
-        warning=warning,
-    )
+    known: dict[str, Any] = {"account": done.account, "token": done.token}
+    known["warning"] = duplicate_warning(login.conn_id, done.account)
+    return page("connected.html", pictures=pictures, conn_id=login.conn_id, **known)
 
 
 @app.post("/refresh")
