@@ -6,7 +6,6 @@ import json
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, conf
@@ -167,8 +166,13 @@ class InstagramHook(BaseHook):
         from airflow_provider_instagram.graph.client import GraphClient
 
         token = self.access_token()
-        settings, renew = self._client_settings(), partial(self._replacement_token, token)
-        return GraphClient(token, **settings, sleep=self._sleep, replacement_token=renew, on_close=self._count_calls)
+        return GraphClient(
+            token,
+            **self._client_settings(),
+            sleep=self._sleep,
+            replacement_token=lambda: self._replacement_token(token),  # unlike a partial, it shows no token
+            on_close=self._count_calls,
+        )
 
     def _count_calls(self, calls: int) -> None:
         from airflow.sdk.observability.stats import Stats
@@ -180,8 +184,12 @@ class InstagramHook(BaseHook):
         from airflow_provider_instagram.graph.client import GraphClient
 
         token = self.token_manager().current_token().access_token
-        settings, renew = self._client_settings(), partial(self._replacement_token, token)
-        return GraphClient(token, **settings, sleep=lambda _: None, replacement_token=renew)
+        return GraphClient(
+            token,
+            **self._client_settings(),
+            sleep=lambda _: None,
+            replacement_token=lambda: self._replacement_token(token),
+        )
 
     async def get_async_conn(self) -> AsyncGraphClient:
         """Return an open client for use in a trigger. Close it, or use it in an ``async with`` statement."""
@@ -190,8 +198,9 @@ class InstagramHook(BaseHook):
         from airflow_provider_instagram.graph.client import AsyncGraphClient
 
         token = await sync_to_async(self.access_token)()
-        renew = partial(sync_to_async(self._replacement_token), token)
-        return AsyncGraphClient(token, **self._client_settings(), replacement_token=renew)
+        return AsyncGraphClient(
+            token, **self._client_settings(), replacement_token=lambda: sync_to_async(self._replacement_token)(token)
+        )
 
     def _client_settings(self) -> ClientSettings:
         settings = self.settings
