@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+#: The fields that are plain data already.
+_PLAIN_FIELDS: Final = ("message", "hint", "code", "subcode", "fbtrace_id", "user_message", "outcome_unknown")
 
 
 class InstagramError(Exception):
@@ -57,32 +60,16 @@ class InstagramError(Exception):
 
     def as_data(self) -> dict[str, Any]:
         """Return the error as plain data, to pass it from a trigger to its task."""
-        return {
-            "error": type(self).__name__,
-            "message": self.message,
-            "hint": self.hint,
-            "code": self.code,
-            "subcode": self.subcode,
-            "fbtrace_id": self.fbtrace_id,
-            "user_message": self.user_message,
-            "retry_after_s": None if self.retry_after is None else self.retry_after.total_seconds(),
-            "outcome_unknown": self.outcome_unknown,
-        }
+        retry_after_s = None if self.retry_after is None else self.retry_after.total_seconds()
+        known = {name: getattr(self, name) for name in _PLAIN_FIELDS}
+        return {"error": type(self).__name__, **known, "retry_after_s": retry_after_s}
 
     @staticmethod
     def from_data(data: dict[str, Any]) -> InstagramError:
         """Rebuild an error from :meth:`as_data`, as an instance of its original class."""
         seconds = data["retry_after_s"]
-        return ERRORS[data["error"]](
-            data["message"],
-            hint=data["hint"],
-            code=data["code"],
-            subcode=data["subcode"],
-            fbtrace_id=data["fbtrace_id"],
-            user_message=data["user_message"],
-            retry_after=None if seconds is None else timedelta(seconds=seconds),
-            outcome_unknown=data["outcome_unknown"],
-        )
+        retry_after = None if seconds is None else timedelta(seconds=seconds)
+        return ERRORS[data["error"]](**{name: data[name] for name in _PLAIN_FIELDS}, retry_after=retry_after)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return InstagramError.from_data, (self.as_data(),)
@@ -147,20 +134,5 @@ class TranscodeError(InstagramError):
     """ffmpeg could not convert the source into a compliant video."""
 
 
-ERRORS: dict[str, type[InstagramError]] = {
-    cls.__name__: cls
-    for cls in (
-        InstagramError,
-        ValidationError,
-        AuthenticationError,
-        PermissionDeniedError,
-        RateLimitError,
-        QuotaExhaustedError,
-        MediaRejectedError,
-        ContainerExpiredError,
-        NotReadyError,
-        TransientError,
-        OutcomeUnknownError,
-        TranscodeError,
-    )
-}
+_CLASSES: list[type[InstagramError]] = [InstagramError, *InstagramError.__subclasses__()]
+ERRORS = {cls.__name__: cls for cls in _CLASSES}

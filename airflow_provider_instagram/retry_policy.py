@@ -29,11 +29,7 @@ class InstagramRetryPolicy(RetryPolicy):
     """
 
     def evaluate(
-        self,
-        exception: BaseException,
-        try_number: int,
-        max_tries: int,
-        context: Context | None = None,
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
         """Decide what follows a failed try.
 

@@ -145,15 +145,9 @@ def require_writable(conn_id: str) -> StoredConnection:
                 hint="Put the Page token into its field 'Access token', or choose another connection id to use "
                 "Instagram Login.",
             )
-        return StoredConnection(
-            conn_id,
-            exists=True,
-            app_id=str(extra.get("app_id") or ""),
-            has_secret=bool(extra.get("app_secret")),
-            is_secret_for_hosts=_may_reuse(extra, host, oauth_host),
-            host=host,
-            oauth_host=oauth_host,
-        )
+        app_id, has_secret = str(extra.get("app_id") or ""), bool(extra.get("app_secret"))
+        is_secret_for_hosts = _may_reuse(extra, host, oauth_host)
+        return StoredConnection(conn_id, True, app_id, has_secret, is_secret_for_hosts, host, oauth_host)
 
 
 def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
@@ -244,9 +238,8 @@ def secrets_source(conn_id: str) -> str:
                 hint="Check [secrets] backend in Airflow's configuration, and the log of the API server.",
             ) from None
         if found is not None:
-            return (
-                "the environment" if isinstance(backend, EnvironmentVariablesBackend) else f"a secrets backend, {name}"
-            )
+            is_environment = isinstance(backend, EnvironmentVariablesBackend)
+            return "the environment" if is_environment else f"a secrets backend, {name}"
     return ""
 
 

@@ -110,11 +110,7 @@ def check_redirect_uri(uri: str) -> str:
 
 
 def complete_login(
-    app: LoginApp,
-    code: str,
-    by: str,
-    *,
-    clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    app: LoginApp, code: str, by: str, *, clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
 ) -> Login:
     """Exchange the code that Instagram sent back for a token that lives 60 days.
 

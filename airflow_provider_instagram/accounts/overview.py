@@ -93,12 +93,5 @@ def account_summary(conn_id: str) -> AccountSummary:
         _log.error("The account of connection %r cannot be read:\n%s", conn_id, redact(traceback.format_exc()))
         problem = f"This account cannot be read ({type(error).__name__}). See the log of this process for the details."
         return AccountSummary(conn_id, problem=problem, secrets_source=source)
-    return AccountSummary(
-        conn_id,
-        account,
-        None if left is None else left // timedelta(days=1),
-        manager.token_expires,
-        limit,
-        posts[0] if posts else None,
-        secrets_source=source,
-    )
+    days_left, last_post = None if left is None else left // timedelta(days=1), posts[0] if posts else None
+    return AccountSummary(conn_id, account, days_left, manager.token_expires, limit, last_post, secrets_source=source)

@@ -194,12 +194,8 @@ def _doc(calendar: Calendar, settings: CalendarSettings) -> str:
     problems = (*settings.problems, *calendar.problems)
     lines = [f"Publishes the posts of `{calendar.location}`: {_summary(calendar)}."]
     if problems:
-        lines += [
-            "",
-            f"**{len(problems)} problems keep posts from being published:**",
-            "",
-            *_listed(problems, calendar),
-        ]
+        title = f"**{len(problems)} problems keep posts from being published:**"
+        lines += ["", title, "", *_listed(problems, calendar)]
     return "\n".join(lines)
 
 

@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pendulum
+from airflow.models import Connection, Pool
+from airflow.utils.session import create_session
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_provider_instagram.accounts.connections import read_as_server
 from airflow_provider_instagram.calendar import render
@@ -22,6 +26,7 @@ from airflow_provider_instagram.calendar.planning.schedule import pool_name, pub
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.quota.limits import Limits
+from airflow_provider_instagram.utils.connection import CONN_TYPE
 
 if TYPE_CHECKING:
     import argparse
@@ -67,11 +72,6 @@ def _limits(account: str) -> tuple[Limits, str]:
 
 def _without_pool(calendar: Calendar) -> list[str]:
     """Return the accounts without a pool. Airflow itself reports a missing pool only in the scheduler's log."""
-    from airflow.models import Pool
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         with create_session() as session:
             there = set(session.scalars(select(Pool.pool)))
@@ -87,11 +87,8 @@ def show_calendar(args: argparse.Namespace) -> None:
         viewer_zone: tzinfo = zone(args.timezone) if args.timezone else (pendulum.now().timezone or timezone.utc)
     except InvalidValue as invalid:
         _exit_invalid("--timezone", invalid)
-    first = (
-        _month(args.month)
-        if args.month
-        else render.month_to_show(calendar.posts, datetime.now(timezone.utc), viewer_zone)
-    )
+    now = datetime.now(timezone.utc)
+    first = _month(args.month) if args.month else render.month_to_show(calendar.posts, now, viewer_zone)
     for line in render.month(calendar.posts, first, viewer_zone, shutil.get_terminal_size((120, 24)).columns):
         print(line)
     _print_problem_count(calendar)
@@ -101,9 +98,8 @@ def import_calendar(args: argparse.Namespace) -> None:
     """Convert a spreadsheet's CSV export into a calendar."""
     read_as_server()
     try:
-        sheet = csv_import.import_sheet(
-            read_text(args.file), timezone=args.timezone, account=args.account, order=args.dates
-        )
+        text = read_text(args.file)
+        sheet = csv_import.import_sheet(text, timezone=args.timezone, account=args.account, order=args.dates)
     except InvalidValue as invalid:
         _exit_invalid(args.file, invalid)
     for title in sheet.ignored_columns:
@@ -119,9 +115,8 @@ def import_calendar(args: argparse.Namespace) -> None:
     problems = sorted((*sheet.problems, *calendar.problems), key=lambda problem: problem.line)
     for problem in problems:
         print(problem.text(args.file), file=sys.stderr)
-    written = (
-        "; nothing was written" if sheet.problems else ""
-    )  # an incomplete calendar would be taken for a complete one
+    # an incomplete calendar would be taken for a complete one
+    written = "; nothing was written" if sheet.problems else ""
     print(f"{_count(len(sheet.rows.rows), 'post')}; {_count(len(problems), 'problem')}{written}.", file=sys.stderr)
     if sheet.problems:
         raise SystemExit(UNREADABLE)
@@ -153,10 +148,8 @@ def _exit_invalid(what: str, invalid: InvalidValue) -> NoReturn:
 
 def _print_problem_count(calendar: Calendar) -> None:
     if calendar.problems:
-        print(
-            f"{_count(len(calendar.problems), 'problem')}: airflow instagram calendar check {calendar.location}",
-            file=sys.stderr,
-        )
+        found = _count(len(calendar.problems), "problem")
+        print(f"{found}: airflow instagram calendar check {calendar.location}", file=sys.stderr)
 
 
 def _write(output: str | None, text: str) -> None:
@@ -184,8 +177,6 @@ def _count(number: int, what: str) -> str:
 
 def make_pools(args: argparse.Namespace) -> None:
     """Create the pool of each account of the calendars, or of each connection of this provider."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     needed: dict[str, int] = {}
     for file in args.files:
         for account, publishers in publishers_needed(_read(file).posts).items():
@@ -200,18 +191,11 @@ def make_pools(args: argparse.Namespace) -> None:
 
 
 def _one_for_each_connection() -> dict[str, int]:
-    from airflow.models import Connection
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
     with create_session() as session:
-        return dict.fromkeys(session.scalars(select(Connection.conn_id).where(Connection.conn_type == "instagram")), 1)
+        return dict.fromkeys(session.scalars(select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)), 1)
 
 
 def _make_pools(needed: dict[str, int]) -> None:
-    from airflow.models import Pool
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
 
     if not needed:
         raise SystemExit("There is no connection of the type instagram. Create one, or name a calendar.")

@@ -12,8 +12,6 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
 
-_CLI = "airflow_provider_instagram.cli"
-
 ARG_CONN_ID = Arg(("--conn-id",), help="the account's connection (default: %(default)s)", default=DEFAULT_CONN_ID)
 ARG_ACCOUNT = Arg(("conn_id",), help="the account's connection")
 ARG_FILE = Arg(("file",), help="the calendar: a path or a URI, ending in .yaml, .json or .csv")
@@ -23,6 +21,15 @@ ARG_TIMEZONE = Arg(("--timezone",), help="a zone of the tz database, such as Eur
 ARG_POST_KEY = Arg(("post_key",), help="the post_key of the post")
 
 
+def _command(name: str, func: str, help_text: str, *args: Arg, description: str | None = None) -> ActionCommand:
+    """Return a command. Its function is imported only when it runs.
+
+    :param func: The function, as ``module.name`` below :mod:`airflow_provider_instagram.cli`.
+    """
+    run = lazy_load_command(f"airflow_provider_instagram.cli.{func}")
+    return ActionCommand(name=name, help=help_text, func=run, args=args, description=description)
+
+
 def get_instagram_commands() -> list[CLICommand]:
     """Return the commands of this provider (key ``cli`` of the provider's metadata)."""
     return [
@@ -30,21 +37,19 @@ def get_instagram_commands() -> list[CLICommand]:
             name="instagram",
             help="Publish videos to Instagram",
             subcommands=[
-                ActionCommand(
-                    name="check",
-                    help="Check whether a video meets Instagram's requirements",
+                _command(
+                    "check",
+                    "check.check_video",
+                    "Check whether a video meets Instagram's requirements",
+                    Arg(("file",), help="the video: a path, an https URL, or a URI of object storage"),
+                    Arg(("--placement",), help="default: %(default)s", default="reels", choices=("reels", "feed")),
                     description="Exit codes: 0, it does; 1, it must be transcoded first; 2, it cannot be used.",
-                    func=lazy_load_command(f"{_CLI}.check.check_video"),
-                    args=[
-                        Arg(("file",), help="the video: a path, an https URL, or a URI of object storage"),
-                        Arg(("--placement",), help="default: %(default)s", default="reels", choices=("reels", "feed")),
-                    ],
                 ),
-                ActionCommand(
-                    name="sandbox",
-                    help="Run a strict local Instagram to test DAGs against",
-                    func=lazy_load_command(f"{_CLI}.sandbox.run_sandbox"),
-                    args=sandbox_options(),
+                _command(
+                    "sandbox",
+                    "sandbox.run_sandbox",
+                    "Run a strict local Instagram to test DAGs against",
+                    *sandbox_options(),
                 ),
                 *_account_commands(),
                 GroupCommand(
@@ -57,13 +62,13 @@ def get_instagram_commands() -> list[CLICommand]:
                     help="Check, show, import and export content calendars",
                     subcommands=calendar_commands(),
                 ),
-                ActionCommand(
-                    name="pools",
-                    help="Create the pool of each account",
+                _command(
+                    "pools",
+                    "calendar.make_pools",
+                    "Create the pool of each account",
+                    ARG_FILES,
                     description="A pool has one slot, or as many as the account has posts due within half a minute of "
                     "each other.",
-                    func=lazy_load_command(f"{_CLI}.calendar.make_pools"),
-                    args=[ARG_FILES],
                 ),
             ],
         )
@@ -72,78 +77,60 @@ def get_instagram_commands() -> list[CLICommand]:
 
 def _account_commands() -> list[ActionCommand]:
     return [
-        ActionCommand(
-            name="connect",
-            help="Log in to an account and store its token in a connection",
+        _command(
+            "connect",
+            "accounts.connect",
+            "Log in to an account and store its token in a connection",
+            ARG_ACCOUNT,
+            Arg(("--app-id",), help="the Instagram app id of your Meta app"),
+            Arg(("--redirect-uri",), help="default: the callback of the page Instagram, below [api] base_url"),
+            Arg(("--host",), help="the Graph host of a new connection, such as a sandbox", default=""),
             description="Prints the URL of the login page. After the login, paste the URL that Instagram sent you to.",
-            func=lazy_load_command(f"{_CLI}.accounts.connect"),
-            args=[
-                ARG_ACCOUNT,
-                Arg(("--app-id",), help="the Instagram app id of your Meta app"),
-                Arg(("--redirect-uri",), help="default: the callback of the page Instagram, below [api] base_url"),
-                Arg(("--host",), help="the Graph host of a new connection, such as a sandbox", default=""),
-            ],
         ),
-        ActionCommand(
-            name="accounts",
-            help="List the accounts with their token's remaining days and quota",
-            func=lazy_load_command(f"{_CLI}.accounts.accounts"),
-            args=[ARG_OUTPUT],
+        _command(
+            "accounts", "accounts.accounts", "List the accounts with their token's remaining days and quota", ARG_OUTPUT
         ),
-        ActionCommand(
-            name="refresh",
-            help="Refresh the token of an account",
-            func=lazy_load_command(f"{_CLI}.accounts.refresh"),
-            args=[ARG_ACCOUNT],
+        _command("refresh", "accounts.refresh", "Refresh the token of an account", ARG_ACCOUNT),
+        _command(
+            "limits",
+            "limits.show_limits",
+            "Show how many calls and posts an account has left, and what is waiting",
+            ARG_ACCOUNT,
         ),
-        ActionCommand(
-            name="limits",
-            help="Show how many calls and posts an account has left, and what is waiting",
-            func=lazy_load_command(f"{_CLI}.limits.show_limits"),
-            args=[ARG_ACCOUNT],
-        ),
-        ActionCommand(
-            name="doctor",
-            help="Check everything that publishing needs, and say how to fix it",
+        _command(
+            "doctor",
+            "doctor.doctor",
+            "Check everything that publishing needs, and say how to fix it",
+            ARG_ACCOUNT,
             description="Exit codes: 0, no problem found; 1, something needs fixing.",
-            func=lazy_load_command(f"{_CLI}.doctor.doctor"),
-            args=[ARG_ACCOUNT],
         ),
     ]
 
 
 def _ledger_commands() -> list[ActionCommand]:
     return [
-        ActionCommand(
-            name="list",
-            help="List the posts of an account, and those with an unknown outcome",
-            func=lazy_load_command(f"{_CLI}.ledger.list_posts"),
-            args=[ARG_CONN_ID],
+        _command(
+            "list", "ledger.list_posts", "List the posts of an account, and those with an unknown outcome", ARG_CONN_ID
         ),
-        ActionCommand(
-            name="show",
-            help="Show all ledger rows of a post",
-            func=lazy_load_command(f"{_CLI}.ledger.show_post"),
-            args=[ARG_POST_KEY, ARG_CONN_ID],
+        _command("show", "ledger.show_post", "Show all ledger rows of a post", ARG_POST_KEY, ARG_CONN_ID),
+        _command(
+            "settle",
+            "ledger.settle_post",
+            "Record whether a post with an unknown outcome is live",
+            ARG_POST_KEY,
+            ARG_CONN_ID,
+            Arg(("--live",), help="the post is live", action="store_true"),
+            Arg(("--not-live",), help="the post is not live and will not appear later", action="store_true"),
+            Arg(("--media-id",), help="with --live: its media id, if known"),
+            Arg(("--permalink",), help="with --live: its URL, if known"),
         ),
-        ActionCommand(
-            name="settle",
-            help="Record whether a post with an unknown outcome is live",
-            func=lazy_load_command(f"{_CLI}.ledger.settle_post"),
-            args=[
-                ARG_POST_KEY,
-                ARG_CONN_ID,
-                Arg(("--live",), help="the post is live", action="store_true"),
-                Arg(("--not-live",), help="the post is not live and will not appear later", action="store_true"),
-                Arg(("--media-id",), help="with --live: its media id, if known"),
-                Arg(("--permalink",), help="with --live: its URL, if known"),
-            ],
-        ),
-        ActionCommand(
-            name="forget",
-            help="Delete a post from the ledger, so that its key can be published again",
-            func=lazy_load_command(f"{_CLI}.ledger.forget_post"),
-            args=[ARG_POST_KEY, ARG_CONN_ID, Arg(("--yes",), help="do not ask for confirmation", action="store_true")],
+        _command(
+            "forget",
+            "ledger.forget_post",
+            "Delete a post from the ledger, so that its key can be published again",
+            ARG_POST_KEY,
+            ARG_CONN_ID,
+            Arg(("--yes",), help="do not ask for confirmation", action="store_true"),
         ),
     ]
 
@@ -151,44 +138,40 @@ def _ledger_commands() -> list[ActionCommand]:
 def calendar_commands() -> list[ActionCommand]:
     """Return the commands about calendars."""
     return [
-        ActionCommand(
-            name="check",
-            help="List everything that is wrong with a calendar",
+        _command(
+            "check",
+            "calendar.check_calendar",
+            "List everything that is wrong with a calendar",
+            ARG_FILE,
+            Arg(("--min-spacing",), help="the smallest distance of two posts, such as '15 min'"),
+            Arg(("--allow-past",), help="accept times in the past", action="store_true"),
+            Arg(("--skip-files",), help="do not check that the videos exist", action="store_true"),
             description="Exit codes: 0, no problems; 1, some posts have problems; 2, the file cannot be read.",
-            func=lazy_load_command(f"{_CLI}.calendar.check_calendar"),
-            args=[
-                ARG_FILE,
-                Arg(("--min-spacing",), help="the smallest distance of two posts, such as '15 min'"),
-                Arg(("--allow-past",), help="accept times in the past", action="store_true"),
-                Arg(("--skip-files",), help="do not check that the videos exist", action="store_true"),
-            ],
         ),
-        ActionCommand(
-            name="show",
-            help="Show a month of a calendar in your time zone",
-            func=lazy_load_command(f"{_CLI}.calendar.show_calendar"),
-            args=[
-                ARG_FILE,
-                Arg(("--month",), help="such as 2026-12 (default: the month of the next post)"),
-                ARG_TIMEZONE,
-            ],
+        _command(
+            "show",
+            "calendar.show_calendar",
+            "Show a month of a calendar in your time zone",
+            ARG_FILE,
+            Arg(("--month",), help="such as 2026-12 (default: the month of the next post)"),
+            ARG_TIMEZONE,
         ),
-        ActionCommand(
-            name="import",
-            help="Convert a spreadsheet's CSV export into a calendar",
-            func=lazy_load_command(f"{_CLI}.calendar.import_calendar"),
-            args=[
-                Arg(("file",), help="the CSV export"),
-                ARG_OUTPUT_FILE,
-                ARG_TIMEZONE,
-                Arg(("--account",), help="the connection for posts without an account"),
-                Arg(("--dates",), help="how to read dates such as 3/4/2027", choices=("day-first", "month-first")),
-            ],
+        _command(
+            "import",
+            "calendar.import_calendar",
+            "Convert a spreadsheet's CSV export into a calendar",
+            Arg(("file",), help="the CSV export"),
+            ARG_OUTPUT_FILE,
+            ARG_TIMEZONE,
+            Arg(("--account",), help="the connection for posts without an account"),
+            Arg(("--dates",), help="how to read dates such as 3/4/2027", choices=("day-first", "month-first")),
         ),
-        ActionCommand(
-            name="export",
-            help="Export a calendar for other programs",
-            func=lazy_load_command(f"{_CLI}.calendar.export_calendar"),
-            args=[ARG_FILE, Arg(("--ics",), help="as iCalendar", action="store_true"), ARG_OUTPUT_FILE],
+        _command(
+            "export",
+            "calendar.export_calendar",
+            "Export a calendar for other programs",
+            ARG_FILE,
+            Arg(("--ics",), help="as iCalendar", action="store_true"),
+            ARG_OUTPUT_FILE,
         ),
     ]

@@ -84,27 +84,17 @@ def list_posts(args: argparse.Namespace) -> None:
     with open_ledger(args.conn_id) as store:
         rows = store.rows()
     table = [
-        {
-            "post_key": row["post_key"],
-            "state": "live",
-            "at": row["published_at"],
-            "container": row["container_id"],
-            "post": row["permalink"] or row["media_id"] or "live, media id unknown",
-        }
+        _line(row, "live", row["published_at"], row["permalink"] or row["media_id"] or "live, media id unknown")
         for key, row in rows.items()
         if key.startswith("done:")
     ]
-    table += [
-        {
-            "post_key": row["post_key"],
-            "state": "open",
-            "at": row["at"],
-            "container": row["container_id"],
-            "post": f"requested by {_owner(row)}",
-        }
-        for row in _open_intents(rows)
-    ]
+    intents = _open_intents(rows)
+    table += [_line(row, "open", row["at"], f"requested by {Owner(**row['claim']['owner'])}") for row in intents]
     AirflowConsole().print_as(data=sorted(table, key=lambda row: row["at"]), output="table")
+
+
+def _line(row: dict[str, Any], state: str, at: str, post: str) -> dict[str, Any]:
+    return {"post_key": row["post_key"], "state": state, "at": at, "container": row["container_id"], "post": post}
 
 
 def show_post(args: argparse.Namespace) -> None:
@@ -131,13 +121,9 @@ def settle_post(args: argparse.Namespace) -> None:
         if not (intents or (is_claimed and args.not_live)):
             raise SystemExit(f"{args.post_key!r} has no unknown outcome to settle.")
         if args.live:
-            container_id = intents[-1]["container_id"]
-            now = ledger.now()
-            ledger.record_post(
-                PublishedPost(
-                    args.post_key, container_id, now, args.media_id, permalink=args.permalink, event_pending=True
-                )
-            )
+            known = {"media_id": args.media_id, "permalink": args.permalink}
+            container_id, now = intents[-1]["container_id"], ledger.now()
+            ledger.record_post(PublishedPost(args.post_key, container_id, now, **known, event_pending=True))
         else:
             for key, row in _rows_of(store, args.post_key).items():
                 if key.startswith("intent:"):
@@ -188,7 +174,3 @@ def _open_intents(rows: dict[str, Any]) -> list[dict[str, Any]]:
     intents = [row for key, row in rows.items() if key.startswith("intent:") and not row["withdrawn"]]
     found = sorted((row for row in intents if row["post_key"] not in live), key=lambda row: row["at"])
     return list({(row["post_key"], row["container_id"]): row for row in found}.values())
-
-
-def _owner(row: dict[str, Any]) -> str:
-    return str(Owner(**row["claim"]["owner"]))

@@ -87,8 +87,7 @@ class FileAccess:
         if any(path.is_relative_to(folder) for folder in self.folders):
             return path
         raise ValidationError(
-            f"{shown(location)} is not in an allowed folder ({self._listed(self.folders)}).",
-            hint=NOT_ALLOWED_HINT,
+            f"{shown(location)} is not in an allowed folder ({self._listed(self.folders)}).", hint=NOT_ALLOWED_HINT
         )
 
     def _check_object(self, location: str) -> None:

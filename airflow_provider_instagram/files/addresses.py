@@ -2,27 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedIPv4:
-    """IPv6 addresses that contain an IPv4 address, to which a network may route them.
-
-    :param network: The addresses.
-    :param source: The document that defines them.
-    :param inner: Reads the IPv4 address.
-    """
-
-    network: IPv6Network
-    source: str
-    inner: Callable[[int], int]
-
+from typing import Final
 
 #: Networks without public servers, each with the document or the vendor that defines it.
 NOT_PUBLIC_V4: Final = tuple(
@@ -66,11 +47,12 @@ NOT_PUBLIC_V6: Final = tuple(
 #: The only IPv6 addresses that are assigned to servers so far. Source: IANA, IPv6 Address Space.
 GLOBAL_UNICAST_V6: Final = IPv6Network("2000::/3")
 LAST_32_BITS: Final = 0xFFFF_FFFF
-#: Forms that are routed to the IPv4 address that they contain. They are checked before the table above.
+#: Forms that a network may route to the IPv4 address that they contain, each with the document that defines it, and the
+#: number of bits after the IPv4 address. They are checked before the table above.
 EMBEDDED_IPV4: Final = (
-    EmbeddedIPv4(IPv6Network("::ffff:0:0/96"), "RFC 4291: IPv4-mapped", lambda bits: bits & LAST_32_BITS),
-    EmbeddedIPv4(IPv6Network("64:ff9b::/96"), "RFC 6052: NAT64", lambda bits: bits & LAST_32_BITS),
-    EmbeddedIPv4(IPv6Network("2002::/16"), "RFC 3056: 6to4", lambda bits: bits >> 80 & LAST_32_BITS),
+    (IPv6Network("::ffff:0:0/96"), "RFC 4291: IPv4-mapped", 0),
+    (IPv6Network("64:ff9b::/96"), "RFC 6052: NAT64", 0),
+    (IPv6Network("2002::/16"), "RFC 3056: 6to4", 80),
 )
 #: The beginning of the last 64 bits of an ISATAP address, in any network. Source: RFC 5214.
 ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)
@@ -87,9 +69,9 @@ def is_public(ip: str) -> bool:
     if isinstance(address, IPv4Address):
         return _is_public_v4(address)
     bits = int(address)
-    for form in EMBEDDED_IPV4:
-        if address in form.network:
-            return _is_public_v4(IPv4Address(form.inner(bits)))
+    for network, _, bits_after in EMBEDDED_IPV4:
+        if address in network:
+            return _is_public_v4(IPv4Address(bits >> bits_after & LAST_32_BITS))
     if bits >> 32 & LAST_32_BITS in ISATAP and not _is_public_v4(IPv4Address(bits & LAST_32_BITS)):
         return False
     return _is_public_v6(address)

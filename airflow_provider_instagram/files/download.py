@@ -93,7 +93,7 @@ class _Download:
     def run(self, connections: Connections) -> None:
         """Follow all redirects, and write the body to a file."""
         with self._open(connections) as response:
-            _save(response, self.part, self.address, self.max_bytes, self.on_progress)
+            self._save(response)
 
     @contextmanager
     def _open(self, connections: Connections) -> Iterator[httpx.Response]:
@@ -119,21 +119,29 @@ class _Download:
 
     def _request(self, address: httpx.URL, connections: Connections) -> httpx.Request:
         """Return a request to the address that was checked, so that a later change of the DNS name has no effect."""
-        return httpx.Request(
-            "GET",
-            address.copy_with(host=_checked_ip(address, self.allow_private)),
-            headers={"Host": address.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"},
-            extensions={
-                "sni_hostname": address.host,
-                "timeout": {
-                    "connect": CONNECT_TIMEOUT_S,
-                    "read": self.stall_s,
-                    "write": self.stall_s,
-                    "pool": CONNECT_TIMEOUT_S,
-                },
-                "trace": connections.trace,
-            },
-        )
+        url = address.copy_with(host=_checked_ip(address, self.allow_private))
+        headers = {"Host": address.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"}
+        timeout = httpx.Timeout(self.stall_s, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S).as_dict()
+        extensions = {"sni_hostname": address.host, "timeout": timeout, "trace": connections.trace}
+        return httpx.Request("GET", url, headers=headers, extensions=extensions)
+
+    def _save(self, response: httpx.Response) -> None:
+        length = response.headers.get("content-length", "")
+        expected, received, throttle = int(length) if length.isdigit() else None, 0, Throttle()
+        self._check_size(expected or 0)
+        require_space(self.part.parent, expected or 0)
+        with self.part.open("wb") as file:
+            for block in response.iter_raw():
+                received += len(block)
+                self._check_size(received)
+                file.write(block)
+                if throttle.is_due():
+                    self.on_progress(received, expected)
+
+    def _check_size(self, size: int) -> None:
+        if size > self.max_bytes:
+            what = f"{shown(self.address)} is larger than {self.max_bytes:,} bytes."
+            raise ValidationError(what, hint="Use a smaller file.")
 
 
 def shown(address: httpx.URL) -> str:
@@ -154,8 +162,7 @@ def _address(link: str, base: httpx.URL | None = None) -> httpx.URL:
         )
     if address.userinfo:
         raise ValidationError(
-            f"The link to {address.host} contains a user name or password.",
-            hint="Use a signed or public link.",
+            f"The link to {address.host} contains a user name or password.", hint="Use a signed or public link."
         )
     return address
 
@@ -189,50 +196,14 @@ def _raise_for_status(response: httpx.Response, address: httpx.URL) -> None:
     )
 
 
-def _expected_bytes(response: httpx.Response, address: httpx.URL, max_bytes: int) -> int | None:
-    length = response.headers.get("content-length", "")
-    if not length.isdigit():
-        return None
-    if int(length) > max_bytes:
-        raise _too_large(address, max_bytes)
-    return int(length)
-
-
-def _save(
-    response: httpx.Response,
-    part: Path,
-    address: httpx.URL,
-    max_bytes: int,
-    on_progress: Callable[[int, int | None], None],
-) -> None:
-    expected, received, throttle = _expected_bytes(response, address, max_bytes), 0, Throttle()
-    require_space(part.parent, expected or 0)
-    with part.open("wb") as file:
-        for block in response.iter_raw():
-            received += len(block)
-            if received > max_bytes:
-                raise _too_large(address, max_bytes)
-            file.write(block)
-            if throttle.is_due():
-                on_progress(received, expected)
-
-
 def _keep_headers_out_of_logs() -> None:
     """Drop httpcore's DEBUG logs of a download, because a server's headers contain signed links."""
     for name in ("httpcore.connection", "httpcore.http11"):
-        logging.getLogger(name).addFilter(_OUR_THREAD)
+        logging.getLogger(name).addFilter(_is_of_another_thread)
 
 
-class _OurThread(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.threadName != THREAD
-
-
-_OUR_THREAD: Final = _OurThread()
-
-
-def _too_large(address: httpx.URL, max_bytes: int) -> ValidationError:
-    return ValidationError(f"{shown(address)} is larger than {max_bytes:,} bytes.", hint="Use a smaller file.")
+def _is_of_another_thread(record: logging.LogRecord) -> bool:
+    return record.threadName != THREAD
 
 
 def _suffix(address: httpx.URL) -> str:

@@ -4,3 +4,9 @@ Airflow, the ledger and decisions about posts do not belong here.
 """
 
 from __future__ import annotations
+
+from typing import Final
+
+#: The default version of the API: the newest that the provider was tested with. Airflow reads it in many processes, so
+#: this module imports nothing.
+API_VERSION: Final = "v27.0"

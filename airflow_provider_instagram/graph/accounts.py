@@ -77,12 +77,8 @@ class Account:
         :raises ValueError: If the answer contains no id.
         """
         row = first_row(data)
-        return cls(
-            read_id(row, "user_id"),
-            read_text(row, "username"),
-            read_text(row, "account_type"),
-            safe_link(read_text(row, "profile_picture_url")),
-        )
+        user_id, picture_url = read_id(row, "user_id"), safe_link(read_text(row, "profile_picture_url"))
+        return cls(user_id, read_text(row, "username"), read_text(row, "account_type"), picture_url)
 
     @classmethod
     def read_of_page(cls, data: Mapping[str, Any]) -> Account:

@@ -159,13 +159,8 @@ def media_list(
     :param after: ``after`` of the previous page.
     :param limit: Posts on a page, 1-100. Meta's default is 25.
     """
-    params = _params(
-        fields=_MEDIA_FIELDS,
-        since=int(since.timestamp()) if since else None,
-        until=int(until.timestamp()) if until else None,
-        after=after,
-        limit=limit,
-    )
+    since_s, until_s = (int(time.timestamp()) if time else None for time in (since, until))
+    params = _params(fields=_MEDIA_FIELDS, since=since_s, until=until_s, after=after, limit=limit)
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
     return Call("list the account's media", "GET", path, params, MediaPage.read, safe=True)
 

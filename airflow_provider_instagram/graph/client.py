@@ -24,12 +24,11 @@ from tenacity import (
 )
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, TransientError, ValidationError
-from airflow_provider_instagram.graph import oauth, origin
+from airflow_provider_instagram.graph import API_VERSION, oauth, origin
 from airflow_provider_instagram.graph.addresses import is_loopback
 from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
 from airflow_provider_instagram.graph.usage import Usage
-from airflow_provider_instagram.graph.version import API_VERSION
 
 if TYPE_CHECKING:
     import ssl
@@ -319,10 +318,7 @@ class GraphClient(_Core):
         timeout = httpx.Timeout(stall_timeout.total_seconds(), connect=_CONNECT_TIMEOUT_S)
         with _network_errors(action, changes=True):
             response = self._http.post(
-                url,
-                headers={"Authorization": f"OAuth {self._token(action)}", **sizes},
-                content=chunks,
-                timeout=timeout,
+                url, headers={"Authorization": f"OAuth {self._token(action)}", **sizes}, content=chunks, timeout=timeout
             )
         try:
             done = response.is_success and response.json()["success"] is True

@@ -7,7 +7,6 @@ subcode count.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +24,7 @@ from airflow_provider_instagram.exceptions import (
     RateLimitError,
     TransientError,
 )
+from airflow_provider_instagram.graph.fields import read_object
 from airflow_provider_instagram.graph.redaction import redact
 from airflow_provider_instagram.graph.usage import Usage
 
@@ -83,6 +83,12 @@ _BAD_PARAMETER: Final = {
     2207040: "Too many accounts or products are tagged",
     2207089: "Single videos must be posted as reels: media_type VIDEO is not accepted",
 }
+_FAILED_AT_INSTAGRAM: Final = {
+    2207001: "Instagram's server failed",
+    2207032: "Instagram could not create the media",
+    2207053: "The upload failed on Instagram's side",
+    None: "Instagram failed with an unknown error",
+}
 _FAILED_ON_CONTAINER: Final = {
     2207076: "The video could not be processed",
     2207077: "The video could not be processed",
@@ -94,119 +100,48 @@ _FAILED_ON_CONTAINER: Final = {
 RULES: Final = (
     Rule(190, None, AuthenticationError, "The access token is expired, revoked or malformed", _RECONNECT),
     Rule(102, None, AuthenticationError, "The session has ended", _RECONNECT),
-    *(
-        Rule(code, None, PermissionDeniedError, "A permission or a capability of the app is missing", _GRANT)
-        for code in (3, 10, *range(200, 300))
-    ),
+    *(Rule(code, None, PermissionDeniedError, "A permission or a capability of the app is missing", _GRANT)
+      for code in (3, 10, *range(200, 300))),
     *(Rule(code, None, RateLimitError, "Too many calls", _SLOW_DOWN) for code in (4, 17, 32, 341, 613)),
     Rule(80002, None, RateLimitError, "The account has used up its calls", _SLOW_DOWN),
-    Rule(
-        4,
-        2207051,
-        PermissionDeniedError,
-        "Instagram restricts this activity as suspected spam, but the post may be live",
-        "Check the account in the Instagram app before you try again.",
-        may_have_taken_effect=True,
-    ),
-    Rule(
-        9,
-        2207042,
-        QuotaExhaustedError,
-        "The account has used up its posts for the last 24 hours",
-        "Publish the same container again later. A container stays valid for 24 hours.",
-    ),
-    *(
-        Rule(
-            9007,
-            subcode,
-            NotReadyError,
-            "The container is not ready to be published",
-            "Publish it again in a few seconds.",
-            after=timedelta(seconds=15),
-        )
-        for subcode in (2207027, 2207055, None)
-    ),
-    *(
-        Rule(
-            24,
-            subcode,
-            NotReadyError,
-            "The container was not found: it has expired, or is not visible yet",
-            f"If this lasts longer than two minutes, the container no longer exists. {_NEW_CONTAINER}",
-            after=timedelta(seconds=30),
-            new_containers=1,
-        )
-        for subcode in (2207006, 2207008)
-    ),
+    Rule(4, 2207051, PermissionDeniedError,
+         "Instagram restricts this activity as suspected spam, but the post may be live",
+         "Check the account in the Instagram app before you try again.", may_have_taken_effect=True),
+    Rule(9, 2207042, QuotaExhaustedError, "The account has used up its posts for the last 24 hours",
+         "Publish the same container again later. A container stays valid for 24 hours."),
+    *(Rule(9007, subcode, NotReadyError, "The container is not ready to be published",
+           "Publish it again in a few seconds.", after=timedelta(seconds=15))
+      for subcode in (2207027, 2207055, None)),
+    *(Rule(24, subcode, NotReadyError, "The container was not found: it has expired, or is not visible yet",
+           f"If this lasts longer than two minutes, the container no longer exists. {_NEW_CONTAINER}",
+           after=timedelta(seconds=30), new_containers=1)
+      for subcode in (2207006, 2207008)),
     Rule(-2, 2207020, ContainerExpiredError, "The container's media has expired", _NEW_CONTAINER, new_containers=3),
     Rule(-2, 2207003, MediaRejectedError, "Fetching the video took too long", _FETCH, new_containers=3),
-    *(
-        Rule(-1, subcode, TransientError, meaning, _LATER, may_have_taken_effect=True, new_containers=3)
-        for subcode, meaning in (
-            (2207001, "Instagram's server failed"),
-            (2207032, "Instagram could not create the media"),
-            (2207053, "The upload failed on Instagram's side"),
-            (None, "Instagram failed with an unknown error"),
-        )
-    ),
-    *(
-        Rule(code, None, TransientError, "Instagram failed or is unavailable", _LATER, may_have_taken_effect=True)
-        for code in (1, 2)
-    ),
+    *(Rule(-1, subcode, TransientError, meaning, _LATER, may_have_taken_effect=True, new_containers=3)
+      for subcode, meaning in _FAILED_AT_INSTAGRAM.items()),
+    *(Rule(code, None, TransientError, "Instagram failed or is unavailable", _LATER, may_have_taken_effect=True)
+      for code in (1, 2)),
     Rule(352, 2207026, MediaRejectedError, "The format of the video is not supported", _TRANSCODE),
     Rule(9004, 2207052, MediaRejectedError, "The video could not be fetched from its URL", _FETCH, new_containers=1),
-    *(
-        Rule(None, subcode, MediaRejectedError, meaning, _TRANSCODE, new_containers=1)
-        for subcode, meaning in _FAILED_ON_CONTAINER.items()
-    ),
-    Rule(
-        None,
-        2207081,
-        PermissionDeniedError,
-        "The account is not allowed to post trial reels",
-        "Remove trial_graduation, or use an account that has the feature.",
-    ),
-    Rule(
-        25,
-        2207050,
-        PermissionDeniedError,
-        "The account is restricted or inactive",
-        "Open the Instagram app, log in to the account and follow the instructions.",
-    ),
-    Rule(
-        36004,
-        2207010,
-        MediaRejectedError,
-        "The caption is too long",
-        "Use at most 2,200 characters, 30 hashtags and 20 @mentions.",
-    ),
+    *(Rule(None, subcode, MediaRejectedError, meaning, _TRANSCODE, new_containers=1)
+      for subcode, meaning in _FAILED_ON_CONTAINER.items()),
+    Rule(None, 2207081, PermissionDeniedError, "The account is not allowed to post trial reels",
+         "Remove trial_graduation, or use an account that has the feature."),
+    Rule(25, 2207050, PermissionDeniedError, "The account is restricted or inactive",
+         "Open the Instagram app, log in to the account and follow the instructions."),
+    Rule(36004, 2207010, MediaRejectedError, "The caption is too long",
+         "Use at most 2,200 characters, 30 hashtags and 20 @mentions."),
     Rule(1, 2207057, MediaRejectedError, "The cover's time is outside the video", "Use a time within the video."),
     *(Rule(100, subcode, MediaRejectedError, meaning, _PARAMETER) for subcode, meaning in _BAD_PARAMETER.items()),
-    Rule(
-        100,
-        33,
-        NotReadyError,
-        "The object does not exist, is not visible yet, or belongs to another account",
-        "A new id can take minutes to be visible. Otherwise, compare the Instagram user id with the token's account.",
-        after=timedelta(seconds=30),
-        may_have_taken_effect=True,
-    ),
-    Rule(
-        368,
-        None,
-        PermissionDeniedError,
-        "The action is blocked for breaking a policy",
-        "Open the Instagram app and check the account's status. The block may be temporary.",
-    ),
-    Rule(
-        506,
-        None,
-        OutcomeUnknownError,
-        "Instagram considers this a duplicate post",
-        "Check whether the post is live before you post it again.",
-        may_have_taken_effect=True,
-    ),
-)
+    Rule(100, 33, NotReadyError, "The object does not exist, is not visible yet, or belongs to another account",
+         "A new id can take minutes to be visible. Otherwise, compare the Instagram user id with the token's account.",
+         after=timedelta(seconds=30), may_have_taken_effect=True),
+    Rule(368, None, PermissionDeniedError, "The action is blocked for breaking a policy",
+         "Open the Instagram app and check the account's status. The block may be temporary."),
+    Rule(506, None, OutcomeUnknownError, "Instagram considers this a duplicate post",
+         "Check whether the post is live before you post it again.", may_have_taken_effect=True),
+)  # fmt: skip
 
 _EXACT: Final = {(rule.code, rule.subcode): rule for rule in RULES}
 _BY_SUBCODE: Final = {rule.subcode: rule for rule in RULES if (rule.subcode or 0) >= _FIRST_UNIQUE_SUBCODE}
@@ -246,7 +181,7 @@ def error_from_answer(
     :param changes: Whether the call changes something on Instagram, so that its outcome can be unknown.
     :return: The exception, for the caller to raise.
     """
-    answer = _object(body)
+    answer = read_object(body)
     if isinstance(error := answer.get("error"), dict):
         return _graph_error(action, status, headers, error, changes=changes)
     if isinstance(debug := answer.get("debug_info"), dict):
@@ -280,13 +215,10 @@ def _graph_error(
             outcome_unknown=changes,  # an undocumented error does not tell whether the change took effect
             **details,
         )
-    retry_after = rule.after
-    if issubclass(rule.error, RateLimitError):
-        retry_after = _retry_after(headers)
     return rule.error(
         f"Cannot {action}: {rule.meaning}{_quoted(meta_message)}.",
         hint=rule.hint,
-        retry_after=retry_after,
+        retry_after=_retry_after(headers) if issubclass(rule.error, RateLimitError) else rule.after,
         outcome_unknown=changes and (rule.may_have_taken_effect or status >= 500),
         **details,
     )
@@ -314,10 +246,9 @@ def _error_without_code(
         return RateLimitError(message, hint=_SLOW_DOWN, retry_after=_retry_after(headers))
     if status >= 500:
         return TransientError(message, hint=_LATER, outcome_unknown=changes)
+    hint = "The answer is not from Instagram's API. Check the host of the connection, and any proxy in between."
     if 300 <= status < 400:
         hint = "The client does not follow redirects with a token. Correct the host of the connection."
-        return InstagramError(message, hint=hint, outcome_unknown=changes)
-    hint = "The answer is not from Instagram's API. Check the host of the connection, and any proxy in between."
     return InstagramError(message, hint=hint, outcome_unknown=changes)
 
 
@@ -327,14 +258,6 @@ def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
         return usage.regain
     seconds = headers.get("Retry-After", "")
     return timedelta(seconds=int(seconds)) if re.fullmatch(r"[0-9]{1,6}", seconds) else None
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        data = json.loads(body)
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
 
 
 def _integer(value: object) -> int | None:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+
+def read_object(text: str | bytes) -> Mapping[str, Any]:
+    """Read a JSON object, or an empty one if the text is anything else."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def first_row(data: Mapping[str, Any]) -> Mapping[str, Any]:

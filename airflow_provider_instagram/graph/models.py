@@ -11,21 +11,10 @@ from enum import Enum
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from airflow_provider_instagram.exceptions import (
-    ContainerExpiredError,
-    InstagramError,
-    MediaRejectedError,
-)
+from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
 from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.graph.errors import rule_for
-from airflow_provider_instagram.graph.fields import (
-    first_row,
-    read_id,
-    read_integer,
-    read_mapping,
-    read_text,
-    read_time,
-)
+from airflow_provider_instagram.graph.fields import first_row, read_id, read_integer, read_mapping, read_text, read_time
 
 _SUBCODE: Final = re.compile(r"\b(?:2207\d{3}|1363008)\b")
 
@@ -225,15 +214,12 @@ class Media:
 
         :raises ValueError: If the answer contains no id.
         """
+        plain = ("shortcode", "caption", "media_type", "media_product_type", "username")
         return cls(
             id=read_id(data),
             permalink=web_address(read_text(data, "permalink")),
-            shortcode=read_text(data, "shortcode"),
-            caption=read_text(data, "caption"),
             timestamp=read_time(data, "timestamp"),
-            media_type=read_text(data, "media_type"),
-            media_product_type=read_text(data, "media_product_type"),
-            username=read_text(data, "username"),
+            **{name: read_text(data, name) for name in plain},
         )
 
 

@@ -7,7 +7,7 @@ is at least 24 hours old and has not expired is exchanged for a new one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlencode
 
 from airflow_provider_instagram.graph import origin
@@ -41,13 +41,8 @@ def login_url(
     :param hosts: The hosts that are trusted, beside Meta's and this machine.
     :return: The address to open in a browser.
     """
-    query = {
-        "client_id": app_id,
-        "redirect_uri": redirect_uri,
-        "response_type": "code",
-        "scope": ",".join(scopes),
-        "state": state,
-    }
+    query = {"client_id": app_id, "redirect_uri": redirect_uri, "response_type": "code"}
+    query |= {"scope": ",".join(scopes), "state": state}
     return f"{origin.login_host(oauth_host, hosts) or origin.CONSENT}/oauth/authorize?{urlencode(query)}"
 
 
@@ -62,24 +57,9 @@ def exchange_code(
     :param code: The code, with or without the ``#_`` that Instagram appends.
     :param oauth_host: A base URL that replaces Meta's.
     """
-    form = {
-        "client_id": app_id,
-        "client_secret": app_secret,
-        "grant_type": "authorization_code",
-        "redirect_uri": redirect_uri,
-        "code": code.removesuffix("#_"),
-    }
-    return Call(
-        "exchange the login code",
-        "POST",
-        "oauth/access_token",
-        form,
-        Token.read,
-        safe=False,
-        versioned=False,
-        bearer=False,
-        host=oauth_host or origin.CODE,
-    )
+    form = {"client_id": app_id, "client_secret": app_secret, "grant_type": "authorization_code"}
+    form |= {"redirect_uri": redirect_uri, "code": code.removesuffix("#_")}
+    return _token_call("exchange the login code", "POST", "oauth/access_token", form, host=oauth_host or origin.CODE)
 
 
 def exchange_for_long_lived(app_id: str, app_secret: str, short_lived_token: str) -> Call[Token]:
@@ -91,13 +71,9 @@ def exchange_for_long_lived(app_id: str, app_secret: str, short_lived_token: str
     :param app_secret: The app's secret.
     :param short_lived_token: The token from :func:`exchange_code`.
     """
-    query = {
-        "grant_type": "ig_exchange_token",
-        "client_id": app_id,
-        "client_secret": app_secret,
-        "access_token": short_lived_token,
-    }
-    return _token_call("exchange the token for a long-lived one", "access_token", query, safe=True)
+    query = {"grant_type": "ig_exchange_token", "client_id": app_id}
+    query |= {"client_secret": app_secret, "access_token": short_lived_token}
+    return _token_call("exchange the token for a long-lived one", "GET", "access_token", query, safe=True)
 
 
 def refresh(access_token: str) -> Call[Token]:
@@ -106,8 +82,16 @@ def refresh(access_token: str) -> Call[Token]:
     The client never repeats this call, because Meta does not document whether the old token stays valid.
     """
     query = {"grant_type": "ig_refresh_token", "access_token": access_token}
-    return _token_call("refresh the access token", "refresh_access_token", query, safe=False)
+    return _token_call("refresh the access token", "GET", "refresh_access_token", query)
 
 
-def _token_call(action: str, path: str, query: dict[str, str], *, safe: bool) -> Call[Token]:
-    return Call(action, "GET", path, query, Token.read, safe=safe, versioned=False, bearer=False)
+def _token_call(
+    action: str,
+    method: Literal["GET", "POST"],
+    path: str,
+    params: dict[str, str],
+    *,
+    safe: bool = False,
+    host: str | None = None,
+) -> Call[Token]:
+    return Call(action, method, path, params, Token.read, safe=safe, versioned=False, bearer=False, host=host)

@@ -14,14 +14,7 @@ _PARAMETER: Final = re.compile(
 _HEADER: Final = re.compile(r"\b(Bearer|OAuth)\s+[A-Za-z0-9._~+/=|-]{20,}")
 #: Tokens of Instagram Login start with IG, those of Facebook Login with EA.
 _TOKEN: Final = re.compile(r"\b(?:IG|EA)[A-Za-z0-9_-]{16,}")
-_LOGGERS: Final = (
-    "httpx",
-    "httpcore.connection",
-    "httpcore.http11",
-    "httpcore.http2",
-    "httpcore.proxy",
-    "httpcore.socks",
-)
+_LOGGERS: Final = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 
 
 def redact(text: str) -> str:
@@ -35,18 +28,13 @@ def redact(text: str) -> str:
     return _TOKEN.sub("***", text)
 
 
-class _Redaction(logging.Filter):
-    """Rewrites each record before any handler sees it."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(record.getMessage()), ()
-        return True
-
-
-_REDACTION: Final = _Redaction()
+def _redact_record(record: logging.LogRecord) -> bool:
+    """Rewrite a record before any handler sees it."""
+    record.msg, record.args = redact(record.getMessage()), ()
+    return True
 
 
 def redact_http_logs() -> None:
     """Remove secrets from the logs of httpx and httpcore, which contain URLs and answers. Safe to call again."""
     for name in _LOGGERS:  # a filter applies to its own logger, but not to the children of that logger
-        logging.getLogger(name).addFilter(_REDACTION)
+        logging.getLogger(name).addFilter(_redact_record)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from airflow_provider_instagram.graph.fields import read_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _COUNTERS = ("call_count", "total_cputime", "total_time")
 
@@ -33,31 +34,16 @@ class Usage:
         :param headers: The headers of an answer, with case-insensitive names.
         :return: The usage, or None if the answer does not report it.
         """
-        reports = [*_business(headers.get("X-Business-Use-Case-Usage")), *_application(headers.get("X-App-Usage"))]
+        business = read_object(headers.get("X-Business-Use-Case-Usage", "")).values()
+        listed = [report for reports in business if isinstance(reports, list) for report in reports]
+        reports = [report for report in listed if isinstance(report, dict)]
+        if application := read_object(headers.get("X-App-Usage", "")):
+            reports.append(dict(application))
         if not reports:
             return None
         percent = max(_number(report.get(counter)) for report in reports for counter in _COUNTERS)
         regain_min = max(_number(report.get("estimated_time_to_regain_access")) for report in reports)
         return cls(percent, timedelta(minutes=regain_min))
-
-
-def _business(header: str | None) -> Iterator[Mapping[str, Any]]:
-    for reports in _parsed(header).values():
-        if isinstance(reports, list):
-            yield from (report for report in reports if isinstance(report, dict))
-
-
-def _application(header: str | None) -> Iterator[Mapping[str, Any]]:
-    if report := _parsed(header):
-        yield report
-
-
-def _parsed(header: str | None) -> Mapping[str, Any]:
-    try:
-        data = json.loads(header or "{}")
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
 
 
 def _number(value: object) -> int:

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
-from airflow_provider_instagram.graph.version import API_VERSION
+from airflow_provider_instagram.graph import API_VERSION
 from airflow_provider_instagram.links.pages import reconnect_hint
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID
@@ -170,7 +170,7 @@ class InstagramHook(BaseHook):
             token,
             **self._client_settings(),
             sleep=self._sleep,
-            replacement_token=lambda: self._replacement_token(token),
+            replacement_token=lambda: self._replacement_token(token),  # unlike a partial, it shows no token
             on_close=self._count_calls,
         )
 

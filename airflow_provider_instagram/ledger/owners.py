@@ -26,10 +26,7 @@ def is_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:
         return _is_pass_at_work(ti, owner)
     mapped = owner.map_index >= 0
     states = ti.get_task_states(
-        owner.dag_id,
-        map_index=owner.map_index if mapped else None,
-        task_ids=[owner.task_id],
-        run_ids=[owner.run_id],
+        owner.dag_id, map_index=owner.map_index if mapped else None, task_ids=[owner.task_id], run_ids=[owner.run_id]
     )
     name = f"{owner.task_id}_{owner.map_index}" if mapped else owner.task_id
     return any(tasks.get(name) in AT_WORK for tasks in states.values())

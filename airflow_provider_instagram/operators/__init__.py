@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CreateContainerOperator", "PublishOperator", "RefreshTokenOperator", "TranscodeOperator"]
 
-_MODULES = {
-    "CreateContainerOperator": "container",
-    "PublishOperator": "publish",
-    "RefreshTokenOperator": "token",
-    "TranscodeOperator": "transcode",
-}
+_MODULES = dict(zip(__all__, ("container", "publish", "token", "transcode"), strict=True))
 
 
 def __getattr__(name: str) -> Any:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 UPLOADS = ("auto", "file", "url")
 PROCESSING_TIMEOUT = timedelta(minutes=30)
 POLL_INTERVAL = timedelta(seconds=5)
+#: The arguments that are templated, beside the video and the options of the container.
+OTHER_FIELDS = ("upload", "publish_at", "post_key", "wait_for_completion", "deferrable")
 #: Failures of a container that a new container may fix.
 REPLACEABLE = (MediaRejectedError, ContainerExpiredError)
 
@@ -69,15 +71,7 @@ class CreateContainerOperator(InstagramBaseOperator):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = (
-        "video",
-        *OPTIONS,
-        "upload",
-        "publish_at",
-        "post_key",
-        "wait_for_completion",
-        "deferrable",
-    )
+    template_fields: Sequence[str] = ("video", *OPTIONS, *OTHER_FIELDS)
     ui_color = "#fdf1f6"
 
     def __init__(
@@ -241,13 +235,6 @@ class CreateContainerOperator(InstagramBaseOperator):
             return
         from airflow_provider_instagram.triggers.container import HEAD_START, ContainerStatusTrigger
 
-        self.defer(
-            trigger=ContainerStatusTrigger(
-                self.instagram_conn_id,
-                container_id,
-                POLL_INTERVAL.total_seconds(),
-                time.time() + PROCESSING_TIMEOUT.total_seconds(),
-            ),
-            method_name="execute_complete",
-            timeout=PROCESSING_TIMEOUT + HEAD_START,
-        )
+        deadline, interval_s = time.time() + PROCESSING_TIMEOUT.total_seconds(), POLL_INTERVAL.total_seconds()
+        trigger = ContainerStatusTrigger(self.instagram_conn_id, container_id, interval_s, deadline)
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=PROCESSING_TIMEOUT + HEAD_START)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 #: How long before ``publish_at`` the task resumes, so that its worker starts in time. It waits the last seconds there.
 WAKE_UP_AHEAD = timedelta(seconds=20)
 
+#: The fields of a post that the task returns.
+RESULT = ("media_id", "permalink", "container_id", "post_key", "published_at")
 #: When to check for free quota again, if the time at which the account may post again is unknown.
 QUOTA_CHECKED_AGAIN_AFTER = timedelta(minutes=30)
 
@@ -160,7 +162,8 @@ class PublishOperator(InstagramBaseOperator):
             raise failure
         when = publish_at.isoformat() if publish_at else "now"
         self.log.info("Dry run: would publish %s %s; container %s: %s", post_key, when, container_id, status.summary())
-        return _nothing_published(post_key, container_id)
+        nothing: dict[str, Any] = dict.fromkeys(RESULT)
+        return {**nothing, "container_id": container_id, "post_key": post_key, "already_published": False}
 
     def _publish(
         self,
@@ -176,17 +179,11 @@ class PublishOperator(InstagramBaseOperator):
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 
-        hook, ti = InstagramHook(self.instagram_conn_id), context["ti"]
+        hook, ti, owner = InstagramHook(self.instagram_conn_id), context["ti"], Owner.of(context)
+        is_alive, is_last_try = partial(is_at_work, ti), ti.try_number > ti.max_tries
         with hook.get_conn() as client:
-            publisher = Publisher(
-                client,
-                ledger,
-                hook.ig_user_id(client),
-                Owner.of(context),
-                partial(is_at_work, ti),
-                quotas=hook.settings.limits.quotas,
-                is_last_try=ti.try_number > ti.max_tries,
-            )
+            user_id, quotas = hook.ig_user_id(client), hook.settings.limits.quotas
+            publisher = Publisher(client, ledger, user_id, owner, is_alive, quotas=quotas, is_last_try=is_last_try)
             reconciled = publisher.reconcile(post_key, container_id)
             if isinstance(reconciled, Publication):
                 return reconciled
@@ -288,22 +285,4 @@ class PublishOperator(InstagramBaseOperator):
 
     def _result(self, post: PublishedPost, *, already_published: bool) -> dict[str, Any]:
         self.permalink = post.permalink
-        return {
-            "media_id": post.media_id,
-            "permalink": post.permalink,
-            "container_id": post.container_id,
-            "post_key": post.post_key,
-            "published_at": post.published_at,
-            "already_published": already_published,
-        }
-
-
-def _nothing_published(post_key: str, container_id: str) -> dict[str, Any]:
-    return {
-        "media_id": None,
-        "permalink": None,
-        "container_id": container_id,
-        "post_key": post_key,
-        "published_at": None,
-        "already_published": False,
-    }
+        return {**{name: getattr(post, name) for name in RESULT}, "already_published": already_published}

@@ -74,13 +74,8 @@ def refresh_token(
         if not error.retryable or ti.try_number > ti.max_tries:
             _alert(hook, context, error, on_token_ending)
         raise
-    expires_at = done.token.expires_at
-    hook.log.info(
-        "The token of %s was %s; it expires at %s",
-        conn_id,
-        "refreshed" if done.refreshed else "not refreshed yet",
-        expires_at or "an unknown time",
-    )
+    expires_at, what = done.token.expires_at, "refreshed" if done.refreshed else "not refreshed yet"
+    hook.log.info("The token of %s was %s; it expires at %s", conn_id, what, expires_at or "an unknown time")
     return {"refreshed": done.refreshed, "expires_at": expires_at}
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import secrets
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.core_api.security import get_user
 from airflow.configuration import conf
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.responses import RedirectResponse, Response
@@ -23,19 +26,19 @@ from airflow_provider_instagram.accounts.connections import (
 )
 from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
 from airflow_provider_instagram.accounts.overview import account_summaries
+from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.links.pages import pages_path
-from airflow_provider_instagram.plugin.covers import router as covers
 from airflow_provider_instagram.plugin.pages import page, problem
-from airflow_provider_instagram.plugin.state import LOGIN_LIFE, BrowserState, PendingLogin, new_nonce
+from airflow_provider_instagram.plugin.state import LOGIN_LIFE, BrowserState, PendingLogin
 from airflow_provider_instagram.plugin.users import CURRENT_USER, NoPagesError, PageUser, check_form
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 COOKIE = "instagram_login"
 
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
-app.include_router(covers)
 
 
 @app.get("/")
@@ -67,9 +70,7 @@ def connect_form(conn_id: str = "", user: Any = CURRENT_USER) -> Response:
 @app.post("/connect")
 async def start_login(request: Request, user: Any = CURRENT_USER) -> Response:
     """Send the user to Instagram, and keep the login in an encrypted cookie."""
-    form = await _form(request)
-    check_form(request, form, user)
-    return await run_in_threadpool(_start_login, form, user)
+    return await run_in_threadpool(_start_login, await _checked_form(request, user), user)
 
 
 def _start_login(form: dict[str, str], user: PageUser) -> Response:
@@ -83,28 +84,14 @@ def _start_login(form: dict[str, str], user: PageUser) -> Response:
             "Enter both the app id, which is a number, and the app secret.",
             hint="You find both in the dashboard of your Meta app, under Instagram, API setup with Instagram login.",
         )
-    login = PendingLogin(
-        nonce=new_nonce(),
-        user=user.id,
-        conn_id=connection.conn_id,
-        app_id=app_id,
-        app_secret=app_secret,
-        base_url=base_url,
-        oauth_host=oauth_host,
-    )
+    nonce = secrets.token_urlsafe(24)
+    login = PendingLogin(nonce, user.id, connection.conn_id, app_id, app_secret, base_url, oauth_host)
     browser_state = BrowserState()
-    answer = RedirectResponse(
-        _app_of(login).login_url(browser_state.oauth_state(login)), 303, {"Cache-Control": "no-store"}
-    )
-    answer.set_cookie(
-        COOKIE,
-        browser_state.cookie(login),
-        max_age=int(LOGIN_LIFE.total_seconds()),
-        path=pages_path(),
-        secure=redirect_uri().startswith("https:"),
-        httponly=True,
-        samesite="lax",
-    )
+    login_url = _app_of(login).login_url(browser_state.oauth_state(login))
+    answer = RedirectResponse(login_url, 303, {"Cache-Control": "no-store"})
+    cookie, max_age_s = browser_state.cookie(login), int(LOGIN_LIFE.total_seconds())
+    is_https = redirect_uri().startswith("https:")
+    answer.set_cookie(COOKIE, cookie, max_age_s, path=pages_path(), secure=is_https, httponly=True, samesite="lax")
     return answer
 
 
@@ -135,12 +122,8 @@ def _complete_login(request: Request, user: PageUser) -> Response:
             conn_id=login.conn_id,
         )
     if "error" in answered or "code" not in answered:
-        return problem(
-            "The account was not connected",
-            "You or Instagram refused access. Nothing was changed.",
-            status=200,
-            conn_id=login.conn_id,
-        )
+        text = "You or Instagram refused access. Nothing was changed."
+        return problem("The account was not connected", text, status=200, conn_id=login.conn_id)
     try:
         return _connected(login, answered["code"], user)
     except InstagramError as error:
@@ -160,22 +143,15 @@ def _connected(login: PendingLogin, code: str, user: PageUser) -> Response:
     done = complete_login(target, code, by)
     write_login(login.conn_id, target, done, user.name)
     pictures = [done.account.picture_url]
-    warning = duplicate_warning(login.conn_id, done.account)
-    return page(
-        "connected.html",
-        pictures=pictures,
-        conn_id=login.conn_id,
-        account=done.account,
-        token=done.token,
-        warning=warning,
-    )
+    known: dict[str, Any] = {"account": done.account, "token": done.token}
+    known["warning"] = duplicate_warning(login.conn_id, done.account)
+    return page("connected.html", pictures=pictures, conn_id=login.conn_id, **known)
 
 
 @app.post("/refresh")
 async def refresh(request: Request, user: Any = CURRENT_USER) -> Response:
     """Refresh the token of an account."""
-    form = await _form(request)
-    check_form(request, form, user)
+    form = await _checked_form(request, user)
     return await run_in_threadpool(_refresh, form.get("conn_id", ""), user)
 
 
@@ -185,6 +161,15 @@ def _refresh(conn_id: str, user: PageUser) -> Response:
         raise HTTPException(404, f"The Instagram connection {conn_id!r} does not exist.")
     done = InstagramHook(conn_id).refresh_token(f"{user.name} on the page Instagram")
     return RedirectResponse(f"{pages_path()}/?refreshed={'yes' if done.refreshed else 'young'}", 303)
+
+
+@app.get("/covers/{version}.jpg", dependencies=[Depends(get_user)])
+def cover(version: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]) -> Response:
+    """Return a cover, which the approval of a calendar's post shows to all users who are logged in."""
+    content = storage.read(cover_file(version))
+    if content is None:
+        raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
+    return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 
 @app.exception_handler(AnyHTTPException)
@@ -223,6 +208,8 @@ def _app_of(login: PendingLogin) -> LoginApp:
     return LoginApp(login.app_id, login.app_secret, redirect_uri(), login.base_url, login.oauth_host)
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def _checked_form(request: Request, user: PageUser) -> dict[str, str]:
     body = await request.body()
-    return dict(parse_qsl(body[:20_000].decode(errors="replace"), keep_blank_values=True))
+    form = dict(parse_qsl(body[:20_000].decode(errors="replace"), keep_blank_values=True))
+    check_form(request, form, user)
+    return form

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -104,8 +103,3 @@ class BrowserState:
 
     def _fernet(self, purpose: str) -> Fernet:
         return derived_fernet(self._shared, f"{purpose}/1")
-
-
-def new_nonce() -> str:
-    """Return a new nonce for a login."""
-    return secrets.token_urlsafe(24)

@@ -10,13 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.exceptions import (
-    ContainerExpiredError,
-    InstagramError,
-    NotReadyError,
-    OutcomeUnknownError,
-    ValidationError,
-)
+from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, NotReadyError, ValidationError
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.fresh import read_after_create
@@ -25,10 +19,12 @@ from airflow_provider_instagram.graph.upload import upload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
 from airflow_provider_instagram.media.files import file_digest
+from airflow_provider_instagram.publishing.outcome import undecided
 from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Literal
 
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import ContainerStatus
@@ -115,10 +111,7 @@ class ContainerCreator:
             if status.state is not ContainerState.ERROR:
                 return status.state is not ContainerState.EXPIRED
             finding = f"reports: {status.summary()}"
-        raise OutcomeUnknownError(
-            f"A task started to publish container {intent.container_id}, and the container {finding}.",
-            hint=self.ledger.how_to_settle(intent.post_key),
-        )
+        raise undecided(self.ledger, intent, finding)
 
     def _resume(self, records: list[ContainerRecord], video: VideoSource) -> bool:
         """Resume the latest container. Return False if a new one should replace it.
@@ -167,14 +160,10 @@ class ContainerCreator:
 
         If the process dies before the record is written, the container stays unknown, is never published, and expires.
         """
-        container = self.client.send(
-            calls.create_container(
-                self.ig_user_id,
-                video_url=video.link,
-                upload_type="resumable" if video.path is not None else None,
-                **options.call_arguments(),
-            )
-        )
+        upload_type: Literal["resumable"] | None = None if video.path is None else "resumable"
+        given = options.call_arguments()
+        call = calls.create_container(self.ig_user_id, video_url=video.link, upload_type=upload_type, **given)
+        container = self.client.send(call)
         caption, uri = digest(options.caption), container.upload_uri
         self.ledger.record_container(ContainerRecord(container.id, post_key, self.ledger.now(), content, caption, uri))
         log.info("Created container %s", container.id)

@@ -64,14 +64,15 @@ def _user_name(name: str, value: Any) -> str:
     return found
 
 
-def _how(read: Callable[[str, Any], Any], remedy: str, sent_as: str | None = None) -> dict[str, Any]:
-    """Return how an option is handled, as the metadata of its field.
+def _option(default: Any, read: Callable[[str, Any], Any], remedy: str, sent_as: str | None = None) -> Any:
+    """Return the field of an option, whose metadata says how the option is handled.
 
+    :param default: Its default.
     :param read: Reads the value that a template, a run parameter or a calendar delivers.
     :param remedy: What to write instead of an invalid value, for the author of a calendar.
     :param sent_as: The argument of ``calls.create_container``, if it is not the option's own name.
     """
-    return {"read": read, "remedy": remedy, "sent_as": sent_as}
+    return field(default=default, metadata={"read": read, "remedy": remedy, "sent_as": sent_as})
 
 
 @dataclass(frozen=True)
@@ -82,48 +83,38 @@ class ContainerOptions:
     """
 
     #: The text of the post.
-    caption: str = field(default="", metadata=_how(_caption, "Write a text."))
+    caption: str = _option("", _caption, "Write a text.")
     #: ``reels`` or ``feed``. For Meta, both are reels; a feed video is a reel shared to the feed.
-    placement: str = field(default="reels", metadata=_how(_placement, "Write reels or feed."))
+    placement: str = _option("reels", _placement, "Write reels or feed.")
     #: The cover frame, in ms from the start of the video.
-    video_cover_timestamp_ms: int | None = field(
-        default=None,
-        metadata=_how(
-            arguments.whole_number, "Write the milliseconds from the start of the video: 1500.", sent_as="thumb_offset"
-        ),
+    video_cover_timestamp_ms: int | None = _option(
+        None,
+        arguments.whole_number,
+        "Write the milliseconds from the start of the video: 1500.",
+        sent_as="thumb_offset",
     )
     #: Address of a JPEG to use as the cover. Overrides ``video_cover_timestamp_ms``.
-    cover_url: str | None = field(
-        default=None,
-        metadata=_how(
-            arguments.text, "Write the public https address of a JPEG, with characters outside ASCII percent-encoded."
-        ),
+    cover_url: str | None = _option(
+        None, arguments.text, "Write the public https address of a JPEG, with characters outside ASCII percent-encoded."
     )
     #: Id of a Facebook Page with a location.
-    location_id: str | None = field(
-        default=None,
-        metadata=_how(
-            arguments.text, "Write the numeric id of a Facebook Page with a location (only digits), or leave it out."
-        ),
+    location_id: str | None = _option(
+        None, arguments.text, "Write the numeric id of a Facebook Page with a location (only digits), or leave it out."
     )
     #: Up to three user names.
-    collaborators: tuple[str, ...] = field(
-        default=(), metadata=_how(_user_names, "Write user names: [studio_two, jane.doe].")
-    )
+    collaborators: tuple[str, ...] = _option((), _user_names, "Write user names: [studio_two, jane.doe].")
     #: User names to tag.
-    user_tags: tuple[str, ...] = field(
-        default=(), metadata=_how(_user_names, "Write user names: [studio_two, jane.doe].")
-    )
+    user_tags: tuple[str, ...] = _option((), _user_names, "Write user names: [studio_two, jane.doe].")
     #: Whether a reel also appears in the feed. If None, Instagram decides.
-    share_to_feed: bool | None = field(default=None, metadata=_how(arguments.boolean, "Write true or false."))
+    share_to_feed: bool | None = _option(None, arguments.boolean, "Write true or false.")
     #: A name for the reel's original sound.
-    audio_name: str | None = field(default=None, metadata=_how(arguments.text, "Write a short text."))
+    audio_name: str | None = _option(None, arguments.text, "Write a short text.")
     #: Publish a trial reel: ``MANUAL`` or ``SS_PERFORMANCE``.
-    trial_graduation: Graduation | None = field(
-        default=None, metadata=_how(arguments.text, "Write MANUAL or SS_PERFORMANCE, or leave it out.")
+    trial_graduation: Graduation | None = _option(  # noqa: RUF009 -- a field
+        None, arguments.text, "Write MANUAL or SS_PERFORMANCE, or leave it out."
     )
     #: Whether to label the post as made with AI.
-    is_ai_generated: bool | None = field(default=None, metadata=_how(arguments.boolean, "Write true or false."))
+    is_ai_generated: bool | None = _option(None, arguments.boolean, "Write true or false.")
 
     @classmethod
     def read(cls, **values: Any) -> ContainerOptions:

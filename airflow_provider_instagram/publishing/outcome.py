@@ -77,7 +77,7 @@ class OutcomeReader:
                 status = self.client.send(calls.container_status(intent.container_id))
             except NotReadyError as error:  # 100/33: the container is not visible, which proves nothing
                 if self.ledger.clock() >= give_up_at:
-                    raise self._undecided(intent, "can no longer be found") from error
+                    raise undecided(self.ledger, intent, "can no longer be found") from error
             else:
                 if status.state is ContainerState.PUBLISHED:
                     published_by = min(self.ledger.clock(), in_effect_by)
@@ -86,11 +86,11 @@ class OutcomeReader:
                 if status.state is ContainerState.EXPIRED:
                     raise _expired(f"Container {intent.container_id} expired without being published.")
                 if status.state is ContainerState.ERROR:
-                    raise self._undecided(intent, f"reports: {status.summary()}")
+                    raise undecided(self.ledger, intent, f"reports: {status.summary()}")
                 if self.ledger.clock() >= give_up_at:
                     if status.state is ContainerState.FINISHED and not intent.needs_manual_resolution:
                         return None
-                    raise self._undecided(intent, f"reports: {status.summary()}")
+                    raise undecided(self.ledger, intent, f"reports: {status.summary()}")
             self.sleep(READ_AGAIN_AFTER.total_seconds())
 
     def settle_failed_request(self, intent: Intent, error: InstagramError) -> PublishedPost | None:
@@ -170,11 +170,13 @@ class OutcomeReader:
                 raise _expired(f"Container {intent.container_id} no longer exists: {unreadable.message}") from error
             return status.state is ContainerState.PUBLISHED
 
-    def _undecided(self, intent: Intent, finding: str) -> OutcomeUnknownError:
-        return OutcomeUnknownError(
-            f"A task started to publish container {intent.container_id}, and the container {finding}.",
-            hint=self.ledger.how_to_settle(intent.post_key),
-        )
+
+def undecided(ledger: Ledger, intent: Intent, finding: str) -> OutcomeUnknownError:
+    """Return the error of an intent whose outcome only a person can determine."""
+    return OutcomeUnknownError(
+        f"A task started to publish container {intent.container_id}, and the container {finding}.",
+        hint=ledger.how_to_settle(intent.post_key),
+    )
 
 
 def with_permalink(client: GraphClient, post: PublishedPost) -> PublishedPost:

@@ -6,10 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.exceptions import (
-    InstagramError,
-    NotReadyError,
-)
+from airflow_provider_instagram.exceptions import InstagramError, NotReadyError
 from airflow_provider_instagram.graph import calls
 
 if TYPE_CHECKING:

@@ -91,13 +91,9 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         now = time.time()
         deadline = datetime.fromtimestamp(now + self.timeout, timezone.utc)
         self.log.info("Waiting in the triggerer until %s at most", deadline.isoformat(timespec="seconds"))
-        return self.defer(
-            trigger=ContainerStatusTrigger(
-                self.instagram_conn_id, self.container_id, self.poke_interval, deadline.timestamp(), since=now
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout) + HEAD_START,
-        )
+        wait = (self.container_id, self.poke_interval, deadline.timestamp(), now)
+        trigger, timeout = ContainerStatusTrigger(self.instagram_conn_id, *wait), timedelta(seconds=self.timeout)
+        return self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout + HEAD_START)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Continue after the wait in the triggerer."""

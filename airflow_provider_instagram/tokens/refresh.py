@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -55,6 +55,7 @@ class RefreshResult:
     token: StoredToken
 
 
+@dataclass(eq=False)
 class TokenManager:
     """The access token of one connection, over time.
 
@@ -66,39 +67,29 @@ class TokenManager:
     :param sleep: Waits for a number of seconds.
     """
 
-    def __init__(
-        self,
-        conn_id: str,
-        connection_token: str,
-        store: TokenStorage,
-        send: Callable[[StoredToken, Call[Any]], Any],
-        *,
-        clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.conn_id = conn_id
-        self._connection_token = connection_token
-        self._store = store
-        self._send = send
-        self._clock = clock
-        self._sleep = sleep
+    conn_id: str
+    connection_token: str = field(repr=False)
+    store: TokenStorage
+    send: Callable[[StoredToken, Call[Any]], Any]
+    clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+    sleep: Callable[[float], None] = time.sleep
 
     @property
     def token_expires(self) -> bool:
         """Whether the token expires and can be refreshed. Page tokens of Facebook Login do not expire."""
-        return not self._connection_token.startswith(oauth.FACEBOOK_LOGIN)
+        return not self.connection_token.startswith(oauth.FACEBOOK_LOGIN)
 
     def current_token(self) -> StoredToken:
         """Return the token and its known dates, and record a pasted token at its first use."""
-        stored = self._store.load()
+        stored = self.store.load()
         if stored is None:
             stored = self._connection_record()
             if self.token_expires:
-                self._store.save(stored)
+                self.store.save(stored)
         return stored
 
     def _connection_record(self) -> StoredToken:
-        return StoredToken(self._connection_token, seen_at=self._clock().isoformat())
+        return StoredToken(self.connection_token, seen_at=self.clock().isoformat())
 
     def get(self, by: str) -> str:
         """Return the token to use now, refreshed if due. A refresh that fails is only logged.
@@ -109,8 +100,8 @@ class TokenManager:
             token = self.current_token()
         except Exception as error:  # noqa: BLE001 -- the caller must report Instagram's refusal, not this error
             _log.warning("The dates of the token of connection %r cannot be recorded: %s", self.conn_id, error)
-            return self._connection_token
-        now = self._clock()
+            return self.connection_token
+        now = self.clock()
         if self.token_expires and token.is_due(now) and not token.was_tried_within(_RETRY_INTERVAL, now):
             try:
                 token = self.refresh(by).token
@@ -123,7 +114,7 @@ class TokenManager:
 
     def warn_before_expiry(self, token: StoredToken) -> None:
         """Log a warning if the token expires soon."""
-        left = token.time_left(self._clock())
+        left = token.time_left(self.clock())
         if left is not None and timedelta() < left <= EXPIRY_WARNING:
             _log.warning(
                 "The Instagram token of connection %r expires in %.1f days, at %s, and has not been refreshed. "
@@ -140,7 +131,7 @@ class TokenManager:
         :raises AuthenticationError: No token of the connection works.
         :raises InstagramError: The token cannot be refreshed now; the old token stays in use.
         """
-        token, now = self.current_token(), self._clock()
+        token, now = self.current_token(), self.clock()
         if not self.token_expires or (token.issued_at and token.minimum_age(now) < MIN_AGE_TO_REFRESH):
             return RefreshResult(False, token)
         token = self._record_try(token, now)
@@ -154,7 +145,7 @@ class TokenManager:
             # Meta refuses a token that is less than a day old, so it was issued within the last day.
             young = replace(token, issued_at=now.isoformat())
             young = replace(young, expires_at=(now + LONG_LIVED_LIFETIME - MIN_AGE_TO_REFRESH).isoformat())
-            self._store.save(young)
+            self.store.save(young)
             return RefreshResult(False, young)
         return RefreshResult(True, self._store_new(token, answer, by))
 
@@ -165,32 +156,32 @@ class TokenManager:
         """
         stored = None
         try:
-            stored = self._store.load()
-            if stored and stored.access_token == refused and stored.was_tried_within(_STORE_WINDOW, self._clock()):
+            stored = self.store.load()
+            if stored and stored.access_token == refused and stored.was_tried_within(_STORE_WINDOW, self.clock()):
                 stored = self._wait_for_replacement(refused)
         except Exception as error:  # noqa: BLE001 -- the caller must report Instagram's refusal, not this error
             _log.warning("The stored token of connection %r cannot be read: %s", self.conn_id, error)
-        others = (stored.access_token if stored else None, self._connection_token)
+        others = (stored.access_token if stored else None, self.connection_token)
         return next((token for token in others if token and token != refused), None)
 
     def _record_try(self, token: StoredToken, now: datetime) -> StoredToken:
         """Record that a refresh is tried, which also checks that a new token can be stored."""
         token = replace(token, tried_at=now.isoformat())
-        self._store.save(token)
-        stored = self._store.load()
+        self.store.save(token)
+        stored = self.store.load()
         if stored is None or (
             stored.access_token == token.access_token and not stored.was_tried_within(_STORE_WINDOW, now)
         ):
             raise InstagramError(
                 f"The token of connection {self.conn_id!r} was not refreshed: what is written to the Variable "
-                f"{self._store.variable!r} cannot be read back, so the new token would be lost.",
+                f"{self.store.variable!r} cannot be read back, so the new token would be lost.",
                 hint="Look for a Variable of the same name in the environment or in a secrets backend, and remove it.",
             )
         return token
 
     def _request_refresh(self, token: StoredToken) -> Token:
         """Request a new token, and try again if the answer is lost."""
-        answer: Token = self._retrying(TransientError)(self._send, token, oauth.refresh(token.access_token))
+        answer: Token = self._retrying(TransientError)(self.send, token, oauth.refresh(token.access_token))
         return answer
 
     def _fall_back(self, token: StoredToken, by: str) -> RefreshResult:
@@ -198,44 +189,44 @@ class TokenManager:
         other = self._wait_for_replacement(token.access_token)
         if other is not None:
             return RefreshResult(False, other)
-        if self._connection_token != token.access_token:
+        if self.connection_token != token.access_token:
             _log.warning(
                 "Instagram refused the stored token of connection %r. Trying the token in the connection", self.conn_id
             )
             return RefreshResult(True, self._store_new(token, self._request_refresh(self._connection_record()), by))
-        self._send(token, calls.account())  # raises the error that Instagram answers to this token
+        self.send(token, calls.account())  # raises the error that Instagram answers to this token
         return RefreshResult(False, token)
 
     def _wait_for_replacement(self, refused: str) -> StoredToken | None:
         """Wait for a token that another process may have got but not stored yet."""
         for _ in range(_POLLS):
-            stored = self._store.load()
+            stored = self.store.load()
             if stored and stored.access_token != refused:
                 return stored
-            self._sleep(_POLL_INTERVAL_S)
+            self.sleep(_POLL_INTERVAL_S)
         return None
 
     def _store_new(self, old: StoredToken, answer: Token, by: str) -> StoredToken:
         """Store the new token, unless another process was faster and ours does not work."""
-        new = StoredToken.issued(answer, self._clock(), answer.permissions or old.scopes, by)
-        other = self._store.load()
+        new = StoredToken.issued(answer, self.clock(), answer.permissions or old.scopes, by)
+        other = self.store.load()
         if other and other.access_token not in (old.access_token, new.access_token) and not self._is_valid(new):
             return other
-        self._retrying(Exception)(self._store.save, new)
-        self._restore_if_overwritten(new, {old.access_token, self._connection_token})
+        self._retrying(Exception)(self.store.save, new)
+        self._restore_if_overwritten(new, {old.access_token, self.connection_token})
         return new
 
     def _restore_if_overwritten(self, new: StoredToken, former: set[str]) -> None:
         """Store the new token again if another process, which had read the old one, overwrote it."""
         for _ in range(_POLLS):
-            self._sleep(_POLL_INTERVAL_S)
-            stored = self._store.load()
+            self.sleep(_POLL_INTERVAL_S)
+            stored = self.store.load()
             if stored is None or stored.access_token in former:
-                self._retrying(Exception)(self._store.save, new)
+                self._retrying(Exception)(self.store.save, new)
 
     def _is_valid(self, token: StoredToken) -> bool:
         try:
-            self._send(token, calls.account())
+            self.send(token, calls.account())
         except AuthenticationError:
             return False
         return True
@@ -245,6 +236,6 @@ class TokenManager:
             stop=stop_after_attempt(_ATTEMPTS),
             wait=wait_exponential(multiplier=1, max=10),
             retry=retry_if_exception_type(error),
-            sleep=self._sleep,
+            sleep=self.sleep,
             reraise=True,
         )

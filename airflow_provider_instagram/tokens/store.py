@@ -9,7 +9,8 @@ import sys
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import conf
 from airflow.sdk.log import mask_secret
@@ -138,8 +139,8 @@ class TokenStore:
 
     def load(self) -> StoredToken | None:
         """Return the stored token, or None if none is stored for the connection's present password."""
-        encrypted = _get_variable(self.variable)
-        token = self.decrypt(encrypted) if encrypted is not None else None
+        encrypted = _variables().get(self.variable, None)
+        token = self.decrypt(str(encrypted)) if encrypted is not None else None
         if token is not None:
             self._mask(token)
         return token
@@ -147,7 +148,7 @@ class TokenStore:
     def save(self, token: StoredToken) -> None:
         """Store a token in place of the previous one."""
         self._mask(token)
-        _set_variable(self.variable, self.encrypt(token))
+        _variables().set(self.variable, self.encrypt(token), description=DESCRIPTION)
 
     def _mask(self, token: StoredToken) -> None:
         """Mask a token in logs, but only once: each message takes a full triggerer a tenth of a second."""
@@ -189,7 +190,7 @@ def configured_token_key() -> str:
 
 def stored_connections() -> list[str]:
     """Return the ids of the connections whose token is stored: all that were connected, used or refreshed."""
-    return sorted(key.removeprefix(VARIABLE_PREFIX) for key in _variable_keys(VARIABLE_PREFIX))
+    return sorted(key.removeprefix(VARIABLE_PREFIX) for key in _stored_keys())
 
 
 def _is_in_a_task() -> bool:
@@ -197,43 +198,20 @@ def _is_in_a_task() -> bool:
     return hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS")
 
 
-def _get_variable(key: str) -> str | None:
+def _variables() -> Any:
+    """Return the class ``Variable`` of this process: the task's, or the server's."""
+    return import_module("airflow.sdk" if _is_in_a_task() else "airflow.models").Variable
+
+
+def _stored_keys() -> list[str]:
     if _is_in_a_task():
-        from airflow.sdk import Variable as TaskVariable
-
-        value = TaskVariable.get(key, default=None)
-    else:
-        from airflow.models import Variable as ServerVariable
-
-        value = ServerVariable.get(key, default_var=None)
-    return None if value is None else str(value)
-
-
-def _set_variable(key: str, value: str) -> None:
-    if _is_in_a_task():
-        from airflow.sdk import Variable as TaskVariable
-
-        TaskVariable.set(key, value, description=DESCRIPTION)
-    else:
-        from airflow.models import Variable as ServerVariable
-
-        ServerVariable.set(key, value, description=DESCRIPTION)
-
-
-def _variable_keys(prefix: str) -> list[str]:
-    if _is_in_a_task():
-        from airflow.sdk import Variable as TaskVariable
-
-        return list(TaskVariable.keys(prefix))
-    from airflow.models import Variable as ServerVariable
+        return list(_variables().keys(VARIABLE_PREFIX))
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
+    key = _variables().key
     with create_session() as session:
-        found = session.scalars(
-            select(ServerVariable.key).where(ServerVariable.key.startswith(prefix, autoescape=True))
-        )
-        return list(found)
+        return list(session.scalars(select(key).where(key.startswith(VARIABLE_PREFIX, autoescape=True))))
 
 
 def environment_connections() -> list[str]:

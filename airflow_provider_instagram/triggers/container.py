@@ -53,16 +53,8 @@ class ContainerStatusTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Serialize the trigger. Airflow stores its arguments as plain text, so none of them is a token."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "instagram_conn_id": self.instagram_conn_id,
-                "container_id": self.container_id,
-                "poll_interval_s": self.poll_interval_s,
-                "deadline": self.deadline,
-                "since": self.since,
-            },
-        )
+        names = ("instagram_conn_id", "container_id", "poll_interval_s", "deadline", "since")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait until the container's outcome is known, and yield one event for :func:`processed_container`."""

@@ -220,7 +220,8 @@ class Poller:
         except InstagramError as error:
             answer = error
         self.budget.consume(client.sent - sent)
-        self._count(client.sent - sent)
+        if self.stats:
+            self.stats.incr("instagram.calls", client.sent - sent, tags=self._tags)
         self.budget.apply_usage(client.usage)
         if isinstance(answer, RateLimitError):
             self.budget.stop(answer.retry_after, answer.message)
@@ -262,12 +263,8 @@ class Poller:
         waiter.due = now + pause_s * random.uniform(0.9, 1)  # noqa: S311 -- keeps what began together apart
 
     def _log_stop(self, waiter: _Waiter) -> None:
-        waiter.warn(
-            "Container %s is waiting: no calls are sent for the account until %s. %s",
-            waiter.wait.container_id,
-            self.budget.stopped_until_text(),
-            self.budget.reason,
-        )
+        text = "Container %s is waiting: no calls are sent for the account until %s. %s"
+        waiter.warn(text, waiter.wait.container_id, self.budget.stopped_until_text(), self.budget.reason)
 
     def _end(self, waiter: _Waiter, error: BaseException | None = None) -> None:
         self._waiters.remove(waiter)
@@ -280,10 +277,6 @@ class Poller:
     @property
     def _tags(self) -> dict[str, str]:
         return {"conn_id": self.account}
-
-    def _count(self, sent: int) -> None:
-        if self.stats:
-            self.stats.incr("instagram.calls", sent, tags=self._tags)
 
     def _report(self) -> None:
         if self.stats:

@@ -87,16 +87,11 @@ def import_sheet(text: str, *, timezone: str | None, account: str | None, order:
     defaults = {name: value for name, value in (("timezone", timezone), ("account", account)) if value}
     posts = [draft.post for draft in drafts]
     document: dict[str, Any] = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
-    ignored_columns = tuple(
-        title for title, name in zip(table.titles, table.names, strict=True) if name is None and title
-    )
-    return Imported(
-        yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True),
-        Rows([_row(draft.line, draft.post) for draft in drafts], _row(0, defaults)),
-        ignored_columns,
-        lines_with_dated_id,
-        tuple(problems),
-    )
+    written = yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True)
+    rows = Rows([_row(draft.line, draft.post) for draft in drafts], _row(0, defaults))
+    columns = zip(table.titles, table.names, strict=True)
+    ignored_columns = tuple(title for title, name in columns if name is None and title)
+    return Imported(written, rows, ignored_columns, lines_with_dated_id, tuple(problems))
 
 
 def _row(line: int, values: dict[str, str]) -> Row:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -50,22 +51,13 @@ def read_calendar(
     :param check_files: Whether the videos must exist.
     :raises InvalidValue: If nothing of the file can be read.
     """
-    return parse_calendar(
-        loader.read_text(location), location, min_spacing=min_spacing, now=now, check_files=check_files
-    )
-
-
-def parse_calendar(
-    text: str,
-    location: str,
-    *,
-    min_spacing: timedelta | None = None,
-    now: datetime | None = None,
-    check_files: bool = False,
-) -> Calendar:
-    """Read the posts from a calendar's text. The parameters are those of :func:`read_calendar`."""
-    rows = loader.parse(text, location)
+    rows = loader.parse(loader.read_text(location), location)
     return parse_rows(rows, location, min_spacing=min_spacing, now=now, check_files=check_files)
+
+
+def parse_calendar(text: str, location: str, *, min_spacing: timedelta | None = None) -> Calendar:
+    """Read the posts from a calendar's text. The parameters are those of :func:`read_calendar`."""
+    return parse_rows(loader.parse(text, location), location, min_spacing=min_spacing)
 
 
 def parse_rows(
@@ -85,9 +77,8 @@ def parse_rows(
     kept = sorted((post for post in posts if post.id not in close), key=lambda post: (post.publish_at, post.line))
     # A post that is too close to an invalid post is reported too, or it would be only after that one is corrected.
     crowded = too_close([*posts, *reader.invalid], spacing) if reader.invalid else close
-    problems = sorted(
-        {*reader.problems, *close.values(), *crowded.values()}, key=lambda problem: (problem.line, problem.message)
-    )
+    found = {*reader.problems, *close.values(), *crowded.values()}
+    problems = sorted(found, key=lambda problem: (problem.line, problem.message))
     whole = not any("caption_file" in row.values for row in rows.rows)
     left_out = frozenset(reader.lines) - {post.id for post in kept}
     return Calendar(location, tuple(kept), tuple(problems), spacing, whole, left_out)
@@ -103,11 +94,13 @@ class _Reader:
     now: datetime | None
     check_files: bool
     invalid: list[Post] = field(default_factory=list)
-    lines: dict[str, list[int]] = field(init=False)
+    lines: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     shared: dict[str, Value] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lines = _lines_by_id(self.rows)
+        for row in self.rows.rows:
+            if (given := row.values.get("id")) is not None and isinstance(given.value, str):
+                self.lines[given.value.strip()].append(row.line)
         self.shared = {name: value for name, value in self.rows.defaults.values.items() if name not in NO_DEFAULTS}
 
     def spacing(self, written: Value | None) -> timedelta:
@@ -117,22 +110,19 @@ class _Reader:
         try:
             return duration("min_spacing", str(written.value))
         except InvalidValue as invalid:
-            self.problems.append(Problem(written.line, invalid.message, invalid.remedy))
+            self._add(written.line, invalid.message, invalid.remedy)
             return DEFAULT_SPACING
 
     def check_shared(self) -> None:
         """Add the problems that concern all posts: of the defaults, and of the columns' names."""
         defaults = self.rows.defaults
         self.problems += defaults.problems
-        for shared in (defaults, self.rows.columns):
-            self.problems += [
-                self._unknown(name, value.line, None) for name, value in shared.values.items() if name not in KEYS
-            ]
+        for name, value in (*defaults.values.items(), *self.rows.columns.values.items()):
+            if name not in KEYS:
+                self._add_unknown(name, value.line, None)
         for name in NO_DEFAULTS:
             if name in defaults.values:
-                self.problems.append(
-                    Problem(defaults.values[name].line, f"{name} cannot be a default.", "Give every post its own.")
-                )
+                self._add(defaults.values[name].line, f"{name} cannot be a default.", "Give every post its own.")
 
     def post(self, row: Row) -> Post | None:
         """Read a post, or return None if it has a problem."""
@@ -141,7 +131,7 @@ class _Reader:
         except Exception as error:  # a defect of the provider must not affect the other posts
             log.exception("The post in line %s cannot be understood", row.line)
             why = f"the post cannot be understood: {type(error).__name__}: {error}."
-            self.problems.append(Problem(row.line, why, "Please report this."))
+            self._add(row.line, why, "Please report this.")
             return None
 
     def _post(self, row: Row) -> Post | None:
@@ -169,28 +159,18 @@ class _Reader:
     def _id(self, row: Row) -> str | None:
         given = row.values.get("id")
         if given is None or not given.value:
-            self.problems.append(Problem(row.line, "this post has no id.", "Add one: id: monday-teaser"))
+            self._add(row.line, "this post has no id.", "Add one: id: monday-teaser")
             return None
         if not isinstance(given.value, str) or not ID.fullmatch(given.value.strip()):
-            self.problems.append(
-                Problem(
-                    given.line,
-                    without_secrets(f"{given.value!r} is not a valid id.", given),
-                    "Use up to 100 letters, digits, dots, dashes and underscores.",
-                )
-            )
+            message = without_secrets(f"{given.value!r} is not a valid id.", given)
+            self._add(given.line, message, "Use up to 100 letters, digits, dots, dashes and underscores.")
             return None
         post_id = given.value.strip()
         if len(lines := self.lines[post_id]) > 1:
             other = lines[1] if row.line == lines[0] else lines[0]
-            self.problems.append(
-                Problem(
-                    given.line,
-                    f"the post in line {other} has the same id, so none of them is published.",
-                    "Give one of them another id: it keeps a post from being published twice.",
-                    post_id,
-                )
-            )
+            message = f"the post in line {other} has the same id, so none of them is published."
+            remedy = "Give one of them another id: it keeps a post from being published twice."
+            self._add(given.line, message, remedy, post_id)
         return post_id
 
     def _find_unknown(self, row: Row, post_id: str | None) -> None:
@@ -200,18 +180,13 @@ class _Reader:
             if name in self.rows.columns.values:  # reported once, where the column is named
                 row.broken = True
             else:
-                self.problems.append(self._unknown(name, value.line, post_id))
+                self._add_unknown(name, value.line, post_id)
 
-    def _unknown(self, name: str, line: int, post_id: str | None) -> Problem:
+    def _add_unknown(self, name: str, line: int, post_id: str | None) -> None:
         few = len(self.problems) < MAX_SUGGESTIONS
         close = difflib.get_close_matches(name.lower(), KEYS, 1) if few else []
         remedy = f"Did you mean {close[0]}?" if close else f"The fields are {', '.join(KEYS)}."
-        return Problem(line, f"Unknown field {name!r}.", remedy, post_id)
+        self._add(line, f"Unknown field {name!r}.", remedy, post_id)
 
-
-def _lines_by_id(rows: Rows) -> dict[str, list[int]]:
-    lines: dict[str, list[int]] = {}
-    for row in rows.rows:
-        if (given := row.values.get("id")) is not None and isinstance(given.value, str):
-            lines.setdefault(given.value.strip(), []).append(row.line)
-    return lines
+    def _add(self, line: int, message: str, remedy: str, post_id: str | None = None) -> None:
+        self.problems.append(Problem(line, message, remedy, post_id))

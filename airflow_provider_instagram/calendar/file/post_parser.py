@@ -55,17 +55,11 @@ class PostFields:
         """Read the account's connection."""
         name = self._text("account") or DEFAULT_CONN_ID
         if not ACCOUNT.fullmatch(name):
-            self._add_problem(
-                "account",
-                f"account is {name!r}. No task group can have this name.",
-                "Use letters, digits, dashes and underscores, and give the connection the same id.",
-            )
+            remedy = "Use letters, digits, dashes and underscores, and give the connection the same id."
+            self._add_problem("account", f"account is {name!r}. No task group can have this name.", remedy)
         elif RESERVED.fullmatch(name):
-            self._add_problem(
-                "account",
-                f"account is {name!r}. The DAG has tasks with this name.",
-                "Give the connection an id other than calendar, without due_ at its beginning.",
-            )
+            remedy = "Give the connection an id other than calendar, without due_ at its beginning."
+            self._add_problem("account", f"account is {name!r}. The DAG has tasks with this name.", remedy)
         return name
 
     def publish_at(self, now: datetime | None) -> datetime | None:
@@ -82,11 +76,8 @@ class PostFields:
                 self._add_problem("publish_at", invalid.message, invalid.remedy)
             return None
         if now is not None and at <= now:
-            self._add_problem(
-                "publish_at",
-                f"{at.strftime('%Y-%m-%d %H:%M')} is in the past ({in_words(now - at)} ago).",
-                "Move it to the future. If the post has been published, leave it.",
-            )
+            message = f"{at.strftime('%Y-%m-%d %H:%M')} is in the past ({in_words(now - at)} ago)."
+            self._add_problem("publish_at", message, "Move it to the future. If the post has been published, leave it.")
         return at
 
     def video(self, check: bool) -> str | None:
@@ -95,9 +86,8 @@ class PostFields:
         :param check: Whether the video must exist.
         """
         if (written := self._text("video")) is None:
-            self._add_problem(
-                "video", "video is missing.", "Add it: a file beside the calendar, a full path, or an https address."
-            )
+            remedy = "Add it: a file beside the calendar, a full path, or an https address."
+            self._add_problem("video", "video is missing.", remedy)
             return None
         return self._location("video", written, check)
 
@@ -129,17 +119,13 @@ class PostFields:
         """Read how the video is uploaded."""
         how = self.choice("upload", UPLOADS)
         if how == "url" and video is not None and locations.is_local(video):
-            self._add_problem(
-                "upload" if "upload" in self.row.values else "video",
-                "upload is url, but Instagram cannot fetch a local file.",
-                "Write upload: file, or give the video's https address.",
-            )
+            message = "upload is url, but Instagram cannot fetch a local file."
+            name = "upload" if "upload" in self.row.values else "video"
+            self._add_problem(name, message, "Write upload: file, or give the video's https address.")
         elif video is not None and locations.is_web(video) and not _is_link(video, how):
-            self._add_problem(
-                "video",
-                f"video {locations.shown(video)}: a link must be https, in plain ASCII.",
-                "Write its https address, with characters outside ASCII percent-encoded.",
-            )
+            message = f"video {locations.shown(video)}: a link must be https, in plain ASCII."
+            remedy = "Write its https address, with characters outside ASCII percent-encoded."
+            self._add_problem("video", message, remedy)
         return how
 
     def boolean(self, name: str) -> bool:

@@ -45,7 +45,7 @@ def test_the_quickstart_posts(instagram_sandbox: SandboxHandle, run_dag: Any, la
 
 
 def test_the_documented_api_version_is_the_default() -> None:
-    from airflow_provider_instagram.graph.version import API_VERSION
+    from airflow_provider_instagram.graph import API_VERSION
 
     assert f"| Graph API version (extra `api_version`) | | `{API_VERSION}` |" in README
 
