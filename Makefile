@@ -23,7 +23,7 @@ test-all:  ## All that make test leaves out (65 minutes; MINUTES=30 plays as muc
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m tests.run --rest --minutes $(MINUTES) --seed "$(SEED)"
 
-test-next:  ## The unit and integration tests, and those of its loops, on the Airflow to come (in .venv-next)
+test-next:  ## The unit and integration tests on the next version of Airflow, and the tests of its loops (in .venv-next)
 	@scripts/install.sh --next
 	@.venv-next/bin/python -m pytest --numprocesses 3 --dist worksteal sandbox/tests tests/unit tests/integration tests/next
 
@@ -43,14 +43,14 @@ cluster-short:  ## The same with two of the disturbances (7 minutes)
 	@scripts/install.sh --for-cluster
 	@.venv/bin/python -m tests.cluster --short
 
-lint: install  ## Style, types, and who may import whom
+lint: install  ## Style, types, and who may import whom (1 minute)
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	MYPYPATH=sandbox .venv/bin/mypy --package instagram_sandbox
 	.venv/bin/lint-imports
 
-release-check: install  ## Build both wheels, install them in empty environments and run the main job from them
+release-check: install  ## Build both wheels, install them in empty environments and run the main job from them (RCMIN minutes)
 	@.venv/bin/python scripts/release_check.py
 
 NEXT_AIRFLOW := 3.4.0b2

@@ -31,7 +31,7 @@ LIMIT_S: Final = 540
 
 
 class Injector:
-    """Brings about what a scenario injects into a running Airflow.
+    """Runs the injections of a scenario in a running Airflow.
 
     :param run: The scenario that is played.
     """
@@ -40,7 +40,7 @@ class Injector:
         self.run = run
 
     def inject(self, injection: Injection) -> bool:
-        """Bring an injection about, and return whether it was seen to take place.
+        """Run an injection, and return whether it was seen to take place.
 
         The sandbox brings about the others.
         """

@@ -169,9 +169,11 @@ def test_the_guide_for_contributors_names_only_files_and_targets_that_exist() ->
 def test_the_recipes_for_contributors_name_only_what_the_code_has() -> None:
     guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     recipes = guide.partition("## How to add …")[2].partition("## Conventions")[0]
-    named = {part for name in re.findall(r"`([A-Za-z_][\w.]*)`", recipes) for part in name.split(".")}
-    named -= {"py", "md"} | {Path(name).stem for name in re.findall(r"`([\w./-]+\.(?:py|md))`", recipes)}
-    assert {"ContainerOptions", "call_arguments", "HARSHEST", "NO_DEFAULTS"} <= named
-    python = [*PACKAGES.values(), ROOT / "tests" / "unit" / "graph"]  # where the recipes' TABLE is
-    code = [ast.parse(text) for folder in python for _, text in modules(folder)]
-    assert named - {name for tree in code for name in identifiers(tree)} - {*dir(builtins)} == set()
+    paths = r"[\w./-]+\.(?:py|md)"
+    example = "test_[a-z_]+"  # how a test is named
+    named = re.findall(rf"`(?!{paths}`|{example}`)([A-Za-z_][\w.]*)`", recipes)
+    parts = {part for name in named for part in name.split(".")}
+    assert {"ContainerOptions", "call_arguments", "HARSHEST", "NO_DEFAULTS"} <= parts
+    folders = [*PACKAGES.values(), ROOT / "tests" / "unit" / "graph"]  # the last one has the recipes' TABLE
+    trees = [ast.parse(text) for folder in folders for _, text in modules(folder)]
+    assert parts - {name for tree in trees for name in identifiers(tree)} - {*dir(builtins)} == set()

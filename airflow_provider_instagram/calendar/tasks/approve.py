@@ -47,7 +47,7 @@ class Answer:
 
 
 class ApprovePost(PostStep, ApprovalOperator):
-    """Ask a person to approve a post that requires it. Without an answer by its time, the post is not published.
+    """Requests the approval of a post that requires it. Without an answer by its time, the post is not published.
 
     The task precedes the container, which would expire if the answer took a day. It returns the caption as the person
     left it. An answer counts in all further tries for this version of the post. A user who clears the task is asked
@@ -63,7 +63,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         self.report = report
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ask, or return at once if the post requires no approval or the question has been answered."""
+        """Request the approval, or return at once if the post requires none or the question has been answered."""
         post, _ = self.still_wanted(context)
         if post.approval == "none":
             return {"caption": post.caption}

@@ -237,7 +237,7 @@ def test_what_is_no_whole_video_is_refused_in_words(
 def test_what_a_camera_writes_behind_the_video_does_not_matter(
     clip: Make, run: Callable[..., tuple[Report, Path]], tmp_path: Path
 ) -> None:
-    """Notes of a camera that are no boxes look like a box of gigabytes, and every player plays the video."""
+    """A camera's notes behind the last box look like a box of gigabytes. Every player plays the video."""
     (source := tmp_path / "noted.mp4").write_bytes(clip("portrait.mp4", "540x960").read_bytes() + b"\x7fSEFTnote" * 9)
     assert run(source)[0].tier == "remux"
 
@@ -256,7 +256,7 @@ def test_sound_that_goes_on_after_the_picture_is_kept_with_the_last_picture(
 
 
 def test_a_result_never_replaces_its_source_or_a_directory(clip: Make, tmp_path: Path) -> None:
-    """Whoever names the source as the output would lose the better picture of the two."""
+    """If the output replaced its source, the user would lose the better of the two videos."""
     (source := tmp_path / "only-one.mov").write_bytes(clip("landscape.mov").read_bytes())
     (link := tmp_path / "link.mp4").symlink_to(source)
     for output in (source, link):

@@ -1,4 +1,4 @@
-"""Two late posts of an account that look for room at once, in every order of what they read and write."""
+"""Two late posts of an account that look for a free time at once, in every order of what they read and write."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan]
 
 
 def begin(plan: Plan) -> list[float]:
-    """Give the runs' beginnings, in minutes after noon."""
+    """Return when the runs begin, in minutes after noon."""
     return [round((moment - NOON.timestamp()) / 60, 3) for moment in plan.runs(LEAD, LATENESS)]
 
 
@@ -105,7 +105,7 @@ def test_what_comes_after_its_lead_time_has_begun_gets_a_run_when_it_is_seen(pla
     assert chosen(edited, 20, {"a": taken(edited.calendar.posts[2], "content/earlier")}) == ["b", "new", "c"]
 
 
-def test_what_comes_when_its_time_is_over_is_a_fault_and_gets_no_run(plan: Callable[..., Plan]) -> None:
+def test_what_comes_when_its_time_is_over_is_a_problem_and_gets_no_run(plan: Callable[..., Plan]) -> None:
     plan({"a": 90})
     late = plan({"a": 90, "late": -5})
     assert begin(late) == [30]
