@@ -50,7 +50,7 @@ lint: install  ## Style, types, and who may import whom (1 minute)
 	MYPYPATH=sandbox .venv/bin/mypy --package instagram_sandbox
 	.venv/bin/lint-imports
 
-release-check: install  ## Build both wheels, install them in empty environments and run the main job from them (RCMIN minutes)
+release-check: install  ## Build both wheels, install them in empty environments and run the main job from them (2 minutes)
 	@.venv/bin/python scripts/release_check.py
 
 NEXT_AIRFLOW := 3.4.0b2
