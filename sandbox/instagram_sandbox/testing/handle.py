@@ -97,7 +97,7 @@ class SandboxHandle:
     @property
     def warnings(self) -> list[str]:
         """What the journal warns of, in order: ignored parameters, versions that are gone, links that were refused."""
-        return [f"{entry.operation}: {warning}" for entry in self.journal() for warning in entry.warnings]
+        return [f"{entry.operation}: {warning}" for entry in self.journal(warned=1) for warning in entry.warnings]
 
     def fail(
         self,
