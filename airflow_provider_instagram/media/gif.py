@@ -15,18 +15,18 @@ END: Final = b"\x00\x3b"
 PADDING_BYTES: Final = 64 * 1024
 
 
-def refuse_what_is_no_animation(path: Path, pictures: int) -> None:
+def check_animation(path: Path, frames: int) -> None:
     """Check that a GIF is a complete animation.
 
     :param path: The file.
-    :param pictures: The number of frames that ffprobe found.
+    :param frames: The number of frames that ffprobe found.
     :raises ValidationError: If the GIF has a single frame, or is truncated.
     """
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - PADDING_BYTES))
         if not file.read(PADDING_BYTES).rstrip(b"\x00").endswith(END):
             raise ValidationError(f"{path} is truncated: the GIF has no trailer.", hint="Copy or export it again.")
-    if pictures == 1:
+    if frames == 1:
         raise ValidationError(
             f"{path} is not a video: the GIF has a single frame.", hint="Use an animated GIF, or a video file."
         )

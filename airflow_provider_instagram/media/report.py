@@ -116,12 +116,12 @@ class Report:
 
 def facts(measures: Measures) -> list[tuple[str, str]]:
     """Return the names and values of the facts about a file, as text."""
-    sound = f"{measures.audio_codec}, {measures.audio_kbps} kb/s, {measures.sample_rate_hz} Hz, {measures.channels} ch"
+    audio = f"{measures.audio_codec}, {measures.audio_kbps} kb/s, {measures.sample_rate_hz} Hz, {measures.channels} ch"
     return [
         ("container", measures.container),
         ("size", f"{measures.size_bytes / 1e6:.2f} MB"),
         ("duration", f"{measures.duration_s:.2f} s"),
-        ("picture", f"{measures.columns}x{measures.rows}, {measures.fps:g} fps"),
+        ("frame", f"{measures.columns}x{measures.rows}, {measures.fps:g} fps"),
         ("video", f"{measures.video_codec}, {measures.video_kbps:,} kb/s"),
-        ("sound", "none" if measures.audio_codec is None else sound),
+        ("audio", "none" if measures.audio_codec is None else audio),
     ]

@@ -49,7 +49,7 @@ class VideoSpec:
     target_audio_bps: int = 128_000
     recommended_max_duration_s: float = 60.0
 
-    def shapes(self) -> str:
+    def aspect_ratios(self) -> str:
         """Return the aspect ratios of the frames in words, such as ``1:1, 4:5 or 16:9``."""
         ratios = [Fraction(columns, rows) for columns, rows in self.frames]
         words = [f"{ratio.numerator}:{ratio.denominator}" for ratio in ratios]

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MARK: Final = ".instagram-work-"
+PREFIX: Final = ".instagram-work-"
 #: Newer directories are not removed, because their owner may not have locked them yet.
-SETTLED_S: Final = 60.0
+MIN_AGE_S: Final = 60.0
 SPARE_BYTES: Final = 64 * 1024**2
 
 
@@ -51,7 +51,7 @@ def workspace(output: Path, needed_bytes: int) -> Iterator[Path]:
             f"{folder} has {free_bytes / 1e6:,.0f} MB free, but needs {(needed_bytes + SPARE_BYTES) / 1e6:,.0f} MB.",
             hint="Free some space, or set output= to another disk.",
         )
-    with tempfile.TemporaryDirectory(prefix=MARK, dir=folder) as name:
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=folder) as name:
         lock = os.open(name, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -61,9 +61,9 @@ def workspace(output: Path, needed_bytes: int) -> Iterator[Path]:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    for left in folder.glob(f"{MARK}*"):
+    for left in folder.glob(f"{PREFIX}*"):
         with suppress(OSError):  # another process may be removing it, or working in it
-            if time.time() - left.stat().st_mtime < SETTLED_S:
+            if time.time() - left.stat().st_mtime < MIN_AGE_S:
                 continue
             lock = os.open(left, os.O_RDONLY)
             try:

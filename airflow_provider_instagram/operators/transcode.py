@@ -230,7 +230,7 @@ class TranscodeOperator(LiteralTemplateMixin):
             info=work.info,
             **work.choices,
             **work.programs,
-            on_progress=self._say_progress,
+            on_progress=self._log_progress,
             cancel=self._cancel,
         )
         if report.tier == "pass" and made != work.local:
@@ -246,7 +246,7 @@ class TranscodeOperator(LiteralTemplateMixin):
             storage.make_folder(jpeg.parent)
             write_preview(made, jpeg, ffmpeg=work.programs["ffmpeg"], cancel=self._cancel)
 
-    def _say_progress(self, progress: Progress) -> None:
+    def _log_progress(self, progress: Progress) -> None:
         self.log.info("%s", progress)
 
 

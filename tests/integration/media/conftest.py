@@ -107,13 +107,13 @@ def assert_complies(path: Path, placement: str = "reels") -> Facts:
 
 @pytest.fixture(scope="session")
 def complies() -> Callable[..., Facts]:
-    """Asserts that a file keeps every rule, by a reading of the tests' own, and returns what was read."""
+    """Check every rule with the tests' own reader, and return what was read."""
     return assert_complies
 
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Makes test clips with ffmpeg, each once: ``corpus("name.mov", "-f", "lavfi", …)``."""
+    """Make test clips with ffmpeg, each once: ``corpus("name.mov", "-f", "lavfi", …)``."""
     directory = tmp_path_factory.mktemp("corpus")
 
     def make(name: str, *arguments: str) -> Path:
@@ -128,7 +128,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
 @pytest.fixture(scope="session")
 def clip(corpus: Make) -> Make:
-    """Makes one clip of moving colours with a tone: ``clip("name.mov", "640x360", *output options, fps=30, …)``."""
+    """Make one clip of moving colours with a tone: ``clip("name.mov", "640x360", *output options, fps=30, …)``."""
 
     def make(
         name: str, size: str = "640x360", *options: str, fps: str = "30", seconds: float = 3.2, sound: bool = True

@@ -12,21 +12,26 @@ from airflow_provider_instagram.media.transcode import transcode
 Make = Callable[..., Path]
 
 
-def test_a_file_that_needs_work_is_told_which_and_why(clip: Make) -> None:
+def test_the_verdict_on_a_file_that_needs_work_names_the_work_and_the_reasons(clip: Make) -> None:
     verdict = check(clip("landscape.mov"), REELS)
     text = "\n".join(verdict.lines)
     assert verdict.exit_code == 1
-    for words in ("640x360", "needs work for reels: a full encoding", "shape: 640x360 is not 9:16", "MOV is not MP4"):
+    for words in (
+        "640x360",
+        "needs work for reels: a full encoding",
+        "aspect ratio: 640x360 is not 9:16",
+        "MOV is not MP4",
+    ):
         assert words in text
 
 
-def test_a_copy_in_seconds_is_told_from_an_encoding(clip: Make) -> None:
+def test_the_verdict_distinguishes_a_copy_from_an_encoding(clip: Make) -> None:
     assert "a copy into a clean MP4, which takes seconds" in "\n".join(
         check(clip("portrait.mp4", "540x960"), REELS).lines
     )
 
 
-def test_a_file_that_complies_is_told_so(clip: Make, tmp_path: Path) -> None:
+def test_the_verdict_on_a_file_that_complies_says_so(clip: Make, tmp_path: Path) -> None:
     transcode(clip("portrait.mp4", "540x960"), tmp_path / "out.mp4", REELS)
     verdict = check(tmp_path / "out.mp4", REELS)
     assert verdict.exit_code == 0
@@ -34,7 +39,7 @@ def test_a_file_that_complies_is_told_so(clip: Make, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("short.mp4", 2.0), ("missing.mp4", None)])
-def test_a_file_that_cannot_be_used_is_told_what_to_do(
+def test_the_verdict_on_an_unusable_file_names_the_rule(
     name: str, seconds: float | None, clip: Make, tmp_path: Path
 ) -> None:
     path = clip(name, "540x540", seconds=seconds) if seconds else tmp_path / name

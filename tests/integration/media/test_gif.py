@@ -21,7 +21,7 @@ BLUE, GREEN, RED = (0, 0, 254), (0, 128, 0), (254, 0, 0)
 
 @pytest.fixture
 def animation(corpus: Make) -> Make:
-    """Makes an animated GIF: ``animation("name.gif", *options, fps="10", seconds=4)``."""
+    """Make an animated GIF: ``animation("name.gif", *options, fps="10", seconds=4)``."""
 
     def make(name: str, *options: str, fps: str = "10", seconds: float = 4, size: str = "101x75") -> Path:
         return corpus(name, "-f", "lavfi", "-i", f"testsrc2=s={size}:r={fps}:d={seconds}", *options)
