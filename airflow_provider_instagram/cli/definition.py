@@ -18,6 +18,7 @@ _ACCOUNTS = "airflow_provider_instagram.cli.accounts"
 _CALENDAR = "airflow_provider_instagram.cli.calendar"
 
 ARG_CONN_ID = Arg(("--conn-id",), help="the account's connection (default: %(default)s)", default="instagram_default")
+PLACEMENTS = ("reels", "feed", "story", "carousel")
 ARG_ACCOUNT = Arg(("conn_id",), help="the account's connection")
 SANDBOX_MISSING = "The sandbox is not installed. Install it: pip install 'airflow-provider-instagram[sandbox]'"
 ARG_FILE = Arg(("file",), help="the calendar: a path or a URI, ending in .yaml, .json or .csv")
@@ -35,12 +36,12 @@ def get_instagram_commands() -> list[CLICommand]:
             subcommands=[
                 ActionCommand(
                     name="check",
-                    help="Check whether a video meets Instagram's requirements",
+                    help="Check whether a video or a picture meets Instagram's requirements",
                     description="Exit codes: 0, it does; 1, it must be transcoded first; 2, it cannot be used.",
                     func=run_check,
                     args=[
-                        Arg(("file",), help="a local video", type=Path),
-                        Arg(("--placement",), help="default: %(default)s", default="reels", choices=("reels", "feed")),
+                        Arg(("file",), help="a local video or picture", type=Path),
+                        Arg(("--placement",), help="default: %(default)s", default="reels", choices=PLACEMENTS),
                     ],
                 ),
                 _sandbox_command(),
@@ -160,10 +161,10 @@ def run_check(args: argparse.Namespace) -> None:
 
     from airflow_provider_instagram.exceptions import InstagramError
     from airflow_provider_instagram.media.check import UNUSABLE, check
-    from airflow_provider_instagram.media.spec import spec_for
+    from airflow_provider_instagram.media.spec import profile_for
 
     try:
-        verdict = check(args.file, spec_for(args.placement), ffprobe=conf.get("instagram", "ffprobe"))
+        verdict = check(args.file, profile_for(args.placement), ffprobe=conf.get("instagram", "ffprobe"))
     except InstagramError as error:
         print(error, file=sys.stderr)
         raise SystemExit(UNUSABLE) from None

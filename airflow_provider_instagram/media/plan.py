@@ -96,7 +96,7 @@ def plan(
     :raises ValidationError: If no encoding can make the video comply, because it is too short, or too long and must not
         be cut. Also if an option is not valid.
     """
-    _check_options(fit, background, trim)
+    check_options(fit, background, trim)
     duration_s = _allowed_duration_s(info, spec, trim)
     reasons = (
         *_limit_reasons(info, spec),
@@ -116,8 +116,11 @@ def _tier(reasons: tuple[Reason, ...]) -> Tier:
     return TIERS[max((TIERS.index(reason.needs) for reason in reasons), default=0)]
 
 
-def _check_options(fit: str, background: str, trim: str) -> None:
-    """Check the options, which may come from users and templates."""
+def check_options(fit: str, background: str, trim: str = "error") -> None:
+    """Check the options, which may come from users and templates.
+
+    :raises ValidationError: If one of them is not valid.
+    """
     for name, value, known in (("fit", fit, get_args(Fit)), ("trim", trim, get_args(Trim))):
         if value not in known:
             raise ValidationError(f"{name}={value!r} is not valid.", hint=f"Use one of: {', '.join(known)}.")

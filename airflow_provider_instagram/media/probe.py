@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.exceptions import TransientError, ValidationError
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.boxes import Mp4Layout, begins_like_mp4, is_idr_frame, read_layout
-from airflow_provider_instagram.media.files import regular_file
+from airflow_provider_instagram.media.files import raise_if_changed, regular_file
 from airflow_provider_instagram.media.gif import check_animation
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
 from airflow_provider_instagram.media.process import Cancel, Limits, run
@@ -153,13 +152,7 @@ class VideoInfo:
 
         :raises TransientError: If the file was modified or removed.
         """
-        with suppress(FileNotFoundError):
-            status = self.path.stat()
-            if (status.st_size, status.st_mtime_ns) == (self.size_bytes, self.modified_ns):
-                return
-        raise TransientError(
-            f"{self.path} was changed while it was being read.", hint="Wait until the file is complete, and run again."
-        )
+        raise_if_changed(self.path, self.size_bytes, self.modified_ns)
 
     @property
     def duration_s(self) -> float:

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.check import check
 from airflow_provider_instagram.media.probe import probe
-from airflow_provider_instagram.media.spec import FEED, REELS
+from airflow_provider_instagram.media.spec import FEED, REELS, profile_for
 from airflow_provider_instagram.media.transcode import transcode
 
 Make = Callable[..., Path]
@@ -92,7 +92,7 @@ def test_a_gif_of_one_picture_is_no_video(corpus: Make) -> None:
 
 def test_a_gif_that_is_too_short_is_refused_like_any_video(animation: Make) -> None:
     """Instagram does not repeat it."""
-    verdict = check(animation("short.gif", seconds=1.5), REELS)
+    verdict = check(animation("short.gif", seconds=1.5), profile_for("reels"))
     assert (verdict.exit_code, "lasts 1.50 s; reels requires 3 s or more" in verdict.lines[0]) == (2, True)
 
 

@@ -33,7 +33,7 @@ def _timeline(rate: float, seconds: float, bytes_per_s: int) -> Timeline:
 
 @pytest.fixture
 def make_info() -> MakeInfo:
-    """Return the properties of a video that complies, with changes: ``make_info(video={"codec": "vp9"}, audio=None)``."""
+    """Return a function for the properties of a video: ``make_info(video={"codec": "vp9"}, audio=None)``."""
 
     def make(
         *,
