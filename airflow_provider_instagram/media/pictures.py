@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 WORKER: Final = str(Path(__file__).with_name("_picture_worker.py"))
 #: CPU time for each picture, in seconds. A file that is made to hang a decoder fails within ten seconds in all, and a
 #: large picture does not fail because its worker is busy.
-PICTURE_CPU_S: Final = 5.0
+PICTURE_CPU_S: Final = 4.0
 #: Elapsed time: to start, and for each picture, in seconds.
 START_S: Final = 30.0
 PICTURE_S: Final = 30.0
