@@ -1,7 +1,7 @@
-.PHONY: help install demo ui test test-next reliability soak lint lock
+.PHONY: help install demo ui test test-all test-next reliability soak lint release-check lock
 
-help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+help:  ## List the targets, with the time that they take on two cores
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 install:  ## Make .venv with the package and everything its tests need
 	@scripts/install.sh
@@ -12,14 +12,20 @@ demo: install  ## Send a real video through Airflow to a post on the sandbox (VI
 ui: install  ## The same in a standalone Airflow that is left running, with the sandbox
 	@.venv/bin/python -m demo.ui
 
-test:  ## Run the whole test suite
+test:  ## What every change has to pass: unit, integration, sandbox, and a sample of the rest (14 minutes)
 	@scripts/install.sh --for-tests
-	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile sandbox/tests tests/unit tests/integration tests/reliability/test_sample.py
-	@.venv/bin/python -m pytest tests/reliability/test_live.py tests/system
+	@.venv/bin/python -m tests.run
+
+MINUTES := inf
+SEED := $(shell git rev-parse HEAD 2>/dev/null)
+
+test-all:  ## All that make test leaves out (65 minutes; MINUTES=30 plays as much as fits, SEED decides what)
+	@scripts/install.sh --for-tests
+	@.venv/bin/python -m tests.run --rest --minutes $(MINUTES) --seed "$(SEED)"
 
 test-next:  ## The unit and integration tests, and those of its loops, on the Airflow to come (in .venv-next)
 	@scripts/install.sh --next
-	@.venv-next/bin/python -m pytest --numprocesses 3 --dist loadfile sandbox/tests tests/unit tests/integration tests/next
+	@.venv-next/bin/python -m pytest --numprocesses 3 --dist worksteal sandbox/tests tests/unit tests/integration tests/next
 
 reliability:  ## Break the main job in hundreds of ways and count the posts (50 minutes)
 	@scripts/install.sh --for-tests
@@ -35,6 +41,9 @@ lint: install  ## Style, types, and who may import whom
 	.venv/bin/mypy
 	MYPYPATH=sandbox .venv/bin/mypy --package instagram_sandbox
 	.venv/bin/lint-imports
+
+release-check: install  ## Build both wheels, install them in empty environments and run the main job from them
+	@.venv/bin/python scripts/release_check.py
 
 NEXT_AIRFLOW := 3.4.0b2
 

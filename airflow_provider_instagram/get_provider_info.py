@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from airflow_provider_instagram.graph.version import API_VERSION
+from airflow_provider_instagram.utils.connection import CONN_TYPE
+
 CONNECTION: Final[dict[str, Any]] = {
-    "connection-type": "instagram",
+    "connection-type": CONN_TYPE,
     "hook-name": "Instagram",
     "hook-class-name": "airflow_provider_instagram.hooks.instagram.InstagramHook",
     "ui-field-behaviour": {
@@ -25,8 +28,8 @@ CONNECTION: Final[dict[str, Any]] = {
     "conn-fields": {
         "api_version": {
             "label": "Graph API version",
-            "description": "The version of Meta's API to use, for example v27.0.",
-            "schema": {"type": ["string", "null"], "default": "v27.0", "pattern": r"^v\d+\.\d+$"},
+            "description": f"The version of Meta's API to use, for example {API_VERSION}.",
+            "schema": {"type": ["string", "null"], "default": API_VERSION, "pattern": r"^v\d+\.\d+$"},
         },
         "app_id": {
             "label": "Meta app id",

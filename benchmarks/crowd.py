@@ -1,10 +1,11 @@
-"""Many containers of an account that wait at the same time, on one simulated clock: who hears when, and at what cost.
+"""Measure the delays and calls of many containers that wait at the same time, on one simulated clock.
 
-200 accounts with 25 containers each, all made at once, finish some time within two hours. The budget of calls makes
-every turn later than the 5 s of a fresh container; "one polling interval" is what ``airflow instagram limits`` says.
-Then the containers of one account are spread over several processes, and Instagram refuses its calls for half an hour:
-how many calls are refused tells what a note shared by the processes could save.
-Run ``python -m benchmarks.crowd``; exit code 1: a limit did not hold.
+1. 200 accounts with 25 containers each, all created at once, finish at some time within two hours. The call budget
+   makes every polling interval longer than the 5 s of a new container (``airflow instagram limits`` prints it).
+2. The containers of one account are spread over several processes, and Instagram refuses its calls for half an hour.
+   The number of refused calls shows what state shared by the processes could save.
+
+Run ``python -m benchmarks.crowd``; exit code 1: a limit was exceeded.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Account:
         self.noticed: dict[str, float] = {}
 
     def make(self, after_s: list[float]) -> None:
-        """Make a container for each time, which finishes then."""
+        """Create a container for each time, at which it finishes."""
         headers = {"Authorization": f"Bearer {self.token}"}
         with httpx.Client(base_url=self.sandbox.url, headers=headers, timeout=60, trust_env=False) as http:
             for seconds in after_s:
@@ -71,7 +72,7 @@ class Account:
                 self.finishes[answer.json()["id"]] = self.loop.now + seconds
 
     def poller(self) -> Poller:
-        """Give a poller as another process would have it, with a budget of its own."""
+        """Return a poller with its own budget, as each process has one."""
         return Poller(self.user_id, self._open, CallBudget(self.loop.clock), clock=self.loop.clock)
 
     async def _open(self) -> tuple[AsyncGraphClient, float]:
@@ -80,13 +81,13 @@ class Account:
         return client, CALLS_LIMIT
 
     async def wait(self, poller: Poller, container_id: str) -> None:
-        """Wait for a container, and note when its end was noticed."""
+        """Wait for a container, and record when its end was noticed."""
         began = self.loop.now
         await poller.wait(Wait(container_id, began + DEADLINE_S, began, FRESH_S))
         self.noticed[container_id] = self.loop.now
 
     def lates_s(self) -> Iterator[tuple[float, float]]:
-        """Tell of each container how late its end was noticed, and the polling interval of that time, in seconds."""
+        """Return for each container the delay until its end was noticed, and the polling interval then, in seconds."""
         began = START.timestamp()
         for container_id, noticed in self.noticed.items():
             finishes = self.finishes[container_id]
@@ -107,7 +108,7 @@ def _sandbox(loop: VirtualTimeLoop) -> Iterator[SandboxHandle]:
 
 
 def crowd(accounts: int, containers: int) -> int:
-    """Let the containers of many accounts finish in the course of two hours.
+    """Simulate the containers of many accounts, which finish within two hours.
 
     :param accounts: How many accounts.
     :param containers: How many containers in all.
@@ -145,9 +146,9 @@ async def _all_wait(accounts: list[Account]) -> None:
 
 
 def stop(containers: int) -> None:
-    """Let Instagram refuse an account's calls while several processes wait for its containers.
+    """Simulate an account whose calls are refused while several processes wait for its containers.
 
-    :param containers: How many each of them waits for.
+    :param containers: How many containers each process waits for.
     """
     loop = VirtualTimeLoop(START.timestamp())
     with _sandbox(loop) as sandbox:
@@ -173,7 +174,7 @@ async def _wait_through_a_stop(account: Account) -> None:
 
 
 def main() -> int:
-    """Play both and print what came of it."""
+    """Run both simulations and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--containers", type=int, default=5000)
     parser.add_argument("--accounts", type=int, default=200)

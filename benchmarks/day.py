@@ -1,7 +1,8 @@
-"""A day of 500 accounts with 10 posts each, in this process, on one clock: nothing refused, every post on time.
+"""Simulate a day of 500 accounts with 10 posts each: no call is refused, and every post is on time.
 
-The product's own poller, container maker and publisher call a sandbox over HTTP. Only time is played: it jumps to what
-is due next, and stands still while anything works. Run ``python -m benchmarks.day``; exit code 1: a limit did not hold.
+The provider's own poller, container creator and publisher call a sandbox over HTTP, in this process. Only the clock is
+simulated: it jumps to the next event, and stops while any work is in progress.
+Run ``python -m benchmarks.day``; exit code 1: a limit was exceeded.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.publishing.containers import ContainerCreator, Video
+from airflow_provider_instagram.publishing.containers import ContainerCreator, VideoSource
 from airflow_provider_instagram.publishing.options import ContainerOptions
-from airflow_provider_instagram.publishing.publisher import Publisher
+from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 from airflow_provider_instagram.quota.call_budget import CallBudget
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.triggers.poller import Poller, Wait
@@ -67,7 +68,7 @@ class Store(dict[str, Any]):
 
 
 class Client(AsyncGraphClient):
-    """A client during whose requests the clock stands still."""
+    """A client that stops the clock during its requests."""
 
     loop: VirtualTimeLoop
 
@@ -78,7 +79,7 @@ class Client(AsyncGraphClient):
 
 @dataclass
 class Account:
-    """One account, and what is known of its posts.
+    """One account, and the state of its posts.
 
     :param user_id: Its Instagram user id.
     :param token: Its access token.
@@ -93,11 +94,11 @@ class Account:
 
 
 class Day:
-    """The accounts' day.
+    """The simulated day of all accounts.
 
     :param sandbox: The sandbox, on the loop's clock.
     :param loop: The clock.
-    :param naive: Whether each wait asks by itself every 5 s, instead of the poller.
+    :param naive: Whether each wait polls by itself every 5 s, instead of the shared poller.
     """
 
     def __init__(self, sandbox: SandboxHandle, loop: VirtualTimeLoop, *, naive: bool) -> None:
@@ -124,7 +125,7 @@ class Day:
         return client, LIMITS.calls_per_hour
 
     async def run(self, accounts: int, posts: int) -> None:
-        """Let the day pass."""
+        """Simulate the day."""
         waits = []
         for number in range(accounts):
             account = self.account(number)
@@ -162,20 +163,25 @@ class Day:
         self.sandbox.process_next(after_s=processing_s, outcome="finished")
         with self._client(account) as client:
             maker = ContainerCreator(client, account.ledger, account.user_id)
-            return maker.get_or_create(key, Video(key, link="https://example.com/a.mp4"), ContainerOptions(caption=key))
+            return maker.get_or_create(
+                key, VideoSource(key, link="https://example.com/a.mp4"), ContainerOptions(caption=key)
+            )
 
     def _publish(self, account: Account, key: str, container_id: str, at: float) -> None:
         owner = Owner("day", key, "publish", -1)
         with self._client(account) as client:
-            publisher = Publisher(client, account.ledger, account.user_id, owner, lambda _: False, self._sleep)
-            publisher.quotas = LIMITS.quotas
-            publisher.publish(key, container_id, datetime.fromtimestamp(at, timezone.utc))
+            publisher = Publisher(
+                client, account.ledger, account.user_id, owner, lambda _: False, self._sleep, LIMITS.quotas
+            )
+            found = publisher.reconcile(key, container_id)
+            if not isinstance(found, Publication):
+                publisher.publish_new(found, datetime.fromtimestamp(at, timezone.utc))
 
     def _client(self, account: Account) -> GraphClient:
         return GraphClient(account.token, base_url=self.sandbox.url, sleep=self._sleep)
 
     def _sleep(self, seconds: float) -> None:
-        """Let a thread wait on the loop's clock, which goes on meanwhile."""
+        """Sleep in a thread on the loop's clock, which continues meanwhile."""
 
         async def nap() -> None:
             self.loop.real_work -= 1
@@ -190,7 +196,7 @@ class Day:
 
 
 def busiest_hour(moments: list[float]) -> int:
-    """Count the calls of the hour that has the most."""
+    """Return the number of calls in the busiest hour."""
     moments = sorted(moments)
     most = begin = 0
     for end, moment in enumerate(moments):
@@ -201,7 +207,7 @@ def busiest_hour(moments: list[float]) -> int:
 
 
 def main() -> int:
-    """Let the day pass and print what came of it."""
+    """Run the simulation from the command line, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accounts", type=int, default=500)
     parser.add_argument("--posts", type=int, default=10, help="of each account")
@@ -216,11 +222,11 @@ def main() -> int:
 
 
 def simulate(accounts: int, posts: int, *, naive: bool = False) -> int:
-    """Let a day pass.
+    """Simulate a day.
 
     :param accounts: How many accounts.
     :param posts: How many posts of each.
-    :param naive: Whether each wait asks by itself, every 5 s.
+    :param naive: Whether each wait polls by itself, every 5 s.
     :return: The exit code: 0 when every limit holds.
     """
     began = time.monotonic()

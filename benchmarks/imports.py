@@ -1,4 +1,4 @@
-"""Time that a DAG file's imports take, beside those of an operator that Airflow brings itself.
+"""Measure the import time of a DAG file with our operators, and of one with an operator of Airflow.
 
 Run: ``.venv/bin/python -m benchmarks.imports``
 """
@@ -22,7 +22,7 @@ STATEMENTS = {
 
 
 def import_ms(statement: str) -> float:
-    """Time a statement in a new process in which ``airflow.sdk`` is imported already.
+    """Measure a statement in a new process in which ``airflow.sdk`` is imported already.
 
     :param statement: Python code.
     :return: Its time, in milliseconds.
@@ -36,7 +36,7 @@ def import_ms(statement: str) -> float:
 
 
 def main() -> None:
-    """Measure in turns, so that what slows the machine slows all of them, and print the medians."""
+    """Measure in turns, so that other load affects all of them alike, and print the medians."""
     taken: dict[str, list[float]] = {name: [] for name in STATEMENTS}
     for _ in range(RUNS):
         for name, statement in STATEMENTS.items():

@@ -1,9 +1,9 @@
-"""What the media room costs beside plain ffmpeg, as ratios within one run.
+"""Compare the media room with plain ffmpeg, as ratios within one run.
 
     python benchmarks/media.py [--seconds 60]
 
-The commands to beat stand here as text, as a person who knows ffmpeg would write them; none comes from the product.
-Ends with 1 when a bound is missed. Run it on a machine that does nothing else.
+The ffmpeg commands to compare with are written here by hand, and do not come from the provider.
+Exit code 1: a bound was exceeded. Run it on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ assert run(["ffmpeg", *words], Limits(3600, 7200, output_bytes=10**8)).ok
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run took.
+    """The resource usage of one run.
 
     :param seconds: By the clock.
     :param cpu_seconds: Of the processor, which other work on the machine does not change much.
@@ -92,17 +92,17 @@ class Cost:
 
 
 def hand(command: str, **names: object) -> list[str]:
-    """The words of a command that is written above."""
+    """Return the arguments of a command that is written above."""
     return shlex.split(command.format(**names))
 
 
 def product(script: str, source: Path, output: Path) -> list[str]:
-    """The words that run one of our own steps in a process of its own."""
+    """Return the arguments that run one of our own steps in its own process."""
     return [sys.executable, "-c", script, str(source), str(output)]
 
 
 def cost(*commands: Sequence[str]) -> Cost:
-    """Run commands at once, and tell what they took together."""
+    """Run commands at the same time, and return their total resource usage."""
     started = time.monotonic()
     running = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in commands]
     peaks, cpu_seconds = [], 0.0
@@ -116,7 +116,7 @@ def cost(*commands: Sequence[str]) -> Cost:
 
 
 def xpsnr(made: Path, source: Path) -> float:
-    """How like the source a result is, in decibels of the luma plane."""
+    """Return the similarity of a result to its source, as the PSNR of the luma plane in decibels."""
     said = subprocess.run(hand(COMPARE, made=made, source=source), check=True, capture_output=True, text=True).stderr
     found = re.search(r"XPSNR\s+y: (\S+)", said)
     assert found, said[-500:]
@@ -124,7 +124,7 @@ def xpsnr(made: Path, source: Path) -> float:
 
 
 def video_bps(path: Path) -> int:
-    """The mean bit rate of the picture, in bits a second."""
+    """Return the mean bit rate of the video stream, in bits per second."""
     entry = ("-select_streams", "v", "-show_entries", "stream=bit_rate", "-of", "csv=p=0")
     return int(subprocess.run(["ffprobe", "-v", "error", *entry, str(path)], check=True, capture_output=True).stdout)
 
@@ -144,7 +144,7 @@ def main() -> int:
 
 
 def measure(folder: Path, seconds: int) -> Iterator[tuple[str, float, str, float]]:
-    """Run everything once, and give the ratios beside their bounds."""
+    """Run everything once, and return the ratios with their bounds."""
     source, ours, only, by_hand = (folder / f"{name}.mp4" for name in ("source", "ours", "only", "by-hand"))
     subprocess.run(hand(SOURCE, seconds=seconds, output=source), check=True)
     whole = cost(product(WHOLE, source, ours))
@@ -181,7 +181,7 @@ def measure(folder: Path, seconds: int) -> Iterator[tuple[str, float, str, float
 
 
 def of_the_same_bit_rate(ours: Path, source: Path, by_hand: Path) -> Path:
-    """Encode by hand once more, so that what comes out has our bit rate: what is asked for is not what comes out."""
+    """Encode by hand again at our bit rate, because ffmpeg does not meet the requested bit rate exactly."""
     rival = by_hand.with_name("rival.mp4")
     asked = video_bps(ours) ** 2 // video_bps(by_hand)
     subprocess.run(hand(BY_HAND, source=source, video_bps=asked, output=rival), check=True)

@@ -1,8 +1,8 @@
-"""How fast the sandbox answers status reads: 200 containers in flight, each read every 5 s, while videos are uploaded.
+"""Measure how fast the sandbox answers status reads of 200 containers, each read every 5 s, during uploads.
 
-Run ``python benchmarks/sandbox.py``. It ends with exit code 1 when a call failed or the median is not under 50 ms.
-The same reads without uploads, in the same run, are the baseline. New ids are known at once here, as a read that the
-sandbox refuses on purpose is no measure of its speed.
+Run ``python benchmarks/sandbox.py``. Exit code 1: a call failed, or the median is 50 ms or more.
+The baseline is the same reads without uploads, in the same run. New ids are visible at once here, because a read that
+the sandbox refuses on purpose does not measure its speed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OPTIONS = ("--processing-time", "3600", "--new-ids-unknown", "0")
 
 @dataclass(slots=True)
 class Figures:
-    """What one phase measured."""
+    """The measurements of one phase."""
 
     latencies_ms: list[float] = field(default_factory=list)
     uploads: int = 0
@@ -114,7 +114,7 @@ class Load:
 
 
 def make_video(folder: Path) -> bytes:
-    """Make a compliant video of some megabytes."""
+    """Create a compliant video of some megabytes."""
     path = folder / "video.mp4"
     command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size=720x1280:rate=30:duration={VIDEO_S}"]
     command += ["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "4M", "-pix_fmt", "yuv420p"]

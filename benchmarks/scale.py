@@ -1,8 +1,8 @@
-"""Thousands of containers that wait in one triggerer: this provider's triggers, bare date triggers, and a naive sensor.
+"""Compare thousands of containers that wait in one triggerer: our triggers, bare date triggers, and a naive sensor.
 
 Each kind waits in a real ``airflow triggerer`` with a capacity of 6,000, against one sandbox, one kind after the other.
-Then the triggerer with this provider's triggers is ended, asked (TERM) and killed (``kill -9``), and started again.
-Run ``python -m benchmarks.scale``; exit code 1 when a limit does not hold.
+Then the triggerer with this provider's triggers is stopped, once with TERM and once with KILL, and started again.
+Run ``python -m benchmarks.scale``; exit code 1: a limit was exceeded.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ Waits = list[tuple[str, str]]
 class Scale:
     """The measurement.
 
-    :param options: Of the command line.
-    :param sandbox: Which all waits ask.
-    :param home: Where the triggerer's Airflow is.
+    :param options: The options of the command line.
+    :param sandbox: The sandbox that all waits poll.
+    :param home: The AIRFLOW_HOME of the triggerer.
     """
 
     def __init__(self, options: argparse.Namespace, sandbox: SandboxHandle, home: Path) -> None:
@@ -60,7 +60,7 @@ class Scale:
         self.extra_calls: dict[str, float] = {}
 
     def kind(self, kind: str) -> None:
-        """Let one kind wait for a while."""
+        """Measure one kind of wait for a period."""
         self.triggerer.defer(self._triggers(kind))
         before, since = self._last_call(), time.time()
         self.began_in_s[kind] = self.triggerer.start()
@@ -74,7 +74,7 @@ class Scale:
             print(f"{kind}: a log line: {line}", file=sys.stderr)
 
     def restart(self, name: str) -> None:
-        """End the triggerer and start it again, with the same waits."""
+        """Stop the triggerer and start it again, with the same waits."""
         self.triggerer.stop(RESTARTS[name])
         before, since = self._last_call(), time.time()
         self.again_s[name] = self.triggerer.start()
@@ -115,12 +115,12 @@ class Scale:
         return max((entry.number for entry in self.sandbox.journal("status")), default=0)
 
     def memory_kb(self, kind: str) -> float:
-        """Tell what a wait takes above a bare date trigger; both are measured in the process that runs them."""
+        """Return the cost of a wait above that of a bare date trigger, both measured in the process that runs them."""
         above = self.figures[kind].memory_kb - self.figures["date"].memory_kb
         return above / len(self._waits(kind))
 
     def report(self) -> int:
-        """Print the table, and say by the exit code whether the limits hold."""
+        """Print the table, and return the exit code: 0 if all limits hold."""
         figures = self.figures
         rows: dict[str, Callable[[str], str]] = {
             "waits": lambda kind: f"{len(self._waits(kind))}",

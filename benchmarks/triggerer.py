@@ -1,7 +1,7 @@
-"""A real triggerer that holds thousands of deferred tasks, and what it costs.
+"""A real triggerer that holds thousands of deferred tasks, and its resource usage.
 
-Airflow's own process with its supervisor, its log file for each trigger, and a database of SQLite. The tasks' rows are
-written through Airflow's models, since 5,000 runs up to their deferral would take an hour; nothing else differs.
+Airflow's own process with its supervisor, its log file for each trigger, and an SQLite database. Only the tasks' rows
+are written directly through Airflow's models, because 5,000 runs up to their deferral would take an hour.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PAGE_KB: Final = os.sysconf("SC_PAGE_SIZE") // 1024
 
 @dataclass(frozen=True)
 class Figures:
-    """What a triggerer took in a while.
+    """The resource usage of a triggerer over a period.
 
     :param cpu: Of one core, by the process with the triggers.
     :param supervisor_cpu: Of one core, by the process that reads and writes the database.
@@ -70,7 +70,7 @@ class Figures:
 
 
 class Triggerer:
-    """An Airflow of which only the triggerer runs.
+    """An Airflow that runs only its triggerer.
 
     :param home: Its AIRFLOW_HOME, new.
     :param connections: Its connections by id.
@@ -95,13 +95,13 @@ class Triggerer:
         _make_database(connections)
 
     def defer(self, triggers: Iterable[Any]) -> None:
-        """Let one deferred task wait for each trigger, and for a probe of the event loop; none from before is left."""
+        """Replace all deferred tasks: create one for each trigger, and one for a probe of the event loop."""
         from benchmarks.triggers import LoopProbe
 
         self._expected = _write_rows([*triggers, LoopProbe(str(self.probe_file))])
 
     def start(self) -> float:
-        """Start the triggerer, and give the seconds until all triggers run."""
+        """Start the triggerer, and return the seconds until all triggers run."""
         began = time.monotonic()
         self._logs = self.home / f"logs-{time.time_ns()}"
         self.probe_file.unlink(missing_ok=True)
@@ -122,7 +122,7 @@ class Triggerer:
         return time.monotonic() - began
 
     def stop(self, signum: signal.Signals = signal.SIGTERM) -> None:
-        """End the triggerer; killed, its children end with it."""
+        """Stop the triggerer. If it is killed, its children end with it."""
         if self._process is None:
             return
         process, self._process = self._process, None
@@ -138,7 +138,7 @@ class Triggerer:
             process.wait()
 
     def measure(self, seconds: float) -> Figures:
-        """Watch the triggerer for a while."""
+        """Measure the triggerer for a period."""
         runner, supervisor = self._processes()
         cpu, supervisor_cpu, began = _cpu_s(runner), _cpu_s(supervisor), time.time()
         time.sleep(seconds)
@@ -160,7 +160,7 @@ class Triggerer:
         return self.running() >= self._expected and self.probe_file.exists()
 
     def running(self) -> int:
-        """Count the triggers that were begun: Airflow writes a first line into the log of each."""
+        """Return the number of triggers that were started: Airflow writes a first line into the log of each."""
         return sum(1 for _ in self._logs.rglob("*.trigger.*.log"))
 
     def _log_lines(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What waits in a triggerer beside this provider's triggers: those of a naive sensor, and a probe of the event loop."""
+"""Triggers to compare this provider's triggers with: those of a naive sensor, and a probe of the event loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EVERY_S: Final = 5
 
 
 class NaiveTrigger(BaseTrigger):
-    """What everybody writes first: a client for each trigger, and a call every 5 s.
+    """The naive implementation: a client for each trigger, and a call every 5 s.
 
     :param host: Address of the sandbox.
     :param token: The account's token.
@@ -33,12 +33,12 @@ class NaiveTrigger(BaseTrigger):
         self.host, self.token, self.container_id = host, token, container_id
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Describe the trigger to Airflow."""
+        """Serialize the trigger."""
         arguments = {"host": self.host, "token": self.token, "container_id": self.container_id}
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Ask until it is ready."""
+        """Poll until the container is ready."""
         headers = {"Authorization": f"Bearer {self.token}"}
         async with httpx.AsyncClient(base_url=self.host, headers=headers, trust_env=False) as http:
             while True:
@@ -51,9 +51,9 @@ class NaiveTrigger(BaseTrigger):
 
 
 class LoopProbe(BaseTrigger):
-    """Writes down how late the triggerer's event loop comes back to who sleeps 50 ms, and which process it is.
+    """Records how late the triggerer's event loop resumes a sleep of 50 ms, and in which process.
 
-    :param file: Where to; one line of JSON for each sleep: moment, lateness in ms, process, its parent.
+    :param file: The file to write: one line of JSON for each sleep, with time, lateness in ms, process and parent.
     """
 
     def __init__(self, file: str) -> None:
@@ -61,11 +61,11 @@ class LoopProbe(BaseTrigger):
         self.file = file
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Describe the trigger to Airflow."""
+        """Serialize the trigger."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {"file": self.file}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Measure as long as there is a folder to write to."""
+        """Measure until the folder of the file is removed."""
         with Path(self.file).open("a", buffering=1) as out:
             while Path(self.file).parent.exists():
                 tick = time.perf_counter()

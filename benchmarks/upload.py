@@ -1,7 +1,7 @@
-"""How an upload compares with curl's of the same file, how much memory it takes, and what several do to each other.
+"""Compare an upload with curl's of the same file, and measure its memory and several uploads at the same time.
 
-Both send to one sandbox, in turns, each time to a container of its own. Then several send at once, each in a process of
-its own as tasks do, while somebody makes a small call every 100 ms. ``python -m benchmarks.upload --mb 300``
+Both send to one sandbox, in turns, each time to a new container. Then several processes send at the same time, as tasks
+do, while another one makes a small call every 100 ms. ``python -m benchmarks.upload --mb 300``
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ANSWER_LIMIT_S = 0.5
 
 
 def main() -> int:
-    """Measure, print, and say by the exit code whether the limits hold."""
+    """Measure and print, and return the exit code: 0 if all limits hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mb", type=int, default=100, help="size of the file in megabytes")
     parser.add_argument("--rounds", type=int, default=9, help="uploads of each kind")
@@ -104,7 +104,7 @@ def _compare(sandbox: SandboxHandle, video: Path, rounds: int) -> int:
 
 
 def _measured_upload(sandbox: SandboxHandle, video: Path) -> tuple[float, float]:
-    """Upload in this process and return the seconds and the megabytes that its memory grew at most."""
+    """Upload in this process and return the seconds and the peak growth of its memory in megabytes."""
     with GraphClient(sandbox.token, base_url=sandbox.url) as client:
         container = _container(client, sandbox)
         Path("/proc/self/clear_refs").write_text("5")  # the peak from now on, not that of the imports

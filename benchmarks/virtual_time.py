@@ -1,4 +1,4 @@
-"""An event loop whose time passes at once: it jumps to the next thing that is due, but not while real work goes on."""
+"""An event loop with a simulated clock: it jumps to the next timer, unless real work is in progress."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOOK_S = 1.0
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """A loop on a clock of its own.
+    """A loop with its own clock.
 
     :param start: Its first moment, in seconds since the epoch.
     """
@@ -28,7 +28,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         super().__init__(_Selector(self))
 
     def time(self) -> float:
-        """Tell the loop's own time, from 0: timers count in it."""
+        """Return the loop's own time, from 0, in which its timers count."""
         return self.passed_s
 
     @property
@@ -37,12 +37,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._start + self.passed_s
 
     def clock(self) -> float:
-        """Tell the time in seconds since the epoch."""
+        """Return the time in seconds since the epoch."""
         return self.now
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Hold the clock while something goes on that really takes time: a request, a thread."""
+        """Stop the clock during real work, such as a request or a thread."""
         self.real_work += 1
         try:
             yield
@@ -59,7 +59,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits for the network while there is real work, and moves the clock while there is none."""
+    """Waits for the network while real work is in progress, and otherwise advances the clock."""
 
     def __init__(self, loop: VirtualTimeLoop) -> None:
         super().__init__()

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EXAMPLE = ROOT / "dags" / "calendars" / "example.yaml"
-#: The accounts that the example names, and who they are in the sandbox.
+#: The accounts that the example names, and their user ids in the sandbox.
 ACCOUNTS = {"instagram_studio": "17841499000000001", "instagram_shop": "17841499000000002"}
 FIRST_IN = timedelta(minutes=3)
 
 
 def fortnight_from_now(folder: Path, video: Path) -> Path:
-    """Write the example calendar with its times moved, once: a later start goes on with it.
+    """Write the example calendar with its times moved to the near future, once. A later start continues with it.
 
-    :param folder: Where the copy goes, with the video beside it.
+    :param folder: The folder for the copy and the video.
     :param video: The video of all posts.
     :return: The copy.
     """
@@ -55,7 +55,7 @@ def open_accounts(airflow: AirflowStack, sandbox: SandboxHandle, calendar: Path,
     """
     for conn_id, user_id in ACCOUNTS.items():
         token = f"IGAA-of-the-sandbox-{conn_id}"
-        with suppress(ValueError):  # it is there from an earlier start
+        with suppress(ValueError):  # an earlier start has added it
             sandbox.add_account(user_id, conn_id, token=token)
         account = SandboxHandle(sandbox.url, token, user_id)
         connect(airflow, account, conn_id)

@@ -93,7 +93,7 @@ def _decided(ti: TaskInstance) -> str:
 
 
 def _last_error() -> str:
-    """Give the last error of ours that Airflow logged: what was wrong, and what to do."""
+    """Return the last error of the provider that Airflow logged: what was wrong, and what to do."""
     lines = LOG.read_text(errors="replace").splitlines()
     ours = [line for line in lines if line.startswith("airflow_provider_instagram.exceptions.")]
     return ours[-1].partition("exceptions.")[2] if ours else f"See {LOG}"

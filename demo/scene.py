@@ -20,7 +20,7 @@ CAPTION = "Sent by Apache Airflow, straight from a landscape MOV #airflow #reels
 
 
 def source_video() -> Path:
-    """Give the video to publish: the one that VIDEO names, or 8 s of landscape MOV with sound, made once."""
+    """Return the video to publish: the one that VIDEO names, or 8 s of landscape MOV with sound, made once."""
     FOLDER.mkdir(exist_ok=True)
     if chosen := os.environ.get("VIDEO"):
         video = Path(chosen).resolve()
@@ -45,9 +45,9 @@ def source_video() -> Path:
 
 
 def airflow_settings(home: Path, *media_roots: Path) -> dict[str, str]:
-    """Give the environment of an Airflow that has the example DAGs, on SQLite, with its keys kept in its home.
+    """Return the environment of an Airflow with the example DAGs, on SQLite, that keeps its keys in its home.
 
-    :param home: Its AIRFLOW_HOME; made when it is missing.
+    :param home: Its AIRFLOW_HOME. Created if it is missing.
     :param media_roots: Folders that runs may read videos from.
     """
     home.mkdir(parents=True, exist_ok=True)
@@ -55,14 +55,15 @@ def airflow_settings(home: Path, *media_roots: Path) -> dict[str, str]:
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-        "AIRFLOW__CORE__FERNET_KEY": _kept(home / "fernet.key", lambda: Fernet.generate_key().decode()),
-        "AIRFLOW__API_AUTH__JWT_SECRET": _kept(home / "jwt.key", lambda: secrets.token_hex(48)),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__CORE__FERNET_KEY": _stored(home / "fernet.key", lambda: Fernet.generate_key().decode()),
+        "AIRFLOW__API_AUTH__JWT_SECRET": _stored(home / "jwt.key", lambda: secrets.token_hex(48)),
+        # SQLite has one writer at a time. On a busy machine, its turn comes later than after the default 5 s.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
         "AIRFLOW__INSTAGRAM__MEDIA_ROOTS": ",".join(map(str, media_roots)),
     }
 
 
-def _kept(file: Path, make: Callable[[], str]) -> str:
+def _stored(file: Path, make: Callable[[], str]) -> str:
     if not file.exists():
         file.touch(mode=0o600)
         file.write_text(make())

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 HEALTHY = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 START_LIMIT_S = 180
 AIRFLOW = str(Path(sys.executable).with_name("airflow"))
+
+
+class StartTimeoutError(TimeoutError):
+    """Airflow's components were not all healthy in time. None of them had ended."""
 
 
 class AirflowStack:
@@ -53,7 +58,7 @@ class AirflowStack:
                 )
 
     def stop(self, *components: str, force: bool = False) -> None:
-        """End components with all their children: asked first, unless ``force``."""
+        """Stop components with all their children: first by SIGTERM, unless ``force`` is set."""
         ended = [self._processes.pop(component) for component in components or tuple(self._processes)]
         for signum in (signal.SIGKILL,) if force else (signal.SIGTERM, signal.SIGKILL):
             for process in ended:
@@ -64,8 +69,14 @@ class AirflowStack:
                     process.wait(10)
 
     def wait_until_healthy(self) -> None:
-        """Wait for all components to say that they are well, and log in."""
-        wait_until(self._is_healthy, "Airflow is healthy", START_LIMIT_S)
+        """Wait until all components report that they are healthy, and log in.
+
+        :raises StartTimeoutError: If they are not healthy in time.
+        """
+        try:
+            wait_until(self._is_healthy, "Airflow is healthy", START_LIMIT_S)
+        except TimeoutError as error:
+            raise StartTimeoutError(str(error)) from error
         token = self._http.get("/auth/token").json()["access_token"]
         self._http.headers["Authorization"] = f"Bearer {token}"
 
@@ -83,7 +94,7 @@ class AirflowStack:
 
         :param method: HTTP method.
         :param path: Path below ``/api/v2``.
-        :param request: As httpx takes it, ``json=…`` for example.
+        :param request: Arguments for httpx, such as ``json=…``.
         :return: The answer.
         """
         answer = self._http.request(method, f"/api/v2{path}", **request)
@@ -92,19 +103,19 @@ class AirflowStack:
         return answer.json() if answer.content else None
 
     def page(self, path: str) -> str:
-        """Read whatever Airflow answers at a path, as an administrator."""
+        """Return the page that Airflow shows at a path, as an administrator."""
         return self._http.get(path).text
 
     def download(self, path: str) -> bytes:
-        """Fetch what a plugin answers with, as the user who is logged in."""
+        """Return the answer of a plugin's page, as the user of the session."""
         return self._http.get(path).raise_for_status().content
 
     def wait_for_dag(self, dag_id: str) -> None:
-        """Wait until the DAG processor has found a DAG."""
-        wait_until(lambda: self.has(f"/dags/{dag_id}"), f"DAG {dag_id} is there", START_LIMIT_S)
+        """Wait until the DAG processor has read a DAG."""
+        wait_until(lambda: self.has(f"/dags/{dag_id}"), f"Airflow has read the DAG {dag_id}", START_LIMIT_S)
 
     def has(self, path: str) -> bool:
-        """Tell whether the REST API has something at a path."""
+        """Return whether the REST API has something at a path."""
         return self._http.get(f"/api/v2{path}").is_success
 
     def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any] | None = None) -> None:
@@ -113,11 +124,11 @@ class AirflowStack:
         self.call("POST", f"/dags/{dag_id}/dagRuns", json=body)
 
     def run_state(self, dag_id: str, run_id: str) -> str:
-        """Tell the state of a run."""
+        """Return the state of a run."""
         return str(self.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Give the task instances of a run."""
+        """Return the task instances of a run."""
         return list(self.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"])
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
@@ -134,12 +145,12 @@ class AirflowStack:
 def wait_until(condition: Callable[[], Any], what: str, limit_s: float, pause_s: float = 0.25) -> Any:
     """Wait for a condition.
 
-    :param condition: Gives something true once it holds.
-    :param what: It in words, for the error.
+    :param condition: Returns a true value once it holds.
+    :param what: The condition in words, for the error message.
     :param limit_s: How long to wait, in seconds.
-    :param pause_s: Pause between two looks, in seconds.
-    :return: What the condition gave.
-    :raises TimeoutError: When it did not hold in time.
+    :param pause_s: Pause between two checks, in seconds.
+    :return: The true value.
+    :raises TimeoutError: If the condition does not hold in time.
     """
     deadline_s = time.monotonic() + limit_s
     while not (found := condition()):
@@ -150,11 +161,12 @@ def wait_until(condition: Callable[[], Any], what: str, limit_s: float, pause_s:
 
 
 @contextmanager
-def airflow_stack(settings: dict[str, str], port: int = 0) -> Iterator[AirflowStack]:
+def airflow_stack(settings: dict[str, str], port: int = 0, starts: int = 1) -> Iterator[AirflowStack]:
     """Run a whole Airflow, without a login.
 
-    :param settings: What :func:`~demo.scene.airflow_settings` gives, and more.
-    :param port: Port of the UI; 0 takes a free one.
+    :param settings: The environment, as :func:`~demo.scene.airflow_settings` returns it.
+    :param port: Port of the UI. 0 means any free port.
+    :param starts: How often to start it, at most, while its start takes too long.
     """
     port, log_ports = port or free_port(), (free_port(), free_port())
     url = f"http://localhost:{port}"
@@ -178,24 +190,37 @@ def airflow_stack(settings: dict[str, str], port: int = 0) -> Iterator[AirflowSt
     with (home / "migrate.log").open("wb") as log:
         subprocess.run([AIRFLOW, "db", "migrate"], env=os.environ | settings, stdout=log, stderr=log, check=True)
     if (database := home / "airflow.db").exists():
-        _let_readers_and_a_writer_work_at_the_same_time(database)
+        _enable_write_ahead_log(database)
     stack = AirflowStack(url, home, settings)
     try:
-        stack.start()
-        stack.wait_until_healthy()
+        _start(stack, starts)
         yield stack
     finally:
         stack.stop()
 
 
-def _let_readers_and_a_writer_work_at_the_same_time(database: Path) -> None:
-    """Switch SQLite to its write-ahead log: without it, runs that are started together meet a locked database."""
+def _start(stack: AirflowStack, starts: int) -> None:
+    for start in range(1, starts + 1):
+        stack.start()
+        try:
+            stack.wait_until_healthy()
+        except StartTimeoutError:
+            if start == starts:
+                raise
+            warnings.warn("MACHINE: Airflow took too long to start, and is started again.", stacklevel=3)
+            stack.stop()
+        else:
+            break
+
+
+def _enable_write_ahead_log(database: Path) -> None:
+    """Switch SQLite to its write-ahead log. Without it, runs that start together find the database locked."""
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("pragma journal_mode = wal")
 
 
 def free_port() -> int:
-    """Find a port that nobody uses."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes .venv with the package (editable) and everything its tests need, and installs ffmpeg where it is missing.
-# Needs a Python from 3.10 to 3.13 (PYTHON=… names one); everything else it brings itself.
-# --for-tests also installs what the tests need of the system. --next does that and makes .venv-next, with the Airflow to come.
+# Makes .venv with both packages (editable) and everything their tests need, and installs ffmpeg if it is missing.
+# Needs a Python from 3.10 to 3.13 (PYTHON=… names one). The script installs everything else.
+# --for-tests also installs the system packages that the tests need. --next does the same, and makes .venv-next with the next Airflow.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.time_budget import time_is_up
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,6 +28,12 @@ os.environ.update(
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_home.name}/airflow.db",
     AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL="0",  # in one process, a deferral may be as short as it likes
 )
+
+
+def pytest_runtest_setup() -> None:
+    """Begin no test when the time budget of ``make test-all`` is used up."""
+    if time_is_up():
+        pytest.skip("The time budget is used up.")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.configuration import conf, ensure_secrets_loaded
+from airflow.configuration import ensure_secrets_loaded
 from airflow.models import Connection
 from airflow.models.log import Log
 from airflow.secrets.environment_variables import EnvironmentVariablesBackend
@@ -21,14 +21,19 @@ from airflow_provider_instagram.accounts.login import may_reuse_secret
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import oauth, origin
 from airflow_provider_instagram.hooks.instagram import trusted_hosts
-from airflow_provider_instagram.tokens.store import TokenStore, environment_connections, stored_connections
+from airflow_provider_instagram.tokens.store import (
+    TokenStore,
+    configured_token_key,
+    environment_connections,
+    stored_connections,
+)
+from airflow_provider_instagram.utils.connection import CONN_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_instagram.accounts.login import Login, LoginApp
 
-_TYPE: Final = "instagram"
 #: The field of the extra that records for which hosts the app secret was entered. Airflow masks it because of its name.
 SECRET_RECORD: Final = "app_secret_host"  # noqa: S105 -- a name
 _log = logging.getLogger(__name__)
@@ -56,7 +61,7 @@ class StoredConnection:
     host: str = ""
     oauth_host: str | None = None
 
-    def hosts_with(self, typed: str) -> tuple[str, str | None]:
+    def login_hosts(self, typed: str) -> tuple[str, str | None]:
         """Return the Graph host of a login, and the host that replaces Meta's login hosts, if any.
 
         An existing connection has its own hosts; for a new connection, the typed host counts.
@@ -81,9 +86,9 @@ def connection_ids() -> list[str]:
     A secrets backend cannot list its connections. One of them is known from its first use on, which stores its token.
     """
     with create_session() as session:
-        stored = list(session.scalars(select(Connection.conn_id).where(Connection.conn_type == _TYPE)))
+        stored = list(session.scalars(select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)))
     known = {*stored, *environment_connections()}
-    return sorted(known | set(filter(place_to_show, {*stored_connections()} - known)))
+    return sorted(known | set(filter(secrets_source_for_display, {*stored_connections()} - known)))
 
 
 def require_writable(conn_id: str) -> StoredConnection:
@@ -97,18 +102,18 @@ def require_writable(conn_id: str) -> StoredConnection:
             f"{conn_id[:80]!r} is not a valid connection id.",
             hint="Use up to 200 letters, digits, underscores, dots and hyphens.",
         )
-    if place := secrets_source(conn_id):
+    if source := secrets_source(conn_id):
         raise ValidationError(
-            f"Connection {conn_id!r} comes from {place}, which Airflow cannot write to. Nothing was changed.",
+            f"Connection {conn_id!r} comes from {source}, which Airflow cannot write to. Nothing was changed.",
             hint="Choose another connection id, or update the token there yourself.",
         )
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
         if row is None:
             return StoredConnection(conn_id)
-        if row.conn_type != _TYPE:
+        if row.conn_type != CONN_TYPE:
             raise ValidationError(
-                f"Connection {conn_id!r} has the type {row.conn_type!r}, not {_TYPE!r}.",
+                f"Connection {conn_id!r} has the type {row.conn_type!r}, not {CONN_TYPE!r}.",
                 hint="Choose another connection id.",
             )
         extra, hosts = _extra(row), trusted_hosts()
@@ -161,11 +166,11 @@ def _may_reuse(extra: Mapping[str, Any], base_url: str, oauth_host: str | None) 
 
 
 def last_refresh_by(conn_id: str) -> str:
-    """Return who last got the token of a connection from Meta, or an empty text if that is not recorded."""
+    """Return the run or the person that last got the token of a connection from Meta, or an empty text if unknown."""
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
         password = row.password if row is not None else None
-    stored = TokenStore(conn_id, password, _token_key()).load() if password else None
+    stored = TokenStore(conn_id, password, configured_token_key()).load() if password else None
     return (stored.refreshed_by or "") if stored else ""
 
 
@@ -175,14 +180,14 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
     :param conn_id: The connection; it is created if it does not exist.
     :param app: The app that was logged in to.
     :param login: The login.
-    :param by: Who logged in, for Airflow's audit log.
+    :param by: The person that logged in, for Airflow's audit log.
     :raises ValidationError: The connection cannot be written, or belongs to another account.
     """
     require_writable(conn_id)
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id).with_for_update())
         if row is None:
-            row = Connection(conn_id=conn_id, conn_type=_TYPE, host=app.base_url, port=_port(app.base_url))
+            row = Connection(conn_id=conn_id, conn_type=CONN_TYPE, host=app.base_url, port=_port(app.base_url))
             session.add(row)
         if row.login and row.login.isdecimal() and row.login != login.account.user_id:
             raise ValidationError(
@@ -197,11 +202,7 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
         row.login, row.password = login.account.user_id, login.token.access_token
         row.extra = json.dumps(extra)
         session.add(Log(event="instagram_connect", owner=by, extra=json.dumps({"connection_id": conn_id})))
-    TokenStore(conn_id, login.token.access_token, _token_key()).save(login.token)
-
-
-def _token_key() -> str:
-    return str(conf.get("instagram", "token_key", fallback=""))
+    TokenStore(conn_id, login.token.access_token, configured_token_key()).save(login.token)
 
 
 def secrets_source(conn_id: str) -> str:
@@ -218,7 +219,7 @@ def secrets_source(conn_id: str) -> str:
         name = type(backend).__name__
         try:
             found = backend.get_connection(conn_id)
-        except Exception as error:  # noqa: BLE001 -- whatever a secrets backend of others may raise
+        except Exception as error:  # noqa: BLE001 -- a secrets backend may raise anything
             raise ValidationError(
                 f"{name} failed to look up connection {conn_id!r} ({type(error).__name__}). Nothing was changed.",
                 hint="Check [secrets] backend in Airflow's configuration, and the log of the API server.",
@@ -230,7 +231,7 @@ def secrets_source(conn_id: str) -> str:
     return ""
 
 
-def place_to_show(conn_id: str) -> str:
+def secrets_source_for_display(conn_id: str) -> str:
     """Return the same as :func:`secrets_source`, but log a secrets backend's failure, so that a list still shows.
 
     :param conn_id: The connection.

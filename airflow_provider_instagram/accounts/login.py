@@ -18,7 +18,7 @@ from airflow_provider_instagram.tokens.store import StoredToken
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_instagram.graph.models import Account
+    from airflow_provider_instagram.graph.accounts import Account
 
 #: The account types that can publish through the API. Source: Meta, Instagram API with Instagram Login, /me.
 _PROFESSIONAL: Final = ("BUSINESS", "MEDIA_CREATOR", "CREATOR")
@@ -41,7 +41,7 @@ class LoginApp:
     base_url: str
     oauth_host: str | None = None
 
-    def address(self, state: str) -> str:
+    def login_url(self, state: str) -> str:
         """Return the URL of the login page.
 
         :param state: The value that Instagram returns with the code.
@@ -76,8 +76,8 @@ def secret_record(app_secret: str, base_url: str, oauth_host: str | None) -> str
     :param base_url: The base URL of the Graph API.
     :param oauth_host: Replaces both of Meta's login hosts.
     """
-    told = "\n".join(("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url))
-    return hmac.new(app_secret.encode(), told.encode(), "sha256").hexdigest()
+    text = "\n".join(("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url))
+    return hmac.new(app_secret.encode(), text.encode(), "sha256").hexdigest()
 
 
 def may_reuse_secret(app_secret: str, record: str, base_url: str, oauth_host: str | None) -> bool:
@@ -120,7 +120,7 @@ def complete_login(
 
     :param app: The app.
     :param code: The code.
-    :param by: Who logged in, for the record.
+    :param by: The person that logged in, for the record.
     :param clock: Returns the time, in UTC.
     :raises AuthenticationError: The code is not valid, or was used before.
     :raises PermissionDeniedError: A permission was not granted, or the account is not a professional account.

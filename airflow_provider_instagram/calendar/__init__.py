@@ -1,4 +1,7 @@
-"""Content calendars: a file of posts becomes posts on time."""
+"""Content calendars: a file of posts becomes a DAG that publishes each post on time.
+
+What a post needs without a calendar does not belong here.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,9 @@ from airflow_provider_instagram.accounts.connections import (
 )
 from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
-from airflow_provider_instagram.hooks.instagram import InstagramHook, connect_page
+from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.links.pages import connect_page
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     import argparse
@@ -33,11 +35,11 @@ if TYPE_CHECKING:
 def connect(args: argparse.Namespace) -> None:
     """Print the URL of the login page, read the URL that the login ended at, and store the token."""
     try:
-        known = require_writable(args.conn_id)
-        app = _app(args, known)
+        connection = require_writable(args.conn_id)
+        app = _app(args, connection)
         state = secrets.token_urlsafe(24)
         print("Open this URL, allow access, and copy the URL that you are sent to:")
-        print(f"\n{app.address(state)}\n")
+        print(f"\n{app.login_url(state)}\n")
         code = _code(getpass.getpass("URL you were sent to (input hidden): "), state)
         login = complete_login(app, code, f"{getpass.getuser()} in a shell")
         write_login(args.conn_id, app, login, getpass.getuser())
@@ -47,11 +49,11 @@ def connect(args: argparse.Namespace) -> None:
     print("To keep it alive, turn on the DAG refresh_instagram_tokens.")
 
 
-def _app(args: argparse.Namespace, known: StoredConnection) -> LoginApp:
+def _app(args: argparse.Namespace, connection: StoredConnection) -> LoginApp:
     redirect_uri = check_redirect_uri(args.redirect_uri or _redirect_uri())
-    app_id = args.app_id or known.app_id or input("Instagram app id: ").strip()
-    base_url, oauth_host = known.hosts_with(args.host)
-    secret = _secret(known.conn_id, base_url, oauth_host)
+    app_id = args.app_id or connection.app_id or input("Instagram app id: ").strip()
+    base_url, oauth_host = connection.login_hosts(args.host)
+    secret = _secret(connection.conn_id, base_url, oauth_host)
     if not app_id.isdecimal() or not secret:
         raise SystemExit("Enter both the app id, which is a number, and the app secret.")
     return LoginApp(app_id, secret, redirect_uri, base_url, oauth_host)
@@ -77,32 +79,32 @@ def _redirect_uri() -> str:
 
 def _code(address: str, state: str) -> str:
     """Return the login code in the URL that a person pasted."""
-    said = parse_qs(urlsplit(address.strip()).query)
-    if "error" in said:
+    answered = parse_qs(urlsplit(address.strip()).query)
+    if "error" in answered:
         raise SystemExit("The login was cancelled. Nothing was changed.")
-    if said.get("state") != [state] or "code" not in said:
+    if answered.get("state") != [state] or "code" not in answered:
         raise SystemExit("This is not the URL that this login ended at. Nothing was changed.")
-    return said["code"][0]
+    return answered["code"][0]
 
 
 def accounts(args: argparse.Namespace) -> None:
     """List the accounts, with the remaining life of their tokens and their quota."""
-    from airflow_provider_instagram.accounts.overview import account_lines
+    from airflow_provider_instagram.accounts.overview import account_summaries
 
     read_as_server()
     rows = [
         {
             "connection": line.conn_id,
             "account": f"@{line.account.username}" if line.account else "",
-            "token": line.life if not line.problem else "",
+            "token": line.token_lifetime if not line.problem else "",
             "posts, last 24 h": f"{line.limit.quota_usage} of {line.limit.quota_total}" if line.limit else "",
             "last post": (line.last_post.permalink or "") if line.last_post else "",
             "problem": line.problem,
         }
-        for line in account_lines(connection_ids())
+        for line in account_summaries(connection_ids())
     ]
     if not rows:
-        raise SystemExit("No Instagram connection found. Create one: airflow instagram connect instagram_default")
+        raise SystemExit(f"No Instagram connection found. Create one: airflow instagram connect {DEFAULT_CONN_ID}")
     AirflowConsole().print_as(data=rows, output=args.output)
 
 

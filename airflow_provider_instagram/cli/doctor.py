@@ -21,23 +21,23 @@ from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls, oauth, origin
 from airflow_provider_instagram.graph.addresses import is_loopback
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.tokens.store import ENDING
+from airflow_provider_instagram.tokens.store import EXPIRY_WARNING
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
+    from airflow_provider_instagram.graph.accounts import Account
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import Account
     from airflow_provider_instagram.hooks.instagram import AccountSettings
     from airflow_provider_instagram.tokens.refresh import TokenManager
     from airflow_provider_instagram.tokens.store import StoredToken
 
-_CLOCK_MAY_DIFFER: Final = timedelta(seconds=60)
+_MAX_CLOCK_DIFFERENCE: Final = timedelta(seconds=60)
 _TIMEOUT_S: Final = 10
 #: What can be checked only with a working token, and only with a readable connection.
-_OF_TOKEN: Final = ("scopes", "account", "quota")
-_OF_CONNECTION: Final = ("token", *_OF_TOKEN, "clock", "upload host")
+_TOKEN_CHECKS: Final = ("scopes", "account", "quota")
+_CONNECTION_CHECKS: Final = ("token", *_TOKEN_CHECKS, "clock", "upload host")
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ def doctor(args: argparse.Namespace) -> None:
     """Print the findings about a connection, and exit with 1 if something needs fixing."""
     read_as_server()
     failed = False
-    for finding in examine(args.conn_id):
+    for finding in run_checks(args.conn_id):
         print(finding)
         failed = failed or finding.good is False
     raise SystemExit(1 if failed else 0)
 
 
-def examine(conn_id: str) -> Iterator[Finding]:
+def run_checks(conn_id: str) -> Iterator[Finding]:
     """Check everything that publishing on this connection needs.
 
     :param conn_id: The connection.
@@ -77,10 +77,10 @@ def examine(conn_id: str) -> Iterator[Finding]:
     try:
         settings = hook.settings
     except InstagramError as error:
-        yield from (Finding("connection", False, str(error)), *_unseen(*_OF_CONNECTION))
+        yield from (Finding("connection", False, str(error)), *_unchecked(*_CONNECTION_CHECKS))
     except AirflowException as error:
         to_do = f"{error}. Create it: airflow instagram connect {conn_id}"
-        yield from (Finding("connection", False, to_do), *_unseen(*_OF_CONNECTION))
+        yield from (Finding("connection", False, to_do), *_unchecked(*_CONNECTION_CHECKS))
     else:
         yield Finding("connection", True, f"{conn_id} at {settings.base_url}, API {settings.api_version}")
         yield from _account(hook, settings)
@@ -96,26 +96,26 @@ def _account(hook: InstagramHook, settings: AccountSettings) -> Iterator[Finding
             account = hook.read_account(client)
             quota = _quota(client, account)
     except InstagramError as error:
-        yield from (Finding("token", False, str(error)), *_unseen(*_OF_TOKEN))
+        yield from (Finding("token", False, str(error)), *_unchecked(*_TOKEN_CHECKS))
         return
-    life = hook.token_manager()
-    yield _life(life, life.known())
-    yield _scopes(life.known().scopes)
-    yield _kind(account, settings.ig_user_id)
+    manager = hook.token_manager()
+    yield _token(manager, manager.current_token())
+    yield _scopes(manager.current_token().scopes)
+    yield _account_type(account, settings.ig_user_id)
     yield quota
 
 
-def _life(life: TokenManager, token: StoredToken) -> Finding:
-    if not life.has_end:
+def _token(manager: TokenManager, token: StoredToken) -> Finding:
+    if not manager.token_expires:
         return Finding("token", True, "works and does not expire")
-    left = token.left(datetime.now(timezone.utc))
+    left = token.time_left(datetime.now(timezone.utc))
     if left is None:
         return Finding(
-            "token", None, f"works, but its expiry date is unknown. Run: airflow instagram refresh {life.conn_id}"
+            "token", None, f"works, but its expiry date is unknown. Run: airflow instagram refresh {manager.conn_id}"
         )
     ends = f"works for {left // timedelta(days=1)} more days"
     to_do = "Turn on the DAG refresh_instagram_tokens"
-    return Finding("token", left > ENDING, ends if left > ENDING else f"{ends}. {to_do}")
+    return Finding("token", left > EXPIRY_WARNING, ends if left > EXPIRY_WARNING else f"{ends}. {to_do}")
 
 
 def _quota(client: GraphClient, account: Account) -> Finding:
@@ -123,12 +123,14 @@ def _quota(client: GraphClient, account: Account) -> Finding:
         limit = client.send(calls.publishing_limit(account.user_id))
     except InstagramError as error:
         return Finding("quota", False, str(error))
-    room = limit.quota_usage < limit.quota_total
+    ok = limit.quota_usage < limit.quota_total
     used = f"{limit.quota_usage} of {limit.quota_total} posts used in the last 24 h"
-    return Finding("quota", room, used if room else f"{used}. Wait: publishing continues once there is room")
+    return Finding(
+        "quota", ok, used if ok else f"{used}. Wait: publishing continues when older posts leave the 24 hours"
+    )
 
 
-def _unseen(*what: str) -> Iterator[Finding]:
+def _unchecked(*what: str) -> Iterator[Finding]:
     return (Finding(each, None, "cannot be checked until the problem above is fixed") for each in what)
 
 
@@ -140,7 +142,7 @@ def _scopes(scopes: tuple[str, ...]) -> Finding:
     return Finding("scopes", True, ", ".join(scopes))
 
 
-def _kind(account: Account, ig_user_id: str | None) -> Finding:
+def _account_type(account: Account, ig_user_id: str | None) -> Finding:
     if ig_user_id and ig_user_id != account.user_id:
         wrong = (
             f"the connection has the user id {ig_user_id}, but the token belongs to {account.user_id}. Correct the "
@@ -157,11 +159,11 @@ def _clock(base_url: str) -> Finding:
     """Compare this machine's clock, which decides when posts are due and tokens expire, with the Graph host's."""
     try:
         answer = httpx.head(base_url, timeout=_TIMEOUT_S, trust_env=not is_loopback(httpx.URL(base_url).host))
-        apart = abs(datetime.now(timezone.utc) - parsedate_to_datetime(answer.headers["Date"]))
+        difference = abs(datetime.now(timezone.utc) - parsedate_to_datetime(answer.headers["Date"]))
     except (httpx.HTTPError, LookupError, ValueError) as error:
         return Finding("clock", None, f"cannot be compared with the clock of {base_url} ({type(error).__name__})")
-    good = apart < _CLOCK_MAY_DIFFER
-    off = f"differs from Instagram's by {apart.total_seconds():.0f} s"
+    good = difference < _MAX_CLOCK_DIFFERENCE
+    off = f"differs from Instagram's by {difference.total_seconds():.0f} s"
     return Finding("clock", good, off if good else f"{off}. Synchronize this machine's clock with NTP")
 
 

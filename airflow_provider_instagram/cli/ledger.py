@@ -68,7 +68,7 @@ class NoLedger(SystemExit):
 
 
 @contextmanager
-def opened(conn_id: str) -> Iterator[DatabaseStore]:
+def open_ledger(conn_id: str) -> Iterator[DatabaseStore]:
     """Open the ledger of an account, and commit what was written if the block ends without an error."""
     with create_session() as session:
         asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(conn_id).uri))
@@ -81,7 +81,7 @@ def opened(conn_id: str) -> Iterator[DatabaseStore]:
 
 def list_posts(args: argparse.Namespace) -> None:
     """List the posts of an account, and those with an unknown outcome."""
-    with opened(args.conn_id) as store:
+    with open_ledger(args.conn_id) as store:
         rows = store.rows()
     table = [
         {
@@ -109,7 +109,7 @@ def list_posts(args: argparse.Namespace) -> None:
 
 def show_post(args: argparse.Namespace) -> None:
     """Print all rows of a post."""
-    with opened(args.conn_id) as store:
+    with open_ledger(args.conn_id) as store:
         rows = _rows_of(store, args.post_key)
     if not rows:
         raise SystemExit(f"The ledger of {args.conn_id!r} has no post {args.post_key!r}.")
@@ -124,7 +124,7 @@ def settle_post(args: argparse.Namespace) -> None:
         raise SystemExit(
             "--permalink is not a URL. Give a URL such as https://www.instagram.com/reel/…, or leave the option out."
         )
-    with opened(args.conn_id) as store:
+    with open_ledger(args.conn_id) as store:
         ledger = Ledger(store, args.conn_id)
         intents = [row for row in _open_intents(store.rows()) if row["post_key"] == args.post_key]
         is_claimed = ledger.post(args.post_key) is None and ledger.claim(args.post_key) is not None
@@ -154,7 +154,7 @@ def settle_post(args: argparse.Namespace) -> None:
 
 def forget_post(args: argparse.Namespace) -> None:
     """Delete all rows of a post."""
-    with opened(args.conn_id) as store:
+    with open_ledger(args.conn_id) as store:
         keys = list(_rows_of(store, args.post_key))
         if not keys:
             raise SystemExit(f"The ledger of {args.conn_id!r} has no post {args.post_key!r}.")

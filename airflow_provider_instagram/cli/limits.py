@@ -13,12 +13,12 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_instagram.accounts.connections import read_as_server
-from airflow_provider_instagram.cli.ledger import NoLedger, opened
+from airflow_provider_instagram.cli.ledger import NoLedger, open_ledger
 from airflow_provider_instagram.exceptions import InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.quota.call_budget import ASKING_SHARE, SLOW_FROM_PERCENT, STEADY_SHARE, UNSTATED_STOP
+from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, SLOW_FROM_PERCENT, STEADY_SHARE, UNSTATED_STOP
 from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
 from airflow_provider_instagram.quota.reservations import QuotaReservations
 
@@ -57,11 +57,11 @@ def describe(conn_id: str) -> Iterator[tuple[str, str]]:
     for quota in limits.quotas:
         yield f"posts, this {quota.name}", f"{used[quota]} of {quota.posts} (posts_per_{quota.name})"
     next_at = max(filter(None, (available_at, reported.available_at)), default=None)
-    yield "next post", f"at {_shown(next_at)}; PublishOperator waits until then" if next_at else "now"
-    most = limits.calls_per_hour * ASKING_SHARE
+    yield "next post", f"at {_format_time(next_at)}; PublishOperator waits until then" if next_at else "now"
+    poll_share = limits.calls_per_hour * POLLING_SHARE
     yield (
         "calls",
-        f"{limits.calls_per_hour} an hour (calls_per_hour), of which waiting containers use at most {most:.0f}",
+        f"{limits.calls_per_hour} an hour (calls_per_hour), of which waiting containers use at most {poll_share:.0f}",
     )
     yield "calls, Instagram", reported.calls
     yield "waiting", _waiting_text(deadlines_of_waits(conn_id), limits.calls_per_hour * STEADY_SHARE)
@@ -87,24 +87,26 @@ def _reported_by_instagram(hook: InstagramHook) -> _Reported:
         try:
             user_id = hook.ig_user_id(client)
             limit = client.send(calls.publishing_limit(user_id))
-            room = time_until_quota_frees(client, user_id, now) if limit.remaining == 0 else None
+            wait = time_until_quota_frees(client, user_id, now) if limit.remaining == 0 else None
         except RateLimitError as error:
-            return _Reported(f"stopped until {_shown(now + (error.retry_after or UNSTATED_STOP))}, {error.message}")
+            return _Reported(
+                f"stopped until {_format_time(now + (error.retry_after or UNSTATED_STOP))}, {error.message}"
+            )
         hours = limit.quota_duration / timedelta(hours=1)
         posts = f"{limit.quota_usage} of {limit.quota_total} used in the last {hours:.0f} h"
-        return _Reported(_usage_text(client.usage), posts, now + room if room else None)
+        return _Reported(_usage_text(client.usage), posts, now + wait if wait else None)
 
 
-def _shown(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
 
 
 def _own_posts(conn_id: str, limits: Limits) -> tuple[dict[Quota, int], datetime | None]:
-    """Return how many posts the ledger counts, and when the account has room again (None: it has room now)."""
+    """Return how many posts the ledger counts, and when the account can post again (None: now)."""
     try:
-        with opened(conn_id) as store:
-            places = QuotaReservations(Ledger(store, conn_id), limits.quotas)
-            return {quota: places.used(quota) for quota in limits.quotas}, places.available_at()
+        with open_ledger(conn_id) as store:
+            reservations = QuotaReservations(Ledger(store, conn_id), limits.quotas)
+            return {quota: reservations.used(quota) for quota in limits.quotas}, reservations.available_at()
     except NoLedger:
         return dict.fromkeys(limits.quotas, 0), None
 
@@ -116,11 +118,11 @@ def deadlines_of_waits(conn_id: str) -> list[float]:
     return sorted(float(kwargs["deadline"]) for kwargs in stored if kwargs.get("instagram_conn_id") == conn_id)
 
 
-def _waiting_text(deadlines: list[float], steady: float) -> str:
+def _waiting_text(deadlines: list[float], steady_calls: float) -> str:
     if not deadlines:
         return "0 containers"
-    every_s = max(5.0, 3600 * len(deadlines) / steady)
-    first = _shown(datetime.fromtimestamp(deadlines[0], timezone.utc))
+    every_s = max(5.0, 3600 * len(deadlines) / steady_calls)
+    first = _format_time(datetime.fromtimestamp(deadlines[0], timezone.utc))
     polled = f"each polled at most once every {every_s:.0f} s"
     return f"{len(deadlines)} containers, {polled}; the first one times out at {first}"
 

@@ -1,1 +1,4 @@
-"""Files in any location: what a location is, and which locations a user may name. Independent of posts."""
+"""Files in any location: how they are opened and downloaded, and which of them a user may name.
+
+What the files contain, posts and accounts do not belong here.
+"""

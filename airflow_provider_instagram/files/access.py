@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: How long reading one small file may take, in seconds.
-READ_S: Final = 30.0
+READ_TIMEOUT_S: Final = 30.0
 BLOCK_BYTES: Final = 1 << 16
-CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+CONTROL_CHARACTER: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 #: A URI of object storage: scheme, connection and bucket, key. No other form is allowed.
-OBJECT: Final = re.compile(r"([a-z][a-z0-9+.-]*://(?:[^/?#@\\\s]+@)?[^/?#@\\\s]*/)(.*)")
-ELSEWHERE: Final = "Move the file to an allowed location, or add its location to [instagram] media_roots."
+OBJECT_URI: Final = re.compile(r"([a-z][a-z0-9+.-]*://(?:[^/?#@\\\s]+@)?[^/?#@\\\s]*/)(.*)")
+NOT_ALLOWED_HINT: Final = "Move the file to an allowed location, or add its location to [instagram] media_roots."
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class FileAccess:
         :param own: Additional locations, such as the folder or prefix of a calendar.
         """
         roots = [root.strip() for root in conf.get("instagram", "media_roots").split(",")]
-        places = [place for place in (*own, *roots) if place]
+        locations = [location for location in (*own, *roots) if location]
         return cls(
-            tuple(local_path(place).resolve() for place in places if is_local(place)),
-            tuple(f"{place.rstrip('/')}/" for place in places if not is_local(place)),
+            tuple(local_path(location).resolve() for location in locations if is_local(location)),
+            tuple(f"{location.rstrip('/')}/" for location in locations if not is_local(location)),
         )
 
     def check(self, location: str) -> None:
@@ -62,7 +62,7 @@ class FileAccess:
         :param location: An https address, a local path, or a URI of object storage.
         :raises ValidationError: If it may not be opened.
         """
-        if CONTROL.search(location):
+        if CONTROL_CHARACTER.search(location):
             raise ValidationError(f"{shown(location)!r} contains a control character.", hint="Type the name again.")
         if is_local(location) and "::" not in location:
             self.resolved(location)
@@ -88,12 +88,12 @@ class FileAccess:
             return path
         raise ValidationError(
             f"{shown(location)} is not in an allowed folder ({self._listed(self.folders)}).",
-            hint=ELSEWHERE,
+            hint=NOT_ALLOWED_HINT,
         )
 
     def _check_object(self, location: str) -> None:
         """Check the scheme, the connection, the bucket and the prefix of the key in a URI of object storage."""
-        parts = OBJECT.fullmatch(location)
+        parts = OBJECT_URI.fullmatch(location)
         if parts is None or {".", ".."} & set(parts[2].split("/")):
             raise ValidationError(
                 f"{shown(location)} is not a plain URI of object storage.",
@@ -103,12 +103,12 @@ class FileAccess:
             raise ValidationError(
                 f"{shown(location)} is not below an allowed prefix ({self._listed(self.prefixes)}). "
                 "The connection in the URI must match as well.",
-                hint=ELSEWHERE,
+                hint=NOT_ALLOWED_HINT,
             )
 
     @staticmethod
-    def _listed(places: tuple[Path, ...] | tuple[str, ...]) -> str:
-        return ", ".join(map(str, places)) or "none is set"
+    def _listed(locations: tuple[Path, ...] | tuple[str, ...]) -> str:
+        return ", ".join(map(str, locations)) or "none is set"
 
     def read(self, location: str, max_bytes: int) -> bytes:
         """Read a file that a user named.
@@ -149,7 +149,7 @@ def read_file(location: str, max_bytes: int, *, flags: int = 0) -> bytes:
     :raises ValidationError: If the file exceeds a limit, or is not a regular file.
     :raises FileNotFoundError: If the file does not exist.
     """
-    data, deadline_s = bytearray(), time.monotonic() + READ_S
+    data, deadline_s = bytearray(), time.monotonic() + READ_TIMEOUT_S
     with _opened(location, flags) as file:
         while block := file.read(min(BLOCK_BYTES, max_bytes + 1 - len(data))):
             data += block
@@ -159,7 +159,7 @@ def read_file(location: str, max_bytes: int, *, flags: int = 0) -> bytes:
                 )
             if time.monotonic() > deadline_s:
                 raise ValidationError(
-                    f"{shown(location)} could not be read within {READ_S:.0f} s.", hint="Use a faster storage."
+                    f"{shown(location)} could not be read within {READ_TIMEOUT_S:.0f} s.", hint="Use a faster storage."
                 )
     return bytes(data)
 

@@ -1,4 +1,4 @@
-"""The IP addresses of public servers: our own tables, because Python's change from version to version."""
+"""The IP addresses of public servers: our own tables, because Python's tables differ between versions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Carrier:
+class EmbeddedIPv4:
     """IPv6 addresses that contain an IPv4 address, to which a network may route them.
 
     :param network: The addresses.
@@ -28,7 +28,7 @@ class Carrier:
 NOT_PUBLIC_V4: Final = tuple(
     (IPv4Network(network), source)
     for network, source in (
-        ("0.0.0.0/8", "RFC 1122: this network; Linux takes 0.0.0.0 for itself"),
+        ("0.0.0.0/8", "RFC 1122: this network; Linux connects 0.0.0.0 to itself"),
         ("10.0.0.0/8", "RFC 1918: private"),
         ("100.64.0.0/10", "RFC 6598: carriers; Alibaba Cloud's metadata is 100.100.100.200"),
         ("127.0.0.0/8", "RFC 1122: loopback"),
@@ -37,7 +37,7 @@ NOT_PUBLIC_V4: Final = tuple(
         ("172.16.0.0/12", "RFC 1918: private"),
         ("192.0.0.0/24", "RFC 6890: protocols; Oracle Cloud's metadata is 192.0.0.192"),
         ("192.0.2.0/24", "RFC 5737: documentation"),
-        ("192.88.99.0/24", "RFC 7526: relays of 6to4, given up"),
+        ("192.88.99.0/24", "RFC 7526: relays of 6to4, deprecated"),
         ("192.168.0.0/16", "RFC 1918: private"),
         ("198.18.0.0/15", "RFC 2544: benchmarks"),
         ("198.51.100.0/24", "RFC 5737: documentation"),
@@ -49,8 +49,8 @@ NOT_PUBLIC_V4: Final = tuple(
 NOT_PUBLIC_V6: Final = tuple(
     (IPv6Network(network), source)
     for network, source in (
-        ("::/96", "RFC 4291: unspecified, loopback, and IPv4-compatible addresses, given up"),
-        ("::ffff:0:0:0/96", "RFC 2765: IPv4-translated addresses, given up"),
+        ("::/96", "RFC 4291: unspecified, loopback, and IPv4-compatible addresses, deprecated"),
+        ("::ffff:0:0:0/96", "RFC 2765: IPv4-translated addresses, deprecated"),
         ("64:ff9b:1::/48", "RFC 8215: translation to IPv4 inside one network"),
         ("100::/64", "RFC 6666: discarded"),
         ("2001::/23", "RFC 2928: protocols, among them Teredo (RFC 4380)"),
@@ -59,18 +59,18 @@ NOT_PUBLIC_V6: Final = tuple(
         ("5f00::/16", "RFC 9602: segment routing"),
         ("fc00::/7", "RFC 4193: private; the metadata of Amazon EC2 is fd00:ec2::254"),
         ("fe80::/10", "RFC 4291: link-local"),
-        ("fec0::/10", "RFC 3879: site-local, given up"),
+        ("fec0::/10", "RFC 3879: site-local, deprecated"),
         ("ff00::/8", "RFC 4291: multicast"),
     )
 )
 #: The only IPv6 addresses that are assigned to servers so far. Source: IANA, IPv6 Address Space.
-GIVEN_OUT_V6: Final = IPv6Network("2000::/3")
+GLOBAL_UNICAST_V6: Final = IPv6Network("2000::/3")
 LAST_32_BITS: Final = 0xFFFF_FFFF
 #: Forms that are routed to the IPv4 address that they contain. They are checked before the table above.
-CARRIERS: Final = (
-    Carrier(IPv6Network("::ffff:0:0/96"), "RFC 4291: IPv4-mapped", lambda bits: bits & LAST_32_BITS),
-    Carrier(IPv6Network("64:ff9b::/96"), "RFC 6052: NAT64", lambda bits: bits & LAST_32_BITS),
-    Carrier(IPv6Network("2002::/16"), "RFC 3056: 6to4", lambda bits: bits >> 80 & LAST_32_BITS),
+EMBEDDED_IPV4: Final = (
+    EmbeddedIPv4(IPv6Network("::ffff:0:0/96"), "RFC 4291: IPv4-mapped", lambda bits: bits & LAST_32_BITS),
+    EmbeddedIPv4(IPv6Network("64:ff9b::/96"), "RFC 6052: NAT64", lambda bits: bits & LAST_32_BITS),
+    EmbeddedIPv4(IPv6Network("2002::/16"), "RFC 3056: 6to4", lambda bits: bits >> 80 & LAST_32_BITS),
 )
 #: The beginning of the last 64 bits of an ISATAP address, in any network. Source: RFC 5214.
 ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)
@@ -87,9 +87,9 @@ def is_public(ip: str) -> bool:
     if isinstance(address, IPv4Address):
         return _is_public_v4(address)
     bits = int(address)
-    for carrier in CARRIERS:
-        if address in carrier.network:
-            return _is_public_v4(IPv4Address(carrier.inner(bits)))
+    for form in EMBEDDED_IPV4:
+        if address in form.network:
+            return _is_public_v4(IPv4Address(form.inner(bits)))
     if bits >> 32 & LAST_32_BITS in ISATAP and not _is_public_v4(IPv4Address(bits & LAST_32_BITS)):
         return False
     return _is_public_v6(address)
@@ -100,4 +100,4 @@ def _is_public_v4(address: IPv4Address) -> bool:
 
 
 def _is_public_v6(address: IPv6Address) -> bool:
-    return address in GIVEN_OUT_V6 and not any(address in network for network, _ in NOT_PUBLIC_V6)
+    return address in GLOBAL_UNICAST_V6 and not any(address in network for network, _ in NOT_PUBLIC_V6)

@@ -6,7 +6,6 @@ import logging
 import re
 import socket
 import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +15,19 @@ import httpx
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files.addresses import is_public
-from airflow_provider_instagram.files.watched import run_watched
+from airflow_provider_instagram.files.time_limit import run_with_time_limit
 from airflow_provider_instagram.media.process import Cancel
+from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_provider_instagram.files.watched import Line
+    from airflow_provider_instagram.files.time_limit import Connections
 
 MAX_REDIRECTS: Final = 5
-CONNECT_S: Final = 10.0
-STALL_S: Final = 30.0
-TOTAL_S: Final = 3600.0
-SAID_EVERY_S: Final = 5.0
+CONNECT_TIMEOUT_S: Final = 10.0
+STALL_TIMEOUT_S: Final = 30.0
+TOTAL_TIMEOUT_S: Final = 3600.0
 THREAD: Final = "instagram-download"
 
 
@@ -40,8 +39,8 @@ def download(
     allow_private: bool = False,
     on_progress: Callable[[int, int | None], None] | None = None,
     cancel: Cancel | None = None,
-    total_s: float = TOTAL_S,
-    stall_s: float = STALL_S,
+    total_s: float = TOTAL_TIMEOUT_S,
+    stall_s: float = STALL_TIMEOUT_S,
 ) -> Path:
     """Download a video into a folder, where it appears complete or not at all.
 
@@ -63,9 +62,9 @@ def download(
     _keep_headers_out_of_logs()
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as work:
         part = Path(work) / "part"
-        job = _Job(address, part, max_bytes, allow_private, stall_s, on_progress or (lambda *_: None))
+        job = _Download(address, part, max_bytes, allow_private, stall_s, on_progress or (lambda *_: None))
         try:
-            run_watched(job.do, total_s, cancel, THREAD)
+            run_with_time_limit(job.run, total_s, cancel, THREAD)
         except TimeoutError:
             raise TransientError(
                 f"The download of {shown(address)} was too slow and was stopped after {total_s:g} s.",
@@ -80,7 +79,7 @@ def download(
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _Download:
     """One download, with its arguments."""
 
     address: httpx.URL
@@ -88,15 +87,15 @@ class _Job:
     max_bytes: int
     allow_private: bool
     stall_s: float
-    say: Callable[[int, int | None], None]
+    on_progress: Callable[[int, int | None], None]
 
-    def do(self, line: Line) -> None:
+    def run(self, connections: Connections) -> None:
         """Follow all redirects, and write the body to a file."""
-        with self._open(line) as response:
-            _save(response, self.part, self.address, self.max_bytes, self.say)
+        with self._open(connections) as response:
+            _save(response, self.part, self.address, self.max_bytes, self.on_progress)
 
     @contextmanager
-    def _open(self, line: Line) -> Iterator[httpx.Response]:
+    def _open(self, connections: Connections) -> Iterator[httpx.Response]:
         """Return the answer at the end of all redirects. Each redirect is checked like the first link.
 
         The transport is used without httpx's client, which would log every link with its signature.
@@ -104,10 +103,10 @@ class _Job:
         address = self.address
         with httpx.HTTPTransport() as transport:
             for _ in range(MAX_REDIRECTS + 1):
-                response = transport.handle_request(self._request(address, line))
+                response = transport.handle_request(self._request(address, connections))
                 try:
                     if not response.has_redirect_location:
-                        _refuse_failure(response, address)
+                        _raise_for_status(response, address)
                         yield response
                         return
                     address = _address(response.headers["location"], address)
@@ -117,7 +116,7 @@ class _Job:
             f"{shown(address)} redirects more than {MAX_REDIRECTS} times.", hint="Use the final link."
         )
 
-    def _request(self, address: httpx.URL, line: Line) -> httpx.Request:
+    def _request(self, address: httpx.URL, connections: Connections) -> httpx.Request:
         """Return a request to the address that was checked, so that a later change of the DNS name has no effect."""
         return httpx.Request(
             "GET",
@@ -125,8 +124,13 @@ class _Job:
             headers={"Host": address.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"},
             extensions={
                 "sni_hostname": address.host,
-                "timeout": {"connect": CONNECT_S, "read": self.stall_s, "write": self.stall_s, "pool": CONNECT_S},
-                "trace": line.trace,
+                "timeout": {
+                    "connect": CONNECT_TIMEOUT_S,
+                    "read": self.stall_s,
+                    "write": self.stall_s,
+                    "pool": CONNECT_TIMEOUT_S,
+                },
+                "trace": connections.trace,
             },
         )
 
@@ -173,13 +177,15 @@ def _checked_ip(address: httpx.URL, allow_private: bool) -> str:
     return ips[0]
 
 
-def _refuse_failure(response: httpx.Response, address: httpx.URL) -> None:
+def _raise_for_status(response: httpx.Response, address: httpx.URL) -> None:
     if response.status_code == 200:
         return
     message = f"{shown(address)} answered {response.status_code} {response.reason_phrase}".rstrip() + "."
-    passes = response.status_code in (408, 429) or response.status_code >= 500
-    error: type[InstagramError] = TransientError if passes else ValidationError
-    raise error(message, hint="Try again later." if passes else "Check that the link is right, public and not expired.")
+    is_temporary = response.status_code in (408, 429) or response.status_code >= 500
+    error: type[InstagramError] = TransientError if is_temporary else ValidationError
+    raise error(
+        message, hint="Try again later." if is_temporary else "Check that the link is right, public and not expired."
+    )
 
 
 def _expected_bytes(response: httpx.Response, address: httpx.URL, max_bytes: int) -> int | None:
@@ -196,19 +202,17 @@ def _save(
     part: Path,
     address: httpx.URL,
     max_bytes: int,
-    say: Callable[[int, int | None], None],
+    on_progress: Callable[[int, int | None], None],
 ) -> None:
-    expected, received, said_s = _expected_bytes(response, address, max_bytes), 0, time.monotonic()
+    expected, received, throttle = _expected_bytes(response, address, max_bytes), 0, Throttle()
     with part.open("wb") as file:
         for block in response.iter_raw():
             received += len(block)
             if received > max_bytes:
                 raise _too_large(address, max_bytes)
             file.write(block)
-            now_s = time.monotonic()
-            if now_s - said_s >= SAID_EVERY_S:
-                said_s = now_s
-                say(received, expected)
+            if throttle.is_due():
+                on_progress(received, expected)
 
 
 def _keep_headers_out_of_logs() -> None:

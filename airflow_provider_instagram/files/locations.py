@@ -17,7 +17,7 @@ LOCAL_SCHEMES = ("file", "local")
 WEB_ADDRESS: Final = re.compile(r"(https?:[/\\]+)(?:([^/?#\s]*)@)?([^?#]*)(?:([?#])(.*))?", re.IGNORECASE | re.DOTALL)
 #: A user name with a password in any other URI; a name alone is that of a connection.
 PASSWORD: Final = re.compile(r"(?<=://)[^/?#@\s]*:[^/?#\s]*@")
-#: What is longer than this says no more to a reader.
+#: Longer locations are cut off when they are shown.
 LONGEST_SHOWN: Final = 300
 
 
@@ -26,7 +26,7 @@ def is_web(location: str) -> bool:
     return location.lower().startswith(("https://", "http://"))
 
 
-def is_public(location: str) -> bool:
+def is_public_url(location: str) -> bool:
     """Return whether a location may be sent to Instagram: https, ASCII, no white space.
 
     Plain http is allowed for a sandbox on this machine. Source: Meta, content publishing guide.

@@ -1,3 +1,6 @@
-"""A Python client of Meta's Graph API for publishing to Instagram. This package does not depend on Airflow."""
+"""A Python client of Meta's Graph API: calls, answers, errors, uploads, logins.
+
+Airflow, the ledger and decisions about posts do not belong here.
+"""
 
 from __future__ import annotations

@@ -7,14 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.models import (
-    Account,
-    Container,
-    ContainerStatus,
-    Media,
-    MediaPage,
-    PublishingLimit,
-)
+from airflow_provider_instagram.graph.accounts import Account
+from airflow_provider_instagram.graph.models import Container, ContainerStatus, Media, MediaPage, PublishingLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -106,21 +100,14 @@ def create_container(
     :param is_ai_generated: Whether to label the video as made with AI.
     :return: The call, whose answer is the container.
     """
-    params = _params(
-        media_type=media_type,
-        video_url=video_url,
-        upload_type=upload_type,
-        caption=caption,
-        thumb_offset=thumb_offset,
-        cover_url=cover_url,
-        share_to_feed=share_to_feed,
-        location_id=location_id,
-        collaborators=list(collaborators) if collaborators else None,
-        user_tags=[{"username": name} for name in user_tags] if user_tags else None,
-        audio_name=audio_name,
-        trial_params={"graduation_strategy": trial_graduation} if trial_graduation else None,
-        is_ai_generated=is_ai_generated,
-    )
+    tags = [{"username": name} for name in user_tags] if user_tags else None
+    trial_params = {"graduation_strategy": trial_graduation} if trial_graduation else None
+    params = {
+        **_params(media_type=media_type, video_url=video_url, upload_type=upload_type, caption=caption),
+        **_params(thumb_offset=thumb_offset, cover_url=cover_url, share_to_feed=share_to_feed, location_id=location_id),
+        **_params(collaborators=list(collaborators) if collaborators else None, user_tags=tags, audio_name=audio_name),
+        **_params(trial_params=trial_params, is_ai_generated=is_ai_generated),
+    }
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
     return Call("create the container", "POST", path, params, Container.read, safe=False)
 

@@ -11,7 +11,7 @@ import re
 import time
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
 
 import httpx
 from tenacity import (
@@ -29,6 +29,7 @@ from airflow_provider_instagram.graph.addresses import is_loopback
 from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
 from airflow_provider_instagram.graph.usage import Usage
+from airflow_provider_instagram.graph.version import API_VERSION
 
 if TYPE_CHECKING:
     import ssl
@@ -36,14 +37,13 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.origin import TrustedHosts
 
 T = TypeVar("T")
 
-API_VERSION: Final = "v27.0"
 _CONNECT_TIMEOUT_S: Final = 5.0
 _READ_TIMEOUT_S: Final = 60.0
 _ATTEMPTS: Final = 4
@@ -52,6 +52,23 @@ _LONGEST_PAUSE_S: Final = 10.0
 _SECRETS: Final = ("access_token", "client_secret", "code")
 
 _log = logging.getLogger(__name__)
+
+
+class ClientSettings(TypedDict, total=False):
+    """The settings that both clients share.
+
+    :param base_url: Scheme, host and port of the Graph API.
+    :param api_version: Version of the Graph API, for example ``v27.0``.
+    :param app_secret: The Meta app's secret, with which calls of Facebook Login are signed.
+    :param reconnect_hint: What to do when the token is no longer valid, as the hint of the error.
+    :param hosts: The hosts that may receive tokens and app secrets, beside Meta's and this machine.
+    """
+
+    base_url: str
+    api_version: str
+    app_secret: str | None
+    reconnect_hint: str | None
+    hosts: TrustedHosts
 
 
 class _Core:
@@ -64,8 +81,8 @@ class _Core:
         base_url: str = origin.INSTAGRAM,
         api_version: str = API_VERSION,
         app_secret: str | None = None,
-        reconnect: str | None = None,
-        hosts: TrustedHosts = origin.NO_OTHERS,
+        reconnect_hint: str | None = None,
+        hosts: TrustedHosts = origin.NO_EXTRA_HOSTS,
     ) -> None:
         if access_token is not None and not re.fullmatch(r"[!-~]+", access_token):
             raise ValidationError(
@@ -80,7 +97,7 @@ class _Core:
         self._base_url = origin.base_url(base_url, hosts=hosts)
         self._api_version = api_version
         self._app_secret = app_secret
-        self._reconnect = reconnect
+        self._reconnect_hint = reconnect_hint
         #: The account's usage, from the last answer that reported it.
         self.usage: Usage | None = None
         #: The number of requests sent, including repeated ones.
@@ -116,7 +133,7 @@ class _Core:
             return http.build_request("GET", url, params=params, headers=headers)
         return http.build_request("POST", url, data=params, headers=headers)
 
-    def _accepts(self, token: str | None) -> bool:
+    def _use_token(self, token: str | None) -> bool:
         """Use a token from now on, if it is a different one."""
         if token is None or token == self._access_token:
             return False
@@ -139,7 +156,7 @@ class _Core:
         except ValueError:
             data = None
         if not response.is_success or not isinstance(data, dict) or isinstance(data.get("error"), dict):
-            raise self._refusal(call.action, response, changes=not call.safe, params=call.params)
+            raise self._error_of(call.action, response, changes=not call.safe, params=call.params)
         try:
             return call.read(data)
         except ValueError as error:
@@ -149,20 +166,20 @@ class _Core:
                 outcome_unknown=not call.safe,
             ) from None
 
-    def _refusal(
+    def _error_of(
         self, action: str, response: httpx.Response, *, changes: bool, params: Mapping[str, str] | None = None
     ) -> InstagramError:
-        body = _in_plain_spelling(response.content)
+        body = _without_escapes(response.content)
         echoed = (self._access_token, self._app_secret, *((params or {}).get(name) for name in _SECRETS))
         for secret in filter(None, echoed):
             body = body.replace(secret.encode(), b"***")
         error = error_from_answer(action, response.status_code, response.headers, body, changes=changes)
-        if self._reconnect and isinstance(error, AuthenticationError):
-            error.hint = self._reconnect
+        if self._reconnect_hint and isinstance(error, AuthenticationError):
+            error.hint = self._reconnect_hint
         return error
 
 
-def _in_plain_spelling(body: bytes) -> bytes:
+def _without_escapes(body: bytes) -> bytes:
     """Return JSON without escapes for characters, in which a secret would not be found; anything else as it is."""
     try:
         return json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace")
@@ -177,7 +194,7 @@ def _tls(trust_env: bool) -> ssl.SSLContext:
 
 
 @contextmanager
-def _network(action: str, *, changes: bool) -> Iterator[None]:
+def _network_errors(action: str, *, changes: bool) -> Iterator[None]:
     """Turn a network failure into an error that says whether the call may have arrived.
 
     The exception of httpx is not chained. Its frames hold headers and addresses with tokens, which error trackers show.
@@ -202,24 +219,24 @@ def _cause(error: httpx.RequestError) -> str:
     return redact(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
 
-def _policy(call: Call[Any]) -> dict[str, Any]:
+def _retry_options(call: Call[Any]) -> dict[str, Any]:
     """Return the retry policy of a call. Only reads are repeated, because a lost answer does not mean a lost change."""
     return {
         "stop": stop_after_attempt(_ATTEMPTS if call.safe else 1),
         "wait": wait_random_exponential(max=_LONGEST_PAUSE_S),
         "retry": retry_if_exception_type(TransientError),
-        "before_sleep": _announce,
+        "before_sleep": _log_retry,
         "reraise": True,
     }
 
 
-def _announce(state: RetryCallState) -> None:
+def _log_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     pause_s = state.next_action.sleep if state.next_action else 0.0
     _log.warning("%s Retrying in %.1f s (attempt %d of %d).", error, pause_s, state.attempt_number + 1, _ATTEMPTS)
 
 
-def _goes_again(call: Call[Any], error: AuthenticationError) -> bool:
+def _may_repeat(call: Call[Any], error: AuthenticationError) -> bool:
     """Return whether a call that was refused for its token may be repeated with another token."""
     return call.bearer and not call.once and not error.outcome_unknown
 
@@ -228,15 +245,11 @@ class GraphClient(_Core):
     """Sends calls, one after the other.
 
     :param access_token: The account's token. None for a login only.
-    :param base_url: Scheme, host and port of the Graph API.
-    :param api_version: Version of the Graph API, for example ``v27.0``.
-    :param app_secret: The Meta app's secret, with which calls of Facebook Login are signed.
-    :param reconnect: What to do when the token is no longer valid, as the hint of the error.
-    :param hosts: The hosts that may receive tokens and app secrets, beside Meta's and this machine.
     :param sleep: Waits for a number of seconds.
-    :param renewed: Called once when the token is refused. Returns another token, or None. The refused call is then
-        repeated, unless it may be sent only once: Instagram checks the token before anything else.
-    :param closed: Called at the end with the number of requests sent.
+    :param replacement_token: Called once when the token is refused. Returns another token, or None. The refused call
+        is then repeated, unless it may be sent only once: Instagram checks the token before anything else.
+    :param on_close: Called at the end with the number of requests sent.
+    :param settings: The :class:`ClientSettings`.
     :raises ValidationError: If the token is not valid, or must not be sent to the base URL.
     """
 
@@ -244,26 +257,15 @@ class GraphClient(_Core):
         self,
         access_token: str | None,
         *,
-        base_url: str = origin.INSTAGRAM,
-        api_version: str = API_VERSION,
-        app_secret: str | None = None,
-        reconnect: str | None = None,
-        hosts: TrustedHosts = origin.NO_OTHERS,
         sleep: Callable[[float], None] = time.sleep,
-        renewed: Callable[[], str | None] | None = None,
-        closed: Callable[[int], None] | None = None,
+        replacement_token: Callable[[], str | None] | None = None,
+        on_close: Callable[[int], None] | None = None,
+        **settings: Unpack[ClientSettings],
     ) -> None:
-        super().__init__(
-            access_token,
-            base_url=base_url,
-            api_version=api_version,
-            app_secret=app_secret,
-            reconnect=reconnect,
-            hosts=hosts,
-        )
+        super().__init__(access_token, **settings)
         self.sleep = sleep
-        self._renewed = renewed
-        self._closed = closed
+        self._replacement_token = replacement_token
+        self._on_close = on_close
         self._http = httpx.Client(**self._options())
 
     def send(self, call: Call[T]) -> T:
@@ -274,11 +276,11 @@ class GraphClient(_Core):
         :raises InstagramError: If Instagram refused or the network failed. ``outcome_unknown`` is set if the call may
             have taken effect.
         """
-        retrying = Retrying(sleep=self.sleep, **_policy(call))
+        retrying = Retrying(sleep=self.sleep, **_retry_options(call))
         try:
             answer: T = retrying(self._send_once, call)
         except AuthenticationError as error:
-            if not _goes_again(call, error) or not self.renew():
+            if not _may_repeat(call, error) or not self.renew():
                 raise
             answer = retrying(self._send_once, call)
         return answer
@@ -288,8 +290,8 @@ class GraphClient(_Core):
 
         :return: Whether the next call uses another token.
         """
-        ask, self._renewed = self._renewed, None
-        return ask is not None and self._accepts(ask())
+        replacement_token, self._replacement_token = self._replacement_token, None
+        return replacement_token is not None and self._use_token(replacement_token())
 
     def send_bytes(
         self, uri: str, chunks: Iterable[bytes], *, offset: int, total_bytes: int, stall_timeout: timedelta
@@ -315,7 +317,7 @@ class GraphClient(_Core):
             "Content-Type": "application/octet-stream",
         }
         timeout = httpx.Timeout(stall_timeout.total_seconds(), connect=_CONNECT_TIMEOUT_S)
-        with _network(action, changes=True):
+        with _network_errors(action, changes=True):
             response = self._http.post(
                 url,
                 headers={"Authorization": f"OAuth {self._token(action)}", **sizes},
@@ -327,10 +329,10 @@ class GraphClient(_Core):
         except (ValueError, LookupError, TypeError):
             done = False
         if not done:
-            raise self._refusal(action, response, changes=True)
+            raise self._error_of(action, response, changes=True)
 
     def _send_once(self, call: Call[T]) -> T:
-        with _network(call.action, changes=not call.safe):
+        with _network_errors(call.action, changes=not call.safe):
             response = self._http.send(self._request(self._http, call))
         return self._read(call, response)
 
@@ -341,8 +343,8 @@ class GraphClient(_Core):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._http.close()
-        if self._closed is not None:
-            self._closed(self.sent)
+        if self._on_close is not None:
+            self._on_close(self.sent)
 
 
 class AsyncGraphClient(_Core):
@@ -352,40 +354,33 @@ class AsyncGraphClient(_Core):
         self,
         access_token: str | None,
         *,
-        base_url: str = origin.INSTAGRAM,
-        api_version: str = API_VERSION,
-        app_secret: str | None = None,
-        reconnect: str | None = None,
-        hosts: TrustedHosts = origin.NO_OTHERS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        renewed: Callable[[], Awaitable[str | None]] | None = None,
+        replacement_token: Callable[[], Awaitable[str | None]] | None = None,
+        **settings: Unpack[ClientSettings],
     ) -> None:
-        super().__init__(
-            access_token,
-            base_url=base_url,
-            api_version=api_version,
-            app_secret=app_secret,
-            reconnect=reconnect,
-            hosts=hosts,
-        )
+        super().__init__(access_token, **settings)
         self.sleep = sleep
-        self._renewed = renewed
+        self._replacement_token = replacement_token
         self._http = httpx.AsyncClient(**self._options())
 
     async def send(self, call: Call[T]) -> T:
         """Send a call and read its answer, as :meth:`GraphClient.send` does."""
-        retrying = AsyncRetrying(sleep=self.sleep, **_policy(call))
+        retrying = AsyncRetrying(sleep=self.sleep, **_retry_options(call))
         try:
             answer: T = await retrying(self._send_once, call)
         except AuthenticationError as error:
-            ask, self._renewed = self._renewed, None
-            if not _goes_again(call, error) or ask is None or not self._accepts(await ask()):
+            if not _may_repeat(call, error) or not await self.renew():
                 raise
             answer = await retrying(self._send_once, call)
         return answer
 
+    async def renew(self) -> bool:
+        """Replace the token by another one, as :meth:`GraphClient.renew` does."""
+        replacement_token, self._replacement_token = self._replacement_token, None
+        return replacement_token is not None and self._use_token(await replacement_token())
+
     async def _send_once(self, call: Call[T]) -> T:
-        with _network(call.action, changes=not call.safe):
+        with _network_errors(call.action, changes=not call.safe):
             response = await self._http.send(self._request(self._http, call))
         return self._read(call, response)
 

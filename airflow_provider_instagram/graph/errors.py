@@ -45,7 +45,7 @@ class Rule:
     :param meaning: What happened, in words.
     :param hint: What the user can do about it.
     :param after: When a retry makes sense.
-    :param may_have_happened: Whether a change may have taken effect in spite of the error.
+    :param may_have_taken_effect: Whether a change may have taken effect in spite of the error.
     :param new_containers: How many new containers are worth creating after this error.
     """
 
@@ -55,7 +55,7 @@ class Rule:
     meaning: str
     hint: str
     after: timedelta | None = None
-    may_have_happened: bool = False
+    may_have_taken_effect: bool = False
     new_containers: int = 0
 
 
@@ -106,7 +106,7 @@ RULES: Final = (
         PermissionDeniedError,
         "Instagram restricts this activity as suspected spam, but the post may be live",
         "Check the account in the Instagram app before you try again.",
-        may_have_happened=True,
+        may_have_taken_effect=True,
     ),
     Rule(
         9,
@@ -141,7 +141,7 @@ RULES: Final = (
     Rule(-2, 2207020, ContainerExpiredError, "The container's media has expired", _NEW_CONTAINER, new_containers=3),
     Rule(-2, 2207003, MediaRejectedError, "Fetching the video took too long", _FETCH, new_containers=3),
     *(
-        Rule(-1, subcode, TransientError, meaning, _LATER, may_have_happened=True, new_containers=3)
+        Rule(-1, subcode, TransientError, meaning, _LATER, may_have_taken_effect=True, new_containers=3)
         for subcode, meaning in (
             (2207001, "Instagram's server failed"),
             (2207032, "Instagram could not create the media"),
@@ -150,7 +150,7 @@ RULES: Final = (
         )
     ),
     *(
-        Rule(code, None, TransientError, "Instagram failed or is unavailable", _LATER, may_have_happened=True)
+        Rule(code, None, TransientError, "Instagram failed or is unavailable", _LATER, may_have_taken_effect=True)
         for code in (1, 2)
     ),
     Rule(352, 2207026, MediaRejectedError, "The format of the video is not supported", _TRANSCODE),
@@ -189,7 +189,7 @@ RULES: Final = (
         "The object does not exist, is not visible yet, or belongs to another account",
         "A new id can take minutes to be visible. Otherwise, compare the Instagram user id with the token's account.",
         after=timedelta(seconds=30),
-        may_have_happened=True,
+        may_have_taken_effect=True,
     ),
     Rule(
         368,
@@ -204,7 +204,7 @@ RULES: Final = (
         OutcomeUnknownError,
         "Instagram considers this a duplicate post",
         "Check whether the post is live before you post it again.",
-        may_have_happened=True,
+        may_have_taken_effect=True,
     ),
 )
 
@@ -253,63 +253,65 @@ def error_from_answer(
         return _upload_error(action, status, debug)
     if "error_message" in answer:
         return AuthenticationError(
-            f"Cannot {action}: Instagram refused the login{_quoted(_words(answer.get('error_message')))}.",
+            f"Cannot {action}: Instagram refused the login{_quoted(_text_of(answer.get('error_message')))}.",
             hint="Check the app id and the app secret, and log in again. A login code is valid once, for one hour.",
             code=_integer(answer.get("code")),
         )
-    return _bare_error(action, status, headers, body, changes=changes)
+    return _error_without_code(action, status, headers, body, changes=changes)
 
 
 def _graph_error(
     action: str, status: int, headers: Mapping[str, str], error: Mapping[str, Any], *, changes: bool
 ) -> InstagramError:
     code, subcode = _integer(error.get("code")), _integer(error.get("error_subcode")) or None
-    said = _words(error.get("message"))
-    known: dict[str, Any] = {
+    meta_message = _text_of(error.get("message"))
+    details: dict[str, Any] = {
         "code": code,
         "subcode": subcode,
-        "fbtrace_id": _words(error.get("fbtrace_id")) or None,
-        "user_message": _words(error.get("error_user_msg") or error.get("error_user_title")) or None,
+        "fbtrace_id": _text_of(error.get("fbtrace_id")) or None,
+        "user_message": _text_of(error.get("error_user_msg") or error.get("error_user_title")) or None,
     }
     rule = rule_for(code, subcode)
     if rule is None:
         failed = status >= 500
         return (TransientError if failed else InstagramError)(
-            f"Cannot {action}: Instagram returned an undocumented error{_quoted(said)}.",
+            f"Cannot {action}: Instagram returned an undocumented error{_quoted(meta_message)}.",
             hint=_LATER if failed else "Look up the code in Meta's error reference.",
             outcome_unknown=changes,  # an undocumented error does not tell whether the change took effect
-            **known,
+            **details,
         )
     retry_after = rule.after
     if issubclass(rule.error, RateLimitError):
-        retry_after = _hold_back(headers)
+        retry_after = _retry_after(headers)
     return rule.error(
-        f"Cannot {action}: {rule.meaning}{_quoted(said)}.",
+        f"Cannot {action}: {rule.meaning}{_quoted(meta_message)}.",
         hint=rule.hint,
         retry_after=retry_after,
-        outcome_unknown=changes and (rule.may_have_happened or status >= 500),
-        **known,
+        outcome_unknown=changes and (rule.may_have_taken_effect or status >= 500),
+        **details,
     )
 
 
 def _upload_error(action: str, status: int, debug: Mapping[str, Any]) -> InstagramError:
-    kind, said = _words(debug.get("type")), _words(debug.get("message"))
-    passes = debug.get("retriable") is True or status >= 500
+    kind, meta_message = _text_of(debug.get("type")), _text_of(debug.get("message"))
+    is_temporary = debug.get("retriable") is True or status >= 500
     error, meaning, hint = UPLOAD_RULES.get(
         kind,
         (InstagramError, f"The upload host returned {kind or 'an error'}", 'Try again, or send a link: upload="url".'),
     )
-    if passes and not issubclass(error, PermissionDeniedError):
+    if is_temporary and not issubclass(error, PermissionDeniedError):
         error, hint = TransientError, _LATER
-    return error(f"Cannot {action}: {meaning}{_quoted(said)}.", hint=hint)
+    return error(f"Cannot {action}: {meaning}{_quoted(meta_message)}.", hint=hint)
 
 
-def _bare_error(action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool) -> InstagramError:
+def _error_without_code(
+    action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool
+) -> InstagramError:
     """Return the error for an answer that is not Meta's, such as a proxy's page, a redirect or a gateway's 503."""
-    said = _excerpt(body)
-    message = f"Cannot {action}: the answer was HTTP {status}{f' ({said})' if said else ''}."
+    meta_message = _excerpt(body)
+    message = f"Cannot {action}: the answer was HTTP {status}{f' ({meta_message})' if meta_message else ''}."
     if status == 429:
-        return RateLimitError(message, hint=_SLOW_DOWN, retry_after=_hold_back(headers))
+        return RateLimitError(message, hint=_SLOW_DOWN, retry_after=_retry_after(headers))
     if status >= 500:
         return TransientError(message, hint=_LATER, outcome_unknown=changes)
     if 300 <= status < 400:
@@ -319,7 +321,7 @@ def _bare_error(action: str, status: int, headers: Mapping[str, str], body: byte
     return InstagramError(message, hint=hint, outcome_unknown=changes)
 
 
-def _hold_back(headers: Mapping[str, str]) -> timedelta | None:
+def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
     usage = Usage.read(headers)
     if usage and usage.regain:
         return usage.regain
@@ -344,12 +346,12 @@ def _integer(value: object) -> int | None:
         return None
 
 
-def _words(value: object) -> str:
+def _text_of(value: object) -> str:
     return redact(value).strip() if isinstance(value, str) else ""
 
 
-def _quoted(said: str) -> str:
-    return f" (Meta: {said})" if said else ""
+def _quoted(meta_message: str) -> str:
+    return f" (Meta: {meta_message})" if meta_message else ""
 
 
 def _excerpt(body: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Reading a container or post that was just created, whose id Instagram may not know yet."""
+"""Read a container or post that was just created. Instagram may not know its id yet."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def read_after_create(client: GraphClient, call: Call[T]) -> T:
 
     Source: reported, 100/33 on fresh ids.
 
-    :param client: Client of its account.
+    :param client: An open client of its account.
     :param call: The read.
     :return: The answer.
     :raises NotReadyError: If the id is still unknown after about 20 seconds.
     :raises InstagramError: If Instagram refuses for another reason.
     """
-    patiently = Retrying(
+    retrying = Retrying(
         retry=retry_if_exception_type(NotReadyError),
         stop=stop_after_attempt(_TRIES),
         wait=wait_fixed(_PAUSE),
         sleep=client.sleep,
         reraise=True,
     )
-    answer: T = patiently(client.send, call)
+    answer: T = retrying(client.send, call)
     return answer

@@ -1,11 +1,11 @@
-"""Instagram's answers as values: strict about ids, tolerant of variations in Meta's answers."""
+"""Containers, posts and the publishing limit, as Meta's answers describe them."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final
@@ -15,10 +15,17 @@ from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
     InstagramError,
     MediaRejectedError,
-    PermissionDeniedError,
 )
-from airflow_provider_instagram.graph.addresses import safe_link, web_address
+from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.graph.errors import rule_for
+from airflow_provider_instagram.graph.fields import (
+    first_row,
+    read_id,
+    read_integer,
+    read_mapping,
+    read_text,
+    read_time,
+)
 
 _SUBCODE: Final = re.compile(r"\b(?:2207\d{3}|1363008)\b")
 
@@ -40,7 +47,7 @@ class Container:
 
         :raises ValueError: If the answer contains no id.
         """
-        return cls(_id(data), _text(data, "uri"))
+        return cls(read_id(data), read_text(data, "uri"))
 
 
 class ContainerState(str, Enum):
@@ -71,8 +78,8 @@ class Phase:
             return cls()
         errors = data.get("errors")
         errors = errors if isinstance(errors, list) else [errors] if errors else []
-        words = tuple(error if isinstance(error, str) else json.dumps(error) for error in errors)
-        return cls((_text(data, "status") or "").lower(), words)
+        parts = tuple(error if isinstance(error, str) else json.dumps(error) for error in errors)
+        return cls((read_text(data, "status") or "").lower(), parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +109,16 @@ class ContainerStatus:
 
         :raises ValueError: If the answer contains no id.
         """
-        video = _mapping(data, "video_status")
-        uploading = _mapping(video, "uploading_phase")
+        video = read_mapping(data, "video_status")
+        uploading = read_mapping(video, "uploading_phase")
         return cls(
-            id=_id(data),
-            status_code=(_text(data, "status_code") or "").upper(),
-            status=_text(data, "status") or "",
+            id=read_id(data),
+            status_code=(read_text(data, "status_code") or "").upper(),
+            status=read_text(data, "status") or "",
             uploading=Phase.read(uploading),
             processing=Phase.read(video.get("processing_phase")),
-            bytes_transferred=_integer(uploading, "bytes_transferred"),
-            source_file_size_bytes=_integer(uploading, "source_file_size"),
+            bytes_transferred=read_integer(uploading, "bytes_transferred"),
+            source_file_size_bytes=read_integer(uploading, "source_file_size"),
         )
 
     @property
@@ -123,14 +130,14 @@ class ContainerStatus:
         """
         if self.status_code in ContainerState.__members__ and self.status_code != ContainerState.IN_PROGRESS:
             return ContainerState(self.status_code)
-        sentence = self.status.lower()
+        status_text = self.status.lower()
         phases = (self.uploading.status, self.processing.status)
-        if "error" in phases or sentence.startswith("error") or "has failed" in sentence:
+        if "error" in phases or status_text.startswith("error") or "has failed" in status_text:
             return ContainerState.ERROR
         if not self.status_code:
-            said = sentence.partition(":")[0].strip().replace(" ", "_").upper()
-            if said in ContainerState.__members__:
-                return ContainerState(said)
+            named = status_text.partition(":")[0].strip().replace(" ", "_").upper()
+            if named in ContainerState.__members__:
+                return ContainerState(named)
         return ContainerState.IN_PROGRESS
 
     @property
@@ -161,16 +168,16 @@ class ContainerStatus:
 
     def summary(self) -> str:
         """Describe the container in words, for a log line."""
-        words = [self.state.value]
+        parts = [self.state.value]
         if self.status:
-            words.append(f"“{self.status}”")
+            parts.append(f"“{self.status}”")
         for name, phase in (("upload", self.uploading), ("processing", self.processing)):
             if phase.status:
-                words.append(f"{name} {phase.status.replace('_', ' ')}")
+                parts.append(f"{name} {phase.status.replace('_', ' ')}")
         if self.bytes_transferred is not None:
             of = f" of {self.source_file_size_bytes:,}" if self.source_file_size_bytes else ""
-            words.append(f"{self.bytes_transferred:,}{of} bytes received")
-        return ", ".join(words)
+            parts.append(f"{self.bytes_transferred:,}{of} bytes received")
+        return ", ".join(parts)
 
     def failure(self) -> InstagramError | None:
         """Return the error of a container that can never be published.
@@ -186,10 +193,10 @@ class ContainerStatus:
             return None
         rule = rule_for(None, self.subcode) if self.subcode else None
         error = rule.error if rule and not rule.error.retryable else MediaRejectedError
-        said = "; ".join(filter(None, (self.status, *self.uploading.errors, *self.processing.errors)))
+        details = "; ".join(filter(None, (self.status, *self.uploading.errors, *self.processing.errors)))
         meaning = rule.meaning if rule else "Instagram could not use the video"
         return error(
-            f"Container {self.id} has failed: {meaning}{f' (Meta: {said})' if said else ''}.",
+            f"Container {self.id} has failed: {meaning}{f' (Meta: {details})' if details else ''}.",
             hint=rule.hint if rule else "Run the video through TranscodeOperator first.",
             subcode=self.subcode,
         )
@@ -219,14 +226,14 @@ class Media:
         :raises ValueError: If the answer contains no id.
         """
         return cls(
-            id=_id(data),
-            permalink=web_address(_text(data, "permalink")),
-            shortcode=_text(data, "shortcode"),
-            caption=_text(data, "caption"),
-            timestamp=_time(data, "timestamp"),
-            media_type=_text(data, "media_type"),
-            media_product_type=_text(data, "media_product_type"),
-            username=_text(data, "username"),
+            id=read_id(data),
+            permalink=web_address(read_text(data, "permalink")),
+            shortcode=read_text(data, "shortcode"),
+            caption=read_text(data, "caption"),
+            timestamp=read_time(data, "timestamp"),
+            media_type=read_text(data, "media_type"),
+            media_product_type=read_text(data, "media_product_type"),
+            username=read_text(data, "username"),
         )
 
 
@@ -250,12 +257,13 @@ class MediaPage:
         rows = data.get("data")
         if not isinstance(rows, list):
             raise ValueError("no list of media")
-        paging = _mapping(data, "paging")
+        paging = read_mapping(data, "paging")
         after = None
-        if following := _text(paging, "next"):
+        if following := read_text(paging, "next"):
             # the link itself is never followed, because Meta puts the access token into it
             after = (
-                _text(_mapping(paging, "cursors"), "after") or parse_qs(urlsplit(following).query).get("after", [""])[0]
+                read_text(read_mapping(paging, "cursors"), "after")
+                or parse_qs(urlsplit(following).query).get("after", [""])[0]
             )
         return cls(tuple(Media.read(row) for row in rows), after or None)
 
@@ -284,133 +292,10 @@ class PublishingLimit:
 
         :raises ValueError: If the answer lacks one of the three figures, because none is safe to assume.
         """
-        row = _first(data)
-        config = _mapping(row, "config")
-        usage, total = _integer(row, "quota_usage"), _integer(config, "quota_total")
-        duration_s = _integer(config, "quota_duration")
+        row = first_row(data)
+        config = read_mapping(row, "config")
+        usage, total = read_integer(row, "quota_usage"), read_integer(config, "quota_total")
+        duration_s = read_integer(config, "quota_duration")
         if usage is None or total is None or duration_s is None:
             raise ValueError("no quota_usage, quota_total or quota_duration")
         return cls(usage, total, timedelta(seconds=duration_s))
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An access token. Its ``repr`` does not show the token itself.
-
-    :param access_token: The token.
-    :param expires_in: Its remaining lifetime, or None if unknown.
-    :param user_id: The account that it belongs to. Known only after a login.
-    :param permissions: Its scopes. Known only after a login.
-    """
-
-    access_token: str = field(repr=False)
-    expires_in: timedelta | None = None
-    user_id: str | None = None
-    permissions: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> Token:
-        """Read a token from the flat answer, or from the nested one that Meta documents.
-
-        :raises ValueError: If the answer contains no token.
-        """
-        row = _first(data)
-        access_token = _text(row, "access_token")
-        if not access_token:
-            raise ValueError("no access_token")
-        expires_in_s = _integer(row, "expires_in")
-        return cls(
-            access_token=access_token,
-            expires_in=None if expires_in_s is None else timedelta(seconds=expires_in_s),
-            user_id=_id(row, "user_id") if row.get("user_id") else None,
-            permissions=_names(row.get("permissions")),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The Instagram account that a token belongs to.
-
-    :param user_id: The professional account's id.
-    :param username: Its name.
-    :param account_type: Its type, such as BUSINESS or MEDIA_CREATOR, or None if unknown.
-    :param picture_url: The address of its picture, if the call requested it and a page may show it.
-    """
-
-    user_id: str
-    username: str | None = None
-    account_type: str | None = None
-    picture_url: str | None = None
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> Account:
-        """Read the account from the flat answer, or from the nested one that Meta documents.
-
-        :raises ValueError: If the answer contains no id.
-        """
-        row = _first(data)
-        return cls(
-            _id(row, "user_id"),
-            _text(row, "username"),
-            _text(row, "account_type"),
-            safe_link(_text(row, "profile_picture_url")),
-        )
-
-    @classmethod
-    def read_of_page(cls, data: Mapping[str, Any]) -> Account:
-        """Read the account that a Facebook Page is linked to.
-
-        :raises PermissionDeniedError: If the Page is not linked to an account.
-        """
-        if not (row := _mapping(data, "instagram_business_account")):
-            raise PermissionDeniedError(
-                "The token's Facebook Page is not linked to a professional Instagram account.",
-                hint="Link them in the Page's settings, under Linked accounts.",
-            )
-        return cls(_id(row), _text(row, "username"), None, safe_link(_text(row, "profile_picture_url")))
-
-
-def _first(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Unwrap ``{"data": [{…}]}``, which Meta documents but does not always send."""
-    rows = data.get("data", data)
-    row = rows[0] if isinstance(rows, list) and rows else rows
-    return row if isinstance(row, Mapping) else {}
-
-
-def _id(data: Mapping[str, Any], key: str = "id") -> str:
-    """Read an id. Ids are decimal strings, or at login, numbers that are too large for a float."""
-    value = data.get(key)
-    text = str(value) if isinstance(value, int) else value
-    if not isinstance(text, str) or not (text.isascii() and text.isdigit()):
-        raise ValueError(f"no {key}")
-    return text
-
-
-def _text(data: Mapping[str, Any], key: str) -> str | None:
-    value = data.get(key)
-    # Half of a surrogate pair, which JSON can spell, is no text that could be written anywhere.
-    return value.encode(errors="replace").decode() if isinstance(value, str) else None
-
-
-def _integer(data: Mapping[str, Any], key: str) -> int | None:
-    value = data.get(key)
-    text = str(value) if isinstance(value, (int, str)) else ""
-    return int(text) if text.isascii() and text.isdigit() else None
-
-
-def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = data.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _names(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return tuple(value.split(","))
-    return tuple(str(name) for name in value) if isinstance(value, Sequence) else ()
-
-
-def _time(data: Mapping[str, Any], key: str) -> datetime | None:
-    try:
-        return datetime.strptime(_text(data, key) or "", "%Y-%m-%dT%H:%M:%S%z")
-    except ValueError:
-        return None

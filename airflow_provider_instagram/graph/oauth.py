@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from airflow_provider_instagram.graph import origin
+from airflow_provider_instagram.graph.accounts import Token
 from airflow_provider_instagram.graph.calls import Call
-from airflow_provider_instagram.graph.models import Token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def login_url(
     *,
     scopes: Sequence[str] = SCOPES,
     oauth_host: str | None = None,
-    hosts: origin.TrustedHosts = origin.NO_OTHERS,
+    hosts: origin.TrustedHosts = origin.NO_EXTRA_HOSTS,
 ) -> str:
     """Return the address at which the account's owner allows the app to post.
 

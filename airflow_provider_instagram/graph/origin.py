@@ -47,7 +47,7 @@ class TrustedHost:
         """
         url = entry if "://" in entry else f"https://{entry}"
         origin = Origin.of(url)
-        if origin is None or not _is_bare(url):
+        if origin is None or not _has_no_path(url):
             shown = entry.rpartition("@")[2]  # the part before an @ may be a password
             raise ValidationError(
                 f"[instagram] hosts contains {shown!r}, which is neither a host name nor a URL without a path.",
@@ -94,12 +94,12 @@ class TrustedHosts:
         """All entries as a Content-Security-Policy spells them."""
         return [source for entry in self.entries for source in entry.csp_sources]
 
-    def check(self, origin: Origin, what: str, metas: AbstractSet[str]) -> None:
+    def check(self, origin: Origin, what: str, meta_hosts: AbstractSet[str]) -> None:
         """Check that an origin is trusted.
 
         :param origin: The origin that would receive a token or an app secret.
         :param what: The name of the setting, as the beginning of a sentence.
-        :param metas: The hosts of Meta that are allowed.
+        :param meta_hosts: The hosts of Meta that are allowed.
         :raises ValidationError: If the host is not trusted, or not for plain http.
         """
         if origin.is_loopback or any(entry.covers(origin) for entry in self.entries):
@@ -110,7 +110,7 @@ class TrustedHosts:
                 hint="Use https. Plain http is only allowed for this machine (127.0.0.1, localhost), and for hosts "
                 "that [instagram] hosts in Airflow's configuration lists with http://.",
             )
-        if origin.host not in metas:
+        if origin.host not in meta_hosts:
             raise ValidationError(
                 f"{what} is {origin}, which this Airflow does not trust with access tokens and app secrets.",
                 hint=f"Correct it, or leave it empty for Meta's own host. If {origin.host} is yours, add it to "
@@ -119,16 +119,16 @@ class TrustedHosts:
 
 
 #: The trusted hosts without any configuration: Meta's hosts and this machine.
-NO_OTHERS: Final = TrustedHosts()
+NO_EXTRA_HOSTS: Final = TrustedHosts()
 
 
 def base_url(
     host: str | None,
     port: int | None = None,
     *,
-    hosts: TrustedHosts = NO_OTHERS,
+    hosts: TrustedHosts = NO_EXTRA_HOSTS,
     what: str = "The host of the connection",
-    metas: AbstractSet[str] = GRAPH_HOSTS,
+    meta_hosts: AbstractSet[str] = GRAPH_HOSTS,
 ) -> str:
     """Return the base URL of a host and a port, and check that they are trusted.
 
@@ -136,7 +136,7 @@ def base_url(
     :param port: Port to append, 1-65535. The default port of the scheme is omitted.
     :param hosts: The hosts that the deployment trusts, beside Meta's and this machine.
     :param what: The name of the setting, as the beginning of a sentence.
-    :param metas: The hosts of Meta that are allowed.
+    :param meta_hosts: The hosts of Meta that are allowed.
     :return: Scheme, host and port, without a slash at the end.
     :raises ValidationError: If no token may be sent there.
     """
@@ -154,11 +154,11 @@ def base_url(
         )
     if port is not None:
         origin = Origin(origin.scheme, origin.host, port)
-    hosts.check(origin, what, metas)
+    hosts.check(origin, what, meta_hosts)
     return str(origin)
 
 
-def login_host(host: str | None, hosts: TrustedHosts = NO_OTHERS) -> str | None:
+def login_host(host: str | None, hosts: TrustedHosts = NO_EXTRA_HOSTS) -> str | None:
     """Return the base URL that replaces Meta's two login hosts, or None if nothing replaces them.
 
     :param host: The connection's ``oauth_host``.
@@ -167,7 +167,7 @@ def login_host(host: str | None, hosts: TrustedHosts = NO_OTHERS) -> str | None:
     """
     if not (host or "").strip():
         return None
-    return base_url(host, hosts=hosts, what="The OAuth host of the connection", metas=LOGIN_HOSTS)
+    return base_url(host, hosts=hosts, what="The OAuth host of the connection", meta_hosts=LOGIN_HOSTS)
 
 
 def upload_url(uri: str, base: str) -> httpx.URL:
@@ -199,7 +199,7 @@ def _origin(url: str, what: str) -> Origin:
             f"{what} is not an http address with a host.",
             hint=f"Use the form {INSTAGRAM}. Write an international name in its ASCII form, xn--….",
         )
-    if not _is_bare(url):
+    if not _has_no_path(url):
         raise ValidationError(
             f"{what}, {origin}, has a path or a query.",
             hint="Remove it. To set the API version, use api_version in the connection's extra fields.",
@@ -207,6 +207,6 @@ def _origin(url: str, what: str) -> Origin:
     return origin
 
 
-def _is_bare(url: str) -> bool:
+def _has_no_path(url: str) -> bool:
     """Return whether a URL ends after its host and port."""
     return url.partition("://")[2].rstrip("/") == urlsplit(url).netloc

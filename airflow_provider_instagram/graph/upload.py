@@ -62,26 +62,41 @@ def upload(
     total_bytes = video.stat().st_size
     failures = 0
     while offset < total_bytes:
-        with video.open("rb") as file:
-            file.seek(offset)
-            chunks = _chunks(file, offset, total_bytes, on_progress)
-            try:
-                client.send_bytes(uri, chunks, offset=offset, total_bytes=total_bytes, stall_timeout=stall_timeout)
-            except (ValidationError, RateLimitError):
-                raise
-            except InstagramError as error:
-                there = _bytes_there(client, container_id, total_bytes, error)
-            else:
-                return
-            failures = 0 if there > offset else failures + 1
-            if failures == _ATTEMPTS_WITHOUT_PROGRESS:
-                raise TransientError(
-                    f"The upload of {video.name} to container {container_id} is stuck at byte {there:,} of "
-                    f"{total_bytes:,}.",
-                    hint="Retry the task. It resumes the upload to the same container.",
-                )
-            offset = there
-            client.sleep(random.uniform(0, 2**failures))  # noqa: S311
+        received = _send_rest(client, uri, video, container_id, offset, on_progress, stall_timeout)
+        if received == total_bytes:
+            return
+        failures = 0 if received > offset else failures + 1
+        if failures == _ATTEMPTS_WITHOUT_PROGRESS:
+            raise TransientError(
+                f"The upload of {video.name} to container {container_id} is stuck at byte {received:,} of "
+                f"{total_bytes:,}.",
+                hint="Retry the task. It resumes the upload to the same container.",
+            )
+        offset = received
+        client.sleep(random.uniform(0, 2**failures))  # noqa: S311
+
+
+def _send_rest(
+    client: GraphClient,
+    uri: str,
+    video: Path,
+    container_id: str,
+    offset: int,
+    on_progress: Callable[[int, int], None] | None,
+    stall_timeout: timedelta,
+) -> int:
+    """Send a video from an offset to its end, and return how much of it Instagram has afterwards."""
+    total_bytes = video.stat().st_size
+    with video.open("rb") as file:
+        file.seek(offset)
+        chunks = _chunks(file, offset, total_bytes, on_progress)
+        try:
+            client.send_bytes(uri, chunks, offset=offset, total_bytes=total_bytes, stall_timeout=stall_timeout)
+        except (ValidationError, RateLimitError):
+            raise
+        except InstagramError as error:
+            return _bytes_received(client, container_id, total_bytes, error)
+    return total_bytes
 
 
 def _chunks(
@@ -100,7 +115,7 @@ def _chunks(
             on_progress(offset, total_bytes)
 
 
-def _bytes_there(client: GraphClient, container_id: str, total_bytes: int, error: InstagramError) -> int:
+def _bytes_received(client: GraphClient, container_id: str, total_bytes: int, error: InstagramError) -> int:
     """Return how much of the video Instagram has.
 
     :return: The offset at which to continue. The size of the file if nothing is missing.
@@ -119,14 +134,14 @@ def _bytes_there(client: GraphClient, container_id: str, total_bytes: int, error
         return total_bytes
     if not error.retryable and client.renewals == renewals:  # with a new token, a refused upload may be repeated
         raise error
-    size_there, there = status.source_file_size_bytes or total_bytes, status.bytes_transferred or 0
-    if size_there != total_bytes or there > total_bytes:
+    expected, received = status.source_file_size_bytes or total_bytes, status.bytes_transferred or 0
+    if expected != total_bytes or received > total_bytes:
         raise ValidationError(
-            f"Container {container_id} expects a file of {size_there:,} bytes and has received {there:,}, "
+            f"Container {container_id} expects a file of {expected:,} bytes and has received {received:,}, "
             f"but the file has {total_bytes:,} bytes.",
             hint="The file has changed since the upload began. Clear the create task to start over.",
         ) from error
-    return there
+    return received
 
 
 def _is_complete(status: ContainerStatus, total_bytes: int) -> bool:

@@ -1,4 +1,7 @@
-"""The hook of the provider."""
+"""The hook: from an Airflow connection to a client of the Graph API.
+
+The calls themselves and their retries do not belong here.
+"""
 
 from __future__ import annotations
 

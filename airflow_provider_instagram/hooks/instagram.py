@@ -7,32 +7,31 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from airflow.sdk import BaseHook, conf
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
+from airflow_provider_instagram.graph.version import API_VERSION
+from airflow_provider_instagram.links.pages import reconnect_hint
 from airflow_provider_instagram.quota.limits import Limits
+from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow.sdk import Connection
 
+    from airflow_provider_instagram.graph.accounts import Account
     from airflow_provider_instagram.graph.calls import Call
-    from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
-    from airflow_provider_instagram.graph.models import Account
+    from airflow_provider_instagram.graph.client import AsyncGraphClient, ClientSettings, GraphClient
     from airflow_provider_instagram.graph.origin import TrustedHosts
-    from airflow_provider_instagram.tokens.refresh import Refreshed, TokenManager
+    from airflow_provider_instagram.tokens.refresh import RefreshResult, TokenManager
     from airflow_provider_instagram.tokens.store import StoredToken
 
-DEFAULT_API_VERSION = "v27.0"
 #: Meta's code for a field that does not exist on a node, among other things.
 _NO_SUCH_FIELD = 100
-#: Path of the provider's pages below Airflow's base URL.
-PAGES = "/instagram"
 
 
 @dataclass(frozen=True)
@@ -79,15 +78,15 @@ class AccountSettings:
             raise AuthenticationError(
                 f"Connection {connection.conn_id!r} has no access token.",
                 hint="Enter the account's long-lived access token in the connection's field 'Access token', "
-                f"or connect the account. {reconnect_advice(connection.conn_id)}",
+                f"or connect the account. {reconnect_hint(connection.conn_id)}",
             )
         extra, hosts = _extra(connection), trusted_hosts()
         what = f"The host of connection {connection.conn_id!r}"
         base = base_url(connection.host, connection.port, hosts=hosts, what=what)
-        _check_kind(connection.conn_id, base, password)
+        _check_token_fits_host(connection.conn_id, base, password)
         return cls(
             base_url=base,
-            api_version=extra.get("api_version", DEFAULT_API_VERSION),
+            api_version=extra.get("api_version", API_VERSION),
             access_token=password,
             ig_user_id=(connection.login or "").strip() or None,
             app_id=extra.get("app_id"),
@@ -106,13 +105,13 @@ class InstagramHook(BaseHook):
     """
 
     conn_name_attr = "instagram_conn_id"
-    default_conn_name = "instagram_default"
-    conn_type = "instagram"
+    default_conn_name = DEFAULT_CONN_ID
+    conn_type = CONN_TYPE
     hook_name = "Instagram"
 
     def __init__(
         self,
-        instagram_conn_id: str = default_conn_name,
+        instagram_conn_id: str = DEFAULT_CONN_ID,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
         sleep: Callable[[float], None] = time.sleep,
@@ -136,29 +135,28 @@ class InstagramHook(BaseHook):
         return self._settings
 
     def token_manager(self) -> TokenManager:
-        """Return the account's token, with what is known of its lifetime."""
+        """Return the manager of the account's token."""
         from airflow_provider_instagram.tokens.refresh import TokenManager
-        from airflow_provider_instagram.tokens.store import TokenStore
+        from airflow_provider_instagram.tokens.store import TokenStore, configured_token_key
 
         token = self.settings.access_token
-        token_key = conf.get("instagram", "token_key", fallback="")
-        store = TokenStore(self.instagram_conn_id, token, token_key, is_masked=True)  # by `settings`
+        store = TokenStore(self.instagram_conn_id, token, configured_token_key(), is_masked=True)  # by `settings`
         return TokenManager(self.instagram_conn_id, token, store, self._send_with, clock=self._clock, sleep=self._sleep)
 
     def _send_with(self, token: StoredToken, call: Call[Any]) -> Any:
         from airflow_provider_instagram.graph.client import GraphClient
 
-        with GraphClient(token.access_token, **self._address(), sleep=self._sleep) as client:
+        with GraphClient(token.access_token, **self._client_settings(), sleep=self._sleep) as client:
             return client.send(call)
 
     def access_token(self) -> str:
         """Return the access token, refreshed if necessary."""
         return self.token_manager().get(_running_task())
 
-    def refresh_token(self, by: str) -> Refreshed:
+    def refresh_token(self, by: str) -> RefreshResult:
         """Extend the account's token by 60 days, unless it is younger than the 24 hours that Meta requires.
 
-        :param by: Who refreshes the token, for the record.
+        :param by: The run or the person that refreshes the token, for the record.
         :raises AuthenticationError: If the token is no longer valid.
         """
         return self.token_manager().refresh(by)
@@ -170,13 +168,13 @@ class InstagramHook(BaseHook):
         token = self.access_token()
         return GraphClient(
             token,
-            **self._address(),
+            **self._client_settings(),
             sleep=self._sleep,
-            renewed=lambda: self._renewed(token),
-            closed=self._count,
+            replacement_token=lambda: self._replacement_token(token),
+            on_close=self._count_calls,
         )
 
-    def _count(self, calls: int) -> None:
+    def _count_calls(self, calls: int) -> None:
         from airflow.sdk.observability.stats import Stats
 
         Stats.incr("instagram.calls", calls, tags={"conn_id": self.instagram_conn_id})
@@ -185,8 +183,13 @@ class InstagramHook(BaseHook):
         """Return an open client that reports the current state at once: without token refreshes and without pauses."""
         from airflow_provider_instagram.graph.client import GraphClient
 
-        token = self.token_manager().known().access_token
-        return GraphClient(token, **self._address(), sleep=lambda _: None, renewed=lambda: self._renewed(token))
+        token = self.token_manager().current_token().access_token
+        return GraphClient(
+            token,
+            **self._client_settings(),
+            sleep=lambda _: None,
+            replacement_token=lambda: self._replacement_token(token),
+        )
 
     async def get_async_conn(self) -> AsyncGraphClient:
         """Return an open client for use in a trigger. Close it, or use it in an ``async with`` statement."""
@@ -195,19 +198,21 @@ class InstagramHook(BaseHook):
         from airflow_provider_instagram.graph.client import AsyncGraphClient
 
         token = await sync_to_async(self.access_token)()
-        return AsyncGraphClient(token, **self._address(), renewed=lambda: sync_to_async(self._renewed)(token))
+        return AsyncGraphClient(
+            token, **self._client_settings(), replacement_token=lambda: sync_to_async(self._replacement_token)(token)
+        )
 
-    def _address(self) -> dict[str, Any]:
+    def _client_settings(self) -> ClientSettings:
         settings = self.settings
         return {
             "base_url": settings.base_url,
             "api_version": settings.api_version,
             "app_secret": settings.app_secret,
             "hosts": trusted_hosts(),
-            "reconnect": reconnect_advice(self.instagram_conn_id),
+            "reconnect_hint": reconnect_hint(self.instagram_conn_id),
         }
 
-    def _renewed(self, refused: str) -> str | None:
+    def _replacement_token(self, refused: str) -> str | None:
         """Return the token that replaced a refused one: entered in the connection, or refreshed, in the meantime."""
         self._settings = None
         return self.token_manager().replacement_for(refused)
@@ -253,7 +258,7 @@ class InstagramHook(BaseHook):
 
         settings = self.settings
         # Airflow tests a connection under a random id, which has no refreshed token: the form's own token is tested.
-        with GraphClient(settings.access_token, **self._address()) as client:
+        with GraphClient(settings.access_token, **self._client_settings()) as client:
             account = self.read_account(client)
             if settings.ig_user_id and settings.ig_user_id != account.user_id:
                 raise ValidationError(
@@ -293,23 +298,7 @@ def trusted_hosts() -> TrustedHosts:
     return TrustedHosts.read(conf.get("instagram", "hosts", fallback=""))
 
 
-def connect_page(conn_id: str | None = None) -> str | None:
-    """Return the address of the page that connects an account, or None if ``[api] base_url`` is not set.
-
-    :param conn_id: The connection to select on the page.
-    """
-    if not (base := conf.get("api", "base_url", fallback="")):
-        return None
-    return f"{base.rstrip('/')}{PAGES}/" + (f"connect?conn_id={quote(conn_id)}" if conn_id else "")
-
-
-def reconnect_advice(conn_id: str) -> str:
-    """Return what to do when the token of a connection is no longer valid."""
-    page = connect_page(conn_id) or "Admin, Instagram in Airflow's menu"
-    return f"To reconnect the account, open {page} or run: airflow instagram connect {conn_id}"
-
-
-def _check_kind(conn_id: str, base: str, token: str) -> None:
+def _check_token_fits_host(conn_id: str, base: str, token: str) -> None:
     """Reject a token of one login with the host of the other, which would call it malformed."""
     from airflow_provider_instagram.graph import oauth, origin
 
@@ -344,6 +333,6 @@ def _extra(connection: Connection) -> dict[str, str]:
     if not isinstance(extra, dict):
         raise ValidationError(
             f"The extra of connection {connection.conn_id!r} is not a JSON object.",
-            hint='Use the form {"api_version": "v27.0"}, or use the fields of the connection form.',
+            hint=f'Use the form {{"api_version": "{API_VERSION}"}}, or use the fields of the connection form.',
         )
     return {key: str(value) for key, value in extra.items() if value not in (None, "")}

@@ -89,7 +89,7 @@ class Ledger:
 
     def record_claim(self, post_key: str, claim: Claim) -> None:
         """Record a claim of a key. The last claim counts."""
-        self.store.set(row_key("claim", post_key), _stated(claim))
+        self.store.set(row_key("claim", post_key), _fields_with_value(claim))
 
     def intent(self, post_key: str, owner: Owner | None = None) -> Intent | None:
         """Read the intent to publish a key: the latest one, or an owner's own, which no other owner overwrites."""
@@ -104,8 +104,8 @@ class Ledger:
             claim names. A late write of another owner may hide them.
         """
         claim = self.claim(post_key)
-        told = () if claim is None else (claim.owner, *claim.undecided)
-        found = [self.intent(post_key), *(self.intent(post_key, owner) for owner in {*told, *owners})]
+        named = () if claim is None else (claim.owner, *claim.undecided)
+        found = [self.intent(post_key), *(self.intent(post_key, owner) for owner in {*named, *owners})]
         still_open = sorted((one for one in found if one and not one.withdrawn), key=lambda one: one.when)
         return list({one.container_id: one for one in still_open}.values())
 
@@ -137,23 +137,24 @@ class Ledger:
         self._write(replace(intent, needs_manual_resolution=True))
 
     def _write(self, intent: Intent) -> None:
-        self.store.set(row_key("intent", intent.post_key, intent.claim.owner), _row(_stated(intent)))
-        self.store.set(row_key("intent", intent.post_key), _row(_stated(intent)))
+        self.store.set(row_key("intent", intent.post_key, intent.claim.owner), _row(_fields_with_value(intent)))
+        self.store.set(row_key("intent", intent.post_key), _row(_fields_with_value(intent)))
 
     def container(self, container_id: str) -> ContainerRecord | None:
         """Read the record of a container."""
         row = self.store.get(row_key("container", container_id))
         return ContainerRecord(**row) if row else None
 
-    def record_container(self, made: ContainerRecord) -> None:
+    def record_container(self, record: ContainerRecord) -> None:
         """Record a new container and the post that it is for."""
-        self.store.set(row_key("container", made.container_id), asdict(made))
-        self.store.set(row_key("containers", made.post_key), [*self._container_ids(made.post_key), made.container_id])
+        container_ids = [*self._container_ids(record.post_key), record.container_id]
+        self.store.set(row_key("container", record.container_id), asdict(record))
+        self.store.set(row_key("containers", record.post_key), container_ids)
 
     def containers(self, post_key: str) -> list[ContainerRecord]:
         """Read all containers that were created for a key, oldest first."""
-        made = (self.container(container_id) for container_id in self._container_ids(post_key))
-        return [container for container in made if container]
+        records = (self.container(container_id) for container_id in self._container_ids(post_key))
+        return [record for record in records if record]
 
     def _container_ids(self, post_key: str) -> list[str]:
         return self.store.get(row_key("containers", post_key)) or []
@@ -175,8 +176,8 @@ def _fields(row: dict[str, Any]) -> dict[str, Any]:
     return {names.get(in_row, in_row): value for in_row, value in row.items()}
 
 
-def _stated(record: Claim | Intent) -> dict[str, Any]:
-    """Return the fields of a claim or an intent. Those without a value are left out, as versions without loops did."""
+def _fields_with_value(record: Claim | Intent) -> dict[str, Any]:
+    """Return the fields of a claim or an intent, without those that are None, as in rows of versions without loops."""
     return asdict(record, dict_factory=lambda fields: {name: value for name, value in fields if value is not None})
 
 
@@ -186,8 +187,8 @@ def _claim(row: dict[str, Any]) -> Claim:
 
 
 def row_key(kind: str, key: str, owner: Owner | None = None) -> str:
-    """Return the key of a row. A long key is hashed; rows that need the original hold it inside."""
+    """Return the key of a row. A long key is hashed; a row that needs the original key contains it as a value."""
     if len(key) > LONGEST_KEY:
         key = f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
-    whose = f":{hashlib.sha256(str(owner).encode()).hexdigest()[:32]}" if owner else ""
-    return f"{kind}:{key}{whose}"
+    suffix = f":{hashlib.sha256(str(owner).encode()).hexdigest()[:32]}" if owner else ""
+    return f"{kind}:{key}{suffix}"

@@ -1,4 +1,4 @@
-"""What the ledger records: containers, claims, intents and posts."""
+"""The records of the ledger: containers, claims, intents and posts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 # Source: Meta, IG Container reference: a container that is not published within 24 hours expires.
 CONTAINER_LIFE = timedelta(hours=24)
-
-
+#: How long before it expires a container is no longer published or reused.
 EXPIRY_MARGIN = timedelta(minutes=30)
 
 
@@ -27,7 +26,7 @@ class ContainerRecord:
     :param post_key: The key of the post.
     :param created_at: When it was created, as ISO 8601 in UTC.
     :param content: Digest of its video and options. A container is reused only for the same content.
-    :param caption: Digest of its caption, by which its post is found.
+    :param caption: Digest of its caption, to find its post among the account's media.
     :param upload_uri: Where to send the rest of an interrupted upload.
     """
 
@@ -52,11 +51,11 @@ class ContainerRecord:
 class Owner:
     """The task instance that works on a post, in all its tries.
 
-    :param dag_id: Its DAG.
-    :param run_id: Its run.
-    :param task_id: Its task.
-    :param map_index: Its map index; -1 where the task is not mapped.
-    :param loop_index: Its pass of a loop of Airflow 3.4, from 0; None outside of loops.
+    :param dag_id: The id of the DAG.
+    :param run_id: The id of the run.
+    :param task_id: The id of the task.
+    :param map_index: The map index, or -1 if the task is not mapped.
+    :param loop_index: The pass of a loop of Airflow 3.4, from 0, or None outside of loops.
     """
 
     dag_id: str
@@ -69,7 +68,7 @@ class Owner:
     def of(cls, context: Context) -> Owner:
         """Return the task instance of a context."""
         ti, loop = context["ti"], cast("Mapping[str, Any]", context).get("loop")
-        # Not the region: a Clear of the loop's gate makes the later passes anew in another one, and only this stays.
+        # After a Clear of the loop's gate, the later passes have a new region. Only their index stays the same.
         loop_index = None if loop is None else loop.index
         return cls(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index, loop_index)
 
@@ -94,7 +93,9 @@ class Claim:
 
 @dataclass(frozen=True)
 class Intent:
-    """An owner is about to publish, or has published. Which of the two is unknown, unless the intent was withdrawn.
+    """The record of an owner that is about to send a request to publish.
+
+    Its outcome is open: the request may have been sent or not. A withdrawn intent certainly led to no post.
 
     :param post_key: The key of the post.
     :param container_id: Its container.
@@ -113,7 +114,7 @@ class Intent:
 
     @property
     def when(self) -> datetime:
-        """The moment just before the request was sent."""
+        """The time just before the request."""
         return datetime.fromisoformat(self.at)
 
 
@@ -137,3 +138,8 @@ class PublishedPost:
     ig_user_id: str | None = None
     permalink: str | None = None
     event_pending: bool = False
+
+    @property
+    def lacks_permalink(self) -> bool:
+        """Whether the post is identified, and its permalink is still to be read."""
+        return self.media_id is not None and self.permalink is None

@@ -1,4 +1,4 @@
-"""The operator link of the provider."""
+"""The operator links that Airflow shows on a task. Pages of our own do not belong here."""
 
 from __future__ import annotations
 

@@ -1,3 +1,6 @@
-"""Videos and ffmpeg: probe a file, find out what it lacks for Instagram, and make it comply at the lowest cost."""
+"""Videos as ffmpeg sees them: probe a file, plan what it lacks for Instagram, make it comply, and check the result.
+
+Airflow, object storage and the Graph API do not belong here.
+"""
 
 from __future__ import annotations

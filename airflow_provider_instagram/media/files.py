@@ -1,16 +1,19 @@
-"""The checks of a local file before it is opened, and after it was read."""
+"""The checks of a local file before it is opened and after it was read, and the digest of its content."""
 
 from __future__ import annotations
 
+import hashlib
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 
 if TYPE_CHECKING:
     import os
     from pathlib import Path
+
+BLOCK_BYTES: Final = 1024**2
 
 
 def regular_file(path: Path) -> os.stat_result:
@@ -53,3 +56,16 @@ def raise_if_changed(path: Path, size_bytes: int, modified_ns: int) -> None:
     raise TransientError(
         f"{path} was changed while it was being read.", hint="Wait until the file is complete, and run again."
     )
+
+
+def file_digest(path: Path, prefix: bytes = b"") -> str:
+    """Return the SHA-256 digest of a file, in hexadecimal.
+
+    :param path: A local file, which is read completely.
+    :param prefix: Bytes to put before the content.
+    """
+    digest = hashlib.sha256(prefix)
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

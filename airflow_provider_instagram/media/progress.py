@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-REPORT_EVERY_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,7 @@ class ProgressReader:
     ) -> None:
         self._duration_s = duration_s
         self._on_progress = on_progress
-        self._clock = clock
-        self._started_s = self._reported_s = clock()
+        self._throttle = Throttle(clock=clock)
         self._encoded_s = 0.0
 
     def read_line(self, line: str) -> None:
@@ -57,14 +56,13 @@ class ProgressReader:
         if name == "out_time_us" and value.lstrip("-").isdigit():
             self._encoded_s = max(0.0, int(value) / 1e6)
         elif name == "progress":
-            now_s = self._clock()
-            if value == "end" or now_s - self._reported_s >= REPORT_EVERY_S:
-                self._reported_s = now_s
-                self._on_progress(self._progress(now_s, ended=value == "end"))
+            ended = value == "end"
+            if self._throttle.is_due() or ended:
+                self._on_progress(self._progress(ended=ended))
 
-    def _progress(self, now_s: float, *, ended: bool) -> Progress:
+    def _progress(self, *, ended: bool) -> Progress:
         encoded_s = self._duration_s if ended else self._encoded_s  # the last time of a fast encoder may be N/A
-        speed = encoded_s / max(now_s - self._started_s, 1e-3)
+        speed = encoded_s / max(self._throttle.elapsed_s, 1e-3)
         if ended:
             return Progress(100.0, speed, timedelta(0))
         left = timedelta(seconds=max(0.0, self._duration_s - self._encoded_s) / speed) if speed > 0 else None

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError
+from airflow_provider_instagram.media.files import file_digest
 from airflow_provider_instagram.media.process import Limits, run
 from airflow_provider_instagram.media.workspace import workspace
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 #: Increment this when the same source, profile and ffmpeg give a different result.
 RECIPE: Final = 1
-BLOCK_BYTES: Final = 1024**2
 VERSION_LIMITS: Final = Limits(wall_s=10, cpu_s=10)
 
 
@@ -55,12 +55,8 @@ def key_of(source: Path, parts: Sequence[Any]) -> str:
     :param source: A local file, which is read completely.
     :param parts: Values that JSON or ``str`` can write.
     """
-    content = hashlib.sha256()
-    with source.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            content.update(block)
     recipe, *others = parts
-    text = json.dumps([recipe, content.hexdigest(), *others], default=str, sort_keys=True)
+    text = json.dumps([recipe, file_digest(source), *others], default=str, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

@@ -1,4 +1,7 @@
-"""The operators of the provider: transcode, create, publish, and refresh of the account's token."""
+"""The operators: their arguments, their order of steps, and what all our tasks share.
+
+How a step works does not belong here: publishing, media and files hold that.
+"""
 
 from __future__ import annotations
 

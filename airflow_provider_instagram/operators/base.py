@@ -9,13 +9,12 @@ from airflow.sdk.bases.operator import get_merged_defaults
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from airflow_provider_instagram.ledger.records import PublishedPost
-
-DEFAULT_CONN_ID = "instagram_default"
 
 
 class InstagramBaseOperator(LiteralTemplateMixin):
@@ -34,8 +33,8 @@ class InstagramBaseOperator(LiteralTemplateMixin):
     ) -> None:
         self.instagram_conn_id = constant_conn_id(instagram_conn_id)
         super().__init__(
-            inlets=_added(inlets, self.account_inlets(instagram_conn_id)),
-            outlets=_added(outlets, self.account_outlets(instagram_conn_id)),
+            inlets=_with_assets(inlets, self.account_inlets(instagram_conn_id)),
+            outlets=_with_assets(outlets, self.account_outlets(instagram_conn_id)),
             **kwargs,
         )
 
@@ -72,8 +71,8 @@ class InstagramBaseOperator(LiteralTemplateMixin):
         )
         conn_id = partial.kwargs.setdefault("instagram_conn_id", defaults.get("instagram_conn_id", DEFAULT_CONN_ID))
         constant_conn_id(conn_id)
-        partial.kwargs["inlets"] = _added(partial.kwargs["inlets"], cls.account_inlets(conn_id))
-        partial.kwargs["outlets"] = _added(partial.kwargs["outlets"], cls.account_outlets(conn_id))
+        partial.kwargs["inlets"] = _with_assets(partial.kwargs["inlets"], cls.account_inlets(conn_id))
+        partial.kwargs["outlets"] = _with_assets(partial.kwargs["outlets"], cls.account_outlets(conn_id))
         return partial
 
 
@@ -93,6 +92,6 @@ def constant_conn_id(conn_id: object) -> str:
     )
 
 
-def _added(given: Any, ours: list[Any]) -> list[Any]:
+def _with_assets(given: Any, ours: list[Any]) -> list[Any]:
     listed = list(given) if isinstance(given, (list, tuple)) else [given] if given else []
     return [*listed, *(asset for asset in ours if asset not in listed)]

@@ -18,7 +18,7 @@ from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
-from airflow_provider_instagram.publishing.options import ContainerOptions
+from airflow_provider_instagram.publishing.options import OPTIONS, ContainerOptions
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 
@@ -30,27 +30,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy, XComArg
 
     from airflow_provider_instagram.exceptions import InstagramError
-    from airflow_provider_instagram.publishing.containers import Video
+    from airflow_provider_instagram.publishing.containers import VideoSource
 
 UPLOADS = ("auto", "file", "url")
 PROCESSING_TIMEOUT = timedelta(minutes=30)
 POLL_INTERVAL = timedelta(seconds=5)
 #: Failures of a container that a new container may fix.
-FAILED = (MediaRejectedError, ContainerExpiredError)
-
-OPTIONS = (
-    "caption",
-    "placement",
-    "video_cover_timestamp_ms",
-    "cover_url",
-    "location_id",
-    "collaborators",
-    "user_tags",
-    "share_to_feed",
-    "audio_name",
-    "trial_graduation",
-    "is_ai_generated",
-)
+REPLACEABLE = (MediaRejectedError, ContainerExpiredError)
 
 
 class CreateContainerOperator(InstagramBaseOperator):
@@ -60,7 +46,7 @@ class CreateContainerOperator(InstagramBaseOperator):
     container, and resumes an interrupted upload. Returns the container's id.
 
     :param video: A local path or ``file://``, a URI that ObjectStoragePath opens, or an ``https://`` address.
-    :param caption: The text of the post: up to 2,200 UTF-16 units, 30 hashtags and 20 @mentions. It is never taken for
+    :param caption: The text of the post: up to 2,200 UTF-16 units, 30 hashtags and 20 @mentions. It is never read as
         the name of a file.
     :param placement: ``reels`` or ``feed``.
     :param video_cover_timestamp_ms: The cover frame, in ms from the start of the video. Default: the first frame.
@@ -121,19 +107,11 @@ class CreateContainerOperator(InstagramBaseOperator):
         retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,
     ) -> None:
+        options = {name: value for name, value in locals().items() if name in OPTIONS}
         super().__init__(retries=retries, retry_policy=retry_policy, **kwargs)
         self.video = video
-        self.caption = caption
-        self.placement = placement
-        self.video_cover_timestamp_ms = video_cover_timestamp_ms
-        self.cover_url = cover_url
-        self.location_id = location_id
-        self.collaborators = collaborators
-        self.user_tags = user_tags
-        self.share_to_feed = share_to_feed
-        self.audio_name = audio_name
-        self.trial_graduation = trial_graduation
-        self.is_ai_generated = is_ai_generated
+        for name, value in options.items():
+            setattr(self, name, value)
         self.upload = upload
         self.publish_at = publish_at
         self.post_key = post_key
@@ -150,7 +128,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         options = ContainerOptions.read(**{name: getattr(self, name) for name in OPTIONS})
         video = arguments.required_text("video", self.video)
         mode = self._upload_mode()
-        self._refuse_to_outlive(arguments.moment("publish_at", self.publish_at))
+        self._check_expiry(arguments.moment("publish_at", self.publish_at))
         post_key = arguments.text("post_key", self.post_key) or str(Owner.of(context))
         ledger = Ledger.of(context, self.instagram_conn_id)
         if (post := ledger.post(post_key)) is not None:
@@ -163,8 +141,8 @@ class CreateContainerOperator(InstagramBaseOperator):
         if arguments.boolean("wait_for_completion", self.wait_for_completion):
             try:
                 self._wait(container_id)
-            except FAILED as failure:
-                return self._once_more(context, failure)
+            except REPLACEABLE as failure:
+                return self._replace(context, failure)
         pin_ledger_asset(context, ledger)
         return container_id
 
@@ -174,8 +152,8 @@ class CreateContainerOperator(InstagramBaseOperator):
 
         try:
             container_id = processed_container(event)
-        except FAILED as failure:
-            return self._once_more(context, failure)
+        except REPLACEABLE as failure:
+            return self._replace(context, failure)
         pin_ledger_asset(context, Ledger.of(context, self.instagram_conn_id))
         return container_id
 
@@ -183,7 +161,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         """Remove the copy of a remote video when the task is killed."""
         storage.abandon_copies()
 
-    def _once_more(self, context: Context, failure: InstagramError) -> str:
+    def _replace(self, context: Context, failure: InstagramError) -> str:
         """Create a new container if that can help. Otherwise, raise the failure."""
         self.log.warning("%s", failure)
         return str(self.execute(context))
@@ -196,56 +174,54 @@ class CreateContainerOperator(InstagramBaseOperator):
 
     def _container_from_link(self, ledger: Ledger, post_key: str, video: str, options: ContainerOptions) -> str:
         """Have Instagram fetch the video, from its own address or by a presigned link to object storage."""
-        from airflow_provider_instagram.publishing.containers import Video
+        from airflow_provider_instagram.publishing.containers import VideoSource
 
         link = video
         if not locations.is_web(video) and not locations.is_local(video):
             link = storage.presigned(video, CONTAINER_LIFE)
-        if not locations.is_public(link):
+        if not locations.is_public_url(link):
             raise ValidationError(
                 f"Instagram cannot fetch {locations.shown(video)}: a link must be https, in plain ASCII, and public.",
                 hint='Send the bytes of a local file: upload="file". In a link, percent-encode all other characters.',
             )
-        return self._container(ledger, post_key, Video(video, link=link), options)
+        return self._container(ledger, post_key, VideoSource(video, link=link), options)
 
     def _container_from_file(
         self, ledger: Ledger, post_key: str, video: str, options: ContainerOptions, mode: str
     ) -> str:
         """Send the video's bytes, or its link if the account is not allowed to upload and the video has a link."""
-        from airflow_provider_instagram.publishing.containers import Video
+        from airflow_provider_instagram.publishing.containers import VideoSource
 
         with storage.as_local_file(video) as path:
-            self._refuse_cover_outside(path, options)
+            self._check_cover(path, options)
             try:
-                return self._container(ledger, post_key, Video(video, path=path), options)
+                return self._container(ledger, post_key, VideoSource(video, path=path), options)
             except PermissionDeniedError as error:
                 if mode != "auto" or locations.is_local(video):
                     raise
                 self.log.warning("%s Sending Instagram a link instead.", error.message)
         return self._container_from_link(ledger, post_key, video, options)
 
-    def _container(self, ledger: Ledger, post_key: str, video: Video, options: ContainerOptions) -> str:
+    def _container(self, ledger: Ledger, post_key: str, video: VideoSource, options: ContainerOptions) -> str:
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.publishing.containers import ContainerCreator
 
         hook = InstagramHook(self.instagram_conn_id)
         with hook.get_conn() as client:
-            maker = ContainerCreator(client, ledger, hook.ig_user_id(client))
+            creator = ContainerCreator(client, ledger, hook.ig_user_id(client))
             publish_at = arguments.moment("publish_at", self.publish_at)
-            return maker.get_or_create(post_key, video, options, publish_at)
+            return creator.get_or_create(post_key, video, options, publish_at)
 
-    def _refuse_to_outlive(self, publish_at: datetime | None) -> None:
-        if (
-            publish_at is None
-            or publish_at.timestamp() - time.time() <= (CONTAINER_LIFE - EXPIRY_MARGIN).total_seconds()
-        ):
+    def _check_expiry(self, publish_at: datetime | None) -> None:
+        longest_s = (CONTAINER_LIFE - EXPIRY_MARGIN).total_seconds()
+        if publish_at is None or publish_at.timestamp() - time.time() <= longest_s:
             return
         raise ValidationError(
             f"A container created now expires before publish_at, {publish_at.isoformat()}.",
             hint="Create it at most 23.5 hours ahead: schedule the run closer to publish_at.",
         )
 
-    def _refuse_cover_outside(self, video: Path, options: ContainerOptions) -> None:
+    def _check_cover(self, video: Path, options: ContainerOptions) -> None:
         if not options.video_cover_timestamp_ms:
             return
         from airflow.sdk import conf

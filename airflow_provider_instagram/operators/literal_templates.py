@@ -65,7 +65,7 @@ class LiteralTemplateMixin(BaseOperator):
     def _fields_from_data(self, context: Context) -> set[str]:
         task = self.dag.get_task(self.task_id)
         if not isinstance(task, MappedOperator) or not isinstance(task.expand_input, ListOfDictsExpandInput):
-            return set()  # expand() tells data from templates by itself
+            return set()  # expand() itself renders no data
         source = task.expand_input.value
         if isinstance(source, Sequence) and isinstance(source[context["ti"].map_index or 0], Mapping):
             return set()  # a dict written in the DAG file

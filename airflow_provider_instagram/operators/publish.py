@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
-from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias, posts_asset
-from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
+from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
+from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.owners import is_at_work
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.links.instagram import InstagramPostLink
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
@@ -23,28 +23,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context, RetryPolicy, XComArg
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-    from airflow.sdk.types import RuntimeTaskInstanceProtocol
-    from pydantic import JsonValue
 
     from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
+    from airflow_provider_instagram.publishing.publisher import Publication
 
 #: How long before ``publish_at`` the task resumes, so that its worker starts in time. It waits the last seconds there.
 WAKE_UP_AHEAD = timedelta(seconds=20)
 
-#: When to check for room again, if the time at which the account may post again is unknown.
-ROOM_LOOKED_FOR_AGAIN_AFTER = timedelta(minutes=30)
-
-#: States of a task instance that may still send a request, now or in a later try.
-AT_WORK = frozenset(
-    {"scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule", "awaiting_input"}
-)
+#: When to check for free quota again, if the time at which the account may post again is unknown.
+QUOTA_CHECKED_AGAIN_AFTER = timedelta(minutes=30)
 
 
 class PublishOperator(InstagramBaseOperator):
     """Publish a container: one ``post_key``, one post.
 
-    * If the account has no room for a post, the task is deferred until it has, unless the container expires before.
+    * If the account has no free quota, the task is deferred until it has, unless the container expires before.
     * If the post already exists, the task returns it and publishes nothing.
     * If the answer to a request was lost, the task reads the account to find out what happened. It never sends the
       request again without knowing. If the outcome cannot be determined, it fails with ``OutcomeUnknownError``.
@@ -106,33 +99,63 @@ class PublishOperator(InstagramBaseOperator):
         ledger = Ledger.of(context, self.instagram_conn_id)
         post_key = self._post_key(context, ledger, container_id)
         if (post := ledger.post(post_key)) is not None:
-            self._refuse_another_post(ledger, post, container_id)
-            self._refuse_another_account(ledger, post)
-            post = self._with_permalink(post)
-            self._emit_event(context, ledger, post)
-            self.log.info("%s is already published: %s", post_key, post.permalink or post.media_id or "live")
-            return self._result(post, already_published=True)
+            return self._existing(context, ledger, post, container_id)
         publish_at = arguments.moment("publish_at", self.publish_at)
+        is_open = bool(ledger.open_intents(post_key, Owner.of(context)))
+        if not is_open:  # an open outcome is settled first, however late it is
+            publish_at = self.publication_time(context)
         if arguments.boolean("dry_run", self.is_dry_run):
-            return self._rehearsed(post_key, container_id, publish_at)
-        if not ledger.open_intents(post_key, Owner.of(context)):  # an open one is settled first, however late
-            self._see_whether_it_is_time(ledger, container_id, publish_at)
+            return self._dry_run(post_key, container_id, publish_at)
+        if not is_open:
+            self._wait_for_time(ledger.container(container_id), publish_at)
         try:
-            post, made = self._published(context, ledger, post_key, container_id, publish_at)
+            publication = self._publish(context, ledger, post_key, container_id, publish_at, is_open=is_open)
         except QuotaExhaustedError as error:
-            available_at = ledger.clock() + (error.retry_after or ROOM_LOOKED_FOR_AGAIN_AFTER)
-            self._wait_for_room(available_at, error, ledger.container(container_id))
+            available_at = ledger.clock() + (error.retry_after or QUOTA_CHECKED_AGAIN_AFTER)
+            self.before_quota_wait(context, available_at, error)
+            self._wait_for_quota(available_at, error, ledger.container(container_id))
             raise
-        if not made:
+        post = publication.post
+        if publication.already_published:
             self._refuse_another_post(ledger, post, container_id)
-        self._emit_event(context, ledger, post)
-        if made and publish_at is not None:
+        emit_post_event(context, ledger, post)
+        if not publication.already_published and publish_at is not None:
             self._measure_lateness(post, publish_at)
         self.log.info("Published %s: %s", post_key, post.permalink or post.media_id or "live")
-        return self._result(post, already_published=not made)
+        return self._result(post, already_published=publication.already_published)
 
-    def _rehearsed(self, post_key: str, container_id: str, publish_at: datetime | None) -> dict[str, Any]:
-        """Read the container as a publication would, and stop there."""
+    def publication_time(self, context: Context) -> datetime | None:
+        """Return when to publish a post that does not exist, or None to publish it now. By default, ``publish_at``.
+
+        A subclass may override this method. It is called at most once in an execution, before the task waits for the
+        time. If an earlier try left its outcome open, it is called once the outcome is settled and there is no post.
+        It may raise: no request was sent for the post, and nothing is open.
+
+        :param context: The task's context.
+        """
+        return arguments.moment("publish_at", self.publish_at)
+
+    def before_quota_wait(self, context: Context, available_at: datetime, error: QuotaExhaustedError) -> None:
+        """Do nothing. Called before the task is deferred until the account has free quota.
+
+        A subclass may override this method, and raise to end the task instead. Nothing was sent for the post.
+
+        :param context: The task's context.
+        :param available_at: When the account has free quota.
+        :param error: The reason for the wait.
+        """
+
+    def _existing(self, context: Context, ledger: Ledger, post: PublishedPost, container_id: str) -> dict[str, Any]:
+        """Return the post that the ledger has, once its event is emitted."""
+        self._refuse_another_post(ledger, post, container_id)
+        self._refuse_another_account(ledger, post)
+        post = self._read_permalink(post)
+        emit_post_event(context, ledger, post)
+        self.log.info("%s is already published: %s", post.post_key, post.permalink or post.media_id or "live")
+        return self._result(post, already_published=True)
+
+    def _dry_run(self, post_key: str, container_id: str, publish_at: datetime | None) -> dict[str, Any]:
+        """Read the container as a publication would, and send nothing."""
         from airflow_provider_instagram.graph import calls
         from airflow_provider_instagram.hooks.instagram import InstagramHook
 
@@ -144,34 +167,52 @@ class PublishOperator(InstagramBaseOperator):
         self.log.info("Dry run: would publish %s %s; container %s: %s", post_key, when, container_id, status.summary())
         return _nothing_published(post_key, container_id)
 
-    def _published(
-        self, context: Context, ledger: Ledger, post_key: str, container_id: str, publish_at: datetime | None
-    ) -> tuple[PublishedPost, bool]:
+    def _publish(
+        self,
+        context: Context,
+        ledger: Ledger,
+        post_key: str,
+        container_id: str,
+        publish_at: datetime | None,
+        *,
+        is_open: bool,
+    ) -> Publication:
+        """Settle what is open, check the time again, and publish the post if it does not exist."""
         from airflow_provider_instagram.hooks.instagram import InstagramHook
-        from airflow_provider_instagram.publishing.publisher import Publisher
+        from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 
-        hook = InstagramHook(self.instagram_conn_id)
+        hook, ti = InstagramHook(self.instagram_conn_id), context["ti"]
         with hook.get_conn() as client:
             publisher = Publisher(
-                client, ledger, hook.ig_user_id(client), Owner.of(context), partial(_is_at_work, context["ti"])
+                client,
+                ledger,
+                hook.ig_user_id(client),
+                Owner.of(context),
+                partial(is_at_work, ti),
+                quotas=hook.settings.limits.quotas,
+                is_last_try=ti.try_number > ti.max_tries,
             )
-            publisher.quotas = hook.settings.limits.quotas
-            publisher.is_last_try = context["ti"].try_number > context["ti"].max_tries
-            publisher.see_whether_it_is_time = partial(self._see_whether_it_is_time, ledger, container_id, publish_at)
-            return publisher.publish(post_key, container_id, publish_at)
+            reconciled = publisher.reconcile(post_key, container_id)
+            if isinstance(reconciled, Publication):
+                return reconciled
+            if is_open:
+                publish_at = self.publication_time(context)
+            self._wait_for_time(ledger.container(reconciled.container_id), publish_at)
+            return publisher.publish_new(reconciled, publish_at)
 
     def _post_key(self, context: Context, ledger: Ledger, container_id: str) -> str:
         if (given := arguments.text("post_key", self.post_key)) is not None:
             return given
-        made = ledger.container(container_id)
-        return made.post_key if made else str(Owner.of(context))
+        record = ledger.container(container_id)
+        return record.post_key if record else str(Owner.of(context))
 
     def _refuse_another_post(self, ledger: Ledger, post: PublishedPost, container_id: str) -> None:
-        made = ledger.container(container_id)
-        if post.container_id != container_id and made is not None and made.post_key != post.post_key:
+        """Raise an error if the post is not the one that the container was created for."""
+        record = ledger.container(container_id)
+        if post.container_id != container_id and record is not None and record.post_key != post.post_key:
             raise ValidationError(
                 f"The post with the post_key {post.post_key!r} was published from container {post.container_id}, but "
-                f"container {container_id} was created for {made.post_key!r}.",
+                f"container {container_id} was created for {record.post_key!r}.",
                 hint="Use one post_key in the create and publish tasks of a post, and a different one for each post.",
             )
 
@@ -186,38 +227,33 @@ class PublishOperator(InstagramBaseOperator):
                 f"{shlex.quote(post.post_key)}`, then clear create and the tasks downstream of it.",
             )
 
-    def _with_permalink(self, post: PublishedPost) -> PublishedPost:
+    def _read_permalink(self, post: PublishedPost) -> PublishedPost:
         """Read the permalink of a post that was recorded without one. A failure to read it changes nothing."""
-        if post.media_id is None or post.permalink is not None:
+        if not post.lacks_permalink:
             return post
         from airflow_provider_instagram.hooks.instagram import InstagramHook
-        from airflow_provider_instagram.publishing.publisher import with_permalink
+        from airflow_provider_instagram.publishing.outcome import with_permalink
 
         try:
             with InstagramHook(self.instagram_conn_id).get_conn() as client:
                 return with_permalink(client, post)
-        except Exception as error:  # noqa: BLE001 -- the post is live, even if its permalink cannot be read
+        except Exception as error:  # noqa: BLE001 -- the post is live, even if its connection cannot be read
             self.log.warning("Could not read the permalink of %s: %s", post.media_id, error)
             return post
 
-    def _see_whether_it_is_time(self, ledger: Ledger, container_id: str, publish_at: datetime | None) -> None:
-        self._refuse_to_outlive(ledger.container(container_id), publish_at)
-        self._wait_for(publish_at)
+    def _wait_for_time(self, record: ContainerRecord | None, publish_at: datetime | None) -> None:
+        """Defer until shortly before the time. The worker waits the last seconds, with everything prepared.
 
-    def _refuse_to_outlive(self, made: ContainerRecord | None, publish_at: datetime | None) -> None:
-        if made is None or publish_at is None:
-            return
-        if not made.lives_until(publish_at):
-            raise ValidationError(
-                f"Container {made.container_id} expires at {made.expires.isoformat()}, which is before or too close to "
-                f"publish_at, {publish_at.isoformat()}.",
-                hint="Create it at most 23.5 hours ahead: clear create and the tasks downstream of it later.",
-            )
-
-    def _wait_for(self, publish_at: datetime | None) -> None:
-        """Defer until shortly before the time. The worker waits the last seconds, with everything prepared."""
+        :raises ValidationError: If the container expires before, or the post has become too late.
+        """
         if publish_at is None:
             return
+        if record is not None and not record.lives_until(publish_at):
+            raise ValidationError(
+                f"Container {record.container_id} expires at {record.expires.isoformat()}, which is before or too "
+                f"close to publish_at, {publish_at.isoformat()}.",
+                hint="Create it at most 23.5 hours ahead: clear create and the tasks downstream of it later.",
+            )
         now = datetime.now(timezone.utc)
         if publish_at - now > WAKE_UP_AHEAD + shortest_deferral():
             from airflow.providers.standard.triggers.temporal import DateTimeTrigger
@@ -231,13 +267,16 @@ class PublishOperator(InstagramBaseOperator):
                 hint="Set a later publish_at or a larger max_lateness, and clear this task.",
             )
 
-    def _wait_for_room(self, available_at: datetime, error: QuotaExhaustedError, made: ContainerRecord | None) -> None:
-        """Defer until the account has room for a post, unless the container expires before."""
+    def _wait_for_quota(
+        self, available_at: datetime, error: QuotaExhaustedError, record: ContainerRecord | None
+    ) -> None:
+        """Defer until the account has free quota, unless the container expires before."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        if made is not None and not made.lives_until(available_at):
+        if record is not None and not record.lives_until(available_at):
             raise ValidationError(
-                f"{error.message} Container {made.container_id} expires at {made.expires.isoformat()}, before that.",
+                f"{error.message} Container {record.container_id} expires at {record.expires.isoformat()}, before "
+                "that.",
                 hint=f"After {available_at.isoformat()}, "
                 f"clear create and the tasks downstream of it. {error.hint or ''}",
             ) from error
@@ -252,28 +291,6 @@ class PublishOperator(InstagramBaseOperator):
         tags = {"conn_id": self.instagram_conn_id}
         Stats.timing("instagram.published_late", 1000 * late.total_seconds(), tags=tags)
 
-    def _emit_event(self, context: Context, ledger: Ledger, post: PublishedPost) -> None:
-        """Emit the event of a post, also of one that an earlier try published before it died.
-
-        The task that published the post emits its event. If that task is no longer at work, the claim's owner does. If
-        that one is not either, any task with this key does.
-        """
-        if not post.event_pending:
-            return
-        me, intent, claim = Owner.of(context), ledger.intent(post.post_key), ledger.claim(post.post_key)
-        if intent is None or intent.claim.owner != me:
-            others = {one.owner for one in (claim, intent and intent.claim) if one} - {me}
-            if any(_is_at_work(context["ti"], other) for other in others):
-                return
-            if (now := ledger.post(post.post_key)) is not None and not now.event_pending:
-                return  # another task has emitted the event in the meantime, and ended
-        pin_ledger_asset(context, ledger)
-        alias = posts_alias(self.instagram_conn_id)
-        become_first_emitter(context, ledger, alias)
-        ledger.record_post(replace(post, event_pending=False))
-        told: dict[str, JsonValue] = {"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key}
-        context["outlet_events"][alias].add(posts_asset(self.instagram_conn_id), extra=told)
-
     def _result(self, post: PublishedPost, *, already_published: bool) -> dict[str, Any]:
         self.permalink = post.permalink
         return {
@@ -284,36 +301,6 @@ class PublishOperator(InstagramBaseOperator):
             "published_at": post.published_at,
             "already_published": already_published,
         }
-
-
-def _is_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:
-    """Ask Airflow whether another task instance may still publish."""
-    if owner.loop_index is not None:
-        return _is_pass_at_work(ti, owner)
-    mapped = owner.map_index >= 0
-    states = ti.get_task_states(
-        owner.dag_id,
-        map_index=owner.map_index if mapped else None,
-        task_ids=[owner.task_id],
-        run_ids=[owner.run_id],
-    )
-    name = f"{owner.task_id}_{owner.map_index}" if mapped else owner.task_id
-    return any(tasks.get(name) in AT_WORK for tasks in states.values())
-
-
-def _is_pass_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:
-    """Ask Airflow whether a pass of a loop may still publish.
-
-    Of a task in a loop, ``get_task_states`` tells the latest pass only, and an earlier one may have been cleared since.
-    So a pass counts as at work until Airflow says that it has ended, or its whole run has.
-    """
-    if not ti.get_dr_count(owner.dag_id, run_ids=[owner.run_id], states=["queued", "running"]):
-        return False  # also when the run is deleted
-    if owner.map_index >= 0:
-        return True  # the ended instances of a mapped task do not say in which pass they were
-    ended = cast("RuntimeTaskInstance", ti).get_task_breadcrumbs(owner.dag_id, owner.run_id)
-    places = ((one["task_id"], one["map_index"], one.get("region_index")) for one in ended)
-    return (owner.task_id, -1, owner.loop_index) not in places
 
 
 def _nothing_published(post_key: str, container_id: str) -> dict[str, Any]:

@@ -92,14 +92,14 @@ def _alert(
     hook: InstagramHook, context: Context, problem: InstagramError, on_token_ending: Sequence[Callable[[Context], Any]]
 ) -> None:
     """Call the notifiers if the token is no longer valid or expires soon."""
-    from airflow_provider_instagram.hooks.instagram import connect_page
-    from airflow_provider_instagram.tokens.store import ENDING
+    from airflow_provider_instagram.links.pages import connect_page
+    from airflow_provider_instagram.tokens.store import EXPIRY_WARNING
 
-    token = None if isinstance(problem, AuthenticationError) else hook.token_manager().known()
-    left = token.left(datetime.now(timezone.utc)) if token else None
-    if left is not None and left > ENDING:
+    token = None if isinstance(problem, AuthenticationError) else hook.token_manager().current_token()
+    left = token.time_left(datetime.now(timezone.utc)) if token else None
+    if left is not None and left > EXPIRY_WARNING:
         return
-    told: Any = {
+    alert_context: Any = {
         **context,
         "instagram_token": {
             "conn_id": hook.instagram_conn_id,
@@ -109,8 +109,8 @@ def _alert(
             "connect_page": connect_page(hook.instagram_conn_id),
         },
     }
-    for tell in on_token_ending:
-        tell(told)
+    for notify in on_token_ending:
+        notify(alert_context)
 
 
 def refresh_tokens(
@@ -126,9 +126,9 @@ def refresh_tokens(
     @task
     def list_connections(params: dict[str, Any] | None = None) -> list[str]:
         """Return the connections whose tokens to refresh."""
-        from airflow_provider_instagram.tokens.store import found_connections
+        from airflow_provider_instagram.tokens.store import visible_connections
 
-        return list((params or {}).get(connections) or found_connections())
+        return list((params or {}).get(connections) or visible_connections())
 
     @task(retries=3, retry_policy=InstagramRetryPolicy(), map_index_template="{{ conn_id }}")
     def refresh(conn_id: str, **context: Any) -> dict[str, Any]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: The limit of file systems, less the space for what is added to a name while the file is copied.
 LONGEST_NAME_BYTES = 200
-CHOICES = {"fit": ("pad", "blur", "crop"), "trim": ("error", "end")}
+ALLOWED = {"fit": ("pad", "blur", "crop"), "trim": ("error", "end")}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class TranscodeOperator(LiteralTemplateMixin):
 
     A file that complies is returned unchanged. If its link has a query, which may be a signature and must not be stored
     in an XCom, a copy of the file is returned instead. Any other video, also an animated GIF, is converted to an MP4
-    with ffmpeg, and any other picture to a JPEG with Pillow. The result is checked against the same rules before it gets
+    with ffmpeg, and any other picture to a JPEG with Pillow. The result is checked by the same rules before it gets
     its name. The name of the output contains a digest of the source's content, the profile and the version of the tool,
     so that finished work is found and not repeated.
 
@@ -177,16 +177,16 @@ class TranscodeOperator(LiteralTemplateMixin):
     def _options(self, cancel: Cancel) -> Options:
         from airflow_provider_instagram.media.options import Options
 
-        choices: dict[str, Any] = {
+        chosen: dict[str, Any] = {
             "fit": arguments.text("fit", self.fit) or "pad",
             "background": arguments.text("background", self.background) or "black",
             "trim": arguments.text("trim", self.trim) or "error",
         }
-        for name, allowed in CHOICES.items():
-            if choices[name] not in allowed:
-                raise ValidationError(f"{name} is {choices[name]!r}: use one of {', '.join(allowed)}.")
+        for name, allowed in ALLOWED.items():
+            if chosen[name] not in allowed:
+                raise ValidationError(f"{name} is {chosen[name]!r}: use one of {', '.join(allowed)}.")
         programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
-        return Options(**choices, **programs, on_progress=self._log_progress, cancel=cancel)
+        return Options(**chosen, **programs, on_progress=self._log_progress, cancel=cancel)
 
     def _work(self, source: str, local: Path, profile: Profile, options: Options) -> Work:
         from airflow_provider_instagram.media.item import read_item
@@ -200,7 +200,7 @@ class TranscodeOperator(LiteralTemplateMixin):
         if is_kept and work.item.complies:
             return work.source, self._write(work, work.local)
         location = work.output if work.output and not work.output.endswith("/") else self._keyed_location(work)
-        if location != work.output and _is_own(location) and (report := self._found_done(work, location)):
+        if location != work.output and _is_own(location) and (report := self._earlier_result(work, location)):
             return location, report
         if locations.is_local(location):
             path = locations.local_path(location)
@@ -212,7 +212,7 @@ class TranscodeOperator(LiteralTemplateMixin):
             storage.put(made, location)
         return location, report
 
-    def _found_done(self, work: Work, location: str) -> AnyReport | None:
+    def _earlier_result(self, work: Work, location: str) -> AnyReport | None:
         """Return the report of an earlier result, or None if the result no longer complies and is to be made again."""
         with storage.as_local_file(location) as made:
             try:
@@ -256,6 +256,6 @@ class TranscodeOperator(LiteralTemplateMixin):
 
 
 def _is_own(location: str) -> bool:
-    """Return whether a file is there that this operator may have written: it writes files, and no links to others."""
+    """Return whether this operator may have written the file at a location. It never writes symbolic links."""
     is_link = locations.is_local(location) and locations.local_path(location).is_symlink()
     return not is_link and storage.exists(location)

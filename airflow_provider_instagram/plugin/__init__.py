@@ -1,19 +1,19 @@
-"""The Airflow plugin: the provider's pages and its timetable (entry point ``airflow.plugins``)."""
+"""The Airflow plugin (entry point ``airflow.plugins``): the provider's pages, menu entry and timetable.
+
+Logic that a command also needs does not belong here. Every Airflow process loads this module, so it imports little.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow.plugins_manager import AirflowPlugin
-from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
+from airflow_provider_instagram.links.pages import PAGES, pages_path
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
-
-PAGES = "/instagram"
 
 
 async def answer(
@@ -34,7 +34,7 @@ class InstagramPlugin(AirflowPlugin):
     external_views = [  # noqa: RUF012
         {
             "name": "Instagram",
-            "href": f"{urlsplit(conf.get('api', 'base_url', fallback='')).path.rstrip('/')}{PAGES}/",
+            "href": f"{pages_path()}/",
             "destination": "nav",
             # In the menu Admin, beside Connections: at the top level, Airflow 3.3.2 draws a button without a target.
             "category": "admin",

@@ -21,61 +21,62 @@ from airflow_provider_instagram.accounts.connections import (
     write_login,
 )
 from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
-from airflow_provider_instagram.accounts.overview import account_lines
+from airflow_provider_instagram.accounts.overview import account_summaries
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
+from airflow_provider_instagram.links.pages import pages_path
 from airflow_provider_instagram.plugin.covers import router as covers
-from airflow_provider_instagram.plugin.pages import page, problem, root
-from airflow_provider_instagram.plugin.state import LOGIN_LIFE, PendingLogin, Seal, new_nonce
-from airflow_provider_instagram.plugin.visitor import VISITOR, Visitor, check_form
+from airflow_provider_instagram.plugin.pages import page, problem
+from airflow_provider_instagram.plugin.state import LOGIN_LIFE, BrowserState, PendingLogin, new_nonce
+from airflow_provider_instagram.plugin.users import CURRENT_USER, PageUser, check_form
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 COOKIE = "instagram_login"
-DEFAULT_CONN_ID = InstagramHook.default_conn_name
 
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
 app.include_router(covers)
 
 
 @app.get("/")
-def overview(visitor: Any = VISITOR, refreshed: str = "") -> Response:
+def overview(user: Any = CURRENT_USER, refreshed: str = "") -> Response:
     """Show all accounts that the user may edit."""
-    lines = account_lines(conn_id for conn_id in connection_ids() if visitor.may("PUT", conn_id))
+    lines = account_summaries(conn_id for conn_id in connection_ids() if user.may("PUT", conn_id))
     pictures = [line.account.picture_url for line in lines if line.account]
-    token = Seal().form_token(visitor.id)
+    token = BrowserState().form_token(user.id)
     return page("overview.html", pictures=pictures, lines=lines, form_token=token, refreshed=refreshed)
 
 
 @app.get("/connect")
-def connect_form(conn_id: str = "", visitor: Any = VISITOR) -> Response:
+def connect_form(conn_id: str = "", user: Any = CURRENT_USER) -> Response:
     """Show the form that begins a login."""
-    known = require_writable(conn_id) if conn_id else StoredConnection("")
-    visitor.require("PUT" if known.exists else "POST", conn_id or None)
-    mine = [each for each in connection_ids() if visitor.may("PUT", each)]
+    connection = require_writable(conn_id) if conn_id else StoredConnection("")
+    user.require("PUT" if connection.exists else "POST", conn_id or None)
+    mine = [each for each in connection_ids() if user.may("PUT", each)]
     return page(
         "connect.html",
-        logins=[known.oauth_host] if known.exists else trusted_hosts().csp_sources,
-        known=known,
-        suggested=known.conn_id or ("" if DEFAULT_CONN_ID in mine else DEFAULT_CONN_ID),
+        logins=[connection.oauth_host] if connection.exists else trusted_hosts().csp_sources,
+        connection=connection,
+        suggested=connection.conn_id or ("" if DEFAULT_CONN_ID in mine else DEFAULT_CONN_ID),
         mine=mine,
         redirect_uri=redirect_uri(),
-        form_token=Seal().form_token(visitor.id),
+        form_token=BrowserState().form_token(user.id),
     )
 
 
 @app.post("/connect")
-async def begin(request: Request, visitor: Any = VISITOR) -> Response:
-    """Send the user to Instagram, and keep the login in a sealed cookie."""
+async def start_login(request: Request, user: Any = CURRENT_USER) -> Response:
+    """Send the user to Instagram, and keep the login in an encrypted cookie."""
     form = await _form(request)
-    check_form(request, form, visitor)
-    return await run_in_threadpool(_begin, form, visitor)
+    check_form(request, form, user)
+    return await run_in_threadpool(_start_login, form, user)
 
 
-def _begin(form: dict[str, str], visitor: Visitor) -> Response:
-    known = require_writable(form.get("conn_id", "").strip())
-    visitor.require("PUT" if known.exists else "POST", known.conn_id)
-    app_id = form.get("app_id", "").strip() or known.app_id
-    base_url, oauth_host = known.hosts_with(form.get("host", ""))
-    app_secret = form.get("app_secret", "").strip() or stored_secret(known.conn_id, base_url, oauth_host)
+def _start_login(form: dict[str, str], user: PageUser) -> Response:
+    connection = require_writable(form.get("conn_id", "").strip())
+    user.require("PUT" if connection.exists else "POST", connection.conn_id)
+    app_id = form.get("app_id", "").strip() or connection.app_id
+    base_url, oauth_host = connection.login_hosts(form.get("host", ""))
+    app_secret = form.get("app_secret", "").strip() or stored_secret(connection.conn_id, base_url, oauth_host)
     if not app_id.isdecimal() or not app_secret:
         raise ValidationError(
             "Enter both the app id, which is a number, and the app secret.",
@@ -83,20 +84,22 @@ def _begin(form: dict[str, str], visitor: Visitor) -> Response:
         )
     login = PendingLogin(
         nonce=new_nonce(),
-        user=visitor.id,
-        conn_id=known.conn_id,
+        user=user.id,
+        conn_id=connection.conn_id,
         app_id=app_id,
         app_secret=app_secret,
         base_url=base_url,
         oauth_host=oauth_host,
     )
-    seal = Seal()
-    answer = RedirectResponse(_app_of(login).address(seal.state(login)), 303, {"Cache-Control": "no-store"})
+    browser_state = BrowserState()
+    answer = RedirectResponse(
+        _app_of(login).login_url(browser_state.oauth_state(login)), 303, {"Cache-Control": "no-store"}
+    )
     answer.set_cookie(
         COOKIE,
-        seal.cookie(login),
+        browser_state.cookie(login),
         max_age=int(LOGIN_LIFE.total_seconds()),
-        path=root(),
+        path=pages_path(),
         secure=redirect_uri().startswith("https:"),
         httponly=True,
         samesite="lax",
@@ -105,16 +108,16 @@ def _begin(form: dict[str, str], visitor: Visitor) -> Response:
 
 
 @app.get("/callback")
-def callback(request: Request, visitor: Any = VISITOR) -> Response:
+def callback(request: Request, user: Any = CURRENT_USER) -> Response:
     """Receive the user from Instagram, and store the new token in the connection."""
-    answer = _finish(request, visitor)
-    answer.delete_cookie(COOKIE, path=root(), httponly=True, samesite="lax")
+    answer = _complete_login(request, user)
+    answer.delete_cookie(COOKIE, path=pages_path(), httponly=True, samesite="lax")
     return answer
 
 
-def _finish(request: Request, visitor: Visitor) -> Response:
-    login = Seal().login(request.cookies.get(COOKIE, ""))
-    said = request.query_params
+def _complete_login(request: Request, user: PageUser) -> Response:
+    login = BrowserState().login(request.cookies.get(COOKIE, ""))
+    answered = request.query_params
     if login is None:
         return problem(
             "This login is not in progress",
@@ -122,7 +125,7 @@ def _finish(request: Request, visitor: Visitor) -> Response:
             "Nothing was changed.",
             hint="If you started it in a shell with airflow instagram connect, copy the URL of this page there.",
         )
-    if login.user != visitor.id or not Seal().belongs(said.get("state", ""), login):
+    if login.user != user.id or not BrowserState().is_state_of(answered.get("state", ""), login):
         return problem(
             "This is not the login that you started",
             "Instagram's answer does not belong to your login, so it was not used. Nothing was changed.",
@@ -130,7 +133,7 @@ def _finish(request: Request, visitor: Visitor) -> Response:
             status=403,
             conn_id=login.conn_id,
         )
-    if "error" in said or "code" not in said:
+    if "error" in answered or "code" not in answered:
         return problem(
             "The account was not connected",
             "You or Instagram refused access. Nothing was changed.",
@@ -138,7 +141,7 @@ def _finish(request: Request, visitor: Visitor) -> Response:
             conn_id=login.conn_id,
         )
     try:
-        return _connected(login, said["code"], visitor)
+        return _connected(login, answered["code"], user)
     except InstagramError as error:
         is_account = isinstance(error, PermissionDeniedError)
         title = "This account cannot be used yet" if is_account else "The login failed"
@@ -146,40 +149,40 @@ def _finish(request: Request, visitor: Visitor) -> Response:
         return problem(title, text, hint=error.hint or "", conn_id=login.conn_id)
 
 
-def _connected(login: PendingLogin, code: str, visitor: Visitor) -> Response:
-    known = require_writable(login.conn_id)
-    visitor.require("PUT" if known.exists else "POST", login.conn_id)
-    by = f"{visitor.name} on the page Instagram [{login.nonce}]"
+def _connected(login: PendingLogin, code: str, user: PageUser) -> Response:
+    connection = require_writable(login.conn_id)
+    user.require("PUT" if connection.exists else "POST", login.conn_id)
+    by = f"{user.name} on the page Instagram [{login.nonce}]"
     if login.nonce in last_refresh_by(login.conn_id):
         raise ValidationError("This login has already been used.", hint="Start again.")
     target = _app_of(login)
     done = complete_login(target, code, by)
-    write_login(login.conn_id, target, done, visitor.name)
+    write_login(login.conn_id, target, done, user.name)
     pictures = [done.account.picture_url]
     return page("connected.html", pictures=pictures, conn_id=login.conn_id, account=done.account, token=done.token)
 
 
 @app.post("/refresh")
-async def refresh(request: Request, visitor: Any = VISITOR) -> Response:
+async def refresh(request: Request, user: Any = CURRENT_USER) -> Response:
     """Refresh the token of an account."""
     form = await _form(request)
-    check_form(request, form, visitor)
-    return await run_in_threadpool(_refresh, form.get("conn_id", ""), visitor)
+    check_form(request, form, user)
+    return await run_in_threadpool(_refresh, form.get("conn_id", ""), user)
 
 
-def _refresh(conn_id: str, visitor: Visitor) -> Response:
-    visitor.require("PUT", conn_id)
+def _refresh(conn_id: str, user: PageUser) -> Response:
+    user.require("PUT", conn_id)
     if conn_id not in connection_ids():
         raise HTTPException(404, f"The Instagram connection {conn_id!r} does not exist.")
-    done = InstagramHook(conn_id).refresh_token(f"{visitor.name} on the page Instagram")
-    return RedirectResponse(f"{root()}/?refreshed={'yes' if done.refreshed else 'young'}", 303)
+    done = InstagramHook(conn_id).refresh_token(f"{user.name} on the page Instagram")
+    return RedirectResponse(f"{pages_path()}/?refreshed={'yes' if done.refreshed else 'young'}", 303)
 
 
 @app.exception_handler(AnyHTTPException)
 async def refused(request: Request, error: AnyHTTPException) -> Response:
     """Show Airflow's refusals as pages."""
     if error.status_code == 401:
-        target = get_auth_manager().get_url_login(next=f"{root()}/")
+        target = get_auth_manager().get_url_login(next=f"{pages_path()}/")
         return problem("Log in to Airflow first", "Only users of Airflow can see this page.", status=401, login=target)
     title = {403: "You are not allowed to do this", 404: "Not found"}.get(error.status_code, "Something went wrong")
     return problem(title, str(error.detail), status=error.status_code)
@@ -203,7 +206,7 @@ def redirect_uri() -> str:
             hint="Set [api] base_url, for example https://airflow.example.com.",
         )
     parts = urlsplit(base)
-    return check_redirect_uri(f"{parts.scheme}://{parts.netloc}{root()}/callback")
+    return check_redirect_uri(f"{parts.scheme}://{parts.netloc}{pages_path()}/callback")
 
 
 def _app_of(login: PendingLogin) -> LoginApp:

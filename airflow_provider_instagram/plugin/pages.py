@@ -5,20 +5,21 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
-from airflow.configuration import conf
-from jinja2 import Environment, FileSystemLoader, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
 
 from airflow_provider_instagram.graph.addresses import Origin, safe_link
-from airflow_provider_instagram.plugin import PAGES
+from airflow_provider_instagram.links.pages import pages_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _FOLDER: Final = Path(__file__).with_name("templates")
-_templates: Final = Environment(loader=FileSystemLoader(_FOLDER), autoescape=select_autoescape(), trim_blocks=True)
+#: StrictUndefined, because a name that a template misspells must fail a test, not vanish from the page.
+_templates: Final = Environment(
+    loader=FileSystemLoader(_FOLDER), autoescape=select_autoescape(), trim_blocks=True, undefined=StrictUndefined
+)
 _templates.filters["safe_link"] = safe_link
 _STYLE: Final = (_FOLDER / "style.css").read_text()
 #: Browsers and proxies refuse long headers. Instagram's own pictures need no source of their own.
@@ -27,11 +28,6 @@ MOST_SOURCES: Final = 100
 _PICTURES: Final = "https://*.cdninstagram.com https://*.fbcdn.net"
 #: Where our form may redirect to: Meta's login, or a sandbox on this machine.
 _LOGINS: Final = "https://www.instagram.com http://127.0.0.1:* http://localhost:*"
-
-
-def root() -> str:
-    """Return the path of our pages."""
-    return f"{urlsplit(conf.get('api', 'base_url', fallback='')).path.rstrip('/')}{PAGES}"
 
 
 def page(
@@ -51,7 +47,7 @@ def page(
     :param context: What the template needs.
     """
     nonce = secrets.token_urlsafe(16)
-    html = _templates.get_template(name).render(style=_STYLE, nonce=nonce, root=root(), **context)
+    html = _templates.get_template(name).render(style=_STYLE, nonce=nonce, root=pages_path(), **context)
     # The first of two directives with the same name counts, so nothing that follows can allow a script.
     policy = (
         f"script-src 'none'; default-src 'none'; style-src 'nonce-{nonce}'; "
@@ -77,6 +73,16 @@ def _sources(sources: Iterable[str | None]) -> str:
     return "".join(f" {source}" for source in sorted(set(filter(None, sources)))[:MOST_SOURCES])
 
 
-def problem(title: str, text: str, *, hint: str = "", status: int = 400, **context: Any) -> HTMLResponse:
-    """Render a page that says what went wrong and what to do."""
-    return page("problem.html", status=status, title=title, text=text, hint=hint, **context)
+def problem(
+    title: str, text: str, *, hint: str = "", status: int = 400, conn_id: str = "", login: str = ""
+) -> HTMLResponse:
+    """Render a page that says what went wrong and what to do.
+
+    :param title: What went wrong, in a few words.
+    :param text: The details.
+    :param hint: What the user can do about it.
+    :param status: The HTTP status.
+    :param conn_id: The connection to try again with, if any.
+    :param login: The address of Airflow's login, for a user who is not logged in.
+    """
+    return page("problem.html", status=status, title=title, text=text, hint=hint, conn_id=conn_id, login=login)

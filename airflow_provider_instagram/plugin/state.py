@@ -1,8 +1,7 @@
-"""The state of a login that travels through the browser, sealed so that only our API workers can read it."""
+"""The state of a login that travels through the browser, encrypted so that only our API workers can read it."""
 
 from __future__ import annotations
 
-import base64
 import json
 import secrets
 import time
@@ -11,14 +10,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.configuration import conf
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.utils.encryption import derived_fernet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cryptography.fernet import Fernet
 
 LOGIN_LIFE: Final = timedelta(minutes=10)
 _FORM_LIFE: Final = timedelta(hours=12)
@@ -46,8 +46,8 @@ class PendingLogin:
     oauth_host: str | None
 
 
-class Seal:
-    """Seals data for the browser with a key that all API workers share.
+class BrowserState:
+    """Encrypts data for the browser with a key that all API workers share.
 
     :param clock: Returns the time, in seconds since the epoch.
     :raises ValidationError: The workers do not share a key.
@@ -64,46 +64,46 @@ class Seal:
         self._clock = clock
 
     def cookie(self, login: PendingLogin) -> str:
-        """Seal a login for its cookie."""
-        return self._sealed("cookie", vars(login))
+        """Encrypt a login for its cookie."""
+        return self._encrypted("cookie", vars(login))
 
     def login(self, cookie: str) -> PendingLogin | None:
         """Return the login in a cookie, or None if the cookie is forged or too old."""
-        opened = self._opened("cookie", cookie, LOGIN_LIFE)
+        opened = self._decrypted("cookie", cookie, LOGIN_LIFE)
         return None if opened is None else PendingLogin(**opened)
 
-    def state(self, login: PendingLogin) -> str:
+    def oauth_state(self, login: PendingLogin) -> str:
         """Sign a login's nonce for the way to Instagram and back."""
-        return self._sealed("state", {"nonce": login.nonce, "user": login.user})
+        return self._encrypted("state", {"nonce": login.nonce, "user": login.user})
 
-    def belongs(self, state: str, login: PendingLogin) -> bool:
+    def is_state_of(self, state: str, login: PendingLogin) -> bool:
         """Return whether a state that came back belongs to this login."""
-        return self._opened("state", state, LOGIN_LIFE) == {"nonce": login.nonce, "user": login.user}
+        return self._decrypted("state", state, LOGIN_LIFE) == {"nonce": login.nonce, "user": login.user}
 
     def form_token(self, user: str) -> str:
         """Return the secret that only our own forms contain."""
-        return self._sealed("form", {"user": user})
+        return self._encrypted("form", {"user": user})
 
     def is_form_token(self, token: str, user: str) -> bool:
         """Return whether a form token is ours and was made for this user."""
-        return self._opened("form", token, _FORM_LIFE) == {"user": user}
+        return self._decrypted("form", token, _FORM_LIFE) == {"user": user}
 
-    def _sealed(self, purpose: str, content: dict[str, Any]) -> str:
+    def _encrypted(self, purpose: str, content: dict[str, Any]) -> str:
         text = json.dumps(content).encode()
         return self._fernet(purpose).encrypt_at_time(text, int(self._clock())).decode()
 
-    def _opened(self, purpose: str, sealed: str, life: timedelta) -> dict[str, Any] | None:
+    def _decrypted(self, purpose: str, encrypted: str, life: timedelta) -> dict[str, Any] | None:
         try:
-            text = self._fernet(purpose).decrypt_at_time(sealed.encode(), int(life.total_seconds()), int(self._clock()))
+            text = self._fernet(purpose).decrypt_at_time(
+                encrypted.encode(), int(life.total_seconds()), int(self._clock())
+            )
         except InvalidToken:
             return None
         opened: dict[str, Any] = json.loads(text)
         return opened
 
     def _fernet(self, purpose: str) -> Fernet:
-        info = f"airflow-provider-instagram/{purpose}/1".encode()
-        key = HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self._shared.encode())
-        return Fernet(base64.urlsafe_b64encode(key))
+        return derived_fernet(self._shared, f"{purpose}/1")
 
 
 def new_nonce() -> str:

@@ -1,1 +1,4 @@
-"""One key, one post: make a container, wait until it is ready, publish it once. No operators."""
+"""One key, one post: create a container, wait until it is ready, publish it once.
+
+Operators and their arguments do not belong here, and neither does the form of the ledger's rows.
+"""

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import shlex
-import time
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -25,12 +24,14 @@ from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.graph.upload import upload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
+from airflow_provider_instagram.media.files import file_digest
+from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import Container, ContainerStatus
+    from airflow_provider_instagram.graph.models import ContainerStatus
     from airflow_provider_instagram.publishing.options import ContainerOptions
 
 log = logging.getLogger(__name__)
@@ -38,12 +39,10 @@ log = logging.getLogger(__name__)
 MOST_CONTAINERS = 3
 # A container that is still not found after this time no longer exists.
 VISIBLE_WITHIN = timedelta(minutes=2)
-SAY_PROGRESS_EVERY_S = 5.0
-BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Video:
+class VideoSource:
     """A video to send to Instagram, as bytes or as a link.
 
     :param name: The location that the user gave. May be a signed link, so it is shown without its query.
@@ -57,17 +56,13 @@ class Video:
 
     def fingerprint(self, options: ContainerOptions) -> str:
         """Return a digest of the options and the video: of its bytes, or of its name if Instagram fetches it."""
-        made_of = hashlib.sha256(json.dumps(asdict(options), sort_keys=True).encode())
+        prefix = json.dumps(asdict(options), sort_keys=True).encode()
         if self.path is None:
-            made_of.update(self.name.encode())
-            return made_of.hexdigest()
-        with self.path.open("rb") as file:
-            while block := file.read(BLOCK_BYTES):
-                made_of.update(block)
-        return made_of.hexdigest()
+            return hashlib.sha256(prefix + self.name.encode()).hexdigest()
+        return file_digest(self.path, prefix=prefix)
 
 
-@dataclass
+@dataclass(frozen=True)
 class ContainerCreator:
     """Creates the containers of one account.
 
@@ -81,7 +76,7 @@ class ContainerCreator:
     ig_user_id: str
 
     def get_or_create(
-        self, post_key: str, video: Video, options: ContainerOptions, publish_at: datetime | None = None
+        self, post_key: str, video: VideoSource, options: ContainerOptions, publish_at: datetime | None = None
     ) -> str:
         """Return the container of a post, and send its video if Instagram does not have it yet.
 
@@ -97,14 +92,14 @@ class ContainerCreator:
                 log.info("Keeping container %s, because it may be published already", intent.container_id)
                 return intent.container_id
         content = video.fingerprint(options)
-        made = [
-            one
-            for one in self.ledger.containers(post_key)
-            if one.content == content and (publish_at is None or one.lives_until(publish_at))
+        records = [
+            record
+            for record in self.ledger.containers(post_key)
+            if record.content == content and (publish_at is None or record.lives_until(publish_at))
         ]
-        if made and self._continued(made, video):
-            return made[-1].container_id
-        return self._new(post_key, video, options, content)
+        if records and self._resume(records, video):
+            return records[-1].container_id
+        return self._create_new(post_key, video, options, content)
 
     def _may_be_published(self, intent: Intent) -> bool:
         """Read a container that has an open intent.
@@ -115,106 +110,91 @@ class ContainerCreator:
         try:
             status = read_after_create(self.client, calls.container_status(intent.container_id))
         except NotReadyError as error:
-            word = f"can no longer be found ({error.message})"
+            finding = f"can no longer be found ({error.message})"
         else:
             if status.state is not ContainerState.ERROR:
                 return status.state is not ContainerState.EXPIRED
-            word = f"reports: {status.summary()}"
+            finding = f"reports: {status.summary()}"
         raise OutcomeUnknownError(
-            f"A task started to publish container {intent.container_id}, and the container {word}.",
+            f"A task started to publish container {intent.container_id}, and the container {finding}.",
             hint=self.ledger.how_to_settle(intent.post_key),
         )
 
-    def _continued(self, made: list[ContainerRecord], video: Video) -> bool:
-        """Continue with the latest container. Return False if a new one should replace it."""
-        last = made[-1]
+    def _resume(self, records: list[ContainerRecord], video: VideoSource) -> bool:
+        """Resume the latest container. Return False if a new one should replace it.
+
+        :param records: The containers that were created from this video with these options, oldest first.
+        :param video: The video.
+        :raises InstagramError: If the container failed, and no new one can help.
+        """
+        latest = records[-1]
         failure: InstagramError | None
         try:
-            status = read_after_create(self.client, calls.container_status(last.container_id))
+            status = read_after_create(self.client, calls.container_status(latest.container_id))
         except NotReadyError as error:
-            if self.ledger.clock() - datetime.fromisoformat(last.created_at) < VISIBLE_WITHIN:
+            if self.ledger.clock() - datetime.fromisoformat(latest.created_at) < VISIBLE_WITHIN:
                 raise
-            failure = ContainerExpiredError(f"Container {last.container_id} no longer exists: {error.message}")
-            cures = MOST_CONTAINERS
+            failure = ContainerExpiredError(f"Container {latest.container_id} no longer exists: {error.message}")
+            new_containers = MOST_CONTAINERS
         else:
-            failure, cures = status.failure(), status.new_containers
+            failure, new_containers = status.failure(), status.new_containers
             if failure is None:
-                log.info("Continuing with container %s: %s", last.container_id, status.summary())
-                self._finish_upload(last, status, video)
+                log.info("Continuing with container %s: %s", latest.container_id, status.summary())
+                self._resume_upload(latest, status, video)
                 return True
-        if len(made) > cures:
+        if len(records) > new_containers:
             raise failure
-        if len(made) >= MOST_CONTAINERS:
+        if len(records) >= MOST_CONTAINERS:
             failure.hint = (
                 f"{MOST_CONTAINERS} containers were created from this video with these options, and none became a "
                 "post. Change the video or the options, or start over with "
-                f"`{self.ledger.command('forget')} -- {shlex.quote(last.post_key)}`."
+                f"`{self.ledger.command('forget')} -- {shlex.quote(latest.post_key)}`."
             )
             raise failure
         log.warning("%s Creating a new container instead.", failure.message)
         return False
 
-    def _finish_upload(self, made: ContainerRecord, status: ContainerStatus, video: Video) -> None:
-        there = status.bytes_transferred or 0
-        if made.upload_uri is None or video.path is None:
+    def _resume_upload(self, record: ContainerRecord, status: ContainerStatus, video: VideoSource) -> None:
+        received = status.bytes_transferred or 0
+        if record.upload_uri is None or video.path is None:
             return
         waits_for_bytes = status.state is ContainerState.IN_PROGRESS and status.uploading.status != "complete"
-        if waits_for_bytes and there < video.path.stat().st_size:
-            self._upload(made.container_id, made.upload_uri, video.path, offset=there)
+        if waits_for_bytes and received < video.path.stat().st_size:
+            self._upload(record.container_id, record.upload_uri, video.path, offset=received)
 
-    def _new(self, post_key: str, video: Video, options: ContainerOptions, content: str) -> str:
-        container = self._create(video, options)
-        made = ContainerRecord(
-            container.id, post_key, self.ledger.now(), content, digest(options.caption), container.upload_uri
-        )
-        self.ledger.record_container(made)
-        log.info("Created container %s", container.id)
-        if video.path is not None:
-            if container.upload_uri is None:
-                raise ValidationError(
-                    f"Instagram returned no upload address for {shown(video.name)}.",
-                    hint='Use upload="url" instead, with the video at a public https address.',
-                )
-            self._upload(container.id, container.upload_uri, video.path, offset=0)
-        return container.id
+    def _create_new(self, post_key: str, video: VideoSource, options: ContainerOptions, content: str) -> str:
+        """Create a container, record it, and send the video to it.
 
-    def _create(self, video: Video, options: ContainerOptions) -> Container:
-        return self.client.send(
+        If the process dies before the record is written, the container stays unknown, is never published, and expires.
+        """
+        container = self.client.send(
             calls.create_container(
                 self.ig_user_id,
                 video_url=video.link,
                 upload_type="resumable" if video.path is not None else None,
-                caption=options.caption or None,
-                thumb_offset=options.video_cover_timestamp_ms,
-                cover_url=options.cover_url,
-                share_to_feed=True if options.placement == "feed" else options.share_to_feed,
-                location_id=options.location_id,
-                collaborators=options.collaborators,
-                user_tags=options.user_tags,
-                audio_name=options.audio_name,
-                trial_graduation=options.trial_graduation,
-                is_ai_generated=options.is_ai_generated,
+                **options.call_arguments(),
             )
         )
+        caption, uri = digest(options.caption), container.upload_uri
+        self.ledger.record_container(ContainerRecord(container.id, post_key, self.ledger.now(), content, caption, uri))
+        log.info("Created container %s", container.id)
+        if video.path is not None:
+            if uri is None:
+                raise ValidationError(
+                    f"Instagram returned no upload address for {shown(video.name)}.",
+                    hint='Use upload="url" instead, with the video at a public https address.',
+                )
+            self._upload(container.id, uri, video.path, offset=0)
+        return container.id
 
-    def _upload(self, container_id: str, uri: str, video: Path, *, offset: int) -> None:
-        log.info("Uploading %s (%s bytes) from byte %s", video.name, f"{video.stat().st_size:,}", f"{offset:,}")
-        progress = _UploadProgress(offset)
-        upload(self.client, uri, video, container_id=container_id, offset=offset, on_progress=progress.say)
-        log.info("Uploaded %s", video.name)
+    def _upload(self, container_id: str, uri: str, path: Path, *, offset: int) -> None:
+        throttle = Throttle()
 
+        def log_progress(sent: int, total: int) -> None:
+            if throttle.is_due():
+                per_s = max(1.0, (sent - offset) / throttle.elapsed_s)
+                log.info("%.0f %%, %.1f MB/s, %.0f s left", 100 * sent / total, per_s / 1e6, (total - sent) / per_s)
 
-class _UploadProgress:
-    """Logs the progress of an upload, at most once in five seconds."""
-
-    def __init__(self, offset: int) -> None:
-        self._offset = offset
-        self._started_s = self._said_s = time.monotonic()
-
-    def say(self, sent: int, total: int) -> None:
-        now_s = time.monotonic()
-        if now_s - self._said_s < SAY_PROGRESS_EVERY_S:
-            return
-        self._said_s = now_s
-        per_s = max(1.0, (sent - self._offset) / (now_s - self._started_s))
-        log.info("%.0f %%, %.1f MB/s, %.0f s left", 100 * sent / total, per_s / 1e6, (total - sent) / per_s)
+        log.info("Uploading %s (%s bytes) from byte %s", path.name, f"{path.stat().st_size:,}", f"{offset:,}")
+        upload(self.client, uri, path, container_id=container_id, offset=offset, on_progress=log_progress)
+        log.info("Uploaded %s", path.name)

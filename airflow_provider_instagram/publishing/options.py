@@ -1,14 +1,17 @@
-"""The options of a post, checked against Meta's documented limits before anything is sent."""
+"""The options of a container: the one list of them, how each is read, and Meta's documented limits."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.utils import arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 # Source: Meta, IG User Media reference. The unit of the caption's length is undocumented: UTF-16 is the strictest.
 LONGEST_CAPTION = 2200
@@ -23,103 +26,32 @@ MENTION = re.compile(r"(?<![\w@.])@[A-Za-z0-9_.]+")
 
 
 @dataclass(frozen=True)
-class ContainerOptions:
-    """The options of a container: everything but its video.
+class BrokenLimit:
+    """A documented limit that an option breaks.
 
-    :param caption: The text of the post.
-    :param placement: ``reels`` or ``feed``. For Meta, both are reels; a feed video is a reel shared to the feed.
-    :param video_cover_timestamp_ms: The cover frame, in ms from the start of the video.
-    :param cover_url: Address of a JPEG to use as the cover. Overrides ``video_cover_timestamp_ms``.
-    :param location_id: Id of a Facebook Page with a location.
-    :param collaborators: Up to three user names.
-    :param user_tags: User names to tag.
-    :param share_to_feed: Whether a reel also appears in the feed. If None, Instagram decides.
-    :param audio_name: A name for the reel's original sound.
-    :param trial_graduation: Publish a trial reel: ``MANUAL`` or ``SS_PERFORMANCE``.
-    :param is_ai_generated: Whether to label the post as made with AI.
+    :param option: The name of the option.
+    :param message: What is wrong, as a sentence.
+    :param remedy: What to change, as a sentence.
     """
 
-    caption: str = ""
-    placement: str = "reels"
-    video_cover_timestamp_ms: int | None = None
-    cover_url: str | None = None
-    location_id: str | None = None
-    collaborators: tuple[str, ...] = ()
-    user_tags: tuple[str, ...] = ()
-    share_to_feed: bool | None = None
-    audio_name: str | None = None
-    trial_graduation: Graduation | None = None
-    is_ai_generated: bool | None = None
+    option: str
+    message: str
+    remedy: str
 
-    @classmethod
-    def read(cls, **values: Any) -> ContainerOptions:
-        """Read the options from the values that templates and run parameters deliver.
+    def __str__(self) -> str:
+        return f"{self.message.removesuffix('.')}: {self.remedy[:1].lower()}{self.remedy[1:]}"
 
-        :raises ValidationError: If a value cannot be read or breaks a limit. The message lists all broken limits.
-        """
-        options = cls(
-            caption=arguments.text("caption", values["caption"]) or "",
-            placement=(arguments.text("placement", values["placement"]) or "reels").lower(),
-            video_cover_timestamp_ms=arguments.whole_number(
-                "video_cover_timestamp_ms", values["video_cover_timestamp_ms"]
-            ),
-            cover_url=arguments.text("cover_url", values["cover_url"]),
-            location_id=arguments.text("location_id", values["location_id"]),
-            collaborators=tuple(
-                _user_name("collaborators", name)
-                for name in arguments.sequence("collaborators", values["collaborators"])
-            ),
-            user_tags=tuple(
-                _user_name("user_tags", tag) for tag in arguments.sequence("user_tags", values["user_tags"])
-            ),
-            share_to_feed=arguments.boolean("share_to_feed", values["share_to_feed"]),
-            audio_name=arguments.text("audio_name", values["audio_name"]),
-            trial_graduation=cast("Graduation | None", arguments.text("trial_graduation", values["trial_graduation"])),
-            is_ai_generated=arguments.boolean("is_ai_generated", values["is_ai_generated"]),
-        )
-        if broken := options.broken_limits():
-            raise ValidationError("This post cannot be created: " + " ".join(broken))
-        return options
 
-    def broken_limits(self) -> list[str]:
-        """Return a message for each documented limit that the options break, with what to change."""
-        length = len(self.caption.encode("utf-16-le")) // 2
-        counted = self.caption[: 2 * LONGEST_CAPTION]  # a longer one is shortened before anything else
-        hashtags, mentions = len(HASHTAG.findall(counted)), len(MENTION.findall(counted))
-        rules = (
-            (
-                length > LONGEST_CAPTION,
-                f"The caption has {length} characters (emoji count as two): shorten it to {LONGEST_CAPTION}.",
-            ),
-            (hashtags > MOST_HASHTAGS, f"The caption has {hashtags} hashtags: at most {MOST_HASHTAGS} are allowed."),
-            (mentions > MOST_MENTIONS, f"The caption has {mentions} @mentions: at most {MOST_MENTIONS} are allowed."),
-            (self.placement not in PLACEMENTS, f"placement is {self.placement!r}: use 'reels' or 'feed'."),
-            (
-                self.placement == "feed" and self.share_to_feed is False,
-                "placement='feed' and share_to_feed=false contradict each other: remove one of them.",
-            ),
-            (
-                self.video_cover_timestamp_ms is not None and self.video_cover_timestamp_ms < 0,
-                f"video_cover_timestamp_ms is {self.video_cover_timestamp_ms}: use 0 (the first frame) or more.",
-            ),
-            (
-                self.cover_url is not None and not locations.is_public(self.cover_url),
-                "cover_url must be an https address in ASCII: percent-encode other characters.",
-            ),
-            (
-                len(self.collaborators) > MOST_COLLABORATORS,
-                f"There are {len(self.collaborators)} collaborators: at most {MOST_COLLABORATORS} are allowed.",
-            ),
-            (
-                self.location_id is not None and not self.location_id.isdigit(),
-                f"location_id is {self.location_id!r}: use the numeric id of a Facebook Page with a location.",
-            ),
-            (
-                self.trial_graduation is not None and self.trial_graduation not in get_args(Graduation),
-                f"trial_graduation is {self.trial_graduation!r}: use 'MANUAL' or 'SS_PERFORMANCE'.",
-            ),
-        )
-        return [problem for broken, problem in rules if broken]
+def _caption(name: str, value: Any) -> str:
+    return arguments.text(name, value) or ""
+
+
+def _placement(name: str, value: Any) -> str:
+    return (arguments.text(name, value) or "reels").lower()
+
+
+def _user_names(name: str, value: Any) -> tuple[str, ...]:
+    return tuple(_user_name(name, one) for one in arguments.sequence(name, value))
 
 
 def _user_name(name: str, value: Any) -> str:
@@ -130,3 +62,128 @@ def _user_name(name: str, value: Any) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.]{1,30}", found):
         raise ValidationError(f"{value!r} in {name} is not a valid Instagram user name.")
     return found
+
+
+def _how(read: Callable[[str, Any], Any], remedy: str, sent_as: str | None = None) -> dict[str, Any]:
+    """Return how an option is handled, as the metadata of its field.
+
+    :param read: Reads the value that a template, a run parameter or a calendar delivers.
+    :param remedy: What to write instead of an invalid value, for the author of a calendar.
+    :param sent_as: The argument of ``calls.create_container``, if it is not the option's own name.
+    """
+    return {"read": read, "remedy": remedy, "sent_as": sent_as}
+
+
+@dataclass(frozen=True)
+class ContainerOptions:
+    """The options of a container: everything but its video.
+
+    Operators, calendars and the call to Instagram derive their options from these fields.
+    """
+
+    #: The text of the post.
+    caption: str = field(default="", metadata=_how(_caption, "Write a text."))
+    #: ``reels`` or ``feed``. For Meta, both are reels; a feed video is a reel shared to the feed.
+    placement: str = field(default="reels", metadata=_how(_placement, "Write reels or feed."))
+    #: The cover frame, in ms from the start of the video.
+    video_cover_timestamp_ms: int | None = field(
+        default=None,
+        metadata=_how(
+            arguments.whole_number, "Write the milliseconds from the start of the video: 1500.", sent_as="thumb_offset"
+        ),
+    )
+    #: Address of a JPEG to use as the cover. Overrides ``video_cover_timestamp_ms``.
+    cover_url: str | None = field(
+        default=None,
+        metadata=_how(
+            arguments.text, "Write the public https address of a JPEG, with characters outside ASCII percent-encoded."
+        ),
+    )
+    #: Id of a Facebook Page with a location.
+    location_id: str | None = field(
+        default=None, metadata=_how(arguments.text, "Write the digits of the Page's id, or leave it out.")
+    )
+    #: Up to three user names.
+    collaborators: tuple[str, ...] = field(
+        default=(), metadata=_how(_user_names, "Write user names: [studio_two, jane.doe].")
+    )
+    #: User names to tag.
+    user_tags: tuple[str, ...] = field(
+        default=(), metadata=_how(_user_names, "Write user names: [studio_two, jane.doe].")
+    )
+    #: Whether a reel also appears in the feed. If None, Instagram decides.
+    share_to_feed: bool | None = field(default=None, metadata=_how(arguments.boolean, "Write true or false."))
+    #: A name for the reel's original sound.
+    audio_name: str | None = field(default=None, metadata=_how(arguments.text, "Write a short text."))
+    #: Publish a trial reel: ``MANUAL`` or ``SS_PERFORMANCE``.
+    trial_graduation: Graduation | None = field(
+        default=None, metadata=_how(arguments.text, "Write MANUAL or SS_PERFORMANCE, or leave it out.")
+    )
+    #: Whether to label the post as made with AI.
+    is_ai_generated: bool | None = field(default=None, metadata=_how(arguments.boolean, "Write true or false."))
+
+    @classmethod
+    def read(cls, **values: Any) -> ContainerOptions:
+        """Read the options from the values that templates and run parameters deliver.
+
+        :param values: The values by the names of the options. An option that is missing has its default.
+        :raises ValidationError: If a value cannot be read or breaks a limit. The message lists all broken limits.
+        """
+        readers = {one.name: one.metadata["read"] for one in fields(cls)}
+        options = cls(**{name: readers[name](name, value) for name, value in values.items()})
+        if broken := options.broken_limits():
+            raise ValidationError("This post cannot be created: " + " ".join(map(str, broken)))
+        return options
+
+    def call_arguments(self) -> dict[str, Any]:
+        """Return the arguments of ``calls.create_container``. The placement becomes ``share_to_feed``."""
+        sent = {one.metadata["sent_as"] or one.name: getattr(self, one.name) for one in fields(self)}
+        if sent.pop("placement") == "feed":
+            sent["share_to_feed"] = True
+        return sent | {"caption": self.caption or None}
+
+    def broken_limits(self) -> list[BrokenLimit]:
+        """Return each documented limit that the options break."""
+        return [*self._broken_by_caption(), *self._broken_by_other_options()]
+
+    def _broken_by_caption(self) -> Iterator[BrokenLimit]:
+        length = len(self.caption.encode("utf-16-le")) // 2
+        counted = self.caption[: 2 * LONGEST_CAPTION]  # a longer one is shortened before anything else
+        if length > LONGEST_CAPTION:
+            message = f"The caption has {length} characters (emoji count as two)."
+            yield BrokenLimit("caption", message, f"Shorten it to {LONGEST_CAPTION}.")
+        if (hashtags := len(HASHTAG.findall(counted))) > MOST_HASHTAGS:
+            yield BrokenLimit("caption", f"The caption has {hashtags} hashtags.", _at_most(MOST_HASHTAGS))
+        if (mentions := len(MENTION.findall(counted))) > MOST_MENTIONS:
+            yield BrokenLimit("caption", f"The caption has {mentions} @mentions.", _at_most(MOST_MENTIONS))
+
+    def _broken_by_other_options(self) -> Iterator[BrokenLimit]:
+        if self.placement not in PLACEMENTS:
+            yield self._invalid("placement", "Use 'reels' or 'feed'.")
+        if self.placement == "feed" and self.share_to_feed is False:
+            message = "placement='feed' and share_to_feed=false contradict each other."
+            yield BrokenLimit("placement", message, "Remove one of them.")
+        if self.video_cover_timestamp_ms is not None and self.video_cover_timestamp_ms < 0:
+            yield self._invalid("video_cover_timestamp_ms", "Use 0 (the first frame) or more.")
+        if self.cover_url is not None and not locations.is_public_url(self.cover_url):
+            message = "cover_url must be an https address in ASCII."  # not shown: its query may contain a signature
+            yield BrokenLimit("cover_url", message, "Percent-encode other characters.")
+        if (count := len(self.collaborators)) > MOST_COLLABORATORS:
+            yield BrokenLimit("collaborators", f"There are {count} collaborators.", _at_most(MOST_COLLABORATORS))
+        if self.location_id is not None and not self.location_id.isdigit():
+            yield self._invalid("location_id", "Use the numeric id of a Facebook Page with a location.")
+        if self.trial_graduation is not None and self.trial_graduation not in get_args(Graduation):
+            yield self._invalid("trial_graduation", "Use 'MANUAL' or 'SS_PERFORMANCE'.")
+
+    def _invalid(self, option: str, remedy: str) -> BrokenLimit:
+        return BrokenLimit(option, f"{option} is {getattr(self, option)!r}.", remedy)
+
+
+def _at_most(number: int) -> str:
+    return f"At most {number} are allowed."
+
+
+#: The names of all options.
+OPTIONS: Final = tuple(one.name for one in fields(ContainerOptions))
+#: What to write instead of an invalid value, by the name of the option.
+REMEDIES: Final[dict[str, str]] = {one.name: one.metadata["remedy"] for one in fields(ContainerOptions)}

@@ -63,14 +63,14 @@ def wait_until_ready(client: GraphClient, container_id: str, timeout: timedelta,
             pause = max(pause, answer.retry_after or pause)
         left_s = deadline_s - time.monotonic()
         if left_s <= 0:
-            raise not_ready(container_id, answer)
+            raise not_ready_error(container_id, answer)
         time.sleep(min(pause.total_seconds(), left_s))
 
 
-def not_ready(container_id: str, answer: ContainerStatus | InstagramError | None) -> NotReadyError:
+def not_ready_error(container_id: str, answer: ContainerStatus | InstagramError | None) -> NotReadyError:
     """Return the error of a wait that timed out, with the last known status of the container."""
-    word = answer.message if isinstance(answer, InstagramError) else answer.summary() if answer else "never read"
+    last_status = answer.message if isinstance(answer, InstagramError) else answer.summary() if answer else "never read"
     return NotReadyError(
-        f"Container {container_id} is still not ready. Last status: {word}",
+        f"Container {container_id} is still not ready. Last status: {last_status}",
         hint="Clear this task to continue waiting. Instagram may still finish.",
     )

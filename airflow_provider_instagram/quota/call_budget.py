@@ -16,8 +16,8 @@ CALLS_PER_HOUR: Final = 200
 # create and publish in other processes: of 200 calls, 7 for each of ten posts an hour.
 STEADY_SHARE: Final = 0.50
 BURST_SHARE: Final = 0.10
-LAST_WORD_SHARE: Final = 0.05
-ASKING_SHARE: Final = STEADY_SHARE + BURST_SHARE + LAST_WORD_SHARE
+LAST_READ_SHARE: Final = 0.05
+POLLING_SHARE: Final = STEADY_SHARE + BURST_SHARE + LAST_READ_SHARE
 #: The calls that a new process may send at once, because it does not know what the previous process has spent.
 CALLS_AFTER_RESTART: Final = 3
 SLOW_FROM_PERCENT: Final = 75
@@ -61,9 +61,9 @@ class CallBudget:
         filled_at = self.clock() + lacking / self._per_second() if lacking > 0 else 0.0
         return max(self.stopped_until, filled_at)
 
-    def affords_last_word(self) -> bool:
+    def affords_last_read(self) -> bool:
         """Return whether a container at its deadline may be read one last time, on credit if necessary."""
-        return not self.is_stopped() and self.left() > -self.calls_per_hour * LAST_WORD_SHARE
+        return not self.is_stopped() and self.left() > -self.calls_per_hour * LAST_READ_SHARE
 
     def consume(self, calls: int = 1) -> None:
         """Spend calls."""

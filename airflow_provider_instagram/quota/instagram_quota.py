@@ -1,4 +1,4 @@
-"""When Instagram has room for another post of an account, computed from the account's media."""
+"""When an account has free quota at Instagram again, computed from its media."""
 
 from __future__ import annotations
 

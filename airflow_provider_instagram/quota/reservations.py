@@ -1,4 +1,4 @@
-"""The places that an account has for posts in a moving period. Each is taken before a publication, by one task only."""
+"""The posts that an account may still make in a moving period. Each is reserved before a publication, by one task."""
 
 from __future__ import annotations
 
@@ -14,115 +14,116 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.quota.limits import Quota
 
-#: How long a place is kept for a publication that has not sent its request. Longer than a task needs to send it.
+#: How long a reservation lasts without a request. Longer than a task needs to send it.
 KEPT_FOR = timedelta(minutes=10)
 
 
 @dataclass
 class QuotaReservations:
-    """The places of an account, as rows of its ledger where the last write counts.
+    """The reservations of an account, as rows of its ledger where the last write counts.
 
-    Each place has two rows. To take a place, an attempt:
+    A quota of N posts has the reservations 0 to N-1. Each of them has two rows: ``place`` and ``used``. To get one, an
+    attempt:
 
-    1. writes the first row,
-    2. reads the second row, and stops if another attempt is in it,
-    3. writes the second row,
-    4. reads the first row again.
+    1. writes the ``place`` row,
+    2. reads the ``used`` row, and tries another number if another attempt holds it,
+    3. writes the ``used`` row,
+    4. reads the ``place`` row again, and tries another number if it is not its own.
 
-    It has the place only if the first row is still its own. Of two attempts at once, at most one gets the place; an
-    attempt that does not get it tries another place.
+    Of two attempts at once, at most one passes step 4. If the process dies after step 3, the reservation is free again
+    after ``KEPT_FOR``, unless the ledger has the intent of this attempt: then it counts for the whole period.
 
     :param ledger: The account's ledger.
-    :param quotas: The number of places for each period.
+    :param quotas: The number of posts for each period.
     """
 
     ledger: Ledger
     quotas: tuple[Quota, ...]
-    _taken: list[tuple[Quota, int]] = field(default_factory=list)
+    _reserved: list[tuple[Quota, int]] = field(default_factory=list)
 
     def reserve(self, post_key: str, nonce: str) -> None:
-        """Take a place in each period.
+        """Reserve a post in each period.
 
         :param post_key: The key of the post.
         :param nonce: A random value for this attempt.
-        :raises QuotaExhaustedError: If no place is free. The error carries the time until one is.
+        :raises QuotaExhaustedError: If no reservation is free. The error carries the time until one is.
         """
         for quota in self.quotas:
-            places = list(range(quota.posts))
-            random.shuffle(places)
-            until = []
-            for place in places:
-                busy_until = self._busy_until(quota, place, nonce)
-                if busy_until is None and self._won(quota, place, post_key, nonce):
-                    self._taken.append((quota, place))
+            numbers = list(range(quota.posts))
+            random.shuffle(numbers)
+            held_until = []
+            for number in numbers:
+                until = self._held_until(quota, number, nonce)
+                if until is None and self._reserve_number(quota, number, post_key, nonce):
+                    self._reserved.append((quota, number))
                     break
-                until.append(busy_until or self.ledger.clock() + KEPT_FOR)
+                held_until.append(until or self.ledger.clock() + KEPT_FOR)
             else:
                 self.release(nonce)
-                raise self._exhausted(quota, min(until))
+                raise self._exhausted(quota, min(held_until))
 
     def release(self, nonce: str) -> None:
-        """Release the places that an attempt took and certainly did not use for a post."""
-        for quota, place in self._taken:
-            if self._row("used", quota, place).get("nonce") == nonce:
-                self.ledger.store.set(_key("used", quota, place), {})
+        """Release the reservations of an attempt that certainly made no post."""
+        for quota, number in self._reserved:
+            if self._row("used", quota, number).get("nonce") == nonce:
+                self.ledger.store.set(_key("used", quota, number), {})
 
     def available_at(self) -> datetime | None:
-        """Return when every period has a free place, or None if it has one now."""
-        full = [at for quota in self.quotas if (at := self._free_at(quota)) is not None]
+        """Return when every period has a free reservation, or None if it has one now."""
+        full = [at for quota in self.quotas if (at := self._available_at(quota)) is not None]
         return max(full, default=None)
 
     def used(self, quota: Quota) -> int:
-        """Return how many places of a period are taken."""
-        return sum(self._busy_until(quota, place, "") is not None for place in range(quota.posts))
-
-    def _free_at(self, quota: Quota) -> datetime | None:
-        busy = [self._busy_until(quota, place, "") for place in range(quota.posts)]
-        until = [at for at in busy if at is not None]
-        return min(until) if len(until) == len(busy) else None
+        """Return how many posts of a period are reserved or made."""
+        return sum(self._held_until(quota, number, "") is not None for number in range(quota.posts))
 
     def pending_before(self, nonce: str) -> int:
-        """Return how many publications took their place earlier and have not sent their request yet."""
+        """Return how many publications reserved earlier than this attempt and have not sent their request yet."""
         quota = self.quotas[-1]
-        rows = [self._row("used", quota, place) for place in range(quota.posts)]
-        mine = next((row for row in rows if row.get("nonce") == nonce), None)
+        rows = [self._row("used", quota, number) for number in range(quota.posts)]
+        own = next((row for row in rows if row.get("nonce") == nonce), None)
         return sum(
-            mine is not None and (row["at"], row["nonce"]) < (mine["at"], nonce) and self._is_pending(row)
+            own is not None and (row["at"], row["nonce"]) < (own["at"], nonce) and self._is_pending(row)
             for row in rows
             if row
         )
 
-    def _won(self, quota: Quota, place: int, post_key: str, nonce: str) -> bool:
-        row = {"place_of": post_key, "nonce": nonce, "at": self.ledger.now()}
-        self.ledger.store.set(_key("place", quota, place), row)
-        if self._busy_until(quota, place, nonce) is not None:
-            return False
-        self.ledger.store.set(_key("used", quota, place), row)
-        return self._row("place", quota, place).get("nonce") == nonce
+    def _available_at(self, quota: Quota) -> datetime | None:
+        held_until = [self._held_until(quota, number, "") for number in range(quota.posts)]
+        held = [until for until in held_until if until is not None]
+        return min(held) if len(held) == len(held_until) else None
 
-    def _busy_until(self, quota: Quota, place: int, nonce: str) -> datetime | None:
-        """Return when a place becomes free, or None if it is free."""
-        row = self._row("used", quota, place)
+    def _reserve_number(self, quota: Quota, number: int, post_key: str, nonce: str) -> bool:
+        row = {"place_of": post_key, "nonce": nonce, "at": self.ledger.now()}
+        self.ledger.store.set(_key("place", quota, number), row)
+        if self._held_until(quota, number, nonce) is not None:
+            return False
+        self.ledger.store.set(_key("used", quota, number), row)
+        return self._row("place", quota, number).get("nonce") == nonce
+
+    def _held_until(self, quota: Quota, number: int, nonce: str) -> datetime | None:
+        """Return until when another attempt holds a reservation, or None if it is free."""
+        row = self._row("used", quota, number)
         if not row or row["nonce"] == nonce:
             return None
-        kept_until = datetime.fromisoformat(row["at"]) + KEPT_FOR
         sent_at = self._sent_at(row)
-        until = sent_at + quota.period if sent_at else kept_until
+        until = sent_at + quota.period if sent_at else _lapses_at(row)
         return until if until > self.ledger.clock() else None
 
     def _sent_at(self, row: dict[str, Any]) -> datetime | None:
+        """Return when the attempt of a row sent its request, or None if it sent none."""
         intent = self.ledger.intent(row["place_of"])
         if intent is None or intent.claim.nonce != row["nonce"] or intent.withdrawn:
-            return None  # the attempt sent nothing
+            return None
         post = self.ledger.post(row["place_of"])
         return intent.when if post is None else datetime.fromisoformat(post.published_at)
 
     def _is_pending(self, row: dict[str, Any]) -> bool:
-        fresh = datetime.fromisoformat(row["at"]) + KEPT_FOR > self.ledger.clock()
-        return fresh and self._sent_at(row) is None and self.ledger.post(row["place_of"]) is None
+        is_fresh = _lapses_at(row) > self.ledger.clock()
+        return is_fresh and self._sent_at(row) is None and self.ledger.post(row["place_of"]) is None
 
-    def _row(self, kind: str, quota: Quota, place: int) -> dict[str, Any]:
-        return self.ledger.store.get(_key(kind, quota, place)) or {}
+    def _row(self, kind: str, quota: Quota, number: int) -> dict[str, Any]:
+        return self.ledger.store.get(_key(kind, quota, number)) or {}
 
     def _exhausted(self, quota: Quota, until: datetime) -> QuotaExhaustedError:
         pause = max(timedelta(seconds=1), until - self.ledger.clock())
@@ -134,5 +135,9 @@ class QuotaReservations:
         )
 
 
-def _key(kind: str, quota: Quota, place: int) -> str:
-    return row_key(kind, f"{quota.name}:{place}")
+def _lapses_at(row: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(row["at"]) + KEPT_FOR
+
+
+def _key(kind: str, quota: Quota, number: int) -> str:
+    return row_key(kind, f"{quota.name}:{number}")

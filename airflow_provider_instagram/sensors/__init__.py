@@ -1,4 +1,4 @@
-"""The sensor of the provider."""
+"""The sensor that waits for a container. How the status is polled belongs in triggers."""
 
 from __future__ import annotations
 

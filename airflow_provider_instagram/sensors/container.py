@@ -84,11 +84,11 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         """Read the container once, then wait in the chosen mode. A published container is not read."""
         self._read_arguments()
         ledger = Ledger.of(context, self.instagram_conn_id)
-        made = ledger.container(self.container_id)
-        if made is not None and ledger.post(made.post_key) is not None:
-            self.log.info("%s is already published", made.post_key)
+        record = ledger.container(self.container_id)
+        if record is not None and ledger.post(record.post_key) is not None:
+            self.log.info("%s is already published", record.post_key)
             return self.container_id
-        with self._explained():
+        with self._add_hints():
             if not self.deferrable:
                 return super().execute(context)
             if ready := self.poke(context):
@@ -110,7 +110,7 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         """Continue after the wait in the triggerer."""
         from airflow_provider_instagram.triggers.container import processed_container
 
-        with self._explained():
+        with self._add_hints():
             try:
                 return processed_container(event)
             except NotReadyError as error:
@@ -133,8 +133,8 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         except InstagramError as error:
             answer = error
         ready = readiness.is_ready(answer)
-        self._last_word = answer.message if isinstance(answer, InstagramError) else answer.summary()
-        self.log.info("Container %s: %s", self.container_id, self._last_word)
+        status = answer.message if isinstance(answer, InstagramError) else answer.summary()
+        self.log.info("Container %s: %s", self.container_id, status)
         return PokeReturnValue(True, self.container_id) if ready else None
 
     def _read_arguments(self) -> None:
@@ -142,7 +142,6 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         self.deferrable = arguments.boolean("deferrable", self.deferrable) is not False
         self.poke_interval = _seconds("poke_interval", self.poke_interval)
         self.timeout = _seconds("timeout", self.timeout)
-        self._last_word = "not read yet"
         if self.reschedule and not self.deferrable and self.poke_interval < SHORTEST_RESCHEDULE_S:
             self.log.warning(
                 "poke_interval=%.0f is raised to %.0f s: Airflow 3.3 may fail a sensor that is rescheduled sooner. "
@@ -153,7 +152,7 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
             self.poke_interval = SHORTEST_RESCHEDULE_S
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _add_hints(self) -> Iterator[None]:
         """Add to failures what to do in a chain of tasks, and apply ``soft_fail`` and ``never_fail`` to them."""
         try:
             yield

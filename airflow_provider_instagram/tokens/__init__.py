@@ -1,1 +1,4 @@
-"""Access tokens: stored encrypted in an Airflow Variable, and refreshed in time. No login and no pages."""
+"""Access tokens: stored encrypted in an Airflow Variable, and refreshed in time.
+
+The login and its pages do not belong here.
+"""

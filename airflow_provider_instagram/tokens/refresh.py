@@ -1,4 +1,4 @@
-"""The life of a connection's access token: use it, refresh it in time, never lose it."""
+"""The access token of a connection over time: used, refreshed before it expires, never lost."""
 
 from __future__ import annotations
 
@@ -12,30 +12,29 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, TransientError
 from airflow_provider_instagram.graph import calls, oauth
-from airflow_provider_instagram.tokens.store import ENDING, LONG_LIVED, YOUNGEST_TO_REFRESH, StoredToken
+from airflow_provider_instagram.tokens.store import EXPIRY_WARNING, LONG_LIVED_LIFETIME, MIN_AGE_TO_REFRESH, StoredToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_instagram.graph.accounts import Token
     from airflow_provider_instagram.graph.calls import Call
-    from airflow_provider_instagram.graph.models import Token
-    from airflow_provider_instagram.tokens.store import TokenStore
 
 T = TypeVar("T")
 
 #: Tries of one refresh. The old token stays valid between them, so a lost answer costs only a try.
-_TRIES: Final = 3
+_ATTEMPTS: Final = 3
 #: How long after a try the use of a token waits before the next; the daily task does not wait.
-_PAUSE: Final = timedelta(hours=1)
+_RETRY_INTERVAL: Final = timedelta(hours=1)
 #: How long another process may take from Meta's answer to storing the new token.
-_WRITING: Final = timedelta(seconds=60)
-_LOOKS, _LOOK_PAUSE_S = 8, 0.25
+_STORE_WINDOW: Final = timedelta(seconds=60)
+_POLLS, _POLL_INTERVAL_S = 8, 0.25
 
 _log = logging.getLogger(__name__)
 
 
-class Store(Protocol):
-    """Stores one token."""
+class TokenStorage(Protocol):
+    """A place that stores one token, such as :class:`~airflow_provider_instagram.tokens.store.TokenStore`."""
 
     variable: str
 
@@ -45,7 +44,7 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True)
-class Refreshed:
+class RefreshResult:
     """The result of a refresh.
 
     :param refreshed: Whether Meta issued a new token.
@@ -71,7 +70,7 @@ class TokenManager:
         self,
         conn_id: str,
         connection_token: str,
-        store: TokenStore | Store,
+        store: TokenStorage,
         send: Callable[[StoredToken, Call[Any]], Any],
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
@@ -85,47 +84,47 @@ class TokenManager:
         self._sleep = sleep
 
     @property
-    def has_end(self) -> bool:
+    def token_expires(self) -> bool:
         """Whether the token expires and can be refreshed. Page tokens of Facebook Login do not expire."""
         return not self._connection_token.startswith(oauth.FACEBOOK_LOGIN)
 
-    def known(self) -> StoredToken:
+    def current_token(self) -> StoredToken:
         """Return the token and its known dates, and record a pasted token at its first use."""
         stored = self._store.load()
         if stored is None:
-            stored = self._noted()
-            if self.has_end:
+            stored = self._connection_record()
+            if self.token_expires:
                 self._store.save(stored)
         return stored
 
-    def _noted(self) -> StoredToken:
+    def _connection_record(self) -> StoredToken:
         return StoredToken(self._connection_token, seen_at=self._clock().isoformat())
 
     def get(self, by: str) -> str:
         """Return the token to use now, refreshed if due. A refresh that fails is only logged.
 
-        :param by: Who uses the token, for the record.
+        :param by: The run or the person that uses the token, for the record.
         """
         try:
-            token = self.known()
+            token = self.current_token()
         except Exception as error:  # noqa: BLE001 -- the caller must report Instagram's refusal, not this error
             _log.warning("The dates of the token of connection %r cannot be recorded: %s", self.conn_id, error)
             return self._connection_token
         now = self._clock()
-        if self.has_end and token.is_due(now) and not token.was_tried_within(_PAUSE, now):
+        if self.token_expires and token.is_due(now) and not token.was_tried_within(_RETRY_INTERVAL, now):
             try:
                 token = self.refresh(by).token
             except InstagramError as error:
                 _log.warning(
                     "The token of connection %r was not refreshed, so the old one is used: %s", self.conn_id, error
                 )
-        self.warn(token)
+        self.warn_before_expiry(token)
         return token.access_token
 
-    def warn(self, token: StoredToken) -> None:
+    def warn_before_expiry(self, token: StoredToken) -> None:
         """Log a warning if the token expires soon."""
-        left = token.left(self._clock())
-        if left is not None and timedelta() < left <= ENDING:
+        left = token.time_left(self._clock())
+        if left is not None and timedelta() < left <= EXPIRY_WARNING:
             _log.warning(
                 "The Instagram token of connection %r expires in %.1f days, at %s, and has not been refreshed. "
                 "Turn on the DAG refresh_instagram_tokens, or connect the account again.",
@@ -134,30 +133,30 @@ class TokenManager:
                 token.expires_at,
             )
 
-    def refresh(self, by: str) -> Refreshed:
+    def refresh(self, by: str) -> RefreshResult:
         """Refresh the token for 60 more days, unless it is less than 24 hours old, which Meta refuses.
 
-        :param by: Who refreshes the token, for the record.
+        :param by: The run or the person that refreshes the token, for the record.
         :raises AuthenticationError: No token of the connection works.
         :raises InstagramError: The token cannot be refreshed now; the old token stays in use.
         """
-        token, now = self.known(), self._clock()
-        if not self.has_end or (token.issued_at and token.least_age(now) < YOUNGEST_TO_REFRESH):
-            return Refreshed(False, token)
-        token = self._announced(token, now)
+        token, now = self.current_token(), self._clock()
+        if not self.token_expires or (token.issued_at and token.minimum_age(now) < MIN_AGE_TO_REFRESH):
+            return RefreshResult(False, token)
+        token = self._record_try(token, now)
         try:
-            answer = self._ask(token)
+            answer = self._request_refresh(token)
         except AuthenticationError:
-            return self._second_chance(token, by)
+            return self._fall_back(token, by)
         except InstagramError as error:
-            if error.retryable or token.least_age(now) >= YOUNGEST_TO_REFRESH:
+            if error.retryable or token.minimum_age(now) >= MIN_AGE_TO_REFRESH:
                 raise
             # Meta refuses a token that is less than a day old, so it was issued within the last day.
             young = replace(token, issued_at=now.isoformat())
-            young = replace(young, expires_at=(now + LONG_LIVED - YOUNGEST_TO_REFRESH).isoformat())
+            young = replace(young, expires_at=(now + LONG_LIVED_LIFETIME - MIN_AGE_TO_REFRESH).isoformat())
             self._store.save(young)
-            return Refreshed(False, young)
-        return Refreshed(True, self._kept(token, answer, by))
+            return RefreshResult(False, young)
+        return RefreshResult(True, self._store_new(token, answer, by))
 
     def replacement_for(self, refused: str) -> str | None:
         """Return the token that replaced a refused one, or None.
@@ -167,19 +166,21 @@ class TokenManager:
         stored = None
         try:
             stored = self._store.load()
-            if stored and stored.access_token == refused and stored.was_tried_within(_WRITING, self._clock()):
-                stored = self._awaited(refused)
+            if stored and stored.access_token == refused and stored.was_tried_within(_STORE_WINDOW, self._clock()):
+                stored = self._wait_for_replacement(refused)
         except Exception as error:  # noqa: BLE001 -- the caller must report Instagram's refusal, not this error
             _log.warning("The stored token of connection %r cannot be read: %s", self.conn_id, error)
         others = (stored.access_token if stored else None, self._connection_token)
         return next((token for token in others if token and token != refused), None)
 
-    def _announced(self, token: StoredToken, now: datetime) -> StoredToken:
+    def _record_try(self, token: StoredToken, now: datetime) -> StoredToken:
         """Record that a refresh is tried, which also checks that a new token can be stored."""
         token = replace(token, tried_at=now.isoformat())
         self._store.save(token)
         stored = self._store.load()
-        if stored is None or (stored.access_token == token.access_token and not stored.was_tried_within(_WRITING, now)):
+        if stored is None or (
+            stored.access_token == token.access_token and not stored.was_tried_within(_STORE_WINDOW, now)
+        ):
             raise InstagramError(
                 f"The token of connection {self.conn_id!r} was not refreshed: what is written to the Variable "
                 f"{self._store.variable!r} cannot be read back, so the new token would be lost.",
@@ -187,52 +188,52 @@ class TokenManager:
             )
         return token
 
-    def _ask(self, token: StoredToken) -> Token:
+    def _request_refresh(self, token: StoredToken) -> Token:
         """Request a new token, and try again if the answer is lost."""
         answer: Token = self._retrying(TransientError)(self._send, token, oauth.refresh(token.access_token))
         return answer
 
-    def _second_chance(self, token: StoredToken, by: str) -> Refreshed:
+    def _fall_back(self, token: StoredToken, by: str) -> RefreshResult:
         """Find another token after a refusal: one that another process got, or the one in the connection."""
-        other = self._awaited(token.access_token)
+        other = self._wait_for_replacement(token.access_token)
         if other is not None:
-            return Refreshed(False, other)
+            return RefreshResult(False, other)
         if self._connection_token != token.access_token:
             _log.warning(
                 "Instagram refused the stored token of connection %r. Trying the token in the connection", self.conn_id
             )
-            return Refreshed(True, self._kept(token, self._ask(self._noted()), by))
+            return RefreshResult(True, self._store_new(token, self._request_refresh(self._connection_record()), by))
         self._send(token, calls.account())  # raises the error that Instagram answers to this token
-        return Refreshed(False, token)
+        return RefreshResult(False, token)
 
-    def _awaited(self, refused: str) -> StoredToken | None:
+    def _wait_for_replacement(self, refused: str) -> StoredToken | None:
         """Wait for a token that another process may have got but not stored yet."""
-        for _ in range(_LOOKS):
+        for _ in range(_POLLS):
             stored = self._store.load()
             if stored and stored.access_token != refused:
                 return stored
-            self._sleep(_LOOK_PAUSE_S)
+            self._sleep(_POLL_INTERVAL_S)
         return None
 
-    def _kept(self, old: StoredToken, answer: Token, by: str) -> StoredToken:
+    def _store_new(self, old: StoredToken, answer: Token, by: str) -> StoredToken:
         """Store the new token, unless another process was faster and ours does not work."""
         new = StoredToken.issued(answer, self._clock(), answer.permissions or old.scopes, by)
         other = self._store.load()
-        if other and other.access_token not in (old.access_token, new.access_token) and not self._lives(new):
+        if other and other.access_token not in (old.access_token, new.access_token) and not self._is_valid(new):
             return other
         self._retrying(Exception)(self._store.save, new)
-        self._guard(new, {old.access_token, self._connection_token})
+        self._restore_if_overwritten(new, {old.access_token, self._connection_token})
         return new
 
-    def _guard(self, new: StoredToken, former: set[str]) -> None:
+    def _restore_if_overwritten(self, new: StoredToken, former: set[str]) -> None:
         """Store the new token again if another process, which had read the old one, overwrote it."""
-        for _ in range(_LOOKS):
-            self._sleep(_LOOK_PAUSE_S)
+        for _ in range(_POLLS):
+            self._sleep(_POLL_INTERVAL_S)
             stored = self._store.load()
             if stored is None or stored.access_token in former:
                 self._retrying(Exception)(self._store.save, new)
 
-    def _lives(self, token: StoredToken) -> bool:
+    def _is_valid(self, token: StoredToken) -> bool:
         try:
             self._send(token, calls.account())
         except AuthenticationError:
@@ -241,7 +242,7 @@ class TokenManager:
 
     def _retrying(self, error: type[Exception]) -> Retrying:
         return Retrying(
-            stop=stop_after_attempt(_TRIES),
+            stop=stop_after_attempt(_ATTEMPTS),
             wait=wait_exponential(multiplier=1, max=10),
             retry=retry_if_exception_type(error),
             sleep=self._sleep,

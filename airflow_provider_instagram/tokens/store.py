@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
@@ -12,27 +11,30 @@ from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from airflow.sdk import conf
 from airflow.sdk.log import mask_secret
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken
+
+from airflow_provider_instagram.utils.connection import CONN_TYPE
+from airflow_provider_instagram.utils.encryption import derived_fernet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_instagram.graph.models import Token
+    from airflow_provider_instagram.graph.accounts import Token
 
 VERSION: Final = "1"
+_ENVIRONMENT: Final = "AIRFLOW_CONN_"
 #: No part of it is a word that Airflow takes for sensitive. Airflow would mask the value, which is encrypted anyway,
 #: and each masked text blocks a triggerer of hundreds of accounts for a tenth of a second.
 VARIABLE_PREFIX: Final = "instagram_login__"
 DESCRIPTION: Final = "Encrypted Instagram access token, managed by airflow-provider-instagram."
 
 # Source: Meta, Instagram API with Instagram Login, long-lived access tokens.
-YOUNGEST_TO_REFRESH: Final = timedelta(hours=24)
-LONG_LIVED: Final = timedelta(days=60)
+MIN_AGE_TO_REFRESH: Final = timedelta(hours=24)
+LONG_LIVED_LIFETIME: Final = timedelta(days=60)
 #: The remaining life from which the log warns and alerts are sent.
-ENDING: Final = timedelta(days=10)
+EXPIRY_WARNING: Final = timedelta(days=10)
 
 
 @dataclass(frozen=True)
@@ -65,18 +67,18 @@ class StoredToken:
         :param scopes: What it may do.
         :param by: The run or the person that got the token.
         """
-        expires = now + (answer.expires_in or LONG_LIVED)
+        expires = now + (answer.expires_in or LONG_LIVED_LIFETIME)
         return cls(answer.access_token, now.isoformat(), now.isoformat(), expires.isoformat(), tuple(scopes), by)
 
     @classmethod
-    def read(cls, row: object, sealed_at: datetime) -> StoredToken | None:
+    def read(cls, row: object, encrypted_at: datetime) -> StoredToken | None:
         """Read a decrypted record, or return None if it has no token.
 
         Fields that are unknown or cannot be read are ignored: another version may have written them, and the token
         matters more than its dates.
 
         :param row: The decrypted record.
-        :param sealed_at: When the record was encrypted; the token is at least this old.
+        :param encrypted_at: When the record was encrypted; the token is at least this old.
         """
         token = row.get("access_token") if isinstance(row, dict) else None
         if not isinstance(row, dict) or not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
@@ -85,7 +87,7 @@ class StoredToken:
         scopes, by = row.get("scopes"), row.get("refreshed_by")
         return cls(
             token,
-            seen_at=times.pop("seen_at") or sealed_at.isoformat(),
+            seen_at=times.pop("seen_at") or encrypted_at.isoformat(),
             scopes=tuple(map(str, scopes)) if isinstance(scopes, list) else (),
             refreshed_by=by if isinstance(by, str) else None,
             **times,
@@ -96,17 +98,17 @@ class StoredToken:
         """When the token expires, if known."""
         return datetime.fromisoformat(self.expires_at) if self.expires_at else None
 
-    def left(self, now: datetime) -> timedelta | None:
-        """Return the remaining life, or None if it is unknown; negative once the token has expired."""
+    def time_left(self, now: datetime) -> timedelta | None:
+        """Return the remaining manager, or None if it is unknown; negative once the token has expired."""
         return None if self.expires is None else self.expires - now
 
-    def least_age(self, now: datetime) -> timedelta:
+    def minimum_age(self, now: datetime) -> timedelta:
         """Return the age that the token has at least."""
         return now - datetime.fromisoformat(self.issued_at or self.seen_at)
 
     def is_due(self, now: datetime) -> bool:
         """Return whether to refresh: less than a third of the life is left, or the expiry date is unknown."""
-        if self.least_age(now) < YOUNGEST_TO_REFRESH:
+        if self.minimum_age(now) < MIN_AGE_TO_REFRESH:
             return False
         if self.expires is None:
             return True
@@ -131,19 +133,13 @@ class TokenStore:
 
     def __init__(self, conn_id: str, password: str, token_key: str = "", *, is_masked: bool = False) -> None:
         self.variable = f"{VARIABLE_PREFIX}{conn_id}"
-        derived = HKDF(
-            algorithm=SHA256(),
-            length=32,
-            salt=None,
-            info=f"airflow-provider-instagram/token/{VERSION}/{conn_id}".encode(),
-        ).derive(f"{password}\0{token_key}".encode())
-        self._fernet = Fernet(base64.urlsafe_b64encode(derived))
-        self._masked = _digest(password) if is_masked else b""
+        self._fernet = derived_fernet(f"{password}\0{token_key}", f"token/{VERSION}/{conn_id}")
+        self._masked_digest = _digest(password) if is_masked else b""
 
     def load(self) -> StoredToken | None:
-        """Return the stored token, or None if there is none for the connection's present password."""
-        sealed = _get_variable(self.variable)
-        token = self.opened(sealed) if sealed is not None else None
+        """Return the stored token, or None if none is stored for the connection's present password."""
+        encrypted = _get_variable(self.variable)
+        token = self.decrypt(encrypted) if encrypted is not None else None
         if token is not None:
             self._mask(token)
         return token
@@ -151,26 +147,26 @@ class TokenStore:
     def save(self, token: StoredToken) -> None:
         """Store a token in place of the previous one."""
         self._mask(token)
-        _set_variable(self.variable, self.sealed(token))
+        _set_variable(self.variable, self.encrypt(token))
 
     def _mask(self, token: StoredToken) -> None:
         """Mask a token in logs, but only once: each message takes a full triggerer a tenth of a second."""
-        if (digest := _digest(token.access_token)) != self._masked:
+        if (digest := _digest(token.access_token)) != self._masked_digest:
             mask_secret(token.access_token)
-            self._masked = digest
+            self._masked_digest = digest
 
-    def sealed(self, token: StoredToken) -> str:
+    def encrypt(self, token: StoredToken) -> str:
         """Encrypt a token."""
         return self._fernet.encrypt(json.dumps(asdict(token)).encode()).decode()
 
-    def opened(self, sealed: str) -> StoredToken | None:
+    def decrypt(self, encrypted: str) -> StoredToken | None:
         """Decrypt a token, or return None if it is damaged or belongs to another password, key or connection."""
         try:
-            row = json.loads(self._fernet.decrypt(sealed.encode()))
-            sealed_at = datetime.fromtimestamp(self._fernet.extract_timestamp(sealed.encode()), timezone.utc)
+            row = json.loads(self._fernet.decrypt(encrypted.encode()))
+            encrypted_at = datetime.fromtimestamp(self._fernet.extract_timestamp(encrypted.encode()), timezone.utc)
         except (InvalidToken, ValueError, OverflowError, RecursionError):
             return None
-        return StoredToken.read(row, sealed_at)
+        return StoredToken.read(row, encrypted_at)
 
 
 def _time(value: object) -> str | None:
@@ -186,6 +182,11 @@ def _digest(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
+def configured_token_key() -> str:
+    """Return ``[instagram] token_key``, or an empty text."""
+    return str(conf.get("instagram", "token_key", fallback=""))
+
+
 def stored_connections() -> list[str]:
     """Return the ids of the connections whose token is stored: all that were connected, used or refreshed."""
     return sorted(key.removeprefix(VARIABLE_PREFIX) for key in _variable_keys(VARIABLE_PREFIX))
@@ -198,45 +199,41 @@ def _is_in_a_task() -> bool:
 
 def _get_variable(key: str) -> str | None:
     if _is_in_a_task():
-        from airflow.sdk import Variable as OfTask
+        from airflow.sdk import Variable as TaskVariable
 
-        value = OfTask.get(key, default=None)
+        value = TaskVariable.get(key, default=None)
     else:
-        from airflow.models import Variable as OfServer
+        from airflow.models import Variable as ServerVariable
 
-        value = OfServer.get(key, default_var=None)
+        value = ServerVariable.get(key, default_var=None)
     return None if value is None else str(value)
 
 
 def _set_variable(key: str, value: str) -> None:
     if _is_in_a_task():
-        from airflow.sdk import Variable as OfTask
+        from airflow.sdk import Variable as TaskVariable
 
-        OfTask.set(key, value, description=DESCRIPTION)
+        TaskVariable.set(key, value, description=DESCRIPTION)
     else:
-        from airflow.models import Variable as OfServer
+        from airflow.models import Variable as ServerVariable
 
-        OfServer.set(key, value, description=DESCRIPTION)
+        ServerVariable.set(key, value, description=DESCRIPTION)
 
 
 def _variable_keys(prefix: str) -> list[str]:
     if _is_in_a_task():
-        from airflow.sdk import Variable as OfTask
+        from airflow.sdk import Variable as TaskVariable
 
-        return list(OfTask.keys(prefix))
-    from airflow.models import Variable as OfServer
+        return list(TaskVariable.keys(prefix))
+    from airflow.models import Variable as ServerVariable
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
     with create_session() as session:
-        found = session.scalars(select(OfServer.key).where(OfServer.key.startswith(prefix, autoescape=True)))
+        found = session.scalars(
+            select(ServerVariable.key).where(ServerVariable.key.startswith(prefix, autoescape=True))
+        )
         return list(found)
-
-
-_ENVIRONMENT: Final = "AIRFLOW_CONN_"
-
-
-_TYPE: Final = "instagram"
 
 
 def environment_connections() -> list[str]:
@@ -244,19 +241,19 @@ def environment_connections() -> list[str]:
     return sorted(
         name.removeprefix(_ENVIRONMENT).lower()
         for name, value in os.environ.items()
-        if name.startswith(_ENVIRONMENT) and _is_ours(value)
+        if name.startswith(_ENVIRONMENT) and _is_instagram_connection(value)
     )
 
 
-def found_connections() -> list[str]:
-    """List the connections that a task can find: no API gives it the list of all."""
+def visible_connections() -> list[str]:
+    """List the connections that a task can find, because Airflow has no API that lists all connections to a task."""
     return sorted({*environment_connections(), *stored_connections()})
 
 
-def _is_ours(value: str) -> bool:
+def _is_instagram_connection(value: str) -> bool:
     if not value.lstrip().startswith("{"):
-        return value.startswith(f"{_TYPE}:")
+        return value.startswith(f"{CONN_TYPE}:")
     try:
-        return bool(json.loads(value).get("conn_type") == _TYPE)
+        return bool(json.loads(value).get("conn_type") == CONN_TYPE)
     except ValueError:
         return False

@@ -1,4 +1,7 @@
-"""The trigger of the provider."""
+"""What runs in the triggerer: the trigger of a container, and the poller that all triggers of an account share.
+
+What a task does when it resumes does not belong here.
+"""
 
 from __future__ import annotations
 

@@ -71,17 +71,19 @@ class Wait:
 class _Waiter:
     """A trigger that waits.
 
-    :param wait: What it waits for.
+    :param wait: The wait.
     :param due: When its next read is due, in seconds since the epoch.
     :param done: Resolved when the wait ends.
     :param context: The context of its log lines.
+    :param read_at: When its container was read last, in seconds since the epoch.
+    :param answer: The answer to the last read.
     """
 
     wait: Wait
     due: float
     done: asyncio.Future[None]
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
-    asked_at: float | None = None
+    read_at: float | None = None
     answer: ContainerStatus | InstagramError | None = None
 
     def end(self, error: BaseException | None = None) -> None:
@@ -92,15 +94,15 @@ class _Waiter:
         else:
             self.done.set_exception(error)
 
-    def say(self, text: str, *words: object) -> None:
-        self.context.run(log.warning, text, *words)
+    def warn(self, text: str, *values: object) -> None:
+        self.context.run(log.warning, text, *values)
 
 
 @dataclass(eq=False)
 class Poller:
     """Reads all waiting containers of an account: with one client, one read of the connection, and one budget.
 
-    * The container that is due first is read first. A delayed container keeps its place, so that none starves.
+    * The container that is due first is read first. A delayed container keeps its due time, so that none starves.
     * If the budget is short, all reads are delayed.
     * A deadline is always kept: its container is read one last time, and the wait ends.
 
@@ -135,10 +137,10 @@ class Poller:
         first = wait.next_interval_s(now) * random.uniform(0.5, 1)  # noqa: S311 -- spreads what begins together
         waiter = _Waiter(wait, now + first, asyncio.get_running_loop().create_future())
         if self.budget.is_stopped():
-            self._say_stop(waiter)
+            self._log_stop(waiter)
         self._waiters.append(waiter)
         if self._task is None:
-            self._task = asyncio.create_task(self._guarded(), name=f"poller of {self.account}")
+            self._task = asyncio.create_task(self._run(), name=f"poller of {self.account}")
         self._wake()
         try:
             await waiter.done
@@ -151,7 +153,7 @@ class Poller:
         if self._pause is not None:
             self._pause.cancel()
 
-    async def _guarded(self) -> None:
+    async def _run(self) -> None:
         """Work while a trigger waits. A failure of the poller itself ends all waits."""
         try:
             await self._work()
@@ -175,8 +177,8 @@ class Poller:
             if pause_s > 0:
                 await self._sleep(pause_s)
             else:
-                await self._ask(turn.wait.container_id)
-        self._tell()
+                await self._read(turn.wait.container_id)
+        self._report()
 
     async def _sleep(self, seconds: float) -> None:
         self._pause = asyncio.ensure_future(self.sleep(max(seconds, SHORTEST_PAUSE_S)))
@@ -187,29 +189,29 @@ class Poller:
             self._pause = None
 
     async def _give_up(self, waiter: _Waiter) -> None:
-        if self.budget.affords_last_word():
-            await self._ask(waiter.wait.container_id)
+        if self.budget.affords_last_read():
+            await self._read(waiter.wait.container_id)
         if waiter in self._waiters:
             answer = waiter.answer
             if answer is None and self.budget.is_stopped():
                 answer = RateLimitError(f"not read before {self.budget.stopped_until_text()}: {self.budget.reason}")
-            self._end(waiter, readiness.not_ready(waiter.wait.container_id, answer))
+            self._end(waiter, readiness.not_ready_error(waiter.wait.container_id, answer))
 
-    async def _ask(self, container_id: str) -> None:
+    async def _read(self, container_id: str) -> None:
         was_stopped = self.budget.stopped_until
-        answer = await self._answer(container_id)
+        answer = await self._send(container_id)
         now = self.clock()
         if isinstance(answer, AuthenticationError) and await self._has_no_other_token(now):
             self._end_all(answer)
             return
         for waiter in [waiter for waiter in self._waiters if waiter.wait.container_id == container_id]:
-            self._hear(waiter, answer, now)
+            self._handle(waiter, answer, now)
         if self.budget.stopped_until > was_stopped:
             for waiter in self._waiters:
-                self._say_stop(waiter)
-        self._tell()
+                self._log_stop(waiter)
+        self._report()
 
-    async def _answer(self, container_id: str) -> ContainerStatus | InstagramError:
+    async def _send(self, container_id: str) -> ContainerStatus | InstagramError:
         client = await self._open()
         sent, client.usage = client.sent, None
         answer: ContainerStatus | InstagramError
@@ -238,10 +240,10 @@ class Poller:
         await client.__aexit__(None, None, None)
         return False
 
-    def _hear(self, waiter: _Waiter, answer: ContainerStatus | InstagramError, now: float) -> None:
-        since, waiter.asked_at, waiter.answer = waiter.asked_at, now, answer
+    def _handle(self, waiter: _Waiter, answer: ContainerStatus | InstagramError, now: float) -> None:
+        since, waiter.read_at, waiter.answer = waiter.read_at, now, answer
         if isinstance(answer, AuthenticationError):
-            return  # its due time stays: it is read again, with the other token
+            return  # its due time stays: the container is read again, with the new token
         try:
             ready = readiness.is_ready(answer)
         except InstagramError as error:
@@ -254,13 +256,13 @@ class Poller:
             return
         pause_s = waiter.wait.next_interval_s(now)
         if isinstance(answer, InstagramError) and not isinstance(answer, RateLimitError):
-            waiter.say("%s", answer)
+            waiter.warn("%s", answer)
             if answer.retry_after is not None:
                 pause_s = max(pause_s, answer.retry_after.total_seconds())
         waiter.due = now + pause_s * random.uniform(0.9, 1)  # noqa: S311 -- keeps what began together apart
 
-    def _say_stop(self, waiter: _Waiter) -> None:
-        waiter.say(
+    def _log_stop(self, waiter: _Waiter) -> None:
+        waiter.warn(
             "Container %s is waiting: no calls are sent for the account until %s. %s",
             waiter.wait.container_id,
             self.budget.stopped_until_text(),
@@ -283,7 +285,7 @@ class Poller:
         if self.stats:
             self.stats.incr("instagram.calls", sent, tags=self._tags)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self.stats:
             self.stats.gauge("instagram.waiting", len(self._waiters), tags=self._tags)
             self.stats.gauge("instagram.budget_left", self.budget.left(), tags=self._tags)

@@ -1,1 +1,1 @@
-"""Helpers that any room may use and that know nothing of posts or accounts."""
+"""Helpers that any room may use. Nothing here knows posts, accounts or Instagram."""

@@ -1,4 +1,4 @@
-"""How short a deferral may be."""
+"""The shortest time for which a task may be deferred."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from airflow.sdk import conf
 def shortest_deferral() -> timedelta:
     """Return the time for which a task that defers has to stay deferred.
 
-    Airflow hears up to ``[workers] min_heartbeat_interval`` later, five seconds by default, that the process which
-    deferred has ended. Airflow 3.3.2 takes a task that goes on before that for failed (seen here; apache/airflow#71172
-    is the same with rescheduling).
+    Airflow notices up to ``[workers] min_heartbeat_interval`` later (five seconds by default) that the deferred task's
+    process has ended. If the task resumes before that, Airflow 3.3.2 marks it as failed (observed; for rescheduling,
+    see apache/airflow#71172).
     """
     return timedelta(seconds=2 * conf.getint("workers", "min_heartbeat_interval"))

@@ -1,4 +1,4 @@
-"""An account of the sandbox with its ledger in memory, on the sandbox's clock: waiting moves it."""
+"""An account of the sandbox with its ledger in memory, on the sandbox's clock. Waiting advances the clock."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import Claim, Intent, Owner
-from airflow_provider_instagram.publishing.containers import ContainerCreator, Video
+from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, PublishedPost
+from airflow_provider_instagram.publishing.containers import ContainerCreator, VideoSource
 from airflow_provider_instagram.publishing.options import ContainerOptions
-from airflow_provider_instagram.publishing.publisher import Publisher
+from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from airflow_provider_instagram.graph.client import GraphClient
@@ -24,7 +25,7 @@ OTHER = Owner("calendar", "run-2", "publish", 4)
 
 
 class DictStore(dict[str, Any]):
-    """Airflow's state store, in memory: it takes what JSON can say."""
+    """Airflow's state store, in memory. It accepts values that JSON can represent."""
 
     def set(self, key: str, value: Any) -> None:
         assert json.loads(json.dumps(value)) == value
@@ -32,22 +33,42 @@ class DictStore(dict[str, Any]):
 
 
 class Account:
-    """One account, its ledger, and who works on it."""
+    """One account, its ledger, and the owners that are at work."""
 
     def __init__(self, sandbox: SandboxHandle, client: GraphClient) -> None:
         self.sandbox, self.client, self.store = sandbox, client, DictStore()
         self.client.sleep = self.wait
         self.waits: list[float] = []
         self.ledger = Ledger(self.store, "studio", self.now)
-        self.maker = ContainerCreator(client, self.ledger, sandbox.user_id)
+        self.creator = ContainerCreator(client, self.ledger, sandbox.user_id)
         self.alive: set[Owner] = set()
-        self.publisher = self.publisher_of(OWNER)
 
-    def publisher_of(self, owner: Owner) -> Publisher:
-        return Publisher(self.client, self.ledger, self.sandbox.user_id, owner, self.alive.__contains__, self.wait)
+    def publisher(self, owner: Owner = OWNER, **options: Any) -> Publisher:
+        options = {"sleep": self.wait, **options}
+        return Publisher(self.client, self.ledger, self.sandbox.user_id, owner, self.alive.__contains__, **options)
+
+    def publish(
+        self,
+        post_key: str,
+        container_id: str,
+        *,
+        owner: Owner = OWNER,
+        check_time: Callable[[], None] = lambda: None,
+        **options: Any,
+    ) -> tuple[PublishedPost, bool]:
+        """Reconcile and publish, as the operator does.
+
+        :return: The post, and whether this is the first to record it.
+        """
+        publisher = self.publisher(owner, **options)
+        found = publisher.reconcile(post_key, container_id)
+        if not isinstance(found, Publication):
+            check_time()
+            found = publisher.publish_new(found)
+        return found.post, not found.already_published
 
     def intent(self, container_id: str, owner: Owner = OWNER, key: str = "post-1") -> Intent:
-        """Leave behind what a try leaves that dies between its intent and its answer."""
+        """Write the rows that a try leaves if it dies between its intent and its answer."""
         claim = Claim(owner, f"a former try of {owner}")
         self.ledger.record_claim(key, claim)
         return self.ledger.record_intent(key, container_id, claim)
@@ -60,7 +81,9 @@ class Account:
         self.sandbox.advance(seconds)
 
     def container(self, video: Path, key: str = "post-1", caption: str = "a teaser") -> str:
-        container_id = self.maker.get_or_create(key, Video(str(video), video), ContainerOptions(caption=caption))
+        container_id = self.creator.get_or_create(
+            key, VideoSource(str(video), video), ContainerOptions(caption=caption)
+        )
         self.sandbox.settle()
         self.sandbox.advance(5)
         return container_id

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from airflow_provider_instagram.graph.client import GraphClient
+from tests.clips import ClipCache
 from tests.integration.account import Account
 from tests.integration.pages import HOME
 
@@ -26,7 +26,7 @@ class RunDag(Protocol):
     """Runs a DAG to its end."""
 
     def __call__(self, dag: DAG, **conf: Any) -> DagResult:
-        """Run it with the run parameters ``conf``."""
+        """Run the DAG with the run parameters ``conf``."""
 
 
 class DagResult:
@@ -37,7 +37,7 @@ class DagResult:
         self.state = str(run.state)
 
     def states(self) -> dict[str, str]:
-        """Give the state of each task instance, mapped ones as ``task[index]``."""
+        """Return the state of each task instance, mapped ones as ``task[index]``."""
         return {_name(ti): str(ti.state) for ti in self.run.get_task_instances()}
 
     def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
@@ -96,7 +96,7 @@ def account(instagram_sandbox: SandboxHandle) -> Iterator[Account]:
 
 @pytest.fixture
 def no_stored_tokens(airflow_db: None) -> Iterator[None]:
-    """A beginning without tokens that other tests have stored, and an end without those of this one."""
+    """Delete tokens that other tests have stored, and in the end those of this test."""
     from airflow.models import Variable
     from airflow.utils.session import create_session
     from sqlalchemy import delete
@@ -112,8 +112,8 @@ def no_stored_tokens(airflow_db: None) -> Iterator[None]:
 
 @pytest.fixture
 def quick_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every post is listed after seconds, as the sandbox does it: what waits for that waits no minutes."""
-    monkeypatch.setattr("airflow_provider_instagram.publishing.publisher.POST_VISIBLE_WITHIN", timedelta(seconds=2))
+    """Shorten the wait for a post to be listed to seconds, as the sandbox does."""
+    monkeypatch.setattr("airflow_provider_instagram.publishing.outcome.POST_VISIBLE_WITHIN", timedelta(seconds=2))
 
 
 @pytest.fixture(scope="session")
@@ -129,19 +129,21 @@ def s3_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def portrait_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A reel that complies: 4 s of 1080x1920 H.264 with AAC sound, its moov atom first and no edit list."""
-    path = tmp_path_factory.mktemp("videos") / "reel.mp4"
-    make_video(path, size="1080x1920", codec="libx264", extra=FAITHFUL_MP4)
-    return path
+def clips(tmp_path_factory: pytest.TempPathFactory) -> ClipCache:
+    """The clips of this test run."""
+    return ClipCache(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def landscape_mov(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a camera gives: 4 s of 1280x720 in a MOV, with sound."""
-    path = tmp_path_factory.mktemp("videos") / "camera.mov"
-    make_video(path, size="1280x720", codec="libx264")
-    return path
+def portrait_video(clips: ClipCache) -> Path:
+    """A reel that complies: 4 s of 1080x1920 H.264 with AAC sound, its moov atom first and no edit list."""
+    return clips.get("reel.mp4", *moving_pattern("1080x1920"), *FAITHFUL_MP4)
+
+
+@pytest.fixture(scope="session")
+def landscape_mov(clips: ClipCache) -> Path:
+    """What a camera records: 4 s of 1280x720 in a MOV, with sound."""
+    return clips.get("camera.mov", *moving_pattern("1280x720"))
 
 
 FAITHFUL_MP4 = (
@@ -150,16 +152,13 @@ FAITHFUL_MP4 = (
 )
 
 
-def make_video(path: Path, *, size: str, codec: str, seconds: float = 4, extra: tuple[str, ...] = ()) -> None:
-    """Make a test pattern with a tone."""
-    subprocess.run(
-        [
-            *("ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=30:duration={seconds}"),
-            *("-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=48000:duration={seconds}"),
-            *("-c:v", codec, "-preset", "ultrafast", "-b:v", "2M", "-maxrate", "3M", "-bufsize", "3M"),
-            *("-c:a", "aac", "-b:a", "128k", "-ac", "2", *extra, str(path)),
-        ],
-        check=True,
+def moving_pattern(size: str) -> tuple[str, ...]:
+    """Return what ffmpeg is told to make 4 s of a test pattern with a tone."""
+    return (
+        *("-f", "lavfi", "-i", f"testsrc2=size={size}:rate=30:duration=4"),
+        *("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=4"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-b:v", "2M", "-maxrate", "3M", "-bufsize", "3M"),
+        *("-c:a", "aac", "-b:a", "128k", "-ac", "2"),
     )
 
 
@@ -181,7 +180,7 @@ def airflow_pages(no_stored_tokens: None, monkeypatch: pytest.MonkeyPatch) -> It
 
 @pytest.fixture
 def browser_of() -> Any:
-    """A browser that somebody is logged in with; its pages are below /instagram, as Airflow mounts them."""
+    """A browser in which a user is logged in; its pages are below /instagram, as Airflow mounts them."""
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from airflow.api_fastapi.core_api.security import get_user
     from fastapi import FastAPI

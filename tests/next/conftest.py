@@ -12,12 +12,12 @@ from demo.scene import airflow_settings
 from demo.stack import AirflowStack, airflow_stack
 from demo.ui import connect
 from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
-from tests.integration.conftest import portrait_video, run_dag
+from tests.integration.conftest import clips, portrait_video, run_dag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["portrait_video", "run_dag"]
+__all__ = ["clips", "portrait_video", "run_dag"]
 
 DAGS = Path(__file__).with_name("dags")
 

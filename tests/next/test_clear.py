@@ -26,7 +26,7 @@ class Loop:
         self.airflow = airflow
 
     def passes(self, task_id: str) -> list[dict[str, Any]]:
-        """Give the instances of a task, the first pass first."""
+        """Return the instances of a task, the first pass first."""
         found = [ti for ti in self.airflow.tasks(DAG_ID, RUN_ID) if ti["task_id"] == task_id]
         return sorted(found, key=lambda ti: int(ti["loop_iteration"]["iteration"]))
 
@@ -42,7 +42,7 @@ class Loop:
         return [answer["value"] for answer in answers]
 
     def events(self) -> list[str]:
-        """Give the keys of the posts that were told of."""
+        """Return the keys of the posts that events were emitted for."""
         events = self.airflow.call("GET", "/assets/events", params={"source_dag_id": DAG_ID})["asset_events"]
         return sorted(event["extra"]["post_key"] for event in events if event["extra"].get("post_key"))
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import DAG, task, task_group
 
+from airflow_provider_instagram.ledger.owners import is_at_work
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
-from airflow_provider_instagram.operators.publish import _is_at_work
 from airflow_provider_instagram.sensors import ContainerStatusSensor
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_two_passes_make_two_posts(instagram_sandbox: SandboxHandle, run_dag: An
 def test_one_key_for_all_passes_is_one_post(
     instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path
 ) -> None:
-    """Who gives the key says what is one post; the second pass finds it there."""
+    """A key that the author sets is one post: the second pass finds it there."""
     with DAG("one_key", schedule=None) as dag:
 
         @task_group
@@ -139,7 +139,7 @@ def test_airflow_tells_which_passes_have_ended(run_dag: Any) -> None:
             ti, me = context["ti"], Owner.of(cast("Context", context))
             passes = [Owner(ti.dag_id, ti.run_id, "post.publish", -1, index) for index in (0, 1)]
             owners = [*passes, me, replace(me, run_id="deleted")]
-            at_work.append([_is_at_work(ti, owner) for owner in owners])
+            at_work.append([is_at_work(ti, owner) for owner in owners])
 
         @task_group
         def post() -> None:

@@ -1,55 +1,306 @@
-"""Scenarios through ``dag.test()``, as many at a time as there are cores: each process has its Airflow and sandbox."""
+"""Plays scenarios through ``dag.test()``: Airflow's own task runner, its database, its state store; no scheduler.
+
+Time is simulated: the sandbox's clock is the only one, and waiting moves it. The end of a process is simulated too. The
+rest is real. :mod:`tests.reliability.live` plays scenarios in a running Airflow, with real processes.
+"""
 
 from __future__ import annotations
 
-import atexit
-import multiprocessing
+import asyncio
+import functools
 import os
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
-from itertools import repeat
-from typing import TYPE_CHECKING
+import secrets
+import sys
+import time
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
 
-from tests import conftest  # noqa: F401 -- sets Airflow's environment before it is first imported
+from airflow.providers.standard.triggers import temporal
+
+from airflow_provider_instagram.graph import client as graph_client
+from airflow_provider_instagram.ledger import ledger
+from airflow_provider_instagram.ledger.assets import posts_asset
+from airflow_provider_instagram.publishing import publisher
+from instagram_sandbox.testing.handle import connection_json
+from tests.reliability import sandbox_injection
+from tests.reliability.in_process_injection import CONNECTION, Moments, replace_token
+from tests.reliability.main_job import Observer, main_job
+from tests.reliability.scenario import ContainerOutcome, Delay
+from tests.reliability.verdict import CAPTION, Observation, Outcome, compare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from airflow.models.dagrun import DagRun
+    from airflow.sdk import DAG
+
     from instagram_sandbox.testing.handle import SandboxHandle
-    from tests.reliability.terms import Scenario
-    from tests.reliability.verdict import Outcome
+    from tests.reliability.scenario import Injection, Scenario
+
+CONN_ID = "instagram_default"
+RETRIES: Final = {"retried": 3, "once": 0}
+#: A task starts so long after the one before it.
+BETWEEN_TASKS_S = 10.0
+OVERSLEEP_S = 60.0
+#: Longer than an impatient client waits.
+TIMEOUT_S = 1.2
+#: How long the sensor waits, in real time, for a container that never gets ready.
+NEVER_S = 2
+TASKS: Final = ("create", "wait", "publish")
+REAL_SLEEP = time.sleep
 
 
-def played(scenarios: Sequence[Scenario], video: Path) -> Iterator[Outcome]:
-    """Play scenarios.
+class Job:
+    """The main job of one scenario: create, wait, publish, in as many runs and tries as it takes."""
 
+    #: The job of the present scenario: the DAGs are made once, for all.
+    now: Job
+
+    def __init__(self, sandbox: SandboxHandle, video: Path, scenario: Scenario) -> None:
+        self.sandbox = sandbox
+        self.video = video
+        self.scenario = scenario
+        self.moments = Moments(sandbox, scenario.disturbance.injections)
+        self.pauses = [injection for injection in scenario.disturbance.injections if isinstance(injection, Delay)]
+        self.errors: list[BaseException] = []
+        self.dag = main_job_once_made("retried" if scenario.recovery == "retry" else "once")
+        self.key = secrets.token_hex(8) if scenario.recovery == "new run" else ""
+        self.run_ids: list[str] = []
+        self.waits_for_moment = False
+        Job.now = self
+
+    def injected(self) -> set[Injection]:
+        """Return the injections that took place."""
+        pauses = {one for one in self.scenario.disturbance.injections if isinstance(one, Delay)} - set(self.pauses)
+        return self.moments.done | pauses
+
+    def wait(self, seconds: float) -> None:
+        """Move the only clock."""
+        self.sandbox.advance(seconds)
+
+    async def wait_async(self, seconds: float) -> None:
+        """Move the clock for a trigger; one that waits for a point in time may oversleep."""
+        self.wait(max(seconds, OVERSLEEP_S) if self.waits_for_moment else seconds)
+
+    def begin_task(self, context: Any) -> None:
+        """Move the clock by the time between two tasks, and watch for the moments."""
+        self.waits_for_moment = False
+        self.wait(BETWEEN_TASKS_S)
+        for pause in [pause for pause in self.pauses if pause.before == context["ti"].task_id]:
+            self.pauses.remove(pause)
+            self.wait(3600 * pause.hours)
+        sys.setprofile(Observer(self.moments.at))
+
+    def end_task(self, context: Any) -> None:
+        """Record the error that a try ended with."""
+        sys.setprofile(None)
+        self.errors.append(context["exception"])
+
+    def run(self) -> DagRun:
+        """Make a run with dag.test()."""
+        never = any(
+            isinstance(one, ContainerOutcome) and one.processing.get("never")
+            for one in self.scenario.disturbance.injections
+        )
+        conf = {
+            "video": str(self.video),
+            "caption": CAPTION,
+            "post_key": self.key,
+            "create_waits": self.scenario.disturbance.create_waits,
+            "sensor_timeout": NEVER_S if never else 1800,
+        }
+        run: DagRun = self.dag.test(run_conf=conf)
+        self.run_ids.append(run.run_id)
+        return run
+
+    def clear(self, *tasks: str) -> DagRun:
+        """Clear tasks of the last run, and continue it as dag.test() would."""
+        from airflow.models.dagrun import DagRun
+        from airflow.models.taskinstance import clear_task_instances
+        from airflow.utils.session import create_session
+        from airflow.utils.state import DagRunState
+        from sqlalchemy import select
+
+        with create_session() as session:
+            run = session.scalars(select(DagRun).where(DagRun.run_id == self.run_ids[-1])).one()
+            chosen = [ti for ti in run.get_task_instances(session=session) if ti.task_id in tasks]
+            clear_task_instances(chosen, session, dag_run_state=DagRunState.RUNNING)
+        return _go_on(self.dag, self.run_ids[-1])
+
+    def airflow_waits(self, seconds: float) -> None:
+        """Move the clock to the next retry. Without one, sleep in real time."""
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.serialization.serialized_objects import create_scheduler_operator
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        with create_session() as session:
+            due = TaskInstance.state == "up_for_retry"
+            waiting = session.scalars(select(TaskInstance).where(TaskInstance.dag_id == self.dag.dag_id, due)).all()
+            for ti in waiting:
+                ti.task = create_scheduler_operator(self.dag.get_task(ti.task_id))
+                left = ti.next_retry_datetime() - datetime.now(timezone.utc) + timedelta(seconds=1)
+                if left > timedelta(0):
+                    ti.end_date -= left
+                    self.wait(left.total_seconds())
+        if not waiting:
+            REAL_SLEEP(seconds)
+
+
+@functools.cache
+def main_job_once_made(name: str) -> DAG:
+    """Return the main job, stored the way the DAG processor would, so that ``dag.test()`` can make runs of it."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+    from airflow.utils.session import create_session
+
+    def begin(context: Any) -> None:
+        Job.now.begin_task(context)
+
+    def end(context: Any) -> None:
+        Job.now.end_task(context)
+
+    hooks: dict[str, Any] = {"pre_execute": begin, "on_failure_callback": end, "on_retry_callback": end}
+    dag = main_job(name, CONN_ID, RETRIES[name], None, **hooks)
+    with create_session() as session:
+        DagBundlesManager().sync_bundles_to_db(session=session)
+    with create_session() as session:
+        serialized = [LazyDeserializedDAG.from_dag(dag)]
+        update_dag_parsing_results_in_db("dags-folder", None, serialized, {}, None, set(), session=session)
+    return dag
+
+
+def _go_on(dag: DAG, run_id: str) -> DagRun:
+    """Run what is left of a run: the loop of ``dag.test()``, which itself always begins a new one."""
+    from airflow.models.dagrun import DagRun
+    from airflow.sdk.definitions.dag import _run_task
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState, TaskInstanceState
+    from sqlalchemy import select
+
+    with create_session() as session:
+        run = session.scalars(select(DagRun).where(DagRun.run_id == run_id)).one()
+        run.dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+        while run.state == DagRunState.RUNNING:
+            session.expire_all()
+            schedulable, _ = run.update_state(session=session)
+            for ti in schedulable:
+                ti.try_number += 1
+                ti.state = TaskInstanceState.SCHEDULED
+            session.commit()
+            for ti in run.get_task_instances(session=session):
+                if ti.state == TaskInstanceState.SCHEDULED:
+                    _run_task(ti=ti, task=dag.task_dict[ti.task_id], run_triggerer=True)
+        session.expunge_all()
+    return run
+
+
+@contextmanager
+def _one_clock(job: Job) -> Iterator[None]:
+    """Make the provider read the sandbox's clock and wait on it."""
+
+    class SandboxTime(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return datetime.fromtimestamp(job.sandbox.now(), tz or timezone.utc)
+
+    class SandboxTimezone:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(timezones, name)
+
+        def utcnow(self) -> datetime:
+            job.waits_for_moment = True
+            return SandboxTime.now(timezone.utc)
+
+    def open_client(*args: Any, **options: Any) -> graph_client.GraphClient:
+        return GraphClient(*args, **{**options, "sleep": job.wait})
+
+    timezones = vars(temporal)["timezone"]
+    GraphClient = graph_client.GraphClient  # noqa: N806 -- it is the class
+    with (
+        mock.patch.object(ledger, "datetime", SandboxTime),
+        mock.patch.object(publisher, "Publisher", functools.partial(publisher.Publisher, sleep=job.wait)),
+        mock.patch.object(graph_client, "GraphClient", open_client),
+        mock.patch.object(temporal, "timezone", SandboxTimezone()),
+        mock.patch.object(asyncio, "sleep", job.wait_async),
+        mock.patch.object(time, "sleep", job.airflow_waits),
+    ):
+        yield
+
+
+def play(scenario: Scenario, sandbox: SandboxHandle, video: Path) -> Outcome:
+    """Play a scenario to its end, and return what came of it.
+
+    :param scenario: The scenario.
+    :param sandbox: A sandbox that is used for nothing else.
     :param video: A video that complies.
-    :return: Their outcomes, in their order.
     """
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=context, initializer=_Player.begin) as pool:
-        yield from pool.map(_Player.play, scenarios, repeat(video))
+    token = sandbox.token
+    sandbox.reset()
+    sandbox.switch(processing={"after_s": 5, "outcome": "finished"})
+    job = Job(sandbox, video, scenario)
+    try:
+        with mock.patch.dict(os.environ, {CONNECTION: connection_json(sandbox)}), _one_clock(job):
+            video_bytes = video.stat().st_size
+            sandbox_injection.prepare(scenario.disturbance, sandbox, video_bytes, TIMEOUT_S)
+            return compare(_play(job), sandbox, video_bytes)
+    finally:
+        sys.setprofile(None)
+        sandbox.token = token
 
 
-class _Player:
-    """What a process keeps from one scenario to the next."""
+def _play(job: Job) -> Observation:
+    run = job.run()
+    if job.scenario.recovery != "retry":
+        sandbox_injection.before_recovery(job.scenario.disturbance, job.sandbox, lambda: replace_token(job.sandbox))
+        run = _recover(job, run)
+    last = job.errors[-1] if run.state != "success" else None
+    asks_for_clear = last is not None and sandbox_injection.asks_for_clear_of_create(str(last))
+    if asks_for_clear and job.scenario.expected.asks_for_clear:
+        run = job.clear(*TASKS)
+        last = job.errors[-1] if run.state != "success" else None
+    return Observation(
+        job.scenario,
+        first=type(job.errors[0]).__name__ if job.errors else None,
+        last=type(last).__name__ if last else None,
+        text=str(last),
+        asks_for_clear=asks_for_clear,
+        result={} if last else _result(run),
+        events=_events(job.run_ids),
+        injected=job.injected(),
+    )
 
-    sandbox: SandboxHandle
 
-    @classmethod
-    def begin(cls) -> None:
-        from airflow.utils.db import initdb
+def _recover(job: Job, run: DagRun) -> DagRun:
+    failed = {ti.task_id for ti in run.get_task_instances() if ti.state == "failed"}
+    if job.scenario.recovery == "new run":
+        return job.run()
+    if job.scenario.recovery == "clear the task":
+        return job.clear(*TASKS[TASKS.index(next(iter(failed), "publish")) :])
+    return job.clear(*TASKS)
 
-        from instagram_sandbox.testing.handle import sandbox_process
 
-        initdb()
-        until_the_end = ExitStack()
-        atexit.register(until_the_end.close)
-        cls.sandbox = until_the_end.enter_context(sandbox_process("--visible-after", "10"))
+def _result(run: DagRun) -> dict[str, Any]:
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
 
-    @classmethod
-    def play(cls, scenario: Scenario, video: Path) -> Outcome:
-        from tests.reliability.harness import play
+    with create_session() as session:
+        query = XComModel.get_many(run_id=run.run_id, dag_ids=run.dag_id, task_ids="publish", key="return_value")
+        return dict(XComModel.deserialize_value(session.scalars(query).one()))
 
-        return play(scenario, cls.sandbox, video)
+
+def _events(run_ids: list[str]) -> int:
+    """Count the events of a post that the runs emitted."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import func, select
+
+    uri = posts_asset(CONN_ID).uri
+    with create_session() as session:
+        asked = select(func.count()).select_from(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+        return session.scalar(asked.where(AssetModel.uri == uri, AssetEvent.source_run_id.in_(run_ids))) or 0

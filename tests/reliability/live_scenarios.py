@@ -1,34 +1,34 @@
 """The scenarios of a running Airflow: real processes die, freeze and are marked, and a person presses the buttons.
 
-Written before anything runs, in the terms of all scenarios. Those whose disturbance is an answer of Instagram are taken
-from the same table; those that need real processes stand here.
+Those whose disturbance is an answer of Instagram come from the same table as those of ``dag.test()``. Those that need
+real processes stand here.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tests.reliability.scenarios import DISTURBANCES
-from tests.reliability.terms import (
-    Answer,
+from tests.reliability.scenario import (
+    ApiFault,
+    ConcurrentRun,
+    ContainerOutcome,
     Disturbance,
     Expected,
-    Fate,
-    Freeze,
-    FullQuota,
-    Kill,
-    MarkedFailed,
-    Rival,
+    MarkedAsFailed,
+    ProcessFreeze,
+    ProcessKill,
+    QuotaUsedUp,
     Scenario,
     TriggererKill,
     expected,
 )
+from tests.reliability.scenario_table import DISTURBANCES
 
 if TYPE_CHECKING:
-    from tests.reliability.terms import Plant, Then
+    from tests.reliability.scenario import Injection, Recovery
 
 #: Out of the common table: those that take longest come first, so that the others run meanwhile.
-FROM_THE_TABLE: Final[tuple[tuple[str, str, Then], ...]] = (
+FROM_THE_TABLE: Final[tuple[tuple[str, str, Recovery], ...]] = (
     # A lost answer without a post is certain only 150 s after the request.
     ("publish, before the effect", "timeout", "retry"),
     ("publish, before the effect", "connection dropped", "clear the task"),
@@ -75,44 +75,47 @@ FROM_THE_TABLE: Final[tuple[tuple[str, str, Then], ...]] = (
 LONG: Final = 10
 
 
-def _processes() -> tuple[tuple[Disturbance, Then], ...]:
+def _processes() -> tuple[tuple[Disturbance, Recovery], ...]:
     killed = (
-        ("create, before the effect", Kill("before", call="create", process="supervisor"), 2),
-        ("ledger write of publish, before it (intent 1)", Kill("before", row="intent", process="supervisor"), 1),
-        ("publish, before the effect", Kill("before", call="publish", process="supervisor"), 1),
-        ("publish, after the effect", Kill("after", call="publish", process="supervisor"), 1),
+        ("create, before the effect", ProcessKill("before", call="create", process="supervisor"), 2),
+        ("ledger write of publish, before it (intent 1)", ProcessKill("before", row="intent", process="supervisor"), 1),
+        ("publish, before the effect", ProcessKill("before", call="publish", process="supervisor"), 1),
+        ("publish, after the effect", ProcessKill("after", call="publish", process="supervisor"), 1),
     )
     frozen = (
-        # Whoever wakes up makes a container that nobody knows: it is never posted.
-        ("create, before the effect", Freeze("before", call="create"), 2),
-        ("create, after the effect", Freeze("after", call="create"), 2),
-        ("ledger write of publish, after it (intent 2)", Freeze("after", row="intent", nth=2), 1),
-        ("publish, before the effect", Freeze("before", call="publish", woken="during"), 1),
-        ("upload at 0 %", Freeze("before", call="upload"), 1),
-        ("ledger write of publish, before it (claim)", Freeze("before", row="claim"), 1),
-        ("ledger write of publish, before it (intent 1)", Freeze("before", row="intent"), 1),
-        ("publish, after the effect", Freeze("after", call="publish"), 1),
-        ("ledger write of publish, before it (done)", Freeze("before", row="done"), 1),
-        ("permalink, before the effect", Freeze("before", call="media"), 1),
+        # The process that wakes up makes a container that no row names: it is never posted.
+        ("create, before the effect", ProcessFreeze("before", call="create"), 2),
+        ("create, after the effect", ProcessFreeze("after", call="create"), 2),
+        ("ledger write of publish, after it (intent 2)", ProcessFreeze("after", row="intent", nth=2), 1),
+        ("publish, before the effect", ProcessFreeze("before", call="publish", woken="during"), 1),
+        ("upload at 0 %", ProcessFreeze("before", call="upload"), 1),
+        ("ledger write of publish, before it (claim)", ProcessFreeze("before", row="claim"), 1),
+        ("ledger write of publish, before it (intent 1)", ProcessFreeze("before", row="intent"), 1),
+        ("publish, after the effect", ProcessFreeze("after", call="publish"), 1),
+        ("ledger write of publish, before it (done)", ProcessFreeze("before", row="done"), 1),
+        ("permalink, before the effect", ProcessFreeze("before", call="media"), 1),
     )
     return (
-        *((_gone(when, "supervisor killed", plant, "Killed", made), "retry") for when, plant, made in killed),
-        # Airflow refuses the next word of who wakes up.
+        *((_gone(when, "supervisor killed", injection, "Killed", made), "retry") for when, injection, made in killed),
+        # Airflow refuses the next request of the process that wakes up.
         *(
-            (_gone(when, f"frozen, woken {plant.woken} the next try", plant, "AirflowRuntimeError", made), "retry")
-            for when, plant, made in frozen
+            (
+                _gone(when, f"frozen, woken {injection.woken} the next try", injection, "AirflowRuntimeError", made),
+                "retry",
+            )
+            for when, injection, made in frozen
         ),
     )
 
 
-def _gone(when: str, what: str, plant: Plant, first: str, containers: int) -> Disturbance:
-    return Disturbance(when, what, (plant,), first, containers=containers)
+def _gone(when: str, what: str, injection: Injection, first: str, containers: int) -> Disturbance:
+    return Disturbance(when, what, (injection,), first, containers=containers)
 
 
-def _people() -> tuple[tuple[Disturbance, Then], ...]:
+def _people() -> tuple[tuple[Disturbance, Recovery], ...]:
     # The hour passes for Instagram alone: for Airflow there is no room before the container expires.
     full = Disturbance(
-        "publish, before the effect", "quota used up", (FullQuota(1),), "ValidationError", cure="wait for room"
+        "publish, before the effect", "quota used up", (QuotaUsedUp(1),), "ValidationError", remedy="wait for room"
     )
     hanging = {"delay_s": 40, "when": "after"}
     return (
@@ -120,7 +123,7 @@ def _people() -> tuple[tuple[Disturbance, Then], ...]:
             Disturbance(
                 "publish, after the effect",
                 "marked as failed meanwhile",
-                (Answer("publish", hanging), MarkedFailed("publish")),
+                (ApiFault("publish", hanging), MarkedAsFailed("publish")),
                 "Killed",
             ),
             "clear the task",
@@ -130,7 +133,7 @@ def _people() -> tuple[tuple[Disturbance, Then], ...]:
             Disturbance(
                 "publish, before the effect",
                 "marked as failed, and Instagram is slow",
-                (Answer("publish", {**hanging, "when": "before"}), MarkedFailed("publish")),
+                (ApiFault("publish", {**hanging, "when": "before"}), MarkedAsFailed("publish")),
                 "Killed",
             ),
             "clear the task",
@@ -139,7 +142,7 @@ def _people() -> tuple[tuple[Disturbance, Then], ...]:
             Disturbance(
                 "upload at 0 %",
                 "marked as failed meanwhile",
-                (Answer("upload", {**hanging, "when": "before"}), MarkedFailed("upload")),
+                (ApiFault("upload", {**hanging, "when": "before"}), MarkedAsFailed("upload")),
                 "Killed",
             ),
             "clear from create",
@@ -148,7 +151,7 @@ def _people() -> tuple[tuple[Disturbance, Then], ...]:
             Disturbance(
                 "container",
                 "marked as failed while it waits",
-                (Fate({"after_s": 25, "outcome": "finished"}), MarkedFailed(None)),
+                (ContainerOutcome({"after_s": 25, "outcome": "finished"}), MarkedAsFailed(None)),
                 "Killed",
             ),
             "clear the task",
@@ -157,13 +160,13 @@ def _people() -> tuple[tuple[Disturbance, Then], ...]:
             Disturbance(
                 "container",
                 "triggerer killed while it waits",
-                (Fate({"after_s": 25, "outcome": "finished"}), TriggererKill()),
+                (ContainerOutcome({"after_s": 25, "outcome": "finished"}), TriggererKill()),
                 None,
             ),
             "retry",
         ),
         (full, "clear the task"),
-        (Disturbance("whole job", "another run with its key at the same time", (Rival(),), None), "retry"),
+        (Disturbance("whole job", "another run with its key at the same time", (ConcurrentRun(),), None), "retry"),
         (Disturbance("whole job", "nothing", (), None), "clear the task"),
         (Disturbance("whole job", "nothing", (), None), "clear the run"),
         (Disturbance("whole job", "nothing", (), None), "backfill"),
@@ -182,19 +185,40 @@ THE_GAP: Final = Scenario(
     Disturbance(
         "publish, before the effect",
         "frozen until the next try has posted",
-        (Freeze("before", call="publish"),),
+        (ProcessFreeze("before", call="publish"),),
         "AirflowRuntimeError",
     ),
     "retry",
-    Expected(2, None, told=False, containers=1, uploads=1),
+    Expected(2, None, asks_for_clear=False, containers=1, uploads=1),
 )
 
 LIVE_SCENARIOS: Final = tuple(
-    Scenario(disturbance, then, expected(disturbance, then))
-    for disturbance, then in (
-        *((_from_the_table(when, what), then) for when, what, then in FROM_THE_TABLE[:LONG]),
+    Scenario(disturbance, recovery, expected(disturbance, recovery))
+    for disturbance, recovery in (
+        *((_from_the_table(when, what), recovery) for when, what, recovery in FROM_THE_TABLE[:LONG]),
         *_processes(),
         *_people(),
-        *((_from_the_table(when, what), then) for when, what, then in FROM_THE_TABLE[LONG:]),
+        *((_from_the_table(when, what), recovery) for when, what, recovery in FROM_THE_TABLE[LONG:]),
     )
 )
+
+#: What ``make test`` plays in a running Airflow: each kind of injection, and each recovery, once.
+_SAMPLED: Final = frozenset(
+    {
+        "publish, before the effect: frozen, woken during the next try; then retry",
+        "publish, after the effect: frozen, woken after the next try; then retry",
+        "publish, after the effect: supervisor killed; then retry",
+        "publish, after the effect: connection dropped; then retry",
+        "publish, after the effect: marked as failed meanwhile; then clear the task",
+        "publish, before the effect: quota used up; then clear the task",
+        "publish, before the effect: 190, another token is there; then retry",
+        "container: triggerer killed while it waits; then retry",
+        "container: ERROR 2207053; then clear from create",
+        "container, before publish: EXPIRED; then clear from create",
+        "whole job: another run with its key at the same time; then retry",
+        "whole job: nothing; then backfill",
+        "upload at 100 %: killed; then clear the run",
+        "status, after the effect: killed; then new run",
+    }
+)
+SAMPLE: Final = tuple(one for one in LIVE_SCENARIOS if str(one) in _SAMPLED)

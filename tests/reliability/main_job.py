@@ -1,6 +1,6 @@
-"""The main job on each lane of the reliability scenarios, whose processes stop or die at the moment that is asked for.
+"""The main job of each account, whose processes stop or die at the moment that the run's conf names.
 
-Nothing is replaced: an observer of Python's own calls sees the moment come, notes who is there, and sends the signal.
+Nothing is replaced: a profiler of Python's calls sees the moment come, notes the processes, and sends the signal.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: Where Airflow's own API is in dag.test().
 IN_PROCESS = "in-process.invalid."
-LANES = int(os.environ.get("RELIABILITY_LANES", "1"))
+ACCOUNTS = int(os.environ.get("RELIABILITY_ACCOUNTS", "1"))
 #: How often a task is tried again, by what a scenario does after its disturbance.
 RETRIES = {"retried": 3, "once": 0}
 
@@ -50,9 +50,9 @@ def disturb(context: Any) -> None:
 
 
 class Observer:
-    """Sees API calls and writings to the ledger go by, from the inside of the process that makes them.
+    """A profiler that sees API calls and writes to the ledger, in the process that makes them.
 
-    :param at: Is told of each moment: its name, the how many-th it is, and the request.
+    :param at: Is called at each moment with its name, how often it has come, and the request.
     """
 
     def __init__(self, at: Callable[[str, int, Any], None]) -> None:
@@ -77,7 +77,7 @@ class Observer:
 
 
 def _operation(request: Any) -> str | None:
-    """Name a call of Instagram's API as the sandbox does."""
+    """Return the sandbox's name of a call of Instagram's API."""
     path = request.url.path
     if request.url.host == IN_PROCESS or path.startswith("/_sandbox/"):
         return None
@@ -150,9 +150,9 @@ A_YEAR_THAT_IS_OVER = {
 }
 
 asked_for = get_parsing_context().dag_id
-for lane in range(LANES):
+for account in range(ACCOUNTS):
     for way, retries in RETRIES.items():
-        if asked_for in (None, f"{way}_{lane}"):
-            globals()[f"{way}_{lane}"] = main_job(
-                f"{way}_{lane}", f"lane_{lane}", retries, A_YEAR_THAT_IS_OVER, pre_execute=disturb
+        if asked_for in (None, f"{way}_{account}"):
+            globals()[f"{way}_{account}"] = main_job(
+                f"{way}_{account}", f"account_{account}", retries, A_YEAR_THAT_IS_OVER, pre_execute=disturb
             )

@@ -28,9 +28,9 @@ POOL_SIZE: Final = 50
 
 @contextmanager
 def postgres() -> Iterator[dict[str, str]]:
-    """Run a PostgreSQL on this machine, and give Airflow's settings for its one, empty database.
+    """Run a PostgreSQL on this machine, and return Airflow's settings for its one, empty database.
 
-    Its files are gone with it. Nothing is synced to the disk: a machine that fails takes the tests with it anyhow.
+    Its files are deleted in the end. Nothing is synced to the disk, since the tests do not outlive the machine.
     """
     port = str(free_port())
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:

@@ -1,4 +1,4 @@
-"""A sample of the scenarios, spread over all moments and disturbances. ``make reliability`` plays all of them."""
+"""A sample of the scenarios, and what the whole collection has to hold. ``make reliability`` plays all of them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.reliability.scenarios import DISTURBANCES, SCENARIOS
+from tests.reliability.live_scenarios import LIVE_SCENARIOS, SAMPLE
+from tests.reliability.scenario import ProcessFreeze, ProcessKill
+from tests.reliability.scenario_table import DISTURBANCES, SCENARIOS
+from tests.reliability.verdict import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from instagram_sandbox.testing.handle import SandboxHandle
-    from tests.reliability.terms import Scenario
+    from tests.reliability.scenario import Scenario
 
-#: Every fifth disturbance, each with another "then" than its neighbours.
-SAMPLE = SCENARIOS[::24]
+#: Every fifth disturbance, each with another recovery than its neighbours.
+IN_PROCESS_SAMPLE = SCENARIOS[::24]
 
 
 @pytest.fixture(autouse=True)
@@ -23,18 +27,46 @@ def _database(airflow_db: None) -> None:
     """The hook looks for a refreshed token in Airflow's variables."""
 
 
-@pytest.mark.parametrize("scenario", SAMPLE, ids=str)
+@pytest.mark.parametrize("scenario", IN_PROCESS_SAMPLE, ids=str)
 def test_one_post_whatever_breaks(scenario: Scenario, quiet_sandbox: SandboxHandle, reel: Path) -> None:
-    from tests.reliability.harness import play
+    from tests.reliability.in_process import play
 
-    assert play(scenario, quiet_sandbox, reel).deviations == ()
+    outcome = play(scenario, quiet_sandbox, reel)
+    assert outcome.verdict is Verdict.AS_EXPECTED, str(outcome)
 
 
 def test_no_scenario_allows_two_posts_and_each_one_without_a_post_has_its_reason() -> None:
     """No post: only for a container that nothing cures, a dead token, a full quota, a block by Instagram."""
     assert len(SCENARIOS) >= 300
     assert {scenario.expected.posts for scenario in SCENARIOS} == {0, 1}
-    reasons = {one.disturbance.cure for one in SCENARIOS if one.expected.posts == 0}
+    reasons = {one.disturbance.remedy for one in SCENARIOS if one.expected.posts == 0}
     assert reasons == {"none exists", "new token", "clear anyway"}
     assert all(one.expected.last for one in SCENARIOS if one.expected.posts == 0)
     assert len({str(scenario) for scenario in SCENARIOS}) == len(SCENARIOS) > 4 * len(DISTURBANCES)
+
+
+def test_at_least_forty_live_scenarios_are_played_and_only_what_cannot_be_posted_is_not() -> None:
+    assert len({str(scenario) for scenario in LIVE_SCENARIOS}) == len(LIVE_SCENARIOS) >= 40
+    reasons = {one.disturbance.remedy for one in LIVE_SCENARIOS if one.expected.posts != 1}
+    assert reasons == {"none exists"}
+    assert all(one.expected.last for one in LIVE_SCENARIOS if one.expected.posts == 0)
+
+
+def test_the_live_sample_has_each_kind_of_injection_and_each_recovery() -> None:
+    """What ``make test`` plays in a running Airflow. The other live scenarios are variations of these."""
+    assert len(SAMPLE) < len(LIVE_SCENARIOS) / 3
+    assert _kinds(SAMPLE) == _kinds(LIVE_SCENARIOS)
+    assert {one.recovery for one in SAMPLE} == {one.recovery for one in LIVE_SCENARIOS}
+
+
+def _kinds(scenarios: Iterable[Scenario]) -> set[tuple[str, str]]:
+    """Return the kinds of injections, those of processes by which process and until when."""
+    kinds = set()
+    for injection in (each for scenario in scenarios for each in scenario.disturbance.injections):
+        variant = ""
+        if isinstance(injection, ProcessKill):
+            variant = injection.process
+        elif isinstance(injection, ProcessFreeze):
+            variant = injection.woken
+        kinds.add((type(injection).__name__, variant))
+    return kinds

@@ -1,42 +1,57 @@
-"""Holds the end of a scenario against what was expected of it, and against the sandbox's truth."""
+"""Compares the end of a scenario with what was expected of it, and with what the sandbox knows to be true."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from tests.reliability.terms import Answer, Fate, FullQuota, Plant, Revocation, Scenario
+from tests.reliability.scenario import ApiFault, ContainerOutcome, Injection, QuotaUsedUp, Scenario, TokenRevocation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from instagram_sandbox.testing.handle import SandboxHandle
+    from tests.reliability.machine import MachineError
 
 CAPTION = "Exactly once"
 
 
 @dataclass(slots=True)
-class Played:
+class Observation:
     """What Airflow says of a scenario that has been played.
 
     :param scenario: The scenario.
-    :param first: The error of the first try that failed; ``Killed`` for one that ended without a word.
+    :param first: The error of the first try that failed; ``Killed`` for one that ended without an error.
     :param last: The error that the job ended with; None for success.
     :param text: What that error says.
-    :param told: Whether an error asked for Clear of create.
+    :param asks_for_clear: Whether an error asked for Clear of create.
     :param result: What publish returned.
     :param events: How many asset events of a post there are.
-    :param seen: The plants that whoever played it saw take place.
+    :param injected: The injections that were seen to take place, other than those of the sandbox.
     """
 
     scenario: Scenario
     first: str | None = None
     last: str | None = None
     text: str = ""
-    told: bool = False
+    asks_for_clear: bool = False
     result: Mapping[str, Any] = field(default_factory=dict)
     events: int = 0
-    seen: set[Plant] = field(default_factory=set)
+    injected: set[Injection] = field(default_factory=set)
+
+
+class Verdict(Enum):
+    """What is said of a scenario.
+
+    :cvar AS_EXPECTED: It ended as it was expected to end.
+    :cvar WRONG: It ended otherwise. It is never played again.
+    :cvar MACHINE: The machine kept it from its end, by a named fault. It is played again, once.
+    """
+
+    AS_EXPECTED = "as expected"
+    WRONG = "WRONG"
+    MACHINE = "MACHINE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,65 +59,92 @@ class Outcome:
     """What came of a scenario.
 
     :param scenario: The scenario.
-    :param deviations: How it differs from what was expected, in words.
+    :param verdict: What is said of it.
+    :param reasons: Why it is not as expected, in words.
     :param posts: How many posts there really are.
     :param first: The error of the first try that failed.
     :param last: The error that the job ended with.
     :param uploaded_again_bytes: Bytes that were sent a second time.
+    :param machine_fault: Why it was played a second time; empty for one that was played once.
     """
 
     scenario: Scenario
-    deviations: tuple[str, ...]
-    posts: int
-    first: str | None
-    last: str | None
-    uploaded_again_bytes: int
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    posts: int = 0
+    first: str | None = None
+    last: str | None = None
+    uploaded_again_bytes: int = 0
+    machine_fault: str = ""
+
+    def __str__(self) -> str:
+        again = f"\n    played twice, since the first time: {self.machine_fault}" if self.machine_fault else ""
+        return "\n    ".join((f"{self.verdict.value}: {self.scenario}", *self.reasons)) + again
 
 
-def judged(played: Played, sandbox: SandboxHandle, video_bytes: int) -> Outcome:
-    """Compare."""
-    scenario, expected, disturbance = played.scenario, played.scenario.expected, played.scenario.disturbance
+def not_played(scenario: Scenario, fault: MachineError) -> Outcome:
+    """Return the outcome of a scenario that the machine kept from its end."""
+    return Outcome(scenario, Verdict.MACHINE, (str(fault),))
+
+
+def again_after_machine_fault(scenario: Scenario, play: Callable[[Scenario], Outcome]) -> Outcome:
+    """Play a scenario, and once more when the machine kept it from its end. No other outcome is played again."""
+    outcome = play(scenario)
+    if outcome.verdict is not Verdict.MACHINE:
+        return outcome
+    return replace(play(scenario), machine_fault=outcome.reasons[0])
+
+
+def compare(observed: Observation, sandbox: SandboxHandle, video_bytes: int) -> Outcome:
+    """Compare what Airflow says and what the sandbox knows with what was expected."""
+    scenario, expected, disturbance = observed.scenario, observed.scenario.expected, observed.scenario.disturbance
     posts = [post for post in sandbox.posts if post.caption == CAPTION]
     containers = [container for container in sandbox.containers if container.caption == CAPTION]
     sent_bytes = sum(entry.received_bytes or 0 for entry in sandbox.journal("upload"))
-    nulls = not disturbance.identified and scenario.then != "retry"  # only a job with that name has tries left
+    nulls = not disturbance.identified and scenario.recovery != "retry"  # only a job with that name has tries left
     compared: list[tuple[str, Any, Any]] = [
         ("posts", expected.posts, len(posts)),
-        ("first failure", None if nulls else disturbance.first, played.first),
-        ("end", expected.last, played.last),
+        ("first failure", None if nulls else disturbance.first, observed.first),
+        ("end", expected.last, observed.last),
         ("containers", expected.containers, len(containers)),
         ("bytes uploaded", expected.uploads * video_bytes, sent_bytes),
     ]
-    if expected.told:
-        compared.append(("asks for Clear of create", True, played.told or played.last is None))
-    if posts and played.last is None:
+    if expected.asks_for_clear:
+        compared.append(("asks for Clear of create", True, observed.asks_for_clear or observed.last is None))
+    if posts and observed.last is None:
         (post,) = posts[:1]
-        read = not nulls and (disturbance.permalink or scenario.then != "retry")
-        compared.append(("media id reported", None if nulls else post.media_id, played.result.get("media_id")))
-        compared.append(("permalink reported", post.permalink if read else None, played.result.get("permalink")))
-    compared.append(("events of posts", min(1, expected.posts), played.events))
-    compared += [(f"happened: {plant}", True, _happened(plant, played, sandbox)) for plant in disturbance.plants]
+        read = not nulls and (disturbance.permalink or scenario.recovery != "retry")
+        compared.append(("media id reported", None if nulls else post.media_id, observed.result.get("media_id")))
+        compared.append(("permalink reported", post.permalink if read else None, observed.result.get("permalink")))
+    compared.append(("events of posts", min(1, expected.posts), observed.events))
+    compared += [
+        (f"happened: {injection}", True, _happened(injection, observed, sandbox))
+        for injection in disturbance.injections
+    ]
     deviations = tuple(f"{name}: expected {want}, found {got}" for name, want, got in compared if want != got)
-    if deviations and played.last is not None:
-        deviations += (f"last error: {played.text}",)
+    if deviations and observed.last is not None:
+        deviations += (f"last error: {observed.text}",)
     again_bytes = max(0, sent_bytes - video_bytes)
-    return Outcome(scenario, deviations, len(posts), played.first, played.last, again_bytes)
+    verdict = Verdict.WRONG if deviations else Verdict.AS_EXPECTED
+    return Outcome(scenario, verdict, deviations, len(posts), observed.first, observed.last, again_bytes)
 
 
-def _happened(plant: Plant, played: Played, sandbox: SandboxHandle) -> bool:
-    """Tell whether a disturbance really took place: seen by the sandbox, or by whoever brought it about."""
+def _happened(injection: Injection, observed: Observation, sandbox: SandboxHandle) -> bool:
+    """Return whether an injection took place, as the sandbox or the one that brought it about saw it."""
     journal = sandbox.journal
-    if isinstance(plant, Answer):
-        hits = [entry for entry in journal(plant.operation) if entry.fault]
-        answers = [one for one in played.scenario.disturbance.plants if isinstance(one, Answer)]
-        return len(hits) == sum(int(one.fault.get("times", 1)) for one in answers if one.operation == plant.operation)
-    if isinstance(plant, Revocation):
-        return plant in played.seen and any("190" in e.outcome or "NotAuth" in e.outcome for e in journal())
-    if isinstance(plant, FullQuota):  # it was seen to be full: nothing was sent, or only after another look
+    if isinstance(injection, ApiFault):
+        hits = [entry for entry in journal(injection.operation) if entry.fault]
+        answers = [one for one in observed.scenario.disturbance.injections if isinstance(one, ApiFault)]
+        return len(hits) == sum(
+            int(one.fault.get("times", 1)) for one in answers if one.operation == injection.operation
+        )
+    if isinstance(injection, TokenRevocation):
+        return injection in observed.injected and any("190" in e.outcome or "NotAuth" in e.outcome for e in journal())
+    if isinstance(injection, QuotaUsedUp):  # it was seen to be full: nothing was sent, or only after another look
         return len(journal("limit")) > 1 or (len(journal("limit")) == 1 and not journal("publish"))
-    if isinstance(plant, Fate):
+    if isinstance(injection, ContainerOutcome):
         made = sandbox.containers[0]
-        if plant.processing.get("outcome") == "finished":  # it only takes longer
-            return journal("publish")[0].at >= made.created_at.timestamp() + float(plant.processing["after_s"])
+        if injection.processing.get("outcome") == "finished":  # it only takes longer
+            return journal("publish")[0].at >= made.created_at.timestamp() + float(injection.processing["after_s"])
         return made.status_code not in ("FINISHED", "PUBLISHED")
-    return plant in played.seen
+    return injection in observed.injected

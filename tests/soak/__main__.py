@@ -1,7 +1,7 @@
-"""``make calendar``: 60 posts on six accounts while things are killed, edited and disconnected; about 15 minutes.
+"""``make soak``: 60 posts on six accounts while things are killed, edited and disconnected; 16 minutes.
 
-The scheduler is killed twice, the triggerer twice; the calendar is edited ten times; an account's token dies, and is
-renewed after a while, as a person would do it: a new token into the connection, and a Clear of what failed.
+The scheduler is killed twice, the triggerer twice. The calendar is edited ten times. An account's token dies. Later a
+person renews it: puts a new token into the connection, and clears what failed.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Any
 from demo.stack import wait_until
 from demo.ui import connect
 from instagram_sandbox.testing.handle import SandboxHandle
-from tests.soak.running_calendar import DAG_ID, distribution, entry, stage, whole_second
+from tests.soak.running_calendar import DAG_ID, distribution, entry, running_calendar, whole_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.soak.running_calendar import Stage
+    from tests.soak.running_calendar import RunningCalendar
 
 ACCOUNTS = tuple(f"account_{letter}" for letter in "abcdef")
 LEAD_S = 150
 DEAD = "account_f"
-#: What a killed scheduler leaves behind holds its account's publisher until the next one looks for it. Each look keeps
-#: the scheduler for seconds.
+#: Tasks of a killed scheduler hold their account's place until the next scheduler looks for them. Each look takes the
+#: scheduler seconds.
 SETTINGS = {
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
@@ -39,16 +39,16 @@ LIMIT_S = 600.0
 
 
 @dataclass
-class Show:
-    """What is to be, as the edits change it.
+class ExpectedPosts:
+    """The posts that the calendar asks for, as the edits change them.
 
-    :param play: Everything that plays.
-    :param due: When each post is due.
-    :param account: Whose it is.
-    :param caption: Its caption.
+    :param calendar: The calendar in its running Airflow.
+    :param due: When each post is due, by its id.
+    :param account: The account of each post.
+    :param caption: The caption of each post.
     """
 
-    play: Stage
+    calendar: RunningCalendar
     due: dict[str, datetime] = field(default_factory=dict)
     account: dict[str, str] = field(default_factory=dict)
     caption: dict[str, str] = field(default_factory=dict)
@@ -57,11 +57,11 @@ class Show:
         self.due[post_id], self.account[post_id], self.caption[post_id] = at, account, f"caption of {post_id}"
 
     def write(self) -> None:
-        self.play.write(
+        self.calendar.write(
             [{**entry(i, at, self.account[i]), "caption": self.caption[i]} for i, at in sorted(self.due.items())]
         )
 
-    def bring(self, post_id: str, at: datetime, account: str) -> None:
+    def add_later(self, post_id: str, at: datetime, account: str) -> None:
         self.add(post_id, at, account)
         self.write()
 
@@ -78,99 +78,103 @@ class Show:
         self.write()
 
     def restart(self, component: str) -> None:
-        self.play.airflow.stop(component, force=True)
-        self.play.airflow.start(component)
+        self.calendar.airflow.stop(component, force=True)
+        self.calendar.airflow.start(component)
 
     def token_dies(self) -> None:
-        user = self.play.users[DEAD]
-        self.play.sandbox.revoke(self.play.tokens[DEAD])
+        user = self.calendar.users[DEAD]
+        self.calendar.sandbox.revoke(self.calendar.tokens[DEAD])
         _say(f"the token of {DEAD} ({user}) has died")
 
     def token_renewed(self) -> None:
-        user = self.play.users[DEAD]
-        account = SandboxHandle(self.play.sandbox.url, self.play.sandbox.add_token(user), user)
-        connect(self.play.airflow, account, DEAD)
+        user = self.calendar.users[DEAD]
+        account = SandboxHandle(self.calendar.sandbox.url, self.calendar.sandbox.add_token(user), user)
+        connect(self.calendar.airflow, account, DEAD)
         account.close()
         self.clear_failed()
 
     def clear_failed(self) -> None:
-        runs = self.play.airflow.call("GET", f"/dags/{DAG_ID}/dagRuns", params={"limit": 100})["dag_runs"]
+        runs = self.calendar.airflow.call("GET", f"/dags/{DAG_ID}/dagRuns", params={"limit": 100})["dag_runs"]
         for run in runs:
             body = {"dry_run": False, "dag_run_id": run["dag_run_id"], "only_failed": True, "reset_dag_runs": True}
-            self.play.airflow.call("POST", f"/dags/{DAG_ID}/clearTaskInstances", json=body)
+            self.calendar.airflow.call("POST", f"/dags/{DAG_ID}/clearTaskInstances", json=body)
 
 
 def main() -> int:
-    """Play it, and say what came of it.
+    """Run the calendar, and print what came of it.
 
-    :return: The exit code: 0 when every post that was wanted is there, once, and no other.
+    :return: The exit code: 0 when every post that was asked for is there, once, and no other.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a player that is ended takes its Airflow along
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a soak that is ended takes its Airflow with it
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description="A calendar in a running Airflow.")
     parser.add_argument("--posts", type=int, default=60)
     parser.add_argument("--spacing", type=int, default=10, help="seconds between two posts")
     options = parser.parse_args()
     length = timedelta(seconds=options.posts * options.spacing)
-    with tempfile.TemporaryDirectory() as folder, stage(Path(folder), ACCOUNTS, **SETTINGS) as play:
-        show = Show(play)
+    with tempfile.TemporaryDirectory() as folder, running_calendar(Path(folder), ACCOUNTS, **SETTINGS) as calendar:
+        expected = ExpectedPosts(calendar)
         first = whole_second(timedelta(seconds=LEAD_S + 30))
         for number in range(options.posts):
             at = first + length * number / options.posts
-            show.add(f"post-{number:02}", at, ACCOUNTS[number % len(ACCOUNTS)])
-        show.write()
-        play.add_dag(LEAD_S)
-        for at, what, do in _programme(show, first, length, options.posts):
+            expected.add(f"post-{number:02}", at, ACCOUNTS[number % len(ACCOUNTS)])
+        expected.write()
+        calendar.add_dag(LEAD_S)
+        for at, what, do in _disturbances(expected, first, length, options.posts):
             time.sleep(max(0.0, (at - datetime.now(timezone.utc)).total_seconds()))
             _say(what)
             do()
-        wait_until(lambda: _all_there(show), "every post is published", LIMIT_S, 2.0)
+        wait_until(lambda: _all_there(expected), "every post is published", LIMIT_S, 2.0)
         time.sleep(30)  # what should not come has time to come
-        return _verdict(show)
+        return _verdict(expected)
 
 
-def _programme(
-    show: Show, first: datetime, length: timedelta, posts: int
+def _disturbances(
+    expected: ExpectedPosts, first: datetime, length: timedelta, posts: int
 ) -> list[tuple[datetime, str, Callable[[], Any]]]:
-    """List what is done, and when: in parts of the time from the first post to the last."""
+    """Return what is done, and when: as parts of the time from the first post to the last."""
 
     def post(part: float) -> str:
         return f"post-{round(part * posts):02}"
 
     def soon(part: float) -> str:
-        """Name a post that is due in half its lead time: its container exists."""
+        """Return a post that is due in half its lead time: its container exists."""
         return post(part + LEAD_S / 2 / length.total_seconds())
 
-    added = show.account[post(0.9)], show.account[post(0.8)]
+    added = expected.account[post(0.9)], expected.account[post(0.8)]
     acts: list[tuple[float, str, Callable[[], Any]]] = [
-        (-0.05, "a post is moved, far ahead", lambda: show.move(post(0.7), 60)),
-        (0.02, "the scheduler is killed", lambda: show.restart("scheduler")),
-        (0.08, "a post is edited, its container made", lambda: show.edit(soon(0.08))),
-        (0.15, "a post is removed, far ahead", lambda: show.remove(post(0.9))),
-        (0.2, "the triggerer is killed", lambda: show.restart("triggerer")),
-        (0.26, "a post is added", lambda: show.bring("added", first + length * 0.85, added[0])),
-        (0.3, "the token dies", show.token_dies),
-        (0.34, "a post is removed, its container made", lambda: show.remove(soon(0.34))),
-        (0.38, "a post is edited, far ahead", lambda: show.edit(post(0.95))),
-        (0.42, "a post is moved, its container made", lambda: show.move(soon(0.42), 30)),
-        (0.46, "the token is renewed", show.token_renewed),
-        (0.52, "the scheduler is killed again", lambda: show.restart("scheduler")),
-        (0.56, "a post is removed, far ahead", lambda: show.remove(post(0.8))),
-        (0.58, "a post is added within its lead time", lambda: show.bring("late", first + length * 0.75, added[1])),
-        (0.62, "the triggerer is killed again", lambda: show.restart("triggerer")),
-        (0.7, "a post is edited, its container made", lambda: show.edit(soon(0.7))),
-        (0.9, "what failed is cleared", show.clear_failed),
+        (-0.05, "a post is moved, far ahead", lambda: expected.move(post(0.7), 60)),
+        (0.02, "the scheduler is killed", lambda: expected.restart("scheduler")),
+        (0.08, "a post is edited, its container made", lambda: expected.edit(soon(0.08))),
+        (0.15, "a post is removed, far ahead", lambda: expected.remove(post(0.9))),
+        (0.2, "the triggerer is killed", lambda: expected.restart("triggerer")),
+        (0.26, "a post is added", lambda: expected.add_later("added", first + length * 0.85, added[0])),
+        (0.3, "the token dies", expected.token_dies),
+        (0.34, "a post is removed, its container made", lambda: expected.remove(soon(0.34))),
+        (0.38, "a post is edited, far ahead", lambda: expected.edit(post(0.95))),
+        (0.42, "a post is moved, its container made", lambda: expected.move(soon(0.42), 30)),
+        (0.46, "the token is renewed", expected.token_renewed),
+        (0.52, "the scheduler is killed again", lambda: expected.restart("scheduler")),
+        (0.56, "a post is removed, far ahead", lambda: expected.remove(post(0.8))),
+        (
+            0.58,
+            "a post is added within its lead time",
+            lambda: expected.add_later("late", first + length * 0.75, added[1]),
+        ),
+        (0.62, "the triggerer is killed again", lambda: expected.restart("triggerer")),
+        (0.7, "a post is edited, its container made", lambda: expected.edit(soon(0.7))),
+        (0.9, "what failed is cleared", expected.clear_failed),
     ]
     return [(first + length * part, what, do) for part, what, do in acts]
 
 
-def _all_there(show: Show) -> bool:
-    return set(show.caption.values()) <= set(show.play.requests())
+def _all_there(expected: ExpectedPosts) -> bool:
+    return set(expected.caption.values()) <= set(expected.calendar.requests())
 
 
-def _verdict(show: Show) -> int:
-    requests = show.play.requests()
-    wanted = {show.caption[post_id]: at for post_id, at in show.due.items()}
-    live = show.play.sandbox.truth.per_caption
+def _verdict(expected: ExpectedPosts) -> int:
+    requests = expected.calendar.requests()
+    wanted = {expected.caption[post_id]: at for post_id, at in expected.due.items()}
+    live = expected.calendar.sandbox.truth.per_caption
     late = {caption: requests[caption][0] - at.timestamp() for caption, at in wanted.items()}
     wrong = {caption: count for caption, count in live.items() if count != 1 or caption not in wanted}
     missing = set(wanted) - set(live)

@@ -1,4 +1,4 @@
-"""A running Airflow with a calendar's DAG, a sandbox with its accounts, and the hands to work them with."""
+"""A running Airflow with a calendar's DAG, and a sandbox with its accounts."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ SETTINGS = {
 
 
 @dataclass
-class Stage:
-    """Everything that plays.
+class RunningCalendar:
+    """A calendar in a running Airflow.
 
     :param airflow: The running Airflow.
     :param sandbox: The sandbox.
@@ -85,7 +85,7 @@ class Stage:
         return done.stdout
 
     def requests(self) -> dict[str, list[float]]:
-        """Give the times at which publish requests reached the sandbox, by the post's caption."""
+        """Return the times at which publish requests reached the sandbox, by the post's caption."""
         captions = {container.container_id: container.caption for container in self.sandbox.containers}
         times: dict[str, list[float]] = {}
         for entry in self.sandbox.journal("publish"):
@@ -93,14 +93,14 @@ class Stage:
         return times
 
     def states(self, dag_id: str = DAG_ID) -> dict[tuple[str, str], str]:
-        """Give the states of all task instances, by task and label."""
+        """Return the states of all task instances, by task and label."""
         return {
             (one["task_id"], one["rendered_map_index"] or one["dag_run_id"]): one["state"]
             for one in self._task_instances(dag_id)
         }
 
     def failed(self, dag_id: str = DAG_ID) -> list[str]:
-        """Name the task instances that failed, with their log."""
+        """Return the task instances that failed, each with its log."""
         return [
             f"{one['dag_run_id']}/{one['task_id']}/{one['map_index']}: {self._log(one)}"
             for one in self._task_instances(dag_id)
@@ -121,13 +121,13 @@ class Stage:
 
 
 def entry(post_id: str, at: datetime, account: str, **more: Any) -> dict[str, Any]:
-    """Write a post for the calendar; its caption is its id."""
+    """Return a post as the calendar's file has it; its caption is its id."""
     written = at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
     return {"id": post_id, "publish_at": written, "account": account, "caption": post_id, **more}
 
 
 def form_of(question: dict[str, Any]) -> str:
-    """Give the path of the form in Airflow's UI in which a question is answered.
+    """Return the path of the form in Airflow's UI in which a question is answered.
 
     :param question: The task instance that asks.
     """
@@ -136,7 +136,7 @@ def form_of(question: dict[str, Any]) -> str:
 
 
 def whole_second(after: timedelta) -> datetime:
-    """Give a time from now on, at a whole second."""
+    """Return a whole second, so long from now."""
     return datetime.now(timezone.utc).replace(microsecond=0) + after
 
 
@@ -155,8 +155,8 @@ def make_reel(path: Path) -> None:
 
 
 @contextmanager
-def stage(folder: Path, accounts: Sequence[str], **settings: str) -> Iterator[Stage]:
-    """Set everything up.
+def running_calendar(folder: Path, accounts: Sequence[str], **settings: str) -> Iterator[RunningCalendar]:
+    """Start an Airflow and a sandbox for a calendar.
 
     :param folder: An empty folder.
     :param accounts: The connections to make, each with an account of its own in the sandbox.
@@ -174,7 +174,8 @@ def stage(folder: Path, accounts: Sequence[str], **settings: str) -> Iterator[St
             | {"AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags")}
             | database
             | SETTINGS
-            | settings
+            | settings,
+            starts=2,
         ) as airflow,
     ):
         users, tokens = {}, {}
@@ -184,11 +185,11 @@ def stage(folder: Path, accounts: Sequence[str], **settings: str) -> Iterator[St
             account = SandboxHandle(sandbox.url, tokens[conn_id], users[conn_id])
             connect(airflow, account, conn_id, calls_per_hour=CALLS_PER_HOUR)
             account.close()
-        yield Stage(airflow, sandbox, posts, users, tokens)
+        yield RunningCalendar(airflow, sandbox, posts, users, tokens)
 
 
 def distribution(lateness_s: Sequence[float]) -> str:
-    """Say how late the requests were."""
+    """Describe how late the requests were."""
     ordered = sorted(lateness_s)
     at = {name: ordered[min(len(ordered) - 1, int(share * len(ordered)))] for name, share in SHARES}
     return f"{len(ordered)} requests, " + ", ".join(f"{name} {value:+.2f} s" for name, value in at.items())

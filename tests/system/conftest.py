@@ -1,4 +1,4 @@
-"""One whole Airflow and one sandbox for all system tests, and the hands to work them with."""
+"""One whole Airflow and one sandbox for all system tests, and how they use them."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ TOKEN_KEY = "markedTokenKeyOfTheTests"
 #: How often Airflow forgets what no DAG refers to any more.
 ASSET_CLEANUP_S = 5
 
-#: All that may be logged is logged, so that the hunt for leaked tokens has all there is to find.
+#: Everything that Airflow can log is logged, so that a leaked token is found in it.
 LOUD = {
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
     "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "httpx=DEBUG httpcore=DEBUG",
 }
-#: What a killed component takes to be missed, shortened from minutes to seconds.
+#: Airflow misses a killed component after seconds instead of minutes.
 PROMPT = {
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
@@ -83,14 +83,14 @@ class Run:
         return found[0] if found else {"state": None}
 
     def states(self) -> dict[str, str]:
-        """Give the state of each task instance, mapped ones as ``task[index]``."""
+        """Return the state of each task instance, mapped ones as ``task[index]``."""
         return {
             ti["task_id"] + ("" if ti["map_index"] < 0 else f"[{ti['map_index']}]"): ti["state"]
             for ti in self.airflow.tasks(self.dag_id, self.run_id)
         }
 
     def wait_for_state(self, task_id: str, *states: str, map_index: int = -1) -> dict[str, Any]:
-        """Wait until a task instance is seen in one of these states, and give it."""
+        """Wait until a task instance is seen in one of these states, and return it."""
 
         def reached() -> dict[str, Any] | None:
             ti = self.task(task_id, map_index)
@@ -101,7 +101,7 @@ class Run:
         return dict(wait_until(reached, what, RUN_LIMIT_S))
 
     def end(self) -> str:
-        """Wait for the end of the run, and give its state."""
+        """Wait for the end of the run, and return its state."""
 
         def ended() -> str | None:
             state = self.airflow.run_state(self.dag_id, self.run_id)
@@ -110,14 +110,14 @@ class Run:
         return str(wait_until(ended, f"the run of {self.dag_id} has ended", RUN_LIMIT_S))
 
     def wait(self, expected: str = "success") -> None:
-        """Wait for the end of the run, which is to end like this."""
+        """Wait for the end of the run, and check its state."""
         state = self.end()
         failed = [ti for ti in self.airflow.tasks(self.dag_id, self.run_id) if ti["state"] == "failed"]
         logs = "\n".join(self.log(ti["task_id"], ti["try_number"], ti["map_index"])[-4000:] for ti in failed)
         assert state == expected, f"{self.dag_id} {self.run_id} is {state}: {self.states()}\n{logs}"
 
     def result(self, task_id: str, map_index: int = -1) -> Any:
-        """Give what a task returned."""
+        """Return what a task returned."""
         return self.airflow.xcom(self.dag_id, self.run_id, task_id, map_index=map_index)
 
     def log(self, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
@@ -166,7 +166,7 @@ def vault(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def vault_settings(file: Path) -> dict[str, str]:
-    """Give the settings of Airflow's own secrets backend that reads a file."""
+    """Return the settings of Airflow's own secrets backend that reads a file."""
     return {
         "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
         "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(file)}),
@@ -187,7 +187,7 @@ def airflow(
     places = {"AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"), "TMPDIR": str(home / "tmp")}
     settings = airflow_settings(home, videos.reel.parent) | places | LOUD | PROMPT
     settings |= vault_settings(vault) | {"AIRFLOW__INSTAGRAM__TOKEN_KEY": TOKEN_KEY}
-    with airflow_stack(settings) as running:
+    with airflow_stack(settings, starts=2) as running:
         connect(running, sandbox, calls_per_hour=20_000)  # many tests wait on the one account
         for dag_file in (home / "dags").glob("*.py"):
             wait_for_file(running, dag_file.name)
@@ -204,7 +204,7 @@ def wait_for_file(airflow: AirflowStack, name: str) -> None:
 
 @pytest.fixture
 def run_of(airflow: AirflowStack) -> Callable[[str, str], Run]:
-    """See a run that somebody else started."""
+    """Return a run that something else has started."""
     return lambda dag_id, run_id: Run(airflow, dag_id, run_id)
 
 
@@ -224,7 +224,7 @@ def start(airflow: AirflowStack, videos: Videos) -> Callable[..., Run]:
 
 @pytest.fixture
 def new_container(sandbox: SandboxHandle, videos: Videos) -> Callable[..., str]:
-    """Make a container with its video, by plain HTTP, and say how it is processed."""
+    """Make a container with its video, by plain HTTP, and set how the sandbox processes it."""
 
     def made(**processing: Any) -> str:
         sandbox.process_next(**processing)

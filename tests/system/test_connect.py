@@ -31,7 +31,7 @@ CONN_ID = "brand_account"
 
 @pytest.fixture(scope="module")
 def guarded(sandbox: SandboxHandle, vault: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
-    """An API server of two workers that wants to know who comes; nothing else of Airflow is needed here."""
+    """An API server with logins and two workers; these tests need nothing else of Airflow."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a suite that is ended takes its server with it
     home = tmp_path_factory.mktemp("guarded")
     passwords = home / "passwords.json"
@@ -68,7 +68,7 @@ def _answers(url: str) -> bool:
 
 @pytest.fixture
 def visit(browser: Browser, guarded: AirflowStack) -> Any:
-    """Log somebody in, in a browser of his own."""
+    """Log a user in, in a browser of its own."""
 
     def logged_in(user: str) -> Page:
         context = browser.new_context(viewport={"width": 1100, "height": 860})

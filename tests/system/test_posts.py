@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def test_another_dag_runs_when_the_account_has_posted_and_only_then(
     airflow: AirflowStack, sandbox: SandboxHandle, start: Callable[..., Run], run_of: Callable[[str, str], Run]
 ) -> None:
-    """It is told which post; a second run with the key finds the post there, and tells nobody."""
+    """The event names the post. A second run with the key finds the post there, and emits no event."""
     connect(airflow, sandbox, "talkative")
     first = start("post_and_tell", caption="Listen", post_key="told once")
     first.wait()

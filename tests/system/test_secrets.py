@@ -116,7 +116,7 @@ def test_no_token_is_written_or_shown_anywhere(
     dead = start("refresh_dead")
     dead.wait("failed")
     assert "expired, revoked or malformed" in dead.log("refresh")
-    assert "'problem':" in dead.log("refresh"), "somebody was told"
+    assert "'problem':" in dead.log("refresh"), "the callback was called"
     assert planned.end() == "failed", "the calendar is red for the video that is not there"
     ends = {(name.partition("[")[0].rpartition(".")[2], state) for name, state in planned.states().items()}
     went = {(step, "success") for step in ("transcode", "create", "publish")}
@@ -143,7 +143,7 @@ def test_no_token_is_written_or_shown_anywhere(
 
 
 def _start_calendar(airflow: AirflowStack, videos: Videos) -> Run:
-    """Let a calendar of three posts begin: one goes out, one has no video, and nobody answers for the third."""
+    """Start a calendar of three posts: one goes out, one has no video, one question is left without an answer."""
     at = (datetime.now(timezone.utc) + timedelta(seconds=60)).strftime("%Y-%m-%d %H:%M:%S UTC")
     post = {"publish_at": at, "account": "instagram_default", "video": str(videos.reel)}
     posts = [
@@ -166,7 +166,7 @@ def _start_calendar(airflow: AirflowStack, videos: Videos) -> Run:
 
 
 def _rows(database: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:
-    """Give each table's columns as ``table.column``, with all their values in one text."""
+    """Return each table's columns as ``table.column``, with all their values in one text."""
     for (table,) in database.execute("select name from sqlite_master where type = 'table'").fetchall():
         rows = database.execute(f'select * from "{table}"')  # noqa: S608 -- the database's own name
         names = [column[0] for column in rows.description]

@@ -1,1 +1,1 @@
-"""From the text of a calendar to its posts and problems. No DAG and no task."""
+"""From the text of a calendar to its posts and problems. DAGs, runs and tasks do not belong here."""

@@ -16,7 +16,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue, Prob
 from airflow_provider_instagram.calendar.file.rows import publishable
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import length
-from airflow_provider_instagram.operators.container import OPTIONS
+from airflow_provider_instagram.publishing.options import OPTIONS
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

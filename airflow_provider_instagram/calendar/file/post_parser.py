@@ -11,10 +11,10 @@ from airflow_provider_instagram.calendar.file.rows import publishable
 from airflow_provider_instagram.calendar.file.times import NoZone, moment, spoken, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
-from airflow_provider_instagram.operators.base import DEFAULT_CONN_ID
-from airflow_provider_instagram.operators.container import OPTIONS, UPLOADS
-from airflow_provider_instagram.publishing.options import ContainerOptions
+from airflow_provider_instagram.operators.container import UPLOADS
+from airflow_provider_instagram.publishing.options import OPTIONS, REMEDIES, ContainerOptions
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,21 +26,7 @@ if TYPE_CHECKING:
 
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,149}")
 TASKS = re.compile(r"calendar|due_.*")  # the DAG's own, which no account's group can be called
-REMEDIES = {
-    "caption": "Write a text.",
-    "placement": "Write reels or feed.",
-    "video_cover_timestamp_ms": "Write the milliseconds from the start of the video: 1500.",
-    "cover_url": "Write the public https address of a JPEG, with characters outside ASCII percent-encoded.",
-    "location_id": "Write the digits of the Page's id, or leave it out.",
-    "collaborators": "Write user names: [studio_two, jane.doe].",
-    "user_tags": "Write user names: [studio_two, jane.doe].",
-    "share_to_feed": "Write true or false.",
-    "audio_name": "Write a short text.",
-    "trial_graduation": "Write MANUAL or SS_PERFORMANCE, or leave it out.",
-    "is_ai_generated": "Write true or false.",
-}
 LIMITS = "This post cannot be created: "  # before every limit that ContainerOptions finds broken
-_NOTHING = dict.fromkeys(OPTIONS)
 
 
 @dataclass
@@ -110,7 +96,7 @@ class Fields:
         if (text := self._caption_file()) is not None:
             given["caption"] = arguments.literal(text)
         try:
-            options = ContainerOptions.read(**_NOTHING | given)
+            options = ContainerOptions.read(**given)
         except ValidationError as error:
             self._find_broken(given, error)
             return {}
@@ -185,7 +171,7 @@ class Fields:
         before = len(self.faults)
         for name, value in given.items():
             try:
-                ContainerOptions.read(**_NOTHING | {name: value})
+                ContainerOptions.read(**{name: value})
             except ValidationError as error:  # noqa: PERF203 -- all of them are wanted
                 own = self.row.values
                 where = "caption_file" if name == "caption" and "caption_file" in own and name not in own else name
@@ -222,7 +208,7 @@ class Fields:
 
 def _is_link(address: str, upload: str) -> bool:
     """Return whether a video can be fetched: by Instagram, or by the worker if its bytes are sent."""
-    return locations.is_public(address) or (upload == "file" and address.lower().startswith("https:"))
+    return locations.is_public_url(address) or (upload == "file" and address.lower().startswith("https:"))
 
 
 def _told(name: str, value: Any, error: ValidationError) -> tuple[str, str]:

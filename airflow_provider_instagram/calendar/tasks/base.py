@@ -1,4 +1,4 @@
-"""The tasks that bring a calendar's posts to Instagram."""
+"""The base class of the tasks that work on one post of a calendar."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.ledger.records import PublishedPost
 
-#: How a post's map index is labelled; a task that has something to say about the post adds it.
+#: The label of a post's map index. A task adds a mark, such as "late", in the context.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
-#: A calendar that does not want a post is looked at again: it may be in the middle of being written.
+#: If a post is missing from its calendar, the calendar is read again, because it may be half-written at this moment.
 LOOK_AGAIN_S = 2.0
-#: Instagram says when it published what was settled by reading, and its clock is not ours.
+#: The time of a post that was settled by reading comes from Instagram, whose clock differs from ours.
 CLOCKS_DIFFER = timedelta(minutes=2)
-#: A try that died is made again soon: the post has its time.
+#: A try that died is repeated soon, because the post is due at its time.
 RETRY_DELAY = timedelta(seconds=20)
 
 
 class PostStep(InstagramBaseOperator):
-    """A task about one post.
+    """Base class of a task that works on one post of a calendar.
 
-    :param post: The post, as the calendar had it when the run began.
-    :param settings: How the calendar is brought to its posts.
-    :param retry_delay: How long after a try that died the next one begins.
+    :param post: The post, as the calendar contained it when the run began.
+    :param settings: The settings of the calendar's DAG.
+    :param retry_delay: How long after a failed try the next one begins.
     """
 
     def __init__(
@@ -56,53 +56,58 @@ class PostStep(InstagramBaseOperator):
         """Return the post from the XCom."""
         return Post.model_validate(self.post)
 
-    def takings(self, context: Context) -> Assignments:
-        """Return the rows that record which run takes a post."""
+    def assignments(self, context: Context) -> Assignments:
+        """Return the rows that record to which run a post is assigned."""
         store = Ledger.of(context, self.instagram_conn_id).store
         return Assignments(store, context["ti"].dag_id, self.settings.dry_run)
 
     def still_wanted(self, context: Context) -> tuple[Post, Assignments]:
-        """Return the post in full, if the calendar still wants it so and no other run has it.
+        """Return the complete post, if the calendar still contains it in this version and it is assigned to this run.
 
-        :raises AirflowSkipException: When it was removed or edited since.
-        :raises ValidationError: When an edit made it faulty.
+        :raises AirflowSkipException: If the post was removed or edited since, or is assigned to another run.
+        :raises ValidationError: If an edit made the post invalid.
         """
-        post, run, takings, plan = self.as_post(), run_name(context), self.takings(context), self.settings.plan()
-        reason = self._why_not(context, post, takings, plan)
+        post, run, assignments, plan = (
+            self.as_post(),
+            run_name(context),
+            self.assignments(context),
+            self.settings.plan(),
+        )
+        reason = self._why_not(context, post, assignments, plan)
         if reason is not None:
             time.sleep(LOOK_AGAIN_S)
             plan = self.settings.plan()
-            reason = self._why_not(context, post, takings, plan)
+            reason = self._why_not(context, post, assignments, plan)
         if reason is not None:
-            takings.release(post, run)
+            assignments.release(post, run)
             if isinstance(reason, ValidationError):
                 raise reason
             self.skip_post(context, *reason)
-        in_full = plan.calendar.post(post.id)  # what comes along the XCom has no signatures in its links
-        return (in_full if in_full is not None and in_full.version == post.version else post), takings
+        in_full = plan.calendar.post(post.id)  # the post in the XCom has no signatures in its links
+        return (in_full if in_full is not None and in_full.version == post.version else post), assignments
 
     def _why_not(
-        self, context: Context, post: Post, takings: Assignments, plan: Plan
+        self, context: Context, post: Post, assignments: Assignments, plan: Plan
     ) -> tuple[str, str] | ValidationError | None:
-        """Return why the calendar no longer wants the post, or not in this version."""
+        """Return why the post is not published, as a mark and a reason, or the error of an invalid post."""
         calendar = plan.calendar if wanted_now(context, post) else plan.timely
         if not plan.readable:
             why = plan.calendar.faults[0].message
             self.log.warning("%s goes on as it was when this run took it; %s: %s", post.id, plan.calendar.location, why)
         elif post.id in calendar.left_out:
             return _faulty(post, calendar)
-        taken = None if started_as_dry_run(context) else takings.of(post)
+        taken = None if started_as_dry_run(context) else assignments.of(post)
         return schedule.why_not(post, calendar if plan.readable else None, taken, run_name(context))
 
     def check_links(self, post: Post) -> None:
-        """Check right before its files are opened that they may be, and that its links are whole.
+        """Check that the files of a post may be opened and that its links are complete, right before they are opened.
 
-        :raises ValidationError: When not.
+        :raises ValidationError: If a file may not be opened, or a link lacks its signature.
         """
         if not post.is_in_full:
             raise ValidationError(
-                f"The links of {post.id} have signatures, which only the calendar keeps, and {self.settings.calendar} "
-                "cannot be read.",
+                f"The links of {post.id} contain signatures, which are stored in the calendar only, and "
+                f"{self.settings.calendar} cannot be read.",
                 hint="Make the calendar readable again, and clear this task.",
             )
         access = CalendarFiles(self.settings.calendar).access
@@ -115,37 +120,40 @@ class PostStep(InstagramBaseOperator):
         return ledger.post(key) is not None or bool(ledger.open_intents(key, Owner.of(context)))
 
     def skip_if_too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> None:
-        """Skip a post that may no longer go out at the earliest possible time.
+        """Skip a post that is too late even at the earliest possible time.
 
-        :raises AirflowSkipException: When it is too late.
+        :raises AirflowSkipException: If it is too late.
         """
         if (reason := self.too_late(context, post, now, at)) is not None:
             self.skip_post(context, *reason)
 
     def too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> tuple[str, str] | None:
-        """Return why a post may not go out at a time, according to the DAG's settings for late posts."""
+        """Return why a post is too late for a time, as a mark and a reason, or None if it is not."""
         if wanted_now(context, post):
             return None
         return schedule.too_late(post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness)
 
     def dry_run_requested(self, context: Context) -> bool:
-        """Return whether this post is only rehearsed."""
+        """Return whether this post goes through a dry run: everything but the publication."""
         return self.settings.dry_run or started_as_dry_run(context) or self.as_post().dry_run
 
-    def mark(self, context: Context, word: str) -> None:
-        """Add a word to the post's label in the grid."""
-        context["mark"] = f" ({word})"  # type: ignore[typeddict-unknown-key]
+    def mark(self, context: Context, mark: str) -> None:
+        """Add a mark, such as "late", to the post's label in the grid."""
+        context["mark"] = f" ({mark})"  # type: ignore[typeddict-unknown-key]
 
-    def skip_post(self, context: Context, word: str, why: str) -> NoReturn:
-        """End the post's way here, with a mark that a person sees in the grid."""
-        self.mark(context, word)
-        self.log.warning("%s", why)
-        self.takings(context).close(self.as_post(), run_name(context))
-        raise AirflowSkipException(why)
+    def skip_post(self, context: Context, mark: str, reason: str) -> NoReturn:
+        """Skip this task and those downstream, close the post's assignment, and mark the post in the grid.
+
+        :raises AirflowSkipException: Always.
+        """
+        self.mark(context, mark)
+        self.log.warning("%s", reason)
+        self.assignments(context).close(self.as_post(), run_name(context))
+        raise AirflowSkipException(reason)
 
 
 def _faulty(post: Post, calendar: Calendar) -> ValidationError:
-    """Return the error of a post that has become faulty. A fault of the defaults affects many posts."""
+    """Return the error of a post that has become invalid, from its own problems or those of the defaults."""
     own = [fault for fault in calendar.faults if fault.post_id == post.id]
     faults = own or [fault for fault in calendar.faults if fault.post_id is None]
     said = " ".join(fault.message for fault in faults)
@@ -156,5 +164,5 @@ def _faulty(post: Post, calendar: Calendar) -> ValidationError:
 
 
 def used_before(post: Post, done: PublishedPost) -> bool:
-    """Return whether a post's id was published before its time, by another post or before the post was moved."""
+    """Return whether a post's id was published before the post's time, by another post or before it was moved."""
     return datetime.fromisoformat(done.published_at) + CLOCKS_DIFFER < post.publish_at

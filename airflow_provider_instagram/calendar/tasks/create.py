@@ -10,7 +10,8 @@ from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.container import OPTIONS, CreateContainerOperator
+from airflow_provider_instagram.operators.container import CreateContainerOperator
+from airflow_provider_instagram.publishing.options import OPTIONS
 from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
 from airflow_provider_instagram.utils import arguments
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class CreatePost(PostStep, CreateContainerOperator):
-    """Create the container of a calendar's post, wait until it is processed, and make another where that can help.
+    """Create the container of a calendar's post, wait until it is processed, and replace it if a new one can help.
 
-    :param approved: What the approval gave: the caption as the person left it.
-    :param report: What the transcode did.
+    :param approved: The result of the approval: the caption, which a person may have changed.
+    :param report: The report of the transcode.
     """
 
     template_fields: Sequence[str] = ("post", "approved", "report", "video")
@@ -37,7 +38,7 @@ class CreatePost(PostStep, CreateContainerOperator):
         self.report = report
 
     def execute(self, context: Context) -> str:
-        """Create it as the calendar and the approval say."""
+        """Create the container with the options of the calendar and the caption of the approval."""
         post, _ = self.still_wanted(context)
         if post.approval == "required" and self.approved is None:
             raise ValidationError(f"{post.id} needs an approval and has none.", hint="Clear this run.")
@@ -49,27 +50,31 @@ class CreatePost(PostStep, CreateContainerOperator):
         self.video, self.upload, self.post_key = self._video_of(post), post.upload, post.key
         self.publish_at = None if self.dry_run_requested(context) else post.publish_at
         if self.publish_at is not None:
-            self._refuse_without_room(context, post)
+            self._check_quota(context, post)
         return super().execute(context)
 
     def _video_of(self, post: Post) -> str:
-        """Return the compliant video: the post's own link where that complies and its bytes need not be sent.
+        """Return the compliant video, or the post's own link if that video complies and its bytes need not be sent.
 
-        The transcode hands on a copy in place of a link that may be signed.
+        The transcode returns a copy instead of a link, because a link may contain a signature.
 
-        :raises ValidationError: When a link to another file has taken the place of what the transcode made.
+        :raises ValidationError: If the output of the transcode has been replaced by a symbolic link.
         """
         video = str(self.video)
         if locations.is_web(post.video) and post.upload != "file" and (self.report or {}).get("tier") == "pass":
             return post.video
         if video != post.video and locations.is_local(video) and locations.local_path(video).is_symlink():
             raise ValidationError(
-                f"{video} is a link, and no file that the transcode made.", hint="Remove it, and clear the transcode."
+                f"{video} is a symbolic link, not the output of the transcode.",
+                hint="Remove it, and clear the transcode.",
             )
         return video
 
-    def _refuse_without_room(self, context: Context, post: Post) -> None:
-        """Upload nothing for a post that Instagram has no room for as long as it is wanted."""
+    def _check_quota(self, context: Context, post: Post) -> None:
+        """Check that the account has free quota before the post is too late, so that nothing is uploaded in vain.
+
+        :raises ValidationError: If the account has none.
+        """
         ledger = Ledger.of(context, self.instagram_conn_id)
         if ledger.post(post.key) is not None or ledger.containers(post.key):
             return
@@ -79,13 +84,14 @@ class CreatePost(PostStep, CreateContainerOperator):
             try:
                 limit = client.send(calls.publishing_limit(user_id))
             except InstagramError as error:  # it is read again before the publication
-                self.log.warning("The publishing limit could not be read: %s", error)
+                self.log.warning("Could not read the publishing limit: %s", error)
                 return
             if limit.remaining > 0 or (wait := time_until_quota_frees(client, user_id, now)) is None:
                 return
         if self.too_late(context, post, now + wait, now + wait) is not None:
             raise ValidationError(
-                f"Instagram counts {limit.quota_usage} of {limit.quota_total} posts in the last 24 hours, and has room "
-                f"from {(now + wait).isoformat(timespec='seconds')} on: too late for {post.id}. Nothing was created.",
-                hint="Move the post in the calendar to a time after that; a run of its own publishes it then.",
+                f"Instagram counts {limit.quota_usage} of {limit.quota_total} posts in the last 24 hours. The account "
+                f"has free quota from {(now + wait).isoformat(timespec='seconds')} on, which is too late for "
+                f"{post.id}. Nothing was created.",
+                hint="Move the post in the calendar to a later time. A run of its own publishes it then.",
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -18,62 +17,54 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.exceptions import QuotaExhaustedError
-    from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.ledger.records import ContainerRecord
 
 
 class PublishPost(PostStep, PublishOperator):
-    """Publish a calendar's post at its time; late ones one after the other, or not at all."""
+    """Publish a post of a calendar at its time. Late posts are published one after the other, or not at all."""
 
     template_fields: Sequence[str] = ("post", "container_id")
 
-    _context: Context
-    _settling = False
-
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Publish it, unless the calendar does not want it any more.
+        """Publish the post, unless the calendar no longer contains it in this version.
 
-        What may be live already is settled first, whatever the calendar says now.
+        If an earlier try left its outcome open, the outcome is settled first, whatever the calendar contains now.
+
+        :param context: The task's context.
+        :param event: The event that ended a wait.
         """
         post = self.as_post()
         self.post_key, self.publish_at, self.is_dry_run = post.key, post.publish_at, self.dry_run_requested(context)
-        self._context, self._settling = context, self.may_be_live(context)
-        if not self._settling:
-            self.publish_at = self._time_for(context)
         if self.is_dry_run:
             self.mark(context, "dry run")
         return super().execute(context, event)
 
-    def _see_whether_it_is_time(self, ledger: Ledger, container_id: str, publish_at: datetime | None) -> None:
-        """Ask the calendar, too, where it proved that a publication under way had made no post."""
-        if not self._settling:
-            super()._see_whether_it_is_time(ledger, container_id, publish_at)
-            return
-        at = self._time_for(self._context)
-        super()._see_whether_it_is_time(ledger, container_id, at)
-        time.sleep(max(0.0, (at - datetime.now(timezone.utc)).total_seconds()))
+    def publication_time(self, context: Context) -> datetime:
+        """Return the time of the post in the calendar, or the next free time for a late post.
 
-    def _wait_for_room(self, available_at: datetime, error: QuotaExhaustedError, made: ContainerRecord | None) -> None:
-        """Skip the post at once if the account has no room for it before it is too late."""
-        if (reason := self.too_late(self._context, self.as_post(), available_at, available_at)) is not None:
-            at = available_at.isoformat(timespec="seconds")
-            why = f"{error.message} There is room from {at} on, which is too late."
-            self.skip_post(self._context, reason[0], why)
-        super()._wait_for_room(available_at, error, made)
-
-    def _time_for(self, context: Context) -> datetime:
-        """Return when the post goes out: at its time, or for a late post, at the next free time.
-
-        :raises AirflowSkipException: When it is not wanted any more, or too late.
+        :param context: The task's context.
+        :raises AirflowSkipException: If the calendar no longer contains the post in this version, or it is too late.
         """
-        post, takings = self.still_wanted(context)
+        post, assignments = self.still_wanted(context)
         now = datetime.now(timezone.utc)
         if self.is_dry_run or now - post.publish_at <= PUNCTUAL:
             return post.publish_at
         self.skip_if_too_late(context, post, now, now)
-        at = room_for(post, self.settings.plan().calendar, takings)
+        at = room_for(post, self.settings.plan().calendar, assignments)
         if self.too_late(context, post, now, at) is not None:
-            takings.forget_late_time(post)
+            assignments.forget_late_time(post)
         self.skip_if_too_late(context, post, now, at)
         self.mark(context, f"{spoken(at - post.publish_at)} late")
         return at
+
+    def before_quota_wait(self, context: Context, available_at: datetime, error: QuotaExhaustedError) -> None:
+        """Skip the post if it will be too late once the account has free quota.
+
+        :param context: The task's context.
+        :param available_at: When the account has free quota.
+        :param error: The reason for the wait.
+        :raises AirflowSkipException: If it will be too late.
+        """
+        if (reason := self.too_late(context, self.as_post(), available_at, available_at)) is not None:
+            at = available_at.isoformat(timespec="seconds")
+            why = f"{error.message} The account has free quota from {at} on, which is too late for this post."
+            self.skip_post(context, reason[0], why)

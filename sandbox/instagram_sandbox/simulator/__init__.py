@@ -1,1 +1,4 @@
-"""What Instagram remembers and decides: accounts, containers, posts, errors, time. No HTTP server."""
+"""What Instagram remembers and decides: accounts, containers, posts, errors, time.
+
+Routes, pages and the server do not belong here.
+"""

@@ -228,10 +228,10 @@ def sandbox_process(
 def _port(process: subprocess.Popen[bytes], port_file: Path) -> int:
     deadline = time.monotonic() + START_LIMIT_S
     while not port_file.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(
-                f"The sandbox did not start (exit code {process.returncode}). See its message on stderr."
-            )
+        if process.poll() is not None:
+            raise RuntimeError(f"The sandbox ended with exit code {process.returncode}. See its message on stderr.")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"The sandbox did not start within {START_LIMIT_S} s.")
         time.sleep(0.02)
     return int(port_file.read_text())
 

@@ -45,7 +45,7 @@ def test_the_one_line_makes_a_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_every_name_and_command_is_told() -> None:
     names = set(re.findall(r"`([a-z_]+)`", DOCS.partition("## Commands")[0]))
     assert set(KEYS) <= names
-    for command in calendar_commands().subcommands:
+    for command in calendar_commands():
         assert f"airflow instagram calendar {command.name} " in DOCS
 
 

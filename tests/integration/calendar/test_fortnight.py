@@ -26,9 +26,9 @@ from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.publishing.containers import ContainerCreator, Video
+from airflow_provider_instagram.publishing.containers import ContainerCreator, VideoSource
 from airflow_provider_instagram.publishing.options import ContainerOptions
-from airflow_provider_instagram.publishing.publisher import Publisher
+from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 from tests.unit.calendar.simulated_runs import TOLD_BEFORE, Ledgers
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class World:
     def create(self, post: Post, run: str) -> None:
         maker = ContainerCreator(self.accounts[post.account], self.ledger(post.account), self.users[post.account])
         options = ContainerOptions(caption=post.caption, placement=post.placement)
-        container = maker.get_or_create(post.key, Video(post.video, path=self.video), options)
+        container = maker.get_or_create(post.key, VideoSource(post.video, path=self.video), options)
         self.at(max(self.now(), post.publish_at - WAKE_UP), "publish", (post, run, container))
 
     def publish(self, fact: tuple[Post, str, str]) -> None:
@@ -166,7 +166,9 @@ class World:
             lambda _: False,
             sleep=self.sleep,
         )
-        publisher.publish(post.key, container, at)
+        found = publisher.reconcile(post.key, container)
+        if not isinstance(found, Publication):
+            publisher.publish_new(found, at)
 
 
 def next_clock_change(after: datetime) -> datetime:

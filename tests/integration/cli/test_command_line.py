@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -81,13 +83,13 @@ def test_an_open_outcome_is_settled_by_a_person(
 def test_a_key_that_a_vanished_dag_claims_is_released_by_a_person(
     instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any
 ) -> None:
-    from airflow_provider_instagram.cli.ledger import opened
+    from airflow_provider_instagram.cli.ledger import open_ledger
     from airflow_provider_instagram.ledger.ledger import Ledger
 
     instagram_sandbox.fail("limit", 80002)
     assert run_dag(publishing_dag(portrait_video, "claimed")).states()["publish"] == "failed"
     assert "claimed as not live" in shell("ledger", "settle", "claimed", "--not-live")
-    with opened("instagram_default") as store:
+    with open_ledger("instagram_default") as store:
         assert Ledger(store, "instagram_default").claim("claimed") is None
     assert run_dag(publishing_dag(portrait_video, "claimed")).state == "success"
 
@@ -115,3 +117,26 @@ def test_a_file_is_checked(shell: Any, portrait_video: Path, landscape_mov: Path
             shell("check", str(file))
         codes[file.name] = ended.value.code
     assert codes == {"reel.mp4": 0, "camera.mov": 1, "text.mp4": 2}
+
+
+WITHOUT_THE_SANDBOX = """
+import sys
+sys.modules["instagram_sandbox"] = None
+from airflow.__main__ import main
+sys.argv[:1] = ["airflow", "instagram", "sandbox"]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [([], 2), (["--port", "0"], 2), (["--strict"], 2), (["--strict", "--port", "0"], 2), (["--help"], 0)],
+    ids=["alone", "an option", "a flag", "a flag and an option", "help"],
+)
+def test_the_command_of_a_missing_sandbox_names_how_to_get_it(airflow_db: None, words: list[str], code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_SANDBOX, *words], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == code
+    assert "pip install 'airflow-provider-instagram[sandbox]'" in " ".join((done.stdout + done.stderr).split())
+    assert "unrecognized" not in done.stderr

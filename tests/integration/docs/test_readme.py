@@ -44,6 +44,12 @@ def test_the_quickstart_posts(instagram_sandbox: SandboxHandle, run_dag: Any, la
     assert [post.caption for post in instagram_sandbox.posts] == ["Coming Friday #teaser"]
 
 
+def test_the_documented_api_version_is_the_default() -> None:
+    from airflow_provider_instagram.graph.version import API_VERSION
+
+    assert f"| Graph API version (extra `api_version`) | | `{API_VERSION}` |" in README
+
+
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))
 def test_what_the_readme_links_to_is_there(link: str) -> None:
     assert (ROOT / link).exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,20 +13,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from instagram_sandbox.testing.handle import SandboxHandle
+    from tests.clips import ClipCache
 
 MAKE_REEL = (
-    "ffmpeg -v error -f lavfi -i testsrc2=s=360x640:r=24:d=3 -f lavfi -i sine=r=48000:d=3 -c:v libx264 "
+    "-f lavfi -i testsrc2=s=360x640:r=24:d=3 -f lavfi -i sine=r=48000:d=3 -c:v libx264 "
     "-preset ultrafast -b:v 3500k -minrate 3500k -bufsize 3500k -x264-params nal-hrd=cbr -pix_fmt yuv420p -bf 0 "
     "-c:a aac -movflags +faststart -use_editlist 0"
 )
 
 
 @pytest.fixture(scope="session")
-def reel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reel(clips: ClipCache) -> Path:
     """A portrait clip of three seconds and about 1.3 MB."""
-    video = tmp_path_factory.mktemp("graph") / "reel.mp4"
-    subprocess.run([*MAKE_REEL.split(), str(video)], check=True, timeout=60)
-    return video
+    return clips.get("reel.mp4", *MAKE_REEL.split())
 
 
 @pytest.fixture

@@ -25,8 +25,9 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph import calls, oauth
+from airflow_provider_instagram.graph.accounts import Account
 from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
-from airflow_provider_instagram.graph.models import Account, Container, ContainerState, ContainerStatus
+from airflow_provider_instagram.graph.models import Container, ContainerState, ContainerStatus
 from airflow_provider_instagram.graph.upload import upload
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def test_an_upload_that_a_dead_token_was_refused_goes_on_with_the_one_that_took_
     """The upload host calls a dead token a missing permission."""
     container = new_container(client, instagram_sandbox)
     another = instagram_sandbox.add_token(instagram_sandbox.user_id)
-    client._renewed = lambda: another
+    client._replacement_token = lambda: another
     instagram_sandbox.revoke(instagram_sandbox.token)
     send_video(client, container, reel)
     assert processed(client, container).state is ContainerState.FINISHED

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import struct
 import subprocess
@@ -8,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.clips import ClipCache
 
 Make = Callable[..., Path]
 
@@ -112,18 +114,9 @@ def complies() -> Callable[..., Facts]:
 
 
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Make test clips with ffmpeg, each once: ``corpus("name.mov", "-f", "lavfi", …)``."""
-    directory = tmp_path_factory.mktemp("corpus")
-
-    def make(name: str, *arguments: str) -> Path:
-        path = directory / hashlib.sha256("\0".join(arguments).encode()).hexdigest()[:12] / name
-        if not path.exists():
-            path.parent.mkdir(exist_ok=True)
-            subprocess.run(["ffmpeg", "-v", "error", "-nostdin", *arguments, str(path)], check=True, timeout=60)
-        return path
-
-    return make
+def corpus(clips: ClipCache) -> Make:
+    """Makes test clips with ffmpeg, each once: ``corpus("name.mov", "-f", "lavfi", …)``."""
+    return clips.get
 
 
 @pytest.fixture(scope="session")

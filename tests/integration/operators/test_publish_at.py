@@ -73,11 +73,11 @@ def test_a_run_whose_post_is_there_does_not_call_instagram(
 def test_a_run_reads_the_permalink_that_the_posts_maker_has_not_read_yet(
     instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path
 ) -> None:
-    from airflow_provider_instagram.cli.ledger import opened
+    from airflow_provider_instagram.cli.ledger import open_ledger
     from airflow_provider_instagram.ledger.ledger import Ledger
 
     assert run_dag(_four_steps(portrait_video, "no-permalink")).state == "success"
-    with opened("instagram_default") as store:
+    with open_ledger("instagram_default") as store:
         ledger = Ledger(store, "instagram_default")
         made = ledger.post("no-permalink")
         assert made is not None
@@ -136,16 +136,16 @@ def test_an_open_outcome_without_a_post_is_not_published_too_late(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The request was lost on its way, in time. When that is certain, it is too late for another."""
-    from airflow_provider_instagram.cli.ledger import opened
+    from airflow_provider_instagram.cli.ledger import open_ledger
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.ledger.records import Claim, Owner
 
     for wait in ("ANSWER_LOST_FOR_GOOD", "LOOKED_AT_FOR"):
-        monkeypatch.setattr(f"airflow_provider_instagram.publishing.publisher.{wait}", timedelta(seconds=2))
+        monkeypatch.setattr(f"airflow_provider_instagram.publishing.outcome.{wait}", timedelta(seconds=2))
     create = {"post_key": "lost-in-time"}
     dry = _dag("lost_in_time", portrait_video, create=create, dry_run=True)
     container_id = str(run_dag(dry).xcom("create"))
-    with opened("instagram_default") as store:
+    with open_ledger("instagram_default") as store:
         claim = Claim(Owner("lost_in_time", "a run that is gone", "publish", -1), "lost")
         Ledger(store, "instagram_default").record_intent("lost-in-time", container_id, claim)
 
@@ -153,7 +153,7 @@ def test_an_open_outcome_without_a_post_is_not_published_too_late(
     assert run_dag(late).states()["publish"] == "failed"
     assert "max_lateness is 1:00:00" in capsys.readouterr().out
     assert instagram_sandbox.calls("publish") == 0
-    with opened("instagram_default") as store:
+    with open_ledger("instagram_default") as store:
         assert Ledger(store, "instagram_default").open_intents("lost-in-time") == []
 
 

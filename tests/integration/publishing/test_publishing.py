@@ -1,4 +1,4 @@
-"""Exactly once, from the inside: the publisher against the sandbox, with the ledger on a dict."""
+"""Exactly once: the publisher against the sandbox, with the ledger in a dict."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
 )
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
+from airflow_provider_instagram.publishing.publisher import Publication, UnpublishedPost
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.quota.reservations import QuotaReservations
-from tests.integration.account import OTHER
+from tests.integration.account import OTHER, OWNER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,23 +29,23 @@ if TYPE_CHECKING:
     from tests.integration.account import Account
 
 
-def test_a_post_is_made_and_written_down(account: Account, portrait_video: Path) -> None:
+def test_a_post_is_published_and_recorded(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
-    post, made = account.publisher.publish("post-1", container_id)
+    post, is_new = account.publish("post-1", container_id)
     (real,) = account.sandbox.posts
-    assert made
+    assert is_new
     assert (post.media_id, post.permalink, post.container_id) == (real.media_id, real.permalink, container_id)
     assert account.ledger.post("post-1") == post
     assert account.ledger.knows_media(real.media_id)
 
 
 def test_a_lost_answer_is_settled_by_reading(account: Account, portrait_video: Path) -> None:
-    """The post is live although the answer never came: that post is found, and nothing is sent again."""
+    """The post is live, but its answer never arrived: the post is found, and nothing is sent again."""
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", drop="after")
-    post, made = account.publisher.publish("post-1", container_id)
+    post, is_new = account.publish("post-1", container_id)
     (real,) = account.sandbox.posts
-    assert made
+    assert is_new
     assert (post.media_id, post.permalink) == (real.media_id, real.permalink)
     assert account.sandbox.calls("publish") == 1
 
@@ -52,15 +53,15 @@ def test_a_lost_answer_is_settled_by_reading(account: Account, portrait_video: P
 def test_a_request_that_never_arrived_is_sent_again_by_the_next_try_only(
     account: Account, portrait_video: Path
 ) -> None:
-    """Until 150 s after the intent Meta may still be at it; then the container counts as unpublished."""
+    """Meta may still execute the request until 150 s after the intent. Then the container counts as unpublished."""
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", drop="before")
     with pytest.raises(TransientError):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     assert sum(account.waits) >= 150
     assert account.sandbox.posts == []
 
-    account.publisher.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     assert len(account.sandbox.posts) == 1
 
 
@@ -68,8 +69,8 @@ def test_a_try_that_died_after_its_request_is_settled_by_the_next(account: Accou
     container_id = account.container(portrait_video)
     intent = account.intent(container_id)
     media_id = account.publish_behind_our_back(container_id)
-    post, made = account.publisher.publish("post-1", container_id)
-    assert made
+    post, is_new = account.publish("post-1", container_id)
+    assert is_new
     assert (post.media_id, post.container_id) == (media_id, intent.container_id)
     assert account.sandbox.calls("publish") == 1
 
@@ -77,38 +78,38 @@ def test_a_try_that_died_after_its_request_is_settled_by_the_next(account: Accou
 def test_a_try_that_died_before_its_request_is_repeated_once(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.intent(container_id)
-    account.publisher.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     assert sum(account.waits) >= 150
     assert len(account.sandbox.posts) == 1
 
 
-def test_a_container_that_somebody_else_published_is_adopted(account: Account, portrait_video: Path) -> None:
+def test_a_container_that_was_published_elsewhere_is_adopted(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     media_id = account.publish_behind_our_back(container_id)
     account.sandbox.advance(15)
-    post, made = account.publisher.publish("post-1", container_id)
-    assert not made
+    post, is_new = account.publish("post-1", container_id)
+    assert not is_new
     assert post.media_id == media_id
     assert account.sandbox.calls("publish") == 1
 
 
 def test_the_post_is_not_mistaken_for_another_with_the_same_caption(account: Account, portrait_video: Path) -> None:
-    """Two posts have the caption, one of them ours for sure: success, and no guess."""
+    """Two posts have the caption, and one of them is ours: the task succeeds and does not guess which."""
     container_id = account.container(portrait_video)
     account.sandbox.add_foreign_post("a teaser")
     account.sandbox.fail("publish", drop="after")
-    post, made = account.publisher.publish("post-1", container_id)
-    assert made
+    post, is_new = account.publish("post-1", container_id)
+    assert is_new
     assert (post.media_id, post.permalink) == (None, None)
     assert account.ledger.post("post-1") == post
 
 
 def test_a_post_that_the_ledger_knows_is_left_out(account: Account, portrait_video: Path) -> None:
-    """Two posts of one caption, the first recorded: the second is told apart."""
-    first, _ = account.publisher.publish("post-1", account.container(portrait_video))
+    """Of two posts with one caption, the first is recorded, so the second is identified."""
+    first, _ = account.publish("post-1", account.container(portrait_video))
     container_id = account.container(portrait_video, key="post-2")
     account.sandbox.fail("publish", drop="after")
-    second, _ = account.publisher.publish("post-2", container_id)
+    second, _ = account.publish("post-2", container_id)
     assert {first.media_id, second.media_id} == {real.media_id for real in account.sandbox.posts}
 
 
@@ -116,7 +117,7 @@ def test_an_older_post_with_the_caption_is_not_ours(account: Account, portrait_v
     account.sandbox.add_foreign_post("a teaser", age_s=3600)
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", drop="after")
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert post.media_id == account.sandbox.posts[0].media_id
 
 
@@ -124,14 +125,14 @@ def test_an_older_post_with_the_caption_is_not_ours(account: Account, portrait_v
 def test_a_caption_is_found_however_instagram_writes_it(account: Account, portrait_video: Path, caption: str) -> None:
     container_id = account.container(portrait_video, caption=caption)
     account.sandbox.fail("publish", drop="after")
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert post.media_id == account.sandbox.posts[0].media_id
 
 
 def test_a_spam_block_with_the_post_live_is_success(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 4, 2207051, when="after")
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert post.media_id == account.sandbox.posts[0].media_id
     assert account.sandbox.calls("publish") == 1
 
@@ -140,7 +141,7 @@ def test_a_spam_block_without_the_post_fails_for_good(account: Account, portrait
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 4, 2207051, when="before")
     with pytest.raises(PermissionDeniedError) as refused:
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     assert not refused.value.outcome_unknown
     assert account.sandbox.calls("publish") == 1
     assert account.sandbox.posts == []
@@ -149,7 +150,7 @@ def test_a_spam_block_without_the_post_fails_for_good(account: Account, portrait
 def test_not_ready_shortly_after_finished_is_asked_again(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 9007, 2207027, times=2)
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert post.media_id == account.sandbox.posts[0].media_id
     assert account.sandbox.calls("publish") == 3
 
@@ -158,7 +159,7 @@ def test_not_ready_for_ever_ends_as_such(account: Account, portrait_video: Path)
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 9007, 2207027, times=0)
     with pytest.raises(NotReadyError):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     intent = account.ledger.intent("post-1")
     assert intent is not None
     assert intent.withdrawn
@@ -170,8 +171,8 @@ def test_a_refusal_leaves_no_intent_that_the_next_try_would_have_to_settle(
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 9, 2207042)
     with pytest.raises(QuotaExhaustedError):
-        account.publisher.publish("post-1", container_id)
-    account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     assert sum(account.waits) < 10
     assert len(account.sandbox.posts) == 1
 
@@ -179,8 +180,8 @@ def test_a_refusal_leaves_no_intent_that_the_next_try_would_have_to_settle(
 def test_an_unreadable_permalink_does_not_make_a_live_post_a_failure(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.sandbox.fail("media", 10)
-    post, made = account.publisher.publish("post-1", container_id)
-    assert made
+    post, is_new = account.publish("post-1", container_id)
+    assert is_new
     assert (post.media_id, post.permalink) == (account.sandbox.posts[0].media_id, None)
 
 
@@ -189,7 +190,7 @@ def test_an_expired_container_was_not_published(account: Account, portrait_video
     account.intent(container_id)
     account.sandbox.advance(timedelta(hours=25))
     with pytest.raises(ContainerExpiredError):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
 
 
 def test_a_container_that_vanished_after_the_request_is_not_guessed_about(
@@ -199,27 +200,26 @@ def test_a_container_that_vanished_after_the_request_is_not_guessed_about(
     account.intent(container_id)
     account.sandbox.fail("status", 100, 33, times=0)
     with pytest.raises(OutcomeUnknownError, match=container_id) as unknown:
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     assert "`airflow instagram ledger settle --conn-id studio --live -- post-1`" in str(unknown.value)
     assert account.sandbox.calls("publish") == 0
 
 
-def test_another_run_that_is_at_the_post_is_waited_for(account: Account, portrait_video: Path) -> None:
-    """It posts while we wait: its post is returned, and nothing is sent."""
+def test_another_run_that_works_on_the_post_is_waited_for(account: Account, portrait_video: Path) -> None:
+    """The other run publishes while this one waits: this one returns that post and sends nothing."""
     container_id = account.container(portrait_video)
     account.alive.add(OTHER)
     account.intent(container_id, OTHER)
-    made: list[tuple[PublishedPost, bool]] = []
+    published: list[tuple[PublishedPost, bool]] = []
 
     def wait(seconds: float) -> None:
         account.wait(seconds)
-        if not made:
+        if not published:
             account.alive.clear()
-            made.append(account.publisher_of(OTHER).publish("post-1", container_id))
+            published.append(account.publish("post-1", container_id, owner=OTHER))
 
-    account.publisher.sleep = wait
-    post, mine = account.publisher.publish("post-1", container_id)
-    assert (post, mine) == (made[0][0], False)
+    post, is_new = account.publish("post-1", container_id, sleep=wait)
+    assert (post, is_new) == (published[0][0], False)
     assert len(account.sandbox.posts) == 1
 
 
@@ -229,7 +229,7 @@ def test_another_run_that_does_not_end_is_named(account: Account, portrait_video
     account.intent(container_id, OTHER)
     named = "calendar/run-2/publish/4.*Look at the account.*settle --conn-id studio --live -- post-1.*--not-live"
     with pytest.raises(TransientError, match=named):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     assert account.sandbox.calls("publish") == 0
 
 
@@ -237,22 +237,57 @@ def test_what_a_dead_run_left_open_is_settled_first(account: Account, portrait_v
     container_id = account.container(portrait_video)
     account.intent(container_id, OTHER)
     media_id = account.publish_behind_our_back(container_id)
-    post, _ = account.publisher.publish("post-1", account.container(portrait_video, caption="a second try"))
+    post, _ = account.publish("post-1", account.container(portrait_video, caption="a second try"))
     assert (post.media_id, post.container_id) == (media_id, container_id)
     assert account.sandbox.calls("publish") == 1
 
 
 def test_an_intent_that_a_late_write_has_hidden_is_found_by_its_owner(account: Account, portrait_video: Path) -> None:
-    """A dead owner posted; a rival's late intent lies over his. His own row beside it tells of his container."""
+    """A dead owner published. A rival's late write replaced the latest intent, but the owner has a row of its own."""
     container_id = account.container(portrait_video)
     account.intent(container_id, OTHER)
     media_id = account.publish_behind_our_back(container_id)
     stranger = Owner("calendar", "run-3", "publish", -1)
     late = account.ledger.record_intent("post-1", "17900000000000000", Claim(stranger, "late"))
     account.ledger.withdraw(late)
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert post.media_id == media_id
     assert account.sandbox.calls("publish") == 1
+
+
+def test_reconciling_sends_no_request_to_publish(account: Account, portrait_video: Path) -> None:
+    """The time between the two parts belongs to the caller: a task that is deferred there leaves nothing open."""
+    container_id = account.container(portrait_video)
+    unpublished = account.publisher().reconcile("post-1", container_id)
+    assert isinstance(unpublished, UnpublishedPost)
+    assert unpublished.container_id == container_id
+    assert account.sandbox.calls("publish") == 0
+    assert account.ledger.open_intents("post-1", OWNER) == []
+
+
+def test_a_claim_that_is_lost_between_the_two_parts_sends_nothing(account: Account, portrait_video: Path) -> None:
+    """Another owner claimed the post in the meantime, and died: the request of this one could be the second."""
+    container_id = account.container(portrait_video)
+    publisher = account.publisher()
+    unpublished = publisher.reconcile("post-1", container_id)
+    assert isinstance(unpublished, UnpublishedPost)
+    account.ledger.record_claim("post-1", Claim(OTHER, "later"))
+    with pytest.raises(TransientError, match="is being published by calendar/run-2/publish/4"):
+        publisher.publish_new(unpublished)
+    assert account.sandbox.calls("publish") == 0
+    assert account.ledger.open_intents("post-1", OWNER) == []
+
+
+def test_a_post_that_another_owner_publishes_between_the_two_parts_is_returned(
+    account: Account, portrait_video: Path
+) -> None:
+    container_id = account.container(portrait_video)
+    publisher = account.publisher()
+    unpublished = publisher.reconcile("post-1", container_id)
+    assert isinstance(unpublished, UnpublishedPost)
+    post, _ = account.publish("post-1", container_id, owner=OTHER)
+    assert publisher.publish_new(unpublished) == Publication(post, already_published=True)
+    assert account.sandbox.calls("publish") == len(account.sandbox.posts) == 1
 
 
 def test_create_makes_one_container_for_a_key(account: Account, portrait_video: Path) -> None:
@@ -289,7 +324,7 @@ def test_create_replaces_a_container_whose_failure_a_new_one_can_cure(
     first = account.container(portrait_video)
     second = account.container(portrait_video)
     assert second != first
-    account.publisher.publish("post-1", second)
+    account.publish("post-1", second)
     assert len(account.sandbox.posts) == 1
 
 
@@ -317,7 +352,7 @@ def test_create_replaces_an_expired_container(account: Account, portrait_video: 
 
 
 def test_create_keeps_a_container_that_may_be_published(account: Account, portrait_video: Path) -> None:
-    """Never a second container while the first is undecided, whatever was edited meanwhile."""
+    """There is no second container while the outcome of the first is open, whatever was edited since."""
     first = account.container(portrait_video)
     account.intent(first)
     assert account.container(portrait_video, caption="edited") == first
@@ -325,12 +360,12 @@ def test_create_keeps_a_container_that_may_be_published(account: Account, portra
 
 
 def test_a_full_quota_is_seen_before_anything_is_sent(account: Account, portrait_video: Path) -> None:
-    account.publisher.quotas = Limits().quotas
-    account.publisher.publish("post-1", account.container(portrait_video))
+    quotas = Limits().quotas
+    account.publish("post-1", account.container(portrait_video), quotas=quotas)
     account.sandbox.switch(quota_total=1)
     container_id = account.container(portrait_video, key="post-2")
     with pytest.raises(QuotaExhaustedError) as refused:
-        account.publisher.publish("post-2", container_id)
+        account.publish("post-2", container_id, quotas=quotas)
     assert refused.value.retry_after is not None
     assert timedelta(hours=23) < refused.value.retry_after <= timedelta(hours=24, minutes=1)
     assert account.sandbox.calls("publish") == 1
@@ -340,19 +375,19 @@ def test_a_full_quota_is_seen_before_anything_is_sent(account: Account, portrait
 
 
 def test_the_accounts_own_limit_of_posts_is_kept(account: Account, portrait_video: Path) -> None:
-    account.publisher.quotas = Limits(posts_per_hour=1).quotas
-    account.publisher.publish("post-1", account.container(portrait_video))
+    quotas = Limits(posts_per_hour=1).quotas
+    account.publish("post-1", account.container(portrait_video), quotas=quotas)
     container_id = account.container(portrait_video, key="post-2")
     with pytest.raises(QuotaExhaustedError, match=r"limit of posts per hour \(1\)") as refused:
-        account.publisher.publish("post-2", container_id)
+        account.publish("post-2", container_id, quotas=quotas)
     assert account.sandbox.calls("publish") == 1
     account.sandbox.advance(refused.value.retry_after or timedelta())
-    account.publisher.publish("post-2", container_id)
+    account.publish("post-2", container_id, quotas=quotas)
     assert len(account.sandbox.posts) == 2
 
 
 def test_an_unreadable_limit_does_not_keep_a_post_back(account: Account, portrait_video: Path) -> None:
-    account.publisher.quotas = Limits().quotas
+    quotas = Limits().quotas
     account.sandbox.fail("limit", 10)
-    account.publisher.publish("post-1", account.container(portrait_video))
+    account.publish("post-1", account.container(portrait_video), quotas=quotas)
     assert len(account.sandbox.posts) == 1

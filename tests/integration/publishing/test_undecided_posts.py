@@ -1,4 +1,4 @@
-"""What former tries and other runs leave undecided: it is decided by reading, never by sending once more."""
+"""Open outcomes of earlier tries and other runs: they are settled by reading, never by another request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph.models import Media, MediaPage
 from airflow_provider_instagram.ledger.records import Claim, Owner
-from airflow_provider_instagram.publishing.containers import Video
+from airflow_provider_instagram.publishing.containers import VideoSource
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.quota.reservations import QuotaReservations
@@ -36,7 +36,7 @@ NOT_READY = [(9007, 2207027), (24, 2207006), (100, 33)]
 
 
 def listed(account: Account, change: Callable[[MediaPage], MediaPage]) -> None:
-    """Let the client read another list of media than the sandbox gives."""
+    """Change the list of media that the client reads."""
     send = account.client.send
 
     def sent(call: Call[Any]) -> Any:
@@ -50,14 +50,14 @@ def listed(account: Account, change: Callable[[MediaPage], MediaPage]) -> None:
 
 
 def test_a_list_that_cannot_be_read_yet_sends_nothing_again(account: Account, portrait_video: Path) -> None:
-    """The answer is lost, the container says PUBLISHED, its post cannot be looked for: that is no reason to send."""
+    """The answer is lost, the container is PUBLISHED, and its post cannot be looked for: nothing is sent again."""
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", drop="after")
     account.sandbox.fail("media_list", 100, 33)
     with pytest.raises(NotReadyError):
-        account.publisher.publish("post-1", container_id)
-    post, made = account.publisher.publish("post-1", container_id)
-    assert made
+        account.publish("post-1", container_id)
+    post, is_new = account.publish("post-1", container_id)
+    assert is_new
     assert [post.media_id] == [real.media_id for real in account.sandbox.posts]
     assert account.sandbox.calls("publish") == 1
 
@@ -66,29 +66,29 @@ def test_a_list_that_cannot_be_read_yet_sends_nothing_again(account: Account, po
 def test_the_container_is_read_before_a_request_that_was_not_ready_is_sent_again(
     account: Account, portrait_video: Path, code: int, subcode: int
 ) -> None:
-    """Instagram says *not ready* of a container that is published: reading it shows that, after a while."""
+    """Instagram calls a published container *not ready*. Reading the container shows the post after a while."""
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", code, subcode, when="after")
-    post, made = account.publisher.publish("post-1", container_id)
-    assert made
+    post, is_new = account.publish("post-1", container_id)
+    assert is_new
     assert [post.media_id] == [real.media_id for real in account.sandbox.posts]
     assert account.sandbox.calls("publish") == 1
 
 
 @pytest.mark.parametrize("answer", [{"status": 400, "body": {"success": False}}, {"status": 403, "body": {}}])
-def test_an_answer_that_is_not_metas_is_no_certainty(
+def test_an_answer_that_is_not_from_meta_proves_nothing(
     account: Account, portrait_video: Path, answer: dict[str, Any]
 ) -> None:
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", when="after", **answer)
-    post, made = account.publisher.publish("post-1", container_id)
-    assert made
+    post, is_new = account.publish("post-1", container_id)
+    assert is_new
     assert [post.media_id] == [real.media_id for real in account.sandbox.posts]
     assert account.sandbox.calls("publish") == 1
 
 
-def test_create_does_not_write_over_what_another_run_sets_out_to_do(account: Account, portrait_video: Path) -> None:
-    """Run 2's create has read an old intent of run 1 and is slow: meanwhile run 1 sends its request, and dies."""
+def test_create_does_not_overwrite_the_intent_of_another_run(account: Account, portrait_video: Path) -> None:
+    """Create of run 2 has read an old intent of run 1 and is slow. Meanwhile, run 1 sends its request and dies."""
     account.intent(account.container(portrait_video))
     account.sandbox.advance(timedelta(hours=25))
     send, account.client.send = account.client.send, lambda call: meanwhile(call)  # type: ignore[method-assign]
@@ -105,23 +105,23 @@ def test_create_does_not_write_over_what_another_run_sets_out_to_do(account: Acc
 
 
 def test_of_two_intents_for_a_container_the_later_counts(account: Account, portrait_video: Path) -> None:
-    """Run 1 died long ago; run 2 settled that, sent its request and was ended at once. Instagram is still at it."""
+    """Run 1 died long ago. Run 2 settled that, sent its request and died at once. Instagram still executes it."""
     account.sandbox.switch(visible_after_s=10)
-    for number in range(2, 6):  # whichever owner comes first in a set
+    for number in range(2, 6):  # in any order of the owners in a set
         key, other = f"post-{number}", Owner("calendar", f"run-{number}", "publish", -1)
         container_id = account.container(portrait_video, key=key)
         account.intent(container_id, OWNER, key)
         account.sandbox.advance(600)
         account.intent(container_id, other, key)
         account.publish_behind_our_back(container_id)
-        account.publisher.publish(key, container_id)
+        account.publish(key, container_id)
         assert account.sandbox.calls("publish") == len(account.sandbox.posts) == number - 1
 
 
 def test_an_intent_that_a_late_write_has_hidden_is_not_lost_with_the_try_that_found_it(
     account: Account, portrait_video: Path
 ) -> None:
-    """Another posted and died, a third one's late write lies over that: our first try finds it and fails."""
+    """Another owner published and died, and a late write hides its intent. Our first try finds the intent and fails."""
     container_id = account.container(portrait_video)
     account.intent(container_id, OTHER)
     media_id = account.publish_behind_our_back(container_id)
@@ -129,10 +129,10 @@ def test_an_intent_that_a_late_write_has_hidden_is_not_lost_with_the_try_that_fo
     account.ledger.withdraw(account.ledger.record_intent("post-1", "17900000000000000", late))
     account.sandbox.fail("status", 2, times=4)
     with pytest.raises(TransientError):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
 
     assert account.container(portrait_video, caption="edited") == container_id, "create sees it as well"
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert post.media_id == media_id
     assert account.sandbox.calls("publish") == 1
 
@@ -141,56 +141,56 @@ def test_an_intent_that_a_late_write_has_hidden_is_not_lost_with_the_try_that_fo
 def test_another_token_sends_a_request_anew_only_behind_a_fence_of_its_own(
     account: Account, portrait_video: Path, status: int, side: Literal["before", "after"]
 ) -> None:
-    """The refusal of a dead token is no refusal for sure when the server failed; else a new intent comes first."""
+    """A dead token is certainly refused by a 400 only: a new intent is written, and the request is sent again."""
     container_id = account.container(portrait_video)
     another = account.sandbox.add_token(account.sandbox.user_id)
-    account.client._renewed = lambda: another
+    account.client._replacement_token = lambda: another
     body = {"error": {"code": 190, "message": "The session has ended", "type": "OAuthException"}}
     account.sandbox.fail("publish", status=status, body=body, when=side)
     intents = []
     record = account.ledger.record_intent
     account.ledger.record_intent = lambda *row: intents.append(row) or record(*row)  # type: ignore[method-assign, func-returns-value]
-    account.publisher.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     assert len(account.sandbox.posts) == 1
     assert len(intents) == account.sandbox.calls("publish") == (1 if status == 500 else 2)
 
 
-def test_an_error_that_nobody_has_described_is_no_certainty(account: Account, portrait_video: Path) -> None:
+def test_an_undocumented_error_proves_nothing(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 77777, when="after")
-    post, made = account.publisher.publish("post-1", container_id)
-    assert made
+    post, is_new = account.publish("post-1", container_id)
+    assert is_new
     assert post.media_id == account.sandbox.posts[0].media_id
 
 
-def test_a_duplicate_is_left_to_a_person(account: Account, portrait_video: Path) -> None:
-    """506: of what it is a duplicate, no reading tells. Nothing is sent for it again until somebody has said."""
+def test_a_duplicate_needs_manual_resolution(account: Account, portrait_video: Path) -> None:
+    """506: no read shows of which post it is a duplicate. Nothing is sent until a person has settled the post."""
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 506)
     for _ in range(2):  # a Clear sends nothing
         with pytest.raises(OutcomeUnknownError, match="ledger settle --conn-id studio --live -- post-1"):
-            account.publisher.publish("post-1", container_id)
+            account.publish("post-1", container_id)
         assert account.container(portrait_video) == container_id
     assert account.sandbox.calls("publish") == 1
 
 
 @pytest.mark.parametrize("status", [{}, {"status_code": "IN_PROGRESS"}])
-def test_a_container_that_does_not_say_that_it_waits_is_not_published_again(
+def test_a_container_that_is_not_finished_is_not_published_again(
     account: Account, portrait_video: Path, status: dict[str, str]
 ) -> None:
-    """The answer is lost, the post is live, and the container's status is empty for a while, or says nothing."""
+    """The answer is lost, the post is live, and the container's status is empty or IN_PROGRESS for a while."""
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", drop="after")
     account.sandbox.fail("status", status=200, body={"id": container_id, **status}, times=20, nth=2)
     with pytest.raises(OutcomeUnknownError, match="ledger settle"):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     account.sandbox.settle()
-    account.publisher.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     assert account.sandbox.calls("publish") == len(account.sandbox.posts) == 1
 
 
 def test_a_lost_answer_is_waited_for_from_when_it_was_lost(account: Account, portrait_video: Path) -> None:
-    """Between its intent and its request the process stood still for three minutes."""
+    """The process stalls for three minutes between its intent and its request."""
     account.sandbox.switch(visible_after_s=60)
     container_id = account.container(portrait_video)
     record = account.ledger.record_intent
@@ -202,47 +202,46 @@ def test_a_lost_answer_is_waited_for_from_when_it_was_lost(account: Account, por
 
     account.ledger.record_intent = slowly  # type: ignore[method-assign]
     account.sandbox.fail("publish", drop="after")
-    account.publisher.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     assert account.sandbox.calls("publish") == len(account.sandbox.posts) == 1
 
 
 def test_another_workers_clock_does_not_end_the_wait_for_a_lost_answer(account: Account, portrait_video: Path) -> None:
-    """A try died right after its request; the next begins at once, on a clock that is three minutes ahead."""
+    """A try died right after its request. The next begins at once, on a clock that is three minutes ahead."""
     container_id = account.container(portrait_video)
     account.intent(container_id)
     account.publish_behind_our_back(container_id)
     account.ledger.clock = lambda: account.now() + timedelta(minutes=3)
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert [post.media_id] == [real.media_id for real in account.sandbox.posts]
 
 
-def test_what_another_run_is_about_to_send_is_not_settled_for_it(account: Account, portrait_video: Path) -> None:
-    """He claimed and wrote his intent after we had looked who is at it, and our claim comes last."""
+def test_the_intent_of_another_run_at_work_is_not_settled(account: Account, portrait_video: Path) -> None:
+    """The other run wrote its claim and intent after this one had looked for others, and this claim is the last."""
     container_id = account.container(portrait_video)
-    look = account.publisher._at_work
+    open_intents = account.ledger.open_intents
 
-    def looked(post_key: str) -> Owner | None:
-        account.publisher._at_work = look  # type: ignore[method-assign]
-        found = look(post_key)
+    def read_after_the_look(post_key: str, *owners: Owner) -> list[Intent]:
+        account.ledger.open_intents = open_intents  # type: ignore[method-assign]
         account.intent(container_id, OTHER)
         account.alive.add(OTHER)
-        return found
+        return open_intents(post_key, *owners)
 
-    account.publisher._at_work = looked  # type: ignore[method-assign]
+    account.ledger.open_intents = read_after_the_look  # type: ignore[method-assign]
     with pytest.raises(TransientError, match="is being published by calendar/run-2/publish/4"):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     assert [intent.claim.owner for intent in account.ledger.open_intents("post-1", OTHER)] == [OTHER]
 
 
-def test_the_post_of_another_key_is_not_taken_for_this_one(account: Account, portrait_video: Path) -> None:
+def test_the_post_of_another_key_is_not_returned_for_this_one(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video, key="post-1")
-    account.publisher.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     with pytest.raises(ValidationError, match="is the published post of 'post-1', not of 'post-2'"):
-        account.publisher.publish("post-2", container_id)
+        account.publish("post-2", container_id)
     assert account.ledger.post("post-2") is None
 
 
-# ---- no failure for a live post, and no other's post
+# ---- no failure for a live post, and no post of another key
 
 
 @pytest.mark.parametrize("code", [10, 25, 190, 368, 77777])
@@ -250,28 +249,27 @@ def test_a_live_post_that_cannot_be_looked_for_is_live(account: Account, portrai
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", drop="after")
     account.sandbox.fail("media_list", code, times=0)
-    post, made = account.publisher.publish("post-1", container_id)
-    assert made
+    post, is_new = account.publish("post-1", container_id)
+    assert is_new
     assert (post.media_id, post.permalink) == (None, None)
     assert account.ledger.post("post-1") == post
 
 
 def test_a_live_post_that_the_last_try_cannot_look_for_is_live(account: Account, portrait_video: Path) -> None:
-    """Instagram lists nothing for hours; somebody tries again, but the last one."""
+    """Instagram lists nothing for hours. Every try but the last one is retried."""
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", drop="after")
     account.sandbox.fail("media_list", 2, times=0)
     with pytest.raises(TransientError):
-        account.publisher.publish("post-1", container_id)
-    account.publisher.is_last_try = True
-    post, made = account.publisher.publish("post-1", container_id)
-    assert made
+        account.publish("post-1", container_id)
+    post, is_new = account.publish("post-1", container_id, is_last_try=True)
+    assert is_new
     assert post.media_id is None
     assert len(account.sandbox.posts) == account.sandbox.calls("publish") == 1
 
 
-def test_anothers_post_that_is_listed_first_is_not_taken_for_ours(account: Account, portrait_video: Path) -> None:
-    """Two keys with one caption are published at once, both answers lost; the list shows ours a minute later."""
+def test_the_post_of_another_key_that_is_listed_first_is_not_returned(account: Account, portrait_video: Path) -> None:
+    """Two keys with one caption are published at once, and both answers are lost. Our post is listed a minute later."""
     first = account.container(portrait_video, key="post-1")
     second = account.container(portrait_video, key="post-2")
     theirs = account.publish_behind_our_back(first)
@@ -284,43 +282,43 @@ def test_anothers_post_that_is_listed_first_is_not_taken_for_ours(account: Accou
         return replace(page, items=tuple(media for media in page.items if not (late and media.id == ours)))
 
     listed(account, without_ours)
-    post, _ = account.publisher.publish("post-2", second)
+    post, _ = account.publish("post-2", second)
     assert post.media_id != theirs
 
 
-def test_a_post_whose_time_is_not_told_is_not_taken_for_ours(account: Account, portrait_video: Path) -> None:
+def test_a_post_without_a_time_is_not_returned(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     old = account.sandbox.add_foreign_post("a teaser", age_s=30 * 86400)
     account.sandbox.fail("publish", drop="after")
     listed(account, lambda page: replace(page, items=(Media(old, caption="a teaser"),)))
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert (post.media_id, post.permalink) == (None, None)
 
 
-def test_a_post_that_came_after_ours_is_not_taken_for_it(account: Account, portrait_video: Path) -> None:
-    """Somebody posted the same caption by hand before the open outcome was settled."""
+def test_a_later_post_with_the_same_caption_is_not_returned(account: Account, portrait_video: Path) -> None:
+    """A person posted the same caption by hand before the open outcome was settled."""
     container_id = account.container(portrait_video)
     account.intent(container_id)
     ours = account.publish_behind_our_back(container_id)
     account.sandbox.advance(3600)
     account.sandbox.add_foreign_post("a teaser")
     account.sandbox.advance(3600)
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert post.media_id == ours
 
 
-def test_a_post_that_is_settled_late_was_published_when_it_was(account: Account, portrait_video: Path) -> None:
+def test_a_post_that_is_settled_late_has_its_real_time(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.intent(container_id)
     account.publish_behind_our_back(container_id)
     account.sandbox.advance(timedelta(hours=9))
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     (real,) = account.sandbox.posts
     assert post.published_at == real.published_at.isoformat(timespec="seconds")
 
 
-def test_the_list_is_read_as_far_as_the_time_that_is_looked_for(account: Account, portrait_video: Path) -> None:
-    """Also when Instagram does not honour since=: ten days of posts are not paged through."""
+def test_the_list_is_read_back_to_the_time_of_the_intent_only(account: Account, portrait_video: Path) -> None:
+    """Even if Instagram ignores ``since``, ten days of posts are not paged through."""
     for number in range(160):
         account.sandbox.add_foreign_post(f"old {number}", age_s=10 * 86400 + number)
     container_id = account.container(portrait_video)
@@ -331,7 +329,7 @@ def test_the_list_is_read_as_far_as_the_time_that_is_looked_for(account: Account
         return send(replace(call, params={name: value for name, value in call.params.items() if name != "since"}))
 
     account.client.send = sent  # type: ignore[method-assign]
-    post, _ = account.publisher.publish("post-1", container_id)
+    post, _ = account.publish("post-1", container_id)
     assert [post.media_id] == [real.media_id for real in account.sandbox.posts if real.caption == "a teaser"]
     assert account.sandbox.calls("media_list") == 1
 
@@ -342,14 +340,14 @@ def test_the_list_is_read_as_far_as_the_time_that_is_looked_for(account: Account
 def test_an_intent_on_a_container_that_expired_does_not_block_the_next_container(
     account: Account, portrait_video: Path
 ) -> None:
-    """Create and publish have different keys; publish died, a day passed, and create was cleared as the error says."""
+    """Create and publish have different keys. Publish died, and create was cleared the next day, as advised."""
     old = account.container(portrait_video, key="made")
     account.intent(old, key="launch")
     account.sandbox.advance(timedelta(hours=25))
     with pytest.raises(ContainerExpiredError, match="Clear the create task"):
-        account.publisher.publish("launch", old)
+        account.publish("launch", old)
     new = account.container(portrait_video, key="made")
-    post, _ = account.publisher.publish("launch", new)
+    post, _ = account.publish("launch", new)
     assert (post.container_id, len(account.sandbox.posts)) == (new, 1)
 
 
@@ -360,22 +358,22 @@ def test_a_container_that_is_gone_is_replaced(account: Account, portrait_video: 
     account.sandbox.fail("status", code, subcode, times=7)
     new = account.container(portrait_video)
     assert new != old
-    account.publisher.publish("post-1", new)
+    account.publish("post-1", new)
     assert len(account.sandbox.posts) == 1
 
 
 def test_a_container_that_is_gone_when_it_is_to_be_published_is_replaced(
     account: Account, portrait_video: Path
 ) -> None:
-    """24/2207006: not found. It is looked for for two minutes; then a new container can take its place."""
+    """24/2207006: not found. The container is read for two minutes, and then a new one may replace it."""
     old = account.container(portrait_video)
     account.sandbox.fail("publish", 24, 2207006)
     account.sandbox.fail("status", 100, 33, times=4 + 7, nth=2)
     with pytest.raises(ContainerExpiredError, match="Clear the create task"):
-        account.publisher.publish("post-1", old)
+        account.publish("post-1", old)
     assert 120 <= sum(account.waits) <= 300
     new = account.container(portrait_video)
-    post, _ = account.publisher.publish("post-1", new)
+    post, _ = account.publish("post-1", new)
     assert (post.container_id, len(account.sandbox.posts)) == (new, 1)
 
 
@@ -387,9 +385,7 @@ def test_a_container_that_is_only_fresh_is_not_given_up(account: Account, portra
     assert account.sandbox.calls("create") == 1
 
 
-def test_create_leaves_a_container_that_is_gone_and_may_be_published_to_a_person(
-    account: Account, portrait_video: Path
-) -> None:
+def test_create_replaces_no_missing_container_that_may_be_published(account: Account, portrait_video: Path) -> None:
     account.intent(account.container(portrait_video))
     account.sandbox.advance(timedelta(minutes=3))
     account.sandbox.fail("status", 100, 33, times=0)
@@ -399,33 +395,33 @@ def test_create_leaves_a_container_that_is_gone_and_may_be_published_to_a_person
 
 
 @pytest.mark.parametrize("subcode", [2207053, 2207026])
-def test_create_and_publish_leave_a_failed_container_that_somebody_set_out_to_publish_to_a_person(
+def test_create_and_publish_replace_no_failed_container_with_an_open_intent(
     account: Account, portrait_video: Path, subcode: int
 ) -> None:
-    """Whatever the cause: that it is in ERROR does not say that its request was without effect."""
+    """Whatever the cause, ERROR does not prove that the request had no effect."""
     account.sandbox.process_next(outcome="error", subcode=subcode)
     container_id = account.container(portrait_video)
     account.intent(container_id)
     with pytest.raises(OutcomeUnknownError, match="ledger settle"):
         account.container(portrait_video)
     with pytest.raises(OutcomeUnknownError, match="ledger settle"):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id)
     assert (account.sandbox.calls("create"), account.sandbox.calls("publish")) == (1, 0)
 
 
 def test_a_container_that_expires_before_its_post_is_due_is_not_used_again(
     account: Account, portrait_video: Path
 ) -> None:
-    """A post is moved to the same time of the next day; its container is there, and good for a few minutes more."""
+    """A post is moved to the next day. Its container exists, and is valid for a few minutes more."""
     old = account.container(portrait_video)
     account.sandbox.advance(timedelta(hours=23, minutes=50))
-    video = Video(str(portrait_video), portrait_video)
-    again = partial(account.maker.get_or_create, "post-1", video, ContainerOptions(caption="a teaser"))
+    video = VideoSource(str(portrait_video), portrait_video)
+    again = partial(account.creator.get_or_create, "post-1", video, ContainerOptions(caption="a teaser"))
     assert again() == old
     assert again(account.now() + timedelta(minutes=55)) != old
 
 
-def test_three_containers_that_came_to_nothing_say_how_to_go_on(account: Account, portrait_video: Path) -> None:
+def test_the_error_after_three_expired_containers_says_how_to_continue(account: Account, portrait_video: Path) -> None:
     for _ in range(3):
         account.container(portrait_video)
         account.sandbox.advance(timedelta(hours=25))
@@ -433,61 +429,56 @@ def test_three_containers_that_came_to_nothing_say_how_to_go_on(account: Account
         account.container(portrait_video)
 
 
-def test_an_attempt_that_died_keeps_no_place_of_the_hour(account: Account, portrait_video: Path) -> None:
-    account.publisher.quotas = Limits(posts_per_hour=2).quotas
-    QuotaReservations(account.ledger, account.publisher.quotas).reserve("post-1", "a try that died")
-    account.publisher.publish("post-1", account.container(portrait_video))
+def test_the_reservation_of_an_attempt_that_died_lapses(account: Account, portrait_video: Path) -> None:
+    quotas = Limits(posts_per_hour=2).quotas
+    QuotaReservations(account.ledger, quotas).reserve("post-1", "a try that died")
+    account.publish("post-1", account.container(portrait_video), quotas=quotas)
     account.sandbox.advance(timedelta(minutes=11))
-    account.publisher.publish("post-2", account.container(portrait_video, key="post-2"))
+    account.publish("post-2", account.container(portrait_video, key="post-2"), quotas=quotas)
     assert len(account.sandbox.posts) == 2
 
 
-def test_an_attempt_that_died_is_not_ahead_of_others_once_its_post_is_made(
-    account: Account, portrait_video: Path
-) -> None:
-    """Instagram has room for one more, and nobody is about to take it."""
-    account.publisher.quotas = Limits().quotas
-    QuotaReservations(account.ledger, account.publisher.quotas).reserve("post-1", "a try that died")
-    account.publisher.publish("post-1", account.container(portrait_video))
+def test_an_attempt_that_died_is_not_pending_once_its_post_is_published(account: Account, portrait_video: Path) -> None:
+    """Instagram allows one more post, and no other attempt is pending."""
+    quotas = Limits().quotas
+    QuotaReservations(account.ledger, quotas).reserve("post-1", "a try that died")
+    account.publish("post-1", account.container(portrait_video), quotas=quotas)
     account.sandbox.switch(quota_total=2)
-    account.publisher.publish("post-2", account.container(portrait_video, key="post-2"))
+    account.publish("post-2", account.container(portrait_video, key="post-2"), quotas=quotas)
     assert len(account.sandbox.posts) == 2
 
 
-def test_whether_it_is_time_is_asked_once_what_was_open_is_settled(account: Account, portrait_video: Path) -> None:
-    """A try died before its request left; there is no post, and meanwhile it is too late for one."""
+def test_the_time_is_checked_once_the_open_outcome_is_settled(account: Account, portrait_video: Path) -> None:
+    """A try died before it sent its request. There is no post, and meanwhile it is too late for one."""
     container_id = account.container(portrait_video)
     account.intent(container_id)
 
     def too_late() -> None:
         raise ValidationError("It is too late.")
 
-    account.publisher.see_whether_it_is_time = too_late
     with pytest.raises(ValidationError):
-        account.publisher.publish("post-1", container_id)
+        account.publish("post-1", container_id, check_time=too_late)
     assert sum(account.waits) >= 150
     assert account.sandbox.posts == []
     assert account.ledger.open_intents("post-1") == []
 
 
-def test_who_waited_for_a_post_reads_the_permalink_that_its_maker_has_not_read_yet(
+def test_an_owner_that_waited_reads_the_permalink_that_the_publishing_task_has_not_read_yet(
     account: Account, portrait_video: Path
 ) -> None:
     container_id = account.container(portrait_video)
-    account.publisher.publish("post-1", container_id)
+    account.publish("post-1", container_id)
     (real,) = account.sandbox.posts
-    made = account.ledger.post("post-1")
-    assert made is not None
-    account.ledger.record_post(replace(made, permalink=None))
-    post, mine = account.publisher_of(OTHER).publish("post-1", container_id)
-    assert (post.permalink, mine) == (real.permalink, False)
-    assert account.ledger.post("post-1") == replace(made, permalink=None), "the row is its maker's to write"
+    recorded = account.ledger.post("post-1")
+    assert recorded is not None
+    account.ledger.record_post(replace(recorded, permalink=None))
+    post, is_new = account.publish("post-1", container_id, owner=OTHER)
+    assert (post.permalink, is_new) == (real.permalink, False)
+    assert account.ledger.post("post-1") == replace(recorded, permalink=None), "only the publishing task writes the row"
 
 
-def test_the_post_of_a_try_that_died_before_it_could_tell_is_told_by_who_waited_for_it(
-    account: Account, portrait_video: Path
-) -> None:
+def test_the_event_of_a_post_is_still_pending_for_an_owner_that_waited(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
-    account.publisher.publish("post-1", container_id)
-    post, made = account.publisher_of(OTHER).publish("post-1", container_id)
-    assert (post.event_pending, made) == (True, False)
+    account.publish("post-1", container_id)
+    post, is_new = account.publish("post-1", container_id, owner=OTHER)
+    assert (post.event_pending, is_new) == (True, False)

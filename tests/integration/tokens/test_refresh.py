@@ -88,7 +88,7 @@ def posts_today(hook: InstagramHook) -> bool:
 
 
 def days_left(hook: InstagramHook, time: Time) -> float:
-    left = hook.token_manager().known().left(time.now)
+    left = hook.token_manager().current_token().time_left(time.now)
     assert left is not None
     return left / DAY
 
@@ -109,9 +109,9 @@ def test_a_year_without_the_daily_refresh_is_the_same_to_who_posts_every_day(hoo
     """The DAG was never turned on: the token is refreshed on use, when less than a third of its life is left."""
     refreshed_on = []
     for day in range(365):
-        before = hook().token_manager().known().access_token
+        before = hook().token_manager().current_token().access_token
         assert posts_today(hook()), f"day {day}"
-        if hook().token_manager().known().access_token != before:
+        if hook().token_manager().current_token().access_token != before:
             refreshed_on.append(day)
         time.now += DAY
     gaps = [later - earlier for earlier, later in pairwise(refreshed_on)]
@@ -215,7 +215,7 @@ def test_refreshers_at_once_end_with_a_valid_token(hook: Any, time: Time, meta: 
 
     meta.switch(refresh_revokes_old=revokes)
     time.now += DAY
-    hook().token_manager().known()
+    hook().token_manager().current_token()
     start, failed = threading.Barrier(6), []
 
     def refresh() -> None:
@@ -233,14 +233,14 @@ def test_refreshers_at_once_end_with_a_valid_token(hook: Any, time: Time, meta: 
         thread.join()
     assert failed == []
     assert posts_today(hook())
-    assert hook().token_manager().known().refreshed_by == "one of six"
+    assert hook().token_manager().current_token().refreshed_by == "one of six"
 
 
 def test_a_refresh_is_recorded_with_everything_that_is_known(hook: Any, time: Time) -> None:
     time.now += DAY
     asked_at = time.now
     hook().refresh_token("dag/run/task/-1")
-    known = hook().token_manager().known()
+    known = hook().token_manager().current_token()
     assert (known.issued_at, known.refreshed_by) == (asked_at.isoformat(), "dag/run/task/-1")
     assert known.expires == asked_at + 60 * DAY
 
@@ -271,7 +271,7 @@ def test_a_crash_report_of_a_failed_refresh_shows_no_token(
     hook: Any, time: Time, meta: SandboxHandle, fault: dict[str, Any]
 ) -> None:
     """Not even one with the local variables of every frame, as error trackers make them."""
-    hook().token_manager().known()
+    hook().token_manager().current_token()
     time.now += 2 * DAY
     meta.fail("refresh", times=0, **fault)
     meta.fail("account", times=0, **fault)

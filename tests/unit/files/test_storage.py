@@ -112,7 +112,7 @@ def test_a_run_may_not_read_another_place_of_object_storage_nor_by_another_conne
     ],
 )
 def test_only_what_instagram_can_fetch_is_public(link: str, public: bool) -> None:
-    assert locations.is_public(link) is public
+    assert locations.is_public_url(link) is public
 
 
 @pytest.mark.parametrize(

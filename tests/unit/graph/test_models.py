@@ -11,15 +11,14 @@ from airflow_provider_instagram.exceptions import (
     MediaRejectedError,
     PermissionDeniedError,
 )
+from airflow_provider_instagram.graph.accounts import Account, Token
 from airflow_provider_instagram.graph.models import (
-    Account,
     Container,
     ContainerState,
     ContainerStatus,
     Media,
     MediaPage,
     PublishingLimit,
-    Token,
 )
 
 

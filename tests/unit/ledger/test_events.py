@@ -1,4 +1,4 @@
-"""The first events of an account's aliases: Airflow fails one of two tasks that end at a time with the same to emit."""
+"""The first events of an account's aliases. Airflow fails one of two tasks that emit one at the same time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIMIT_S = 10.0
 
 
 class Airflow:
-    """Knows which aliases have events: those of tasks that have ended."""
+    """Knows the events of an alias: those of tasks that have ended."""
 
     def __init__(self) -> None:
         self.emitted: list[Any] = []
@@ -42,7 +42,7 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
     return Airflow()
 
 
-def test_of_many_that_want_to_tell_at_once_one_does_and_the_others_follow(airflow: Airflow) -> None:
+def test_of_many_tasks_at_once_one_emits_first_and_the_others_follow(airflow: Airflow) -> None:
     ended: list[int] = []
     first: list[int] = []
 
@@ -62,7 +62,7 @@ def test_of_many_that_want_to_tell_at_once_one_does_and_the_others_follow(airflo
     assert first == ended[:1]
 
 
-def test_who_died_before_he_could_tell_is_not_waited_for_for_ever(airflow: Airflow) -> None:
+def test_a_task_that_died_before_its_event_is_not_waited_for_for_ever(airflow: Airflow) -> None:
     airflow.ledger.clock = lambda: datetime.now(timezone.utc) - timedelta(minutes=1)
     become_first_emitter(airflow.context(1), airflow.ledger, ALIAS)
     airflow.ledger.clock = lambda: datetime.now(timezone.utc)
@@ -70,7 +70,9 @@ def test_who_died_before_he_could_tell_is_not_waited_for_for_ever(airflow: Airfl
     assert [row["owner"] for row in airflow.ledger.store.values()] == ["d/r/publish/2"]  # type: ignore[attr-defined]
 
 
-def test_the_next_try_of_who_had_the_turn_goes_on_at_once(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_try_of_the_task_with_the_turn_continues_at_once(
+    airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert become_first_emitter(airflow.context(), airflow.ledger, ALIAS)
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)

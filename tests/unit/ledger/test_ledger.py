@@ -1,4 +1,4 @@
-"""The rows of the ledger, and whose they are."""
+"""The rows of the ledger, and their owners."""
 
 from __future__ import annotations
 

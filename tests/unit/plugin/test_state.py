@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_instagram.plugin.state import PendingLogin, Seal
+from airflow_provider_instagram.plugin.state import BrowserState, PendingLogin
 
 LOGIN = PendingLogin("nonce", "ada", "brand", "99", "app-secret", "https://graph.instagram.com", None)
 
@@ -22,42 +22,42 @@ class At:
 
 
 def test_another_worker_opens_what_one_sealed() -> None:
-    sealed = Seal().cookie(LOGIN)
-    assert Seal().login(sealed) == LOGIN
+    sealed = BrowserState().cookie(LOGIN)
+    assert BrowserState().login(sealed) == LOGIN
     assert "app-secret" not in sealed
 
 
 def test_a_login_lasts_ten_minutes() -> None:
     clock = At()
-    cookie, state = Seal(clock).cookie(LOGIN), Seal(clock).state(LOGIN)
+    cookie, state = BrowserState(clock).cookie(LOGIN), BrowserState(clock).oauth_state(LOGIN)
     clock.now += 599
-    assert Seal(clock).login(cookie) == LOGIN
-    assert Seal(clock).belongs(state, LOGIN)
+    assert BrowserState(clock).login(cookie) == LOGIN
+    assert BrowserState(clock).is_state_of(state, LOGIN)
     clock.now += 3
-    assert Seal(clock).login(cookie) is None
-    assert not Seal(clock).belongs(state, LOGIN)
+    assert BrowserState(clock).login(cookie) is None
+    assert not BrowserState(clock).is_state_of(state, LOGIN)
 
 
 @pytest.mark.parametrize("forged", ["", "forged", "gAAAAABforged"])
 def test_what_is_forged_is_nothing(forged: str) -> None:
-    assert Seal().login(forged) is None
-    assert not Seal().belongs(forged, LOGIN)
-    assert not Seal().is_form_token(forged, "ada")
+    assert BrowserState().login(forged) is None
+    assert not BrowserState().is_state_of(forged, LOGIN)
+    assert not BrowserState().is_form_token(forged, "ada")
 
 
 def test_a_state_is_good_for_its_own_login_and_user_only() -> None:
-    state = Seal().state(LOGIN)
-    assert not Seal().belongs(state, replace(LOGIN, nonce="another"))
-    assert not Seal().belongs(state, replace(LOGIN, user="bob"))
+    state = BrowserState().oauth_state(LOGIN)
+    assert not BrowserState().is_state_of(state, replace(LOGIN, nonce="another"))
+    assert not BrowserState().is_state_of(state, replace(LOGIN, user="bob"))
 
 
 def test_no_kind_of_seal_is_taken_for_another() -> None:
-    assert Seal().login(Seal().state(LOGIN)) is None
-    assert not Seal().belongs(Seal().cookie(LOGIN), LOGIN)
-    assert not Seal().is_form_token(Seal().state(LOGIN), "ada")
+    assert BrowserState().login(BrowserState().oauth_state(LOGIN)) is None
+    assert not BrowserState().is_state_of(BrowserState().cookie(LOGIN), LOGIN)
+    assert not BrowserState().is_form_token(BrowserState().oauth_state(LOGIN), "ada")
 
 
 def test_a_form_is_good_for_its_own_user_only() -> None:
-    token = Seal().form_token("ada")
-    assert Seal().is_form_token(token, "ada")
-    assert not Seal().is_form_token(token, "bob")
+    token = BrowserState().form_token("ada")
+    assert BrowserState().is_form_token(token, "ada")
+    assert not BrowserState().is_form_token(token, "bob")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.publishing.options import ContainerOptions
 
 NOTHING: dict[str, Any] = dict.fromkeys(
@@ -78,6 +79,39 @@ def test_what_keeps_to_the_limits_passes(given: dict[str, Any]) -> None:
 def test_what_breaks_a_limit_is_refused_with_what_to_change(given: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         read(**given)
+
+
+def test_every_option_reaches_instagram_under_its_name_there() -> None:
+    options = read(
+        caption="a teaser",
+        placement="feed",
+        video_cover_timestamp_ms="1500",
+        cover_url="https://example.com/cover.jpg",
+        location_id="106078429431815",
+        collaborators="ann,bob",
+        user_tags="cy",
+        audio_name="Rain",
+        trial_graduation="MANUAL",
+        is_ai_generated="true",
+    )
+    assert dict(calls.create_container("178", **options.call_arguments()).params) == {
+        "media_type": "REELS",
+        "caption": "a teaser",
+        "share_to_feed": "true",
+        "thumb_offset": "1500",
+        "cover_url": "https://example.com/cover.jpg",
+        "location_id": "106078429431815",
+        "collaborators": '["ann", "bob"]',
+        "user_tags": '[{"username": "cy"}]',
+        "audio_name": "Rain",
+        "trial_params": '{"graduation_strategy": "MANUAL"}',
+        "is_ai_generated": "true",
+    }
+
+
+def test_a_reel_leaves_the_feed_to_its_own_option() -> None:
+    assert "share_to_feed" not in calls.create_container("178", **read().call_arguments()).params
+    assert calls.create_container("178", **read(share_to_feed="no").call_arguments()).params["share_to_feed"] == "false"
 
 
 def test_all_broken_limits_are_named_at_once() -> None:

@@ -63,10 +63,10 @@ def test_a_new_process_asks_three_times_at_once_not_more(clock: Clock) -> None:
     assert at_once == 3
 
 
-def test_last_words_are_had_on_credit_ten_of_them(clock: Clock) -> None:
+def test_ten_last_reads_are_possible_on_credit(clock: Clock) -> None:
     budget = CallBudget(clock, 200)
     had = 0
-    while budget.affords_last_word():
+    while budget.affords_last_read():
         budget.consume()
         had += 1
     assert had == 3 + 10
@@ -93,7 +93,7 @@ def test_nothing_is_asked_before_the_stated_time(clock: Clock) -> None:
     budget = CallBudget(clock, 200)
     budget.apply_usage(Usage(100, timedelta(minutes=17)))
     assert budget.is_stopped()
-    assert not budget.affords_last_word()
+    assert not budget.affords_last_read()
     assert budget.next_call_at() == clock.now + 17 * 60
 
 

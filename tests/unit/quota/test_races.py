@@ -1,8 +1,8 @@
-"""Two to four owners of one post_key, in every order that chance finds: never two posts.
+"""Two to four owners of one post_key, in many random orders of their steps: never two posts.
 
-Each reading and writing of the ledger, each request and each wait is a step; a seeded scheduler says who goes next.
-Tries die at any step, requests and answers are lost, readings fail, and what a request does shows ten seconds late. The
-client is played here, because time is: an order of steps is what is tried, not a network.
+Each read and write of the ledger, each request and each wait is a step. A seeded scheduler chooses the next owner to
+take a step. Tries die at any step, requests and answers are lost, reads fail, and the effect of a request shows ten
+seconds late. The client is simulated, because the test is about the order of steps and not about the network.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from airflow_provider_instagram.exceptions import InstagramError, TransientError
 from airflow_provider_instagram.graph.models import ContainerStatus, Media, MediaPage
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.publishing.publisher import Publisher
+from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ SHOWS_AFTER = timedelta(seconds=10)
 
 
 class Turns:
-    """Lets one thread go on at a time, in an order drawn from a seed, for one step or for many in a row."""
+    """Runs one thread at a time, in an order drawn from a seed, for one step or for many in a row."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311
@@ -68,7 +68,7 @@ class Turns:
 
 
 class Register(dict[str, Any]):
-    """A store of which the last write counts, as Airflow's is."""
+    """A store where the last write counts, like Airflow's."""
 
     def __init__(self, turns: Turns) -> None:
         super().__init__()
@@ -84,11 +84,11 @@ class Register(dict[str, Any]):
 
 
 class Death(BaseException):
-    """A process is gone: no code of ours runs any more."""
+    """The process is gone: none of its code runs any more."""
 
 
 class Life:
-    """The steps that a try has before it dies, if it dies."""
+    """The number of steps before a try dies, if it dies."""
 
     def __init__(self, chance: random.Random) -> None:
         self.left = chance.randint(1, 60) if chance.random() < DEATH else -1
@@ -100,7 +100,7 @@ class Life:
 
 
 class MortalStore:
-    """The ledger's store, as a try that may die has it."""
+    """The ledger's store for a try that may die."""
 
     def __init__(self, store: Register, life: Life) -> None:
         self.store, self.life = store, life
@@ -116,7 +116,7 @@ class MortalStore:
 
 
 class Instagram:
-    """A container that can be published again and again, as the harshest reading of the API has it."""
+    """A container that can be published again and again, which is the harshest reading of the API."""
 
     def __init__(self, turns: Turns, chance: random.Random) -> None:
         self.turns, self.chance = turns, chance
@@ -147,7 +147,7 @@ class Instagram:
 
 
 class MortalClient:
-    """A client of Instagram, as a try that may die has it."""
+    """A client of Instagram for a try that may die."""
 
     def __init__(self, instagram: Instagram, life: Life) -> None:
         self.instagram, self.life = instagram, life
@@ -181,10 +181,10 @@ def in_turns(turns: Turns, runs: dict[str, Callable[[str], None]]) -> None:
 
 
 def race(seed: int) -> tuple[list[str], dict[str, Any]]:
-    """Let them run.
+    """Run all owners until each of them has ended.
 
-    :return: The posts, and what each owner's last try ended with: a post's id, None for one that is not told apart, or
-        what was raised.
+    :return: The posts, and the end of each owner's last try: the id of a post, None for a post that could not be
+        identified, or the error.
     """
     turns, chance = Turns(seed), random.Random(7 * seed + 1)  # noqa: S311
     store, instagram = Register(turns), Instagram(turns, chance)
@@ -206,7 +206,10 @@ def race(seed: int) -> tuple[list[str], dict[str, Any]]:
             client: Any = MortalClient(instagram, life)
             publisher = Publisher(client, ledger, "17841400000000001", owners[name], alive.__contains__, sleep)
             try:
-                ends[name] = publisher.publish("post-1", "17900000000000001")[0].media_id
+                found = publisher.reconcile("post-1", "17900000000000001")
+                if not isinstance(found, Publication):
+                    found = publisher.publish_new(found)
+                ends[name] = found.post.media_id
                 break
             except (InstagramError, Death) as error:
                 ends[name] = error
@@ -224,7 +227,7 @@ def test_owners_of_one_key_make_one_post(hundred: int) -> None:
         posts, ends = race(seed)
         assert len(posts) <= 1, f"seed {seed}"
         for end in ends.values():
-            # who says that it is live tells the truth; who does not, says that it may pass, or dies
+            # A success is true. Any other end is an error that a retry may fix, or a death.
             is_success = not isinstance(end, BaseException)
             assert end in (*posts, None) if is_success else isinstance(end, (TransientError, Death)), f"seed {seed}"
             assert posts or not is_success, f"seed {seed}"

@@ -1,4 +1,4 @@
-"""No more posts than places, however many want one at once."""
+"""No more posts than the quota allows, however many attempts run at once."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Account:
     def __init__(self, *quotas: Quota) -> None:
         self.now = datetime(2026, 11, 24, 8, tzinfo=timezone.utc)
         self.ledger = Ledger(Store(), "studio", lambda: self.now)
-        self.places = QuotaReservations(self.ledger, quotas)
+        self.reservations = QuotaReservations(self.ledger, quotas)
 
     def publish(self, key: str) -> None:
-        self.places.reserve(key, f"nonce of {key}")
+        self.reservations.reserve(key, f"nonce of {key}")
         self.ledger.record_intent(key, "1", Claim(OWNER, f"nonce of {key}"))
         self.ledger.record_post(PublishedPost(key, "1", self.ledger.now(), None))
 
 
-def test_the_last_place_is_the_last() -> None:
+def test_the_quota_is_never_exceeded() -> None:
     account = Account(DAY)
     for number in range(3):
         account.publish(str(number))
@@ -42,46 +42,46 @@ def test_the_last_place_is_the_last() -> None:
     with pytest.raises(QuotaExhaustedError, match=r"limit of posts per day \(3\)") as refused:
         account.publish("4")
     assert refused.value.retry_after == timedelta(hours=21)
-    assert account.places.available_at() == datetime(2026, 11, 25, 8, tzinfo=timezone.utc)
+    assert account.reservations.available_at() == datetime(2026, 11, 25, 8, tzinfo=timezone.utc)
     account.now += timedelta(hours=21)
-    assert account.places.available_at() is None
+    assert account.reservations.available_at() is None
     account.publish("4")
 
 
 def test_the_hour_and_the_day_are_both_kept() -> None:
     account = Account(*Limits(posts_per_day=25, posts_per_hour=10).quotas)
-    made: list[datetime] = []
+    published: list[datetime] = []
     for number in range(60):
-        if (available_at := account.places.available_at()) is not None:
+        if (available_at := account.reservations.available_at()) is not None:
             account.now = available_at
         account.publish(str(number))
-        made.append(account.now)
+        published.append(account.now)
     for period, most in ((timedelta(hours=1), 10), (timedelta(days=1), 25)):
-        assert max(sum(begin <= at < begin + period for at in made) for begin in made) == most
+        assert max(sum(begin <= at < begin + period for at in published) for begin in published) == most
 
 
-def test_an_attempt_that_sent_nothing_gives_its_place_back() -> None:
+def test_an_attempt_that_sent_nothing_releases_its_reservation() -> None:
     account = Account(DAY)
     for number in range(3):
-        account.places.reserve(str(number), f"nonce {number}")
-    assert account.places.used(DAY) == 3
-    account.places.release("nonce 1")
-    assert account.places.used(DAY) == 2
+        account.reservations.reserve(str(number), f"nonce {number}")
+    assert account.reservations.used(DAY) == 3
+    account.reservations.release("nonce 1")
+    assert account.reservations.used(DAY) == 2
     account.publish("another")
 
 
-def test_an_attempt_that_died_keeps_its_place_for_ten_minutes() -> None:
+def test_an_attempt_that_died_keeps_its_reservation_for_ten_minutes() -> None:
     account = Account(Quota("day", 1, timedelta(days=1)))
-    account.places.reserve("died", "nonce")
+    account.reservations.reserve("died", "nonce")
     with pytest.raises(QuotaExhaustedError):
         account.publish("next")
     account.now += timedelta(minutes=10)
     account.publish("next")
 
 
-def test_an_attempt_with_an_open_outcome_keeps_its_place_for_the_period() -> None:
+def test_an_attempt_with_an_open_outcome_keeps_its_reservation_for_the_period() -> None:
     account = Account(Quota("day", 1, timedelta(days=1)))
-    account.places.reserve("open", "nonce")
+    account.reservations.reserve("open", "nonce")
     account.ledger.record_intent("open", "1", Claim(OWNER, "nonce"))
     account.now += timedelta(hours=23)
     with pytest.raises(QuotaExhaustedError):
@@ -89,7 +89,7 @@ def test_an_attempt_with_an_open_outcome_keeps_its_place_for_the_period() -> Non
 
 
 @pytest.mark.parametrize("hundred", range(10))
-def test_three_runs_that_want_the_last_two_places_get_two_at_most(hundred: int) -> None:
+def test_three_runs_that_want_the_last_two_reservations_get_two_at_most(hundred: int) -> None:
     for seed in range(100 * hundred, 100 * (hundred + 1)):
         turns = Turns(seed)
         store = Register(turns)
@@ -97,9 +97,9 @@ def test_three_runs_that_want_the_last_two_places_get_two_at_most(hundred: int) 
 
         def run(name: str) -> None:
             ledger = Ledger(store, "studio", lambda: turns.now)  # noqa: B023
-            places = QuotaReservations(ledger, (Quota("day", 2, timedelta(days=1)),))
+            reservations = QuotaReservations(ledger, (Quota("day", 2, timedelta(days=1)),))
             try:
-                places.reserve(name, f"nonce of {name}")
+                reservations.reserve(name, f"nonce of {name}")
                 ends[name] = "posted"  # noqa: B023
             except QuotaExhaustedError:
                 ends[name] = "refused"  # noqa: B023

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.graph.models import Token
+from airflow_provider_instagram.graph.accounts import Token
 from airflow_provider_instagram.tokens.refresh import TokenManager
 from airflow_provider_instagram.tokens.store import StoredToken
 
@@ -39,8 +39,8 @@ def test_a_new_token_outlives_the_note_of_another_refresher() -> None:
     def meta(token: StoredToken, call: Any) -> Token:
         return Token("IGAAnew", expires_in=timedelta(days=60))
 
-    life = TokenManager("brand", OLD.access_token, store, meta, clock=lambda: NOW, sleep=lambda _: None)
-    assert life.refresh("daily").refreshed
+    manager = TokenManager("brand", OLD.access_token, store, meta, clock=lambda: NOW, sleep=lambda _: None)
+    assert manager.refresh("daily").refreshed
     assert store.raced
     assert store.token is not None
     assert store.token.access_token == "IGAAnew"
@@ -54,5 +54,5 @@ def test_a_store_that_cannot_be_read_hides_neither_a_refusal_nor_the_token_in_th
         def load(self) -> StoredToken | None:
             raise RuntimeError("The backend is down.")
 
-    life = TokenManager("brand", OLD.access_token, Unreadable(), lambda *_: None)
-    assert life.replacement_for(refused) == given
+    manager = TokenManager("brand", OLD.access_token, Unreadable(), lambda *_: None)
+    assert manager.replacement_for(refused) == given

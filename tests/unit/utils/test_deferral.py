@@ -37,14 +37,14 @@ def test_a_publisher_defers_until_twenty_seconds_before_its_time_if_that_is_ten_
 ) -> None:
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
     due = _due_in(due_in_s)
-    moment = _deferred_until(lambda: PublishOperator(task_id="publish", container_id="179")._wait_for(due))
+    moment = _deferred_until(lambda: PublishOperator(task_id="publish", container_id="179")._wait_for_time(None, due))
     assert moment == (None if wakes_in_s is None else due - timedelta(seconds=due_in_s - wakes_in_s))
 
 
 def test_room_that_is_there_in_a_second_is_waited_for_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
     publish, soon = PublishOperator(task_id="publish", container_id="179"), _due_in(1)
-    moment = _deferred_until(lambda: publish._wait_for_room(soon, QuotaExhaustedError("The hour is full"), None))
+    moment = _deferred_until(lambda: publish._wait_for_quota(soon, QuotaExhaustedError("The hour is full"), None))
     assert moment is not None
     assert soon + timedelta(seconds=8) < moment < soon + timedelta(seconds=20)
 

@@ -1,4 +1,4 @@
-"""The terms in which scenarios are written: a disturbance, what is done then, and what has to come of it."""
+"""What a scenario consists of: a disturbance, the recovery after it, and what has to come of it."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Side = Literal["before", "after"]
-Then = Literal["retry", "clear the task", "clear from create", "clear the run", "new run", "backfill"]
-#: What is done then in dag.test(), which knows no backfill.
-THENS: Final[tuple[Then, ...]] = ("retry", "clear the task", "clear from create", "clear the run", "new run")
+Recovery = Literal["retry", "clear the task", "clear from create", "clear the run", "new run", "backfill"]
+#: The recoveries in dag.test(), which makes no backfill.
+RECOVERIES: Final[tuple[Recovery, ...]] = ("retry", "clear the task", "clear from create", "clear the run", "new run")
 MAKES_CONTAINERS_AGAIN: Final = ("clear from create", "clear the run", "new run", "backfill")
 
 #: Stands for half of the video's bytes, which the harness knows.
 HALF: Final = "half"
 
-#: What a person has to do, beside ``then``, before there can be a post.
-Cure = Literal[
+#: What a person has to do before the recovery can bring a post.
+Remedy = Literal[
     "nothing", "clear anyway", "clear create", "new token", "wait for room", "wait for expiry", "none exists"
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiFault:
     """The sandbox disturbs calls of an operation.
 
     :param operation: The sandbox's name of the operation.
     :param fault: As :meth:`SandboxHandle.fail` takes it.
-    :param client_timeout: Whether the client is to lose patience with the first of these calls.
+    :param client_timeout: Whether the first of these calls takes longer than the client waits.
     """
 
     operation: str
@@ -38,13 +38,13 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Kill:
-    """The try ends on the spot, as with ``kill -9``: nothing of ours is told.
+class ProcessKill:
+    """The try ends at once, as with ``kill -9``: none of our code runs any more.
 
     :param side: Before or after the moment.
     :param call: The API call that is the moment.
     :param row: Or the kind of ledger row whose writing is the moment.
-    :param nth: Which of these calls or writes.
+    :param nth: Which of these calls or writes, from 1.
     :param process: Which process: the task's own, or its supervisor, which leaves the task an orphan.
     """
 
@@ -56,16 +56,16 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
-class Freeze:
-    """A task and its supervisor stand still at a moment until Airflow has given the try up, and wake up later.
+class ProcessFreeze:
+    """A task and its supervisor are stopped at a moment until Airflow has given the try up, and wake up later.
 
-    A worker that was declared dead lives.
+    A worker that was declared dead lives on.
 
     :param side: Before or after the moment.
     :param call: The API call that is the moment.
     :param row: Or the kind of ledger row.
-    :param nth: Which of these calls or writes.
-    :param woken: When they wake up: ``during`` the next try, or ``after`` its end.
+    :param nth: Which of these calls or writes, from 1.
+    :param woken: When they wake up: ``during`` the next try, or ``after`` it has ended.
     """
 
     side: Side
@@ -81,7 +81,7 @@ class TriggererKill:
 
 
 @dataclass(frozen=True, slots=True)
-class MarkedFailed:
+class MarkedAsFailed:
     """A person marks a task as failed while it is at a call, or while it waits in the triggerer.
 
     :param call: The API call; None is the wait.
@@ -91,12 +91,12 @@ class MarkedFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class Rival:
+class ConcurrentRun:
     """Another run with the same key starts at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedRow:
     """Airflow's state store does not take a row.
 
     :param row: The kind of row.
@@ -108,14 +108,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class ContainerOutcome:
     """What Instagram makes of the first container, as :meth:`SandboxHandle.process_next` takes it."""
 
     processing: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Revocation:
+class TokenRevocation:
     """The access token dies just before a call of this operation.
 
     :param operation: The sandbox's name of the operation.
@@ -127,7 +127,7 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class Delay:
     """Hours pass before a task starts."""
 
     before: Literal["wait", "publish"]
@@ -135,7 +135,7 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class FullQuota:
+class QuotaUsedUp:
     """The account has used up its posts of the day.
 
     :param room_in_hours: When there is room again; None: not within the container's life.
@@ -144,7 +144,19 @@ class FullQuota:
     room_in_hours: float | None
 
 
-Plant = Answer | Kill | Refusal | Fate | Revocation | Pause | FullQuota | Freeze | TriggererKill | MarkedFailed | Rival
+Injection = (
+    ApiFault
+    | ProcessKill
+    | RefusedRow
+    | ContainerOutcome
+    | TokenRevocation
+    | Delay
+    | QuotaUsedUp
+    | ProcessFreeze
+    | TriggererKill
+    | MarkedAsFailed
+    | ConcurrentRun
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +165,9 @@ class Disturbance:
 
     :param when: At which moment of the main job.
     :param what: What.
-    :param plants: How it is brought about.
+    :param injections: How it is brought about.
     :param first: The error that ends the first try of the disturbed task; None when the try copes by itself.
-    :param cure: What is needed for a post.
+    :param remedy: What is needed for a post.
     :param containers: How many containers exist in the end.
     :param uploads: How often the whole video is sent.
     :param permalink: Whether the disturbed try reads the permalink; the next one does in any case.
@@ -165,9 +177,9 @@ class Disturbance:
 
     when: str
     what: str
-    plants: tuple[Plant, ...]
+    injections: tuple[Injection, ...]
     first: str | None
-    cure: Cure = "nothing"
+    remedy: Remedy = "nothing"
     containers: int = 1
     uploads: int = 1
     permalink: bool = True
@@ -181,40 +193,41 @@ class Expected:
 
     :param posts: How many posts there are.
     :param last: The error that the job ends with; None is success.
-    :param told: Whether the error asks for Clear of create and the tasks downstream, which is then done and heals it.
+    :param asks_for_clear: Whether the error asks a person to clear create and what follows. It is done then, and brings
+        the post.
     :param containers: How many containers.
     :param uploads: How often the whole video is sent.
     """
 
     posts: int
     last: str | None
-    told: bool
+    asks_for_clear: bool
     containers: int
     uploads: int
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A disturbance, and what a person or Airflow does then."""
+    """A disturbance, and how a person or Airflow recovers from it."""
 
     disturbance: Disturbance
-    then: Then
+    recovery: Recovery
     expected: Expected
 
     def __str__(self) -> str:
-        return f"{self.disturbance.when}: {self.disturbance.what}; then {self.then}"
+        return f"{self.disturbance.when}: {self.disturbance.what}; then {self.recovery}"
 
 
-def expected(disturbance: Disturbance, then: Then) -> Expected:
-    """Say what has to come of a disturbance. The rules are the promise, one line each."""
+def expected(disturbance: Disturbance, recovery: Recovery) -> Expected:
+    """Return what has to come of a disturbance. The rules are the promise, one line each."""
     d = disturbance
-    posted = Expected(1, None, told=False, containers=d.containers, uploads=d.uploads)
-    refused = Expected(0, d.first, told=False, containers=1, uploads=1)
-    if d.cure == "none exists":
+    posted = Expected(1, None, asks_for_clear=False, containers=d.containers, uploads=d.uploads)
+    refused = Expected(0, d.first, asks_for_clear=False, containers=1, uploads=1)
+    if d.remedy == "none exists":
         return refused
-    if d.cure in ("clear anyway", "new token") and then == "retry":  # nobody may try that again unasked
+    if d.remedy in ("clear anyway", "new token") and recovery == "retry":  # no task may try that again by itself
         created, sent = not d.when.startswith("create"), not d.when.startswith(("create", "upload"))
-        return Expected(0, d.first, told=False, containers=int(created), uploads=int(sent))
-    if d.cure in ("clear create", "wait for expiry") and then not in MAKES_CONTAINERS_AGAIN:
-        return Expected(1, None, told=True, containers=d.containers, uploads=d.uploads)
+        return Expected(0, d.first, asks_for_clear=False, containers=int(created), uploads=int(sent))
+    if d.remedy in ("clear create", "wait for expiry") and recovery not in MAKES_CONTAINERS_AGAIN:
+        return Expected(1, None, asks_for_clear=True, containers=d.containers, uploads=d.uploads)
     return posted

@@ -1,4 +1,4 @@
-"""Work on a connection with a time limit that holds in every phase, whatever the other side does."""
+"""Network work with a time limit that holds in every phase, whatever the server does."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.media.process import Cancel
 
 #: How long to wait for a thread whose connections were closed.
-LEAVE_S: Final = 1.0
+JOIN_TIMEOUT_S: Final = 1.0
 
 
-class Line:
-    """The connections of one piece of work. After :meth:`hang_up`, later connections are shut down as well."""
+class Connections:
+    """The connections of one piece of work. After :meth:`shut_down`, later connections are shut down as well."""
 
     def __init__(self) -> None:
         self._connections: list[socket.socket] = []
-        self._hung_up = False
+        self._is_shut_down = False
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Register a connection as soon as it is open. Pass this as the ``trace`` of a request to httpcore.
@@ -31,12 +31,12 @@ class Line:
         """
         if event == "connection.connect_tcp.complete":
             self._connections.append(info["return_value"].get_extra_info("socket").dup())
-            if self._hung_up:
-                self.hang_up()
+            if self._is_shut_down:
+                self.shut_down()
 
-    def hang_up(self) -> None:
+    def shut_down(self) -> None:
         """Shut down all connections, which ends any transfer."""
-        self._hung_up = True
+        self._is_shut_down = True
         for connection in list(self._connections):
             with suppress(OSError):  # the server may have closed it already
                 connection.shutdown(socket.SHUT_RDWR)
@@ -47,13 +47,13 @@ class Line:
             self._connections.pop().close()
 
 
-def run_watched(work: Callable[[Line], None], total_s: float, cancel: Cancel, name: str) -> None:
+def run_with_time_limit(work: Callable[[Connections], None], total_s: float, cancel: Cancel, name: str) -> None:
     """Run work in its own thread, and abandon the thread after a timeout or a cancel.
 
     A DNS lookup and an opening connection cannot be ended from outside. A thread in such a phase is abandoned: it ends
     with its own timeout, and its connections are shut down before it can send or write anything.
 
-    :param work: The work. It passes :meth:`Line.trace` to each of its requests.
+    :param work: The work. It passes :meth:`Connections.trace` to each of its requests.
     :param total_s: How long it may take, in seconds.
     :param cancel: Ends the work early.
     :param name: The name of the thread.
@@ -61,18 +61,18 @@ def run_watched(work: Callable[[Line], None], total_s: float, cancel: Cancel, na
     :raises TranscodeError: If the work was cancelled.
     """
     cancel.raise_if_requested()
-    line = Line()
+    connections = Connections()
     ends: SimpleQueue[BaseException | None] = SimpleQueue()  # SimpleQueue, because a signal handler may put into it
 
     def go() -> None:
         try:
-            work(line)
+            work(connections)
         except BaseException as error:  # noqa: BLE001  the waiting thread raises it
             ends.put(error)
         else:
             ends.put(None)
         finally:
-            line.close()
+            connections.close()
 
     thread = threading.Thread(target=go, name=name, daemon=True)
     try:
@@ -82,8 +82,8 @@ def run_watched(work: Callable[[Line], None], total_s: float, cancel: Cancel, na
     except Empty:
         raise TimeoutError from None
     finally:
-        line.hang_up()
-        thread.join(LEAVE_S)
+        connections.shut_down()
+        thread.join(JOIN_TIMEOUT_S)
     cancel.raise_if_requested()  # a connection that was shut down can look like the end of a file
     if error is not None:
         raise error

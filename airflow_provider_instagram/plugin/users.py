@@ -13,7 +13,7 @@ from airflow.models import Connection
 from fastapi import Depends, HTTPException
 
 from airflow_provider_instagram.graph.addresses import Origin
-from airflow_provider_instagram.plugin.state import Seal
+from airflow_provider_instagram.plugin.state import BrowserState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Visitor:
+class PageUser:
     """A user of Airflow who may edit connections."""
 
     user: Any
@@ -55,17 +55,17 @@ class Visitor:
             raise HTTPException(403, f"You do not have permission to {action} {target}.")
 
 
-def _visitor(user: Any = Depends(get_user)) -> Visitor:  # noqa: B008
-    visitor = Visitor(user)
-    visitor.require("PUT", None)
-    return visitor
+def _current_user(airflow_user: Any = Depends(get_user)) -> PageUser:  # noqa: B008
+    user = PageUser(airflow_user)
+    user.require("PUT", None)
+    return user
 
 
 #: The default of a route's parameter that is the user, who must have the right to edit connections.
-VISITOR: Any = Depends(_visitor)
+CURRENT_USER: Any = Depends(_current_user)
 
 
-def check_form(request: Request, form: Mapping[str, str], visitor: Visitor) -> None:
+def check_form(request: Request, form: Mapping[str, str], user: PageUser) -> None:
     """Refuse a form that is not ours, because browsers send Airflow's cookie with the forms of other sites, too.
 
     :raises HTTPException: 403.
@@ -74,7 +74,7 @@ def check_form(request: Request, form: Mapping[str, str], visitor: Visitor) -> N
     ours = Origin.of(conf.get("api", "base_url", fallback="") or str(request.base_url))
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     same_site = site in (None, "same-origin") and origin in (None, str(ours)) and (site or origin)
-    if not same_site or not Seal().is_form_token(form.get("form_token", ""), visitor.id):
+    if not same_site or not BrowserState().is_form_token(form.get("form_token", ""), user.id):
         raise HTTPException(
             403, "This form was not sent from this page, or it is too old. Nothing was changed. Reload the page."
         )

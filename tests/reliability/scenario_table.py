@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.reliability.terms import (
+from tests.reliability.scenario import (
     HALF,
-    THENS,
-    Answer,
+    RECOVERIES,
+    ApiFault,
+    ContainerOutcome,
+    Delay,
     Disturbance,
-    Fate,
-    FullQuota,
-    Kill,
-    Pause,
-    Plant,
-    Refusal,
-    Revocation,
+    Injection,
+    ProcessKill,
+    QuotaUsedUp,
+    RefusedRow,
     Scenario,
     Side,
+    TokenRevocation,
     expected,
 )
 
@@ -47,11 +47,11 @@ def _answers(
     )
     for side in ("before", "after"):
         for name, fault, timeout in ways:
-            planted = {**fault, "drop": side} if "drop" in fault else {**fault, "when": side}
+            injected = {**fault, "drop": side} if "drop" in fault else {**fault, "when": side}
             yield Disturbance(
                 f"{when}, {side} the effect",
                 name,
-                (Answer(operation, planted, timeout),),
+                (ApiFault(operation, injected, timeout),),
                 first if side == "before" else first_after,
                 **(known if side == "after" else {}),
             )
@@ -60,20 +60,22 @@ def _answers(
 def _create() -> Iterator[Disturbance]:
     # A container whose id was never told cannot be found again: a second one is made, and the first never posted.
     yield from _answers("create", "create", "TransientError", "TransientError", containers=2)
-    yield Disturbance("create, before the effect", "killed", (Kill("before", call="create"),), "Killed")
-    yield Disturbance("create, after the effect", "killed", (Kill("after", call="create"),), "Killed", containers=2)
+    yield Disturbance("create, before the effect", "killed", (ProcessKill("before", call="create"),), "Killed")
+    yield Disturbance(
+        "create, after the effect", "killed", (ProcessKill("after", call="create"),), "Killed", containers=2
+    )
     yield Disturbance(
         "create, before the effect",
         "80002",
-        (Answer("create", {"code": 80002, "regain_minutes": 0}),),
+        (ApiFault("create", {"code": 80002, "regain_minutes": 0}),),
         "RateLimitError",
     )
     yield Disturbance(
         "create, before the effect",
         "190, token dead",
-        (Revocation("create"),),
+        (TokenRevocation("create"),),
         "AuthenticationError",
-        cure="new token",
+        remedy="new token",
         containers=1,
     )
     written: tuple[tuple[str, Side, int], ...] = (
@@ -86,45 +88,47 @@ def _create() -> Iterator[Disturbance]:
         yield Disturbance(
             f"ledger write of create, {side} it ({row})",
             "killed",
-            (Kill(side, row=row),),
+            (ProcessKill(side, row=row),),
             "Killed",
             containers=containers,
         )
     for row in ("container", "containers"):
-        yield Disturbance(f"ledger write of create ({row})", "refused", (Refusal(row),), "RuntimeError", containers=2)
+        yield Disturbance(
+            f"ledger write of create ({row})", "refused", (RefusedRow(row),), "RuntimeError", containers=2
+        )
 
 
 def _upload() -> Iterator[Disturbance]:
     # Whatever becomes of an upload, it goes on with the same container where Instagram has it: no byte is sent twice.
     yield from (
-        Disturbance("upload at " + ("0 %" if "before" in one.when else "100 %"), one.what, one.plants, one.first)
+        Disturbance("upload at " + ("0 %" if "before" in one.when else "100 %"), one.what, one.injections, one.first)
         for one in _answers("upload", "upload", None, None)
     )
-    yield Disturbance("upload at 50 %", "connection dropped", (Answer("upload", {"cut_after_bytes": HALF}),), None)
+    yield Disturbance("upload at 50 %", "connection dropped", (ApiFault("upload", {"cut_after_bytes": HALF}),), None)
     yield Disturbance(
         "upload at 50 %",
         "connection dropped, host gone",
-        (Answer("upload", {"cut_after_bytes": HALF}), Answer("upload", {"drop": "before", "nth": 2, "times": 5})),
+        (ApiFault("upload", {"cut_after_bytes": HALF}), ApiFault("upload", {"drop": "before", "nth": 2, "times": 5})),
         "TransientError",
     )
     yield Disturbance(
-        "upload at 0 %", "host gone", (Answer("upload", {"drop": "before", "times": 5}),), "TransientError"
+        "upload at 0 %", "host gone", (ApiFault("upload", {"drop": "before", "times": 5}),), "TransientError"
     )
-    yield Disturbance("upload at 0 %", "killed", (Kill("before", call="upload"),), "Killed")
+    yield Disturbance("upload at 0 %", "killed", (ProcessKill("before", call="upload"),), "Killed")
     yield Disturbance(
         "upload at 50 %",
         "killed",
-        (Answer("upload", {"cut_after_bytes": HALF}), Kill("before", call="status")),
+        (ApiFault("upload", {"cut_after_bytes": HALF}), ProcessKill("before", call="status")),
         "Killed",
     )
-    yield Disturbance("upload at 100 %", "killed", (Kill("after", call="upload"),), "Killed")
-    yield Disturbance("upload at 0 %", "80002", (Answer("upload", {"code": 80002, "regain_minutes": 0}),), None)
+    yield Disturbance("upload at 100 %", "killed", (ProcessKill("after", call="upload"),), "Killed")
+    yield Disturbance("upload at 0 %", "80002", (ApiFault("upload", {"code": 80002, "regain_minutes": 0}),), None)
     yield Disturbance(
-        "upload at 0 %", "190, token dead", (Revocation("upload"),), "AuthenticationError", cure="new token"
+        "upload at 0 %", "190, token dead", (TokenRevocation("upload"),), "AuthenticationError", remedy="new token"
     )
 
 
-#: Subcodes of a container in ERROR that a new container can cure, with the error that a waiting task ends with.
+#: Subcodes of a container in ERROR that a new container can remedy, with the error that a waiting task ends with.
 CURABLE: Final = {
     2207001: "MediaRejectedError",
     2207003: "MediaRejectedError",
@@ -149,37 +153,39 @@ INCURABLE: Final = {
 def _status() -> Iterator[Disturbance]:
     # Reading is repeated: no single answer that goes wrong ends the wait.
     yield from _answers("status", "status", None, None)
-    yield Disturbance("status", "80002", (Answer("status", {"code": 80002, "regain_minutes": 0}),), None)
-    yield Disturbance("status", "100/33, not visible yet", (Answer("status", {"code": 100, "subcode": 33}),), None)
-    yield Disturbance("status", "190, token dead", (Revocation("status"),), "AuthenticationError", cure="new token")
-    yield Disturbance("status, before the effect", "killed", (Kill("before", call="status"),), "Killed")
-    yield Disturbance("status, after the effect", "killed", (Kill("after", call="status"),), "Killed")
+    yield Disturbance("status", "80002", (ApiFault("status", {"code": 80002, "regain_minutes": 0}),), None)
+    yield Disturbance("status", "100/33, not visible yet", (ApiFault("status", {"code": 100, "subcode": 33}),), None)
+    yield Disturbance(
+        "status", "190, token dead", (TokenRevocation("status"),), "AuthenticationError", remedy="new token"
+    )
+    yield Disturbance("status, before the effect", "killed", (ProcessKill("before", call="status"),), "Killed")
+    yield Disturbance("status, after the effect", "killed", (ProcessKill("after", call="status"),), "Killed")
 
 
 def _fates() -> Iterator[Disturbance]:
     for subcode, error in CURABLE.items():
-        plant = Fate({"outcome": "error", "subcode": subcode})
-        yield _cured_by_a_new_container("container", f"ERROR {subcode}", plant, error)
-        yield _cured_by_a_new_container("container (create waits)", f"ERROR {subcode}", plant, None)
+        injection = ContainerOutcome({"outcome": "error", "subcode": subcode})
+        yield _cured_by_a_new_container("container", f"ERROR {subcode}", injection, error)
+        yield _cured_by_a_new_container("container (create waits)", f"ERROR {subcode}", injection, None)
     for subcode, error in INCURABLE.items():
-        plant = Fate({"outcome": "error", "subcode": subcode})
+        injection = ContainerOutcome({"outcome": "error", "subcode": subcode})
         for waits in (False, True):
             when = "container (create waits)" if waits else "container"
-            yield Disturbance(when, f"ERROR {subcode}", (plant,), error, cure="none exists", create_waits=waits)
-    failed_phase = Fate({"outcome": "phase_error", "subcode": 2207076})
+            yield Disturbance(when, f"ERROR {subcode}", (injection,), error, remedy="none exists", create_waits=waits)
+    failed_phase = ContainerOutcome({"outcome": "phase_error", "subcode": 2207076})
     yield _cured_by_a_new_container("container", "stuck phase 2207076", failed_phase, "MediaRejectedError")
     yield _cured_by_a_new_container("container (create waits)", "stuck phase 2207076", failed_phase, None)
-    no_cause = Fate({"outcome": "download_failed"})
+    no_cause = ContainerOutcome({"outcome": "download_failed"})
     yield _cured_by_a_new_container("container", "download failed, no status", no_cause, "MediaRejectedError")
     yield _cured_by_a_new_container("container (create waits)", "download failed, no status", no_cause, None)
-    hopeless = Fate({"outcome": "phase_error", "subcode": 2207026})
-    yield Disturbance("container", "stuck phase 2207026", (hopeless,), "MediaRejectedError", cure="none exists")
+    hopeless = ContainerOutcome({"outcome": "phase_error", "subcode": 2207026})
+    yield Disturbance("container", "stuck phase 2207026", (hopeless,), "MediaRejectedError", remedy="none exists")
     yield Disturbance(
         "container",
         "never ready",
-        (Fate({"never": True}),),
+        (ContainerOutcome({"never": True}),),
         "AirflowSensorTimeout",  # final, as every sensor's: a person looks, and by the next day it has expired
-        cure="wait for expiry",
+        remedy="wait for expiry",
         containers=2,
         uploads=2,
     )
@@ -187,22 +193,22 @@ def _fates() -> Iterator[Disturbance]:
         yield Disturbance(
             f"container, before {task}",
             "EXPIRED",
-            (Pause(task, 25),),
+            (Delay(task, 25),),
             "ContainerExpiredError",
-            cure="clear create",
+            remedy="clear create",
             containers=2,
             uploads=2,
         )
 
 
-def _cured_by_a_new_container(when: str, what: str, plant: Plant, first: str | None) -> Disturbance:
+def _cured_by_a_new_container(when: str, what: str, injection: Injection, first: str | None) -> Disturbance:
     waits = "create waits" in when
     return Disturbance(
         when,
         what,
-        (plant,),
+        (injection,),
         first,
-        cure="nothing" if waits else "clear create",  # a create that waits heals it by itself
+        remedy="nothing" if waits else "clear create",  # a create that waits heals it by itself
         containers=2,
         uploads=2,
         create_waits=waits,
@@ -216,27 +222,27 @@ def _publish() -> Iterator[Disturbance]:
         for code, subcode in ((-1, 2207001), (1, None)):
             name = f"{code}/{subcode}" if subcode else f"code {code}"
             fault = {"code": code, "subcode": subcode, "when": side}
-            yield Disturbance(f"publish, {side} the effect", name, (Answer("publish", fault),), first)
+            yield Disturbance(f"publish, {side} the effect", name, (ApiFault("publish", fault),), first)
     spam = {"code": 4, "subcode": 2207051}
     yield Disturbance(
         "publish, before the effect",
         "4/2207051, no post",
-        (Answer("publish", spam),),
+        (ApiFault("publish", spam),),
         "PermissionDeniedError",
-        cure="clear anyway",
+        remedy="clear anyway",
     )
     yield Disturbance(
-        "publish, after the effect", "4/2207051, post live", (Answer("publish", {**spam, "when": "after"}),), None
+        "publish, after the effect", "4/2207051, post live", (ApiFault("publish", {**spam, "when": "after"}),), None
     )
-    yield Disturbance("publish, before the effect", "killed", (Kill("before", call="publish"),), "Killed")
-    yield Disturbance("publish, after the effect", "killed", (Kill("after", call="publish"),), "Killed")
+    yield Disturbance("publish, before the effect", "killed", (ProcessKill("before", call="publish"),), "Killed")
+    yield Disturbance("publish, after the effect", "killed", (ProcessKill("after", call="publish"),), "Killed")
     for code, subcode in ((9007, 2207027), (24, 2207006)):
         for times, first in ((1, None), (5, "NotReadyError")):
             fault = {"code": code, "subcode": subcode, "times": times}
             what = f"{code}/{subcode} after FINISHED, {times} times"
-            yield Disturbance("publish, before the effect", what, (Answer("publish", fault),), first)
+            yield Disturbance("publish, before the effect", what, (ApiFault("publish", fault),), first)
     not_found: dict[str, Any] = {"code": 100, "subcode": 33}  # of a fresh id it says nothing: certain only after a wait
-    yield Disturbance("publish, before the effect", "100/33", (Answer("publish", not_found),), "NotReadyError")
+    yield Disturbance("publish, before the effect", "100/33", (ApiFault("publish", not_found),), "NotReadyError")
     untrue: tuple[tuple[str, dict[str, Any]], ...] = (
         ("9007/2207027", {"code": 9007, "subcode": 2207027}),
         ("24/2207006", {"code": 24, "subcode": 2207006}),
@@ -244,45 +250,45 @@ def _publish() -> Iterator[Disturbance]:
         ("HTTP 400, not in Meta's words", {"status": 400, "body": {"success": False}}),
     )
     for what, answer in untrue:
-        yield Disturbance("publish, after the effect", what, (Answer("publish", {**answer, "when": "after"}),), None)
+        yield Disturbance("publish, after the effect", what, (ApiFault("publish", {**answer, "when": "after"}),), None)
     yield Disturbance(
         "publish, before the effect",
         "80002",
-        (Answer("publish", {"code": 80002, "regain_minutes": 0}),),
+        (ApiFault("publish", {"code": 80002, "regain_minutes": 0}),),
         "RateLimitError",
     )
     yield Disturbance(
         "publish, before the effect",
         "190, token dead",
-        (Revocation("publish"),),
+        (TokenRevocation("publish"),),
         "AuthenticationError",
-        cure="new token",
+        remedy="new token",
     )
     for hours in (1, 20):
         yield Disturbance(
             "publish, before the effect",
             f"quota used up, room in {hours} h",
-            (FullQuota(hours),),
+            (QuotaUsedUp(hours),),
             None,
-            cure="wait for room",
+            remedy="wait for room",
         )
     yield Disturbance(
         "publish, before the effect",
         "quota used up beyond the container's life",
-        (FullQuota(None),),
+        (QuotaUsedUp(None),),
         "ValidationError",
-        cure="none exists",
+        remedy="none exists",
     )
     yield Disturbance(
         "publish, after the effect",
         "connection dropped, container unreadable meanwhile",
-        (Answer("publish", {"drop": "after"}), Answer("status", {"status": 500, "nth": 3, "times": 4})),
+        (ApiFault("publish", {"drop": "after"}), ApiFault("status", {"status": 500, "nth": 3, "times": 4})),
         "TransientError",
     )
     yield Disturbance(
         "publish, after the effect",
         "connection dropped, media list unreadable meanwhile",
-        (Answer("publish", {"drop": "after"}), Answer("media_list", {"status": 500, "times": 4})),
+        (ApiFault("publish", {"drop": "after"}), ApiFault("media_list", {"status": 500, "times": 4})),
         "TransientError",
         identified=False,
     )
@@ -295,13 +301,13 @@ def _ledger_of_publish() -> Iterator[Disturbance]:
             yield Disturbance(
                 f"ledger write of publish, {side} it ({name})",
                 "killed",
-                (Kill(side, row=row, nth=nth),),
+                (ProcessKill(side, row=row, nth=nth),),
                 "Killed",
             )
         yield Disturbance(
             f"ledger write of publish ({name})",
             "refused",
-            (Refusal(row, nth),),
+            (RefusedRow(row, nth),),
             "RuntimeError",
         )
 
@@ -313,11 +319,11 @@ def _permalink() -> Iterator[Disturbance]:
         ("HTTP 500, for good", {"status": 500, "times": 4}),
         ("80002", {"code": 80002, "regain_minutes": 0}),
     ):
-        yield Disturbance("permalink", name, (Answer("media", fault),), None, permalink=False)
-    yield Disturbance("permalink", "190, token dead", (Revocation("media"),), None, permalink=False)
+        yield Disturbance("permalink", name, (ApiFault("media", fault),), None, permalink=False)
+    yield Disturbance("permalink", "190, token dead", (TokenRevocation("media"),), None, permalink=False)
     for side in ("before", "after"):
-        plant = Kill(side, call="media")
-        yield Disturbance(f"permalink, {side} the effect", "killed", (plant,), "Killed")
+        injection = ProcessKill(side, call="media")
+        yield Disturbance(f"permalink, {side} the effect", "killed", (injection,), "Killed")
 
 
 def _replaced_tokens() -> Iterator[Disturbance]:
@@ -329,7 +335,7 @@ def _replaced_tokens() -> Iterator[Disturbance]:
         ("publish", "publish, before the effect"),
         ("media", "permalink, before the effect"),
     ):
-        yield Disturbance(when, "190, another token is there", (Revocation(operation, replaced=True),), None)
+        yield Disturbance(when, "190, another token is there", (TokenRevocation(operation, replaced=True),), None)
 
 
 DISTURBANCES: Final = (
@@ -343,8 +349,8 @@ DISTURBANCES: Final = (
     *_replaced_tokens(),
 )
 SCENARIOS: Final = tuple(
-    Scenario(disturbance, then, expected(disturbance, then))
+    Scenario(disturbance, recovery, expected(disturbance, recovery))
     for disturbance in DISTURBANCES
-    for then in THENS
-    if not (disturbance.cure == "wait for expiry" and then == "retry")
+    for recovery in RECOVERIES
+    if not (disturbance.remedy == "wait for expiry" and recovery == "retry")
 )

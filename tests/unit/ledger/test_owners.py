@@ -1,4 +1,4 @@
-"""Whether another task instance may still publish, by what Airflow says of it."""
+"""Whether another task instance may still publish, according to Airflow."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from unittest.mock import Mock
 
 import pytest
 
+from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.owners import is_at_work
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
-from airflow_provider_instagram.operators import PublishOperator
-from airflow_provider_instagram.operators.publish import _is_at_work
 from tests.integration.account import OTHER, OWNER, DictStore
 
 
@@ -39,13 +39,13 @@ class Airflow:
         ({"publish_1": "up_for_retry"}, 1, True),
         ({"publish_0": "running", "publish_1": "failed"}, 1, False),
         ({}, -1, False),  # its run is deleted
-        ({"publish_0": "running"}, -1, False),  # its author has mapped the task since
-        ({"publish": "running"}, 0, False),  # or maps it no longer
+        ({"publish_0": "running"}, -1, False),  # the task has been mapped since
+        ({"publish": "running"}, 0, False),  # or is no longer mapped
     ],
 )
 def test_only_the_owner_itself_counts(states: dict[str, str], map_index: int, at_work: bool) -> None:
     owner = Owner("calendar", "run-1", "publish", map_index)
-    assert _is_at_work(Airflow(**states), owner) is at_work  # type: ignore[arg-type]
+    assert is_at_work(Airflow(**states), owner) is at_work  # type: ignore[arg-type]
 
 
 class AirflowWithLoops(Airflow):
@@ -77,9 +77,9 @@ def ended(task_id: str = "publish", map_index: int = -1, **region: Any) -> dict[
         (AirflowWithLoops(ended(region_id="a", region_index=0)), -1, False),
         (AirflowWithLoops(ended(region_id="a", region_index=1)), -1, True),
         (AirflowWithLoops(ended("create", region_id="a", region_index=0)), -1, True),
-        (AirflowWithLoops(ended()), -1, True),  # its author has taken the task out of the loop since
+        (AirflowWithLoops(ended()), -1, True),  # the task has been moved out of the loop since
         (AirflowWithLoops(ended(map_index=0, region_id="b", region_index=0)), -1, True),  # or mapped it
-        (AirflowWithLoops(ended(map_index=0, region_id="b", region_index=0)), 0, True),  # in which pass, nothing tells
+        (AirflowWithLoops(ended(map_index=0, region_id="b", region_index=0)), 0, True),  # the pass is not reported
         (AirflowWithLoops(publish_0="running", runs=0), 0, False),  # its run has ended, or is deleted
         (AirflowWithLoops(runs=0), -1, False),
     ],
@@ -88,21 +88,20 @@ def test_a_pass_of_a_loop_is_at_work_until_airflow_says_that_it_has_ended(
     airflow: AirflowWithLoops, map_index: int, at_work: bool
 ) -> None:
     owner = Owner("calendar", "run-1", "publish", map_index, loop_index=0)
-    assert _is_at_work(airflow, owner) is at_work  # type: ignore[arg-type]
+    assert is_at_work(airflow, owner) is at_work  # type: ignore[arg-type]
 
 
-def test_a_post_that_its_maker_has_told_of_and_ended_is_not_told_of_again() -> None:
-    """Who waited for it read the row before that, and was slow to read the permalink."""
+def test_an_event_that_another_task_has_emitted_is_not_emitted_again() -> None:
+    """It was emitted while this task read the permalink."""
 
     class Ti(Airflow):
         dag_id, run_id, task_id, map_index = OTHER.dag_id, OTHER.run_id, OTHER.task_id, OTHER.map_index
 
     ledger = Ledger(DictStore(), "studio")
-    ledger.record_intent("post-1", "179", Claim(OWNER, "his"))
-    event_pending = PublishedPost("post-1", "179", ledger.now(), "180", event_pending=True)
-    ledger.record_post(replace(event_pending, event_pending=False))
-    publish = PublishOperator(task_id="publish", container_id="179")
+    ledger.record_intent("post-1", "179", Claim(OWNER, "theirs"))
+    pending = PublishedPost("post-1", "179", ledger.now(), "180", event_pending=True)
+    ledger.record_post(replace(pending, event_pending=False))
     events: defaultdict[Any, Mock] = defaultdict(Mock)
     context: Any = {"ti": Ti(), "outlet_events": events}
-    publish._emit_event(context, ledger, event_pending)
+    emit_post_event(context, ledger, pending)
     assert not events

@@ -1,4 +1,4 @@
-"""Sets the stage of a scenario in its sandbox, and does what a person does before going on."""
+"""What a scenario injects into its sandbox, and what a person does before the recovery."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tests.reliability.terms import HALF, Answer, Fate, FullQuota, Revocation
+from tests.reliability.scenario import HALF, ApiFault, ContainerOutcome, QuotaUsedUp, TokenRevocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from instagram_sandbox.testing.handle import SandboxHandle
-    from tests.reliability.terms import Disturbance
+    from tests.reliability.scenario import Disturbance
 
 
-def plant(disturbance: Disturbance, sandbox: SandboxHandle, video_bytes: int, timeout_s: float) -> None:
-    """Make the sandbox ready to disturb.
+def prepare(disturbance: Disturbance, sandbox: SandboxHandle, video_bytes: int, timeout_s: float) -> None:
+    """Make the sandbox bring about what it can of a disturbance.
 
-    :param timeout_s: How long an answer has to take for the client to lose patience.
+    :param timeout_s: How long an answer takes that the client does not wait for.
     """
-    for one in disturbance.plants:
-        if isinstance(one, Answer):
+    for one in disturbance.injections:
+        if isinstance(one, ApiFault):
             fault: dict[str, Any] = {
                 name: video_bytes // 2 if value == HALF else value for name, value in one.fault.items()
             }
             sandbox.fail(one.operation, **fault | ({"delay_s": timeout_s} if one.client_timeout else {}))
-        elif isinstance(one, Fate):
+        elif isinstance(one, ContainerOutcome):
             sandbox.process_next(**one.processing)
-        elif isinstance(one, FullQuota):
+        elif isinstance(one, QuotaUsedUp):
             sandbox.switch(quota_total=0)
             if one.room_in_hours is not None:
                 _use_up_quota(sandbox)
@@ -37,7 +37,7 @@ def plant(disturbance: Disturbance, sandbox: SandboxHandle, video_bytes: int, ti
 
 
 def _use_up_quota(sandbox: SandboxHandle) -> None:
-    """Make the one post of the day, with a video that the sandbox fetches by itself (and is told to find fit)."""
+    """Make the one post of the day, from a video that the sandbox fetches and finds fit."""
     sandbox.switch(quota_total=1)
     bearer = {"Authorization": f"Bearer {sandbox.token}"}
     with httpx.Client(base_url=f"{sandbox.url}/v27.0/{sandbox.user_id}", headers=bearer, trust_env=False) as http:
@@ -47,17 +47,17 @@ def _use_up_quota(sandbox: SandboxHandle) -> None:
         http.post("media_publish", data={"creation_id": container["id"]}).raise_for_status()
 
 
-def before_then(disturbance: Disturbance, sandbox: SandboxHandle, replace_token: Callable[[], None]) -> None:
-    """Do what a person does, or lets happen, before pressing the button."""
-    if any(isinstance(one, Revocation) and not one.replaced for one in disturbance.plants):
+def before_recovery(disturbance: Disturbance, sandbox: SandboxHandle, replace_token: Callable[[], None]) -> None:
+    """Do what a person does before the recovery: replace a dead token, wait for room in the quota or for an expiry."""
+    if any(isinstance(one, TokenRevocation) and not one.replaced for one in disturbance.injections):
         replace_token()
-    for one in disturbance.plants:
-        if isinstance(one, FullQuota) and one.room_in_hours is not None:
+    for one in disturbance.injections:
+        if isinstance(one, QuotaUsedUp) and one.room_in_hours is not None:
             sandbox.advance(3600 * one.room_in_hours)
-    if disturbance.cure == "wait for expiry":
+    if disturbance.remedy == "wait for expiry":
         sandbox.advance(25 * 3600)
 
 
 def asks_for_clear_of_create(error: str) -> bool:
-    """Tell whether an error sends the reader to create."""
+    """Return whether an error asks a person to clear create."""
     return "clear the create task" in error.lower()

@@ -1,0 +1,35 @@
+"""``airflow instagram sandbox``: run the sandbox, which is a distribution of its own and lists its options itself."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Final, NoReturn
+
+from airflow.cli.cli_config import Arg
+from rich.markup import escape
+
+MISSING: Final = "The sandbox is not installed. Install it: pip install 'airflow-provider-instagram[sandbox]'"
+
+
+class ReportMissing(argparse.Action):
+    """Ends the command while its options are read, because without the sandbox none of them is known."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        """Print how to install the sandbox, and exit with 2."""
+        parser.exit(2, f"{MISSING}\n")
+
+
+def sandbox_options() -> list[Arg]:
+    """Return the options of the sandbox. If it is not installed, return an argument that says so."""
+    try:
+        from instagram_sandbox.options import OPTIONS
+    except ModuleNotFoundError:
+        return [Arg(("options",), nargs="*", action=ReportMissing, help=escape(MISSING))]  # Airflow prints it with rich
+    return [Arg((flag,), **settings) for flag, settings in OPTIONS.items()]
+
+
+def run_sandbox(args: argparse.Namespace) -> None:
+    """Run the sandbox until it is interrupted, and exit with its exit code."""
+    from instagram_sandbox.__main__ import run
+
+    raise SystemExit(run(args))

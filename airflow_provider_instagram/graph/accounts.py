@@ -1,0 +1,98 @@
+"""Access tokens, and the accounts that they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_instagram.exceptions import PermissionDeniedError
+from airflow_provider_instagram.graph.addresses import safe_link
+from airflow_provider_instagram.graph.fields import (
+    first_row,
+    read_id,
+    read_integer,
+    read_mapping,
+    read_names,
+    read_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token. Its ``repr`` does not show the token itself.
+
+    :param access_token: The token.
+    :param expires_in: Its remaining lifetime, or None if unknown.
+    :param user_id: The account that it belongs to. Known only after a login.
+    :param permissions: Its scopes. Known only after a login.
+    """
+
+    access_token: str = field(repr=False)
+    expires_in: timedelta | None = None
+    user_id: str | None = None
+    permissions: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Token:
+        """Read a token from the flat answer, or from the nested one that Meta documents.
+
+        :raises ValueError: If the answer contains no token.
+        """
+        row = first_row(data)
+        access_token = read_text(row, "access_token")
+        if not access_token:
+            raise ValueError("no access_token")
+        expires_in_s = read_integer(row, "expires_in")
+        return cls(
+            access_token=access_token,
+            expires_in=None if expires_in_s is None else timedelta(seconds=expires_in_s),
+            user_id=read_id(row, "user_id") if row.get("user_id") else None,
+            permissions=read_names(row.get("permissions")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The Instagram account that a token belongs to.
+
+    :param user_id: The professional account's id.
+    :param username: Its name.
+    :param account_type: Its type, such as BUSINESS or MEDIA_CREATOR, or None if unknown.
+    :param picture_url: The address of its picture, if the call requested it and a page may show it.
+    """
+
+    user_id: str
+    username: str | None = None
+    account_type: str | None = None
+    picture_url: str | None = None
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Account:
+        """Read the account from the flat answer, or from the nested one that Meta documents.
+
+        :raises ValueError: If the answer contains no id.
+        """
+        row = first_row(data)
+        return cls(
+            read_id(row, "user_id"),
+            read_text(row, "username"),
+            read_text(row, "account_type"),
+            safe_link(read_text(row, "profile_picture_url")),
+        )
+
+    @classmethod
+    def read_of_page(cls, data: Mapping[str, Any]) -> Account:
+        """Read the account that a Facebook Page is linked to.
+
+        :raises PermissionDeniedError: If the Page is not linked to an account.
+        """
+        if not (row := read_mapping(data, "instagram_business_account")):
+            raise PermissionDeniedError(
+                "The token's Facebook Page is not linked to a professional Instagram account.",
+                hint="Link them in the Page's settings, under Linked accounts.",
+            )
+        return cls(read_id(row), read_text(row, "username"), None, safe_link(read_text(row, "profile_picture_url")))

@@ -1,0 +1,32 @@
+"""The addresses of the provider's own pages (menu entry Admin, Instagram)."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from airflow.sdk import conf
+
+#: Path of the pages below Airflow's base URL.
+PAGES: Final = "/instagram"
+
+
+def pages_path() -> str:
+    """Return the path of the pages, which begins with the path of ``[api] base_url``."""
+    return f"{urlsplit(conf.get('api', 'base_url', fallback='')).path.rstrip('/')}{PAGES}"
+
+
+def connect_page(conn_id: str | None = None) -> str | None:
+    """Return the address of the page that connects an account, or None if ``[api] base_url`` is not set.
+
+    :param conn_id: The connection to select on the page.
+    """
+    if not (base := conf.get("api", "base_url", fallback="")):
+        return None
+    return f"{base.rstrip('/')}{PAGES}/" + (f"connect?conn_id={quote(conn_id)}" if conn_id else "")
+
+
+def reconnect_hint(conn_id: str) -> str:
+    """Return what to do when the token of a connection is no longer valid."""
+    page = connect_page(conn_id) or "Admin, Instagram in Airflow's menu"
+    return f"To reconnect the account, open {page} or run: airflow instagram connect {conn_id}"

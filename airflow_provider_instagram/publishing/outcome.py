@@ -1,0 +1,204 @@
+"""The outcome of a request to publish, determined by reading: whether it made a post, and which one."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow_provider_instagram.exceptions import (
+    ContainerExpiredError,
+    InstagramError,
+    NotReadyError,
+    OutcomeUnknownError,
+    QuotaExhaustedError,
+)
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.fresh import read_after_create
+from airflow_provider_instagram.graph.models import ContainerState
+from airflow_provider_instagram.ledger.ledger import Ledger, digest
+from airflow_provider_instagram.ledger.records import Intent, PublishedPost
+from airflow_provider_instagram.quota.instagram_quota import media_since, time_until_quota_frees
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from airflow_provider_instagram.graph.client import GraphClient
+
+log = logging.getLogger(__name__)
+
+# Meta may still execute a request whose answer was lost. A container that is FINISHED after this time is unpublished.
+ANSWER_LOST_FOR_GOOD = timedelta(seconds=150)
+# Another owner may stall between its intent and its request, and its clock may be ahead, so wait at least this long
+# from the first read on.
+LOOKED_AT_FOR = timedelta(seconds=60)
+READ_AGAIN_AFTER = timedelta(seconds=10)
+# Instagram's clock and ours differ, and a post carries the time at which its publication began.
+CLOCK_TOLERANCE = timedelta(minutes=2)
+# Source: Meta's error table: a container that is not found may not be visible yet, for at most this long.
+GONE_AFTER = timedelta(minutes=2)
+# A live post appears in the account's media with a delay, at most this long.
+POST_VISIBLE_WITHIN = timedelta(seconds=90)
+
+
+@dataclass(frozen=True)
+class OutcomeReader:
+    """Reads what a request to publish did. It sends no request to publish.
+
+    :param client: An open client of the account.
+    :param ledger: The account's ledger.
+    :param ig_user_id: The account's Instagram user id.
+    :param sleep: Waits for a number of seconds.
+    :param is_last_try: Whether no retry follows. Then a live post is a success even if the account's media cannot be
+        listed.
+    """
+
+    client: GraphClient
+    ledger: Ledger
+    ig_user_id: str
+    sleep: Callable[[float], None]
+    is_last_try: bool = False
+
+    def settle(self, intent: Intent, sent_by: datetime) -> PublishedPost | None:
+        """Read the container of an intent until it is certain whether the request made a post.
+
+        :param intent: The open intent.
+        :param sent_by: When its request was sent at the latest.
+        :return: The post, or None if it certainly does not exist. Then the same container may be published.
+        :raises ContainerExpiredError: If the container expired unpublished.
+        :raises OutcomeUnknownError: If the outcome cannot be determined.
+        """
+        in_effect_by = sent_by + ANSWER_LOST_FOR_GOOD
+        give_up_at = max(in_effect_by, self.ledger.clock() + LOOKED_AT_FOR)
+        while True:
+            try:
+                status = self.client.send(calls.container_status(intent.container_id))
+            except NotReadyError as error:  # 100/33: the container is not visible, which proves nothing
+                if self.ledger.clock() >= give_up_at:
+                    raise self._undecided(intent, "can no longer be found") from error
+            else:
+                if status.state is ContainerState.PUBLISHED:
+                    published_by = min(self.ledger.clock(), in_effect_by)
+                    post = self.find_post(intent.post_key, intent.container_id, intent.when, published_by)
+                    return replace(post, event_pending=True)
+                if status.state is ContainerState.EXPIRED:
+                    raise _expired(f"Container {intent.container_id} expired without being published.")
+                if status.state is ContainerState.ERROR:
+                    raise self._undecided(intent, f"reports: {status.summary()}")
+                if self.ledger.clock() >= give_up_at:
+                    if status.state is ContainerState.FINISHED and not intent.needs_manual_resolution:
+                        return None
+                    raise self._undecided(intent, f"reports: {status.summary()}")
+            self.sleep(READ_AGAIN_AFTER.total_seconds())
+
+    def settle_failed_request(self, intent: Intent, error: InstagramError) -> PublishedPost | None:
+        """Find out what a request did that ended with an error.
+
+        :param intent: The intent of the request.
+        :param error: The error.
+        :return: The post, or None if it certainly does not exist.
+        :raises OutcomeUnknownError: If the outcome cannot be determined.
+        """
+        sent_by = self.ledger.clock()
+        if isinstance(error, OutcomeUnknownError):  # Instagram reports a duplicate, but not of which post
+            self.ledger.leave_for_manual_resolution(intent)
+            error.hint = self.ledger.how_to_settle(intent.post_key)
+            raise error
+        if error.outcome_unknown:
+            log.warning("The outcome of publishing container %s is unknown: %s", intent.container_id, error)
+            return self.settle(intent, sent_by)
+        if isinstance(error, NotReadyError) and self._is_published_after_all(intent, error):
+            return self.settle(intent, sent_by)
+        if isinstance(error, QuotaExhaustedError):
+            error.retry_after = time_until_quota_frees(self.client, self.ig_user_id, self.ledger.clock())
+        return None
+
+    def find_post(self, post_key: str, container_id: str, since: datetime, until: datetime) -> PublishedPost:
+        """Find the media that a published container became, by caption and time, never by position.
+
+        A single match counts only once every post of that time is listed. Before, the match may be another post.
+
+        :param post_key: The key of the post.
+        :param container_id: The published container.
+        :param since: The earliest time of publication.
+        :param until: The latest time of publication.
+        :return: The post, without a media id if it cannot be told apart from others.
+        :raises InstagramError: If the account's media cannot be listed now, and a retry follows.
+        """
+        post = PublishedPost(post_key, container_id, self.ledger.now(), ig_user_id=self.ig_user_id)
+        record = self.ledger.container(container_id)
+        if record is None or record.caption is None:
+            return _unidentified(post, "the ledger does not know its caption")
+        while self.ledger.clock() < until + POST_VISIBLE_WITHIN:
+            self.sleep(READ_AGAIN_AFTER.total_seconds())
+        try:
+            matches = [
+                media
+                for media in media_since(self.client, self.ig_user_id, since - CLOCK_TOLERANCE)
+                if digest(media.caption or "") == record.caption
+                and (media.timestamp is None or media.timestamp <= until + CLOCK_TOLERANCE)
+                and not self.ledger.knows_media(media.id)
+            ]
+        except InstagramError as error:
+            if error.retryable and not self.is_last_try:
+                raise
+            return _unidentified(post, str(error))
+        if len(matches) != 1:
+            return _unidentified(post, f"{len(matches)} new posts have its caption")
+        (media,) = matches
+        if media.timestamp is None:
+            return _unidentified(post, f"media {media.id} has its caption, but no timestamp")
+        return replace(post, media_id=media.id, permalink=media.permalink, published_at=media.timestamp.isoformat())
+
+    def _is_published_after_all(self, intent: Intent, error: NotReadyError) -> bool:
+        """Read a container that Instagram called not ready, once the request would have taken effect.
+
+        :raises ContainerExpiredError: If the container no longer exists. The request was refused.
+        """
+        log.info("%s", error)
+        gone_at = self.ledger.clock() + GONE_AFTER
+        while True:
+            self.sleep((error.retry_after or READ_AGAIN_AFTER).total_seconds())
+            try:
+                status = self.client.send(calls.container_status(intent.container_id))
+            except NotReadyError as unreadable:
+                if self.ledger.clock() < gone_at:
+                    continue
+                self.ledger.withdraw(intent)
+                raise _expired(f"Container {intent.container_id} no longer exists: {unreadable.message}") from error
+            return status.state is ContainerState.PUBLISHED
+
+    def _undecided(self, intent: Intent, finding: str) -> OutcomeUnknownError:
+        return OutcomeUnknownError(
+            f"A task started to publish container {intent.container_id}, and the container {finding}.",
+            hint=self.ledger.how_to_settle(intent.post_key),
+        )
+
+
+def with_permalink(client: GraphClient, post: PublishedPost) -> PublishedPost:
+    """Read the permalink of a post that was recorded without one.
+
+    :param client: An open client of the post's account.
+    :param post: The post.
+    :return: The post, without a permalink if it cannot be read.
+    """
+    if post.media_id is None or not post.lacks_permalink:
+        return post
+    try:
+        return replace(post, permalink=read_after_create(client, calls.media(post.media_id)).permalink)
+    except InstagramError as error:
+        log.warning("Post %s is live, but its permalink could not be read: %s", post.media_id, error)
+        return post
+
+
+def _expired(message: str) -> ContainerExpiredError:
+    return ContainerExpiredError(
+        message, hint="Clear the create task and the tasks downstream of it to create a new container."
+    )
+
+
+def _unidentified(post: PublishedPost, why: str) -> PublishedPost:
+    log.warning("Container %s is published, but its post could not be identified: %s", post.container_id, why)
+    return post

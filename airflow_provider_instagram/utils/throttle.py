@@ -1,0 +1,36 @@
+"""Limit how often progress is reported."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: How often a long piece of work reports its progress, in seconds.
+REPORT_EVERY_S: Final = 5.0
+
+
+class Throttle:
+    """Limits a report to once in an interval. The first report is due one interval after the start.
+
+    :param interval_s: The interval, in seconds.
+    :param clock: A monotonic clock, in seconds.
+    """
+
+    def __init__(self, interval_s: float = REPORT_EVERY_S, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval_s = interval_s
+        self._clock = clock
+        self._started_s = self._reported_s = clock()
+        #: The time from the start to the latest check, in seconds.
+        self.elapsed_s = 0.0
+
+    def is_due(self) -> bool:
+        """Return whether a report is due. If it is, the next one is due an interval later."""
+        now_s = self._clock()
+        self.elapsed_s = now_s - self._started_s
+        if now_s - self._reported_s < self._interval_s:
+            return False
+        self._reported_s = now_s
+        return True

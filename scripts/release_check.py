@@ -1,0 +1,289 @@
+"""``make release-check``: build both distributions, install them in empty environments, and run the main job from them.
+
+1. Build an sdist of each distribution, and its wheel from the sdist, into ``dist/``.
+2. Check what the wheels contain: files, entry points, metadata, README.
+3. Install the sandbox alone, without Airflow, and publish a reel on it over HTTP.
+4. Install the provider alone: Airflow lists it, and its command says how to get the sandbox.
+5. Add the sandbox as the provider's extra, and run ``make demo`` on the installed packages.
+
+The versions and hashes of everything else are those of ``requirements.txt``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from configparser import ConfigParser
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+from markdown_it import MarkdownIt
+from packaging.metadata import Metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = Path(__file__).parents[1]
+DIST: Final = ROOT / "dist"
+UV: Final = ROOT / ".tools" / "bin" / "uv"
+PROVIDER: Final = "airflow-provider-instagram"
+SANDBOX: Final = "instagram-sandbox"
+ENTRY_POINTS: Final = {
+    PROVIDER: {"airflow.plugins", "apache_airflow_provider"},
+    SANDBOX: {"console_scripts", "pytest11"},
+}
+SANDBOX_LIMIT_MB: Final = 80
+USER_ID: Final = "17841400000000001"
+TOKEN: Final = "IGAAsandboxStudioLongLivedToken00000000000000"  # noqa: S105 -- the sandbox's own, documented
+READY: Final = "Instagram sandbox on "
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel that was built.
+
+    :param name: The distribution's name.
+    :param path: The file.
+    """
+
+    name: str
+    path: Path
+
+    @property
+    def package(self) -> str:
+        """The package that the wheel installs."""
+        return self.name.replace("-", "_")
+
+    def requirement(self, extra: str = "") -> str:
+        """Return the line of a requirements file that installs this file."""
+        sha256 = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return f"{self.name}{extra} @ {self.path.as_uri()} --hash=sha256:{sha256}"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment outside of the checkout, and a folder to run its programs in.
+
+    :param folder: Where it is.
+    """
+
+    folder: Path
+
+    def install(self, *requirements: str) -> None:
+        """Install distributions with the pinned versions of all that they need, and check every hash."""
+        if not self.folder.exists():
+            run(UV, "venv", "--quiet", "--python", sys.executable, self.folder)
+        wanted = self.folder / "requirements.txt"
+        wanted.write_text("\n".join(requirements))
+        pins = ("--require-hashes", "--constraint", ROOT / "requirements.txt")
+        run(UV, "pip", "install", "--quiet", "--python", self.program("python"), *pins, "--requirement", wanted)
+
+    def program(self, name: str) -> Path:
+        """Return the path of a program of the environment."""
+        return self.folder / "bin" / name
+
+    def run(self, name: str, *args: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of the environment in a folder without our sources, with Airflow's defaults."""
+        return subprocess.run(
+            [self.program(name), *args],
+            cwd=self.folder,
+            env={"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "HOME": str(self.folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def python(self, program: str) -> str:
+        """Run lines of Python in the environment and return what they print."""
+        done = self.run("python", "-c", program)
+        expect(done.returncode == 0, f"{program!r} failed: {done.stderr}")
+        return done.stdout.strip()
+
+    def size_mb(self) -> float:
+        """Return how much disk the installed packages take."""
+        return sum(file.stat().st_size for file in self.folder.glob("lib/**/*") if file.is_file()) / 1e6
+
+
+def main() -> int:
+    """Check everything that is released.
+
+    :return: The exit code: 0 if both distributions can be released.
+    """
+    started_s = time.monotonic()
+    provider, sandbox = build()
+    check_wheel(provider)
+    check_wheel(sandbox)
+    version, other = (metadata(wheel).version for wheel in (provider, sandbox))
+    expect(version == other, f"The versions differ: {version} and {other}")
+    with tempfile.TemporaryDirectory(prefix="release-check-") as folder:
+        check_sandbox_alone(Environment(Path(folder) / "sandbox"), sandbox)
+        together = Environment(Path(folder) / "provider")
+        check_provider_alone(together, provider)
+        check_main_job(together, provider, sandbox)
+    print(f"\n{version} can be released: the files are in {DIST}. {time.monotonic() - started_s:.0f} s.")
+    return 0
+
+
+def build() -> tuple[Wheel, Wheel]:
+    """Build both distributions: an sdist each, and the wheel from the sdist."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    for source in (ROOT, ROOT / "sandbox"):
+        here = ("--no-build-isolation", "--python", sys.executable, "--no-create-gitignore")
+        run(UV, "build", "--quiet", *here, "--out-dir", DIST, source)
+    wheels = []
+    for name in (PROVIDER, SANDBOX):
+        (wheel,) = DIST.glob(f"{name.replace('-', '_')}-*.whl")
+        wheels.append(Wheel(name, wheel))
+    report("built", ", ".join(sorted(file.name for file in DIST.iterdir())))
+    return wheels[0], wheels[1]
+
+
+def metadata(wheel: Wheel) -> Metadata:
+    """Return a wheel's metadata, which raises an error for every field that breaks the standard."""
+    return Metadata.from_email(_read(wheel, "METADATA"), validate=True)
+
+
+def check_wheel(wheel: Wheel) -> None:
+    """Check a wheel's files, entry points, metadata and README."""
+    with zipfile.ZipFile(wheel.path) as archive:
+        folders = {name.split("/")[0] for name in archive.namelist()}
+    expect({name for name in folders if not name.endswith(".dist-info")} == {wheel.package}, f"It contains {folders}")
+
+    groups = ConfigParser()
+    groups.read_string(_read(wheel, "entry_points.txt"))
+    expect(set(groups.sections()) == ENTRY_POINTS[wheel.name], f"Its entry points are {groups.sections()}")
+
+    fields = metadata(wheel)
+    needs = {requirement.name for requirement in fields.requires_dist or () if requirement.marker is None}
+    expect((wheel.name == PROVIDER) == ("apache-airflow" in needs), f"It needs {needs}")
+    expect(SANDBOX not in needs, f"It needs {needs}")
+    expect(bool(fields.license_files), "It has no license")
+    page = MarkdownIt("commonmark").enable("table").render(fields.description or "")
+    expect(f"<h1>{wheel.name}</h1>" in page, f"The README does not render: {page[:200]}")
+    report(wheel.name, f"{wheel.path.stat().st_size / 1e3:.0f} kB, metadata {fields.metadata_version}, README renders")
+
+
+def check_sandbox_alone(environment: Environment, sandbox: Wheel) -> None:
+    """Check that the sandbox installs and works without Airflow."""
+    environment.install(sandbox.requirement())
+    size_mb = environment.size_mb()
+    expect(size_mb < SANDBOX_LIMIT_MB, f"The sandbox takes {size_mb:.0f} MB")
+    found = environment.python("from importlib.util import find_spec; print(find_spec('airflow'), find_spec('pytest'))")
+    expect(found == "None None", f"Airflow or pytest came with the sandbox: {found}")
+    with running_sandbox(environment) as url:
+        permalink = publish_reel(url, environment.folder)
+    report("alone", f"{SANDBOX} takes {size_mb:.0f} MB and published {permalink}")
+
+
+@contextmanager
+def running_sandbox(environment: Environment) -> Iterator[str]:
+    """Run the command ``instagram-sandbox`` and yield its URL."""
+    at_once = ("--processing-time", "0", "--visible-after", "0", "--new-ids-unknown", "0")
+    command = [str(environment.program(SANDBOX)), "--port", "0", *at_once]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            expect(line.startswith(READY), f"The sandbox did not start: {line!r}")
+            yield line.removeprefix(READY).strip()
+        finally:
+            process.terminate()
+
+
+def publish_reel(url: str, folder: Path) -> str:
+    """Publish a reel with plain HTTP requests, as Meta's documentation describes them.
+
+    :param url: The sandbox.
+    :param folder: Where to make the video.
+    :return: The permalink, which answers with a page.
+    """
+    video = folder / "reel.mp4"
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=360x640:rate=30:duration=4")
+    flat = ("-bf", "0", "-pix_fmt", "yuv420p", "-movflags", "+faststart", "-use_editlist", "0")
+    run("ffmpeg", "-v", "error", *picture, *flat, video)
+    with httpx.Client(base_url=f"{url}/v27.0", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False) as http:
+
+        def call(method: str, path: str, **request: Any) -> dict[str, Any]:
+            answer = http.request(method, path, **request)
+            expect(answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}")
+            return dict(answer.json())
+
+        made = call("POST", f"/{USER_ID}/media", data={"media_type": "REELS", "upload_type": "resumable"})
+        upload = {"Authorization": f"OAuth {TOKEN}", "offset": "0", "file_size": str(video.stat().st_size)}
+        call("POST", made["uri"], headers=upload, content=video.read_bytes())
+        deadline_s = time.monotonic() + 60
+        while (state := call("GET", f"/{made['id']}?fields=status_code,status"))["status_code"] != "FINISHED":
+            expect(state["status_code"] == "IN_PROGRESS" and time.monotonic() < deadline_s, f"The container: {state}")
+            time.sleep(0.5)
+        post = call("POST", f"/{USER_ID}/media_publish", data={"creation_id": made["id"]})
+        permalink = str(call("GET", f"/{post['id']}?fields=permalink")["permalink"])
+        expect(http.get(permalink).is_success, f"{permalink} does not answer")
+    return permalink
+
+
+def check_provider_alone(environment: Environment, provider: Wheel) -> None:
+    """Check that the provider works without the sandbox, and says how to get it."""
+    environment.install(provider.requirement())
+    found = environment.python("from importlib.util import find_spec; print(find_spec('instagram_sandbox'))")
+    expect(found == "None", f"The sandbox came with the provider: {found}")
+    environment.python(
+        "from airflow_provider_instagram.calendar import content_calendar_dag\n"
+        "from airflow_provider_instagram.hooks import InstagramHook\n"
+        "from airflow_provider_instagram.operators import *\n"
+        "from airflow_provider_instagram.sensors import *\n"
+        "from airflow_provider_instagram.triggers import *\n"
+    )
+    listed = environment.run("airflow", "providers", "list", "--output", "plain")
+    expect(PROVIDER in listed.stdout, f"Airflow does not list the provider: {listed.stdout} {listed.stderr}")
+    refused = environment.run("airflow", "instagram", "sandbox")
+    expect(refused.returncode == 2, f"`airflow instagram sandbox` ended with {refused.returncode}: {refused.stderr}")
+    expect(f"pip install '{PROVIDER}[sandbox]'" in refused.stderr, f"It does not say how: {refused.stderr}")
+    report("alone", f"{PROVIDER} is listed by Airflow, and `airflow instagram sandbox` says how to install it")
+
+
+def check_main_job(environment: Environment, provider: Wheel, sandbox: Wheel) -> None:
+    """Add the sandbox as the provider's extra, and run the demonstration away from the checkout."""
+    environment.install(provider.requirement("[sandbox]"), sandbox.requirement())
+    for folder in ("demo", "dags"):
+        shutil.copytree(ROOT / folder, environment.folder / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    places = environment.python(
+        "import airflow_provider_instagram as a, instagram_sandbox as s; print(a.__file__, s.__file__)"
+    )
+    expect(places.count("site-packages") == 2, f"The job would not run from the wheels but from {places}")
+    done = environment.run("python", "-m", "demo.run")
+    print(done.stdout.strip())
+    expect(done.returncode == 0, f"The main job failed: {done.stderr}")
+
+
+def run(*command: str | Path) -> None:
+    """Run a command, and end this program if it fails."""
+    expect(subprocess.run(command, check=False, cwd=ROOT).returncode == 0, f"Failed: {' '.join(map(str, command))}")
+
+
+def expect(holds: bool, otherwise: str) -> None:
+    """End this program with a message unless a condition holds."""
+    if not holds:
+        raise SystemExit(f"Not ready for release. {otherwise}")
+
+
+def report(what: str, found: str) -> None:
+    """Print a result."""
+    print(f"{what:<28}{found}", flush=True)
+
+
+def _read(wheel: Wheel, name: str) -> str:
+    with zipfile.ZipFile(wheel.path) as archive:
+        (entry,) = (path for path in archive.namelist() if path.endswith(f".dist-info/{name}"))
+        return archive.read(entry).decode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
