@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Above this, a JPEG grows and does not look better. Source: Pillow, JPEG, "quality".
 BEST_QUALITY: Final = 95
 #: A JPEG decoder can reduce by 2, 4 or 8. The rest, by this factor at least, is left to a better filter.
-DRAFT_GAP: Final = 1.5
+DRAFT_GAP: Final = 1.3
 #: A large picture is first reduced by a simple filter to this multiple of its new size.
 REDUCING_GAP: Final = 3.0
 #: The transposition that shows a picture upright, for each orientation of EXIF.
