@@ -37,8 +37,8 @@ def check_animation(path: Path, frames: int) -> None:
         )
 
 
-def is_animated(path: Path) -> bool:
-    """Return whether a GIF has more than one frame. Nothing is decoded. Source: GIF89a.
+def has_single_frame(path: Path) -> bool:
+    """Return whether a GIF has exactly one frame, so that it is a picture. Nothing is decoded. Source: GIF89a.
 
     :param path: The file.
     """
@@ -60,8 +60,8 @@ def is_animated(path: Path) -> bool:
             else:
                 break
             if frames > 1:
-                return True
-    return False
+                break
+    return frames == 1
 
 
 def _skip_colour_table(file: BinaryIO, flags: bytes) -> None:

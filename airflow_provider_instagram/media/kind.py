@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.files import regular_file
-from airflow_provider_instagram.media.gif import is_animated
+from airflow_provider_instagram.media.gif import has_single_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def kind_of(path: Path) -> Kind:
         head = file.read(HEAD_BYTES)
     picture_format = format_of(head)
     if picture_format == "GIF":
-        return "video" if is_animated(path) else "picture"
+        return "picture" if has_single_frame(path) else "video"
     if picture_format is not None:
         return "picture"
     if path.suffix.lower() in SUFFIXES and head[4:8] != b"ftyp":
