@@ -1,4 +1,4 @@
-.PHONY: help install demo ui test test-all test-next reliability soak lint release-check lock
+.PHONY: help install demo ui test test-all test-next reliability soak cluster cluster-short lint release-check lock
 
 help:  ## List the targets, with the time that they take on two cores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -34,6 +34,14 @@ reliability:  ## Break the main job in hundreds of ways and count the posts (50 
 soak:  ## 60 posts of a calendar in a running Airflow while things are killed and edited (16 minutes)
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m tests.soak
+
+cluster:  ## A calendar on CeleryExecutor while each component is killed, frozen and stopped (2 hours)
+	@scripts/install.sh --for-cluster
+	@.venv/bin/python -m tests.cluster
+
+cluster-short:  ## The same with two of the disturbances (7 minutes)
+	@scripts/install.sh --for-cluster
+	@.venv/bin/python -m tests.cluster --short
 
 lint: install  ## Style, types, and who may import whom
 	.venv/bin/ruff format --check .

@@ -100,8 +100,9 @@ SETTINGS: Final[dict[str, Any]] = {
         },
         "calendar_snapshots": {
             "description": (
-                "Folder where the DAGs of content calendars keep the last readable version of each calendar, and when "
-                "each edit was first seen. It should survive a restart of the DAG processor."
+                "Folder or object storage where the DAGs of content calendars keep the last readable version of each "
+                "calendar, when each edit was first seen, and the covers for approvals. With several machines, use a "
+                "place that the DAG processor, the workers and the API servers share."
             ),
             "version_added": "0.1.0",
             "type": "string",

@@ -30,7 +30,7 @@ DAG_FILE = """
 from airflow_provider_instagram.calendar import content_calendar_dag
 dag = content_calendar_dag("content", {file!r})
 """
-#: What reading alone is: text, and where in it everything stands, which every fault needs.
+#: What reading alone is: text, and where in it everything stands, which every problem needs.
 READING = """
 import yaml
 from pathlib import Path
@@ -58,7 +58,7 @@ def write_calendar(file: Path, posts: int) -> None:
 
 
 def seconds(statement: str, home: Path) -> float:
-    """Time a statement in a new process that has ``airflow.sdk`` imported already.
+    """Time a statement in a new process that has ``airflow.sdk`` import_sheet already.
 
     :param statement: Python code.
     :param home: An AIRFLOW_HOME.
@@ -72,7 +72,7 @@ def seconds(statement: str, home: Path) -> float:
 def main() -> None:
     """Measure in turns, so that what slows the machine slows all of them, and print the medians.
 
-    ``edited`` is the import that is the first to see a text; it is imported many times before it is edited again.
+    ``edited`` is the import that is the first to see a text; it is import_sheet many times before it is edited again.
     """
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)

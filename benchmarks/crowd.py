@@ -4,6 +4,7 @@
    makes every polling interval longer than the 5 s of a new container (``airflow instagram limits`` prints it).
 2. The containers of one account are spread over several processes, and Instagram refuses its calls for half an hour.
    The number of refused calls shows what state shared by the processes could save.
+3. The containers of one account are spread over one to four triggerers, each of which has a budget of its own.
 
 Run ``python -m benchmarks.crowd``; exit code 1: a limit was exceeded.
 """
@@ -30,7 +31,8 @@ from benchmarks.virtual_time import VirtualTimeLoop
 from instagram_sandbox.http.server import running
 from instagram_sandbox.simulator.clock import Clock
 from instagram_sandbox.simulator.sandbox import Settings
-from instagram_sandbox.simulator.state import Processing, Switches
+from instagram_sandbox.simulator.state import Processing
+from instagram_sandbox.simulator.switches import temperament
 from instagram_sandbox.testing.handle import SandboxHandle
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ class Account:
 
 @contextmanager
 def _sandbox(loop: VirtualTimeLoop) -> Iterator[SandboxHandle]:
-    switches = Switches(processing=Processing(after_s=60, outcome="finished"), visible_after_s=0)
+    switches = temperament(strict=True, processing=Processing(after_s=60, outcome="finished"), visible_after_s=0)
     switches.calls_per_24_h = switches.containers_per_24_h = 1_000_000
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -173,8 +175,33 @@ async def _wait_through_a_stop(account: Account) -> None:
     await asyncio.gather(*waits, return_exceptions=True)
 
 
+def share(triggerers: int, containers: int) -> None:
+    """Simulate an account whose containers wait in several triggerers, without a word of Instagram about its usage.
+
+    :param triggerers: How many triggerers.
+    :param containers: How many containers in all, which finish within two hours.
+    """
+    loop, chance = VirtualTimeLoop(START.timestamp()), random.Random(8)  # noqa: S311
+    with _sandbox(loop) as sandbox:
+        account = Account(sandbox, loop, 0)
+        account.make([chance.uniform(*FINISH_S) for _ in range(containers)])
+        loop.run(_wait_in(account, triggerers))
+        asked = [entry.at for entry in sandbox.journal("status")]
+    delays_s = sorted(late_s for late_s, _ in account.lates_s())
+    print(
+        f"{triggerers} triggerers: {busiest_hour(asked)} calls in the busiest hour, of {CALLS_LIMIT}; noticed after "
+        f"{delays_s[len(delays_s) // 2]:.0f} s in the median, {delays_s[int(0.95 * len(delays_s))]:.0f} s at p95"
+    )
+
+
+async def _wait_in(account: Account, triggerers: int) -> None:
+    pollers = [account.poller() for _ in range(triggerers)]
+    turns = enumerate(account.finishes)
+    await asyncio.gather(*(account.wait(pollers[number % triggerers], each) for number, each in turns))
+
+
 def main() -> int:
-    """Run both simulations and print the results."""
+    """Run all simulations and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--containers", type=int, default=5000)
     parser.add_argument("--accounts", type=int, default=200)
@@ -182,6 +209,8 @@ def main() -> int:
     logging.disable(logging.WARNING)
     failed = crowd(options.accounts, options.containers)
     stop(25)
+    for triggerers in (1, 2, 3, 4):
+        share(triggerers, 25)
     return failed
 
 

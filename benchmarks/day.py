@@ -38,7 +38,8 @@ from benchmarks.virtual_time import VirtualTimeLoop
 from instagram_sandbox.http.server import running
 from instagram_sandbox.simulator.clock import Clock
 from instagram_sandbox.simulator.sandbox import Settings
-from instagram_sandbox.simulator.state import Processing, Switches
+from instagram_sandbox.simulator.state import Processing
+from instagram_sandbox.simulator.switches import temperament
 from instagram_sandbox.testing.handle import SandboxHandle
 
 if TYPE_CHECKING:
@@ -162,8 +163,8 @@ class Day:
     def _create(self, account: Account, key: str, processing_s: float) -> str:
         self.sandbox.process_next(after_s=processing_s, outcome="finished")
         with self._client(account) as client:
-            maker = ContainerCreator(client, account.ledger, account.user_id)
-            return maker.get_or_create(
+            creator = ContainerCreator(client, account.ledger, account.user_id)
+            return creator.get_or_create(
                 key, VideoSource(key, link="https://example.com/a.mp4"), ContainerOptions(caption=key)
             )
 
@@ -231,7 +232,7 @@ def simulate(accounts: int, posts: int, *, naive: bool = False) -> int:
     """
     began = time.monotonic()
     loop = VirtualTimeLoop(START.timestamp())
-    switches = Switches(processing=Processing(after_s=60, outcome="finished"), visible_after_s=1)
+    switches = temperament(strict=True, processing=Processing(after_s=60, outcome="finished"), visible_after_s=1)
     with (
         tempfile.TemporaryDirectory() as folder,
         running(Settings(folder=Path(folder), switches=switches), Clock(loop.clock)) as url,

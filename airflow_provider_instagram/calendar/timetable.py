@@ -1,4 +1,4 @@
-"""When a calendar's DAG runs: at the posts' own times, ahead by the lead time."""
+"""When a calendar's DAG runs: a lead time before its posts."""
 
 from __future__ import annotations
 
@@ -11,30 +11,51 @@ from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
 from airflow_provider_instagram.calendar.planning.schedule import MINUTE_S, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from airflow.models.dag import DagModel
     from airflow.timetables.base import TimeRestriction
     from pendulum import DateTime
 
 
+class CalendarRunInfo(DagRunInfo):
+    """The dates of a scheduled run, whose logical date is the time when it begins.
+
+    Airflow's default is the start of the data interval. But no two runs of a DAG may share a logical date, and Airflow
+    takes the run with the latest logical date for the last run. The data intervals of this timetable overlap, so
+    their starts are neither unique nor in order.
+    """
+
+    __slots__ = ()
+
+    @property
+    def logical_date(self) -> DateTime | None:
+        """When the run begins."""
+        return self.run_after
+
+
 class ContentCalendarTimetable(Timetable):
-    """Runs at given moments, each once.
+    """Runs at given times, each once.
 
-    Moments that were missed while Airflow was down or the DAG paused are all caught up with, whatever ``catchup`` says:
-    what is too late then is for the run to say, with a mark, and not for the schedule to pass over in silence. A new
-    DAG begins with the posts whose time is still to come.
+    Runs that were missed while Airflow was down or the DAG paused are all caught up, whatever ``catchup`` says: the
+    run marks a post that is too late in the grid, so no post is dropped in silence. A new DAG begins with the posts
+    whose time is still to come.
 
-    :param moments: When to run, in seconds since the epoch; see ``schedule.reaching_back`` for the fractions.
-    :param lead_s: How long before its post each of them is.
-    :param description: What the UI says about the schedule.
-    :param clock: Tells the time.
+    The data interval of a run ends when the run begins. It starts at the earliest time of the posts that the run
+    publishes, if that is before the run's beginning, and otherwise has no length.
+
+    :param runs: When runs begin, and the earliest time of the posts of each, in seconds since the epoch.
+    :param lead_s: How long before its posts a run begins.
+    :param description: What the UI shows as the schedule.
+    :param clock: Returns the current time.
     """
 
     def __init__(
-        self, moments: Iterable[float], lead_s: int, description: str, clock: Callable[[], datetime] = utc_now
+        self, runs: Mapping[float, float], lead_s: int, description: str, clock: Callable[[], datetime] = utc_now
     ) -> None:
-        self.moments = sorted(set(moments))
+        self.moments = sorted(runs)
+        self.posts_from = {moment: earliest for moment, earliest in runs.items() if earliest < moment}
         self.lead_s = lead_s
         self.description = description
         self._clock = clock
@@ -45,13 +66,13 @@ class ContentCalendarTimetable(Timetable):
         return self.description
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
-        """Return the moment of a run that a user started: its own."""
+        """Return the data interval of a run that a user started: the time of the start."""
         return DataInterval.exact(run_after)
 
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """Return the first moment after that of the last run."""
+        """Return the first run after the last one."""
         if last_automated_data_interval is None:
             index = bisect_left(self.moments, self._clock().timestamp() - self.lead_s - MINUTE_S)
         else:
@@ -60,14 +81,28 @@ class ContentCalendarTimetable(Timetable):
             index = max(index, bisect_left(self.moments, restriction.earliest.timestamp()))
         if index == len(self.moments):
             return None
-        moment = pendulum.from_timestamp(self.moments[index])
-        return None if restriction.latest is not None and moment > restriction.latest else DagRunInfo.exact(moment)
+        moment = self.moments[index]
+        begin, start = pendulum.from_timestamp(moment), pendulum.from_timestamp(self.posts_from.get(moment, moment))
+        if restriction.latest is not None and begin > restriction.latest:
+            return None
+        return CalendarRunInfo(run_after=begin, data_interval=DataInterval(start, begin))
+
+    def next_run_info_from_dag_model(self, *, dag_model: DagModel) -> DagRunInfo | None:
+        """Return the dates of the next run, as the scheduler stored them before it creates the run."""
+        info = super().next_run_info_from_dag_model(dag_model=dag_model)
+        return None if info is None else CalendarRunInfo(*info)
 
     def serialize(self) -> dict[str, Any]:
-        """Return what the scheduler needs, which has no access to the calendar's file."""
-        return {"moments": self.moments, "lead_s": self.lead_s, "description": self.description}
+        """Return what the scheduler needs, which cannot read the calendar's file."""
+        return {
+            "moments": self.moments,
+            "posts_from": [[moment, earliest] for moment, earliest in sorted(self.posts_from.items())],
+            "lead_s": self.lead_s,
+            "description": self.description,
+        }
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> Timetable:
-        """Make it again in the scheduler."""
-        return cls(data["moments"], data["lead_s"], data["description"])
+        """Rebuild the timetable in the scheduler. A timetable that was stored earlier has no ``posts_from``."""
+        runs = {moment: moment for moment in data["moments"]} | dict(data.get("posts_from", ()))
+        return cls(runs, data["lead_s"], data["description"])

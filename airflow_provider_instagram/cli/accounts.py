@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_instagram.accounts.connections import (
     connection_ids,
+    duplicate_warning,
     read_as_server,
     require_writable,
     stored_secret,
@@ -47,6 +48,8 @@ def connect(args: argparse.Namespace) -> None:
         raise SystemExit(str(error)) from None
     print(f"Connected @{login.account.username} as {args.conn_id!r}. The token expires at {login.token.expires_at}.")
     print("To keep it alive, turn on the DAG refresh_instagram_tokens.")
+    if warning := duplicate_warning(args.conn_id, login.account):
+        print(f"Warning: {warning}")
 
 
 def _app(args: argparse.Namespace, connection: StoredConnection) -> LoginApp:

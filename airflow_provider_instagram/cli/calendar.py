@@ -1,4 +1,4 @@
-"""``airflow instagram calendar …`` and ``airflow instagram pools``: a calendar in the hands of who writes it."""
+"""``airflow instagram calendar …`` and ``airflow instagram pools``: commands for the authors of calendars."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pendulum
 
+from airflow_provider_instagram.accounts.connections import read_as_server
 from airflow_provider_instagram.calendar import render
 from airflow_provider_instagram.calendar.file import csv_import
 from airflow_provider_instagram.calendar.file.loader import read_text
 from airflow_provider_instagram.calendar.file.parser import parse_rows, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.spacing import within_limits
-from airflow_provider_instagram.calendar.file.times import length, zone
+from airflow_provider_instagram.calendar.file.times import duration, zone
 from airflow_provider_instagram.calendar.planning.schedule import pool_name, publishers_needed
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import account_limits
@@ -28,35 +29,33 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.parser import Calendar
 
-FAULTY, UNREADABLE = 1, 2
+HAS_PROBLEMS, UNREADABLE = 1, 2
 
 
 def check_calendar(args: argparse.Namespace) -> None:
-    """Name every fault of a calendar; exit code 0: none, 1: some, 2: it cannot be read."""
+    """Print every problem of a calendar. Exit code 0: no problems; 1: some; 2: it cannot be read."""
+    read_as_server()
     now = None if args.allow_past else datetime.now(timezone.utc)
     try:
-        spacing = length("--min-spacing", args.min_spacing) if args.min_spacing else None
-        plan = read_calendar(args.file, now=now, min_spacing=spacing, check_files=not args.skip_files)
-    except InvalidValue as refusal:
-        _refused(args.file, refusal)
-    limits = {account: _limits(account) for account in plan.accounts}
-    plan = within_limits(plan, {account: found for account, (found, _) in limits.items()})
-    for fault in plan.faults:
-        print(fault.text(args.file))
+        spacing = duration("--min-spacing", args.min_spacing) if args.min_spacing else None
+        calendar = read_calendar(args.file, now=now, min_spacing=spacing, check_files=not args.skip_files)
+    except InvalidValue as invalid:
+        _exit_invalid(args.file, invalid)
+    limits = {account: _limits(account) for account in calendar.accounts}
+    calendar = within_limits(calendar, {account: found for account, (found, _) in limits.items()})
+    for problem in calendar.problems:
+        print(problem.text(args.file))
     for account, (found, source) in limits.items():
         print(f"{account}: at most {found.posts_per_hour} posts an hour and {found.posts_per_day} a day ({source}).")
-    for account in _without_pool(plan):
+    for account in _without_pool(calendar):
         print(f"{args.file}: {account} has no pool, so its posts wait. Run: airflow instagram pools {args.file}")
-    good, bad = len(plan.posts), len(plan.faults)
-    print(f"{_count(good, 'post')} for {', '.join(plan.accounts) or 'nobody'}; {_count(bad, 'fault')}.")
-    raise SystemExit(FAULTY if plan.faults else 0)
+    good, bad = len(calendar.posts), len(calendar.problems)
+    print(f"{_count(good, 'post')} for {', '.join(calendar.accounts) or 'nobody'}; {_count(bad, 'problem')}.")
+    raise SystemExit(HAS_PROBLEMS if calendar.problems else 0)
 
 
 def _limits(account: str) -> tuple[Limits, str]:
-    """Return how many posts an account allows itself, and where that is said."""
-    from airflow_provider_instagram.accounts.connections import read_as_server
-
-    read_as_server()
+    """Return the limits of an account, and where they are set."""
     try:
         found = account_limits(account)
     except ValidationError as error:
@@ -66,8 +65,8 @@ def _limits(account: str) -> tuple[Limits, str]:
     return found, f"connection {account}"
 
 
-def _without_pool(plan: Calendar) -> list[str]:
-    """Name the accounts whose pool is missing: Airflow itself says so only in the scheduler's log."""
+def _without_pool(calendar: Calendar) -> list[str]:
+    """Return the accounts without a pool. Airflow itself reports a missing pool only in the scheduler's log."""
     from airflow.models import Pool
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -77,74 +76,87 @@ def _without_pool(plan: Calendar) -> list[str]:
         with create_session() as session:
             there = set(session.scalars(select(Pool.pool)))
     except SQLAlchemyError:
-        return []  # no database here: the calendar can be checked all the same
-    return [account for account in plan.accounts if pool_name(account) not in there]
+        return []  # without a database, the calendar is checked all the same
+    return [account for account in calendar.accounts if pool_name(account) not in there]
 
 
 def show_calendar(args: argparse.Namespace) -> None:
-    """Draw a month of a calendar."""
-    plan = _read(args.file)
+    """Print a month of a calendar."""
+    calendar = _read(args.file)
     try:
-        viewers: tzinfo = zone(args.timezone) if args.timezone else (pendulum.now().timezone or timezone.utc)
-    except InvalidValue as refusal:
-        _refused("--timezone", refusal)
-    first = _month(args.month) if args.month else render.month_to_show(plan.posts, datetime.now(timezone.utc), viewers)
-    for line in render.month(plan.posts, first, viewers, shutil.get_terminal_size((120, 24)).columns):
+        viewer_zone: tzinfo = zone(args.timezone) if args.timezone else (pendulum.now().timezone or timezone.utc)
+    except InvalidValue as invalid:
+        _exit_invalid("--timezone", invalid)
+    first = (
+        _month(args.month)
+        if args.month
+        else render.month_to_show(calendar.posts, datetime.now(timezone.utc), viewer_zone)
+    )
+    for line in render.month(calendar.posts, first, viewer_zone, shutil.get_terminal_size((120, 24)).columns):
         print(line)
-    _say_faults(plan)
+    _print_problem_count(calendar)
 
 
 def import_calendar(args: argparse.Namespace) -> None:
     """Convert a spreadsheet's CSV export into a calendar."""
+    read_as_server()
     try:
-        made = csv_import.imported(read_text(args.file), timezone=args.timezone, account=args.account, order=args.dates)
-    except InvalidValue as refusal:
-        _refused(args.file, refusal)
-    for title in made.left_out:
+        sheet = csv_import.import_sheet(
+            read_text(args.file), timezone=args.timezone, account=args.account, order=args.dates
+        )
+    except InvalidValue as invalid:
+        _exit_invalid(args.file, invalid)
+    for title in sheet.ignored_columns:
         print(f"Ignored column {title!r}: a post has no such field.", file=sys.stderr)
-    if made.dated:
-        lines = ", ".join(str(line) for line in made.dated)
+    if sheet.lines_with_dated_id:
+        lines = ", ".join(str(line) for line in sheet.lines_with_dated_id)
         print(
             f"{args.file}: the ids of the posts in line {lines} contain their dates, because the title is missing or "
             "used twice. If such a row moves to another day, it becomes another post. Add a column id to the sheet.",
             file=sys.stderr,
         )
-    plan = parse_rows(made.rows, args.output or str(Path(args.file).with_suffix(".yaml")))
-    faults = sorted((*made.faults, *plan.faults), key=lambda fault: fault.line)
-    for fault in faults:
-        print(fault.text(args.file), file=sys.stderr)
-    written = "; nothing was written" if made.faults else ""  # what posts are missing from would be taken for all
-    print(f"{_count(len(made.rows.rows), 'post')}; {_count(len(faults), 'fault')}{written}.", file=sys.stderr)
-    if made.faults:
+    calendar = parse_rows(sheet.rows, args.output or str(Path(args.file).with_suffix(".yaml")))
+    problems = sorted((*sheet.problems, *calendar.problems), key=lambda problem: problem.line)
+    for problem in problems:
+        print(problem.text(args.file), file=sys.stderr)
+    written = (
+        "; nothing was written" if sheet.problems else ""
+    )  # an incomplete calendar would be taken for a complete one
+    print(f"{_count(len(sheet.rows.rows), 'post')}; {_count(len(problems), 'problem')}{written}.", file=sys.stderr)
+    if sheet.problems:
         raise SystemExit(UNREADABLE)
-    _write(args.output, made.text)
-    raise SystemExit(FAULTY if plan.faults else 0)
+    _write(args.output, sheet.text)
+    raise SystemExit(HAS_PROBLEMS if calendar.problems else 0)
 
 
 def export_calendar(args: argparse.Namespace) -> None:
     """Export a calendar for other programs."""
     if not args.ics:
         raise SystemExit("Give a format: --ics writes iCalendar.")
-    plan = _read(args.file)
-    _write(args.output, render.ics(plan, datetime.now(timezone.utc)))
-    _say_faults(plan)
+    calendar = _read(args.file)
+    _write(args.output, render.ics(calendar, datetime.now(timezone.utc)))
+    _print_problem_count(calendar)
 
 
 def _read(location: str) -> Calendar:
+    read_as_server()
     try:
         return read_calendar(location)
-    except InvalidValue as refusal:
-        _refused(location, refusal)
+    except InvalidValue as invalid:
+        _exit_invalid(location, invalid)
 
 
-def _refused(what: str, refusal: InvalidValue) -> NoReturn:
-    print(f"{what}: {refusal}", file=sys.stderr)
+def _exit_invalid(what: str, invalid: InvalidValue) -> NoReturn:
+    print(f"{what}: {invalid}", file=sys.stderr)
     raise SystemExit(UNREADABLE)
 
 
-def _say_faults(plan: Calendar) -> None:
-    if plan.faults:
-        print(f"{_count(len(plan.faults), 'fault')}: airflow instagram calendar check {plan.location}", file=sys.stderr)
+def _print_problem_count(calendar: Calendar) -> None:
+    if calendar.problems:
+        print(
+            f"{_count(len(calendar.problems), 'problem')}: airflow instagram calendar check {calendar.location}",
+            file=sys.stderr,
+        )
 
 
 def _write(output: str | None, text: str) -> None:
@@ -171,7 +183,7 @@ def _count(number: int, what: str) -> str:
 
 
 def make_pools(args: argparse.Namespace) -> None:
-    """Make the pool of each account of the calendars, or of each connection of this provider."""
+    """Create the pool of each account of the calendars, or of each connection of this provider."""
     from sqlalchemy.exc import SQLAlchemyError
 
     needed: dict[str, int] = {}

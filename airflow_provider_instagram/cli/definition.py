@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
@@ -38,7 +37,7 @@ def get_instagram_commands() -> list[CLICommand]:
                     description="Exit codes: 0, it does; 1, it must be transcoded first; 2, it cannot be used.",
                     func=lazy_load_command(f"{_CLI}.check.check_video"),
                     args=[
-                        Arg(("file",), help="a local video or picture", type=Path),
+                        Arg(("file",), help="the video or picture: a path, an https URL, or a URI of object storage"),
                         Arg(("--placement",), help="default: %(default)s", default="reels", choices=PLACEMENTS),
                     ],
                 ),
@@ -156,7 +155,7 @@ def calendar_commands() -> list[ActionCommand]:
         ActionCommand(
             name="check",
             help="List everything that is wrong with a calendar",
-            description="Exit codes: 0, no faults; 1, some posts are faulty; 2, the file cannot be read.",
+            description="Exit codes: 0, no problems; 1, some posts have problems; 2, the file cannot be read.",
             func=lazy_load_command(f"{_CLI}.calendar.check_calendar"),
             args=[
                 ARG_FILE,

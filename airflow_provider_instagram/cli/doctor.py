@@ -2,65 +2,27 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import socket
-import subprocess
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final
+import secrets
+from typing import TYPE_CHECKING
 
-import httpx
 from airflow.configuration import conf
-from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_instagram.accounts.connections import read_as_server
+from airflow_provider_instagram.calendar.planning.schedule import pool_name
 from airflow_provider_instagram.cli.limits import triggerer_capacity
-from airflow_provider_instagram.exceptions import InstagramError
-from airflow_provider_instagram.graph import calls, oauth, origin
-from airflow_provider_instagram.graph.addresses import is_loopback
-from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.tokens.store import EXPIRY_WARNING
+from airflow_provider_instagram.doctor.account import account_findings
+from airflow_provider_instagram.doctor.findings import Finding, checked
+from airflow_provider_instagram.doctor.machine import host_name, machine_findings, read_work_file
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
-
-    from airflow_provider_instagram.graph.accounts import Account
-    from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.hooks.instagram import AccountSettings
-    from airflow_provider_instagram.tokens.refresh import TokenManager
-    from airflow_provider_instagram.tokens.store import StoredToken
-
-_MAX_CLOCK_DIFFERENCE: Final = timedelta(seconds=60)
-_TIMEOUT_S: Final = 10
-#: What can be checked only with a working token, and only with a readable connection.
-_TOKEN_CHECKS: Final = ("scopes", "account", "quota")
-_CONNECTION_CHECKS: Final = ("token", *_TOKEN_CHECKS, "clock", "upload host")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check.
-
-    :param what: What was checked.
-    :param good: Whether it is right; None if that is unknown.
-    :param text: What was found, and what to do.
-    """
-
-    what: str
-    good: bool | None
-    text: str
-
-    def __str__(self) -> str:
-        mark = {True: "ok  ", False: "FIX ", None: "?   "}[self.good]
-        return f"{mark} {self.what:<14} {self.text}"
+    from collections.abc import Iterator
 
 
 def doctor(args: argparse.Namespace) -> None:
     """Print the findings about a connection, and exit with 1 if something needs fixing."""
     read_as_server()
+    print(f"This is about the machine {host_name()}. The DAG instagram_doctor checks the workers.")
     failed = False
     for finding in run_checks(args.conn_id):
         print(finding)
@@ -73,133 +35,28 @@ def run_checks(conn_id: str) -> Iterator[Finding]:
 
     :param conn_id: The connection.
     """
-    hook = InstagramHook(conn_id)
+    yield from account_findings(conn_id)
+    test_file = f"{secrets.token_hex(8)}.txt"
+    yield from machine_findings(test_file)
+    read_work_file(test_file)
+    yield checked("state store", _state_store)
+    yield checked("triggerer", _triggerer)
+    yield checked("capacity", lambda: triggerer_capacity(conf.getint("triggerer", "capacity")))
+    yield _pool(conn_id)
+
+
+def _pool(conn_id: str) -> Finding:
+    from airflow.models import Pool
+    from sqlalchemy.exc import SQLAlchemyError
+
+    name = pool_name(conn_id)
     try:
-        settings = hook.settings
-    except InstagramError as error:
-        yield from (Finding("connection", False, str(error)), *_unchecked(*_CONNECTION_CHECKS))
-    except AirflowException as error:
-        to_do = f"{error}. Create it: airflow instagram connect {conn_id}"
-        yield from (Finding("connection", False, to_do), *_unchecked(*_CONNECTION_CHECKS))
-    else:
-        yield Finding("connection", True, f"{conn_id} at {settings.base_url}, API {settings.api_version}")
-        yield from _account(hook, settings)
-        yield _clock(settings.base_url)
-        yield _upload_host(settings.base_url)
-    yield from (_program(name) for name in ("ffmpeg", "ffprobe"))
-    yield from _airflow()
-
-
-def _account(hook: InstagramHook, settings: AccountSettings) -> Iterator[Finding]:
-    try:
-        with hook.get_readonly_conn() as client:
-            account = hook.read_account(client)
-            quota = _quota(client, account)
-    except InstagramError as error:
-        yield from (Finding("token", False, str(error)), *_unchecked(*_TOKEN_CHECKS))
-        return
-    manager = hook.token_manager()
-    yield _token(manager, manager.current_token())
-    yield _scopes(manager.current_token().scopes)
-    yield _account_type(account, settings.ig_user_id)
-    yield quota
-
-
-def _token(manager: TokenManager, token: StoredToken) -> Finding:
-    if not manager.token_expires:
-        return Finding("token", True, "works and does not expire")
-    left = token.time_left(datetime.now(timezone.utc))
-    if left is None:
-        return Finding(
-            "token", None, f"works, but its expiry date is unknown. Run: airflow instagram refresh {manager.conn_id}"
-        )
-    ends = f"works for {left // timedelta(days=1)} more days"
-    to_do = "Turn on the DAG refresh_instagram_tokens"
-    return Finding("token", left > EXPIRY_WARNING, ends if left > EXPIRY_WARNING else f"{ends}. {to_do}")
-
-
-def _quota(client: GraphClient, account: Account) -> Finding:
-    try:
-        limit = client.send(calls.publishing_limit(account.user_id))
-    except InstagramError as error:
-        return Finding("quota", False, str(error))
-    ok = limit.quota_usage < limit.quota_total
-    used = f"{limit.quota_usage} of {limit.quota_total} posts used in the last 24 h"
-    return Finding(
-        "quota", ok, used if ok else f"{used}. Wait: publishing continues when older posts leave the 24 hours"
-    )
-
-
-def _unchecked(*what: str) -> Iterator[Finding]:
-    return (Finding(each, None, "cannot be checked until the problem above is fixed") for each in what)
-
-
-def _scopes(scopes: tuple[str, ...]) -> Finding:
-    if not scopes:
-        return Finding("scopes", None, "unknown, because the token was pasted. Connect the account to record them")
-    if missing := [scope for scope in oauth.SCOPES if scope not in scopes]:
-        return Finding("scopes", False, f"missing: {', '.join(missing)}. Reconnect the account")
-    return Finding("scopes", True, ", ".join(scopes))
-
-
-def _account_type(account: Account, ig_user_id: str | None) -> Finding:
-    if ig_user_id and ig_user_id != account.user_id:
-        wrong = (
-            f"the connection has the user id {ig_user_id}, but the token belongs to {account.user_id}. Correct the "
-            "connection's user id, or leave it empty"
-        )
-        return Finding("account", False, wrong)
-    said = f"@{account.username}, {account.account_type or 'account type unknown'}, {account.user_id}"
-    if account.account_type == "PERSONAL":
-        return Finding("account", False, f"{said}. Switch it to a professional account in the Instagram app")
-    return Finding("account", True, said)
-
-
-def _clock(base_url: str) -> Finding:
-    """Compare this machine's clock, which decides when posts are due and tokens expire, with the Graph host's."""
-    try:
-        answer = httpx.head(base_url, timeout=_TIMEOUT_S, trust_env=not is_loopback(httpx.URL(base_url).host))
-        difference = abs(datetime.now(timezone.utc) - parsedate_to_datetime(answer.headers["Date"]))
-    except (httpx.HTTPError, LookupError, ValueError) as error:
-        return Finding("clock", None, f"cannot be compared with the clock of {base_url} ({type(error).__name__})")
-    good = difference < _MAX_CLOCK_DIFFERENCE
-    off = f"differs from Instagram's by {difference.total_seconds():.0f} s"
-    return Finding("clock", good, off if good else f"{off}. Synchronize this machine's clock with NTP")
-
-
-def _upload_host(base_url: str) -> Finding:
-    host = base_url if base_url not in (origin.INSTAGRAM, origin.FACEBOOK) else origin.UPLOAD
-    url = httpx.URL(host)
-    try:
-        with socket.create_connection((url.host, url.port or 443), timeout=_TIMEOUT_S):
-            return Finding("upload host", True, f"{url.host} can be reached")
-    except OSError as error:
-        return Finding("upload host", False, f"{url.host} cannot be reached ({error}). Allow it in the firewall")
-
-
-def _program(name: str) -> Finding:
-    command = conf.get("instagram", name, fallback=name)
-    path = shutil.which(command)
-    if path is None:
-        return Finding(
-            name, False, f"{command} was not found. Install ffmpeg on the workers, or set [instagram] {name}"
-        )
-    said = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False).stdout
-    version = re.search(r"version (\S+)", said)
-    return Finding(name, version is not None, f"{version.group(1)} at {path}" if version else f"{path} does not run")
-
-
-def _airflow() -> Iterator[Finding]:
-    yield _checked("state store", _state_store)
-    yield _checked("triggerer", _triggerer)
-    yield _checked("capacity", lambda: triggerer_capacity(conf.getint("triggerer", "capacity")))
-
-
-def _checked(what: str, check: Callable[[], str]) -> Finding:
-    try:
-        return Finding(what, True, check())
-    except LookupError as error:
-        return Finding(what, False, str(error.args[0]))
+        pool = Pool.get_pool(name)
+    except SQLAlchemyError as error:
+        return Finding("pool", None, f"{name} cannot be looked up ({type(error).__name__})")
+    if pool is None:
+        return Finding("pool", None, f"{name} does not exist. Content calendars need it. Run: airflow instagram pools")
+    return Finding("pool", True, f"{name} has {pool.slots} slot{'' if pool.slots == 1 else 's'}")
 
 
 def _state_store() -> str:

@@ -6,7 +6,6 @@ import argparse
 from typing import Any, Final, NoReturn
 
 from airflow.cli.cli_config import Arg
-from rich.markup import escape
 
 MISSING: Final = "The sandbox is not installed. Install it: pip install 'airflow-provider-instagram[sandbox]'"
 
@@ -24,7 +23,8 @@ def sandbox_options() -> list[Arg]:
     try:
         from instagram_sandbox.options import OPTIONS
     except ModuleNotFoundError:
-        return [Arg(("options",), nargs="*", action=ReportMissing, help=escape(MISSING))]  # Airflow prints it with rich
+        help_text = MISSING.replace("[", r"\[")  # Airflow reads help as rich's markup
+        return [Arg(("options",), nargs="*", action=ReportMissing, help=help_text)]
     return [Arg((flag,), **settings) for flag, settings in OPTIONS.items()]
 
 

@@ -15,6 +15,7 @@ import httpx
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files.addresses import is_public
+from airflow_provider_instagram.files.scratch import require_space
 from airflow_provider_instagram.files.time_limit import run_with_time_limit
 from airflow_provider_instagram.media.process import Cancel
 from airflow_provider_instagram.utils.throttle import Throttle
@@ -205,6 +206,7 @@ def _save(
     on_progress: Callable[[int, int | None], None],
 ) -> None:
     expected, received, throttle = _expected_bytes(response, address, max_bytes), 0, Throttle()
+    require_space(part.parent, expected or 0)
     with part.open("wb") as file:
         for block in response.iter_raw():
             received += len(block)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files import scratch
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
 from airflow_provider_instagram.media.files import regular_file
 from airflow_provider_instagram.media.process import Cancel
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 20
 LARGEST_SOURCE_BYTES = 20 * 10**9
 
-_scratch_folders: set[str] = set()
 _downloads: set[Cancel] = set()
 
 
@@ -42,17 +43,6 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Create a temporary folder for files on their way from or to object storage, and remove it afterwards."""
-    with tempfile.TemporaryDirectory(prefix="instagram-") as folder:
-        _scratch_folders.add(folder)
-        try:
-            yield Path(folder)
-        finally:
-            _scratch_folders.discard(folder)
-
-
 def abandon_copies() -> None:
     """End this process's downloads and remove its scratch folders, because a killed task has no time to do it later.
 
@@ -60,8 +50,7 @@ def abandon_copies() -> None:
     """
     for download in list(_downloads):
         download.cancel()
-    for folder in list(_scratch_folders):
-        shutil.rmtree(folder, ignore_errors=True)
+    scratch.remove_all()
 
 
 @contextmanager
@@ -71,13 +60,15 @@ def as_local_file(location: str, *, max_bytes: int = LARGEST_SOURCE_BYTES) -> It
     :param location: A local path, ``file://``, ``https://``, or any URI that ObjectStoragePath opens.
     :param max_bytes: The largest file to copy.
     :raises ValidationError: If the file does not exist, is not a regular file, or is too large.
+    :raises TransientError: If this worker's disk has no space for the copy.
     """
+    scratch.remove_left_behind()
     if is_local(location):
         path = local_path(location)
         regular_file(path)
         yield path
         return
-    with scratch_folder() as folder:
+    with scratch.scratch_folder() as folder:
         yield _fetched(location, folder, max_bytes)
 
 
@@ -102,6 +93,7 @@ def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
         raise ValidationError(
             f"{shown(location)} has {size:,} bytes; the limit is {max_bytes:,} bytes.", hint="Use a smaller file."
         )
+    scratch.require_space(folder, size)
     copy = folder / (source.name or "video")
     with source.open("rb") as remote, copy.open("wb") as local:
         shutil.copyfileobj(remote, local, BLOCK_BYTES)
@@ -133,6 +125,28 @@ def presigned(location: str, life: timedelta) -> str:
             f"The storage of {shown(location)} does not support presigned links.",
             hint='Send the bytes instead: upload="file".',
         ) from error
+
+
+def read(location: str) -> bytes | None:
+    """Return the content of a file that the provider keeps for itself, or None if it does not exist."""
+    file = local_path(location) if is_local(location) else _object(location)
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def write(location: str, content: bytes) -> None:
+    """Write a file in one step, so that no reader sees half of it."""
+    if not is_local(location):
+        _object(location).write_bytes(content)
+        return
+    file = local_path(location)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
+    with os.fdopen(handle, "wb") as out:
+        out.write(content)
+    Path(part).replace(file)
 
 
 def exists(location: str) -> bool:

@@ -119,11 +119,11 @@ def container_status(container_id: str) -> Call[ContainerStatus]:
     return Call(f"read container {path}", "GET", path, params, ContainerStatus.read, safe=True)
 
 
-def publish(ig_user_id: str, creation_id: str) -> Call[str]:
+def publish(ig_user_id: str, container_id: str) -> Call[str]:
     """Publish a finished container. The answer is the media id. Source: Meta, IG User Media Publish reference."""
-    params = {"creation_id": _id(creation_id, "container id")}
+    params = {"creation_id": _id(container_id, "container id")}
     path = f"{_id(ig_user_id, 'Instagram user id')}/media_publish"
-    action = f"publish container {creation_id}"
+    action = f"publish container {container_id}"
     return Call(action, "POST", path, params, lambda data: Media.read(data).id, safe=False, once=True)
 
 

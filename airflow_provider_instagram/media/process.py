@@ -162,7 +162,7 @@ def run(
     )
     try:
         with cancel.watching(lambda: _end_group(process)):
-            reader = _Reader(process, limits.stdout_bytes, on_line)
+            reader = _OutputReader(process, limits.stdout_bytes, on_line)
             timed_out = not reader.read_until(time.monotonic() + limits.wall_s)
     finally:
         _end_group(process)
@@ -174,7 +174,7 @@ def run(
     return Finished(process.returncode, reader.stdout, reader.stderr, timed_out)
 
 
-class _Reader:
+class _OutputReader:
     """Reads both outputs of a process as they arrive."""
 
     def __init__(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+#: Before the first frame, ffmpeg's time is the largest number of 64 bits. No video lasts as long as this.
+NO_TIME_US: Final = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class ProgressReader:
         :param line: A line from ffmpeg, such as ``out_time_us=1500000``.
         """
         name, _, value = line.strip().partition("=")
-        if name == "out_time_us" and value.lstrip("-").isdigit():
+        if name == "out_time_us" and value.lstrip("-").isdigit() and int(value) < NO_TIME_US:
             self._encoded_s = max(0.0, int(value) / 1e6)
         elif name == "progress":
             ended = value == "end"

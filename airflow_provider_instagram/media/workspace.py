@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
-import tempfile
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
+from airflow_provider_instagram.media.owned_folder import lack_of_space, owned_folder, remove_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 PREFIX: Final = ".instagram-work-"
-#: Newer directories are not removed, because their owner may not have locked them yet.
-MIN_AGE_S: Final = 60.0
-SPARE_BYTES: Final = 64 * 1024**2
 
 
 @contextmanager
@@ -44,30 +38,8 @@ def workspace(output: Path, needed_bytes: int) -> Iterator[Path]:
         raise ValidationError(
             f"{output} is a directory.", hint="Use the name of a file, or end output= with / for a file inside it."
         )
-    _remove_abandoned(folder)
-    free_bytes = shutil.disk_usage(folder).free
-    if free_bytes < needed_bytes + SPARE_BYTES:
-        raise TranscodeError(
-            f"{folder} has {free_bytes / 1e6:,.0f} MB free, but needs {(needed_bytes + SPARE_BYTES) / 1e6:,.0f} MB.",
-            hint="Free some space, or set output= to another disk.",
-        )
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=folder) as name:
-        lock = os.open(name, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield folder / name
-        finally:
-            os.close(lock)
-
-
-def _remove_abandoned(folder: Path) -> None:
-    for left in folder.glob(f"{PREFIX}*"):
-        with suppress(OSError):  # another process may be removing it, or working in it
-            if time.time() - left.stat().st_mtime < MIN_AGE_S:
-                continue
-            lock = os.open(left, os.O_RDONLY)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left)
-            finally:
-                os.close(lock)
+    remove_abandoned(folder, PREFIX)
+    if lack := lack_of_space(folder, needed_bytes):
+        raise TranscodeError(lack, hint="Free some space, or set output= to another disk.")
+    with owned_folder(folder, PREFIX) as made:
+        yield made

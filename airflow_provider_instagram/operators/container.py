@@ -19,7 +19,6 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.publishing.options import OPTIONS, ContainerOptions
-from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from airflow.sdk import Context, RetryPolicy, XComArg
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider_instagram.exceptions import InstagramError
     from airflow_provider_instagram.publishing.containers import VideoSource
@@ -68,8 +67,6 @@ class CreateContainerOperator(InstagramBaseOperator):
         a reason that a new one can fix, the task creates a new one, up to three in total.
     :param deferrable: Whether to wait in the triggerer. Used only if ``wait_for_completion`` is true.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
-    :param retries: The number of retries.
-    :param retry_policy: Decides which failures are retried, and when.
     """
 
     template_fields: Sequence[str] = (
@@ -103,12 +100,10 @@ class CreateContainerOperator(InstagramBaseOperator):
         post_key: str | XComArg | None = None,
         wait_for_completion: bool | str | XComArg = False,
         deferrable: bool | str | XComArg = True,
-        retries: int = 3,
-        retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,
     ) -> None:
         options = {name: value for name, value in locals().items() if name in OPTIONS}
-        super().__init__(retries=retries, retry_policy=retry_policy, **kwargs)
+        super().__init__(**kwargs)
         self.video = video
         for name, value in options.items():
             setattr(self, name, value)

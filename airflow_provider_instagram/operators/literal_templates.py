@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
@@ -13,20 +14,50 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.files import locations
+from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import jinja2
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryPolicy
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 
 class LiteralTemplateMixin(BaseOperator):
-    """Base class of tasks that never render text from data, and that mask the signatures of links."""
+    """Base class of tasks that never render text from data, and that mask the signatures of links.
+
+    A try that cannot even start, because Airflow's API server is down, uses up a retry, and no policy is asked. The
+    retries therefore span an outage of 55 minutes: their delays are 1, 2, 4, 8 and then 10 minutes.
+
+    :param retries: The number of retries.
+    :param retry_delay: The delay before the first retry, if the policy sets none.
+    :param retry_exponential_backoff: The factor by which each further delay is longer.
+    :param max_retry_delay: The longest delay.
+    :param retry_policy: Decides which failures of a running task are retried, and when.
+    """
 
     #: Arguments whose template field has another name, because BaseOperator uses theirs.
     template_field_aliases: ClassVar[dict[str, str]] = {}
+
+    def __init__(
+        self,
+        *,
+        retries: int = 8,
+        retry_delay: timedelta = timedelta(minutes=1),
+        retry_exponential_backoff: float = 2,
+        max_retry_delay: timedelta | None = timedelta(minutes=10),
+        retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            retries=retries,
+            retry_delay=retry_delay,
+            retry_exponential_backoff=retry_exponential_backoff,
+            max_retry_delay=max_retry_delay,
+            retry_policy=retry_policy,
+            **kwargs,
+        )
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:

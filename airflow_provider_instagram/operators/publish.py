@@ -15,14 +15,13 @@ from airflow_provider_instagram.ledger.owners import is_at_work
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.links.instagram import InstagramPostLink
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
-from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context, RetryPolicy, XComArg
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
     from airflow_provider_instagram.publishing.publisher import Publication
@@ -55,8 +54,6 @@ class PublishOperator(InstagramBaseOperator):
     :param max_lateness: How late the post may be published, in seconds or as a timedelta. After that, the task fails.
     :param dry_run: Read the container, log what would be published, and stop without waiting.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
-    :param retries: The number of retries.
-    :param retry_policy: Decides which failures are retried, and when.
     """
 
     template_fields: Sequence[str] = ("container_id", "post_key", "publish_at", "max_lateness", "is_dry_run")
@@ -72,11 +69,9 @@ class PublishOperator(InstagramBaseOperator):
         publish_at: datetime | str | XComArg | None = None,
         max_lateness: timedelta | float | str | XComArg | None = None,
         dry_run: bool | str | XComArg = False,
-        retries: int = 3,
-        retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,
     ) -> None:
-        super().__init__(retries=retries, retry_policy=retry_policy, **kwargs)
+        super().__init__(**kwargs)
         self.container_id = container_id
         self.post_key = post_key
         self.publish_at = publish_at

@@ -16,7 +16,7 @@ from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk import Context
 
     from airflow_provider_instagram.hooks.instagram import InstagramHook
 
@@ -32,8 +32,6 @@ class RefreshTokenOperator(InstagramBaseOperator):
         if it could not be refreshed and expires within 10 days. The context has ``instagram_token``, with ``conn_id``,
         ``days_left`` (None if the token is not valid or its expiry is unknown), ``expires_at``, ``problem`` and
         ``connect_page``.
-    :param retries: The number of retries.
-    :param retry_policy: Decides which failures are retried, and when.
     """
 
     ui_color = "#fdf1f6"
@@ -42,11 +40,9 @@ class RefreshTokenOperator(InstagramBaseOperator):
         self,
         *,
         on_token_ending: Sequence[Callable[[Context], Any]] = (),
-        retries: int = 3,
-        retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,
     ) -> None:
-        super().__init__(retries=retries, retry_policy=retry_policy, **kwargs)
+        super().__init__(**kwargs)
         self.on_token_ending = on_token_ending
 
     @classmethod

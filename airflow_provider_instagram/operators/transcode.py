@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
-from airflow_provider_instagram.files import locations, storage
+from airflow_provider_instagram.files import locations, scratch, storage
 from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
-from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from airflow.sdk import Context, RetryPolicy, XComArg
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider_instagram.media.item import AnyReport, Item
     from airflow_provider_instagram.media.options import Options
@@ -72,8 +71,6 @@ class TranscodeOperator(LiteralTemplateMixin):
     :param preview: Local path for a JPEG of the first frame. Used only for a single source.
     :param spec: A :class:`~airflow_provider_instagram.media.spec.VideoSpec` or
         :class:`~airflow_provider_instagram.media.spec.PictureSpec` that replaces the one of the placement.
-    :param retries: The number of retries.
-    :param retry_policy: Decides which failures are retried, and when.
     """
 
     template_fields: Sequence[str] = (
@@ -100,11 +97,9 @@ class TranscodeOperator(LiteralTemplateMixin):
         trim: str | XComArg = "error",
         preview: str | XComArg | None = None,
         spec: VideoSpec | PictureSpec | None = None,
-        retries: int = 3,
-        retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,
     ) -> None:
-        super().__init__(retries=retries, retry_policy=retry_policy, **kwargs)
+        super().__init__(**kwargs)
         self.source = source
         self.output_location = output
         self.placement = placement
@@ -206,7 +201,7 @@ class TranscodeOperator(LiteralTemplateMixin):
             path = locations.local_path(location)
             storage.make_folder(path.parent)
             return location, self._write(work, path)
-        with storage.scratch_folder() as folder:
+        with scratch.scratch_folder() as folder:
             made = folder / f"result{work.item.suffix}"
             report = self._write(work, made)
             storage.put(made, location)

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from airflow_provider_instagram.accounts.connections import (
     StoredConnection,
     connection_ids,
+    duplicate_warning,
     last_refresh_by,
     require_writable,
     stored_secret,
@@ -28,7 +29,7 @@ from airflow_provider_instagram.links.pages import pages_path
 from airflow_provider_instagram.plugin.covers import router as covers
 from airflow_provider_instagram.plugin.pages import page, problem
 from airflow_provider_instagram.plugin.state import LOGIN_LIFE, BrowserState, PendingLogin, new_nonce
-from airflow_provider_instagram.plugin.users import CURRENT_USER, PageUser, check_form
+from airflow_provider_instagram.plugin.users import CURRENT_USER, NoPagesError, PageUser, check_form
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 COOKIE = "instagram_login"
@@ -159,7 +160,15 @@ def _connected(login: PendingLogin, code: str, user: PageUser) -> Response:
     done = complete_login(target, code, by)
     write_login(login.conn_id, target, done, user.name)
     pictures = [done.account.picture_url]
-    return page("connected.html", pictures=pictures, conn_id=login.conn_id, account=done.account, token=done.token)
+    warning = duplicate_warning(login.conn_id, done.account)
+    return page(
+        "connected.html",
+        pictures=pictures,
+        conn_id=login.conn_id,
+        account=done.account,
+        token=done.token,
+        warning=warning,
+    )
 
 
 @app.post("/refresh")
@@ -185,7 +194,8 @@ async def refused(request: Request, error: AnyHTTPException) -> Response:
         target = get_auth_manager().get_url_login(next=f"{pages_path()}/")
         return problem("Log in to Airflow first", "Only users of Airflow can see this page.", status=401, login=target)
     title = {403: "You are not allowed to do this", 404: "Not found"}.get(error.status_code, "Something went wrong")
-    return problem(title, str(error.detail), status=error.status_code)
+    has_pages = not isinstance(error, NoPagesError)
+    return problem(title, str(error.detail), status=error.status_code, has_pages=has_pages)
 
 
 @app.exception_handler(InstagramError)

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi import Path as InPath
-from starlette.responses import FileResponse
+from starlette.responses import Response
 
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
+from airflow_provider_instagram.files import storage
 
 router = APIRouter()
 
@@ -17,7 +18,7 @@ router = APIRouter()
 @router.get("/covers/{version}.jpg", dependencies=[Depends(get_user)])
 def cover(version: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]) -> Any:
     """Return a cover."""
-    file = cover_file(version)
-    if not file.is_file():
-        raise HTTPException(404, "This machine does not have this cover.")
-    return FileResponse(file, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+    content = storage.read(cover_file(version))
+    if content is None:
+        raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
+    return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})

@@ -74,7 +74,14 @@ def _sources(sources: Iterable[str | None]) -> str:
 
 
 def problem(
-    title: str, text: str, *, hint: str = "", status: int = 400, conn_id: str = "", login: str = ""
+    title: str,
+    text: str,
+    *,
+    hint: str = "",
+    status: int = 400,
+    conn_id: str = "",
+    login: str = "",
+    has_pages: bool = True,
 ) -> HTMLResponse:
     """Render a page that says what went wrong and what to do.
 
@@ -84,5 +91,7 @@ def problem(
     :param status: The HTTP status.
     :param conn_id: The connection to try again with, if any.
     :param login: The address of Airflow's login, for a user who is not logged in.
+    :param has_pages: Whether the user may see the list of accounts.
     """
-    return page("problem.html", status=status, title=title, text=text, hint=hint, conn_id=conn_id, login=login)
+    links: dict[str, Any] = {"conn_id": conn_id, "login": login, "has_pages": has_pages}
+    return page("problem.html", status=status, title=title, text=text, hint=hint, **links)

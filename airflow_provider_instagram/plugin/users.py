@@ -55,9 +55,14 @@ class PageUser:
             raise HTTPException(403, f"You do not have permission to {action} {target}.")
 
 
+class NoPagesError(HTTPException):
+    """The user may see none of the pages, so that a link to another one leads nowhere."""
+
+
 def _current_user(airflow_user: Any = Depends(get_user)) -> PageUser:  # noqa: B008
     user = PageUser(airflow_user)
-    user.require("PUT", None)
+    if not user.may("PUT", None):
+        raise NoPagesError(403, "You do not have permission to edit connections.")
     return user
 
 

@@ -101,7 +101,10 @@ class ContainerOptions:
     )
     #: Id of a Facebook Page with a location.
     location_id: str | None = field(
-        default=None, metadata=_how(arguments.text, "Write the digits of the Page's id, or leave it out.")
+        default=None,
+        metadata=_how(
+            arguments.text, "Write the numeric id of a Facebook Page with a location (only digits), or leave it out."
+        ),
     )
     #: Up to three user names.
     collaborators: tuple[str, ...] = field(
@@ -129,11 +132,20 @@ class ContainerOptions:
         :param values: The values by the names of the options. An option that is missing has its default.
         :raises ValidationError: If a value cannot be read or breaks a limit. The message lists all broken limits.
         """
-        readers = {one.name: one.metadata["read"] for one in fields(cls)}
-        options = cls(**{name: readers[name](name, value) for name, value in values.items()})
+        options = cls.parse(**values)
         if broken := options.broken_limits():
             raise ValidationError("This post cannot be created: " + " ".join(map(str, broken)))
         return options
+
+    @classmethod
+    def parse(cls, **values: Any) -> ContainerOptions:
+        """Read the options without checking their limits.
+
+        :param values: The values by the names of the options. An option that is missing has its default.
+        :raises ValidationError: If a value cannot be read.
+        """
+        readers = {one.name: one.metadata["read"] for one in fields(cls)}
+        return cls(**{name: readers[name](name, value) for name, value in values.items()})
 
     def call_arguments(self) -> dict[str, Any]:
         """Return the arguments of ``calls.create_container``. The placement becomes ``share_to_feed``."""
@@ -159,24 +171,25 @@ class ContainerOptions:
 
     def _broken_by_other_options(self) -> Iterator[BrokenLimit]:
         if self.placement not in PLACEMENTS:
-            yield self._invalid("placement", "Use 'reels' or 'feed'.")
+            yield self._invalid("placement", self.placement)
         if self.placement == "feed" and self.share_to_feed is False:
             message = "placement='feed' and share_to_feed=false contradict each other."
             yield BrokenLimit("placement", message, "Remove one of them.")
         if self.video_cover_timestamp_ms is not None and self.video_cover_timestamp_ms < 0:
-            yield self._invalid("video_cover_timestamp_ms", "Use 0 (the first frame) or more.")
+            message = f"video_cover_timestamp_ms is {self.video_cover_timestamp_ms}."
+            yield BrokenLimit("video_cover_timestamp_ms", message, "Use 0 (the first frame) or more.")
         if self.cover_url is not None and not locations.is_public_url(self.cover_url):
-            message = "cover_url must be an https address in ASCII."  # not shown: its query may contain a signature
-            yield BrokenLimit("cover_url", message, "Percent-encode other characters.")
+            yield self._invalid("cover_url", locations.shown(self.cover_url))  # its query may contain a signature
         if (count := len(self.collaborators)) > MOST_COLLABORATORS:
             yield BrokenLimit("collaborators", f"There are {count} collaborators.", _at_most(MOST_COLLABORATORS))
         if self.location_id is not None and not self.location_id.isdigit():
-            yield self._invalid("location_id", "Use the numeric id of a Facebook Page with a location.")
+            yield self._invalid("location_id", self.location_id)
         if self.trial_graduation is not None and self.trial_graduation not in get_args(Graduation):
-            yield self._invalid("trial_graduation", "Use 'MANUAL' or 'SS_PERFORMANCE'.")
+            yield self._invalid("trial_graduation", self.trial_graduation)
 
-    def _invalid(self, option: str, remedy: str) -> BrokenLimit:
-        return BrokenLimit(option, f"{option} is {getattr(self, option)!r}.", remedy)
+    @staticmethod
+    def _invalid(option: str, shown: str) -> BrokenLimit:
+        return BrokenLimit(option, f"{option} is {shown!r}.", REMEDIES[option])
 
 
 def _at_most(number: int) -> str:

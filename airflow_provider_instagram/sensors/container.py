@@ -13,13 +13,12 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, NotReadyError, ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
-from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from airflow.sdk import Context, RetryPolicy, XComArg
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider_instagram.graph.models import ContainerStatus
 
@@ -48,8 +47,6 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         per hour allow. It stays deferred for at least ten seconds (twice ``[workers] min_heartbeat_interval``).
     :param timeout: Time until the sensor fails, in seconds or as a timedelta.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
-    :param retries: The number of retries. As in every sensor, a timeout is not retried.
-    :param retry_policy: Decides which failures are retried, and when.
     """
 
     template_fields: Sequence[str] = ("container_id", "deferrable", "poke_interval", "timeout")
@@ -62,15 +59,11 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         deferrable: bool | str | XComArg = True,
         poke_interval: timedelta | float | str | XComArg = 5,
         timeout: timedelta | float | str | XComArg = 1800,
-        retries: int = 3,
-        retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
         **kwargs: Any,
     ) -> None:
         super().__init__(
             poke_interval=UNRENDERED_S if isinstance(poke_interval, str) else poke_interval,
             timeout=UNRENDERED_S if isinstance(timeout, str) else timeout,
-            retries=retries,
-            retry_policy=retry_policy,
             **kwargs,
         )
         self.container_id: Any = container_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -128,6 +129,33 @@ def s3_server() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket, as an Airflow URI that names its connection."""
+    import boto3
+
+    extra = {"endpoint_url": s3_server, "region_name": "us-east-1"}
+    connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_MEDIA", json.dumps(connection))
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3_server,
+        region_name="us-east-1",
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+    )
+    client.create_bucket(Bucket="clips")
+    return "s3://media@clips"
+
+
+@pytest.fixture(params=["a folder", "object storage"])
+def snapshots(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """``[instagram] calendar_snapshots``: a folder, or a prefix in object storage."""
+    folder = str(tmp_path / "kept") if request.param == "a folder" else f"{request.getfixturevalue('bucket')}/kept/"
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> ClipCache:
     """The clips of this test run."""
@@ -142,8 +170,8 @@ def portrait_video(clips: ClipCache) -> Path:
 
 @pytest.fixture(scope="session")
 def landscape_mov(clips: ClipCache) -> Path:
-    """What a camera records: 4 s of 1280x720 in a MOV, with sound."""
-    return clips.get("camera.mov", *moving_pattern("1280x720"))
+    """What a camera records, but small, for it is encoded often: 3.2 s of 640x360 in a MOV, with sound."""
+    return clips.get("camera.mov", *moving_pattern("640x360", rate=24, seconds=3.2))
 
 
 FAITHFUL_MP4 = (
@@ -152,11 +180,11 @@ FAITHFUL_MP4 = (
 )
 
 
-def moving_pattern(size: str) -> tuple[str, ...]:
-    """Return what ffmpeg is told to make 4 s of a test pattern with a tone."""
+def moving_pattern(size: str, rate: int = 30, seconds: float = 4) -> tuple[str, ...]:
+    """Return what ffmpeg is told to make a test pattern with a tone."""
     return (
-        *("-f", "lavfi", "-i", f"testsrc2=size={size}:rate=30:duration=4"),
-        *("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=4"),
+        *("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}"),
+        *("-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=48000:duration={seconds}"),
         *("-c:v", "libx264", "-preset", "ultrafast", "-b:v", "2M", "-maxrate", "3M", "-bufsize", "3M"),
         *("-c:a", "aac", "-b:a", "128k", "-ac", "2"),
     )

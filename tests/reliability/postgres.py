@@ -32,34 +32,13 @@ def postgres() -> Iterator[dict[str, str]]:
 
     Its files are deleted in the end. Nothing is synced to the disk, since the tests do not outlive the machine.
     """
-    port = str(free_port())
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        if USER:
-            shutil.chown(folder, **USER)
-        quiet: dict[str, Any] = {"cwd": folder, "stdout": subprocess.DEVNULL, **USER}
-        data = str(Path(folder) / "data")
-        subprocess.run(
-            [_program("initdb"), "-D", data, "-U", "airflow", "--auth=trust", "--encoding=UTF8", "--no-sync"],
-            check=True,
-            **quiet,
-        )
-        options = (
-            "-c",
-            "fsync=off",
-            "-c",
-            f"max_connections={MOST_CONNECTIONS}",
-            "-c",
-            f"unix_socket_directories={folder}",
-        )
+        make_database(Path(folder))
         with (Path(folder) / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [_program("postgres"), "-D", data, "-h", "127.0.0.1", "-p", port, *options], stderr=log, **quiet
-            )
+            server = subprocess.Popen(server_command(Path(folder), port), stderr=log, **_quiet(folder))
         try:
-            client = [_program("psql"), "-h", "127.0.0.1", "-p", port, "-U", "airflow", "-d", "postgres"]
-            create = [*client, "-c", "create database airflow"]
-            made = lambda: subprocess.run(create, stderr=subprocess.DEVNULL, check=False, **quiet).returncode == 0  # noqa: E731
-            wait_until(made, "PostgreSQL answers", START_LIMIT_S)
+            wait_for_database(port)
             yield {
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://airflow@127.0.0.1:{port}/airflow",
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": str(POOL_SIZE),
@@ -67,6 +46,33 @@ def postgres() -> Iterator[dict[str, str]]:
         finally:
             server.terminate()
             server.wait(START_LIMIT_S)
+
+
+def make_database(folder: Path) -> None:
+    """Make the files of a PostgreSQL server in an empty folder, which then belongs to its user."""
+    if USER:
+        shutil.chown(folder, **USER)
+    command = [_program("initdb"), "-D", str(folder / "data"), "-U", "airflow", "--auth=trust", "--encoding=UTF8"]
+    subprocess.run([*command, "--no-sync"], check=True, **_quiet(folder))
+
+
+def server_command(folder: Path, port: int) -> list[str]:
+    """Return the command that serves the files of :func:`make_database`, to be run as ``USER``."""
+    options = ("fsync=off", f"max_connections={MOST_CONNECTIONS}", f"unix_socket_directories={folder}")
+    listen = ["-D", str(folder / "data"), "-h", "127.0.0.1", "-p", str(port)]
+    return [_program("postgres"), *listen, *(word for option in options for word in ("-c", option))]
+
+
+def wait_for_database(port: int) -> None:
+    """Wait until a new server answers, and create its one database."""
+    create = [_program("psql"), "-h", "127.0.0.1", "-p", str(port), "-U", "airflow", "-d", "postgres"]
+    create += ["-c", "create database airflow"]
+    made = lambda: subprocess.run(create, stderr=subprocess.DEVNULL, check=False, **_quiet("/")).returncode == 0  # noqa: E731
+    wait_until(made, "PostgreSQL answers", START_LIMIT_S)
+
+
+def _quiet(folder: str | Path) -> dict[str, Any]:
+    return {"cwd": folder, "stdout": subprocess.DEVNULL, **USER}
 
 
 def _program(name: str) -> str:

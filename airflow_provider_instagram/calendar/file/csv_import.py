@@ -1,4 +1,4 @@
-"""A spreadsheet's CSV export as a calendar: its own column names and dates, made ours once."""
+"""A spreadsheet's CSV export as a calendar: its column names and dates are converted once."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from airflow_provider_instagram.calendar.file.csv_reader import read_table
 from airflow_provider_instagram.calendar.file.parser import KEYS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
-from airflow_provider_instagram.calendar.file.times import HALVES, WRITTEN
-from airflow_provider_instagram.calendar.file.yaml_reader import HELD
+from airflow_provider_instagram.calendar.file.times import AM_PM, DATE_AND_TIME
+from airflow_provider_instagram.calendar.file.yaml_reader import STAND_INS
 
-#: What people call the columns of such sheets, folded to small letters and single spaces.
+#: Titles of columns in such sheets, by field, in lower case and with single spaces.
 NAMES = {
     "id": ("id", "post id"),
     "title": ("title", "name", "post"),
@@ -32,11 +32,11 @@ NAMES = {
     "approval": ("approval", "approve"),
     "tags": ("tags", "labels", "campaign"),
 }
-COLUMNS = {name: ours for ours, names in NAMES.items() for name in names}
+COLUMNS = {title: field for field, titles in NAMES.items() for title in titles}
 ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 OTHER = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})")
 TIME = re.compile(r"(\d{1,2})[:.h](\d{2})(?::(\d{2}))?(?:\s*(am|pm|uhr)\b)?", re.IGNORECASE)
-#: What a spreadsheet adds to a date that has no time of its own, and to a time of whole seconds.
+#: What a spreadsheet adds to a date without a time, and to a time of whole seconds.
 MIDNIGHT = re.compile(r"0?0:00(:00)?")
 FRACTION = re.compile(r"(?<=:\d\d)\.0+(?!\d)")
 BETWEEN = " ,T\t\n"
@@ -45,55 +45,57 @@ Order = Literal["day-first", "month-first"]
 
 @dataclass(frozen=True)
 class Imported:
-    """A calendar made of a sheet.
+    """A calendar that was converted from a sheet.
 
     :param text: The calendar, as YAML.
     :param rows: The same, with the lines of the sheet.
-    :param left_out: Columns that no post has a place for.
-    :param dated: Lines of the rows whose ids hold their date, because their titles are no ids.
-    :param faults: Rows that no post can be made of.
+    :param ignored_columns: Columns that are not fields of a post.
+    :param lines_with_dated_id: Lines of the rows whose ids contain their date, because their titles are not unique.
+    :param problems: The problems of rows that cannot become posts.
     """
 
     text: str
     rows: Rows
-    left_out: tuple[str, ...]
-    dated: tuple[int, ...]
-    faults: tuple[Problem, ...]
+    ignored_columns: tuple[str, ...]
+    lines_with_dated_id: tuple[int, ...]
+    problems: tuple[Problem, ...]
 
 
-def imported(text: str, *, timezone: str | None, account: str | None, order: Order | None) -> Imported:
+def import_sheet(text: str, *, timezone: str | None, account: str | None, order: Order | None) -> Imported:
     """Read the CSV export of a spreadsheet.
 
     :param text: The CSV.
-    :param timezone: The zone of times that name none.
-    :param account: The connection of posts that name none.
-    :param order: How dates such as 3/4/2027 are meant.
-    :raises Refusal: When nothing of it can be read.
+    :param timezone: The time zone of times without one.
+    :param account: The connection of posts without one.
+    :param order: How to read dates such as 3/4/2027.
+    :raises InvalidValue: If nothing of it can be read.
     """
     table = read_table(text, _column)
     if "video" not in table.names:
         raise InvalidValue(
             f"no column is named video. The columns are: {', '.join(table.titles) or 'none'}.", "Rename one of them."
         )
-    drafts, faults = [], list(table.faults)
+    drafts, problems = [], list(table.problems)
     for row in table.rows:
         cells = {name: str(value.value).strip() for name, value in row.values.items()}
-        faults += row.faults
+        problems += row.problems
         try:
             drafts.append(_Draft(row.line, _publish_at(cells, order), cells))
-        except InvalidValue as refusal:
-            faults.append(Problem(row.line, refusal.message, refusal.remedy))
-    dated = _give_ids(drafts)
+        except InvalidValue as invalid:
+            problems.append(Problem(row.line, invalid.message, invalid.remedy))
+    lines_with_dated_id = _assign_ids(drafts)
     defaults = {name: value for name, value in (("timezone", timezone), ("account", account)) if value}
     posts = [draft.post for draft in drafts]
     document: dict[str, Any] = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
-    left_out = tuple(title for title, ours in zip(table.titles, table.names, strict=True) if ours is None and title)
+    ignored_columns = tuple(
+        title for title, name in zip(table.titles, table.names, strict=True) if name is None and title
+    )
     return Imported(
         yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True),
         Rows([_row(draft.line, draft.post) for draft in drafts], _row(0, defaults)),
-        left_out,
-        dated,
-        tuple(faults),
+        ignored_columns,
+        lines_with_dated_id,
+        tuple(problems),
     )
 
 
@@ -103,11 +105,11 @@ def _row(line: int, values: dict[str, str]) -> Row:
 
 @dataclass
 class _Draft:
-    """A row on its way to a post.
+    """A row of the sheet that becomes a post.
 
-    :param line: Where it stands in the sheet.
-    :param at: When it is published, as a calendar writes it.
-    :param cells: What else the row says.
+    :param line: Its line in the sheet.
+    :param at: When the post is published, as a calendar contains it.
+    :param cells: The other cells of the row, by field.
     :param id: The post's id.
     """
 
@@ -123,24 +125,24 @@ class _Draft:
         return {"id": self.id, "publish_at": self.at, **rest}
 
 
-def _give_ids(drafts: list[_Draft]) -> tuple[int, ...]:
-    """Make the ids, and give the lines of the rows that are told apart by their date.
+def _assign_ids(drafts: list[_Draft]) -> tuple[int, ...]:
+    """Set the ids, and return the lines of the rows whose ids contain their date.
 
-    No id depends on where its row stands, for the id is what keeps a post from being published twice: rows of one title
-    are told apart by their date, and those of one day by their time. Rows that nothing tells apart keep one id.
+    No id depends on the position of its row, because the id keeps a post from being published twice. Rows with the
+    same title differ in their date, and those of one day in their time. Rows that differ in neither keep one id.
     """
     for draft in drafts:
         given = draft.cells.get("id", "")
         draft.id = _slug(given) or given or _slug(draft.cells.get("title", ""))
-    dated = set()
+    lines_with_dated_id = set()
     for length in (len("2030-12-24"), len("2030-12-24 18:00")):
         times = Counter(draft.id for draft in drafts)
         for draft in drafts:
             if "id" not in draft.cells and (not draft.id or times[draft.id] > 1):
-                said = draft.cells.get("title") or draft.cells.get("caption", "")
-                draft.id = _slug(f"{draft.at[:length].replace(':', '')} {said}")
-                dated.add(draft.line)
-    return tuple(sorted(dated))
+                text = draft.cells.get("title") or draft.cells.get("caption", "")
+                draft.id = _slug(f"{draft.at[:length].replace(':', '')} {text}")
+                lines_with_dated_id.add(draft.line)
+    return tuple(sorted(lines_with_dated_id))
 
 
 def _column(title: str) -> str | None:
@@ -149,22 +151,22 @@ def _column(title: str) -> str | None:
 
 
 def _publish_at(row: dict[str, str], order: Order | None) -> str:
-    """Take the time out of a row and write it as a calendar does; what is written so already stays as it is."""
+    """Remove the time from a row and return it as a calendar contains it. A time in that form is not changed."""
     whole, day, hour = row.pop("publish_at", ""), row.pop("date", ""), row.pop("time", "")
     if whole and day:
         raise InvalidValue(f"the row has two times: {day!r} and {whole!r}.", "Leave one of the two cells empty.")
     written = FRACTION.sub("", whole or day)
-    found = None if hour else WRITTEN.fullmatch(written)
-    if found and (found["zone"] or "").lower() not in HALVES:
+    found = None if hour else DATE_AND_TIME.fullmatch(written)
+    if found and (found["zone"] or "").lower() not in AM_PM:
         return written
     date, rest = _date(written, order)
     if hour and not MIDNIGHT.fullmatch(rest):
-        _refuse_more(written, rest)
+        _check_nothing_left(written, rest)
     return f"{date} {_time(hour or rest, hour or written)}"
 
 
 def _date(written: str, order: Order | None) -> tuple[str, str]:
-    """Read a date, and give what stands beside it."""
+    """Read a date, and return it with the rest of the text."""
     if found := ISO.search(written):
         year, month, day = (int(part) for part in found.groups())
     elif found := OTHER.search(written):
@@ -183,15 +185,15 @@ def _date(written: str, order: Order | None) -> tuple[str, str]:
 def _time(text: str, written: str) -> str:
     """Read a time of day.
 
-    :param text: What is left of the cell when its date is read.
+    :param text: The rest of the cell after its date.
     :param written: The cell.
     """
     found = TIME.search(text)
     if found is None:
         raise InvalidValue(f"{written!r} has no time of day.", "Write it like 18:00.")
-    _refuse_more(written, _without(text, found))
+    _check_nothing_left(written, _without(text, found))
     hour, half = int(found[1]), (found[4] or "").lower()
-    if half in HALVES:
+    if half in AM_PM:
         hour = hour % 12 + (12 if half == "pm" else 0)
     return f"{hour:02}:{found[2]}" + (f":{found[3]}" if found[3] else "")
 
@@ -200,8 +202,8 @@ def _without(text: str, found: re.Match[str]) -> str:
     return f"{text[: found.start()]} {text[found.end() :]}".strip(BETWEEN)
 
 
-def _refuse_more(written: str, more: str) -> None:
-    """Drop nothing that stands beside date and time: it may be the zone."""
+def _check_nothing_left(written: str, more: str) -> None:
+    """Check that nothing is left beside the date and the time. It may be the time zone, so it must not be dropped."""
     if more:
         raise InvalidValue(
             f"{written!r} contains more than a date and a time: {more!r}.",
@@ -215,11 +217,11 @@ def _slug(text: str) -> str:
 
 
 class _Readable(yaml.SafeDumper):
-    """Writes texts of several lines as people would."""
+    """Writes texts of several lines in YAML's readable form."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> Any:
-    style = '"' if any(chr(sign) in text for sign in HELD) else "|" if "\n" in text else None
+    style = '"' if any(chr(sign) in text for sign in STAND_INS) else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

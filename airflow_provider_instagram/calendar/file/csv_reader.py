@@ -1,4 +1,4 @@
-"""A CSV file as rows, read strictly: what is cut or swallowed here would be published so."""
+"""A CSV file as rows, read strictly: a text that is cut here would be published so."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.rows import Row, Value, refuse_too_many
+from airflow_provider_instagram.calendar.file.rows import Row, Value, check_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MOST_COLUMNS = 200
-#: Excel's own first line, which tells the separator.
+MAX_COLUMNS = 200
+#: Excel's own first line, which names the separator.
 SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.IGNORECASE)
 QUOTATION = 'Check the quotation marks: one is missing, or there is one too many. Inside a text, write it twice: "".'
-#: What the reader of Python says, in plain words.
+#: The errors of Python's reader, in plain words.
 WORDS = {
     "unexpected end": "a quotation mark is not closed",
     "expected after": "a text goes on after its closing quotation mark",
@@ -30,48 +30,48 @@ WORDS = {
 class Table:
     """A CSV file.
 
-    :param line: The line that names its columns.
-    :param titles: The columns, as they are called there.
-    :param names: What they mean; None where that is nothing.
-    :param rows: The rows that hold anything.
-    :param faults: What is wrong with the columns.
+    :param line: The line with the column titles.
+    :param titles: The column titles.
+    :param names: The field that each column contains, or None.
+    :param rows: The rows that are not empty.
+    :param problems: Problems of the columns.
     """
 
     line: int
     titles: list[str]
     names: list[str | None]
     rows: list[Row]
-    faults: list[Problem]
+    problems: list[Problem]
 
 
-def read_table(text: str, meaning: Callable[[str], str | None]) -> Table:
+def read_table(text: str, field_of: Callable[[str], str | None]) -> Table:
     """Read a CSV file.
 
     :param text: The file's text.
-    :param meaning: Gives what a column is, by its title.
-    :raises Refusal: When it is no CSV.
+    :param field_of: Returns the field of a column by its title, or None.
+    :raises InvalidValue: If it is not CSV.
     """
     records = _records(text)
     line, titles = next(records, (1, []))
     while titles and not titles[-1].strip():
         titles.pop()
-    if len(titles) > MOST_COLUMNS:
-        raise InvalidValue(f"the file has {len(titles):,} columns; at most {MOST_COLUMNS} are allowed.", "Remove some.")
-    names = [meaning(title) for title in titles]
+    if len(titles) > MAX_COLUMNS:
+        raise InvalidValue(f"the file has {len(titles):,} columns; at most {MAX_COLUMNS} are allowed.", "Remove some.")
+    names = [field_of(title) for title in titles]
     lines = list(records)
-    refuse_too_many(len(lines))
+    check_count(len(lines))
     rows = [_row(names, cells, begins) for begins, cells in lines]
-    return Table(line, titles, names, rows, _doubled(line, titles, names))
+    return Table(line, titles, names, rows, _duplicate_columns(line, titles, names))
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
     """Return the rows that are not empty, each with the line where it begins."""
-    said = SEPARATOR.match(text)
-    body = text[said.end() :] if said else text
-    separator = said[1] if said else max(",;\t", key=body.lstrip().partition("\n")[0].count)
+    first_line = SEPARATOR.match(text)
+    body = text[first_line.end() :] if first_line else text
+    separator = first_line[1] if first_line else max(",;\t", key=body.lstrip().partition("\n")[0].count)
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, strict=True)
     while True:
-        line = reader.line_num + (2 if said else 1)
+        line = reader.line_num + (2 if first_line else 1)
         try:
             cells = next(reader, None)
         except csv.Error as error:
@@ -91,13 +91,13 @@ def _row(names: list[str | None], cells: list[str], line: int) -> Row:
             row.values[name] = Value(cell, line)
     if any(cell.strip() for cell in cells[len(names) :]):
         message = f"the row has {len(cells)} cells, but there are {len(names)} columns."
-        row.faults.append(Problem(line, message, 'Put a text that holds the separator between quotation marks: "…".'))
+        row.problems.append(Problem(line, message, 'Put a text that holds the separator between quotation marks: "…".'))
     return row
 
 
-def _doubled(line: int, titles: list[str], names: list[str | None]) -> list[Problem]:
-    faults = []
+def _duplicate_columns(line: int, titles: list[str], names: list[str | None]) -> list[Problem]:
+    problems = []
     for name in dict.fromkeys(name for name in names if name and names.count(name) > 1):
         those = ", ".join(title.strip() for title, other in zip(titles, names, strict=True) if other == name)
-        faults.append(Problem(line, f"several columns mean {name}: {those}.", "Keep one of them."))
-    return faults
+        problems.append(Problem(line, f"several columns mean {name}: {those}.", "Keep one of them."))
+    return problems

@@ -1,26 +1,26 @@
-"""A calendar's file as rows: each value as the text that stands there, with its line. YAML, JSON and CSV."""
+"""A calendar's file as rows: each value as the text in the file, with its line. YAML, JSON and CSV."""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
 
 from airflow_provider_instagram.calendar.file.csv_reader import read_table
-from airflow_provider_instagram.calendar.file.media_paths import or_refusal
+from airflow_provider_instagram.calendar.file.media_paths import read_or_invalid
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.yaml_reader import read_json, read_yaml
 from airflow_provider_instagram.files.access import read_file
 
-LARGEST_BYTES = 10_000_000
+MAX_BYTES = 10_000_000
 FORMATS = (".yaml", ".yml", ".json", ".csv")
 
 
 def read_text(location: str) -> str:
-    """Read a calendar's file: on local disk, or wherever ObjectStoragePath reaches.
+    """Read a calendar's file: on local disk, or at a URI that ObjectStoragePath can open.
 
-    :raises Refusal: When it cannot be read.
+    :raises InvalidValue: If it cannot be read.
     """
-    data = or_refusal(location, lambda: read_file(location, LARGEST_BYTES))
+    data = read_or_invalid(location, lambda: read_file(location, MAX_BYTES))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -32,9 +32,9 @@ def parse(text: str, location: str) -> Rows:
     """Read the rows of a calendar.
 
     :param text: The file's text.
-    :param location: Its name, whose ending tells the format.
-    :return: The rows, and the faults of single ones.
-    :raises Refusal: When nothing of it can be read.
+    :param location: The file, whose ending determines the format.
+    :return: The rows, with their problems.
+    :raises InvalidValue: If nothing of it can be read.
     """
     ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
     if ending not in FORMATS:
@@ -53,4 +53,4 @@ def _csv(text: str) -> Rows:
             "airflow instagram calendar import.",
         )
     columns = Row(table.line, {name: Value(name, table.line) for name in table.names if name})
-    return Rows(rows=table.rows, columns=columns, faults=table.faults)
+    return Rows(rows=table.rows, columns=columns, problems=table.problems)

@@ -1,4 +1,4 @@
-"""Where a calendar's videos and caption files are."""
+"""The locations of a calendar's videos and caption files."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LARGEST_CAPTION_BYTES: Final = 64_000
+MAX_CAPTION_BYTES: Final = 64_000
 
 
 class CalendarFiles:
     """Finds the files that a calendar names.
 
-    A calendar is written by people who need not have a shell on the workers: a file is taken from the calendar's own
-    folder or prefix, and from the places of ``[instagram] media_roots``.
+    The authors of a calendar may not have permission to read the workers' files. So a file must be in the calendar's
+    own folder or prefix, or in one of ``[instagram] media_roots``.
 
-    :param location: The calendar's own.
+    :param location: The calendar's file.
 
     ``access`` decides which locations may be opened.
     """
@@ -40,16 +40,16 @@ class CalendarFiles:
         self._captions: dict[str, str] = {}
 
     def found(self, written: str, *, check: bool) -> str:
-        """Return the whole location of a file.
+        """Return the complete location of a file.
 
         :param written: As the calendar names it; a relative path begins at the calendar's folder.
-        :param check: Whether to look if it is there.
-        :raises Refusal: When it may not be read from there, or is not there.
+        :param check: Whether the file must exist.
+        :raises InvalidValue: If it may not be opened, or does not exist.
         """
         location = self._whole(written)
         if not check and location in self._found:
             return location
-        if not or_refusal(location, lambda: self._is_there(location, check)):
+        if not read_or_invalid(location, lambda: self._exists(location, check)):
             raise InvalidValue(f"there is no file {location}.", "Check the name, also upper and lower case.")
         self._found.add(location)
         return location
@@ -58,11 +58,11 @@ class CalendarFiles:
         """Read a caption file.
 
         :param written: As the calendar names it.
-        :raises Refusal: When it may not be read, is not there, is too large, or is not text.
+        :raises InvalidValue: If it may not be opened, does not exist, is too large, or is not text.
         """
         location = self._whole(written)
         if location not in self._captions:
-            data = or_refusal(location, lambda: self.access.read(location, LARGEST_CAPTION_BYTES))
+            data = read_or_invalid(location, lambda: self.access.read(location, MAX_CAPTION_BYTES))
             try:
                 self._captions[location] = data.decode("utf-8-sig").strip()
             except UnicodeDecodeError:
@@ -74,12 +74,12 @@ class CalendarFiles:
             return written
         return f"{self._beside}/{written.removeprefix('./')}"
 
-    def _is_there(self, location: str, look: bool) -> bool:
+    def _exists(self, location: str, must_exist: bool) -> bool:
         self._check(location)
-        return not look or is_web(location) or storage.exists(location)
+        return not must_exist or is_web(location) or storage.exists(location)
 
     def _check(self, location: str) -> None:
-        """Check a location; a local folder that holds thousands of videos is looked at once."""
+        """Check a location. A local folder with thousands of videos is checked once."""
         if "://" in location or "::" in location:
             self.access.check(location)
             return
@@ -97,12 +97,12 @@ class CalendarFiles:
         return True
 
 
-def or_refusal(location: str, read: Callable[[], T]) -> T:
-    """Do something with a file; what goes wrong is said to the person who named it.
+def read_or_invalid(location: str, read: Callable[[], T]) -> T:
+    """Return what ``read`` returns, with each error turned into a problem for the person who named the file.
 
     :param location: The file.
-    :param read: What is done.
-    :raises Refusal: When it goes wrong.
+    :param read: Reads the file, or checks it.
+    :raises InvalidValue: If that fails.
     """
     try:
         return read()
@@ -110,6 +110,6 @@ def or_refusal(location: str, read: Callable[[], T]) -> T:
         raise InvalidValue(f"there is no file {location}.", "Check the path, also upper and lower case.") from None
     except ValidationError as error:
         raise InvalidValue(error.message, error.hint or "Check it.") from None
-    except Exception as error:  # noqa: BLE001 -- every storage has errors of its own, and paths can be none
+    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and a path can be malformed
         why = f"{shown(location)} cannot be opened: {type(error).__name__}: {shown(str(error))}."
         raise InvalidValue(why, "Check the path, its rights and its connection.") from None

@@ -1,4 +1,4 @@
-"""The posts of a calendar, right in themselves."""
+"""The valid posts of a calendar."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ VERSION = "^[0-9a-f]{16}$"
 
 
 class Post(BaseModel):
-    """One post of a calendar, right in itself.
+    """One valid post of a calendar.
 
-    :param id: Its name, alone in the calendar.
+    :param id: Its id, unique in the calendar.
     :param publish_at: When it is published, in its own time zone.
     :param account: Its account's connection.
-    :param video: Where its video is.
-    :param options: The caption and what else CreateContainerOperator takes, where it is set.
-    :param upload: How the video is brought to Instagram.
-    :param approval: Whether a person has to say yes.
-    :param dry_run: Whether everything but the publication happens.
-    :param tags: For the reader.
-    :param line: Where it stands in the file.
-    :param known_version: The version of the post in full, where this one lacks the signatures of its links.
+    :param video: The location of its video.
+    :param options: Its caption, and the other options of CreateContainerOperator that are set.
+    :param upload: How the video is uploaded.
+    :param approval: Whether a person has to approve it.
+    :param dry_run: Whether everything but the publication is done.
+    :param tags: Words for the reader of the calendar.
+    :param line: Its line in the file.
+    :param known_version: The version of the complete post, if the links of this one lack their signatures.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,12 +52,12 @@ class Post(BaseModel):
 
     @property
     def key(self) -> str:
-        """What the post is known by, exactly once, whatever happens to its file, its DAG and its runs."""
+        """The post key, under which the post is published once, whatever happens to its file, its DAG and its runs."""
         return f"{self.account}/{self.id}"
 
     @property
     def caption(self) -> str:
-        """The post's text."""
+        """The post's caption."""
         return str(self.options.get("caption") or "")
 
     @property
@@ -66,12 +66,12 @@ class Post(BaseModel):
         return str(self.options.get("placement") or "reels")
 
     @property
-    def is_in_full(self) -> bool:
-        """Whether its links have their signatures."""
+    def is_complete(self) -> bool:
+        """Whether its links have their signatures, if any."""
         return self.known_version is None
 
     def without_signatures(self) -> Post:
-        """Return the post as it may be stored and shown: the query of a link may be a signature, which is a secret."""
+        """Return the post as it may be stored and shown. The query of a link may be a signature, which is a secret."""
         links = {name: self.options[name] for name in ("cover_url",) if name in self.options}
         options = self.options | {name: shown(str(link)) for name, link in links.items()}
         if (shown(self.video), options) == (self.video, self.options):
@@ -84,9 +84,9 @@ class Post(BaseModel):
         """A digest of the content and the time, which changes with every edit."""
         if self.known_version is not None:
             return self.known_version
-        said = (self.id, self.publish_at.timestamp(), self.account, self.video, self.options, self.upload)
-        asked = (self.approval, self.dry_run)
-        return hashlib.sha256(json.dumps((*said, *asked), sort_keys=True).encode()).hexdigest()[:16]
+        content = (self.id, self.publish_at.timestamp(), self.account, self.video, self.options, self.upload)
+        conditions = (self.approval, self.dry_run)
+        return hashlib.sha256(json.dumps((*content, *conditions), sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -94,25 +94,25 @@ class Calendar:
     """A calendar as it was read.
 
     :param location: Its file.
-    :param posts: The posts that nothing is wrong with, by time.
-    :param faults: What is wrong, by line.
-    :param min_spacing: The smallest distance of two posts of an account.
-    :param whole: Whether all of it stands in the one file, and no caption in another.
-    :param left_out: The ids of posts that stand in the file, but something is wrong with them.
+    :param posts: The posts without problems, by time.
+    :param problems: The problems, by line.
+    :param min_spacing: The smallest distance between two posts of an account.
+    :param whole: Whether its file contains all of it. If not, some captions are in files of their own.
+    :param left_out: The ids of the posts in the file that have problems.
     """
 
     location: str
     posts: tuple[Post, ...] = ()
-    faults: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
     min_spacing: timedelta = DEFAULT_SPACING
     whole: bool = True
     left_out: frozenset[str] = frozenset()
 
     @property
     def accounts(self) -> list[str]:
-        """The connections that posts are for, sorted."""
+        """The connections of the posts, sorted."""
         return sorted({post.account for post in self.posts})
 
     def post(self, post_id: str) -> Post | None:
-        """Find a post by its id."""
+        """Return the post with an id, if the calendar has it."""
         return next((post for post in self.posts if post.id == post_id), None)

@@ -1,4 +1,4 @@
-"""What is wrong with a calendar, said so that the person who wrote it can put it right."""
+"""What is wrong with a calendar, in words that let its author correct it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """Something in a calendar that keeps a post, or all of them, from being published.
+    """A problem of a calendar that keeps a post, or all of them, from being published.
 
-    :param line: The line of the file, from 1; 0 when the whole file is meant.
+    :param line: The line of the file, from 1; 0 if the problem concerns the whole file.
     :param message: What is wrong.
     :param remedy: What to change.
-    :param post_id: The post, where one is meant and its id is known.
+    :param post_id: The post, if the problem concerns one post whose id is known.
     """
 
     line: int
@@ -21,18 +21,22 @@ class Problem:
     post_id: str | None = None
 
     def text(self, location: str) -> str:
-        """Return the fault in one line, in the form that editors turn into a link: ``file:line: …``.
+        """Return the problem in one line, in the form that editors turn into a link: ``file:line: …``.
 
         :param location: The calendar's file.
         """
         where = f"{location}:{self.line}" if self.line else location
-        whose = f"post {self.post_id!r}: " if self.post_id else ""
-        said = f"{where}: {whose}{self.message} {self.remedy}"
-        return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in said)
+        post = f"post {self.post_id!r}: " if self.post_id else ""
+        text = f"{where}: {post}{self.message} {self.remedy}"
+        return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
-class InvalidValue(Exception):  # noqa: N818 -- an answer about one value, turned into a Fault by who knows its line
-    """A value that cannot be taken: what is wrong with it, and what to write instead."""
+class InvalidValue(Exception):  # noqa: N818 -- about one value; the caller, which knows its line, makes a Problem of it
+    """A value that cannot be used.
+
+    :param message: What is wrong with it.
+    :param remedy: What to write instead.
+    """
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(f"{message} {remedy}")

@@ -1,4 +1,4 @@
-"""What a calendar's file says, before anyone knows what it means: texts by their names, with their lines."""
+"""The content of a calendar's file before it is interpreted: text by field, with its lines."""
 
 from __future__ import annotations
 
@@ -11,70 +11,70 @@ from airflow_provider_instagram.files.locations import shown
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.problems import Problem
 
-#: More than a team plans in years; few enough that a DAG file is read in seconds.
-MOST_POSTS = 10_000
-LONGEST_MESSAGE = 1_000
+#: More posts than a team plans in years, and few enough to parse the DAG file in seconds.
+MAX_POSTS = 10_000
+MAX_MESSAGE_LENGTH = 1_000
 
 
 @dataclass(frozen=True)
 class Value:
-    """A value as it stands in the file: text, a list or an object of texts, or None."""
+    """A value as the file contains it: text, a list or an object of texts, or None."""
 
     value: Any
     line: int
 
 
-def publishable(message: str, value: Value | None) -> str:
-    """Return a message about a value without its secret part: a signed link may stand in any place of a row."""
+def without_secrets(message: str, value: Value | None) -> str:
+    """Return a message about a value without secrets: any value of a row may be or contain a signed link."""
     written = value.value if value is not None else None
-    if isinstance(written, str):  # as a whole, because white space in a link does not end its signature
+    if isinstance(written, str):  # as a whole, because white space does not end the signature of a link
         for spelling in (written, written.strip()):
             message = message.replace(spelling, shown(spelling)).replace(repr(spelling), repr(shown(spelling)))
-    cut = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
-    return " ".join(shown(word) for word in cut.split(" "))  # and as a part of a list
+    cut = message if len(message) <= MAX_MESSAGE_LENGTH else f"{message[:MAX_MESSAGE_LENGTH]}…"
+    return " ".join(shown(word) for word in cut.split(" "))  # and a link within a list
 
 
 @dataclass
 class Row:
-    """What the file says about one post.
+    """What the file contains about one post.
 
-    :param line: Where it begins.
-    :param values: Its values by their names.
-    :param faults: What cannot be right in it, whatever the values mean.
-    :param broken: Whether a fault that is told once for all rows, of a column for example, leaves its post out.
+    :param line: The line where it begins.
+    :param values: Its values by field.
+    :param problems: Problems of its form, whatever the values mean.
+    :param broken: Whether its post is left out because of a problem that is reported elsewhere, as for a column.
     """
 
     line: int
     values: dict[str, Value] = field(default_factory=dict)
-    faults: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     broken: bool = False
 
 
 @dataclass
 class Rows:
-    """What a file says.
+    """What a file contains.
 
     :param rows: Its posts.
-    :param defaults: What holds for all of them.
-    :param columns: The names of its columns, where it has some.
-    :param min_spacing: The smallest distance of two posts, as it is written.
-    :param faults: What is wrong beside the rows.
+    :param defaults: The values of posts that have none of their own.
+    :param columns: The names of its columns, if it has columns.
+    :param min_spacing: The smallest distance between two posts, as the file states it.
+    :param problems: Problems outside the rows.
     """
 
     rows: list[Row] = field(default_factory=list)
     defaults: Row = field(default_factory=lambda: Row(0))
     columns: Row = field(default_factory=lambda: Row(0))
     min_spacing: Value | None = None
-    faults: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
 
-def refuse_too_many(posts: int) -> None:
+def check_count(posts: int) -> None:
     """Check that a calendar is not too large.
 
     :param posts: How many posts it has.
-    :raises Refusal: When they are too many.
+    :raises InvalidValue: If it has too many.
     """
-    if posts > MOST_POSTS:
+    if posts > MAX_POSTS:
         raise InvalidValue(
-            f"the calendar has {posts:,} posts; at most {MOST_POSTS:,} are allowed.", "Split the calendar."
+            f"the calendar has {posts:,} posts; at most {MAX_POSTS:,} are allowed.", "Split the calendar."
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.file.times import spoken
+from airflow_provider_instagram.calendar.file.times import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,79 +18,78 @@ if TYPE_CHECKING:
 
 
 def too_close(posts: Iterable[Post], min_spacing: timedelta) -> dict[str, Problem]:
-    """Find the posts that follow another of their account too closely.
+    """Return the posts that follow another post of their account too closely.
 
-    :param posts: Posts that are right in themselves.
-    :param min_spacing: The smallest distance of two posts of an account.
-    :return: Their faults, by the posts' ids.
+    :param posts: Posts that are valid by themselves.
+    :param min_spacing: The smallest distance between two posts of an account.
+    :return: Their problems, by post id.
     """
 
-    def fault(post: Post, before: list[Post]) -> Problem | None:
+    def find(post: Post, before: list[Post]) -> Problem | None:
         if not before or post.publish_at - before[-1].publish_at >= min_spacing:
             return None
         last = before[-1]
         return Problem(
             post.line,
-            f"it is {spoken(post.publish_at - last.publish_at)} after post {last.id!r} (line {last.line}) of the same "
-            f"account; min_spacing is {spoken(min_spacing)}.",
-            f"Move it to {_shown(post, last, min_spacing)} or later.",
+            f"it is {in_words(post.publish_at - last.publish_at)} after post {last.id!r} (line {last.line}) of the "
+            f"same account; min_spacing is {in_words(min_spacing)}.",
+            f"Move it to {_time_after(last, min_spacing, post)} or later.",
             post.id,
         )
 
-    return _left_out(posts, fault)
+    return _problems_by_id(posts, find)
 
 
 def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
-    """Return a calendar without the posts that are more than an account's connection allows: they are faults.
+    """Return a calendar without the posts that exceed the limits of their account's connection. They are problems.
 
     :param calendar: The calendar.
-    :param limits: What the connections allow, by account; an account that is not there is not looked at.
+    :param limits: What the connections allow, by account. The posts of other accounts are not checked.
     """
 
-    def fault(post: Post, before: list[Post]) -> Problem | None:
+    def find(post: Post, before: list[Post]) -> Problem | None:
         for quota in limits[post.account].quotas:
-            if (
-                len(before) >= quota.posts
-                and post.publish_at - (first := before[-quota.posts]).publish_at < quota.period
-            ):
+            first = before[-quota.posts] if len(before) >= quota.posts else None
+            if first is not None and post.publish_at - first.publish_at < quota.period:
                 return Problem(
                     post.line,
-                    f"it is post {quota.posts + 1} of {post.account} within {spoken(quota.period)}, from {first.id!r} "
-                    f"(line {first.line}); posts_per_{quota.name} is {quota.posts}.",
-                    f"Move it to {_shown(post, first, quota.period)} or later, or raise posts_per_{quota.name} in the "
-                    "account's connection.",
+                    f"it is post {quota.posts + 1} of {post.account} within {in_words(quota.period)}, from "
+                    f"{first.id!r} (line {first.line}); posts_per_{quota.name} is {quota.posts}.",
+                    f"Move it to {_time_after(first, quota.period, post)} or later, or raise posts_per_{quota.name} "
+                    "in the account's connection.",
                     post.id,
                 )
         return None
 
-    beyond = _left_out((post for post in calendar.posts if post.account in limits), fault)
-    if not beyond:
+    excess = _problems_by_id((post for post in calendar.posts if post.account in limits), find)
+    if not excess:
         return calendar
+    problems = sorted((*calendar.problems, *excess.values()), key=lambda problem: (problem.line, problem.message))
     return replace(
         calendar,
-        posts=tuple(post for post in calendar.posts if post.id not in beyond),
-        faults=tuple(sorted((*calendar.faults, *beyond.values()), key=lambda fault: (fault.line, fault.message))),
-        left_out=calendar.left_out | frozenset(beyond),
+        posts=tuple(post for post in calendar.posts if post.id not in excess),
+        problems=tuple(problems),
+        left_out=calendar.left_out | frozenset(excess),
     )
 
 
-def _left_out(posts: Iterable[Post], find: Callable[[Post, list[Post]], Problem | None]) -> dict[str, Problem]:
-    """Go through the posts by time; a post with a fault does not count for those after it.
+def _problems_by_id(posts: Iterable[Post], find: Callable[[Post, list[Post]], Problem | None]) -> dict[str, Problem]:
+    """Return the problems of posts, by post id. A post with a problem does not count for the posts after it.
 
     :param posts: The posts.
-    :param find: Returns a post's fault, told by the posts of its account that were kept before it.
+    :param find: Returns a post's problem, given the earlier posts of its account that have none.
     """
-    faults: dict[str, Problem] = {}
+    problems: dict[str, Problem] = {}
     kept: dict[str, list[Post]] = defaultdict(list)
     for post in sorted(posts, key=lambda post: (post.publish_at, post.line)):
-        if fault := find(post, kept[post.account]):
-            faults[post.id] = fault
+        if problem := find(post, kept[post.account]):
+            problems[post.id] = problem
         else:
             kept[post.account].append(post)
-    return faults
+    return problems
 
 
-def _shown(post: Post, other: Post, after: timedelta) -> str:
-    return (
-        (other.publish_at + after).astimezone(post.publish_at.tzinfo).strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")
-    )
+def _time_after(other: Post, span: timedelta, post: Post) -> str:
+    """Return the time that is ``span`` after another post, in the time zone of this post."""
+    at = (other.publish_at + span).astimezone(post.publish_at.tzinfo)
+    return at.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")

@@ -1,4 +1,4 @@
-"""Times as people write them: a local time with its zone, and lengths of time."""
+"""Times as people write them: a local time with its time zone, and durations."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 
-WRITTEN = re.compile(
+DATE_AND_TIME = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[T ]+(?P<time>\d{1,2}:\d{2}(?::\d{2})?)"
     r"\s*(?P<offset>Z|[+-]\d{2}:?\d{2})?\s*(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*)?"
 )
-HALVES = ("am", "pm")
+AM_PM = ("am", "pm")
 EXAMPLE = "2026-12-24 18:00 with timezone: Europe/Berlin"
-LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?", re.IGNORECASE)
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?", re.IGNORECASE)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-LONGEST = timedelta(days=366)
-#: Instagram began in the first; beyond the last there are only slips of the finger, and dates that break sums.
+MAX_DURATION = timedelta(days=366)
+#: Instagram began in the first year. A year after the last is a typing error, and breaks date arithmetic.
 YEARS = (2010, 2100)
-FURTHEST_OFFSET = timedelta(hours=14)
+MAX_OFFSET = timedelta(hours=14)
 
 
-class NoZone(InvalidValue):
-    """A time that says no zone."""
+class MissingTimezone(InvalidValue):
+    """A time without a time zone."""
 
 
 @lru_cache(maxsize=64)
 def zone(name: str) -> ZoneInfo:
-    """Find a time zone by its name.
+    """Return a time zone by its name.
 
-    :raises Refusal: When there is none of that name.
+    :raises InvalidValue: If no time zone has this name.
     """
     try:
         return ZoneInfo(name)
@@ -49,18 +49,18 @@ def _zones() -> dict[str, str]:
 
 
 def moment(written: str, zone_name: str | None) -> datetime:
-    """Read a local time: ``2026-12-24 18:00``, with the name of a zone behind it or apart, or with an offset.
+    """Read a local time: ``2026-12-24 18:00``, followed by the name of a zone or an offset, if any.
 
     :param written: The text.
-    :param zone_name: The zone that is meant when the text names none.
+    :param zone_name: The zone of a time that names none.
     :return: The time, in its zone.
-    :raises Refusal: When it is no time, says no zone, or names a time that the clocks skip or show twice.
+    :raises InvalidValue: If it is not a time, has no zone, or is a time that a clock change skips or repeats.
     """
-    found = WRITTEN.fullmatch(written.strip())
+    found = DATE_AND_TIME.fullmatch(written.strip())
     if found is None:
         raise InvalidValue(f"publish_at is {written!r}, which is not a date and time.", f"Write it like {EXAMPLE}.")
     naive = _naive(written, found["date"], found["time"])
-    if found["zone"] and found["zone"].lower() in HALVES:
+    if found["zone"] and found["zone"].lower() in AM_PM:
         hour = naive.hour % 12 + (12 if found["zone"].lower() == "pm" else 0)
         raise InvalidValue(f"publish_at {written!r} uses am or pm.", f"Write {hour:02}:{naive.minute:02}.")
     offset = found["offset"]
@@ -70,7 +70,9 @@ def moment(written: str, zone_name: str | None) -> datetime:
     if offset is not None:
         return _with_offset(naive, offset, name)
     if name is None:
-        raise NoZone(f"publish_at {written!r} has no time zone.", f"Add one: {EXAMPLE}, or an offset such as +01:00.")
+        raise MissingTimezone(
+            f"publish_at {written!r} has no time zone.", f"Add one: {EXAMPLE}, or an offset such as +01:00."
+        )
     return _in_zone(naive, zone(name))
 
 
@@ -90,7 +92,7 @@ def _naive(written: str, date: str, time: str) -> datetime:
 
 def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
     ahead = _ahead(offset)
-    if abs(ahead) > FURTHEST_OFFSET or (offset != "Z" and int(offset[-2:]) > 59):
+    if abs(ahead) > MAX_OFFSET or (offset != "Z" and int(offset[-2:]) > 59):
         raise InvalidValue(f"publish_at has the offset {offset}, which no zone has.", "Write the time and its zone.")
     at = naive.replace(tzinfo=timezone(ahead))
     if name is None:
@@ -105,7 +107,7 @@ def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
 
 
 def _ahead(offset: str) -> timedelta:
-    """Read how far a zone's clocks are ahead of UTC."""
+    """Return how far an offset is ahead of UTC."""
     if offset == "Z":
         return timedelta(0)
     span = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
@@ -138,23 +140,23 @@ def _offset(at: datetime) -> str:
     return f"{text[:3]}:{text[3:]}"
 
 
-def length(name: str, written: str) -> timedelta:
-    """Read a length of time: ``15 minutes``, ``90s``, ``1h``; a bare number counts minutes.
+def duration(name: str, written: str) -> timedelta:
+    """Read a duration: ``15 minutes``, ``90s``, ``1h``; a number alone counts minutes.
 
-    :raises Refusal: When it is something else, or more than a year.
+    :raises InvalidValue: If it is not a duration, or is longer than a year.
     """
-    found = LENGTH.fullmatch(written.strip())
+    found = DURATION.fullmatch(written.strip())
     if found is None:
         raise InvalidValue(
             f"{name} is {written!r}, which is not a length of time.", "Write it like 15 minutes, 90 s or 1 h."
         )
     seconds = float(found[1]) * UNITS[(found[2] or "m")[0].lower()]
-    if seconds > LONGEST.total_seconds():
-        raise InvalidValue(f"{name} is {written!r}.", f"Use at most {LONGEST.days} days.")
+    if seconds > MAX_DURATION.total_seconds():
+        raise InvalidValue(f"{name} is {written!r}.", f"Use at most {MAX_DURATION.days} days.")
     return timedelta(seconds=seconds)
 
 
-def spoken(span: timedelta) -> str:
+def in_words(span: timedelta) -> str:
     """Return a duration in words: ``1 h 05 min``, ``40 s``."""
     seconds = round(span.total_seconds())
     if seconds < 120:

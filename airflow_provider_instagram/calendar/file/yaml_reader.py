@@ -1,4 +1,4 @@
-"""YAML and JSON as rows: every scalar as the text that stands there, with its line."""
+"""YAML and JSON as rows: each scalar as the text in the file, with its line."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any
 import yaml
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.rows import MOST_POSTS, Row, Rows, Value, refuse_too_many
+from airflow_provider_instagram.calendar.file.rows import MAX_POSTS, Row, Rows, Value, check_count
 
-DEEPEST = 6
-#: An escaped character beyond the 16 bits of JSON's \u, and the doubled backslashes before it.
-PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
+MAX_DEPTH = 6
+#: A character that JSON escapes in two halves, because it exceeds 16 bits, and the doubled backslashes before it.
+SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 SETTINGS = ("defaults", "min_spacing", "posts")
-#: More than a file of the largest size says in sensible entries; fewer than take a second.
-MOST_VALUES = 1_000_000
-#: Names and values of so many posts. A long text is counted before it is put together: ten megabytes take minutes.
-MOST_EVENTS = 30 * MOST_POSTS
+#: More than the largest file contains in useful entries, and few enough to read in a second.
+MAX_VALUES = 1_000_000
+#: The names and values of that many posts. A long text is counted before it is composed, which takes minutes for 10 MB.
+MAX_EVENTS = 30 * MAX_POSTS
 LONG_TEXT = 500_000
-#: What YAML takes for ends of lines and no editor does, for example in a text pasted from Word: while the file is read,
-#: characters stand for them that never stand for anything.
-HELD = {0x85: 0xFDD0, 0x2028: 0xFDD1, 0x2029: 0xFDD2}
-RELEASED = {held: sign for sign, held in HELD.items()}
-#: Everything but what YAML 1.1 calls printable.
+#: Characters that end a line in YAML but in no editor, for example in a text pasted from Word. While the file is read,
+#: characters without a meaning replace them.
+STAND_INS = {0x85: 0xFDD0, 0x2028: 0xFDD1, 0x2029: 0xFDD2}
+ORIGINALS = {held: sign for sign, held in STAND_INS.items()}
+#: All characters that are not printable in YAML 1.1.
 UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 INDENTED_BY_TAB = re.compile(r"[ -]*\t\s*")
 LOOK_THERE = "Check that line and the one above it for indentation, a missing quotation mark, or a colon inside a text."
@@ -36,28 +36,28 @@ _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def read_json(text: str) -> Rows:
     """Read the rows of a JSON file.
 
-    :raises Refusal: When nothing of it can be read.
+    :raises InvalidValue: If nothing of it can be read.
     """
-    return read_yaml(PAIR.sub(_one_character, text))
+    return read_yaml(SURROGATE_PAIR.sub(_one_character, text))
 
 
 def _one_character(pair: re.Match[str]) -> str:
-    """JSON writes an emoji as the two halves of UTF-16, which YAML does not know."""
+    """Return the character of a surrogate pair: JSON may escape an emoji as two halves, which YAML cannot read."""
     return f"{pair[1]}{json.loads(f'{chr(34)}{pair[2]}{chr(34)}')}"
 
 
 def read_yaml(text: str) -> Rows:
     """Read the rows of a YAML file.
 
-    :raises Refusal: When nothing of it can be read.
+    :raises InvalidValue: If nothing of it can be read.
     """
-    held = text.translate(HELD) if any(chr(sign) in text for sign in HELD) else text
+    readable = text.translate(STAND_INS) if any(chr(sign) in text for sign in STAND_INS) else text
     try:
-        if len(held) > LONG_TEXT and any(islice(yaml.parse(held, Loader=_YAML), MOST_EVENTS, None)):
+        if len(readable) > LONG_TEXT and any(islice(yaml.parse(readable, Loader=_YAML), MAX_EVENTS, None)):
             raise InvalidValue("the file holds more than a calendar can.", "Split the calendar.")
-        root = yaml.compose(held, Loader=_YAML)
+        root = yaml.compose(readable, Loader=_YAML)
     except yaml.MarkedYAMLError as error:
-        raise _refusal(text, error) from None
+        raise _invalid_yaml(text, error) from None
     except yaml.reader.ReaderError as error:
         raise _unprintable(text, error) from None
     except (yaml.YAMLError, RecursionError) as error:
@@ -70,10 +70,10 @@ def read_yaml(text: str) -> Rows:
         raise InvalidValue(
             "the file must be an object with posts: in it.", "Put posts: in the first line, the list below it."
         )
-    return _Tree(holds=held is not text).document(root)
+    return _Tree(has_stand_ins=readable is not text).document(root)
 
 
-def _refusal(text: str, error: yaml.MarkedYAMLError) -> InvalidValue:
+def _invalid_yaml(text: str, error: yaml.MarkedYAMLError) -> InvalidValue:
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return InvalidValue(f"the file cannot be read: {error.problem or error.context}.", LOOK_THERE)
@@ -98,20 +98,20 @@ def _unprintable(text: str, error: yaml.reader.ReaderError) -> InvalidValue:
 class _Tree:
     """Reads the nodes of a document.
 
-    :param holds: Whether line breaks that no editor counts are held by other characters in it.
+    :param has_stand_ins: Whether it contains characters that replace unusual ends of lines.
     """
 
-    def __init__(self, *, holds: bool) -> None:
-        self._holds = holds
-        self._left = MOST_VALUES
+    def __init__(self, *, has_stand_ins: bool) -> None:
+        self._has_stand_ins = has_stand_ins
+        self._left = MAX_VALUES
 
     def document(self, root: yaml.MappingNode) -> Rows:
         """Return the content of a whole file."""
         found = Rows()
-        top = self._pairs(root, found.faults)
+        top = self._pairs(root, found.problems)
         for name, (key, _) in top.items():
             if name not in SETTINGS:
-                found.faults.append(
+                found.problems.append(
                     Problem(_line(key), f"Unknown setting {name!r}.", f"The settings are {', '.join(SETTINGS)}.")
                 )
         if "min_spacing" in top:
@@ -121,9 +121,9 @@ class _Tree:
             found.defaults = self._row(top["defaults"][1], "defaults")
         posts = top.get("posts", (None, None))[1]
         if isinstance(posts, yaml.SequenceNode):
-            refuse_too_many(len(posts.value))
+            check_count(len(posts.value))
             found.rows = [self._row(node, "a post") for node in posts.value]
-        elif not _is_null(posts):  # posts: with nothing below it says that all of them were taken out
+        elif not _is_null(posts):  # posts: with nothing below it means that all of them were removed
             raise InvalidValue(
                 "the file has no list of posts.",
                 "Write posts: and one entry for each post below it, beginning with a dash.",
@@ -133,16 +133,16 @@ class _Tree:
     def _row(self, node: yaml.Node, what: str) -> Row:
         row = Row(_line(node))
         if isinstance(node, yaml.MappingNode):
-            pairs = self._pairs(node, row.faults)
+            pairs = self._pairs(node, row.problems)
             row.values = {name: self._value(value, key) for name, (key, value) in pairs.items()}
         elif not _is_null(node):
-            row.faults.append(
+            row.problems.append(
                 Problem(row.line, f"{what} must be an object.", "Write names and values: id: …, video: …")
             )
         return row
 
     def _pairs(
-        self, node: yaml.MappingNode, faults: list[Problem], depth: int = 0
+        self, node: yaml.MappingNode, problems: list[Problem], depth: int = 0
     ) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         """Return the names and nodes of an object. Its own names override those that ``<<`` adds."""
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
@@ -150,16 +150,18 @@ class _Tree:
         self._count(len(node.value))
         for key, value in node.value:
             name = self._name(key)
-            if key.tag.endswith(":merge") and depth < DEEPEST:
+            if key.tag.endswith(":merge") and depth < MAX_DEPTH:
                 for part in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                     if isinstance(part, yaml.MappingNode):
-                        merged |= self._pairs(part, faults, depth + 1)
+                        merged |= self._pairs(part, problems, depth + 1)
             elif name is None:
                 message = "a list or an object cannot be the name of a field."
-                faults.append(Problem(_line(key), message, "Write a name before the colon, without ? and brackets."))
+                problems.append(Problem(_line(key), message, "Write a name before the colon, without ? and brackets."))
             elif name in own:
                 message = f"{name} is given twice."
-                faults.append(Problem(_line(key), message, f"Keep this one or the one in line {_line(own[name][0])}."))
+                problems.append(
+                    Problem(_line(key), message, f"Keep this one or the one in line {_line(own[name][0])}.")
+                )
             else:
                 own[name] = key, value
         return merged | own
@@ -168,10 +170,10 @@ class _Tree:
         return Value(self._plain(node), _line(key))
 
     def _plain(self, node: yaml.Node, depth: int = 0) -> Any:
-        """Take every scalar as the text that stands there: ``no``, ``0123`` and a date are what the person wrote."""
+        """Return a node's value. Each scalar is the text in the file: ``no``, ``0123`` and dates are not converted."""
         if isinstance(node, yaml.ScalarNode):
             return None if node.tag.endswith(":null") else self._text(node)
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             return None
         self._count(len(node.value))
         if isinstance(node, yaml.SequenceNode):
@@ -183,14 +185,14 @@ class _Tree:
 
     def _text(self, node: yaml.ScalarNode) -> str:
         text: str = node.value
-        return text.translate(RELEASED) if self._holds else text
+        return text.translate(ORIGINALS) if self._has_stand_ins else text
 
     def _count(self, values: int) -> None:
-        """Refuse what a few aliases of aliases unfold to."""
+        """Check that aliases of aliases do not expand to too many values."""
         self._left -= values
         if self._left < 0:
             raise InvalidValue(
-                f"the aliases in the file expand to more than {MOST_VALUES:,} values.",
+                f"the aliases in the file expand to more than {MAX_VALUES:,} values.",
                 "Write the values out where an alias (*name) contains other aliases, or split the calendar.",
             )
 

@@ -1,1 +1,1 @@
-"""Which run of the DAG brings which post, and when. Calls to Instagram and media files do not belong here."""
+"""Which run of the DAG publishes which post, and when. Calls to Instagram and media files do not belong here."""

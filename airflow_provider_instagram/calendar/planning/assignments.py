@@ -1,4 +1,4 @@
-"""Which run brings a post: the rows that runs of a calendar leave for each other on an account's ledger."""
+"""Which run publishes a post: rows on an account's ledger by which the runs of calendars know of each other."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Assignment:
-    """Which run brings a post, in which version. An edit is taken anew, by a run of its own.
+    """Which run publishes a post, in which version. An edited post is assigned again, to a run of its own.
 
     :param post_key: The post.
-    :param run: The run, as ``dag_id/run_id``; empty when it gave the post back.
+    :param run: The run, as ``dag_id/run_id``; empty if the run released the post.
     :param version: The version.
-    :param settled: Whether the run let go of it for good: rejected by a person, or too late.
+    :param settled: Whether the run dropped the post for good: a person rejected it, or it was too late.
     """
 
     post_key: str
@@ -31,19 +31,19 @@ class Assignment:
     settled: bool = False
 
     def of_another_dag(self, run: str) -> bool:
-        """Return whether another DAG than that of a run took the post, for example under an earlier name of the DAG."""
+        """Return whether the post is assigned to another DAG than that of ``run``: the DAG may have been renamed."""
         return bool(self.run) and self.run.partition("/")[0] != run.partition("/")[0]
 
 
 @dataclass
 class Assignments:
-    """Who takes what, on the rows of an account's ledger.
+    """The assignments of posts to runs, as rows of an account's ledger.
 
-    Rehearsals have rows of their own: none keeps the post itself from going out.
+    Dry runs have rows of their own, so that none of them keeps the post from being published.
 
     :param store: The ledger's rows.
     :param dag_id: The DAG.
-    :param dry_run: Whether the DAG only rehearses its posts.
+    :param dry_run: Whether the DAG only makes dry runs.
     """
 
     store: StateStore
@@ -51,21 +51,21 @@ class Assignments:
     dry_run: bool = False
 
     def of(self, post: Post) -> Assignment | None:
-        """Read who takes a post."""
+        """Return which run a post is assigned to."""
         row = self.store.get(self._row(post))
         return Assignment(**row) if row else None
 
     def assign(self, post: Post, run: str) -> None:
-        """Record that a run takes this version of a post."""
+        """Record that a run publishes this version of a post."""
         self.store.set(self._row(post), asdict(Assignment(post.key, run, post.version)))
 
     def release(self, post: Post, run: str) -> None:
-        """Record that this run no longer takes this version, so that another run may take it if it returns."""
+        """Record that this run no longer publishes this version, so that another run may if the version returns."""
         if self.of(post) == Assignment(post.key, run, post.version):
             self.store.set(self._row(post), asdict(Assignment(post.key, "", post.version)))
 
     def close(self, post: Post, run: str) -> None:
-        """Record that this run dropped this version for good, if this run had taken it."""
+        """Record that this run dropped this version for good, if the version was assigned to this run."""
         if self.of(post) == Assignment(post.key, run, post.version):
             self.store.set(self._row(post), asdict(Assignment(post.key, run, post.version, settled=True)))
 
@@ -74,35 +74,35 @@ class Assignments:
             return row_key("calendar-dry", f"{self.dag_id}/{post.key}")
         return f"calendar:{post.key}"
 
-    def late_time(self, post: Post, *, edited: bool = True) -> datetime | None:
-        """Read when a late post goes out.
+    def late_time(self, post: Post, *, any_version: bool = True) -> datetime | None:
+        """Return the time that a late post has chosen.
 
-        :param edited: Whether the time counts that the post had chosen before an edit: it may have gone out then.
+        :param any_version: Whether a time counts that an earlier version chose: that version may be live.
         """
         row = self.store.get(f"calendar-late:{post.key}")
-        chosen = row and row["at"] and (edited or row["version"] == post.version)
-        return datetime.fromisoformat(row["at"]) if chosen else None
-
-    def last_blind(self) -> tuple[str, datetime] | None:
-        """Read which post was the last to choose a time while the calendar could not be read, and which time."""
-        row = self.store.get("calendar-late-blind")
-        return (row["post_key"], datetime.fromisoformat(row["at"])) if row else None
-
-    def record_blind(self, post: Post, at: datetime) -> None:
-        """Record the time of a late post that was chosen without knowledge of the other posts."""
-        self.store.set("calendar-late-blind", {"post_key": post.key, "at": at.isoformat()})
+        counts = row and row["at"] and (any_version or row["version"] == post.version)
+        return datetime.fromisoformat(row["at"]) if counts else None
 
     def record_late_time(self, post: Post, at: datetime) -> None:
-        """Record when a late post goes out."""
+        """Record when a late post is published."""
         row = {"post_key": post.key, "version": post.version, "at": at.isoformat()}
         self.store.set(f"calendar-late:{post.key}", row)
 
     def forget_late_time(self, post: Post) -> None:
-        """Record that a late post does not go out, which frees its time for others."""
+        """Record that a late post is not published at the time it chose, which frees this time for others."""
         self.store.set(f"calendar-late:{post.key}", {"post_key": post.key, "version": post.version, "at": None})
+
+    def last_time_without_calendar(self) -> tuple[str, datetime] | None:
+        """Return the last post that chose a time while the calendar could not be read, and its time."""
+        row = self.store.get("calendar-late-blind")
+        return (row["post_key"], datetime.fromisoformat(row["at"])) if row else None
+
+    def record_time_without_calendar(self, post: Post, at: datetime) -> None:
+        """Record the time of a late post that was chosen without knowledge of the other posts."""
+        self.store.set("calendar-late-blind", {"post_key": post.key, "at": at.isoformat()})
 
 
 def run_name(context: Context) -> str:
-    """Name a run as the rows do: ``dag_id/run_id``."""
+    """Return the name of a run as the rows contain it: ``dag_id/run_id``."""
     ti = context["ti"]
     return f"{ti.dag_id}/{ti.run_id}"

@@ -1,4 +1,4 @@
-"""When a late post goes out: two publishers of an account that look for room at once must not find the same."""
+"""When a late post is published: two publishers of an account that choose a time at once must not choose the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, late_time, times_of_others, utc_now
+from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, first_free_time, other_times, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,55 +18,59 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.parser import Calendar, Post
     from airflow_provider_instagram.calendar.planning.assignments import Assignments
 
-#: A publisher has everything prepared after this, and then keeps its time to the second.
-HEAD_START = timedelta(seconds=10)
-#: Who met another looks again after up to so long, and longer each time: so that they do not meet again.
-APART_S = 2.0
+#: A publisher needs this long to prepare, and then keeps its time to the second.
+PREPARATION = timedelta(seconds=10)
+#: After its first conflict, a publisher pauses at random for up to this time, and longer after each further one.
+MAX_PAUSE_S = 2.0
 
 log = logging.getLogger(__name__)
 
 
-def room_for(
+def choose_late_time(
     post: Post,
     calendar: Calendar,
-    takings: Assignments,
+    assignments: Assignments,
     *,
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> datetime:
     """Choose a time for a late post, or keep the one that it chose before.
 
-    Each writes down its time, and then looks whether it is too close to another's. Of two, the later to write sees what
-    the other has written, so at least one of them gives way; both may, and then try again.
+    1. Record the first free time. If the process dies here, the next try keeps this time, or chooses again if it has
+       passed.
+    2. Read the times of the account's other posts. Of two publishers, the one that recorded its time later sees the
+       other's time, so at least one of them finds the conflict.
+    3. If no other post is too close, return the time.
+    4. Otherwise forget the time, pause, and start again. If the process dies here, the time is free for others.
 
     :param post: The post.
     :param calendar: The calendar as it is now.
-    :param takings: The account's rows.
-    :param clock: Tells the time.
+    :param assignments: The account's rows.
+    :param clock: Returns the current time.
     :param sleep: Waits for a number of seconds.
     """
-    at = takings.late_time(post, edited=False)
+    at = assignments.late_time(post, any_version=False)
     if at is None or at <= clock() - PUNCTUAL:
-        at = _next_room(post, calendar, takings, clock())
+        at = _record_free_time(post, calendar, assignments, clock())
     for tries in itertools.count(1):
-        others = times_of_others(post, calendar, takings, clock())
+        others = other_times(post, calendar, assignments, clock())
         near = [key for key, other in others.items() if abs(at - other) < calendar.min_spacing]
         if not near:
             return at
-        log.info("%s gives way to %s, and looks for a later time", post.key, near[0])
-        takings.forget_late_time(post)
-        sleep(random.uniform(0, APART_S * tries))  # noqa: S311 -- no secret
-        at = _next_room(post, calendar, takings, clock())
+        log.info("%s is too close to %s, so it looks for a later time.", post.key, near[0])
+        assignments.forget_late_time(post)
+        sleep(random.uniform(0, MAX_PAUSE_S * tries))  # noqa: S311 -- no secret
+        at = _record_free_time(post, calendar, assignments, clock())
     raise AssertionError("unreachable")
 
 
-def _next_room(post: Post, calendar: Calendar, takings: Assignments, now: datetime) -> datetime:
-    others = times_of_others(post, calendar, takings, now)
-    earliest, is_blind = now + HEAD_START, calendar.post(post.id) is None
-    if is_blind and (last := takings.last_blind()) is not None:
+def _record_free_time(post: Post, calendar: Calendar, assignments: Assignments, now: datetime) -> datetime:
+    others = other_times(post, calendar, assignments, now)
+    earliest, without_calendar = now + PREPARATION, calendar.post(post.id) is None
+    if without_calendar and (last := assignments.last_time_without_calendar()) is not None:
         earliest = max(earliest, last[1])
-    at = late_time(earliest, others.values(), calendar.min_spacing)
-    takings.record_late_time(post, at)
-    if is_blind:
-        takings.record_blind(post, at)
+    at = first_free_time(earliest, others.values(), calendar.min_spacing)
+    assignments.record_late_time(post, at)
+    if without_calendar:
+        assignments.record_time_without_calendar(post, at)
     return at

@@ -1,12 +1,14 @@
-"""The plan of a calendar: its posts, and what is known of each."""
+"""The plan of a calendar: its posts, and when the DAG processor first saw each of their versions."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.planning.schedule import reaching_back, run_moment
+from airflow_provider_instagram.calendar.planning.schedule import run_time_of
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -14,57 +16,81 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.parser import Calendar
 
 
-@dataclass(frozen=True)
-class Seen:
-    """When a version of a post came into the calendar.
+class Arrival(Enum):
+    """How a version of a post came into the calendar.
 
-    :param version: The version, and whether the DAG only rehearses it; empty as long as something is wrong with it.
-    :param due: When it is to be published, in seconds since the epoch; 0 where something has been wrong from the start.
-    :param at: When it was first seen, likewise; None for what was there when the DAG was new.
-    :param edited: Whether it took the place of a version of the same time that could still be published then.
-    :param new: Whether its post was not in the calendar before, or at another time.
-    :param over: Whether its time was over when the DAG was new: others have brought it.
+    ``INITIAL``: The version was there when the DAG was new, and its time was still to come.
+
+    ``ALREADY_OVER``: The version was there when the DAG was new, and its time had passed: it is not this DAG's to
+    publish. An edit that keeps the time keeps this value.
+
+    ``ADDED``: The post was added, or moved to another time while it could still be published. If the new time had
+    passed by then, this is a mistake of the author, and no run publishes the post.
+
+    ``EDITED``: The version replaced one of the same time that could still be published. It may be published late.
+
+    ``EDITED_AFTERWARDS``: The version replaced one that could no longer be published, usually because that one is
+    live. It is published only if its time is still to come.
+
+    ``INVALID``: The post has had a problem since it came into the calendar, so its time is not known yet.
     """
 
-    version: str
+    INITIAL = "initial"
+    ALREADY_OVER = "already over"
+    ADDED = "added"
+    EDITED = "edited"
+    EDITED_AFTERWARDS = "edited afterwards"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """When the DAG processor first saw a version of a post.
+
+    :param version: The version; None while the post has a problem. It also says whether the DAG is a dry run.
+    :param due: When the version is to be published, in seconds since the epoch.
+    :param at: When it was first seen, in seconds since the epoch; None if it was there when the DAG was new.
+    :param arrival: How it came into the calendar.
+    """
+
+    version: str | None
     due: float
-    at: int | None = None
-    edited: bool = False
-    new: bool = False
-    over: bool = False
+    at: int | None
+    arrival: Arrival
 
     def in_time(self, max_lateness: timedelta) -> bool:
-        """Return whether the post was added before its time. An edit that keeps the time may go out late."""
-        allowed_s = max_lateness.total_seconds() if self.edited else 0.0
-        return self.at is None or self.at <= self.due + allowed_s
+        """Return whether the version came early enough to be published. An edit that keeps the time may be late."""
+        may_be_late = self.arrival in (Arrival.EDITED, Arrival.ALREADY_OVER)
+        return self.at is None or self.at <= self.due + (max_lateness.total_seconds() if may_be_late else 0.0)
 
     @property
     def too_late(self) -> bool:
-        """Whether it came, or was moved, to a time that was over: that is a mistake."""
-        return self.new and self.at is not None and self.at > self.due
+        """Whether the post was added with, or moved to, a time that had passed. That is a mistake."""
+        return self.arrival is Arrival.ADDED and self.at is not None and self.at > self.due
 
-    def open(self, at: int, max_lateness: timedelta) -> bool:
-        """Return whether the post can still be published, as far as the calendar knows."""
-        return self.in_time(max_lateness) and at < self.due + max_lateness.total_seconds()
+    def is_open(self, now: int, max_lateness: timedelta) -> bool:
+        """Return whether the version can still be published, as far as the calendar knows."""
+        return self.in_time(max_lateness) and now < self.due + max_lateness.total_seconds()
 
-    def beginnings(self, lead_time: timedelta) -> list[int]:
-        """Return when runs begin for the post: a lead time ahead, or when it was first seen.
+    def run_times(self, lead_time: timedelta) -> list[int]:
+        """Return when runs begin for the post: a lead time ahead, or when the version was first seen.
 
-        An edit that was seen after its time has both. If the first run was missed too, it includes the post.
+        A version that was seen after its time has both. If Airflow missed the first run too, the first run includes
+        the post.
         """
-        planned_for = run_moment(self.due, lead_time)
-        begins = [max(planned_for, self.at or 0)]
-        return [planned_for, *begins] if self.at is not None and self.at > self.due else begins
+        planned = run_time_of(self.due, lead_time)
+        begin = max(planned, self.at or 0)
+        return [planned, begin] if self.at is not None and self.at > self.due else [begin]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A calendar as a DAG goes by it.
+    """A calendar, with what the DAG processor has recorded about it.
 
-    :param calendar: Its posts and faults; when the file cannot be read, those of the last good snapshot.
-    :param seen: By post id, when its version was first seen, as far as the DAG processor has written it down here.
-    :param gone: Accounts that have no post since then, in seconds since the epoch: runs may still have tasks of theirs.
-    :param readable: Whether the file could be read: else the calendar is old, or empty where there is no snapshot.
+    :param calendar: Its posts and problems. If the file cannot be read, those of its last readable version.
+    :param seen: By post id, when its version was first seen. A task has only the records of the snapshot it can read.
+    :param gone: Accounts without posts, and since when, in seconds since the epoch. Runs may still have their tasks.
+    :param readable: Whether the file could be read. If not, the calendar is old, or empty if no snapshot exists.
     """
 
     calendar: Calendar
@@ -74,32 +100,40 @@ class Plan:
 
     @property
     def timely(self) -> Calendar:
-        """The calendar without the posts that came, or were moved, to a time that was over: that was a mistake."""
+        """The calendar without the posts that were added with, or moved to, a time that had passed."""
         return without_late_arrivals(self.calendar, self.seen)
 
     @property
     def accounts(self) -> list[str]:
-        """The connections that the DAG has groups for, sorted."""
+        """The connections that the DAG has task groups for, sorted."""
         return sorted({*self.calendar.accounts, *self.gone})
 
-    def moments(self, lead_time: timedelta, max_lateness: timedelta) -> list[float]:
-        """Return when runs begin, in seconds since the epoch: ``lead_time`` before each post.
+    def runs(self, lead_time: timedelta, max_lateness: timedelta) -> dict[float, float]:
+        """Return when runs begin, each with the earliest time of the posts that it publishes.
 
-        The run of a post that was added later begins when the post was seen. A post that was added after its time has
-        no run.
+        A run begins ``lead_time`` before its posts. The run of a post that was added later begins when the post was
+        seen. A post that was added after its time has no run. Only the run of an edit that was seen late publishes
+        posts from before its own beginning.
+
+        :return: Both in seconds since the epoch, sorted.
         """
-        since: dict[int, float] = {}
+        earliest: dict[float, float] = {}
         for one in self.seen.values():
-            if one.version and one.in_time(max_lateness):
-                for moment in one.beginnings(lead_time):
-                    since[moment] = min(since.get(moment, moment), moment if one.over else one.due)
-        return sorted(reaching_back(*begins) if begins[1] < begins[0] else begins[0] for begins in since.items())
+            if one.version is None or not one.in_time(max_lateness):
+                continue
+            for begin in one.run_times(lead_time):
+                due = begin if one.arrival is Arrival.ALREADY_OVER else math.floor(one.due)
+                earliest[begin] = min(earliest.get(begin, begin), due)
+        return dict(sorted(earliest.items()))
 
 
 def without_late_arrivals(calendar: Calendar, seen: dict[str, Seen]) -> Calendar:
-    """Leave out the posts that came, or were moved, to a time that was over: that was a mistake."""
+    """Return a calendar without the posts that were added with, or moved to, a time that had passed.
+
+    Such a post is a problem, because its author made a mistake.
+    """
     late = {post.id for post in calendar.posts if post.id in seen and seen[post.id].too_late}
-    faults = [
+    problems = [
         Problem(
             post.line,
             f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, had passed when the post was added or moved, "
@@ -111,4 +145,4 @@ def without_late_arrivals(calendar: Calendar, seen: dict[str, Seen]) -> Calendar
         if post.id in late
     ]
     posts = tuple(post for post in calendar.posts if post.id not in late)
-    return replace(calendar, posts=posts, faults=(*calendar.faults, *faults), left_out=calendar.left_out | late)
+    return replace(calendar, posts=posts, problems=(*calendar.problems, *problems), left_out=calendar.left_out | late)

@@ -1,14 +1,13 @@
-"""Which run takes which post, and when a late one goes out. No Airflow and no file here: facts in, decisions out."""
+"""Which run publishes which post, and when a late post is published. Decisions only: no Airflow, no files, no calls."""
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar.file.times import spoken
+from airflow_provider_instagram.calendar.file.times import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -16,15 +15,14 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.parser import Calendar, Post
     from airflow_provider_instagram.calendar.planning.assignments import Assignment, Assignments
 
-#: After this, a post is late: a worker that is slow to start is none.
+#: A post is late after this. A worker that starts slowly does not make a post late.
 PUNCTUAL = timedelta(seconds=60)
-#: A publisher is at work from when it wakes up until the answer is there.
-PUBLISHER_AT_WORK = timedelta(seconds=30)
-#: Runs begin at whole minutes, so up to one minute more ahead.
+#: How long a publisher occupies a slot: from shortly before its time until the answer has come.
+PUBLISHER_AWAKE = timedelta(seconds=30)
+#: Runs begin at whole minutes, so up to one minute earlier than the lead time.
 MINUTE_S = 60
-MICRO = 1_000_000
-#: No late post chose its time longer ago.
-REACH = timedelta(days=2)
+#: How long the chosen time of a late post counts. No late post chose its time longer ago.
+LATE_TIMES_KEPT = timedelta(days=2)
 
 
 def utc_now() -> datetime:
@@ -32,7 +30,7 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def run_moment(due_s: float, lead_time: timedelta) -> int:
+def run_time_of(due_s: float, lead_time: timedelta) -> int:
     """Return when the run of a post begins: a lead time ahead, at a whole minute. Posts of one minute share a run.
 
     :param due_s: When the post is published, in seconds since the epoch.
@@ -42,27 +40,30 @@ def run_moment(due_s: float, lead_time: timedelta) -> int:
     return int((due_s - lead_time.total_seconds()) // MINUTE_S) * MINUTE_S
 
 
-def reaching_back(moment_s: int, to_s: float) -> float:
-    """Make a run's moment out of one that says how far back its posts may be: in its microseconds, a second in each.
+def posts_from(start: datetime | None, end: datetime) -> datetime:
+    """Return the earliest time of the posts that a scheduled run publishes.
 
-    Its moment is all that a run is told of the timetable, and only the DAG processor knows what is late and wanted yet.
+    The data interval carries this to the run, because only the DAG processor knows which late posts are still wanted.
+
+    :param start: The start of the run's data interval.
+    :param end: Its end, when the run begins.
     """
-    return (moment_s * MICRO + min(math.ceil(moment_s - to_s), MICRO - 1)) / MICRO
+    if start is not None and start < end:
+        return start
+    # A run that was stored earlier has no length. Each microsecond of its time stands for one second of reach.
+    return end.replace(microsecond=0) - timedelta(seconds=end.microsecond)
 
 
-def reach(moment: datetime) -> datetime:
-    """Return the earliest time of the posts in the run of a moment: usually the moment itself."""
-    return moment.replace(microsecond=0) - timedelta(seconds=moment.microsecond)
+def reason_to_drop(
+    post: Post, calendar: Calendar | None, assigned: Assignment | None, run: str
+) -> tuple[str, str] | None:
+    """Return why a run drops a post that was assigned to it.
 
-
-def why_not(post: Post, calendar: Calendar | None, taken: Assignment | None, run: str) -> tuple[str, str] | None:
-    """Return why a run drops a post that it took.
-
-    :param post: The post as it was when the run took it.
-    :param calendar: The calendar as it is now; None when it cannot be read.
-    :param taken: Who has it now.
+    :param post: The post as it was when the run selected it.
+    :param calendar: The calendar as it is now; None if it cannot be read.
+    :param assigned: Which run the post is assigned to now.
     :param run: This run.
-    :return: In a word, and in a sentence; None when the post is wanted as it is.
+    :return: The reason in a word, and in a sentence; None if the post is still wanted in this version.
     """
     now = post if calendar is None else calendar.post(post.id)
     if now is None:
@@ -73,123 +74,129 @@ def why_not(post: Post, calendar: Calendar | None, taken: Assignment | None, run
             word = f"moved to {now.publish_at:%Y-%m-%d %H:%M}"
             return word, f"{post.id} was {word}: a run of its own publishes it then, unless that time had passed."
         return "edited", f"{post.id} was edited: a run of its own publishes the new version."
-    if taken is not None and taken.run not in ("", run):
-        return "taken over", f"{post.id} was taken over by the run {taken.run}."
+    if assigned is not None and assigned.run not in ("", run):
+        return "taken over", f"{post.id} was taken over by the run {assigned.run}."
     return None
 
 
-def due(
+def due_posts(
     posts: Iterable[Post],
     account: str,
     run: str,
-    slot: datetime,
+    run_time: datetime,
     *,
     since: datetime,
     lead_time: timedelta,
-    taken: Callable[[Post], Assignment | None],
-    given_up: Callable[[Assignment], bool],
+    assignment_of: Callable[[Post], Assignment | None],
+    has_failed: Callable[[Assignment], bool],
     by_hand: bool = False,
 ) -> list[Post]:
-    """Choose the posts of an account that a run takes.
+    """Choose the posts of an account that a run publishes.
 
-    These are the posts from the run's moment to a lead time later that no other run has taken as they are now: its
-    own, and those that came into the calendar since the run before. What another DAG has taken, it takes over: the DAG
-    may have been renamed, and then nobody else brings the post. What a run has given up is taken again at the post's
-    own moment only, or when somebody starts a run: else every run of a lead time would try a broken post. Posts from
-    before the moment only where the run is for them: what else was never taken was published by other hands, or is
-    too late.
+    A run publishes the posts between its own time and a lead time later that are not assigned to another run.
 
+    * A post that is assigned to a run of another DAG is included: the DAG may have been renamed, and then no other run
+      publishes the post.
+    * A post whose run has failed is included only at the post's own run time, or in a run that a user started.
+      Otherwise every run within a lead time would try a broken post.
+    * A post from before the run's time is included only if the run is for such posts. Any other such post was
+      published by other means, or is too late.
+
+    :param posts: The posts of the calendar.
+    :param account: The account.
     :param run: This run, as ``dag_id/run_id``.
-    :param slot: The run's moment.
-    :param since: From when on it brings posts.
-    :param taken: Tells who has taken a post.
-    :param given_up: Tells whether a run ended without it.
-    :param by_hand: Whether somebody started the run.
+    :param run_time: When the run begins.
+    :param since: The earliest time of the posts that it publishes.
+    :param lead_time: The lead time.
+    :param assignment_of: Returns which run a post is assigned to.
+    :param has_failed: Returns whether that run ended without publishing the post.
+    :param by_hand: Whether a user started the run.
     """
     chosen = []
     for post in posts:
-        begins = run_moment(post.publish_at.timestamp(), lead_time)
-        if post.account != account or begins > slot.timestamp() or post.publish_at < since:
+        begin = run_time_of(post.publish_at.timestamp(), lead_time)
+        if post.account != account or begin > run_time.timestamp() or post.publish_at < since:
             continue
-        row = taken(post)
+        row = assignment_of(post)
         is_free = row is None or row.of_another_dag(run) or row.run in ("", run) or row.version != post.version
-        may_again = by_hand or begins == int(slot.timestamp())
-        if is_free or (may_again and row is not None and not row.settled and given_up(row)):
+        may_try_again = by_hand or begin == int(run_time.timestamp())
+        if is_free or (may_try_again and row is not None and not row.settled and has_failed(row)):
             chosen.append(post)
     return chosen
 
 
 def too_late(post: Post, now: datetime, at: datetime, *, late: str, max_lateness: timedelta) -> tuple[str, str] | None:
-    """Return why a post may no longer go out.
+    """Return why a post may no longer be published.
 
     :param post: The post.
-    :param now: The time.
-    :param at: When it could go out.
+    :param now: The current time.
+    :param at: When it could be published.
     :param late: What to do with late posts: ``publish`` or ``skip``.
     :param max_lateness: How late it may be published.
-    :return: In a word, and in a sentence; None when it may.
+    :return: The reason in a word, and in a sentence; None if the post may be published.
     """
     after = now - post.publish_at
     if after <= PUNCTUAL:
         return None
     if late == "skip":
-        return "skipped: late", f"It is {spoken(after)} after its time, and late posts are skipped."
+        return "skipped: late", f"It is {in_words(after)} after its time, and late posts are skipped."
     if at - post.publish_at <= max_lateness:
         return None
-    return f"skipped: {spoken(after)} late", (
-        f"The earliest it can go out is {spoken(at - post.publish_at)} after its time; "
-        f"max_lateness is {spoken(max_lateness)}."
+    return f"skipped: {in_words(after)} late", (
+        f"The earliest it can be published is {in_words(at - post.publish_at)} after its time; "
+        f"max_lateness is {in_words(max_lateness)}."
     )
 
 
-def times_of_others(post: Post, calendar: Calendar, takings: Assignments, now: datetime) -> dict[str, datetime]:
-    """Return the times of the other posts of an account to which a late post may come too close.
+def other_times(post: Post, calendar: Calendar, assignments: Assignments, now: datetime) -> dict[str, datetime]:
+    """Return the times of the other posts of an account, to which a late post may come too close.
 
-    :return: By their keys: those to come, those of a moment ago, and the times that late ones have chosen.
+    :return: By post key: the times of posts to come and of posts just published, and those that late posts have chosen.
     """
     times = {}
     for other in calendar.posts:
-        if other.account != post.account or other.id == post.id or other.publish_at < now - REACH:
+        if other.account != post.account or other.id == post.id or other.publish_at < now - LATE_TIMES_KEPT:
             continue
-        chosen = takings.late_time(other) if other.publish_at <= now else None
+        chosen = assignments.late_time(other) if other.publish_at <= now else None
         if chosen or other.publish_at > now - calendar.min_spacing:
             times[other.key] = chosen or other.publish_at
-    if calendar.post(post.id) is None and (last := takings.last_blind()) is not None and last[0] != post.key:
-        times.setdefault(*last)  # the calendar cannot be read: nothing else is known of the others
+    last = assignments.last_time_without_calendar() if calendar.post(post.id) is None else None
+    if last is not None and last[0] != post.key:
+        times.setdefault(*last)  # the calendar cannot be read, so nothing else is known of the other posts
     return times
 
 
-def late_time(now: datetime, others: Iterable[datetime], spacing: timedelta) -> datetime:
-    """Find when a late post can go out without crowding others.
+def first_free_time(earliest: datetime, others: Iterable[datetime], spacing: timedelta) -> datetime:
+    """Return the first time that keeps its distance to all other posts.
 
-    :param now: The earliest.
-    :param others: When the account's other posts go out.
-    :param spacing: The smallest distance.
+    :param earliest: The earliest time to consider.
+    :param others: When the account's other posts are published.
+    :param spacing: The smallest distance between two posts.
     """
-    at = now
+    at = earliest
     for other in sorted(others):
         if abs(at - other) < spacing:
             at = other + spacing
     return at
 
 
-def densest(moments: Iterable[float], window: timedelta) -> int:
-    """Count the most moments that fall into any window of this length."""
-    ordered = sorted(moments)
+def most_in_window(times: Iterable[float], window: timedelta) -> int:
+    """Return the largest number of times that fall into one window of this length."""
+    ordered = sorted(times)
     return max(
-        (index + 1 - bisect_right(ordered, moment - window.total_seconds()) for index, moment in enumerate(ordered)),
+        (index + 1 - bisect_right(ordered, time - window.total_seconds()) for index, time in enumerate(ordered)),
         default=0,
     )
 
 
 def publishers_needed(posts: Iterable[Post]) -> dict[str, int]:
-    """Count, for each account, the publishers that have to be awake at once: one, unless posts are due together."""
+    """Return how many publishers each account needs at once: one, unless posts are due close together."""
     times: dict[str, list[float]] = defaultdict(list)
     for post in posts:
         times[post.account].append(post.publish_at.timestamp())
-    return {account: densest(moments, PUBLISHER_AT_WORK) for account, moments in sorted(times.items())}
+    return {account: most_in_window(moments, PUBLISHER_AWAKE) for account, moments in sorted(times.items())}
 
 
 def pool_name(account: str) -> str:
-    """Name the pool that an account's publishers share."""
+    """Return the name of the pool that an account's publishers share."""
     return f"instagram_{account}"

@@ -1,4 +1,4 @@
-"""What the author of a DAG says about its calendar."""
+"""The settings that the author of a DAG gives for its calendar."""
 
 from __future__ import annotations
 
@@ -10,74 +10,81 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.file.times import LONGEST
-from airflow_provider_instagram.calendar.planning.snapshot import planned, snapshot_file
+from airflow_provider_instagram.calendar.file.times import MAX_DURATION
+from airflow_provider_instagram.calendar.planning.retries import Retries
+from airflow_provider_instagram.calendar.planning.snapshot import read_plan, snapshot_file
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 
 if TYPE_CHECKING:
     from datetime import datetime
     from os import PathLike
-    from pathlib import Path
 
     from airflow_provider_instagram.calendar.planning.plan import Plan
 
 LATE = ("publish", "skip")
 UNANSWERED = ("skip", "publish")
-#: A run begins at a whole minute, so up to one minute more ahead; a container that it makes at once has to last.
-LONGEST_LEAD = CONTAINER_LIFE - EXPIRY_MARGIN - timedelta(minutes=1)
-#: Arguments of a DAG that follow from the calendar.
-OURS = ("catchup", "schedule")
+#: A run begins at a whole minute, so up to one minute earlier. A container that it creates at once must not expire.
+MAX_LEAD_TIME = CONTAINER_LIFE - EXPIRY_MARGIN - timedelta(minutes=1)
+#: Arguments of a DAG that the calendar sets.
+SET_BY_CALENDAR = ("catchup", "schedule")
 
 
 @dataclass(frozen=True)
 class CalendarSettings:
-    """How a calendar is brought to its posts; see ``content_calendar_dag`` for each.
+    """How a calendar is published; ``content_calendar_dag`` describes each setting.
 
-    :param snapshot: Where the last good text is kept.
-    :param faults: What is wrong with the settings themselves; the defaults hold instead.
+    :param snapshot: Where the last readable text is kept.
+    :param problems: What is wrong with the settings themselves. The defaults are used instead.
     """
 
     dag_id: str
     calendar: str
-    snapshot: Path
+    snapshot: str
     lead_time: timedelta = timedelta(hours=1)
     late: str = "publish"
     max_lateness: timedelta = timedelta(hours=1)
     min_spacing: timedelta | None = None
     unanswered: str = "skip"
     dry_run: bool = False
-    faults: tuple[Problem, ...] = field(default=())
+    problems: tuple[Problem, ...] = field(default=())
 
     @classmethod
     def of(cls, dag_id: str, calendar: str | PathLike[str], **given: Any) -> CalendarSettings:
-        """Take what the author says where it makes sense: a mistake here must not keep the DAG from being read.
+        """Return the settings. An invalid one becomes a problem: a mistake must not keep the DAG from being parsed.
 
-        :param given: Settings, and arguments of the DAG that it cannot have.
+        :param dag_id: The DAG's id.
+        :param calendar: The calendar's file.
+        :param given: The settings, and arguments of the DAG that it cannot have.
         """
-        faults = []
+        problems = []
         calendar = str(calendar)
-        good: dict[str, Any] = {}
+        valid: dict[str, Any] = {}
         for name, value in given.items():
             remedy = _remedy(name, value)
             if remedy is None:
-                good[name] = value
+                valid[name] = value
             else:
-                faults.append(
+                problems.append(
                     Problem(0, f"in the DAG file, {name}={value!r} is not valid.", f"{remedy} The default is used.")
                 )
-        if good.get("late") == "skip" and good.get("unanswered") == "publish":
-            del good["unanswered"]
-            remedy = "A post that nobody answered for is late at its time, and would be skipped. The default is used."
-            faults.append(Problem(0, "in the DAG file, unanswered='publish' contradicts late='skip'.", remedy))
+        if valid.get("late") == "skip" and valid.get("unanswered") == "publish":
+            del valid["unanswered"]
+            remedy = "A post without an answer is late at its time, and would be skipped. The default is used."
+            problems.append(Problem(0, "in the DAG file, unanswered='publish' contradicts late='skip'.", remedy))
         file = snapshot_file(conf.get("instagram", "calendar_snapshots"), dag_id, calendar)
-        return cls(dag_id, calendar, file, **good, faults=tuple(faults))
+        return cls(dag_id, calendar, file, **valid, problems=tuple(problems))
+
+    @property
+    def retries(self) -> Retries:
+        """The retries of each task of the DAG."""
+        return Retries.spanning(self.lead_time, self.max_lateness)
 
     def plan(self, now: datetime | None = None) -> Plan:
         """Read the calendar as it is now.
 
-        :param now: The time, where the DAG is made; a task only reads.
+        :param now: The current time, in the DAG processor. A task passes None and records nothing.
         """
-        return planned(
+        return read_plan(
             self.calendar,
             self.snapshot,
             min_spacing=self.min_spacing,
@@ -89,17 +96,19 @@ class CalendarSettings:
 
 def _remedy(name: str, value: Any) -> str | None:
     zero = timedelta(0)
-    if name == "lead_time" and not (isinstance(value, timedelta) and zero < value <= LONGEST_LEAD):
+    if name == "lead_time" and not (isinstance(value, timedelta) and zero < value <= MAX_LEAD_TIME):
         return "Give a timedelta of up to 23 h 29 min: a container expires after 24 h."
     if name == "max_lateness" and not (isinstance(value, timedelta) and value >= zero):
         return "Give a timedelta."
-    if name == "min_spacing" and not (value is None or (isinstance(value, timedelta) and zero <= value <= LONGEST)):
-        return f"Give a timedelta of {LONGEST.days} days at most, or None to go by the file."
+    if name == "min_spacing" and not (
+        value is None or (isinstance(value, timedelta) and zero <= value <= MAX_DURATION)
+    ):
+        return f"Give a timedelta of {MAX_DURATION.days} days at most, or None to go by the file."
     if name == "late" and value not in LATE:
         return f"Use one of {', '.join(LATE)}."
     if name == "unanswered" and value not in UNANSWERED:
         return f"Use one of {', '.join(UNANSWERED)}."
-    if name in OURS:
+    if name in SET_BY_CALENDAR:
         return "Leave it out: the calendar sets the schedule, and missed runs are caught up."
     known = [one.name for one in fields(CalendarSettings)]
     if name not in known:

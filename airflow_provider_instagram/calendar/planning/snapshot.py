@@ -1,17 +1,17 @@
-"""What a DAG remembers of its calendar: the last text that could be read, and when each edit was first seen."""
+"""The snapshot of a calendar: its last readable text, and when the DAG processor first saw each edit.
+
+The keys of the stored file never change, so that every release reads the snapshots of the others.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
 from pydantic import TypeAdapter
@@ -20,19 +20,24 @@ from airflow_provider_instagram.calendar.file import loader
 from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING
 from airflow_provider_instagram.calendar.file.parser import Calendar, Post, parse_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.planning.plan import Plan, Seen
+from airflow_provider_instagram.calendar.planning.plan import Arrival, Plan, Seen
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files.locations import shown
 
-#: The longest that a run may still have tasks of an account which has no post any more.
-GROUPS_STAY = timedelta(days=2)
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: The longest that a run may still have tasks of an account that has no posts any more.
+GROUP_LIFE = timedelta(days=2)
 _POSTS = TypeAdapter(list[Post])
 
 log = logging.getLogger(__name__)
 
 
-def planned(
+def read_plan(
     location: str,
-    file: Path,
+    file: str,
     *,
     min_spacing: timedelta | None,
     max_lateness: timedelta,
@@ -43,61 +48,93 @@ def planned(
 
     :param location: The calendar's file.
     :param file: Where the snapshot is kept.
-    :param min_spacing: Wins over the calendar's own.
+    :param min_spacing: Overrides the calendar's own.
     :param max_lateness: How late a post may still be published.
-    :param dry_run: Whether the DAG only rehearses its posts.
-    :param now: The time, for the DAG processor, which remembers what it sees. A task only reads: that it is the first
-        to see an edit on its machine says nothing about the edit.
+    :param dry_run: Whether the DAG only makes dry runs.
+    :param now: The current time, in the DAG processor, which records what it sees. A task passes None and records
+        nothing, because it may be the first on its machine to see an edit that is old.
     """
     stored, at = _load(file), now or utc_now()
     try:
         text = loader.read_text(location)
         made_of = _fingerprint(text, location, min_spacing, dry_run)
         if stored is not None and stored.get("made_of") == made_of:
-            return _as_before(location, stored, at)
+            return _from_snapshot(location, stored, at)
         calendar = parse_calendar(text, location, min_spacing=min_spacing)
-    except InvalidValue as refusal:
-        return _last_good(location, stored, refusal, min_spacing, at)
-    except Exception as error:  # a mistake of ours takes nobody's posts away either
+    except InvalidValue as invalid:
+        return _last_readable(location, stored, invalid, min_spacing, at)
+    except Exception as error:  # not even a defect of the provider may keep posts from being published
         log.exception("The calendar %s cannot be understood", location)
-        mistake = InvalidValue(
-            f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this."
-        )
-        return _last_good(location, stored, mistake, min_spacing, at)
-    gone = _gone(calendar, stored, at)
+        defect = InvalidValue(f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
+        return _last_readable(location, stored, defect, min_spacing, at)
+    gone = _accounts_gone(calendar, stored, at)
     if now is None:
-        return Plan(calendar, _still_so(calendar, stored, dry_run), gone)
+        return Plan(calendar, _unchanged(calendar, stored, dry_run), gone)
     seen = _seen(calendar, stored, max_lateness, now, dry_run)
-    said = {"text": text, "seen": seen, "accounts": calendar.accounts, "gone": gone}
     if stored is None or stored.get("made_of") != made_of or stored["seen"] != seen:
-        as_of = now.astimezone(timezone.utc).isoformat(timespec="seconds")
-        understood_as = _as_data(calendar, made_of) if calendar.whole else {}
-        _store(file, said | understood_as | {"at": as_of})
+        _store(file, _as_data(text, calendar, made_of, seen, gone, now))
     return Plan(calendar, seen, gone)
 
 
+def snapshot_file(folder: str, dag_id: str, location: str) -> str:
+    """Return the file that keeps a DAG's snapshot, in a folder or below a prefix of object storage."""
+    return f"{folder.rstrip('/')}/{hashlib.sha256(f'{dag_id} {location}'.encode()).hexdigest()[:32]}.json"
+
+
+def snapshot_problems(file: str) -> list[Problem]:
+    """Return a problem if the snapshot cannot be written, or an empty list.
+
+    :param file: Where the snapshot is kept.
+    """
+    folder = file.rpartition("/")[0]
+    try:
+        storage.write(f"{folder}/.write-test", b"")
+    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        what = (
+            f"the folder {shown(folder)} cannot be written to ({shown(str(reason))}): edits made within the lead time "
+            "are not published."
+        )
+        remedy = "Make it writable for Airflow, or name another in [instagram] calendar_snapshots."
+        return [Problem(0, what, remedy)]
+    return []
+
+
 def _fingerprint(text: str, location: str, min_spacing: timedelta | None, dry_run: bool) -> str:
-    """Name everything that a calendar of one file is understood by."""
+    """Return a digest of everything on which the posts and problems of a calendar depend."""
     roots = conf.get("instagram", "media_roots")
     parts = (text, location, str(min_spacing), str(dry_run), roots, version("airflow-provider-instagram"))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _as_data(calendar: Calendar, made_of: str) -> dict[str, Any]:
-    return {
-        "made_of": made_of,
-        "posts": _POSTS.dump_python(list(calendar.posts), mode="json"),
-        "faults": [asdict(fault) for fault in calendar.faults],
-        "min_spacing_s": calendar.min_spacing.total_seconds(),
-        "left_out": sorted(calendar.left_out),
-    }
+def _from_snapshot(location: str, stored: dict[str, Any], now: datetime) -> Plan:
+    """Return the plan of an unchanged text from its snapshot: DAG files are parsed far more often than edited."""
+    posts = tuple(_POSTS.validate_python(stored["posts"]))
+    problems = tuple(Problem(**problem) for problem in stored["faults"])
+    spacing, left_out = timedelta(seconds=stored["min_spacing_s"]), frozenset(stored.get("left_out", ()))
+    calendar = Calendar(location, posts, problems, spacing, left_out=left_out)
+    return Plan(calendar, stored["seen"], _recently_gone(stored, now))
 
 
-def _gone(calendar: Calendar, stored: dict[str, Any] | None, now: datetime) -> dict[str, int]:
+def _last_readable(
+    location: str, stored: dict[str, Any] | None, invalid: InvalidValue, spacing: timedelta | None, now: datetime
+) -> Plan:
+    """Return the plan of the last readable text, with the problem of the present one."""
+    if stored is None:
+        problem = Problem(0, invalid.message, invalid.remedy)
+        spacing = DEFAULT_SPACING if spacing is None else spacing
+        return Plan(Calendar(location, problems=(problem,), min_spacing=spacing), readable=False)
+    problem = Problem(0, invalid.message, f"{invalid.remedy} Until then, its version of {stored['at']} is used.")
+    calendar = parse_calendar(stored["text"], location, min_spacing=spacing)
+    calendar = replace(calendar, problems=(problem, *calendar.problems))
+    return Plan(calendar, stored["seen"], _recently_gone(stored, now), readable=False)
+
+
+def _accounts_gone(calendar: Calendar, stored: dict[str, Any] | None, now: datetime) -> dict[str, int]:
     """Return the accounts that had posts until recently, and since when they have none."""
     if stored is None:
         return {}
-    since = _still_gone(stored, now)
+    since = _recently_gone(stored, now)
     return {
         account: since.get(account, int(now.timestamp()))
         for account in sorted({*stored.get("accounts", ()), *since})
@@ -105,119 +142,133 @@ def _gone(calendar: Calendar, stored: dict[str, Any] | None, now: datetime) -> d
     }
 
 
-def _still_gone(stored: dict[str, Any], now: datetime) -> dict[str, int]:
-    oldest = (now - GROUPS_STAY).timestamp()
+def _recently_gone(stored: dict[str, Any], now: datetime) -> dict[str, int]:
+    oldest = (now - GROUP_LIFE).timestamp()
     return {account: at for account, at in stored.get("gone", {}).items() if at > oldest}
 
 
-def _as_before(location: str, stored: dict[str, Any], now: datetime) -> Plan:
-    """Return the plan of an unchanged text from its snapshot: DAG files are parsed far more often than edited."""
-    posts = tuple(_POSTS.validate_python(stored["posts"]))
-    faults = tuple(Problem(**fault) for fault in stored["faults"])
-    spacing, left_out = timedelta(seconds=stored["min_spacing_s"]), frozenset(stored.get("left_out", ()))
-    calendar = Calendar(location, posts, faults, spacing, left_out=left_out)
-    return Plan(calendar, stored["seen"], _still_gone(stored, now))
+def _seen_version(post: Post, dry_run: bool) -> str:
+    """Return a post's version, marked in a DAG that only makes dry runs.
 
-
-def snapshot_file(folder: str, dag_id: str, location: str) -> Path:
-    """Name the file that keeps a DAG's snapshot."""
-    return Path(folder) / f"{hashlib.sha256(f'{dag_id} {location}'.encode()).hexdigest()[:32]}.json"
-
-
-def _last_good(
-    location: str, stored: dict[str, Any] | None, refusal: InvalidValue, spacing: timedelta | None, now: datetime
-) -> Plan:
-    if stored is None:
-        fault = Problem(0, refusal.message, refusal.remedy)
-        spacing = DEFAULT_SPACING if spacing is None else spacing
-        return Plan(Calendar(location, faults=(fault,), min_spacing=spacing), readable=False)
-    fault = Problem(0, refusal.message, f"{refusal.remedy} Until then, its version of {stored['at']} is used.")
-    calendar = parse_calendar(stored["text"], location, min_spacing=spacing)
-    faulty = replace(calendar, faults=(fault, *calendar.faults))
-    return Plan(faulty, stored["seen"], _still_gone(stored, now), readable=False)
-
-
-def _version(post: Post, dry_run: bool) -> str:
-    """Return a post's version, marked if it is only rehearsed, so that a DAG that goes live publishes the post."""
+    So the post counts as edited, and is published, when the DAG is no longer a dry run.
+    """
     return f"{post.version} rehearsed" if dry_run else post.version
 
 
-def _still_so(calendar: Calendar, stored: dict[str, Any] | None, dry_run: bool) -> dict[str, Seen]:
+def _unchanged(calendar: Calendar, stored: dict[str, Any] | None, dry_run: bool) -> dict[str, Seen]:
     """Return the records of unchanged posts."""
     known = stored["seen"] if stored else {}
     return {
         post.id: known[post.id]
         for post in calendar.posts
-        if post.id in known and known[post.id].version == _version(post, dry_run)
+        if post.id in known and known[post.id].version == _seen_version(post, dry_run)
     }
 
 
 def _seen(
     calendar: Calendar, stored: dict[str, Any] | None, max_lateness: timedelta, now: datetime, dry_run: bool
 ) -> dict[str, Seen]:
-    known, found = stored["seen"] if stored else {}, _still_so(calendar, stored, dry_run)
-    now_s = int(now.timestamp())
-    at = now_s if stored else None
+    """Return the records of all posts, with those that are seen for the first time now."""
+    known, found, now_s = stored["seen"] if stored else {}, _unchanged(calendar, stored, dry_run), int(now.timestamp())
     for post in calendar.posts:
-        if post.id not in found:
-            before, due = known.get(post.id), post.publish_at.timestamp()
-            over = due <= now_s if stored is None else before is not None and before.over and before.due == due
-            after = _as_seen_after(before, due, at, max_lateness)
-            found[post.id] = Seen(_version(post, dry_run), due, at, over=over, **after)
-    # A post that is faulty for a while is not new when it is right again.
-    faulty = Seen("", 0.0, now_s)
-    return found | {post_id: replace(known.get(post_id, faulty), version="") for post_id in calendar.left_out}
+        if post.id in found:
+            continue
+        post_version, due = _seen_version(post, dry_run), post.publish_at.timestamp()
+        if stored is None:
+            arrival = Arrival.ALREADY_OVER if due <= now_s else Arrival.INITIAL
+            found[post.id] = Seen(post_version, due, None, arrival)
+        else:
+            arrival = _arrival(known.get(post.id), due, now_s, max_lateness)
+            found[post.id] = Seen(post_version, due, now_s, arrival)
+    # A post that has a problem for a while keeps its record, so that it does not count as added when it is corrected.
+    first_seen = Seen(None, 0.0, now_s, Arrival.INVALID)
+    return found | {post_id: replace(known.get(post_id, first_seen), version=None) for post_id in calendar.left_out}
 
 
-def _as_seen_after(before: Seen | None, due: float, at: int | None, max_lateness: timedelta) -> dict[str, bool]:
-    """Return how a version of a post relates to the previous one."""
-    if before is None or at is None:
-        return {"edited": False, "new": before is None}
-    if not before.due:  # it was faulty from the start: whether that was in time shows now
-        came_in_time = before.at is not None and before.at <= due
-        return {"edited": came_in_time, "new": not came_in_time}
-    still_open = before.open(at, max_lateness)
-    if due != before.due:
-        return {"edited": False, "new": still_open or before.too_late}
-    return {"edited": still_open, "new": before.too_late}
+def _arrival(before: Seen | None, due: float, now: int, max_lateness: timedelta) -> Arrival:
+    """Return how a new version of a post came into the calendar.
 
-
-def _load(file: Path) -> dict[str, Any] | None:
-    try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-        stored["seen"] = {post_id: Seen(**one) for post_id, one in stored["seen"].items()}
-        return stored if isinstance(stored["text"], str) else None
-    except FileNotFoundError:
-        return None
-    except Exception as error:  # noqa: BLE001 -- a damaged snapshot is as good as none, and must not break the DAG
-        log.warning("The snapshot %s cannot be read: %s", file, error)
-        return None
-
-
-def cannot_keep(file: Path) -> list[Problem]:
-    """Return a fault if the snapshot cannot be written, or an empty list.
-
-    :param file: Where the snapshot is kept.
+    :param before: The record of the previous version.
+    :param due: When the new version is to be published.
+    :param now: The current time.
+    :param max_lateness: How late a post may still be published.
     """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=file.parent):
-            return []
-    except OSError as error:
-        what = (
-            f"the folder {file.parent} cannot be written to ({error.strerror}): edits made within the lead time are "
-            "not published."
-        )
-        remedy = "Make it writable for Airflow, or name another in [instagram] calendar_snapshots."
-        return [Problem(0, what, remedy)]
+    if before is None:
+        return Arrival.ADDED
+    if before.arrival is Arrival.INVALID:  # its time is known only now that it is corrected
+        return Arrival.EDITED if before.at is not None and before.at <= due else Arrival.ADDED
+    if before.arrival is Arrival.ALREADY_OVER and before.due == due:
+        return Arrival.ALREADY_OVER
+    if before.too_late:
+        return Arrival.ADDED
+    if not before.is_open(now, max_lateness):
+        return Arrival.EDITED_AFTERWARDS
+    return Arrival.EDITED if before.due == due else Arrival.ADDED
 
 
-def _store(file: Path, said: dict[str, Any]) -> None:
+def _as_data(
+    text: str, calendar: Calendar, made_of: str, seen: Mapping[str, Seen], gone: dict[str, int], now: datetime
+) -> dict[str, Any]:
+    """Return what a snapshot stores. A calendar with caption files is parsed again each time, as they may change."""
+    parsed = {
+        "made_of": made_of,
+        "posts": _POSTS.dump_python(list(calendar.posts), mode="json"),
+        "faults": [asdict(problem) for problem in calendar.problems],
+        "min_spacing_s": calendar.min_spacing.total_seconds(),
+        "left_out": sorted(calendar.left_out),
+    }
+    return {
+        "text": text,
+        "seen": {post_id: _seen_as_data(one) for post_id, one in seen.items()},
+        "accounts": calendar.accounts,
+        "gone": gone,
+        **(parsed if calendar.whole else {}),
+        "at": now.astimezone(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def _seen_as_data(seen: Seen) -> dict[str, Any]:
+    return {
+        "version": seen.version or "",
+        "due": seen.due,
+        "at": seen.at,
+        "edited": seen.arrival is Arrival.EDITED,
+        "new": seen.arrival is Arrival.ADDED,
+        "over": seen.arrival is Arrival.ALREADY_OVER,
+    }
+
+
+def _read_seen(row: Mapping[str, Any]) -> Seen:
+    """Read a record. A stored ``due`` of 0 means that the post has had a problem from the start."""
+    at, due = row.get("at"), row["due"]
+    if row.get("over"):
+        arrival = Arrival.ALREADY_OVER
+    elif not due:
+        arrival = Arrival.INVALID
+    elif at is None:
+        arrival = Arrival.INITIAL
+    elif row.get("edited"):
+        arrival = Arrival.EDITED
+    else:
+        arrival = Arrival.ADDED if row.get("new") else Arrival.EDITED_AFTERWARDS
+    return Seen(row["version"] or None, due, at, arrival)
+
+
+def _load(file: str) -> dict[str, Any] | None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(json.dumps(said, default=vars))
-        Path(part).replace(file)
-    except OSError as error:
-        log.warning("The snapshot %s cannot be written: %s", file, error)
+        content = storage.read(file)
+        if content is None:
+            return None
+        stored = json.loads(content)
+        stored["seen"] = {post_id: _read_seen(row) for post_id, row in stored["seen"].items()}
+        return stored if isinstance(stored["text"], str) else None
+    except Exception as error:  # noqa: BLE001 -- a damaged snapshot counts as none, and must not break the DAG
+        log.warning("The snapshot %s cannot be read: %s", shown(file), shown(str(error)))
+        return None
+
+
+def _store(file: str, data: dict[str, Any]) -> None:
+    try:
+        storage.write(file, json.dumps(data).encode())
+    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; the task "calendar" reports them
+        log.warning("The snapshot %s cannot be written: %s", shown(file), shown(str(error)))

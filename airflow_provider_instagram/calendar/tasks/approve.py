@@ -1,19 +1,25 @@
-"""The question to a person whether a post may go out, in Airflow's human-in-the-loop form."""
+"""The task that asks a person to approve a post, in Airflow's human-in-the-loop form."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 from airflow.sdk.definitions.param import ParamsDict
+from airflow.sdk.exceptions import ParamValidationError
 
+from airflow_provider_instagram.calendar.planning.assignments import run_name
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_file
-from airflow_provider_instagram.calendar.tasks.run_request import wanted_now
+from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import shown
+from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.publishing.options import LONGEST_CAPTION
 
 if TYPE_CHECKING:
@@ -24,26 +30,46 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.parser import Post
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a person answered.
+
+    :param approved: Whether the person approved the post.
+    :param person: Their name; None if the answer is the default after the deadline.
+    :param caption: The caption as they left it.
+    :param reason: Why they rejected the post.
+    """
+
+    approved: bool
+    person: str | None
+    caption: str
+    reason: str | None = None
+
+
 class ApprovePost(PostStep, ApprovalOperator):
-    """Ask a person, where the calendar says so; without an answer by the post's time it is not published.
+    """Ask a person to approve a post that requires it. Without an answer by its time, the post is not published.
 
-    It stands before the container, so that nothing expires over night. Returns the caption as the person left it.
+    The task precedes the container, which would expire if the answer took a day. It returns the caption as the person
+    left it. An answer counts in all further tries for this version of the post. A user who clears the task is asked
+    again.
 
-    :param report: What the transcode did, for the person to see.
-    :param retries: Tries after the first; each asks anew.
+    :param report: What the transcode did, which the form shows.
     """
 
     template_fields: Sequence[str] = ("post", "report")
 
-    def __init__(self, *, report: Any = None, retries: int = 3, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "retries": retries, "subject": "Publish this post?", "params": _form("")})
+    def __init__(self, *, report: Any = None, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "subject": "Publish this post?", "params": _form("")})
         self.report = report
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ask, or go on at once where nobody has to be asked."""
+        """Ask, or return at once if the post requires no approval or the question has been answered."""
         post, _ = self.still_wanted(context)
         if post.approval == "none":
             return {"caption": post.caption}
+        row = self._read_row(context, post)
+        if row and row["answer"]:
+            return self._carry_out(context, Answer(**row["answer"]))
         now = datetime.now(timezone.utc)
         deadline = self.deadline(context, post, now)
         if now >= deadline:
@@ -54,43 +80,81 @@ class ApprovePost(PostStep, ApprovalOperator):
         self.defaults = [self.APPROVE if self.settings.unanswered == "publish" else self.REJECT]
         self.params = ParamsDict(_form(post.caption))
         self.subject = f"Publish {post.id} on {post.account} at {post.publish_at:%a %d %b %Y, %H:%M %Z}?"
-        self.body = question(post, self.report or {})
-        super().execute(context)  # parks the task until somebody answers
+        self.body = question(post, self.report or {}, is_repeated=row is not None)
+        self._write_row(context, post, None)
+        super().execute(context)  # defers the task until a person answers
         raise AssertionError("unreachable")
 
     def deadline(self, context: Context, post: Post, now: datetime) -> datetime:
-        """Return until when a user may answer: while the post may go out. For a late post of this run, a lead time."""
-        if wanted_now(context, post):
+        """Return until when a person may answer: as long as the post may be published.
+
+        For a post that a user requested after its time, that is one lead time.
+        """
+        if is_requested_now(context, post):
             return now + self.settings.lead_time
         is_late = now >= post.publish_at and self.settings.late == "publish"
         return post.publish_at + (self.settings.max_lateness if is_late else timedelta())
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Take the answer."""
-        post = self.as_post()
-        answer = {**event, "params_input": event.get("params_input") or {}}
-        approved = answer.get("chosen_options") == [self.APPROVE]
-        person = (answer.get("responded_by_user") or {}).get("name") if answer.get("responded_by_user") else None
+        """Return the caption if a person approved the post, and skip the post otherwise."""
         if "error" in event:
             self.process_trigger_event_error(event)
-        if not approved and (event.get("timedout") or person is None):
+        post = self.as_post()
+        answer = self._read_answer(post, event)
+        if answer.person is not None:
+            self._write_row(context, post, answer)
+        return self._carry_out(context, answer)
+
+    def _read_answer(self, post: Post, event: Mapping[str, Any]) -> Answer:
+        """Return the answer. A field that it leaves out, as answers by REST may, keeps its value.
+
+        :raises ValidationError: If it has a field that the form does not have, or a value that a field does not take.
+        """
+        given = {"caption": post.caption, "reason": None} | (event.get("params_input") or {})
+        form = ParamsDict(_form(post.caption))
+        try:
+            for name, value in given.items():
+                form.get_param(name).resolve(value)
+        except (KeyError, ParamValidationError) as error:
+            raise ValidationError(
+                f"The answer about {post.id} does not fit the form, which has the fields caption and reason: {error}.",
+                hint="Clear this task, and answer again.",
+            ) from error
+        user = event.get("responded_by_user") or {}
+        approved = event.get("chosen_options") == [self.APPROVE]
+        return Answer(approved, user.get("name"), given["caption"] or "", given["reason"])
+
+    def _carry_out(self, context: Context, answer: Answer) -> dict[str, Any]:
+        if not answer.approved and answer.person is None:
             self.skip_post(context, "not approved", "Nobody has answered in time.")
-        if not approved:
-            reason = answer["params_input"].get("reason") or "no reason given"
-            self.skip_post(context, f"rejected: {reason}"[:80], f"Rejected by {person}: {reason}")
-        self.validate_params_input(answer["params_input"])
-        caption = answer["params_input"].get("caption", post.caption)
-        self.log.info(
-            "Approved by %s%s", person or "default", "" if caption == post.caption else ", with a new caption"
-        )
-        return {"caption": caption or ""}
+        if not answer.approved:
+            reason = answer.reason or "no reason given"
+            self.skip_post(context, f"rejected: {reason}"[:80], f"Rejected by {answer.person}: {reason}")
+        is_edited = answer.caption != self.as_post().caption
+        self.log.info("Approved by %s%s", answer.person or "default", ", with a new caption" if is_edited else "")
+        return {"caption": answer.caption}
+
+    def _read_row(self, context: Context, post: Post) -> dict[str, Any] | None:
+        """Return what an earlier try recorded about this version of the post, since the last Clear of the task."""
+        row = Ledger.of(context, self.instagram_conn_id).store.get(f"calendar-approval:{post.key}")
+        return row if row and row["of"] == _round(context, post) else None
+
+    def _write_row(self, context: Context, post: Post, answer: Answer | None) -> None:
+        row = {"of": _round(context, post), "answer": answer and asdict(answer)}
+        Ledger.of(context, self.instagram_conn_id).store.set(f"calendar-approval:{post.key}", row)
 
 
-def question(post: Post, report: Mapping[str, Any]) -> str:
-    """Return in Markdown what a person needs to decide. What others wrote stands in it as plain text.
+def _round(context: Context, post: Post) -> str:
+    """Return a name for the tries that share an answer. A Clear raises ``max_tries``, and so begins another round."""
+    return f"{run_name(context)}/{post.version}/{context['ti'].max_tries}"
+
+
+def question(post: Post, report: Mapping[str, Any], *, is_repeated: bool = False) -> str:
+    """Return in Markdown what a person needs to know to decide. Text from the calendar appears as plain text.
 
     :param post: The post.
     :param report: What the transcode did.
+    :param is_repeated: Whether an earlier try asked and could not continue.
     """
     cover = post.options.get("video_cover_timestamp_ms")
     rows = [
@@ -102,12 +166,16 @@ def question(post: Post, report: Mapping[str, Any]) -> str:
         *((name, value) for name, value in post.options.items() if name not in SHOWN_APART),
         *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),
     ]
-    lines = ["| | |", "|---|---|", *(f"| {name} | {_code(value)} |" for name, value in rows)]
-    if "cover_url" not in post.options and cover_file(post.version).is_file():
+    lines = [ASKED_AGAIN, ""] if is_repeated else []
+    lines += ["| | |", "|---|---|", *(f"| {name} | {_code(value)} |" for name, value in rows)]
+    if "cover_url" not in post.options and storage.exists(cover_file(post.version)):
         lines += ["", f"![Cover](<{cover_address(post.version)}>)"]
     return "\n".join([*lines, "", "**Caption**", "", *_block(post.caption), "", "**Video**", "", *_measures(report)])
 
 
+ASKED_AGAIN = (
+    "**This is asked again**, because the task was interrupted. If you have answered, please answer once more."
+)
 SHOWN_APART = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
 
 
@@ -119,7 +187,7 @@ def _form(caption: str) -> dict[str, Param]:
             format="multiline",
             maxLength=LONGEST_CAPTION,
             title="Caption",
-            description="The post goes out with this text. You can change it.",
+            description="The post is published with this text. You can change it.",
         ),
         "reason": Param(
             None,
@@ -131,9 +199,9 @@ def _form(caption: str) -> dict[str, Param]:
 
 
 def _code(value: Any) -> str:
-    """Return a value as inline code of a table's cell, in which nothing is Markdown, a link or a picture.
+    """Return a value as inline code for a table cell, so that nothing in it is Markdown, a link or a picture.
 
-    No escape keeps a bar from ending the cell in all cases, so another sign stands for it.
+    No escape reliably keeps ``|`` from ending the cell, so ``¦`` replaces it.
     """
     text = " ".join(str(value).split()).replace("|", "¦") or " "
     fence = _fence(text)
@@ -141,13 +209,13 @@ def _code(value: Any) -> str:
 
 
 def _block(text: str) -> list[str]:
-    """Return a text as a block of code, in which nothing is Markdown, a link or a picture."""
+    """Return a text as a code block, so that nothing in it is Markdown, a link or a picture."""
     fence = f"``{_fence(text)}"
     return [f"{fence}text", *text.splitlines(), fence] if text.strip() else ["*(none)*"]
 
 
 def _fence(text: str) -> str:
-    """Return more backticks than stand in a row in a text."""
+    """Return one backtick more than the longest run of backticks in a text."""
     return "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import Post
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
-from airflow_provider_instagram.calendar.tasks.run_request import started_as_dry_run, wanted_now
+from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now, started_as_dry_run
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
@@ -29,28 +31,48 @@ if TYPE_CHECKING:
 #: The label of a post's map index. A task adds a mark, such as "late", in the context.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
 #: If a post is missing from its calendar, the calendar is read again, because it may be half-written at this moment.
-LOOK_AGAIN_S = 2.0
+SECOND_LOOK_AFTER_S = 2.0
 #: The time of a post that was settled by reading comes from Instagram, whose clock differs from ours.
 CLOCKS_DIFFER = timedelta(minutes=2)
-#: A try that died is repeated soon, because the post is due at its time.
-RETRY_DELAY = timedelta(seconds=20)
 
 
-class PostStep(InstagramBaseOperator):
-    """Base class of a task that works on one post of a calendar.
+class CalendarTask(BaseOperator):
+    """Base class of a calendar's tasks. Their retries outlast an outage of Airflow, unless the author sets others.
 
-    :param post: The post, as the calendar contained it when the run began.
-    :param settings: The settings of the calendar's DAG.
-    :param retry_delay: How long after a failed try the next one begins.
+    :param settings: The calendar's settings.
     """
 
     def __init__(
-        self, *, post: Any, settings: CalendarSettings, retry_delay: timedelta = RETRY_DELAY, **kwargs: Any
+        self,
+        *,
+        settings: CalendarSettings,
+        retries: int | None = None,
+        retry_delay: timedelta | None = None,
+        retry_exponential_backoff: float | None = None,
+        max_retry_delay: timedelta | None = None,
+        **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("map_index_template", LABEL)
-        super().__init__(retry_delay=retry_delay, **kwargs)
-        self.post = post
+        given = {
+            "retries": retries,
+            "retry_delay": retry_delay,
+            "retry_exponential_backoff": retry_exponential_backoff,
+            "max_retry_delay": max_retry_delay,
+        }
+        chosen = asdict(settings.retries) | {name: value for name, value in given.items() if value is not None}
+        super().__init__(**chosen, **kwargs)
         self.settings = settings
+
+
+class PostStep(CalendarTask, InstagramBaseOperator):
+    """Base class of a task that works on one post of a calendar.
+
+    :param post: The post, as the calendar contained it when the run began.
+    """
+
+    def __init__(self, *, post: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("map_index_template", LABEL)
+        super().__init__(**kwargs)
+        self.post = post
 
     def as_post(self) -> Post:
         """Return the post from the XCom."""
@@ -61,50 +83,47 @@ class PostStep(InstagramBaseOperator):
         store = Ledger.of(context, self.instagram_conn_id).store
         return Assignments(store, context["ti"].dag_id, self.settings.dry_run)
 
-    def still_wanted(self, context: Context) -> tuple[Post, Assignments]:
-        """Return the complete post, if the calendar still contains it in this version and it is assigned to this run.
+    def still_wanted(self, context: Context) -> tuple[Post, Plan]:
+        """Return the complete post and the plan, if the plan has the post in this version, for this run.
 
         :raises AirflowSkipException: If the post was removed or edited since, or is assigned to another run.
         :raises ValidationError: If an edit made the post invalid.
         """
-        post, run, assignments, plan = (
-            self.as_post(),
-            run_name(context),
-            self.assignments(context),
-            self.settings.plan(),
-        )
-        reason = self._why_not(context, post, assignments, plan)
+        post, assignments, plan = self.as_post(), self.assignments(context), self.settings.plan()
+        reason = self._reason_to_drop(context, post, assignments, plan)
         if reason is not None:
-            time.sleep(LOOK_AGAIN_S)
-            plan = self.settings.plan()
-            reason = self._why_not(context, post, assignments, plan)
+            time.sleep(SECOND_LOOK_AFTER_S)
+            plan = self.settings.plan()  # the calendar may have been half-written before
+            reason = self._reason_to_drop(context, post, assignments, plan)
         if reason is not None:
-            assignments.release(post, run)
+            assignments.release(post, run_name(context))
             if isinstance(reason, ValidationError):
                 raise reason
             self.skip_post(context, *reason)
-        in_full = plan.calendar.post(post.id)  # the post in the XCom has no signatures in its links
-        return (in_full if in_full is not None and in_full.version == post.version else post), assignments
+        complete = plan.calendar.post(post.id)  # the post in the XCom has no signatures in its links
+        return (complete if complete is not None and complete.version == post.version else post), plan
 
-    def _why_not(
+    def _reason_to_drop(
         self, context: Context, post: Post, assignments: Assignments, plan: Plan
     ) -> tuple[str, str] | ValidationError | None:
         """Return why the post is not published, as a mark and a reason, or the error of an invalid post."""
-        calendar = plan.calendar if wanted_now(context, post) else plan.timely
+        calendar = plan.calendar if is_requested_now(context, post) else plan.timely
         if not plan.readable:
-            why = plan.calendar.faults[0].message
-            self.log.warning("%s goes on as it was when this run took it; %s: %s", post.id, plan.calendar.location, why)
+            why = plan.calendar.problems[0].message
+            self.log.warning(
+                "%s is published as it was when this run selected it; %s: %s", post.id, plan.calendar.location, why
+            )
         elif post.id in calendar.left_out:
-            return _faulty(post, calendar)
-        taken = None if started_as_dry_run(context) else assignments.of(post)
-        return schedule.why_not(post, calendar if plan.readable else None, taken, run_name(context))
+            return _invalid_post(post, calendar)
+        assigned = None if started_as_dry_run(context) else assignments.of(post)
+        return schedule.reason_to_drop(post, calendar if plan.readable else None, assigned, run_name(context))
 
     def check_links(self, post: Post) -> None:
         """Check that the files of a post may be opened and that its links are complete, right before they are opened.
 
         :raises ValidationError: If a file may not be opened, or a link lacks its signature.
         """
-        if not post.is_in_full:
+        if not post.is_complete:
             raise ValidationError(
                 f"The links of {post.id} contain signatures, which are stored in the calendar only, and "
                 f"{self.settings.calendar} cannot be read.",
@@ -119,6 +138,15 @@ class PostStep(InstagramBaseOperator):
         ledger, key = Ledger.of(context, self.instagram_conn_id), self.as_post().key
         return ledger.post(key) is not None or bool(ledger.open_intents(key, Owner.of(context)))
 
+    def skip_if_over(self, context: Context, post: Post) -> None:
+        """Skip a post that is too late already, unless this is a dry run or the post may be live.
+
+        :raises AirflowSkipException: If it is too late.
+        """
+        if not (self.dry_run_requested(context) or self.may_be_live(context)):
+            now = schedule.utc_now()
+            self.skip_if_too_late(context, post, now, now)
+
     def skip_if_too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> None:
         """Skip a post that is too late even at the earliest possible time.
 
@@ -129,7 +157,7 @@ class PostStep(InstagramBaseOperator):
 
     def too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> tuple[str, str] | None:
         """Return why a post is too late for a time, as a mark and a reason, or None if it is not."""
-        if wanted_now(context, post):
+        if is_requested_now(context, post):
             return None
         return schedule.too_late(post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness)
 
@@ -152,14 +180,14 @@ class PostStep(InstagramBaseOperator):
         raise AirflowSkipException(reason)
 
 
-def _faulty(post: Post, calendar: Calendar) -> ValidationError:
+def _invalid_post(post: Post, calendar: Calendar) -> ValidationError:
     """Return the error of a post that has become invalid, from its own problems or those of the defaults."""
-    own = [fault for fault in calendar.faults if fault.post_id == post.id]
-    faults = own or [fault for fault in calendar.faults if fault.post_id is None]
-    said = " ".join(fault.message for fault in faults)
-    remedies = " ".join(fault.remedy for fault in faults)
+    own = [problem for problem in calendar.problems if problem.post_id == post.id]
+    problems = own or [problem for problem in calendar.problems if problem.post_id is None]
+    messages = " ".join(problem.message for problem in problems)
+    remedies = " ".join(problem.remedy for problem in problems)
     return ValidationError(
-        f"The post has become faulty: {said}", hint=f"{remedies} A run of its own publishes it then."
+        f"The post has become invalid: {messages}", hint=f"{remedies} A run of its own publishes it then."
     )
 
 

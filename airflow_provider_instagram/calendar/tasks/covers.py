@@ -1,19 +1,18 @@
-"""Where the cover frames are that people see before they approve a post."""
+"""Where the cover frames are stored that a person sees before they approve a post."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from airflow.sdk import conf
 
 
-def cover_file(version: str) -> Path:
-    """Name the file of a cover: beside the snapshots, in a folder that the API server sees as well.
+def cover_file(version: str) -> str:
+    """Return the location of a cover: beside the snapshots, in a folder or in object storage.
 
     :param version: The post's version.
     """
-    return Path(conf.get("instagram", "calendar_snapshots")) / "covers" / f"{version}.jpg"
+    return f"{conf.get('instagram', 'calendar_snapshots').rstrip('/')}/covers/{version}.jpg"
 
 
 def cover_address(version: str) -> str:

@@ -42,6 +42,7 @@ class CreatePost(PostStep, CreateContainerOperator):
         post, _ = self.still_wanted(context)
         if post.approval == "required" and self.approved is None:
             raise ValidationError(f"{post.id} needs an approval and has none.", hint="Clear this run.")
+        self.skip_if_over(context, post)
         self.check_links(post)
         options = {**post.options, **(self.approved or {})}
         for name in OPTIONS:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.calendar.file.times import spoken
-from airflow_provider_instagram.calendar.planning.late_slot import room_for
+from airflow_provider_instagram.calendar.file.times import in_words
+from airflow_provider_instagram.calendar.planning.late_slot import choose_late_time
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.operators.publish import PublishOperator
@@ -44,16 +44,17 @@ class PublishPost(PostStep, PublishOperator):
         :param context: The task's context.
         :raises AirflowSkipException: If the calendar no longer contains the post in this version, or it is too late.
         """
-        post, assignments = self.still_wanted(context)
+        post, plan = self.still_wanted(context)
         now = datetime.now(timezone.utc)
         if self.is_dry_run or now - post.publish_at <= PUNCTUAL:
             return post.publish_at
         self.skip_if_too_late(context, post, now, now)
-        at = room_for(post, self.settings.plan().calendar, assignments)
+        assignments = self.assignments(context)
+        at = choose_late_time(post, plan.calendar, assignments)
         if self.too_late(context, post, now, at) is not None:
             assignments.forget_late_time(post)
         self.skip_if_too_late(context, post, now, at)
-        self.mark(context, f"{spoken(at - post.publish_at)} late")
+        self.mark(context, f"{in_words(at - post.publish_at)} late")
         return at
 
     def before_quota_wait(self, context: Context, available_at: datetime, error: QuotaExhaustedError) -> None:

@@ -1,10 +1,10 @@
-"""What a person asks of a run that he starts."""
+"""What a user asks of a run that they start, and when a run begins."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 
 if TYPE_CHECKING:
@@ -25,22 +25,29 @@ def started_as_dry_run(context: Context) -> bool:
     return bool(context["params"].get("dry_run"))
 
 
-def asked_for(context: Context) -> list[str]:
+def requested_posts(context: Context) -> list[str]:
     """Return the ids of the posts for which a user started this run."""
     given = (context["params"].get("posts") or ()) if started_by_hand(context) else ()
     return [post_id for post_id in (str(one).strip() for one in given) if post_id]
 
 
-def wanted_now(context: Context, post: Post) -> bool:
+def is_requested_now(context: Context, post: Post) -> bool:
     """Return whether a user started this run for a post whose time had passed, to publish it however late.
 
-    Clearing an old run does not count, because its posts were not named today.
+    A user who clears an old run does not request its posts, because they were not named today.
     """
     started = context["dag_run"].run_after
-    return post.id in asked_for(context) and post.publish_at <= started > utc_now() - CONTAINER_LIFE
+    in_this_run = post.id in requested_posts(context)
+    return in_this_run and post.publish_at <= started > schedule.utc_now() - CONTAINER_LIFE
 
 
-def slot_of(context: Context) -> datetime:
-    """Return the run's moment: its own, or the time when a user started it."""
+def run_time(context: Context) -> datetime:
+    """Return when the run begins: at its scheduled time, or when a user started it."""
     run = context["dag_run"]
     return run.data_interval_end or run.run_after
+
+
+def posts_from(context: Context) -> datetime:
+    """Return the earliest time of the posts that the run publishes without being asked for them by id."""
+    begin = run_time(context)
+    return begin if started_by_hand(context) else schedule.posts_from(context["dag_run"].data_interval_start, begin)

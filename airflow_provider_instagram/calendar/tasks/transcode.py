@@ -1,16 +1,14 @@
-"""The task that makes a post's video comply."""
+"""The task that makes a post's video comply with Instagram's rules."""
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.tasks.base import PostStep, used_before
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
-from airflow_provider_instagram.exceptions import InstagramError
-from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TranscodePost(PostStep, TranscodeOperator):
-    """Make the video of a calendar's post comply."""
+    """Make the video of a calendar's post comply with Instagram's rules."""
 
     template_fields: Sequence[str] = ("post",)
 
@@ -31,15 +29,13 @@ class TranscodePost(PostStep, TranscodeOperator):
         super().__init__(source="", **kwargs)
 
     def execute(self, context: Context) -> str:
-        """Transcode it for its placement, unless it is too late for the post anyway."""
+        """Transcode the video for the post's placement, unless it is too late for the post anyway."""
         post, _ = self.still_wanted(context)
         done = Ledger.of(context, self.instagram_conn_id).post(post.key)
         if done is not None and used_before(post, done) and self.another_account(done) is None:
             why = f"The id {post.id} was published on {done.published_at}: give this post another id in the calendar."
             self.skip_post(context, "id used before", why)
-        if not (self.dry_run_requested(context) or self.may_be_live(context)):
-            now = datetime.now(timezone.utc)
-            self.skip_if_too_late(context, post, now, now)
+        self.skip_if_over(context, post)
         self.check_links(post)
         self.source, self.placement = post.video, post.placement
         made = str(super().execute(context))
@@ -48,15 +44,16 @@ class TranscodePost(PostStep, TranscodeOperator):
         return made
 
     def _write_cover(self, post: Post, made: str) -> None:
-        """Keep the cover frame for the person who is asked; a question without a picture is better than none."""
+        """Store the cover frame for the approval. If that fails, the approval is requested without a picture."""
         from airflow_provider_instagram.media.preview import write_preview
 
         if post.options.get("cover_url"):
-            return  # it wins over the frame
-        cover, at_ms = cover_file(post.version), int(str(post.options.get("video_cover_timestamp_ms") or 0))
+            return  # it overrides the frame
+        at_ms = int(str(post.options.get("video_cover_timestamp_ms") or 0))
         try:
-            cover.parent.mkdir(parents=True, exist_ok=True)
-            with storage.as_local_file(made) as video:
-                write_preview(video, cover, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
-        except (InstagramError, OSError) as error:
+            with storage.as_local_file(made) as video, scratch.scratch_folder() as folder:
+                frame = folder / "cover.jpg"
+                write_preview(video, frame, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
+                storage.write(cover_file(post.version), frame.read_bytes())
+        except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and a cover is not needed
             self.log.warning("The cover could not be made: %s", error)

@@ -19,12 +19,23 @@ Operation = Literal[
     "publish",
     "media",
     "media_list",
+    "stories",
+    "children",
+    "delete",
+    "collaborators",
+    "comments",
+    "comment",
+    "moderate",
+    "insights",
     "limit",
     "account",
+    "page",
     "many",
+    "batch",
     "refresh",
     "exchange_code",
     "exchange_token",
+    "facebook_token",
     "authorize",
     "decide",
     "unknown",
@@ -41,6 +52,7 @@ class Entry(Record):
 
     ``time`` and ``at`` are the sandbox's time, ``real_time`` is the machine's. ``status`` is the HTTP status that the
     client saw, or None if it saw no answer. ``effect`` is whether the call took effect, whatever the answer was.
+    ``warnings`` say what Meta would not do the same way, or why a link of the call was refused.
     """
 
     number: int
@@ -59,6 +71,7 @@ class Entry(Record):
     weight: int = 0  # how many calls it counted for
     effect: bool = False  # whether the call took effect
     fault: str | None = None
+    warnings: list[str] = Field(default_factory=list)
     received_bytes: int | None = None
     duration_ms: float = 0.0
 

@@ -40,7 +40,7 @@ def calendar(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPat
     """Write a calendar of a post under attack and an innocent one, both due in two minutes."""
     folder = tmp_path / "calendar"
     folder.mkdir()
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.LOOK_AGAIN_S", 0)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.SECOND_LOOK_AFTER_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
 
@@ -258,8 +258,8 @@ def test_a_calendar_in_object_storage_reads_below_its_own_prefix_by_its_own_conn
     bucket("plans/spring.yaml", yaml.safe_dump({"min_spacing": "0 s", "posts": posts}).encode())
     plan = read_calendar("s3://plans@content/plans/spring.yaml")
     assert [(post.id, post.caption) for post in plan.posts] == [("good", "Hello")]
-    (fault,) = plan.faults
-    assert (fault.post_id, "caption_file" in fault.message) == ("bad", True)
+    (problem,) = plan.problems
+    assert (problem.post_id, "caption_file" in problem.message) == ("bad", True)
 
 
 def test_the_innocent_post_goes_on_and_the_attack_is_a_red_fault(

@@ -67,7 +67,7 @@ def test_check_names_every_fault_with_its_line_and_ends_with_1(
     code, out, _ = run("calendar", "check", str(file))
     assert code == 1
     assert out.splitlines()[0].startswith(f"{file}:9: post 'close': it is 5 min after post 'sunday' (line 8)")
-    assert out.splitlines()[-1] == "2 posts for berlin; 1 fault."
+    assert out.splitlines()[-1] == "2 posts for berlin; 1 problem."
     assert run("calendar", "check", str(file), "--min-spacing", "5 min")[0] == 0
     (file.parent / "a.mp4").unlink()
     code, out, _ = run("calendar", "check", str(file))
@@ -84,7 +84,7 @@ def test_show_draws_the_month_in_the_viewers_zone(run: Callable[..., tuple[int, 
     april = run("calendar", "show", str(file), "--timezone", "Asia/Tokyo", "--month", "2030-04")[1]
     assert "01:00 ?sunday" in april
     assert "a person has to approve it" in april
-    assert "1 fault: airflow instagram calendar check" in err
+    assert "1 problem: airflow instagram calendar check" in err
 
 
 def test_export_writes_icalendar_that_keeps_its_lines_short(
@@ -149,7 +149,7 @@ def test_import_names_every_row_that_is_no_post_at_once_and_writes_nothing_then(
     assert [line.partition(" Write")[0] for line in err.splitlines()] == [
         f"{sheet}:2: 'someday' is not a date.",
         f"{sheet}:4: '2030-12-24' has no time of day.",
-        "1 post; 2 faults; nothing was written.",
+        "1 post; 2 problems; nothing was written.",
     ]
     assert not target.exists()
 

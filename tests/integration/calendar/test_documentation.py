@@ -21,13 +21,13 @@ README = (ROOT / "README.md").read_text()
 )
 def test_the_example_calendars_have_no_fault(text: str) -> None:
     calendar = parse_calendar(text, "/data/example.yaml")
-    assert calendar.faults == ()
+    assert calendar.problems == ()
     assert len(calendar.posts) == 2
 
 
 def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() -> None:
     calendar = read_calendar(str(ROOT / "dags" / "calendars" / "example.yaml"))
-    assert calendar.faults == ()
+    assert calendar.problems == ()
     assert calendar.accounts == ["instagram_shop", "instagram_studio"]
     assert (calendar.posts[-1].publish_at - calendar.posts[0].publish_at).days == 13
     assert {post.approval for post in calendar.posts} == {"none", "required"}

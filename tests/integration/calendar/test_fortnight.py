@@ -16,11 +16,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.timetables.base import DataInterval, TimeRestriction
 
 from airflow_provider_instagram.calendar.file.parser import Post
-from airflow_provider_instagram.calendar.planning.late_slot import room_for
+from airflow_provider_instagram.calendar.planning.late_slot import choose_late_time
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, too_late
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
-from airflow_provider_instagram.calendar.tasks.select_posts import DuePosts
+from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -29,7 +29,7 @@ from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.publishing.containers import ContainerCreator, VideoSource
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher
-from tests.unit.calendar.simulated_runs import TOLD_BEFORE, Ledgers
+from tests.unit.calendar.simulated_runs import EVENTS_EMITTED_BEFORE, Ledgers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +74,7 @@ class World:
     def ledger(self, account: str) -> Ledger:
         return Ledger(self.ledgers[ledger_asset(account)], account, self.now)
 
-    def context(self, run: str, slot: datetime) -> Any:
+    def context(self, run: str, begin: datetime, posts_from: datetime | None = None) -> Any:
         return {
             "ti": SimpleNamespace(
                 dag_id="content",
@@ -86,9 +86,14 @@ class World:
                 get_dr_count=lambda *_, **__: 1,
             ),
             "params": {},
-            "dag_run": SimpleNamespace(run_type="scheduled", data_interval_end=slot, run_after=slot),
+            "dag_run": SimpleNamespace(
+                run_type="scheduled",
+                data_interval_start=posts_from or begin,
+                data_interval_end=begin,
+                run_after=begin,
+            ),
             "asset_state_store": self.ledgers,
-            "inlet_events": TOLD_BEFORE,
+            "inlet_events": EVENTS_EMITTED_BEFORE,
         }
 
     def live(self, until: datetime, edits: list[tuple[datetime, Any]]) -> None:
@@ -109,22 +114,21 @@ class World:
 
     def parse(self, _: Any) -> None:
         plan = self.settings.plan(self.now())
-        timetable = ContentCalendarTimetable(
-            plan.moments(LEAD, LATENESS), int(LEAD.total_seconds()), "", clock=self.now
-        )
+        timetable = ContentCalendarTimetable(plan.runs(LEAD, LATENESS), int(LEAD.total_seconds()), "", clock=self.now)
         every = TimeRestriction(None, None, catchup=True)
         while (
             info := timetable.next_dagrun_info(last_automated_data_interval=self.last, restriction=every)
         ) is not None and info.run_after <= self.now():
             self.last = info.data_interval
-            self.run(info.run_after)
+            assert info.data_interval is not None
+            self.run(info.run_after, info.data_interval.start)
         self.at(self.now() + PARSED_EVERY, "parse")
 
-    def run(self, slot: datetime) -> None:
-        run = slot.isoformat()
+    def run(self, begin: datetime, posts_from: datetime) -> None:
+        run = begin.isoformat()
         for account in self.settings.plan().accounts:
-            choose = DuePosts(task_id="due", settings=self.settings, instagram_conn_id=account)
-            for post in choose.execute(self.context(run, slot)):
+            choose = SelectPosts(task_id="due", settings=self.settings, instagram_conn_id=account)
+            for post in choose.execute(self.context(run, begin, posts_from)):
                 self.create(Post.model_validate(post), run)
 
     def create(self, post: Post, run: str) -> None:
@@ -140,13 +144,13 @@ class World:
             task_id="publish", container_id=container, post=data, settings=self.settings, instagram_conn_id=post.account
         )
         try:
-            _, takings = step.still_wanted(context)
+            _, plan = step.still_wanted(context)
         except AirflowSkipException:
             self.marks.append(f"{post.id}:{context['mark']}")
             return
         at = post.publish_at
         if self.now() - at > PUNCTUAL:
-            at = room_for(post, self.settings.plan().calendar, takings, clock=self.now, sleep=self.sleep)
+            at = choose_late_time(post, plan.calendar, step.assignments(context), clock=self.now, sleep=self.sleep)
             if too_late(post, self.now(), at, late="publish", max_lateness=LATENESS) is not None:
                 self.marks.append(f"{post.id}: too late")
                 return
@@ -184,7 +188,7 @@ def test_sixty_posts_of_a_fortnight_go_out_once_and_on_the_second_across_a_clock
     instagram_sandbox: SandboxHandle, tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Meanwhile posts are moved, edited, removed and added, and Airflow is down for three hours."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.LOOK_AGAIN_S", 0)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.SECOND_LOOK_AFTER_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     sandbox, file = instagram_sandbox, tmp_path / "posts.yaml"

@@ -25,7 +25,7 @@ ACCOUNT = "instagram_default"
 @pytest.fixture
 def calendar(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Write a calendar: posts by their ids, due so many seconds from now."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.LOOK_AGAIN_S", 0)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.SECOND_LOOK_AFTER_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
 
@@ -106,7 +106,7 @@ def test_a_dry_run_does_everything_but_publish(
 @pytest.fixture
 def as_scheduled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let runs bring the posts that they are given as the posts' own runs do."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.wanted_now", lambda *_: False)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.is_requested_now", lambda *_: False)
 
 
 def test_a_post_that_somebody_names_goes_out_however_late_it_is(
@@ -182,7 +182,7 @@ def test_a_video_that_is_not_there_the_day_before_turns_the_run_red(
     assert states(result)["calendar"] == "failed"
     assert states(result)["publish[0]"] == "success"
     told = capsys.readouterr().out
-    assert "1 faults in " in told
+    assert "1 problems in " in told
     assert "post 'soon': there is no file " in told
 
 
@@ -207,19 +207,19 @@ def test_a_removed_or_edited_post_is_left_to_the_run_of_its_new_version(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the choice and the container the post is taken out, then moved: both times this run lets go of it."""
-    from airflow_provider_instagram.calendar.tasks.select_posts import DuePosts
+    from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
 
-    choose = DuePosts.execute
+    choose = SelectPosts.execute
     changes: list[tuple[dict[str, float], str]] = [({}, "gone (removed)"), ({"gone": 7200}, "gone (moved to ")]
     for change, mark in changes:
         file = calendar({"gone": 5, "stays": 3600})
 
-        def edited(self: DuePosts, context: Any, change: dict[str, float] = change) -> Any:
+        def edited(self: SelectPosts, context: Any, change: dict[str, float] = change) -> Any:
             chosen = choose(self, context)
             calendar({**change, "stays": 3600})
             return chosen
 
-        monkeypatch.setattr(DuePosts, "execute", edited)
+        monkeypatch.setattr(SelectPosts, "execute", edited)
         result = run_dag(made(file), posts=["gone"])
         found = [ti for ti in result.run.get_task_instances() if ti.task_id == f"{ACCOUNT}.transcode"]
         assert [ti.state for ti in found] == ["skipped"]

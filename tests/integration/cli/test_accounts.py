@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -96,6 +97,27 @@ def test_an_account_is_connected_seen_and_refreshed(shell: Any, person: Any, ins
     assert instagram_sandbox.calls("refresh") == 0
 
 
+def test_a_second_connection_to_an_account_is_warned_of(
+    shell: Any, person: Any, instagram_sandbox: SandboxHandle
+) -> None:
+    """Exactly once goes by the connection: two of them have two ledgers."""
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+
+    printed = person("allow")
+    shell(*connected(instagram_sandbox))
+    assert not [line for line in printed if "Warning" in line]
+    with create_session() as session:
+        session.add(Connection(conn_id="older", conn_type="instagram", login=instagram_sandbox.user_id))
+    try:
+        printed.clear()
+        shell(*connected(instagram_sandbox))
+    finally:
+        with create_session() as session:
+            session.delete(session.query(Connection).filter(Connection.conn_id == "older").one())
+    assert printed[-1].startswith("Warning: @sandbox_studio is also the account of the connection 'older'.")
+
+
 def test_one_connect_heals_a_dead_account(shell: Any, person: Any, instagram_sandbox: SandboxHandle) -> None:
     """The refreshed token that was stored for the one before is void by itself."""
     person("allow")
@@ -171,12 +193,15 @@ def test_the_doctor_looks_at_everything(
     said = doctors_lines(shell, capsys, 1)
     assert list(said) == [
         *("connection", "token", "scopes", "account", "quota", "clock", "upload host"),
-        *("ffmpeg", "ffprobe", "state store", "triggerer", "capacity"),
+        *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "snapshots"),
+        *("state store", "triggerer", "capacity", "pool"),
     ]
     assert said["account"] == f"ok @sandbox_studio, BUSINESS, {instagram_sandbox.user_id}"
     assert said["quota"].startswith("ok 0 of 100")
+    assert said["machine"].startswith(f"ok {socket.gethostname()}: Airflow 3.")
+    assert said["pool"].startswith("? instagram_instagram_default does not exist.")
     to_fix = {name for name, text in said.items() if text.startswith("FIX")}
-    assert to_fix - {"capacity"} == {"triggerer"}, "none runs in this test; open files are the machine's matter"
+    assert to_fix - {"capacity", "disk"} == {"triggerer"}, "none runs in this test; open files are the machine's matter"
     assert "airflow triggerer" in said["triggerer"]
 
 
@@ -257,7 +282,7 @@ def test_each_line_of_the_doctor_says_what_to_do(
     said = doctors_lines(shell, capsys, 1)
     assert said[line].startswith("FIX"), what
     assert to_do in said[line]
-    assert len(said) == 12, "each has a line, also what cannot be checked"
+    assert len(said) == 17, "each has a line, also what cannot be checked"
 
 
 def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
@@ -268,14 +293,14 @@ def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
 ) -> None:
     from datetime import datetime, timedelta
 
-    from airflow_provider_instagram.cli import doctor
+    from airflow_provider_instagram.doctor import account
 
     class Late(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) - timedelta(minutes=5)
 
-    monkeypatch.setattr(doctor, "datetime", Late)
+    monkeypatch.setattr(account, "datetime", Late)
     assert re.fullmatch(
         r"FIX differs from Instagram's by (29|30)[0-9] s\. Synchronize .* with NTP",
         doctors_lines(shell, capsys, 1)["clock"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,25 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from instagram_sandbox.testing.handle import SandboxHandle
-
-
-@pytest.fixture
-def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty bucket, as an Airflow URI that names its connection."""
-    import boto3
-
-    extra = {"endpoint_url": s3_server, "region_name": "us-east-1"}
-    connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_MEDIA", json.dumps(connection))
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3_server,
-        region_name="us-east-1",
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-    )
-    client.create_bucket(Bucket="clips")
-    return "s3://media@clips"
 
 
 def test_an_object_is_copied_and_the_copy_goes_away(bucket: str, tmp_path: Path) -> None:
@@ -141,9 +121,9 @@ def test_a_calendar_in_a_bucket_is_read_with_the_videos_beside_it(bucket: str, t
         (tmp_path / name).write_text(text)
         storage.put(tmp_path / name, f"{bucket}/plan/{name}")
     location = f"{bucket}/plan/posts.yaml"
-    (fault,) = read_calendar(location, check_files=True).faults
-    assert (fault.line, fault.post_id) == (2, "a")
-    assert f"there is no file {bucket}/plan/in/reel.mp4" in fault.message
+    (problem,) = read_calendar(location, check_files=True).problems
+    assert (problem.line, problem.post_id) == (2, "a")
+    assert f"there is no file {bucket}/plan/in/reel.mp4" in problem.message
     storage.put(tmp_path / "a.md", f"{bucket}/plan/in/reel.mp4")
     (post,) = read_calendar(location, check_files=True).posts
     assert (post.video, post.caption) == (f"{bucket}/plan/in/reel.mp4", "From the bucket")

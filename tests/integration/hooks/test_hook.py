@@ -168,7 +168,7 @@ def test_a_token_is_masked_and_no_more_than_once(
 
     masked.clear()
     life = connect(extra={}).token_manager()
-    life.known()
+    life.current_token()
     assert masked == []
     tokens = store.TokenStore("instagram_default", "IGAAtheOld")
     for _ in range(2):

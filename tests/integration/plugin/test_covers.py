@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from airflow_provider_instagram.calendar.file.parser import Post
 from airflow_provider_instagram.calendar.tasks.approve import question
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
+from airflow_provider_instagram.files import storage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def test_a_cover_is_kept_named_in_the_question_and_served_to_those_who_are_logged_in(
-    airflow_db: None, tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
+    airflow_db: None, snapshots: str, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.api_fastapi.core_api.security import get_user
 
@@ -26,7 +27,6 @@ def test_a_cover_is_kept_named_in_the_question_and_served_to_those_who_are_logge
     from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
     from airflow_provider_instagram.plugin.app import app
 
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
     options: dict[str, Any] = {"video_cover_timestamp_ms": 1500}
     post = Post(id="a", publish_at=at, account="b", video=str(portrait_video), options=options, approval="required")
@@ -61,10 +61,9 @@ def test_the_cover_of_a_post_with_a_cover_url_is_named_and_not_fetched_by_the_fo
     post = Post(id="a", publish_at=at, account="b", video=str(portrait_video), options=options, approval="required")
     step = TranscodePost(task_id="transcode", post=post, settings=CalendarSettings.of("content", "posts.yaml"))
     step._write_cover(post, str(portrait_video))
-    assert not cover_file(post.version).exists()
+    assert not storage.exists(cover_file(post.version))
 
-    cover_file(post.version).parent.mkdir()
-    cover_file(post.version).touch()
+    storage.write(cover_file(post.version), b"from before")
     asked = question(post, {})
     assert "| Cover | ` https://example.com/cover_(1)¦a.jpg ` |" in asked
     assert "![" not in asked

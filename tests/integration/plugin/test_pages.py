@@ -187,6 +187,9 @@ def test_who_may_not_edit_connections_sees_nothing(browser_of: Any, role: str) -
         answer = visitor.get(f"/instagram/{path}")
         assert answer.status_code == 403
         assert "You are not allowed to do this" in answer.text
+        assert re.findall('<a [^>]*href="([^"]*)"', answer.text) == ["/"], (
+            "the only link leads to where the user may go"
+        )
     for path in ("connect", "refresh"):
         assert visitor.post(f"/instagram/{path}", headers=OURS).status_code == 403
 
@@ -312,6 +315,18 @@ def test_a_login_of_another_account_does_not_take_a_connection_over(
     assert "You logged in as @second_studio" in answer.text
     assert "Nothing was changed" in answer.text
     assert rows() == before
+
+
+def test_a_second_connection_to_an_account_is_warned_of(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
+    """Exactly once goes by the connection: two of them have two ledgers."""
+    first = browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox)).text
+    assert "Warning" not in first
+    again = browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox)).text
+    assert "Warning" not in again, "the same connection once more"
+    sent = begin(browser, instagram_sandbox, conn_id="brand_again").headers["location"]
+    second = browser.get(decide(sent, instagram_sandbox)).text
+    assert "@sandbox_studio is also the account of the connection &#39;brand&#39;." in second
+    assert "can be published again with the other" in second
 
 
 def test_a_new_account_is_not_offered_the_place_of_one_that_there_is(

@@ -1,4 +1,4 @@
-"""A calendar's DAG without Airflow: its file, its parses, its runs and their steps, at times that a test names."""
+"""A calendar's DAG without Airflow: its file, its parses, its runs and their tasks, at times that a test names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-from airflow_provider_instagram.calendar.tasks.select_posts import DuePosts
+from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.exceptions import ValidationError
 
@@ -22,18 +22,22 @@ NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
 ACCOUNT = "instagram_default"
 
 
-class ToldBefore(dict[Any, Any]):
-    """An account that other runs have emitted events of."""
+class EventsEmittedBefore(dict[Any, Any]):
+    """An account for which other runs have emitted events."""
 
     def __missing__(self, alias: Any) -> Any:
         return SimpleNamespace(limit=lambda number: [alias] * number)
 
 
-TOLD_BEFORE = ToldBefore()
+EVENTS_EMITTED_BEFORE = EventsEmittedBefore()
 
 
 def after_noon(minutes: float) -> datetime:
     return NOON + timedelta(minutes=minutes)
+
+
+def minutes_after_noon(seconds: float) -> float:
+    return (seconds - NOON.timestamp()) / 60
 
 
 class Rows(dict[str, Any]):
@@ -52,14 +56,15 @@ class Ledgers(dict[Any, Any]):
 
 
 @dataclass
-class Stage:
-    """Where a calendar is played. Times are minutes after noon.
+class SimulatedCalendar:
+    """A calendar whose DAG is parsed and run in this process. Times are minutes after noon.
 
     :param file: The calendar's file.
     :param given: Arguments of the DAG.
-    :param now: The time.
+    :param now: The current time.
     :param try_number: Which of four tries the tasks are in.
     :param failed: Runs that have failed, or were deleted.
+    :param runs: When the runs of the last parse begin, and the earliest time of the posts of each.
     """
 
     file: Path
@@ -68,9 +73,10 @@ class Stage:
     ledgers: Ledgers = field(default_factory=Ledgers)
     try_number: int = 1
     failed: set[str] = field(default_factory=set)
+    runs: dict[float, float] = field(default_factory=dict)
 
     def at_work(self, dag_id: str, *, run_ids: list[str], states: list[str]) -> int:
-        """Count runs as Airflow does: all are under way but those that failed."""
+        """Return how many of these runs Airflow knows as active or successful: all but those that failed."""
         return sum(f"{dag_id}/{run_id}" not in self.failed for run_id in run_ids)
 
     @property
@@ -82,16 +88,17 @@ class Stage:
         self.file.write_text(yaml.safe_dump({"min_spacing": "0 s", **head, "posts": list(posts)}))
 
     def parse(self, at: float) -> list[float]:
-        """Let the DAG processor see the file; give the beginnings of runs."""
+        """Read the file as the DAG processor does, and return when runs begin."""
         self.now = at
         settings = self.settings
-        moments = settings.plan(after_noon(at)).moments(settings.lead_time, settings.max_lateness)
-        return [(moment - NOON.timestamp()) / 60 for moment in moments]
+        runs = settings.plan(after_noon(at)).runs(settings.lead_time, settings.max_lateness)
+        self.runs = {minutes_after_noon(begin): minutes_after_noon(earliest) for begin, earliest in runs.items()}
+        return list(self.runs)
 
-    def faults(self) -> list[str]:
-        return [fault.message for fault in self.settings.plan().timely.faults]
+    def problems(self) -> list[str]:
+        return [problem.message for problem in self.settings.plan().timely.problems]
 
-    def context(self, run: str, slot: float, **params: Any) -> Any:
+    def context(self, run: str, begin: float, **params: Any) -> Any:
         return {
             "ti": SimpleNamespace(
                 dag_id=run.partition("/")[0],
@@ -105,20 +112,21 @@ class Stage:
             "params": params,
             "dag_run": SimpleNamespace(
                 run_type="manual" if params or "manual" in run else "scheduled",
-                data_interval_end=after_noon(slot),
-                run_after=after_noon(slot),
+                data_interval_start=after_noon(self.runs.get(begin, begin)),
+                data_interval_end=after_noon(begin),
+                run_after=after_noon(begin),
             ),
             "asset_state_store": self.ledgers,
-            "inlet_events": TOLD_BEFORE,
+            "inlet_events": EVENTS_EMITTED_BEFORE,
         }
 
-    def run(self, run: str, slot: float, account: str = ACCOUNT, **params: Any) -> list[Any]:
-        """Let a run of a moment choose the posts that it brings."""
-        choose = DuePosts(task_id="due", settings=self.settings, instagram_conn_id=account)
-        return choose.execute(self.context(run, slot, **params))
+    def run(self, run: str, begin: float, account: str = ACCOUNT, **params: Any) -> list[Any]:
+        """Return the posts that a run selects that begins at a time."""
+        choose = SelectPosts(task_id="due", settings=self.settings, instagram_conn_id=account)
+        return choose.execute(self.context(run, begin, **params))
 
     def step(self, post: dict[str, Any], run: str, **params: Any) -> str:
-        """Let a step of a run say whether its post is still wanted; else how the step ends."""
+        """Return whether a task of a run finds its post still wanted, or else how the task ends."""
         context = self.context(run, self.now, **params)
         step = TranscodePost(task_id="step", post=post, settings=self.settings, instagram_conn_id=post["account"])
         try:

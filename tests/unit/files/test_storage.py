@@ -9,7 +9,7 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.operators import CreateContainerOperator, TranscodeOperator
 from airflow_provider_instagram.storage import inside_media_roots
-from tests.unit.calendar.simulated_runs import Stage
+from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_only_what_instagram_can_fetch_is_public(link: str, public: bool) -> Non
 @pytest.mark.parametrize("upload", ["auto", "file", "url"])
 def test_an_address_that_is_none_is_refused_in_our_words(address: str, upload: str) -> None:
     """Whoever fills in a template forgets the brackets; Python says "Invalid IPv6 URL" to that."""
-    context = Stage(Path("posts.yaml")).context("content/first", 0)
+    context = SimulatedCalendar(Path("posts.yaml")).context("content/first", 0)
     create = CreateContainerOperator(task_id="create", video=address, upload=upload)
     with pytest.raises(ValidationError, match=r"is not a valid address|a link must be https"):
         create.execute(context)
@@ -153,7 +153,7 @@ def test_what_is_no_regular_file_is_refused_before_anybody_waits_for_it(
         path = tmp_path / "link.mp4"
     with pytest.raises(ValidationError, match=r"is not a regular file.*Use a video or a picture"):
         CreateContainerOperator(task_id="create", video=str(path)).execute(
-            Stage(Path("posts.yaml")).context("content/first", 0)
+            SimulatedCalendar(Path("posts.yaml")).context("content/first", 0)
         )
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from airflow_provider_instagram.media.progress import Progress, ProgressReader
 
 
@@ -20,11 +22,13 @@ def test_progress_is_reported_once_in_five_seconds_and_at_the_end() -> None:
     assert told[-1][1].percent == 100
 
 
-def test_progress_without_a_time_yet_promises_nothing() -> None:
+@pytest.mark.parametrize("value", ["N/A", "9223372036854775807", "-9223372036854775807"])
+def test_progress_without_a_time_yet_promises_nothing(value: str) -> None:
+    """Versions of ffmpeg write the missing time of the first frame in different ways."""
     told: list[Progress] = []
     clock = iter([0.0, 6.0])
     reader = ProgressReader(20.0, told.append, clock=lambda: next(clock))
-    reader.read_line("out_time_us=N/A")
+    reader.read_line(f"out_time_us={value}")
     reader.read_line("progress=continue")
     assert told == [Progress(0.0, 0.0, None)]
     assert str(told[0]) == "0 %, 0.00 times real time"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -63,7 +64,8 @@ def test_the_ledger_is_an_inlet_of_mapped_tasks_too(task: Any, given: dict[str, 
     assert mapped.inlets[:2] == [mine, ledger_asset("brand")]
     assert mapped.partial_kwargs["instagram_conn_id"] == "brand"
     assert isinstance(mapped.retry_policy, InstagramRetryPolicy)
-    assert mapped.retries == 3
+    assert mapped.retries == 8
+    assert mapped.max_retry_delay == timedelta(minutes=10)
 
 
 def test_a_mapped_publish_can_tell_of_its_posts_and_see_whether_others_were_told_of() -> None:

@@ -7,22 +7,22 @@ from typing import Any
 import pytest
 import yaml
 
-from airflow_provider_instagram.calendar.file.csv_import import Imported, imported
+from airflow_provider_instagram.calendar.file.csv_import import Imported, import_sheet
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.yaml_reader import read_yaml
 
 
 def made_of(text: str, **how: Any) -> Imported:
-    return imported(text, **{"timezone": "America/New_York", "account": None, "order": None, **how})
+    return import_sheet(text, **{"timezone": "America/New_York", "account": None, "order": None, **how})
 
 
 def posts(made: Imported) -> list[dict[str, str]]:
-    assert not made.faults, made.faults
+    assert not made.problems, made.problems
     return list(yaml.safe_load(made.text)["posts"])
 
 
 def said(made: Imported) -> list[tuple[int, str]]:
-    return [(fault.line, f"{fault.message} {fault.remedy}") for fault in made.faults]
+    return [(problem.line, f"{problem.message} {problem.remedy}") for problem in made.problems]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_no_id_depends_on_where_its_row_stands() -> None:
         "Frohes Fest!": "2030-12-27-frohes-fest",
         "six": "buro-tour",
     }
-    assert made.dated == (2, 3, 4, 5, 6)
+    assert made.lines_with_dated_id == (2, 3, 4, 5, 6)
     later = made_of(head + "2030-12-23,9:00,New,none,a.mp4\n" + "".join(reversed(rows)))
     assert {post["caption"]: post["id"] for post in posts(later)} == {"none": "new", **ids}
 
@@ -152,7 +152,7 @@ def test_no_id_depends_on_where_its_row_stands() -> None:
 def test_a_column_id_goes_before_the_title() -> None:
     made = made_of("Id,Title,Date,Time,Video\nfirst,A,2030-12-24,18:00,a.mp4\nsecond,A,2030-12-25,18:00,a.mp4\n")
     assert [post["id"] for post in posts(made)] == ["first", "second"]
-    assert made.dated == ()
+    assert made.lines_with_dated_id == ()
 
 
 def test_a_caption_pasted_from_word_comes_out_as_it_was() -> None:

@@ -41,7 +41,7 @@ def post(number: int, at: str, more: str = "") -> str:
 
 
 def said(calendar: Calendar) -> list[tuple[int, str]]:
-    return [(fault.line, f"{fault.message} {fault.remedy}") for fault in calendar.faults]
+    return [(problem.line, f"{problem.message} {problem.remedy}") for problem in calendar.problems]
 
 
 def test_a_yaml_calendar_becomes_posts(read: Callable[..., Calendar], tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_yaml_calendar_becomes_posts(read: Callable[..., Calendar], tmp_path: 
         "- {id: eve, publish_at: '2026-07-01T09:00:30+02:00', video: 'https://example.com/b.mp4', placement: reels,\n"
         "   account: paris, approval: required, collaborators: [one, two]}\n"
     )
-    assert calendar.faults == ()
+    assert calendar.problems == ()
     summer, winter = calendar.posts
     assert (winter.id, winter.key, winter.video) == ("7", "berlin/7", str(tmp_path / "a.mp4"))
     assert winter.publish_at == datetime(2026, 12, 24, 17, tzinfo=timezone.utc)
@@ -86,7 +86,7 @@ def test_json_and_csv_say_the_same_as_yaml(read: Callable[..., Calendar]) -> Non
         'a;2026-12-24 19:00;Europe/Berlin;a.mp4;"A, ""b""";one, two;true\n',
         "csv",
     )
-    assert as_json.faults == as_csv.faults == ()
+    assert as_json.problems == as_csv.problems == ()
     (one,), (other,) = as_json.posts, as_csv.posts
     assert one.version == other.version
     assert one.options["caption"] == 'A, "b"'
@@ -147,7 +147,7 @@ def test_every_fault_is_named_at_once_with_its_line_and_what_to_change(read: Cal
         (21, "'Berlin' is not a time zone", "Did you mean Europe/Berlin?"),
     ):
         assert any(at == line and wrong in what and remedy in what for at, what in said(calendar)), (line, wrong, text)
-    assert len(calendar.faults) == 12, text
+    assert len(calendar.problems) == 12, text
 
 
 def test_a_post_with_a_name_twice_or_a_cell_too_many_is_left_out(read: Callable[..., Calendar]) -> None:
@@ -315,10 +315,10 @@ def test_faults_that_only_show_when_others_are_repaired_are_named_as_well(read: 
 
 def test_a_time_that_is_over_is_a_fault_only_when_asked(read: Callable[..., Calendar]) -> None:
     text = HEAD + post(1, "2026-12-24 18:00")
-    assert read(text).faults == ()
-    (fault,) = read(text, now=datetime(2026, 12, 24, 19, tzinfo=timezone.utc)).faults
-    assert fault.line == 7
-    assert "is in the past (2 h ago)" in fault.message
+    assert read(text).problems == ()
+    (problem,) = read(text, now=datetime(2026, 12, 24, 19, tzinfo=timezone.utc)).problems
+    assert problem.line == 7
+    assert "is in the past (2 h ago)" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -332,12 +332,12 @@ def test_a_time_that_the_clocks_skip_or_repeat_is_refused_with_both_readings(
     read: Callable[..., Calendar], at: str, readings: tuple[str, ...]
 ) -> None:
     calendar = read(HEAD + post(1, at))
-    (fault,) = calendar.faults
-    assert fault.line == 7
-    assert all(reading in f"{fault.message} {fault.remedy}" for reading in readings)
+    (problem,) = calendar.problems
+    assert problem.line == 7
+    assert all(reading in f"{problem.message} {problem.remedy}" for reading in readings)
     for reading, utc_hour in zip(readings[1:], (0, 1), strict=True):
         repaired = read(HEAD + post(1, reading))
-        assert repaired.faults == ()
+        assert repaired.problems == ()
         assert repaired.posts[0].publish_at.astimezone(timezone.utc).strftime("%H:%M") == f"{utc_hour:02}:30"
 
 
@@ -350,18 +350,18 @@ def test_the_eleventh_post_of_an_hour_is_left_out(read: Callable[..., Calendar])
     rows = "".join(post(number, f"2026-12-24 18:{number:02}") for number in range(11))
     calendar = read(HEAD + rows + post(99, "2026-12-24 18:30", "    account: paris\n"))
     left = limited(calendar, instagram_default=Limits(), paris=Limits())
-    (fault,) = left.faults
-    assert (fault.line, fault.post_id) == (26, "p10")
-    assert "post 11 of instagram_default within 60 min" in fault.message
-    assert "Move it to 2026-12-24 19:00 or later, or raise posts_per_hour" in fault.remedy
+    (problem,) = left.problems
+    assert (problem.line, problem.post_id) == (26, "p10")
+    assert "post 11 of instagram_default within 60 min" in problem.message
+    assert "Move it to 2026-12-24 19:00 or later, or raise posts_per_hour" in problem.remedy
     assert (len(left.posts), set(left.left_out)) == (11, {"p10"})
 
 
 def test_what_the_connection_allows_is_not_left_out(read: Callable[..., Calendar]) -> None:
     calendar = read(HEAD + "".join(post(number, f"2026-12-24 18:{number:02}") for number in range(60)))
-    assert limited(calendar, instagram_default=Limits(posts_per_hour=60, posts_per_day=60)).faults == ()
+    assert limited(calendar, instagram_default=Limits(posts_per_hour=60, posts_per_day=60)).problems == ()
     left = limited(calendar, instagram_default=Limits(posts_per_hour=60, posts_per_day=50))
-    assert {fault.post_id for fault in left.faults} == {f"p{number}" for number in range(50, 60)}
+    assert {problem.post_id for problem in left.problems} == {f"p{number}" for number in range(50, 60)}
 
 
 def test_the_26th_post_of_24_hours_is_left_out(read: Callable[..., Calendar]) -> None:
@@ -369,20 +369,20 @@ def test_the_26th_post_of_24_hours_is_left_out(read: Callable[..., Calendar]) ->
     calendar = read(
         HEAD + "".join(post(number, at) for number, at in enumerate([*times, "2026-12-24 23:00", "2026-12-24 23:30"]))
     )
-    (fault,) = limited(calendar, instagram_default=Limits()).faults
-    assert fault.post_id == "p25"
-    assert "post 26 of instagram_default within 24 h" in fault.message
-    assert "Move it to 2026-12-25 00:00 or later" in fault.remedy
+    (problem,) = limited(calendar, instagram_default=Limits()).problems
+    assert problem.post_id == "p25"
+    assert "post 26 of instagram_default within 24 h" in problem.message
+    assert "Move it to 2026-12-25 00:00 or later" in problem.remedy
 
 
 def test_posts_closer_than_min_spacing_are_named_with_their_neighbour(read: Callable[..., Calendar]) -> None:
     text = HEAD.replace("0 s", "15 minutes") + post(1, "2026-12-24 18:10") + post(2, "2026-12-24 18:00")
     calendar = read(text)
-    (fault,) = calendar.faults
-    assert (fault.line, fault.post_id) == (6, "p1")
-    assert "10 min after post 'p2' (line 8)" in fault.message
-    assert "Move it to 2026-12-24 18:15 or later" in fault.remedy
-    assert read(text, min_spacing=timedelta(0)).faults == ()
+    (problem,) = calendar.problems
+    assert (problem.line, problem.post_id) == (6, "p1")
+    assert "10 min after post 'p2' (line 8)" in problem.message
+    assert "Move it to 2026-12-24 18:15 or later" in problem.remedy
+    assert read(text, min_spacing=timedelta(0)).problems == ()
 
 
 def test_a_caption_from_a_file_is_taken_literally_and_only_from_the_calendars_own_folder(
@@ -393,12 +393,12 @@ def test_a_caption_from_a_file_is_taken_literally_and_only_from_the_calendars_ow
         read(HEAD + post(1, "2026-12-24 18:00", "    caption_file: text.md\n")).posts[0].caption
         == "From a file {{ 1 }}"
     )
-    (fault,) = read(HEAD + post(1, "2026-12-24 18:00", "    caption_file: ../../etc/passwd\n")).faults
-    assert fault.line == 8
-    assert "not in an allowed folder" in fault.message
+    (problem,) = read(HEAD + post(1, "2026-12-24 18:00", "    caption_file: ../../etc/passwd\n")).problems
+    assert problem.line == 8
+    assert "not in an allowed folder" in problem.message
     (tmp_path / "link.md").symlink_to("/etc/hostname")
-    (fault,) = read(HEAD + post(1, "2026-12-24 18:00", "    caption_file: link.md\n")).faults
-    assert "not in an allowed folder" in fault.message
+    (problem,) = read(HEAD + post(1, "2026-12-24 18:00", "    caption_file: link.md\n")).problems
+    assert "not in an allowed folder" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -430,7 +430,7 @@ def test_a_file_of_which_nothing_can_be_read_says_where_and_why(
 def test_a_calendar_that_all_posts_were_taken_out_of_has_none(read: Callable[..., Calendar], text: str) -> None:
     """It can be read: what it said last must not hold, or the posts would be published."""
     calendar = read(text)
-    assert (calendar.posts, calendar.faults) == ((), ())
+    assert (calendar.posts, calendar.problems) == ((), ())
 
 
 def test_a_few_aliases_do_not_unfold_to_billions(read: Callable[..., Calendar]) -> None:
@@ -456,7 +456,7 @@ def test_lines_are_counted_as_editors_count_them(read: Callable[..., Calendar], 
             HEAD + post(1, "2026-12-24 18:00", f"    caption: {caption}\n") + post(2, "2026-12-25 18:00", "    x: y\n")
         )
         calendar = read(text)
-        assert [fault.line for fault in calendar.faults] == [text[: text.index("x: y")].count("\n") + 1]
+        assert [problem.line for problem in calendar.problems] == [text[: text.index("x: y")].count("\n") + 1]
         assert [one.caption.strip() for one in calendar.posts] == [f"one{sign}two"]
 
 
@@ -588,8 +588,8 @@ def test_no_value_stops_the_other_posts(read: Callable[..., Calendar], name: str
 
 def test_a_fault_is_one_line_whatever_stands_in_the_file(read: Callable[..., Calendar]) -> None:
     """No terminal is told to do anything, and none is given what it cannot show."""
-    (fault,) = read(HEAD + post(1, "2026-12-24 18:00", '    caption_file: "a\\n\\e[2Jü🎉.txt"\n')).faults
-    said = fault.text("posts.yaml")
+    (problem,) = read(HEAD + post(1, "2026-12-24 18:00", '    caption_file: "a\\n\\e[2Jü🎉.txt"\n')).problems
+    said = problem.text("posts.yaml")
     assert said.startswith("posts.yaml:8: post 'p1': caption_file: ")
     assert "a\\n\\x1b[2Jü🎉.txt' contains a control character" in said
     assert Problem(8, "video \ud800", "Put it right.").text("posts.yaml") == "posts.yaml:8: video \\ud800 Put it right."

@@ -12,7 +12,7 @@ from tests.unit.calendar.simulated_runs import post
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.publishing.options import ContainerOptions
-    from tests.unit.calendar.simulated_runs import Stage
+    from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     [("None", None, "None"), ("", None, ""), ("hello", {"caption": "None"}, "None"), ("hello", {"caption": ""}, "")],
 )
 def test_none_goes_out_as_it_stands_there(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, written: str, approved: Any, caption: str
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch, written: str, approved: Any, caption: str
 ) -> None:
     """In the calendar, and in the form of the approval."""
     sent: list[ContainerOptions] = []
@@ -31,12 +31,17 @@ def test_none_goes_out_as_it_stands_there(
 
     monkeypatch.setattr(CreateContainerOperator, "_container", created)
     video = "https://example.com/a.mp4"
-    stage.write(post("a", 60, caption=written, audio_name="None", user_tags=["ann"], video=video, dry_run="true"))
-    stage.parse(-5)
-    (had,) = stage.run("content/first", 0)
+    calendar.write(post("a", 60, caption=written, audio_name="None", user_tags=["ann"], video=video, dry_run="true"))
+    calendar.parse(-5)
+    (had,) = calendar.run("content/first", 0)
     create = CreatePost(
-        task_id="create", post=had, approved=approved, settings=stage.settings, video=video, wait_for_completion=False
+        task_id="create",
+        post=had,
+        approved=approved,
+        settings=calendar.settings,
+        video=video,
+        wait_for_completion=False,
     )
-    create.execute(stage.context("content/first", 0))
+    create.execute(calendar.context("content/first", 0))
     ((one),) = sent
     assert (one.caption, one.audio_name, one.user_tags, one.cover_url) == (caption, "None", ("ann",), None)

@@ -13,7 +13,7 @@ from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.file.model import Post as CalendarPost
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
-from airflow_provider_instagram.calendar.tasks.report_problems import ReportFaults
+from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -24,7 +24,7 @@ from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, ids, post
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.unit.calendar.simulated_runs import Stage
+    from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 
 @pytest.mark.parametrize(
@@ -34,76 +34,78 @@ if TYPE_CHECKING:
         ([post("a", 60, caption="other")], "skipped (edited)"),
         ([post("a", 60, account="other")], "skipped (edited)"),
         ([], "skipped (removed)"),
-        ([post("a", 60, captoin="x")], "failed: The post has become faulty"),
-        ([post("a", 60), post("crowds", 50)], "failed: The post has become faulty"),
+        ([post("a", 60, captoin="x")], "failed: The post has become invalid"),
+        ([post("a", 60), post("crowds", 50)], "failed: The post has become invalid"),
     ],
 )
 def test_a_post_that_is_put_back_as_it_was_is_brought_by_a_new_run(
-    stage: Stage, meanwhile: list[dict[str, Any]], ends: str
+    calendar: SimulatedCalendar, meanwhile: list[dict[str, Any]], ends: str
 ) -> None:
     """The run that had it let go of it meanwhile; it does not take it up again beside the new one."""
-    stage.write(post("a", 60), min_spacing="15 min")
-    stage.parse(-5)
-    (had,) = stage.run("content/first", 0)
-    stage.write(*meanwhile, min_spacing="15 min")
-    stage.parse(1)
-    assert stage.step(had, "content/first").startswith(ends)
+    calendar.write(post("a", 60), min_spacing="15 min")
+    calendar.parse(-5)
+    (had,) = calendar.run("content/first", 0)
+    calendar.write(*meanwhile, min_spacing="15 min")
+    calendar.parse(1)
+    assert calendar.step(had, "content/first").startswith(ends)
 
-    stage.write(post("a", 60), min_spacing="15 min")
-    assert 3 in stage.parse(3)
-    assert stage.run("content/second", 3) == [had]
-    assert stage.step(had, "content/first") == "skipped (taken over)"
-    assert stage.step(had, "content/second") == "wanted"
-    assert stage.run("content/third", 4) == []
+    calendar.write(post("a", 60), min_spacing="15 min")
+    assert 3 in calendar.parse(3)
+    assert calendar.run("content/second", 3) == [had]
+    assert calendar.step(had, "content/first") == "skipped (taken over)"
+    assert calendar.step(had, "content/second") == "wanted"
+    assert calendar.run("content/third", 4) == []
 
 
-def test_a_run_gives_back_only_what_nobody_has_taken_meanwhile(stage: Stage) -> None:
-    stage.write(post("a", 60))
-    stage.parse(-5)
-    (had,) = stage.run("content/first", 0)
-    stage.write(post("a", 60, caption="edited"))
-    stage.parse(1)
-    (edited,) = stage.run("content/second", 1)
-    assert stage.step(had, "content/first") == "skipped (edited)"
-    assert stage.step(edited, "content/second") == "wanted"
-    assert stage.run("content/third", 2) == []
+def test_a_run_gives_back_only_what_nobody_has_taken_meanwhile(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", 60))
+    calendar.parse(-5)
+    (had,) = calendar.run("content/first", 0)
+    calendar.write(post("a", 60, caption="edited"))
+    calendar.parse(1)
+    (edited,) = calendar.run("content/second", 1)
+    assert calendar.step(had, "content/first") == "skipped (edited)"
+    assert calendar.step(edited, "content/second") == "wanted"
+    assert calendar.run("content/third", 2) == []
     assert ids([had, edited]) == ["a", "a"]
 
 
 def test_a_post_under_way_goes_on_while_its_file_cannot_be_read(
-    stage: Stage, capsys: pytest.CaptureFixture[str]
+    calendar: SimulatedCalendar, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On a worker that knows nothing of the calendar, and on one that knows it from before the post was there."""
-    stage.write(post("old", 600))
-    stage.parse(-500)
-    (snapshot,) = (stage.file.parent / "snapshots").iterdir()
+    calendar.write(post("old", 600))
+    calendar.parse(-500)
+    (snapshot,) = (calendar.file.parent / "snapshots").iterdir()
     stale = snapshot.read_text()
-    stage.write(post("a", 60))
-    stage.parse(-5)
-    (had,) = stage.run("content/first", 0)
-    stage.file.write_text("posts:\n - id: a: b\n")
+    calendar.write(post("a", 60))
+    calendar.parse(-5)
+    (had,) = calendar.run("content/first", 0)
+    calendar.file.write_text("posts:\n - id: a: b\n")
     for known in (None, stale):
         snapshot.unlink(missing_ok=True)
         if known is not None:
             snapshot.write_text(known)
-        assert stage.step(had, "content/first") == "wanted"
-        assert "a goes on as it was when this run took it" in capsys.readouterr().out
-        assert stage.step(had, "content/second") == "skipped (taken over)"
+        assert calendar.step(had, "content/first") == "wanted"
+        assert "a is published as it was when this run selected it" in capsys.readouterr().out
+        assert calendar.step(had, "content/second") == "skipped (taken over)"
 
 
-def test_a_run_that_knows_nothing_of_the_calendar_fails_rather_than_pass_its_posts_over(stage: Stage) -> None:
-    stage.write(post("a", 60))
-    stage.file.rename(stage.file.with_suffix(".away"))
+def test_a_run_that_knows_nothing_of_the_calendar_fails_rather_than_pass_its_posts_over(
+    calendar: SimulatedCalendar,
+) -> None:
+    calendar.write(post("a", 60))
+    calendar.file.rename(calendar.file.with_suffix(".away"))
     with pytest.raises(ValidationError, match="there is no file"):
-        stage.run("content/first", 0)
+        calendar.run("content/first", 0)
 
 
 def test_a_mistake_of_ours_in_reading_a_calendar_takes_no_post_away(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage.write(post("a", 60))
-    assert stage.parse(-5) == [0]
-    stage.write(post("a", 60), min_spacing="1 s")
+    calendar.write(post("a", 60))
+    assert calendar.parse(-5) == [0]
+    calendar.write(post("a", 60), min_spacing="1 s")
 
     def stumbling(text: str, *args: Any, **kwargs: Any) -> Any:
         if "1 s" in text:
@@ -111,21 +113,21 @@ def test_a_mistake_of_ours_in_reading_a_calendar_takes_no_post_away(
         return parse_calendar(text, *args, **kwargs)
 
     monkeypatch.setattr("airflow_provider_instagram.calendar.planning.snapshot.parse_calendar", stumbling)
-    assert stage.parse(-4) == [0]
-    assert stage.faults() == ["the file cannot be understood: OverflowError: too large."]
+    assert calendar.parse(-4) == [0]
+    assert calendar.problems() == ["the file cannot be understood: OverflowError: too large."]
 
 
 def test_what_was_published_on_another_account_is_brought_and_publish_says_so(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection led to a sandbox when somebody tried the post out: nobody passes it over without a word."""
-    stage.write(post("a", 60))
+    calendar.write(post("a", 60))
     live = PublishedPost(f"{ACCOUNT}/a", "179", after_noon(60).isoformat(), "180", "17841400000000001")
-    Ledger(stage.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
+    Ledger(calendar.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
     for account, brought in (("17841400000000001", []), ("17841400000000099", ["a"])):
         connection = {"conn_type": "instagram", "login": account, "password": "a token"}
         monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
-        assert ids(stage.run("content/first", 0)) == brought
+        assert ids(calendar.run("content/first", 0)) == brought
 
 
 @pytest.mark.parametrize(
@@ -136,244 +138,256 @@ def test_what_was_published_on_another_account_is_brought_and_publish_says_so(
     ],
 )
 def test_a_broken_default_fails_the_posts_that_it_breaks_and_says_why(
-    stage: Stage, defaults: dict[str, str], told: str
+    calendar: SimulatedCalendar, defaults: dict[str, str], told: str
 ) -> None:
     """They are in the file all the same: nobody is told that they were removed."""
-    stage.write(post("a", 60))
-    stage.parse(-5)
-    (had,) = stage.run("content/first", 0)
+    calendar.write(post("a", 60))
+    calendar.parse(-5)
+    (had,) = calendar.run("content/first", 0)
     for at in (1, 2):  # first as the text is understood, then from the snapshot
-        stage.write(post("a", 60), defaults=defaults)
-        stage.parse(at)
-        ended = stage.step(had, "content/first")
-        assert ended.startswith("failed: The post has become faulty: ")
+        calendar.write(post("a", 60), defaults=defaults)
+        calendar.parse(at)
+        ended = calendar.step(had, "content/first")
+        assert ended.startswith("failed: The post has become invalid: ")
         assert told in ended
 
 
-def test_what_was_published_is_not_new_when_a_default_is_repaired(stage: Stage) -> None:
-    """Else every post of the past would come into the calendar after its time, and be a fault for good."""
-    stage.write(post("over", -300), post("a", 60))
-    stage.parse(-400)
-    stage.write(post("over", -300), post("a", 60), defaults={"timezone": "Europe/Berln"})
-    stage.parse(-5)
-    stage.write(post("over", -300), post("a", 60))
-    assert stage.parse(-3) == [0]
-    assert stage.faults() == []
+def test_what_was_published_is_not_new_when_a_default_is_repaired(calendar: SimulatedCalendar) -> None:
+    """Else every post of the past would come into the calendar after its time, and be a problem for good."""
+    calendar.write(post("over", -300), post("a", 60))
+    calendar.parse(-400)
+    calendar.write(post("over", -300), post("a", 60), defaults={"timezone": "Europe/Berln"})
+    calendar.parse(-5)
+    calendar.write(post("over", -300), post("a", 60))
+    assert calendar.parse(-3) == [0]
+    assert calendar.problems() == []
 
 
-def test_an_edit_that_airflow_sees_after_an_outage_goes_out_late(stage: Stage) -> None:
-    """Taken before the outage, or not: the post went missing without a run, a fault or a mark."""
-    stage.write(post("taken", 0, caption="1"), post("missed", 5, caption="1"))
-    stage.parse(-90)
-    (had,) = stage.run("content/first", -60)
-    stage.write(post("taken", 0, caption="2"), post("missed", 5, caption="2"))
-    begin = stage.parse(20)
+def test_an_edit_that_airflow_sees_after_an_outage_goes_out_late(calendar: SimulatedCalendar) -> None:
+    """Taken before the outage, or not: the post went missing without a run, a problem or a mark."""
+    calendar.write(post("taken", 0, caption="1"), post("missed", 5, caption="1"))
+    calendar.parse(-90)
+    (had,) = calendar.run("content/first", -60)
+    calendar.write(post("taken", 0, caption="2"), post("missed", 5, caption="2"))
+    begin = calendar.parse(20)
     assert begin == pytest.approx([-60, -55, 20], abs=0.001)
-    assert stage.faults() == []
-    assert stage.step(had, "content/first") == "skipped (edited)"
-    assert [ids(stage.run(f"content/{at}", at)) for at in begin[1:]] == [["taken", "missed"], []]
+    assert calendar.problems() == []
+    assert calendar.step(had, "content/first") == "skipped (edited)"
+    assert [ids(calendar.run(f"content/{at}", at)) for at in begin[1:]] == [["taken", "missed"], []]
 
 
-def test_a_new_dag_leaves_alone_what_was_over_before_it_also_when_that_is_edited(stage: Stage) -> None:
-    stage.write(post("over", -10, caption="1"), post("a", 60))
-    stage.parse(0)
-    stage.write(post("over", -10, caption="2"), post("a", 60))
-    assert stage.parse(5) == [-70, 0, 5]
-    assert [ids(stage.run(f"content/{at}", at)) for at in (0, 5)] == [["a"], []]
+def test_a_new_dag_leaves_alone_what_was_over_before_it_also_when_that_is_edited(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("over", -10, caption="1"), post("a", 60))
+    calendar.parse(0)
+    calendar.write(post("over", -10, caption="2"), post("a", 60))
+    assert calendar.parse(5) == [-70, 0, 5]
+    assert [ids(calendar.run(f"content/{at}", at)) for at in (0, 5)] == [["a"], []]
 
 
 @pytest.mark.parametrize("had_before", [30, 600])
-def test_a_post_moved_into_the_past_is_a_fault_and_nobody_publishes_it(stage: Stage, had_before: float) -> None:
+def test_a_post_moved_into_the_past_is_a_fault_and_nobody_publishes_it(
+    calendar: SimulatedCalendar, had_before: float
+) -> None:
     """08:30 written for 18:30: within its lead time or long before it, and whatever other runs there are."""
-    stage.write(post("a", had_before), post("other", 61))
-    stage.parse(-600)
-    had = [one for one in stage.run("content/first", -30) if one["id"] == "a"]
-    stage.write(post("a", -40), post("other", 61))
-    assert stage.parse(0) == [1]
-    assert ["had passed when the post was added or moved" in fault for fault in stage.faults()] == [True]
-    assert [stage.step(one, "content/first") for one in had] == [
-        f"failed: The post has become faulty: {stage.faults()[0]}"
+    calendar.write(post("a", had_before), post("other", 61))
+    calendar.parse(-600)
+    had = [one for one in calendar.run("content/first", -30) if one["id"] == "a"]
+    calendar.write(post("a", -40), post("other", 61))
+    assert calendar.parse(0) == [1]
+    assert ["had passed when the post was added or moved" in problem for problem in calendar.problems()] == [True]
+    assert [calendar.step(one, "content/first") for one in had] == [
+        f"failed: The post has become invalid: {calendar.problems()[0]}"
     ] * len(had)
-    assert "a" not in ids(stage.run("content/second", -40) + stage.run("content/third", 1))
+    assert "a" not in ids(calendar.run("content/second", -40) + calendar.run("content/third", 1))
 
-    stage.write(post("a", -40, caption="edited"), post("other", 61))
-    stage.parse(2)
-    assert len(stage.faults()) == 1
-    stage.write(post("a", 62), post("other", 61))
-    assert stage.parse(3) == [1, 3]
-    assert (stage.faults(), ids(stage.run("content/fourth", 3))) == ([], ["a"])
+    calendar.write(post("a", -40, caption="edited"), post("other", 61))
+    calendar.parse(2)
+    assert len(calendar.problems()) == 1
+    calendar.write(post("a", 62), post("other", 61))
+    assert calendar.parse(3) == [1, 3]
+    assert (calendar.problems(), ids(calendar.run("content/fourth", 3))) == ([], ["a"])
 
 
-def test_a_post_moved_to_a_time_to_come_goes_out_then_also_when_its_run_begins_late(stage: Stage) -> None:
-    stage.write(post("a", 600))
-    stage.parse(-5)
-    stage.write(post("a", 5))
-    assert stage.parse(0) == [0]
-    stage.now = 20
-    (moved,) = stage.run("content/first", 0)
-    assert stage.step(moved, "content/first") == "wanted"
+def test_a_post_moved_to_a_time_to_come_goes_out_then_also_when_its_run_begins_late(
+    calendar: SimulatedCalendar,
+) -> None:
+    calendar.write(post("a", 600))
+    calendar.parse(-5)
+    calendar.write(post("a", 5))
+    assert calendar.parse(0) == [0]
+    calendar.now = 20
+    (moved,) = calendar.run("content/first", 0)
+    assert calendar.step(moved, "content/first") == "wanted"
 
 
 @pytest.mark.parametrize("meanwhile", [[post("a", 60, captoin="x")], [post("c", 50), post("a", 60)]])
 @pytest.mark.parametrize("known_before", [True, False])
 def test_a_post_that_is_repaired_shortly_after_its_time_goes_out_late(
-    stage: Stage, meanwhile: list[dict[str, Any]], known_before: bool
+    calendar: SimulatedCalendar, meanwhile: list[dict[str, Any]], known_before: bool
 ) -> None:
     """Faulty, or crowded out by another, at its run's moment: another run came in between, and it was lost."""
     head = {"min_spacing": "15 min"}
-    stage.write(*([post("a", 60)] if known_before else []), post("b", 90), **head)
-    stage.parse(-100)
-    stage.write(*meanwhile, post("b", 90), **head)
-    stage.parse(-5)
-    assert "a" not in ids(stage.run("content/scheduled", 30))
-    stage.write(post("a", 60), post("b", 90), **head)
-    (repaired,) = [moment for moment in stage.parse(70) if moment > 30]
-    assert stage.faults() == []
-    (brought,) = stage.run("content/late", repaired)
+    calendar.write(*([post("a", 60)] if known_before else []), post("b", 90), **head)
+    calendar.parse(-100)
+    calendar.write(*meanwhile, post("b", 90), **head)
+    calendar.parse(-5)
+    assert "a" not in ids(calendar.run("content/scheduled", 30))
+    calendar.write(post("a", 60), post("b", 90), **head)
+    (repaired,) = [moment for moment in calendar.parse(70) if moment > 30]
+    assert calendar.problems() == []
+    (brought,) = calendar.run("content/late", repaired)
     assert brought["id"] == "a"
-    assert stage.step(brought, "content/late") == "wanted"
+    assert calendar.step(brought, "content/late") == "wanted"
 
 
-def test_a_post_that_was_faulty_until_long_after_its_time_is_not_published(stage: Stage) -> None:
-    stage.write(post("b", 300))
-    stage.parse(-100)
-    stage.write(post("a", 60, captoin="x"), post("b", 300))
-    stage.parse(61)  # it came when its time was over
-    stage.write(post("a", 60), post("b", 300))
-    assert stage.parse(70) == [240]
-    assert len(stage.faults()) == 1
+def test_a_post_that_was_faulty_until_long_after_its_time_is_not_published(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("b", 300))
+    calendar.parse(-100)
+    calendar.write(post("a", 60, captoin="x"), post("b", 300))
+    calendar.parse(61)  # it came when its time was over
+    calendar.write(post("a", 60), post("b", 300))
+    assert calendar.parse(70) == [240]
+    assert len(calendar.problems()) == 1
 
 
-def test_a_worker_whose_snapshot_is_old_judges_no_post_by_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_whose_snapshot_is_old_judges_no_post_by_it(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """That it sees a post for the first time says nothing about when the post came; it writes nothing down, either."""
 
     def on(machine: str) -> None:
-        monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(stage.file.parent / machine))
+        monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(calendar.file.parent / machine))
 
     for machine in ("worker", "processor"):
         on(machine)
-        stage.write(post("old", 5000))
-        stage.parse(-6000)
-    (stale,) = (stage.file.parent / "worker").iterdir()
+        calendar.write(post("old", 5000))
+        calendar.parse(-6000)
+    (stale,) = (calendar.file.parent / "worker").iterdir()
     before = stale.read_text()
-    stage.write(post("old", 5000), post("a", -10))
-    stage.parse(-3000)
+    calendar.write(post("old", 5000), post("a", -10))
+    calendar.parse(-3000)
     on("worker")
-    (brought,) = stage.run("content/first", -70)
-    assert stage.step(brought, "content/first") == "wanted"
-    assert stage.faults() == []
+    (brought,) = calendar.run("content/first", -70)
+    assert calendar.step(brought, "content/first") == "wanted"
+    assert calendar.problems() == []
     assert stale.read_text() == before
 
 
-def test_an_edit_that_a_task_sees_first_is_still_new_to_the_dag_processor(stage: Stage) -> None:
+def test_an_edit_that_a_task_sees_first_is_still_new_to_the_dag_processor(calendar: SimulatedCalendar) -> None:
     """A run reads the file a moment before the DAG processor does: the new post needs a run of its own."""
-    stage.write(post("b", 90))
-    stage.parse(-5)
-    stage.write(post("b", 90), post("n", 50, account="new"))
-    assert ids(stage.run("content/of b", 30)) == ["b"]
-    assert stage.parse(30.5) == [30, 30.5]
+    calendar.write(post("b", 90))
+    calendar.parse(-5)
+    calendar.write(post("b", 90), post("n", 50, account="new"))
+    assert ids(calendar.run("content/of b", 30)) == ["b"]
+    assert calendar.parse(30.5) == [30, 30.5]
 
 
 def test_a_worker_reads_the_dags_file_without_a_word_in_the_snapshot(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And has the group of its task, though the account's last post has just been taken out."""
-    stage.write(post("a", 60, approval="required"))
+    calendar.write(post("a", 60, approval="required"))
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "content")
     for task in ("due_instagram_default", "instagram_default.approve", "instagram_default.publish"):
         monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_TASK_ID", task)
-        stage.write()
-        assert task in content_calendar_dag("content", str(stage.file)).task_ids
+        calendar.write()
+        assert task in content_calendar_dag("content", str(calendar.file)).task_ids
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_TASK_ID", "calendar")
-    assert content_calendar_dag("content", str(stage.file)).task_ids == ["calendar"]
-    assert not (stage.file.parent / "snapshots").exists()
+    assert content_calendar_dag("content", str(calendar.file)).task_ids == ["calendar"]
+    assert not (calendar.file.parent / "snapshots").exists()
 
 
-def test_a_run_chooses_of_what_the_file_said_last_only_in_its_last_try(stage: Stage) -> None:
+def test_a_run_chooses_of_what_the_file_said_last_only_in_its_last_try(calendar: SimulatedCalendar) -> None:
     """The file may be readable again in a moment, and the snapshot older than its posts."""
-    stage.write(post("a", 60))
-    stage.parse(-5)
-    stage.file.unlink()
-    for stage.try_number in (1, 2, 3):
+    calendar.write(post("a", 60))
+    calendar.parse(-5)
+    calendar.file.unlink()
+    for calendar.try_number in (1, 2, 3):
         with pytest.raises(ValidationError, match="there is no file"):
-            stage.run("content/first", 0)
-    stage.try_number = 4
-    assert ids(stage.run("content/first", 0)) == ["a"]
+            calendar.run("content/first", 0)
+    calendar.try_number = 4
+    assert ids(calendar.run("content/first", 0)) == ["a"]
 
 
-def test_a_file_that_is_being_written_takes_no_post_away(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_being_written_takes_no_post_away(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The DAG processor does not see its first half, and would make no new run."""
-    stage.write(post("a", 60), post("b", 70))
-    stage.parse(-5)
-    had = stage.run("content/first", 0)
-    whole = stage.file.read_text()
+    calendar.write(post("a", 60), post("b", 70))
+    calendar.parse(-5)
+    had = calendar.run("content/first", 0)
+    whole = calendar.file.read_text()
     for half in ("posts: []", whole.replace("id: a", "id: ''")):
-        stage.file.write_text(half)
-        monkeypatch.setattr("time.sleep", lambda _: stage.file.write_text(whole))
-        assert stage.step(had[0], "content/first") == "wanted"
+        calendar.file.write_text(half)
+        monkeypatch.setattr("time.sleep", lambda _: calendar.file.write_text(whole))
+        assert calendar.step(had[0], "content/first") == "wanted"
 
 
-def test_a_folder_that_cannot_be_written_to_is_a_fault(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_to_is_a_fault(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Else every edit within the lead time takes its post away, and only a log of the DAG processor says why."""
-    stage.write(post("a", 600, video="https://example.com/a.mp4"))
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(stage.file / "snapshots"))
-    report = ReportFaults(task_id="calendar", settings=stage.settings)
+    calendar.write(post("a", 600, video="https://example.com/a.mp4"))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(calendar.file / "snapshots"))
+    report = ReportProblems(task_id="calendar", settings=calendar.settings)
     with pytest.raises(AirflowFailException, match=r"posts.yaml/snapshots cannot be written to .*: edits made within"):
-        report.execute(stage.context("content/first", 0))
+        report.execute(calendar.context("content/first", 0))
 
 
-def test_a_post_whose_id_was_used_before_is_skipped_with_a_mark(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_post_whose_id_was_used_before_is_skipped_with_a_mark(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Or it was moved after it went out: nobody is left to believe that it will go out again."""
     connection = {"conn_type": "instagram", "login": "17841400000000001", "password": "a token"}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
     live = PublishedPost(f"{ACCOUNT}/a", "179", after_noon(60).isoformat(), "180", "17841400000000001")
-    Ledger(stage.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
-    stage.write(post("a", 600))
-    (brought,) = stage.run("content/scheduled", 540)
-    context = stage.context("content/scheduled", 540)
-    step = TranscodePost(task_id="step", post=brought, settings=stage.settings, instagram_conn_id=ACCOUNT)
+    Ledger(calendar.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
+    calendar.write(post("a", 600))
+    (brought,) = calendar.run("content/scheduled", 540)
+    context = calendar.context("content/scheduled", 540)
+    step = TranscodePost(task_id="step", post=brought, settings=calendar.settings, instagram_conn_id=ACCOUNT)
     with pytest.raises(AirflowSkipException, match=r"The id a was published on 2026-12-01T13:00:00.*another id"):
         step.execute(context)
     assert context["mark"] == " (id used before)"
-    assert stage.run("content/another", 545) == []
+    assert calendar.run("content/another", 545) == []
 
 
 def test_a_post_that_instagram_published_early_by_its_own_clock_is_the_post(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = {"conn_type": "instagram", "login": "17841400000000001", "password": "a token"}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
     said = (after_noon(600) - timedelta(seconds=2)).isoformat()
     live = PublishedPost(f"{ACCOUNT}/a", "179", said, "180", "17841400000000001")
-    Ledger(stage.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
-    stage.write(post("a", 600))
-    assert stage.run("content/scheduled", 540) == []
+    Ledger(calendar.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
+    calendar.write(post("a", 600))
+    assert calendar.run("content/scheduled", 540) == []
 
 
-def test_what_was_published_and_is_put_back_is_told_nothing_false(stage: Stage) -> None:
-    stage.write(post("a", 60))
-    stage.parse(-5)
-    stage.write()
-    stage.parse(120)
-    stage.write(post("a", 60))
-    stage.parse(180)
-    (fault,) = stage.settings.plan().timely.faults
+def test_what_was_published_and_is_put_back_is_told_nothing_false(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", 60))
+    calendar.parse(-5)
+    calendar.write()
+    calendar.parse(120)
+    calendar.write(post("a", 60))
+    calendar.parse(180)
+    (problem,) = calendar.settings.plan().timely.problems
     assert (
-        fault.message
+        problem.message
         == "its time, 2026-12-01 13:00, had passed when the post was added or moved, so no run publishes it."
     )
-    assert fault.remedy == "If it has been published, leave or remove it. If not, give it a time in the future."
+    assert problem.remedy == "If it has been published, leave or remove it. If not, give it a time in the future."
 
 
 def test_a_run_brings_as_many_posts_as_the_accounts_connection_allows(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten an hour without a number of its own; more are a fault, and nothing waits for them."""
-    stage.write(*(post(f"p{number}", 60 + number) for number in range(12)))
-    stage.parse(-600)
-    assert [one["id"] for one in stage.run("content/first", 60)] == [f"p{number}" for number in range(10)]
+    """Ten an hour without a number of its own; more are a problem, and nothing waits for them."""
+    calendar.write(*(post(f"p{number}", 60 + number) for number in range(12)))
+    calendar.parse(-600)
+    assert [one["id"] for one in calendar.run("content/first", 60)] == [f"p{number}" for number in range(10)]
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", '{"conn_type": "instagram", "extra": {"posts_per_hour": 50}}')
-    assert [one["id"] for one in stage.run("content/second", 60)] == ["p10", "p11"]
+    assert [one["id"] for one in calendar.run("content/second", 60)] == ["p10", "p11"]
 
 
 @pytest.mark.parametrize(
@@ -381,18 +395,20 @@ def test_a_run_brings_as_many_posts_as_the_accounts_connection_allows(
     [("pass", "url", "link"), ("pass", "auto", "link"), ("pass", "file", "copy"), ("remux", "url", "copy")],
 )
 def test_a_signed_link_that_complies_is_what_instagram_fetches(
-    stage: Stage, tmp_path: Path, tier: str, upload: Any, handed_on: str
+    calendar: SimulatedCalendar, tmp_path: Path, tier: str, upload: Any, handed_on: str
 ) -> None:
     """The XCom of the transcode names a copy, for no XCom holds a signature; the calendar has the link."""
     link, copy = "https://example.com/a.mp4?sig=1", str(tmp_path / "copy.mp4")
-    create = CreatePost(task_id="create", settings=stage.settings, post=None, video=copy, report={"tier": tier})
+    create = CreatePost(task_id="create", settings=calendar.settings, post=None, video=copy, report={"tier": tier})
     one = CalendarPost(id="a", publish_at=after_noon(0), account="b", video=link, options={}, upload=upload)
     assert create._video_of(one) == {"link": link, "copy": copy}[handed_on]
 
 
-def test_a_link_to_another_file_in_the_place_of_the_transcodes_work_is_not_sent(stage: Stage, tmp_path: Path) -> None:
+def test_a_link_to_another_file_in_the_place_of_the_transcodes_work_is_not_sent(
+    calendar: SimulatedCalendar, tmp_path: Path
+) -> None:
     (tmp_path / "copy.mp4").symlink_to("/etc/hostname")
-    create = CreatePost(task_id="create", settings=stage.settings, post=None, video=str(tmp_path / "copy.mp4"))
+    create = CreatePost(task_id="create", settings=calendar.settings, post=None, video=str(tmp_path / "copy.mp4"))
     one = CalendarPost(id="a", publish_at=after_noon(0), account="b", video=str(tmp_path / "a.mov"), options={})
-    with pytest.raises(ValidationError, match="is a link"):
+    with pytest.raises(ValidationError, match="is a symbolic link"):
         create._video_of(one)

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.parser import Calendar, Post
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
-from airflow_provider_instagram.calendar.planning.late_slot import room_for
+from airflow_provider_instagram.calendar.planning.late_slot import choose_late_time
 from airflow_provider_instagram.calendar.planning.schedule import too_late
 from tests.unit.calendar.simulated_runs import ACCOUNT, NOON, Rows, after_noon
 
@@ -71,8 +71,10 @@ def test_of_two_late_posts_one_gives_way_whatever_the_order(first: str) -> None:
         def choose(
             name: str, rows: Turns = rows, posts: Any = posts, calendar: Any = calendar, chosen: Any = chosen
         ) -> None:
-            takings = Assignments(rows, "content")
-            chosen[name] = room_for(posts[name], calendar, takings, clock=lambda: NOON, sleep=lambda _: None)
+            assignments = Assignments(rows, "content")
+            chosen[name] = choose_late_time(
+                posts[name], calendar, assignments, clock=lambda: NOON, sleep=lambda _: None
+            )
             rows.end()
 
         threads = [threading.Thread(target=choose, args=(name,), name=name) for name in posts]
@@ -87,27 +89,27 @@ def test_a_late_post_keeps_the_time_that_it_chose(caplog: pytest.LogCaptureFixtu
     """A try that died, or a wait that is over: it does not go to the end of the queue again."""
     rows, one, other = Rows(), late("one", -20), late("other", -10)
     calendar = Calendar("posts.yaml", (one, other), min_spacing=SPACING)
-    takings = Assignments(rows, "content")
-    first = room_for(one, calendar, takings, clock=lambda: NOON)
-    second = room_for(other, calendar, takings, clock=lambda: NOON)
+    assignments = Assignments(rows, "content")
+    first = choose_late_time(one, calendar, assignments, clock=lambda: NOON)
+    second = choose_late_time(other, calendar, assignments, clock=lambda: NOON)
     assert second - first == SPACING
-    assert room_for(one, calendar, takings, clock=lambda: NOON + timedelta(seconds=30)) == first
-    assert room_for(other, calendar, takings, clock=lambda: second) == second
+    assert choose_late_time(one, calendar, assignments, clock=lambda: NOON + timedelta(seconds=30)) == first
+    assert choose_late_time(other, calendar, assignments, clock=lambda: second) == second
 
 
 def test_a_late_post_keeps_its_distance_to_one_that_was_edited_after_it_went_out() -> None:
     rows, one, other = Rows(), late("one", -40), late("other", -20)
-    takings = Assignments(rows, "content")
-    at = room_for(one, Calendar("posts.yaml", (one, other)), takings, clock=lambda: NOON)
+    assignments = Assignments(rows, "content")
+    at = choose_late_time(one, Calendar("posts.yaml", (one, other)), assignments, clock=lambda: NOON)
     edited = Post(**{**one.model_dump(), "options": {"caption": "corrected"}})
     calendar = Calendar("posts.yaml", (edited, other))
-    assert room_for(other, calendar, takings, clock=lambda: after_noon(1)) - at >= calendar.min_spacing
-    assert room_for(edited, calendar, takings, clock=lambda: after_noon(0.5)) > at
+    assert choose_late_time(other, calendar, assignments, clock=lambda: after_noon(1)) - at >= calendar.min_spacing
+    assert choose_late_time(edited, calendar, assignments, clock=lambda: after_noon(0.5)) > at
 
 
 def test_late_posts_that_do_not_see_the_calendar_do_not_all_go_out_at_once() -> None:
-    takings, nothing = Assignments(Rows(), "content"), Calendar("posts.yaml")
-    times = [room_for(late(f"p{n}", -30 + n), nothing, takings, clock=lambda: NOON) for n in range(3)]
+    assignments, nothing = Assignments(Rows(), "content"), Calendar("posts.yaml")
+    times = [choose_late_time(late(f"p{n}", -30 + n), nothing, assignments, clock=lambda: NOON) for n in range(3)]
     assert [at - times[0] for at in times] == [0 * SPACING, SPACING, 2 * SPACING]
 
 

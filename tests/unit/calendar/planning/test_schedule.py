@@ -12,13 +12,13 @@ import yaml
 from airflow.timetables.base import DataInterval, TimeRestriction
 
 from airflow_provider_instagram.calendar.planning.assignments import Assignment
+from airflow_provider_instagram.calendar.planning.plan import Arrival
 from airflow_provider_instagram.calendar.planning.schedule import (
-    densest,
-    due,
-    late_time,
+    due_posts,
+    first_free_time,
+    most_in_window,
+    posts_from,
     publishers_needed,
-    reach,
-    reaching_back,
 )
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
@@ -65,7 +65,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan]
 
 def begin(plan: Plan) -> list[float]:
     """Give the runs' beginnings, in minutes after noon."""
-    return [round((moment - NOON.timestamp()) / 60, 3) for moment in plan.moments(LEAD, LATENESS)]
+    return [round((moment - NOON.timestamp()) / 60, 3) for moment in plan.runs(LEAD, LATENESS)]
 
 
 def chosen(
@@ -74,13 +74,14 @@ def chosen(
     taken: dict[str, Assignment] | None = None,
     run: str = "content/mine",
     since_min: float | None = None,
-    given_up: str = "none",
+    has_failed: str = "none",
     by_hand: bool = False,
 ) -> list[str]:
     since = NOON + minutes(slot_min if since_min is None else since_min)
-    posts = due(
+    posts = due_posts(
         plan.timely.posts, "instagram_default", run, NOON + minutes(slot_min), since=since, lead_time=LEAD,
-        taken=lambda post: (taken or {}).get(post.id), given_up=lambda row: row.run == given_up, by_hand=by_hand,
+        assignment_of=lambda post: (taken or {}).get(post.id), has_failed=lambda row: row.run == has_failed,
+        by_hand=by_hand,
     )  # fmt: skip
     return [post.id for post in posts]
 
@@ -108,9 +109,9 @@ def test_what_comes_when_its_time_is_over_is_a_fault_and_gets_no_run(plan: Calla
     plan({"a": 90})
     late = plan({"a": 90, "late": -5})
     assert begin(late) == [30]
-    (fault,) = late.timely.faults
-    assert fault.post_id == "late"
-    assert "had passed when the post was added or moved" in fault.message
+    (problem,) = late.timely.problems
+    assert problem.post_id == "late"
+    assert "had passed when the post was added or moved" in problem.message
     assert [post.id for post in late.timely.posts] == ["a"]
     assert chosen(late, -60) == []
 
@@ -127,7 +128,7 @@ def test_an_edit_seen_after_the_time_has_a_run_until_the_post_is_too_late(plan: 
     assert begin(after) == [-50, -40, 10.2, 79]
     over = plan({"a": 10, "b": 20}, NOON + minutes(81), a="edited again", b="edited 61 min after")
     assert begin(over) == [-50, 10.2]
-    assert over.calendar.faults == ()
+    assert over.calendar.problems == ()
 
 
 def test_a_run_takes_its_own_posts_and_those_that_nobody_has_as_they_are_now(plan: Callable[..., Plan]) -> None:
@@ -150,28 +151,55 @@ def test_a_post_that_a_run_has_given_up_is_taken_again_at_its_moment_or_by_hand(
     had = {post.id: taken(post, "content/failed") for post in posts}
     settled = {post.id: Assignment(post.key, "content/failed", post.version, settled=True) for post in posts}
     everything = plan(None)
-    assert chosen(everything, 0, had, given_up="content/another") == []
-    assert chosen(everything, 0, had, given_up="content/failed") == ["own"]
-    assert chosen(everything, 1e-6, had, given_up="content/failed") == ["own"], "also when the run reaches back"
-    assert chosen(everything, 0, settled, given_up="content/failed") == []
-    assert chosen(everything, 10, had, given_up="content/failed") == []
-    assert chosen(everything, 10, had, given_up="content/failed", by_hand=True) == ["early", "own"]
-    assert chosen(everything, 10, settled, given_up="content/failed", by_hand=True) == []
+    assert chosen(everything, 0, had, has_failed="content/another") == []
+    assert chosen(everything, 0, had, has_failed="content/failed") == ["own"]
+    assert chosen(everything, 1e-6, had, has_failed="content/failed") == ["own"], "also when the run reaches back"
+    assert chosen(everything, 0, settled, has_failed="content/failed") == []
+    assert chosen(everything, 10, had, has_failed="content/failed") == []
+    assert chosen(everything, 10, had, has_failed="content/failed", by_hand=True) == ["early", "own"]
+    assert chosen(everything, 10, settled, has_failed="content/failed", by_hand=True) == []
 
 
-@pytest.mark.parametrize("back_s", [0, 1, 0.25, 599.5, 3600, 86_399, 999_999])
-def test_a_run_is_told_how_far_back_its_posts_may_be_by_its_moment(back_s: float) -> None:
-    """Through the timetable and Airflow's database, which keep microseconds; and each moment comes once."""
-    moment_s = int(NOON.timestamp())
-    moments = [reaching_back(moment_s, moment_s - back_s), moment_s + 60]
-    timetable = ContentCalendarTimetable(moments, 3600, "")
+@pytest.mark.parametrize("back_s", [0, 1, 0.25, 599.5, 3600, 86_399, 2_000_000])
+def test_the_data_interval_of_a_run_starts_at_the_earliest_time_of_its_posts(back_s: float) -> None:
+    """Through the timetable as Airflow stores it. The run's own dates do not show how far back it reaches."""
+    begin_s = int(NOON.timestamp())
+    timetable = ContentCalendarTimetable({begin_s: begin_s - back_s, begin_s + 60: begin_s + 60}, 3600, "")
     stored = ContentCalendarTimetable.deserialize(json.loads(json.dumps(timetable.serialize())))
     last = DataInterval.exact(pendulum.instance(NOON - minutes(1)))
     first = stored.next_dagrun_info(last_automated_data_interval=last, restriction=EVERY)
     assert first is not None
-    since = reach(datetime.fromisoformat(first.run_after.isoformat()))
-    assert timedelta(0) <= NOON - timedelta(seconds=back_s) - since < timedelta(seconds=1)
+    assert first.data_interval is not None
+    assert (first.run_after, first.logical_date, first.data_interval.end) == (NOON, NOON, NOON)
+    assert posts_from(first.data_interval.start, first.data_interval.end) == NOON - timedelta(seconds=back_s)
     second = stored.next_dagrun_info(last_automated_data_interval=first.data_interval, restriction=EVERY)
+    assert second is not None
+    assert second.data_interval == DataInterval.exact(pendulum.instance(NOON + minutes(1)))
+
+
+@pytest.mark.parametrize(("microseconds", "back_s"), [(0, 0), (1, 1), (600, 600), (86_399, 86_399), (999_999, 999_999)])
+def test_a_run_that_was_stored_earlier_says_in_its_microseconds_how_far_back_it_reaches(
+    microseconds: int, back_s: int
+) -> None:
+    """Its data interval has no length. So has that of a run that reaches back nowhere, then and now."""
+    begin = NOON.replace(microsecond=microseconds)
+    assert posts_from(begin, begin) == NOON - timedelta(seconds=back_s)
+    assert posts_from(None, begin) == NOON - timedelta(seconds=back_s)
+
+
+def test_a_timetable_that_was_stored_earlier_is_still_read() -> None:
+    """Its run has the dates that it would have had. The run of the same moment is not made again."""
+    begin_s = int(NOON.timestamp())
+    stored = {"moments": [begin_s + 600e-6, begin_s + 60], "lead_s": 3600, "description": "2 posts"}
+    last = DataInterval.exact(pendulum.instance(NOON - minutes(1)))
+    first = ContentCalendarTimetable.deserialize(stored).next_dagrun_info(
+        last_automated_data_interval=last, restriction=EVERY
+    )
+    assert first is not None
+    assert first.data_interval is not None
+    assert first.data_interval.start == first.run_after == NOON.replace(microsecond=600)
+    now = ContentCalendarTimetable({begin_s: begin_s - 600, begin_s + 60: begin_s + 60}, 3600, "2 posts")
+    second = now.next_dagrun_info(last_automated_data_interval=first.data_interval, restriction=EVERY)
     assert second is not None
     assert second.run_after == NOON + minutes(1)
 
@@ -185,9 +213,9 @@ def test_a_dag_with_a_new_name_takes_over_what_is_still_to_come(plan: Callable[.
     assert chosen(everything, 0, old, run="old name/another run") == []
 
 
-def test_missed_moments_are_caught_up_with_one_by_one_and_a_new_dag_begins_with_what_is_to_come() -> None:
-    moments = [int((NOON + minutes(after)).timestamp()) for after in (-300, -90, -30, 45)]
-    timetable = ContentCalendarTimetable(moments, 3600, "4 posts", clock=lambda: NOON)
+def test_missed_runs_are_caught_up_one_by_one_and_a_new_dag_begins_with_what_is_to_come() -> None:
+    runs = {(NOON + minutes(after)).timestamp(): (NOON + minutes(after)).timestamp() for after in (-300, -90, -30, 45)}
+    timetable = ContentCalendarTimetable(runs, 3600, "4 posts", clock=lambda: NOON)
     stored = json.loads(json.dumps(timetable.serialize()))
     last, seen = DataInterval.exact(pendulum.instance(NOON - minutes(300))), []
     while info := ContentCalendarTimetable.deserialize(stored).next_dagrun_info(
@@ -206,7 +234,7 @@ def test_missed_moments_are_caught_up_with_one_by_one_and_a_new_dag_begins_with_
     [([], 0), ([20], 0), ([10], 25), ([-10], 5), ([-10, 10], 25), ([-10, 10, 30], 45), ([14, 29, 60], 44)],
 )
 def test_a_late_post_goes_out_as_soon_as_there_is_room(others: list[float], expected: float) -> None:
-    found = late_time(NOON, [NOON + minutes(other) for other in others], minutes(15))
+    found = first_free_time(NOON, [NOON + minutes(other) for other in others], minutes(15))
     assert found == NOON + minutes(expected)
 
 
@@ -215,7 +243,7 @@ def test_an_account_has_one_publisher_unless_posts_are_due_together(plan: Callab
     together = plan({"a": 60, "b": 60.1, "c": 60.2, "d": 61}).calendar
     assert publishers_needed(apart.posts) == {"instagram_default": 1}
     assert publishers_needed(together.posts) == {"instagram_default": 3}
-    assert densest([0, 59, 60, 61, 200], timedelta(seconds=60)) == 3
+    assert most_in_window([0, 59, 60, 61, 200], timedelta(seconds=60)) == 3
 
 
 def test_a_damaged_snapshot_is_as_good_as_none(plan: Callable[..., Plan], tmp_path: Path) -> None:
@@ -227,6 +255,35 @@ def test_a_damaged_snapshot_is_as_good_as_none(plan: Callable[..., Plan], tmp_pa
         assert json.loads(snapshot.read_text())["seen"].keys() == {"a"}
 
 
+@pytest.mark.parametrize(
+    ("row", "arrival"),
+    [
+        ({"at": None, "edited": False, "new": True, "over": False}, Arrival.INITIAL),
+        ({"at": None, "edited": False, "new": True, "over": True}, Arrival.ALREADY_OVER),
+        ({"at": 1796126400, "edited": True, "new": False, "over": True}, Arrival.ALREADY_OVER),
+        ({"at": 1796126400, "edited": True, "new": False, "over": False}, Arrival.EDITED),
+        ({"at": 1796126400, "edited": False, "new": True, "over": False}, Arrival.ADDED),
+        ({"at": 1796126400, "edited": False, "new": False, "over": False}, Arrival.EDITED_AFTERWARDS),
+        ({"at": 1796126400, "version": "", "due": 0.0, "edited": False, "new": False, "over": False}, Arrival.INVALID),
+    ],
+)
+def test_a_stored_snapshot_is_read_as_it_was_meant(
+    plan: Callable[..., Plan], tmp_path: Path, row: dict[str, Any], arrival: Arrival
+) -> None:
+    """Its keys are those of the first release, which the next snapshot has as well."""
+    plan({"a": 60})
+    (snapshot,) = (tmp_path / "snapshots").iterdir()
+    stored = json.loads(snapshot.read_text())
+    stored["seen"] = {"a": {**stored["seen"]["a"], **row}}
+    snapshot.write_text(json.dumps(stored))
+    assert plan(None).seen["a"].arrival is arrival
+    plan({"a": 60, "b": 70})
+    assert json.loads(snapshot.read_text())["seen"]["b"].keys() == {"version", "due", "at", "edited", "new", "over"}
+    assert json.loads(snapshot.read_text()).keys() == {
+        *("text", "seen", "accounts", "gone", "made_of", "posts", "faults", "min_spacing_s", "left_out", "at")
+    }
+
+
 def test_an_unchanged_calendar_is_read_alike_from_its_snapshot(
     plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,7 +293,7 @@ def test_an_unchanged_calendar_is_read_alike_from_its_snapshot(
     monkeypatch.delattr("airflow_provider_instagram.calendar.planning.snapshot.parse_calendar")
     again = plan(None, NOON + minutes(5))
     assert again.calendar.posts == fresh.calendar.posts
-    assert again.timely.faults == fresh.timely.faults
+    assert again.timely.problems == fresh.timely.problems
     assert [post.version for post in again.calendar.posts] == [post.version for post in fresh.calendar.posts]
 
 

@@ -8,38 +8,38 @@ from typing import TYPE_CHECKING
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_instagram.calendar.planning.schedule import run_moment
-from airflow_provider_instagram.calendar.planning.settings import LONGEST_LEAD, CalendarSettings
-from airflow_provider_instagram.calendar.tasks.report_problems import ReportFaults
+from airflow_provider_instagram.calendar.planning.schedule import run_time_of
+from airflow_provider_instagram.calendar.planning.settings import MAX_LEAD_TIME, CalendarSettings
+from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from tests.unit.calendar.simulated_runs import after_noon, post
 
 if TYPE_CHECKING:
-    from tests.unit.calendar.simulated_runs import Stage
+    from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 
 def test_the_longest_lead_time_fits_into_the_life_of_a_container_at_any_second() -> None:
     due_s = after_noon(0.75).timestamp()
-    assert due_s - run_moment(due_s, LONGEST_LEAD) < (CONTAINER_LIFE - EXPIRY_MARGIN).total_seconds()
-    assert not CalendarSettings.of("content", "posts.yaml", lead_time=LONGEST_LEAD).faults
-    (fault,) = CalendarSettings.of("content", "posts.yaml", lead_time=timedelta(hours=23, minutes=30)).faults
-    assert "up to 23 h 29 min" in fault.remedy
+    assert due_s - run_time_of(due_s, MAX_LEAD_TIME) < (CONTAINER_LIFE - EXPIRY_MARGIN).total_seconds()
+    assert not CalendarSettings.of("content", "posts.yaml", lead_time=MAX_LEAD_TIME).problems
+    (problem,) = CalendarSettings.of("content", "posts.yaml", lead_time=timedelta(hours=23, minutes=30)).problems
+    assert "up to 23 h 29 min" in problem.remedy
 
 
 def test_an_unanswered_post_cannot_go_out_where_late_ones_are_skipped() -> None:
     settings = CalendarSettings.of("content", "posts.yaml", late="skip", unanswered="publish")
     assert (settings.late, settings.unanswered) == ("skip", "skip")
-    (fault,) = settings.faults
-    assert fault.message == "in the DAG file, unanswered='publish' contradicts late='skip'."
+    (problem,) = settings.problems
+    assert problem.message == "in the DAG file, unanswered='publish' contradicts late='skip'."
 
 
-def test_a_run_started_for_posts_that_it_cannot_bring_names_them(stage: Stage) -> None:
-    stage.write(post("monday", 60, video="https://example.com/a.mp4"))
-    report = ReportFaults(task_id="calendar", settings=stage.settings)
-    report.execute(stage.context("content/manual", 0, posts=[" monday", ""]))
+def test_a_run_started_for_posts_that_it_cannot_bring_names_them(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("monday", 60, video="https://example.com/a.mp4"))
+    report = ReportProblems(task_id="calendar", settings=calendar.settings)
+    report.execute(calendar.context("content/manual", 0, posts=[" monday", ""]))
     with pytest.raises(AirflowFailException, match="started for 'mondya', which is not in the calendar"):
-        report.execute(stage.context("content/manual", 0, posts=["monday", "mondya"]))
+        report.execute(calendar.context("content/manual", 0, posts=["monday", "mondya"]))
 
-    stage.write(post("monday", 60, captoin="x"))
-    with pytest.raises(AirflowFailException, match="started for 'monday', which is faulty"):
-        report.execute(stage.context("content/manual", 0, posts=["monday"]))
+    calendar.write(post("monday", 60, captoin="x"))
+    with pytest.raises(AirflowFailException, match="started for 'monday', which has a problem"):
+        report.execute(calendar.context("content/manual", 0, posts=["monday"]))

@@ -12,81 +12,83 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow_provider_instagram.calendar.file.parser import Post
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
-from airflow_provider_instagram.calendar.tasks.report_problems import ReportFaults
-from airflow_provider_instagram.calendar.tasks.run_request import asked_for, wanted_now
+from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems
+from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now, requested_posts
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from tests.unit.calendar.simulated_runs import ACCOUNT, ids, post
 
 if TYPE_CHECKING:
-    from tests.unit.calendar.simulated_runs import Stage
+    from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 HOUR = 60.0
 DAY = 24 * HOUR
 
 
-def report(stage: Stage, run: str, slot: float, **params: Any) -> None:
-    ReportFaults(task_id="calendar", settings=stage.settings).execute(stage.context(run, slot, **params))
+def report(calendar: SimulatedCalendar, run: str, slot: float, **params: Any) -> None:
+    ReportProblems(task_id="calendar", settings=calendar.settings).execute(calendar.context(run, slot, **params))
 
 
-def test_a_post_whose_run_by_hand_fails_is_brought_by_its_own_run(stage: Stage) -> None:
+def test_a_post_whose_run_by_hand_fails_is_brought_by_its_own_run(calendar: SimulatedCalendar) -> None:
     """Its token was dead, somebody marked it failed, or deleted it: the post went missing in a green run."""
-    stage.write(post("a", 10 * HOUR))
-    stage.parse(-5)
-    (had,) = stage.run("content/manual", 0, posts=["a"])
-    assert stage.run("content/own", 9 * HOUR) == []
-    stage.failed.add("content/manual")
-    assert stage.run("content/of another post", 9 * HOUR + 1) == []
-    assert stage.run("content/own", 9 * HOUR) == [had]
-    assert stage.step(had, "content/manual") == "skipped (taken over)"
-    assert stage.run("content/own, too", 9 * HOUR) == []
+    calendar.write(post("a", 10 * HOUR))
+    calendar.parse(-5)
+    (had,) = calendar.run("content/manual", 0, posts=["a"])
+    assert calendar.run("content/own", 9 * HOUR) == []
+    calendar.failed.add("content/manual")
+    assert calendar.run("content/of another post", 9 * HOUR + 1) == []
+    assert calendar.run("content/own", 9 * HOUR) == [had]
+    assert calendar.step(had, "content/manual") == "skipped (taken over)"
+    assert calendar.run("content/own, too", 9 * HOUR) == []
 
 
-def test_a_post_whose_run_is_gone_is_brought_by_a_run_that_somebody_starts(stage: Stage) -> None:
-    stage.write(post("a", HOUR))
-    stage.parse(-5)
-    stage.run("content/own", 0)
-    assert stage.run("content/manual", 10) == []
-    stage.failed.add("content/own")
-    assert ids(stage.run("content/manual", 10)) == ["a"]
+def test_a_post_whose_run_is_gone_is_brought_by_a_run_that_somebody_starts(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", HOUR))
+    calendar.parse(-5)
+    calendar.run("content/own", 0)
+    assert calendar.run("content/manual", 10) == []
+    calendar.failed.add("content/own")
+    assert ids(calendar.run("content/manual", 10)) == ["a"]
 
 
-def test_what_a_run_by_hand_let_go_of_for_good_does_not_come_back(stage: Stage) -> None:
+def test_what_a_run_by_hand_let_go_of_for_good_does_not_come_back(calendar: SimulatedCalendar) -> None:
     """A person rejected it, and the run failed for another reason: nobody is asked again, but who names it is."""
-    stage.write(post("a", 10 * HOUR))
-    stage.parse(-5)
-    (had,) = stage.run("content/manual", 0, posts=["a"])
-    step = TranscodePost(task_id="step", post=had, settings=stage.settings, instagram_conn_id=ACCOUNT)
+    calendar.write(post("a", 10 * HOUR))
+    calendar.parse(-5)
+    (had,) = calendar.run("content/manual", 0, posts=["a"])
+    step = TranscodePost(task_id="step", post=had, settings=calendar.settings, instagram_conn_id=ACCOUNT)
     with pytest.raises(AirflowSkipException):
-        step.skip_post(stage.context("content/manual", 0), "rejected: no", "Rejected by Ada: no")
-    stage.failed.add("content/manual")
-    assert stage.run("content/own", 9 * HOUR) == []
-    assert ids(stage.run("content/manual again", 9 * HOUR, posts=["a"])) == ["a"]
+        step.skip_post(calendar.context("content/manual", 0), "rejected: no", "Rejected by Ada: no")
+    calendar.failed.add("content/manual")
+    assert calendar.run("content/own", 9 * HOUR) == []
+    assert ids(calendar.run("content/manual again", 9 * HOUR, posts=["a"])) == ["a"]
 
 
-def test_a_post_that_is_named_more_than_a_containers_life_ahead_is_refused_and_not_taken(stage: Stage) -> None:
-    """But rehearsed: nothing has to last for that."""
-    stage.write(post("a", 3 * DAY, video="https://example.com/a.mp4"))
-    stage.parse(-5)
-    assert stage.run("content/manual", 0, posts=["a"]) == []
+def test_a_post_that_is_named_more_than_a_containers_life_ahead_is_refused_and_not_taken(
+    calendar: SimulatedCalendar,
+) -> None:
+    """But a dry run is made: no container has to last for that."""
+    calendar.write(post("a", 3 * DAY, video="https://example.com/a.mp4"))
+    calendar.parse(-5)
+    assert calendar.run("content/manual", 0, posts=["a"]) == []
     with pytest.raises(AirflowFailException, match=r"more than 23\.5 hours before its time, 2026-12-04 12:00"):
-        report(stage, "content/manual", 0, posts=["a"])
-    assert ids(stage.run("content/manual", 3 * DAY - 23.5 * HOUR, posts=["a"])) == ["a"]
-    report(stage, "content/manual", 3 * DAY - 23.5 * HOUR, posts=["a"])
+        report(calendar, "content/manual", 0, posts=["a"])
+    assert ids(calendar.run("content/manual", 3 * DAY - 23.5 * HOUR, posts=["a"])) == ["a"]
+    report(calendar, "content/manual", 3 * DAY - 23.5 * HOUR, posts=["a"])
 
-    assert ids(stage.run("content/manual dry", 0, posts=["a"], dry_run=True)) == ["a"]
-    report(stage, "content/manual dry", 0, posts=["a"], dry_run=True)
-    stage.given = {"dry_run": True}
-    assert ids(stage.run("content/manual dry", 0, posts=["a"])) == ["a"]
+    assert ids(calendar.run("content/manual dry", 0, posts=["a"], dry_run=True)) == ["a"]
+    report(calendar, "content/manual dry", 0, posts=["a"], dry_run=True)
+    calendar.given = {"dry_run": True}
+    assert ids(calendar.run("content/manual dry", 0, posts=["a"])) == ["a"]
 
 
-def test_a_post_that_came_after_its_time_is_brought_when_somebody_names_it(stage: Stage) -> None:
-    stage.write(post("b", 5 * HOUR))
-    stage.parse(-5)
-    stage.write(post("b", 5 * HOUR), post("a", -30))
-    stage.parse(0)
-    assert len(stage.faults()) == 1
-    (named,) = stage.run("content/manual", 0, posts=["a"])
-    assert stage.step(named, "content/manual", posts=["a"]) == "wanted"
+def test_a_post_that_came_after_its_time_is_brought_when_somebody_names_it(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("b", 5 * HOUR))
+    calendar.parse(-5)
+    calendar.write(post("b", 5 * HOUR), post("a", -30))
+    calendar.parse(0)
+    assert len(calendar.problems()) == 1
+    (named,) = calendar.run("content/manual", 0, posts=["a"])
+    assert calendar.step(named, "content/manual", posts=["a"]) == "wanted"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_a_post_that_came_after_its_time_is_brought_when_somebody_names_it(stage
     ],
 )
 def test_who_names_a_post_today_wants_it_now(
-    stage: Stage, run_type: str, ago: timedelta, names: bool, wants_now: bool
+    calendar: SimulatedCalendar, run_type: str, ago: timedelta, names: bool, wants_now: bool
 ) -> None:
     """Not who clears a run of long ago, and not who fills gaps."""
     run = SimpleNamespace(run_type=run_type, run_after=utc_now() - ago)
@@ -109,8 +111,8 @@ def test_who_names_a_post_today_wants_it_now(
         Post(id=post_id, publish_at=run.run_after + timedelta(minutes=at), account=ACCOUNT, video="a.mp4", options={})
         for post_id, at in (("a", -300), ("a", 1), ("b", -300))
     )
-    step = ApprovePost(task_id="step", post={}, settings=stage.settings, instagram_conn_id=ACCOUNT)
+    step = ApprovePost(task_id="step", post={}, settings=calendar.settings, instagram_conn_id=ACCOUNT)
     now = utc_now()
     assert (step.deadline(context, over, now) > now) is wants_now, "a person has time to approve it"
-    assert asked_for(context) == ["a"] * names
-    assert [wanted_now(context, one) for one in (over, to_come, unnamed)] == [wants_now, False, False]
+    assert requested_posts(context) == ["a"] * names
+    assert [is_requested_now(context, one) for one in (over, to_come, unnamed)] == [wants_now, False, False]

@@ -1,0 +1,144 @@
+"""The checks of an account: its connection, its token, and the way from this machine to Instagram."""
+
+from __future__ import annotations
+
+import socket
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final
+
+import httpx
+from airflow.sdk.exceptions import AirflowException
+
+from airflow_provider_instagram.doctor.findings import Finding, unchecked
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.graph import calls, oauth, origin
+from airflow_provider_instagram.graph.addresses import is_loopback
+from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.tokens.store import EXPIRY_WARNING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_instagram.graph.accounts import Account
+    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.hooks.instagram import AccountSettings
+    from airflow_provider_instagram.tokens.refresh import TokenManager
+    from airflow_provider_instagram.tokens.store import StoredToken
+
+_MAX_CLOCK_DIFFERENCE: Final = timedelta(seconds=60)
+_TIMEOUT_S: Final = 10
+#: What can be checked only with a working token, and only with a readable connection.
+_TOKEN_CHECKS: Final = ("scopes", "account", "quota")
+_CONNECTION_CHECKS: Final = ("token", *_TOKEN_CHECKS, "clock", "upload host")
+
+
+def account_findings(conn_id: str) -> Iterator[Finding]:
+    """Check everything that an account needs on this machine.
+
+    :param conn_id: The account's connection.
+    """
+    hook = InstagramHook(conn_id)
+    try:
+        settings = hook.settings
+    except InstagramError as error:
+        yield from (Finding("connection", False, str(error)), *unchecked(*_CONNECTION_CHECKS))
+    except AirflowException as error:
+        to_do = f"{error}. Create it: airflow instagram connect {conn_id}"
+        yield from (Finding("connection", False, to_do), *unchecked(*_CONNECTION_CHECKS))
+    else:
+        yield Finding("connection", True, f"{conn_id} at {settings.base_url}, API {settings.api_version}")
+        yield from _account(hook, settings)
+        yield _clock(settings.base_url)
+        yield _upload_host(settings.base_url)
+
+
+def _account(hook: InstagramHook, settings: AccountSettings) -> Iterator[Finding]:
+    try:
+        with hook.get_readonly_conn() as client:
+            account = hook.read_account(client)
+            quota = _quota(client, account)
+    except InstagramError as error:
+        yield from (Finding("token", False, str(error)), *unchecked(*_TOKEN_CHECKS))
+        return
+    manager = hook.token_manager()
+    yield _token(manager, manager.current_token())
+    yield _scopes(manager.current_token().scopes)
+    yield _account_type(account, settings.ig_user_id)
+    yield quota
+
+
+def _token(manager: TokenManager, token: StoredToken) -> Finding:
+    if not manager.token_expires:
+        return Finding("token", True, "works and does not expire")
+    left = token.time_left(datetime.now(timezone.utc))
+    if left is None:
+        return Finding(
+            "token", None, f"works, but its expiry date is unknown. Run: airflow instagram refresh {manager.conn_id}"
+        )
+    ends = f"works for {left // timedelta(days=1)} more days"
+    to_do = "Turn on the DAG refresh_instagram_tokens"
+    return Finding("token", left > EXPIRY_WARNING, ends if left > EXPIRY_WARNING else f"{ends}. {to_do}")
+
+
+def _quota(client: GraphClient, account: Account) -> Finding:
+    try:
+        limit = client.send(calls.publishing_limit(account.user_id))
+    except InstagramError as error:
+        return Finding("quota", False, str(error))
+    ok = limit.quota_usage < limit.quota_total
+    used = f"{limit.quota_usage} of {limit.quota_total} posts used in the last 24 h"
+    return Finding(
+        "quota", ok, used if ok else f"{used}. Wait: publishing continues when older posts leave the 24 hours"
+    )
+
+
+def _scopes(scopes: tuple[str, ...]) -> Finding:
+    if not scopes:
+        return Finding("scopes", None, "unknown, because the token was pasted. Connect the account to record them")
+    if missing := [scope for scope in oauth.SCOPES if scope not in scopes]:
+        return Finding("scopes", False, f"missing: {', '.join(missing)}. Reconnect the account")
+    return Finding("scopes", True, ", ".join(scopes))
+
+
+def _account_type(account: Account, ig_user_id: str | None) -> Finding:
+    if ig_user_id and ig_user_id != account.user_id:
+        wrong = (
+            f"the connection has the user id {ig_user_id}, but the token belongs to {account.user_id}. Correct the "
+            "connection's user id, or leave it empty"
+        )
+        return Finding("account", False, wrong)
+    said = f"@{account.username}, {account.account_type or 'account type unknown'}, {account.user_id}"
+    if account.account_type == "PERSONAL":
+        return Finding("account", False, f"{said}. Switch it to a professional account in the Instagram app")
+    return Finding("account", True, said)
+
+
+def _clock(base_url: str) -> Finding:
+    """Compare this machine's clock, which decides when posts are due and tokens expire, with the Graph host's."""
+    try:
+        difference = abs(clock_difference(base_url))
+    except (httpx.HTTPError, LookupError, ValueError) as error:
+        return Finding("clock", None, f"cannot be compared with the clock of {base_url} ({type(error).__name__})")
+    good = difference < _MAX_CLOCK_DIFFERENCE
+    off = f"differs from Instagram's by {difference.total_seconds():.0f} s"
+    return Finding("clock", good, off if good else f"{off}. Synchronize this machine's clock with NTP")
+
+
+def clock_difference(base_url: str) -> timedelta:
+    """Return how far this machine's clock is ahead of the one of a host, which is known to the second.
+
+    :param base_url: The URL of the host.
+    """
+    answer = httpx.head(base_url, timeout=_TIMEOUT_S, trust_env=not is_loopback(httpx.URL(base_url).host))
+    return datetime.now(timezone.utc) - parsedate_to_datetime(answer.headers["Date"])
+
+
+def _upload_host(base_url: str) -> Finding:
+    host = base_url if base_url not in (origin.INSTAGRAM, origin.FACEBOOK) else origin.UPLOAD
+    url = httpx.URL(host)
+    try:
+        with socket.create_connection((url.host, url.port or 443), timeout=_TIMEOUT_S):
+            return Finding("upload host", True, f"{url.host} can be reached")
+    except OSError as error:
+        return Finding("upload host", False, f"{url.host} cannot be reached ({error}). Allow it in the firewall")

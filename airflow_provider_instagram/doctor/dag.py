@@ -1,0 +1,183 @@
+"""A DAG that runs the doctor on a worker of each queue."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import DAG, BaseOperator, conf
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_instagram.calendar.planning.schedule import pool_name
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_instagram.doctor.deployment import WorkerReport
+    from airflow_provider_instagram.doctor.findings import Finding
+
+_PAUSE_S: Final = 2.0
+#: A task in one of these states has not been on a worker yet.
+_WAITING: Final = (None, "none", "scheduled", "queued")
+_ENDED: Final = ("success", "failed", "upstream_failed", "skipped", "removed")
+
+
+class CheckWorkerOperator(BaseOperator):
+    """Run the doctor on the worker that takes the task, and return what it found.
+
+    :param conn_ids: The connections whose accounts are checked.
+    """
+
+    def __init__(self, *, conn_ids: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conn_ids = tuple(conn_ids)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run all checks."""
+        from airflow_provider_instagram.doctor.account import account_findings, clock_difference
+        from airflow_provider_instagram.doctor.deployment import WorkerReport
+        from airflow_provider_instagram.doctor.machine import host_name, machine_findings, versions
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+
+        findings = {"": tuple(machine_findings(_test_file(context, self.task_id)))}
+        findings |= {conn_id: tuple(account_findings(conn_id)) for conn_id in self.conn_ids}
+        try:
+            clock_s = clock_difference(InstagramHook(self.conn_ids[0]).settings.base_url).total_seconds()
+        except Exception as error:  # noqa: BLE001 -- the checks above say what is wrong with the connection
+            self.log.info("Instagram's clock is unknown: %s", type(error).__name__)
+            clock_s = None
+        report = WorkerReport(self.queue, host_name(), versions(), clock_s, findings)
+        for about, found in findings.items():
+            for finding in found:
+                self.log.info("%s%s", finding, f" ({about})" if about else "")
+        return report.as_data()
+
+
+class UsePoolOperator(BaseOperator):
+    """Do nothing, in a pool: Airflow starts the task only if the pool exists."""
+
+    def execute(self, context: Context) -> None:
+        """Do nothing."""
+
+
+class ReportWorkersOperator(BaseOperator):
+    """Wait for the checks, and print one table. The task fails if something needs fixing.
+
+    :param checks: The task ids of the checks.
+    :param pools: The pools, by the task id that uses each.
+    :param patience: How long a task may wait for a worker or a pool.
+    """
+
+    def __init__(self, *, checks: Sequence[str], pools: dict[str, str], patience: timedelta, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.checks = tuple(checks)
+        self.pools = pools
+        self.patience = patience
+
+    def execute(self, context: Context) -> None:
+        """Print the table."""
+        from airflow_provider_instagram.doctor.deployment import WorkerReport, comparison, needs_fixing, table
+
+        states = self._wait(context)
+        data = [context["ti"].xcom_pull(task_ids=task_id) for task_id in self.checks]
+        reports = [WorkerReport.of(each) for each in data if each]
+        common = [*comparison(reports), *self._shared_files(context, reports), *self._tasks(states)]
+        for line in table(reports, common):
+            self.log.info("%s", line)
+        if needs_fixing(reports, common):
+            raise AirflowFailException("Something needs fixing: see the lines below the table in this log.")
+
+    def _wait(self, context: Context) -> dict[str, str | None]:
+        """Wait until all tasks have ended, or for as long as the patience lasts; return their states."""
+        wanted, deadline_s = [*self.checks, *self.pools], time.monotonic() + self.patience.total_seconds()
+        ti: Any = context["ti"]
+        while True:
+            found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=wanted).get(ti.run_id, {})
+            states = {task_id: found.get(task_id) for task_id in wanted}
+            if all(state in _ENDED for state in states.values()) or time.monotonic() > deadline_s:
+                return states
+            time.sleep(_PAUSE_S)
+
+    def _tasks(self, states: dict[str, str | None]) -> list[Finding]:
+        from airflow_provider_instagram.doctor.findings import Finding
+
+        found = []
+        for task_id in self.checks:
+            if states[task_id] in _WAITING:
+                text = (
+                    f"{task_id} found no worker within {self.patience.total_seconds():.0f} s. Start one for its queue"
+                )
+                found.append(Finding("queue", False, text))
+            elif states[task_id] != "success":
+                found.append(Finding("queue", False, f"{task_id} is {states[task_id]}. See its log"))
+        for task_id, pool in self.pools.items():
+            if states[task_id] == "success":
+                found.append(Finding("pool", True, f"{pool} exists"))
+            else:
+                text = f"{pool} does not exist, or is full. Content calendars need it. Run: airflow instagram pools"
+                found.append(Finding("pool", None, text))
+        return found
+
+    def _shared_files(self, context: Context, reports: list[WorkerReport]) -> list[Finding]:
+        """Check whether this worker can read what the others wrote below ``[instagram] work_prefix``."""
+        from airflow_provider_instagram.doctor.findings import Finding
+        from airflow_provider_instagram.doctor.machine import host_name, read_work_file
+
+        missing = [
+            report.machine for report in reports if not read_work_file(_test_file(context, _check_id(report.queue)))
+        ]
+        if not missing:
+            return [Finding("shared work", True, f"{host_name()} can read what each worker wrote")]
+        text = (
+            f"{host_name()} cannot read what {', '.join(missing)} wrote below {conf.get('instagram', 'work_prefix')}, "
+            "so a task on another worker does not find a transcoded video. Set [instagram] work_prefix to object "
+            "storage, or to a folder that all workers share"
+        )
+        return [Finding("shared work", False, text)]
+
+
+def instagram_doctor_dag(
+    dag_id: str = "instagram_doctor",
+    *,
+    queues: Sequence[str] = (),
+    conn_ids: Sequence[str] = (DEFAULT_CONN_ID,),
+    patience: timedelta = timedelta(minutes=2),
+    **dag_arguments: Any,
+) -> DAG:
+    """Return a DAG that checks a worker of each queue, and prints one table in the log of its task ``report``.
+
+    :param dag_id: The DAG's id.
+    :param queues: The queues whose workers are checked. Default: ``[operators] default_queue``.
+    :param conn_ids: The connections whose accounts and pools are checked.
+    :param patience: How long a task may wait for a worker or a pool.
+    :param dag_arguments: More arguments of the DAG.
+    """
+    queues = tuple(queues) or (conf.get("operators", "default_queue"),)
+    limits = {"dagrun_timeout": patience + timedelta(minutes=10), "catchup": False, "tags": ["instagram"]}
+    with DAG(dag_id, **{"schedule": None, **limits, **dag_arguments}) as dag:
+        checks = [_check_id(queue) for queue in queues]
+        for queue, task_id in zip(queues, checks, strict=True):
+            # A check goes first where a deployment has a single slot: the report waits for it.
+            CheckWorkerOperator(task_id=task_id, queue=queue, conn_ids=conn_ids, retries=0, priority_weight=10)
+        pools = {f"use_{pool_name(conn_id)}": pool_name(conn_id) for conn_id in conn_ids}
+        for task_id, pool in pools.items():
+            UsePoolOperator(task_id=task_id, pool=pool, retries=0, priority_weight=10)
+        report = ReportWorkersOperator(
+            task_id="report", checks=checks, pools=pools, patience=patience, retries=0, trigger_rule="always"
+        )
+        report.set_upstream([dag.get_task(task_id) for task_id in (*checks, *pools)])
+    return dag
+
+
+def _check_id(queue: str) -> str:
+    return f"check_{queue}"
+
+
+def _test_file(context: Context, task_id: str) -> str:
+    """Return the name of the file that a check writes, which differs in each run."""
+    run_id = "".join(each if each.isalnum() else "-" for each in str(context["ti"].run_id))
+    return f"{run_id}.{task_id}.txt"

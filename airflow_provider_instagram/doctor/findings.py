@@ -1,0 +1,49 @@
+"""What a check found."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MARKS: Final = {True: "ok", False: "FIX", None: "?"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check.
+
+    :param what: What was checked.
+    :param good: Whether it is right; None if that is unknown.
+    :param text: What was found, and what to do.
+    """
+
+    what: str
+    good: bool | None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{MARKS[self.good]:<4} {self.what:<14} {self.text}"
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the finding as data for an XCom."""
+        return asdict(self)
+
+
+def checked(what: str, check: Callable[[], str]) -> Finding:
+    """Return the finding of a check.
+
+    :param what: What is checked.
+    :param check: Returns what was found, and raises LookupError with what is to be fixed.
+    """
+    try:
+        return Finding(what, True, check())
+    except LookupError as error:
+        return Finding(what, False, str(error.args[0]))
+
+
+def unchecked(*what: str) -> Iterator[Finding]:
+    """Yield findings of checks that another problem prevents."""
+    return (Finding(each, None, "cannot be checked until the problem above is fixed") for each in what)

@@ -1,0 +1,258 @@
+"""``make cluster``: a calendar while the components of a cluster are killed, frozen and stopped; then a table."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+import time
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import yaml
+
+from demo.scene import ROOT
+from demo.stack import wait_until
+from demo.ui import connect
+from tests.cluster.cluster import STORAGE, WORKERS, Cluster, cluster
+from tests.cluster.programme import (
+    ACCOUNTS,
+    CUT_ACCOUNT,
+    FULL,
+    LEAD_S,
+    SHORT,
+    Disturbance,
+    Programme,
+    parsed,
+    programme,
+)
+from tests.cluster.verdict import Fate, fates, is_good, table
+from tests.soak.running_calendar import DAG_FILE, DAG_ID, entry, make_reel, whole_second
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+CALENDAR = f"{STORAGE}/calendar/{DAG_ID}.yaml"
+MAIN_JOB = "publish_reel"
+DOCTOR = """\
+from airflow_provider_instagram.doctor.dag import instagram_doctor_dag
+
+dag = instagram_doctor_dag({arguments})
+"""
+EDITED = "edited in the answer"
+START_S, RUN_LIMIT_S, LAST_LIMIT_S = 45, 600, 300
+#: A question is answered once it has been there for as long as a person reads: Airflow 3.3.2 fails a task that is
+#: answered before its scheduler has seen that it waits.
+READING = timedelta(seconds=4)
+#: Its upload is cut when half of the file has arrived.
+CUT_AFTER = 0.5
+
+
+def main() -> int:
+    """Run the cluster, and say what came of it.
+
+    :return: The exit code: 0 if every post is there once, Airflow says so, and nothing is left behind.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="two disturbances, for CI")
+    parser.add_argument(
+        "--disturb", action="append", metavar="WHAT", help="only this, such as 'stop redis 120'; may be repeated"
+    )
+    parser.add_argument("--posts", type=int, help="how many posts nothing disturbs (default: 24, or 12)")
+    options = parser.parse_args()
+    disturbances = [parsed(text) for text in options.disturb] if options.disturb else SHORT if options.short else FULL
+    began_s = time.monotonic()
+    _say("Starting Redis, PostgreSQL, S3, the sandbox and Airflow")
+    with cluster((*ACCOUNTS, CUT_ACCOUNT)) as running:
+        _say(f"Started in {time.monotonic() - began_s:.0f} s; the logs are in {running.folder / 'logs'}")
+        _main_job(running)
+        posts, spacing_s = (12, 6.0) if options.short else (24, 10.0)
+        found = _play(running, disturbances, options.posts or posts, spacing_s)
+        left, doctor = _after(running)
+    for line in table(found):
+        _say(line)
+    _say(f"instagram_doctor on both workers: {doctor}")
+    _say("bytes left behind: " + ", ".join(f"{name} {count:,}" for name, count in left.items()))
+    _say(f"{time.monotonic() - began_s:.0f} s in all")
+    return 0 if is_good(found) and not any(left.values()) and doctor == "success" else 1
+
+
+def _play(running: Cluster, disturbances: Sequence[Disturbance], posts: int, spacing_s: float) -> list[Fate]:
+    """Publish the calendar's posts, and disturb; return what became of each post."""
+    reel = running.folder / "reel.mp4"
+    make_reel(reel)
+    running.upload("calendar/reel.mp4", reel.read_bytes())
+    running.sandbox.fail(
+        "upload", cut_after_bytes=int(reel.stat().st_size * CUT_AFTER), account=running.users[CUT_ACCOUNT]
+    )
+    plan = programme(whole_second(timedelta(seconds=START_S + LEAD_S)), posts, spacing_s, disturbances)
+    _write(running, plan)
+    _answer(running, plan)
+    for begin, disturbance in plan.disturbances:
+        _sleep_until(begin - timedelta(seconds=15))
+        if disturbance.component == "worker":
+            _keep_a_worker_busy(running)
+        _sleep_until(begin)
+        _disturb(running, disturbance)
+    _sleep_until(plan.end)
+    try:
+        wait_until(lambda: _all_good(running, plan), "every post is there", LAST_LIMIT_S, 5.0)
+    except TimeoutError:
+        _say("Not all posts came; what failed:")
+        _show_failures(running)
+    return _found(running, plan)
+
+
+def _all_good(running: Cluster, plan: Programme) -> bool:
+    try:
+        return is_good(_found(running, plan))
+    except (httpx.HTTPError, RuntimeError):  # Airflow has not recovered yet
+        return False
+
+
+def _write(running: Cluster, plan: Programme) -> None:
+    """Write the calendar with all posts, its pools and its DAG."""
+    posts = [entry(post.post_id, post.at, post.account) for post in plan.posts]
+    for post in posts:
+        post |= {"approval": "required"} if post["id"] in plan.asked else {}
+    document = {"min_spacing": "0 s", "defaults": {"video": "reel.mp4"}, "posts": posts}
+    running.upload(f"calendar/{DAG_ID}.yaml", yaml.safe_dump(document, sort_keys=False).encode())
+    pools = running.command("pools", CALENDAR)
+    if pools.returncode:
+        _say(f"airflow instagram pools {CALENDAR} failed: {pools.stderr.strip().splitlines()[-1:]}")
+        for account in (*ACCOUNTS, CUT_ACCOUNT):
+            pool = {"name": f"instagram_{account}", "slots": 4, "include_deferred": False}
+            running.airflow.call("POST", "/pools", json=pool)
+    text = DAG_FILE.format(dag_id=DAG_ID, calendar=CALENDAR, lead_s=LEAD_S, more="")
+    (running.folder / "dags" / f"{DAG_ID}.py").write_text(text)
+
+
+def _main_job(running: Cluster) -> None:
+    """Run the main job on a video that has to be encoded."""
+    shutil.copy(ROOT / "dags" / f"{MAIN_JOB}.py", running.folder / "dags")
+    connect(running.airflow, running.sandbox)
+    running.airflow.wait_for_dag(MAIN_JOB)
+    began_s = time.monotonic()
+    _start_main_job(running, "main", seconds=3)
+
+    state = wait_until(partial(_ended, running, MAIN_JOB, "main"), "the main job has ended", RUN_LIMIT_S, 1.0)
+    hosts = {ti["task_id"]: ti["hostname"] for ti in running.airflow.tasks(MAIN_JOB, "main")}
+    _say(f"main job: {state} in {time.monotonic() - began_s:.0f} s, on {hosts}")
+
+
+def _start_main_job(running: Cluster, run_id: str, seconds: int) -> None:
+    video = running.folder / f"{run_id}.mov"
+    _make_landscape(video, seconds)
+    source = running.upload(f"raw/{video.name}", video.read_bytes())
+    running.airflow.trigger(MAIN_JOB, run_id, {"video": source, "caption": run_id})
+
+
+def _make_landscape(video: Path, seconds: int) -> None:
+    import subprocess
+
+    source = f"testsrc2=size=1280x720:rate=30:duration={seconds}"
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "ultrafast"]
+    subprocess.run([*command, str(video)], check=True)
+
+
+def _answer(running: Cluster, plan: Programme) -> None:
+    """Answer the two questions over the REST API: one with the option alone, one with a caption and no reason."""
+    path = f"/dags/{DAG_ID}/dagRuns/~/hitlDetails"
+
+    def asked() -> dict[str, Any] | None:
+        read = datetime.now(timezone.utc) - READING
+        questions = {
+            one["subject"].split()[1]: one["task_instance"]
+            for one in running.airflow.call("GET", path)["hitl_details"]
+            if datetime.fromisoformat(one["created_at"]) < read
+        }
+        return questions if set(plan.asked) <= set(questions) else None
+
+    questions = wait_until(asked, "the questions are asked", RUN_LIMIT_S, 1.0)
+    for post_id, fields in zip(plan.asked, ({}, {"caption": EDITED}), strict=True):
+        ti = questions[post_id]
+        where = f"/dags/{DAG_ID}/dagRuns/{ti['dag_run_id']}/taskInstances/{ti['task_id']}/{ti['map_index']}"
+        body = {"chosen_options": ["Approve"]} | ({"params_input": fields} if fields else {})
+        running.airflow.call("PATCH", f"{where}/hitlDetails", json=body)
+        _say(f"approved {post_id} over REST with {body}")
+
+
+def _keep_a_worker_busy(running: Cluster) -> None:
+    """Start an encoding that the disturbance of a worker interrupts."""
+    run_id = f"busy-{datetime.now(timezone.utc):%H%M%S}"
+    _start_main_job(running, run_id, seconds=20)
+
+
+def _disturb(running: Cluster, disturbance: Disturbance) -> None:
+    _say(f"{disturbance} begins")
+    group = running.group(disturbance.component)
+    if disturbance.what == "kill":
+        encoding = [process for process in group if process.children_with("ffmpeg")]
+        group = (encoding or group)[:1]
+    for process in group:
+        {"kill": process.kill, "freeze": process.freeze, "stop": process.stop}[disturbance.what]()
+    time.sleep(disturbance.seconds)
+    for process in group:
+        if disturbance.what == "freeze":
+            process.thaw()
+        else:
+            process.start()
+    _say(f"{', '.join(process.name for process in group)} back")
+
+
+def _found(running: Cluster, plan: Programme) -> list[Fate]:
+    captions = {container.container_id: container.caption for container in running.sandbox.containers}
+    requests: dict[str, list[float]] = {}
+    for one in running.sandbox.journal("publish"):
+        requests.setdefault(captions[str(one.container_id)], []).append(one.at)
+    edited = {plan.asked[1]: EDITED}
+    instances = running.task_instances(DAG_ID)
+    return fates(plan.posts, running.sandbox.truth.per_caption, requests, instances, edited)
+
+
+def _show_failures(running: Cluster) -> None:
+    for ti in running.task_instances(DAG_ID):
+        if ti["state"] in ("failed", "up_for_retry", "queued", "running", "deferred"):
+            label = ti["rendered_map_index"] or ti["map_index"]
+            _say(f"  {ti['task_id']} [{label}] of {ti['dag_run_id']}: {ti['state']}, try {ti['try_number']}")
+
+
+def _after(running: Cluster) -> tuple[dict[str, int], str]:
+    """Run an encoding and the doctor on each worker; return the bytes on their disks, and how the doctor ended."""
+    queues = f"queues={list(WORKERS)!r}, conn_ids={list(ACCOUNTS)!r}"
+    (running.folder / "dags" / "doctor.py").write_text(DOCTOR.format(arguments=queues))
+    shutil.copy(ROOT / "tests" / "cluster" / "on_each_worker.py", running.folder / "dags")
+    video = running.folder / "after.mov"
+    _make_landscape(video, 1)
+    source = running.upload("raw/after.mov", video.read_bytes())
+    states: dict[str, str] = {}
+    for dag_id, conf in (("on_each_worker", {"video": source}), ("instagram_doctor", {})):
+        running.airflow.wait_for_dag(dag_id)
+        running.airflow.trigger(dag_id, "after", conf)
+    for dag_id in ("on_each_worker", "instagram_doctor"):
+        states[dag_id] = wait_until(partial(_ended, running, dag_id, "after"), f"{dag_id} has ended", RUN_LIMIT_S, 1.0)
+    log = running.airflow.task_log("instagram_doctor", "after", "report")
+    (running.folder / "logs" / "doctor.log").write_text(log)
+    return running.left_behind(), states["instagram_doctor"]
+
+
+def _ended(running: Cluster, dag_id: str, run_id: str) -> str | None:
+    state = running.airflow.run_state(dag_id, run_id)
+    return state if state in ("success", "failed") else None
+
+
+def _sleep_until(at: datetime) -> None:
+    time.sleep(max(0.0, (at - datetime.now(timezone.utc)).total_seconds()))
+
+
+def _say(text: str) -> None:
+    print(f"{datetime.now(timezone.utc):%H:%M:%S}  {text}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

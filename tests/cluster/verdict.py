@@ -1,0 +1,105 @@
+"""What came of the programme: a row for each disturbance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from tests.cluster.programme import Due
+
+LINE = "{:<24}{:>6}  {:<16}{:<10}{:>28}  {}"
+HEAD = ("disturbance", "posts", "posts per key", "verdicts", "late: first, median, last", "not as it should be")
+#: A task instance that has not ended says nothing yet.
+ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of a post.
+
+    :param due: The post.
+    :param made: How many posts there are with its caption.
+    :param late_s: How late its first publish request came; None if there was none.
+    :param tasks: The latest state of each of its tasks, with the number of tries.
+    """
+
+    due: Due
+    made: int
+    late_s: float | None
+    tasks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_true(self) -> bool:
+        """Whether Airflow says of the post what is so: that it is live, or that it is not."""
+        return (self.tasks.get("publish", "").split(" ")[0] == "success") == (self.made == 1)
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong, for the person who looks for the cause."""
+        if self.made == 1 and self.is_true:
+            return None
+        tasks = ", ".join(f"{task} {state}" for task, state in self.tasks.items()) or "no run has it"
+        return f"{self.due.post_id}: {self.made} posts; {tasks}"
+
+
+def fates(
+    posts: Iterable[Due],
+    made: Mapping[str, int],
+    requests: Mapping[str, Sequence[float]],
+    task_instances: Iterable[Mapping[str, Any]],
+    captions: Mapping[str, str],
+) -> list[Fate]:
+    """Compare what was to be with what the sandbox and Airflow say.
+
+    :param posts: The programme's posts.
+    :param made: How many posts the sandbox has, by caption.
+    :param requests: When publish requests reached the sandbox, by caption.
+    :param task_instances: Airflow's task instances, as its REST API gives them.
+    :param captions: The captions that are not the post's id.
+    """
+    tasks: dict[str, dict[str, str]] = {}
+    for ti in sorted(task_instances, key=lambda one: str(one["start_date"] or "")):
+        label = str(ti["rendered_map_index"] or "").partition(" (")[0]
+        task = str(ti["task_id"]).rpartition(".")[2]
+        if task != "publish" or tasks.get(label, {}).get(task, "").split(" ")[0] != "success":
+            tasks.setdefault(label, {})[task] = f"{ti['state']} ({_tries(ti)})"
+    found = []
+    for due in posts:
+        caption = captions.get(due.post_id, due.post_id)
+        first = min(requests.get(caption, ()), default=None)
+        late_s = None if first is None else first - due.at.timestamp()
+        found.append(Fate(due, made.get(caption, 0), late_s, tasks.get(due.post_id, {})))
+    return found
+
+
+def _tries(ti: Mapping[str, Any]) -> str:
+    return f"{ti['try_number']} tr{'y' if ti['try_number'] == 1 else 'ies'}"
+
+
+def table(found: Sequence[Fate]) -> Iterator[str]:
+    """Write the table, a row for each disturbance in the order in which they came."""
+    yield LINE.format(*HEAD)
+    for around in dict.fromkeys(fate.due.around for fate in found):
+        same = [fate for fate in found if fate.due.around == around]
+        late = sorted(fate.late_s for fate in same if fate.late_s is not None)
+        shown = f"{late[0]:+.1f}, {late[len(late) // 2]:+.1f}, {late[-1]:+.1f} s" if late else "-"
+        problems = [fate.problem for fate in same if fate.problem]
+        yield LINE.format(
+            around, len(same), _counts([fate.made for fate in same]),
+            "true" if all(fate.is_true for fate in same) else "FALSE", shown, "; ".join(problems) or "-",
+        )  # fmt: skip
+
+
+def _counts(numbers: Sequence[int]) -> str:
+    """Write numbers of posts briefly: ``1``, or how often each other number came."""
+    return ", ".join(
+        f"{number}" if number == 1 else f"{number} (x{numbers.count(number)})" for number in sorted({*numbers})
+    )
+
+
+def is_good(found: Sequence[Fate]) -> bool:
+    """Return whether each post is there once, no earlier than it was due, and Airflow says so."""
+    return all(fate.problem is None and (fate.late_s or 0.0) >= 0 for fate in found)

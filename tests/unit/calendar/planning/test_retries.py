@@ -1,0 +1,68 @@
+"""A calendar's tasks are tried for as long as their posts may be published, and a day longer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.planning.retries import Retries
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+CALENDAR = """\
+posts:
+- {id: one, publish_at: 2099-01-01 12:00 UTC, account: studio, video: https://example.com/a.mp4, approval: required}
+"""
+
+
+@pytest.fixture
+def calendar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    file = tmp_path / "calendar.yaml"
+    file.write_text(CALENDAR)
+    return file
+
+
+def shortest_span(retries: Retries) -> timedelta:
+    """Return how long the retries last at least: Airflow doubles the delay up to the longest, with some jitter."""
+    delay, span = retries.retry_delay, timedelta()
+    for _ in range(retries.retries):
+        span += delay
+        delay = min(2 * delay, retries.max_retry_delay)
+    return span
+
+
+@pytest.mark.parametrize("max_lateness", [timedelta(), timedelta(minutes=10), HOUR, 6 * HOUR, 2 * DAY])
+@pytest.mark.parametrize("lead_time", [timedelta(minutes=5), HOUR, 23 * HOUR])
+def test_the_retries_outlast_an_outage_as_long_as_max_lateness(lead_time: timedelta, max_lateness: timedelta) -> None:
+    span = shortest_span(Retries.spanning(lead_time, max_lateness))
+    assert lead_time + max_lateness + DAY <= span <= lead_time + max_lateness + DAY + HOUR
+
+
+@pytest.mark.parametrize(
+    ("max_lateness", "delay"),
+    [(timedelta(minutes=6), timedelta(minutes=1)), (HOUR, timedelta(minutes=5)), (DAY, timedelta(minutes=5))],
+)
+def test_a_post_waits_minutes_after_an_outage(max_lateness: timedelta, delay: timedelta) -> None:
+    assert Retries.spanning(HOUR, max_lateness).max_retry_delay == delay
+
+
+def test_every_task_of_a_calendar_has_them(calendar: Path) -> None:
+    dag = content_calendar_dag("content", calendar)
+    tasks = {task.task_id: (task.retries, task.max_retry_delay) for task in dag.tasks}
+    assert set(tasks) == {
+        "calendar", "due_studio", "studio.transcode", "studio.approve", "studio.create", "studio.publish",
+    }  # fmt: skip
+    assert set(tasks.values()) == {
+        (312 + 4, timedelta(minutes=5))
+    }  # 26 hours in steps of 5 minutes, after 20 s to 160 s
+
+
+def test_the_author_may_set_others(calendar: Path) -> None:
+    dag = content_calendar_dag("content", calendar, default_args={"retries": 2, "retry_delay": timedelta(seconds=7)})
+    assert {(task.retries, task.retry_delay) for task in dag.tasks} == {(2, timedelta(seconds=7))}

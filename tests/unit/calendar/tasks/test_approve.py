@@ -1,0 +1,144 @@
+"""The answer to an approval request: by form or by REST, in the try that asked or in a later one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
+
+from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+from airflow_provider_instagram.exceptions import ValidationError
+from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
+
+if TYPE_CHECKING:
+    from tests.unit.calendar.simulated_runs import SimulatedCalendar
+
+RUN = "content/scheduled"
+PERSON = {"id": "1", "name": "anna"}
+
+
+class Clock(datetime):
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+        return after_noon(0)
+
+
+@pytest.fixture
+def questions(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The questions that were written to Airflow's database."""
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr("airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **row: asked.append(row))
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.approve.datetime", Clock)
+    return asked
+
+
+class Approval:
+    """The approval of one post, in the tries of one run."""
+
+    def __init__(self, calendar: SimulatedCalendar) -> None:
+        self.calendar, self.max_tries = calendar, 3
+        calendar.write(post("a", 60, caption="As written", approval="required"))
+        calendar.parse(0)
+        (self.post,) = calendar.run(RUN, 0)
+
+    def task(self) -> tuple[ApprovePost, Any]:
+        """Return the task and its context as each process makes them anew."""
+        context = self.calendar.context(RUN, 0)
+        context["ti"].max_tries = self.max_tries
+        context["ti"].id = context["task_instance"] = context["ti"]
+        step = ApprovePost(
+            task_id="approve", post=self.post, settings=self.calendar.settings, instagram_conn_id=ACCOUNT
+        )
+        return step, context
+
+    def ask(self) -> Any:
+        step, context = self.task()
+        return step.execute(context)
+
+    def answer(self, *options: str, **event: Any) -> Any:
+        step, context = self.task()
+        given = {"chosen_options": list(options), "params_input": {}, "responded_by_user": PERSON, "timedout": False}
+        return step.execute_complete(context, given | event)
+
+
+@pytest.fixture
+def approval(calendar: SimulatedCalendar, questions: list[dict[str, Any]]) -> Approval:
+    return Approval(calendar)
+
+
+@pytest.mark.parametrize(
+    ("given", "caption"),
+    [
+        ({"caption": "As approved"}, "As approved"),
+        ({"reason": None}, "As written"),
+        ({}, "As written"),
+        (None, "As written"),
+        ({"caption": "As approved", "reason": "typo"}, "As approved"),
+        ({"caption": None}, ""),
+    ],
+)
+def test_an_answer_by_rest_may_leave_fields_out(approval: Approval, given: Any, caption: str) -> None:
+    assert approval.answer("Approve", params_input=given) == {"caption": caption}
+
+
+def test_an_answer_with_a_field_that_the_form_does_not_have_is_explained(approval: Approval) -> None:
+    """The person wanted another caption, so the old one is not published."""
+    with pytest.raises(ValidationError, match="fields caption and reason: 'captoin'"):
+        approval.answer("Approve", params_input={"captoin": "As approved"})
+
+
+def test_a_caption_that_is_too_long_is_explained(approval: Approval) -> None:
+    with pytest.raises(ValidationError, match="does not fit the form"):
+        approval.answer("Approve", params_input={"caption": "x" * 2201})
+
+
+def test_an_approval_counts_in_a_later_try(approval: Approval, questions: list[dict[str, Any]]) -> None:
+    with pytest.raises(TaskAwaitingInput):
+        approval.ask()
+    approval.answer("Approve", params_input={"caption": "As approved"})
+    assert approval.ask() == {"caption": "As approved"}
+    assert len(questions) == 1
+
+
+def test_a_rejection_counts_in_a_later_try(approval: Approval, questions: list[dict[str, Any]]) -> None:
+    with pytest.raises(AirflowSkipException, match="Rejected by anna: too loud"):
+        approval.answer("Reject", params_input={"reason": "too loud"})
+    with pytest.raises(AirflowSkipException, match="Rejected by anna: too loud"):
+        approval.ask()
+    assert questions == []
+
+
+def test_a_user_who_clears_the_task_is_asked_again(approval: Approval, questions: list[dict[str, Any]]) -> None:
+    approval.answer("Approve")
+    approval.max_tries = 5  # what a Clear of the second try does
+    with pytest.raises(TaskAwaitingInput):
+        approval.ask()
+    assert "asked again" not in questions[-1]["body"]
+
+
+def test_an_answer_to_another_version_of_the_post_does_not_count(
+    approval: Approval, questions: list[dict[str, Any]]
+) -> None:
+    approval.answer("Approve")
+    approval.calendar.write(post("a", 60, caption="Edited", approval="required"))
+    approval.calendar.parse(1)
+    (approval.post,) = approval.calendar.run(RUN, 1)
+    with pytest.raises(TaskAwaitingInput):
+        approval.ask()
+
+
+def test_a_question_that_is_asked_again_says_so(approval: Approval, questions: list[dict[str, Any]]) -> None:
+    """The task could not start to read the answer, so a person has to give it again."""
+    for _ in range(2):
+        with pytest.raises(TaskAwaitingInput):
+            approval.ask()
+    assert ["asked again" in question["body"] for question in questions] == [False, True]
+
+
+def test_the_default_at_the_deadline_is_not_a_persons_answer(approval: Approval) -> None:
+    with pytest.raises(AirflowSkipException, match="Nobody has answered in time"):
+        approval.answer("Reject", responded_by_user=None, timedout=True)
+    with pytest.raises(TaskAwaitingInput):
+        approval.ask()

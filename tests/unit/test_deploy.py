@@ -1,0 +1,104 @@
+"""The examples in deploy/ and docs/deployment.md: what can be checked of them without Docker and Kubernetes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from airflow.configuration import conf
+
+from airflow_provider_instagram.get_provider_info import get_provider_info
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+GUIDE = (ROOT / "docs" / "deployment.md").read_text()
+#: Of the Celery provider, whose settings Airflow itself does not list.
+CELERY = {"broker_url", "result_backend"}
+
+
+def read(name: str) -> Any:
+    return yaml.safe_load((DEPLOY / name).read_text())
+
+
+def settings_in(name: str) -> Iterator[tuple[str, str]]:
+    """Read the settings of Airflow in a file, as sections and names."""
+    for section, option in re.findall(r"AIRFLOW__([A-Z_]+?)__([A-Z_]+)", (DEPLOY / name).read_text()):
+        yield section.lower(), option.lower()
+    if name == "values.yaml":
+        for section, options in read(name)["config"].items():
+            yield from ((section, option) for option in options)
+
+
+def is_known(section: str, option: str) -> bool:
+    if section == "instagram":
+        return option in get_provider_info()["config"]["instagram"]["options"]
+    if section == "celery":
+        return option in CELERY
+    return option in conf.configuration_description.get(section, {}).get("options", {})
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "values.yaml", "pod-template.yaml"])
+def test_every_setting_exists(name: str) -> None:
+    found = set(settings_in(name))
+    assert ("instagram", "work_prefix") in found
+    assert [setting for setting in found if not is_known(*setting)] == []
+
+
+def test_every_setting_that_the_guide_names_exists() -> None:
+    named = re.findall(r"AIRFLOW__([A-Z_]+?)__([A-Z_]+)=", GUIDE)
+    named += re.findall(r"`\[(\w+)\] (\w+)", GUIDE)
+    assert len(named) > 15
+    assert [setting for setting in named if not is_known(*(part.lower() for part in setting))] == []
+
+
+def test_a_component_of_each_kind_is_in_the_compose_file() -> None:
+    services = read("compose.yaml")["services"]
+    commands = {" ".join(service.get("command", ())[:2]) for service in services.values()}
+    assert {"api-server", "scheduler", "dag-processor", "triggerer", "celery worker", "db migrate"} <= commands
+    for name, service in services.items():
+        for needed in service.get("depends_on", {}):
+            assert needed in services, f"{name} waits for {needed}"
+        for volume in service.get("volumes", ()):
+            source = volume.partition(":")[0] if isinstance(volume, str) else None
+            assert source is None or source.startswith("..") or source in read("compose.yaml")["volumes"]
+
+
+def test_transcoding_has_a_queue_a_disk_and_time_to_end() -> None:
+    worker = read("compose.yaml")["services"]["worker-transcode"]
+    assert worker["command"][:4] == ["celery", "worker", "--queues", "transcode"]
+    scratch = worker["environment"]["TMPDIR"]
+    assert scratch in [volume["target"] for volume in worker["volumes"] if isinstance(volume, dict)]
+    assert worker["stop_grace_period"] == "10m"
+
+
+@pytest.mark.parametrize(
+    ("name", "mounts"), [("values.yaml", "extraVolumeMounts"), ("pod-template.yaml", "volumeMounts")]
+)
+def test_copies_have_a_volume_of_their_own(name: str, mounts: str) -> None:
+    document = read(name)
+    worker = document["workers"] if name == "values.yaml" else document["spec"]["containers"][0]
+    volumes = worker["extraVolumes"] if name == "values.yaml" else document["spec"]["volumes"]
+    (scratch,) = [each["value"] for each in worker["env"] if each["name"] == "TMPDIR"]
+    (volume,) = [each["name"] for each in worker[mounts] if each["mountPath"] == scratch]
+    assert "sizeLimit" in next(each for each in volumes if each["name"] == volume)["emptyDir"]
+
+
+def test_the_image_has_ffmpeg_and_is_installed_by_constraints() -> None:
+    text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
+    steps = [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]
+    assert {step[0] for step in steps} <= {"ARG", "FROM", "USER", "RUN"}
+    users = [value for step, value in steps if step == "USER"]
+    assert users == ["root", "airflow"], "the image does not run as root"
+    assert any("apt-get install" in value and " ffmpeg " in value for _, value in steps)
+    assert any("pip install" in value and "--constraint" in value and "s3fs" in value for _, value in steps)
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)", GUIDE))
+def test_what_the_guide_links_to_is_there(link: str) -> None:
+    assert (ROOT / "docs" / link).exists()
