@@ -202,7 +202,7 @@ class _OutputReader:
         """
         with selectors.DefaultSelector() as selector:
             for pipe, take in ((self._process.stdout, self._take_stdout), (self._process.stderr, self._take_stderr)):
-                assert pipe is not None  # noqa: S101  both were asked for
+                assert pipe is not None  # noqa: S101  Popen made both
                 selector.register(pipe, selectors.EVENT_READ, take)
             while selector.get_map():
                 if time.monotonic() > deadline:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.media import command
-from airflow_provider_instagram.media.loudness import FAR_LU, TARGET_LUFS, Loudness, LoudnessReader
+from airflow_provider_instagram.media.loudness import TARGET_LUFS, WARN_FROM_LU, Loudness, LoudnessReader
 from airflow_provider_instagram.media.plan import Plan, Reason, plan
 from airflow_provider_instagram.media.probe import VideoInfo, probe
 from airflow_provider_instagram.media.process import Cancel, Finished, Limits, run
@@ -48,7 +48,7 @@ def transcode(
     A source that complies has the tier ``pass``. In this case no output is written, and the source is the result.
 
     :param source: A local file.
-    :param output: The file to write, on a local disk. An existing file is replaced atomically, at the end.
+    :param output: The file to write, on a local disk. It is replaced atomically, at the end.
     :param spec: The rules and the targets.
     :param fit: How to fit a video of another aspect ratio into the frame: ``pad``, ``blur`` or ``crop``.
     :param background: The colour around a padded video: a name or ``#rrggbb``.
@@ -72,17 +72,7 @@ def transcode(
     if output.exists() and output.samefile(source):
         raise ValidationError(f"The result would replace its source {source}.", hint="Set output= to another file.")
     job = _Job(before, spec, ffmpeg, ffprobe, on_progress or (lambda _: None), cancel)
-    with workspace(output, spec.max_size_bytes) as folder:
-        made = folder / "video.mp4"
-        try:
-            todo, after = job.make(todo, made)
-        except TranscodeError:
-            before.raise_if_changed()
-            raise
-        cancel.raise_if_requested()
-        before.raise_if_changed()
-        made.replace(output)
-        after = replace(after, path=output)
+    todo, after = job.write(todo, output)
     return Report.of(todo, before, after, time.monotonic() - started_s)
 
 
@@ -128,6 +118,23 @@ class _Job:
     on_progress: Callable[[Progress], None]
     cancel: Cancel
 
+    def write(self, todo: Plan, output: Path) -> tuple[Plan, VideoInfo]:
+        """Carry out a plan, and give the result its name once it is complete and checked.
+
+        :return: The plan that was carried out, and the properties of the result.
+        """
+        with workspace(output, self.spec.max_size_bytes) as folder:
+            made = folder / "video.mp4"
+            try:
+                todo, after = self.make(todo, made)
+            except TranscodeError:
+                self.info.raise_if_changed()
+                raise
+            self.cancel.raise_if_requested()
+            self.info.raise_if_changed()
+            made.replace(output)
+        return todo, replace(after, path=output)
+
     def make(self, todo: Plan, made: Path) -> tuple[Plan, VideoInfo]:
         """Carry out a plan. If a cheaper tier does not produce a compliant file, encode the whole video.
 
@@ -157,12 +164,12 @@ class _Job:
         measured = self._measure(todo) if todo.tier != "remux" and self.info.audio else None
         length_s = command.span(self.info, self.spec, todo).duration_s
         reader = ProgressReader(length_s, self.on_progress)
-        self._run(self._command(todo, measured, made), length_s, "convert", reader.take)
+        self._run(self._command(todo, measured, made), length_s, "convert", reader.read_line)
         after = _check_rules(made, self.spec, self.ffprobe, self.cancel)
         if todo.tier == "remux":
             return todo, after
-        loudness = self._play(made, after)
-        return replace(todo, warnings=(*todo.warnings, *_too_loud_or_quiet(measured, loudness))), after
+        loudness = self._decode(made, after)
+        return replace(todo, warnings=(*todo.warnings, *_loudness_warnings(measured, loudness))), after
 
     def _command(self, todo: Plan, loudness: Loudness | None, made: Path) -> list[str]:
         if todo.tier == "remux":
@@ -172,13 +179,15 @@ class _Job:
 
     def _measure(self, todo: Plan) -> Loudness:
         reader = LoudnessReader()
-        self._run(command.measure(self.info, self.spec, todo), todo.duration_s, "measure the audio of", reader.take)
+        self._run(
+            command.measure(self.info, self.spec, todo), todo.duration_s, "measure the audio of", reader.read_line
+        )
         return reader.loudness
 
-    def _play(self, made: Path, after: VideoInfo) -> Loudness:
+    def _decode(self, made: Path, after: VideoInfo) -> Loudness:
         """Decode the whole result, because an encoder can exit with 0 and leave a damaged file."""
         reader = LoudnessReader()
-        finished = self._run(command.decode(made), after.duration_s, "decode its result for", reader.take)
+        finished = self._run(command.decode(made), after.duration_s, "decode its result for", reader.read_line)
         if finished.stderr:
             raise TranscodeError(f"The result of ffmpeg for {self.info.path} is damaged: {finished.complaint}.")
         return reader.loudness
@@ -213,9 +222,9 @@ def _check_rules(made: Path, spec: VideoSpec, ffprobe: str, cancel: Cancel) -> V
     return info
 
 
-def _too_loud_or_quiet(measured: Loudness | None, made: Loudness) -> tuple[str, ...]:
+def _loudness_warnings(measured: Loudness | None, made: Loudness) -> tuple[str, ...]:
     away_lu = made.lufs - TARGET_LUFS
-    if measured is None or measured.is_silent or abs(away_lu) <= FAR_LU:
+    if measured is None or measured.is_silent or abs(away_lu) <= WARN_FROM_LU:
         return ()
     word = "louder" if away_lu > 0 else "quieter"
     return (f"The audio is {abs(away_lu):.1f} LU {word} than {TARGET_LUFS:g} LUFS, because its peaks limit the gain.",)

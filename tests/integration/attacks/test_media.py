@@ -134,4 +134,4 @@ def test_a_pipe_holds_no_task(
         TranscodeOperator(task_id="transcode", source=str(pipe), retries=0)
         CreateContainerOperator(task_id="create", video=str(pipe), retries=0)
     assert run_dag(dag).states() == {"transcode": "failed", "create": "failed"}
-    assert logged().count("video.mp4 is not a regular file. Use a video file") >= 2
+    assert logged().count("video.mp4 is not a regular file. Use a video or a picture") >= 2

@@ -138,8 +138,8 @@ run(["sleep", sys.argv[1]], Limits(wall_s=100, cpu_s=10))
 """
 
 
-def test_a_program_that_says_nothing_ends_with_its_killed_worker() -> None:
-    """No broken pipe tells it: the kernel has to."""
+def test_a_program_without_output_ends_with_its_killed_worker() -> None:
+    """It gets no broken pipe, so the kernel must end it."""
     seconds = f"97.{os.getpid()}"
     worker = subprocess.Popen([sys.executable, "-c", SILENT_WORKER, seconds])
     _wait_for(lambda: any(_name(pid) == "sleep" for pid in _running_with(seconds)))
