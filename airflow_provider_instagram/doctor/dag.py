@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow.sdk import DAG, BaseOperator, conf
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
 from airflow_provider_instagram.calendar.planning.schedule import pool_name
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.doctor.deployment import WorkerReport
     from airflow_provider_instagram.doctor.findings import Finding
 
-_PAUSE_S: Final = 2.0
+_PAUSE: Final = timedelta(seconds=10)
 #: A task in one of these states has not been on a worker yet.
 _WAITING: Final = (None, "none", "scheduled", "queued")
 _ENDED: Final = ("success", "failed", "upstream_failed", "skipped", "removed")
@@ -67,6 +66,8 @@ class UsePoolOperator(BaseOperator):
 class ReportWorkersOperator(BaseOperator):
     """Wait for the checks, and print one table. The task fails if something needs fixing.
 
+    It does not fail with a check that never starts, so no trigger rule can wait: the task is rescheduled.
+
     :param checks: The task ids of the checks.
     :param pools: The pools, by the task id that uses each.
     :param patience: How long a task may wait for a worker or a pool.
@@ -82,7 +83,10 @@ class ReportWorkersOperator(BaseOperator):
         """Print the table."""
         from airflow_provider_instagram.doctor.deployment import WorkerReport, comparison, needs_fixing, table
 
-        states = self._wait(context)
+        states = self._states(context)
+        now, ended = datetime.now(timezone.utc), all(state in _ENDED for state in states.values())
+        if not ended and now < (context["dag_run"].start_date or now) + self.patience:
+            raise AirflowRescheduleException(now + _PAUSE)  # a check may need the slot that this task has
         data = [context["ti"].xcom_pull(task_ids=task_id) for task_id in self.checks]
         reports = [WorkerReport.of(each) for each in data if each]
         common = [*comparison(reports), *self._shared_files(context, reports), *self._tasks(states)]
@@ -91,16 +95,11 @@ class ReportWorkersOperator(BaseOperator):
         if needs_fixing(reports, common):
             raise AirflowFailException("Something needs fixing: see the lines below the table in this log.")
 
-    def _wait(self, context: Context) -> dict[str, str | None]:
-        """Wait until all tasks have ended, or for as long as the patience lasts; return their states."""
-        wanted, deadline_s = [*self.checks, *self.pools], time.monotonic() + self.patience.total_seconds()
-        ti: Any = context["ti"]
-        while True:
-            found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=wanted).get(ti.run_id, {})
-            states = {task_id: found.get(task_id) for task_id in wanted}
-            if all(state in _ENDED for state in states.values()) or time.monotonic() > deadline_s:
-                return states
-            time.sleep(_PAUSE_S)
+    def _states(self, context: Context) -> dict[str, str | None]:
+        """Return the states of the other tasks."""
+        wanted, ti = [*self.checks, *self.pools], cast("Any", context["ti"])
+        found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=wanted).get(ti.run_id, {})
+        return {task_id: found.get(task_id) for task_id in wanted}
 
     def _tasks(self, states: dict[str, str | None]) -> list[Finding]:
         from airflow_provider_instagram.doctor.findings import Finding
@@ -161,11 +160,10 @@ def instagram_doctor_dag(
     with DAG(dag_id, **{"schedule": None, **limits, **dag_arguments}) as dag:
         checks = [_check_id(queue) for queue in queues]
         for queue, task_id in zip(queues, checks, strict=True):
-            # A check goes first where a deployment has a single slot: the report waits for it.
-            CheckWorkerOperator(task_id=task_id, queue=queue, conn_ids=conn_ids, retries=0, priority_weight=10)
+            CheckWorkerOperator(task_id=task_id, queue=queue, conn_ids=conn_ids, retries=0)
         pools = {f"use_{pool_name(conn_id)}": pool_name(conn_id) for conn_id in conn_ids}
         for task_id, pool in pools.items():
-            UsePoolOperator(task_id=task_id, pool=pool, retries=0, priority_weight=10)
+            UsePoolOperator(task_id=task_id, pool=pool, retries=0)
         report = ReportWorkersOperator(
             task_id="report", checks=checks, pools=pools, patience=patience, retries=0, trigger_rule="always"
         )

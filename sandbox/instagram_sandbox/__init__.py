@@ -1,4 +1,4 @@
-"""A strict local Instagram: Meta's publishing API, login and posts' pages on one local port.
+"""A local Instagram: Meta's publishing API, both logins and posts' pages on one local port.
 
 Airflow and the provider do not belong here: what the two had in common, they would get wrong together.
 """

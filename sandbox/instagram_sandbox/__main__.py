@@ -1,4 +1,4 @@
-"""``python -m instagram_sandbox``: a local Instagram to test publishing DAGs against."""
+"""``instagram-sandbox``: a local Instagram to test clients against."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from instagram_sandbox.options import (
 )
 from instagram_sandbox.simulator.addresses import is_loopback
 from instagram_sandbox.simulator.sandbox import Settings
-from instagram_sandbox.simulator.state import Account, Processing, Switches
+from instagram_sandbox.simulator.state import Account, Processing
+from instagram_sandbox.simulator.switches import temperament
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,7 +83,8 @@ def _settings(args: argparse.Namespace, temporary: Path) -> Settings:
         token=args.token if args.token is not None else os.environ.get(TOKEN_VARIABLE) or DEFAULT_TOKEN,
         app_id=args.app_id,
         app_secret=args.app_secret or os.environ.get(SECRET_VARIABLE) or DEFAULT_APP_SECRET,
-        switches=Switches(
+        switches=temperament(
+            strict=args.strict,
             processing=Processing(after_s=args.processing_time),
             visible_after_s=args.visible_after,
             fresh_id_unknown_s=args.new_ids_unknown,
@@ -102,7 +104,7 @@ def main() -> int:
     """Run the sandbox with the options of the command line."""
     parser = argparse.ArgumentParser(
         prog="instagram-sandbox",
-        description="Run a strict local Instagram to test DAGs against.",
+        description="Run a local Instagram to test clients of Meta's publishing API against.",
     )
     add_arguments(parser)
     return run(parser.parse_args())

@@ -57,6 +57,10 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "default": None,
         "help": f"Meta app secret; preferably set {SECRET_VARIABLE} instead (default: {DEFAULT_APP_SECRET})",
     },
+    "--strict": {
+        "action": "store_true",
+        "help": "answer every open question as harshly as possible; by default, as Meta documents or is seen every day",
+    },
     "--processing-time": {
         "type": float,
         "default": 5.0,
@@ -65,15 +69,16 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
     },
     "--visible-after": {
         "type": float,
-        "default": 10.0,
+        "default": None,
         "metavar": "SECONDS",
-        "help": "delay until a new post shows on its container and in the media list, 0 to 120 (default: %(default)s)",
+        "help": "delay until a new post shows on its container and in the media list, 0 to 120"
+        " (default: 0, with --strict 10)",
     },
     "--new-ids-unknown": {
         "type": float,
-        "default": 2.0,
+        "default": None,
         "metavar": "SECONDS",
-        "help": "how long a new container or post cannot be found by its id, 0 to 600 (default: %(default)s)",
+        "help": "how long a new container or post cannot be found by its id, 0 to 600 (default: 0, with --strict 2)",
     },
 }
 

@@ -68,7 +68,7 @@ def main() -> int:
     disturbances = [parsed(text) for text in options.disturb] if options.disturb else SHORT if options.short else FULL
     began_s = time.monotonic()
     _say("Starting Redis, PostgreSQL, S3, the sandbox and Airflow")
-    with cluster((*ACCOUNTS, CUT_ACCOUNT)) as running:
+    with cluster((*ACCOUNTS, CUT_ACCOUNT), _say) as running:
         _say(f"Started in {time.monotonic() - began_s:.0f} s; the logs are in {running.folder / 'logs'}")
         _main_job(running)
         posts, spacing_s = (12, 6.0) if options.short else (24, 10.0)
@@ -149,7 +149,7 @@ def _start_main_job(running: Cluster, run_id: str, seconds: int) -> None:
     video = running.folder / f"{run_id}.mov"
     _make_landscape(video, seconds)
     source = running.upload(f"raw/{video.name}", video.read_bytes())
-    running.airflow.trigger(MAIN_JOB, run_id, {"video": source, "caption": run_id})
+    running.trigger(MAIN_JOB, run_id, {"video": source, "caption": run_id})
 
 
 def _make_landscape(video: Path, seconds: int) -> None:
@@ -233,7 +233,7 @@ def _after(running: Cluster) -> tuple[dict[str, int], str]:
     states: dict[str, str] = {}
     for dag_id, conf in (("on_each_worker", {"video": source}), ("instagram_doctor", {})):
         running.airflow.wait_for_dag(dag_id)
-        running.airflow.trigger(dag_id, "after", conf)
+        running.trigger(dag_id, "after", conf)
     for dag_id in ("on_each_worker", "instagram_doctor"):
         states[dag_id] = wait_until(partial(_ended, running, dag_id, "after"), f"{dag_id} has ended", RUN_LIMIT_S, 1.0)
     log = running.airflow.task_log("instagram_doctor", "after", "report")
@@ -242,7 +242,10 @@ def _after(running: Cluster) -> tuple[dict[str, int], str]:
 
 
 def _ended(running: Cluster, dag_id: str, run_id: str) -> str | None:
-    state = running.airflow.run_state(dag_id, run_id)
+    try:
+        state = running.airflow.run_state(dag_id, run_id)
+    except (httpx.HTTPError, RuntimeError):  # Airflow has not recovered yet
+        return None
     return state if state in ("success", "failed") else None
 
 

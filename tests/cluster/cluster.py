@@ -11,16 +11,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from demo.scene import ROOT, airflow_settings
 from demo.stack import AIRFLOW, AirflowStack, free_port, wait_until
 from demo.ui import connect
 from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
-from tests.cluster.process import Machine, Process, program, require_namespaces
+from tests.cluster.process import Machine, Process, kept_running, program, require_namespaces
 from tests.reliability.postgres import POOL_SIZE, USER, make_database, server_command, wait_for_database
 from tests.soak.running_calendar import CALLS_PER_HOUR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 BUCKET = "clips"
@@ -90,6 +92,19 @@ class Cluster:
             env=os.environ | self.airflow.settings, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
+    def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
+        """Start a run, also if Airflow is still recovering from a disturbance."""
+
+        def started() -> bool:
+            try:
+                if not self.airflow.has(f"/dags/{dag_id}/dagRuns/{run_id}"):
+                    self.airflow.trigger(dag_id, run_id, conf)
+            except (httpx.HTTPError, RuntimeError):
+                return False
+            return True
+
+        wait_until(started, f"a run of {dag_id} is started", START_LIMIT_S, 1.0)
+
     def task_instances(self, dag_id: str) -> list[dict[str, Any]]:
         """Read all task instances of a DAG, page by page."""
         found: list[dict[str, Any]] = []
@@ -113,10 +128,11 @@ def _is_left(file: Path, disk: Path) -> bool:
 
 
 @contextmanager
-def cluster(accounts: Sequence[str]) -> Iterator[Cluster]:
+def cluster(accounts: Sequence[str], say: Callable[[str], None]) -> Iterator[Cluster]:
     """Run a cluster. At the end, whatever the reason, all its processes are ended.
 
     :param accounts: The connections to make, each with an account of its own in the sandbox.
+    :param say: Is told of components that end by themselves.
     """
     require_namespaces()
     folder = ROOT / ".cluster"
@@ -137,6 +153,7 @@ def cluster(accounts: Sequence[str]) -> Iterator[Cluster]:
         running.callback(_end, processes)
         _start(made_cluster, ports)
         _connect(made_cluster, accounts, ports["s3"])
+        running.enter_context(kept_running(list(processes.values()), say))
         yield made_cluster
 
 

@@ -6,17 +6,19 @@ import os
 import shutil
 import signal
 import subprocess
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
 STOP_LIMIT_S = 10
+KEEP_EVERY_S = 2.0
 #: What a machine does before its component starts: its own folder appears at the common path, and it gets its name.
 ENTER = 'mount --bind "$0" "$1" && hostname "$2" && shift 2 && exec "$@"'
 #: If the process that enters is killed, the kernel ends everything in its machine.
@@ -72,6 +74,7 @@ class Process:
     :param env: Its environment, beyond this process's.
     :param machine: The machine that it runs on; None is this one.
     :param options: More options of ``Popen``.
+    :param is_wanted: Whether it should run: it was started, and nobody has ended it.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Process:
     env: Mapping[str, str] = field(default_factory=dict)
     machine: Machine | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    is_wanted: bool = False
     _running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -95,6 +99,7 @@ class Process:
                 start_new_session=True,
                 **self.options,
             )
+        self.is_wanted = True
 
     @property
     def runs(self) -> bool:
@@ -103,6 +108,7 @@ class Process:
 
     def kill(self) -> None:
         """End it and all that it has started at once, as a power cut does."""
+        self.is_wanted = False
         self._send(signal.SIGKILL)
         if self._running is not None:
             self._running.wait()
@@ -117,6 +123,7 @@ class Process:
 
     def stop(self) -> None:
         """Ask it to end, and end it with all that it has started if it does not."""
+        self.is_wanted = False
         if (family := self._family()) and self._running is not None:
             asked = family[1] if self.machine and len(family) > 1 else family[0]  # not the one that entered the machine
             with suppress(psutil.NoSuchProcess):
@@ -142,6 +149,31 @@ class Process:
             return [first, *first.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
+
+
+@contextmanager
+def kept_running(processes: Collection[Process], say: Callable[[str], None]) -> Iterator[None]:
+    """Start processes again that have ended by themselves, as a supervisor does.
+
+    :param processes: The processes.
+    :param say: Is told of each.
+    """
+    closing = Event()
+
+    def keep() -> None:
+        while not closing.wait(KEEP_EVERY_S):
+            for process in processes:
+                if process.is_wanted and not process.runs:
+                    say(f"{process.name} has ended by itself, and is started again")
+                    process.start()
+
+    thread = Thread(target=keep, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        closing.set()
+        thread.join()
 
 
 def _send_to(processes: Sequence[psutil.Process], signum: int) -> None:

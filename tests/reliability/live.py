@@ -31,6 +31,7 @@ def settings(accounts: int) -> dict[str, str]:
     """Return the settings of an Airflow that plays scenarios on so many accounts, beside the usual ones."""
     return {
         "RELIABILITY_ACCOUNTS": str(accounts),
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "180",  # a slow machine must not fail a try of its own
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",  # what a try ended with is read from its log
         "AIRFLOW__CORE__PARALLELISM": str(accounts + 4),
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT_S),

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tests.reliability.scenario import Disturbance, Injection
     from tests.reliability.scenario_run import ScenarioRun
 
-#: The next try begins when Airflow has given the first one up, and may have to settle for 150 s.
+#: A moment comes once Airflow has started the tasks before it. The next try begins once Airflow has given up the first
+#: one, and may have to settle for 150 s.
 LIMIT_S: Final = 540
 
 
@@ -68,6 +69,16 @@ class Injector:
         self.run.wait(path.exists, f"{task} has come to the moment {moment!r}", LIMIT_S, 0.2)
         return dict(json.loads(path.read_text()))
 
+    def _wait_until_deferred(self, task: str) -> None:
+        """Wait until a task is deferred, and fail when it has ended without that."""
+
+        def is_deferred() -> bool:
+            state = self.run.state(task)
+            assert state not in ("success", "failed"), f"{task} is {state}, and was not seen to be deferred"
+            return state == "deferred"
+
+        self.run.wait(is_deferred, f"{task} is deferred", LIMIT_S)
+
     def _see_killed(self, injection: ProcessKill) -> None:
         pid = self._processes_at_moment(injection)[injection.process]
         self.run.wait(lambda: not is_running(pid), f"process {pid} is gone", 30, 0.2)
@@ -100,16 +111,18 @@ class Injector:
             self.run.account.replace_token()
 
     def _kill_triggerer(self) -> None:
-        self.run.wait(lambda: self.run.state("wait") == "deferred", "the sensor is deferred", 60)
+        self._wait_until_deferred("wait")
         self.run.airflow.stop("triggerer", force=True)
         self.run.airflow.start("triggerer")
 
     def _mark_as_failed(self, injection: MarkedAsFailed) -> None:
         task = _task(injection, self.run.disturbance)
         if injection.call is None:
-            self.run.wait(lambda: self.run.state(task) == "deferred", "the sensor is deferred", 60)
+            self._wait_until_deferred(task)
         else:
-            self.run.wait(lambda: self.run.sandbox.journal(injection.call), f"{task} has sent its request", 60, 0.2)
+            self.run.wait(
+                lambda: self.run.sandbox.journal(injection.call), f"{task} has sent its request", LIMIT_S, 0.2
+            )
         note = self.run.account.notes / f"{self.run.name}.{task}.1.json"
         pid = json.loads(note.read_text())["task"]
         assert injection.call is None or is_running(pid)
@@ -118,7 +131,7 @@ class Injector:
 
     def _start_concurrent_run(self) -> None:
         """Start another run once there is a container: two that make one at the same moment make two, and post one."""
-        self.run.wait(lambda: self.run.state("create") == "success", "the container is made", 90, 0.2)
+        self.run.wait(lambda: self.run.state("create") == "success", "the container is made", LIMIT_S, 0.2)
         self.run.start(f"{self.run.name}-concurrent")
 
 

@@ -10,9 +10,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from instagram_sandbox.http import control, graph, login, pages, pipeline
+from instagram_sandbox.http import control, facebook, graph, login, pages, pipeline
+from instagram_sandbox.http.body import parameters
+from instagram_sandbox.http.control_bodies import explain
 from instagram_sandbox.http.upload import upload
 from instagram_sandbox.simulator.clock import Clock
+from instagram_sandbox.simulator.errors import ApiError
 from instagram_sandbox.simulator.sandbox import Sandbox, Settings
 
 if TYPE_CHECKING:
@@ -39,13 +42,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.state.sandbox = sandbox
     app.include_router(control.router(sandbox))
-    app.add_exception_handler(ValidationError, control.explain)
-    app.add_exception_handler(RequestValidationError, control.explain)
+    app.add_exception_handler(ValidationError, explain)
+    app.add_exception_handler(RequestValidationError, explain)
     _add_pages(app, sandbox)
     _add_operation(app, sandbox, "POST", "/ig-api-upload/{version}/{container_id}", "upload", upload)
-    _add_operation(app, sandbox, "GET", "/oauth/authorize", "authorize", login.authorize)
-    _add_operation(app, sandbox, "POST", "/oauth/authorize", "decide", login.decide)
-    _add_operation(app, sandbox, "POST", "/oauth/access_token", "exchange_code", login.exchange_code)
+    _add_login(app, sandbox)
 
     async def rest(request: Request, path: str) -> Response:
         return await graph.endpoint(sandbox, request, path)
@@ -60,6 +61,34 @@ def _add_operation(app: FastAPI, sandbox: Sandbox, method: str, path: str, name:
 
     for spelling in (path, f"{path}/"):
         app.add_api_route(spelling, endpoint, methods=[method], response_model=None)
+
+
+def _add_login(app: FastAPI, sandbox: Sandbox) -> None:
+    """Add the dialogs and the exchanges of both logins. Facebook's paths also have a version."""
+    dialogs = ("/oauth/authorize", "/dialog/oauth", "/{version}/dialog/oauth", "/{version}/oauth/authorize")
+    for path in dialogs:
+        _add_operation(app, sandbox, "GET", path, "authorize", login.authorize)
+        _add_operation(app, sandbox, "POST", path, "decide", login.decide)
+    for path in ("/oauth/access_token", "/{version}/oauth/access_token"):
+        _add_operation(app, sandbox, "GET", path, "facebook_token", facebook.token)
+    _add_operation(app, sandbox, "POST", "/{version}/oauth/access_token", "facebook_token", facebook.token)
+
+    async def exchange(request: Request) -> Response:
+        if await _is_of_facebook(sandbox, request):
+            return await pipeline.run(sandbox, request, "facebook_token", facebook.token)
+        return await pipeline.run(sandbox, request, "exchange_code", login.exchange_code)
+
+    for path in ("/oauth/access_token", "/oauth/access_token/"):
+        app.add_api_route(path, exchange, methods=["POST"], response_model=None)
+
+
+async def _is_of_facebook(sandbox: Sandbox, request: Request) -> bool:
+    if request.headers.get("host", "").startswith("graph.facebook.com"):
+        return True
+    try:
+        return login.is_of_facebook(sandbox, await parameters(request))
+    except (ApiError, ValueError, RecursionError):
+        return False  # the exchange answers what is wrong with the body
 
 
 def _add_pages(app: FastAPI, sandbox: Sandbox) -> None:

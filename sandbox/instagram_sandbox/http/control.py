@@ -6,162 +6,46 @@ from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, HTTPException, Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import from_json
+from pydantic import JsonValue  # noqa: TC002 -- FastAPI reads it
 from starlette.responses import JSONResponse, Response
 
+from instagram_sandbox.http.control_bodies import (
+    Advance,
+    Answer,
+    ForeignComment,
+    ForeignPost,
+    NewAccount,
+    NewToken,
+    Now,
+    Plan,
+    Revocation,
+    changes,
+    known_query,
+    sent,
+)
 from instagram_sandbox.http.guard import only_ours
+from instagram_sandbox.http.openapi import document
+from instagram_sandbox.simulator import comments as rules
+from instagram_sandbox.simulator import insights
 from instagram_sandbox.simulator.clock import iso_time, utc
 from instagram_sandbox.simulator.faults import Fault
 from instagram_sandbox.simulator.journal import Entry, Operation  # noqa: TC001 -- FastAPI reads them
-from instagram_sandbox.simulator.state import (
-    Account,
-    AnyTokenText,
-    Container,
-    Duration,
-    Post,
-    Processing,
-    Record,
-    Scope,
-    Subcode190,
-    Switches,
-    Token,
-    TokenKind,
-    TokenText,
-    UserId,
-)
-from instagram_sandbox.simulator.truth import ContainerTruth, PostTruth, Truth
-from instagram_sandbox.simulator.world import newest_first
+from instagram_sandbox.simulator.state import Account, Container, Count, Post, Record, Token
+from instagram_sandbox.simulator.switches import Switches  # noqa: TC001 -- FastAPI reads it
+from instagram_sandbox.simulator.truth import CommentTruth, ContainerTruth, PostTruth, Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from typing_extensions import Self
-
     from instagram_sandbox.simulator.sandbox import Sandbox
+    from instagram_sandbox.simulator.state import Comment
 
 R = TypeVar("R", bound=Record)
-_OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue], config=ConfigDict(allow_inf_nan=False))
-MAX_CAPTION, MAX_PLANS = 10_000, 1_000
+MAX_METRIC: Final = 1_000_000_000_000
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
-
-
-class Advance(Record):
-    """How far the clock moves."""
-
-    seconds: Duration
-
-
-class Now(BaseModel):
-    """The sandbox's time."""
-
-    now: float
-    time: str
-
-
-class Plan(Record):
-    """How the next containers are processed."""
-
-    processing: Processing
-    times: int = Field(default=1, ge=1, le=MAX_PLANS)
-
-    @field_validator("processing")
-    @classmethod
-    def _is_not_empty(cls, processing: Processing) -> Processing:
-        if not processing.model_fields_set:
-            raise ValueError('processing is empty; for normal processing, send {"outcome": "inspected"}')
-        return processing
-
-
-class NewAccount(Account):
-    """An account to create; without a token, the sandbox makes one."""
-
-    token: TokenText | None = None
-
-
-class NewToken(Record):
-    """A token to issue. ``age_s`` sets how long ago it was issued."""
-
-    user_id: UserId
-    token: AnyTokenText | None = None
-    kind: TokenKind = "instagram"
-    long_lived: bool = True
-    age_s: Duration = 0.0
-    scopes: list[Scope] | None = None
-
-    @model_validator(mode="after")
-    def _one_login(self) -> Self:
-        prefix = "IG" if self.kind == "instagram" else "EAA"
-        if self.token is not None and not self.token.startswith(prefix):
-            raise ValueError(f"a token of kind {self.kind} must begin with {prefix}")
-        return self
-
-
-class Revocation(Record):
-    """A token to revoke, and the subcode that it answers from then on; 0 means none."""
-
-    token: AnyTokenText
-    subcode: Subcode190 = 460
-
-
-class ForeignPost(Record):
-    """A post made in the app, not through the API."""
-
-    user_id: UserId
-    caption: str = Field(default="", max_length=MAX_CAPTION)
-    age_s: Duration = 0.0
-
-
-def sent(model: type[R]) -> Callable[[Request], Awaitable[R]]:
-    """Return a reader of JSON bodies that ignores the content type, because curl sends a form's by default."""
-
-    async def read(request: Request) -> R:
-        return model.model_validate(await _json(request))
-
-    return read
-
-
-async def _changes(request: Request) -> dict[str, JsonValue]:
-    return _OBJECT.validate_python(await _json(request))
-
-
-async def _json(request: Request) -> Any:
-    try:
-        return from_json(await request.body(), allow_inf_nan=False)
-    except ValueError as error:
-        raise HTTPException(422, f"The body must be JSON: {error}.") from None
-
-
-async def _known_query(request: Request) -> None:
-    """Refuse an unknown query parameter, which would otherwise be ignored."""
-    known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
-    unknown = sorted(set(request.query_params) - known)
-    if unknown:
-        raise HTTPException(
-            422, f"Unknown query parameter {unknown[0]!r}. Known parameters: {', '.join(sorted(known)) or 'none'}."
-        )
-
-
-async def explain(_: Request, error: Exception) -> Response:
-    """Answer what was wrong with a call of the control routes, without repeating its values."""
-    problems = error.errors() if isinstance(error, ValidationError | RequestValidationError) else ()
-    said = [f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}" for problem in problems]
-    return JSONResponse({"detail": said}, 422)
 
 
 def router(sandbox: Sandbox) -> APIRouter:
     """Return the control routes of a sandbox."""
-    guards = [Depends(only_ours(sandbox.settings.allowed_hosts)), Depends(_known_query)]
+    guards = [Depends(only_ours(sandbox.settings.allowed_hosts)), Depends(known_query)]
     routes = APIRouter(prefix="/_sandbox", dependencies=guards)
     _add_clock(routes, sandbox)
     _add_accounts(routes, sandbox)
@@ -169,8 +53,19 @@ def router(sandbox: Sandbox) -> APIRouter:
     _add_switches(routes, sandbox)
     _add_plans(routes, sandbox)
     _add_truth(routes, sandbox)
+    _add_comments(routes, sandbox)
+    _add_insights(routes, sandbox)
+    _add_description(routes)
     _add_signpost(routes)
     return routes
+
+
+def _add_description(routes: APIRouter) -> None:
+    described = document(routes.routes)
+
+    @routes.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> dict[str, Any]:
+        return described
 
 
 def _add_signpost(routes: APIRouter) -> None:
@@ -182,7 +77,7 @@ def _add_signpost(routes: APIRouter) -> None:
         return JSONResponse({"detail": what}, 404)
 
     for path in ("", "/{path:path}"):
-        routes.add_api_route(path, nothing_here, methods=[*METHODS], dependencies=[])
+        routes.add_api_route(path, nothing_here, methods=[*METHODS], include_in_schema=False)
 
 
 def _add_clock(routes: APIRouter, sandbox: Sandbox) -> None:
@@ -229,9 +124,9 @@ def _add_accounts(routes: APIRouter, sandbox: Sandbox) -> None:
         return token
 
     @routes.patch("/accounts/{user_id}")
-    async def change_account(user_id: str, changes: Annotated[dict[str, JsonValue], Depends(_changes)]) -> Account:
+    async def change_account(user_id: str, changed_to: Annotated[dict[str, JsonValue], Depends(changes)]) -> Account:
         account = _account(sandbox, user_id)
-        changed = _changed(account, changes)
+        changed = _changed(account, changed_to)
         if changed.user_id != user_id:
             raise HTTPException(422, "The user id of an account cannot be changed.")
         if changed.username != account.username:
@@ -241,8 +136,8 @@ def _add_accounts(routes: APIRouter, sandbox: Sandbox) -> None:
         return changed
 
 
-def _changed(record: R, changes: dict[str, Any]) -> R:
-    return type(record).model_validate(record.model_dump() | changes)
+def _changed(record: R, changed_to: dict[str, Any]) -> R:
+    return type(record).model_validate(record.model_dump() | changed_to)
 
 
 def _account(sandbox: Sandbox, user_id: str) -> Account:
@@ -300,8 +195,8 @@ def _add_switches(routes: APIRouter, sandbox: Sandbox) -> None:
         return sandbox.world.switches
 
     @routes.patch("/switches")
-    async def set_switches(changes: Annotated[dict[str, JsonValue], Depends(_changes)]) -> Switches:
-        sandbox.set_switches(_changed(sandbox.world.switches, changes))
+    async def set_switches(changed_to: Annotated[dict[str, JsonValue], Depends(changes)]) -> Switches:
+        sandbox.set_switches(_changed(sandbox.world.switches, changed_to))
         return sandbox.world.switches
 
 
@@ -339,12 +234,13 @@ def _add_truth(routes: APIRouter, sandbox: Sandbox) -> None:
         account: str | None = None,
         container_id: str | None = None,
         after: int = 0,
+        warned: bool = False,
     ) -> list[Entry]:
-        return sandbox.journal.find(operation, account, container_id, after)
+        return sandbox.journal.find(operation, account, container_id, after, warned)
 
     @routes.get("/posts")
     async def posts(request: Request, user_id: str | None = None, caption: str | None = None) -> list[PostTruth]:
-        found = newest_first(sandbox.world.posts.values())
+        found = sandbox.world.existing_posts()
         return [
             _truth_of(sandbox, post, request)
             for post in found
@@ -365,11 +261,91 @@ def _add_truth(routes: APIRouter, sandbox: Sandbox) -> None:
 
     @routes.get("/truth")
     async def truth() -> Truth:
-        made = [post for post in sandbox.world.posts.values() if post.container_id is not None]
+        made = [post for post in sandbox.world.posts.values() if post.container_id is not None and not post.deleted]
         return Truth(
             per_container=dict.fromkeys(sandbox.world.containers, 0) | Counter(str(post.container_id) for post in made),
             per_caption=dict(Counter(post.caption for post in made)),
         )
+
+
+def _add_comments(routes: APIRouter, sandbox: Sandbox) -> None:
+    """Add what other people say: their comments, and their answers to invitations."""
+
+    @routes.get("/comments")
+    async def comments(media_id: str | None = None) -> list[CommentTruth]:
+        found = sorted(sandbox.world.comments.values(), key=lambda comment: (comment.created_at, comment.id))
+        return [_comment_truth(sandbox, c) for c in found if media_id in {None, c.media_id}]
+
+    @routes.post("/comments")
+    async def add_comment(new: Annotated[ForeignComment, Depends(sent(ForeignComment))]) -> CommentTruth:
+        post = _post(sandbox, new.media_id)
+        parent = sandbox.world.comments.get(new.parent_id) if new.parent_id else None
+        if new.parent_id and (parent is None or parent.media_id != post.id):
+            raise HTTPException(404, f"The post {post.id} has no comment {new.parent_id}.")
+        comment = rules.add_foreign(sandbox.world, post, new.text, new.username, parent)
+        sandbox.store.commit()
+        return _comment_truth(sandbox, comment)
+
+    @routes.post("/posts/{media_id}/collaborators")
+    async def answer_invite(media_id: str, answer: Annotated[Answer, Depends(sent(Answer))]) -> dict[str, bool]:
+        post = _post(sandbox, media_id)
+        invited = next((one for one in post.collaborators if one.username == answer.username), None)
+        if invited is None:
+            raise HTTPException(404, f"{answer.username} was not invited to the post {media_id}.")
+        invited.invite_status = answer.invite_status
+        sandbox.world.keep_post(post)
+        sandbox.store.commit()
+        return {"ok": True}
+
+
+def _add_insights(routes: APIRouter, sandbox: Sandbox) -> None:
+    @routes.get("/insights/{media_id}")
+    async def read_insights(media_id: str) -> dict[str, int]:
+        """Return all numbers about a post as they are now, whether or not the API shows them yet."""
+        post = _post(sandbox, media_id)
+        names = insights.BY_PRODUCT[post.media_product_type]
+        return {name: insights.value(sandbox.world, post, name) for name in names}
+
+    @routes.patch("/insights/{media_id}")
+    async def set_insights(
+        media_id: str, changed_to: Annotated[dict[str, JsonValue], Depends(changes)]
+    ) -> dict[str, int]:
+        """Fix numbers about a post, which then no longer grow."""
+        post = _post(sandbox, media_id)
+        fixed = {name: _count(post, name, value) for name, value in changed_to.items()}
+        post.metrics = post.metrics | fixed
+        sandbox.world.keep_post(post)
+        sandbox.store.commit()
+        return post.metrics
+
+
+def _post(sandbox: Sandbox, media_id: str) -> Post:
+    post = sandbox.world.post(media_id)
+    if post is None:
+        raise HTTPException(404, f"The post {media_id[:40]} does not exist.")
+    return post
+
+
+def _count(post: Post, name: str, value: JsonValue) -> Count:
+    names = insights.BY_PRODUCT[post.media_product_type]
+    if name not in names:
+        raise HTTPException(422, f"{name[:40]!r} is not a metric of this post. Its metrics: {', '.join(names)}.")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_METRIC:
+        raise HTTPException(422, f"{name} must be an integer from 0 to {MAX_METRIC}.")
+    return value
+
+
+def _comment_truth(sandbox: Sandbox, comment: Comment) -> CommentTruth:
+    return CommentTruth(
+        comment_id=comment.id,
+        media_id=comment.media_id,
+        username=comment.username,
+        text=comment.text,
+        parent_id=comment.parent_id,
+        hidden=comment.hidden,
+        created_at=utc(comment.created_at),
+        visible=comment.visible_at <= sandbox.now,
+    )
 
 
 def _truth_of(sandbox: Sandbox, post: Post, request: Request) -> PostTruth:
@@ -382,6 +358,9 @@ def _truth_of(sandbox: Sandbox, post: Post, request: Request) -> PostTruth:
         published_at=utc(post.published_at),
         visible=post.visible_at <= sandbox.now,
         share_to_feed=post.share_to_feed,
+        media_type=post.media_type,
+        media_product_type=post.media_product_type,
+        children=post.children,
     )
 
 

@@ -1,16 +1,16 @@
-"""The Graph API (``/v27.0/…``): accounts, containers and media."""
+"""The Graph API (``/v27.0/…``): which call goes to which handler."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from instagram_sandbox.http import pipeline, rows
-from instagram_sandbox.http.listing import media_list
+from instagram_sandbox.http import account_insights, batch, facebook, listing, media, pipeline, publishing, rows
+from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.login import exchange_token, refresh_token
 from instagram_sandbox.http.pipeline import Call, Handler, graph_json
-from instagram_sandbox.simulator import parameters
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator import comments
+from instagram_sandbox.simulator.errors import ApiError, GraphError
 from instagram_sandbox.simulator.versions import check_version
 
 if TYPE_CHECKING:
@@ -19,12 +19,48 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from instagram_sandbox.http.fields import Node
     from instagram_sandbox.simulator.journal import Operation
     from instagram_sandbox.simulator.sandbox import Sandbox
-    from instagram_sandbox.simulator.state import Account
+    from instagram_sandbox.simulator.state import Account, Comment, Post
 
 OnAccount: TypeAlias = "Callable[[Call, Account], Awaitable[Response]]"
+OnPost: TypeAlias = "Callable[[Call, Account, Post], Awaitable[Response]]"
+OnComment: TypeAlias = "Callable[[Call, Account, Comment], Awaitable[Response]]"
 MAX_IDS: Final = 50
+
+OF_ACCOUNT: Final[dict[tuple[str, str], tuple[Operation, OnAccount]]] = {
+    ("POST", "media"): ("create", publishing.create),
+    ("POST", "media_publish"): ("publish", publishing.publish),
+    ("POST", "mediapublish"): ("publish", publishing.publish),  # as Meta's SDK spells it for Instagram Login
+    ("GET", "media"): ("media_list", listing.media_list),
+    ("GET", "stories"): ("stories", listing.stories),
+    ("GET", "tags"): ("media_list", listing.nothing),
+    ("GET", "live_media"): ("media_list", listing.nothing),
+    ("GET", "content_publishing_limit"): ("limit", publishing.limit),
+    ("GET", "insights"): ("insights", account_insights.read_insights),
+}
+OF_POST: Final[dict[tuple[str, str], tuple[Operation, OnPost]]] = {
+    ("GET", "children"): ("children", media.children),
+    ("GET", "comments"): ("comments", media.list_comments),
+    ("POST", "comments"): ("comment", media.write_comment),
+    ("GET", "insights"): ("insights", media.read_insights),
+    ("GET", "collaborators"): ("collaborators", media.collaborators),
+    ("POST", ""): ("moderate", media.change),
+    ("DELETE", ""): ("delete", media.delete),
+}
+OF_COMMENT: Final[dict[tuple[str, str], tuple[Operation, OnComment]]] = {
+    ("GET", "replies"): ("comments", media.list_replies),
+    ("POST", "replies"): ("comment", media.write_reply),
+    ("POST", ""): ("moderate", media.hide),
+    ("DELETE", ""): ("moderate", media.delete_comment),
+}
+OF_FACEBOOK: Final[dict[tuple[str, str], Handler]] = {
+    ("me", "accounts"): facebook.pages,
+    ("me", "permissions"): facebook.permissions,
+    ("pages", "search"): facebook.search_places,
+    ("debug_token", ""): facebook.debug_token,
+}
 
 
 async def endpoint(sandbox: Sandbox, request: Request, path: str) -> Response:
@@ -35,16 +71,29 @@ async def endpoint(sandbox: Sandbox, request: Request, path: str) -> Response:
     :param path: Its path, without the leading slash.
     """
     version, parts = _split(path)
-    method = "GET" if request.method == "HEAD" else request.method
-    operation, handler = _route(sandbox, method, version, parts, request)
+    operation, handler = _route(sandbox, await _method(request), version, parts, request)
 
     async def versioned(call: Call) -> Response:
         if version is not None:
-            check_version(call.world, version)
-            call.version = version
+            call.version = check_version(call.world, version)
+            if call.version != version:
+                call.warn(f"The version {version} is gone. Meta carries the call out as {call.version}.")
         return await handler(call)
 
     return await pipeline.run(sandbox, request, operation, versioned)
+
+
+async def _method(request: Request) -> str:
+    """Return the HTTP method, or the one that the parameter ``method`` names. Source: Meta, Graph API, Overview."""
+    named = request.query_params.get("method", "")
+    if not named and request.method == "POST":
+        try:
+            named = str((await parameters(request)).get("method", ""))
+        except (ApiError, ValueError, RecursionError):
+            return request.method  # the pipeline answers what is wrong with the body
+    if named.upper() in {"GET", "POST", "DELETE"}:
+        return named.upper()
+    return "GET" if request.method == "HEAD" else request.method
 
 
 def _split(path: str) -> tuple[str | None, list[str]]:
@@ -57,32 +106,63 @@ def _split(path: str) -> tuple[str | None, list[str]]:
 def _route(
     sandbox: Sandbox, method: str, version: str | None, parts: list[str], request: Request
 ) -> tuple[Operation, Handler]:
-    if not parts and method == "GET" and "ids" in request.query_params:
-        return "many", _many
-    node, edge = (parts[0] if parts else ""), "/".join(parts[1:])
-    if (
-        (method, version, edge) == ("GET", None, "")
-        and node in {"access_token", "refresh_access_token"}
-        and sandbox.world.switches.login == "instagram"
-    ):
-        return ("exchange_token", exchange_token) if node == "access_token" else ("refresh", refresh_token)
-    edges: dict[tuple[str, str], tuple[Operation, OnAccount]] = {
-        ("POST", "media"): ("create", _create),
-        ("POST", "media_publish"): ("publish", _publish),
-        ("POST", "mediapublish"): ("publish", _publish),  # as Meta's SDK spells it for Instagram Login
-        ("GET", "media"): ("media_list", media_list),
-        ("GET", "content_publishing_limit"): ("limit", _limit),
-    }
-    if (method, edge) in edges and node:
-        operation, on_account = edges[method, edge]
+    if not parts:
+        return _of_root(sandbox, method, request)
+    node, edge = parts[0], "/".join(parts[1:])
+    if method == "GET" and not edge and node in {"access_token", "refresh_access_token"}:
+        found = _of_tokens(sandbox, node, version)
+        if found is not None:
+            return found
+    if method == "GET" and (node, edge) in OF_FACEBOOK:
+        return "page", OF_FACEBOOK[node, edge]
+    if node in sandbox.world.posts and (method, edge) in OF_POST:
+        operation, on_post = OF_POST[method, edge]
+        return operation, _of_post(node, on_post)
+    if node in sandbox.world.comments and (method, edge) in OF_COMMENT:
+        operation, on_comment = OF_COMMENT[method, edge]
+        return operation, _of_comment(node, on_comment)
+    if (method, edge) in OF_ACCOUNT:
+        operation, on_account = OF_ACCOUNT[method, edge]
         return operation, _of_account(node, on_account)
-    if method == "GET" and not edge and node:
-        if node in sandbox.world.containers:
-            return "status", _node(node)
-        if node in sandbox.world.posts:
-            return "media", _node(node)
-        return ("account" if node == "me" or node in sandbox.world.accounts else "unknown"), _node(node)
+    if not edge and method == "GET":
+        return _of_node(sandbox, node)
+    if node.isdecimal() and ((method, edge) in OF_POST or (method, edge) in OF_COMMENT):
+        return (OF_POST.get((method, edge)) or OF_COMMENT[method, edge])[0], _absent(node)
     return "unknown", _unknown
+
+
+def _of_root(sandbox: Sandbox, method: str, request: Request) -> tuple[Operation, Handler]:
+    if method == "GET" and "ids" in request.query_params:
+        return "many", _many
+    if method == "POST":
+
+        async def dispatch(one: Request, path: str) -> Response:
+            return await endpoint(sandbox, one, path)
+
+        async def run(call: Call) -> Response:
+            return await batch.run(call, dispatch)
+
+        return "batch", run
+    return "unknown", _unknown
+
+
+def _of_tokens(sandbox: Sandbox, node: str, version: str | None) -> tuple[Operation, Handler] | None:
+    switches = sandbox.world.switches
+    if switches.login == "facebook" or (version is not None and switches.login == "instagram"):
+        return None  # the endpoints have no version, which --strict takes literally
+    return ("exchange_token", exchange_token) if node == "access_token" else ("refresh", refresh_token)
+
+
+def _of_node(sandbox: Sandbox, node: str) -> tuple[Operation, Handler]:
+    world = sandbox.world
+    page = world.account_of_page(node)
+    if page is not None:
+        return "page", facebook.page(page)
+    kinds: tuple[tuple[Operation, Any], ...] = (
+        *(("status", world.containers), ("media", world.posts), ("media", world.children)),
+        *(("comments", world.comments), ("account", {"me", *world.accounts})),
+    )
+    return next((name for name, known in kinds if node in known), "unknown"), _node(node)
 
 
 async def _unknown(call: Call) -> Response:
@@ -91,14 +171,41 @@ async def _unknown(call: Call) -> Response:
     raise GraphError(2500, None, f"(#2500) Unknown path components: {path}")
 
 
+def _absent(node: str) -> Handler:
+    async def absent(call: Call) -> Response:
+        call.enter()
+        raise _missing(node, call.request.method)
+
+    return absent
+
+
 def _of_account(node: str, handler: OnAccount) -> Handler:
     async def on_account(call: Call) -> Response:
         account, _ = call.enter()
-        if node not in {"me", account.user_id}:
+        if node not in {"me", account.user_id, account.app_scoped_id}:
             raise _missing(node, call.request.method)
         return await handler(call, account)
 
     return on_account
+
+
+def _of_post(node: str, handler: OnPost) -> Handler:
+    async def on_post(call: Call) -> Response:
+        account, _ = call.enter()
+        return await handler(call, account, _post(call, account, node))
+
+    return on_post
+
+
+def _of_comment(node: str, handler: OnComment) -> Handler:
+    async def on_comment(call: Call) -> Response:
+        account, _ = call.enter()
+        comment = comments.comment_of(call.world, node, account.user_id)
+        if comment is None:
+            raise _missing(node, call.request.method)
+        return await handler(call, account, comment)
+
+    return on_comment
 
 
 def _missing(node: str, method: str) -> GraphError:
@@ -111,52 +218,6 @@ def _missing(node: str, method: str) -> GraphError:
     )
 
 
-# Accounts
-
-
-async def _create(call: Call, account: Account) -> Response:
-    _require(call, "instagram_business_content_publish")
-    media = parameters.check(call.params)
-    if media.resumable and not account.resumable:
-        raise GraphError(3)
-    container = call.world.create(account.user_id, media)
-    call.entry.container_id = container.id
-    answer = {"id": container.id}
-    if container.resumable:
-        answer["uri"] = f"{call.base_url}/ig-api-upload/{call.version}/{container.id}"
-    else:
-        call.sandbox.processor.start(container)
-    return graph_json(answer)
-
-
-async def _publish(call: Call, account: Account) -> Response:
-    _require(call, "instagram_business_content_publish")
-    creation_id = str(call.params.get("creation_id", ""))
-    if not creation_id.isdecimal():
-        said = "must be the id of a container" if creation_id else "is required"
-        raise GraphError(100, None, f"(#100) Param creation_id {said}")
-    unknown = set(call.params) - parameters.GLOBAL - {"creation_id"}
-    if unknown:
-        raise GraphError(100, None, f"(#100) Unexpected parameter {min(unknown)}")
-    call.entry.container_id = creation_id
-    post = call.world.publish(account.user_id, creation_id)
-    call.entry.media_id = post.id
-    return graph_json({"id": post.id})
-
-
-def _require(call: Call, scope: str) -> None:
-    token = call.world.authenticate(call.token_text())
-    if scope not in token.scopes:
-        raise GraphError(200, None, f"(#200) Requires {scope} permission")
-
-
-async def _limit(call: Call, account: Account) -> Response:
-    fields = rows.fields_of(call, rows.LIMIT_FIELDS, "ContentPublishingLimitResponse", ("quota_usage",))
-    row: dict[str, Any] = {"quota_usage": call.world.quota_usage(account.user_id)}
-    row["config"] = {"quota_total": call.world.switches.quota_total, "quota_duration": 86400}
-    return graph_json({"data": [{name: row[name] for name in fields if name in row}]})
-
-
 # Nodes
 
 
@@ -164,8 +225,10 @@ def _node(node: str) -> Handler:
     async def read(call: Call) -> Response:
         account, token = call.enter()
         if node == "me" and token.kind != "instagram":
-            return graph_json(rows.facebook_row(call, account, token))
-        return graph_json(_read(call, account, node))
+            found = rows.page_node(call, account) if token.kind == "page" else rows.person_node(call, account)
+            return graph_json(found.read(rows.fields_of(call)))
+        row = _read(call, account, node)
+        return graph_json({"data": [row]} if node == "me" and call.world.switches.me_answer == "data" else row)
 
     return read
 
@@ -179,18 +242,31 @@ async def _many(call: Call) -> Response:
 
 
 def _read(call: Call, account: Account, node: str) -> dict[str, Any]:
-    if node in {"me", account.user_id}:
-        return rows.account_row(call, account, of_me=node == "me")
-    container = call.world.container(node, account.user_id)
+    return _found(call, account, node).read(rows.fields_of(call))
+
+
+def _found(call: Call, account: Account, node: str) -> Node:
+    world = call.world
+    if node in {"me", account.user_id, account.app_scoped_id}:
+        return rows.account_node(call, account, of_me=node in {"me", account.app_scoped_id})
+    container = world.container(node, account.user_id)
     if container is not None:
-        if call.sandbox.now < container.created_at + call.world.switches.fresh_id_unknown_s:
+        if call.sandbox.now < container.created_at + world.switches.fresh_id_unknown_s:
             raise _missing(node, "GET")
         call.entry.container_id = container.id
-        return rows.container_row(call, container)
-    post = call.world.posts.get(node)
-    if post is None or post.user_id != account.user_id:
-        raise _missing(node, "GET")
-    if call.sandbox.now < post.published_at + call.world.switches.fresh_id_unknown_s:
-        raise _missing(node, "GET")
+        return rows.container_node(call, container)
+    child = world.children.get(node)
+    if child is not None and world.post(child.post_id, account.user_id) is not None:
+        return rows.child_node(call, child)
+    comment = comments.comment_of(world, node, account.user_id)
+    if comment is not None:
+        return rows.comment_node(call, comment)
+    return rows.post_node(call, _post(call, account, node))
+
+
+def _post(call: Call, account: Account, node: str) -> Post:
+    post = call.world.post(node, account.user_id)
+    if post is None or call.sandbox.now < post.published_at + call.world.switches.fresh_id_unknown_s:
+        raise _missing(node, call.request.method)
     call.entry.media_id = post.id
-    return rows.media_row(call, post, rows.media_fields(call))
+    return post

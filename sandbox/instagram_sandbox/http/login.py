@@ -7,44 +7,45 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from instagram_sandbox.http.pages import page
 from instagram_sandbox.http.pipeline import Call, graph_json
+from instagram_sandbox.simulator.accounts import DAY_S, HOUR_S
 from instagram_sandbox.simulator.addresses import web_address
 from instagram_sandbox.simulator.errors import GraphError, LoginError
-from instagram_sandbox.simulator.state import LoginCode, Scope
-from instagram_sandbox.simulator.world import DAY_S, HOUR_S
+from instagram_sandbox.simulator.scopes import BASIC, SCOPES
+from instagram_sandbox.simulator.state import LoginCode
 
 if TYPE_CHECKING:
     from instagram_sandbox.simulator.sandbox import Sandbox
-
-SCOPES: Final[dict[Scope, str]] = {
-    "instagram_business_basic": "See the profile and the posts",
-    "instagram_business_content_publish": "Create posts and publish them",
-    "instagram_business_manage_comments": "Read and answer comments",
-    "instagram_business_manage_messages": "Read and answer messages",
-    "instagram_business_manage_insights": "See insights of the profile and the posts",
-}
+    from instagram_sandbox.simulator.state import Login, Scope
 
 
 async def authorize(call: Call) -> Response:
     """Show the page on which a person allows an app to act for an account."""
-    problem = _problem(call.sandbox, call.params)
+    problem = _problem(call)
     if problem:
         return page(call.request, "problem.html", {"problem": problem}, status=400)
-    scopes = {name: SCOPES[name] for name in _scopes(call.params)}
-    context = {"accounts": list(call.world.accounts.values()), "scopes": scopes, "params": call.params}
+    login = _login(call)
+    scopes = {name: SCOPES[login][name] for name in _scopes(call.params, login)}
+    context = {
+        "accounts": list(call.world.accounts.values()),
+        "scopes": scopes,
+        "params": call.params,
+        "action": call.request.url.path,
+        "login": login,
+    }
     return page(call.request, "authorize.html", context, allow_submit=True)
 
 
 async def decide(call: Call) -> Response:
     """Send the person back to the app, with a code or with a refusal."""
-    params = call.params
-    problem = _problem(call.sandbox, params)
+    params, login = call.params, _login(call)
+    problem = _problem(call)
     if problem:
         return page(call.request, "problem.html", {"problem": problem}, status=400)
     back: dict[str, str] = {"state": params["state"]} if params.get("state") else {}
@@ -58,10 +59,11 @@ async def decide(call: Call) -> Response:
         return _back(params["redirect_uri"], refusal | back)
     code = LoginCode(
         code="AQ" + secrets.token_urlsafe(90),
+        login=login,
         user_id=account.user_id,
         app_id=params["client_id"],
         redirect_uri=params["redirect_uri"],
-        scopes=_granted(params),
+        scopes=_granted(params, login),
         issued_at=call.sandbox.now,
     )
     call.world.codes[code.code] = code
@@ -70,9 +72,9 @@ async def decide(call: Call) -> Response:
     return _back(params["redirect_uri"], {"code": code.code} | back)
 
 
-def _granted(params: dict[str, Any]) -> list[Scope]:
+def _granted(params: dict[str, Any], login: Login) -> list[Scope]:
     """Return the scopes left switched on. A decision that was not posted from the page grants all of them."""
-    return [name for name in _scopes(params) if not params.get("chosen") or params.get(f"grant_{name}")]
+    return [name for name in _scopes(params, login) if not params.get("chosen") or params.get(f"grant_{name}")]
 
 
 def _back(redirect_uri: str, params: dict[str, str]) -> Response:
@@ -80,17 +82,29 @@ def _back(redirect_uri: str, params: dict[str, str]) -> Response:
     return RedirectResponse(f"{redirect_uri}{joint}{urlencode(params)}#_", 303)
 
 
-def _problem(sandbox: Sandbox, params: dict[str, Any]) -> str:
-    if params.get("client_id") != sandbox.settings.app_id:
+def _login(call: Call) -> Login:
+    """Return which of the two logins is begun: by the path, the host, or the scopes that are asked for."""
+    if "dialog" in call.request.url.path:
+        return "facebook"
+    if call.named_host is not None:
+        return call.named_host
+    asked = _asked(call.params)
+    return "facebook" if asked and not asked - set(SCOPES["facebook"]) else "instagram"
+
+
+def _problem(call: Call) -> str:
+    params, login = call.params, _login(call)
+    if params.get("client_id") != call.sandbox.settings.app_id:
         return "Invalid platform app: the client_id is unknown."
     parts = web_address(str(params.get("redirect_uri", "")))
     if parts is None or parts.fragment:
         return "Invalid redirect_uri."
-    if params.get("response_type") != "code":
+    if params.get("response_type", "code" if login == "facebook" else None) != "code":
         return "Invalid response_type: it must be code."
-    asked = _asked(params)
-    if "instagram_business_basic" not in asked or asked - set(SCOPES):
-        return "Invalid scope: instagram_business_basic is required, and unknown scopes are refused."
+    asked, basic = _asked(params), BASIC[login]
+    if (basic is not None and basic not in asked) or asked - set(SCOPES[login]):
+        required = f"{basic} is required, and unknown scopes are refused" if basic else "unknown scopes are refused"
+        return f"Invalid scope: {required}."
     return ""
 
 
@@ -98,9 +112,18 @@ def _asked(params: dict[str, Any]) -> set[str]:
     return set(str(params.get("scope", "")).replace(",", " ").split())
 
 
-def _scopes(params: dict[str, Any]) -> list[Scope]:
+def _scopes(params: dict[str, Any], login: Login) -> list[Scope]:
     asked = _asked(params)
-    return [scope for scope in SCOPES if scope in asked]
+    return [scope for scope in SCOPES[login] if scope in asked]
+
+
+def is_of_facebook(sandbox: Sandbox, params: dict[str, Any]) -> bool:
+    """Return whether an exchange without a version is meant for Facebook's host, which shares its path here."""
+    code = sandbox.world.codes.get(str(params.get("code", "")))
+    return (code is not None and code.login == "facebook") or params.get("grant_type") in {
+        "fb_exchange_token",
+        "client_credentials",
+    }
 
 
 async def exchange_code(call: Call) -> Response:
@@ -136,7 +159,7 @@ async def exchange_token(call: Call) -> Response:
         raise GraphError(101, None, "Error validating application. Invalid application ID.")
     if not _is_secret(call, call.params.get("client_secret")):
         raise GraphError(101, None, "Error validating client secret.")
-    short = call.world.authenticate(_query_token(call))
+    short = call.world.authenticate(_query_token(call), "instagram")
     if short.long_lived:
         raise GraphError(
             452, None, "Session key invalid. This could be because the session key has an incorrect format"
@@ -150,7 +173,7 @@ async def refresh_token(call: Call) -> Response:
     """Refresh a long-lived token for 60 more days."""
     if call.params.get("grant_type") != "ig_refresh_token":
         raise GraphError(100, None, "(#100) grant_type must be ig_refresh_token")
-    token = call.world.authenticate(_query_token(call))
+    token = call.world.authenticate(_query_token(call), "instagram")
     call.entry.account = token.user_id
     now = call.sandbox.now
     if not token.long_lived or now < token.issued_at + DAY_S:
@@ -176,4 +199,4 @@ def _query_token(call: Call) -> str | None:
 
 
 def _is_secret(call: Call, given: Any) -> bool:
-    return hmac.compare_digest(str(given).encode(), call.sandbox.settings.app_secret.encode())
+    return hmac.compare_digest(str(given).encode("utf-8", "replace"), call.sandbox.settings.app_secret.encode())

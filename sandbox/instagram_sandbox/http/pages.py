@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from instagram_sandbox.simulator.world import newest_first
+from instagram_sandbox.simulator import comments, insights
+from instagram_sandbox.simulator.processing import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,12 +18,37 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from instagram_sandbox.simulator.sandbox import Sandbox
-    from instagram_sandbox.simulator.state import Account, Container, Post
+    from instagram_sandbox.simulator.state import Account, Child, Container, Post
+
+
+def _planned(**fault: Any) -> dict[str, Any]:
+    return {"method": "POST", "path": "faults", "body": fault}
+
+
+def _processed(**processing: Any) -> dict[str, Any]:
+    return {"method": "POST", "path": "processing", "body": {"processing": processing}}
+
 
 _FOLDER: Final = Path(__file__).parent / "templates"
 _templates = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
 )
+JOURNAL_ROWS: Final = 40
+ACTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
+    ("Lose the answer to a publish", _planned(operation="publish", drop=True, when="after")),
+    ("Publish: not ready", _planned(operation="publish", code=9007, subcode=2207027)),
+    ("Status: Meta is down", _planned(operation="status", html=True)),
+    ("Throttle a call", _planned(operation="*", code=80002)),
+    ("Token expired", _planned(operation="*", code=190, subcode=0)),
+    ("Cut an upload at 100 kB", _planned(operation="upload", cut_after_bytes=100_000)),
+    ("Create: 10 s late", _planned(operation="create", delay_s=10)),
+    ("Reject the next medium", _processed(outcome="error", subcode=2207026)),
+    ("Never finish the next one", _processed(never=True)),
+    ("Remove all faults", {"method": "DELETE", "path": "faults"}),
+    ("An hour later", {"method": "POST", "path": "clock", "body": {"seconds": 3600}}),
+    ("A day later", {"method": "POST", "path": "clock", "body": {"seconds": 86_400}}),
+)
+"""The buttons of the page, and the control route that each calls."""
 _SECURITY: Final = {
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
@@ -81,14 +107,17 @@ def profile(sandbox: Sandbox, request: Request, username: str | None) -> Respons
     account = next((a for a in accounts if a.username == username), accounts[0] if username is None else None)
     if account is None:
         return page(request, "problem.html", {"problem": f"This sandbox has no account {username}."}, status=404)
-    posts = [p for p in sandbox.world.posts.values() if p.user_id == account.user_id]
     context = {
         "account": account,
         "accounts": accounts,
-        "posts": newest_first(posts),
+        "posts": [p for p in sandbox.world.existing_posts(account.user_id) if not p.is_story],
+        "stories": [p for p in sandbox.world.existing_posts(account.user_id) if p.is_story],
         "waiting": _waiting(sandbox, account),
         "quota_usage": sandbox.world.quota_usage(account.user_id),
         "quota_total": sandbox.world.switches.quota_total,
+        "actions": ACTIONS,
+        "faults": sandbox.faults,
+        "entries": sandbox.journal.entries[: -JOURNAL_ROWS - 1 : -1],
         "now": sandbox.now,
         "ago": _ago,
     }
@@ -115,33 +144,47 @@ def _waiting(sandbox: Sandbox, account: Account) -> list[tuple[Container, str, s
         code = sandbox.world.status_code(container)
         if container.user_id == account.user_id and not container.post_ids and not container.is_carousel_item:
             failure = sandbox.world.shown_failure(container)
-            rows.append((container, code or "ERROR", failure.reason if failure else ""))
+            rows.append((container, code or "ERROR", refusal(container, failure) if failure else ""))
     return sorted(rows, key=lambda row: row[0].created_at, reverse=True)[:6]
 
 
 def post_page(sandbox: Sandbox, request: Request, shortcode: str) -> Response:
     """Show one post, as its permalink does."""
-    post = next((p for p in sandbox.world.posts.values() if p.shortcode == shortcode), None)
+    world = sandbox.world
+    post = next((p for p in world.existing_posts() if p.shortcode == shortcode), None)
     if post is None:
         return page(request, "problem.html", {"problem": "This page isn't available."}, status=404)
+    names = insights.BY_PRODUCT[post.media_product_type]
     context = {
         "post": post,
-        "account": sandbox.world.accounts[post.user_id],
+        "children": [world.children[child] for child in post.children],
+        "comments": _threads(sandbox, post),
+        "numbers": [(insights.METRICS[name].title, insights.value(world, post, name)) for name in names],
+        "account": world.accounts[post.user_id],
         "now": sandbox.now,
         "ago": _ago,
     }
     return page(request, "post.html", context)
 
 
+def _threads(sandbox: Sandbox, post: Post) -> list[Any]:
+    """Return the comments on a post, each followed by its replies."""
+    found = comments.on_post(sandbox.world, post.id)
+    return sorted(found, key=lambda c: (c.parent_id or c.id, c.parent_id is not None, c.created_at))
+
+
 def media_file(sandbox: Sandbox, name: str) -> Response:
-    """Return a post's video, in ranges if the browser asks for them, or its cover."""
+    """Return the video or picture of a post or a carousel's child, in ranges if the browser asks for them."""
     media_id, _, ending = name.partition(".")
-    post: Post | None = sandbox.world.posts.get(media_id)
-    if post is None or post.container_id is None:
+    world = sandbox.world
+    medium: Post | Child | None = world.post(media_id) or world.children.get(media_id)
+    if medium is None or medium.container_id is None:
         return Response(status_code=404)
+    container = world.containers[medium.container_id]
+    source = container.children[0] if container.children else container.id
     files = {
-        "mp4": (sandbox.processor.video(post.container_id), "video/mp4"),
-        "jpg": (sandbox.processor.cover(post.container_id), "image/jpeg"),
+        "mp4": (sandbox.processor.video(source), "video/mp4"),
+        "jpg": (sandbox.processor.cover(source), "image/jpeg"),
     }
     path, kind = files.get(ending, (None, ""))
     if path is None or not path.exists():

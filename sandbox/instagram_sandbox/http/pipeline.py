@@ -10,12 +10,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-from urllib.parse import parse_qsl
 
-from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.connections import drop_connection
 from instagram_sandbox.simulator.clock import iso_time
 from instagram_sandbox.simulator.errors import ApiError, GraphError
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.faults import Fault
     from instagram_sandbox.simulator.journal import Operation
     from instagram_sandbox.simulator.sandbox import Sandbox
-    from instagram_sandbox.simulator.state import Account, Token
+    from instagram_sandbox.simulator.state import Account, Login, Scope, Token
     from instagram_sandbox.simulator.world import World
 
 
@@ -53,13 +52,35 @@ class Call:
         """The sandbox's URL as the client wrote it."""
         return str(self.request.base_url).rstrip("/")
 
+    @property
+    def named_host(self) -> Login | None:
+        """The login whose host the request names; None if it names the sandbox itself."""
+        name = self.request.headers.get("host", "").partition(":")[0].lower()
+        if name.endswith(("facebook.com", "instagram.com")):
+            return "facebook" if name.endswith("facebook.com") else "instagram"
+        return None
+
+    @property
+    def host(self) -> Login:
+        """The login whose host is asked, by its name, by the token, or by the switch."""
+        token = self.world.tokens.get(self.token_text() or "")
+        of_token: Login | None = None
+        if token is not None:
+            of_token = "instagram" if token.kind == "instagram" else "facebook"
+        only = self.world.switches.login
+        return self.named_host or (of_token if only == "any" else only) or "instagram"
+
+    def warn(self, *what: str) -> None:
+        """Add warnings to the journal's entry of this call."""
+        self.entry.warnings.extend(what)
+
     def _check_proof(self, token: str) -> None:
         """Source: Meta, Securing Graph API calls: the proof is an HMAC of the token, keyed by the app's secret."""
         proof = self.params.get("appsecret_proof")
         right = hmac.new(self.sandbox.settings.app_secret.encode(), token.encode(), "sha256").hexdigest()
         if proof is None and self.world.switches.require_appsecret_proof:
             raise GraphError(100, None, "API calls from the server require an appsecret_proof argument")
-        if proof is not None and not hmac.compare_digest(str(proof), right):
+        if proof is not None and not hmac.compare_digest(str(proof).encode("utf-8", "replace"), right.encode()):
             raise GraphError(100, None, "Invalid appsecret_proof provided in the API argument")
 
     @property
@@ -68,9 +89,9 @@ class Call:
         return [self.sandbox.settings.app_secret, *self.world.tokens]
 
     def token_text(self) -> str | None:
-        """Return the access token, from the header or a parameter."""
+        """Return the access token, from the header (``Bearer`` or ``OAuth``) or a parameter."""
         scheme, _, token = self.request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
+        if scheme.lower() in {"bearer", "oauth"}:
             return token.strip()
         value = self.params.get("access_token")
         return value if isinstance(value, str) else None
@@ -80,12 +101,22 @@ class Call:
 
         :param weight: How many calls this call counts as.
         """
-        token = self.world.authenticate(self.token_text())
+        token = self.world.authenticate(self.token_text(), self.named_host)
         self.entry.account = token.user_id
         self.entry.weight = weight
         self._check_proof(token.token)
         self.world.count_call(token.user_id, weight)
         return self.world.accounts[token.user_id], token
+
+    def require(self, *any_of: Scope | None) -> None:
+        """Check that the token has one of these permissions, which mean the same on the two hosts.
+
+        :raises GraphError: 200: the token has none of them.
+        """
+        token = self.world.authenticate(self.token_text(), self.named_host)
+        if not set(any_of) & set(token.scopes):
+            wanted = any_of[0 if self.host == "instagram" else 1]
+            raise GraphError(200, None, f"(#200) Requires {wanted or any_of[1]} permission")
 
 
 log = logging.getLogger(__name__)
@@ -110,18 +141,18 @@ async def run(sandbox: Sandbox, request: Request, operation: Operation, handler:
     call = Call(sandbox, request, {}, entry)
     response: Response | None = None
     try:
-        call.params = await _parameters(request) if operation != "upload" else {}
+        call.params = await parameters(request) if operation != "upload" else {}
         entry.parameters = redact(call.params, call.secrets)
         entry.account = _owner(call)
         response = await _disturbed(call, handler)
     except ApiError as error:
         entry.outcome = error.summary()
-        response = error.response()
+        response = (error.by_host(call.host) if isinstance(error, GraphError) else error).response()
     except ClientDisconnect:
         entry.outcome = "caller left"
     except (ValueError, RecursionError) as error:
         log.warning("%s %s could not be read: %s", request.method, request.url.path, error)
-        refused = GraphError(100, None, "(#100) Invalid parameter")
+        refused = GraphError(100, None, "(#100) Invalid parameter").by_host(call.host)
         entry.outcome, response = refused.summary(), refused.response()
     except DroppedError:
         entry.outcome = "dropped"
@@ -129,8 +160,7 @@ async def run(sandbox: Sandbox, request: Request, operation: Operation, handler:
         await asyncio.sleep(0)
     entry.status = response.status_code if response else None
     entry.duration_ms = round((time.perf_counter() - began) * 1000, 3)
-    sandbox.store.put("journal", f"{entry.number:012d}", entry)
-    sandbox.store.commit()
+    sandbox.keep_entry(entry)
     if response is None:
         return Response()  # nobody reads it
     _add_usage(call, response)
@@ -181,43 +211,18 @@ async def _disturb(call: Call, hits: list[Fault], when: Literal["before", "after
             raise DroppedError
         if fault.replaces_answer:
             call.entry.outcome = "fault"
-            return fault.answer(call.entry.operation)
+            return fault.answer(call.entry.operation, call.host)
     return None
 
 
-async def _parameters(request: Request) -> dict[str, Any]:
-    params: dict[str, Any] = dict(request.query_params)
-    if request.method != "POST":
-        return params
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = await request.body()
-    if kind == "application/json":
-        try:
-            sent = from_json(body or b"{}", allow_inf_nan=False)
-        except ValueError as error:
-            raise GraphError(100, None, f"(#100) The request body is not valid JSON: {error}") from None
-        if not isinstance(sent, dict):
-            raise GraphError(100, None, "(#100) The request body must be a JSON object")
-        params |= sent
-    elif kind in {"application/x-www-form-urlencoded", ""}:
-        params |= parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-    else:
-        raise GraphError(100, None, f"(#100) Unsupported content type {kind}")
-    return params
-
-
 def _owner(call: Call) -> str | None:
-    text = call.token_text()
-    scheme, _, rest = call.request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "oauth":
-        text = rest.strip()
-    token = call.world.tokens.get(text or "")
+    token = call.world.tokens.get(call.token_text() or "")
     return token.user_id if token else None
 
 
 def _add_usage(call: Call, response: Response) -> None:
     account, way = call.entry.account, call.world.switches.usage_header
-    if account is None or way == "none" or call.entry.operation in {"upload", "exchange_code"}:
+    if account is None or way == "none" or call.entry.operation in {"upload", "exchange_code", "batch"}:
         return
     percent, minutes = call.world.usage(account)
     if call.regain_minutes is not None:

@@ -1,110 +1,128 @@
-"""The fields of an account, a container and a post, as a read returns them."""
+"""The fields of accounts, Pages, containers, media and comments, as a read returns them."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
+from instagram_sandbox.http.fields import Field, Node, Value, constant, parse
+from instagram_sandbox.simulator import comments, insights
 from instagram_sandbox.simulator.clock import graph_time
-from instagram_sandbox.simulator.errors import GraphError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from instagram_sandbox.http.pipeline import Call
     from instagram_sandbox.simulator.sandbox import Sandbox
-    from instagram_sandbox.simulator.state import Account, Container, MediaFacts, Post, Token
+    from instagram_sandbox.simulator.state import Account, Child, Comment, Container, MediaFacts, Post
 
-ACCOUNT_FIELDS: Final = (
-    "id", "user_id", "username", "name", "account_type", "profile_picture_url", "followers_count", "follows_count",
-    "media_count", "biography", "website",
-)  # fmt: skip
-CONTAINER_FIELDS: Final = ("id", "status_code", "status", "video_status", "copyright_check_status")
-MEDIA_FIELDS: Final = (
-    "id", "permalink", "shortcode", "caption", "timestamp", "media_type", "media_product_type", "media_url",
-    "thumbnail_url", "is_shared_to_feed", "like_count", "comments_count", "username", "owner", "alt_text", "children",
-    "is_comment_enabled",
-)  # fmt: skip
-LIMIT_FIELDS: Final = ("quota_usage", "config")
+_MEDIA_UNSET: Final = frozenset(
+    {"boost_ads_list", "boost_eligibility_info", "copyright_check_information", "current_live_viewer_count"}
+    | {"has_poll", "has_slider", "legacy_instagram_media_id", "media_audio_type", "video_title", "audio_id"}
+    | {"reposts_count", "saved_count", "shares_count", "view_count", "total_views_count", "product_tags"}
+)
+_ACCOUNT_UNSET: Final = frozenset({"biography", "website", "has_profile_pic", "legacy_instagram_user_id"})
+MOST_INSIDE: Final = 25
 
 _STATUS_TEXT: Final = {
     "FINISHED": "Finished: Media has been uploaded and it is ready to be published.",
     "IN_PROGRESS": "In Progress: Media is still being processed.",
-    "PUBLISHED": "Published: Media has been published.",
+    "PUBLISHED": "Published: Media has been successfully published.",
     "EXPIRED": "Expired: Media was not published within 24 hours.",
     "": "Error: Media download has failed.",
 }
 
 
-def fields_of(call: Call, known: tuple[str, ...], node_type: str, default: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the requested fields, plus the id. Subfields are ignored."""
-    text = re.sub(r"\{[^{}]*\}", "", str(call.params.get("fields", "")))
-    asked = [name.strip() for name in text.split(",") if name.strip()]
-    for name in asked:
-        if name not in known:
-            raise GraphError(100, None, f"(#100) Tried accessing nonexisting field ({name}) on node type ({node_type})")
-    names = tuple(dict.fromkeys(asked)) or default
-    return names if "id" in names or "id" not in known else (*names, "id")
+def fields_of(call: Call) -> tuple[Field, ...]:
+    """Return the fields that a call asks for."""
+    asked = call.params.get("fields", "")
+    return parse(",".join(map(str, asked)) if isinstance(asked, list) else str(asked))
 
 
-def media_fields(call: Call) -> tuple[str, ...]:
-    """Return the requested fields of posts."""
-    return fields_of(call, MEDIA_FIELDS, "Media", ("id",))
+def _inside(field: Field, nodes: Iterable[Node]) -> dict[str, Any]:
+    """Return nodes as the value of a field."""
+    limit = field.arguments.get("limit", "")
+    most = min(int(limit), MOST_INSIDE) if limit.isdecimal() and len(limit) < 6 else MOST_INSIDE
+    return {"data": [node.read(field.inner) for node in list(nodes)[:most]]}
 
 
-def account_row(call: Call, account: Account, *, of_me: bool) -> dict[str, Any]:
-    """Return an account's row; ``/me`` has an app-scoped id."""
-    fields = fields_of(call, ACCOUNT_FIELDS, "IGUser", ("id",))
-    row = {
-        "id": account.app_scoped_id if of_me else account.user_id,
-        "user_id": account.user_id,
-        "username": account.username,
-        "name": account.name or account.username,
-        "account_type": account.account_type,
-        "profile_picture_url": f"{call.base_url}/u/{account.username}/picture.svg",
-        "followers_count": 0,
-        "follows_count": 0,
-        "media_count": len(call.world.visible_posts(account.user_id)),
-    }
-    flat = {name: row[name] for name in fields if name in row}
-    return {"data": [flat]} if of_me and call.world.switches.me_answer == "data" else flat
-
-
-def facebook_row(call: Call, account: Account, token: Token) -> dict[str, Any]:
-    """Return the owner of a Facebook Login token: a Page with its Instagram account, or a person.
-
-    Source: Meta, Page reference, instagram_business_account; User reference.
-    """
-    linked = ("instagram_business_account",) if token.kind == "page" else ()
-    fields = fields_of(call, ("id", "name", *linked), "Page" if linked else "User", ("id", "name"))
-    inner = re.search(r"instagram_business_account\{([^{}]*)\}", str(call.params.get("fields", "")))
-    asked = {name.strip() for name in inner[1].split(",")} if inner else set()
+def account_node(call: Call, account: Account, *, of_me: bool = False) -> Node:
+    """Return an account; ``/me`` has an app-scoped id. Two fields exist with Instagram Login only."""
     picture = f"{call.base_url}/u/{account.username}/picture.svg"
-    known = {"username": account.username, "name": account.name, "profile_picture_url": picture}
-    row = {
-        "id": "10" + account.user_id[-13:],
-        "name": account.name or account.username,
-        "instagram_business_account": {name: known[name] for name in known if name in asked} | {"id": account.user_id},
+    values: dict[str, Value] = {
+        "id": constant(account.app_scoped_id if of_me else account.user_id),
+        "ig_id": constant(account.ig_id),
+        "username": constant(account.username),
+        "name": constant(account.name or account.username),
+        "profile_picture_url": constant(picture),
+        "followers_count": constant(0),
+        "follows_count": constant(0),
+        "media_count": lambda _: len(call.world.visible_posts(account.user_id)),
+        "media": lambda field: _inside(field, (post_node(call, p) for p in call.world.visible_posts(account.user_id))),
     }
-    return {name: row[name] for name in fields}
+    if call.host == "instagram":
+        values |= {"user_id": constant(account.user_id), "account_type": constant(account.account_type)}
+    return Node("IGUser", values, _ACCOUNT_UNSET)
 
 
-def container_row(call: Call, container: Container) -> dict[str, Any]:
-    """Return a container's row, and count the read."""
-    fields = fields_of(call, CONTAINER_FIELDS, "ShadowIGMediaBuilder", ("id",))
+def page_node(call: Call, account: Account, token: str | None = None) -> Node:
+    """Return the Facebook Page of an account. Source: Meta, Page reference.
+
+    :param token: The Page's access token, which its own node and ``/me/accounts`` show.
+    """
+    linked = account_node(call, account)
+    values: dict[str, Value] = {
+        "id": constant(account.page_id),
+        "name": constant(account.name or account.username),
+        "username": constant(account.username),
+        "category": constant("Brand"),
+        "link": constant(f"{call.base_url}/u/{account.username}/"),
+        "tasks": constant(["ANALYZE", "ADVERTISE", "MODERATE", "CREATE_CONTENT", "MANAGE"]),
+        "picture": lambda _: picture(call, account),
+        "instagram_business_account": lambda field: linked.read(field.inner),
+        "connected_instagram_account": lambda field: linked.read(field.inner),
+        "access_token": constant(token),
+    }
+    return Node("Page", values, default=("id", "name"))
+
+
+def person_node(call: Call, account: Account) -> Node:
+    """Return the person who manages an account's Page. Source: Meta, User reference."""
+    values: dict[str, Value] = {
+        "id": constant("20" + account.user_id[-13:]),
+        "name": constant(account.name or account.username),
+        "first_name": constant(account.username),
+        "email": constant(f"{account.username}@example.com"),
+        "picture": lambda _: picture(call, account),
+    }
+    return Node("User", values, default=("id", "name"))
+
+
+def picture(call: Call, account: Account) -> dict[str, Any]:
+    """Return a picture as Facebook does."""
+    url = f"{call.base_url}/u/{account.username}/picture.svg"
+    return {"data": {"height": 96, "is_silhouette": False, "url": url, "width": 96}}
+
+
+def container_node(call: Call, container: Container) -> Node:
+    """Return a container, and count the read."""
     container.polls += 1
     call.world.keep(container)
     code = call.world.status_code(container)
-    status = _STATUS_TEXT.get(code, "")
-    if code == "ERROR":
-        failure = call.world.failure(container)
-        status = f"Error: Media upload has failed with error code {failure.subcode if failure else ''}"
-    row: dict[str, Any] = {
-        "id": container.id,
-        "status_code": code,
-        "status": status,
-        "video_status": video_status(call.sandbox, container, code),
-        "copyright_check_status": {"status": "completed", "matches_found": False},
+    values: dict[str, Value] = {
+        "id": constant(container.id),
+        "status_code": constant(code),
+        "status": lambda _: _status(call.sandbox, container, code),
+        "video_status": lambda _: video_status(call.sandbox, container, code),
+        "copyright_check_status": constant({"status": "completed", "matches_found": False}),
     }
-    return {name: row[name] for name in fields}
+    return Node("ShadowIGMediaBuilder", values)
+
+
+def _status(sandbox: Sandbox, container: Container, code: str) -> str:
+    if code != "ERROR":
+        return _STATUS_TEXT[code]
+    failure = sandbox.world.failure(container)
+    return f"Error: Media upload has failed with error code {failure.subcode if failure else ''}"
 
 
 def video_status(sandbox: Sandbox, container: Container, code: str) -> dict[str, Any]:
@@ -139,27 +157,93 @@ def _error(container: Container, failure: MediaFacts) -> dict[str, Any]:
     return {"code": failure.subcode, "message": f"Media upload has failed with error code {failure.subcode}"}
 
 
-def media_row(call: Call, post: Post, fields: tuple[str, ...]) -> dict[str, Any]:
-    """Return a post's row."""
-    account = call.world.accounts[post.user_id]
-    base = call.base_url
-    row: dict[str, Any] = {
-        "id": post.id,
-        "permalink": base + post.path,
-        "shortcode": post.shortcode,
-        "timestamp": graph_time(post.published_at),
-        "media_type": post.media_type,
-        "media_product_type": post.media_product_type,
-        "is_shared_to_feed": post.share_to_feed,
-        "like_count": 0,
-        "comments_count": 0,
-        "username": account.username,
-        "owner": {"id": account.user_id},
-        "is_comment_enabled": True,
+def post_node(call: Call, post: Post) -> Node:
+    """Return a post. Source: Meta, IG Media reference."""
+    world, base = call.world, call.base_url
+    account = world.accounts[post.user_id]
+    children = [world.children[child] for child in post.children]
+    values: dict[str, Value] = {
+        "id": constant(post.id),
+        "ig_id": constant(post.id[-15:]),
+        "permalink": constant(base + post.path),
+        "shortcode": constant(post.shortcode),
+        "timestamp": constant(graph_time(post.published_at)),
+        "media_type": constant(post.media_type),
+        "media_product_type": constant(post.media_product_type),
+        "media_url": constant(_media_url(base, post, children)),
+        "thumbnail_url": constant(f"{base}/media/{post.id}.jpg" if post.has_video else None),
+        "is_shared_to_feed": constant(post.share_to_feed),
+        "is_ai_generated": constant(post.is_ai_generated),
+        "alt_text": constant(post.alt_text or None),
+        "caption": constant(post.caption or None),
+        "like_count": lambda _: insights.value(world, post, "likes"),
+        "total_like_count": lambda _: insights.value(world, post, "likes"),
+        "comments_count": lambda _: len(comments.on_post(world, post.id)),
+        "total_comments_count": lambda _: len(comments.on_post(world, post.id)),
+        "is_comment_enabled": constant(post.is_comment_enabled),
+        "username": constant(account.username),
+        "owner": lambda field: account_node(call, account).read(field.inner),
+        "children": lambda field: _inside(field, (child_node(call, c) for c in children)) if children else None,
+        "comments": lambda field: _inside(field, (comment_node(call, c) for c in comments.shown_on(world, post.id))),
     }
-    if post.caption:
-        row["caption"] = post.caption
+    return Node("Media", values, _MEDIA_UNSET)
+
+
+def _media_url(base: str, post: Post, children: list[Child]) -> str | None:
+    if children:
+        return _child_url(base, children[0])
     if post.has_video:
-        row["media_url"] = f"{base}/media/{post.id}.mp4"
-        row["thumbnail_url"] = f"{base}/media/{post.id}.jpg"
-    return {name: row[name] for name in fields if name in row}
+        return f"{base}/media/{post.id}.mp4"
+    return f"{base}/media/{post.id}.jpg" if post.has_cover else None
+
+
+def _child_url(base: str, child: Child) -> str:
+    return f"{base}/media/{child.id}.{'mp4' if child.media_type == 'VIDEO' else 'jpg'}"
+
+
+def child_node(call: Call, child: Child) -> Node:
+    """Return one medium of a carousel."""
+    account, base = call.world.accounts[child.user_id], call.base_url
+    post = call.world.posts[child.post_id]
+    values: dict[str, Value] = {
+        "id": constant(child.id),
+        "ig_id": constant(child.id[-15:]),
+        "permalink": constant(base + post.path),
+        "shortcode": constant(child.shortcode),
+        "timestamp": constant(graph_time(child.published_at)),
+        "media_type": constant(child.media_type),
+        "media_product_type": constant("FEED"),
+        "media_url": constant(_child_url(base, child)),
+        "thumbnail_url": constant(f"{base}/media/{child.id}.jpg" if child.media_type == "VIDEO" else None),
+        "alt_text": constant(child.alt_text or None),
+        "username": constant(account.username),
+        "owner": lambda field: account_node(call, account).read(field.inner),
+    }
+    not_of_children = {"caption", "like_count", "comments_count", "is_comment_enabled", "is_shared_to_feed", "children"}
+    return Node("Media", values, _MEDIA_UNSET | not_of_children)
+
+
+def comment_node(call: Call, comment: Comment) -> Node:
+    """Return a comment. Source: Meta, IG Comment reference."""
+    world = call.world
+    media: Callable[[Field], Any] = lambda field: post_node(call, world.posts[comment.media_id]).read(field.inner)  # noqa: E731
+    own = comment.user_id in world.accounts
+    values: dict[str, Value] = {
+        "id": constant(comment.id),
+        "text": constant(comment.text),
+        "timestamp": constant(graph_time(comment.created_at)),
+        "username": constant(comment.username),
+        "from": constant({"id": comment.user_id, "username": comment.username}),
+        "user": constant({"id": comment.user_id} if own else None),
+        "hidden": constant(comment.hidden),
+        "like_count": constant(comment.like_count),
+        "media": media,
+        "parent_id": constant(comment.parent_id),
+        "replies": lambda field: _replies(call, comment, field),
+    }
+    return Node("IGComment", values, frozenset({"legacy_instagram_comment_id"}), default=("id", "text", "timestamp"))
+
+
+def _replies(call: Call, comment: Comment, field: Field) -> dict[str, Any] | None:
+    found = comments.replies(call.world, comment)
+    return _inside(field, (comment_node(call, reply) for reply in found)) if found else None

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.clock import Clock
 
 START_LIMIT_S: Final = 30
+#: Longer than the 5 s between two polls: a connection that closes just then looks like a lost answer to its client.
+KEEP_ALIVE_S: Final = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def _server(settings: Settings, ready: Callable[[], None], clock: Clock | None) 
         loop="asyncio",
         log_config=None,
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=1,
         backlog=2048,
     )

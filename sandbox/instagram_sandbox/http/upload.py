@@ -46,7 +46,7 @@ def _enter(call: Call) -> Container:
     except GraphError as error:
         raise UploadError("ProcessingFailedError", str(error)) from None
     try:
-        token = call.world.authenticate(text.strip())
+        token = call.world.authenticate(text.strip())  # the upload host serves both logins
     except GraphError as error:
         raise UploadError("NotAuthorizedError", str(error)) from None
     container_id = call.request.path_params["container_id"]
@@ -137,6 +137,7 @@ async def _fetch(call: Call, container: Container, url: str) -> None:
         await asyncio.wait_for(fetching, switches.fetch_timeout_s)
     except FetchError as failed:
         arriving.unlink(missing_ok=True)
+        call.warn(f"Your link was refused because {failed.reason}.")
         raise UploadError("ProcessingFailedError", failed.reason) from None
     except asyncio.TimeoutError:
         arriving.unlink(missing_ok=True)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from instagram_sandbox.simulator.state import Login
+
 BODILESS: Final = frozenset({204, 205})
 THROTTLED: Final = 80002
 
@@ -109,15 +111,16 @@ class Fault(Record):
         """Whether the client gets an answer that the fault makes."""
         return self.code is not None or self.status is not None or self.html
 
-    def answer(self, operation: str) -> Response:
+    def answer(self, operation: str, host: Login) -> Response:
         """Return the answer that the client gets instead of the real one.
 
         :param operation: The operation, because the hosts differ in the shape of their errors.
+        :param host: The login whose host is asked.
         """
         if self.html:
             return BadGatewayError().response()
         if self.code is not None:
-            return _in_shape(operation, GraphError(self.code, self.subcode)).response()
+            return _in_shape(operation, GraphError(self.code, self.subcode).by_host(host)).response()
         if self.status in BODILESS:
             return Response(status_code=self.status)
         return JSONResponse(self.body or {}, self.status or 500)

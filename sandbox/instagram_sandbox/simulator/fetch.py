@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 USER_AGENT: Final = "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)"
 
 
+_KINDS: Final = {"video": "video", "image": "picture"}
+
+
 class FetchError(Exception):
     """The media could not be fetched.
 
@@ -76,7 +79,7 @@ def _check_answer(answer: httpx.Response, kind: str, max_bytes: int, require_ran
         raise FetchError(NOT_FETCHED, f"the link answers {answer.status_code}")
     content_type = answer.headers.get("content-type", "")
     if not content_type.lower().startswith(f"{kind}/"):
-        raise FetchError(NOT_FETCHED, f"the content type is {content_type or 'missing'}, not {kind}/…")
+        raise FetchError(NOT_FETCHED, f"the content type is {content_type or 'missing'}, not of a {_KINDS[kind]}")
     if require_range and answer.status_code != httpx.codes.PARTIAL_CONTENT:
         raise FetchError(NOT_FETCHED, "the server does not support Range requests")
     if int(answer.headers.get("content-length", 0)) > max_bytes:

@@ -19,12 +19,23 @@ Operation = Literal[
     "publish",
     "media",
     "media_list",
+    "stories",
+    "children",
+    "delete",
+    "collaborators",
+    "comments",
+    "comment",
+    "moderate",
+    "insights",
     "limit",
     "account",
+    "page",
     "many",
+    "batch",
     "refresh",
     "exchange_code",
     "exchange_token",
+    "facebook_token",
     "authorize",
     "decide",
     "unknown",
@@ -41,6 +52,7 @@ class Entry(Record):
 
     ``time`` and ``at`` are the sandbox's time, ``real_time`` is the machine's. ``status`` is the HTTP status that the
     client saw, or None if it saw no answer. ``effect`` is whether the call took effect, whatever the answer was.
+    ``warnings`` say what Meta would not do the same way, or why a link of the call was refused.
     """
 
     number: int
@@ -59,6 +71,7 @@ class Entry(Record):
     weight: int = 0  # how many calls it counted for
     effect: bool = False  # whether the call took effect
     fault: str | None = None
+    warnings: list[str] = Field(default_factory=list)
     received_bytes: int | None = None
     duration_ms: float = 0.0
 
@@ -83,6 +96,7 @@ class Journal:
         account: str | None = None,
         container_id: str | None = None,
         after: int = 0,
+        warned: bool = False,
     ) -> list[Entry]:
         """Return the calls that match.
 
@@ -90,11 +104,13 @@ class Journal:
         :param account: Only calls by tokens of this account.
         :param container_id: Only calls about this container.
         :param after: Only calls with a higher number.
+        :param warned: Only calls with a warning.
         """
         return [
             entry
             for entry in self.entries
             if entry.number > after
+            and (entry.warnings or not warned)
             and (operation is None or entry.operation == operation)
             and (account is None or entry.account == account)
             and (container_id is None or entry.container_id == container_id)

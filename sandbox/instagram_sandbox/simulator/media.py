@@ -17,13 +17,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MIN_S, MAX_S = 3.0, 900.0
 MIN_FPS, MAX_FPS = 23, 60
 MAX_COLUMNS, MAX_BIT_RATE, MAX_SAMPLE_RATE_HZ = 1920, 25_000_000, 48_000
 MIN_ASPECT, MAX_ASPECT = Fraction(1, 100), Fraction(10)
 PROBE_LIMIT_S: Final = 60
 _TOLERANCE_S = 0.05
 _PARENTS = frozenset({b"moov", b"trak", b"edts"})
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRules:
+    """The rules that differ from one kind of video to another.
+
+    :param min_s: The shortest length.
+    :param max_s: The greatest length.
+    :param max_bytes: The largest file.
+    :param edit_lists: Whether any edit list makes the file unfit.
+    """
+
+    min_s: float = 3.0
+    max_s: float = 900.0
+    max_bytes: int = 300_000_000
+    edit_lists: Literal["refuse", "accept"] = "refuse"
+
+
+STORY_MAX_S, STORY_MAX_BYTES = 60.0, 100_000_000
 
 
 class NotFitError(Exception):
@@ -129,8 +147,8 @@ async def _run(*command: str) -> bytes:
     return out
 
 
-def check_streams(found: dict[str, Any], size_bytes: int, max_bytes: int) -> MediaFacts:
-    """Check what ffprobe found against the rules for reels.
+def check_streams(found: dict[str, Any], size_bytes: int, rules: VideoRules) -> MediaFacts:
+    """Check what ffprobe found against the rules.
 
     :raises NotFitError: The first rule that is broken.
     """
@@ -138,11 +156,11 @@ def check_streams(found: dict[str, Any], size_bytes: int, max_bytes: int) -> Med
     audio = [s for s in found["streams"] if s["codec_type"] == "audio"]
     if not video:
         raise NotFitError("the file has no video")
-    if size_bytes > max_bytes:
-        raise NotFitError(f"the file has {size_bytes} bytes, more than {max_bytes}")
+    if size_bytes > rules.max_bytes:
+        raise NotFitError(f"the file has {size_bytes} bytes, more than {rules.max_bytes}")
     duration_s = float(found["format"].get("duration", 0))
-    if not MIN_S - _TOLERANCE_S <= duration_s <= MAX_S + _TOLERANCE_S:
-        raise NotFitError(f"the video lasts {duration_s:.2f} s, not {MIN_S:.0f} to {MAX_S:.0f} s")
+    if not rules.min_s - _TOLERANCE_S <= duration_s <= rules.max_s + _TOLERANCE_S:
+        raise NotFitError(f"the video lasts {duration_s:.2f} s, not {rules.min_s:.0f} to {rules.max_s:.0f} s")
     width, height = _check_picture(video[0])
     bit_rate = int(video[0].get("bit_rate") or found["format"].get("bit_rate") or 0)
     if bit_rate > MAX_BIT_RATE:
@@ -183,21 +201,18 @@ def _check_sound(audio: dict[str, Any]) -> None:
         raise NotFitError(f"the sound has {audio['channels']} channels, not one or two")
 
 
-async def inspect(
-    path: Path, *, thumb_offset_ms: int, edit_lists: Literal["refuse", "accept"], max_bytes: int
-) -> MediaFacts:
-    """Return the facts about a file, and whether it can be a reel.
+async def inspect(path: Path, rules: VideoRules, *, thumb_offset_ms: int = 0) -> MediaFacts:
+    """Return the facts about a video, and whether Meta accepts it.
 
     :param path: The complete file.
+    :param rules: The rules for this kind of video.
     :param thumb_offset_ms: The cover's time, which must lie inside the video.
-    :param edit_lists: Whether any edit list makes the file unfit.
-    :param max_bytes: The largest file that is accepted.
     :return: The facts, with Meta's subcode and a reason if the file is rejected.
     """
     try:
-        check_atoms(path, edit_lists)
+        check_atoms(path, rules.edit_lists)
         found = await probe(path)
-        facts = check_streams(found, path.stat().st_size, max_bytes)
+        facts = check_streams(found, path.stat().st_size, rules)
         await check_gops(path, next(s["codec_name"] for s in found["streams"] if s["codec_type"] == "video"))
     except (NotFitError, asyncio.TimeoutError) as unfit:
         return MediaFacts(subcode=UNSUPPORTED, reason=str(unfit) or "the inspection took too long")

@@ -53,6 +53,7 @@ REFUSED: Final[dict[str, GraphError]] = {
 }
 """Parameters of Meta's schema that are refused on purpose."""
 
+USERNAME: Final = r"[A-Za-z0-9._]{1,30}"
 CAPTION_UNITS, HASHTAGS, MENTIONS, COLLABORATORS, CHILDREN_MIN, CHILDREN_MAX, USER_TAGS = 2200, 30, 20, 3, 2, 10, 20
 
 
@@ -71,29 +72,88 @@ class NewMedia:
     children: tuple[str, ...]
     resumable: bool
     trial: bool
+    alt_text: str
+    is_ai_generated: bool
+    collaborators: tuple[str, ...]
 
 
-def check(params: Mapping[str, Any]) -> NewMedia:
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How strictly parameters are checked.
+
+    :param ignore_unknown: Whether an unknown or misplaced parameter is ignored, with a warning.
+    :param carousel_max: The most children that a carousel may have.
+    """
+
+    ignore_unknown: bool = False
+    carousel_max: int = CHILDREN_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A create call that Meta accepts.
+
+    :param media: What it creates.
+    :param warnings: What was ignored in it.
+    """
+
+    media: NewMedia
+    warnings: tuple[str, ...] = ()
+
+
+def check(params: Mapping[str, Any], rules: Rules | None = None) -> Checked:
     """Check the parameters of a create call against Meta's documentation.
 
     :param params: Form, query or JSON parameters, merged.
+    :param rules: How strictly to check; None is as strictly as possible.
     :raises GraphError: The first parameter that is unknown, misplaced, malformed or missing.
     """
+    rules = rules or Rules()
     kind = _kind(params)
+    params, warnings = _known_here(params, kind, ignore=rules.ignore_unknown)
+    return Checked(_media(params, kind, rules), tuple(warnings))
+
+
+def known_only(params: Mapping[str, Any], known: frozenset[str], *, ignore: bool) -> list[str]:
+    """Return a warning for each parameter that a call does not take.
+
+    :param params: The parameters.
+    :param known: The names that the call takes, beside those that all calls take.
+    :param ignore: Whether to warn; otherwise the first such parameter is refused.
+    :raises GraphError: 100: a parameter is unknown.
+    """
+    unknown = sorted(name for name in params if name not in known and name not in GLOBAL)
+    if unknown and not ignore:
+        raise _invalid(f"Unexpected parameter {unknown[0]}")
+    return [
+        f"The parameter {name} is unknown and was ignored. Meta does not document it for this call." for name in unknown
+    ]
+
+
+def _known_here(params: Mapping[str, Any], kind: str, *, ignore: bool) -> tuple[dict[str, Any], list[str]]:
+    """Return the parameters that this kind of media takes, and a warning for each of the others."""
     for name in params:
         if name in REFUSED:
             raise REFUSED[name]
-        if name not in PLACES and name not in GLOBAL:
-            raise _invalid(f"Unexpected parameter {name}")
-        if name in PLACES and kind not in PLACES[name]:
-            raise _invalid(f"{name} is not supported on {kind} media")
+    warnings = known_only(params, frozenset(PLACES), ignore=ignore)
+    taken = {name: value for name, value in params.items() if name in PLACES and kind in PLACES[name]}
+    for name in params:
+        if name in PLACES and name not in taken:
+            if not ignore:
+                raise _invalid(f"{name} is not supported on {kind} media")
+            if params[name] != "":
+                warnings.append(f"The parameter {name} was ignored. Meta does not support it on {kind} media.")
+    return taken, warnings
+
+
+def _media(params: Mapping[str, Any], kind: str, rules: Rules) -> NewMedia:
     _check_caption(_text(params, "caption"))
-    _check_people(params, kind)
+    collaborators = _collaborators(params)
+    _check_tags(params, kind)
     trial = _check_trial(params)
     location = _text(params, "location_id")
     if location and not location.isdecimal():
         raise _invalid("location_id must be the id of a Page with a location")
-    _flag(params, "is_ai_generated")
     resumable = _check_upload_type(params)
     media = NewMedia(
         media_type=kind if kind not in _CHILDREN else ("VIDEO" if kind == CHILD_VIDEO else "IMAGE"),
@@ -107,8 +167,11 @@ def check(params: Mapping[str, Any]) -> NewMedia:
         children=_children(params),
         resumable=resumable,
         trial=trial,
+        alt_text=_text(params, "alt_text"),
+        is_ai_generated=bool(_flag(params, "is_ai_generated")),
+        collaborators=collaborators,
     )
-    _check_source(media, kind)
+    _check_source(media, kind, rules.carousel_max)
     return media
 
 
@@ -128,12 +191,12 @@ def _kind(params: Mapping[str, Any]) -> str:
     return media_type
 
 
-def _check_source(media: NewMedia, kind: str) -> None:
+def _check_source(media: NewMedia, kind: str, carousel_max: int) -> None:
     sources = [name for name in ("video_url", "image_url") if getattr(media, name)]
     if media.resumable:
         sources.append("upload_type")
     if kind == CAROUSEL:
-        if not CHILDREN_MIN <= len(set(media.children)) == len(media.children) <= CHILDREN_MAX:
+        if not CHILDREN_MIN <= len(set(media.children)) == len(media.children) <= carousel_max:
             raise GraphError(100, 2207028)
         return
     if not sources:
@@ -151,10 +214,16 @@ def _check_caption(caption: str) -> None:
         raise GraphError(36004, 2207010)
 
 
-def _check_people(params: Mapping[str, Any], kind: str) -> None:
-    collaborators = _json(params, "collaborators", list) or []
-    if len(collaborators) > COLLABORATORS or not all(isinstance(name, str) and name for name in collaborators):
+def _collaborators(params: Mapping[str, Any]) -> tuple[str, ...]:
+    names = _json(params, "collaborators", list) or []
+    if len(names) > COLLABORATORS or not all(isinstance(name, str) and name for name in names):
         raise _invalid(f"collaborators must be at most {COLLABORATORS} usernames")
+    if not all(re.fullmatch(USERNAME, name) for name in names):
+        raise GraphError(110, 2207018)
+    return tuple(names)
+
+
+def _check_tags(params: Mapping[str, Any], kind: str) -> None:
     tags = _json(params, "user_tags", list) or []
     if len(tags) > USER_TAGS:
         raise GraphError(100, 2207040)
@@ -220,6 +289,8 @@ def _offset(params: Mapping[str, Any]) -> int:
 
 def _json(params: Mapping[str, Any], name: str, form: type) -> Any:
     value = params.get(name)
+    if value == "":
+        return None
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -233,8 +304,8 @@ def _json(params: Mapping[str, Any], name: str, form: type) -> Any:
 def _children(params: Mapping[str, Any]) -> tuple[str, ...]:
     """Read the containers of a carousel: an array or, as Meta's guide writes it, ids between commas."""
     value = params.get("children")
-    if isinstance(value, str) and re.fullmatch(r"\d+(,\d+)+", value):
-        return tuple(value.split(","))
+    if isinstance(value, str) and re.fullmatch(r"\d+(,\s*\d+)+", value):
+        return tuple(re.split(r",\s*", value))
     return tuple(str(child) for child in _json(params, "children", list) or ())
 
 

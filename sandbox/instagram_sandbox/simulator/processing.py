@@ -7,17 +7,16 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from instagram_sandbox.simulator import media
+from instagram_sandbox.simulator import jpeg, media
 from instagram_sandbox.simulator.fetch import FetchError, fetch
 from instagram_sandbox.simulator.state import NOT_FETCHED, TOO_SLOW, Container, MediaFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from instagram_sandbox.simulator.state import Phase
     from instagram_sandbox.simulator.world import World
-
-MAX_IMAGE_BYTES = 8_000_000
 
 log = logging.getLogger(__name__)
 
@@ -29,20 +28,31 @@ class Processor:
 
     :param world: The world of the containers.
     :param folder: Where the media files are stored.
+    :param rejected: Called with a container and the reason when its media are rejected.
     """
 
-    def __init__(self, world: World, folder: Path) -> None:
+    def __init__(self, world: World, folder: Path, rejected: Callable[[Container, str], None]) -> None:
         self._world = world
         self.folder = folder
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._rejected = rejected
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._two_at_once = asyncio.Semaphore(2)
         self._upload_turns: Counter[str] = Counter()
 
     def start(self, container: Container) -> None:
         """Start to process a container whose link is known or whose upload is complete."""
         task = asyncio.create_task(self._work(container))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[container.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(container.id, None))
+
+    async def settle_pictures(self, container: Container) -> None:
+        """Wait for the work on a container of pictures, which are ready at once on the live API."""
+        if self._world.is_ready_at_once(container):
+            await self._wait(task for one in (container.id, *container.children) if (task := self._tasks.get(one)))
+
+    async def _wait(self, tasks: Iterable[asyncio.Task[None]]) -> None:
+        if waiting := list(tasks):
+            await asyncio.wait(waiting)
 
     def held_bytes(self, container_id: str) -> int:
         """Return how many bytes of a container's source have arrived."""
@@ -73,13 +83,14 @@ class Processor:
     async def settle(self) -> None:
         """Wait until all running work is done."""
         while self._tasks:
-            await asyncio.wait(self._tasks)
+            await self._wait(self._tasks.values())
 
     async def stop(self) -> None:
         """Cancel all work."""
-        for task in self._tasks:
+        running = list(self._tasks.values())
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
 
     def video(self, container_id: str) -> Path:
         """Return the path of a container's complete source."""
@@ -100,6 +111,8 @@ class Processor:
         except FetchError as failed:
             phase: Phase = "uploading" if container.source_at is None else "processing"  # of the source, or the cover
             facts = MediaFacts(subcode=failed.subcode, reason=failed.reason, phase=phase)
+        except jpeg.NotFitError as unfit:
+            facts = MediaFacts(subcode=unfit.subcode, reason=str(unfit))
         if container.id not in self._world.containers:
             return  # the sandbox was reset meanwhile
         container.facts = facts
@@ -108,7 +121,9 @@ class Processor:
         self._world.keep(container)
         self._world.store.commit()
         if facts.subcode is not None:
-            log.warning("Container %s was rejected (%s): %s", container.id, facts.subcode, facts.reason)
+            reason = refusal(container, facts)
+            self._rejected(container, reason)
+            log.warning("Container %s (error %s): %s", container.id, facts.subcode, reason)
 
     async def _facts(self, container: Container) -> MediaFacts:
         if container.facts is not None:
@@ -116,30 +131,35 @@ class Processor:
         if container.children or container.processing.outcome != "inspected":
             return MediaFacts()
         if container.image_url:
-            await self._fetch_image(container.image_url, self.cover(container.id))
-            return MediaFacts()
-        switches = self._world.switches
+            return await self._picture(container, container.image_url)
+        rules = self._video_rules(container)
         video = self.video(container.id)
         if container.video_url:
-            await self._fetch(container.video_url, video, "video", switches.max_video_bytes)
+            await self._fetch(container.video_url, video, "video", rules.max_bytes)
             container.source_at = self._world.clock.now()
         if container.cover_url:
-            await self._fetch_image(container.cover_url, self.cover(container.id))
-        facts = await media.inspect(
-            video,
-            thumb_offset_ms=0 if container.cover_url else container.thumb_offset_ms,
-            edit_lists=switches.edit_lists,
-            max_bytes=switches.max_video_bytes,
-        )
+            cover = self.cover(container.id)
+            await self._fetch(container.cover_url, cover, "image", jpeg.MAX_BYTES)
+            jpeg.check_signature(cover)
+        at_ms = 0 if container.cover_url else container.thumb_offset_ms
+        facts = await media.inspect(video, rules, thumb_offset_ms=at_ms)
         if facts.subcode is None and not container.cover_url:
             await media.grab_cover(video, self.cover(container.id), container.thumb_offset_ms)
         return facts
 
-    async def _fetch_image(self, url: str, target: Path) -> None:
-        await self._fetch(url, target, "image", MAX_IMAGE_BYTES)
-        with target.open("rb") as file:
-            if file.read(2) != b"\xff\xd8":
-                raise FetchError(NOT_FETCHED, "the image is not a JPEG")
+    async def _picture(self, container: Container, url: str) -> MediaFacts:
+        target = self.cover(container.id)
+        await self._fetch(url, target, "image", jpeg.MAX_BYTES)
+        size = jpeg.read(target)
+        jpeg.check(size, any_shape=container.media_type == "STORIES", columns=self._world.switches.picture_columns)
+        return MediaFacts(width=size.width, height=size.height)
+
+    def _video_rules(self, container: Container) -> media.VideoRules:
+        switches = self._world.switches
+        if container.media_type == "STORIES":
+            max_bytes = min(switches.max_video_bytes, media.STORY_MAX_BYTES)
+            return media.VideoRules(max_s=media.STORY_MAX_S, max_bytes=max_bytes, edit_lists=switches.edit_lists)
+        return media.VideoRules(max_bytes=switches.max_video_bytes, edit_lists=switches.edit_lists)
 
     async def _fetch(self, url: str, target: Path, kind: str, max_bytes: int) -> None:
         switches = self._world.switches
@@ -155,3 +175,17 @@ class Processor:
             await asyncio.wait_for(fetching, switches.fetch_timeout_s)
         except asyncio.TimeoutError:
             raise FetchError(TOO_SLOW, f"the download took more than {switches.fetch_timeout_s:g} s") from None
+
+
+def refusal(container: Container, facts: MediaFacts) -> str:
+    """Return what was refused and why, as the page, the journal and the log say it."""
+    if container.children or container.processing.outcome != "inspected":
+        return facts.reason
+    return f"{_subject(container, facts)} was refused because {facts.reason}."
+
+
+def _subject(container: Container, facts: MediaFacts) -> str:
+    if facts.subcode in {NOT_FETCHED, TOO_SLOW}:
+        is_cover = container.cover_url is not None and facts.phase == "processing"
+        return "Your link to the cover" if is_cover else "Your link"
+    return "Your picture" if container.is_picture else "Your video"

@@ -15,8 +15,9 @@ from instagram_sandbox.options import (
 from instagram_sandbox.simulator.faults import PlannedFaults
 from instagram_sandbox.simulator.journal import Entry, Journal
 from instagram_sandbox.simulator.processing import Processor
-from instagram_sandbox.simulator.state import Account, Record, Switches
+from instagram_sandbox.simulator.state import Account, Container, Record
 from instagram_sandbox.simulator.store import Store
+from instagram_sandbox.simulator.switches import Switches, temperament
 from instagram_sandbox.simulator.world import World
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Settings:
     :param token: The first account's long-lived token.
     :param app_id: The Meta app that may log people in.
     :param app_secret: The app's secret.
-    :param switches: How the sandbox behaves where Meta's behaviour is open.
+    :param switches: How the sandbox behaves where Meta's behaviour is open; by default, as harshly as possible.
     :param allowed_hosts: Host names that the control routes accept, in addition to ``localhost`` and IP addresses.
     """
 
@@ -54,7 +55,7 @@ class Settings:
     token: str = DEFAULT_TOKEN
     app_id: str = DEFAULT_APP_ID
     app_secret: str = DEFAULT_APP_SECRET
-    switches: Switches = field(default_factory=Switches)
+    switches: Switches = field(default_factory=lambda: temperament(strict=True))
     allowed_hosts: tuple[str, ...] = ()
 
 
@@ -83,7 +84,8 @@ class Sandbox:
             if entry.account is not None:
                 world.count_former_call(entry.account, entry.at, entry.weight)
         faults = store.load("faults", PlannedFaults).get("", PlannedFaults(planned=[])).planned
-        sandbox = cls(settings, store, world, Processor(world, media), journal, faults)
+        processor = Processor(world, media, lambda container, reason: sandbox.warn(container, reason))
+        sandbox = cls(settings, store, world, processor, journal, faults)
         if not world.accounts:
             sandbox._open_first_account()
         return sandbox
@@ -91,6 +93,19 @@ class Sandbox:
     def _open_first_account(self) -> None:
         account = Account(user_id=self.settings.user_id, username=self.settings.username)
         self.world.add_account(account, self.settings.token)
+        self.store.commit()
+
+    def warn(self, container: Container, reason: str) -> None:
+        """Add a warning to the call that created a container."""
+        for entry in reversed(self.journal.entries):
+            if entry.container_id == container.id and entry.operation in {"create", "upload"}:
+                entry.warnings.append(reason)
+                self.keep_entry(entry)
+                return
+
+    def keep_entry(self, entry: Entry) -> None:
+        """Store a call, or a change of one."""
+        self.store.put("journal", f"{entry.number:012d}", entry)
         self.store.commit()
 
     @property
@@ -121,7 +136,7 @@ class Sandbox:
         self.store.clear()
         self.world.clock.offset_s = 0.0
         self.world = World(self.world.clock, self.settings.switches, self.store)
-        self.processor = Processor(self.world, self.processor.folder)
+        self.processor = Processor(self.world, self.processor.folder, self.warn)
         self.journal.clear()
         self.faults.clear()
         for path in self.processor.folder.iterdir():

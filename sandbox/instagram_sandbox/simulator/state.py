@@ -1,4 +1,4 @@
-"""The sandbox's records: accounts, tokens, containers, posts. The rules are in ``world``."""
+"""The sandbox's records: accounts, tokens, containers, posts, comments. The rules are in ``world``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,32 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-Scope = Literal[
+Login = Literal["instagram", "facebook"]
+InstagramScope = Literal[
     "instagram_business_basic",
     "instagram_business_content_publish",
     "instagram_business_manage_comments",
     "instagram_business_manage_messages",
     "instagram_business_manage_insights",
 ]
+FacebookScope = Literal[
+    "instagram_basic",
+    "instagram_content_publish",
+    "instagram_manage_comments",
+    "instagram_manage_insights",
+    "instagram_manage_contents",
+    "instagram_manage_messages",
+    "pages_show_list",
+    "pages_read_engagement",
+    "pages_read_user_content",
+    "pages_manage_metadata",
+    "pages_manage_posts",
+    "business_management",
+    "ads_management",
+    "public_profile",
+    "email",
+]
+Scope = InstagramScope | FacebookScope
 Outcome = Literal["inspected", "finished", "error", "phase_error", "download_failed"]
 Phase = Literal["uploading", "processing"]
 Subcode190 = Literal[0, 458, 459, 460, 463, 464, 467, 492]
@@ -26,6 +45,8 @@ LONGEST_S: Final = 10 * 366 * 86_400.0
 UserId = Annotated[str, Field(pattern=r"^\d{15,20}$")]
 TokenText = Annotated[str, Field(pattern=r"^IG[A-Za-z0-9_-]{2,500}$")]
 AnyTokenText = Annotated[str, Field(pattern=r"^(IG|EA)[A-Za-z0-9_-]{2,500}$")]
+Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9._]{1,30}$")]
+Digits = Annotated[str, Field(pattern=r"^\d{10,20}$")]
 #: Who a token belongs to: an account by Instagram Login, its Facebook Page, or a person who manages the Page.
 TokenKind = Literal["instagram", "page", "user"]
 Duration = Annotated[float, Field(ge=0, le=LONGEST_S)]
@@ -76,16 +97,32 @@ class PlannedProcessing(Record):
 
 
 class Account(Record):
-    """A professional account. ``resumable`` is whether its tokens may use the upload host."""
+    """A professional account.
+
+    ``resumable`` is whether its tokens may use the upload host, ``audience`` about how many people see a post, and
+    ``refused_metrics`` the insights that this account cannot read.
+    """
 
     user_id: UserId
-    username: str = Field(pattern=r"^[A-Za-z0-9._]{1,30}$")
+    username: Username
     name: str = Field(default="", max_length=100)
     account_type: Literal["BUSINESS", "MEDIA_CREATOR", "PERSONAL"] = "BUSINESS"
     app_scoped_id: str = Field(default="", pattern=r"^\d*$")
     resumable: bool = True
     trial_reels: bool = True
     restricted: bool = False
+    audience: Count = 1000
+    refused_metrics: list[str] = []
+
+    @property
+    def page_id(self) -> str:
+        """The id of the Facebook Page that the account is linked to."""
+        return "10" + self.user_id[-13:]
+
+    @property
+    def ig_id(self) -> str:
+        """The legacy id of the account. Source: Meta, IG User reference, ig_id."""
+        return self.user_id[-10:]
 
 
 class Token(Record):
@@ -100,7 +137,7 @@ class Token(Record):
     issued_at: float
     expires_at: float
     long_lived: bool = True
-    scopes: list[Scope] = ["instagram_business_basic", "instagram_business_content_publish"]
+    scopes: list[Scope] = []
     revoked: Subcode190 | None = None
 
 
@@ -108,6 +145,7 @@ class LoginCode(Record):
     """An authorization code of the login page: single use, one hour, one redirect URI."""
 
     code: str
+    login: Login = "instagram"
     user_id: str
     app_id: str
     redirect_uri: str
@@ -117,7 +155,7 @@ class LoginCode(Record):
 
 
 class MediaFacts(Record):
-    """What the inspection of a video found. ``subcode`` is None when the video is fit for a reel.
+    """What the inspection of a medium found. ``subcode`` is None when Meta accepts it.
 
     ``phase`` is where a failure lies: in the fetch of the media, or in what came after it.
     """
@@ -143,16 +181,48 @@ class Container(Record):
     cover_url: str | None = None
     thumb_offset_ms: int = 0
     share_to_feed: bool | None = None
+    alt_text: str = ""
+    is_ai_generated: bool = False
+    collaborators: list[Username] = []
     is_carousel_item: bool = False
     children: list[str] = []
     resumable: bool = False
     file_size: int | None = None
     processing: Processing = Processing()
+    is_planned: bool = False  # whether a test planned the processing
     source_at: float | None = None  # when the whole source was here
     facts: MediaFacts | None = None  # None until the inspection is done
     polls: int = 0
     post_ids: list[str] = []
     visible_at: float | None = None  # when the effect of the first publish shows
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether the medium is a picture, not a video and not a carousel."""
+        return self.image_url is not None
+
+
+class Collaborator(Record):
+    """An account that was invited to a post, and its answer. Source: Meta, IG Media Collaborators."""
+
+    id: str
+    username: Username
+    invite_status: Literal["Pending", "Accepted", "Declined"] = "Pending"
+
+
+class Child(Record):
+    """One medium of a carousel that was published, with a media id of its own."""
+
+    id: str
+    post_id: str
+    user_id: str
+    container_id: str
+    published_at: float
+    media_type: Literal["IMAGE", "VIDEO"]
+    shortcode: str
+    alt_text: str = ""
+    width: int = 0
+    height: int = 0
 
 
 class Post(Record):
@@ -172,34 +242,35 @@ class Post(Record):
     has_cover: bool = False
     width: int = 0
     height: int = 0
+    alt_text: str = ""
+    is_ai_generated: bool = False
+    is_comment_enabled: bool = True
+    children: list[str] = []
+    collaborators: list[Collaborator] = []
+    metrics: dict[str, Count] = {}  # insights that a test has fixed
+    deleted: bool = False
 
     @property
     def path(self) -> str:
         """Where the post's page is, as in its permalink."""
         return f"/{'reel' if self.media_product_type == 'REELS' else 'p'}/{self.shortcode}/"
 
+    @property
+    def is_story(self) -> bool:
+        """Whether the post is a story, which is shown for 24 hours and in a list of its own."""
+        return self.media_product_type == "STORY"
 
-class Switches(Record):
-    """How the sandbox answers where Meta leaves a choice or is silent, set to the harshest answer."""
 
-    processing: Processing = Processing(after_s=5.0)
-    visible_after_s: float = Field(default=10.0, ge=0, le=120)
-    republish: Literal["second_post", "error", "same_id"] = "second_post"
-    quota_total: Count = 100
-    containers_per_24_h: Count = 400
-    calls_per_24_h: Count = Field(default=4800, ge=1)
-    regain_minutes: Minutes | None = None
-    usage_header: Literal["business", "app", "none"] = "business"
-    refresh_changes_token: bool = True
-    refresh_revokes_old: bool = True
-    login_answer: Literal["flat", "data"] = "flat"
-    me_answer: Literal["flat", "data"] = "flat"
-    login: Literal["instagram", "facebook"] = "instagram"
-    require_appsecret_proof: bool = False
-    expired_version: Literal["error", "upgrade"] = "error"
-    fresh_id_unknown_s: float = Field(default=2.0, ge=0, le=600)
-    not_ready_after_finished_s: float = Field(default=0.0, ge=0, le=120)
-    fetch_timeout_s: float = Field(default=20.0, gt=0, le=600)
-    require_range: bool = True
-    edit_lists: Literal["refuse", "accept"] = "refuse"
-    max_video_bytes: Count = Field(default=300_000_000, ge=1)
+class Comment(Record):
+    """A comment on a post, or a reply to one. ``parent_id`` is the comment that a reply answers."""
+
+    id: str
+    media_id: str
+    username: Username
+    user_id: str
+    text: str
+    created_at: float
+    visible_at: float
+    parent_id: str | None = None
+    hidden: bool = False
+    like_count: Count = 0

@@ -42,6 +42,10 @@ class Store:
             (kind, key, record.model_dump_json()),
         )
 
+    def delete(self, kind: str, key: str) -> None:
+        """Delete a record. :meth:`commit` makes it durable."""
+        self._database.execute("DELETE FROM record WHERE kind = ? AND key = ?", (kind, key))
+
     def load(self, kind: str, model: type[M]) -> dict[str, M]:
         """Return all records of a kind by their keys, in the order of the keys."""
         rows = self._database.execute("SELECT key, body FROM record WHERE kind = ? ORDER BY key", (kind,))

@@ -19,6 +19,9 @@ class PostTruth(BaseModel):
     published_at: datetime
     visible: bool
     share_to_feed: bool
+    media_type: str
+    media_product_type: str
+    children: list[str]
 
 
 class ContainerTruth(BaseModel):
@@ -34,6 +37,20 @@ class ContainerTruth(BaseModel):
     created_at: datetime
     bytes_received: int
     post_ids: list[str]
+
+
+class CommentTruth(BaseModel):
+    """A comment that really exists, whether or not the API shows it yet."""
+
+    model_config = ConfigDict(frozen=True)
+    comment_id: str
+    media_id: str
+    username: str
+    text: str
+    parent_id: str | None
+    hidden: bool
+    created_at: datetime
+    visible: bool
 
 
 class Truth(BaseModel):

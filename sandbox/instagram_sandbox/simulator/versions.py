@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Final
 
@@ -26,14 +27,21 @@ VERSION_ENDS: Final[dict[str, date | None]] = {
 """When each version of the API ends. Source: Meta, Graph API changelog."""
 
 
-def check_version(world: World, version: str) -> None:
-    """Refuse a version that never existed or has expired.
+def check_version(world: World, version: str) -> str:
+    """Return the version that carries out a call.
 
-    :raises GraphError: The version is unknown, or its last day has come.
+    By default, the oldest usable version carries out the calls of those that are gone. Source: Meta, Versions.
+
+    :raises GraphError: The version never existed; or, by a switch, its last day has come.
     """
+    today = datetime.fromtimestamp(world.clock.now(), timezone.utc).date()
+    usable = [name for name, ends in VERSION_ENDS.items() if ends is None or today < ends]
+    if version in usable:
+        return version
+    form = re.fullmatch(r"v(\d{1,3})\.\d{1,2}", version)
+    is_old = form is not None and 1 <= int(form[1]) < int(usable[0][1:-2])
+    if is_old and world.switches.expired_version == "upgrade":
+        return usable[0]
     if version not in VERSION_ENDS:
         raise GraphError(2500, None, f"(#2500) Unknown path components: /{version}")
-    ends = VERSION_ENDS[version]
-    today = datetime.fromtimestamp(world.clock.now(), timezone.utc).date()
-    if ends is not None and today >= ends and world.switches.expired_version == "error":
-        raise GraphError(2635, None, f"(#2635) You are calling a deprecated version of the API: {version}")
+    raise GraphError(2635, None, f"(#2635) You are calling a deprecated version of the API: {version}")

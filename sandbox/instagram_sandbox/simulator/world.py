@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import random
-import secrets
 import string
-from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
+from instagram_sandbox.simulator.accounts import DAY_S, Accounts
 from instagram_sandbox.simulator.errors import GraphError
 from instagram_sandbox.simulator.state import (
     NO_TRIAL,
     NOT_FETCHED,
     UNSUPPORTED,
-    Account,
+    Child,
+    Collaborator,
+    Comment,
     Container,
-    LoginCode,
     MediaFacts,
     PlannedProcessing,
     Post,
     Processing,
-    Switches,
-    Token,
 )
 
 if TYPE_CHECKING:
@@ -29,123 +27,22 @@ if TYPE_CHECKING:
 
     from instagram_sandbox.simulator.clock import Clock
     from instagram_sandbox.simulator.parameters import NewMedia
-    from instagram_sandbox.simulator.state import Scope, TokenKind
     from instagram_sandbox.simulator.store import Store
+    from instagram_sandbox.simulator.switches import Switches
 
-DAY_S = 86_400
-HOUR_S = 3_600
-LONG_LIFE_S = 60 * DAY_S
-SHORT_LIFE_S = HOUR_S
-CONTAINER_LIFE_S = DAY_S
+CONTAINER_LIFE_S = STORY_LIFE_S = DAY_S
 
 
-class World:
-    """The state of a simulated Instagram.
-
-    Every change goes through a method of this class, which writes it to the store. All times come from one clock.
-    """
+class World(Accounts):
+    """The state of a simulated Instagram: its accounts, containers, posts and comments."""
 
     def __init__(self, clock: Clock, switches: Switches, store: Store) -> None:
-        self.clock = clock
-        self.switches = switches
-        self.store = store
-        self.accounts = store.load("account", Account)
-        self.tokens = store.load("token", Token)
-        self.codes = store.load("code", LoginCode)
+        super().__init__(clock, switches, store)
         self.containers = store.load("container", Container)
         self.posts = store.load("post", Post)
+        self.children = store.load("child", Child)
+        self.comments = store.load("comment", Comment)
         self.planned = store.load("plan", PlannedProcessing).get("", PlannedProcessing()).next
-        self._calls: defaultdict[str, deque[float]] = defaultdict(deque)
-
-    # Accounts and tokens
-
-    def add_account(self, account: Account, token: str | None = None) -> Token:
-        """Add an account, with a new long-lived token."""
-        if not account.app_scoped_id:
-            account.app_scoped_id = "26" + account.user_id[-15:]
-        self.change_account(account)
-        return self.add_token(account.user_id, token=token)
-
-    def change_account(self, account: Account) -> None:
-        """Store a change of an account."""
-        self.accounts[account.user_id] = account
-        self.store.put("account", account.user_id, account)
-
-    def add_token(
-        self,
-        user_id: str,
-        *,
-        token: str | None = None,
-        long_lived: bool = True,
-        scopes: list[Scope] | None = None,
-        kind: TokenKind = "instagram",
-    ) -> Token:
-        """Issue a token for an account."""
-        now = self.clock.now()
-        alphabet = string.ascii_letters + string.digits
-        prefix = "IGAA" if kind == "instagram" else "EAA"
-        record = Token(
-            token=token if token is not None else prefix + "".join(secrets.choice(alphabet) for _ in range(60)),
-            kind=kind,
-            user_id=user_id,
-            issued_at=now,
-            expires_at=now + (LONG_LIFE_S if long_lived else SHORT_LIFE_S),
-            long_lived=long_lived,
-        )
-        if scopes is not None:
-            record.scopes = scopes
-        self.tokens[record.token] = record
-        self.store.put("token", record.token, record)
-        return record
-
-    def change_token(self, record: Token) -> None:
-        """Store a change of a token."""
-        self.store.put("token", record.token, record)
-
-    def authenticate(self, token: str | None) -> Token:
-        """Return the valid token with this text.
-
-        :raises GraphError: 190: the token is malformed, unknown, for the other login, revoked (with its subcode), or
-            expired (subcode 0).
-        """
-        if not token:
-            raise GraphError(190, None, "An access token is required to request this resource.")
-        record = self.tokens.get(token)
-        if record is None or (record.kind == "instagram") != (self.switches.login == "instagram"):
-            raise GraphError(190)
-        if record.revoked is not None:
-            raise GraphError(190, record.revoked or None)
-        if record.kind != "page" and self.clock.now() >= record.expires_at:
-            raise GraphError(190, 0)
-        return record
-
-    def count_call(self, user_id: str, weight: int = 1) -> None:
-        """Count calls of an account against its rolling limit.
-
-        :raises GraphError: 80002: the limit is reached. Refused calls count as well.
-        """
-        calls = self._calls[user_id]
-        now = self.clock.now()
-        while calls and calls[0] <= now - DAY_S:
-            calls.popleft()
-        calls.extend([now] * weight)
-        if len(calls) > self.switches.calls_per_24_h:
-            raise GraphError(80002)
-
-    def count_former_call(self, user_id: str, at: float, weight: int) -> None:
-        """Count a call that the previous process received."""
-        self._calls[user_id].extend([at] * weight)
-
-    def usage(self, user_id: str) -> tuple[int, int]:
-        """Return an account's use of its calls in percent, and the minutes until it may call again (0: now)."""
-        calls, limit = self._calls[user_id], self.switches.calls_per_24_h
-        percent = 100 * len(calls) // limit
-        if len(calls) <= limit:
-            return percent, 0
-        if self.switches.regain_minutes is not None:
-            return percent, self.switches.regain_minutes
-        free_at = calls[len(calls) - limit] + DAY_S
-        return percent, max(1, int((free_at - self.clock.now()) // 60) + 1)
 
     # Containers
 
@@ -161,9 +58,11 @@ class World:
         recent = [c for c in self.containers.values() if c.user_id == user_id and c.created_at > now - DAY_S]
         if len(recent) >= self.switches.containers_per_24_h:
             raise GraphError(4, None, "(#4) Too many media containers were created within 24 hours")
+        if media.media_type == "STORIES" and account.account_type != "BUSINESS" and not self._creators_make_stories:
+            raise GraphError(10, None, "(#10) Stories can be published for business accounts only")
         self._check_children(user_id, media)
         container = Container(
-            id=self._new_id("179"),
+            id=self.new_id("179"),
             user_id=user_id,
             created_at=now,
             media_type=media.media_type,
@@ -173,9 +72,13 @@ class World:
             cover_url=media.cover_url,
             thumb_offset_ms=media.thumb_offset_ms,
             share_to_feed=media.share_to_feed,
+            alt_text=media.alt_text,
+            is_ai_generated=media.is_ai_generated,
+            collaborators=list(media.collaborators),
             is_carousel_item=media.is_carousel_item,
             children=list(media.children),
             resumable=media.resumable,
+            is_planned=bool(self.planned),
             processing=self._next_processing(),
         )
         if media.trial and not account.trial_reels:
@@ -183,6 +86,10 @@ class World:
         self.containers[container.id] = container
         self.keep(container)
         return container
+
+    @property
+    def _creators_make_stories(self) -> bool:
+        return self.switches.story_by_creator == "accept"
 
     def plan(self, processing: list[Processing]) -> None:
         """Set how the next containers are processed, instead of by the switch."""
@@ -248,6 +155,8 @@ class World:
     def finished_at(self, container: Container) -> float:
         """Return when the processing ends, or infinity while that is unknown."""
         plan = container.processing
+        if self.is_ready_at_once(container):
+            return container.source_at if container.source_at is not None else float("inf")
         needs_no_source = plan.outcome == "download_failed" or plan.phase == "uploading"
         if plan.never or (container.source_at is None and not needs_no_source):
             return float("inf")
@@ -255,6 +164,15 @@ class World:
             return 0.0 if container.polls >= plan.after_polls else float("inf")
         after_s = plan.after_s if plan.after_s is not None else self.switches.processing.after_s or 0.0
         return (container.source_at or container.created_at) + after_s
+
+    def is_ready_at_once(self, container: Container) -> bool:
+        """Return whether a container is FINISHED as soon as its media are here: pictures, by default."""
+        usual = not container.is_planned and container.processing.after_s is not None
+        if not usual or not self.switches.pictures_ready_at_once or container.processing.outcome != "inspected":
+            return False
+        if container.children:
+            return all(self.containers[child].is_picture for child in container.children)
+        return container.is_picture
 
     def _is_processed(self, container: Container) -> bool:
         if container.children and not all(self._is_processed(self.containers[c]) for c in container.children):
@@ -296,35 +214,63 @@ class World:
     def _post(self, container: Container) -> Post:
         now = self.clock.now()
         facts = container.facts or MediaFacts()
+        whole = [self.containers[child] for child in container.children]
+        kind = {"CAROUSEL": "CAROUSEL_ALBUM"}.get(container.media_type, "IMAGE" if container.is_picture else "VIDEO")
         post = Post(
-            id=self._new_id("180"),
+            id=self.new_id("180"),
             user_id=container.user_id,
             container_id=container.id,
-            caption=container.caption,
+            caption=container.caption if container.media_type != "STORIES" else "",
             shortcode=_shortcode(),
             published_at=now,
             visible_at=now + self.switches.visible_after_s,
-            media_type={"CAROUSEL": "CAROUSEL_ALBUM", "IMAGE": "IMAGE"}.get(container.media_type, "VIDEO"),
+            media_type=kind,
             media_product_type={"REELS": "REELS", "STORIES": "STORY"}.get(container.media_type, "FEED"),
             share_to_feed=container.share_to_feed is not False,
-            has_video=container.media_type != "IMAGE" and facts.duration_ms > 0,
-            has_cover=facts.duration_ms > 0 or container.media_type == "IMAGE",
+            has_video=not container.is_picture and facts.duration_ms > 0,
+            has_cover=container.is_picture or facts.duration_ms > 0 or bool(whole),
             width=facts.width,
             height=facts.height,
+            alt_text=container.alt_text,
+            is_ai_generated=container.is_ai_generated,
+            collaborators=[Collaborator(id=self.new_id("1784"), username=name) for name in container.collaborators],
         )
-        self.posts[post.id] = post
-        self.store.put("post", post.id, post)
+        post.children = [self._child(post, child).id for child in whole]
+        self.keep_post(post)
         container.post_ids.append(post.id)
         if container.visible_at is None:
             container.visible_at = post.visible_at
         self.keep(container)
         return post
 
+    def _child(self, post: Post, container: Container) -> Child:
+        facts = container.facts or MediaFacts()
+        child = Child(
+            id=self.new_id("180"),
+            post_id=post.id,
+            user_id=post.user_id,
+            container_id=container.id,
+            published_at=post.published_at,
+            media_type="IMAGE" if container.is_picture else "VIDEO",
+            shortcode=_shortcode(),
+            alt_text=container.alt_text,
+            width=facts.width,
+            height=facts.height,
+        )
+        self.children[child.id] = child
+        self.store.put("child", child.id, child)
+        return child
+
+    def keep_post(self, post: Post) -> None:
+        """Store a new post, or a change of one."""
+        self.posts[post.id] = post
+        self.store.put("post", post.id, post)
+
     def add_foreign_post(self, user_id: str, caption: str, published_at: float | None = None) -> Post:
         """Add a post that was not made through the API."""
         at = self.clock.now() if published_at is None else published_at
         post = Post(
-            id=self._new_id("180"),
+            id=self.new_id("180"),
             user_id=user_id,
             container_id=None,
             caption=caption,
@@ -332,27 +278,51 @@ class World:
             published_at=at,
             visible_at=at,
         )
-        self.posts[post.id] = post
-        self.store.put("post", post.id, post)
+        self.keep_post(post)
         return post
 
-    def visible_posts(self, user_id: str) -> list[Post]:
-        """Return the posts that an account's media list shows now, newest first."""
-        now = self.clock.now()
-        return newest_first(p for p in self.posts.values() if p.user_id == user_id and p.visible_at <= now)
+    def post(self, media_id: str, user_id: str | None = None) -> Post | None:
+        """Return a post that exists now: it was not deleted, and if it is a story, it is not older than 24 hours.
 
-    def quota_usage(self, user_id: str) -> int:
-        """Return how many posts the API made on an account within the last 24 hours."""
-        since = self.clock.now() - DAY_S
+        :param media_id: Its id.
+        :param user_id: The account that it must belong to; None for any.
+        """
+        found = self.posts.get(media_id)
+        if found is None or user_id not in {None, found.user_id}:
+            return None
+        return found if self._exists(found) else None
+
+    def _exists(self, post: Post) -> bool:
+        is_over = post.is_story and self.clock.now() >= post.published_at + STORY_LIFE_S
+        return not post.deleted and not is_over
+
+    def existing_posts(self, user_id: str | None = None) -> list[Post]:
+        """Return all posts that exist now, newest first, whether or not the API shows them yet."""
+        return newest_first(p for p in self.posts.values() if user_id in {None, p.user_id} and self._exists(p))
+
+    def visible_posts(self, user_id: str, *, stories: bool = False) -> list[Post]:
+        """Return the posts that an account's media list, or its list of stories, shows now, newest first."""
+        now = self.clock.now()
+        return [p for p in self.existing_posts(user_id) if p.visible_at <= now and p.is_story == stories]
+
+    def delete_post(self, post: Post) -> None:
+        """Delete a post. It still counts for the quota."""
+        post.deleted = True
+        self.keep_post(post)
+
+    def quota_usage(self, user_id: str, since: float | None = None) -> int:
+        """Return how many posts the API made on an account since a moment; None is 24 hours ago."""
+        since = self.clock.now() - DAY_S if since is None else since
         return sum(
             post.user_id == user_id and post.container_id is not None and post.published_at > since
             for post in self.posts.values()
         )
 
-    def _new_id(self, prefix: str) -> str:
+    def new_id(self, prefix: str) -> str:
+        """Return an id that nothing has yet, of 17 digits."""
         while True:
-            new = prefix + "".join(random.choices(string.digits, k=14))  # noqa: S311 -- an id, no secret
-            if new not in self.containers and new not in self.posts:
+            new = prefix + "".join(random.choices(string.digits, k=17 - len(prefix)))  # noqa: S311 -- an id, no secret
+            if not any(new in taken for taken in (self.containers, self.posts, self.children, self.comments)):
                 return new
 
 

@@ -22,7 +22,7 @@ from instagram_sandbox.options import (
     DEFAULT_USER_ID,
 )
 from instagram_sandbox.simulator.journal import Entry
-from instagram_sandbox.simulator.truth import ContainerTruth, PostTruth, Truth
+from instagram_sandbox.simulator.truth import CommentTruth, ContainerTruth, PostTruth, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ class SandboxHandle:
         """Return the calls that reached the sandbox, in order.
 
         :param operation: One of :data:`~instagram_sandbox.simulator.journal.Operation`; None for all.
-        :param only: ``account``, ``container_id``, or ``after`` (an entry's number).
+        :param only: ``account``, ``container_id``, ``after`` (an entry's number), or ``warned=1`` (with a warning).
         """
         chosen: dict[str, str | int] = {"operation": operation} if operation else {}
         return [Entry.model_validate(row) for row in self._control("GET", "journal", params=chosen | only)]
@@ -93,6 +93,11 @@ class SandboxHandle:
     def calls(self, operation: str | None = None) -> int:
         """Return how many calls of an operation reached the sandbox."""
         return len(self.journal(operation))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the journal warns of, in order: ignored parameters, versions that are gone, links that were refused."""
+        return [f"{entry.operation}: {warning}" for entry in self.journal(warned=1) for warning in entry.warnings]
 
     def fail(
         self,
@@ -157,12 +162,13 @@ class SandboxHandle:
     def add_account(self, user_id: str, username: str, **more: Any) -> str:
         """Create another account and return its token.
 
-        :param more: ``token``, ``resumable``, ``trial_reels``, ``restricted``, ``account_type``.
+        :param more: ``token``, ``resumable``, ``trial_reels``, ``restricted``, ``account_type``, ``audience``,
+            ``refused_metrics``.
         """
         return str(self._control("POST", "accounts", json={"user_id": user_id, "username": username} | more)["token"])
 
     def change_account(self, user_id: str, **changes: Any) -> None:
-        """Change an account: ``resumable``, ``trial_reels``, ``restricted``, ``account_type``."""
+        """Change an account: what :meth:`add_account` takes, except its token."""
         self._control("PATCH", f"accounts/{user_id}", json=changes)
 
     def add_token(self, user_id: str, **more: Any) -> str:
@@ -177,6 +183,37 @@ class SandboxHandle:
         """Add a post as if it was made in the app, and return its media id."""
         body = {"user_id": user_id or self.user_id, "caption": caption, "age_s": age_s}
         return str(self._control("POST", "posts", json=body)["media_id"])
+
+    def comments(self, media_id: str | None = None) -> list[CommentTruth]:
+        """Return all comments, oldest first, including those that the API does not show yet.
+
+        :param media_id: Only those on this post.
+        """
+        chosen = {"media_id": media_id} if media_id else {}
+        return [CommentTruth.model_validate(row) for row in self._control("GET", "comments", params=chosen)]
+
+    def add_comment(
+        self, media_id: str, text: str, username: str = "a_follower", parent_id: str | None = None
+    ) -> CommentTruth:
+        """Add a comment of another person, as if it was written in the app.
+
+        :param parent_id: The comment that this one answers.
+        """
+        body = {"media_id": media_id, "text": text, "username": username, "parent_id": parent_id}
+        return CommentTruth.model_validate(self._control("POST", "comments", json=body))
+
+    def insights(self, media_id: str) -> dict[str, int]:
+        """Return all numbers about a post as they are now, whether or not the API shows them yet."""
+        return {str(name): int(value) for name, value in self._control("GET", f"insights/{media_id}").items()}
+
+    def set_insights(self, media_id: str, **metrics: int) -> None:
+        """Fix numbers about a post, which then exist at once and no longer grow: ``views=120, likes=7``."""
+        self._control("PATCH", f"insights/{media_id}", json=metrics)
+
+    def answer_invite(self, media_id: str, username: str, invite_status: str = "Accepted") -> None:
+        """Set the answer of an invited account: ``Accepted``, ``Declined`` or ``Pending``."""
+        body = {"username": username, "invite_status": invite_status}
+        self._control("POST", f"posts/{media_id}/collaborators", json=body)
 
     def reset(self) -> None:
         """Reset the sandbox to its initial state and to the real time."""
@@ -195,11 +232,12 @@ class SandboxHandle:
 
 @contextmanager
 def sandbox_process(
-    *options: str, token: str = DEFAULT_TOKEN, user_id: str = DEFAULT_USER_ID, port: int = 0
+    *options: str, strict: bool = True, token: str = DEFAULT_TOKEN, user_id: str = DEFAULT_USER_ID, port: int = 0
 ) -> Iterator[SandboxHandle]:
     """Run a sandbox in a process of its own.
 
-    :param options: More options of ``python -m instagram_sandbox``.
+    :param options: More options of ``instagram-sandbox``.
+    :param strict: Whether each open question gets its harshest answer, as a test of one's own client should have it.
     :param token: The first account's token, which is passed in the environment, not on the command line.
     :param user_id: The first account's Instagram user id.
     :param port: Port to listen on, or 0 for any free port.
@@ -207,7 +245,7 @@ def sandbox_process(
     with tempfile.TemporaryDirectory(prefix="instagram-sandbox-") as folder:
         port_file = Path(folder) / "port"
         command = [sys.executable, "-m", "instagram_sandbox", "--port", str(port)]
-        command += ["--port-file", str(port_file), "--account", user_id, *options]
+        command += ["--port-file", str(port_file), "--account", user_id, *(["--strict"] if strict else []), *options]
         environment = os.environ | {"INSTAGRAM_SANDBOX_TOKEN": token}
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
         try:

@@ -1,4 +1,4 @@
-"""A plain HTTP caller, short clips made by ffmpeg, and a web server that misbehaves on demand."""
+"""A plain HTTP caller, both temperaments, media made by ffmpeg, and a web server that misbehaves on demand."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+
+from instagram_sandbox.testing.handle import sandbox_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +72,56 @@ def caller(instagram_sandbox: SandboxHandle) -> Iterator[Caller]:
     made = Caller(instagram_sandbox)
     yield made
     made.http.close()
+
+
+@pytest.fixture(scope="session")
+def _documented_process() -> Iterator[SandboxHandle]:
+    with sandbox_process("--processing-time", "0", strict=False) as handle:
+        yield handle
+
+
+@pytest.fixture
+def documented(_documented_process: SandboxHandle) -> SandboxHandle:
+    """An empty sandbox in its first temperament: what Meta documents, or what is seen every day."""
+    _documented_process.reset()
+    return _documented_process
+
+
+@pytest.fixture
+def client(documented: SandboxHandle) -> Iterator[Caller]:
+    """A caller of the sandbox in its first temperament."""
+    made = Caller(documented)
+    yield made
+    made.http.close()
+
+
+@pytest.fixture
+def facebook(documented: SandboxHandle) -> Iterator[Caller]:
+    """A caller with the token of a Page."""
+    made = Caller(documented, documented.add_token(documented.user_id, kind="page"))
+    yield made
+    made.http.close()
+
+
+@pytest.fixture(scope="session")
+def make_picture(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
+    """Make a JPEG of a size and colour space."""
+    folder = tmp_path_factory.mktemp("pictures")
+
+    def make(size: str = "1080x1080", *options: str) -> bytes:
+        target = folder / f"{len(list(folder.iterdir()))}.jpg"
+        command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size={size}", "-frames:v", "1"]
+        subprocess.run([*command, *options, str(target)], check=True)
+        return target.read_bytes()
+
+    return make
+
+
+@pytest.fixture
+def picture(make_picture: Callable[..., bytes]) -> Iterator[WebServer]:
+    """A web server with a picture."""
+    with serving(WebServer(make_picture(), content_type="image/jpeg", status=200)) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

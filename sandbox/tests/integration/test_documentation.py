@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from instagram_sandbox.simulator.state import Switches
+from instagram_sandbox.simulator.switches import HARSHEST, Switches
+
+if TYPE_CHECKING:
+    from instagram_sandbox.testing.handle import SandboxHandle
+    from sandbox.tests.integration.conftest import WebServer
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/sandbox.md").read_text()
@@ -19,7 +25,7 @@ TABLE = TEXT.partition("## What it does, and how we know")[2]
 
 def code_of(path: str) -> str:
     """Return the code block that follows the mention of a file."""
-    found = re.search(rf"`{re.escape(path)}`.*?```python\n(.*?)```", TEXT, re.DOTALL)
+    found = re.search(rf"`{re.escape(path)}`.*?```(?:python|javascript|bash)\n(.*?)```", TEXT, re.DOTALL)
     assert found is not None, path
     return found[1]
 
@@ -36,15 +42,42 @@ def test_the_example_for_authors_of_dags_passes_as_it_stands(tmp_path: Path) -> 
     assert "5 passed" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "command", "caption"),
+    [
+        ("publish.py", [sys.executable], "From Python"),
+        ("publish.mjs", ["node"], "From JavaScript"),
+        ("publish.sh", ["bash"], "From curl"),
+    ],
+)
+def test_the_example_in_each_language_publishes(
+    documented: SandboxHandle, picture: WebServer, tmp_path: Path, name: str, command: list[str], caption: str
+) -> None:
+    if not shutil.which(command[0]):
+        pytest.skip(f"needs {command[0]}")
+    (tmp_path / name).write_text(code_of(name))
+    environment = os.environ | {"HOST": documented.url, "PICTURE": picture.url}
+    done = subprocess.run(
+        [*command, name], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    (post,) = documented.posts
+    assert post.caption == caption
+    assert post.permalink.removeprefix(documented.url) in done.stdout.replace("\\/", "/")
+
+
 def test_every_test_in_the_table_exists() -> None:
     folders = ("sandbox/tests/unit", "sandbox/tests/integration", "tests/integration/attacks")
     files = [path.read_text() for folder in folders for path in (ROOT / folder).glob("test_*.py")]
     written = set(re.findall(r"^def (test_\w+)", "\n".join(files), re.MULTILINE))
     named = set(re.findall(r"`(test_\w+)`", TABLE))
-    assert len(named) > 70
+    assert len(named) > 150
     assert named <= written
 
 
 @pytest.mark.parametrize("switch", sorted(Switches.model_fields))
 def test_every_switch_is_described(switch: str) -> None:
-    assert re.search(rf"^\| .*`{switch}`", TEXT, re.MULTILINE)
+    row = re.search(rf"^\| .*`{switch}`.*", TEXT.partition("## Switches")[2], re.MULTILINE)
+    assert row is not None
+    harsh = "the same" if switch not in HARSHEST else str(HARSHEST[switch]).removesuffix(".0").lower()
+    assert row[0].rstrip("| ").rsplit(" | ", 1)[1].strip("`") == harsh

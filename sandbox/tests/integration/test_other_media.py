@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.tests.integration.conftest import WebServer, serving
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from sandbox.tests.integration.conftest import Caller
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Iterator[WebServer]:
-    """A web server with a picture."""
-    target = tmp_path / "picture.jpg"
-    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x320", "-frames:v", "1", str(target)]
-    subprocess.run(command, check=True)
-    with serving(WebServer(target.read_bytes(), content_type="image/jpeg", status=200)) as server:
-        yield server
+    from sandbox.tests.integration.conftest import Caller, WebServer
 
 
 @pytest.mark.parametrize("join", [json.dumps, ",".join], ids=["array", "commas"])

@@ -105,7 +105,7 @@ def test_an_unknown_media_type_has_its_own_code() -> None:
 def test_the_limits_of_a_caption(caption: str, taken: bool) -> None:
     """2,200 UTF-16 units, 30 hashtags, 20 mentions."""
     if taken:
-        assert check(SOURCES["reel"] | {"caption": caption}).caption == caption
+        assert check(SOURCES["reel"] | {"caption": caption}).media.caption == caption
     else:
         assert pair(refusal(**SOURCES["reel"], caption=caption)) == (36004, 2207010)
 

@@ -9,8 +9,9 @@ import pytest
 from instagram_sandbox.simulator.clock import Clock
 from instagram_sandbox.simulator.errors import GraphError
 from instagram_sandbox.simulator.parameters import check
-from instagram_sandbox.simulator.state import Account, Container, MediaFacts, Processing, Switches
+from instagram_sandbox.simulator.state import Account, Container, MediaFacts, Processing
 from instagram_sandbox.simulator.store import Store
+from instagram_sandbox.simulator.switches import temperament
 from instagram_sandbox.simulator.world import World
 
 USER = "17841400000000001"
@@ -22,13 +23,13 @@ class Scene:
 
     def __init__(self, **switches: Any) -> None:
         self.clock = Clock(lambda: 1_800_000_000.0)
-        self.world = World(self.clock, Switches(**switches), Store(None))
+        self.world = World(self.clock, temperament(strict=True, **switches), Store(None))
         self.token = self.world.add_account(Account(user_id=USER, username="sandbox_studio"))
 
     def container(self, unfit: int | None = None, **processing: Any) -> Container:
         if processing:
             self.world.plan([Processing(**processing)])
-        media = check({"media_type": "REELS", "upload_type": "resumable", "caption": "teaser"})
+        media = check({"media_type": "REELS", "upload_type": "resumable", "caption": "teaser"}).media
         made = self.world.create(USER, media)
         made.source_at = self.clock.now()
         made.facts = MediaFacts(subcode=unfit, duration_ms=4000)
@@ -148,7 +149,7 @@ def test_publishing_again_does_what_the_switch_says(republish: str, posts: int) 
 
 
 def test_a_second_post_is_the_default() -> None:
-    assert Switches().republish == "second_post"
+    assert temperament(strict=True).republish == "second_post"
 
 
 def test_an_unfinished_container_is_not_ready() -> None:
@@ -215,7 +216,7 @@ def test_a_trial_reel_needs_an_eligible_account() -> None:
     scene = Scene()
     scene.world.accounts[USER].trial_reels = False
     trial = {"media_type": "REELS", "upload_type": "resumable", "trial_params": '{"graduation_strategy": "MANUAL"}'}
-    made = scene.world.create(USER, check(trial))
+    made = scene.world.create(USER, check(trial).media)
     made.source_at = scene.clock.now()
     scene.clock.advance(5)
     assert (scene.world.status_code(made), scene.subcode(made)) == ("ERROR", 2207081)

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from tests.integration.conftest import RunDag
 
 
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_instagram.doctor.dag._PAUSE", timedelta(seconds=1))
+
+
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for transcoded videos, a disk with space, and a folder for snapshots."""
@@ -35,7 +40,7 @@ def findings(result: Any, task_id: str, about: str) -> dict[str, tuple[Any, str]
 
 def test_a_worker_of_each_queue_is_checked(instagram_sandbox: SandboxHandle, run_dag: RunDag, work: Path) -> None:
     """What is written to try the place of transcoded videos goes away again."""
-    dag = instagram_doctor_dag(queues=["default", "transcode"], patience=timedelta(seconds=5))
+    dag = instagram_doctor_dag(queues=["default", "transcode"], patience=timedelta(minutes=2))
     assert dag.get_task("check_transcode").queue == "transcode"
     result = run_dag(dag)
     assert result.states() == {
@@ -56,7 +61,7 @@ def test_what_needs_fixing_fails_the_report(
     instagram_sandbox: SandboxHandle, run_dag: RunDag, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__FFMPEG", "no-such-ffmpeg")
-    result = run_dag(instagram_doctor_dag(patience=timedelta(seconds=5)))
+    result = run_dag(instagram_doctor_dag(patience=timedelta(minutes=2)))
     assert result.states()["report"] == "failed"
     good, text = findings(result, "check_default", "")["ffmpeg"]
     assert good is False
@@ -68,7 +73,7 @@ def test_a_place_that_cannot_be_written_is_named(
 ) -> None:
     (work / "a file").touch()
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__WORK_PREFIX", str(work / "a file"))
-    result = run_dag(instagram_doctor_dag(patience=timedelta(seconds=5)))
+    result = run_dag(instagram_doctor_dag(patience=timedelta(minutes=2)))
     good, text = findings(result, "check_default", "")["work_prefix"]
     assert good is False
     assert "NotADirectoryError" in text

@@ -1,4 +1,4 @@
-"""The answer to the question whether a post is published, by form or by REST, in any try."""
+"""The answer to an approval request: by form or by REST, in the try that asked or in a later one."""
 
 from __future__ import annotations
 

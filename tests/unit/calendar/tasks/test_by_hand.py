@@ -66,7 +66,7 @@ def test_what_a_run_by_hand_let_go_of_for_good_does_not_come_back(calendar: Simu
 def test_a_post_that_is_named_more_than_a_containers_life_ahead_is_refused_and_not_taken(
     calendar: SimulatedCalendar,
 ) -> None:
-    """But rehearsed: nothing has to last for that."""
+    """But a dry run is made: no container has to last for that."""
     calendar.write(post("a", 3 * DAY, video="https://example.com/a.mp4"))
     calendar.parse(-5)
     assert calendar.run("content/manual", 0, posts=["a"]) == []

@@ -1,0 +1,174 @@
+"""The bodies that the control routes take, and how they are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from weakref import WeakKeyDictionary
+
+from fastapi import HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import from_json
+from starlette.responses import JSONResponse, Response
+
+from instagram_sandbox.simulator.state import (
+    Account,
+    AnyTokenText,
+    Digits,
+    Duration,
+    Processing,
+    Record,
+    Scope,
+    Subcode190,
+    TokenKind,
+    TokenText,
+    UserId,
+    Username,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from typing_extensions import Self
+
+R = TypeVar("R", bound=Record)
+_OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue], config=ConfigDict(allow_inf_nan=False))
+MAX_CAPTION, MAX_PLANS, MAX_COMMENT = 10_000, 1_000, 2_200
+
+
+class Advance(Record):
+    """How far the clock moves."""
+
+    seconds: Duration
+
+
+class Now(BaseModel):
+    """The sandbox's time."""
+
+    now: float
+    time: str
+
+
+class Plan(Record):
+    """How the next containers are processed."""
+
+    processing: Processing
+    times: int = Field(default=1, ge=1, le=MAX_PLANS)
+
+    @field_validator("processing")
+    @classmethod
+    def _is_not_empty(cls, processing: Processing) -> Processing:
+        if not processing.model_fields_set:
+            raise ValueError('processing is empty; for normal processing, send {"outcome": "inspected"}')
+        return processing
+
+
+class NewAccount(Account):
+    """An account to create; without a token, the sandbox makes one."""
+
+    token: TokenText | None = None
+
+
+class NewToken(Record):
+    """A token to issue. ``age_s`` sets how long ago it was issued."""
+
+    user_id: UserId
+    token: AnyTokenText | None = None
+    kind: TokenKind = "instagram"
+    long_lived: bool = True
+    age_s: Duration = 0.0
+    scopes: list[Scope] | None = None
+
+    @model_validator(mode="after")
+    def _one_login(self) -> Self:
+        prefix = "IG" if self.kind == "instagram" else "EAA"
+        if self.token is not None and not self.token.startswith(prefix):
+            raise ValueError(f"a token of kind {self.kind} must begin with {prefix}")
+        return self
+
+
+class Revocation(Record):
+    """A token to revoke, and the subcode that it answers from then on; 0 means none."""
+
+    token: AnyTokenText
+    subcode: Subcode190 = 460
+
+
+class ForeignPost(Record):
+    """A post made in the app, not through the API."""
+
+    user_id: UserId
+    caption: str = Field(default="", max_length=MAX_CAPTION)
+    age_s: Duration = 0.0
+
+
+class ForeignComment(Record):
+    """A comment that another person wrote in the app. ``parent_id`` is the comment that it answers."""
+
+    media_id: Digits
+    text: str = Field(min_length=1, max_length=MAX_COMMENT)
+    username: Username = "a_follower"
+    parent_id: Digits | None = None
+
+
+class Answer(Record):
+    """The answer of an account that was invited to a post."""
+
+    username: Username
+    invite_status: Literal["Pending", "Accepted", "Declined"]
+
+
+def sent(model: type[R]) -> Callable[[Request], Awaitable[R]]:
+    """Return a reader of JSON bodies that ignores the content type, because curl sends a form's by default."""
+
+    async def read(request: Request) -> R:
+        return model.model_validate(await _json(request))
+
+    _models[read] = model
+    return read
+
+
+_models: WeakKeyDictionary[Any, type[Record]] = WeakKeyDictionary()
+
+
+def body_model(reader: Any) -> type[Record] | None:
+    """Return the model that a reader made by :func:`sent` reads, or None for any other function."""
+    return _models.get(reader)
+
+
+async def changes(request: Request) -> dict[str, JsonValue]:
+    """Read a JSON object of names and their new values."""
+    return _OBJECT.validate_python(await _json(request))
+
+
+async def _json(request: Request) -> Any:
+    try:
+        return from_json(await request.body(), allow_inf_nan=False)
+    except ValueError as error:
+        raise HTTPException(422, f"The body must be JSON: {error}.") from None
+
+
+async def known_query(request: Request) -> None:
+    """Refuse an unknown query parameter, which would otherwise be ignored."""
+    known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        raise HTTPException(
+            422, f"Unknown query parameter {unknown[0]!r}. Known parameters: {', '.join(sorted(known)) or 'none'}."
+        )
+
+
+async def explain(_: Request, error: Exception) -> Response:
+    """Answer what was wrong with a call of the control routes, without repeating its values."""
+    problems = error.errors() if isinstance(error, ValidationError | RequestValidationError) else ()
+    said = [f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}" for problem in problems]
+    return JSONResponse({"detail": said}, 422)

@@ -1,0 +1,145 @@
+"""Calls on a post: its children, comments, insights and collaborators; switching comments off; deleting it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from instagram_sandbox.http import listing, rows
+from instagram_sandbox.http.pipeline import Call, graph_json
+from instagram_sandbox.simulator import comments, insights
+from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.scopes import COMMENTS, CONTENTS, INSIGHTS, PUBLISH
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from instagram_sandbox.simulator.state import Account, Child, Comment, Post
+
+
+async def children(call: Call, _: Account, post: Post) -> Response:
+    """Return the media of a carousel. Source: Meta, IG Media Children."""
+    found: list[Child] = [call.world.children[child] for child in post.children]
+    return listing.page(call, found, lambda child: rows.child_node(call, child))
+
+
+async def list_comments(call: Call, _: Account, post: Post) -> Response:
+    """Return the comments on a post, newest first, without replies. Source: Meta, IG Media Comments."""
+    call.require(*COMMENTS)
+    return listing.page(call, comments.shown_on(call.world, post.id), lambda c: rows.comment_node(call, c))
+
+
+async def write_comment(call: Call, account: Account, post: Post) -> Response:
+    """Comment on a post. Two equal calls make two comments. Source: Meta, IG Media Comments."""
+    call.require(*COMMENTS)
+    comment = comments.write(call.world, post, account, _message(call))
+    return graph_json({"id": comment.id})
+
+
+async def change(call: Call, _: Account, post: Post) -> Response:
+    """Switch the comments of a post on or off. Source: Meta, IG Media, Updating."""
+    call.require(*COMMENTS)
+    post.is_comment_enabled = flag(call, "comment_enabled")
+    call.world.keep_post(post)
+    return graph_json({"success": True})
+
+
+async def delete(call: Call, _: Account, post: Post) -> Response:
+    """Delete a post, which Facebook Login alone can do. Source: Meta, IG Media, Deleting."""
+    if call.host == "instagram":
+        raise GraphError(100, 33, "Unsupported delete request. A post cannot be deleted with Instagram Login.")
+    call.require(*CONTENTS)
+    call.world.delete_post(post)
+    return graph_json({"success": True})
+
+
+async def collaborators(call: Call, _: Account, post: Post) -> Response:
+    """Return who was invited to a post, with Facebook Login. Source: Meta, IG Media Collaborators."""
+    if call.host == "instagram":
+        raise GraphError(100, None, "(#100) Tried accessing nonexisting field (collaborators) on node type (Media)")
+    call.require(*PUBLISH)
+    return graph_json({"data": [one.model_dump() for one in post.collaborators]})
+
+
+async def read_insights(call: Call, _: Account, post: Post) -> Response:
+    """Return numbers about a post. Source: Meta, Instagram Media Insights."""
+    call.require(*INSIGHTS)
+    asked = insights.check_metrics(call.world, post, metrics(call))
+    if not insights.exist(call.world, post):
+        return graph_json({"data": []})
+    if insights.has_too_few_viewers(call.world, post):
+        raise GraphError(10, None, "(#10) Not enough viewers for the media to show insights")
+    return graph_json({"data": [_insight(call, post, metric) for metric in asked]})
+
+
+def _insight(call: Call, post: Post, name: str) -> dict[str, Any]:
+    metric = insights.METRICS[name]
+    return {
+        "name": name,
+        "period": "lifetime",
+        "values": [{"value": insights.value(call.world, post, name)}],
+        "title": metric.title,
+        "description": metric.description,
+        "id": f"{post.id}/insights/{name}/lifetime",
+    }
+
+
+def metrics(call: Call) -> list[str]:
+    """Return the metrics that a call asks for: a list, or names with commas between them.
+
+    :raises GraphError: 100: none is named.
+    """
+    asked = call.params.get("metric", "")
+    names = [str(one).strip() for one in (asked if isinstance(asked, list) else str(asked).strip("[]").split(","))]
+    found = list(dict.fromkeys(name.strip("\"' ") for name in names if name.strip("\"' ")))
+    if not found:
+        raise GraphError(100, None, "(#100) The parameter metric is required")
+    return found
+
+
+# Comments
+
+
+async def list_replies(call: Call, _: Account, comment: Comment) -> Response:
+    """Return the replies to a comment. Source: Meta, IG Comment Replies."""
+    call.require(*COMMENTS)
+    return listing.page(call, comments.replies(call.world, comment), lambda c: rows.comment_node(call, c))
+
+
+async def write_reply(call: Call, account: Account, comment: Comment) -> Response:
+    """Reply to a comment. Source: Meta, IG Comment Replies."""
+    call.require(*COMMENTS)
+    post = call.world.posts[comment.media_id]
+    return graph_json({"id": comments.write(call.world, post, account, _message(call), comment).id})
+
+
+async def hide(call: Call, account: Account, comment: Comment) -> Response:
+    """Hide a comment or show it again. One's own comment is always shown. Source: Meta, IG Comment, Updating."""
+    call.require(*COMMENTS)
+    comment.hidden = flag(call, "hide") and comment.user_id != account.user_id
+    comments.keep(call.world, comment)
+    return graph_json({"success": True})
+
+
+async def delete_comment(call: Call, _: Account, comment: Comment) -> Response:
+    """Delete a comment on one's own post. Source: Meta, IG Comment, Deleting."""
+    call.require(*COMMENTS)
+    comments.delete(call.world, comment)
+    return graph_json({"success": True})
+
+
+def _message(call: Call) -> str:
+    message = call.params.get("message", "")
+    if not isinstance(message, str) or "\0" in message:
+        raise GraphError(100, None, "(#100) Param message must be a string")
+    return message
+
+
+def flag(call: Call, name: str) -> bool:
+    """Return a parameter that is a boolean.
+
+    :raises GraphError: 100: it is missing, or something else.
+    """
+    text = str(call.params.get(name, "")).lower()
+    if text not in {"true", "false", "1", "0"}:
+        raise GraphError(100, None, f"(#100) Param {name} must be a boolean")
+    return text in {"true", "1"}

@@ -1,0 +1,73 @@
+"""Create a container, publish it, and read how many posts an account may still publish."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from instagram_sandbox.http.fields import Node, constant
+from instagram_sandbox.http.listing import moment
+from instagram_sandbox.http.pipeline import Call, graph_json
+from instagram_sandbox.http.rows import fields_of
+from instagram_sandbox.simulator import parameters
+from instagram_sandbox.simulator.accounts import DAY_S
+from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.scopes import PUBLISH
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from instagram_sandbox.simulator.state import Account
+
+SLACK_S: Final = 60.0
+
+
+async def create(call: Call, account: Account) -> Response:
+    """Create a container. Source: Meta, IG User Media."""
+    call.require(*PUBLISH)
+    switches = call.world.switches
+    rules = parameters.Rules(switches.unknown_parameters == "ignore", switches.carousel_max)
+    checked = parameters.check(call.params, rules)
+    call.warn(*checked.warnings)
+    if checked.media.resumable and not account.resumable:
+        raise GraphError(3)
+    container = call.world.create(account.user_id, checked.media)
+    call.entry.container_id = container.id
+    answer = {"id": container.id}
+    if container.resumable:
+        answer["uri"] = f"{call.base_url}/ig-api-upload/{call.version}/{container.id}"
+    else:
+        call.sandbox.processor.start(container)
+    return graph_json(answer)
+
+
+async def publish(call: Call, account: Account) -> Response:
+    """Publish a container. Source: Meta, IG User Media Publish."""
+    call.require(*PUBLISH)
+    creation_id = str(call.params.get("creation_id", ""))
+    if not creation_id.isdecimal():
+        said = "must be the id of a container" if creation_id else "is required"
+        raise GraphError(100, None, f"(#100) Param creation_id {said}")
+    ignore = call.world.switches.unknown_parameters == "ignore"
+    call.warn(*parameters.known_only(call.params, frozenset({"creation_id"}), ignore=ignore))
+    call.entry.container_id = creation_id
+    container = call.world.container(creation_id, account.user_id)
+    if container is not None:
+        await call.sandbox.processor.settle_pictures(container)
+    post = call.world.publish(account.user_id, creation_id)
+    call.entry.media_id = post.id
+    return graph_json({"id": post.id})
+
+
+async def limit(call: Call, account: Account) -> Response:
+    """Return how much of its publishing quota an account has used. Source: Meta, Content Publishing Limit."""
+    since = moment(call, "since")
+    if since is not None and since < call.sandbox.now - DAY_S - SLACK_S:
+        raise GraphError(100, None, "(#100) Param since must not be older than 24 hours")
+    settings = {"quota_total": call.world.switches.quota_total, "quota_duration": DAY_S}
+    values = {
+        "quota_usage": constant(call.world.quota_usage(account.user_id, since)),
+        "config": constant(settings),
+        "rate_limit_settings": constant(settings),
+    }
+    node = Node("ContentPublishingLimitResponse", values, default=("quota_usage",))
+    return graph_json({"data": [node.read(fields_of(call))]})

@@ -1,0 +1,149 @@
+"""Accounts, their tokens, and the calls that they may make."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING, Final
+
+from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.scopes import USUAL
+from instagram_sandbox.simulator.state import Account, LoginCode, Token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from instagram_sandbox.simulator.clock import Clock
+    from instagram_sandbox.simulator.state import Login, Scope, TokenKind
+    from instagram_sandbox.simulator.store import Store
+    from instagram_sandbox.simulator.switches import Switches
+
+DAY_S: Final = 86_400
+HOUR_S: Final = 3_600
+LONG_LIFE_S: Final = 60 * DAY_S
+SHORT_LIFE_S: Final = HOUR_S
+
+
+class Accounts:
+    """The accounts of a simulated Instagram.
+
+    Every change goes through a method, which writes it to the store. All times come from one clock.
+    """
+
+    def __init__(self, clock: Clock, switches: Switches, store: Store) -> None:
+        self.clock = clock
+        self.switches = switches
+        self.store = store
+        self.accounts = store.load("account", Account)
+        self.tokens = store.load("token", Token)
+        self.codes = store.load("code", LoginCode)
+        self._calls: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    def add_account(self, account: Account, token: str | None = None) -> Token:
+        """Add an account, with a new long-lived token."""
+        if not account.app_scoped_id:
+            account.app_scoped_id = "26" + account.user_id[-15:]
+        self.change_account(account)
+        return self.add_token(account.user_id, token=token)
+
+    def change_account(self, account: Account) -> None:
+        """Store a change of an account."""
+        self.accounts[account.user_id] = account
+        self.store.put("account", account.user_id, account)
+
+    def add_token(
+        self,
+        user_id: str,
+        *,
+        token: str | None = None,
+        long_lived: bool = True,
+        scopes: Iterable[Scope] | None = None,
+        kind: TokenKind = "instagram",
+    ) -> Token:
+        """Issue a token for an account."""
+        now = self.clock.now()
+        alphabet = string.ascii_letters + string.digits
+        login: Login = "instagram" if kind == "instagram" else "facebook"
+        prefix = "IGAA" if kind == "instagram" else "EAA"
+        record = Token(
+            token=token if token is not None else prefix + "".join(secrets.choice(alphabet) for _ in range(60)),
+            kind=kind,
+            user_id=user_id,
+            issued_at=now,
+            expires_at=now + (LONG_LIFE_S if long_lived else SHORT_LIFE_S),
+            long_lived=long_lived,
+            scopes=list(USUAL[login] if scopes is None else scopes),
+        )
+        self.tokens[record.token] = record
+        self.store.put("token", record.token, record)
+        return record
+
+    def page_token(self, account: Account, scopes: list[Scope]) -> Token:
+        """Return the token of an account's Page with these permissions; the same one each time."""
+        for token in self.tokens.values():
+            if (token.kind, token.user_id, token.revoked) == ("page", account.user_id, None) and token.scopes == scopes:
+                return token
+        return self.add_token(account.user_id, scopes=scopes, kind="page")
+
+    def change_token(self, record: Token) -> None:
+        """Store a change of a token."""
+        self.store.put("token", record.token, record)
+
+    def authenticate(self, token: str | None, host: Login | None = None) -> Token:
+        """Return the valid token with this text.
+
+        :param token: The text.
+        :param host: The login whose host is asked; None if the request does not show it.
+        :raises GraphError: 190: the token is malformed, unknown, for the other login, revoked (with its subcode), or
+            expired (subcode 0).
+        """
+        if not token:
+            raise GraphError(190, None, "An access token is required to request this resource.")
+        record = self.tokens.get(token)
+        if record is None or self._login_of(record) != (host or self._only_login() or self._login_of(record)):
+            raise GraphError(190)
+        if record.revoked is not None:
+            raise GraphError(190, record.revoked or None)
+        if record.kind != "page" and self.clock.now() >= record.expires_at:
+            raise GraphError(190, 0)
+        return record
+
+    def _only_login(self) -> Login | None:
+        return None if self.switches.login == "any" else self.switches.login
+
+    @staticmethod
+    def _login_of(token: Token) -> Login:
+        return "instagram" if token.kind == "instagram" else "facebook"
+
+    def account_of_page(self, page_id: str) -> Account | None:
+        """Return the account that a Facebook Page is linked to."""
+        return next((account for account in self.accounts.values() if account.page_id == page_id), None)
+
+    def count_call(self, user_id: str, weight: int = 1) -> None:
+        """Count calls of an account against its rolling limit.
+
+        :raises GraphError: 80002: the limit is reached. Refused calls count as well.
+        """
+        calls = self._calls[user_id]
+        now = self.clock.now()
+        while calls and calls[0] <= now - DAY_S:
+            calls.popleft()
+        calls.extend([now] * weight)
+        if len(calls) > self.switches.calls_per_24_h:
+            raise GraphError(80002)
+
+    def count_former_call(self, user_id: str, at: float, weight: int) -> None:
+        """Count a call that the previous process received."""
+        self._calls[user_id].extend([at] * weight)
+
+    def usage(self, user_id: str) -> tuple[int, int]:
+        """Return an account's use of its calls in percent, and the minutes until it may call again (0: now)."""
+        calls, limit = self._calls[user_id], self.switches.calls_per_24_h
+        percent = 100 * len(calls) // limit
+        if len(calls) <= limit:
+            return percent, 0
+        if self.switches.regain_minutes is not None:
+            return percent, self.switches.regain_minutes
+        free_at = calls[len(calls) - limit] + DAY_S
+        return percent, max(1, int((free_at - self.clock.now()) // 60) + 1)

@@ -1,0 +1,111 @@
+"""The rules of comments: what a comment may hold, and which comments a post shows.
+
+Source: Meta, IG Comment reference and IG Media Comments.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.state import Comment
+
+if TYPE_CHECKING:
+    from instagram_sandbox.simulator.state import Account, Post
+    from instagram_sandbox.simulator.world import World
+
+MAX_CHARACTERS, MAX_HASHTAGS, MAX_LINKS = 300, 4, 1
+STRANGER_ID: Final = "17841499999999999"
+
+
+def check_text(text: str) -> None:
+    """Check the text of a comment against Meta's limits.
+
+    :raises GraphError: 100: the text is empty, too long, only capitals, or has too many hashtags or links.
+    """
+    if not text.strip():
+        raise GraphError(100, None, "(#100) The parameter message is required")
+    if len(text) > MAX_CHARACTERS:
+        raise GraphError(100, None, f"(#100) A comment has at most {MAX_CHARACTERS} characters")
+    if len(re.findall(r"#\w+", text)) > MAX_HASHTAGS:
+        raise GraphError(100, None, f"(#100) A comment has at most {MAX_HASHTAGS} hashtags")
+    if len(re.findall(r"https?://|\bwww\.", text, re.IGNORECASE)) > MAX_LINKS:
+        raise GraphError(100, None, f"(#100) A comment has at most {MAX_LINKS} link")
+    if text.isupper():
+        raise GraphError(100, None, "(#100) A comment must not consist of capital letters only")
+
+
+def write(world: World, post: Post, account: Account, text: str, parent: Comment | None = None) -> Comment:
+    """Write a comment through the API, as the account that owns the post.
+
+    :param parent: The comment that this one answers.
+    :raises GraphError: The text breaks a limit, or the comments of the post are switched off.
+    """
+    check_text(text)
+    if not post.is_comment_enabled:
+        raise GraphError(10, None, "(#10) Comments are turned off for this media")
+    late_s = world.switches.comment_visible_after_s
+    return _add(world, post, text, (account.username, account.user_id), parent, late_s=late_s)
+
+
+def add_foreign(world: World, post: Post, text: str, username: str, parent: Comment | None = None) -> Comment:
+    """Add a comment of another person, as if it was written in the app."""
+    return _add(world, post, text, (username, STRANGER_ID), parent)
+
+
+def _add(
+    world: World, post: Post, text: str, author: tuple[str, str], parent: Comment | None, late_s: float = 0.0
+) -> Comment:
+    now = world.clock.now()
+    comment = Comment(
+        id=world.new_id("178"),
+        media_id=post.id,
+        username=author[0],
+        user_id=author[1],
+        text=text,
+        created_at=now,
+        visible_at=now + late_s,
+        parent_id=(parent.parent_id or parent.id) if parent else None,  # a reply to a reply joins the same thread
+    )
+    keep(world, comment)
+    return comment
+
+
+def keep(world: World, comment: Comment) -> None:
+    """Store a new comment, or a change of one."""
+    world.comments[comment.id] = comment
+    world.store.put("comment", comment.id, comment)
+
+
+def delete(world: World, comment: Comment) -> None:
+    """Delete a comment and its replies."""
+    for gone in [comment, *replies(world, comment)]:
+        world.comments.pop(gone.id, None)
+        world.store.delete("comment", gone.id)
+
+
+def on_post(world: World, media_id: str) -> list[Comment]:
+    """Return all comments on a post, with replies, oldest first, including those that the API does not show yet."""
+    found = [comment for comment in world.comments.values() if comment.media_id == media_id]
+    return sorted(found, key=lambda comment: (comment.created_at, comment.id))
+
+
+def shown_on(world: World, media_id: str) -> list[Comment]:
+    """Return the comments that a read of a post shows: without replies, newest first."""
+    now = world.clock.now()
+    return [c for c in reversed(on_post(world, media_id)) if c.parent_id is None and c.visible_at <= now]
+
+
+def replies(world: World, comment: Comment) -> list[Comment]:
+    """Return the replies to a comment that are visible now, oldest first."""
+    now = world.clock.now()
+    return [c for c in on_post(world, comment.media_id) if c.parent_id == comment.id and c.visible_at <= now]
+
+
+def comment_of(world: World, comment_id: str, user_id: str) -> Comment | None:
+    """Return a comment on a post of an account."""
+    found = world.comments.get(comment_id)
+    if found is None or world.post(found.media_id, user_id) is None or found.visible_at > world.clock.now():
+        return None
+    return found

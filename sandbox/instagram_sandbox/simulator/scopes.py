@@ -1,0 +1,53 @@
+"""The permissions of both logins, what each allows, and which of them a call needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from instagram_sandbox.simulator.state import Login, Scope
+
+SCOPES: Final[dict[Login, dict[Scope, str]]] = {
+    "instagram": {
+        "instagram_business_basic": "See the profile and the posts",
+        "instagram_business_content_publish": "Create posts and publish them",
+        "instagram_business_manage_comments": "Read and answer comments",
+        "instagram_business_manage_messages": "Read and answer messages",
+        "instagram_business_manage_insights": "See insights of the profile and the posts",
+    },
+    "facebook": {
+        "instagram_basic": "See the Instagram profile and its posts",
+        "instagram_content_publish": "Create posts on Instagram and publish them",
+        "instagram_manage_comments": "Read and answer comments on Instagram",
+        "instagram_manage_insights": "See insights of the Instagram profile and its posts",
+        "instagram_manage_contents": "Delete posts on Instagram",
+        "instagram_manage_messages": "Read and answer messages on Instagram",
+        "pages_show_list": "See the list of your Pages",
+        "pages_read_engagement": "See what your Pages publish",
+        "pages_read_user_content": "See what others publish on your Pages",
+        "pages_manage_metadata": "Change the settings of your Pages",
+        "pages_manage_posts": "Publish on your Pages",
+        "business_management": "Manage your business portfolio",
+        "ads_management": "Manage your ads",
+        "public_profile": "See your name and picture",
+        "email": "See your e-mail address",
+    },
+}
+"""What each permission means to the person who is asked for it."""
+
+BASIC: Final[dict[Login, Scope | None]] = {"instagram": "instagram_business_basic", "facebook": None}
+"""The permission without which a login makes no sense. Source: Meta, Business Login for Instagram."""
+
+PUBLISH: Final[tuple[Scope, Scope]] = ("instagram_business_content_publish", "instagram_content_publish")
+COMMENTS: Final[tuple[Scope, Scope]] = ("instagram_business_manage_comments", "instagram_manage_comments")
+INSIGHTS: Final[tuple[Scope, Scope]] = ("instagram_business_manage_insights", "instagram_manage_insights")
+CONTENTS: Final[tuple[None, Scope]] = (None, "instagram_manage_contents")
+
+USUAL: Final[dict[Login, tuple[Scope, ...]]] = {
+    "instagram": ("instagram_business_basic", PUBLISH[0], COMMENTS[0], INSIGHTS[0]),
+    "facebook": (
+        *("instagram_basic", PUBLISH[1], COMMENTS[1], INSIGHTS[1], CONTENTS[1]),
+        *("pages_show_list", "pages_read_engagement", "business_management"),
+    ),
+}
+"""The permissions of a token that a test makes without naming any."""

@@ -1,0 +1,191 @@
+"""Pictures, carousels and stories by Meta's rules, in the first temperament."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.tests.integration.conftest import WebServer, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sandbox.tests.integration.conftest import Caller
+
+
+def status_of(client: Caller, **media: Any) -> tuple[str, str]:
+    """Create a container, and return its status and why it was refused."""
+    container_id = client.create(**media).json()["id"]
+    client.sandbox.settle()
+    return client.status(container_id)["status"], client.sandbox.containers[-1].reason
+
+
+def test_a_picture_comes_back_with_its_url_and_alt_text(client: Caller, picture: WebServer) -> None:
+    container_id = client.create(media_type="", image_url=picture.url, alt_text="A kite", caption="Up").json()["id"]
+    media_id = client.publish(container_id).json()["id"]
+    row = client.get(media_id, fields="media_type,media_product_type,media_url,alt_text,thumbnail_url").json()
+    assert (row["media_type"], row["media_product_type"], row["alt_text"]) == ("IMAGE", "FEED", "A kite")
+    assert "thumbnail_url" not in row
+    assert client.http.get(row["media_url"]).content == picture.video
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "subcode", "words"),
+    [
+        ("300x300", (), 2207005, "300 columns"),
+        ("1442x1442", (), 2207005, "1442 columns"),
+        ("800x1100", (), 2207009, "outside 4:5 to 1.91:1"),
+        ("1400x700", (), 2207009, "outside 4:5 to 1.91:1"),
+        ("400x400", ("-c:v", "png", "-f", "image2"), 2207052, "not a JPEG"),
+    ],
+    ids=["too narrow", "too wide", "too tall", "too flat", "no JPEG"],
+)
+def test_a_picture_outside_metas_bounds_is_refused(
+    client: Caller, make_picture: Callable[..., bytes], size: str, options: tuple[str, ...], subcode: int, words: str
+) -> None:
+    with serving(WebServer(make_picture(size, *options), content_type="image/jpeg", status=200)) as server:
+        status, reason = status_of(client, media_type="IMAGE", image_url=server.url)
+    assert status == f"Error: Media upload has failed with error code {subcode}"
+    assert words in reason
+
+
+@pytest.mark.parametrize("size", ["320x320", "1440x1440", "1080x1350", "1080x566"])
+def test_a_picture_at_the_edge_of_metas_bounds_is_taken(
+    client: Caller, make_picture: Callable[..., bytes], size: str
+) -> None:
+    with serving(WebServer(make_picture(size), content_type="image/jpeg", status=200)) as server:
+        assert status_of(client, media_type="IMAGE", image_url=server.url)[0].startswith("Finished")
+
+
+def test_a_picture_of_any_width_is_taken_when_the_switch_says_so(
+    client: Caller, make_picture: Callable[..., bytes]
+) -> None:
+    client.sandbox.switch(picture_columns="scale")
+    with serving(WebServer(make_picture("2000x2000"), content_type="image/jpeg", status=200)) as server:
+        assert status_of(client, media_type="IMAGE", image_url=server.url)[0].startswith("Finished")
+
+
+def test_a_picture_over_8_mb_is_refused(client: Caller, make_picture: Callable[..., bytes]) -> None:
+    padded = make_picture() + bytes(8_000_000)
+    with serving(WebServer(padded, content_type="image/jpeg", status=200)) as server:
+        assert "8000000 bytes" in status_of(client, media_type="IMAGE", image_url=server.url)[1]
+
+
+def test_a_carousels_children_can_be_read(client: Caller, picture: WebServer, web: WebServer) -> None:
+    """The children are media of their own; they are in no list, and they have no comments."""
+    image = client.create(media_type="IMAGE", is_carousel_item="true", image_url=picture.url, alt_text="One")
+    video = client.create(media_type="VIDEO", is_carousel_item="true", video_url=web.url)
+    client.sandbox.settle()
+    ids = [image.json()["id"], video.json()["id"]]
+    whole = client.create(media_type="CAROUSEL", children=",".join(ids), caption="Two").json()["id"]
+    client.sandbox.settle()
+    media_id = client.publish(whole).json()["id"]
+    children = client.get(f"{media_id}/children", fields="media_type,alt_text,media_url,username").json()["data"]
+    assert [(child["media_type"], child.get("alt_text")) for child in children] == [("IMAGE", "One"), ("VIDEO", None)]
+    assert client.http.get(children[1]["media_url"]).content == web.video
+    assert client.get(children[0]["id"], fields="media_type").json()["media_type"] == "IMAGE"
+    assert client.get(f"{children[0]['id']}/insights", metric="views").json()["error"]["code"] == 100
+    assert [row["id"] for row in client.get("me/media").json()["data"]] == [media_id]
+    assert client.sandbox.truth.per_container[whole] == 1
+    assert client.get("me/content_publishing_limit").json()["data"][0]["quota_usage"] == 1
+
+
+def test_a_carousel_of_pictures_is_published_without_a_look(client: Caller, picture: WebServer) -> None:
+    ids = [client.create(media_type="IMAGE", is_carousel_item="true", image_url=picture.url).json()["id"] for _ in "ab"]
+    whole = client.create(media_type="CAROUSEL", children=",".join(ids)).json()["id"]
+    assert client.publish(whole).status_code == 200
+
+
+def test_the_page_shows_a_carousel_that_turns(client: Caller, picture: WebServer) -> None:
+    ids = [client.create(media_type="IMAGE", is_carousel_item="true", image_url=picture.url).json()["id"] for _ in "ab"]
+    client.publish(client.create(media_type="CAROUSEL", children=",".join(ids)).json()["id"])
+    post = client.sandbox.posts[0]
+    text = client.http.get(post.permalink).text
+    assert all(f'src="/media/{child}.jpg"' in text for child in post.children)
+    assert "data-turn" in text
+
+
+def test_the_number_of_children_is_a_switch(client: Caller, picture: WebServer) -> None:
+    ids = [
+        client.create(media_type="IMAGE", is_carousel_item="true", image_url=picture.url).json()["id"]
+        for _ in range(11)
+    ]
+    carousel = {"media_type": "CAROUSEL", "children": ",".join(ids)}
+    assert client.create(**carousel).json()["error"]["error_subcode"] == 2207028
+    client.sandbox.switch(carousel_max=20)
+    assert client.create(**carousel).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["IMAGE", "VIDEO"])
+def test_a_story_is_shown_for_24_hours_in_a_list_of_its_own(
+    client: Caller, picture: WebServer, web: WebServer, kind: str
+) -> None:
+    source = {"image_url": picture.url} if kind == "IMAGE" else {"video_url": web.url}
+    container_id = client.create(media_type="STORIES", **source).json()["id"]
+    client.sandbox.settle()
+    media_id = client.publish(container_id).json()["id"]
+    assert client.get("me/media").json()["data"] == []
+    shown = client.get("me/stories", fields="media_type,media_product_type").json()["data"]
+    assert shown == [{"id": media_id, "media_type": kind, "media_product_type": "STORY"}]
+    assert 'class="ring"' in client.http.get("/").text
+    client.sandbox.advance(86_400)
+    assert client.get("me/stories").json()["data"] == []
+    assert client.get(media_id).json()["error"]["error_subcode"] == 33
+
+
+@pytest.mark.parametrize("caption", ["", "Not shown anywhere"])
+def test_a_storys_caption_is_ignored(client: Caller, picture: WebServer, caption: str) -> None:
+    container_id = client.create(media_type="STORIES", image_url=picture.url, caption=caption).json()["id"]
+    media_id = client.publish(container_id).json()["id"]
+    assert "caption" not in client.get(media_id, fields="caption").json()
+    assert len(client.sandbox.warnings) == bool(caption)
+
+
+def test_a_creator_posts_no_story_but_by_a_switch(client: Caller, picture: WebServer) -> None:
+    client.sandbox.change_account(client.user_id, account_type="MEDIA_CREATOR")
+    story = {"media_type": "STORIES", "image_url": picture.url}
+    assert client.create(**story).json()["error"]["code"] == 10
+    client.sandbox.switch(story_by_creator="accept")
+    assert client.create(**story).status_code == 200
+
+
+@pytest.mark.parametrize(("seconds", "fine"), [(2, False), (3, True), (60, True), (62, False)])
+def test_a_storys_video_has_3_to_60_seconds(
+    client: Caller, make_clip: Callable[..., Path], seconds: int, fine: bool
+) -> None:
+    clip = make_clip(size="90x160", fps="25", seconds=seconds)
+    with serving(WebServer(clip.read_bytes())) as server:
+        status, reason = status_of(client, media_type="STORIES", video_url=server.url)
+    assert status.startswith("Finished") is fine, reason
+
+
+def test_a_storys_video_has_at_most_100_mb(client: Caller, clip: Path) -> None:
+    with serving(WebServer(clip.read_bytes(), announced=100_000_001)) as server:
+        assert "100000000 bytes" in status_of(client, media_type="STORIES", video_url=server.url)[1]
+
+
+def test_a_post_is_deleted_with_facebook_login_alone(client: Caller, facebook: Caller, clip: Path) -> None:
+    media_id = client.publish(client.reel(clip, caption="Gone soon")).json()["id"]
+    assert client.http.delete(f"/v27.0/{media_id}").json()["error"]["code"] == 100
+    no_right = facebook.sandbox.add_token(facebook.user_id, kind="page", scopes=["instagram_basic"])
+    headers = {"Authorization": f"Bearer {no_right}"}
+    assert facebook.http.delete(f"/v27.0/{media_id}", headers=headers).json()["error"]["code"] == 200
+    assert facebook.http.delete(f"/v27.0/{media_id}").json() == {"success": True}
+    assert client.get(media_id).json()["error"]["error_subcode"] == 33
+    assert client.get("me/media").json()["data"] == []
+    assert client.sandbox.posts == []
+
+
+def test_collaborators_answer_and_a_name_that_is_none_is_refused(client: Caller, facebook: Caller, clip: Path) -> None:
+    media_id = client.publish(client.reel(clip, collaborators='["a_friend", "another"]')).json()["id"]
+    client.sandbox.answer_invite(media_id, "another", "Declined")
+    rows = facebook.get(f"{media_id}/collaborators").json()["data"]
+    assert [(row["username"], row["invite_status"]) for row in rows] == [
+        ("a_friend", "Pending"),
+        ("another", "Declined"),
+    ]
+    assert client.get(f"{media_id}/collaborators").json()["error"]["code"] == 100
+    refused = client.create(upload_type="resumable", collaborators='["not a name"]').json()["error"]
+    assert (refused["code"], refused["error_subcode"]) == (110, 2207018)

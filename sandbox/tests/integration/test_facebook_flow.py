@@ -1,0 +1,130 @@
+"""Facebook Login as a client meets it: dialog, code, tokens, Pages, permissions and places."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from sandbox.tests.integration.conftest import Caller
+
+if TYPE_CHECKING:
+    from instagram_sandbox.testing.handle import SandboxHandle
+    from sandbox.tests.integration.conftest import WebServer
+
+BACK = "https://app.example/back"
+SCOPES = "instagram_basic,instagram_content_publish,pages_show_list,business_management"
+
+
+@pytest.fixture
+def http(documented: SandboxHandle) -> httpx.Client:
+    return httpx.Client(base_url=documented.url, trust_env=False)
+
+
+def log_in(http: httpx.Client, sandbox: SandboxHandle, path: str = "/v23.0/dialog/oauth", **more: str) -> str:
+    """Click through the dialog and return the code."""
+    asked = {"client_id": sandbox.app_id, "redirect_uri": BACK, "state": "s1", "scope": SCOPES} | more
+    shown = http.get(path, params=asked)
+    assert shown.status_code == 200, shown.text
+    assert "instagram_content_publish" in shown.text
+    back = http.post(path, data=asked | {"decision": "allow", "account": sandbox.user_id})
+    url = httpx.URL(back.headers["location"])
+    assert url.params["state"].removesuffix("#_") == "s1"
+    return url.params["code"]
+
+
+def exchange(http: httpx.Client, sandbox: SandboxHandle, **fields: str) -> Any:
+    app = {"client_id": sandbox.app_id, "client_secret": sandbox.app_secret}
+    return http.get("/v23.0/oauth/access_token", params=app | fields).json()
+
+
+@pytest.mark.parametrize("path", ["/v23.0/dialog/oauth", "/dialog/oauth", "/oauth/authorize"])
+def test_a_person_logs_in_and_a_page_posts(
+    http: httpx.Client, documented: SandboxHandle, picture: WebServer, path: str
+) -> None:
+    """Every step of Meta's guide, from the dialog to a picture."""
+    more = {"response_type": "code"} if path == "/oauth/authorize" else {}
+    code = log_in(http, documented, path, **more)
+    short = exchange(http, documented, code=code, redirect_uri=BACK)
+    assert short["token_type"] == "bearer"
+    assert short["access_token"].startswith("EAA")
+    long = exchange(http, documented, grant_type="fb_exchange_token", fb_exchange_token=short["access_token"])
+    assert long["expires_in"] > 59 * 86_400
+
+    fields = "id,name,access_token,instagram_business_account{id,username},picture.type(large)"
+    pages = http.get("/v23.0/me/accounts", params={"access_token": long["access_token"], "fields": fields}).json()
+    (page,) = pages["data"]
+    assert page["instagram_business_account"] == {"id": documented.user_id, "username": "sandbox_studio"}
+    assert page["picture"]["data"]["url"].startswith(documented.url)
+
+    asked = {"access_token": page["access_token"], "fields": "instagram_business_account"}
+    read = http.get(f"/v23.0/{page['id']}", params=asked).json()
+    assert read == {"instagram_business_account": {"id": documented.user_id}, "id": page["id"]}
+    client = Caller(documented, page["access_token"])
+    container_id = client.create(media_type="IMAGE", image_url=picture.url, caption="By a Page").json()["id"]
+    client.publish(container_id)
+    assert [post.caption for post in documented.posts] == ["By a Page"]
+
+
+def test_the_exchange_works_without_a_version_too(http: httpx.Client, documented: SandboxHandle) -> None:
+    """Both logins have this path, on two hosts; here the code tells which of them is meant."""
+    fields = {
+        "client_id": documented.app_id,
+        "client_secret": documented.app_secret,
+        "grant_type": "authorization_code",
+        "redirect_uri": BACK,
+        "code": log_in(http, documented),
+    }
+    assert http.post("/oauth/access_token", data=fields).json()["access_token"].startswith("EAA")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"code": "AQnone"}, {"redirect_uri": "https://other.example"}, {"client_secret": "x"}, {"client_id": "1"}],
+    ids=["code", "redirect_uri", "client_secret", "client_id"],
+)
+def test_an_exchange_with_anything_wrong_is_refused_in_graphs_envelope(
+    http: httpx.Client, documented: SandboxHandle, wrong: dict[str, str]
+) -> None:
+    right = {"code": log_in(http, documented), "redirect_uri": BACK}
+    assert "message" in exchange(http, documented, **(right | wrong))["error"]
+    assert "access_token" in exchange(http, documented, **right)
+    assert exchange(http, documented, **right)["error"]["error_subcode"] == 36009
+
+
+def test_a_person_without_the_list_of_pages_sees_none(documented: SandboxHandle) -> None:
+    """The first trap of this login: an empty list, and no error."""
+    token = documented.add_token(documented.user_id, kind="user", scopes=["instagram_basic"])
+    assert Caller(documented, token).get("me/accounts").json() == {"data": []}
+
+
+def test_pages_are_listed_with_the_same_token_each_time(documented: SandboxHandle) -> None:
+    person = Caller(documented, documented.add_token(documented.user_id, kind="user"))
+    first, second = (person.get("me/accounts").json()["data"][0]["access_token"] for _ in range(2))
+    assert first == second
+
+
+def test_permissions_and_tokens_can_be_looked_at(http: httpx.Client, documented: SandboxHandle) -> None:
+    token = documented.add_token(documented.user_id, kind="user", scopes=["instagram_basic", "email"])
+    person = Caller(documented, token)
+    granted = person.get("me/permissions").json()["data"]
+    assert granted == [{"permission": name, "status": "granted"} for name in ("instagram_basic", "email")]
+    app = exchange(http, documented, grant_type="client_credentials")["access_token"]
+    asked = {"input_token": token, "access_token": app}
+    seen = http.get("/v23.0/debug_token", params=asked).json()["data"]
+    assert (seen["is_valid"], seen["scopes"]) == (True, ["instagram_basic", "email"])
+    documented.revoke(token)
+    assert http.get("/v23.0/debug_token", params=asked).json()["data"]["is_valid"] is False
+    assert http.get("/debug_token", params={"input_token": token, "access_token": "x"}).json()["error"]["code"] == 190
+
+
+def test_places_are_searched(facebook: Caller) -> None:
+    found = facebook.get("pages/search", q="vienna", fields="id,name,location,link").json()["data"]
+    assert [place["location"]["city"] for place in found] == ["Vienna"]
+    assert facebook.create(upload_type="resumable", location_id=found[0]["id"]).status_code == 200
+    assert facebook.get("pages/search", q="nowhere at all").json() == {"data": []}
+
+
+def test_a_token_of_instagram_login_lists_no_pages(client: Caller) -> None:
+    assert client.get("me/accounts").json()["error"]["code"] == 100

@@ -1,0 +1,91 @@
+"""How ``make cluster`` judges: a wrong verdict here would hide a post that is missing or made twice."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from tests.cluster.programme import FULL, Disturbance, Due, parsed, programme
+from tests.cluster.verdict import Fate, fates, is_good, table
+
+AT = datetime(2030, 1, 1, 12, 0, tzinfo=timezone.utc)
+DUE = Due("monday", AT, "account_a", "kill redis")
+
+
+def instance(task: str, state: str, label: str = "monday", start: str = "12:00", tries: int = 1) -> dict[str, Any]:
+    return {
+        "task_id": f"account_a.{task}",
+        "state": state,
+        "rendered_map_index": label,
+        "start_date": start,
+        "try_number": tries,
+    }
+
+
+def fate(made: int, *instances: dict[str, Any], late_s: float | None = 1.0) -> Fate:
+    requests = {} if late_s is None else {"monday": [AT.timestamp() + late_s]}
+    (found,) = fates([DUE], {"monday": made}, requests, instances, {})
+    return found
+
+
+def test_one_post_that_airflow_knows_of_is_good() -> None:
+    late = fate(1, instance("publish", "success", "monday (3 min 2 s late)"), late_s=182.0)
+    assert late.late_s == pytest.approx(182.0)
+    assert is_good([late])
+
+
+def test_a_later_run_that_skips_the_post_changes_nothing_about_it() -> None:
+    brought = instance("publish", "success"), instance("publish", "skipped", start="12:05")
+    assert is_good([fate(1, *brought)])
+
+
+@pytest.mark.parametrize(
+    ("found", "is_true"),
+    [
+        (fate(0, instance("publish", "failed", tries=4), late_s=None), True),
+        (fate(2, instance("publish", "success")), False),
+        (fate(1, instance("publish", "failed")), False),
+        (fate(0, instance("publish", "success"), late_s=None), False),
+        (fate(0, late_s=None), True),
+        (fate(1, instance("publish", "success"), late_s=-0.2), True),
+    ],
+    ids=["none", "two", "live and failed", "success and none", "no run", "early"],
+)
+def test_anything_else_is_not(found: Fate, is_true: bool) -> None:
+    assert not is_good([found])
+    assert found.is_true is is_true
+
+
+def test_the_table_names_what_is_wrong_beside_its_disturbance() -> None:
+    lines = list(
+        table([fate(0, instance("transcode", "success"), instance("publish", "failed", tries=4), late_s=None)])
+    )
+    assert lines[1].startswith("kill redis")
+    assert lines[1].endswith("monday: 0 posts; transcode success (1 try), publish failed (4 tries)")
+
+
+def test_an_edited_caption_is_looked_for_under_its_new_text() -> None:
+    requests = {"new": [AT.timestamp()]}
+    (found,) = fates([DUE], {"new": 1}, requests, [instance("publish", "success")], {"monday": "new"})
+    assert is_good([found])
+
+
+def test_posts_are_due_during_each_disturbance_and_after_it() -> None:
+    plan = programme(AT, 4, 10.0, FULL)
+    begins = {str(disturbance): (begin, disturbance.seconds) for begin, disturbance in plan.disturbances}
+    assert len(begins) == 32
+    ends = AT
+    for name, (begin, seconds) in begins.items():
+        assert begin >= ends, "one after the other"
+        ends = begin + timedelta(seconds=seconds)
+        due = [post.at for post in plan.posts if post.around == name]
+        assert any(begin < at < ends for at in due)
+        assert any(at > ends for at in due)
+
+
+def test_a_disturbance_is_read_as_it_is_written() -> None:
+    assert parsed("stop api-server 120") == Disturbance("stop", "api-server", 120)
+    with pytest.raises(ValueError, match="use kill, freeze or stop"):
+        parsed("stop nothing 1")
