@@ -64,11 +64,11 @@ from pathlib import Path
 from airflow_provider_instagram.media import command
 from airflow_provider_instagram.media.plan import plan
 from airflow_provider_instagram.media.probe import probe
-from airflow_provider_instagram.media.process import Limits, run
+from airflow_provider_instagram.media.process import ProcessLimits, run
 from airflow_provider_instagram.media.spec import REELS
 info = probe(Path(sys.argv[1]))
 words = command.full(info, REELS, plan(info, REELS), None, Path(sys.argv[2]))
-assert run(["ffmpeg", *words], Limits(3600, 7200, output_bytes=10**8)).ok
+assert run(["ffmpeg", *words], ProcessLimits(3600, 7200, output_bytes=10**8)).ok
 """
 
 

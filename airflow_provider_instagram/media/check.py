@@ -10,7 +10,7 @@ from airflow_provider_instagram.media.kind import kind_of
 from airflow_provider_instagram.media.picture_plan import PicturePlan
 from airflow_provider_instagram.media.picture_report import PictureMeasures
 from airflow_provider_instagram.media.pictures import PictureJob, read_picture
-from airflow_provider_instagram.media.plan import Plan, Tier, plan
+from airflow_provider_instagram.media.plan import Tier, TranscodePlan, plan
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.media.report import Measures, facts
 
@@ -53,7 +53,7 @@ def check(path: Path, profile: Profile, *, ffprobe: str = "ffprobe") -> Verdict:
     :raises TranscodeError: If ffprobe is not installed.
     """
     spec: VideoSpec | PictureSpec = profile.video
-    todo: Plan | PicturePlan
+    todo: TranscodePlan | PicturePlan
     try:
         if kind_of(path) == "picture":
             spec = profile.picture
@@ -71,7 +71,7 @@ def check(path: Path, profile: Profile, *, ffprobe: str = "ffprobe") -> Verdict:
     return Verdict(code, (str(path), *found, *_findings(todo, spec.name, work)))
 
 
-def _findings(todo: Plan | PicturePlan, placement: str, work: str) -> list[str]:
+def _findings(todo: TranscodePlan | PicturePlan, placement: str, work: str) -> list[str]:
     if todo.tier == "pass":
         verdict = f"complies with {placement}: it is published unchanged"
     else:

@@ -18,7 +18,7 @@ from airflow_provider_instagram.media.probe import ONLY_THIS_FILE, Video, VideoI
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.media.plan import Plan
+    from airflow_provider_instagram.media.plan import TranscodePlan
     from airflow_provider_instagram.media.spec import VideoSpec
 
 SAMPLE_RATE_HZ: Final = 48_000
@@ -59,7 +59,7 @@ class Encoding:
         return float(self.frames / self.fps)
 
 
-def encoding(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Encoding:
+def encoding(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan) -> Encoding:
     """Compute the parameters of a full encoding.
 
     :param info: The source.
@@ -93,7 +93,7 @@ class Span:
     duration_s: float
 
 
-def span(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Span:
+def span(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan) -> Span:
     """Return the part of the source that a plan's result shows. If the video is copied, this is the whole video."""
     if plan.tier == "full":
         numbers = encoding(info, spec, plan)
@@ -101,7 +101,7 @@ def span(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Span:
     return Span(info.video.timeline.start_s, info.video.timeline.duration_s)
 
 
-def full(info: VideoInfo, spec: VideoSpec, plan: Plan, loudness: Loudness | None, output: Path) -> list[str]:
+def full(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, loudness: Loudness | None, output: Path) -> list[str]:
     """Return the command that encodes the whole video.
 
     :param info: The source.
@@ -119,7 +119,7 @@ def full(info: VideoInfo, spec: VideoSpec, plan: Plan, loudness: Loudness | None
     return arguments(ffmpeg.output(video_stream, audio_stream, f"file:{output}", **options))
 
 
-def audio(info: VideoInfo, spec: VideoSpec, plan: Plan, loudness: Loudness | None, output: Path) -> list[str]:
+def audio(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, loudness: Loudness | None, output: Path) -> list[str]:
     """Return the command that copies the video and encodes the audio. The parameters are those of :func:`full`."""
     source = _source(info)
     audio_stream = _audio_filters(source, info, span(info, spec, plan), loudness)
@@ -152,7 +152,7 @@ def packets_before_picture(info: VideoInfo) -> int:
     return info.audio.timeline.packets_before(info.video.timeline.start_s)
 
 
-def measure(info: VideoInfo, spec: VideoSpec, plan: Plan) -> list[str]:
+def measure(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan) -> list[str]:
     """Return the command that measures the loudness of the part of the source's audio that the result contains."""
     audio_stream = _audio_filters(_source(info), info, span(info, spec, plan), None)
     return arguments(meter(audio_stream, peaks=True).output("-", f="null"))
@@ -185,7 +185,7 @@ def _source(info: VideoInfo) -> Any:
     return ffmpeg.input(f"file:{info.path}", copyts=None, **ONE_FILTER_GRAPH, **ONLY_THIS_FILE)
 
 
-def _video_filters(stream: Any, info: VideoInfo, numbers: Encoding, plan: Plan) -> Any:
+def _video_filters(stream: Any, info: VideoInfo, numbers: Encoding, plan: TranscodePlan) -> Any:
     video, frame, picture = info.video, numbers.layout.frame, numbers.layout.picture
     if video.has_alpha:
         stream = _on_background(stream, plan.background)

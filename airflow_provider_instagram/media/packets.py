@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.process import Cancel, Limits, run
+from airflow_provider_instagram.media.process import Cancel, ProcessLimits, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ def read_timelines(
     path: Path,
     indexes: Sequence[int],
     ffprobe: Sequence[str],
-    limits: Limits,
+    limits: ProcessLimits,
     cancel: Cancel | None,
     *,
     starts_at_zero: bool = False,

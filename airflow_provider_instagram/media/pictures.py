@@ -16,7 +16,7 @@ from airflow_provider_instagram.media.picture import PictureInfo
 from airflow_provider_instagram.media.picture_plan import PicturePlan, plan_picture
 from airflow_provider_instagram.media.picture_report import PictureReport
 from airflow_provider_instagram.media.plan import check_options
-from airflow_provider_instagram.media.process import Cancel, Finished, Limits, run
+from airflow_provider_instagram.media.process import Cancel, Finished, ProcessLimits, run
 from airflow_provider_instagram.media.workspace import workspace
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _run_worker(jobs: list[PictureJob], cancel: Cancel | None) -> list[tuple[Pic
         "jobs": [{**asdict(job), "source": job.source.absolute()} for job in jobs],
     }
     wall_s = START_S + PICTURE_S * len(jobs)
-    limits = Limits(
+    limits = ProcessLimits(
         wall_s, int(wall_s), MEMORY_BYTES, output_bytes=max((job.spec.max_size_bytes for job in jobs), default=0)
     )
     command = [sys.executable, "-I", WORKER, json.dumps(request, default=str)]

@@ -61,7 +61,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TranscodePlan:
     """What to do with a video.
 
     :param tier: ``pass``: nothing · ``remux``: copy the streams into a clean MP4 · ``audio``: the same, but with new
@@ -83,7 +83,7 @@ class Plan:
 
 def plan(
     info: VideoInfo, spec: VideoSpec, *, fit: Fit = "pad", background: str = "black", trim: Trim = "error"
-) -> Plan:
+) -> TranscodePlan:
     """Find the cheapest way to make a video comply.
 
     :param info: The video.
@@ -109,7 +109,7 @@ def plan(
     if _tier(reasons) == "remux":
         reasons = (*reasons, *_packet_grid_reasons(info))
     tier = _tier(reasons)
-    return Plan(tier, reasons, tuple(_warnings(info, spec, tier, fit)), fit, background, duration_s)
+    return TranscodePlan(tier, reasons, tuple(_warnings(info, spec, tier, fit)), fit, background, duration_s)
 
 
 def _tier(reasons: tuple[Reason, ...]) -> Tier:

@@ -12,7 +12,7 @@ from airflow_provider_instagram.media.boxes import Mp4Layout, begins_like_mp4, i
 from airflow_provider_instagram.media.files import raise_if_changed, regular_file
 from airflow_provider_instagram.media.gif import check_animation
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
-from airflow_provider_instagram.media.process import Cancel, Limits, run
+from airflow_provider_instagram.media.process import Cancel, ProcessLimits, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ FORMATS: Final = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg,gif"
 MAX_SIDE: Final = 8192
 ONLY_THIS_FILE: Final = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": MAX_SIDE**2}
 #: A file that is made to hang ffprobe fails after ten seconds in all. A large file on a slow disk gets more time.
-HEADER_LIMITS: Final = Limits(wall_s=4.5, cpu_s=4, memory_bytes=1024**3)
+HEADER_LIMITS: Final = ProcessLimits(wall_s=4.5, cpu_s=4, memory_bytes=1024**3)
 PACKETS_S: Final = 4.5
 SLOWEST_DISK_BYTES_PER_S: Final = 20_000_000
 MAX_DURATION_S: Final = 7200.0
@@ -249,7 +249,7 @@ def _ffprobe(ffprobe: str, path: Path) -> list[str]:
     return [ffprobe, "-v", "error", *options, "-i", f"file:{path}"]
 
 
-def _packet_limits(size_bytes: int) -> Limits:
+def _packet_limits(size_bytes: int) -> ProcessLimits:
     wall_s = PACKETS_S + size_bytes / SLOWEST_DISK_BYTES_PER_S
     return replace(HEADER_LIMITS, wall_s=wall_s, cpu_s=int(wall_s))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_instagram.media.plan import Plan, Tier
+    from airflow_provider_instagram.media.plan import Tier, TranscodePlan
     from airflow_provider_instagram.media.probe import VideoInfo
 
 
@@ -84,7 +84,7 @@ class Report:
     elapsed_s: float
 
     @classmethod
-    def of(cls, plan: Plan, before: VideoInfo, after: VideoInfo, elapsed_s: float) -> Report:
+    def of(cls, plan: TranscodePlan, before: VideoInfo, after: VideoInfo, elapsed_s: float) -> Report:
         """Return the report of a plan that was carried out."""
         reasons = tuple(map(str, plan.reasons))
         return cls(plan.tier, reasons, plan.warnings, Measures.of(before), Measures.of(after), round(elapsed_s, 3))

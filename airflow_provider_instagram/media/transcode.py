@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.media import command
 from airflow_provider_instagram.media.loudness import TARGET_LUFS, WARN_FROM_LU, Loudness, LoudnessReader
-from airflow_provider_instagram.media.plan import Plan, Reason, plan
+from airflow_provider_instagram.media.plan import Reason, TranscodePlan, plan
 from airflow_provider_instagram.media.probe import VideoInfo, probe
-from airflow_provider_instagram.media.process import Cancel, Finished, Limits, run
+from airflow_provider_instagram.media.process import Cancel, Finished, ProcessLimits, run
 from airflow_provider_instagram.media.progress import Progress, ProgressReader
 from airflow_provider_instagram.media.report import Report
 from airflow_provider_instagram.media.workspace import workspace
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
 
-COLOUR_LIMITS: Final = Limits(wall_s=10, cpu_s=10)
+COLOUR_LIMITS: Final = ProcessLimits(wall_s=10, cpu_s=10)
 #: The time that ffmpeg may take: a minimum, and for each second of the video, in seconds.
 LEAST_S: Final = 120.0
 PER_SECOND_S: Final = 120.0
@@ -118,7 +118,7 @@ class _Job:
     on_progress: Callable[[Progress], None]
     cancel: Cancel
 
-    def write(self, todo: Plan, output: Path) -> tuple[Plan, VideoInfo]:
+    def write(self, todo: TranscodePlan, output: Path) -> tuple[TranscodePlan, VideoInfo]:
         """Carry out a plan, and give the result its name once it is complete and checked.
 
         :return: The plan that was carried out, and the properties of the result.
@@ -135,7 +135,7 @@ class _Job:
             made.replace(output)
         return todo, replace(after, path=output)
 
-    def make(self, todo: Plan, made: Path) -> tuple[Plan, VideoInfo]:
+    def make(self, todo: TranscodePlan, made: Path) -> tuple[TranscodePlan, VideoInfo]:
         """Carry out a plan. If a cheaper tier does not produce a compliant file, encode the whole video.
 
         :param todo: The plan.
@@ -160,7 +160,7 @@ class _Job:
                 f"background={name!r} is not a colour that ffmpeg knows.", hint="Use a name such as white, or #rrggbb."
             )
 
-    def _attempt(self, todo: Plan, made: Path) -> tuple[Plan, VideoInfo]:
+    def _attempt(self, todo: TranscodePlan, made: Path) -> tuple[TranscodePlan, VideoInfo]:
         measured = self._measure(todo) if todo.tier != "remux" and self.info.audio else None
         length_s = command.span(self.info, self.spec, todo).duration_s
         reader = ProgressReader(length_s, self.on_progress)
@@ -171,13 +171,13 @@ class _Job:
         loudness = self._decode(made, after)
         return replace(todo, warnings=(*todo.warnings, *_loudness_warnings(measured, loudness))), after
 
-    def _command(self, todo: Plan, loudness: Loudness | None, made: Path) -> list[str]:
+    def _command(self, todo: TranscodePlan, loudness: Loudness | None, made: Path) -> list[str]:
         if todo.tier == "remux":
             return command.remux(self.info, made)
         build = command.audio if todo.tier == "audio" else command.full
         return build(self.info, self.spec, todo, loudness, made)
 
-    def _measure(self, todo: Plan) -> Loudness:
+    def _measure(self, todo: TranscodePlan) -> Loudness:
         reader = LoudnessReader()
         self._run(
             command.measure(self.info, self.spec, todo), todo.duration_s, "measure the audio of", reader.read_line
@@ -194,7 +194,7 @@ class _Job:
 
     def _run(self, arguments: list[str], length_s: float, what: str, on_line: Callable[[str], None]) -> Finished:
         wall_s = LEAST_S + PER_SECOND_S * length_s
-        limits = Limits(wall_s, int(wall_s) * (os.cpu_count() or 1), output_bytes=self.spec.max_size_bytes)
+        limits = ProcessLimits(wall_s, int(wall_s) * (os.cpu_count() or 1), output_bytes=self.spec.max_size_bytes)
         finished = run([self.ffmpeg, *arguments], limits, cancel=self.cancel, on_line=on_line)
         if finished.timed_out:
             raise TranscodeError(

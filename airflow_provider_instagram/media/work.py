@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media.files import file_digest
-from airflow_provider_instagram.media.process import Limits, run
+from airflow_provider_instagram.media.process import ProcessLimits, run
 from airflow_provider_instagram.media.workspace import workspace
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Increment this when the same source, profile and ffmpeg give a different result.
 RECIPE: Final = 1
-VERSION_LIMITS: Final = Limits(wall_s=10, cpu_s=10)
+VERSION_LIMITS: Final = ProcessLimits(wall_s=10, cpu_s=10)
 
 
 def work_key(
