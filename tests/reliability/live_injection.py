@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from tests.reliability.scenario import Disturbance, Injection
     from tests.reliability.scenario_run import ScenarioRun
 
-#: A moment comes once Airflow has started the tasks before it. The next try begins once Airflow has given up the first
-#: one, and may have to settle for 150 s.
+#: A moment comes when Airflow has started the tasks before it. A next try begins when Airflow has given the first one
+#: up, and may need 150 s to settle the answer of the first.
 LIMIT_S: Final = 540
 
 

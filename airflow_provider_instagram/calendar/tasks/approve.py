@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.parser import Post
+    from airflow_provider_instagram.calendar.file.model import Post
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def question(post: Post, report: Mapping[str, Any], *, is_repeated: bool = False
         ("Placement", post.placement),
         ("Video", shown(post.video)),
         ("Cover", shown(str(post.options.get("cover_url") or (f"{cover} ms" if cover else "the first frame")))),
-        *((name, value) for name, value in post.options.items() if name not in SHOWN_APART),
+        *((name, value) for name, value in post.options.items() if name not in SHOWN_SEPARATELY),
         *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),
     ]
     lines = [ASKED_AGAIN, ""] if is_repeated else []
@@ -176,7 +176,7 @@ def question(post: Post, report: Mapping[str, Any], *, is_repeated: bool = False
 ASKED_AGAIN = (
     "**This is asked again**, because the task was interrupted. If you have answered, please answer once more."
 )
-SHOWN_APART = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
+SHOWN_SEPARATELY = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
 
 
 def _form(caption: str) -> dict[str, Param]:

@@ -355,7 +355,7 @@ def test_a_removed_post_whose_publication_is_open_is_settled_before_the_calendar
     from airflow_provider_instagram.ledger.records import Claim, Owner
 
     execute = PublishPost.execute
-    monkeypatch.setattr("airflow_provider_instagram.publishing.outcome.LOOKED_AT_FOR", timedelta(seconds=2))
+    monkeypatch.setattr("airflow_provider_instagram.publishing.outcome.READ_FOR_AT_LEAST", timedelta(seconds=2))
 
     def killed_before(self: PublishPost, context: Any, event: Any = None) -> Any:
         post, ledger = self.as_post(), Ledger.of(context, ACCOUNT)

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.parser import KEYS, Calendar, read_calendar
+from airflow_provider_instagram.calendar.file.parser import KEYS, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.spacing import within_limits
-from airflow_provider_instagram.calendar.file.times import moment
+from airflow_provider_instagram.calendar.file.times import read_local_time
 from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from airflow_provider_instagram.calendar.file.model import Calendar
 
 HEAD = "min_spacing: 0 s\ndefaults:\n  timezone: Europe/Berlin\n  video: a.mp4\nposts:\n"
 
@@ -603,7 +605,7 @@ def test_a_mistake_of_ours_about_one_post_leaves_the_others_alone(
     def stumbling(written: str, name: str | None) -> datetime:
         if "25" in written:
             raise OverflowError("too large")
-        return moment(written, name)
+        return read_local_time(written, name)
 
     monkeypatch.setattr("airflow_provider_instagram.calendar.file.post_parser.moment", stumbling)
     calendar = read(HEAD + "".join(post(number, f"2026-12-{number} 18:00") for number in (24, 25, 26)))
