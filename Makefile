@@ -1,4 +1,4 @@
-.PHONY: help install demo ui test test-all test-next reliability soak cluster cluster-short lint release-check lock
+.PHONY: help install demo ui test test-all test-next test-clients reliability soak cluster cluster-short lint release-check lock
 
 help:  ## List the targets, with the time that they take on two cores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -26,6 +26,10 @@ test-all:  ## All that make test leaves out (65 minutes; MINUTES=30 plays as muc
 test-next:  ## The unit and integration tests on the next version of Airflow, and the tests of its loops (in .venv-next)
 	@scripts/install.sh --next
 	@.venv-next/bin/python -m pytest --numprocesses 3 --dist worksteal sandbox/tests tests/unit tests/integration tests/next
+
+test-clients:  ## Publish on the sandbox with unmodified clients from the npm registry, on Debian's Node (2 minutes)
+	@scripts/install.sh --for-clients
+	@.venv/bin/python -m pytest -m registry sandbox/tests
 
 reliability:  ## Break the main job in hundreds of ways and count the posts (50 minutes)
 	@scripts/install.sh --for-tests

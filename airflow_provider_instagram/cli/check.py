@@ -1,4 +1,4 @@
-"""``airflow instagram check``: whether a video meets Instagram's requirements."""
+"""``airflow instagram check``: whether a video or a picture meets Instagram's requirements."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.files.storage import as_local_file
 from airflow_provider_instagram.media.check import UNUSABLE, check
-from airflow_provider_instagram.media.spec import spec_for
+from airflow_provider_instagram.media.spec import profile_for
 
 if TYPE_CHECKING:
     import argparse
 
 
 def check_video(args: argparse.Namespace) -> None:
-    """Print the verdict on a video, and exit with its exit code."""
+    """Print the verdict on a video or a picture, and exit with its exit code."""
     read_as_server()
     try:
         with as_local_file(args.file) as path:
-            verdict = check(path, spec_for(args.placement), ffprobe=conf.get("instagram", "ffprobe"))
+            verdict = check(path, profile_for(args.placement), ffprobe=conf.get("instagram", "ffprobe"))
     except InstagramError as error:
         print(error, file=sys.stderr)
         raise SystemExit(UNUSABLE) from None

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.plan import Plan, Tier, plan
+from airflow_provider_instagram.media.kind import kind_of
+from airflow_provider_instagram.media.picture_plan import PicturePlan
+from airflow_provider_instagram.media.picture_report import PictureMeasures
+from airflow_provider_instagram.media.pictures import PictureJob, read_picture
+from airflow_provider_instagram.media.plan import Tier, TranscodePlan, plan
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.media.report import Measures, facts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.media.spec import VideoSpec
+    from airflow_provider_instagram.media.spec import PictureSpec, Profile, VideoSpec
 
 COMPLIES: Final = 0
 NEEDS_WORK: Final = 1
@@ -24,6 +28,7 @@ WORK: Final[dict[Tier, str]] = {
     "audio": "new audio; the video is copied",
     "full": "a full encoding",
 }
+PICTURE_WORK: Final = "a new JPEG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +43,38 @@ class Verdict:
     lines: tuple[str, ...]
 
 
-def check(path: Path, spec: VideoSpec, *, ffprobe: str = "ffprobe") -> Verdict:
-    """Check a file against the rules of a placement, as a transcode does.
+def check(path: Path, profile: Profile, *, ffprobe: str = "ffprobe") -> Verdict:
+    """Check a video or a picture against the rules of a placement, as a transcode does.
 
     :param path: A local file.
-    :param spec: The rules.
+    :param profile: The rules.
     :param ffprobe: The program, by name or path.
     :return: The result.
     :raises TranscodeError: If ffprobe is not installed.
     """
+    spec: VideoSpec | PictureSpec = profile.video
+    todo: TranscodePlan | PicturePlan
     try:
-        info = probe(path, ffprobe=ffprobe)
-        todo = plan(info, spec)
+        if kind_of(path) == "picture":
+            spec = profile.picture
+            job = PictureJob(path, None, profile.picture)
+            picture = read_picture(job)
+            todo, lines = job.plan(picture), PictureMeasures.of(picture).facts()
+        else:
+            info = probe(path, ffprobe=ffprobe)
+            todo, lines = plan(info, profile.video), facts(Measures.of(info))
     except ValidationError as error:
         return Verdict(UNUSABLE, (f"cannot be used for {spec.name}: {error}",))
-    lines = [f"{name:<10} {fact}" for name, fact in facts(Measures.of(info))]
     code = COMPLIES if todo.tier == "pass" else NEEDS_WORK
-    return Verdict(code, (str(path), *lines, *_findings(todo, spec)))
+    work = PICTURE_WORK if isinstance(todo, PicturePlan) else WORK.get(todo.tier, "")
+    found = [f"{name:<10} {fact}" for name, fact in lines]
+    return Verdict(code, (str(path), *found, *_findings(todo, spec.name, work)))
 
 
-def _findings(todo: Plan, spec: VideoSpec) -> list[str]:
+def _findings(todo: TranscodePlan | PicturePlan, placement: str, work: str) -> list[str]:
     if todo.tier == "pass":
-        verdict = f"complies with {spec.name}: it is published unchanged"
+        verdict = f"complies with {placement}: it is published unchanged"
     else:
-        verdict = f"needs work for {spec.name}: {WORK[todo.tier]} (TranscodeOperator does it)"
+        verdict = f"needs work for {placement}: {work} (TranscodeOperator does it)"
     reasons = [f"  because of {reason}" for reason in todo.reasons]
     return [verdict, *reasons, *(f"  warning: {warning}" for warning in todo.warnings)]

@@ -12,13 +12,13 @@ import ffmpeg
 from airflow_provider_instagram.media.colour import scaled
 from airflow_provider_instagram.media.geometry import Geometry, Size, covering, frame_rate, geometry
 from airflow_provider_instagram.media.loudness import Loudness, adjusted, meter
-from airflow_provider_instagram.media.plan import PRIMING_SHOWN_S
+from airflow_provider_instagram.media.plan import MAX_PRIMING_S
 from airflow_provider_instagram.media.probe import ONLY_THIS_FILE, Video, VideoInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.media.plan import Plan
+    from airflow_provider_instagram.media.plan import TranscodePlan
     from airflow_provider_instagram.media.spec import VideoSpec
 
 SAMPLE_RATE_HZ: Final = 48_000
@@ -28,9 +28,9 @@ PRESET: Final = "medium"
 #: Options for a file without edit lists: frames get negative offsets instead, and the audio's priming is cut off first.
 MUXER: Final = {"f": "mp4", "brand": "mp42", "movflags": "+faststart+negative_cts_offsets", "use_editlist": 0}
 #: Options that drop the source's metadata, which may reveal a location, a device or a name.
-CLEAN: Final = {"map_metadata": -1, "map_metadata:s": -1, "map_chapters": -1, "fflags": "+bitexact"}
+NO_METADATA: Final = {"map_metadata": -1, "map_metadata:s": -1, "map_chapters": -1, "fflags": "+bitexact"}
 #: Keeps one filter graph if the frame size changes midway. A new graph would restart the count of frames.
-ONE_GRAPH: Final = {"reinit_filter:v": 0}
+ONE_FILTER_GRAPH: Final = {"reinit_filter:v": 0}
 PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.5", "-nostats")
 
 
@@ -59,7 +59,7 @@ class Encoding:
         return float(self.frames / self.fps)
 
 
-def encoding(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Encoding:
+def encoding(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan) -> Encoding:
     """Compute the parameters of a full encoding.
 
     :param info: The source.
@@ -70,7 +70,7 @@ def encoding(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Encoding:
     fps = frame_rate(info.video, spec)
     # Add whole frames before the first one, so that it keeps its timestamp. Audio that starts just before it is cut.
     late_s = info.video.timeline.start_s - info.start_s
-    start_s = info.video.timeline.start_s - (ceil(late_s * fps) / float(fps) if late_s > PRIMING_SHOWN_S else 0.0)
+    start_s = info.video.timeline.start_s - (ceil(late_s * fps) / float(fps) if late_s > MAX_PRIMING_S else 0.0)
     wanted = ceil(round((info.start_s + plan.duration_s - start_s) * fps, 3))
     frames = min(max(wanted, ceil(spec.min_duration_s * fps)), floor(spec.max_duration_s * fps))
     duration_s = float(frames / fps)
@@ -93,7 +93,7 @@ class Span:
     duration_s: float
 
 
-def span(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Span:
+def span(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan) -> Span:
     """Return the part of the source that a plan's result shows. If the video is copied, this is the whole video."""
     if plan.tier == "full":
         numbers = encoding(info, spec, plan)
@@ -101,7 +101,7 @@ def span(info: VideoInfo, spec: VideoSpec, plan: Plan) -> Span:
     return Span(info.video.timeline.start_s, info.video.timeline.duration_s)
 
 
-def full(info: VideoInfo, spec: VideoSpec, plan: Plan, loudness: Loudness | None, output: Path) -> list[str]:
+def full(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, loudness: Loudness | None, output: Path) -> list[str]:
     """Return the command that encodes the whole video.
 
     :param info: The source.
@@ -113,18 +113,18 @@ def full(info: VideoInfo, spec: VideoSpec, plan: Plan, loudness: Loudness | None
     """
     numbers = encoding(info, spec, plan)
     source = _source(info)
-    picture = _picture(source[str(info.video.index)], info, numbers, plan)
-    sound = _sound(source, info, span(info, spec, plan), loudness)
-    options = {**_x264(numbers), **_aac(spec), **CLEAN, **MUXER}
-    return arguments(ffmpeg.output(picture, sound, f"file:{output}", **options))
+    video_stream = _video_filters(source[str(info.video.index)], info, numbers, plan)
+    audio_stream = _audio_filters(source, info, span(info, spec, plan), loudness)
+    options = {**_x264(numbers), **_aac(spec), **NO_METADATA, **MUXER}
+    return arguments(ffmpeg.output(video_stream, audio_stream, f"file:{output}", **options))
 
 
-def audio(info: VideoInfo, spec: VideoSpec, plan: Plan, loudness: Loudness | None, output: Path) -> list[str]:
+def audio(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, loudness: Loudness | None, output: Path) -> list[str]:
     """Return the command that copies the video and encodes the audio. The parameters are those of :func:`full`."""
     source = _source(info)
-    sound = _sound(source, info, span(info, spec, plan), loudness)
-    options = {"c:v": "copy", "tag:v": "avc1", **_aac(spec), **CLEAN, **MUXER}
-    return arguments(ffmpeg.output(source[str(info.video.index)], sound, f"file:{output}", **options))
+    audio_stream = _audio_filters(source, info, span(info, spec, plan), loudness)
+    options = {"c:v": "copy", "tag:v": "avc1", **_aac(spec), **NO_METADATA, **MUXER}
+    return arguments(ffmpeg.output(source[str(info.video.index)], audio_stream, f"file:{output}", **options))
 
 
 def remux(info: VideoInfo, output: Path) -> list[str]:
@@ -136,7 +136,7 @@ def remux(info: VideoInfo, output: Path) -> list[str]:
     """
     source = _source(info)
     streams = [source[str(stream.index)] for stream in (info.video, info.audio) if stream]
-    options = {"c": "copy", "tag:v": "avc1", **CLEAN, **MUXER}
+    options = {"c": "copy", "tag:v": "avc1", **NO_METADATA, **MUXER}
     if early := packets_before_picture(info):
         options["bsf:a"] = f"noise=drop=lt(n\\,{early})"
     return arguments(ffmpeg.output(*streams, f"file:{output}", **options))
@@ -152,10 +152,10 @@ def packets_before_picture(info: VideoInfo) -> int:
     return info.audio.timeline.packets_before(info.video.timeline.start_s)
 
 
-def measure(info: VideoInfo, spec: VideoSpec, plan: Plan) -> list[str]:
+def measure(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan) -> list[str]:
     """Return the command that measures the loudness of the part of the source's audio that the result contains."""
-    sound = _sound(_source(info), info, span(info, spec, plan), None)
-    return arguments(meter(sound, peaks=True).output("-", f="null"))
+    audio_stream = _audio_filters(_source(info), info, span(info, spec, plan), None)
+    return arguments(meter(audio_stream, peaks=True).output("-", f="null"))
 
 
 def colour(name: str) -> list[str]:
@@ -165,8 +165,11 @@ def colour(name: str) -> list[str]:
 
 
 def decode(video: Path) -> list[str]:
-    """Return the command that decodes a whole file, measures its loudness, and stops at the first error."""
-    source = ffmpeg.input(f"file:{video}", **ONLY_THIS_FILE)
+    """Return the command that decodes a whole file, measures its loudness, and stops at the first error.
+
+    The loop filter only smooths the decoded frames. It finds no errors, so it is skipped.
+    """
+    source = ffmpeg.input(f"file:{video}", skip_loop_filter="all", **ONLY_THIS_FILE)
     output = ffmpeg.output(source.video, meter(source.audio, peaks=False), "-", f="null")
     return arguments(output.global_args("-xerror"))
 
@@ -179,10 +182,10 @@ def arguments(stream: Any) -> list[str]:
 
 def _source(info: VideoInfo) -> Any:
     """Return the source with its own timestamps, which :class:`VideoInfo` uses as well."""
-    return ffmpeg.input(f"file:{info.path}", copyts=None, **ONE_GRAPH, **ONLY_THIS_FILE)
+    return ffmpeg.input(f"file:{info.path}", copyts=None, **ONE_FILTER_GRAPH, **ONLY_THIS_FILE)
 
 
-def _picture(stream: Any, info: VideoInfo, numbers: Encoding, plan: Plan) -> Any:
+def _video_filters(stream: Any, info: VideoInfo, numbers: Encoding, plan: TranscodePlan) -> Any:
     video, frame, picture = info.video, numbers.layout.frame, numbers.layout.picture
     if video.has_alpha:
         stream = _on_background(stream, plan.background)
@@ -229,27 +232,27 @@ def _over_blurred_copy(stream: Any, video: Video, layout: Geometry) -> Any:
     return ffmpeg.filter([behind, front], "overlay", "(W-w)/2", "(H-h)/2")
 
 
-def _sound(source: Any, info: VideoInfo, heard: Span, loudness: Loudness | None) -> Any:
+def _audio_filters(source: Any, info: VideoInfo, part: Span, loudness: Loudness | None) -> Any:
     """Return the audio as stereo, with the start and end of the video, ready for the encoder.
 
     The AAC encoder starts one packet before its first sample. Cutting off the same number of samples, with unchanged
     timestamps, gives every sample its correct time in a file without an edit list.
     """
-    last = int(heard.duration_s * SAMPLE_RATE_HZ) // AAC_PACKET * AAC_PACKET
-    starts_at = round(heard.start_s * SAMPLE_RATE_HZ)
+    last = int(part.duration_s * SAMPLE_RATE_HZ) // AAC_PACKET * AAC_PACKET
+    starts_at = round(part.start_s * SAMPLE_RATE_HZ)
     if info.audio is None:
         silence = ffmpeg.input(f"anullsrc=r={SAMPLE_RATE_HZ}:cl=stereo", f="lavfi")
-        sound = silence.filter("asetpts", f"PTS+{starts_at}")
+        audio = silence.filter("asetpts", f"PTS+{starts_at}")
     else:
-        sound = (
+        audio = (
             source[str(info.audio.index)]
             .filter("aresample", SAMPLE_RATE_HZ, **{"async": 1, "first_pts": starts_at})
             .filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
         )
         if loudness is not None:
-            sound = adjusted(sound, loudness).filter("aresample", SAMPLE_RATE_HZ)
-        sound = sound.filter("apad")
-    return sound.filter("atrim", start_sample=AAC_PACKET, end_sample=last)
+            audio = adjusted(audio, loudness).filter("aresample", SAMPLE_RATE_HZ)
+        audio = audio.filter("apad")
+    return audio.filter("atrim", start_sample=AAC_PACKET, end_sample=last)
 
 
 def _aac(spec: VideoSpec) -> dict[str, Any]:

@@ -1,12 +1,13 @@
-"""The check of a local file before it is opened, and the digest of its content."""
+"""The checks of a local file before it is opened and after it was read, and the digest of its content."""
 
 from __future__ import annotations
 
 import hashlib
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
 
 if TYPE_CHECKING:
     import os
@@ -28,16 +29,34 @@ def regular_file(path: Path) -> os.stat_result:
     except FileNotFoundError:
         raise ValidationError(
             f"The file {path} does not exist on this worker.",
-            hint="Check the path. If another worker created the file, use storage that both workers can access: set "
-            "output= of TranscodeOperator, or work_prefix in the section [instagram] of Airflow's configuration.",
+            hint="Check the path. If another worker created the file, clear the task that created it (such as "
+            "transcode) instead of this one. Storage that all workers can access prevents this: set output= of "
+            "TranscodeOperator, or work_prefix in the section [instagram] of Airflow's configuration.",
         ) from None
     except OSError as error:
         raise ValidationError(f"{path} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
     if not stat.S_ISREG(status.st_mode):
         raise ValidationError(
-            f"{path} is not a regular file.", hint="Use a video file, not a directory, pipe or device."
+            f"{path} is not a regular file.", hint="Use a video or a picture, not a directory, pipe or device."
         )
     return status
+
+
+def raise_if_changed(path: Path, size_bytes: int, modified_ns: int) -> None:
+    """Raise an error if a file was changed after it was read.
+
+    :param path: The file.
+    :param size_bytes: Its size when it was read.
+    :param modified_ns: Its modification time when it was read, in nanoseconds.
+    :raises TransientError: If the file was modified or removed.
+    """
+    with suppress(FileNotFoundError):
+        status = path.stat()
+        if (status.st_size, status.st_mtime_ns) == (size_bytes, modified_ns):
+            return
+    raise TransientError(
+        f"{path} was changed while it was being read.", hint="Wait until the file is complete, and run again."
+    )
 
 
 def file_digest(path: Path, prefix: bytes = b"") -> str:

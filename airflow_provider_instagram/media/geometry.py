@@ -55,25 +55,25 @@ def geometry(video: Video, spec: VideoSpec, fit: Fit) -> Geometry:
     :param fit: How to fit the video into a frame of another aspect ratio.
     :return: The layout.
     """
-    columns, rows = max(spec.frames, key=lambda frame: _likeness(video.shape, Fraction(*frame)))
-    whole = _fitted(video.shape, columns, rows, fit, spec)
+    columns, rows = max(spec.frames, key=lambda frame: _similarity(video.aspect_ratio, Fraction(*frame)))
+    whole = _fitted(video.aspect_ratio, columns, rows, fit, spec)
     unit = Fraction(columns, rows)
     step = unit.numerator if not unit.numerator % 2 and not unit.denominator % 2 else unit.numerator * 2
     enlarged = whole.columns / video.shown_columns
     least = min(columns, ceil(spec.min_columns / step) * step)
     across = min(columns, max(least, ceil(columns / max(enlarged, 1) / step) * step))
     frame = Size(across, across * rows // columns)
-    picture = _fitted(video.shape, frame.columns, frame.rows, fit, spec)
-    unlike = 0.0 if picture == frame else 1 - _likeness(video.shape, unit)
+    picture = _fitted(video.aspect_ratio, frame.columns, frame.rows, fit, spec)
+    unlike = 0.0 if picture == frame else 1 - _similarity(video.aspect_ratio, unit)
     lost, bars = (unlike, 0.0) if fit == "crop" else (0.0, unlike)
     return Geometry(frame, picture, picture.columns / video.shown_columns, lost, bars)
 
 
 def covering(video: Video, size: Size) -> Size:
     """Return the size at which a picture covers another one completely."""
-    if video.shape > Fraction(size.columns, size.rows):
-        return Size(ceil(size.rows * video.shape / 2) * 2, size.rows)
-    return Size(size.columns, ceil(size.columns / video.shape / 2) * 2)
+    if video.aspect_ratio > Fraction(size.columns, size.rows):
+        return Size(ceil(size.rows * video.aspect_ratio / 2) * 2, size.rows)
+    return Size(size.columns, ceil(size.columns / video.aspect_ratio / 2) * 2)
 
 
 def frame_rate(video: Video, spec: VideoSpec) -> Fraction:
@@ -109,7 +109,7 @@ def is_close(shape: Fraction, other: Fraction, spec: VideoSpec) -> bool:
     return abs(float(shape / other) - 1) <= spec.aspect_tolerance
 
 
-def _likeness(shape: Fraction, other: Fraction) -> float:
+def _similarity(shape: Fraction, other: Fraction) -> float:
     return float(min(shape / other, other / shape))
 
 

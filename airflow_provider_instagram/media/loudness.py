@@ -8,9 +8,9 @@ from typing import Any, Final
 
 TARGET_LUFS: Final = -14.0
 #: A smaller difference from the target is not corrected.
-NEAR_LU: Final = 0.5
+TOLERANCE_LU: Final = 0.5
 #: A larger difference from the target is reported.
-FAR_LU: Final = 1.0
+WARN_FROM_LU: Final = 1.0
 #: Audio below this counts as silence with noise, and is not made louder.
 SILENCE_LUFS: Final = -50.0
 PEAK_DBTP: Final = -1.5
@@ -33,7 +33,7 @@ class Loudness:
     def gain_db(self) -> float:
         """The gain to the target, in decibels. 0 if the audio is close to the target, or silent."""
         gain_db = TARGET_LUFS - self.lufs
-        return 0.0 if self.lufs < SILENCE_LUFS or abs(gain_db) <= NEAR_LU else gain_db
+        return 0.0 if self.lufs < SILENCE_LUFS or abs(gain_db) <= TOLERANCE_LU else gain_db
 
     @property
     def is_silent(self) -> bool:
@@ -48,7 +48,7 @@ class LoudnessReader:
         self._lufs = float("-inf")
         self._peak_dbtp = float("-inf")
 
-    def take(self, line: str) -> None:
+    def read_line(self, line: str) -> None:
         """Read one line, such as ``lavfi.r128.I=-23.01``."""
         name, _, value = line.strip().partition("=")
         if name == "lavfi.r128.I":
@@ -62,28 +62,28 @@ class LoudnessReader:
         return Loudness(self._lufs, self._peak_dbtp)
 
 
-def meter(sound: Any, *, peaks: bool) -> Any:
+def meter(audio: Any, *, peaks: bool) -> Any:
     """Add a loudness meter to an audio stream. It prints to standard output.
 
-    :param sound: A stream of ffmpeg-python.
+    :param audio: A stream of ffmpeg-python.
     :param peaks: Whether to measure true peaks too, which takes most of the time.
     """
-    return sound.filter("ebur128", metadata=1, framelog="quiet", peak="true" if peaks else "none").filter(
+    return audio.filter("ebur128", metadata=1, framelog="quiet", peak="true" if peaks else "none").filter(
         "ametadata", mode="print", file="-"
     )
 
 
-def adjusted(sound: Any, loudness: Loudness) -> Any:
+def adjusted(audio: Any, loudness: Loudness) -> Any:
     """Bring an audio stream to the target with a constant gain, and with a limiter if its peaks require it.
 
-    :param sound: A stream of ffmpeg-python.
+    :param audio: A stream of ffmpeg-python.
     :param loudness: The measured loudness.
     """
     if loudness.gain_db:
-        sound = sound.filter("volume", f"{loudness.gain_db:.2f}dB")
+        audio = audio.filter("volume", f"{loudness.gain_db:.2f}dB")
     if loudness.peak_dbtp + loudness.gain_db > PEAK_DBTP and not loudness.is_silent:
         limit = f"{10 ** (PEAK_DBTP / 20):.6f}"
-        sound = sound.filter("aresample", LIMITER_RATE_HZ).filter(
+        audio = audio.filter("aresample", LIMITER_RATE_HZ).filter(
             "alimiter", limit=limit, level=0, attack=5, release=80, latency=1
         )
-    return sound
+    return audio

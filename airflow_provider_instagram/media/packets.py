@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.process import Cancel, Limits, run
+from airflow_provider_instagram.media.process import Cancel, ProcessLimits, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 #: The most packets of priming that an AAC encoder puts before the audio, plus one.
-HEAD: Final = 4
+FIRST_PACKETS: Final = 4
 HALF_A_TICK_S: Final = 0.0005
+ENTRIES: Final = "packet=stream_index,pts_time,dts_time,duration_time,size,pos,flags"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,9 @@ class Timeline:
     :param longest_s: The longest time from one packet to the next, in seconds.
     :param shortest_s: The shortest time from one packet to the next, in seconds.
     :param open_gop: Whether a frame that follows a keyframe in the file is shown before it, or no keyframe comes first.
-    :param jump_s: The largest step of the timestamps from one packet of the file to the next, forward or back, in
-        seconds.
-    :param head_s: The timestamps of the first few packets of the file, including hidden ones, in seconds.
-    :param sync_at: The byte positions of the keyframes in the file. Empty if the container does not have them.
+    :param largest_step_s: The largest step from one timestamp to the next in the file, forward or back, in seconds.
+    :param first_timestamps_s: The timestamps of the first few packets of the file, including hidden ones, in seconds.
+    :param keyframe_positions: The byte positions of the keyframes. Empty if the container does not have them.
     """
 
     count: int
@@ -44,9 +44,9 @@ class Timeline:
     longest_s: float
     shortest_s: float
     open_gop: bool
-    jump_s: float
-    head_s: tuple[float, ...]
-    sync_at: tuple[int, ...]
+    largest_step_s: float
+    first_timestamps_s: tuple[float, ...]
+    keyframe_positions: tuple[int, ...]
 
     @property
     def duration_s(self) -> float:
@@ -55,7 +55,7 @@ class Timeline:
 
     def packets_before(self, moment_s: float) -> int:
         """Return how many of the first packets to drop, so that the next one is shown closest to a given time."""
-        return min(enumerate(self.head_s), key=lambda numbered: abs(numbered[1] - moment_s))[0]
+        return min(enumerate(self.first_timestamps_s), key=lambda numbered: abs(numbered[1] - moment_s))[0]
 
     @property
     def rate(self) -> float:
@@ -70,19 +70,19 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class _Packet:
-    shown_s: float
+    timestamp_s: float
     duration_s: float
     size_bytes: int
-    sync: bool
-    hidden: bool
-    at_byte: int | None
+    is_keyframe: bool
+    is_hidden: bool
+    position: int | None
 
 
 def read_timelines(
     path: Path,
     indexes: Sequence[int],
     ffprobe: Sequence[str],
-    limits: Limits,
+    limits: ProcessLimits,
     cancel: Cancel | None,
     *,
     starts_at_zero: bool = False,
@@ -99,27 +99,13 @@ def read_timelines(
     :raises ValidationError: If the file cannot be read to its end.
     """
     packets: dict[int, list[_Packet]] = {index: [] for index in indexes}
-    entries = "packet=stream_index,pts_time,dts_time,duration_time,size,pos,flags"
 
-    def take(line: str) -> None:
-        index, pts, dts, duration, size, at, flags, *_ = f"{line},,,,,,".split(",")
-        if not index.isdigit() or int(index) not in packets:
-            return
-        shown = _number(pts, _number(dts, None))
-        if shown is not None:
-            lasts_s = _number(duration, 0.0) or 0.0
-            packets[int(index)].append(
-                _Packet(
-                    shown,
-                    lasts_s,
-                    int(size or 0),
-                    "K" in flags,
-                    "D" in flags or (starts_at_zero and shown + lasts_s < HALF_A_TICK_S),
-                    int(at) if at.isdigit() else None,
-                )
-            )
+    def read_line(line: str) -> None:
+        index, packet = _parse_packet(line, starts_at_zero=starts_at_zero)
+        if packet is not None and index in packets:
+            packets[index].append(packet)
 
-    finished = run([*ffprobe, "-show_entries", entries, "-of", "csv=p=0"], limits, cancel=cancel, on_line=take)
+    finished = run([*ffprobe, "-show_entries", ENTRIES, "-of", "csv=p=0"], limits, cancel=cancel, on_line=read_line)
     if finished.timed_out:
         raise ValidationError(
             f"{path} could not be read within {limits.wall_s:.0f} s.", hint="The file is damaged or malicious."
@@ -131,6 +117,23 @@ def read_timelines(
     return {index: _timeline(found) for index, found in packets.items()}, finished.stderr
 
 
+def _parse_packet(line: str, *, starts_at_zero: bool) -> tuple[int, _Packet | None]:
+    """Return the stream and the packet of a line from ffprobe. A line without a timestamp has no packet."""
+    index, pts, dts, duration, size, position, flags, *_ = f"{line},,,,,,".split(",")
+    timestamp_s = _number(pts, _number(dts, None))
+    if not index.isdigit() or timestamp_s is None:
+        return -1, None
+    duration_s = _number(duration, 0.0) or 0.0
+    return int(index), _Packet(
+        timestamp_s,
+        duration_s,
+        int(size or 0),
+        is_keyframe="K" in flags,
+        is_hidden="D" in flags or (starts_at_zero and timestamp_s + duration_s < HALF_A_TICK_S),
+        position=int(position) if position.isdigit() else None,
+    )
+
+
 def _number(text: str, default: float | None) -> float | None:
     try:
         return float(text)
@@ -139,34 +142,50 @@ def _number(text: str, default: float | None) -> float | None:
 
 
 def _timeline(packets: list[_Packet]) -> Timeline:
-    shown = sorted((packet for packet in packets if not packet.hidden), key=lambda packet: packet.shown_s)
+    shown = sorted((packet for packet in packets if not packet.is_hidden), key=lambda packet: packet.timestamp_s)
     if not shown:
-        return Timeline(0, len(packets), 0, 0.0, 0.0, 0.0, 0.0, open_gop=False, jump_s=0.0, head_s=(), sync_at=())
-    steps = [after.shown_s - before.shown_s for before, after in itertools.pairwise(shown)]
+        return Timeline(
+            0,
+            len(packets),
+            0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            open_gop=False,
+            largest_step_s=0.0,
+            first_timestamps_s=(),
+            keyframe_positions=(),
+        )
+    steps = [after.timestamp_s - before.timestamp_s for before, after in itertools.pairwise(shown)]
     usual_s = sorted(steps)[len(steps) // 2] if steps else 0.0
     last = shown[-1]
     return Timeline(
         count=len(shown),
         hidden=len(packets) - len(shown),
         size_bytes=sum(packet.size_bytes for packet in packets),
-        start_s=shown[0].shown_s,
-        end_s=last.shown_s + (last.duration_s or usual_s),
+        start_s=shown[0].timestamp_s,
+        end_s=last.timestamp_s + (last.duration_s or usual_s),
         longest_s=max(steps, default=0.0),
         shortest_s=min(steps, default=0.0),
-        open_gop=_has_leading_pictures(packets),
-        jump_s=max(
-            (after.shown_s - before.shown_s for before, after in itertools.pairwise(packets)), key=abs, default=0.0
+        open_gop=_has_leading_frames(packets),
+        largest_step_s=max(
+            (after.timestamp_s - before.timestamp_s for before, after in itertools.pairwise(packets)),
+            key=abs,
+            default=0.0,
         ),
-        head_s=tuple(packet.shown_s for packet in packets[:HEAD]),
-        sync_at=tuple(packet.at_byte for packet in packets if packet.sync and packet.at_byte is not None),
+        first_timestamps_s=tuple(packet.timestamp_s for packet in packets[:FIRST_PACKETS]),
+        keyframe_positions=tuple(
+            packet.position for packet in packets if packet.is_keyframe and packet.position is not None
+        ),
     )
 
 
-def _has_leading_pictures(packets: list[_Packet]) -> bool:
-    sync_s = float("inf")
+def _has_leading_frames(packets: list[_Packet]) -> bool:
+    keyframe_s = float("inf")
     for packet in packets:
-        if packet.sync:
-            sync_s = packet.shown_s
-        elif packet.shown_s < sync_s:
+        if packet.is_keyframe:
+            keyframe_s = packet.timestamp_s
+        elif packet.timestamp_s < keyframe_s:
             return True
     return False

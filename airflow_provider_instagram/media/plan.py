@@ -15,7 +15,7 @@ from airflow_provider_instagram.media.spec import Fit, Trim
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_instagram.media.atoms import Mp4Layout
+    from airflow_provider_instagram.media.boxes import Mp4Layout
     from airflow_provider_instagram.media.probe import Video, VideoInfo
     from airflow_provider_instagram.media.spec import VideoSpec
 
@@ -32,13 +32,13 @@ LOST: Final = 0.2
 #: Players and containers round a duration to whole audio frames, up to 43 ms.
 DURATION_SLACK_S: Final = 0.05
 #: Audio that exceeds the video by this much is kept, and the last frame is held. A shorter excess is padding.
-HELD_FROM_S: Final = 0.5
+HOLD_LAST_FRAME_S: Final = 0.5
 #: The highest ratio between the durations of a frame and its neighbours that still counts as regular.
-VARIATION: Final = 1.5
+MAX_FRAME_RATIO: Final = 1.5
 #: Video and audio that start further apart than this are synchronised, in seconds.
 SYNC_S: Final = 0.005
 #: A container without edit lists plays what an AAC encoder put before the audio: up to three packets, in seconds.
-PRIMING_SHOWN_S: Final = 0.07
+MAX_PRIMING_S: Final = 0.07
 #: The most samples that AAC encoders put before the audio, and that players skip.
 PRIMING_SAMPLES: Final = 2112
 
@@ -61,7 +61,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TranscodePlan:
     """What to do with a video.
 
     :param tier: ``pass``: nothing · ``remux``: copy the streams into a clean MP4 · ``audio``: the same, but with new
@@ -83,7 +83,7 @@ class Plan:
 
 def plan(
     info: VideoInfo, spec: VideoSpec, *, fit: Fit = "pad", background: str = "black", trim: Trim = "error"
-) -> Plan:
+) -> TranscodePlan:
     """Find the cheapest way to make a video comply.
 
     :param info: The video.
@@ -96,28 +96,31 @@ def plan(
     :raises ValidationError: If no encoding can make the video comply, because it is too short, or too long and must not
         be cut. Also if an option is not valid.
     """
-    _check_options(fit, background, trim)
+    check_options(fit, background, trim)
     duration_s = _allowed_duration_s(info, spec, trim)
     reasons = (
-        *_length(info, spec),
-        *_container(info),
-        *_picture(info.video, spec),
-        *_speed(info.video, spec),
-        *_sound(info),
-        *_together(info),
+        *_limit_reasons(info, spec),
+        *_container_reasons(info),
+        *_video_reasons(info.video, spec),
+        *_frame_rate_reasons(info.video, spec),
+        *_audio_reasons(info),
+        *_sync_reasons(info),
     )
     if _tier(reasons) == "remux":
-        reasons = (*reasons, *_off_the_grid(info))
+        reasons = (*reasons, *_packet_grid_reasons(info))
     tier = _tier(reasons)
-    return Plan(tier, reasons, tuple(_warnings(info, spec, tier, fit)), fit, background, duration_s)
+    return TranscodePlan(tier, reasons, tuple(_warnings(info, spec, tier, fit)), fit, background, duration_s)
 
 
 def _tier(reasons: tuple[Reason, ...]) -> Tier:
     return TIERS[max((TIERS.index(reason.needs) for reason in reasons), default=0)]
 
 
-def _check_options(fit: str, background: str, trim: str) -> None:
-    """Check the options, which may come from users and templates."""
+def check_options(fit: str, background: str, trim: str = "error") -> None:
+    """Check the options, which may come from users and templates.
+
+    :raises ValidationError: If one of them is not valid.
+    """
     for name, value, known in (("fit", fit, get_args(Fit)), ("trim", trim, get_args(Trim))):
         if value not in known:
             raise ValidationError(f"{name}={value!r} is not valid.", hint=f"Use one of: {', '.join(known)}.")
@@ -140,18 +143,18 @@ def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:
         )
     picture_s = info.video.timeline.end_s - info.start_s
     overhang_s = info.duration_s - picture_s
-    wanted_s = picture_s if overhang_s < HELD_FROM_S and picture_s >= spec.min_duration_s else info.duration_s
+    wanted_s = picture_s if overhang_s < HOLD_LAST_FRAME_S and picture_s >= spec.min_duration_s else info.duration_s
     return min(wanted_s, spec.max_duration_s)
 
 
-def _length(info: VideoInfo, spec: VideoSpec) -> Iterator[Reason]:
+def _limit_reasons(info: VideoInfo, spec: VideoSpec) -> Iterator[Reason]:
     if info.duration_s > spec.max_duration_s + 0.001:
         yield Reason("duration", f"{info.duration_s:.2f} s is more than {spec.max_duration_s:g} s", "full")
     if info.size_bytes > spec.max_size_bytes:
         yield Reason("size", f"{info.size_bytes:,} bytes is more than {spec.max_size_bytes:,}", "full")
 
 
-def _container(info: VideoInfo) -> Iterator[Reason]:
+def _container_reasons(info: VideoInfo) -> Iterator[Reason]:
     """Source: Meta, IG User media reference: moov first, no edit lists; the specification: MP4 and not MOV."""
     layout = info.layout
     if layout is None or layout.brand == "qt":
@@ -165,14 +168,16 @@ def _container(info: VideoInfo) -> Iterator[Reason]:
             yield Reason("index", "the index comes after the media (moov after mdat)", "remux")
         if any(track.edits for track in layout.tracks):
             yield Reason("edit list", "the file has an edit list", "remux")
-            yield from _edited_away(info, layout)
+            yield from _edit_list_reasons(info, layout)
     if info.extra_streams:
         yield Reason("extra tracks", ", ".join(info.extra_streams), "remux")
-    if info.places:
-        yield Reason("place", f"the metadata may reveal where it was filmed ({', '.join(info.places)})", "remux")
+    if info.location_tags:
+        yield Reason(
+            "location", f"the metadata may reveal where it was filmed ({', '.join(info.location_tags)})", "remux"
+        )
 
 
-def _edited_away(info: VideoInfo, layout: Mp4Layout) -> Iterator[Reason]:
+def _edit_list_reasons(info: VideoInfo, layout: Mp4Layout) -> Iterator[Reason]:
     """Yield what an edit list hides. Hidden frames must not be copied, because a clean MP4 would show them."""
     for stream in (info.video, info.audio):
         if stream is None or stream.index >= len(layout.tracks):
@@ -192,28 +197,28 @@ def _edited_away(info: VideoInfo, layout: Mp4Layout) -> Iterator[Reason]:
             yield Reason("edit list", f"the edit list hides {hidden} {word}", needs)
 
 
-def _together(info: VideoInfo) -> Iterator[Reason]:
+def _sync_reasons(info: VideoInfo) -> Iterator[Reason]:
     """Yield a reason if video and audio are not in sync when each is copied from its own start."""
     if info.audio is None:
         return
     held_s = info.audio.timeline.end_s - info.video.timeline.end_s
-    if held_s >= HELD_FROM_S:
-        yield Reason("length", f"the video ends {held_s:.1f} s before the audio", "full")
+    if held_s >= HOLD_LAST_FRAME_S:
+        yield Reason("audio length", f"the video ends {held_s:.1f} s before the audio", "full")
     late_s = info.audio.timeline.start_s - info.video.timeline.start_s
     delayed_s = _delay_s(info, info.video.index) - _delay_s(info, info.audio.index)
     if late_s > SYNC_S:
         yield Reason("sync", f"the audio starts {late_s * 1000:.0f} ms after the video", "audio")
-    elif -late_s > PRIMING_SHOWN_S or delayed_s > SYNC_S:
+    elif -late_s > MAX_PRIMING_S or delayed_s > SYNC_S:
         yield Reason("sync", f"the video starts {-late_s * 1000:.0f} ms after the audio", "full")
 
 
-def _off_the_grid(info: VideoInfo) -> Iterator[Reason]:
+def _packet_grid_reasons(info: VideoInfo) -> Iterator[Reason]:
     """Yield a reason if a copy, which can only drop whole audio packets, would shift the audio against the video."""
     if info.audio is None:
         return
-    first_s, sound = info.video.timeline.start_s, info.audio.timeline
-    early_s = first_s - sound.head_s[sound.packets_before(first_s)]
-    if early_s > SYNC_S or (sound.start_s < first_s and early_s < -SYNC_S):
+    first_s, audio = info.video.timeline.start_s, info.audio.timeline
+    early_s = first_s - audio.first_timestamps_s[audio.packets_before(first_s)]
+    if early_s > SYNC_S or (audio.start_s < first_s and early_s < -SYNC_S):
         yield Reason("sync", f"copied audio packets would be {early_s * -1000:+.0f} ms out of sync", "audio")
 
 
@@ -223,7 +228,7 @@ def _delay_s(info: VideoInfo, index: int) -> float:
     return tracks[index].delay_s if index < len(tracks) else 0.0
 
 
-def _picture(video: Video, spec: VideoSpec) -> Iterator[Reason]:
+def _video_reasons(video: Video, spec: VideoSpec) -> Iterator[Reason]:
     if video.codec != "h264":
         yield Reason("video codec", f"{video.codec} is not H.264", "full")
     if video.pixel_format != "yuv420p":
@@ -236,37 +241,39 @@ def _picture(video: Video, spec: VideoSpec) -> Iterator[Reason]:
         yield Reason("rotation", "the frames are stored mirrored or skewed", "full")
     if video.is_cropped:
         yield Reason("cropping", "players crop the edges of the stored frames", "full")
-    if video.pixel_shape != 1:
-        yield Reason("pixel shape", f"the pixels are {float(video.pixel_shape):.3f}:1, not square", "full")
-    if not any(is_close(video.shape, Fraction(*frame), spec) for frame in spec.frames):
-        yield Reason("shape", f"{video.columns}x{video.rows} is not {spec.shapes()}", "full")
+    if video.sample_aspect_ratio != 1:
+        yield Reason(
+            "sample aspect ratio", f"the pixels are {float(video.sample_aspect_ratio):.3f}:1, not square", "full"
+        )
+    if not any(is_close(video.aspect_ratio, Fraction(*frame), spec) for frame in spec.frames):
+        yield Reason("aspect ratio", f"{video.columns}x{video.rows} is not {spec.aspect_ratios()}", "full")
     if not spec.min_columns <= video.columns <= spec.max_columns:
         yield Reason("columns", f"{video.columns} is not between {spec.min_columns} and {spec.max_columns}", "full")
     if video.timeline.bits_per_s > spec.max_video_bps:
         found = f"{video.timeline.bits_per_s / 1e6:.2f} Mb/s is more than {spec.max_video_bps / 1e6:g} Mb/s"
         yield Reason("bit rate", found, "full")
-    if video.timeline.open_gop or video.false_syncs:
+    if video.timeline.open_gop or video.non_idr_keyframes:
         yield Reason("closed GOP", "some frames depend on frames before their keyframe", "full")
     if video.is_hdr or video.primaries == "bt2020":
         yield Reason("colours", f"the colours are {video.transfer}, {video.primaries}, not bt709", "full")
 
 
-def _speed(video: Video, spec: VideoSpec) -> Iterator[Reason]:
+def _frame_rate_reasons(video: Video, spec: VideoSpec) -> Iterator[Reason]:
     rate = video.timeline.rate
     if not float(spec.min_fps) * 0.999 <= rate <= float(spec.max_fps) * 1.001:
         found = f"{rate:.2f} fps is not between {float(spec.min_fps):g} and {float(spec.max_fps):g} fps"
         yield Reason("frame rate", found, "full")
-    elif video.timeline.longest_s > VARIATION / float(spec.min_fps):
+    elif video.timeline.longest_s > MAX_FRAME_RATIO / float(spec.min_fps):
         yield Reason("frame rate", f"one frame is shown for {video.timeline.longest_s * 1000:.0f} ms", "full")
 
 
-def _sound(info: VideoInfo) -> Iterator[Reason]:
+def _audio_reasons(info: VideoInfo) -> Iterator[Reason]:
     audio = info.audio
     if audio is None:
-        yield Reason("sound", "the video has no audio track", "audio")
+        yield Reason("audio", "the video has no audio track", "audio")
         return
     if audio.codec != "aac" or audio.profile not in ("LC", ""):
-        yield Reason("sound codec", f"{audio.codec} {audio.profile}".strip() + " is not AAC-LC", "audio")
+        yield Reason("audio codec", f"{audio.codec} {audio.profile}".strip() + " is not AAC-LC", "audio")
     if audio.channels not in (1, 2):
         yield Reason("channels", f"{audio.channels} channels are not mono or stereo", "audio")
     if audio.sample_rate_hz not in (44_100, 48_000):
@@ -290,4 +297,4 @@ def _warnings(info: VideoInfo, spec: VideoSpec, tier: Tier, fit: Fit) -> Iterato
     if layout.lost > LOST:
         yield f"{layout.lost:.0%} of the picture is cropped away."
     if layout.bars > LOST:
-        yield f"{layout.bars:.0%} of the frame is outside the picture. A video in {spec.shapes()} fills the frame."
+        yield f"{layout.bars:.0%} of the frame is outside the picture. {spec.aspect_ratios()} fills the frame."

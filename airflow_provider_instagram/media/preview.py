@@ -10,9 +10,9 @@ import ffmpeg as builder
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.media.probe import ONLY_THIS_FILE
-from airflow_provider_instagram.media.process import Cancel, Limits, run
+from airflow_provider_instagram.media.process import Cancel, ProcessLimits, run
 
-LIMITS: Final = Limits(wall_s=120, cpu_s=240, output_bytes=8_000_000)
+LIMITS: Final = ProcessLimits(wall_s=120, cpu_s=240, output_bytes=8_000_000)
 
 
 def write_preview(

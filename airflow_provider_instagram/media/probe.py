@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.exceptions import TransientError, ValidationError
-from airflow_provider_instagram.media.atoms import Mp4Layout, begins_like_mp4, read_layout, starts_anew
-from airflow_provider_instagram.media.files import regular_file
-from airflow_provider_instagram.media.gif import refuse_what_is_no_animation
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.media.boxes import Mp4Layout, begins_like_mp4, is_idr_frame, read_layout
+from airflow_provider_instagram.media.files import raise_if_changed, regular_file
+from airflow_provider_instagram.media.gif import check_animation
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
-from airflow_provider_instagram.media.process import Cancel, Limits, run
+from airflow_provider_instagram.media.process import Cancel, ProcessLimits, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,18 +22,18 @@ FORMATS: Final = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg,gif"
 MAX_SIDE: Final = 8192
 ONLY_THIS_FILE: Final = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": MAX_SIDE**2}
 #: A file that is made to hang ffprobe fails after ten seconds in all. A large file on a slow disk gets more time.
-HEADER_LIMITS: Final = Limits(wall_s=4.5, cpu_s=4, memory_bytes=1024**3)
+HEADER_LIMITS: Final = ProcessLimits(wall_s=4.5, cpu_s=4, memory_bytes=1024**3)
 PACKETS_S: Final = 4.5
 SLOWEST_DISK_BYTES_PER_S: Final = 20_000_000
 MAX_DURATION_S: Final = 7200.0
 #: Containers whose files can be concatenated byte by byte.
-STRUNG: Final = ("mpegts", "mpeg")
+CONCATENABLE: Final = ("mpegts", "mpeg")
 #: How far timestamps may step from one frame to the next: back for B-frames, forward for missing frames.
-MOST_BACK_S: Final = -1.0
-MOST_FORTH_S: Final = 10.0
+LARGEST_STEP_BACK_S: Final = -1.0
+LARGEST_STEP_FORWARD_S: Final = 10.0
 #: ffmpeg's names of RGB pixel formats with an alpha channel.
-SEE_THROUGH: Final = ("argb", "rgba", "abgr", "bgra")
-PLACE_WORDS: Final = ("location", "gps", "xmp", "geo")
+ALPHA_FORMATS: Final = ("argb", "rgba", "abgr", "bgra")
+LOCATION_WORDS: Final = ("location", "gps", "xmp", "geo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,8 @@ class Video:
     :param codec: The codec, as ffmpeg names it.
     :param columns: The stored columns, without those that players crop.
     :param rows: The stored rows, without those that players crop.
-    :param is_cropped: Whether the container tells players to crop the edges.
-    :param pixel_shape: The width of a pixel over its height.
+    :param is_cropped: Whether the container makes players crop the edges.
+    :param sample_aspect_ratio: The width of a pixel over its height.
     :param rotation: The clockwise rotation that players apply: 0, 90, 180 or 270 degrees.
     :param is_upright: Whether players show the frames as stored, neither rotated by any angle nor mirrored.
     :param pixel_format: The pixel format, as ffmpeg names it.
@@ -56,7 +55,7 @@ class Video:
     :param transfer: The transfer curve of the colours. Empty if unknown.
     :param primaries: The primaries of the colours. Empty if unknown.
     :param nominal_fps: The frame rate in the header.
-    :param false_syncs: The number of keyframes that are not IDR frames. Counted in MP4 files only.
+    :param non_idr_keyframes: The number of keyframes that are not IDR frames. Counted in MP4 files only.
     :param timeline: Its packets.
     """
 
@@ -65,7 +64,7 @@ class Video:
     columns: int
     rows: int
     is_cropped: bool
-    pixel_shape: Fraction
+    sample_aspect_ratio: Fraction
     rotation: int
     is_upright: bool
     pixel_format: str
@@ -75,7 +74,7 @@ class Video:
     transfer: str
     primaries: str
     nominal_fps: Fraction
-    false_syncs: int
+    non_idr_keyframes: int
     timeline: Timeline
 
     @property
@@ -86,19 +85,19 @@ class Video:
     @property
     def has_alpha(self) -> bool:
         """Whether the video has an alpha channel."""
-        return self.pixel_format in SEE_THROUGH
+        return self.pixel_format in ALPHA_FORMATS
 
     @property
-    def shape(self) -> Fraction:
+    def aspect_ratio(self) -> Fraction:
         """The aspect ratio as shown: width over height."""
-        shape = Fraction(self.columns, self.rows) * self.pixel_shape
-        return 1 / shape if self.rotation in (90, 270) else shape
+        stored = Fraction(self.columns, self.rows) * self.sample_aspect_ratio
+        return 1 / stored if self.rotation in (90, 270) else stored
 
     @property
     def shown_columns(self) -> int:
         """The columns as shown, for at least the stored number of rows."""
         across, down = (self.rows, self.columns) if self.rotation in (90, 270) else (self.columns, self.rows)
-        return max(across, round(down * self.shape)) if self.pixel_shape != 1 else across
+        return max(across, round(down * self.aspect_ratio)) if self.sample_aspect_ratio != 1 else across
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ class VideoInfo:
     :param video: The video stream.
     :param audio: The audio stream, if any.
     :param extra_streams: Other streams, in words, such as ``subtitle mov_text``.
-    :param places: Metadata that may reveal where the video was filmed.
+    :param location_tags: Metadata that may reveal where the video was filmed.
     :param layout: The boxes of the file, if it is an MP4 or MOV.
     """
 
@@ -145,7 +144,7 @@ class VideoInfo:
     video: Video
     audio: Audio | None
     extra_streams: tuple[str, ...]
-    places: tuple[str, ...]
+    location_tags: tuple[str, ...]
     layout: Mp4Layout | None
 
     def raise_if_changed(self) -> None:
@@ -153,13 +152,7 @@ class VideoInfo:
 
         :raises TransientError: If the file was modified or removed.
         """
-        with suppress(FileNotFoundError):
-            status = self.path.stat()
-            if (status.st_size, status.st_mtime_ns) == (self.size_bytes, self.modified_ns):
-                return
-        raise TransientError(
-            f"{self.path} was changed while it was being read.", hint="Wait until the file is complete, and run again."
-        )
+        raise_if_changed(self.path, self.size_bytes, self.modified_ns)
 
     @property
     def duration_s(self) -> float:
@@ -181,51 +174,67 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     if status.st_size == 0:
         raise ValidationError(f"{path} is empty.", hint="Export or copy it again.")
     header = _read_header(path, ffprobe, cancel)
-    streams = [stream for stream in header.get("streams", []) if "codec_type" in stream]
-    pictures = [s for s in streams if s["codec_type"] == "video" and not s.get("disposition", {}).get("attached_pic")]
-    sounds = [s for s in streams if s["codec_type"] == "audio"]
-    if not pictures:
-        raise ValidationError(
-            f"{path} has no video stream.", hint="Use a video file. This one may be music or a picture."
-        )
-    picture, sound = _preferred(pictures), _preferred(sounds) if sounds else None
-    _refuse_what_is_beyond_bounds(path, picture, header["format"])
+    video, audio = _played_streams(path, header)
+    _check_bounds(path, video, header["format"])
     container = header["format"]["format_name"]
     layout = _whole_layout(path, header) if "mp4" in container else None
-    wanted = [picture["index"], *([sound["index"]] if sound else [])]
     timelines, complaint = read_timelines(
         path,
-        wanted,
+        [stream["index"] for stream in (video, audio) if stream],
         _ffprobe(ffprobe, path),
         _packet_limits(status.st_size),
         cancel,
         starts_at_zero=layout is not None and layout.shows_hidden,
     )
-    if not timelines[picture["index"]].count:
-        raise ValidationError(f"{path} has a video stream without frames.", hint="Export or copy it again.")
-    if container == "gif":
-        refuse_what_is_no_animation(path, timelines[picture["index"]].count)
-    _refuse_a_clock_that_jumps(path, container, timelines[picture["index"]])
-    if sound and not timelines[sound["index"]].count:
-        sound = None
+    _check_frames(path, container, timelines[video["index"]])
+    if audio and not timelines[audio["index"]].count:
+        audio = None
     info = VideoInfo(
         path=path,
         size_bytes=status.st_size,
         modified_ns=status.st_mtime_ns,
         container=container,
-        start_s=min(timelines[s["index"]].start_s for s in (picture, sound) if s),
-        video=_video(picture, timelines[picture["index"]], _false_syncs(path, picture, timelines) if layout else 0),
-        audio=_audio(sound, timelines[sound["index"]]) if sound else None,
-        extra_streams=tuple(
-            f"{s['codec_type']} {s.get('codec_name') or s.get('codec_tag_string', '')}".strip()
-            for s in streams
-            if s is not picture and s is not sound
-        ),
-        places=_places(header, layout),
+        start_s=min(timelines[stream["index"]].start_s for stream in (video, audio) if stream),
+        video=_video(video, timelines[video["index"]], _non_idr_keyframes(path, video, timelines) if layout else 0),
+        audio=_audio(audio, timelines[audio["index"]]) if audio else None,
+        extra_streams=_extra_streams(header, video, audio),
+        location_tags=_location_tags(header, layout),
         layout=layout,
     )
-    _refuse_what_was_cut_off(info, header["format"], complaint)
+    _check_completeness(info, header["format"], complaint)
     return info
+
+
+def _played_streams(path: Path, header: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return the video stream and the audio stream that players choose."""
+    streams = _streams(header)
+    videos = [s for s in streams if s["codec_type"] == "video" and not s.get("disposition", {}).get("attached_pic")]
+    audios = [s for s in streams if s["codec_type"] == "audio"]
+    if not videos:
+        raise ValidationError(
+            f"{path} has no video stream.", hint="Use a video file. This one may be music or a picture."
+        )
+    return _default_stream(videos), _default_stream(audios) if audios else None
+
+
+def _streams(header: dict[str, Any]) -> list[dict[str, Any]]:
+    return [stream for stream in header.get("streams", []) if "codec_type" in stream]
+
+
+def _extra_streams(header: dict[str, Any], video: dict[str, Any], audio: dict[str, Any] | None) -> tuple[str, ...]:
+    return tuple(
+        f"{s['codec_type']} {s.get('codec_name') or s.get('codec_tag_string', '')}".strip()
+        for s in _streams(header)
+        if s is not video and s is not audio
+    )
+
+
+def _check_frames(path: Path, container: str, timeline: Timeline) -> None:
+    if not timeline.count:
+        raise ValidationError(f"{path} has a video stream without frames.", hint="Export or copy it again.")
+    if container == "gif":
+        check_animation(path, timeline.count)
+    _check_timestamps(path, container, timeline)
 
 
 def _whole_layout(path: Path, header: dict[str, Any]) -> Mp4Layout:
@@ -240,7 +249,7 @@ def _ffprobe(ffprobe: str, path: Path) -> list[str]:
     return [ffprobe, "-v", "error", *options, "-i", f"file:{path}"]
 
 
-def _packet_limits(size_bytes: int) -> Limits:
+def _packet_limits(size_bytes: int) -> ProcessLimits:
     wall_s = PACKETS_S + size_bytes / SLOWEST_DISK_BYTES_PER_S
     return replace(HEADER_LIMITS, wall_s=wall_s, cpu_s=int(wall_s))
 
@@ -266,16 +275,16 @@ def _truncated(path: Path, why: str) -> ValidationError:
     return ValidationError(f"{path} is truncated: {why}.", hint="Copy or export the whole file again.")
 
 
-def _preferred(streams: list[dict[str, Any]]) -> dict[str, Any]:
+def _default_stream(streams: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the stream that players choose: the default one, or else the first."""
     return next((s for s in streams if s.get("disposition", {}).get("default")), streams[0])
 
 
-def _refuse_what_is_beyond_bounds(path: Path, picture: dict[str, Any], container: dict[str, Any]) -> None:
-    columns, rows = picture.get("width", 0), picture.get("height", 0)
-    if "codec_name" not in picture:
+def _check_bounds(path: Path, video: dict[str, Any], container: dict[str, Any]) -> None:
+    columns, rows = video.get("width", 0), video.get("height", 0)
+    if "codec_name" not in video:
         raise ValidationError(
-            f"{path} has an unknown video codec ({picture.get('codec_tag_string', 'no name')}).",
+            f"{path} has an unknown video codec ({video.get('codec_tag_string', 'no name')}).",
             hint="Export it as H.264. Copy-protected videos cannot be used.",
         )
     if not columns or not rows:
@@ -293,16 +302,16 @@ def _refuse_what_is_beyond_bounds(path: Path, picture: dict[str, Any], container
         )
 
 
-def _refuse_a_clock_that_jumps(path: Path, container: str, timeline: Timeline) -> None:
+def _check_timestamps(path: Path, container: str, timeline: Timeline) -> None:
     """Reject concatenated recordings. Each has its own timestamps, so that they would overlap."""
-    if container in STRUNG and not MOST_BACK_S < timeline.jump_s < MOST_FORTH_S:
+    if container in CONCATENABLE and not LARGEST_STEP_BACK_S < timeline.largest_step_s < LARGEST_STEP_FORWARD_S:
         raise ValidationError(
-            f"{path} contains several recordings: the timestamps of its frames jump by {timeline.jump_s:+.1f} s.",
+            f"{path} contains several recordings: its timestamps jump by {timeline.largest_step_s:+.1f} s.",
             hint="Rewrite the timestamps first: ffmpeg -i FILE -c copy FILE.mkv",
         )
 
 
-def _refuse_what_was_cut_off(info: VideoInfo, container: dict[str, Any], complaint: str) -> None:
+def _check_completeness(info: VideoInfo, container: dict[str, Any], complaint: str) -> None:
     claimed_s = float(container.get("duration", 0))
     if info.layout and info.layout.shows_hidden:
         claimed_s = 0.0  # the duration includes hidden packets, even twice
@@ -312,8 +321,8 @@ def _refuse_what_was_cut_off(info: VideoInfo, container: dict[str, Any], complai
         raise _truncated(info.path, complaint.rpartition("] ")[2])
 
 
-def _video(stream: dict[str, Any], timeline: Timeline, false_syncs: int) -> Video:
-    pixel_shape = _ratio(stream.get("sample_aspect_ratio", "1:1").replace(":", "/"))
+def _video(stream: dict[str, Any], timeline: Timeline, non_idr_keyframes: int) -> Video:
+    sample_aspect_ratio = _ratio(stream.get("sample_aspect_ratio", "1:1").replace(":", "/"))
     matrices = [data for data in stream.get("side_data_list", []) if "displaymatrix" in data]
     crops = [data for data in stream.get("side_data_list", []) if "crop_top" in data]
     turns = [float(data["rotation"]) for data in matrices if "rotation" in data]
@@ -323,17 +332,17 @@ def _video(stream: dict[str, Any], timeline: Timeline, false_syncs: int) -> Vide
         columns=stream["width"] - sum(crop[f"crop_{side}"] for crop in crops for side in ("left", "right")),
         rows=stream["height"] - sum(crop[f"crop_{side}"] for crop in crops for side in ("top", "bottom")),
         is_cropped=bool(crops),
-        pixel_shape=pixel_shape or Fraction(1),
+        sample_aspect_ratio=sample_aspect_ratio or Fraction(1),
         rotation=round(-turns[0] / 90) * 90 % 360 if turns else 0,
         is_upright=all(_is_upright(data["displaymatrix"]) for data in matrices),
         pixel_format=stream.get("pix_fmt", ""),
         interlaced=stream.get("field_order", "progressive") in ("tt", "bb", "tb", "bt"),
         full_range=stream.get("color_range") == "pc",
-        matrix=_told(stream, "color_space"),
-        transfer=_told(stream, "color_transfer"),
-        primaries=_told(stream, "color_primaries"),
+        matrix=_known_value(stream, "color_space"),
+        transfer=_known_value(stream, "color_transfer"),
+        primaries=_known_value(stream, "color_primaries"),
         nominal_fps=_ratio(stream.get("r_frame_rate", "0/1")),
-        false_syncs=false_syncs,
+        non_idr_keyframes=non_idr_keyframes,
         timeline=timeline,
     )
 
@@ -344,12 +353,12 @@ def _is_upright(matrix: str) -> bool:
     return int(across[0]) > 0 and int(down[1]) > 0 and across[1] == down[0] == "0"
 
 
-def _false_syncs(path: Path, stream: dict[str, Any], timelines: dict[int, Timeline]) -> int:
+def _non_idr_keyframes(path: Path, stream: dict[str, Any], timelines: dict[int, Timeline]) -> int:
     if stream["codec_name"] != "h264":
         return 0
     with path.open("rb") as file:
-        positions = timelines[stream["index"]].sync_at
-        return sum(not starts_anew(file, at, int(stream.get("nal_length_size", 4))) for at in positions)
+        positions = timelines[stream["index"]].keyframe_positions
+        return sum(not is_idr_frame(file, at, int(stream.get("nal_length_size", 4))) for at in positions)
 
 
 def _audio(stream: dict[str, Any], timeline: Timeline) -> Audio:
@@ -363,7 +372,7 @@ def _audio(stream: dict[str, Any], timeline: Timeline) -> Audio:
     )
 
 
-def _told(stream: dict[str, Any], name: str) -> str:
+def _known_value(stream: dict[str, Any], name: str) -> str:
     value: str = stream.get(name, "")
     return "" if value in ("unknown", "reserved") else value
 
@@ -375,9 +384,9 @@ def _ratio(text: str) -> Fraction:
         return Fraction(0)
 
 
-def _places(header: dict[str, Any], layout: Mp4Layout | None) -> tuple[str, ...]:
+def _location_tags(header: dict[str, Any], layout: Mp4Layout | None) -> tuple[str, ...]:
     owners = [header["format"], *header.get("streams", [])]
     tags = {
-        tag for owner in owners for tag in owner.get("tags", {}) if any(word in tag.lower() for word in PLACE_WORDS)
+        tag for owner in owners for tag in owner.get("tags", {}) if any(word in tag.lower() for word in LOCATION_WORDS)
     }
-    return tuple(sorted(tags | set(layout.place_boxes if layout else ())))
+    return tuple(sorted(tags | set(layout.location_boxes if layout else ())))

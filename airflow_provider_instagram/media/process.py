@@ -27,7 +27,7 @@ LAUNCHER: Final = str(Path(__file__).with_name("_launch.py"))
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ProcessLimits:
     """The limits of one process.
 
     :param wall_s: Elapsed time, in seconds.
@@ -51,7 +51,7 @@ class Finished:
     :param returncode: The exit code, or the negative number of the signal that ended it.
     :param stdout: Its standard output. Empty if the lines were passed to a callback.
     :param stderr: The last 16 KiB of its standard error.
-    :param timed_out: Whether it was killed for exceeding ``Limits.wall_s``.
+    :param timed_out: Whether it was killed for exceeding ``ProcessLimits.wall_s``.
     """
 
     returncode: int
@@ -132,7 +132,7 @@ def find_program(name: str) -> str:
 
 def run(
     command: Sequence[str],
-    limits: Limits,
+    limits: ProcessLimits,
     *,
     cancel: Cancel | None = None,
     on_line: Callable[[str], None] | None = None,
@@ -202,7 +202,7 @@ class _OutputReader:
         """
         with selectors.DefaultSelector() as selector:
             for pipe, take in ((self._process.stdout, self._take_stdout), (self._process.stderr, self._take_stderr)):
-                assert pipe is not None  # noqa: S101  both were asked for
+                assert pipe is not None  # noqa: S101  Popen made both
                 selector.register(pipe, selectors.EVENT_READ, take)
             while selector.get_map():
                 if time.monotonic() > deadline:

@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.media.plan import Plan, Tier
+    from collections.abc import Sequence
+
+    from airflow_provider_instagram.media.plan import Tier, TranscodePlan
     from airflow_provider_instagram.media.probe import VideoInfo
 
 
@@ -82,7 +84,7 @@ class Report:
     elapsed_s: float
 
     @classmethod
-    def of(cls, plan: Plan, before: VideoInfo, after: VideoInfo, elapsed_s: float) -> Report:
+    def of(cls, plan: TranscodePlan, before: VideoInfo, after: VideoInfo, elapsed_s: float) -> Report:
         """Return the report of a plan that was carried out."""
         reasons = tuple(map(str, plan.reasons))
         return cls(plan.tier, reasons, plan.warnings, Measures.of(before), Measures.of(after), round(elapsed_s, 3))
@@ -99,29 +101,29 @@ class Report:
 
     def table(self) -> list[str]:
         """Return the report as lines for a log."""
-        before, after = facts(self.before), facts(self.after)
-        rows = [
-            ("", "source", "result"),
-            *((name, old, new) for (name, old), (_, new) in zip(before, after, strict=True)),
-        ]
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         return [
             f"Tier {self.tier}, {self.elapsed_s:.1f} s, {self.speed:g} times real time",
             *(f"because of {reason}" for reason in self.reasons),
             *(f"warning: {warning}" for warning in self.warnings),
-            *lines,
+            *as_table(facts(self.before), facts(self.after)),
         ]
 
 
 def facts(measures: Measures) -> list[tuple[str, str]]:
     """Return the names and values of the facts about a file, as text."""
-    sound = f"{measures.audio_codec}, {measures.audio_kbps} kb/s, {measures.sample_rate_hz} Hz, {measures.channels} ch"
+    audio = f"{measures.audio_codec}, {measures.audio_kbps} kb/s, {measures.sample_rate_hz} Hz, {measures.channels} ch"
     return [
         ("container", measures.container),
         ("size", f"{measures.size_bytes / 1e6:.2f} MB"),
         ("duration", f"{measures.duration_s:.2f} s"),
-        ("picture", f"{measures.columns}x{measures.rows}, {measures.fps:g} fps"),
+        ("frame", f"{measures.columns}x{measures.rows}, {measures.fps:g} fps"),
         ("video", f"{measures.video_codec}, {measures.video_kbps:,} kb/s"),
-        ("sound", "none" if measures.audio_codec is None else sound),
+        ("audio", "none" if measures.audio_codec is None else audio),
     ]
+
+
+def as_table(before: Sequence[tuple[str, str]], after: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the facts about a source and its result as lines of a table."""
+    rows = [("", "source", "result"), *((name, old, new) for (name, old), (_, new) in zip(before, after, strict=True))]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

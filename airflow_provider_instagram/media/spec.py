@@ -1,8 +1,8 @@
-"""The profiles: the rules that a video must comply with, and the targets of an encoding."""
+"""The profiles: the rules that a video or a picture must comply with, and the targets of an encoding."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final, Literal
 
@@ -10,6 +10,8 @@ from airflow_provider_instagram.exceptions import ValidationError
 
 Fit = Literal["pad", "blur", "crop"]
 Trim = Literal["error", "end"]
+#: A video's aspect ratio is rounded to a fraction with this denominator at most, so that small frames can have it too.
+MAX_DENOMINATOR: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,75 @@ class VideoSpec:
     target_audio_bps: int = 128_000
     recommended_max_duration_s: float = 60.0
 
-    def shapes(self) -> str:
+    def aspect_ratios(self) -> str:
         """Return the aspect ratios of the frames in words, such as ``1:1, 4:5 or 16:9``."""
         ratios = [Fraction(columns, rows) for columns, rows in self.frames]
         words = [f"{ratio.numerator}:{ratio.denominator}" for ratio in ratios]
         return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSpec:
+    """The rules of one placement for pictures. Source: Meta, IG User media reference, "Image Specifications".
+
+    :param name: The name of the placement in messages and file names.
+    :param min_aspect_ratio: Rule: the narrowest aspect ratio, as width over height.
+    :param max_aspect_ratio: Rule: the widest aspect ratio.
+    :param aspect_tolerance: The allowed relative difference from these two.
+    :param min_columns: Rule: the fewest columns. A smaller picture is enlarged.
+    :param max_columns: Rule: the most columns. A larger picture is reduced.
+    :param max_size_bytes: Rule: the largest file size.
+    """
+
+    name: str
+    min_aspect_ratio: float = 4 / 5
+    max_aspect_ratio: float = 1.91
+    aspect_tolerance: float = 0.0
+    min_columns: int = 320
+    max_columns: int = 1440
+    max_size_bytes: int = 8_000_000
+
+    def is_allowed(self, aspect_ratio: float) -> bool:
+        """Return whether a picture may have this aspect ratio."""
+        narrowest = self.min_aspect_ratio * (1 - self.aspect_tolerance)
+        return narrowest <= aspect_ratio <= self.max_aspect_ratio * (1 + self.aspect_tolerance)
+
+    def aspect_ratios(self) -> str:
+        """Return the allowed aspect ratios in words, such as ``between 0.80:1 and 1.91:1``."""
+        if self.min_aspect_ratio == self.max_aspect_ratio:
+            ratio = Fraction(self.min_aspect_ratio).limit_denominator(MAX_DENOMINATOR)
+            return f"{ratio.numerator}:{ratio.denominator}"
+        return f"between {self.min_aspect_ratio:.2f}:1 and {self.max_aspect_ratio:.2f}:1"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a placement requires of each kind of media.
+
+    :param video: The rules for videos.
+    :param picture: The rules for pictures.
+    """
+
+    video: VideoSpec
+    picture: PictureSpec
+
+    def with_aspect_ratio(self, aspect_ratio: float) -> Profile:
+        """Return the profile with a single aspect ratio, for the items of a carousel after the first.
+
+        :param aspect_ratio: The width over the height of the first item.
+        """
+        ratio = Fraction(aspect_ratio).limit_denominator(MAX_DENOMINATOR)
+        columns = self.video.frames[0][0]
+        frame = (columns, round(columns / ratio / 2) * 2)
+        return Profile(
+            replace(self.video, frames=(frame,)),
+            replace(
+                self.picture,
+                min_aspect_ratio=aspect_ratio,
+                max_aspect_ratio=aspect_ratio,
+                aspect_tolerance=self.video.aspect_tolerance,
+            ),
+        )
 
 
 #: Reels. Source: the specification's table "Video Specifications"; columns from Meta, IG User media reference.
@@ -72,19 +138,42 @@ REELS_MAX: Final = VideoSpec(
     target_video_bps=8_000_000,
 )
 
-PLACEMENTS: Final = {spec.name: spec for spec in (REELS, FEED)}
+#: A story. Source: Meta, IG User media reference, "Story Specifications".
+STORY: Final = VideoSpec(name="story", frames=((1080, 1920),), max_duration_s=60.0)
+
+#: A video in a carousel. Source: the table of the feed, which shows the carousel.
+CAROUSEL: Final = replace(FEED, name="carousel")
+
+FEED_PICTURE: Final = PictureSpec(name="feed")
+STORY_PICTURE: Final = PictureSpec(
+    name="story", min_aspect_ratio=9 / 16, max_aspect_ratio=9 / 16, aspect_tolerance=0.01
+)
+CAROUSEL_PICTURE: Final = PictureSpec(name="carousel")
+
+#: A reel is a video. A picture with this placement, which is the default, is one for the feed.
+PROFILES: Final = {
+    "reels": Profile(REELS, FEED_PICTURE),
+    "feed": Profile(FEED, FEED_PICTURE),
+    "story": Profile(STORY, STORY_PICTURE),
+    "carousel": Profile(CAROUSEL, CAROUSEL_PICTURE),
+}
 
 
-def spec_for(placement: str) -> VideoSpec:
+def profile_for(placement: str) -> Profile:
     """Return the profile of a placement.
 
-    :param placement: ``reels`` or ``feed``.
+    :param placement: ``reels``, ``feed``, ``story`` or ``carousel``.
     :return: Its rules and targets.
     :raises ValidationError: If the placement is another text.
     """
     try:
-        return PLACEMENTS[placement]
+        return PROFILES[placement]
     except KeyError:
         raise ValidationError(
-            f"{placement!r} is not a valid placement.", hint=f"Use one of: {', '.join(PLACEMENTS)}."
+            f"{placement!r} is not a valid placement.", hint=f"Use one of: {', '.join(PROFILES)}."
         ) from None
+
+
+def spec_for(placement: str) -> VideoSpec:
+    """Return the rules of a placement for videos. The parameters are those of :func:`profile_for`."""
+    return profile_for(placement).video

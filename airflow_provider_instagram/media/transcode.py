@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.media import command
-from airflow_provider_instagram.media.loudness import FAR_LU, TARGET_LUFS, Loudness, LoudnessReader
-from airflow_provider_instagram.media.plan import Plan, Reason, plan
+from airflow_provider_instagram.media.loudness import TARGET_LUFS, WARN_FROM_LU, Loudness, LoudnessReader
+from airflow_provider_instagram.media.plan import Reason, TranscodePlan, plan
 from airflow_provider_instagram.media.probe import VideoInfo, probe
-from airflow_provider_instagram.media.process import Cancel, Finished, Limits, run
+from airflow_provider_instagram.media.process import Cancel, Finished, ProcessLimits, run
 from airflow_provider_instagram.media.progress import Progress, ProgressReader
 from airflow_provider_instagram.media.report import Report
 from airflow_provider_instagram.media.workspace import workspace
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
 
-COLOUR_LIMITS: Final = Limits(wall_s=10, cpu_s=10)
+COLOUR_LIMITS: Final = ProcessLimits(wall_s=10, cpu_s=10)
 #: The time that ffmpeg may take: a minimum, and for each second of the video, in seconds.
 LEAST_S: Final = 120.0
 PER_SECOND_S: Final = 120.0
@@ -48,7 +48,7 @@ def transcode(
     A source that complies has the tier ``pass``. In this case no output is written, and the source is the result.
 
     :param source: A local file.
-    :param output: The file to write, on a local disk. An existing file is replaced atomically, at the end.
+    :param output: The file to write, on a local disk. It is replaced atomically, at the end.
     :param spec: The rules and the targets.
     :param fit: How to fit a video of another aspect ratio into the frame: ``pad``, ``blur`` or ``crop``.
     :param background: The colour around a padded video: a name or ``#rrggbb``.
@@ -72,17 +72,7 @@ def transcode(
     if output.exists() and output.samefile(source):
         raise ValidationError(f"The result would replace its source {source}.", hint="Set output= to another file.")
     job = _Job(before, spec, ffmpeg, ffprobe, on_progress or (lambda _: None), cancel)
-    with workspace(output, spec.max_size_bytes) as folder:
-        made = folder / "video.mp4"
-        try:
-            todo, after = job.make(todo, made)
-        except TranscodeError:
-            before.raise_if_changed()
-            raise
-        cancel.raise_if_requested()
-        before.raise_if_changed()
-        made.replace(output)
-        after = replace(after, path=output)
+    todo, after = job.write(todo, output)
     return Report.of(todo, before, after, time.monotonic() - started_s)
 
 
@@ -128,7 +118,24 @@ class _Job:
     on_progress: Callable[[Progress], None]
     cancel: Cancel
 
-    def make(self, todo: Plan, made: Path) -> tuple[Plan, VideoInfo]:
+    def write(self, todo: TranscodePlan, output: Path) -> tuple[TranscodePlan, VideoInfo]:
+        """Carry out a plan, and give the result its name once it is complete and checked.
+
+        :return: The plan that was carried out, and the properties of the result.
+        """
+        with workspace(output, self.spec.max_size_bytes) as folder:
+            made = folder / "video.mp4"
+            try:
+                todo, after = self.make(todo, made)
+            except TranscodeError:
+                self.info.raise_if_changed()
+                raise
+            self.cancel.raise_if_requested()
+            self.info.raise_if_changed()
+            made.replace(output)
+        return todo, replace(after, path=output)
+
+    def make(self, todo: TranscodePlan, made: Path) -> tuple[TranscodePlan, VideoInfo]:
         """Carry out a plan. If a cheaper tier does not produce a compliant file, encode the whole video.
 
         :param todo: The plan.
@@ -153,39 +160,41 @@ class _Job:
                 f"background={name!r} is not a colour that ffmpeg knows.", hint="Use a name such as white, or #rrggbb."
             )
 
-    def _attempt(self, todo: Plan, made: Path) -> tuple[Plan, VideoInfo]:
+    def _attempt(self, todo: TranscodePlan, made: Path) -> tuple[TranscodePlan, VideoInfo]:
         measured = self._measure(todo) if todo.tier != "remux" and self.info.audio else None
         length_s = command.span(self.info, self.spec, todo).duration_s
         reader = ProgressReader(length_s, self.on_progress)
-        self._run(self._command(todo, measured, made), length_s, "convert", reader.take)
+        self._run(self._command(todo, measured, made), length_s, "convert", reader.read_line)
         after = _check_rules(made, self.spec, self.ffprobe, self.cancel)
         if todo.tier == "remux":
             return todo, after
-        loudness = self._play(made, after)
-        return replace(todo, warnings=(*todo.warnings, *_too_loud_or_quiet(measured, loudness))), after
+        loudness = self._decode(made, after)
+        return replace(todo, warnings=(*todo.warnings, *_loudness_warnings(measured, loudness))), after
 
-    def _command(self, todo: Plan, loudness: Loudness | None, made: Path) -> list[str]:
+    def _command(self, todo: TranscodePlan, loudness: Loudness | None, made: Path) -> list[str]:
         if todo.tier == "remux":
             return command.remux(self.info, made)
         build = command.audio if todo.tier == "audio" else command.full
         return build(self.info, self.spec, todo, loudness, made)
 
-    def _measure(self, todo: Plan) -> Loudness:
+    def _measure(self, todo: TranscodePlan) -> Loudness:
         reader = LoudnessReader()
-        self._run(command.measure(self.info, self.spec, todo), todo.duration_s, "measure the audio of", reader.take)
+        self._run(
+            command.measure(self.info, self.spec, todo), todo.duration_s, "measure the audio of", reader.read_line
+        )
         return reader.loudness
 
-    def _play(self, made: Path, after: VideoInfo) -> Loudness:
+    def _decode(self, made: Path, after: VideoInfo) -> Loudness:
         """Decode the whole result, because an encoder can exit with 0 and leave a damaged file."""
         reader = LoudnessReader()
-        finished = self._run(command.decode(made), after.duration_s, "decode its result for", reader.take)
+        finished = self._run(command.decode(made), after.duration_s, "decode its result for", reader.read_line)
         if finished.stderr:
             raise TranscodeError(f"The result of ffmpeg for {self.info.path} is damaged: {finished.complaint}.")
         return reader.loudness
 
     def _run(self, arguments: list[str], length_s: float, what: str, on_line: Callable[[str], None]) -> Finished:
         wall_s = LEAST_S + PER_SECOND_S * length_s
-        limits = Limits(wall_s, int(wall_s) * (os.cpu_count() or 1), output_bytes=self.spec.max_size_bytes)
+        limits = ProcessLimits(wall_s, int(wall_s) * (os.cpu_count() or 1), output_bytes=self.spec.max_size_bytes)
         finished = run([self.ffmpeg, *arguments], limits, cancel=self.cancel, on_line=on_line)
         if finished.timed_out:
             raise TranscodeError(
@@ -213,9 +222,9 @@ def _check_rules(made: Path, spec: VideoSpec, ffprobe: str, cancel: Cancel) -> V
     return info
 
 
-def _too_loud_or_quiet(measured: Loudness | None, made: Loudness) -> tuple[str, ...]:
+def _loudness_warnings(measured: Loudness | None, made: Loudness) -> tuple[str, ...]:
     away_lu = made.lufs - TARGET_LUFS
-    if measured is None or measured.is_silent or abs(away_lu) <= FAR_LU:
+    if measured is None or measured.is_silent or abs(away_lu) <= WARN_FROM_LU:
         return ()
     word = "louder" if away_lu > 0 else "quieter"
     return (f"The audio is {abs(away_lu):.1f} LU {word} than {TARGET_LUFS:g} LUFS, because its peaks limit the gain.",)

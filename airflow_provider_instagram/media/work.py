@@ -6,22 +6,24 @@ import hashlib
 import json
 import shutil
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media.files import file_digest
-from airflow_provider_instagram.media.process import Limits, run
+from airflow_provider_instagram.media.process import ProcessLimits, run
 from airflow_provider_instagram.media.workspace import workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from airflow_provider_instagram.media.picture import PictureInfo
     from airflow_provider_instagram.media.probe import VideoInfo
     from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
 
 #: Increment this when the same source, profile and ffmpeg give a different result.
 RECIPE: Final = 1
-VERSION_LIMITS: Final = Limits(wall_s=10, cpu_s=10)
+VERSION_LIMITS: Final = ProcessLimits(wall_s=10, cpu_s=10)
 
 
 def work_key(
@@ -44,8 +46,18 @@ def work_key(
     :return: 24 hexadecimal digits that depend on the content, the profile, the options and the version of ffmpeg.
     :raises TranscodeError: If ffmpeg is not installed.
     """
-    parts = [RECIPE, file_digest(source), asdict(spec), fit, background, trim, _version(ffmpeg)]
-    return hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()[:24]
+    return key_of(source, [RECIPE, asdict(spec), fit, background, trim, _version(ffmpeg)])
+
+
+def key_of(source: Path, parts: Sequence[Any]) -> str:
+    """Return 24 hexadecimal digits that depend on the content of a file and on other parts.
+
+    :param source: A local file, which is read completely.
+    :param parts: Values that JSON or ``str`` can write.
+    """
+    recipe, *others = parts
+    text = json.dumps([recipe, file_digest(source), *others], default=str, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def _version(ffmpeg: str) -> str:
@@ -55,14 +67,14 @@ def _version(ffmpeg: str) -> str:
     return finished.stdout.partition("\n")[0]
 
 
-def copy_whole(source: VideoInfo, output: Path) -> None:
-    """Copy a compliant video to the output, where it appears complete or not at all.
+def copy_whole(source: VideoInfo | PictureInfo, output: Path) -> None:
+    """Copy a compliant file to the output, where it appears complete or not at all.
 
-    :param source: The video.
+    :param source: The video or picture.
     :param output: The file to write. An existing file is replaced.
     :raises TransientError: If the source was changed after it was probed.
     """
     with workspace(output, source.size_bytes) as folder:
-        shutil.copyfile(source.path, copy := folder / "video.mp4")
+        shutil.copyfile(source.path, copy := folder / "copy")
         source.raise_if_changed()
         copy.replace(output)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MARK: Final = ".instagram-work-"
+PREFIX: Final = ".instagram-work-"
 
 
 @contextmanager
@@ -38,8 +38,8 @@ def workspace(output: Path, needed_bytes: int) -> Iterator[Path]:
         raise ValidationError(
             f"{output} is a directory.", hint="Use the name of a file, or end output= with / for a file inside it."
         )
-    remove_abandoned(folder, MARK)
+    remove_abandoned(folder, PREFIX)
     if lack := lack_of_space(folder, needed_bytes):
         raise TranscodeError(lack, hint="Free some space, or set output= to another disk.")
-    with owned_folder(folder, MARK) as made:
+    with owned_folder(folder, PREFIX) as made:
         yield made

@@ -1,9 +1,11 @@
-"""The operator that converts a video into one that Instagram accepts."""
+"""The operator that converts videos and pictures into what Instagram accepts."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import conf
@@ -19,57 +21,59 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, XComArg
 
-    from airflow_provider_instagram.media.probe import VideoInfo
+    from airflow_provider_instagram.media.item import AnyReport, Item
+    from airflow_provider_instagram.media.options import Options
     from airflow_provider_instagram.media.process import Cancel
     from airflow_provider_instagram.media.progress import Progress
-    from airflow_provider_instagram.media.report import Report
-    from airflow_provider_instagram.media.spec import VideoSpec
+    from airflow_provider_instagram.media.spec import PictureSpec, Profile, VideoSpec
 
 #: The limit of file systems, less the space for what is added to a name while the file is copied.
 LONGEST_NAME_BYTES = 200
+#: Executors whose tasks all run on the scheduler's machine.
+ONE_MACHINE = {"LocalExecutor", "SequentialExecutor"}
 ALLOWED = {"fit": ("pad", "blur", "crop"), "trim": ("error", "end")}
 
 
 @dataclass(frozen=True)
 class Work:
-    """One transcode, with its arguments.
+    """One source, and where its result goes.
 
-    :param source: The location of the video, as it was given.
-    :param local: The video as a local file.
-    :param info: The properties of the video.
-    :param spec: The rules and targets of the profile.
-    :param options: ``fit``, ``background`` and ``trim``.
-    :param programs: ``ffmpeg`` and ``ffprobe``.
+    :param source: Its location, as it was given.
+    :param local: The same as a local file.
+    :param item: What was read of it.
+    :param output: The location of the result: a file, a folder that ends in ``/``, or None.
     """
 
     source: str
     local: Path
-    info: VideoInfo
-    spec: VideoSpec
-    options: dict[str, Any]
-    programs: dict[str, Any]
+    item: Item
+    output: str | None
 
 
 class TranscodeOperator(LiteralTemplateMixin):
-    """Make a video comply with Instagram's rules, at the lowest cost.
+    """Make a video or a picture comply with Instagram's rules, at the lowest cost.
 
-    A video that complies is returned unchanged. If its link has a query, which may be a signature and must not be
-    stored in an XCom, a copy of the video is returned instead. Any other video is converted to an MP4 with ffmpeg; the
-    result is checked against the same rules before it gets its name. The name of the output contains a digest of the
-    source's content, the profile and ffmpeg's version, so that finished work is found and not repeated.
+    A file that complies is returned unchanged. If its link has a query, which may be a signature and must not be stored
+    in an XCom, a copy of the file is returned instead. Any other video, also an animated GIF, is converted to an MP4
+    with ffmpeg, and any other picture to a JPEG with Pillow. The result is checked by the same rules before it gets
+    its name. The name of the output contains a digest of the source's content, the profile and the version of the tool,
+    so that finished work is found and not repeated.
 
-    Returns the path or URI of the compliant video. The XCom ``report`` contains the tier, the reasons, the warnings,
-    and the measures before and after.
+    Returns the path or URI of the compliant file. For a list of sources, returns a list, in which all items have the
+    aspect ratio of the first, as a carousel shows them. The XCom ``report`` contains the tier, the reasons, the
+    warnings, and the measures before and after; for a list of sources, it is a list of these.
 
-    :param source: The video: a local path, ``file://``, ``https://``, or a URI that ObjectStoragePath opens.
-    :param output: The path or URI of the result. If it ends in ``/``, it is a folder or prefix. Default: next to a
-        local source, or else under ``[instagram] work_prefix``.
-    :param placement: The profile whose rules apply: ``reels`` or ``feed``.
-    :param fit: How to fit a video of another aspect ratio into the frame: ``pad``, ``blur`` or ``crop``.
-    :param background: The colour around a padded video: a name or ``#rrggbb``.
+    :param source: The video or picture: a local path, ``file://``, ``https://``, or a URI that ObjectStoragePath opens.
+        Or a list of these.
+    :param output: The path or URI of the result. If it ends in ``/``, it is a folder or prefix, as a list of sources
+        requires. Default: next to a local source, or else under ``[instagram] work_prefix``.
+    :param placement: The profile whose rules apply: ``reels``, ``feed``, ``story`` or ``carousel``.
+    :param fit: How to fit a source of another aspect ratio into the frame: ``pad``, ``blur`` or ``crop``.
+    :param background: The colour around a padded source and behind a transparent one: a name or ``#rrggbb``.
     :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
-    :param preview: Local path for a JPEG of the first frame.
-    :param spec: A :class:`~airflow_provider_instagram.media.spec.VideoSpec` that replaces the one of the placement.
+    :param preview: Local path for a JPEG of the first frame. Used only for a single source.
+    :param spec: A :class:`~airflow_provider_instagram.media.spec.VideoSpec` or
+        :class:`~airflow_provider_instagram.media.spec.PictureSpec` that replaces the one of the placement.
     """
 
     template_fields: Sequence[str] = (
@@ -88,14 +92,14 @@ class TranscodeOperator(LiteralTemplateMixin):
     def __init__(
         self,
         *,
-        source: str | XComArg,
+        source: str | Sequence[str] | XComArg,
         output: str | XComArg | None = None,
         placement: str | XComArg = "reels",
         fit: str | XComArg = "pad",
         background: str | XComArg = "black",
         trim: str | XComArg = "error",
         preview: str | XComArg | None = None,
-        spec: VideoSpec | None = None,
+        spec: VideoSpec | PictureSpec | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -109,21 +113,26 @@ class TranscodeOperator(LiteralTemplateMixin):
         self.spec = spec
         self._cancel: Cancel | None = None
 
-    def execute(self, context: Context) -> str:
-        """Transcode the video, and push a report."""
+    def execute(self, context: Context) -> str | list[str]:
+        """Transcode each source, and push a report."""
         from airflow_provider_instagram.media.process import Cancel
 
         self._cancel = Cancel()
-        source = arguments.required_text("source", self.source)
-        spec, options = self._spec(), self._options()
-        self.log.info("::group::Transcode %s for %s", locations.shown(source), spec.name)
-        with storage.as_local_file(source) as local:
-            video, report = self._compliant(self._probed(source, local, spec, options))
-        self.log.info("::endgroup::")
-        for line in report.table():
-            self.log.info("%s", line)
-        context["ti"].xcom_push(key="report", value=report.as_data())
-        return video
+        sources, profile, options = self._sources(), self._profile(), self._options(self._cancel)
+        done: list[tuple[str, AnyReport]] = []
+        with ExitStack() as files:
+            for source in sources or [arguments.required_text("source", self.source)]:
+                self.log.info("::group::Transcode %s", locations.shown(source))
+                work = self._work(source, files.enter_context(storage.as_local_file(source)), profile, options)
+                done.append(self._compliant(work))
+                self.log.info("::endgroup::")
+                for line in done[-1][1].table():
+                    self.log.info("%s", line)
+                if len(done) == 1 and sources:
+                    profile = profile.with_aspect_ratio(work.item.aspect_ratio)
+        reports = [report.as_data() for _, report in done]
+        context["ti"].xcom_push(key="report", value=reports if sources else reports[0])
+        return [location for location, _ in done] if sources else done[0][0]
 
     def on_kill(self) -> None:
         """Stop ffmpeg and remove the copy of a remote video when the task is killed."""
@@ -131,64 +140,94 @@ class TranscodeOperator(LiteralTemplateMixin):
             self._cancel.cancel()
         storage.abandon_copies()
 
-    def _spec(self) -> VideoSpec:
-        from airflow_provider_instagram.media.spec import VideoSpec, spec_for
+    def _sources(self) -> list[str]:
+        """Return the sources if a list is given, or else an empty list."""
+        given = self.source
+        if isinstance(given, str) and not given.lstrip().startswith("["):
+            return []
+        if not isinstance(given, (str, list, tuple)):
+            return []
+        sources = [arguments.required_text("source", source) for source in arguments.sequence("source", given)]
+        if not sources:
+            raise ValidationError("source is an empty list.", hint="Give at least one video or picture.")
+        output = arguments.text("output", self.output_location)
+        if output and not output.endswith("/"):
+            raise ValidationError(
+                f"output={output!r} is one file, but source is a list.", hint="End output= with / for a folder."
+            )
+        if arguments.text("preview", self.preview):
+            raise ValidationError("preview is for one source, but source is a list.", hint="Remove preview=.")
+        return sources
 
+    def _profile(self) -> Profile:
+        from airflow_provider_instagram.media.spec import PictureSpec, VideoSpec, profile_for
+
+        profile = profile_for((arguments.text("placement", self.placement) or "reels").lower())
         spec = arguments.given(self.spec)
         if spec is None:
-            return spec_for((arguments.text("placement", self.placement) or "reels").lower())
-        if not isinstance(spec, VideoSpec):
-            raise ValidationError(f"spec must be a VideoSpec, not {spec!r}.")
-        return spec
+            return profile
+        if isinstance(spec, VideoSpec):
+            return replace(profile, video=spec)
+        if isinstance(spec, PictureSpec):
+            return replace(profile, picture=spec)
+        raise ValidationError(f"spec must be a VideoSpec or a PictureSpec, not {spec!r}.")
 
-    def _options(self) -> dict[str, Any]:
-        options = {
+    def _options(self, cancel: Cancel) -> Options:
+        from airflow_provider_instagram.media.options import Options
+
+        chosen: dict[str, Any] = {
             "fit": arguments.text("fit", self.fit) or "pad",
             "background": arguments.text("background", self.background) or "black",
             "trim": arguments.text("trim", self.trim) or "error",
         }
         for name, allowed in ALLOWED.items():
-            if options[name] not in allowed:
-                raise ValidationError(f"{name} is {options[name]!r}: use one of {', '.join(allowed)}.")
-        return options
+            if chosen[name] not in allowed:
+                raise ValidationError(f"{name} is {chosen[name]!r}: use one of {', '.join(allowed)}.")
+        programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
+        return Options(**chosen, **programs, on_progress=self._log_progress, cancel=cancel)
 
-    def _probed(self, source: str, local: Path, spec: VideoSpec, options: dict[str, Any]) -> Work:
-        from airflow_provider_instagram.media.probe import probe
-
-        programs = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
-        info = probe(local, ffprobe=programs["ffprobe"], cancel=self._cancel)
-        return Work(source, local, info, spec, options, programs)
-
-    def _compliant(self, work: Work) -> tuple[str, Report]:
-        """Return the compliant video and its report: the source itself, an earlier result, or a new file."""
-        from airflow_provider_instagram.media.plan import plan
+    def _work(self, source: str, local: Path, profile: Profile, options: Options) -> Work:
+        from airflow_provider_instagram.media.item import read_item
 
         output = arguments.text("output", self.output_location)
-        is_kept = output is None and not locations.secrets_in(work.source)
-        if is_kept and plan(work.info, work.spec, **work.options).tier == "pass":
-            return work.source, self._transcode(work, work.local)
-        location = output if output and not output.endswith("/") else self._keyed_location(work, output)
-        if location != output and _is_own(location) and (report := self._earlier_result(work, location)):
+        return Work(source, local, read_item(local, profile, options), output)
+
+    def _compliant(self, work: Work) -> tuple[str, AnyReport]:
+        """Return the compliant file and its report: the source itself, an earlier result, or a new file."""
+        is_kept = work.output is None and not locations.secrets_in(work.source)
+        if is_kept and work.item.complies:
+            return work.source, self._write(work, work.local)
+        location = work.output if work.output and not work.output.endswith("/") else self._keyed_location(work)
+        if location != work.output and _is_own(location) and (report := self._earlier_result(work, location)):
             return location, report
         if locations.is_local(location):
+            self._warn_if_other_workers_lack(location, work.source)
             path = locations.local_path(location)
             storage.make_folder(path.parent)
-            return location, self._transcode(work, path)
+            return location, self._write(work, path)
         with scratch.scratch_folder() as folder:
-            made = folder / "video.mp4"
-            report = self._transcode(work, made)
+            made = folder / f"result{work.item.suffix}"
+            report = self._write(work, made)
             storage.put(made, location)
         return location, report
 
-    def _earlier_result(self, work: Work, location: str) -> Report | None:
-        """Return the report of an earlier result, or None if the result no longer complies and is to be made again."""
-        from airflow_provider_instagram.media.transcode import done_before
+    def _warn_if_other_workers_lack(self, location: str, source: str) -> None:
+        """Log a warning if the next task may run on a machine that does not have the output."""
+        executors = set(re.findall(r"\w*Executor", conf.get("core", "executor")))
+        if executors <= ONE_MACHINE or locations.is_local(source):
+            return  # a local source shows that the workers share its folder, or run on one machine
+        self.log.warning(
+            "%s is a local file of this worker. With %s, the next task may run on another machine. Set output= or "
+            "[instagram] work_prefix to object storage or to a folder that all workers share.",
+            location,
+            ", ".join(sorted(executors - ONE_MACHINE)),
+        )
 
+    def _earlier_result(self, work: Work, location: str) -> AnyReport | None:
+        """Return the report of an earlier result, or None if the result no longer complies and is to be made again."""
         with storage.as_local_file(location) as made:
             try:
-                report = done_before(
-                    work.local, made, work.spec, **work.options, info=work.info, ffprobe=work.programs["ffprobe"]
-                )
+                report = work.item.done_before(made)
             except TranscodeError as error:
                 self.log.warning("Transcoding again, because the earlier result cannot be used: %s", error.message)
                 return None
@@ -196,10 +235,9 @@ class TranscodeOperator(LiteralTemplateMixin):
             self._write_preview(work, made)
             return report
 
-    def _keyed_location(self, work: Work, folder: str | None) -> str:
-        """Return the output's name, which depends on the content, the profile, the options and ffmpeg's version."""
-        from airflow_provider_instagram.media.work import work_key
-
+    def _keyed_location(self, work: Work) -> str:
+        """Return the output's name, which depends on the content, the profile, the options and the tool's version."""
+        folder = work.output
         if folder is None and locations.is_local(work.source):
             folder = f"{work.local.parent}/"
         folder = folder or conf.get("instagram", "work_prefix")
@@ -209,37 +247,20 @@ class TranscodeOperator(LiteralTemplateMixin):
                 f"No location is set for the compliant copy of {locations.shown(work.source)}{why}.",
                 hint="Set output= on the task, or [instagram] work_prefix for all tasks.",
             )
-        key = work_key(work.local, work.spec, **work.options, ffmpeg=work.programs["ffmpeg"])
-        ending = f".{work.spec.name}.{key}.mp4"
+        ending = f".{work.item.placement}.{work.item.key()}{work.item.suffix}"
         stem = os.fsencode(work.local.stem)[: LONGEST_NAME_BYTES - len(ending)].decode(errors="ignore")
         return f"{folder.rstrip('/')}/{stem}{ending}"
 
-    def _transcode(self, work: Work, made: Path) -> Report:
-        from airflow_provider_instagram.media.transcode import transcode
-        from airflow_provider_instagram.media.work import copy_whole
-
-        report = transcode(
-            work.local,
-            made,
-            work.spec,
-            info=work.info,
-            **work.options,
-            **work.programs,
-            on_progress=self._log_progress,
-            cancel=self._cancel,
-        )
-        if report.tier == "pass" and made != work.local:
-            copy_whole(work.info, made)
+    def _write(self, work: Work, made: Path) -> AnyReport:
+        report = work.item.write(made)
         self._write_preview(work, made)
         return report
 
     def _write_preview(self, work: Work, made: Path) -> None:
-        from airflow_provider_instagram.media.preview import write_preview
-
         if preview := arguments.text("preview", self.preview):
             jpeg = locations.local_path(preview)
             storage.make_folder(jpeg.parent)
-            write_preview(made, jpeg, ffmpeg=work.programs["ffmpeg"], cancel=self._cancel)
+            work.item.write_preview(made, jpeg)
 
     def _log_progress(self, progress: Progress) -> None:
         self.log.info("%s", progress)

@@ -26,7 +26,7 @@ MOST_ROOT_MODULES = 6
 
 #: Declared although no module imports them: what they are needed for.
 NEEDED_WITHOUT_AN_IMPORT = {
-    "airflow-provider-instagram": set[str](),
+    "airflow-provider-instagram": {"pillow-heif"},  # loaded by name, in the process that decodes a picture
     "instagram-sandbox": {
         "h11",  # uvicorn's class for this protocol, from which ours is derived
         "python-multipart",  # starlette reads forms with it

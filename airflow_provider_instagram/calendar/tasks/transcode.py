@@ -38,7 +38,7 @@ class TranscodePost(PostStep, TranscodeOperator):
         self.skip_if_over(context, post)
         self.check_links(post)
         self.source, self.placement = post.video, post.placement
-        made = super().execute(context)
+        made = str(super().execute(context))
         if post.approval == "required":
             self._write_cover(post, made)
         return made

@@ -29,6 +29,7 @@ async def run(call: Call, dispatch: Dispatch) -> Response:
     """
     items = _items(call.params.get("batch"))
     version = re.match(r"v\d+\.\d+", call.request.url.path.strip("/"))
+    with_headers = str(call.params.get("include_headers", "true")).lower() not in {"false", "0"}
     bodies: dict[str, Any] = {}
     answers: list[dict[str, Any] | None] = []
     for item in items:
@@ -41,7 +42,9 @@ async def run(call: Call, dispatch: Dispatch) -> Response:
             bodies[str(name)] = json.loads(text) if text.startswith(("{", "[")) else None
         is_left_out = bool(item.get("name")) and item.get("omit_response_on_success", True) is not False
         fine = response.status_code < 400
-        answers.append(None if fine and is_left_out and _is_used(item, items) else _answer(response, text))
+        answers.append(
+            None if fine and is_left_out and _is_used(item, items) else _answer(response, text, with_headers)
+        )
     return graph_json(answers)
 
 
@@ -117,6 +120,8 @@ def _request(call: Call, item: dict[str, Any], path: str, bodies: dict[str, Any]
 _OWN: Final = frozenset({b"content-type", b"content-length", b"transfer-encoding"})
 
 
-def _answer(response: Response, text: str) -> dict[str, Any]:
+def _answer(response: Response, text: str, with_headers: bool) -> dict[str, Any]:
+    if not with_headers:
+        return {"code": response.status_code, "body": text}
     headers = [{"name": name, "value": value} for name, value in response.headers.items() if name != "content-length"]
     return {"code": response.status_code, "headers": headers, "body": text}

@@ -234,8 +234,9 @@ def _add_truth(routes: APIRouter, sandbox: Sandbox) -> None:
         account: str | None = None,
         container_id: str | None = None,
         after: int = 0,
+        warned: bool = False,
     ) -> list[Entry]:
-        return sandbox.journal.find(operation, account, container_id, after)
+        return sandbox.journal.find(operation, account, container_id, after, warned)
 
     @routes.get("/posts")
     async def posts(request: Request, user_id: str | None = None, caption: str | None = None) -> list[PostTruth]:

@@ -96,6 +96,7 @@ class Journal:
         account: str | None = None,
         container_id: str | None = None,
         after: int = 0,
+        warned: bool = False,
     ) -> list[Entry]:
         """Return the calls that match.
 
@@ -103,11 +104,13 @@ class Journal:
         :param account: Only calls by tokens of this account.
         :param container_id: Only calls about this container.
         :param after: Only calls with a higher number.
+        :param warned: Only calls with a warning.
         """
         return [
             entry
             for entry in self.entries
             if entry.number > after
+            and (entry.warnings or not warned)
             and (operation is None or entry.operation == operation)
             and (account is None or entry.account == account)
             and (container_id is None or entry.container_id == container_id)

@@ -85,7 +85,7 @@ class SandboxHandle:
         """Return the calls that reached the sandbox, in order.
 
         :param operation: One of :data:`~instagram_sandbox.simulator.journal.Operation`; None for all.
-        :param only: ``account``, ``container_id``, or ``after`` (an entry's number).
+        :param only: ``account``, ``container_id``, ``after`` (an entry's number), or ``warned=1`` (with a warning).
         """
         chosen: dict[str, str | int] = {"operation": operation} if operation else {}
         return [Entry.model_validate(row) for row in self._control("GET", "journal", params=chosen | only)]
@@ -97,7 +97,7 @@ class SandboxHandle:
     @property
     def warnings(self) -> list[str]:
         """What the journal warns of, in order: ignored parameters, versions that are gone, links that were refused."""
-        return [f"{entry.operation}: {warning}" for entry in self.journal() for warning in entry.warnings]
+        return [f"{entry.operation}: {warning}" for entry in self.journal(warned=1) for warning in entry.warnings]
 
     def fail(
         self,

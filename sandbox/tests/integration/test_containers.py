@@ -305,7 +305,7 @@ def test_the_401st_container_of_a_day_is_refused(caller: Caller) -> None:
 def test_nothing_else_exists(caller: Caller) -> None:
     assert error_of(caller.get("me/mentions")) == (400, 2500, None)
     assert error_of(caller.get("1")) == (400, 100, 33)
-    assert error_of(caller.http.delete("/v27.0/1")) == (400, 2500, None)
+    assert error_of(caller.http.delete("/v27.0/1")) == (400, 100, 33)
 
 
 def test_carousels_images_and_stories_are_posts_too(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.media import command
-from airflow_provider_instagram.media.process import Limits, run
+from airflow_provider_instagram.media.process import ProcessLimits, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def test_a_colour_that_is_a_command_is_refused(
 @pytest.mark.parametrize("background", INJECTIONS)
 def test_a_colour_stays_one_option_of_one_filter(background: str) -> None:
     """Where the check were passed by, ffmpeg would still know no colour of that name."""
-    finished = run(["ffmpeg", *command.colour(background)], Limits(wall_s=10, cpu_s=10))
+    finished = run(["ffmpeg", *command.colour(background)], ProcessLimits(wall_s=10, cpu_s=10))
     assert not finished.ok
     assert "Parsed_movie" not in finished.stderr
 
@@ -134,4 +134,4 @@ def test_a_pipe_holds_no_task(
         TranscodeOperator(task_id="transcode", source=str(pipe), retries=0)
         CreateContainerOperator(task_id="create", video=str(pipe), retries=0)
     assert run_dag(dag).states() == {"transcode": "failed", "create": "failed"}
-    assert logged().count("video.mp4 is not a regular file. Use a video file") >= 2
+    assert logged().count("video.mp4 is not a regular file. Use a video or a picture") >= 2

@@ -218,7 +218,7 @@ def test_pools_says_in_a_sentence_that_there_is_no_database(
     def no_table() -> None:
         raise OperationalError("SELECT …", {}, Exception("no such table: slot_pool"))
 
-    monkeypatch.setattr("airflow.utils.session.create_session", no_table)
+    monkeypatch.setattr("airflow_provider_instagram.cli.calendar.create_session", no_table)
     for words in ((), (str(file),)):
         with pytest.raises(
             SystemExit, match=r"Airflow's database cannot be used \(OperationalError\)\. Run this where"

@@ -109,7 +109,7 @@ def assert_complies(path: Path, placement: str = "reels") -> Facts:
 
 @pytest.fixture(scope="session")
 def complies() -> Callable[..., Facts]:
-    """Asserts that a file keeps every rule, by a reading of the tests' own, and returns what was read."""
+    """Check every rule with the tests' own reader, and return what was read."""
     return assert_complies
 
 
@@ -121,7 +121,7 @@ def corpus(clips: ClipCache) -> Make:
 
 @pytest.fixture(scope="session")
 def clip(corpus: Make) -> Make:
-    """Makes one clip of moving colours with a tone: ``clip("name.mov", "640x360", *output options, fps=30, …)``."""
+    """Make one clip of moving colours with a tone: ``clip("name.mov", "640x360", *output options, fps=30, …)``."""
 
     def make(
         name: str, size: str = "640x360", *options: str, fps: str = "30", seconds: float = 3.2, sound: bool = True

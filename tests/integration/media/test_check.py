@@ -6,39 +6,44 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_instagram.media.check import check
-from airflow_provider_instagram.media.spec import FEED, REELS
+from airflow_provider_instagram.media.spec import REELS, profile_for
 from airflow_provider_instagram.media.transcode import transcode
 
 Make = Callable[..., Path]
 
 
-def test_a_file_that_needs_work_is_told_which_and_why(clip: Make) -> None:
-    verdict = check(clip("landscape.mov"), REELS)
+def test_the_verdict_on_a_file_that_needs_work_names_the_work_and_the_reasons(clip: Make) -> None:
+    verdict = check(clip("landscape.mov"), profile_for("reels"))
     text = "\n".join(verdict.lines)
     assert verdict.exit_code == 1
-    for words in ("640x360", "needs work for reels: a full encoding", "shape: 640x360 is not 9:16", "MOV is not MP4"):
+    for words in (
+        "640x360",
+        "needs work for reels: a full encoding",
+        "aspect ratio: 640x360 is not 9:16",
+        "MOV is not MP4",
+    ):
         assert words in text
 
 
-def test_a_copy_in_seconds_is_told_from_an_encoding(clip: Make) -> None:
+def test_the_verdict_distinguishes_a_copy_from_an_encoding(clip: Make) -> None:
     assert "a copy into a clean MP4, which takes seconds" in "\n".join(
-        check(clip("portrait.mp4", "540x960"), REELS).lines
+        check(clip("portrait.mp4", "540x960"), profile_for("reels")).lines
     )
 
 
-def test_a_file_that_complies_is_told_so(clip: Make, tmp_path: Path) -> None:
+def test_the_verdict_on_a_file_that_complies_says_so(clip: Make, tmp_path: Path) -> None:
     transcode(clip("portrait.mp4", "540x960"), tmp_path / "out.mp4", REELS)
-    verdict = check(tmp_path / "out.mp4", REELS)
+    verdict = check(tmp_path / "out.mp4", profile_for("reels"))
     assert verdict.exit_code == 0
     assert verdict.lines[-1] == "complies with reels: it is published unchanged"
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("short.mp4", 2.0), ("missing.mp4", None)])
-def test_a_file_that_cannot_be_used_is_told_what_to_do(
+def test_the_verdict_on_an_unusable_file_names_the_rule(
     name: str, seconds: float | None, clip: Make, tmp_path: Path
 ) -> None:
     path = clip(name, "540x540", seconds=seconds) if seconds else tmp_path / name
-    verdict = check(path, FEED)
+    verdict = check(path, profile_for("feed"))
     assert verdict.exit_code == 2
     assert verdict.lines[0].startswith("cannot be used for feed: ")
     assert ("3 s or more" in verdict.lines[0]) == bool(seconds)

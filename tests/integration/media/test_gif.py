@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.check import check
 from airflow_provider_instagram.media.probe import probe
-from airflow_provider_instagram.media.spec import FEED, REELS
+from airflow_provider_instagram.media.spec import FEED, REELS, profile_for
 from airflow_provider_instagram.media.transcode import transcode
 
 Make = Callable[..., Path]
@@ -21,7 +21,7 @@ BLUE, GREEN, RED = (0, 0, 254), (0, 128, 0), (254, 0, 0)
 
 @pytest.fixture
 def animation(corpus: Make) -> Make:
-    """Makes an animated GIF: ``animation("name.gif", *options, fps="10", seconds=4)``."""
+    """Make an animated GIF: ``animation("name.gif", *options, fps="10", seconds=4)``."""
 
     def make(name: str, *options: str, fps: str = "10", seconds: float = 4, size: str = "101x75") -> Path:
         return corpus(name, "-f", "lavfi", "-i", f"testsrc2=s={size}:r={fps}:d={seconds}", *options)
@@ -92,7 +92,7 @@ def test_a_gif_of_one_picture_is_no_video(corpus: Make) -> None:
 
 def test_a_gif_that_is_too_short_is_refused_like_any_video(animation: Make) -> None:
     """Instagram does not repeat it."""
-    verdict = check(animation("short.gif", seconds=1.5), REELS)
+    verdict = check(animation("short.gif", seconds=1.5), profile_for("reels"))
     assert (verdict.exit_code, "lasts 1.50 s; reels requires 3 s or more" in verdict.lines[0]) == (2, True)
 
 

@@ -21,7 +21,7 @@ Make = Callable[..., Path]
 
 @pytest.fixture
 def refused(tmp_path: Path) -> Callable[..., str]:
-    """Tries to transcode a file, and returns why it was refused: within 10 s, and with no output."""
+    """Try to transcode a file, and return why it was refused: within 10 s, and with no output."""
 
     def go(source: Path, error: type[InstagramError] = ValidationError) -> str:
         (folder := tmp_path / "out").mkdir(exist_ok=True)

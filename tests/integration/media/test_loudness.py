@@ -28,7 +28,7 @@ def _loudness(path: Path) -> tuple[float, float]:
 
 @pytest.fixture
 def run(corpus: Make, tmp_path: Path) -> Callable[..., tuple[Report, Path]]:
-    """Transcodes a small picture with a sound, given as an expression of ffmpeg's ``aevalsrc``."""
+    """Transcode a small picture with a sound, given as an expression of ffmpeg's ``aevalsrc``."""
 
     def go(name: str, expression: str, *options: str) -> tuple[Report, Path]:
         source = corpus(
@@ -76,7 +76,7 @@ def test_a_sound_that_is_near_the_target_is_left_as_it_is(run: Callable[..., tup
     assert _loudness(output)[0] == pytest.approx(-14.3, abs=0.15)
 
 
-def test_peaks_are_held_down_and_a_miss_is_told(run: Callable[..., tuple[Report, Path]]) -> None:
+def test_peaks_are_held_down_and_a_miss_is_a_warning(run: Callable[..., tuple[Report, Path]]) -> None:
     """Loud clicks over a quiet tone: full loudness would take peaks above full scale."""
     report, output = run("clicks", "0.02*sin(2*PI*440*t)+0.95*sin(2*PI*2000*t)*lt(mod(t,0.5),0.004)")
     lufs, peak = _loudness(output)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_instagram.exceptions import TranscodeError
-from airflow_provider_instagram.media.process import Cancel, Limits, run
+from airflow_provider_instagram.media.process import Cancel, ProcessLimits, run
 from airflow_provider_instagram.media.spec import REELS
 from airflow_provider_instagram.media.transcode import transcode
 
 Make = Callable[..., Path]
-AMPLE = Limits(wall_s=30, cpu_s=30, output_bytes=10**6)
+AMPLE = ProcessLimits(wall_s=30, cpu_s=30, output_bytes=10**6)
 
 
 def _wait_for(what: Callable[[], bool], within_s: float = 10) -> None:
@@ -49,7 +49,7 @@ def _running_with(word: str) -> list[int]:
 
 def test_a_program_that_runs_too_long_is_ended() -> None:
     started = time.monotonic()
-    finished = run(["sleep", "60"], Limits(wall_s=0.3, cpu_s=5))
+    finished = run(["sleep", "60"], ProcessLimits(wall_s=0.3, cpu_s=5))
     assert finished.timed_out
     assert not finished.ok
     assert time.monotonic() - started < 5
@@ -58,18 +58,20 @@ def test_a_program_that_runs_too_long_is_ended() -> None:
 def test_a_program_that_ignores_a_polite_end_is_killed_with_all_it_started(tmp_path: Path) -> None:
     child = tmp_path / "child"
     script = f"trap '' TERM; sleep 61 & echo $! > {child}; while :; do sleep 0.1; done"
-    assert run(["sh", "-c", script], Limits(wall_s=3, cpu_s=5, output_bytes=1000)).timed_out
+    assert run(["sh", "-c", script], ProcessLimits(wall_s=3, cpu_s=5, output_bytes=1000)).timed_out
     _wait_for(lambda: not _alive(int(child.read_text())))
 
 
 def test_memory_processor_time_and_output_are_limited(tmp_path: Path) -> None:
     hungry = run(
-        [sys.executable, "-c", "b = bytearray(10**9)"], Limits(wall_s=20, cpu_s=20, memory_bytes=300 * 1024**2)
+        [sys.executable, "-c", "b = bytearray(10**9)"], ProcessLimits(wall_s=20, cpu_s=20, memory_bytes=300 * 1024**2)
     )
     assert "MemoryError" in hungry.stderr
-    busy = run([sys.executable, "-c", "while True: pass"], Limits(wall_s=20, cpu_s=1))
+    busy = run([sys.executable, "-c", "while True: pass"], ProcessLimits(wall_s=20, cpu_s=1))
     assert busy.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
-    big = run(["dd", "if=/dev/zero", f"of={tmp_path / 'big'}", "bs=1k", "count=100"], Limits(5, 5, output_bytes=10_000))
+    big = run(
+        ["dd", "if=/dev/zero", f"of={tmp_path / 'big'}", "bs=1k", "count=100"], ProcessLimits(5, 5, output_bytes=10_000)
+    )
     assert not big.ok
     assert (tmp_path / "big").stat().st_size <= 10_000
 
@@ -133,13 +135,13 @@ def test_the_encoder_ends_with_its_worker(sign: signal.Signals, clip: Make, tmp_
 
 SILENT_WORKER = """
 import sys
-from airflow_provider_instagram.media.process import Limits, run
-run(["sleep", sys.argv[1]], Limits(wall_s=100, cpu_s=10))
+from airflow_provider_instagram.media.process import ProcessLimits, run
+run(["sleep", sys.argv[1]], ProcessLimits(wall_s=100, cpu_s=10))
 """
 
 
-def test_a_program_that_says_nothing_ends_with_its_killed_worker() -> None:
-    """No broken pipe tells it: the kernel has to."""
+def test_a_program_without_output_ends_with_its_killed_worker() -> None:
+    """It gets no broken pipe, so the kernel must end it."""
     seconds = f"97.{os.getpid()}"
     worker = subprocess.Popen([sys.executable, "-c", SILENT_WORKER, seconds])
     _wait_for(lambda: any(_name(pid) == "sleep" for pid in _running_with(seconds)))

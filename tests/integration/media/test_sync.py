@@ -68,7 +68,7 @@ def _clicks_after_flashes_s(path: Path, *, edits: bool) -> list[float]:
 
 
 def _patched_priming(path: Path, samples: int) -> Path:
-    """Changes the edit list of the sound so that it skips another number of samples."""
+    """Change the edit list of the sound so that it skips another number of samples."""
     data = bytearray(path.read_bytes())
     at = data.rindex(b"elst")
     version, count = data[at + 4], struct.unpack_from(">I", data, at + 8)[0]
@@ -80,7 +80,7 @@ def _patched_priming(path: Path, samples: int) -> Path:
 
 @pytest.fixture
 def flashing(corpus: Make) -> Callable[..., Path]:
-    """Makes 5.5 s of black with white flashes, and clicks with them; what comes before 1.3 s is red when asked."""
+    """Make 5.5 s of black with white flashes and clicks. With `red`, the first 1.3 s are red."""
 
     def make(name: str, *options: str, size: str = "540x960", delay: str = "0", red: bool = False) -> Path:
         base = "red" if red else "black"

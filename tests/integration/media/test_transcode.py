@@ -23,7 +23,7 @@ Make = Callable[..., Path]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., tuple[Report, Path]]:
-    """Transcodes into a directory of its own, which must hold the result and nothing else afterwards."""
+    """Transcode into a directory of its own, which must hold the result and nothing else afterwards."""
 
     def go(source: Path, spec: Any = REELS, **options: Any) -> tuple[Report, Path]:
         output = tmp_path / "out" / "video.mp4"
@@ -139,7 +139,7 @@ def test_a_picture_of_another_shape_is_fitted_as_asked(
     run: Callable[..., tuple[Report, Path]],
     complies: Callable[..., Any],
 ) -> None:
-    """Bars of the colour asked for, a blurred copy, or nothing but picture."""
+    """Bars of the given colour, a blurred copy, or only the picture."""
     red = corpus("red.mp4", "-f", "lavfi", "-i", "color=red:s=640x360:d=3.2", "-c:v", "libx264", "-pix_fmt", "yuv420p")
     _, output = run(red, fit=fit, background="blue")
     video = complies(output).video
@@ -167,7 +167,7 @@ def test_too_long_is_refused_unless_it_may_be_cut(
     assert complies(output, "feed").duration == pytest.approx(5.5, abs=0.001)
 
 
-def test_progress_is_told_at_the_end(clip: Make, run: Callable[..., tuple[Report, Path]]) -> None:
+def test_progress_is_reported_at_the_end(clip: Make, run: Callable[..., tuple[Report, Path]]) -> None:
     told: list[Progress] = []
     run(clip("landscape.mov"), on_progress=told.append)
     assert told[-1].percent == 100
@@ -176,7 +176,7 @@ def test_progress_is_told_at_the_end(clip: Make, run: Callable[..., tuple[Report
 
 @pytest.fixture
 def unusable(tmp_path: Path, clip: Make) -> Callable[[str], Path]:
-    """Makes a file that nobody can publish."""
+    """Make a file that cannot be published."""
 
     def make(kind: str) -> Path:
         path = tmp_path / f"{kind}.mp4"
@@ -256,7 +256,7 @@ def test_sound_that_goes_on_after_the_picture_is_kept_with_the_last_picture(
 
 
 def test_a_result_never_replaces_its_source_or_a_directory(clip: Make, tmp_path: Path) -> None:
-    """If the output replaced its source, the user would lose the better of the two videos."""
+    """If the output replaced its source, the better of the two videos would be lost."""
     (source := tmp_path / "only-one.mov").write_bytes(clip("landscape.mov").read_bytes())
     (link := tmp_path / "link.mp4").symlink_to(source)
     for output in (source, link):

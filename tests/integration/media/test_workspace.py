@@ -52,7 +52,7 @@ def _grow_old(folder: Path) -> None:
     os.utime(folder, (folder.stat().st_atime, folder.stat().st_mtime - 3600))
 
 
-def test_too_little_room_is_told_before_the_work_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk_space_is_an_error_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 10**8, 10**8))
     with (
@@ -63,7 +63,7 @@ def test_too_little_room_is_told_before_the_work_starts(tmp_path: Path, monkeypa
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with (
         pytest.raises(ValidationError, match="is not a writable directory"),
         workspace(tmp_path / "no" / "out.mp4", 0),

@@ -151,7 +151,7 @@ def test_what_is_no_regular_file_is_refused_before_anybody_waits_for_it(
     if linked:
         (tmp_path / "link.mp4").symlink_to(path)
         path = tmp_path / "link.mp4"
-    with pytest.raises(ValidationError, match=r"is not a regular file.*Use a video file"):
+    with pytest.raises(ValidationError, match=r"is not a regular file.*Use a video or a picture"):
         CreateContainerOperator(task_id="create", video=str(path)).execute(
             SimulatedCalendar(Path("posts.yaml")).context("content/first", 0)
         )

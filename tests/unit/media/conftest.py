@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.media.atoms import Mp4Layout, Track
+from airflow_provider_instagram.media.boxes import Mp4Layout, Track
 from airflow_provider_instagram.media.packets import Timeline
 from airflow_provider_instagram.media.probe import Audio, Video, VideoInfo
 
@@ -25,15 +25,15 @@ def _timeline(rate: float, seconds: float, bytes_per_s: int) -> Timeline:
         longest_s=1 / rate,
         shortest_s=1 / rate,
         open_gop=False,
-        jump_s=1 / rate,
-        head_s=(0.0, 1 / rate),
-        sync_at=(),
+        largest_step_s=1 / rate,
+        first_timestamps_s=(0.0, 1 / rate),
+        keyframe_positions=(),
     )
 
 
 @pytest.fixture
 def make_info() -> MakeInfo:
-    """Describes a video that complies, changed as asked: ``make_info(video={"codec": "vp9"}, audio=None)``."""
+    """Return a function for the properties of a video: ``make_info(video={"codec": "vp9"}, audio=None)``."""
 
     def make(
         *,
@@ -52,7 +52,7 @@ def make_info() -> MakeInfo:
             columns=1080,
             rows=1920,
             is_cropped=False,
-            pixel_shape=Fraction(1),
+            sample_aspect_ratio=Fraction(1),
             rotation=0,
             is_upright=True,
             pixel_format="yuv420p",
@@ -62,7 +62,7 @@ def make_info() -> MakeInfo:
             transfer="bt709",
             primaries="bt709",
             nominal_fps=fps,
-            false_syncs=0,
+            non_idr_keyframes=0,
             timeline=replace(_timeline(float(fps), seconds, 500_000), **pictures or {}),
         )
         tone = Audio(1, "aac", "LC", 48_000, 2, replace(_timeline(46.875, seconds, 16_000), **sound or {}))
@@ -70,7 +70,7 @@ def make_info() -> MakeInfo:
             Track(0, "vide", 15360, round(seconds * fps), ()),
             Track(1, "soun", 48_000, round(seconds * 46.875), ()),
         )
-        boxes = Mp4Layout("mp42", moov_first=True, fragmented=False, missing_bytes=0, tracks=tracks, place_boxes=())
+        boxes = Mp4Layout("mp42", moov_first=True, fragmented=False, missing_bytes=0, tracks=tracks, location_boxes=())
         info = VideoInfo(
             path=Path("/videos/teaser.mp4"),
             size_bytes=int(seconds * 516_000),
@@ -80,7 +80,7 @@ def make_info() -> MakeInfo:
             video=replace(picture, **video or {}),
             audio=None if audio is None else replace(tone, **audio),
             extra_streams=(),
-            places=(),
+            location_tags=(),
             layout=None if layout is None else replace(boxes, **layout),
         )
         return replace(info, **other)

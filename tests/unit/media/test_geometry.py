@@ -61,12 +61,12 @@ def test_every_size_is_even_fits_and_keeps_its_shape(columns: int, rows: int, fi
     [
         ({"columns": 1920, "rows": 1080, "rotation": 90}, Fraction(9, 16)),
         ({"columns": 1920, "rows": 1080, "rotation": 180}, Fraction(16, 9)),
-        ({"columns": 720, "rows": 576, "pixel_shape": Fraction(64, 45)}, Fraction(16, 9)),
-        ({"columns": 720, "rows": 576, "pixel_shape": Fraction(64, 45), "rotation": 270}, Fraction(9, 16)),
+        ({"columns": 720, "rows": 576, "sample_aspect_ratio": Fraction(64, 45)}, Fraction(16, 9)),
+        ({"columns": 720, "rows": 576, "sample_aspect_ratio": Fraction(64, 45), "rotation": 270}, Fraction(9, 16)),
     ],
 )
 def test_the_shape_is_that_which_a_player_shows(change: dict[str, Any], turned: Fraction, make_info: MakeInfo) -> None:
-    assert make_info(video=change).video.shape == turned
+    assert make_info(video=change).video.aspect_ratio == turned
 
 
 def test_a_cover_leaves_nothing_free(make_info: MakeInfo) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.atoms import Edit, Track
+from airflow_provider_instagram.media.boxes import Edit, Track
 from airflow_provider_instagram.media.plan import plan
 from airflow_provider_instagram.media.probe import VideoInfo
 from airflow_provider_instagram.media.spec import FEED, REELS, spec_for
@@ -28,30 +28,38 @@ def test_a_video_that_keeps_every_rule_passes(make_info: MakeInfo) -> None:
         ({"layout": {"moov_first": False}}, "index", "remux"),
         ({"layout": {"fragmented": True}}, "index", "remux"),
         ({"extra_streams": ("subtitle mov_text",)}, "extra tracks", "remux"),
-        ({"places": ("location",)}, "place", "remux"),
-        ({"audio": None}, "sound", "audio"),
-        ({"audio": {"codec": "ac3", "profile": ""}}, "sound codec", "audio"),
-        ({"audio": {"profile": "HE-AAC"}}, "sound codec", "audio"),
+        ({"location_tags": ("location",)}, "location", "remux"),
+        ({"audio": None}, "audio", "audio"),
+        ({"audio": {"codec": "ac3", "profile": ""}}, "audio codec", "audio"),
+        ({"audio": {"profile": "HE-AAC"}}, "audio codec", "audio"),
         ({"audio": {"channels": 6}}, "channels", "audio"),
         ({"audio": {"sample_rate_hz": 8_000}}, "sample rate", "audio"),
         ({"sound": {"start_s": 0.006}}, "sync", "audio"),
         ({"pictures": {"start_s": 0.08}}, "sync", "full"),
-        ({"layout": {"moov_first": False}, "sound": {"start_s": -0.01, "head_s": (-0.01, 0.0113)}}, "sync", "audio"),
-        ({"layout": {"moov_first": False}, "sound": {"start_s": -0.03, "head_s": (-0.03, -0.009)}}, "sync", "audio"),
-        ({"sound": {"end_s": 10.5}}, "length", "full"),
+        (
+            {"layout": {"moov_first": False}, "sound": {"start_s": -0.01, "first_timestamps_s": (-0.01, 0.0113)}},
+            "sync",
+            "audio",
+        ),
+        (
+            {"layout": {"moov_first": False}, "sound": {"start_s": -0.03, "first_timestamps_s": (-0.03, -0.009)}},
+            "sync",
+            "audio",
+        ),
+        ({"sound": {"end_s": 10.5}}, "audio length", "full"),
         ({"video": {"codec": "hevc"}}, "video codec", "full"),
         ({"video": {"pixel_format": "yuv422p10le"}}, "pixel format", "full"),
         ({"video": {"interlaced": True}}, "interlacing", "full"),
         ({"video": {"rotation": 180}}, "rotation", "full"),
         ({"video": {"is_upright": False}}, "rotation", "full"),
         ({"video": {"is_cropped": True}}, "cropping", "full"),
-        ({"video": {"pixel_shape": Fraction(4, 3)}}, "pixel shape", "full"),
-        ({"video": {"columns": 1920, "rows": 1080}}, "shape", "full"),
+        ({"video": {"sample_aspect_ratio": Fraction(4, 3)}}, "sample aspect ratio", "full"),
+        ({"video": {"columns": 1920, "rows": 1080}}, "aspect ratio", "full"),
         ({"video": {"columns": 2160, "rows": 3840}}, "columns", "full"),
         ({"video": {"columns": 360, "rows": 640}}, "columns", "full"),
         ({"pictures": {"size_bytes": 7_000_000}}, "bit rate", "full"),
         ({"pictures": {"open_gop": True}}, "closed GOP", "full"),
-        ({"video": {"false_syncs": 1}}, "closed GOP", "full"),
+        ({"video": {"non_idr_keyframes": 1}}, "closed GOP", "full"),
         ({"video": {"transfer": "smpte2084", "primaries": "bt2020"}}, "colours", "full"),
         ({"layout": None, "container": "avi"}, "container", "full"),
         ({"pictures": {"longest_s": 0.5}}, "frame rate", "full"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_instagram.media.atoms import Edit, Mp4Layout, Track
+from airflow_provider_instagram.media.boxes import Edit, Mp4Layout, Track
 
 TRIMS = Edit(4.0, 1.4, 1.0)
 PICTURE, SOUND = Track(1, "vide", 15360, 300, (TRIMS,)), Track(2, "soun", 48_000, 469, ())
@@ -22,7 +22,7 @@ PICTURE, SOUND = Track(1, "vide", 15360, 300, (TRIMS,)), Track(2, "soun", 48_000
 def test_tracks_stand_where_ffprobe_has_their_streams(numbers: list[int], kinds: list[str]) -> None:
     """A cover picture that ffprobe counts first must not make the picture's edit list the sound's."""
     layout = Mp4Layout(
-        "mp42", moov_first=True, fragmented=False, missing_bytes=0, tracks=(PICTURE, SOUND), place_boxes=()
+        "mp42", moov_first=True, fragmented=False, missing_bytes=0, tracks=(PICTURE, SOUND), location_boxes=()
     )
     ordered = layout.ordered_as(numbers)
     assert [track.kind for track in ordered.tracks] == kinds

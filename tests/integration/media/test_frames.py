@@ -121,7 +121,7 @@ def test_a_picture_that_is_stored_mirrored_is_turned_over(matrix: str, red: str,
 
 
 def test_edges_that_the_container_cuts_off_are_not_published(corpus: Make, tmp_path: Path, run: Run) -> None:
-    """A clean aperture hides the edges in a player, and a copy would show them to whoever ignores it."""
+    """A clean aperture hides the edges in a player, and a copy would show them in a player that ignores it."""
     red_edges = "color=red:s=684x1216:d=3.2,drawbox=x=72:y=128:w=540:h=960:c=blue:t=fill"
     stored = corpus("edges.mp4", "-f", "lavfi", "-i", red_edges, "-c:v", "libx264", "-pix_fmt", "yuv420p")
     data = bytearray(stored.read_bytes())
@@ -211,7 +211,7 @@ def test_the_bit_rate_stays_within_the_rules_for_hard_pictures(corpus: Make, run
     assert 3_500_000 <= int(facts.video["bit_rate"]) <= 5_000_000
 
 
-def test_quality_that_has_to_suffer_is_told(clip: Make, run: Run) -> None:
+def test_a_loss_of_quality_is_a_warning(clip: Make, run: Run) -> None:
     """Pixels that have to be made up, and picture that has to go."""
     small, _, _ = run(clip("small.mp4", "180x320"))
     assert any("enlarged 3.0 times" in warning for warning in small.warnings)
@@ -219,7 +219,7 @@ def test_quality_that_has_to_suffer_is_told(clip: Make, run: Run) -> None:
     assert any("68% of the picture is cropped away" in warning for warning in cropped.warnings)
 
 
-def test_metadata_that_tells_a_place_is_gone(clip: Make, corpus: Make, run: Run) -> None:
+def test_a_location_in_the_metadata_is_removed(clip: Make, corpus: Make, run: Run) -> None:
     place = ("-metadata", "location=+52.5186+013.4083/", "-metadata", "comment=made by me", "-movflags", "+faststart")
     source = corpus("place.mp4", "-i", str(clip("portrait.mp4", "540x960")), "-c", "copy", *place)
     report, facts, output = run(source)

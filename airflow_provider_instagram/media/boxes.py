@@ -19,7 +19,7 @@ CONTAINERS: Final = frozenset({b"trak", b"mdia", b"edts", b"udta", b"moov"})
 #: The boxes that must be complete. After them, cameras write data that is not in boxes.
 WHOLE_BOXES: Final = frozenset({b"moov", b"mdat", b"moof"})
 FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"})
-PLACE_BOXES: Final = frozenset({b"\xa9xyz", b"loci", b"uuid"})
+LOCATION_BOXES: Final = frozenset({b"\xa9xyz", b"loci", b"uuid"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Mp4Layout:
     :param fragmented: Whether the index is spread over the file.
     :param missing_bytes: The number of bytes of the index or the media that are missing.
     :param tracks: The tracks. After :meth:`ordered_as`, in the order of ffprobe's streams.
-    :param place_boxes: The names of the boxes that may contain a location.
+    :param location_boxes: The names of the boxes that may contain a location.
     """
 
     brand: str
@@ -86,7 +86,7 @@ class Mp4Layout:
     fragmented: bool
     missing_bytes: int
     tracks: tuple[Track, ...]
-    place_boxes: tuple[str, ...]
+    location_boxes: tuple[str, ...]
 
     def ordered_as(self, numbers: Sequence[int]) -> Mp4Layout:
         """Return the layout with its tracks in the order of ffprobe's streams, of which some may not be tracks.
@@ -131,7 +131,7 @@ def read_layout(path: Path) -> Mp4Layout:
                 file.seek(start)
                 moov = file.read(end - start)
     try:
-        tracks, places = _read_moov(moov)
+        tracks, location_tags = _read_moov(moov)
     except (struct.error, IndexError, ZeroDivisionError, RecursionError) as error:
         raise _broken(path, "its index is damaged") from error
     return Mp4Layout(
@@ -140,7 +140,7 @@ def read_layout(path: Path) -> Mp4Layout:
         fragmented=b"moof" in order,
         missing_bytes=missing,
         tracks=tracks,
-        place_boxes=tuple(sorted({*places, *(["uuid"] if b"uuid" in order else [])})),
+        location_boxes=tuple(sorted({*location_tags, *(["uuid"] if b"uuid" in order else [])})),
     )
 
 
@@ -150,7 +150,7 @@ def begins_like_mp4(path: Path) -> bool:
         return file.read(8)[4:] in FIRST_BOXES
 
 
-def starts_anew(file: BinaryIO, at: int, length_bytes: int) -> bool:
+def is_idr_frame(file: BinaryIO, at: int, length_bytes: int) -> bool:
     """Return whether an H.264 frame is an IDR frame, so that no later frame depends on a frame before it.
 
     :param file: The file.
@@ -258,7 +258,7 @@ def _edits(elst: bytes, movie_timescale: int, timescale: int) -> Iterator[Edit]:
 
 def _places(data: bytes) -> Iterator[str]:
     for kind, content in _boxes(data):
-        if kind in PLACE_BOXES:
+        if kind in LOCATION_BOXES:
             yield kind.decode("latin-1")
         elif kind in CONTAINERS:
             yield from _places(content)

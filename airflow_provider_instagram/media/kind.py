@@ -1,0 +1,69 @@
+"""The kind of a file by its first bytes: a picture or a video. Its name proves nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.media.files import regular_file
+from airflow_provider_instagram.media.gif import has_single_frame
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Kind = Literal["picture", "video"]
+#: The formats of pictures that can be opened, by Pillow's names.
+PictureFormat = Literal["JPEG", "PNG", "GIF", "TIFF", "WEBP", "HEIF", "AVIF"]
+
+#: How files of these formats start. Sources: ITU-T T.81, PNG, GIF89a, TIFF 6.0, BigTIFF.
+MAGIC: Final[tuple[tuple[bytes, PictureFormat], ...]] = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF8", "GIF"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),
+    (b"MM\x00+", "TIFF"),
+)
+#: The brands of HEIF and AVIF. Sources: ISO/IEC 23008-12, AV1 Image File Format.
+HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
+HEAD_BYTES: Final = 64
+SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff")
+
+
+def kind_of(path: Path) -> Kind:
+    """Return the kind of a file. A GIF with a single frame is a picture, and an animated one is a video.
+
+    :param path: A local file.
+    :raises ValidationError: If the file cannot be read, or if its name is that of a picture and its content is not.
+    """
+    regular_file(path)
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    picture_format = format_of(head)
+    if picture_format == "GIF":
+        return "picture" if has_single_frame(path) else "video"
+    if picture_format is not None:
+        return "picture"
+    if path.suffix.lower() in SUFFIXES and head[4:8] != b"ftyp":
+        raise ValidationError(
+            f"{path} is not a picture, although its name says so.",
+            hint="Use a JPEG, PNG, WebP, HEIC, AVIF, TIFF or GIF.",
+        )
+    return "video"
+
+
+def format_of(head: bytes) -> PictureFormat | None:
+    """Return the format of a picture, or None if it is not a picture.
+
+    :param head: The first bytes of the file.
+    """
+    if head[4:8] == b"ftyp":
+        brands = {head[8:12], *(head[at : at + 4] for at in range(16, min(len(head), head[3]), 4))}
+        if head[8:12] in AVIF_BRANDS or (head[8:12] in HEIF_BRANDS and brands & AVIF_BRANDS):
+            return "AVIF"
+        return "HEIF" if head[8:12] in HEIF_BRANDS else None
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    return next((name for magic, name in MAGIC if head.startswith(magic)), None)
