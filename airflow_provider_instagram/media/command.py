@@ -210,7 +210,7 @@ def _video_filters(stream: Any, info: VideoInfo, numbers: Encoding, plan: Transc
 
 
 def _on_background(stream: Any, background: str) -> Any:
-    """Put the colour behind a transparent video. Without it, the colour would depend on the player."""
+    """Overlay a transparent video on the colour. Without it, the colour would depend on the player."""
     copies = stream.filter_multi_output("split", 2)
     canvas = copies[0].filter("drawbox", 0, 0, "iw", "ih", color=background, thickness="fill", replace=1)
     return ffmpeg.filter([canvas, copies[1]], "overlay", format="rgb").filter("format", "rgb24")

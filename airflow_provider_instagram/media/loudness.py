@@ -74,7 +74,7 @@ def meter(audio: Any, *, peaks: bool) -> Any:
 
 
 def adjusted(audio: Any, loudness: Loudness) -> Any:
-    """Bring an audio stream to the target with a constant gain, and with a limiter if its peaks require it.
+    """Adjust an audio stream to the target with a constant gain, and with a limiter if its peaks require it.
 
     :param audio: A stream of ffmpeg-python.
     :param loudness: The measured loudness.
