@@ -1,4 +1,4 @@
-.PHONY: help install demo ui test test-all test-next reliability soak cluster cluster-short lint release-check lock
+.PHONY: help install demo ui test test-all test-next test-clients reliability soak cluster cluster-short lint release-check lock
 
 help:  ## List the targets, with the time that they take on two cores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -23,9 +23,13 @@ test-all:  ## All that make test leaves out (65 minutes; MINUTES=30 plays as muc
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m tests.run --rest --minutes $(MINUTES) --seed "$(SEED)"
 
-test-next:  ## The unit and integration tests, and those of its loops, on the Airflow to come (in .venv-next)
+test-next:  ## The unit and integration tests on the next version of Airflow, and the tests of its loops (in .venv-next)
 	@scripts/install.sh --next
 	@.venv-next/bin/python -m pytest --numprocesses 3 --dist worksteal sandbox/tests tests/unit tests/integration tests/next
+
+test-clients:  ## Publish on the sandbox with unmodified clients from the npm registry, on Debian's Node (2 minutes)
+	@scripts/install.sh --for-clients
+	@.venv/bin/python -m pytest -m registry sandbox/tests
 
 reliability:  ## Break the main job in hundreds of ways and count the posts (50 minutes)
 	@scripts/install.sh --for-tests
@@ -43,14 +47,14 @@ cluster-short:  ## The same with two of the disturbances (7 minutes)
 	@scripts/install.sh --for-cluster
 	@.venv/bin/python -m tests.cluster --short
 
-lint: install  ## Style, types, and who may import whom
+lint: install  ## Style, types, and who may import whom (1 minute)
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	MYPYPATH=sandbox .venv/bin/mypy --package instagram_sandbox
 	.venv/bin/lint-imports
 
-release-check: install  ## Build both wheels, install them in empty environments and run the main job from them
+release-check: install  ## Build both wheels, install them in empty environments and run the main job from them (2 minutes)
 	@.venv/bin/python scripts/release_check.py
 
 NEXT_AIRFLOW := 3.4.0b2

@@ -32,7 +32,7 @@ from instagram_sandbox.http.server import running
 from instagram_sandbox.simulator.clock import Clock
 from instagram_sandbox.simulator.sandbox import Settings
 from instagram_sandbox.simulator.state import Processing
-from instagram_sandbox.simulator.switches import temperament
+from instagram_sandbox.simulator.switches import mode_switches
 from instagram_sandbox.testing.handle import SandboxHandle
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Account:
 
 @contextmanager
 def _sandbox(loop: VirtualTimeLoop) -> Iterator[SandboxHandle]:
-    switches = temperament(strict=True, processing=Processing(after_s=60, outcome="finished"), visible_after_s=0)
+    switches = mode_switches(strict=True, processing=Processing(after_s=60, outcome="finished"), visible_after_s=0)
     switches.calls_per_24_h = switches.containers_per_24_h = 1_000_000
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -39,7 +39,7 @@ from instagram_sandbox.http.server import running
 from instagram_sandbox.simulator.clock import Clock
 from instagram_sandbox.simulator.sandbox import Settings
 from instagram_sandbox.simulator.state import Processing
-from instagram_sandbox.simulator.switches import temperament
+from instagram_sandbox.simulator.switches import mode_switches
 from instagram_sandbox.testing.handle import SandboxHandle
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def simulate(accounts: int, posts: int, *, naive: bool = False) -> int:
     """
     began = time.monotonic()
     loop = VirtualTimeLoop(START.timestamp())
-    switches = temperament(strict=True, processing=Processing(after_s=60, outcome="finished"), visible_after_s=1)
+    switches = mode_switches(strict=True, processing=Processing(after_s=60, outcome="finished"), visible_after_s=1)
     with (
         tempfile.TemporaryDirectory() as folder,
         running(Settings(folder=Path(folder), switches=switches), Clock(loop.clock)) as url,

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv with both packages (editable) and everything their tests need, and installs ffmpeg if it is missing.
 # Needs a Python from 3.10 to 3.13 (PYTHON=… names one). The script installs everything else.
-# --for-tests also installs the system packages that the tests need, and --for-cluster those that make cluster needs as well.
+# --for-tests also installs the system packages that the tests need, --for-cluster and --for-clients those of these targets as well.
 # --next does the same as --for-tests, and makes .venv-next with the next Airflow.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -51,7 +51,12 @@ python=$(find_python)
 command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || apt_install ffmpeg
 if [ -n "${1:-}" ]; then
     command -v chromium >/dev/null || apt_install chromium
+    command -v curl >/dev/null || apt_install curl
+    command -v node >/dev/null || apt_install nodejs
     command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || apt_install postgresql
+fi
+if [ "${1:-}" = --for-clients ]; then
+    command -v npm >/dev/null || apt_install npm
 fi
 if [ "${1:-}" = --for-cluster ]; then
     command -v redis-server >/dev/null || apt_install redis-server

@@ -84,7 +84,8 @@ def read_as_server() -> None:
 def connection_ids() -> list[str]:
     """Return the ids of the Instagram connections in Airflow's database, the environment and secrets backends.
 
-    A secrets backend cannot list its connections. One of them is known from its first use on, which stores its token.
+    A secrets backend cannot list its connections. Such a connection is listed once a task has used it and stored its
+    token.
     """
     with create_session() as session:
         stored = list(session.scalars(select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)))
@@ -135,7 +136,7 @@ def require_writable(conn_id: str) -> StoredConnection:
                 f"Connection {conn_id!r} has the type {row.conn_type!r}, not {CONN_TYPE!r}.",
                 hint="Choose another connection id.",
             )
-        extra, hosts = _extra(row), trusted_hosts()
+        extra, hosts = _extra_or_empty(row), trusted_hosts()
         host = origin.base_url(row.host, row.port, hosts=hosts, what=f"The host of connection {conn_id!r}")
         oauth_host = origin.login_host(str(extra.get("oauth_host") or ""), hosts)
         is_page = (row.password or "").startswith(oauth.FACEBOOK_LOGIN) and host != origin.INSTAGRAM
@@ -160,7 +161,7 @@ def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
     """
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
-        extra = _extra(row) if row is not None else {}
+        extra = _extra_or_empty(row) if row is not None else {}
     if not (secret := str(extra.get("app_secret") or "")):
         return ""
     if not _may_reuse(extra, base_url, oauth_host):
@@ -209,7 +210,12 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
                 hint="Log in as that account, or choose another connection. To give the connection to the new account, "
                 "empty its user id first.",
             )
-        extra = {**_extra(row), "app_id": app.app_id, "app_secret": app.app_secret, SECRET_RECORD: app.secret_record}
+        extra = {
+            **_extra_or_empty(row),
+            "app_id": app.app_id,
+            "app_secret": app.app_secret,
+            SECRET_RECORD: app.secret_record,
+        }
         if app.oauth_host:
             extra["oauth_host"] = app.oauth_host
         row.login, row.password = login.account.user_id, login.token.access_token
@@ -255,7 +261,7 @@ def secrets_source_for_display(conn_id: str) -> str:
         return ""
 
 
-def _extra(row: Connection) -> dict[str, Any]:
+def _extra_or_empty(row: Connection) -> dict[str, Any]:
     try:
         extra = json.loads(row.extra or "{}")
     except ValueError:

@@ -14,7 +14,7 @@ __all__ = ["content_calendar_dag"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the DAG's maker when a DAG file asks for it: the plugin's timetable does without."""
+    """Import `content_calendar_dag` at first use, because the plugin needs only the timetable."""
     if name != "content_calendar_dag":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from airflow_provider_instagram.calendar.dag import content_calendar_dag

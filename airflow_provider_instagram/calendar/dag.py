@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, XComArg, get_parsing_context, task_group
 
-from airflow_provider_instagram.calendar.file.parser import Calendar
+from airflow_provider_instagram.calendar.file.model import Calendar
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.schedule import most_in_window, pool_name, utc_now

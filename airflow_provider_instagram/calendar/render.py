@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import tzinfo
 
-    from airflow_provider_instagram.calendar.file.parser import Calendar, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, Post
 
 NARROWEST = 14
 MARKS = (("approval", "required", "?"), ("dry_run", True, "~"))
 LEGEND = "? a person has to approve it   ~ dry run: not published"
-#: Everything that a program may read as the end of a line: no line of a caption may become a property of its own.
+#: Everything that a program may read as the end of a line. Escaped, so that a caption cannot add an iCalendar property.
 LINE_END = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 FOLD_OCTETS = 74  # RFC 5545, 3.1: 75 including the space at the beginning

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class CalendarRunInfo(DagRunInfo):
     """The dates of a scheduled run, whose logical date is the time when it begins.
 
-    Airflow's default is the start of the data interval. But no two runs of a DAG may share a logical date, and Airflow
-    takes the run with the latest logical date for the last run. The data intervals of this timetable overlap, so
-    their starts are neither unique nor in order.
+    Airflow's default is the start of the data interval. But no two runs of a DAG may share a logical date. Airflow
+    looks for the run with the latest logical date, and treats that run as the last one. The data intervals of this
+    timetable overlap, so their starts are neither unique nor in order.
     """
 
     __slots__ = ()

@@ -21,7 +21,7 @@ from airflow_provider_instagram.calendar.file.loader import read_text
 from airflow_provider_instagram.calendar.file.parser import parse_rows, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.spacing import within_limits
-from airflow_provider_instagram.calendar.file.times import duration, zone
+from airflow_provider_instagram.calendar.file.times import read_duration, zone
 from airflow_provider_instagram.calendar.planning.schedule import pool_name, publishers_needed
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import account_limits
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import argparse
     from datetime import tzinfo
 
-    from airflow_provider_instagram.calendar.file.parser import Calendar
+    from airflow_provider_instagram.calendar.file.model import Calendar
 
 HAS_PROBLEMS, UNREADABLE = 1, 2
 
@@ -42,7 +42,7 @@ def check_calendar(args: argparse.Namespace) -> None:
     read_as_server()
     now = None if args.allow_past else datetime.now(timezone.utc)
     try:
-        spacing = duration("--min-spacing", args.min_spacing) if args.min_spacing else None
+        spacing = read_duration("--min-spacing", args.min_spacing) if args.min_spacing else None
         calendar = read_calendar(args.file, now=now, min_spacing=spacing, check_files=not args.skip_files)
     except InvalidValue as invalid:
         _exit_invalid(args.file, invalid)

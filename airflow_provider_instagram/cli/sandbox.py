@@ -7,7 +7,8 @@ from typing import Any, Final, NoReturn
 
 from airflow.cli.cli_config import Arg
 
-MISSING: Final = "The sandbox is not installed. Install it: pip install 'airflow-provider-instagram[sandbox]'"
+# Airflow prints help with rich, which takes the brackets of an extra for markup. So this names the distribution itself.
+MISSING: Final = "The sandbox is not installed. Install it: pip install instagram-sandbox"
 
 
 class ReportMissing(argparse.Action):
@@ -22,9 +23,10 @@ def sandbox_options() -> list[Arg]:
     """Return the options of the sandbox. If it is not installed, return an argument that says so."""
     try:
         from instagram_sandbox.options import OPTIONS
-    except ModuleNotFoundError:
-        help_text = MISSING.replace("[", r"\[")  # Airflow reads help as rich's markup
-        return [Arg(("options",), nargs="*", action=ReportMissing, help=help_text)]
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "instagram_sandbox":
+            raise  # the sandbox is installed, but a package that it needs is missing
+        return [Arg(("options",), nargs="*", action=ReportMissing, help=MISSING)]
     return [Arg((flag,), **settings) for flag, settings in OPTIONS.items()]
 
 

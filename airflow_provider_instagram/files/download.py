@@ -68,13 +68,13 @@ def download(
             run_with_time_limit(job.run, total_s, cancel, THREAD)
         except TimeoutError:
             raise TransientError(
-                f"The download of {shown(address)} was too slow and was stopped after {total_s:g} s.",
+                f"The download of {_public_link(address)} was too slow and was stopped after {total_s:g} s.",
                 hint="Use a faster server.",
             ) from None
         except httpx.TransportError as error:
             why = str(error) or type(error).__name__
             raise TransientError(
-                f"{shown(address)} could not be downloaded: {why}.", hint="Check the link and try again."
+                f"{_public_link(address)} could not be downloaded: {why}.", hint="Check the link and try again."
             ) from error
         return part.replace(folder / f"source{_suffix(address)}")
 
@@ -114,7 +114,7 @@ class _Download:
                 finally:
                     response.close()
         raise ValidationError(
-            f"{shown(address)} redirects more than {MAX_REDIRECTS} times.", hint="Use the final link."
+            f"{_public_link(address)} redirects more than {MAX_REDIRECTS} times.", hint="Use the final link."
         )
 
     def _request(self, address: httpx.URL, connections: Connections) -> httpx.Request:
@@ -140,11 +140,11 @@ class _Download:
 
     def _check_size(self, size: int) -> None:
         if size > self.max_bytes:
-            what = f"{shown(self.address)} is larger than {self.max_bytes:,} bytes."
+            what = f"{_public_link(self.address)} is larger than {self.max_bytes:,} bytes."
             raise ValidationError(what, hint="Use a smaller file.")
 
 
-def shown(address: httpx.URL) -> str:
+def _public_link(address: httpx.URL) -> str:
     """Return a link without the parts that may be secret."""
     return f"{address.scheme}://{address.netloc.decode('ascii')}{address.path}"
 
@@ -158,7 +158,7 @@ def _address(link: str, base: httpx.URL | None = None) -> httpx.URL:
         raise ValidationError(f"The link to the video is not valid: {error}.", hint="Use an https:// link.") from None
     if address.scheme != "https" or not address.host:
         raise ValidationError(
-            f"{shown(address)} is not an https:// link.", hint="Use an https:// link, or a local path."
+            f"{_public_link(address)} is not an https:// link.", hint="Use an https:// link, or a local path."
         )
     if address.userinfo:
         raise ValidationError(
@@ -188,7 +188,7 @@ def _checked_ip(address: httpx.URL, allow_private: bool) -> str:
 def _raise_for_status(response: httpx.Response, address: httpx.URL) -> None:
     if response.status_code == 200:
         return
-    message = f"{shown(address)} answered {response.status_code} {response.reason_phrase}".rstrip() + "."
+    message = f"{_public_link(address)} answered {response.status_code} {response.reason_phrase}".rstrip() + "."
     is_temporary = response.status_code in (408, 429) or response.status_code >= 500
     error: type[InstagramError] = TransientError if is_temporary else ValidationError
     raise error(

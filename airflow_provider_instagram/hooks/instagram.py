@@ -80,7 +80,7 @@ class AccountSettings:
                 hint="Enter the account's long-lived access token in the connection's field 'Access token', "
                 f"or connect the account. {reconnect_hint(connection.conn_id)}",
             )
-        extra, hosts = _extra(connection), trusted_hosts()
+        extra, hosts = _checked_extra(connection), trusted_hosts()
         what = f"The host of connection {connection.conn_id!r}"
         base = base_url(connection.host, connection.port, hosts=hosts, what=what)
         _check_token_fits_host(connection.conn_id, base, password)
@@ -283,7 +283,7 @@ def account_limits(conn_id: str) -> Limits | None:
     :raises ValidationError: If a limit is not a number.
     """
     try:
-        return Limits.read(_extra(BaseHook.get_connection(conn_id)))
+        return Limits.read(_checked_extra(BaseHook.get_connection(conn_id)))
     except AirflowNotFoundException:
         return None
 
@@ -325,7 +325,7 @@ def _running_task() -> str:
         return "use outside of a task"
 
 
-def _extra(connection: Connection) -> dict[str, str]:
+def _checked_extra(connection: Connection) -> dict[str, str]:
     try:
         extra = json.loads(connection.extra or "{}")
     except ValueError:

@@ -69,9 +69,9 @@ def pin_ledger_asset(context: Context, ledger: Ledger) -> None:
 def become_first_emitter(context: Context, ledger: Ledger, alias: AssetAlias) -> bool:
     """Wait until this task emits the first event of an alias, or until another task has emitted it.
 
-    The first event ties the asset to the alias. If two tasks with the same tie to make end at the same time, Airflow
-    3.3.2 marks one of them as failed for good, whatever it has done. So the tasks take turns, by a row where the last
-    write counts:
+    The first event ties the asset to the alias. If two tasks that both emit the alias's first event end at the
+    same time, Airflow 3.3.2 marks one of them as failed for good, whatever it has done. So the tasks take turns, by a
+    row where the last write counts:
 
     1. The alias has an event: return False. The tie exists.
     2. The row is recent and names this task: return True. This task emits the first event.

@@ -29,8 +29,9 @@ def regular_file(path: Path) -> os.stat_result:
     except FileNotFoundError:
         raise ValidationError(
             f"The file {path} does not exist on this worker.",
-            hint="Check the path. If another worker created the file, use storage that both workers can access: set "
-            "output= of TranscodeOperator, or work_prefix in the section [instagram] of Airflow's configuration.",
+            hint="Check the path. If another worker created the file, clear the task that created it (such as "
+            "transcode) instead of this one. Storage that all workers can access prevents this: set output= of "
+            "TranscodeOperator, or work_prefix in the section [instagram] of Airflow's configuration.",
         ) from None
     except OSError as error:
         raise ValidationError(f"{path} cannot be read: {error.strerror}.", hint="Check its permissions.") from error

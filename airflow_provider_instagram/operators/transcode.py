@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 #: The limit of file systems, less the space for what is added to a name while the file is copied.
 LONGEST_NAME_BYTES = 200
+#: Executors whose tasks all run on the scheduler's machine.
+ONE_MACHINE = {"LocalExecutor", "SequentialExecutor"}
 ALLOWED = {"fit": ("pad", "blur", "crop"), "trim": ("error", "end")}
 
 
@@ -198,6 +201,7 @@ class TranscodeOperator(LiteralTemplateMixin):
         if location != work.output and _is_own(location) and (report := self._earlier_result(work, location)):
             return location, report
         if locations.is_local(location):
+            self._warn_if_other_workers_lack(location, work.source)
             path = locations.local_path(location)
             storage.make_folder(path.parent)
             return location, self._write(work, path)
@@ -206,6 +210,18 @@ class TranscodeOperator(LiteralTemplateMixin):
             report = self._write(work, made)
             storage.put(made, location)
         return location, report
+
+    def _warn_if_other_workers_lack(self, location: str, source: str) -> None:
+        """Log a warning if the next task may run on a machine that does not have the output."""
+        executors = set(re.findall(r"\w*Executor", conf.get("core", "executor")))
+        if executors <= ONE_MACHINE or locations.is_local(source):
+            return  # a local source shows that the workers share its folder, or run on one machine
+        self.log.warning(
+            "%s is a local file of this worker. With %s, the next task may run on another machine. Set output= or "
+            "[instagram] work_prefix to object storage or to a folder that all workers share.",
+            location,
+            ", ".join(sorted(executors - ONE_MACHINE)),
+        )
 
     def _earlier_result(self, work: Work, location: str) -> AnyReport | None:
         """Return the report of an earlier result, or None if the result no longer complies and is to be made again."""

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.ledger.records import Claim
-from airflow_provider_instagram.publishing.outcome import ANSWER_LOST_FOR_GOOD, POST_VISIBLE_WITHIN
+from airflow_provider_instagram.publishing.outcome import POST_VISIBLE_WITHIN, REQUEST_IN_EFFECT_WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Makes two owners collide early, where a collision costs nothing. The exclusion does not depend on this pause.
 SETTLING_S = 2.0
 # Another owner may need this long to settle a lost answer.
-OTHERS_ARE_WAITED_FOR = ANSWER_LOST_FOR_GOOD + POST_VISIBLE_WITHIN + timedelta(seconds=10)
+WAIT_FOR_OTHER_OWNERS = REQUEST_IN_EFFECT_WITHIN + POST_VISIBLE_WITHIN + timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class PostClaims:
         :param post_key: The key of the post.
         :raises TransientError: If another owner still works on the post after the wait.
         """
-        give_up_at = self.ledger.clock() + OTHERS_ARE_WAITED_FOR
+        give_up_at = self.ledger.clock() + WAIT_FOR_OTHER_OWNERS
         while True:
             if (other := self._other_at_work(post_key)) is None:
                 undecided = {intent.claim.owner for intent in self.ledger.open_intents(post_key)} - {self.owner}

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Meta may still execute a request whose answer was lost. A container that is FINISHED after this time is unpublished.
-ANSWER_LOST_FOR_GOOD = timedelta(seconds=150)
+REQUEST_IN_EFFECT_WITHIN = timedelta(seconds=150)
 # Another owner may stall between its intent and its request, and its clock may be ahead, so wait at least this long
 # from the first read on.
-LOOKED_AT_FOR = timedelta(seconds=60)
+READ_FOR_AT_LEAST = timedelta(seconds=60)
 READ_AGAIN_AFTER = timedelta(seconds=10)
 # Instagram's clock and ours differ, and a post carries the time at which its publication began.
 CLOCK_TOLERANCE = timedelta(minutes=2)
@@ -70,8 +70,8 @@ class OutcomeReader:
         :raises ContainerExpiredError: If the container expired unpublished.
         :raises OutcomeUnknownError: If the outcome cannot be determined.
         """
-        in_effect_by = sent_by + ANSWER_LOST_FOR_GOOD
-        give_up_at = max(in_effect_by, self.ledger.clock() + LOOKED_AT_FOR)
+        in_effect_by = sent_by + REQUEST_IN_EFFECT_WITHIN
+        give_up_at = max(in_effect_by, self.ledger.clock() + READ_FOR_AT_LEAST)
         while True:
             try:
                 status = self.client.send(calls.container_status(intent.container_id))

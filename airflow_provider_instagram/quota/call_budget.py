@@ -48,7 +48,7 @@ class CallBudget:
         self._filled_at = clock() if since is None else since
 
     def left(self) -> float:
-        """Return how many calls are left now. Below zero after last reads on credit."""
+        """Return how many calls are left now. Negative if last reads have overdrawn the budget."""
         now = self.clock()
         most = max(CALLS_AFTER_RESTART, self.calls_per_hour * BURST_SHARE * self._pace)
         self._left = min(most, self._left + max(0.0, now - self._filled_at) * self._per_second())

@@ -139,5 +139,6 @@ def _lapses_at(row: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(row["at"]) + KEPT_FOR
 
 
+# Rows named ``place`` exist already, with the key of the post in ``place_of``. So the stored names stay.
 def _key(kind: str, quota: Quota, number: int) -> str:
     return row_key(kind, f"{quota.name}:{number}")

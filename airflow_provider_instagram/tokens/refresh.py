@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 #: Tries of one refresh. The old token stays valid between them, so a lost answer costs only a try.
 _ATTEMPTS: Final = 3
-#: How long after a try the use of a token waits before the next; the daily task does not wait.
+#: After a failed refresh, tasks wait this long before they try again. The daily task does not wait.
 _RETRY_INTERVAL: Final = timedelta(hours=1)
 #: How long another process may take from Meta's answer to storing the new token.
 _STORE_WINDOW: Final = timedelta(seconds=60)

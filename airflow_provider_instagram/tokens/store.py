@@ -100,7 +100,7 @@ class StoredToken:
         return datetime.fromisoformat(self.expires_at) if self.expires_at else None
 
     def time_left(self, now: datetime) -> timedelta | None:
-        """Return the remaining manager, or None if it is unknown; negative once the token has expired."""
+        """Return the remaining life of the token; negative once it has expired, None if it is unknown."""
         return None if self.expires is None else self.expires - now
 
     def minimum_age(self, now: datetime) -> timedelta:

@@ -24,7 +24,7 @@ from instagram_sandbox.options import (
 from instagram_sandbox.simulator.addresses import is_loopback
 from instagram_sandbox.simulator.sandbox import Settings
 from instagram_sandbox.simulator.state import Account, Processing
-from instagram_sandbox.simulator.switches import temperament
+from instagram_sandbox.simulator.switches import mode_switches
 
 
 def run(args: argparse.Namespace) -> int:
@@ -83,7 +83,7 @@ def _settings(args: argparse.Namespace, temporary: Path) -> Settings:
         token=args.token if args.token is not None else os.environ.get(TOKEN_VARIABLE) or DEFAULT_TOKEN,
         app_id=args.app_id,
         app_secret=args.app_secret or os.environ.get(SECRET_VARIABLE) or DEFAULT_APP_SECRET,
-        switches=temperament(
+        switches=mode_switches(
             strict=args.strict,
             processing=Processing(after_s=args.processing_time),
             visible_after_s=args.visible_after,

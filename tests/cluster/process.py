@@ -122,7 +122,7 @@ class Process:
         self._send(signal.SIGCONT)
 
     def stop(self) -> None:
-        """Ask it to end, and end it with all that it has started if it does not."""
+        """Stop the process with SIGTERM. If it does not end, kill it with all that it has started."""
         self.is_wanted = False
         if (family := self._family()) and self._running is not None:
             asked = family[1] if self.machine and len(family) > 1 else family[0]  # not the one that entered the machine

@@ -107,7 +107,7 @@ class Programme:
 
 
 def programme(first: datetime, quiet_posts: int, spacing_s: float, disturbances: Sequence[Disturbance]) -> Programme:
-    """Put the posts and the disturbances on the clock.
+    """Return the posts and the disturbances with their times.
 
     :param first: When the first post is due.
     :param quiet_posts: How many posts nothing disturbs.

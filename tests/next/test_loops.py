@@ -36,7 +36,7 @@ def captions(sandbox: SandboxHandle) -> list[str]:
 
 
 def test_two_passes_make_two_posts(instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path) -> None:
-    """Both also where every task is tried again after it has posted."""
+    """The same holds if every task is tried again after it has published."""
     with DAG("two_passes", schedule=None) as dag:
 
         @task_group

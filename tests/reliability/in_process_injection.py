@@ -23,7 +23,7 @@ class Killed(BaseException):
 
 @dataclass
 class Moments:
-    """Brings each injection about at its moment, once.
+    """Runs each injection at its moment, once.
 
     :param sandbox: The sandbox.
     :param injections: The injections.
@@ -35,7 +35,7 @@ class Moments:
     done: set[Injection] = field(default_factory=set)
 
     def at(self, moment: str, _: int, request: Any = None) -> None:
-        """Bring about what is to happen at a moment."""
+        """Run the injections of a moment."""
         self.seen[moment] = self.seen.get(moment, 0) + 1
         for injection in self.injections:
             if isinstance(injection, ApiFault):
@@ -73,6 +73,6 @@ class Moments:
 
 
 def replace_token(sandbox: SandboxHandle) -> None:
-    """Put a new token into the connection."""
+    """Store a new token in the connection."""
     sandbox.token = sandbox.add_token(sandbox.user_id)
     os.environ[CONNECTION] = connection_json(sandbox)

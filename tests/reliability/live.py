@@ -70,7 +70,7 @@ class Account:
         return f"account_{self.number}"
 
     def connect(self) -> None:
-        """Put the sandbox's present token into the connection."""
+        """Store the sandbox's present token in the connection."""
         connect(self.airflow, self.sandbox, self.conn_id)
 
     def replace_token(self) -> None:

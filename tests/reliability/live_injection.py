@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from tests.reliability.scenario import Disturbance, Injection
     from tests.reliability.scenario_run import ScenarioRun
 
-#: A moment comes once Airflow has started the tasks before it. The next try begins once Airflow has given up the first
-#: one, and may have to settle for 150 s.
+#: A moment comes when Airflow has started the tasks before it. A next try begins when Airflow has given the first one
+#: up, and may need 150 s to settle the answer of the first.
 LIMIT_S: Final = 540
 
 
 class Injector:
-    """Brings about what a scenario injects into a running Airflow.
+    """Runs the injections of a scenario in a running Airflow.
 
     :param run: The scenario that is played.
     """
@@ -40,7 +40,7 @@ class Injector:
         self.run = run
 
     def inject(self, injection: Injection) -> bool:
-        """Bring an injection about, and return whether it was seen to take place.
+        """Run an injection, and return whether it was seen to take place.
 
         The sandbox brings about the others.
         """

@@ -113,9 +113,9 @@ def _gone(when: str, what: str, injection: Injection, first: str, containers: in
 
 
 def _people() -> tuple[tuple[Disturbance, Recovery], ...]:
-    # The hour passes for Instagram alone: for Airflow there is no room before the container expires.
+    # The hour passes for Instagram alone: for Airflow, no quota is free before the container expires.
     full = Disturbance(
-        "publish, before the effect", "quota used up", (QuotaUsedUp(1),), "ValidationError", remedy="wait for room"
+        "publish, before the effect", "quota used up", (QuotaUsedUp(1),), "ValidationError", remedy="wait for quota"
     )
     hanging = {"delay_s": 40, "when": "after"}
     return (

@@ -31,7 +31,7 @@ RETRIES = {"retried": 3, "once": 0}
 
 
 def disturb(context: Any) -> None:
-    """Note which process runs a try, and wait for the moments that the run's conf names."""
+    """Record which process runs a try, and wait for the moments that the run's conf names."""
     ti, conf = context["ti"], context["dag_run"].conf or {}
     if "notes" not in conf:
         return

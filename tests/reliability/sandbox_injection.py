@@ -31,9 +31,9 @@ def prepare(disturbance: Disturbance, sandbox: SandboxHandle, video_bytes: int, 
             sandbox.process_next(**one.processing)
         elif isinstance(one, QuotaUsedUp):
             sandbox.switch(quota_total=0)
-            if one.room_in_hours is not None:
+            if one.free_in_hours is not None:
                 _use_up_quota(sandbox)
-                sandbox.advance(timedelta(hours=24 - one.room_in_hours))
+                sandbox.advance(timedelta(hours=24 - one.free_in_hours))
 
 
 def _use_up_quota(sandbox: SandboxHandle) -> None:
@@ -48,12 +48,12 @@ def _use_up_quota(sandbox: SandboxHandle) -> None:
 
 
 def before_recovery(disturbance: Disturbance, sandbox: SandboxHandle, replace_token: Callable[[], None]) -> None:
-    """Do what a person does before the recovery: replace a dead token, wait for room in the quota or for an expiry."""
+    """Do what a person does before the recovery: replace a dead token, wait for free quota or for an expiry."""
     if any(isinstance(one, TokenRevocation) and not one.replaced for one in disturbance.injections):
         replace_token()
     for one in disturbance.injections:
-        if isinstance(one, QuotaUsedUp) and one.room_in_hours is not None:
-            sandbox.advance(3600 * one.room_in_hours)
+        if isinstance(one, QuotaUsedUp) and one.free_in_hours is not None:
+            sandbox.advance(3600 * one.free_in_hours)
     if disturbance.remedy == "wait for expiry":
         sandbox.advance(25 * 3600)
 

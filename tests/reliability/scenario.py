@@ -19,7 +19,7 @@ HALF: Final = "half"
 
 #: What a person has to do before the recovery can bring a post.
 Remedy = Literal[
-    "nothing", "clear anyway", "clear create", "new token", "wait for room", "wait for expiry", "none exists"
+    "nothing", "clear anyway", "clear create", "new token", "wait for quota", "wait for expiry", "none exists"
 ]
 
 
@@ -138,10 +138,10 @@ class Delay:
 class QuotaUsedUp:
     """The account has used up its posts of the day.
 
-    :param room_in_hours: When there is room again; None: not within the container's life.
+    :param free_in_hours: When quota is free again; None: not within the container's life.
     """
 
-    room_in_hours: float | None
+    free_in_hours: float | None
 
 
 Injection = (

@@ -267,10 +267,10 @@ def _publish() -> Iterator[Disturbance]:
     for hours in (1, 20):
         yield Disturbance(
             "publish, before the effect",
-            f"quota used up, room in {hours} h",
+            f"quota used up, free again in {hours} h",
             (QuotaUsedUp(hours),),
             None,
-            remedy="wait for room",
+            remedy="wait for quota",
         )
     yield Disturbance(
         "publish, before the effect",

@@ -70,7 +70,7 @@ class RunningCalendar:
         part.replace(self._calendar(dag_id))
 
     def add_dag(self, lead_s: int, dag_id: str = DAG_ID, more: str = "") -> None:
-        """Put a DAG of the calendar into Airflow's folder, and its pools into Airflow."""
+        """Write a DAG of the calendar into Airflow's folder, and create its pools in Airflow."""
         calendar = str(self._calendar(dag_id))
         self.command("pools", calendar)
         text = DAG_FILE.format(dag_id=dag_id, calendar=calendar, lead_s=lead_s, more=more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 import sys
 from importlib.metadata import distribution, packages_distributions
@@ -25,7 +26,7 @@ MOST_ROOT_MODULES = 6
 
 #: Declared although no module imports them: what they are needed for.
 NEEDED_WITHOUT_AN_IMPORT = {
-    "airflow-provider-instagram": set[str](),
+    "airflow-provider-instagram": {"pillow-heif"},  # loaded by name, in the process that decodes a picture
     "instagram-sandbox": {
         "h11",  # uvicorn's class for this protocol, from which ours is derived
         "python-multipart",  # starlette reads forms with it
@@ -52,6 +53,14 @@ def functions(text: str) -> Iterator[tuple[str, int]]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def identifiers(tree: ast.AST) -> Iterator[str]:
+    """Yield the names that a module defines, assigns, reads or passes."""
+    for node in ast.walk(tree):
+        for field in ("name", "id", "attr", "arg"):
+            if isinstance(name := getattr(node, field, None), str):
+                yield name
 
 
 def imported_packages(tree: ast.AST) -> Iterator[str]:
@@ -155,3 +164,16 @@ def test_the_guide_for_contributors_names_only_files_and_targets_that_exist() ->
 
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", guide, re.MULTILINE)) <= targets
+
+
+def test_the_recipes_for_contributors_name_only_what_the_code_has() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    recipes = guide.partition("## How to add …")[2].partition("## Conventions")[0]
+    paths = r"[\w./-]+\.(?:py|md)"
+    example = "test_[a-z_]+"  # how a test is named
+    named = re.findall(rf"`(?!{paths}`|{example}`)([A-Za-z_][\w.]*)`", recipes)
+    parts = {part for name in named for part in name.split(".")}
+    assert {"ContainerOptions", "call_arguments", "HARSHEST", "NO_DEFAULTS"} <= parts
+    folders = [*PACKAGES.values(), ROOT / "tests" / "unit" / "graph"]  # the last one has the recipes' TABLE
+    trees = [ast.parse(text) for folder in folders for _, text in modules(folder)]
+    assert parts - {name for tree in trees for name in identifiers(tree)} - {*dir(builtins)} == set()

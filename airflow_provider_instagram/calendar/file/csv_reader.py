@@ -1,4 +1,4 @@
-"""A CSV file as rows, read strictly: a text that is cut here would be published so."""
+"""Read CSV strictly: a caption cut off here would be published cut off."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Calendar:
     :param posts: The posts without problems, by time.
     :param problems: The problems, by line.
     :param min_spacing: The smallest distance between two posts of an account.
-    :param whole: Whether its file contains all of it. If not, some captions are in files of their own.
+    :param is_self_contained: Whether its file contains all of it. If not, some captions are in files of their own.
     :param left_out: The ids of the posts in the file that have problems.
     """
 
@@ -105,7 +105,7 @@ class Calendar:
     posts: tuple[Post, ...] = ()
     problems: tuple[Problem, ...] = ()
     min_spacing: timedelta = DEFAULT_SPACING
-    whole: bool = True
+    is_self_contained: bool = True
     left_out: frozenset[str] = frozenset()
 
     @property

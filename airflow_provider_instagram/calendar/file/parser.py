@@ -16,15 +16,13 @@ from airflow_provider_instagram.calendar.file.post_parser import PostFields
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
 from airflow_provider_instagram.calendar.file.spacing import too_close
-from airflow_provider_instagram.calendar.file.times import duration
+from airflow_provider_instagram.calendar.file.times import read_duration
 from airflow_provider_instagram.publishing.options import OPTIONS
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
-
-__all__ = ["Calendar", "Post", "parse_calendar", "parse_rows", "read_calendar"]
 
 APPROVALS = ("none", "required")
 KEYS = (
@@ -33,7 +31,7 @@ KEYS = (
     *("upload", "approval", "dry_run", "tags"),
 )
 NO_DEFAULTS = ("id", "publish_at", "caption_file")  # no two posts share these
-#: Finding the name that may be meant takes time, and does not help after so many problems.
+#: Suggestions are slow, so none are made after this many problems.
 MAX_SUGGESTIONS = 1_000
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -79,9 +77,9 @@ def parse_rows(
     crowded = too_close([*posts, *reader.invalid], spacing) if reader.invalid else close
     found = {*reader.problems, *close.values(), *crowded.values()}
     problems = sorted(found, key=lambda problem: (problem.line, problem.message))
-    whole = not any("caption_file" in row.values for row in rows.rows)
+    is_self_contained = not any("caption_file" in row.values for row in rows.rows)
     left_out = frozenset(reader.lines) - {post.id for post in kept}
-    return Calendar(location, tuple(kept), tuple(problems), spacing, whole, left_out)
+    return Calendar(location, tuple(kept), tuple(problems), spacing, is_self_contained, left_out)
 
 
 @dataclass
@@ -108,7 +106,7 @@ class _Reader:
         if written is None or written.value is None:
             return DEFAULT_SPACING
         try:
-            return duration("min_spacing", str(written.value))
+            return read_duration("min_spacing", str(written.value))
         except InvalidValue as invalid:
             self._add(written.line, invalid.message, invalid.remedy)
             return DEFAULT_SPACING

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
-from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, moment, zone
+from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.operators.container import UPLOADS
@@ -70,7 +70,7 @@ class PostFields:
         name = self._text("timezone")
         known = name is None or self._is_zone(name)
         try:
-            at = moment(written, name if known else None)
+            at = read_local_time(written, name if known else None)
         except InvalidValue as invalid:
             if known or not isinstance(invalid, MissingTimezone):
                 self._add_problem("publish_at", invalid.message, invalid.remedy)

@@ -48,7 +48,7 @@ def _zones() -> dict[str, str]:
     return {name.lower().rpartition("/")[2]: name for name in names} | {name.lower(): name for name in names}
 
 
-def moment(written: str, zone_name: str | None) -> datetime:
+def read_local_time(written: str, zone_name: str | None) -> datetime:
     """Read a local time: ``2026-12-24 18:00``, followed by the name of a zone or an offset, if any.
 
     :param written: The text.
@@ -140,7 +140,7 @@ def _offset(at: datetime) -> str:
     return f"{text[:3]}:{text[3:]}"
 
 
-def duration(name: str, written: str) -> timedelta:
+def read_duration(name: str, written: str) -> timedelta:
     """Read a duration: ``15 minutes``, ``90s``, ``1h``; a number alone counts minutes.
 
     :raises InvalidValue: If it is not a duration, or is longer than a year.

@@ -11,7 +11,7 @@ from airflow_provider_instagram.ledger.ledger import row_key
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.parser import Post
+    from airflow_provider_instagram.calendar.file.model import Post
     from airflow_provider_instagram.ledger.ledger import StateStore
 
 

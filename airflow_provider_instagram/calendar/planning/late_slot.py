@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from airflow_provider_instagram.calendar.file.parser import Calendar, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, Post
     from airflow_provider_instagram.calendar.planning.assignments import Assignments
 
 #: A publisher needs this long to prepare, and then keeps its time to the second.

@@ -13,7 +13,7 @@ from airflow_provider_instagram.calendar.planning.schedule import run_time_of
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from airflow_provider_instagram.calendar.file.parser import Calendar
+    from airflow_provider_instagram.calendar.file.model import Calendar
 
 
 class Arrival(Enum):
@@ -21,8 +21,8 @@ class Arrival(Enum):
 
     ``INITIAL``: The version was there when the DAG was new, and its time was still to come.
 
-    ``ALREADY_OVER``: The version was there when the DAG was new, and its time had passed: it is not this DAG's to
-    publish. An edit that keeps the time keeps this value.
+    ``ALREADY_OVER``: The version was there when the DAG was new, and its time had passed. This DAG does not publish it.
+    An edit that keeps the time keeps this value.
 
     ``ADDED``: The post was added, or moved to another time while it could still be published. If the new time had
     passed by then, this is a mistake of the author, and no run publishes the post.
@@ -89,13 +89,14 @@ class Plan:
 
     :param calendar: Its posts and problems. If the file cannot be read, those of its last readable version.
     :param seen: By post id, when its version was first seen. A task has only the records of the snapshot it can read.
-    :param gone: Accounts without posts, and since when, in seconds since the epoch. Runs may still have their tasks.
+    :param removed_accounts: Accounts without posts, and since when, in seconds since the epoch. Runs may still have
+        their tasks.
     :param readable: Whether the file could be read. If not, the calendar is old, or empty if no snapshot exists.
     """
 
     calendar: Calendar
     seen: dict[str, Seen] = field(default_factory=dict)
-    gone: dict[str, int] = field(default_factory=dict)
+    removed_accounts: dict[str, int] = field(default_factory=dict)
     readable: bool = True
 
     @property
@@ -106,7 +107,7 @@ class Plan:
     @property
     def accounts(self) -> list[str]:
         """The connections that the DAG has task groups for, sorted."""
-        return sorted({*self.calendar.accounts, *self.gone})
+        return sorted({*self.calendar.accounts, *self.removed_accounts})
 
     def runs(self, lead_time: timedelta, max_lateness: timedelta) -> dict[float, float]:
         """Return when runs begin, each with the earliest time of the posts that it publishes.

@@ -10,7 +10,7 @@ FIRST_DELAY = timedelta(seconds=20)
 #: The longest delay is a twelfth of ``max_lateness``, within these bounds: a post waits for it after an outage.
 DELAY_BOUNDS = timedelta(minutes=1), timedelta(minutes=5)
 #: Tries go on for so long after ``max_lateness``. The first one that starts then marks the post as skipped.
-SKIPPED_WITHIN = timedelta(days=1)
+EXTRA_RETRY_TIME = timedelta(days=1)
 BACKOFF = 2.0
 
 
@@ -32,4 +32,4 @@ class Retries:
         shortest, longest = DELAY_BOUNDS
         delay = max(shortest, min(longest, max_lateness / 12))
         growing = math.ceil(math.log(delay / FIRST_DELAY, BACKOFF))  # retries with shorter delays
-        return cls(growing + math.ceil((lead_time + max_lateness + SKIPPED_WITHIN) / delay), delay)
+        return cls(growing + math.ceil((lead_time + max_lateness + EXTRA_RETRY_TIME) / delay), delay)

@@ -12,7 +12,7 @@ from airflow_provider_instagram.calendar.file.times import in_words
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from airflow_provider_instagram.calendar.file.parser import Calendar, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, Post
     from airflow_provider_instagram.calendar.planning.assignments import Assignment, Assignments
 
 #: A post is late after this. A worker that starts slowly does not make a post late.
@@ -40,7 +40,7 @@ def run_time_of(due_s: float, lead_time: timedelta) -> int:
     return int((due_s - lead_time.total_seconds()) // MINUTE_S) * MINUTE_S
 
 
-def posts_from(start: datetime | None, end: datetime) -> datetime:
+def earliest_post_time(start: datetime | None, end: datetime) -> datetime:
     """Return the earliest time of the posts that a scheduled run publishes.
 
     The data interval carries this to the run, because only the DAG processor knows which late posts are still wanted.

@@ -17,8 +17,8 @@ from airflow.sdk import conf
 from pydantic import TypeAdapter
 
 from airflow_provider_instagram.calendar.file import loader
-from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING
-from airflow_provider_instagram.calendar.file.parser import Calendar, Post, parse_calendar
+from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, Post
+from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.planning.plan import Arrival, Plan, Seen
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
@@ -57,8 +57,8 @@ def read_plan(
     stored, at = _load(file), now or utc_now()
     try:
         text = loader.read_text(location)
-        made_of = _fingerprint(text, location, min_spacing, dry_run)
-        if stored is not None and stored.get("made_of") == made_of:
+        fingerprint = _fingerprint(text, location, min_spacing, dry_run)
+        if stored is not None and stored.get("made_of") == fingerprint:
             return _from_snapshot(location, stored, at)
         calendar = parse_calendar(text, location, min_spacing=min_spacing)
     except InvalidValue as invalid:
@@ -67,13 +67,13 @@ def read_plan(
         log.exception("The calendar %s cannot be understood", location)
         defect = InvalidValue(f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
         return _last_readable(location, stored, defect, min_spacing, at)
-    gone = _accounts_gone(calendar, stored, at)
+    removed = _removed_accounts(calendar, stored, at)
     if now is None:
-        return Plan(calendar, _unchanged(calendar, stored, dry_run), gone)
+        return Plan(calendar, _unchanged(calendar, stored, dry_run), removed)
     seen = _seen(calendar, stored, max_lateness, now, dry_run)
-    if stored is None or stored.get("made_of") != made_of or stored["seen"] != seen:
-        _store(file, _as_data(text, calendar, made_of, seen, gone, now))
-    return Plan(calendar, seen, gone)
+    if stored is None or stored.get("made_of") != fingerprint or stored["seen"] != seen:
+        _store(file, _as_data(text, calendar, fingerprint, seen, removed, now))
+    return Plan(calendar, seen, removed)
 
 
 def snapshot_file(folder: str, dag_id: str, location: str) -> str:
@@ -113,7 +113,7 @@ def _from_snapshot(location: str, stored: dict[str, Any], now: datetime) -> Plan
     problems = tuple(Problem(**problem) for problem in stored["faults"])
     spacing, left_out = timedelta(seconds=stored["min_spacing_s"]), frozenset(stored.get("left_out", ()))
     calendar = Calendar(location, posts, problems, spacing, left_out=left_out)
-    return Plan(calendar, stored["seen"], _recently_gone(stored, now))
+    return Plan(calendar, stored["seen"], _recently_removed(stored, now))
 
 
 def _last_readable(
@@ -127,14 +127,14 @@ def _last_readable(
     problem = Problem(0, invalid.message, f"{invalid.remedy} Until then, its version of {stored['at']} is used.")
     calendar = parse_calendar(stored["text"], location, min_spacing=spacing)
     calendar = replace(calendar, problems=(problem, *calendar.problems))
-    return Plan(calendar, stored["seen"], _recently_gone(stored, now), readable=False)
+    return Plan(calendar, stored["seen"], _recently_removed(stored, now), readable=False)
 
 
-def _accounts_gone(calendar: Calendar, stored: dict[str, Any] | None, now: datetime) -> dict[str, int]:
+def _removed_accounts(calendar: Calendar, stored: dict[str, Any] | None, now: datetime) -> dict[str, int]:
     """Return the accounts that had posts until recently, and since when they have none."""
     if stored is None:
         return {}
-    since = _recently_gone(stored, now)
+    since = _recently_removed(stored, now)
     return {
         account: since.get(account, int(now.timestamp()))
         for account in sorted({*stored.get("accounts", ()), *since})
@@ -142,7 +142,7 @@ def _accounts_gone(calendar: Calendar, stored: dict[str, Any] | None, now: datet
     }
 
 
-def _recently_gone(stored: dict[str, Any], now: datetime) -> dict[str, int]:
+def _recently_removed(stored: dict[str, Any], now: datetime) -> dict[str, int]:
     oldest = (now - GROUP_LIFE).timestamp()
     return {account: at for account, at in stored.get("gone", {}).items() if at > oldest}
 
@@ -152,6 +152,7 @@ def _seen_version(post: Post, dry_run: bool) -> str:
 
     So the post counts as edited, and is published, when the DAG is no longer a dry run.
     """
+    # The stored mark "rehearsed" keeps its name: with another, each post of a dry-run DAG would count as edited.
     return f"{post.version} rehearsed" if dry_run else post.version
 
 
@@ -207,11 +208,12 @@ def _arrival(before: Seen | None, due: float, now: int, max_lateness: timedelta)
 
 
 def _as_data(
-    text: str, calendar: Calendar, made_of: str, seen: Mapping[str, Seen], gone: dict[str, int], now: datetime
+    text: str, calendar: Calendar, fingerprint: str, seen: Mapping[str, Seen], removed: dict[str, int], now: datetime
 ) -> dict[str, Any]:
     """Return what a snapshot stores. A calendar with caption files is parsed again each time, as they may change."""
     parsed = {
-        "made_of": made_of,
+        # Snapshots exist already. So the stored names "made_of", "faults" and "gone" stay.
+        "made_of": fingerprint,
         "posts": _POSTS.dump_python(list(calendar.posts), mode="json"),
         "faults": [asdict(problem) for problem in calendar.problems],
         "min_spacing_s": calendar.min_spacing.total_seconds(),
@@ -221,8 +223,8 @@ def _as_data(
         "text": text,
         "seen": {post_id: _seen_as_data(one) for post_id, one in seen.items()},
         "accounts": calendar.accounts,
-        "gone": gone,
-        **(parsed if calendar.whole else {}),
+        "gone": removed,
+        **(parsed if calendar.is_self_contained else {}),
         "at": now.astimezone(timezone.utc).isoformat(timespec="seconds"),
     }
 

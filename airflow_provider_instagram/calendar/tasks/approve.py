@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.parser import Post
+    from airflow_provider_instagram.calendar.file.model import Post
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Answer:
 
 
 class ApprovePost(PostStep, ApprovalOperator):
-    """Ask a person to approve a post that requires it. Without an answer by its time, the post is not published.
+    """Requests the approval of a post that requires it. Without an answer by its time, the post is not published.
 
     The task precedes the container, which would expire if the answer took a day. It returns the caption as the person
     left it. An answer counts in all further tries for this version of the post. A user who clears the task is asked
@@ -63,7 +63,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         self.report = report
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ask, or return at once if the post requires no approval or the question has been answered."""
+        """Request the approval, or return at once if the post requires none or the question has been answered."""
         post, _ = self.still_wanted(context)
         if post.approval == "none":
             return {"caption": post.caption}
@@ -163,7 +163,7 @@ def question(post: Post, report: Mapping[str, Any], *, is_repeated: bool = False
         ("Placement", post.placement),
         ("Video", shown(post.video)),
         ("Cover", shown(str(post.options.get("cover_url") or (f"{cover} ms" if cover else "the first frame")))),
-        *((name, value) for name, value in post.options.items() if name not in SHOWN_APART),
+        *((name, value) for name, value in post.options.items() if name not in SHOWN_SEPARATELY),
         *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),
     ]
     lines = [ASKED_AGAIN, ""] if is_repeated else []
@@ -176,7 +176,7 @@ def question(post: Post, report: Mapping[str, Any], *, is_repeated: bool = False
 ASKED_AGAIN = (
     "**This is asked again**, because the task was interrupted. If you have answered, please answer once more."
 )
-SHOWN_APART = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
+SHOWN_SEPARATELY = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
 
 
 def _form(caption: str) -> dict[str, Param]:

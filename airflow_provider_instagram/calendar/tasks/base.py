@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.parser import Post
+from airflow_provider_instagram.calendar.file.model import Post
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now, started_as_dry_run
@@ -23,7 +23,7 @@ from airflow_provider_instagram.operators.base import InstagramBaseOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.parser import Calendar
+    from airflow_provider_instagram.calendar.file.model import Calendar
     from airflow_provider_instagram.calendar.planning.plan import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.ledger.records import PublishedPost

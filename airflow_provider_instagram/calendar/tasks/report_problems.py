@@ -22,7 +22,7 @@ from airflow_provider_instagram.quota.limits import Limits
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.parser import Calendar, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, Post
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
 

@@ -50,4 +50,6 @@ def run_time(context: Context) -> datetime:
 def posts_from(context: Context) -> datetime:
     """Return the earliest time of the posts that the run publishes without being asked for them by id."""
     begin = run_time(context)
-    return begin if started_by_hand(context) else schedule.posts_from(context["dag_run"].data_interval_start, begin)
+    if started_by_hand(context):
+        return begin
+    return schedule.earliest_post_time(context["dag_run"].data_interval_start, begin)

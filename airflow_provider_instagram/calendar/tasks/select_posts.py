@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
-    from airflow_provider_instagram.calendar.file.parser import Post
+    from airflow_provider_instagram.calendar.file.model import Post
     from airflow_provider_instagram.calendar.planning.assignments import Assignment
     from airflow_provider_instagram.ledger.records import PublishedPost
 

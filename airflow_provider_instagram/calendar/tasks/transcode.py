@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.parser import Post
+    from airflow_provider_instagram.calendar.file.model import Post
 
 
 class TranscodePost(PostStep, TranscodeOperator):

@@ -70,7 +70,7 @@ def _is_used(item: dict[str, Any], items: list[dict[str, Any]]) -> bool:
 
 
 def _with_results(text: str, bodies: dict[str, Any]) -> str:
-    """Put results of earlier calls into a text: ``{result=first:$.id}`` and ``{result=list:$.data.*.id}``."""
+    """Return a text with earlier results filled in: ``{result=first:$.id}`` and ``{result=list:$.data.*.id}``."""
 
     def value(found: re.Match[str]) -> str:
         values = [bodies.get(found[1])]

@@ -1,4 +1,4 @@
-"""The shapes of Meta's errors, by the host that is asked."""
+"""The shapes of Meta's errors, by the host of the request."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
-class NotFitError(Exception):
+class UnfitPictureError(Exception):
     """The picture breaks a rule.
 
     :param subcode: Meta's subcode for it.
@@ -45,17 +45,17 @@ class Picture:
 def check_signature(path: Path) -> None:
     """Check that a file begins as a JPEG does.
 
-    :raises NotFitError: It does not.
+    :raises UnfitPictureError: It does not.
     """
     with path.open("rb") as file:
         if file.read(2) != b"\xff\xd8":
-            raise NotFitError(NOT_FETCHED, "the image is not a JPEG")
+            raise UnfitPictureError(NOT_FETCHED, "the image is not a JPEG")
 
 
 def read(path: Path) -> Picture:
     """Return what the head of a JPEG file says.
 
-    :raises NotFitError: The file is not a JPEG, or it is cut off.
+    :raises UnfitPictureError: The file is not a JPEG, or it is cut off.
     """
     check_signature(path)
     with path.open("rb") as file:
@@ -72,7 +72,7 @@ def read(path: Path) -> Picture:
             if length < 2:
                 break
             file.seek(length - 2, 1)
-    raise NotFitError(WRONG_FORMAT, "the JPEG is damaged or cut off")
+    raise UnfitPictureError(WRONG_FORMAT, "the JPEG is damaged or cut off")
 
 
 def _marker(file: BinaryIO) -> int | None:
@@ -89,14 +89,14 @@ def check(picture: Picture, *, any_shape: bool, columns: Literal["refuse", "scal
 
     :param any_shape: Whether the shape is free, as in a story.
     :param columns: Whether a picture that is too narrow or too wide is refused, or scaled.
-    :raises NotFitError: The first rule that is broken.
+    :raises UnfitPictureError: The first rule that is broken.
     """
     if picture.components not in {_GRAY, _RGB} or not picture.width or not picture.height:
-        raise NotFitError(WRONG_FORMAT, "the colours of the picture are not sRGB")
+        raise UnfitPictureError(WRONG_FORMAT, "the colours of the picture are not sRGB")
     if columns == "refuse" and not MIN_COLUMNS <= picture.width <= MAX_COLUMNS:
         what = f"the picture has {picture.width} columns, not {MIN_COLUMNS} to {MAX_COLUMNS}"
-        raise NotFitError(WRONG_COLUMNS, what)
+        raise UnfitPictureError(WRONG_COLUMNS, what)
     aspect = Fraction(picture.width, picture.height)
     if not any_shape and not MIN_ASPECT - _ASPECT_TOLERANCE <= aspect <= MAX_ASPECT + _ASPECT_TOLERANCE:
         what = f"the picture is {picture.width}x{picture.height}, outside 4:5 to 1.91:1"
-        raise NotFitError(WRONG_ASPECT, what)
+        raise UnfitPictureError(WRONG_ASPECT, what)

@@ -44,7 +44,7 @@ class VideoRules:
 STORY_MAX_S, STORY_MAX_BYTES = 60.0, 100_000_000
 
 
-class NotFitError(Exception):
+class UnfitVideoError(Exception):
     """The video breaks a rule."""
 
 
@@ -59,7 +59,7 @@ class Atom:
 def atoms(file: BinaryIO, start: int, end: int) -> Iterator[Atom]:
     """Yield the boxes between two offsets, including those inside boxes that can contain an edit list.
 
-    :raises NotFitError: A box is malformed or reaches beyond its parent.
+    :raises UnfitVideoError: A box is malformed or reaches beyond its parent.
     """
     at = start
     while at + 8 <= end:
@@ -71,7 +71,7 @@ def atoms(file: BinaryIO, start: int, end: int) -> Iterator[Atom]:
         elif size == 0:
             size = end - at
         if size < body - at or at + size > end:
-            raise NotFitError(f"the file is damaged or cut off: box {kind!r} at byte {at}")
+            raise UnfitVideoError(f"the file is damaged or cut off: box {kind!r} at byte {at}")
         yield Atom(kind, at)
         if kind in _PARENTS:
             yield from atoms(file, body, at + size)
@@ -81,25 +81,25 @@ def atoms(file: BinaryIO, start: int, end: int) -> Iterator[Atom]:
 def check_atoms(path: Path, edit_lists: Literal["refuse", "accept"]) -> None:
     """Check a file against the rules for its container format.
 
-    :raises NotFitError: The file is neither MP4 nor MOV, its index follows the media, or it has an edit list.
+    :raises UnfitVideoError: The file is neither MP4 nor MOV, its index follows the media, or it has an edit list.
     """
     with path.open("rb") as file:
         if path.stat().st_size < 16 or b"ftyp" not in file.read(12):
-            raise NotFitError("the file is neither MP4 nor MOV")
+            raise UnfitVideoError("the file is neither MP4 nor MOV")
         found = list(atoms(file, 0, path.stat().st_size))
     kinds = [atom.kind for atom in found]
     if b"moov" not in kinds or b"mdat" not in kinds:
-        raise NotFitError("the file has no index (moov) or no media (mdat)")
+        raise UnfitVideoError("the file has no index (moov) or no media (mdat)")
     if kinds.index(b"moov") > kinds.index(b"mdat"):
-        raise NotFitError("the index (moov) is not at the front of the file")
+        raise UnfitVideoError("the index (moov) is not at the front of the file")
     if edit_lists == "refuse" and b"elst" in kinds:
-        raise NotFitError("the file has an edit list")
+        raise UnfitVideoError("the file has an edit list")
 
 
 async def probe(path: Path) -> dict[str, Any]:
     """Read a file's streams with ffprobe.
 
-    :raises NotFitError: ffprobe cannot read the file.
+    :raises UnfitVideoError: ffprobe cannot read the file.
     """
     out = await _run(
         "ffprobe", "-v", "error", "-protocol_whitelist", "file", "-show_streams", "-show_format", "-of", "json",
@@ -112,7 +112,7 @@ async def probe(path: Path) -> dict[str, Any]:
 async def check_gops(path: Path, codec: str) -> None:
     """Check that every group of pictures is closed, that is, that each sync sample is an IDR picture.
 
-    :raises NotFitError: A sync sample is another kind of picture, which depends on earlier pictures.
+    :raises UnfitVideoError: A sync sample is another kind of picture, which depends on earlier pictures.
     """
     idr = "5" if codec == "h264" else "19|20"  # the NAL unit types of H.264 and HEVC
     flags = await _run(
@@ -125,7 +125,7 @@ async def check_gops(path: Path, codec: str) -> None:
     )  # fmt: skip
     sync_samples = sum(line.startswith(b"K") for line in flags.splitlines())
     if sync_samples > sum(not line.startswith(b"#") for line in closed.splitlines()):
-        raise NotFitError("the video has open groups of pictures")
+        raise UnfitVideoError("the video has open groups of pictures")
 
 
 async def _run(*command: str) -> bytes:
@@ -143,28 +143,28 @@ async def _run(*command: str) -> bytes:
             await process.wait()
         raise
     if process.returncode:
-        raise NotFitError(f"{command[0]} cannot read the file: {err.decode(errors='replace').strip()[-200:]}")
+        raise UnfitVideoError(f"{command[0]} cannot read the file: {err.decode(errors='replace').strip()[-200:]}")
     return out
 
 
 def check_streams(found: dict[str, Any], size_bytes: int, rules: VideoRules) -> MediaFacts:
     """Check what ffprobe found against the rules.
 
-    :raises NotFitError: The first rule that is broken.
+    :raises UnfitVideoError: The first rule that is broken.
     """
     video = [s for s in found["streams"] if s["codec_type"] == "video" and not s["disposition"].get("attached_pic")]
     audio = [s for s in found["streams"] if s["codec_type"] == "audio"]
     if not video:
-        raise NotFitError("the file has no video")
+        raise UnfitVideoError("the file has no video")
     if size_bytes > rules.max_bytes:
-        raise NotFitError(f"the file has {size_bytes} bytes, more than {rules.max_bytes}")
+        raise UnfitVideoError(f"the file has {size_bytes} bytes, more than {rules.max_bytes}")
     duration_s = float(found["format"].get("duration", 0))
     if not rules.min_s - _TOLERANCE_S <= duration_s <= rules.max_s + _TOLERANCE_S:
-        raise NotFitError(f"the video lasts {duration_s:.2f} s, not {rules.min_s:.0f} to {rules.max_s:.0f} s")
+        raise UnfitVideoError(f"the video lasts {duration_s:.2f} s, not {rules.min_s:.0f} to {rules.max_s:.0f} s")
     width, height = _check_picture(video[0])
     bit_rate = int(video[0].get("bit_rate") or found["format"].get("bit_rate") or 0)
     if bit_rate > MAX_BIT_RATE:
-        raise NotFitError(f"the video has {bit_rate} bit/s, more than {MAX_BIT_RATE}")
+        raise UnfitVideoError(f"the video has {bit_rate} bit/s, more than {MAX_BIT_RATE}")
     if audio:
         _check_sound(audio[0])
     picture_s = float(video[0].get("duration") or duration_s)  # sound may continue after the last picture
@@ -173,32 +173,32 @@ def check_streams(found: dict[str, Any], size_bytes: int, rules: VideoRules) -> 
 
 def _check_picture(video: dict[str, Any]) -> tuple[int, int]:
     if video["codec_name"] not in {"h264", "hevc"}:
-        raise NotFitError(f"the video codec is {video['codec_name']}, neither H.264 nor HEVC")
+        raise UnfitVideoError(f"the video codec is {video['codec_name']}, neither H.264 nor HEVC")
     if video.get("pix_fmt") not in {"yuv420p", "yuvj420p", "yuv420p10le"}:
-        raise NotFitError(f"the pixel format is {video.get('pix_fmt')}, not 4:2:0")
+        raise UnfitVideoError(f"the pixel format is {video.get('pix_fmt')}, not 4:2:0")
     if video.get("field_order", "progressive") not in {"progressive", "unknown"}:
-        raise NotFitError("the video is interlaced")
+        raise UnfitVideoError("the video is interlaced")
     fps = Fraction(video["avg_frame_rate"]) if video["avg_frame_rate"] != "0/0" else Fraction(0)
     if not MIN_FPS - Fraction(1, 20) <= fps <= MAX_FPS + Fraction(1, 20):
-        raise NotFitError(f"the video has {float(fps):.2f} frames a second, not {MIN_FPS} to {MAX_FPS}")
+        raise UnfitVideoError(f"the video has {float(fps):.2f} frames a second, not {MIN_FPS} to {MAX_FPS}")
     width, height = int(video["width"]), int(video["height"])
     rotation = next((int(d["rotation"]) for d in video.get("side_data_list", []) if "rotation" in d), 0)
     if rotation % 180:
         width, height = height, width
     if width > MAX_COLUMNS:
-        raise NotFitError(f"the picture has {width} columns, more than {MAX_COLUMNS}")
+        raise UnfitVideoError(f"the picture has {width} columns, more than {MAX_COLUMNS}")
     if not MIN_ASPECT <= Fraction(width, height) <= MAX_ASPECT:
-        raise NotFitError(f"the picture is {width}x{height}, outside 0.01:1 to 10:1")
+        raise UnfitVideoError(f"the picture is {width}x{height}, outside 0.01:1 to 10:1")
     return width, height
 
 
 def _check_sound(audio: dict[str, Any]) -> None:
     if audio["codec_name"] != "aac":
-        raise NotFitError(f"the audio codec is {audio['codec_name']}, not AAC")
+        raise UnfitVideoError(f"the audio codec is {audio['codec_name']}, not AAC")
     if int(audio["sample_rate"]) > MAX_SAMPLE_RATE_HZ:
-        raise NotFitError(f"the sound has {audio['sample_rate']} Hz, more than {MAX_SAMPLE_RATE_HZ}")
+        raise UnfitVideoError(f"the sound has {audio['sample_rate']} Hz, more than {MAX_SAMPLE_RATE_HZ}")
     if int(audio["channels"]) > 2:
-        raise NotFitError(f"the sound has {audio['channels']} channels, not one or two")
+        raise UnfitVideoError(f"the sound has {audio['channels']} channels, not one or two")
 
 
 async def inspect(path: Path, rules: VideoRules, *, thumb_offset_ms: int = 0) -> MediaFacts:
@@ -214,7 +214,7 @@ async def inspect(path: Path, rules: VideoRules, *, thumb_offset_ms: int = 0) ->
         found = await probe(path)
         facts = check_streams(found, path.stat().st_size, rules)
         await check_gops(path, next(s["codec_name"] for s in found["streams"] if s["codec_type"] == "video"))
-    except (NotFitError, asyncio.TimeoutError) as unfit:
+    except (UnfitVideoError, asyncio.TimeoutError) as unfit:
         return MediaFacts(subcode=UNSUPPORTED, reason=str(unfit) or "the inspection took too long")
     if thumb_offset_ms >= facts.duration_ms:
         facts.subcode = BAD_COVER_OFFSET
@@ -229,6 +229,6 @@ async def grab_cover(path: Path, cover: Path, at_ms: int) -> bool:
             "ffmpeg", "-v", "error", "-y", "-protocol_whitelist", "file", "-ss", f"{at_ms / 1000:.3f}",
             "-i", f"file:{path}", "-frames:v", "1", "-vf", "scale='min(720,iw)':-2", "-q:v", "4", f"file:{cover}",
         )  # fmt: skip
-    except (NotFitError, asyncio.TimeoutError):
+    except (UnfitVideoError, asyncio.TimeoutError):
         return False
     return cover.exists()

@@ -111,7 +111,7 @@ class Processor:
         except FetchError as failed:
             phase: Phase = "uploading" if container.source_at is None else "processing"  # of the source, or the cover
             facts = MediaFacts(subcode=failed.subcode, reason=failed.reason, phase=phase)
-        except jpeg.NotFitError as unfit:
+        except jpeg.UnfitPictureError as unfit:
             facts = MediaFacts(subcode=unfit.subcode, reason=str(unfit))
         if container.id not in self._world.containers:
             return  # the sandbox was reset meanwhile

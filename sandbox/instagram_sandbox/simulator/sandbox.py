@@ -17,7 +17,7 @@ from instagram_sandbox.simulator.journal import Entry, Journal
 from instagram_sandbox.simulator.processing import Processor
 from instagram_sandbox.simulator.state import Account, Container, Record
 from instagram_sandbox.simulator.store import Store
-from instagram_sandbox.simulator.switches import Switches, temperament
+from instagram_sandbox.simulator.switches import Switches, mode_switches
 from instagram_sandbox.simulator.world import World
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Settings:
     token: str = DEFAULT_TOKEN
     app_id: str = DEFAULT_APP_ID
     app_secret: str = DEFAULT_APP_SECRET
-    switches: Switches = field(default_factory=lambda: temperament(strict=True))
+    switches: Switches = field(default_factory=lambda: mode_switches(strict=True))
     allowed_hosts: tuple[str, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""The switches: how the sandbox answers where Meta leaves a choice, and the two temperaments that set them."""
+"""The switches: how the sandbox answers where Meta leaves a choice, and the two modes that set them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ DEFAULT_PROCESSING_S: Final = 5.0
 class Switches(Record):
     """How the sandbox answers where Meta leaves a choice or is silent.
 
-    The defaults are the first temperament: what Meta documents, or what is seen every day. :data:`HARSHEST` has the
-    values of the second one, ``--strict``.
+    The defaults are those of the default mode: what Meta documents, or what clients observe every day.
+    :data:`HARSHEST` has the values of the other mode, ``--strict``.
     """
 
     processing: Processing = Processing(after_s=DEFAULT_PROCESSING_S)
@@ -62,14 +62,14 @@ HARSHEST: Final[dict[str, Any]] = {
     "fresh_id_unknown_s": 2.0,
     "insights_after_s": 3600.0,
 }
-"""The switches that ``--strict`` sets, each to its harshest answer. All others are the same in both temperaments."""
+"""The switches that ``--strict`` sets, each to its harshest answer. All others are the same in both modes."""
 
 
-def temperament(*, strict: bool, **changes: Any) -> Switches:
-    """Return the switches of a temperament.
+def mode_switches(*, strict: bool, **changes: Any) -> Switches:
+    """Return the switches of a mode.
 
     :param strict: Whether each open question gets its harshest answer.
-    :param changes: Switches that differ from the temperament; None leaves a switch as it is.
+    :param changes: Switches that differ from the mode; None leaves a switch as it is.
     """
     chosen = {name: value for name, value in changes.items() if value is not None}
     return Switches(**((HARSHEST if strict else {}) | chosen))

@@ -21,7 +21,7 @@ class SandboxWarning(UserWarning):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the setting of the sandbox's temperament."""
+    """Add the setting of the sandbox's mode."""
     parser.addini(
         "instagram_sandbox_strict",
         "whether the sandbox answers every open question as harshly as possible",

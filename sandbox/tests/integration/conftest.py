@@ -1,4 +1,4 @@
-"""A plain HTTP caller, both temperaments, media made by ffmpeg, and a web server that misbehaves on demand."""
+"""A plain HTTP caller, both modes, media made by ffmpeg, and a web server that misbehaves on demand."""
 
 from __future__ import annotations
 
@@ -82,14 +82,14 @@ def _documented_process() -> Iterator[SandboxHandle]:
 
 @pytest.fixture
 def documented(_documented_process: SandboxHandle) -> SandboxHandle:
-    """An empty sandbox in its first temperament: what Meta documents, or what is seen every day."""
+    """An empty sandbox in its default mode: what Meta documents, or what clients observe every day."""
     _documented_process.reset()
     return _documented_process
 
 
 @pytest.fixture
 def client(documented: SandboxHandle) -> Iterator[Caller]:
-    """A caller of the sandbox in its first temperament."""
+    """A caller of the sandbox in its default mode."""
     made = Caller(documented)
     yield made
     made.http.close()
@@ -197,7 +197,7 @@ def serving(server: WebServer) -> Iterator[WebServer]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.url = f"http://127.0.0.1:{http.server_address[1]}/video.mp4"

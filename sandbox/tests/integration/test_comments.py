@@ -52,7 +52,7 @@ def test_a_lost_answer_leaves_the_comment(client: Caller, media_id: str) -> None
     assert texts(client, media_id) == ["Lost"]
 
 
-def test_a_comment_shows_late_in_the_harsh_temperament(caller: Caller, clip: Path) -> None:
+def test_a_comment_shows_late_in_the_strict_mode(caller: Caller, clip: Path) -> None:
     media_id = caller.publish(caller.ready(clip)).json()["id"]
     comment(caller, media_id, "Late")
     assert texts(caller, media_id) == []

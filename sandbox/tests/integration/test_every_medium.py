@@ -1,4 +1,4 @@
-"""Pictures, carousels and stories by Meta's rules, in the first temperament."""
+"""Pictures, carousels and stories by Meta's rules, in the default mode."""
 
 from __future__ import annotations
 

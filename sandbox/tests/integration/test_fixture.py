@@ -29,7 +29,7 @@ def test_each_test_gets_an_empty_sandbox(instagram_sandbox: SandboxHandle) -> No
 
 
 def test_the_plugin_loads_nothing_but_pytest() -> None:
-    """Everybody's pytest runs load the plugin, so it may not slow them down."""
+    """Every run of pytest loads the plugin, so it may not slow them down."""
     script = (
         "import pytest, sys; before = set(sys.modules); import instagram_sandbox.testing.pytest_plugin;"
         "print(*sorted(set(sys.modules) - before))"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SOURCES = Path(__file__).parents[1] / "clients"
 INSTALLED = Path(__file__).parents[3] / ".tools/sandbox-clients"
 
-pytestmark = pytest.mark.skipif(not (shutil.which("node") and shutil.which("npm")), reason="needs node and npm")
+pytestmark = pytest.mark.registry
 
 
 @pytest.fixture(scope="session")

@@ -101,7 +101,7 @@ def test_it(instagram_sandbox):
 
 
 def test_the_fixture_warns_of_what_the_journal_warns_of(tmp_path: Path) -> None:
-    """In a project of its own, with its setting for the default temperament."""
+    """In a project of its own, with its setting for the default mode."""
     (tmp_path / "pytest.ini").write_text("[pytest]\ninstagram_sandbox_strict = false\n")
     (tmp_path / "test_it.py").write_text(PROJECT)
     command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path), "-c", "pytest.ini"]

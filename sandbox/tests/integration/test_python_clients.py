@@ -1,4 +1,4 @@
-"""Meta's SDK and python-facebook-api in the first temperament: each publishes what it can and reads it back."""
+"""Meta's SDK and python-facebook-api in the default mode: each publishes what it can and reads it back."""
 
 from __future__ import annotations
 

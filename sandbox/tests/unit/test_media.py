@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from instagram_sandbox.simulator.media import NotFitError, check_atoms
+from instagram_sandbox.simulator.media import UnfitVideoError, check_atoms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def problem(tmp_path: Path, data: bytes) -> str:
     path.write_bytes(data)
     try:
         check_atoms(path, "refuse")
-    except NotFitError as unfit:
+    except UnfitVideoError as unfit:
         return str(unfit)
     return ""
 

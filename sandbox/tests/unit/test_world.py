@@ -11,7 +11,7 @@ from instagram_sandbox.simulator.errors import GraphError
 from instagram_sandbox.simulator.parameters import check
 from instagram_sandbox.simulator.state import Account, Container, MediaFacts, Processing
 from instagram_sandbox.simulator.store import Store
-from instagram_sandbox.simulator.switches import temperament
+from instagram_sandbox.simulator.switches import mode_switches
 from instagram_sandbox.simulator.world import World
 
 USER = "17841400000000001"
@@ -23,7 +23,7 @@ class Scene:
 
     def __init__(self, **switches: Any) -> None:
         self.clock = Clock(lambda: 1_800_000_000.0)
-        self.world = World(self.clock, temperament(strict=True, **switches), Store(None))
+        self.world = World(self.clock, mode_switches(strict=True, **switches), Store(None))
         self.token = self.world.add_account(Account(user_id=USER, username="sandbox_studio"))
 
     def container(self, unfit: int | None = None, **processing: Any) -> Container:
@@ -149,7 +149,7 @@ def test_publishing_again_does_what_the_switch_says(republish: str, posts: int) 
 
 
 def test_a_second_post_is_the_default() -> None:
-    assert temperament(strict=True).republish == "second_post"
+    assert mode_switches(strict=True).republish == "second_post"
 
 
 def test_an_unfinished_container_is_not_ready() -> None:

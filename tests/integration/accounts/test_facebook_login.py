@@ -25,7 +25,7 @@ def facebook(airflow_db: None, instagram_sandbox: SandboxHandle) -> SandboxHandl
 
 @pytest.fixture
 def connect(facebook: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Put the token of a Page, or another one, into the connection."""
+    """Return a function that stores the token of a Page, or another one, in the connection."""
 
     def put(token: str = "", **changes: Any) -> str:
         token = token or facebook.add_token(facebook.user_id, kind="page")
@@ -65,7 +65,7 @@ def test_the_main_job_posts_as_a_page(
 
 
 def test_nothing_is_refreshed_or_stored_for_a_page(connect: Any, facebook: SandboxHandle) -> None:
-    """Not in a year either: its token does not end."""
+    """A Page's token does not expire, so nothing happens in a year either."""
     token = connect()
     for _ in range(12):
         facebook.advance(31 * 86_400)
@@ -107,7 +107,7 @@ def test_a_persons_token_is_told_from_a_pages(connect: Any, facebook: SandboxHan
 def test_a_token_of_the_other_login_says_that_the_account_is_to_be_reconnected(
     connect: Any, facebook: SandboxHandle
 ) -> None:
-    """On a host of nobody's that the prefix cannot be held against: Meta's own 190, and what to do."""
+    """The host is not Meta's, so the token's prefix proves nothing. Meta's 190 is shown, with what to do."""
     connect(facebook.token)
     good, text = InstagramHook(CONN_ID).test_connection()
     assert not good

@@ -1,4 +1,4 @@
-"""A server of somebody's own that keeps everything it is sent, under a name that is not this machine's."""
+"""A server of an attacker that keeps everything it is sent, under a name that is not this machine's."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def collecting(collector: Collector, tls: ssl.SSLContext | None = None) -> Itera
         do_POST = do_CONNECT = do_HEAD = do_GET  # noqa: N815
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     class Server(ThreadingHTTPServer):
         def get_request(self) -> Any:
@@ -78,7 +78,7 @@ def collecting(collector: Collector, tls: ssl.SSLContext | None = None) -> Itera
             return connection, address
 
         def handle_error(self, *_: object) -> None:
-            """Say nothing of a caller that breaks off."""
+            """Log nothing about a caller that breaks off."""
 
     with Server(("127.0.0.1", 0), Handler) as server:
         collector.port = server.server_address[1]

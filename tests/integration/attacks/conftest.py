@@ -1,4 +1,4 @@
-"""What the attacks share: servers of somebody's own, a shell, and a transcode."""
+"""What the attacks share: servers of an attacker, a shell, and a transcode."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every name leads to this machine, as somebody's own name server would have it; no call leaves it."""
+    """Resolve every name to this machine, as an attacker's name server could. No call leaves the machine."""
     real = socket.getaddrinfo
 
     def resolve(host: Any, *rest: Any, **more: Any) -> Any:
@@ -117,7 +117,7 @@ def transcode(run_dag: RunDag) -> Callable[..., DagResult]:
 
 @pytest.fixture
 def logged(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
-    """Gives all that was logged: by the task, on the standard outputs, and by what runs around it."""
+    """Return a reader of all that was logged: by the task, on the standard outputs, and around it."""
 
     def read() -> str:
         return "".join(capfd.readouterr()) + caplog.text

@@ -200,7 +200,7 @@ def test_a_calendar_of_a_hundred_thousand_rows_is_refused_in_seconds(
 
 
 @pytest.mark.timeout(60)
-def test_one_id_on_all_rows_is_a_fault_of_each_in_seconds(
+def test_one_id_on_all_rows_is_a_problem_of_each_in_seconds(
     tmp_path: Path, airflow_db: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from airflow_provider_instagram.cli.calendar import check_calendar
@@ -262,7 +262,7 @@ def test_a_calendar_in_object_storage_reads_below_its_own_prefix_by_its_own_conn
     assert (problem.post_id, "caption_file" in problem.message) == ("bad", True)
 
 
-def test_the_innocent_post_goes_on_and_the_attack_is_a_red_fault(
+def test_the_innocent_post_goes_on_and_the_attack_is_a_red_problem(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], secret: Path
 ) -> None:
     """In a run: nothing of the secret reaches Instagram, and the calendar's task names the line and the remedy."""
@@ -399,7 +399,7 @@ def test_a_link_that_is_planted_where_the_transcode_writes_is_not_taken_for_its_
 def test_a_caption_file_on_all_rows_is_read_once(
     tmp_path: Path, airflow_db: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each row has its fault within seconds, and a DAG file with such a calendar is read all the same."""
+    """Each row has its problem within seconds, and a DAG file with such a calendar is read all the same."""
     from airflow_provider_instagram.cli.calendar import check_calendar
 
     file = tmp_path / "posts.csv"
@@ -434,7 +434,7 @@ def test_a_caption_file_on_all_rows_is_read_once(
         "ann,https://b.example/v.mp4?X-Amz-Signature=feedc0ffee",
     ],
 )
-def test_a_fault_shows_no_signature_in_whatever_column_it_stands(
+def test_a_problem_shows_no_signature_in_whatever_column_it_stands(
     calendar: Callable[..., Path], airflow_db: None, capsys: pytest.CaptureFixture[str], name: str, written: Any
 ) -> None:
     """A comma too many moves a signed link into the next column."""

@@ -124,7 +124,7 @@ def test_an_animated_gif_becomes_a_reel(
 def test_a_pipe_holds_no_task(
     tmp_path: Path, instagram_sandbox: object, run_dag: RunDag, logged: Callable[[], str]
 ) -> None:
-    """Nobody ever writes to it: who opens it waits for ever."""
+    """Nothing ever writes to the pipe, so a task that opened it would wait for ever."""
     from airflow.sdk import DAG
 
     from airflow_provider_instagram.operators import CreateContainerOperator, TranscodeOperator

@@ -61,7 +61,7 @@ def run(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., t
     return typed
 
 
-def test_check_names_every_fault_with_its_line_and_ends_with_1(
+def test_check_names_every_problem_with_its_line_and_ends_with_1(
     run: Callable[..., tuple[int, str, str]], file: Path
 ) -> None:
     code, out, _ = run("calendar", "check", str(file))
@@ -154,7 +154,7 @@ def test_import_names_every_row_that_is_no_post_at_once_and_writes_nothing_then(
     assert not target.exists()
 
 
-def test_faults_of_an_import_name_the_lines_of_the_sheet(
+def test_problems_of_an_import_name_the_lines_of_the_sheet(
     run: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     """Also those that only the calendar's own rules find: the calendar may not even be written."""

@@ -19,7 +19,7 @@ README = (ROOT / "README.md").read_text()
 @pytest.mark.parametrize(
     "text", [*re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL), *re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)]
 )
-def test_the_example_calendars_have_no_fault(text: str) -> None:
+def test_the_example_calendars_have_no_problem(text: str) -> None:
     calendar = parse_calendar(text, "/data/example.yaml")
     assert calendar.problems == ()
     assert len(calendar.posts) == 2

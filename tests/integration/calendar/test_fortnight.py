@@ -15,7 +15,7 @@ import yaml
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.timetables.base import DataInterval, TimeRestriction
 
-from airflow_provider_instagram.calendar.file.parser import Post
+from airflow_provider_instagram.calendar.file.model import Post
 from airflow_provider_instagram.calendar.planning.late_slot import choose_late_time
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, too_late
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings

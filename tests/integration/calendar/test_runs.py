@@ -105,14 +105,14 @@ def test_a_dry_run_does_everything_but_publish(
 
 @pytest.fixture
 def as_scheduled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs bring the posts that they are given as the posts' own runs do."""
+    """Make runs treat the posts named in their conf as the scheduled runs of these posts do."""
     monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.is_requested_now", lambda *_: False)
 
 
-def test_a_post_that_somebody_names_goes_out_however_late_it_is(
+def test_a_post_that_a_user_names_is_published_however_late_it_is(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
-    """Who names it wants it; only the distance to other posts is kept."""
+    """A user who names a post wants it published. Only the distance to other posts is kept."""
     file = calendar({"long-ago": -7200, "days-ago": -3 * 86400}, min_spacing="6 s")
     assert run_dag(made(file, late="skip"), posts=["long-ago", "days-ago"]).state == "success"
     first, second = (entry.at for entry in instagram_sandbox.journal("publish"))
@@ -148,7 +148,7 @@ def test_late_posts_keep_their_distance(
     assert second - first >= 6
 
 
-def test_a_faulty_calendar_turns_its_task_red_and_the_rest_goes_on(
+def test_an_invalid_calendar_turns_its_task_red_and_the_rest_goes_on(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
     file = calendar({"good": -5, "bad": 3600}, bad={"placment": "feed"})
@@ -206,7 +206,7 @@ def test_a_file_that_cannot_be_read_falls_back_to_what_it_said_before(
 def test_a_removed_or_edited_post_is_left_to_the_run_of_its_new_version(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the choice and the container the post is taken out, then moved: both times this run lets go of it."""
+    """The post is removed, then moved, after the run has chosen it. Each time, the run drops it."""
     from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
 
     choose = SelectPosts.execute
@@ -252,7 +252,7 @@ def test_a_calendar_may_be_given_as_a_path(calendar: Callable[..., Path]) -> Non
     assert f"{ACCOUNT}.publish" in dag.task_ids
 
 
-def test_accounts_whose_names_the_dag_needs_are_faults(calendar: Callable[..., Path]) -> None:
+def test_accounts_whose_names_the_dag_needs_are_problems(calendar: Callable[..., Path]) -> None:
     """Two tasks of one name break the DAG file, and a group beside a task of its name is called otherwise."""
     due_s = dict.fromkeys(("a", "b", "c"), 3600.0)
     dag = made(calendar(due_s, a={"account": "calendar"}, b={"account": "due_x"}, c={"account": "x"}))
@@ -261,7 +261,7 @@ def test_accounts_whose_names_the_dag_needs_are_faults(calendar: Callable[..., P
 
 
 def test_the_dag_follows_from_the_calendar(tmp_path: Path, calendar: Callable[..., Path]) -> None:
-    """A group and a pool for each account, and room for as many runs as any lead time and lateness hold."""
+    """A group and a pool for each account, and as many active runs as any lead time and lateness need."""
     hour = 3600.0
     file = calendar({"a": 3 * hour, "b": 3.5 * hour, "c": 4 * hour, "d": 20 * hour}, d={"account": "paris"})
     dag = made(file, lead_time=timedelta(minutes=45), max_lateness=timedelta(minutes=30))
@@ -306,36 +306,36 @@ def test_a_post_whose_run_failed_is_brought_by_a_run_that_somebody_starts(
     assert "transcode[0]" not in states(run_dag(made(file)))
 
 
-def test_nothing_is_created_for_a_post_that_instagram_has_no_room_for(
+def test_nothing_is_created_for_a_post_that_instagrams_quota_does_not_allow(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
-    """Its quota is used up for a day: the run says so before it uploads, and from when on there is room."""
-    file = calendar({"last-with-room": 5, "without-room": 30})
-    assert run_dag(made(file), posts=["last-with-room"]).state == "success"
+    """The quota is used up for a day. The run says so before it uploads, and says when quota will be free."""
+    file = calendar({"last-of-the-quota": 5, "beyond-the-quota": 30})
+    assert run_dag(made(file), posts=["last-of-the-quota"]).state == "success"
     instagram_sandbox.switch(quota_total=1)
     instagram_sandbox.advance(20)  # until the post is listed
 
-    result = run_dag(made(file), posts=["without-room"])
+    result = run_dag(made(file), posts=["beyond-the-quota"])
     assert states(result)["create[0]"] == "failed"
     assert instagram_sandbox.calls("create") == 1
     assert instagram_sandbox.calls("limit") == 3
 
     instagram_sandbox.switch(quota_total=2)
-    assert run_dag(made(file), posts=["without-room"]).state == "success"
+    assert run_dag(made(file), posts=["beyond-the-quota"]).state == "success"
     assert len(instagram_sandbox.posts) == 2
 
 
-def test_a_post_that_finds_no_room_at_its_time_is_skipped_at_once_when_it_would_be_too_late(
+def test_a_post_that_finds_no_free_quota_at_its_time_is_skipped_at_once_when_it_would_be_too_late(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
-    """Others used the quota up meanwhile: it waited for half a day, to be skipped in the end."""
-    file = calendar({"before": 5, "no-room-yet": 30})
+    """Another program used up the quota meanwhile. The post used to wait for half a day, and was skipped then."""
+    file = calendar({"before": 5, "no-quota-yet": 30})
     assert run_dag(made(file), posts=["before"]).state == "success"
     instagram_sandbox.advance(20)  # until the post is listed
     instagram_sandbox.fail("publish", 9, 2207042)
-    result = run_dag(made(file), posts=["no-room-yet"])
+    result = run_dag(made(file), posts=["no-quota-yet"])
     assert states(result)["publish[0]"] == "skipped"
-    assert labels(result, "publish") == {"no-room-yet (skipped: 23 h 59 min late)"}
+    assert labels(result, "publish") == {"no-quota-yet (skipped: 23 h 59 min late)"}
 
 
 @pytest.mark.parametrize("is_live", [True, False])
@@ -355,7 +355,7 @@ def test_a_removed_post_whose_publication_is_open_is_settled_before_the_calendar
     from airflow_provider_instagram.ledger.records import Claim, Owner
 
     execute = PublishPost.execute
-    monkeypatch.setattr("airflow_provider_instagram.publishing.outcome.LOOKED_AT_FOR", timedelta(seconds=2))
+    monkeypatch.setattr("airflow_provider_instagram.publishing.outcome.READ_FOR_AT_LEAST", timedelta(seconds=2))
 
     def killed_before(self: PublishPost, context: Any, event: Any = None) -> Any:
         post, ledger = self.as_post(), Ledger.of(context, ACCOUNT)

@@ -100,7 +100,7 @@ def test_an_account_is_connected_seen_and_refreshed(shell: Any, person: Any, ins
 def test_a_second_connection_to_an_account_is_warned_of(
     shell: Any, person: Any, instagram_sandbox: SandboxHandle
 ) -> None:
-    """Exactly once goes by the connection: two of them have two ledgers."""
+    """Exactly once holds per connection: two connections have two ledgers."""
     from airflow.models import Connection
     from airflow.utils.session import create_session
 

@@ -30,7 +30,7 @@ def said(airflow_db: None, instagram_sandbox: SandboxHandle) -> Callable[[], dic
 
 @pytest.fixture
 def ledger(airflow_db: None) -> None:
-    """Let Airflow have seen a task of the account."""
+    """Create the assets that Airflow creates when it parses a task of the account."""
     from airflow.models.asset import AssetModel
     from airflow.utils.session import create_session
 
@@ -44,7 +44,7 @@ def ledger(airflow_db: None) -> None:
 
 @pytest.fixture
 def deferred(airflow_db: None) -> Iterator[Callable[..., None]]:
-    """Let triggers stand in Airflow's database, one as a deferred task stores it and one encrypted."""
+    """Return a function that stores triggers in Airflow's database: one as a deferred task does, one encrypted."""
     from airflow.models.trigger import Trigger
     from airflow.utils.session import create_session
 
@@ -108,10 +108,10 @@ def test_limits_says_who_waits_how_often_he_is_asked_about_and_until_when(
 
 
 @pytest.mark.usefixtures("ledger")
-def test_limits_says_when_instagram_has_room_again(
+def test_limits_says_when_instagram_has_free_quota_again(
     said: Callable[[], dict[str, str]], instagram_sandbox: SandboxHandle
 ) -> None:
-    """The quota is full with a post of three hours ago: there is room when that has become a day old."""
+    """The quota is full with a post of three hours ago: quota is free when that post is a day old."""
     instagram_sandbox.add_foreign_post("from the app", age_s=3 * 3600)
     instagram_sandbox.switch(quota_total=0)
     at = datetime.fromisoformat(said()["next post"].removeprefix("at ").partition(";")[0])

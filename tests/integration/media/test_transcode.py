@@ -237,7 +237,7 @@ def test_what_is_no_whole_video_is_refused_in_words(
 def test_what_a_camera_writes_behind_the_video_does_not_matter(
     clip: Make, run: Callable[..., tuple[Report, Path]], tmp_path: Path
 ) -> None:
-    """Notes of a camera that are no boxes look like a box of gigabytes, and every player plays the video."""
+    """A camera's notes behind the last box look like a box of gigabytes. Every player plays the video."""
     (source := tmp_path / "noted.mp4").write_bytes(clip("portrait.mp4", "540x960").read_bytes() + b"\x7fSEFTnote" * 9)
     assert run(source)[0].tier == "remux"
 

@@ -117,7 +117,7 @@ def test_tasks_are_mapped_one_by_one(instagram_sandbox: SandboxHandle, run_dag: 
 def test_a_caption_from_data_is_posted_as_it_is(
     instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A caption in somebody's sheet cannot read a secret, in whatever shape it arrives."""
+    """A caption in a spreadsheet cannot read a secret, in whatever shape it arrives."""
     from airflow.sdk import DAG, task, task_group
 
     from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator

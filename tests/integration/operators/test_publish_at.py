@@ -140,7 +140,7 @@ def test_an_open_outcome_without_a_post_is_not_published_too_late(
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.ledger.records import Claim, Owner
 
-    for wait in ("ANSWER_LOST_FOR_GOOD", "LOOKED_AT_FOR"):
+    for wait in ("REQUEST_IN_EFFECT_WITHIN", "READ_FOR_AT_LEAST"):
         monkeypatch.setattr(f"airflow_provider_instagram.publishing.outcome.{wait}", timedelta(seconds=2))
     create = {"post_key": "lost-in-time"}
     dry = _dag("lost_in_time", portrait_video, create=create, dry_run=True)

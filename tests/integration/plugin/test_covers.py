@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.testclient import TestClient
 
-from airflow_provider_instagram.calendar.file.parser import Post
+from airflow_provider_instagram.calendar.file.model import Post
 from airflow_provider_instagram.calendar.tasks.approve import question
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.files import storage

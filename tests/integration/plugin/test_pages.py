@@ -303,7 +303,7 @@ def test_no_page_can_be_framed_or_load_from_elsewhere(browser: TestClient) -> No
 def test_a_login_of_another_account_does_not_take_a_connection_over(
     browser: TestClient, instagram_sandbox: SandboxHandle
 ) -> None:
-    """Who has several accounts is easily logged in as the wrong one: the posts of the one would go to the other."""
+    """A person with several accounts easily logs in with the wrong one. Then posts would go to the wrong account."""
     assert (
         "is connected"
         in browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox)).text
@@ -318,7 +318,7 @@ def test_a_login_of_another_account_does_not_take_a_connection_over(
 
 
 def test_a_second_connection_to_an_account_is_warned_of(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
-    """Exactly once goes by the connection: two of them have two ledgers."""
+    """Exactly once holds per connection: two connections have two ledgers."""
     first = browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox)).text
     assert "Warning" not in first
     again = browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox)).text

@@ -1,4 +1,4 @@
-"""What PublishOperator does when the account has no room for a post; the ledger is on a dict."""
+"""What PublishOperator does when the account's quota is used up; the ledger is on a dict."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Dag:
 def dag(
     airflow_db: None, instagram_sandbox: SandboxHandle, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[int], Dag]:
-    """Give the tasks of an account that allows itself so many posts an hour."""
+    """Return a function that makes the tasks of an account with a limit of posts per hour."""
 
     def allowing(posts_per_hour: int) -> Dag:
         connection = instagram_sandbox.connection
@@ -79,7 +79,7 @@ def dag(
     return allowing
 
 
-def test_publish_waits_without_a_slot_until_there_is_room(
+def test_publish_waits_without_a_slot_until_quota_is_free(
     dag: Callable[[int], Dag], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of two posts in an account that allows itself one an hour, the second is deferred, and says until when."""
@@ -96,7 +96,7 @@ def test_publish_waits_without_a_slot_until_there_is_room(
     assert f"Publishing again at {moment.isoformat(timespec='seconds')}" in said
 
 
-def test_a_container_that_does_not_live_until_there_is_room_says_what_to_do(dag: Callable[[int], Dag]) -> None:
+def test_a_container_that_expires_before_quota_is_free_says_what_to_do(dag: Callable[[int], Dag]) -> None:
     """Instagram's own quota is used up for 24 hours, and the container was made before the post that used it up."""
     account = dag(5)
     container_id = account.create("first")

@@ -1,4 +1,4 @@
-"""The refreshed token: renewed by a task, found by the hook, useless to who reads Variables."""
+"""The refreshed token: a task stores it, the hook finds it, and a reader of Variables cannot use it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def tell(context: Context) -> None:
-    """Say what the alert says."""
+    """Print the text of the alert."""
     print(context["instagram_token"])  # type: ignore[typeddict-item]  # noqa: T201
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.operators import CreateContainerOperator
 from airflow_provider_instagram.publishing.options import ContainerOptions
 
 NOTHING: dict[str, Any] = dict.fromkeys(
@@ -79,6 +82,19 @@ def test_what_keeps_to_the_limits_passes(given: dict[str, Any]) -> None:
 def test_what_breaks_a_limit_is_refused_with_what_to_change(given: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         read(**given)
+
+
+def test_the_operator_the_options_and_the_call_have_the_same_options() -> None:
+    """The list is written in three places, so that each has its types and docs. These are the only differences."""
+    of_the_operator = {*inspect.signature(CreateContainerOperator.__init__).parameters}
+    of_the_call = {*inspect.signature(calls.create_container).parameters}
+    options = {one.name for one in fields(ContainerOptions)}
+
+    others = {"self", "kwargs", "video", "upload", "publish_at", "post_key", "wait_for_completion", "deferrable"}
+    assert of_the_operator - options == others
+    assert options - of_the_operator == set()
+    assert of_the_call - options == {"ig_user_id", "media_type", "video_url", "upload_type", "thumb_offset"}
+    assert options - of_the_call == {"video_cover_timestamp_ms", "placement"}
 
 
 def test_every_option_reaches_instagram_under_its_name_there() -> None:

@@ -24,7 +24,7 @@ def clock() -> Clock:
 
 
 def spend(budget: CallBudget, clock: Clock, hours: float) -> list[float]:
-    """Ask as often as the budget lets; give the moments."""
+    """Call as often as the budget allows, and return the times of the calls."""
     end, asked = clock.now + 3600 * hours, []
     while (next_call_at := budget.next_call_at()) < end:
         clock.now = max(clock.now, next_call_at)

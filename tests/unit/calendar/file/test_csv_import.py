@@ -68,7 +68,7 @@ def test_a_time_column_goes_with_a_date_that_the_spreadsheet_gave_a_midnight() -
     assert post["publish_at"] == "2030-12-24 18:30"
 
 
-def test_two_cells_that_say_when_are_a_fault() -> None:
+def test_two_cells_that_say_when_are_a_problem() -> None:
     ((line, what),) = said(made_of("Title,Date,Publish at,Video\nA,2030-12-24,2030-12-25 18:00,a.mp4\n"))
     assert (line, "Leave one of the two cells empty" in what) == (2, True)
 
@@ -108,7 +108,7 @@ def test_a_quotation_mark_that_is_not_closed_swallows_no_row(text: str, told: st
     ("titles", "told"),
     [("Copy,Text", "mean caption: Copy, Text"), ("Account,Profile", "mean account: Account, Profile")],
 )
-def test_two_columns_of_one_meaning_are_a_fault(titles: str, told: str) -> None:
+def test_two_columns_of_one_meaning_are_a_problem(titles: str, told: str) -> None:
     """Nobody knows which of them is meant."""
     ((line, what),) = said(made_of(f"Title,Date,Time,Video,{titles}\nA,2030-12-24,18:00,a.mp4,one,two\n"))
     assert line == 1

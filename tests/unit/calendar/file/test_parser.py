@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.parser import KEYS, Calendar, read_calendar
+from airflow_provider_instagram.calendar.file.parser import KEYS, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.spacing import within_limits
-from airflow_provider_instagram.calendar.file.times import moment
+from airflow_provider_instagram.calendar.file.times import read_local_time
 from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from airflow_provider_instagram.calendar.file.model import Calendar
 
 HEAD = "min_spacing: 0 s\ndefaults:\n  timezone: Europe/Berlin\n  video: a.mp4\nposts:\n"
 
@@ -102,7 +104,7 @@ def test_an_emoji_that_json_writes_as_two_escapes_is_one_character(read: Callabl
     assert [post.caption for post in read(text, "json").posts] == [caption]
 
 
-def test_every_fault_is_named_at_once_with_its_line_and_what_to_change(read: Callable[..., Calendar]) -> None:
+def test_every_problem_is_named_at_once_with_its_line_and_what_to_change(read: Callable[..., Calendar]) -> None:
     calendar = read(
         "defaults:\n"
         "  timezone: Europe/Berlin\n"
@@ -171,7 +173,7 @@ def test_posts_of_one_id_are_all_left_out(read: Callable[..., Calendar]) -> None
     ]
 
 
-def test_a_zone_that_all_posts_share_is_one_fault_at_its_own_line(read: Callable[..., Calendar]) -> None:
+def test_a_zone_that_all_posts_share_is_one_problem_at_its_own_line(read: Callable[..., Calendar]) -> None:
     """Beside what is wrong with single times, but not with what only follows from it."""
     calendar = read(HEAD.replace("Berlin", "Berln") + post(1, "2026-12-24 18:00") + post(2, "someday"))
     assert [(line, what.partition(" Write")[0].partition(" Use")[0]) for line, what in said(calendar)] == [
@@ -259,7 +261,7 @@ def test_a_local_video_cannot_be_handed_over_as_a_link(read: Callable[..., Calen
         ("s3://videos/bühne.mp4", "url", True),
     ],
 )
-def test_an_address_that_instagram_would_not_fetch_is_a_fault(
+def test_an_address_that_instagram_would_not_fetch_is_a_problem(
     read: Callable[..., Calendar], monkeypatch: pytest.MonkeyPatch, video: str, upload: str, right: bool
 ) -> None:
     """CreateContainerOperator would refuse it an hour before the post is due."""
@@ -272,14 +274,14 @@ def test_an_address_that_instagram_would_not_fetch_is_a_fault(
 @pytest.mark.parametrize(
     ("name", "upload"), [("video", "auto"), ("video", "file"), ("video", "url"), ("cover_url", "auto")]
 )
-def test_a_plain_http_address_is_a_fault(read: Callable[..., Calendar], name: str, upload: str) -> None:
+def test_a_plain_http_address_is_a_problem(read: Callable[..., Calendar], name: str, upload: str) -> None:
     """No transcode reads it."""
     text = HEAD + post(1, "2026-12-24 18:00", f"    upload: {upload}\n    {name}: http://127.0.0.1/a.mp4\n")
     told = f"{name}: http://127.0.0.1/a.mp4 is not https. Use an https:// address."
     assert said(read(text)) == [(9, told)]
 
 
-def test_a_column_that_is_wrong_is_one_fault_at_the_line_that_names_it(read: Callable[..., Calendar]) -> None:
+def test_a_column_that_is_wrong_is_one_problem_at_the_line_that_names_it(read: Callable[..., Calendar]) -> None:
     """Posts that have something there are left out, as with an unknown name in YAML; the others go out."""
     calendar = read(
         "sep=;\nid;publish_at;video;captoin\na;2026-12-24 18:00 UTC;a.mp4;hi\nb;2026-12-25 18:00 UTC;a.mp4;hi\n"
@@ -290,7 +292,7 @@ def test_a_column_that_is_wrong_is_one_fault_at_the_line_that_names_it(read: Cal
     assert [one.id for one in calendar.posts] == ["c"]
 
 
-def test_a_column_that_stands_twice_is_a_fault(read: Callable[..., Calendar]) -> None:
+def test_a_column_that_stands_twice_is_a_problem(read: Callable[..., Calendar]) -> None:
     calendar = read(
         "id,publish_at,video,caption,caption\na,2026-12-24 18:00 UTC,a.mp4,one,two\n"
         "b,2026-12-25 18:00 UTC,a.mp4,one,\n",
@@ -300,8 +302,8 @@ def test_a_column_that_stands_twice_is_a_fault(read: Callable[..., Calendar]) ->
     assert [(one.id, one.caption) for one in calendar.posts] == [("b", "one")]
 
 
-def test_faults_that_only_show_when_others_are_repaired_are_named_as_well(read: Callable[..., Calendar]) -> None:
-    """A faulty post that is too close to others, or that others are too close to; those go out, as it does not."""
+def test_problems_that_only_show_when_others_are_repaired_are_named_as_well(read: Callable[..., Calendar]) -> None:
+    """An invalid post that is too close to others, or that others are too close to; those go out, as it does not."""
     text = HEAD.replace("0 s", "15 minutes") + post(1, "2026-12-24 18:00") + post(2, "2026-12-24 18:05", "    x: y\n")
     calendar = read(text + post(3, "2026-12-24 18:16"))
     assert [line for line, _ in said(calendar)] == [8, 10]
@@ -313,7 +315,7 @@ def test_faults_that_only_show_when_others_are_repaired_are_named_as_well(read: 
     assert [one.id for one in calendar.posts] == ["p2"]
 
 
-def test_a_time_that_is_over_is_a_fault_only_when_asked(read: Callable[..., Calendar]) -> None:
+def test_a_time_that_is_over_is_a_problem_only_when_asked(read: Callable[..., Calendar]) -> None:
     text = HEAD + post(1, "2026-12-24 18:00")
     assert read(text).problems == ()
     (problem,) = read(text, now=datetime(2026, 12, 24, 19, tzinfo=timezone.utc)).problems
@@ -346,7 +348,7 @@ def limited(calendar: Calendar, **accounts: Limits) -> Calendar:
 
 
 def test_the_eleventh_post_of_an_hour_is_left_out(read: Callable[..., Calendar]) -> None:
-    """Ten of the account stay; another account has room of its own."""
+    """Ten posts of the account stay. Another account has a quota of its own."""
     rows = "".join(post(number, f"2026-12-24 18:{number:02}") for number in range(11))
     calendar = read(HEAD + rows + post(99, "2026-12-24 18:30", "    account: paris\n"))
     left = limited(calendar, instagram_default=Limits(), paris=Limits())
@@ -468,20 +470,20 @@ def test_a_key_that_is_no_text_is_told_in_a_sentence(read: Callable[..., Calenda
 
 
 @pytest.mark.parametrize("written", ["99999999999 d", "400 days", "9" * 400])
-def test_a_min_spacing_beyond_a_year_is_a_fault(read: Callable[..., Calendar], written: str) -> None:
+def test_a_min_spacing_beyond_a_year_is_a_problem(read: Callable[..., Calendar], written: str) -> None:
     calendar = read(HEAD.replace("0 s", written) + post(1, "2026-12-24 18:00"))
     ((line, what),) = said(calendar)
     assert (line, "at most 366 days" in what) == (1, True)
     assert len(calendar.posts) == 1
 
 
-def test_a_min_spacing_that_stands_elsewhere_is_a_fault_where_it_is_named(read: Callable[..., Calendar]) -> None:
+def test_a_min_spacing_that_stands_elsewhere_is_a_problem_where_it_is_named(read: Callable[..., Calendar]) -> None:
     head = "defaults: {caption: &soon soon, video: a.mp4}\nmin_spacing: *soon\nposts:\n"
     assert [line for line, _ in said(read(head + post(1, "2026-12-24 18:00 UTC")))] == [2]
 
 
 @pytest.mark.parametrize("year", ["9999", "2101", "2009", "0001"])
-def test_a_year_that_nobody_means_is_a_fault(read: Callable[..., Calendar], year: str) -> None:
+def test_a_year_that_nobody_means_is_a_problem(read: Callable[..., Calendar], year: str) -> None:
     """The last evening of 9999 in New York cannot even be written in UTC."""
     calendar = read(HEAD + post(1, f"{year}-12-31 23:59 America/New_York"))
     ((line, what),) = said(calendar)
@@ -504,7 +506,7 @@ def test_an_offset_is_taken_from_the_time(read: Callable[..., Calendar], offset:
 
 
 @pytest.mark.parametrize("offset", ["-24:00", "+24:00", "+0199", "+14:60", "-99:99"])
-def test_what_stands_in_an_offsets_place_and_is_none_is_a_fault_of_its_post(
+def test_what_stands_in_an_offsets_place_and_is_none_is_a_problem_of_its_post(
     read: Callable[..., Calendar], offset: str
 ) -> None:
     calendar = read(HEAD + post(1, f"2026-12-24 18:00{offset}") + post(2, "2026-12-25 18:00"))
@@ -515,7 +517,9 @@ def test_what_stands_in_an_offsets_place_and_is_none_is_a_fault_of_its_post(
 
 @pytest.mark.parametrize("name", ["video", "caption_file", "cover_url"])
 @pytest.mark.parametrize("address", ["https://[bucket].s3.amazonaws.com/c.jpg", "s3://[b]/x"])
-def test_an_address_that_is_none_is_a_fault_of_its_post(read: Callable[..., Calendar], name: str, address: str) -> None:
+def test_an_address_that_is_none_is_a_problem_of_its_post(
+    read: Callable[..., Calendar], name: str, address: str
+) -> None:
     text = HEAD + post(1, "2026-12-24 18:00", f"    {name}: {address}\n") + post(2, "2026-12-25 18:00")
     for check in (False, True):
         calendar = read(text, check_files=check)
@@ -525,7 +529,7 @@ def test_an_address_that_is_none_is_a_fault_of_its_post(read: Callable[..., Cale
         assert [one.id for one in calendar.posts] == ["p2"]
 
 
-def test_a_path_that_no_file_can_have_is_a_fault_of_its_post(read: Callable[..., Calendar], tmp_path: Path) -> None:
+def test_a_path_that_no_file_can_have_is_a_problem_of_its_post(read: Callable[..., Calendar], tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     for path in ('"a\\0/b.mp4"', f"{'x' * 300}/b.mp4", "loop/b.mp4"):
         text = HEAD + post(1, "2026-12-24 18:00", f"    video: {path}\n") + post(2, "2026-12-25 18:00")
@@ -586,7 +590,7 @@ def test_no_value_stops_the_other_posts(read: Callable[..., Calendar], name: str
         assert "good" in [one.id for one in calendar.posts], value
 
 
-def test_a_fault_is_one_line_whatever_stands_in_the_file(read: Callable[..., Calendar]) -> None:
+def test_a_problem_is_one_line_whatever_stands_in_the_file(read: Callable[..., Calendar]) -> None:
     """No terminal is told to do anything, and none is given what it cannot show."""
     (problem,) = read(HEAD + post(1, "2026-12-24 18:00", '    caption_file: "a\\n\\e[2Jü🎉.txt"\n')).problems
     said = problem.text("posts.yaml")
@@ -603,9 +607,9 @@ def test_a_mistake_of_ours_about_one_post_leaves_the_others_alone(
     def stumbling(written: str, name: str | None) -> datetime:
         if "25" in written:
             raise OverflowError("too large")
-        return moment(written, name)
+        return read_local_time(written, name)
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.file.post_parser.moment", stumbling)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.file.post_parser.read_local_time", stumbling)
     calendar = read(HEAD + "".join(post(number, f"2026-12-{number} 18:00") for number in (24, 25, 26)))
     assert said(calendar) == [(8, "the post cannot be understood: OverflowError: too large. Please report this.")]
     assert [one.id for one in calendar.posts] == ["p24", "p26"]

@@ -185,7 +185,7 @@ def test_a_new_dag_leaves_alone_what_was_over_before_it_also_when_that_is_edited
 
 
 @pytest.mark.parametrize("had_before", [30, 600])
-def test_a_post_moved_into_the_past_is_a_fault_and_nobody_publishes_it(
+def test_a_post_moved_into_the_past_is_a_problem_and_nobody_publishes_it(
     calendar: SimulatedCalendar, had_before: float
 ) -> None:
     """08:30 written for 18:30: within its lead time or long before it, and whatever other runs there are."""
@@ -240,7 +240,7 @@ def test_a_post_that_is_repaired_shortly_after_its_time_goes_out_late(
     assert calendar.step(brought, "content/late") == "wanted"
 
 
-def test_a_post_that_was_faulty_until_long_after_its_time_is_not_published(calendar: SimulatedCalendar) -> None:
+def test_a_post_that_was_invalid_until_long_after_its_time_is_not_published(calendar: SimulatedCalendar) -> None:
     calendar.write(post("b", 300))
     calendar.parse(-100)
     calendar.write(post("a", 60, captoin="x"), post("b", 300))
@@ -323,7 +323,7 @@ def test_a_file_that_is_being_written_takes_no_post_away(
         assert calendar.step(had[0], "content/first") == "wanted"
 
 
-def test_a_folder_that_cannot_be_written_to_is_a_fault(
+def test_a_folder_that_cannot_be_written_to_is_a_problem(
     calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else every edit within the lead time takes its post away, and only a log of the DAG processor says why."""

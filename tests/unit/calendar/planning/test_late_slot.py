@@ -1,4 +1,4 @@
-"""Two late posts of an account that look for room at once, in every order of what they read and write."""
+"""Two late posts of an account that look for a free time at once, in every order of what they read and write."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.parser import Calendar, Post
+from airflow_provider_instagram.calendar.file.model import Calendar, Post
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.late_slot import choose_late_time
 from airflow_provider_instagram.calendar.planning.schedule import too_late

@@ -15,9 +15,9 @@ from airflow_provider_instagram.calendar.planning.assignments import Assignment
 from airflow_provider_instagram.calendar.planning.plan import Arrival
 from airflow_provider_instagram.calendar.planning.schedule import (
     due_posts,
+    earliest_post_time,
     first_free_time,
     most_in_window,
-    posts_from,
     publishers_needed,
 )
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from airflow_provider_instagram.calendar.file.parser import Post
+    from airflow_provider_instagram.calendar.file.model import Post
     from airflow_provider_instagram.calendar.planning.plan import Plan
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
@@ -64,7 +64,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan]
 
 
 def begin(plan: Plan) -> list[float]:
-    """Give the runs' beginnings, in minutes after noon."""
+    """Return when the runs begin, in minutes after noon."""
     return [round((moment - NOON.timestamp()) / 60, 3) for moment in plan.runs(LEAD, LATENESS)]
 
 
@@ -105,7 +105,7 @@ def test_what_comes_after_its_lead_time_has_begun_gets_a_run_when_it_is_seen(pla
     assert chosen(edited, 20, {"a": taken(edited.calendar.posts[2], "content/earlier")}) == ["b", "new", "c"]
 
 
-def test_what_comes_when_its_time_is_over_is_a_fault_and_gets_no_run(plan: Callable[..., Plan]) -> None:
+def test_what_comes_when_its_time_is_over_is_a_problem_and_gets_no_run(plan: Callable[..., Plan]) -> None:
     plan({"a": 90})
     late = plan({"a": 90, "late": -5})
     assert begin(late) == [30]
@@ -171,7 +171,7 @@ def test_the_data_interval_of_a_run_starts_at_the_earliest_time_of_its_posts(bac
     assert first is not None
     assert first.data_interval is not None
     assert (first.run_after, first.logical_date, first.data_interval.end) == (NOON, NOON, NOON)
-    assert posts_from(first.data_interval.start, first.data_interval.end) == NOON - timedelta(seconds=back_s)
+    assert earliest_post_time(first.data_interval.start, first.data_interval.end) == NOON - timedelta(seconds=back_s)
     second = stored.next_dagrun_info(last_automated_data_interval=first.data_interval, restriction=EVERY)
     assert second is not None
     assert second.data_interval == DataInterval.exact(pendulum.instance(NOON + minutes(1)))
@@ -183,8 +183,8 @@ def test_a_run_that_was_stored_earlier_says_in_its_microseconds_how_far_back_it_
 ) -> None:
     """Its data interval has no length. So has that of a run that reaches back nowhere, then and now."""
     begin = NOON.replace(microsecond=microseconds)
-    assert posts_from(begin, begin) == NOON - timedelta(seconds=back_s)
-    assert posts_from(None, begin) == NOON - timedelta(seconds=back_s)
+    assert earliest_post_time(begin, begin) == NOON - timedelta(seconds=back_s)
+    assert earliest_post_time(None, begin) == NOON - timedelta(seconds=back_s)
 
 
 def test_a_timetable_that_was_stored_earlier_is_still_read() -> None:

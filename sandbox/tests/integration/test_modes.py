@@ -1,4 +1,4 @@
-"""The two temperaments: what Meta documents, and ``--strict``."""
+"""The two modes: what Meta documents, and ``--strict``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from instagram_sandbox.options import OPTIONS
-from instagram_sandbox.simulator.switches import HARSHEST, Switches, temperament
+from instagram_sandbox.simulator.switches import HARSHEST, Switches, mode_switches
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,13 +32,13 @@ def test_what_strict_sets_differs_from_what_is_documented() -> None:
         "fresh_id_unknown_s": 0.0,
         "insights_after_s": 60.0,
     }
-    harsh = temperament(strict=True)
+    harsh = mode_switches(strict=True)
     assert all(getattr(harsh, name) == value != getattr(usual, name) for name, value in HARSHEST.items())
 
 
-def test_an_option_wins_over_the_temperament() -> None:
-    assert temperament(strict=True, visible_after_s=3.0).visible_after_s == 3.0
-    assert temperament(strict=True, visible_after_s=None).visible_after_s == 10.0
+def test_an_option_wins_over_the_mode() -> None:
+    assert mode_switches(strict=True, visible_after_s=3.0).visible_after_s == 3.0
+    assert mode_switches(strict=True, visible_after_s=None).visible_after_s == 10.0
     assert OPTIONS["--strict"]["action"] == "store_true"
 
 
