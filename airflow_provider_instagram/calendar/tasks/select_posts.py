@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from airflow_provider_instagram.calendar.tasks.run_request import (
     started_as_dry_run,
     started_by_hand,
 )
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 #: A file that is being written or copied is readable again by then.
-TRIES_TO_READ = 3
+TRIES_TO_READ, READ_AGAIN_AFTER = 3, timedelta(seconds=20)
 
 
 class SelectPosts(CalendarTask, InstagramBaseOperator):
@@ -75,13 +76,17 @@ class SelectPosts(CalendarTask, InstagramBaseOperator):
     def _chosen(self, context: Context, assignments: Assignments) -> list[Post]:
         """Return the posts of the calendar as it is now. After some tries, its last readable version is used.
 
-        :raises ValidationError: If the calendar cannot be read, and tries are left or no version of it is known.
+        The file may be readable again in the next try.
+
+        :raises TransientError: If the calendar cannot be read, and tries are left or no version of it is known.
         """
         plan, requested, account = self.settings.plan(), requested_posts(context), self.instagram_conn_id
         ti, calendar = context["ti"], plan.calendar
         if not plan.readable and (ti.try_number <= TRIES_TO_READ or not calendar.posts):
             problem = calendar.problems[0]
-            raise ValidationError(f"{calendar.location}: {problem.message}", hint=problem.remedy)
+            raise TransientError(
+                f"{calendar.location}: {problem.message}", hint=problem.remedy, retry_after=READ_AGAIN_AFTER
+            )
         if requested:
             too_far = too_far_ahead(context, calendar, self.settings)
             return [p for p in calendar.posts if p.id in requested and p.account == account and p not in too_far]

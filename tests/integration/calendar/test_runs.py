@@ -187,12 +187,14 @@ def test_a_video_that_is_not_there_the_day_before_turns_the_run_red(
 
 
 def test_a_file_that_cannot_be_read_falls_back_to_what_it_said_before(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    soon = timedelta(seconds=0.1)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.select_posts.READ_AGAIN_AFTER", soon)
     file = calendar({"as-it-was": -5})
     made(file)
     file.write_text("posts:\n  - id: a: b\n")
-    dag = made(file, default_args={"retry_delay": timedelta(seconds=0.1)})
+    dag = made(file)
     assert "line 2 cannot be read" in str(dag.doc_md)
     result = run_dag(dag, posts=["as-it-was"])
     assert states(result)["calendar"] == "failed"

@@ -108,7 +108,7 @@ def test_tasks_are_mapped_one_by_one(instagram_sandbox: SandboxHandle, run_dag: 
         wait = ContainerStatusSensor.partial(task_id="wait").expand(container_id=create.output)
         publish = PublishOperator.partial(task_id="publish").expand(container_id=wait.output)
 
-    assert publish.retries == 3
+    assert publish.retries == 8
     assert publish.has_retry_policy
     assert run_dag(dag).state == "success"
     assert captions(instagram_sandbox) == ["first", "second"]

@@ -15,7 +15,7 @@ from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
@@ -96,7 +96,7 @@ def test_a_run_that_knows_nothing_of_the_calendar_fails_rather_than_pass_its_pos
 ) -> None:
     calendar.write(post("a", 60))
     calendar.file.rename(calendar.file.with_suffix(".away"))
-    with pytest.raises(ValidationError, match="there is no file"):
+    with pytest.raises(TransientError, match="there is no file"):
         calendar.run("content/first", 0)
 
 
@@ -303,7 +303,7 @@ def test_a_run_chooses_of_what_the_file_said_last_only_in_its_last_try(calendar:
     calendar.parse(-5)
     calendar.file.unlink()
     for calendar.try_number in (1, 2, 3):
-        with pytest.raises(ValidationError, match="there is no file"):
+        with pytest.raises(TransientError, match="there is no file"):
             calendar.run("content/first", 0)
     calendar.try_number = 4
     assert ids(calendar.run("content/first", 0)) == ["a"]
