@@ -68,7 +68,7 @@ IN_PARALLEL: Final = ("-m", "pytest", "--numprocesses", "3", "--dist", "workstea
 TEST: Final = (
     Part(
         "sandbox, unit, integration, and a sample of the reliability scenarios in one process",
-        9.5,
+        11.5,
         (
             *IN_PARALLEL,
             "sandbox/tests",
@@ -80,7 +80,7 @@ TEST: Final = (
     ),
     Part(
         "a sample of the reliability scenarios in a running Airflow",
-        4.5,
+        3,
         ("-m", "pytest", "-m", "sample", "tests/reliability/test_live.py"),
     ),
 )
@@ -90,12 +90,12 @@ REST: Final = (
         10,
         ("-m", "pytest", "-m", "not sample", "tests/reliability/test_live.py"),
     ),
-    Part("system", 11, ("-m", "pytest", "tests/system")),
+    Part("system", 15.5, ("-m", "pytest", "tests/system")),
     Part("soak", 17, ("-m", "tests.soak")),
     *(
         Part(
             f"reliability scenarios in one process, slice {number} of {SLICES}",
-            6,
+            10,
             ("-m", "tests.reliability", "--in-process", "--slices", str(SLICES), "--slice", str(number)),
         )
         for number in range(1, SLICES + 1)
