@@ -31,6 +31,15 @@ PLACES: Final = (
 _OF_LISTED_PAGES: Final = parse("access_token,category,name,id,tasks")
 
 
+_PERSON_UNSET: Final = frozenset(
+    {"about", "age_range", "birthday", "gender", "hometown", "link", "locale", "location", "middle_name"}
+    | {"name_format", "short_name", "timezone", "updated_time", "verified"}
+)
+_PAGE_UNSET: Final = frozenset(
+    {"about", "bio", "business", "category_list", "cover", "description", "emails", "fan_count", "followers_count"}
+    | {"is_published", "location", "phone", "verification_status", "website"}
+)
+
 # Pages and people
 
 
@@ -52,7 +61,7 @@ def page_node(call: Call, account: Account, token: str | None = None) -> Node:
         "connected_instagram_account": lambda field: linked.read(field.inner),
         "access_token": constant(token),
     }
-    return Node("Page", values, default=("id", "name"))
+    return Node("Page", values, _PAGE_UNSET, default=("id", "name"))
 
 
 def person_node(call: Call, account: Account) -> Node:
@@ -67,7 +76,7 @@ def person_node(call: Call, account: Account) -> Node:
         "accounts": lambda field: _pages(call, account, field.inner),
         "businesses": lambda _: _paged([_business(account)]),
     }
-    return Node("User", values, default=("id", "name"))
+    return Node("User", values, _PERSON_UNSET, default=("id", "name"))
 
 
 def picture(call: Call, account: Account) -> dict[str, Any]:

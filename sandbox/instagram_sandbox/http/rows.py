@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from instagram_sandbox.http import metrics
@@ -38,8 +39,13 @@ _STATUS_TEXT: Final = {
 
 
 def fields_of(call: Call) -> tuple[Field, ...]:
-    """Return the fields that a call asks for."""
+    """Return the fields that a call asks for: names with commas between them, or an array, also as JSON text."""
     asked = call.params.get("fields", "")
+    if isinstance(asked, str) and asked.lstrip().startswith("["):
+        try:
+            asked = json.loads(asked)
+        except ValueError:
+            asked = str(asked)  # the parser says where it is wrong
     return parse(",".join(map(str, asked)) if isinstance(asked, list) else str(asked))
 
 

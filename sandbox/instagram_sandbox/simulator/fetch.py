@@ -52,7 +52,7 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
     """
     try:
         headers = {"User-Agent": USER_AGENT}
-        async with httpx.AsyncClient(headers=headers, timeout=limit_s, trust_env=False, verify=_trusted()) as client:
+        async with httpx.AsyncClient(headers=headers, timeout=limit_s, trust_env=False, verify=trusted()) as client:
             await _ask_robots(client, url)
             async with client.stream("GET", url, headers={"Range": "bytes=0-"}) as answer:
                 _check_answer(answer, kind, max_bytes, require_range)
@@ -66,7 +66,7 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
 
 
 @lru_cache(maxsize=1)
-def _trusted() -> ssl.SSLContext:
+def trusted() -> ssl.SSLContext:
     """Return the authorities that Meta would trust, and those of this machine, as a test of https needs its own.
 
     ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` name them, as for every program that uses OpenSSL.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 GLOBAL: Final = frozenset(
     {"access_token", "appsecret_proof", "appsecret_time", "date_format", "debug", "fields", "format", "include_headers"}
     | {"locale", "method", "pretty", "suppress_http_code"}
+    | {"id"}  # Meta's SDK for Node adds the id of the node that is called
 )
 
 REELS, STORIES, CAROUSEL, IMAGE = "REELS", "STORIES", "CAROUSEL", "IMAGE"
