@@ -313,7 +313,12 @@ def test_a_certificate_that_the_machine_trusts_is_trusted(monkeypatch: pytest.Mo
     assert len(names) > 50, "those of the web"
     loaded: list[Any] = []
     real = ssl.SSLContext.load_default_certs
-    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda context: (loaded.append(context), real(context)))
+
+    def load(context: ssl.SSLContext) -> None:
+        loaded.append(context)
+        real(context)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", load)
     fetch.trusted.cache_clear()
     assert loaded == [fetch.trusted()]
     fetch.trusted.cache_clear()
