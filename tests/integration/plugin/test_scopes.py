@@ -99,7 +99,7 @@ def test_what_is_no_scope_of_this_login_is_refused(
 
 
 def test_scopes_in_a_connection_are_data(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
-    """Whoever may edit a connection writes them, and another user sees them in the form."""
+    """A user who may edit the connection writes them, and another user sees them in the form."""
     from airflow.models import Connection
     from airflow.utils.session import create_session
 
