@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 BAD_PARAMETER: Final = 100
 NO_PERMISSION: Final = 10
 NO_SUCH_OBJECT: Final = 33
+#: The medium was posted before the account became a professional one, so it has no insights.
+OLDER_THAN_ACCOUNT: Final = 2108006
 
 
 class Reason(str, Enum):
@@ -73,11 +75,21 @@ class Reading:
     """The numbers of one medium or account.
 
     :param values: Each metric that was asked for, with its number, or None if it has none.
-    :param reason: Why numbers are missing.
+    :param reason: Why all numbers are missing.
+    :param refused: The metrics that Meta refuses.
     """
 
     values: Mapping[str, int | float | None]
     reason: Reason = Reason.NONE
+    refused: frozenset[str] = frozenset()
+
+    def reason_of(self, metric: str) -> str | None:
+        """Return why a metric has no number, or None if it has one."""
+        if self.values[metric] is not None:
+            return None
+        if metric in self.refused:
+            return Reason.REFUSED.value
+        return self.reason.value or Reason.NO_DATA.value
 
 
 @dataclass
@@ -116,23 +128,24 @@ class InsightReader:
     def _read(
         self, kind: str, metrics: Sequence[str], call: Callable[[Sequence[str]], Call[Insights]]
     ) -> Reading:
-        known = self.refused.of(kind)
+        known = self.refused.of(kind).intersection(metrics)
         asked = [name for name in metrics if name not in known]
         values: dict[str, int | float | None] = dict.fromkeys(metrics)
         if not asked:
-            return Reading(values, Reason.REFUSED)
+            return Reading(values, Reason.REFUSED, known)
         refused: list[str] = []
         try:
             values |= self._split(asked, call, refused)
         except _NoNumbersError as error:
-            return Reading(values, error.reason)
-        if len(refused) == len(asked) > 1 or (refused and len(asked) == 1 == len(metrics)):
-            return Reading(values, Reason.REFUSED)  # rather the medium than its metrics: nothing is recorded
+            return Reading(values, error.reason, known)
+        if len(refused) == len(asked) > 1:  # the medium is refused rather than each of its metrics
+            return Reading(values, Reason.REFUSED, known)
         if refused:
             self.refused.add(kind, refused)
-            log.warning("Instagram refuses %s for %s; they are left out from now on.", ", ".join(refused), kind)
-        has_none = all(values[name] is None for name in asked if name not in refused)
-        return Reading(values, Reason.NO_DATA if has_none else Reason.NONE)
+            log.warning("Instagram refuses %s for %s. They are left out from now on.", ", ".join(refused), kind)
+        has_numbers = any(value is not None for value in values.values())
+        reason = Reason.NONE if has_numbers else Reason.REFUSED if len(refused) == len(asked) else Reason.NO_DATA
+        return Reading(values, reason, known.union(refused))
 
     def _split(
         self, names: Sequence[str], call: Callable[[Sequence[str]], Call[Insights]], refused: list[str]
@@ -166,5 +179,6 @@ def _reason(error: InstagramError) -> Reason | None:
     """Return why there are no numbers, or None if the error is a failure."""
     if isinstance(error, PermissionDeniedError) and error.code == NO_PERMISSION and "viewers" in str(error).lower():
         return Reason.TOO_FEW_VIEWERS
-    is_gone = error.code == BAD_PARAMETER and error.subcode == NO_SUCH_OBJECT
-    return Reason.GONE if is_gone else None
+    if error.code != BAD_PARAMETER:
+        return None
+    return {NO_SUCH_OBJECT: Reason.GONE, OLDER_THAN_ACCOUNT: Reason.REFUSED}.get(error.subcode or 0)
