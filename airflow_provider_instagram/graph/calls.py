@@ -186,9 +186,7 @@ def media_insights(media_id: str, metrics: Sequence[str]) -> Call[Insights]:
     return Call(f"read the insights of media {media_id}", "GET", path, params, Insights.read, safe=True)
 
 
-def account_insights(
-    ig_user_id: str, metrics: Sequence[str], *, since: datetime, until: datetime
-) -> Call[Insights]:
+def account_insights(ig_user_id: str, metrics: Sequence[str], *, since: datetime, until: datetime) -> Call[Insights]:
     """Read totals about an account. Source: Meta, Instagram User Insights.
 
     :param ig_user_id: The account.
@@ -198,9 +196,7 @@ def account_insights(
     """
     path = f"{_id(ig_user_id, 'Instagram user id')}/insights"
     since_s, until_s = int(since.timestamp()), int(until.timestamp())
-    params = _params(
-        metric=",".join(metrics), period="day", metric_type="total_value", since=since_s, until=until_s
-    )
+    params = _params(metric=",".join(metrics), period="day", metric_type="total_value", since=since_s, until=until_s)
     return Call("read the insights of the account", "GET", path, params, Insights.read, safe=True)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.insights import Insights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.insights import Insights
 
 log = logging.getLogger(__name__)
 
@@ -125,9 +125,7 @@ class InsightReader:
             "account", metrics, lambda names: calls.account_insights(ig_user_id, names, since=since, until=until)
         )
 
-    def _read(
-        self, kind: str, metrics: Sequence[str], call: Callable[[Sequence[str]], Call[Insights]]
-    ) -> Reading:
+    def _read(self, kind: str, metrics: Sequence[str], call: Callable[[Sequence[str]], Call[Insights]]) -> Reading:
         known = self.refused.of(kind).intersection(metrics)
         asked = [name for name in metrics if name not in known]
         values: dict[str, int | float | None] = dict.fromkeys(metrics)
