@@ -120,7 +120,7 @@ def test_calls_beyond_the_share_wait_and_what_was_read_is_kept(
         task.execute(context)
     wait = deferred.value
     assert instagram_sandbox.calls("insights") == 5
-    moment = wait.trigger.moment  # type: ignore[attr-defined]
+    moment = wait.trigger.moment
     assert timedelta(minutes=59) < moment - datetime.now(timezone.utc) <= timedelta(minutes=60)
     rows["insights-calls"]["spent"] = [[at - HOURS, calls] for at, calls in rows["insights-calls"]["spent"]]
     kept = json.loads(json.dumps(wait.kwargs))
