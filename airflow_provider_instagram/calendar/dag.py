@@ -22,6 +22,7 @@ from airflow_provider_instagram.calendar.tasks.report_problems import ReportProb
 from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
+from airflow_provider_instagram.exceptions import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -69,7 +70,7 @@ def content_calendar_dag(
 ) -> DAG:
     """Return the DAG that publishes a calendar's posts on time.
 
-    Nothing in the calendar makes this function raise: an exception here would stall the active runs. A post with a
+    Nothing in the calendar makes this function raise: an exception here stalls the active runs. A post with a
     problem is left out. If the file cannot be read, its last readable version is used. The failed ``calendar`` task of
     each run, the DAG's documentation and ``airflow instagram calendar check`` list the problems.
 
@@ -83,6 +84,8 @@ def content_calendar_dag(
     :param dry_run: Whether each run stops before it publishes.
     :param clock: Returns the current time.
     :param dag_arguments: More arguments of the DAG, for example ``default_args`` or ``tags``.
+    :raises TransientError: If the storage of the snapshots does not answer. Airflow then keeps the stored DAG, and its
+        runs continue when the file is parsed again.
     """
     unknown = {name: dag_arguments.pop(name) for name in (*dag_arguments,) if name not in DAG_ARGUMENTS}
     settings = CalendarSettings.of(
@@ -97,6 +100,8 @@ def _plan(settings: CalendarSettings, now: datetime | None) -> Plan:
     """Return the calendar's plan. If it cannot be made, it has a problem and no posts."""
     try:
         return settings.plan(now)
+    except TransientError:
+        raise  # a DAG without posts would remove the tasks of the active runs
     except Exception as error:  # a calendar must never keep its DAG from being parsed
         log.exception("The calendar %s cannot be understood", settings.calendar)
         problem = Problem(0, f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")

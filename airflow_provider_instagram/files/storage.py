@@ -14,6 +14,7 @@ from airflow.sdk import conf
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import scratch
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
+from airflow_provider_instagram.files.time_limit import within_small_file_timeout
 from airflow_provider_instagram.media.files import regular_file
 from airflow_provider_instagram.media.process import Cancel
 
@@ -129,9 +130,10 @@ def presigned(location: str, life: timedelta) -> str:
 
 def read(location: str) -> bytes | None:
     """Return the content of a file that the provider keeps for itself, or None if it does not exist."""
-    file = local_path(location) if is_local(location) else _object(location)
     try:
-        return file.read_bytes()
+        if is_local(location):
+            return local_path(location).read_bytes()
+        return within_small_file_timeout(_object(location).read_bytes)
     except FileNotFoundError:
         return None
 
@@ -139,7 +141,8 @@ def read(location: str) -> bytes | None:
 def write(location: str, content: bytes) -> None:
     """Write a file in one step, so that no reader sees half of it."""
     if not is_local(location):
-        _object(location).write_bytes(content)
+        path = _object(location)
+        within_small_file_timeout(lambda: path.write_bytes(content))
         return
     file = local_path(location)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -147,6 +150,14 @@ def write(location: str, content: bytes) -> None:
     with os.fdopen(handle, "wb") as out:
         out.write(content)
     Path(part).replace(file)
+
+
+def remove(location: str) -> None:
+    """Remove a file that the provider keeps for itself."""
+    if is_local(location):
+        local_path(location).unlink()
+    else:
+        within_small_file_timeout(_object(location).unlink)
 
 
 def exists(location: str) -> bool:
