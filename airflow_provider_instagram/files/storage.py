@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files import scratch
+from airflow_provider_instagram.files import cache, scratch
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
 from airflow_provider_instagram.files.time_limit import within_small_file_timeout
 from airflow_provider_instagram.media.files import regular_file
@@ -64,6 +64,7 @@ def as_local_file(location: str, *, max_bytes: int = LARGEST_SOURCE_BYTES) -> It
     :raises TransientError: If this worker's disk has no space for the copy.
     """
     scratch.remove_left_behind()
+    cache.trim()
     if is_local(location):
         path = local_path(location)
         regular_file(path)
@@ -85,30 +86,38 @@ def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
             _downloads.discard(cancel)
     source = _object(location)
     try:
-        size = source.stat().st_size
+        about = source.stat()
     except FileNotFoundError:
         raise ValidationError(
             f"The file {shown(location)} does not exist.", hint="Check the path and its connection."
         ) from None
+    size = about.st_size
     if size > max_bytes:
         raise ValidationError(
             f"{shown(location)} has {size:,} bytes; the limit is {max_bytes:,} bytes.", hint="Use a smaller file."
         )
-    scratch.require_space(folder, size)
     copy = folder / (source.name or "video")
+    if cache.link(location, about, copy):
+        return copy
+    scratch.require_space(folder, size)
     with source.open("rb") as remote, copy.open("wb") as local:
         shutil.copyfileobj(remote, local, BLOCK_BYTES)
     return copy
 
 
-def put(made: Path, location: str) -> None:
+def put(made: Path, location: str, *, keep: bool = False) -> None:
     """Copy a finished local file into object storage, where it appears complete or not at all.
 
     :param made: The finished file.
     :param location: Any URI that ObjectStoragePath opens.
+    :param keep: Whether to keep the file for the next tasks on this machine. It must be in a scratch folder, and its
+        location must depend on its content.
     """
     path = _object(location)
     path.fs.put_file(str(made), path.path)  # unlike a plain copy, this sets the content type of a video
+    if keep:
+        with suppress(Exception):  # the file is in the storage, and the next task can read it there
+            cache.keep(made, location, path.stat())
 
 
 def presigned(location: str, life: timedelta) -> str:

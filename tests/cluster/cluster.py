@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from airflow_provider_instagram.files import cache
 from demo.scene import ROOT, airflow_settings
 from demo.stack import AIRFLOW, AirflowStack, free_port, wait_until
 from demo.ui import connect
@@ -117,7 +118,7 @@ class Cluster:
                 return found
 
     def left_behind(self) -> dict[str, int]:
-        """Return how many bytes there are on each machine's disk that belong to no configuration of Airflow."""
+        """Return how many bytes are on each machine's disk, without Airflow's configuration and our bounded cache."""
         return {
             name: sum(file.stat().st_size for file in machine.own.rglob("*") if _is_left(file, machine.own))
             for name, machine in self.machines.items()
@@ -125,7 +126,8 @@ class Cluster:
 
 
 def _is_left(file: Path, disk: Path) -> bool:
-    return file.is_file() and file.relative_to(disk).parts[0] != "airflow"
+    parts = file.relative_to(disk).parts
+    return file.is_file() and parts[0] != "airflow" and not any(part.startswith(cache.PREFIX) for part in parts)
 
 
 @contextmanager

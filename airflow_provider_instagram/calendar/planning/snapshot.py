@@ -59,13 +59,7 @@ def read_plan(
         nothing, because it may be the first on its machine to see an edit that is old.
     :raises TransientError: If the DAG processor cannot reach the snapshot. Without it, each post would count as new.
     """
-    try:
-        stored, at = _load(file), now or utc_now()
-    except TransientError as error:
-        if now is not None:
-            raise
-        log.warning("%s", error)
-        stored, at = None, utc_now()
+    stored, at = _load(file, may_be_missing=now is None), now or utc_now()
     try:
         text = loader.read_text(location)
         fingerprint = _fingerprint(text, location, min_spacing, dry_run)
@@ -269,18 +263,20 @@ def _read_seen(row: Mapping[str, Any]) -> Seen:
     return Seen(row["version"] or None, due, at, arrival)
 
 
-def _load(file: str) -> dict[str, Any] | None:
+def _load(file: str, *, may_be_missing: bool) -> dict[str, Any] | None:
     """Read a snapshot. A damaged one counts as none, and must not break the DAG.
 
-    :raises TransientError: If it may be there, but its storage does not answer.
+    :param file: Where it is kept.
+    :param may_be_missing: Whether a snapshot whose storage does not answer counts as none, too.
+    :raises TransientError: If its storage does not answer.
     """
     try:
         content = storage.read(file)
-    except LASTING as error:
-        log.warning("The snapshot %s cannot be read: %s", shown(file), shown(str(error)))
-        return None
     except Exception as error:  # each storage has errors of its own
         why = f"{type(error).__name__}: {shown(str(error))}"
+        if may_be_missing or isinstance(error, LASTING):
+            log.warning("The snapshot %s cannot be read (%s)", shown(file), why)
+            return None
         raise TransientError(
             f"The snapshot {shown(file)} cannot be read ({why}).",
             hint="Check the storage that [instagram] calendar_snapshots names. The DAG goes on when it answers again.",
