@@ -173,7 +173,7 @@ def exists(location: str) -> bool:
     """Return whether a file exists."""
     if is_local(location):
         return local_path(location).is_file()
-    return bool(_object(location).is_file())
+    return bool(within_small_file_timeout(_object(location).is_file))
 
 
 def _object(location: str) -> ObjectStoragePath:

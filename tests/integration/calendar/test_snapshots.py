@@ -110,6 +110,24 @@ def test_a_calendar_in_a_storage_that_does_not_answer_is_used_as_it_was(silent_s
     assert "the storage has not answered within 1 s" in plan.calendar.problems[0].message
 
 
+def test_a_person_is_asked_without_a_cover_when_the_storage_does_not_answer(
+    silent_storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.api_fastapi.core_api.security import get_user
+    from fastapi.testclient import TestClient
+
+    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.tasks.approve import question
+    from airflow_provider_instagram.plugin.app import app
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", f"{silent_storage}/kept")
+    post = Post(id="a", publish_at=NOON, account="b", video="a.mp4", options={}, approval="required")
+    assert "![Cover]" not in question(post, {})
+    monkeypatch.setitem(app.dependency_overrides, get_user, lambda: None)
+    answer = TestClient(app).get(f"/covers/{post.version}.jpg")
+    assert (answer.status_code, "has not answered within 1 s" in answer.text) == (503, True)
+
+
 def test_three_small_files_fit_into_the_time_that_airflow_gives_a_dag_file() -> None:
     from airflow.configuration import conf
 
