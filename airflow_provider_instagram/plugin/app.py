@@ -25,7 +25,7 @@ from airflow_provider_instagram.accounts.connections import (
     write_login,
 )
 from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
-from airflow_provider_instagram.accounts.overview import account_summaries
+from airflow_provider_instagram.accounts.overview import account_summaries, duplicate_warnings
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.files import storage
@@ -48,7 +48,8 @@ def overview(user: Any = CURRENT_USER, refreshed: str = "") -> Response:
     lines = account_summaries(conn_id for conn_id in connection_ids() if user.may("PUT", conn_id))
     pictures = [line.account.picture_url for line in lines if line.account]
     token = BrowserState().form_token(user.id)
-    return page("overview.html", pictures=pictures, lines=lines, form_token=token, refreshed=refreshed)
+    known = {"lines": lines, "warnings": duplicate_warnings(lines), "refreshed": refreshed}
+    return page("overview.html", pictures=pictures, form_token=token, **known)
 
 
 @app.get("/connect")
