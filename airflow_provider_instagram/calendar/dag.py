@@ -92,11 +92,14 @@ def content_calendar_dag(
         dag_id, calendar, lead_time=lead_time, late=late, max_lateness=max_lateness, min_spacing=min_spacing,
         unanswered=unanswered, dry_run=dry_run, **unknown,
     )  # fmt: skip
-    parsed_for = get_parsing_context().task_id or ""  # a worker parses the DAG for one task
-    return _dag(settings, _plan(settings, None if parsed_for else clock()), parsed_for, dag_arguments)
+    parsed_for = get_parsing_context().task_id or ""
+    # A worker parses the DAG for one task, which reads the calendar itself. Read here, too, a storage that does not
+    # answer would leave out what the task needs, and end its import.
+    plan = Plan(Calendar(settings.calendar)) if parsed_for else _plan(settings, clock())
+    return _dag(settings, plan, parsed_for, dag_arguments)
 
 
-def _plan(settings: CalendarSettings, now: datetime | None) -> Plan:
+def _plan(settings: CalendarSettings, now: datetime) -> Plan:
     """Return the calendar's plan. If it cannot be made, it has a problem and no posts."""
     try:
         return settings.plan(now)
@@ -133,7 +136,7 @@ def _dag(settings: CalendarSettings, plan: Plan, parsed_for: str, dag_arguments:
         ReportProblems(task_id="calendar", settings=settings)
         for account in sorted({*plan.accounts, *_account_of(parsed_for)}):
             asks_approval = any(post.account == account and post.approval == "required" for post in plan.calendar.posts)
-            _account_group(account, settings, asks_approval=asks_approval or parsed_for == f"{account}.approve")
+            _account_group(account, settings, asks_approval=asks_approval or bool(parsed_for))
     return dag
 
 
