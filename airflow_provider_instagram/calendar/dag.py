@@ -93,8 +93,8 @@ def content_calendar_dag(
         unanswered=unanswered, dry_run=dry_run, **unknown,
     )  # fmt: skip
     parsed_for = get_parsing_context().task_id or ""
-    # A worker parses the DAG for one task, which reads the calendar itself. Read here, too, a storage that does not
-    # answer would leave out what the task needs, and end its import.
+    # A worker parses the DAG for one task, which reads the calendar itself. The import reads nothing: it must not wait
+    # for a storage, nor leave out what the task needs, such as the result of an approval.
     plan = Plan(Calendar(settings.calendar)) if parsed_for else _plan(settings, clock())
     return _dag(settings, plan, parsed_for, dag_arguments)
 
