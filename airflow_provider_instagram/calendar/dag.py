@@ -84,8 +84,8 @@ def content_calendar_dag(
     :param dry_run: Whether each run stops before it publishes.
     :param clock: Returns the current time.
     :param dag_arguments: More arguments of the DAG, for example ``default_args`` or ``tags``.
-    :raises TransientError: If the storage of the snapshots does not answer. Airflow then keeps the stored DAG, and its
-        runs continue when the file is parsed again.
+    :raises TransientError: If the storage of the snapshots or of a caption file does not answer. Airflow then keeps the
+        stored DAG, and its runs continue with the next parse that succeeds.
     """
     unknown = {name: dag_arguments.pop(name) for name in (*dag_arguments,) if name not in DAG_ARGUMENTS}
     settings = CalendarSettings.of(

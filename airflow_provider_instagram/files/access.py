@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
 from airflow_provider_instagram.files.time_limit import within_small_file_timeout
 
@@ -147,6 +147,7 @@ def read_file(location: str, max_bytes: int, *, flags: int = 0) -> bytes:
     :param max_bytes: The largest size that is read.
     :param flags: More flags for opening a local file.
     :raises ValidationError: If the file exceeds a limit, or is not a regular file.
+    :raises TransientError: If a storage does not answer.
     :raises FileNotFoundError: If the file does not exist.
     """
     if is_local(location):
@@ -164,7 +165,7 @@ def read_file(location: str, max_bytes: int, *, flags: int = 0) -> bytes:
     try:
         return within_small_file_timeout(read)
     except TimeoutError as error:
-        raise ValidationError(
+        raise TransientError(
             f"{shown(location)} cannot be read: {error}.", hint="Check the storage and its connection."
         ) from None
 

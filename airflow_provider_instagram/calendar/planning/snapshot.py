@@ -57,7 +57,8 @@ def read_plan(
     :param dry_run: Whether the DAG only makes dry runs.
     :param now: The current time, in the DAG processor, which records what it sees. A task passes None and records
         nothing, because it may be the first on its machine to see an edit that is old.
-    :raises TransientError: If the DAG processor cannot reach the snapshot. Without it, each post would count as new.
+    :raises TransientError: If the DAG processor cannot reach the snapshot, without which each post would count as
+        new. If a storage fails that has caption files.
     """
     stored, at = _load(file, may_be_missing=now is None), now or utc_now()
     try:
@@ -68,6 +69,8 @@ def read_plan(
         calendar = parse_calendar(text, location, min_spacing=min_spacing)
     except InvalidValue as invalid:
         return _last_readable(location, stored, invalid, min_spacing, at)
+    except TransientError:
+        raise
     except Exception as error:  # not even a defect of the provider may keep posts from being published
         log.exception("The calendar %s cannot be understood", location)
         defect = InvalidValue(f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")

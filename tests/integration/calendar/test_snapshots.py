@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.file.parser import read_calendar
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
 from airflow_provider_instagram.exceptions import TransientError
@@ -108,6 +110,24 @@ def test_a_calendar_in_a_storage_that_does_not_answer_is_used_as_it_was(silent_s
     assert time.monotonic() - began_s < 6
     assert ([post.id for post in plan.calendar.posts], plan.readable) == (["one"], False)
     assert "the storage has not answered within 1 s" in plan.calendar.problems[0].message
+
+
+def test_a_caption_file_in_a_storage_that_does_not_answer_makes_no_post_invalid(
+    silent_storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task of an invalid post fails for good. The task of this one goes on with what its run has selected."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", silent_storage)
+    calendar = tmp_path / "calendar.yaml"
+    calendar.write_text(
+        "posts:\n- " + POST.format("one").replace("video", f"caption_file: {silent_storage}/a.md, video")
+    )
+    with pytest.raises(TransientError, match="has not answered within 1 s"):
+        content_calendar_dag("content", calendar)
+
+    plan = CalendarSettings.of("content", calendar).plan()
+    assert (plan.readable, plan.calendar.left_out) == (False, frozenset())
+    with pytest.raises(InvalidValue, match="has not answered within 1 s"):
+        read_calendar(str(calendar))
 
 
 def test_a_person_is_asked_without_a_cover_when_the_storage_does_not_answer(
