@@ -48,7 +48,7 @@ def overview(user: Any = CURRENT_USER, refreshed: str = "") -> Response:
     lines = account_summaries(conn_id for conn_id in connection_ids() if user.may("PUT", conn_id))
     pictures = [line.account.picture_url for line in lines if line.account]
     token = BrowserState().form_token(user.id)
-    known = {"lines": lines, "warnings": duplicate_warnings(lines), "refreshed": refreshed}
+    known: dict[str, Any] = {"lines": lines, "warnings": duplicate_warnings(lines), "refreshed": refreshed}
     return page("overview.html", pictures=pictures, form_token=token, **known)
 
 

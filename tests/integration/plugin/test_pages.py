@@ -337,9 +337,9 @@ def test_a_pasted_token_of_an_account_that_has_a_connection_is_warned_of(
     from airflow.utils.session import create_session
 
     assert "Warning" not in browser.get("/instagram/").text
-    connection = {"conn_type": "instagram", "host": instagram_sandbox.url, "password": instagram_sandbox.token}
+    url, token = instagram_sandbox.url, instagram_sandbox.token
     with create_session() as session:
-        session.add(Connection(conn_id="pasted", **connection))
+        session.add(Connection(conn_id="pasted", conn_type="instagram", host=url, password=token))
     page = browser.get("/instagram/").text
     assert "@sandbox_studio is the account of the connections &#39;instagram_default&#39;, &#39;pasted&#39;." in page
     assert "can be published again with the other" in page
