@@ -138,12 +138,7 @@ class Encoded:
 
 
 def encode(
-    tool: FFmpeg,
-    info: VideoInfo,
-    spec: VideoSpec,
-    todo: TranscodePlan,
-    made: Path,
-    on_line: Callable[[str], None],
+    tool: FFmpeg, info: VideoInfo, spec: VideoSpec, todo: TranscodePlan, made: Path, on_line: Callable[[str], None]
 ) -> Encoded:
     """Encode a whole video. The encoder needs nearly all of the time, so that everything else happens beside it.
 
