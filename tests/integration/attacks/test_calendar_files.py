@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import time
 import json
 import os
 import threading
+import time
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
