@@ -37,7 +37,7 @@ def begin(browser: TestClient, sandbox: SandboxHandle, **changes: str) -> httpx.
 
 
 def asked(begun: httpx.Response) -> str:
-    return httpx.URL(begun.headers["location"]).params["scope"]
+    return str(httpx.URL(begun.headers["location"]).params["scope"])
 
 
 def card(browser: TestClient) -> str:
