@@ -42,7 +42,7 @@ def asked(begun: httpx.Response) -> str:
 
 def card(browser: TestClient) -> str:
     """Return the part of the page that shows the connection."""
-    page = browser.get("/instagram/").text
+    page: str = browser.get("/instagram/").text
     return page[page.index(f'data-connection="{CONN_ID}"') :].partition("</section>")[0]
 
 
