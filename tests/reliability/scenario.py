@@ -172,6 +172,7 @@ class Disturbance:
     :param uploads: How often the whole video is sent.
     :param permalink: Whether the disturbed try reads the permalink; the next one does in any case.
     :param create_waits: Whether create itself waits for the processing, instead of a sensor.
+    :param comment: Whether the job ends with a first comment.
     :param identified: Whether a try after which there is none can tell which post it made; else it succeeds with nulls.
     """
 
@@ -185,6 +186,7 @@ class Disturbance:
     permalink: bool = True
     create_waits: bool = False
     identified: bool = True
+    comment: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.reliability.comment_table import comment_disturbances
 from tests.reliability.scenario import (
     HALF,
     RECOVERIES,
@@ -347,6 +348,7 @@ DISTURBANCES: Final = (
     *_ledger_of_publish(),
     *_permalink(),
     *_replaced_tokens(),
+    *comment_disturbances(_answers),
 )
 SCENARIOS: Final = tuple(
     Scenario(disturbance, recovery, expected(disturbance, recovery))
