@@ -79,7 +79,7 @@ class SqlTarget:
         if new:
             columns = [column.name for column in table.columns]
             values = [tuple(_value(row.get(name)) for name in columns) for row in new]
-            hook.insert_rows(self._full(table.name), values, target_fields=columns, commit_every=0)
+            _insert(hook, self._full(table.name), columns, values)
         return len(new)
 
     def rows(self, table: Table) -> list[Row]:
@@ -119,7 +119,7 @@ class SqlTarget:
                 for column in table.columns:
                     if column.since > found:
                         self._add(hook, table, column)
-        hook.insert_rows(versions, [(self.version,)], target_fields=["version"], commit_every=0)
+        _insert(hook, versions, ["version"], [(self.version,)])
         log.info("The tables in %s have version %d now.", self.name, self.version)
 
     def _create(self, table: Table) -> str:
@@ -147,6 +147,11 @@ class SqlTarget:
             query = f"SELECT {', '.join(table.key)} FROM {self._full(table.name)} WHERE {first} IN ({marks})"  # noqa: S608
             found |= {tuple(str(part) for part in row) for row in hook.get_records(query, parameters=tuple(some))}
         return found
+
+
+def _insert(hook: DbApiHook, table: str, columns: Sequence[str], values: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows in one transaction. With ``commit_every=0``, Airflow's PostgreSQL hook inserts none."""
+    hook.insert_rows(table, values, target_fields=columns, commit_every=len(values))
 
 
 def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -114,7 +114,7 @@ class Quarter:
         self.made.append(Made(media_id, kind, self.now.replace(microsecond=0), key))
 
     def run(self, *, rerun: bool = True) -> Batch:
-        """Do what one run of the DAG does, and then the same run again, as if its state had been lost."""
+        """Do what one run of the DAG does, and then the same run again, a bit later, as if its state had been lost."""
         before, client = copy.deepcopy(self.store), self.client()
         sent = client.sent
         batch = self._collect()
@@ -128,8 +128,10 @@ class Quarter:
             after, rows = self.store, copy.deepcopy(self.target.tables)
             self.store, self.now = before, self.now + timedelta(minutes=5)
             self._collect()
-            if self.target.tables != rows:
-                self.changed_by_reruns.append(self.now.isoformat())
+            for name, known in rows.items():  # five minutes later, further posts may be due
+                kept = {key: row for key, row in self.target.tables[name].items() if key in known}
+                if kept != known:
+                    self.changed_by_reruns.append(self.now.isoformat())
             self.store, self.now = after, self.now - timedelta(minutes=5)
         return batch
 
