@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from airflow.sdk import Context
+    from pydantic import JsonValue
 
     from airflow_provider_instagram.insights.collector import Batch
     from airflow_provider_instagram.insights.discovery import PostEvent
@@ -133,7 +134,7 @@ class CollectInsights(InstagramBaseOperator):
         pin_ledger_asset(context, ledger)
         alias = insights_alias(self.instagram_conn_id)
         become_first_emitter(context, ledger, alias)
-        extra = {**counts, "target": self.target.name}
+        extra: dict[str, JsonValue] = {**counts, "target": self.target.name}
         context["outlet_events"][alias].add(insights_asset(self.instagram_conn_id), extra=extra)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:

@@ -161,7 +161,7 @@ def opened(**switches: Any) -> Iterator[Quarter]:
 
     class OnClock(Quarter):
         @property
-        def now(self) -> datetime:  # type: ignore[override]
+        def now(self) -> datetime:
             return moment[0]
 
         @now.setter
