@@ -26,6 +26,7 @@ from airflow_provider_instagram.accounts.connections import (
 )
 from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
 from airflow_provider_instagram.accounts.overview import account_summaries
+from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.files import storage
@@ -163,10 +164,10 @@ def _refresh(conn_id: str, user: PageUser) -> Response:
     return RedirectResponse(f"{pages_path()}/?refreshed={'yes' if done.refreshed else 'young'}", 303)
 
 
-@app.get("/covers/{version}.jpg", dependencies=[Depends(get_user)])
-def cover(version: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]) -> Response:
+@app.get("/covers/{name}.jpg", dependencies=[Depends(get_user)])
+def cover(name: Annotated[str, InPath(pattern=COVER_NAME)]) -> Response:
     """Return a cover, which the approval of a calendar's post shows to all users who are logged in."""
-    content = storage.read(cover_file(version))
+    content = storage.read(cover_file(name))
     if content is None:
         raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
     return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
