@@ -40,12 +40,31 @@ class CreatePost(PostStep, CreateContainerOperator):
         self.report = report
 
     def execute(self, context: Context) -> str:
-        """Create the container with the options of the calendar and the caption of the approval."""
+        """Create the container with the options of the calendar and the caption of the approval.
+
+        :raises AirflowSkipException: If the calendar no longer contains the post in this version, or it is too late.
+        """
         post, _ = self.still_wanted(context)
         if post.approval == "required" and self.approved is None:
             raise ValidationError(f"{post.id} needs an approval and has none.", hint="Clear this run.")
         self.skip_if_over(context, post)
         self.check_links(post)
+        self._set_arguments(context, post)
+        if self.publish_at is not None:
+            self._check_quota(context, post)
+        return super().execute(context)
+
+    def execute_parent(self, context: Context, event: dict[str, Any], content: str, child_ids: list[str]) -> str:
+        """Create the container of a carousel after the wait for its items. The parameters are those of the operator.
+
+        :raises AirflowSkipException: If the calendar no longer contains the post in this version.
+        """
+        post, _ = self.still_wanted(context)
+        self._set_arguments(context, post)
+        return super().execute_parent(context, event, content, child_ids)
+
+    def _set_arguments(self, context: Context, post: Post) -> None:
+        """Set the arguments of the operator from the post. Each process that runs the task needs them."""
         options = {**post.options, **(self.approved or {})}
         for name in OPTIONS:
             setattr(self, name, arguments.literal(options.get(name, "" if name == "caption" else None)))
@@ -59,9 +78,6 @@ class CreatePost(PostStep, CreateContainerOperator):
             setattr(self, kind, location)
         self.upload, self.post_key = post.upload, post.key
         self.publish_at = None if self.dry_run_requested(context) else post.publish_at
-        if self.publish_at is not None:
-            self._check_quota(context, post)
-        return super().execute(context)
 
     def _items(self, post: Post) -> list[dict[str, Any]]:
         """Return the items of the carousel as CreateContainerOperator takes them."""
