@@ -53,6 +53,11 @@ CONNECTION: Final[dict[str, Any]] = {
         "oauth_host": _field(
             "OAuth host", "Replaces both of Meta's login hosts, for example with a sandbox. Must be a trusted host."
         ),
+        "scopes": _field(
+            "Scopes",
+            "What to ask for when the account is connected, beyond publishing: comments, insights, or Meta's names "
+            "of scopes, separated by commas.",
+        ),
         "calls_per_hour": _limit(
             "Calls per hour",
             "How many API calls the account may make within an hour. Waiting uses only a share of them.",

@@ -86,7 +86,8 @@ def _start_login(form: dict[str, str], user: PageUser) -> Response:
             hint="You find both in the dashboard of your Meta app, under Instagram, API setup with Instagram login.",
         )
     nonce = secrets.token_urlsafe(24)
-    login = PendingLogin(nonce, user.id, connection.conn_id, app_id, app_secret, base_url, oauth_host)
+    scopes = form.get("scopes", connection.scopes).strip()
+    login = PendingLogin(nonce, user.id, connection.conn_id, app_id, app_secret, base_url, oauth_host, scopes)
     browser_state = BrowserState()
     login_url = _app_of(login).login_url(browser_state.oauth_state(login))
     answer = RedirectResponse(login_url, 303, {"Cache-Control": "no-store"})
@@ -145,7 +146,7 @@ def _connected(login: PendingLogin, code: str, user: PageUser) -> Response:
     write_login(login.conn_id, target, done, user.name)
     pictures = [done.account.picture_url]
     known: dict[str, Any] = {"account": done.account, "token": done.token}
-    known["warning"] = duplicate_warning(login.conn_id, done.account)
+    known["warnings"] = [text for text in (done.warning, duplicate_warning(login.conn_id, done.account)) if text]
     return page("connected.html", pictures=pictures, conn_id=login.conn_id, **known)
 
 
@@ -206,7 +207,8 @@ def redirect_uri() -> str:
 
 
 def _app_of(login: PendingLogin) -> LoginApp:
-    return LoginApp(login.app_id, login.app_secret, redirect_uri(), login.base_url, login.oauth_host)
+    target = redirect_uri()
+    return LoginApp(login.app_id, login.app_secret, target, login.base_url, login.oauth_host, login.scopes)
 
 
 async def _checked_form(request: Request, user: PageUser) -> dict[str, str]:
