@@ -87,8 +87,9 @@ class PostFields:
 
     def medium(self) -> Medium | None:
         """Return which of ``video``, ``image`` and ``carousel`` the post has. Its own overrides that of the defaults."""
-        set_ = [name for name in MEDIA if (value := self._value(name)) is not None and value.value != ""]
-        given = [name for name in set_ if name in self.row.values] or set_
+        lines = {name: value.line for name in MEDIA if (value := self._value(name)) is not None and value.value != ""}
+        named = sorted(lines, key=lines.__getitem__)
+        given = [name for name in named if name in self.row.values] or named
         if not given:
             remedy = "Add one of them: a file beside the calendar, a full path, or an https address."
             self._add_problem("video", "the post has no video, image or carousel.", remedy)
