@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -86,6 +87,17 @@ def store_dag(dag: DAG) -> None:
     with create_session() as session:
         stored = LazyDeserializedDAG.from_dag(dag)
         update_dag_parsing_results_in_db("dags-folder", None, [stored], {}, None, set(), session=session)
+
+
+def load_dag(path: Path) -> DAG:
+    """Import a DAG file, and return its DAG."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    dag: DAG = module.dag
+    return dag
 
 
 @pytest.fixture
