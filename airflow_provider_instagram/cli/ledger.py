@@ -157,13 +157,13 @@ def forget_post(args: argparse.Namespace) -> None:
 
 def _rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
     rows = store.rows()
-    claim, containers = row_key("claim", post_key), row_key("containers", post_key)
-    made = {row_key("container", container_id) for container_id in rows.get(containers, ())}
+    claim, *lists = (row_key(kind, post_key) for kind in ("claim", "containers", "children"))
+    made = {row_key("container", container_id) for name in lists for container_id in rows.get(name, ())}
     return {
         key: row
         for key, row in rows.items()
         if (isinstance(row, dict) and row.get("post_key") == post_key)
-        or key in (claim, containers, *made)
+        or key in (claim, *lists, *made)
         or (key.startswith("media:") and row == post_key)
     }
 

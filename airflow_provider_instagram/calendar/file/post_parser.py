@@ -11,8 +11,8 @@ from airflow_provider_instagram.calendar.file.rows import without_secrets
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
-from airflow_provider_instagram.operators.container import UPLOADS
 from airflow_provider_instagram.publishing.options import OPTIONS, REMEDIES, ContainerOptions
+from airflow_provider_instagram.publishing.sources import UPLOADS
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
