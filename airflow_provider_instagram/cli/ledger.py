@@ -157,14 +157,14 @@ def forget_post(args: argparse.Namespace) -> None:
 
 def _rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
     rows = store.rows()
-    claim, containers = row_key("claim", post_key), row_key("containers", post_key)
+    claim, *lists = (row_key(kind, post_key) for kind in ("claim", "containers", "children"))
     comment = (row_key("comment", post_key), row_key("comment-claim", post_key))
-    made = {row_key("container", container_id) for container_id in rows.get(containers, ())}
+    made = {row_key("container", container_id) for name in lists for container_id in rows.get(name, ())}
     return {
         key: row
         for key, row in rows.items()
         if (isinstance(row, dict) and row.get("post_key") == post_key)
-        or key in (claim, containers, *made, *comment)
+        or key in (claim, *lists, *made, *comment)
         or (key.startswith(("media:", "comment-id:")) and row == post_key)
     }
 

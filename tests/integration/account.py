@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, PublishedPost
-from airflow_provider_instagram.publishing.containers import ContainerCreator, VideoSource
+from airflow_provider_instagram.publishing.containers import ContainerCreator
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher
+from airflow_provider_instagram.publishing.sources import MediaSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +83,7 @@ class Account:
 
     def container(self, video: Path, key: str = "post-1", caption: str = "a teaser") -> str:
         container_id = self.creator.get_or_create(
-            key, VideoSource(str(video), video), ContainerOptions(caption=caption)
+            key, MediaSource(str(video), video), ContainerOptions(caption=caption)
         )
         self.sandbox.settle()
         self.sandbox.advance(5)

@@ -13,10 +13,10 @@ from airflow_provider_instagram.calendar.file.rows import without_secrets
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
-from airflow_provider_instagram.operators.container import UPLOADS
 from airflow_provider_instagram.publishing.comment_text import broken_comment_limits
 from airflow_provider_instagram.publishing.items import PostMedia
 from airflow_provider_instagram.publishing.options import OPTIONS, REMEDIES, TAKEN_BY, ContainerOptions
+from airflow_provider_instagram.publishing.sources import UPLOADS
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
@@ -86,7 +86,7 @@ class PostFields:
         return at
 
     def medium(self) -> Medium | None:
-        """Return which of ``video``, ``image`` and ``carousel`` the post has. Its own overrides that of the defaults."""
+        """Return which of ``video``, ``image`` and ``carousel`` the post has. Its own overrides the defaults' one."""
         lines = {name: value.line for name in MEDIA if (value := self._value(name)) is not None and value.value != ""}
         named = sorted(lines, key=lines.__getitem__)
         given = [name for name in named if name in self.row.values] or named

@@ -117,7 +117,8 @@ class ApprovePost(PostStep, ApprovalOperator):
                 form.get_param(name).resolve(value)
         except (KeyError, ParamValidationError) as error:
             raise ValidationError(
-                f"The answer about {post.id} does not fit the form, which has the fields {' and '.join(form)}: {error}.",
+                f"The answer about {post.id} does not fit the form, which has the fields {' and '.join(form)}: "
+                f"{error}.",
                 hint="Clear this task, and answer again.",
             ) from error
         user = event.get("responded_by_user") or {}

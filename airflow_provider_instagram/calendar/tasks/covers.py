@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 from airflow.sdk import conf
 
-
 #: The names of covers: the version of a post, then the place of the item in its carousel, unless that is the first.
 NAME = "^[0-9a-f]{16}(-[1-9][0-9]?)?$"
 

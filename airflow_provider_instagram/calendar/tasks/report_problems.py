@@ -93,8 +93,8 @@ def comments_not_allowed(calendar: Calendar, now: datetime) -> list[Problem]:
             continue
         if missing := scopes.missing(COMMENTS):
             message = (
-                f"{account} did not grant {' and '.join(missing)}, so first_comment is not written, for {len(commented)} "
-                "posts to come. The posts themselves are published."
+                f"{account} did not grant {' and '.join(missing)}, so the first comments of {len(commented)} posts to "
+                "come are not written. The posts themselves are published."
             )
             problems.append(Problem(commented[0].line, message, scopes.how_to_grant(COMMENTS)))
     return problems
@@ -138,7 +138,7 @@ def missing_files(calendar: Calendar, now: datetime) -> list[Problem]:
     """Return a problem for each missing video or picture of the next posts."""
     soon = (post for post in calendar.posts if now <= post.publish_at <= now + LOOK_AHEAD)
     problems = []
-    for post, location in ((post, location) for post in soon for location in post.media):
+    for post, location in [(one, location) for one in soon for location in one.media]:
         if locations.is_web(location):
             continue
         try:

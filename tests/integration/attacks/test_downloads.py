@@ -285,9 +285,7 @@ def test_a_signature_that_comes_from_an_xcom_to_mapped_tasks_is_not_stored(
     assert "https://shop.example/?utm=summer" in stored
 
 
-def test_a_signature_among_the_files_of_a_carousel_is_not_stored(
-    run_dag: RunDag, instagram_sandbox: object
-) -> None:
+def test_a_signature_among_the_files_of_a_carousel_is_not_stored(run_dag: RunDag, instagram_sandbox: object) -> None:
     """The example DAG renders its list as one text, in which no field begins with a link."""
     link = f"https://127.0.0.1:9/carousel.jpg?{SIGNATURE}3&X-Amz-Date=20300101"
     dag = load_dag(ROOT / "dags/publish_carousel.py")

@@ -111,9 +111,7 @@ def test_the_medium_of_a_post_overrides_that_of_the_defaults(read_post: Callable
         ("image: a.jpg, placement: story", {"placement"}),
     ],
 )
-def test_a_default_counts_where_the_format_takes_it(
-    read: Callable[..., Calendar], medium: str, kept: set[str]
-) -> None:
+def test_a_default_counts_where_the_format_takes_it(read: Callable[..., Calendar], medium: str, kept: set[str]) -> None:
     calendar = read(
         "defaults: {timezone: UTC, caption: c, share_to_feed: yes, video_cover_timestamp_ms: 5, alt_text: a, "
         "collaborators: ann, first_comment: f}\n"
@@ -154,8 +152,9 @@ def test_items_in_one_cell_are_separated_by_commas(
     [
         (
             "",
-            "3: the post has no video, image or carousel. Add one of them: a file beside the calendar, a full path, or an "
-            "https address.",
+            ("3: the post has no video, image or carousel. Add one of them: a file beside the calendar, a "
+            "full path, or an "
+            "https address."),
         ),
         (
             "  image: a.jpg,\n  video: a.mp4",
@@ -163,7 +162,8 @@ def test_items_in_one_cell_are_separated_by_commas(
         ),
         ("  image: a.mp4", "4: image is {folder}/a.mp4, which is a video. Write it after video: instead."),
         ("  video: a.jpg", "4: video is {folder}/a.jpg, which is a picture. Write it after image: instead."),
-        ("  image: gone.jpg", "4: image: there is no file {folder}/gone.jpg. Check the name, also upper and lower case."),
+        ("  image: gone.jpg", "4: image: there is no file {folder}/gone.jpg. Check the name, also upper and "
+        "lower case."),
         ("  carousel: a.jpg", "4: The carousel has 1 items. Use 2 to 10 items."),
         (f"  carousel: [{', '.join(['a.jpg'] * 11)}]", "4: The carousel has 11 items. Use 2 to 10 items."),
         ("  carousel: []", "4: The carousel has 0 items. Use 2 to 10 items."),
@@ -173,8 +173,9 @@ def test_items_in_one_cell_are_separated_by_commas(
         ),
         (
             "  carousel: '\"a.jpg, b.jpg'",
-            "4: the quotation marks in carousel do not match. Separate the items by commas, and put a name that contains a "
-            'comma in quotation marks: "one, two.jpg".',
+            ("4: the quotation marks in carousel do not match. Separate the items by commas, and put a name "
+            "that contains a "
+            'comma in quotation marks: "one, two.jpg".'),
         ),
         (
             "  carousel: [a.jpg,\n    gone.jpg]",
@@ -182,8 +183,9 @@ def test_items_in_one_cell_are_separated_by_commas(
         ),
         (
             "  carousel: [a.jpg, [b.jpg]]",
-            "4: carousel, item 2: it is neither a file nor an object. Write a list of files, of {image: …, alt_text: …} and "
-            "of {video: …}.",
+            ("4: carousel, item 2: it is neither a file nor an object. Write a list of files, of {image: …, "
+            "alt_text: …} and "
+            "of {video: …}."),
         ),
         (
             "  carousel: [a.jpg, {image: a.mp4}]",
@@ -219,21 +221,23 @@ def test_items_in_one_cell_are_separated_by_commas(
             "  image: a.jpg, placement: story,\n  first_comment: Hello",
             "5: A story does not take first_comment. Remove first_comment.",
         ),
-        (f"  image: a.jpg, first_comment: {'x' * 301}", "4: The comment has 301 characters (emoji count as two). "
-         "Shorten it to 300."),
+        (f"  image: a.jpg, first_comment: {'x' * 301}", ("4: The comment has 301 characters (emoji count as two). "
+         "Shorten it to 300.")),
         ("  image: a.jpg, first_comment: '#a #b #c #d #e'", "4: The comment has 5 hashtags. At most 4 are allowed."),
-        ("  image: a.jpg, first_comment: LOOK HERE", "4: The comment is all in capital letters. Write some letters in lower "
-         "case."),
+        ("  image: a.jpg, first_comment: LOOK HERE", ("4: The comment is all in capital letters. Write some "
+        "letters in lower "
+         "case.")),
         ("  image: a.jpg, first_coment: Hi", "4: Unknown field 'first_coment'. Did you mean first_comment?"),
         (
             "  image: 'https://example.com/ü.jpg'",
-            "4: image https://example.com/ü.jpg: a link must be https, in plain ASCII. Write its https address, with "
-            "characters outside ASCII percent-encoded.",
+            ("4: image https://example.com/ü.jpg: a link must be https, in plain ASCII. Write its https address, with "
+            "characters outside ASCII percent-encoded."),
         ),
         (
             "  carousel: [a.jpg, c.mov], upload: url",
-            "4: upload is url, but Instagram cannot fetch a local file. Write upload: file, or give the carousel's https "
-            "address.",
+            ("4: upload is url, but Instagram cannot fetch a local file. Write upload: file, or give the "
+            "carousel's https "
+            "address."),
         ),
     ],
 )  # fmt: skip
@@ -280,7 +284,10 @@ def test_the_versions_of_posts_that_are_stored_stay_the_same(read: Callable[...,
         "  tags: [x, y]\n"
     )
     assert calendar.problems == ()
-    assert {post.id: post.version for post in calendar.posts} == {"plain": "dc565e4eaa9da56f", "full": "e2c227dffa479f20"}
+    assert {post.id: post.version for post in calendar.posts} == {
+        "plain": "dc565e4eaa9da56f",
+        "full": "e2c227dffa479f20",
+    }
 
 
 def test_a_post_that_was_stored_before_there_were_pictures_is_still_read() -> None:

@@ -207,8 +207,10 @@ def test_a_time_that_is_nearly_right_is_told_how_to_write_it(read: Callable[...,
         ("collaborators: [a, b, c, d]", "There are 4 collaborators. At most 3 are allowed."),
         (
             "user_tags: [a, b c]",
-            "'b c' in user_tags is not a valid Instagram user name. Write user names: [studio_two, jane.doe]; in a "
-            "picture, [{username: jane.doe, x: 0.5, y: 0.4}].",
+            (
+                "'b c' in user_tags is not a valid Instagram user name. Write user names: [studio_two, jane.doe]; in a "
+                "picture, [{username: jane.doe, x: 0.5, y: 0.4}]."
+            ),
         ),
         ("caption: [a]", "caption is ['a']. Write a text."),
         (f"caption: '{'#a ' * 31}'", "The caption has 31 hashtags. At most 30 are allowed."),
