@@ -181,6 +181,16 @@ def portrait_video(clips: ClipCache) -> Path:
 
 
 @pytest.fixture(scope="session")
+def square_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture that complies: a JPEG of 640x640."""
+    from PIL import Image
+
+    path = tmp_path_factory.mktemp("pictures") / "square.jpg"
+    Image.linear_gradient("L").resize((640, 640)).convert("RGB").save(path, quality=90)
+    return path
+
+
+@pytest.fixture(scope="session")
 def landscape_mov(clips: ClipCache) -> Path:
     """What a camera records, but small, for it is encoded often: 3.2 s of 640x360 in a MOV, with sound."""
     return clips.get("camera.mov", *moving_pattern("640x360", rate=24, seconds=3.2))

@@ -15,10 +15,11 @@ from airflow_provider_instagram.publishing.items import MediaItem
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.ledger.records import Medium
     from airflow_provider_instagram.publishing.items import ItemKind
 
 #: The fields that contain the media. A post has exactly one of them.
-MEDIA: Final = ("video", "image", "carousel")
+MEDIA: Final[tuple[Medium, ...]] = ("video", "image", "carousel")
 #: More items than any carousel has, so that a broken cell does not become a thousand problems.
 MOST_READ: Final = 50
 #: The kinds of files by the ends of their names. A GIF may be either. In the end, the content decides.

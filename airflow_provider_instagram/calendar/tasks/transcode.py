@@ -40,10 +40,16 @@ class TranscodePost(PostStep, TranscodeOperator):
         self.source = list(post.media) if post.carousel else post.media[0]
         self.placement = "carousel" if post.carousel else post.placement
         made = super().execute(context)
-        if post.approval == "required" and not post.options.get("cover_url"):  # it overrides the frame
-            for place, location in enumerate(made if isinstance(made, list) else [made], 1):
-                self._write_cover(post, cover_name(post.version, place), location)
+        if post.approval == "required":
+            self._write_covers(post, made if isinstance(made, list) else [made])
         return made
+
+    def _write_covers(self, post: Post, made: list[str]) -> None:
+        """Store a picture of each item for the approval."""
+        if post.options.get("cover_url"):
+            return  # it overrides the frame
+        for place, location in enumerate(made, 1):
+            self._write_cover(post, cover_name(post.version, place), location)
 
     def _write_cover(self, post: Post, name: str, made: str) -> None:
         """Store the picture, or a frame of the video, for the approval. If that fails, the form lacks this picture."""

@@ -135,7 +135,7 @@ class World:
     def create(self, post: Post, run: str) -> None:
         maker = ContainerCreator(self.accounts[post.account], self.ledger(post.account), self.users[post.account])
         options = ContainerOptions(caption=post.caption, placement=post.placement)
-        container = maker.get_or_create(post.key, MediaSource(post.video, path=self.video), options)
+        container = maker.get_or_create(post.key, MediaSource(str(post.video), path=self.video), options)
         self.at(max(self.now(), post.publish_at - WAKE_UP), "publish", (post, run, container))
 
     def publish(self, fact: tuple[Post, str, str]) -> None:
