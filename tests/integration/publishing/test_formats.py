@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
@@ -15,8 +16,8 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
     ValidationError,
 )
+from airflow_provider_instagram.graph.upload import upload
 from airflow_provider_instagram.ledger.ledger import row_key
-from airflow_provider_instagram.publishing import containers
 from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:
@@ -91,12 +92,12 @@ def test_a_local_picture_reaches_instagram_through_the_public_prefix(
     from airflow_provider_instagram.files import storage
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public/")
-    put, copies = storage.put, []
-    monkeypatch.setattr(storage, "put", lambda made, location: (copies.append(location), put(made, location)))
+    put = mock.Mock(wraps=storage.put)
+    monkeypatch.setattr(storage, "put", put)
     for key in ("post-1", "post-2"):
         account.publish(key, account.single(key, image=gallery.file("two"), caption="a teaser"))
     assert [post.media_type for post in account.sandbox.posts] == ["IMAGE", "IMAGE"]
-    (copy,) = copies
+    ((_, copy),) = [call.args for call in put.mock_calls]
     assert copy.startswith(f"{bucket}/public/")
     assert len(copy.removeprefix(f"{bucket}/public/")) == len("0" * 64 + ".jpg")
     assert "Signature" not in "".join(one.getMessage() for one in caplog.records if one.name != "werkzeug")
@@ -299,13 +300,13 @@ def test_videos_of_a_carousel_are_uploaded_side_by_side(
 ) -> None:
     other = tmp_path / "other.mp4"
     other.write_bytes(portrait_video.read_bytes())
-    both_are_here, upload = threading.Barrier(2, timeout=30), containers.upload
+    both_are_here = threading.Barrier(2, timeout=30)
 
     def upload_together(*args: Any, **options: Any) -> None:
         both_are_here.wait()
         upload(*args, **options)
 
-    monkeypatch.setattr(containers, "upload", upload_together)
+    monkeypatch.setattr("airflow_provider_instagram.publishing.containers.upload", upload_together)
     account.publish("post-1", account.carousel([str(portrait_video), str(other)]))
     assert len(account.sandbox.posts) == 1
 
