@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.accounts import Account, read_token_scopes
@@ -22,6 +22,8 @@ from airflow_provider_instagram.graph.models import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
+
+    from typing_extensions import Unpack
 
 T = TypeVar("T")
 
@@ -74,13 +76,29 @@ def page_account() -> Call[Account]:
     return Call("read the Page's Instagram account", "GET", "me", params, Account.read_of_page, safe=True)
 
 
+class ContainerMedia(TypedDict, total=False):
+    """The media of a container.
+
+    :param media_type: REELS for every single video, in the feed or not; STORIES; CAROUSEL; or VIDEO for a video in a
+        carousel. None for a picture.
+    :param video_url: Where Instagram fetches the video. Not used for an upload.
+    :param image_url: Where Instagram fetches the picture.
+    :param upload_type: ``resumable`` if the bytes of the video are sent afterwards.
+    :param is_carousel_item: Whether the container is an item of a carousel.
+    :param children: The containers of a carousel's items, in their order.
+    """
+
+    media_type: str | None
+    video_url: str | None
+    image_url: str | None
+    upload_type: Literal["resumable"] | None
+    is_carousel_item: bool | None
+    children: list[str] | None
+
+
 def create_container(
     ig_user_id: str,
     *,
-    media_type: str | None = "REELS",
-    video_url: str | None = None,
-    image_url: str | None = None,
-    upload_type: Literal["resumable"] | None = None,
     caption: str | None = None,
     thumb_offset: int | None = None,
     cover_url: str | None = None,
@@ -92,17 +110,11 @@ def create_container(
     trial_graduation: Literal["MANUAL", "SS_PERFORMANCE"] | None = None,
     is_ai_generated: bool | None = None,
     alt_text: str | None = None,
-    is_carousel_item: bool | None = None,
-    children: Sequence[str] | None = None,
+    **media: Unpack[ContainerMedia],
 ) -> Call[Container]:
     """Create a container. Source: Meta, IG User Media reference.
 
     :param ig_user_id: The account that will publish the media.
-    :param media_type: REELS for every single video, in the feed or not; STORIES, CAROUSEL, or VIDEO for a video in a
-        carousel. None for a picture.
-    :param video_url: Where Instagram fetches the video. Not used for an upload.
-    :param image_url: Where Instagram fetches the picture.
-    :param upload_type: ``resumable`` if the bytes are sent afterwards.
     :param caption: Text of the post: up to 2,200 characters, 30 hashtags, 20 mentions.
     :param thumb_offset: The cover frame, in milliseconds from the start.
     :param cover_url: A JPEG up to 8 MB as the cover. Overrides ``thumb_offset``.
@@ -114,18 +126,17 @@ def create_container(
     :param trial_graduation: Makes the reel a trial reel, and sets how it is shown to followers later.
     :param is_ai_generated: Whether to label the post as made with AI.
     :param alt_text: A description of the picture for people who do not see it.
-    :param is_carousel_item: Whether the container is an item of a carousel.
-    :param children: The containers of a carousel's items, in their order.
+    :param media: The :class:`ContainerMedia`. Without a media type, it is a reel.
     :return: The call, whose answer is the container.
     """
+    media.setdefault("media_type", "REELS")
     tags = [{"username": tag} if isinstance(tag, str) else dict(tag) for tag in user_tags] if user_tags else None
     trial_params = {"graduation_strategy": trial_graduation} if trial_graduation else None
     params = {
-        **_params(media_type=media_type, video_url=video_url, upload_type=upload_type, caption=caption),
+        **_params(**media, caption=caption, alt_text=alt_text),
         **_params(thumb_offset=thumb_offset, cover_url=cover_url, share_to_feed=share_to_feed, location_id=location_id),
         **_params(collaborators=list(collaborators) if collaborators else None, user_tags=tags, audio_name=audio_name),
-        **_params(trial_params=trial_params, is_ai_generated=is_ai_generated, alt_text=alt_text, image_url=image_url),
-        **_params(is_carousel_item=is_carousel_item, children=list(children) if children else None),
+        **_params(trial_params=trial_params, is_ai_generated=is_ai_generated),
     }
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
     return Call("create the container", "POST", path, params, Container.read, safe=False)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import threading
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -166,6 +170,39 @@ def snapshots(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
     folder = str(tmp_path / "kept") if request.param == "a folder" else f"{request.getfixturevalue('bucket')}/kept/"
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    """Three pictures that comply, as files and behind links on this machine."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("gallery")
+    for name, colour in (("one", "teal"), ("two", "orange"), ("three", "purple")):
+        Image.new("RGB", (640, 640), colour).save(folder / f"{name}.jpg", quality=80)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield Gallery(folder, f"http://127.0.0.1:{server.server_port}")
+    server.shutdown()
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures in a folder, and the address of the server that serves them."""
+
+    folder: Path
+    url: str
+
+    def link(self, name: str) -> str:
+        return f"{self.url}/{name}.jpg"
+
+    def file(self, name: str) -> str:
+        return str(self.folder / f"{name}.jpg")
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Print nothing."""
 
 
 @pytest.fixture(scope="session")
