@@ -103,8 +103,9 @@ def _scopes(scopes: AccountScopes, asked_for: str) -> Finding:
     except InstagramError as error:
         return Finding("scopes", False, f"{error} Correct the field Scopes of the connection")
     if scopes.granted is None:
-        why = "Meta did not return them" if scopes.is_facebook_login else "the token was pasted"
-        return Finding("scopes", None, f"unknown, because {why}. Connect the account to record them")
+        if scopes.is_facebook_login:
+            return Finding("scopes", None, "unknown, because Meta did not return them")
+        return Finding("scopes", None, "unknown, because the token was pasted. Connect the account to record them")
     needed = (*PUBLISHING.scopes(is_facebook_login=scopes.is_facebook_login), *asked)
     if missing := [scope for scope in needed if scope not in scopes.granted]:
         return Finding("scopes", False, f"missing: {', '.join(missing)}. Reconnect the account")
