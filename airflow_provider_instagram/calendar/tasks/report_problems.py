@@ -8,8 +8,10 @@ from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider_instagram.calendar.file.media_parser import kind_by_name
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
@@ -53,6 +55,7 @@ class ReportProblems(CalendarTask):
             *calendar.problems,
             *missing_files(calendar, datetime.now(timezone.utc)),
             *comments_not_allowed(calendar, datetime.now(timezone.utc)),
+            *pictures_without_link(calendar, datetime.now(timezone.utc)),
         )
         self.log.info("%s: %s posts, %s problems", calendar.location, len(calendar.posts), len(problems))
         for problem in problems:
@@ -97,6 +100,20 @@ def comments_not_allowed(calendar: Calendar, now: datetime) -> list[Problem]:
                 "come are not written. The posts themselves are published."
             )
             problems.append(Problem(commented[0].line, message, scopes.how_to_grant(COMMENTS)))
+    return problems
+
+
+def pictures_without_link(calendar: Calendar, now: datetime) -> list[Problem]:
+    """Return a problem if the next posts have local pictures, and Instagram cannot fetch these from anywhere."""
+    if conf.get("instagram", "public_prefix", fallback=""):
+        return []
+    problems = []
+    for post in calendar.posts:
+        local = [one for one in post.media if locations.is_local(one) and kind_by_name(one) == "image"]
+        if local and now <= post.publish_at <= now + LOOK_AHEAD:
+            message = f"{local[0]} is a local picture. Instagram fetches pictures by link, so this post will fail."
+            remedy = "Set [instagram] public_prefix, or give the picture's https address or its URI in object storage."
+            problems.append(Problem(post.line, message, remedy, post.id))
     return problems
 
 

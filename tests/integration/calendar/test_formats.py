@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
+from airflow_provider_instagram.hooks.instagram import InstagramHook
 from tests.integration.calendar.runs import ACCOUNT, made, states
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def pictures(tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put pictures of several shapes beside the calendar. Instagram fetches them from object storage."""
+    """Write pictures of several shapes beside the calendar. Instagram fetches them from object storage."""
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public")
     for name, size, colour in (("wide.png", (800, 500), "navy"), ("tall.jpg", (600, 900), "maroon")):
         Image.new("RGB", size, colour).save(tmp_path / name)
@@ -136,3 +138,25 @@ def test_a_missing_file_of_a_carousel_turns_the_run_red_the_day_before(
     result = run_dag(made(file), posts=["there"])
     assert (states(result)["calendar"], states(result)["publish[0]"]) == ("failed", "success")
     assert "post 'soon': there is no file " in capsys.readouterr().out
+
+
+def test_what_will_not_work_is_said_by_the_runs_of_the_day_before(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    calendar: Callable[..., Path],
+    no_stored_tokens: None,
+    square_picture: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A permission that is missing for comments, and a local picture without a place from which it is fetched."""
+    (tmp_path / "local.jpg").write_bytes(square_picture.read_bytes())
+    manager = InstagramHook(ACCOUNT).token_manager()
+    publishing = ("instagram_business_basic", "instagram_business_content_publish")
+    manager.store.save(replace(manager.current_token(), scopes=publishing))
+    file = calendar({"there": -5, "soon": 3600}, soon=of(image="local.jpg", first_comment="Hi"))
+    result = run_dag(made(file), posts=["there"])
+    assert (states(result)["calendar"], states(result)["publish[0]"]) == ("failed", "success")
+    said = capsys.readouterr().out
+    assert "did not grant instagram_business_manage_comments, so the first comments of 1 posts to come" in said
+    assert "local.jpg is a local picture. Instagram fetches pictures by link, so this post will fail." in said

@@ -148,7 +148,7 @@ def test_the_default_at_the_deadline_is_not_a_persons_answer(approval: Approval)
 
 @pytest.fixture
 def asked(calendar: SimulatedCalendar, questions: list[dict[str, Any]]) -> Any:
-    """Ask about a post; return the approval, and the question as a person sees it."""
+    """Return a function that asks about a post. It returns the approval, and the question as a person sees it."""
 
     def ask(*, report: Any = None, covers: tuple[str, ...] = (), **more: Any) -> tuple[Approval, dict[str, Any]]:
         approval = Approval(calendar)
