@@ -130,8 +130,8 @@ class Post(BaseModel):
         content = (self.id, self.publish_at.timestamp(), self.account, self.video, self.options, self.upload)
         digested: list[object] = [*content, self.approval, self.dry_run]
         # What came later counts only where it is set, so that the versions of older posts stay as they were stored.
-        if later := self.model_dump(mode="json", include=set(LATER_FIELDS), exclude_defaults=True):
-            digested.append(later)
+        if any(getattr(self, name) for name in LATER_FIELDS):
+            digested.append(self.model_dump(mode="json", include=set(LATER_FIELDS), exclude_defaults=True))
         return hashlib.sha256(json.dumps(digested, sort_keys=True).encode()).hexdigest()[:16]
 
 
