@@ -25,7 +25,7 @@ def test_none_goes_out_as_it_stands_there(
     """In the calendar, and in the form of the approval."""
     sent: list[ContainerOptions] = []
 
-    def created(self: Any, ledger: Any, post_key: str, video: Any, options: ContainerOptions) -> str:
+    def created(self: Any, ledger: Any, key: str, media: Any, sources: Any, options: ContainerOptions) -> str:
         sent.append(options)
         return "179"
 

@@ -134,7 +134,7 @@ def test_what_was_published_on_another_account_is_brought_and_publish_says_so(
     ("defaults", "told"),
     [
         ({"timezone": "Europe/Berln"}, "'Europe/Berln' is not a time zone"),
-        ({"placement": "story"}, "placement"),
+        ({"placement": "stories"}, "placement"),
     ],
 )
 def test_a_broken_default_fails_the_posts_that_it_breaks_and_says_why(
