@@ -388,12 +388,11 @@ def test_a_picture_that_is_still_processed_is_waited_for_before_it_is_published(
     from airflow_provider_instagram.publishing.options import ContainerOptions
     from airflow_provider_instagram.publishing.sources import open_sources
 
-    account.sandbox.switch(processing={"after_s": 2})
+    account.sandbox.switch(processing={"after_s": 6})
     with open_sources(PostMedia.parse(image=gallery.link("one")).items, "auto") as (source,):
         container_id = account.creator.get_or_create("post-1", source, ContainerOptions())
     account.sandbox.settle()
     account.sandbox.advance(2)  # from now on, the sandbox knows the id of the container
-    account.sandbox.switch(processing={"after_s": 5})
     account.publish("post-1", container_id)
     assert account.sandbox.calls("publish") == 1
     assert sum(account.waits) < 8
