@@ -6,8 +6,10 @@ an error that says so. Source: Meta, Instagram content publishing (container sta
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.reliability.format_table import format_disturbances
 from tests.reliability.scenario import (
     HALF,
     RECOVERIES,
@@ -348,9 +350,16 @@ DISTURBANCES: Final = (
     *_permalink(),
     *_replaced_tokens(),
 )
-SCENARIOS: Final = tuple(
-    Scenario(disturbance, recovery, expected(disturbance, recovery))
-    for disturbance in DISTURBANCES
-    for recovery in RECOVERIES
-    if not (disturbance.remedy == "wait for expiry" and recovery == "retry")
+SCENARIOS: Final = (
+    *(
+        Scenario(disturbance, recovery, expected(disturbance, recovery))
+        for disturbance in DISTURBANCES
+        for recovery in RECOVERIES
+        if not (disturbance.remedy == "wait for expiry" and recovery == "retry")
+    ),
+    # Other media go the same way as a reel: each disturbance once, with one recovery after the other.
+    *(
+        Scenario(disturbance, recovery, expected(disturbance, recovery))
+        for disturbance, recovery in zip(format_disturbances(DISTURBANCES), cycle(RECOVERIES), strict=False)
+    ),
 )

@@ -311,6 +311,29 @@ def test_videos_of_a_carousel_are_uploaded_side_by_side(
     assert len(account.sandbox.posts) == 1
 
 
+def test_uploads_side_by_side_share_the_token_that_replaces_theirs(
+    account: Account, portrait_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token dies while both are under way. It is replaced once, and neither upload fails."""
+    other = tmp_path / "other.mp4"
+    other.write_bytes(portrait_video.read_bytes())
+    another = account.sandbox.add_token(account.sandbox.user_id)
+    account.client._replacement_token = mock.Mock(return_value=another)
+    replacement = account.client._replacement_token
+    step = threading.Barrier(2, timeout=30)
+
+    def upload_with_a_dead_token(*args: Any, **options: Any) -> None:
+        if step.wait() == 0:
+            account.sandbox.revoke(account.sandbox.token)
+        step.wait()
+        upload(*args, **options)
+
+    monkeypatch.setattr("airflow_provider_instagram.publishing.containers.upload", upload_with_a_dead_token)
+    account.publish("post-1", account.carousel([str(portrait_video), str(other)]))
+    assert len(account.sandbox.posts) == 1
+    assert replacement.call_count == 1
+
+
 # ---- which post it was
 
 
@@ -365,12 +388,11 @@ def test_a_picture_that_is_still_processed_is_waited_for_before_it_is_published(
     from airflow_provider_instagram.publishing.options import ContainerOptions
     from airflow_provider_instagram.publishing.sources import open_sources
 
-    account.sandbox.switch(processing={"after_s": 2})
+    account.sandbox.switch(processing={"after_s": 6})
     with open_sources(PostMedia.parse(image=gallery.link("one")).items, "auto") as (source,):
         container_id = account.creator.get_or_create("post-1", source, ContainerOptions())
     account.sandbox.settle()
     account.sandbox.advance(2)  # from now on, the sandbox knows the id of the container
-    account.sandbox.switch(processing={"after_s": 5})
     account.publish("post-1", container_id)
     assert account.sandbox.calls("publish") == 1
     assert sum(account.waits) < 8
