@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.reliability.comment_table import comment_disturbances
 from tests.reliability.format_table import format_disturbances
 from tests.reliability.scenario import (
     HALF,
@@ -340,7 +341,7 @@ def _replaced_tokens() -> Iterator[Disturbance]:
         yield Disturbance(when, "190, another token is there", (TokenRevocation(operation, replaced=True),), None)
 
 
-DISTURBANCES: Final = (
+OF_A_REEL: Final = (
     *_create(),
     *_upload(),
     *_status(),
@@ -350,6 +351,7 @@ DISTURBANCES: Final = (
     *_permalink(),
     *_replaced_tokens(),
 )
+DISTURBANCES: Final = (*OF_A_REEL, *comment_disturbances(_answers))
 SCENARIOS: Final = (
     *(
         Scenario(disturbance, recovery, expected(disturbance, recovery))
@@ -360,6 +362,6 @@ SCENARIOS: Final = (
     # Other media go the same way as a reel: each disturbance once, with one recovery after the other.
     *(
         Scenario(disturbance, recovery, expected(disturbance, recovery))
-        for disturbance, recovery in zip(format_disturbances(DISTURBANCES), cycle(RECOVERIES), strict=False)
+        for disturbance, recovery in zip(format_disturbances(OF_A_REEL), cycle(RECOVERIES), strict=False)
     ),
 )

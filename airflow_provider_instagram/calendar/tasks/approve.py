@@ -14,10 +14,9 @@ from airflow.sdk.exceptions import ParamValidationError
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
 from airflow_provider_instagram.calendar.tasks.base import PostStep
-from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_file, cover_name
+from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.publishing.options import LONGEST_CAPTION
@@ -212,7 +211,7 @@ def _covers(post: Post) -> Iterator[str]:
         return
     for place in range(1, len(post.media) + 1):
         name = cover_name(post.version, place)
-        if storage.exists(cover_file(name)):
+        if has_cover(name):
             yield ""
             yield f"![{f'Item {place}' if post.carousel else 'Cover'}](<{cover_address(name)}>)"
 

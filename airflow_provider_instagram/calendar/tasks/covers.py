@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from airflow.sdk import conf
 
+from airflow_provider_instagram.files import storage
+
 #: The names of covers: the version of a post, then the place of the item in its carousel, unless that is the first.
 NAME = "^[0-9a-f]{16}(-[1-9][0-9]?)?$"
 
@@ -25,6 +27,17 @@ def cover_file(name: str) -> str:
     :param name: Its name.
     """
     return f"{conf.get('instagram', 'calendar_snapshots').rstrip('/')}/covers/{name}.jpg"
+
+
+def has_cover(name: str) -> bool:
+    """Return whether a cover is stored. A post can be approved without one, so a storage that fails has none.
+
+    :param name: Its name.
+    """
+    try:
+        return storage.exists(cover_file(name))
+    except Exception:  # noqa: BLE001 -- each storage has errors of its own
+        return False
 
 
 def cover_address(name: str) -> str:

@@ -52,7 +52,7 @@ def test_the_output_of_publish_is_enough(instagram_sandbox: SandboxHandle, run_d
         def publish() -> dict[str, Any]:
             return published(media_id)
 
-        done = publish()
+        done: Any = publish()
         CommentOperator(task_id="by_result", media_id=done, message="{{ ti.task_id }}", retries=0)
         CommentOperator(task_id="by_key", media_id=done["media_id"], message="by_key", retries=0)
         template = "{{ ti.xcom_pull('publish')['media_id'] }}"
@@ -166,7 +166,7 @@ def test_a_post_that_was_not_told_apart_says_what_to_do(instagram_sandbox: Sandb
 
     task = CommentOperator(task_id="comment", media_id=published(None), message=TEXT)
     with pytest.raises(ValidationError, match="its post is live but could not be told apart"):
-        task.execute({})  # type: ignore[typeddict-item]
+        task.execute({})
 
 
 def connect(sandbox: SandboxHandle, scopes: list[str]) -> None:

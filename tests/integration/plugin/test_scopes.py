@@ -37,12 +37,12 @@ def begin(browser: TestClient, sandbox: SandboxHandle, **changes: str) -> httpx.
 
 
 def asked(begun: httpx.Response) -> str:
-    return httpx.URL(begun.headers["location"]).params["scope"]
+    return str(httpx.URL(begun.headers["location"]).params["scope"])
 
 
 def card(browser: TestClient) -> str:
     """Return the part of the page that shows the connection."""
-    page = browser.get("/instagram/").text
+    page: str = browser.get("/instagram/").text
     return page[page.index(f'data-connection="{CONN_ID}"') :].partition("</section>")[0]
 
 
