@@ -23,7 +23,7 @@ from tests.reliability.scenario import (
     TriggererKill,
     expected,
 )
-from tests.reliability.scenario_table import DISTURBANCES
+from tests.reliability.scenario_table import DISTURBANCES, OF_A_REEL
 
 if TYPE_CHECKING:
     from tests.reliability.scenario import Injection, MediaOfPost, Recovery
@@ -191,9 +191,7 @@ def _from_the_table(when: str, what: str) -> Disturbance:
 
 
 def _of_a_format(media: MediaOfPost, when: str, what: str) -> Disturbance:
-    (found,) = (
-        one for one in format_disturbances(DISTURBANCES) if (one.media, one.when, one.what) == (media, when, what)
-    )
+    (found,) = (one for one in format_disturbances(OF_A_REEL) if (one.media, one.when, one.what) == (media, when, what))
     return found
 
 
