@@ -77,7 +77,7 @@ def test_one_post_of_each_format_goes_out_at_its_time(calendar: RunningCalendar)
     """All at the same second, with one first comment, and each once."""
     pictures_of(calendar.folder / "reel.mp4", calendar.folder)
     at = whole_second(timedelta(seconds=LEAD_S + 30))
-    media = {
+    media: dict[str, dict[str, Any]] = {
         "reel": {"first_comment": "First {{ 7 * 7 }}"},
         "picture": {"image": "still.jpg", "alt_text": "A pattern"},
         "carousel": {"carousel": ["detail.jpg", "reel.mp4", "still.jpg"]},
