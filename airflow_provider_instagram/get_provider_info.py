@@ -53,6 +53,11 @@ CONNECTION: Final[dict[str, Any]] = {
         "oauth_host": _field(
             "OAuth host", "Replaces both of Meta's login hosts, for example with a sandbox. Must be a trusted host."
         ),
+        "scopes": _field(
+            "Scopes",
+            "What to ask for when the account is connected, beyond publishing: comments, insights, or Meta's names "
+            "of scopes, separated by commas.",
+        ),
         "calls_per_hour": _limit(
             "Calls per hour",
             "How many API calls the account may make within an hour. Waiting uses only a share of them.",
@@ -97,6 +102,12 @@ SETTINGS: Final[dict[str, Any]] = {
             "https address under which the files in public_prefix are public. If empty, Instagram gets presigned "
             "links that work for 24 hours.",
             example="https://media.example.com/instagram/public/",
+        ),
+        "cache_mb": _option(
+            "How many megabytes of results in object storage a worker keeps in TMPDIR, so that the next task on the "
+            "same worker does not download them again. They are removed after an hour. 0 keeps nothing.",
+            default="1000",
+            type="integer",
         ),
         "calendar_snapshots": _option(
             "Folder or object storage where the DAGs of content calendars keep the last readable version of each "

@@ -146,7 +146,7 @@ def forget_post(args: argparse.Namespace) -> None:
             raise SystemExit(f"The ledger of {args.conn_id!r} has no post {args.post_key!r}.")
         if not args.yes:
             answer = input(
-                f"Forget {args.post_key}? If the post is live, the next run publishes it a second time. [y/N] "
+                f"Forget {args.post_key}? If its post or comment is live, the next run makes it a second time. [y/N] "
             )
             if answer.strip().lower() != "y":
                 raise SystemExit("Nothing was changed.")
@@ -158,13 +158,14 @@ def forget_post(args: argparse.Namespace) -> None:
 def _rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
     rows = store.rows()
     claim, *lists = (row_key(kind, post_key) for kind in ("claim", "containers", "children"))
+    comment = (row_key("comment", post_key), row_key("comment-claim", post_key))
     made = {row_key("container", container_id) for name in lists for container_id in rows.get(name, ())}
     return {
         key: row
         for key, row in rows.items()
         if (isinstance(row, dict) and row.get("post_key") == post_key)
-        or key in (claim, *lists, *made)
-        or (key.startswith("media:") and row == post_key)
+        or key in (claim, *lists, *made, *comment)
+        or (key.startswith(("media:", "comment-id:")) and row == post_key)
     }
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.accounts import Account
+from airflow_provider_instagram.graph.accounts import Account, read_token_scopes
+from airflow_provider_instagram.graph.comments import CommentPage
+from airflow_provider_instagram.graph.fields import read_id
 from airflow_provider_instagram.graph.models import (
     Container,
     ContainerStatus,
@@ -204,6 +206,33 @@ def media_list(
     params = _params(fields=_MEDIA_FIELDS, since=since_s, until=until_s, after=after, limit=limit)
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
     return Call("list the account's media", "GET", path, params, MediaPage.read, safe=True)
+
+
+def write_comment(media_id: str, message: str) -> Call[str]:
+    """Write a comment on a post. Two equal calls make two comments. Source: Meta, IG Media Comments.
+
+    :param media_id: The post.
+    :param message: The text.
+    :return: The call, whose answer is the comment's id.
+    """
+    path = f"{_id(media_id, 'media id')}/comments"
+    return Call(f"comment on media {media_id}", "POST", path, {"message": message}, read_id, safe=False)
+
+
+def comment_list(media_id: str, after: str | None = None) -> Call[CommentPage]:
+    """Read a page of a post's comments, newest first, without replies. Source: Meta, IG Media Comments.
+
+    :param media_id: The post.
+    :param after: ``after`` of the previous page.
+    """
+    params = _params(fields="id,text,timestamp,username", limit=50, after=after)
+    path = f"{_id(media_id, 'media id')}/comments"
+    return Call(f"read the comments of media {media_id}", "GET", path, params, CommentPage.read, safe=True)
+
+
+def token_scopes(access_token: str) -> Call[tuple[str, ...]]:
+    """Read the scopes of a token of Facebook Login. Source: Meta, Access Tokens, debug_token."""
+    return Call("read the token's scopes", "GET", "debug_token", {"input_token": access_token}, read_token_scopes, True)
 
 
 def _id(value: str, what: str) -> str:

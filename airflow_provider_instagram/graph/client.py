@@ -49,7 +49,7 @@ _READ_TIMEOUT_S: Final = 60.0
 _ATTEMPTS: Final = 4
 _LONGEST_PAUSE_S: Final = 10.0
 #: Parameters that answers may echo.
-_SECRETS: Final = ("access_token", "client_secret", "code")
+_SECRETS: Final = ("access_token", "input_token", "client_secret", "code")
 
 _log = logging.getLogger(__name__)
 

@@ -9,12 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, TypeAlias, TypedDict
-from urllib.parse import parse_qs, urlsplit
 
 from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
 from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.graph.errors import rule_for
-from airflow_provider_instagram.graph.fields import first_row, read_id, read_integer, read_mapping, read_text, read_time
+from airflow_provider_instagram.graph.fields import (
+    first_row,
+    next_page,
+    read_id,
+    read_integer,
+    read_mapping,
+    read_text,
+    read_time,
+)
 
 
 class PlacedTag(TypedDict):
@@ -259,15 +266,7 @@ class MediaPage:
         rows = data.get("data")
         if not isinstance(rows, list):
             raise ValueError("no list of media")
-        paging = read_mapping(data, "paging")
-        after = None
-        if following := read_text(paging, "next"):
-            # the link itself is never followed, because Meta puts the access token into it
-            after = (
-                read_text(read_mapping(paging, "cursors"), "after")
-                or parse_qs(urlsplit(following).query).get("after", [""])[0]
-            )
-        return cls(tuple(Media.read(row) for row in rows), after or None)
+        return cls(tuple(Media.read(row) for row in rows), next_page(data))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import shlex
 import unicodedata
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow.sdk import Context
+    from typing_extensions import Self
 
 #: Fields whose rows keep an earlier name, so that rows which are stored stay readable.
 _NAMES_IN_ROWS = {"event_pending": "untold", "needs_manual_resolution": "left_to_a_person"}
@@ -46,8 +47,13 @@ class Ledger:
     conn_id: str
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(timezone.utc))
 
+    #: What precedes the kind of each row of a claim or an intent.
+    prefix: ClassVar[str] = ""
+    #: What a claim is for, as the words before and after a key in a message.
+    claimed: ClassVar[tuple[str, str]] = ("post_key", "is being published")
+
     @classmethod
-    def of(cls, context: Context, conn_id: str) -> Ledger:
+    def of(cls, context: Context, conn_id: str) -> Self:
         """Open the account's ledger from a running task.
 
         :param context: The task's context.
@@ -78,22 +84,26 @@ class Ledger:
         if post.media_id:
             self.store.set(row_key("media", post.media_id), post.post_key)
 
+    def is_settled(self, key: str) -> bool:
+        """Return whether the result of a key is recorded, so that nothing is sent for it."""
+        return self.post(key) is not None
+
     def knows_media(self, media_id: str) -> bool:
         """Return whether a post of the account has a key in this ledger."""
         return self.store.get(row_key("media", media_id)) is not None
 
     def claim(self, post_key: str) -> Claim | None:
         """Read the claim of a key."""
-        row = self.store.get(row_key("claim", post_key))
+        row = self.store.get(row_key(f"{self.prefix}claim", post_key))
         return _claim(row) if row else None
 
     def record_claim(self, post_key: str, claim: Claim) -> None:
         """Record a claim of a key. The last claim counts."""
-        self.store.set(row_key("claim", post_key), _fields_with_value(claim))
+        self.store.set(row_key(f"{self.prefix}claim", post_key), _fields_with_value(claim))
 
     def intent(self, post_key: str, owner: Owner | None = None) -> Intent | None:
         """Read the intent to publish a key: the latest one, or an owner's own, which no other owner overwrites."""
-        row = self.store.get(row_key("intent", post_key, owner))
+        row = self.store.get(row_key(f"{self.prefix}intent", post_key, owner))
         return Intent(**_fields(row) | {"claim": _claim(row["claim"])}) if row else None
 
     def open_intents(self, post_key: str, *owners: Owner) -> list[Intent]:
@@ -107,7 +117,7 @@ class Ledger:
         named = () if claim is None else (claim.owner, *claim.undecided)
         found = [self.intent(post_key), *(self.intent(post_key, owner) for owner in {*named, *owners})]
         still_open = sorted((one for one in found if one and not one.withdrawn), key=lambda one: one.when)
-        return list({one.container_id: one for one in still_open}.values())
+        return list({(one.container_id, one.text): one for one in still_open}.values())
 
     def command(self, name: str) -> str:
         """Return a command of ``airflow instagram ledger`` for this account, as a user types it."""
@@ -137,8 +147,9 @@ class Ledger:
         self._write(replace(intent, needs_manual_resolution=True))
 
     def _write(self, intent: Intent) -> None:
-        self.store.set(row_key("intent", intent.post_key, intent.claim.owner), _row(_fields_with_value(intent)))
-        self.store.set(row_key("intent", intent.post_key), _row(_fields_with_value(intent)))
+        kind, row = f"{self.prefix}intent", _row(_fields_with_value(intent))
+        self.store.set(row_key(kind, intent.post_key, intent.claim.owner), row)
+        self.store.set(row_key(kind, intent.post_key), row)
 
     def container(self, container_id: str) -> ContainerRecord | None:
         """Read the record of a container."""

@@ -107,16 +107,18 @@ class Claim:
 
 @dataclass(frozen=True)
 class Intent:
-    """The record of an owner that is about to send a request to publish.
+    """The record of an owner that is about to send a request: to publish, or to write a comment.
 
-    Its outcome is open: the request may have been sent or not. A withdrawn intent certainly led to no post.
+    Its outcome is open: the request may have been sent or not. A withdrawn intent certainly led to no post, and to no
+    comment.
 
-    :param post_key: The key of the post.
-    :param container_id: Its container.
+    :param post_key: The key of the post, or of the comment.
+    :param container_id: The container of the post. For a comment, the media id of the post that it is on.
     :param at: The time just before the request, as ISO 8601 in UTC.
     :param claim: The claim of the owner.
     :param withdrawn: Whether the intent certainly led to no post.
     :param needs_manual_resolution: Whether only a person can determine the outcome.
+    :param text: Digest of a comment's text. None for a post.
     """
 
     post_key: str
@@ -125,6 +127,7 @@ class Intent:
     claim: Claim
     withdrawn: bool = False
     needs_manual_resolution: bool = False
+    text: str | None = None
 
     @property
     def when(self) -> datetime:
@@ -157,3 +160,19 @@ class PublishedPost:
     def lacks_permalink(self) -> bool:
         """Whether the post is identified, and its permalink is still to be read."""
         return self.media_id is not None and self.permalink is None
+
+
+@dataclass(frozen=True)
+class CommentRecord:
+    """A comment that is live.
+
+    :param comment_key: The key of the comment.
+    :param media_id: The post that it is on.
+    :param comment_id: Its id.
+    :param written_at: When it was written or found, as ISO 8601 in UTC.
+    """
+
+    comment_key: str
+    media_id: str
+    comment_id: str
+    written_at: str

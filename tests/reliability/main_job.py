@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, get_parsing_context
 
-from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+from airflow_provider_instagram.operators import CommentOperator, CreateContainerOperator, PublishOperator
 from airflow_provider_instagram.sensors import ContainerStatusSensor
 from tests.reliability.scenario import CAPTIONS
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 #: Where Airflow's own API is in dag.test().
 IN_PROCESS = "in-process.invalid."
+COMMENT = "The first comment"
 ACCOUNTS = int(os.environ.get("RELIABILITY_ACCOUNTS", "1"))
 PICTURES = ("https://example.com/one.jpg", "https://example.com/two.jpg")
 #: How often a task is tried again, by what a scenario does after its disturbance.
@@ -85,6 +86,8 @@ def _operation(request: Any) -> str | None:
     path = request.url.path
     if request.url.host == IN_PROCESS or path.startswith("/_sandbox/"):
         return None
+    if path.endswith("/comments"):
+        return "comment" if request.method == "POST" else "comments"
     if request.method == "POST":
         return "upload" if "/ig-api-upload/" in path else "publish" if path.endswith("/media_publish") else "create"
     if path.endswith(("/media", "/stories")):
@@ -117,10 +120,19 @@ def _write(path: Path, content: Any) -> None:
     part.rename(path)
 
 
-def main_job(dag_id: str, conn_id: str, retries: int, days: dict[str, Any] | None = None, **hooks: Any) -> DAG:
+def main_job(
+    dag_id: str,
+    conn_id: str,
+    retries: int,
+    days: dict[str, Any] | None = None,
+    *,
+    with_comment: bool = False,
+    **hooks: Any,
+) -> DAG:
     """Make the main job of an account.
 
     :param days: When it runs by itself.
+    :param with_comment: Whether it ends with a first comment.
     :param hooks: Arguments of all its tasks.
     """
     with DAG(
@@ -159,7 +171,10 @@ def main_job(dag_id: str, conn_id: str, retries: int, days: dict[str, Any] | Non
             poke_interval=1,
             timeout="{{ params.sensor_timeout }}",
         )
-        PublishOperator(task_id="publish", container_id=wait.output, post_key="{{ params.post_key }}")
+        key = "{{ params.post_key }}"
+        publish = PublishOperator(task_id="publish", container_id=wait.output, post_key=key)
+        if with_comment:
+            CommentOperator(task_id="comment", media_id=publish.output, message=COMMENT, comment_key=key)
     return dag
 
 

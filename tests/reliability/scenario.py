@@ -178,6 +178,7 @@ class Disturbance:
     :param uploads: How often the whole video is sent.
     :param permalink: Whether the disturbed try reads the permalink; the next one does in any case.
     :param create_waits: Whether create itself waits for the processing, instead of a sensor.
+    :param comment: Whether the job ends with a first comment.
     :param identified: Whether a try after which there is none can tell which post it made; else it succeeds with nulls.
     :param media: What is posted.
     :param children: How many containers of a carousel's items exist in the end.
@@ -195,6 +196,7 @@ class Disturbance:
     identified: bool = True
     media: MediaOfPost = "reel"
     children: int = 0
+    comment: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.reliability.comment_table import comment_disturbances
 from tests.reliability.format_table import format_disturbances
 from tests.reliability.scenario import (
     HALF,
@@ -349,6 +350,7 @@ DISTURBANCES: Final = (
     *_ledger_of_publish(),
     *_permalink(),
     *_replaced_tokens(),
+    *comment_disturbances(_answers),
 )
 SCENARIOS: Final = (
     *(

@@ -33,6 +33,7 @@ class Observation:
     :param text: What that error says.
     :param asks_for_clear: Whether an error asked for Clear of create.
     :param result: What publish returned.
+    :param comment_id: What comment returned.
     :param events: How many asset events of a post there are.
     :param injected: The injections that were seen to take place, other than those of the sandbox.
     """
@@ -43,6 +44,7 @@ class Observation:
     text: str = ""
     asks_for_clear: bool = False
     result: Mapping[str, Any] = field(default_factory=dict)
+    comment_id: str | None = None
     events: int = 0
     injected: set[Injection] = field(default_factory=set)
 
@@ -125,6 +127,10 @@ def compare(observed: Observation, sandbox: SandboxHandle, video_bytes: int) -> 
         read = not nulls and (disturbance.permalink or scenario.recovery != "retry")
         compared.append(("media id reported", None if nulls else post.media_id, observed.result.get("media_id")))
         compared.append(("permalink reported", post.permalink if read else None, observed.result.get("permalink")))
+    if disturbance.comment:
+        comments = sandbox.comments()
+        compared.append(("comments", 1, len(comments)))
+        compared.append(("comment reported", [observed.comment_id], [comment.comment_id for comment in comments]))
     compared.append(("events of posts", min(1, expected.posts), observed.events))
     compared += [
         (f"happened: {injection}", True, _happened(injection, observed, sandbox))

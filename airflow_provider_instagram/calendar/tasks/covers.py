@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from airflow.sdk import conf
 
+from airflow_provider_instagram.files import storage
+
 
 def cover_file(version: str) -> str:
     """Return the location of a cover: beside the snapshots, in a folder or in object storage.
@@ -13,6 +15,17 @@ def cover_file(version: str) -> str:
     :param version: The post's version.
     """
     return f"{conf.get('instagram', 'calendar_snapshots').rstrip('/')}/covers/{version}.jpg"
+
+
+def has_cover(version: str) -> bool:
+    """Return whether a cover is stored. A post can be approved without one, so a storage that fails has none.
+
+    :param version: The post's version.
+    """
+    try:
+        return storage.exists(cover_file(version))
+    except Exception:  # noqa: BLE001 -- each storage has errors of its own
+        return False
 
 
 def cover_address(version: str) -> str:
