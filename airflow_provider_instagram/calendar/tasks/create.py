@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.tasks.base import PostStep
+from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
+from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.graph import calls
@@ -37,6 +39,7 @@ class CreatePost(PostStep, CreateContainerOperator):
         self.approved = approved
         self.report = report
 
+    @reports_failure
     def execute(self, context: Context) -> str:
         """Create the container with the options of the calendar and the caption of the approval."""
         post, _ = self.still_wanted(context)
@@ -49,8 +52,9 @@ class CreatePost(PostStep, CreateContainerOperator):
             setattr(self, name, arguments.literal(options.get(name, "" if name == "caption" else None)))
         self.placement = post.placement
         self.video, self.upload, self.post_key = self._video_of(post), post.upload, post.key
-        self.publish_at = None if self.dry_run_requested(context) else post.publish_at
-        if self.publish_at is not None:
+        is_dry_run = self.dry_run_requested(context)
+        self.publish_at = None if is_dry_run or is_requested_now(context, post) else post.publish_at
+        if not is_dry_run:
             self._check_quota(context, post)
         return super().execute(context)
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.tasks.base import PostStep, used_before
-from airflow_provider_instagram.calendar.tasks.covers import cover_file
+from airflow_provider_instagram.calendar.tasks.covers import cover_file, write_thumbnail
+from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, reports_failure
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.media.progress import Progress
 
 
 class TranscodePost(PostStep, TranscodeOperator):
@@ -27,7 +29,9 @@ class TranscodePost(PostStep, TranscodeOperator):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(source="", **kwargs)
+        self._context: Context | None = None
 
+    @reports_failure
     def execute(self, context: Context) -> str:
         """Transcode the video for the post's placement, unless it is too late for the post anyway."""
         post, _ = self.still_wanted(context)
@@ -37,14 +41,18 @@ class TranscodePost(PostStep, TranscodeOperator):
             self.skip_post(context, "id used before", why)
         self.skip_if_over(context, post)
         self.check_links(post)
-        self.source, self.placement = post.video, post.placement
+        self.source, self.placement, self._context = post.video, post.placement, context
         made = str(super().execute(context))
-        if post.approval == "required":
-            self._write_cover(post, made)
+        self._write_cover(post, made)
         return made
 
+    def _log_progress(self, progress: Progress) -> None:
+        super()._log_progress(progress)
+        if self._context is not None:
+            report(self._context, PROGRESS, {"percent": round(progress.percent)})
+
     def _write_cover(self, post: Post, made: str) -> None:
-        """Store the cover frame for the approval. If that fails, the approval is requested without a picture."""
+        """Store the cover frame for the approval and the page *Posts*, which do without it if that fails."""
         from airflow_provider_instagram.media.preview import write_preview
 
         if post.options.get("cover_url"):
@@ -55,5 +63,6 @@ class TranscodePost(PostStep, TranscodeOperator):
                 frame = folder / "cover.jpg"
                 write_preview(video, frame, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
                 storage.write(cover_file(post.version), frame.read_bytes())
+                write_thumbnail(post.version, frame)
         except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and a cover is not needed
             self.log.warning("The cover could not be made: %s", error)
