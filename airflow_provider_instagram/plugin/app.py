@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from airflow_provider_instagram.accounts.connections import (
     StoredConnection,
@@ -31,6 +31,7 @@ from airflow_provider_instagram.exceptions import InstagramError, PermissionDeni
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.links.pages import pages_path
+from airflow_provider_instagram.plugin.board import routes as board_routes
 from airflow_provider_instagram.plugin.pages import page, problem
 from airflow_provider_instagram.plugin.state import LOGIN_LIFE, BrowserState, PendingLogin
 from airflow_provider_instagram.plugin.users import CURRENT_USER, NoPagesError, PageUser, check_form
@@ -39,6 +40,7 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 COOKIE = "instagram_login"
 
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
+app.include_router(board_routes.router)
 
 
 @app.get("/")
@@ -174,7 +176,9 @@ def cover(version: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]) -> Response
 
 @app.exception_handler(AnyHTTPException)
 async def refused(request: Request, error: AnyHTTPException) -> Response:
-    """Show Airflow's refusals as pages."""
+    """Show Airflow's refusals as pages, and to the script of the page *Posts* as JSON."""
+    if "/calendar/api/" in request.url.path:
+        return JSONResponse({"detail": str(error.detail)}, error.status_code, headers=error.headers)
     if error.status_code == 401:
         target = get_auth_manager().get_url_login(next=f"{pages_path()}/")
         return problem("Log in to Airflow first", "Only users of Airflow can see this page.", status=401, login=target)
@@ -185,7 +189,9 @@ async def refused(request: Request, error: AnyHTTPException) -> Response:
 
 @app.exception_handler(InstagramError)
 async def failed(request: Request, error: InstagramError) -> Response:
-    """Show our errors as pages."""
+    """Show our errors as pages, and to the script of the page *Posts* as JSON."""
+    if "/calendar/api/" in request.url.path:
+        return JSONResponse({"detail": str(error)}, 400)
     return problem("Something went wrong", str(error))
 
 

@@ -70,6 +70,12 @@ class Assignments:
         run = f"{self.dag_id}/skipped"  # no run has this name
         self._write(post, Assignment(post.key, run, post.version, settled=True, skipped_by=user))
 
+    def bring_back(self, post: Post) -> None:
+        """Record that a run may publish a post again that a user skipped in this version."""
+        found = self.of(post)
+        if found is not None and found.skipped_by is not None and found.version == post.version:
+            self._write(post, Assignment(post.key, "", post.version))
+
     def release(self, post: Post, run: str) -> None:
         """Record that this run no longer publishes this version, so that another run may if the version returns."""
         if self.of(post) == Assignment(post.key, run, post.version):
