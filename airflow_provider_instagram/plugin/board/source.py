@@ -153,9 +153,8 @@ class CalendarSource:
 
     def _read_rows(self, session: Session) -> None:
         uris = {ledger_asset(account).uri: account for account in self._accounts}
-        assets = dict(
-            session.execute(select(AssetModel.id, AssetModel.uri).where(AssetModel.uri.in_(uris))).tuples().all()
-        )
+        found = session.execute(select(AssetModel.id, AssetModel.uri).where(AssetModel.uri.in_(uris)))
+        assets = {asset_id: uris[uri] for asset_id, uri in found}
         store = AssetStateStoreModel
         ours = store.asset_id.in_(assets) & or_(*(store.key.startswith(kind, autoescape=True) for kind in KINDS))
         count = session.scalar(select(func.count()).select_from(store).where(ours))
@@ -165,7 +164,7 @@ class CalendarSource:
         else:
             self.rows = defaultdict(dict)
         for asset_id, key, value in session.execute(statement):
-            self.rows[uris[assets[asset_id]]][key] = json.loads(value)
+            self.rows[assets[asset_id]][key] = json.loads(value)
         if count != sum(map(len, self.rows.values())):
             self._since = None  # a row was added and another deleted in the meantime: the next look reads all
 
