@@ -81,6 +81,7 @@ def _store_runs() -> None:
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
     from sqlalchemy import insert, select
 
     from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -94,7 +95,7 @@ def _store_runs() -> None:
         tasks: list[dict[str, Any]] = []
         for number, facts in enumerate(list(board.facts.values())[:WITH_RUN]):
             post, run_id = facts.post, f"run-{number}"
-            run = DagRun(dag_id=DAG_ID, run_id=run_id, run_type="manual", state="running", run_after=now)
+            run = DagRun(dag_id=DAG_ID, run_id=run_id, run_type="manual", state=DagRunState.RUNNING, run_after=now)
             session.add(run)
             session.flush()
             common = {"dag_id": DAG_ID, "run_id": run_id, "pool": "default_pool", "dag_version_id": version}

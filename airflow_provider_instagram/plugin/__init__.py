@@ -44,6 +44,8 @@ class InstagramPlugin(AirflowPlugin):
             "href": f"{pages_path()}/calendar/",
             "url_route": "instagram-calendar",
             "destination": "nav",
+            "icon": f"{pages_path()}/calendar/icon.svg",
+            "icon_dark_mode": f"{pages_path()}/calendar/icon-dark.svg",
         },
         {
             "name": "Posts",

@@ -41,7 +41,7 @@ TASK_NAMES: Final = {"transcode": "Prepared", "approve": "Approved", "create": "
 ACTS_IN: Final[dict[State, tuple[str, ...]]] = {
     State.PLANNED: ("publish_now", "skip"),
     State.PREPARING: ("skip",),
-    State.WAITING: ("approve", "reject", "skip"),
+    State.WAITING: ("approve", "reject"),
     State.READY: ("publish_now", "skip"),
     State.SKIPPED: ("publish_now",),
     State.FAILED: ("retry", "publish_now", "skip"),
@@ -74,7 +74,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         content["report"] = _xcom(session, board.calendar.dag_id, post, facts.run, "transcode", "report")
         content["question"] = _question(session, board.calendar.dag_id, post, facts.run)
         acts_of_users = _acts_of_users(session, board.calendar.dag_id, post_id)
-    history = sorted([*_history(board, facts, content["question"]), *acts_of_users], key=lambda one: one["at"])
+    history = sorted([*_history(board, facts, content["question"]), *acts_of_users], key=lambda one: one["at"] or "9")
     return {
         **content,
         "acts": acts_in(card.status.state, facts),
@@ -114,8 +114,9 @@ def _history(board: Board, facts: Facts, question: dict[str, Any] | None) -> lis
         elif task.state == "success" and task.ended is not None:
             events.append(_event(task.ended.isoformat(), TASK_NAMES[step], "", log))
         else:
-            at = task.ended or task.started
-            events.append(_event(at.isoformat() if at else "9999", f"{step}: {task.state.replace('_', ' ')}", "", log))
+            begun = task.ended or task.started
+            at = begun.isoformat() if begun else ""
+            events.append(_event(at, f"{step}: {task.state.replace('_', ' ')}", "", log))
     if facts.done is not None:
         link = safe_link(facts.done.permalink) if facts.done.permalink else None
         events.append(_event(facts.done.published_at, "Live on Instagram", facts.done.media_id or "", link or ""))
@@ -187,7 +188,7 @@ def _acts_of_users(session: Session, dag_id: str, post_id: str) -> list[dict[str
             about = json.loads(extra or "{}")
         except ValueError:
             continue
-        if about.get("post") == post_id and event != f"{EVENT}approve":
+        if at is not None and about.get("post") == post_id and event != f"{EVENT}approve":
             what = event.removeprefix(EVENT).replace("_", " ").capitalize()
             found.append(_event(at.isoformat(), f"{what}, by {owner}", about.get("reason") or "", ""))
     return found
@@ -197,5 +198,5 @@ def _lines(board: Board, post: Post) -> str | None:
     if board.stored is None:
         return None
     content = board.stored.plan.calendar
-    others = [one.line for one in (*content.posts, *content.invalid)]
+    others = [*(one.line for one in content.posts), *(one.line for one in content.invalid)]
     return lines_of(post, board.stored.text, board.calendar.location, others)

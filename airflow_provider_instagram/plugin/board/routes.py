@@ -62,6 +62,13 @@ def static(kind: Annotated[str, InPath(pattern="^(css|js)$")], user: Any = VIEWE
     return Response(content, media_type=STATIC[kind], headers=headers)
 
 
+@router.get("/{name}.svg")
+def icon(name: Annotated[str, InPath(pattern="^icon(-dark)?$")], user: Any = VIEWER) -> Response:
+    """Return the icon of the menu's entry."""
+    headers = {**media.HARMLESS, "Cache-Control": "private, max-age=86400"}
+    return Response((FOLDER / f"{name}.svg").read_bytes(), media_type="image/svg+xml", headers=headers)
+
+
 @router.get("/api/posts")
 def posts(
     user: Any = VIEWER,

@@ -109,7 +109,7 @@ def do(
     return answer
 
 
-def audit() -> list[tuple[str, str]]:
+def audit() -> list[tuple[str, str | None]]:
     from airflow.models.log import Log
     from airflow.utils.session import create_session
     from sqlalchemy import select

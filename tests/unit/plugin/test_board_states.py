@@ -44,6 +44,8 @@ def state(facts: Facts, at: datetime = DUE - HOUR / 2) -> Status:
         (in_run(transcode="success", approve="success", create="deferred", publish=None), State.PREPARING),
         (in_run(transcode="success", create="success", publish=None), State.READY),
         (in_run(transcode="success", create="success", publish="deferred"), State.READY),
+        (in_run(transcode="success", create="success"), State.READY),  # Airflow expands the last task later
+        (in_run(transcode="success", approve="success"), State.PREPARING),
         (in_run(transcode="success", create="success", publish="up_for_retry"), State.READY),
         (in_run(transcode="success", create="success", publish="running"), State.PUBLISHING),
         (in_run(transcode="success", create="success", publish="success", is_dry=True), State.DRY_RUN),

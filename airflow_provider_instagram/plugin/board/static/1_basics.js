@@ -7,10 +7,11 @@ const FORM_TOKEN = document.querySelector('meta[name="form-token"]').content;
 function h(name, props = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(props)) {
-    if (value === null || value === undefined || value === false) continue;
+    const isState = key.startsWith("aria-") && typeof value === "boolean";
+    if (value === null || value === undefined || (value === false && !isState)) continue;
     if (typeof value === "function") element.addEventListener(key, value);
     else if (key === "class") element.className = value;
-    else element.setAttribute(key, value === true ? "" : String(value));
+    else element.setAttribute(key, value === true && !isState ? "" : String(value));
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return element;
@@ -55,6 +56,9 @@ function whenOf(card, zone) {
   const at = new Date(card.at * 1000);
   return { day: `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`, time: `${pad(at.getHours())}:${pad(at.getMinutes())}` };
 }
+
+/** Return the short name of an account: most connections to Instagram begin with the same word. */
+const short = (account) => account.replace(/^instagram[_-](?=.)/, "");
 
 /** Return how long a number of seconds is, in words. */
 function length(seconds) {

@@ -18,9 +18,9 @@ function cardElement(card) {
   const title = h("span", { class: "title cut" }, card.title || card.id);
   const percent = card.state === "preparing" && card.percent ? meter(card.percent) : null;
   const inside = view.view === "list"
-    ? [h("span", { class: "time" }, time), h("span", { class: "whose cut" }, card.account, h("span", { class: "sub" }, ` · ${card.kind || "post"}`)),
+    ? [h("span", { class: "time" }, time), h("span", { class: "whose" }, h("span", { class: "cut" }, card.account), h("span", { class: "sub" }, card.kind || "post")),
        h("span", { class: "text" }, title, h("span", { class: "sub cut" }, [card.id, ...(card.tags || []).map((tag) => `#${tag}`)].join("  "))), badge]
-    : [h("span", { class: "text" }, h("span", { class: "when" }, h("b", {}, time), h("span", { class: "cut" }, card.account)), title, badge, percent)];
+    : [h("span", { class: "text" }, h("span", { class: "when" }, h("b", {}, time), h("span", { class: "cut" }, short(card.account))), title, badge, percent)];
   const element = h("button", { class: "card", type: "button", "data-key": key, "data-state": card.state, "aria-label": label, title: text, tabindex: -1,
     click: () => openPost(card.dag, card.id) }, thumb(card), ...inside);
   elements.set(key, { signature, element });

@@ -175,7 +175,7 @@ function transcodeSection(content) {
 function historySection(content) {
   if (!content.history.length) return [];
   const items = content.history.map((event) => h("li", {}, h("div", {}, h("div", {}, event.link ? outward(event.what, event.link) : event.what, event.detail ? `: ${event.detail}` : ""),
-    h("div", { class: "at" }, event.at === "9999" ? "" : new Date(event.at).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" })))));
+    h("div", { class: "at" }, !event.at ? "" : new Date(event.at).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" })))));
   return [h("section", {}, h("h3", {}, "History"), h("ol", { class: "history" }, items))];
 }
 

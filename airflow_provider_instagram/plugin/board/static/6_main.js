@@ -2,6 +2,7 @@
 
 const EVERY_MS = 2500;
 let scrollTo = "";
+let isFirst = true; // the first time that posts are drawn
 
 /** Change the view, and draw it. */
 async function go(changes) {
@@ -24,7 +25,7 @@ function draw() {
   drawBar();
   drawNotices();
   main.setAttribute("aria-busy", String(!data.loaded));
-  if (!data.loaded && !data.error) return;
+  if (!data.loaded && !data.error) { main.replaceChildren(h("p", { class: "loading" }, "Loading …")); return; }
   const cards = shown();
   const isEmpty = cards.length === 0 && !(view.view === "month" && isNarrow());
   const views = { month: monthView, week: weekView, list: listView };
@@ -35,6 +36,8 @@ function draw() {
   if (scrollTo && view.view === "list") main.querySelector(`[data-day="${scrollTo}"]`)?.scrollIntoView({ block: "start" });
   scrollTo = "";
   mark();
+  if (isFirst && !isNarrow() && view.view === "month") main.querySelector(".today")?.scrollIntoView({ block: "nearest" });
+  isFirst = false;
 }
 
 const cardOf = (key) => [...document.querySelectorAll("#view .card")].find((card) => card.dataset.key === key);
