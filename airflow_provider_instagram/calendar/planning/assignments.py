@@ -32,6 +32,10 @@ class Assignment:
     settled: bool = False
     skipped_by: str | None = None
 
+    def is_skip_of(self, post: Post) -> bool:
+        """Return whether a user decided that no run publishes this version of a post."""
+        return self.skipped_by is not None and self.version == post.version
+
     def of_another_dag(self, run: str) -> bool:
         """Return whether the post is assigned to another DAG than that of ``run``: the DAG may have been renamed."""
         return bool(self.run) and self.run.partition("/")[0] != run.partition("/")[0]
@@ -73,7 +77,7 @@ class Assignments:
     def bring_back(self, post: Post) -> None:
         """Record that a run may publish a post again that a user skipped in this version."""
         found = self.of(post)
-        if found is not None and found.skipped_by is not None and found.version == post.version:
+        if found is not None and found.is_skip_of(post):
             self._write(post, Assignment(post.key, "", post.version))
 
     def release(self, post: Post, run: str) -> None:

@@ -52,7 +52,7 @@ ACTS_IN: Final[dict[State, tuple[str, ...]]] = {
 def acts_in(state: State, facts: Facts) -> list[str]:
     """Return what a user can do to a post."""
     acts = list(ACTS_IN.get(state, ()))
-    if facts.assignment is not None and facts.assignment.skipped_by is not None and state is State.SKIPPED:
+    if facts.assignment is not None and facts.assignment.is_skip_of(facts.post) and state is State.SKIPPED:
         acts.insert(0, "unskip")
     if facts.done is not None or facts.post.dry_run:
         acts = [act for act in acts if act != "publish_now"]

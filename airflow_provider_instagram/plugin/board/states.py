@@ -138,15 +138,11 @@ def status_of(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:
         reported = publish.outcome or {}
         text = reported.get("reason") or "A request to publish was sent, and its answer was lost."
         return Status(State.UNKNOWN, text, reported.get("hint") or "Look at the account on Instagram first.")
-    if facts.assignment is not None and facts.assignment.skipped_by is not None and _is_current(facts):
+    if facts.assignment is not None and facts.assignment.is_skip_of(facts.post):
         return Status(State.SKIPPED, f"by {facts.assignment.skipped_by}")
     if facts.run is None:
         return _without_run(facts, now, max_lateness)
     return _in_run(facts.post, facts.run, now)
-
-
-def _is_current(facts: Facts) -> bool:
-    return facts.assignment is not None and facts.assignment.version == facts.post.version
 
 
 def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
