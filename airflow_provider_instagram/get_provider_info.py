@@ -87,6 +87,12 @@ SETTINGS: Final[dict[str, Any]] = {
             example="s3://aws_default@media/instagram/",
             default="{AIRFLOW_HOME}/instagram/",
         ),
+        "cache_mb": _option(
+            "How many megabytes of results in object storage a worker keeps in TMPDIR, so that the next task on the "
+            "same worker does not download them again. They are removed after an hour. 0 keeps nothing.",
+            default="1000",
+            type="integer",
+        ),
         "calendar_snapshots": _option(
             "Folder or object storage where the DAGs of content calendars keep the last readable version of each "
             "calendar, when each edit was first seen, and the covers for approvals. With several machines, use a "

@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 SECRET_RECORD: Final = "app_secret_host"  # noqa: S105 -- a name
 _log = logging.getLogger(__name__)
 _CONN_ID: Final = re.compile(r"[A-Za-z0-9_.\-]{1,200}")
+#: Why an account must not have two connections.
+ONE_CONNECTION: Final = (
+    "Each connection has a ledger of its own, so a post that was published with one of them can be published again "
+    "with the other. Use one connection for an account, and delete the others."
+)
 
 
 @dataclass(frozen=True)
@@ -104,11 +109,7 @@ def duplicate_warning(conn_id: str, account: Account) -> str:
         ids = sorted(session.scalars(select(Connection.conn_id).where(*same_account, Connection.conn_id != conn_id)))
     if not ids:
         return ""
-    return (
-        f"@{account.username} is also the account of the connection {', '.join(map(repr, ids))}. Each connection has a "
-        "ledger of its own, so a post that was published with one of them can be published again with the other. Use "
-        "one connection for an account, and delete the others."
-    )
+    return f"@{account.username} is also the account of the connection {', '.join(map(repr, ids))}. {ONE_CONNECTION}"
 
 
 def require_writable(conn_id: str) -> StoredConnection:

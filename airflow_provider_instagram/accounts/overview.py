@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from airflow.sdk.exceptions import AirflowException
 
-from airflow_provider_instagram.accounts.connections import secrets_source_for_display
+from airflow_provider_instagram.accounts.connections import ONE_CONNECTION, secrets_source_for_display
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.redaction import redact
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from airflow_provider_instagram.graph.accounts import Account
     from airflow_provider_instagram.graph.models import Media, PublishingLimit
@@ -70,6 +70,21 @@ def account_summaries(conn_ids: Iterable[str]) -> list[AccountSummary]:
         answer.result() if answer.done() and not answer.cancelled() else AccountSummary(conn_id, problem=timed_out)
         for conn_id, answer in futures.items()
     ]
+
+
+def duplicate_warnings(lines: Sequence[AccountSummary]) -> list[str]:
+    """Return a warning for each account that has several connections, also where these do not name it.
+
+    :param lines: The accounts.
+    """
+    known = [(line.account.user_id, line.account.username, line.conn_id) for line in lines if line.account]
+    found = []
+    for user_id, username in dict.fromkeys((user_id, username) for user_id, username, _ in known):
+        ids = [conn_id for other, _, conn_id in known if other == user_id]
+        if len(ids) > 1:
+            names = ", ".join(map(repr, ids))
+            found.append(f"@{username} is the account of the connections {names}. {ONE_CONNECTION}")
+    return found
 
 
 def account_summary(conn_id: str) -> AccountSummary:

@@ -22,6 +22,7 @@ from airflow_provider_instagram.calendar.tasks.report_problems import ReportProb
 from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
+from airflow_provider_instagram.exceptions import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -69,7 +70,7 @@ def content_calendar_dag(
 ) -> DAG:
     """Return the DAG that publishes a calendar's posts on time.
 
-    Nothing in the calendar makes this function raise: an exception here would stall the active runs. A post with a
+    Nothing in the calendar makes this function raise: an exception here stalls the active runs. A post with a
     problem is left out. If the file cannot be read, its last readable version is used. The failed ``calendar`` task of
     each run, the DAG's documentation and ``airflow instagram calendar check`` list the problems.
 
@@ -83,20 +84,27 @@ def content_calendar_dag(
     :param dry_run: Whether each run stops before it publishes.
     :param clock: Returns the current time.
     :param dag_arguments: More arguments of the DAG, for example ``default_args`` or ``tags``.
+    :raises TransientError: If the storage of the snapshots or of a caption file does not answer. Airflow then keeps the
+        stored DAG, and its runs continue with the next parse that succeeds.
     """
     unknown = {name: dag_arguments.pop(name) for name in (*dag_arguments,) if name not in DAG_ARGUMENTS}
     settings = CalendarSettings.of(
         dag_id, calendar, lead_time=lead_time, late=late, max_lateness=max_lateness, min_spacing=min_spacing,
         unanswered=unanswered, dry_run=dry_run, **unknown,
     )  # fmt: skip
-    parsed_for = get_parsing_context().task_id or ""  # a worker parses the DAG for one task
-    return _dag(settings, _plan(settings, None if parsed_for else clock()), parsed_for, dag_arguments)
+    parsed_for = get_parsing_context().task_id or ""
+    # A worker parses the DAG for one task, which reads the calendar itself. The import reads nothing: it must not wait
+    # for a storage, nor leave out what the task needs, such as the result of an approval.
+    plan = Plan(Calendar(settings.calendar)) if parsed_for else _plan(settings, clock())
+    return _dag(settings, plan, parsed_for, dag_arguments)
 
 
-def _plan(settings: CalendarSettings, now: datetime | None) -> Plan:
+def _plan(settings: CalendarSettings, now: datetime) -> Plan:
     """Return the calendar's plan. If it cannot be made, it has a problem and no posts."""
     try:
         return settings.plan(now)
+    except TransientError:
+        raise  # a DAG without posts would remove the tasks of the active runs
     except Exception as error:  # a calendar must never keep its DAG from being parsed
         log.exception("The calendar %s cannot be understood", settings.calendar)
         problem = Problem(0, f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
@@ -130,7 +138,7 @@ def _dag(settings: CalendarSettings, plan: Plan, parsed_for: str, dag_arguments:
         ReportProblems(task_id="calendar", settings=settings)
         for account in sorted({*plan.accounts, *_account_of(parsed_for)}):
             asks_approval = any(post.account == account and post.approval == "required" for post in plan.calendar.posts)
-            _account_group(account, settings, asks_approval=asks_approval or parsed_for == f"{account}.approve")
+            _account_group(account, settings, asks_approval=asks_approval or bool(parsed_for))
     return dag
 
 

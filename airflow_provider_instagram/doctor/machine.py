@@ -12,9 +12,11 @@ import tempfile
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from airflow.sdk import ObjectStoragePath, conf
+from airflow.sdk import conf
 
+from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
 from airflow_provider_instagram.doctor.findings import Finding
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import is_local, local_path, shown
 
 if TYPE_CHECKING:
@@ -91,11 +93,8 @@ def _work_prefix(test_file: str) -> Finding:
     """Write a small file, and read it again."""
     location = work_file(test_file)
     try:
-        if is_local(location):
-            local_path(location).parent.mkdir(parents=True, exist_ok=True)
-        path = ObjectStoragePath(location)
-        path.write_text(test_file)
-        if path.read_text() != test_file:
+        storage.write(location, test_file.encode())
+        if storage.read(location) != test_file.encode():
             return Finding(
                 "work_prefix", False, f"{shown(location)} was written, and cannot be read. Check the storage"
             )
@@ -109,9 +108,8 @@ def _work_prefix(test_file: str) -> Finding:
 def read_work_file(name: str) -> bool:
     """Return whether this machine can read a file that a check wrote, perhaps on another machine, and remove it."""
     try:
-        path = ObjectStoragePath(work_file(name))
-        found = bool(path.read_text() == name)
-        path.unlink()
+        found = storage.read(work_file(name)) == name.encode()
+        storage.remove(work_file(name))
     except Exception:  # noqa: BLE001 -- each storage has errors of its own
         return False
     return found
@@ -120,7 +118,9 @@ def read_work_file(name: str) -> bool:
 def _snapshots() -> Finding:
     location = conf.get("instagram", "calendar_snapshots")
     if not is_local(location):
-        return Finding("snapshots", True, f"{shown(location)} is in object storage")
+        for problem in snapshot_problems(f"{location.rstrip('/')}/doctor.json"):
+            return Finding("snapshots", False, f"{problem.message} {problem.remedy}")
+        return Finding("snapshots", True, f"{shown(location)} can be written")
     folder = local_path(location)
     if not folder.is_dir():
         said = f"{folder} is not on this machine. Calendars with an approval need it on every machine"

@@ -16,14 +16,15 @@ from typing import IO, TYPE_CHECKING, Final
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
+from airflow_provider_instagram.files.time_limit import within_small_file_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: How long reading one small file may take, in seconds.
+#: How long reading one small local file may take, in seconds.
 READ_TIMEOUT_S: Final = 30.0
 BLOCK_BYTES: Final = 1 << 16
 CONTROL_CHARACTER: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -146,31 +147,47 @@ def read_file(location: str, max_bytes: int, *, flags: int = 0) -> bytes:
     :param max_bytes: The largest size that is read.
     :param flags: More flags for opening a local file.
     :raises ValidationError: If the file exceeds a limit, or is not a regular file.
+    :raises TransientError: If a storage does not answer.
     :raises FileNotFoundError: If the file does not exist.
     """
+    if is_local(location):
+        with _opened(location, flags) as file:
+            return _content(file, location, max_bytes)
+    from airflow.sdk import ObjectStoragePath
+
+    path = ObjectStoragePath(location)
+    path.fs  # noqa: B018 -- the connection is looked up here, in the thread that talks with Airflow
+
+    def read() -> bytes:
+        with path.open("rb") as file:
+            return _content(file, location, max_bytes)
+
+    try:
+        return within_small_file_timeout(read)
+    except TimeoutError as error:
+        raise TransientError(
+            f"{shown(location)} cannot be read: {error}.", hint="Check the storage and its connection."
+        ) from None
+
+
+def _content(file: IO[bytes], location: str, max_bytes: int) -> bytes:
     data, deadline_s = bytearray(), time.monotonic() + READ_TIMEOUT_S
-    with _opened(location, flags) as file:
-        while block := file.read(min(BLOCK_BYTES, max_bytes + 1 - len(data))):
-            data += block
-            if len(data) > max_bytes:
-                raise ValidationError(
-                    f"{shown(location)} has more than {max_bytes:,} bytes.", hint="Make the file smaller."
-                )
-            if time.monotonic() > deadline_s:
-                raise ValidationError(
-                    f"{shown(location)} could not be read within {READ_TIMEOUT_S:.0f} s.", hint="Use a faster storage."
-                )
+    while block := file.read(min(BLOCK_BYTES, max_bytes + 1 - len(data))):
+        data += block
+        if len(data) > max_bytes:
+            raise ValidationError(
+                f"{shown(location)} has more than {max_bytes:,} bytes.", hint="Make the file smaller."
+            )
+        if time.monotonic() > deadline_s:
+            raise ValidationError(
+                f"{shown(location)} could not be read within {READ_TIMEOUT_S:.0f} s.", hint="Use a faster storage."
+            )
     return bytes(data)
 
 
 @contextmanager
 def _opened(location: str, flags: int) -> Iterator[IO[bytes]]:
-    if not is_local(location):
-        from airflow.sdk import ObjectStoragePath
-
-        with ObjectStoragePath(location).open("rb") as file:
-            yield file
-        return
+    """Open a local file."""
     # Without O_NONBLOCK, opening a pipe would wait for a writer.
     number = os.open(local_path(location), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | flags)
     with os.fdopen(number, "rb") as file:

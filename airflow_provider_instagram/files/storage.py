@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files import scratch
+from airflow_provider_instagram.files import cache, scratch
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
+from airflow_provider_instagram.files.time_limit import within_small_file_timeout
 from airflow_provider_instagram.media.files import regular_file
 from airflow_provider_instagram.media.process import Cancel
 
@@ -63,6 +64,7 @@ def as_local_file(location: str, *, max_bytes: int = LARGEST_SOURCE_BYTES) -> It
     :raises TransientError: If this worker's disk has no space for the copy.
     """
     scratch.remove_left_behind()
+    cache.trim()
     if is_local(location):
         path = local_path(location)
         regular_file(path)
@@ -84,30 +86,38 @@ def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
             _downloads.discard(cancel)
     source = _object(location)
     try:
-        size = source.stat().st_size
+        about = source.stat()
     except FileNotFoundError:
         raise ValidationError(
             f"The file {shown(location)} does not exist.", hint="Check the path and its connection."
         ) from None
+    size = about.st_size
     if size > max_bytes:
         raise ValidationError(
             f"{shown(location)} has {size:,} bytes; the limit is {max_bytes:,} bytes.", hint="Use a smaller file."
         )
-    scratch.require_space(folder, size)
     copy = folder / (source.name or "video")
+    if cache.link(location, about, copy):
+        return copy
+    scratch.require_space(folder, size)
     with source.open("rb") as remote, copy.open("wb") as local:
         shutil.copyfileobj(remote, local, BLOCK_BYTES)
     return copy
 
 
-def put(made: Path, location: str) -> None:
+def put(made: Path, location: str, *, keep: bool = False) -> None:
     """Copy a finished local file into object storage, where it appears complete or not at all.
 
     :param made: The finished file.
     :param location: Any URI that ObjectStoragePath opens.
+    :param keep: Whether to keep the file for the next tasks on this machine. It must be in a scratch folder, and its
+        location must depend on its content.
     """
     path = _object(location)
     path.fs.put_file(str(made), path.path)  # unlike a plain copy, this sets the content type of a video
+    if keep:
+        with suppress(Exception):  # the file is in the storage, and the next task can read it there
+            cache.keep(made, location, path.stat())
 
 
 def presigned(location: str, life: timedelta) -> str:
@@ -129,9 +139,10 @@ def presigned(location: str, life: timedelta) -> str:
 
 def read(location: str) -> bytes | None:
     """Return the content of a file that the provider keeps for itself, or None if it does not exist."""
-    file = local_path(location) if is_local(location) else _object(location)
     try:
-        return file.read_bytes()
+        if is_local(location):
+            return local_path(location).read_bytes()
+        return within_small_file_timeout(_object(location).read_bytes)
     except FileNotFoundError:
         return None
 
@@ -139,7 +150,8 @@ def read(location: str) -> bytes | None:
 def write(location: str, content: bytes) -> None:
     """Write a file in one step, so that no reader sees half of it."""
     if not is_local(location):
-        _object(location).write_bytes(content)
+        path = _object(location)
+        within_small_file_timeout(lambda: path.write_bytes(content))
         return
     file = local_path(location)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -149,11 +161,19 @@ def write(location: str, content: bytes) -> None:
     Path(part).replace(file)
 
 
+def remove(location: str) -> None:
+    """Remove a file that the provider keeps for itself."""
+    if is_local(location):
+        local_path(location).unlink()
+    else:
+        within_small_file_timeout(_object(location).unlink)
+
+
 def exists(location: str) -> bool:
     """Return whether a file exists."""
     if is_local(location):
         return local_path(location).is_file()
-    return bool(_object(location).is_file())
+    return bool(within_small_file_timeout(_object(location).is_file))
 
 
 def _object(location: str) -> ObjectStoragePath:

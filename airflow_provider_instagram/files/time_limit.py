@@ -6,13 +6,18 @@ import socket
 import threading
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow_provider_instagram.media.process import Cancel
 
+T = TypeVar("T")
+
+#: How long a small file in object storage may take. To parse the DAG of a calendar, three of them are read or written,
+#: and Airflow ends the import of a DAG file after 30 s (``dagbag_import_timeout``).
+SMALL_FILE_TIMEOUT_S: Final = 8.0
 #: How long to wait for a thread whose connections were closed.
 JOIN_TIMEOUT_S: Final = 1.0
 
@@ -87,3 +92,19 @@ def run_with_time_limit(work: Callable[[Connections], None], total_s: float, can
     cancel.raise_if_requested()  # a connection that was shut down can look like the end of a file
     if error is not None:
         raise error
+
+
+def within_small_file_timeout(work: Callable[[], T]) -> T:
+    """Return what work on a small file in object storage returns. Clients of such storages retry for minutes.
+
+    :param work: Reads or writes the file.
+    :raises TimeoutError: If the storage does not answer in time.
+    """
+    from airflow_provider_instagram.media.process import Cancel
+
+    done: list[T] = []
+    try:
+        run_with_time_limit(lambda _: done.append(work()), SMALL_FILE_TIMEOUT_S, Cancel(), "small file")
+    except TimeoutError:
+        raise TimeoutError(f"the storage has not answered within {SMALL_FILE_TIMEOUT_S:.0f} s") from None
+    return done[0]

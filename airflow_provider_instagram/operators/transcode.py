@@ -208,7 +208,7 @@ class TranscodeOperator(LiteralTemplateMixin):
         with scratch.scratch_folder() as folder:
             made = folder / f"result{work.item.suffix}"
             report = self._write(work, made)
-            storage.put(made, location)
+            storage.put(made, location, keep=location != work.output)
         return location, report
 
     def _warn_if_other_workers_lack(self, location: str, source: str) -> None:

@@ -25,10 +25,11 @@ from airflow_provider_instagram.accounts.connections import (
     write_login,
 )
 from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
-from airflow_provider_instagram.accounts.overview import account_summaries
+from airflow_provider_instagram.accounts.overview import account_summaries, duplicate_warnings
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.links.pages import pages_path
 from airflow_provider_instagram.plugin.board import routes as board_routes
@@ -49,7 +50,8 @@ def overview(user: Any = CURRENT_USER, refreshed: str = "") -> Response:
     lines = account_summaries(conn_id for conn_id in connection_ids() if user.may("PUT", conn_id))
     pictures = [line.account.picture_url for line in lines if line.account]
     token = BrowserState().form_token(user.id)
-    return page("overview.html", pictures=pictures, lines=lines, form_token=token, refreshed=refreshed)
+    known: dict[str, Any] = {"lines": lines, "warnings": duplicate_warnings(lines), "refreshed": refreshed}
+    return page("overview.html", pictures=pictures, form_token=token, **known)
 
 
 @app.get("/connect")
@@ -168,7 +170,10 @@ def _refresh(conn_id: str, user: PageUser) -> Response:
 @app.get("/covers/{version}.jpg", dependencies=[Depends(get_user)])
 def cover(version: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]) -> Response:
     """Return a cover, which the approval of a calendar's post shows to all users who are logged in."""
-    content = storage.read(cover_file(version))
+    try:
+        content = storage.read(cover_file(version))
+    except Exception as error:  # each storage has errors of its own
+        raise HTTPException(503, f"[instagram] calendar_snapshots cannot be read: {shown(str(error))}") from error
     if content is None:
         raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
     return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})

@@ -65,7 +65,7 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "type": float,
         "default": 5.0,
         "metavar": "SECONDS",
-        "help": "how long a container stays IN_PROGRESS (default: %(default)s)",
+        "help": "how long a container of a video stays IN_PROGRESS (default: %(default)s, also with --strict)",
     },
     "--visible-after": {
         "type": float,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from airflow_provider_instagram.files import cache
 from demo.scene import ROOT, airflow_settings
 from demo.stack import AIRFLOW, AirflowStack, free_port, wait_until
 from demo.ui import connect
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 BUCKET = "clips"
 STORAGE = f"s3://media@{BUCKET}"
 WORKERS = ("worker-1", "worker-2")
+CELERY, LOCAL = EXECUTORS = ("CeleryExecutor", "LocalExecutor")
 START_LIMIT_S = 180
 #: What can be disturbed, and the processes that it is.
 GROUPS = {
@@ -77,8 +79,8 @@ class Cluster:
     s3: Any = None
 
     def group(self, name: str) -> list[Process]:
-        """Return the processes of what can be disturbed."""
-        return [self.processes[each] for each in GROUPS[name]]
+        """Return the processes of what can be disturbed: none if this cluster has no such component."""
+        return [self.processes[each] for each in GROUPS[name] if each in self.processes]
 
     def upload(self, key: str, body: bytes) -> str:
         """Write an object to S3 past its front, and return its URI for Airflow."""
@@ -116,7 +118,7 @@ class Cluster:
                 return found
 
     def left_behind(self) -> dict[str, int]:
-        """Return how many bytes there are on each machine's disk that belong to no configuration of Airflow."""
+        """Return how many bytes are on each machine's disk, without Airflow's configuration and our bounded cache."""
         return {
             name: sum(file.stat().st_size for file in machine.own.rglob("*") if _is_left(file, machine.own))
             for name, machine in self.machines.items()
@@ -124,28 +126,30 @@ class Cluster:
 
 
 def _is_left(file: Path, disk: Path) -> bool:
-    return file.is_file() and file.relative_to(disk).parts[0] != "airflow"
+    parts = file.relative_to(disk).parts
+    return file.is_file() and parts[0] != "airflow" and not any(part.startswith(cache.PREFIX) for part in parts)
 
 
 @contextmanager
-def cluster(accounts: Sequence[str], say: Callable[[str], None]) -> Iterator[Cluster]:
+def cluster(accounts: Sequence[str], say: Callable[[str], None], executor: str = CELERY) -> Iterator[Cluster]:
     """Run a cluster. At the end, whatever the reason, all its processes are ended.
 
     :param accounts: The connections to make, each with an account of its own in the sandbox.
     :param say: Is told of components that end by themselves.
+    :param executor: With LocalExecutor, there is one component of each kind, and tasks run on the scheduler's machine.
     """
     require_namespaces()
     folder = ROOT / ".cluster"
     shutil.rmtree(folder, ignore_errors=True)
-    for made in ("dags", "logs", "task-logs", "snapshots", "server/tmp", "disk", "postgres"):
+    for made in ("dags", "logs", "task-logs", "server/tmp", "disk", "postgres"):
         (folder / made).mkdir(parents=True)
     folder.chmod(0o755)
     with ExitStack() as running:
         sandbox = running.enter_context(sandbox_process("--processing-time", "1", "--visible-after", "1"))
         ports = {name: free_port() for name in ("redis", "postgres", "moto", "s3", "balancer")}
-        settings = _settings(folder, ports)
-        machines = {name: _machine(folder, name) for name in WORKERS}
-        processes = _services(folder, ports) | _components(folder, settings, ports, machines)
+        settings = _settings(folder, ports, executor)
+        machines = {name: _machine(folder, name) for name in (WORKERS if executor == CELERY else ("scheduler",))}
+        processes = _services(folder, ports, executor) | _components(folder, settings, ports, machines)
         url = f"http://localhost:{ports['balancer']}"
         made_cluster = Cluster(
             folder, AirflowStack(url, folder / "server", settings), sandbox, machines, processes,
@@ -165,8 +169,9 @@ def _end(processes: dict[str, Process]) -> None:
 
 def _start(made: Cluster, ports: dict[str, int]) -> None:
     make_database(made.folder / "postgres")
-    for name in SERVICES:
-        made.processes[name].start()
+    for name, process in made.processes.items():
+        if name in SERVICES:
+            process.start()
     wait_for_database(ports["postgres"])
     made.s3 = _bucket(ports["moto"])
     with (made.folder / "logs" / "migrate.log").open("wb") as log:
@@ -183,7 +188,7 @@ def _start(made: Cluster, ports: dict[str, int]) -> None:
 def _workers_ready(made: Cluster) -> bool:
     if ended := [name for name, process in made.processes.items() if not process.runs]:
         raise RuntimeError(f"{', '.join(ended)} ended; see the logs in {made.folder / 'logs'}")
-    return all(" ready." in made.processes[name].log.read_text() for name in WORKERS)
+    return all(" ready." in each.log.read_text() for each in made.group("worker"))
 
 
 def _bucket(port: int) -> Any:
@@ -227,7 +232,7 @@ def _machine(folder: Path, name: str) -> Machine:
     return Machine(name, own, folder / "disk")
 
 
-def _settings(folder: Path, ports: dict[str, int]) -> dict[str, str]:
+def _settings(folder: Path, ports: dict[str, int], executor: str) -> dict[str, str]:
     """Return the environment of the components that are not on a machine of their own."""
     database = f"postgresql+psycopg2://airflow@127.0.0.1:{ports['postgres']}/airflow"
     url = f"http://localhost:{ports['balancer']}"
@@ -236,11 +241,11 @@ def _settings(folder: Path, ports: dict[str, int]) -> dict[str, str]:
         **PROMPT,
         "TMPDIR": str(folder / "server" / "tmp"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
-        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "AIRFLOW__CORE__EXECUTOR": executor,
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "AIRFLOW__CORE__PARALLELISM": "12",
+        "AIRFLOW__CORE__PARALLELISM": "12" if executor == CELERY else "6",  # as its one machine can carry
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CELERY__BROKER_URL": f"redis://127.0.0.1:{ports['redis']}/0",
@@ -253,11 +258,11 @@ def _settings(folder: Path, ports: dict[str, int]) -> dict[str, str]:
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "task-logs"),  # shared, as a team's log storage is
         "AIRFLOW__INSTAGRAM__MEDIA_ROOTS": f"{STORAGE}/raw/",
         "AIRFLOW__INSTAGRAM__WORK_PREFIX": f"{STORAGE}/work/",
-        "AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS": str(folder / "snapshots"),
+        "AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS": f"{STORAGE}/snapshots/",
     }
 
 
-def _services(folder: Path, ports: dict[str, int]) -> dict[str, Process]:
+def _services(folder: Path, ports: dict[str, int], executor: str) -> dict[str, Process]:
     logs = folder / "logs"
     redis = [program("redis-server", "redis-server"), "--port", str(ports["redis"]), "--bind", "127.0.0.1"]
     moto = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(ports["moto"])]
@@ -274,7 +279,7 @@ def _services(folder: Path, ports: dict[str, int]) -> dict[str, Process]:
         Process("moto", moto, logs / "moto.log"),
         Process("s3", front, logs / "s3.log", options={"cwd": ROOT}),
     ]
-    return {process.name: process for process in made}
+    return {process.name: process for process in made if executor == CELERY or process.name != "redis"}
 
 
 def _components(
@@ -283,20 +288,26 @@ def _components(
     def component(name: str, *words: str, machine: Machine | None = None, **more: str) -> Process:
         return Process(name, [AIRFLOW, *words], folder / "logs" / f"{name}.log", settings | more, machine)
 
-    api_ports = {name: free_port() for name in GROUPS["api-server"]}
+    def on(machine: Machine) -> dict[str, Any]:
+        return {"machine": machine, "TMPDIR": f"{machine.disk}/tmp", "AIRFLOW_HOME": f"{machine.disk}/airflow"}
+
+    of_each_kind = len(machines)
+    api_ports = {name: free_port() for name in GROUPS["api-server"][:of_each_kind]}
     forward = [sys.executable, "-m", "tests.cluster.forward", str(ports["balancer"]), *map(str, api_ports.values())]
     made = [Process("balancer", forward, folder / "logs" / "balancer.log", options={"cwd": ROOT})]
     made += [component(name, "api-server", AIRFLOW__API__PORT=str(port)) for name, port in api_ports.items()]
-    made += [component(name, name) for name in ("scheduler", "dag-processor")]
+    made.append(component("dag-processor", "dag-processor"))
+    if "scheduler" in machines:
+        made.append(component("scheduler", "scheduler", "--skip-serve-logs", **on(machines["scheduler"])))
+    else:
+        made.append(component("scheduler", "scheduler"))
     made += [
         component(name, "triggerer", AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT=str(free_port()))
-        for name in GROUPS["triggerer"]
+        for name in GROUPS["triggerer"][:of_each_kind]
     ]
     made += [
-        component(
-            name, "celery", "worker", "--queues", f"default,{name}", "--skip-serve-logs", machine=machine,
-            TMPDIR=str(machine.disk / "tmp"), AIRFLOW_HOME=str(machine.disk / "airflow"),
-        )
+        component(name, "celery", "worker", "--queues", f"default,{name}", "--skip-serve-logs", **on(machine))
         for name, machine in machines.items()
-    ]  # fmt: skip
+        if name in WORKERS
+    ]
     return {process.name: process for process in made}

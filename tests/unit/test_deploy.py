@@ -89,6 +89,24 @@ def test_copies_have_a_volume_of_their_own(name: str, mounts: str) -> None:
     assert "sizeLimit" in next(each for each in volumes if each["name"] == volume)["emptyDir"]
 
 
+def test_the_transcodes_of_a_calendar_get_a_queue_as_the_guide_says(tmp_path: Path) -> None:
+    """As the scheduler sees them: in the stored DAG."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    (calendar := tmp_path / "spring.yaml").write_text(
+        "posts:\n- {id: a, publish_at: 2099-01-01 12:00 UTC, account: studio, video: https://example.com/a.mp4}\n"
+    )
+    (example,) = [
+        code for code in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL) if "content_calendar_dag" in code
+    ]
+    names: dict[str, Any] = {}
+    exec(example.replace("s3://media@bucket/calendars/spring.yaml", str(calendar)), names)  # noqa: S102
+    stored = DagSerialization.from_dict(DagSerialization.to_dict(names["dag"]))
+    queues = {task.task_id: task.queue for task in stored.tasks}
+    assert queues.pop("studio.transcode") == "transcode"
+    assert set(queues.values()) == {"default"}
+
+
 def test_the_image_has_ffmpeg_and_is_installed_by_constraints() -> None:
     text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
     steps = [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]

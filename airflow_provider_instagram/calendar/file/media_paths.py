@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.access import FileAccess
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_CAPTION_BYTES: Final = 64_000
+
+
+class StorageFailure(InvalidValue):
+    """A file that cannot be read now, and perhaps can be read later."""
 
 
 class CalendarFiles:
@@ -59,10 +63,16 @@ class CalendarFiles:
 
         :param written: As the calendar names it.
         :raises InvalidValue: If it may not be opened, does not exist, is too large, or is not text.
+        :raises TransientError: If its storage fails. The post is not wrong, so it must not be left out for that.
         """
         location = self._whole(written)
         if location not in self._captions:
-            data = read_or_invalid(location, lambda: self.access.read(location, MAX_CAPTION_BYTES))
+            try:
+                data = read_or_invalid(location, lambda: self.access.read(location, MAX_CAPTION_BYTES))
+            except StorageFailure as failure:
+                if is_local(location):
+                    raise
+                raise TransientError(failure.message, hint=failure.remedy) from None
             try:
                 self._captions[location] = data.decode("utf-8-sig").strip()
             except UnicodeDecodeError:
@@ -102,14 +112,17 @@ def read_or_invalid(location: str, read: Callable[[], T]) -> T:
 
     :param location: The file.
     :param read: Reads the file, or checks it.
-    :raises InvalidValue: If that fails.
+    :raises StorageFailure: If a storage fails.
+    :raises InvalidValue: If that fails for another reason.
     """
     try:
         return read()
     except FileNotFoundError:
         raise InvalidValue(f"there is no file {location}.", "Check the path, also upper and lower case.") from None
-    except ValidationError as error:
-        raise InvalidValue(error.message, error.hint or "Check it.") from None
+    except InstagramError as error:
+        kind = StorageFailure if error.retryable else InvalidValue
+        raise kind(error.message, error.hint or "Check it.") from None
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and a path can be malformed
+        kind = InvalidValue if isinstance(error, PermissionError) else StorageFailure
         why = f"{shown(location)} cannot be opened: {type(error).__name__}: {shown(str(error))}."
-        raise InvalidValue(why, "Check the path, its rights and its connection.") from None
+        raise kind(why, "Check the path, its rights and its connection.") from None

@@ -17,6 +17,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue, Prob
 from airflow_provider_instagram.calendar.file.rows import without_secrets
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import read_duration
+from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.publishing.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -50,11 +51,17 @@ def read_calendar(
     :raises InvalidValue: If nothing of the file can be read.
     """
     rows = loader.parse(loader.read_text(location), location)
-    return parse_rows(rows, location, min_spacing=min_spacing, now=now, check_files=check_files)
+    try:
+        return parse_rows(rows, location, min_spacing=min_spacing, now=now, check_files=check_files)
+    except TransientError as error:
+        raise InvalidValue(error.message, error.hint or "Try again.") from None
 
 
 def parse_calendar(text: str, location: str, *, min_spacing: timedelta | None = None) -> Calendar:
-    """Read the posts from a calendar's text. The parameters are those of :func:`read_calendar`."""
+    """Read the posts from a calendar's text. The parameters are those of :func:`read_calendar`.
+
+    :raises TransientError: If the storage of a caption file fails.
+    """
     return parse_rows(loader.parse(text, location), location, min_spacing=min_spacing)
 
 
@@ -132,6 +139,8 @@ class _Reader:
         """Read a post, or return None if it has a problem."""
         try:
             return self._post(row)
+        except TransientError:
+            raise
         except Exception as error:  # a defect of the provider must not affect the other posts
             log.exception("The post in line %s cannot be understood", row.line)
             why = f"the post cannot be understood: {type(error).__name__}: {error}."

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
 
+from airflow_provider_instagram.calendar.file.model import Calendar
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.times import MAX_DURATION
+from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.retries import Retries
 from airflow_provider_instagram.calendar.planning.snapshot import read_plan, snapshot_file
+from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 
 if TYPE_CHECKING:
     from datetime import datetime
     from os import PathLike
 
-    from airflow_provider_instagram.calendar.planning.plan import Plan
 
 LATE = ("publish", "skip")
 UNANSWERED = ("skip", "publish")
@@ -100,15 +102,22 @@ class CalendarSettings:
         """Read the calendar as it is now.
 
         :param now: The current time, in the DAG processor. A task passes None and records nothing.
+        :raises TransientError: If a storage fails, in the DAG processor. In a task, the calendar is then unreadable.
         """
-        return read_plan(
-            self.calendar,
-            self.snapshot,
-            min_spacing=self.min_spacing,
-            max_lateness=self.max_lateness,
-            dry_run=self.dry_run,
-            now=now,
-        )
+        try:
+            return read_plan(
+                self.calendar,
+                self.snapshot,
+                min_spacing=self.min_spacing,
+                max_lateness=self.max_lateness,
+                dry_run=self.dry_run,
+                now=now,
+            )
+        except TransientError as error:
+            if now is not None:
+                raise
+            problem = Problem(0, error.message, error.hint or "Try again.")
+            return Plan(Calendar(self.calendar, problems=(problem,)), readable=False)
 
 
 def _remedy(name: str, value: Any) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.planning.plan import Arrival, Plan, Seen
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import shown
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 #: The longest that a run may still have tasks of an account that has no posts any more.
 GROUP_LIFE = timedelta(days=2)
+#: Why a snapshot cannot be read until a person changes something. Until then, the calendar works without it.
+LASTING = (PermissionError, NotADirectoryError, IsADirectoryError, ValidationError)
 _POSTS = TypeAdapter(list[Post])
 _INVALID = TypeAdapter(list[InvalidPost])
 
@@ -54,8 +58,10 @@ def read_plan(
     :param dry_run: Whether the DAG only makes dry runs.
     :param now: The current time, in the DAG processor, which records what it sees. A task passes None and records
         nothing, because it may be the first on its machine to see an edit that is old.
+    :raises TransientError: If the DAG processor cannot reach the snapshot, without which each post would count as
+        new. If a storage fails that has caption files.
     """
-    stored, at = _load(file), now or utc_now()
+    stored, at = _load(file, may_be_missing=now is None), now or utc_now()
     try:
         text = loader.read_text(location)
         fingerprint = _fingerprint(text, location, min_spacing, dry_run)
@@ -64,6 +70,8 @@ def read_plan(
         calendar = parse_calendar(text, location, min_spacing=min_spacing)
     except InvalidValue as invalid:
         return _last_readable(location, stored, invalid, min_spacing, at)
+    except TransientError:
+        raise
     except Exception as error:  # not even a defect of the provider may keep posts from being published
         log.exception("The calendar %s cannot be understood", location)
         defect = InvalidValue(f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
@@ -90,6 +98,8 @@ def snapshot_problems(file: str) -> list[Problem]:
     folder = file.rpartition("/")[0]
     try:
         storage.write(f"{folder}/.write-test", b"")
+        with suppress(Exception):  # the right to write is enough
+            storage.remove(f"{folder}/.write-test")
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         what = (
@@ -290,15 +300,29 @@ def _read_seen(row: Mapping[str, Any]) -> Seen:
     return Seen(row["version"] or None, due, at, arrival)
 
 
-def _load(file: str) -> dict[str, Any] | None:
+def _load(file: str, *, may_be_missing: bool) -> dict[str, Any] | None:
+    """Read a snapshot. A damaged one counts as none, and must not break the DAG.
+
+    :param file: Where it is kept.
+    :param may_be_missing: Whether a snapshot whose storage does not answer counts as none, too.
+    :raises TransientError: If its storage does not answer.
+    """
     try:
         content = storage.read(file)
-        if content is None:
+    except Exception as error:  # each storage has errors of its own
+        why = f"{type(error).__name__}: {shown(str(error))}"
+        if may_be_missing or isinstance(error, LASTING):
+            log.warning("The snapshot %s cannot be read (%s)", shown(file), why)
             return None
-        stored = _decoded(content)
-        return stored if isinstance(stored["text"], str) else None
-    except Exception as error:  # noqa: BLE001 -- a damaged snapshot counts as none, and must not break the DAG
-        log.warning("The snapshot %s cannot be read: %s", shown(file), shown(str(error)))
+        raise TransientError(
+            f"The snapshot {shown(file)} cannot be read ({why}).",
+            hint="Check the storage that [instagram] calendar_snapshots names. The DAG goes on when it answers again.",
+        ) from error
+    try:
+        stored = None if content is None else _decoded(content)
+        return stored if stored is None or isinstance(stored["text"], str) else None
+    except Exception as error:  # noqa: BLE001 -- whatever is wrong with it
+        log.warning("The snapshot %s is damaged: %s", shown(file), shown(str(error)))
         return None
 
 

@@ -14,11 +14,10 @@ from airflow.sdk.exceptions import ParamValidationError
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
 from airflow_provider_instagram.calendar.tasks.base import PostStep
-from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_file
+from airflow_provider_instagram.calendar.tasks.covers import cover_address, has_cover
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.publishing.options import LONGEST_CAPTION
@@ -170,7 +169,7 @@ def question(post: Post, report: Mapping[str, Any], *, is_repeated: bool = False
     ]
     lines = [ASKED_AGAIN, ""] if is_repeated else []
     lines += ["| | |", "|---|---|", *(f"| {name} | {_code(value)} |" for name, value in rows)]
-    if "cover_url" not in post.options and storage.exists(cover_file(post.version)):
+    if "cover_url" not in post.options and has_cover(post.version):
         lines += ["", f"![Cover](<{cover_address(post.version)}>)"]
     return "\n".join([*lines, "", "**Caption**", "", *_block(post.caption), "", "**Video**", "", *_measures(report)])
 

@@ -25,6 +25,17 @@ def cover_file(version: str) -> str:
     return f"{conf.get('instagram', 'calendar_snapshots').rstrip('/')}/covers/{version}.jpg"
 
 
+def has_cover(version: str) -> bool:
+    """Return whether a cover is stored. A post can be approved without one, so a storage that fails has none.
+
+    :param version: The post's version.
+    """
+    try:
+        return storage.exists(cover_file(version))
+    except Exception:  # noqa: BLE001 -- each storage has errors of its own
+        return False
+
+
 def cover_address(version: str) -> str:
     """Return the address of a cover in Airflow's UI, which the provider's plugin serves."""
     path = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")

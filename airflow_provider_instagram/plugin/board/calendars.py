@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.snapshot import Stored, read_stored
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.locations import is_local, local_path
+from airflow_provider_instagram.files.locations import is_local, local_path, shown
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 TIMETABLE: Final = "ContentCalendarTimetable"
 #: How long a snapshot in object storage is not read again.
 REMOTE_SNAPSHOT_LIFE_S: Final = 10.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,12 @@ class SnapshotReader:
         is_fresh = state is not None or now_s - self._at_s < REMOTE_SNAPSHOT_LIFE_S
         if self._read_of == (calendar.snapshot, state) and is_fresh:
             return self._stored
-        content = storage.read(calendar.snapshot)
+        try:
+            content = storage.read(calendar.snapshot)
+            self._stored = None if content is None else read_stored(calendar.location, content, utc_now())
+        except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; what was read before is shown
+            log.warning("The snapshot %s cannot be read: %s", shown(calendar.snapshot), shown(str(error)))
         self._read_of, self._at_s = (calendar.snapshot, state), now_s
-        self._stored = None if content is None else read_stored(calendar.location, content, utc_now())
         return self._stored
 
     @staticmethod

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from instagram_sandbox.http import metrics
 from instagram_sandbox.http.listing import moment
-from instagram_sandbox.http.media import metrics
 from instagram_sandbox.http.pipeline import Call, graph_json
-from instagram_sandbox.simulator import insights
+from instagram_sandbox.simulator import breakdowns, insights
 from instagram_sandbox.simulator.accounts import DAY_S
 from instagram_sandbox.simulator.clock import LATEST, graph_time
 from instagram_sandbox.simulator.errors import GraphError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.state import Account
 
 MOST_DAYS: Final = 30
+ONLINE: Final = "online_followers"  # by the hour of the day
 PERIODS: Final = ("day", "week", "days_28", "lifetime")
 
 
@@ -26,21 +27,32 @@ async def read_insights(call: Call, account: Account) -> Response:
     """Return numbers about an account, for whole days."""
     call.require(*INSIGHTS)
     as_total = str(call.params.get("metric_type", "time_series")) == "total_value"
-    asked = metrics(call)
+    asked, dimensions = metrics.asked(call.params.get("metric", "")), _dimensions(call)
     _check(account, asked, as_total=as_total)
+    for metric in asked:
+        breakdowns.check(metric, dimensions, as_total=as_total)
     if call.params.get("period") not in PERIODS:
         raise GraphError(100, None, f"(#100) period must be one of the following values: {', '.join(PERIODS)}")
     first, last = _days(call)
-    rows = [_row(call, account, metric, range(first, last), as_total=as_total) for metric in asked]
-    return graph_json({"data": rows})
+    days = range(first, last)
+    if as_total:
+        return graph_json({"data": [_total(call, account, metric, days, dimensions) for metric in asked]})
+    return graph_json({"data": [_series(call, account, metric, days) for metric in asked]})
+
+
+def _dimensions(call: Call) -> list[str]:
+    given = call.params.get("breakdown", "")
+    names = given if isinstance(given, list) else str(given).strip("[]").split(",")
+    return [name for one in names if (name := str(one).strip("\"' "))]
 
 
 def _check(account: Account, asked: list[str], *, as_total: bool) -> None:
-    unknown = [name for name in asked if name not in insights.OF_ACCOUNT or name in account.refused_metrics]
+    every = {*insights.OF_ACCOUNT, *breakdowns.DEMOGRAPHIC, ONLINE}
+    unknown = [name for name in asked if name not in every or name in account.refused_metrics]
     if unknown:
-        known = ", ".join(sorted(insights.OF_ACCOUNT))
+        known = ", ".join(sorted(every))
         raise GraphError(100, None, f"(#100) metric[0] must be one of the following values: {known}")
-    only_total = [name for name in asked if name not in insights.AS_TIME_SERIES]
+    only_total = [name for name in asked if name not in insights.AS_TIME_SERIES and name != ONLINE]
     if only_total and not as_total:
         named = ", ".join(only_total)
         what = f"The following metrics ({named}) should be specified with parameter metric_type=total_value"
@@ -61,15 +73,34 @@ def _days(call: Call) -> tuple[int, int]:
     return first, max(first + 1, int(until // DAY_S))
 
 
-def _row(call: Call, account: Account, metric: str, days: range, *, as_total: bool) -> dict[str, Any]:
-    values = [(day, insights.of_account(call.world, account, metric, day)) for day in days]
-    row: dict[str, Any] = {
+def _row(call: Call, account: Account, metric: str) -> dict[str, Any]:
+    period = call.params["period"]
+    return {
         "name": metric,
-        "period": call.params["period"],
+        "period": period,
         "title": metric.replace("_", " ").capitalize(),
         "description": f"The {metric.replace('_', ' ')} of the account.",
-        "id": f"{account.user_id}/insights/{metric}/{call.params['period']}",
+        "id": f"{account.user_id}/insights/{metric}/{period}",
     }
-    if as_total:
-        return row | {"total_value": {"value": sum(value for _, value in values)}}
-    return row | {"values": [{"value": value, "end_time": graph_time((day + 1) * DAY_S)} for day, value in values]}
+
+
+def _total(call: Call, account: Account, metric: str, days: range, dimensions: list[str]) -> dict[str, Any]:
+    row, world = _row(call, account, metric), call.world
+    if metric in breakdowns.DEMOGRAPHIC:
+        broken = breakdowns.of_value(world, account, metric, account.audience, dimensions)
+        return row | {"total_value": {"breakdowns": [broken]}}
+    value = sum(insights.of_account(world, account, metric, day) for day in days)
+    parts = [breakdowns.of_value(world, account, metric, value, dimensions)] if dimensions else []
+    return row | {"total_value": {"value": value} | ({"breakdowns": parts} if parts else {})}
+
+
+def _series(call: Call, account: Account, metric: str, days: range) -> dict[str, Any]:
+    values = [{"value": _on_day(call, account, metric, day), "end_time": graph_time((day + 1) * DAY_S)} for day in days]
+    return _row(call, account, metric) | {"values": values}
+
+
+def _on_day(call: Call, account: Account, metric: str, day: int) -> int | dict[str, int]:
+    if metric != ONLINE:
+        return insights.of_account(call.world, account, metric, day)
+    hours = range(24)
+    return {str(hour): insights.of_account(call.world, account, "reach", day * 24 + hour) // 4 for hour in hours}

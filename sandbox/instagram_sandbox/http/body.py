@@ -47,6 +47,8 @@ async def _json(request: Request) -> dict[str, Any]:
         sent = from_json(await request.body() or b"{}", allow_inf_nan=False)
     except ValueError as error:
         raise GraphError(100, None, f"(#100) The request body is not valid JSON: {error}") from None
+    if sent is None:  # what some clients send instead of no body
+        return {}
     if not isinstance(sent, dict):
         raise GraphError(100, None, "(#100) The request body must be a JSON object")
     return {name: value for name, value in sent.items() if value is not None}

@@ -6,18 +6,19 @@ Source: Meta, Facebook Login for Business; Page; Access Tokens; Pages Search.
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from instagram_sandbox.http import rows
-from instagram_sandbox.http.fields import Node, constant, parse
+from instagram_sandbox.http.fields import Field, Node, Value, constant, parse
 from instagram_sandbox.http.pipeline import Call, Handler, graph_json
-from instagram_sandbox.simulator.accounts import HOUR_S
+from instagram_sandbox.simulator.accounts import DAY_S, HOUR_S
 from instagram_sandbox.simulator.errors import GraphError
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from instagram_sandbox.simulator.state import Account, Token
+    from instagram_sandbox.simulator.sandbox import Sandbox
+    from instagram_sandbox.simulator.state import Account, Scope, Token
 
 PLACES: Final = (
     ("110774245616525", "Café Central", "Herrengasse 14", "Vienna", "Austria", 48.2104, 16.3655),
@@ -27,22 +28,124 @@ PLACES: Final = (
 )
 """The Pages with a location that a search can find."""
 
+_OF_LISTED_PAGES: Final = parse("access_token,category,name,id,tasks")
+
+
+_PERSON_UNSET: Final = frozenset(
+    {"about", "age_range", "birthday", "gender", "hometown", "link", "locale", "location", "middle_name"}
+    | {"name_format", "short_name", "timezone", "updated_time", "verified"}
+)
+_PAGE_UNSET: Final = frozenset(
+    {"about", "bio", "business", "category_list", "cover", "description", "emails", "fan_count", "followers_count"}
+    | {"is_published", "location", "phone", "verification_status", "website"}
+)
+
+# Pages and people
+
+
+def page_node(call: Call, account: Account, token: str | None = None) -> Node:
+    """Return the Facebook Page of an account. Source: Meta, Page reference.
+
+    :param token: The Page's access token, which its own node and ``/me/accounts`` show.
+    """
+    linked = rows.account_node(call, account)
+    values: dict[str, Value] = {
+        "id": constant(account.page_id),
+        "name": constant(account.name or account.username),
+        "username": constant(account.username),
+        "category": constant("Brand"),
+        "link": constant(f"{call.base_url}/u/{account.username}/"),
+        "tasks": constant(["ANALYZE", "ADVERTISE", "MODERATE", "CREATE_CONTENT", "MANAGE"]),
+        "picture": lambda _: picture(call, account),
+        "instagram_business_account": lambda field: linked.read(field.inner),
+        "connected_instagram_account": lambda field: linked.read(field.inner),
+        "access_token": constant(token),
+    }
+    return Node("Page", values, _PAGE_UNSET, default=("id", "name"))
+
+
+def person_node(call: Call, account: Account) -> Node:
+    """Return the person who manages an account's Page. Source: Meta, User reference."""
+    values: dict[str, Value] = {
+        "id": constant("20" + account.user_id[-13:]),
+        "name": constant(account.name or account.username),
+        "first_name": constant(account.username),
+        "last_name": constant("Studio"),
+        "email": constant(f"{account.username}@example.com"),
+        "picture": lambda _: picture(call, account),
+        "accounts": lambda field: _pages(call, account, field.inner),
+        "businesses": lambda _: _paged([_business(account)]),
+    }
+    return Node("User", values, _PERSON_UNSET, default=("id", "name"))
+
+
+def picture(call: Call, account: Account) -> dict[str, Any]:
+    """Return a picture as Facebook does."""
+    url = f"{call.base_url}/u/{account.username}/picture.svg"
+    return {"data": {"height": 96, "is_silhouette": False, "url": url, "width": 96}}
+
+
+def _paged(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return objects as an edge does, with the cursors of the page."""
+    if not found:
+        return {"data": []}
+    return {"data": found, "paging": {"cursors": {"before": found[0]["id"], "after": found[-1]["id"]}}}
+
+
+def _pages(call: Call, account: Account, fields: tuple[Field, ...]) -> dict[str, Any]:
+    """Return the Pages that a person manages: the one of the account."""
+    token = call.world.authenticate(call.token_text(), call.named_host)
+    if "pages_show_list" not in token.scopes:
+        return _paged([])  # as the live API answers; it is the first trap of this login
+    page_token = call.world.page_token(account, token.scopes)
+    return _paged([page_node(call, account, page_token.token).read(fields or _OF_LISTED_PAGES)])
+
+
+def _business(account: Account) -> dict[str, Any]:
+    return {"id": account.business_id, "name": account.name or account.username}
+
 
 async def pages(call: Call) -> Response:
     """Return the Pages that a person manages, with their tokens and Instagram accounts (``/me/accounts``)."""
+    account = _person(call, "accounts")
+    return graph_json(_pages(call, account, rows.fields_of(call)))
+
+
+async def businesses(call: Call) -> Response:
+    """Return the business portfolios of a person (``/me/businesses``). Source: Meta, User, Businesses."""
+    account = _person(call, "businesses")
+    _require_portfolio(call)
+    return graph_json(_paged([_business(account)]))
+
+
+def _person(call: Call, field: str) -> Account:
+    """Return the account of the person whose token calls.
+
+    :raises GraphError: 100: the token is no person's, or another person is meant.
+    """
     account, token = call.enter()
-    _require_person(token)
-    if "pages_show_list" not in token.scopes:
-        return graph_json({"data": []})  # as the live API answers; it is the first trap of this login
-    fields = rows.fields_of(call) or parse("access_token,category,name,id,tasks")
-    page_token = call.world.page_token(account, token.scopes)
-    return graph_json({"data": [rows.page_node(call, account, page_token.token).read(fields)]})
-
-
-def _require_person(token: Token) -> None:
     if token.kind != "user":
         owner = "Page" if token.kind == "page" else "IGUser"
-        raise GraphError(100, None, f"(#100) Tried accessing nonexisting field (accounts) on node type ({owner})")
+        raise GraphError(100, None, f"(#100) Tried accessing nonexisting field ({field}) on node type ({owner})")
+    return account
+
+
+def _require_portfolio(call: Call) -> None:
+    call.require(None, "business_management")
+
+
+async def owned_pages(call: Call) -> Response:
+    """Return the Pages that a business portfolio owns (``/{business}/owned_pages``)."""
+    account = _person(call, "owned_pages")
+    _require_portfolio(call)
+    return graph_json(_pages(call, account, rows.fields_of(call)))
+
+
+async def client_pages(call: Call) -> Response:
+    """Return the Pages of a portfolio's clients (``/{business}/client_pages``). It has none."""
+    _person(call, "client_pages")
+    _require_portfolio(call)
+    return graph_json(_paged([]))
 
 
 def page(account: Account) -> Handler:
@@ -53,7 +156,7 @@ def page(account: Account) -> Handler:
         if own.user_id != account.user_id or token.kind == "instagram":
             raise GraphError(100, 33)
         page_token = call.world.page_token(account, token.scopes) if token.kind == "user" else token
-        return graph_json(rows.page_node(call, account, page_token.token).read(rows.fields_of(call)))
+        return graph_json(page_node(call, account, page_token.token).read(rows.fields_of(call)))
 
     return read
 
@@ -62,6 +165,21 @@ async def permissions(call: Call) -> Response:
     """Return what a person granted to the app (``/me/permissions``)."""
     _, token = call.enter()
     return graph_json({"data": [{"permission": scope, "status": "granted"} for scope in token.scopes]})
+
+
+async def revoke(call: Call) -> Response:
+    """Take back what a person granted to the app: all of it, or one permission. Source: Meta, User, Permissions."""
+    account, _ = call.enter()
+    name = call.request.url.path.rstrip("/").rpartition("/permissions")[2].strip("/")
+    for token in call.world.tokens.values():
+        if token.user_id != account.user_id or token.kind == "instagram":
+            continue
+        if name:
+            token.scopes = [scope for scope in token.scopes if scope != name]
+        else:
+            token.revoked = 458  # the person has not authorized the app
+        call.world.change_token(token)
+    return graph_json({"success": True})
 
 
 async def search_places(call: Call) -> Response:
@@ -99,10 +217,20 @@ async def debug_token(call: Call) -> Response:
         "expires_at": ends,
         "is_valid": token.revoked is None and (not ends or call.sandbox.now < ends),
         "issued_at": int(token.issued_at),
+        "data_access_expires_at": int(token.issued_at) + 90 * DAY_S,
         "scopes": token.scopes,
+        "granular_scopes": [_granular(call, token, scope) for scope in token.scopes],
         "user_id": token.user_id,
     }
     return graph_json({"data": known})
+
+
+def _granular(call: Call, token: Token, scope: Scope) -> dict[str, Any]:
+    """Return a permission with the Pages and accounts that it covers. Source: Meta, Debug Token."""
+    account = call.world.accounts[token.user_id]
+    if scope.startswith("instagram_"):
+        return {"scope": scope, "target_ids": [account.user_id]}
+    return {"scope": scope, "target_ids": [account.page_id]} if scope.startswith("pages_") else {"scope": scope}
 
 
 def app_token(call: Call) -> str:
@@ -159,3 +287,38 @@ def _lengthen(call: Call) -> Response:
 def _answer(call: Call, new: Token) -> Response:
     lasts_s = int(new.expires_at - call.sandbox.now)
     return graph_json({"access_token": new.token, "token_type": "bearer", "expires_in": lasts_s})
+
+
+# Routes
+
+
+def route(sandbox: Sandbox, method: str, node: str, edge: str) -> Handler | None:
+    """Return the handler of a call that Facebook Login alone has, or None.
+
+    :param sandbox: The sandbox that is called.
+    :param method: The HTTP method.
+    :param node: The first part of the path.
+    :param edge: The rest of it.
+    """
+    accounts = sandbox.world.accounts.values()
+    if node == "me" or any(node == account.person_id for account in accounts):
+        return OF_PERSON.get((method, "permissions" if edge.startswith("permissions/") else edge))
+    if any(node == account.business_id for account in accounts):
+        return OF_BUSINESS.get((method, edge))
+    return OTHERS.get((method, node, edge))
+
+
+OF_PERSON: Final[dict[tuple[str, str], Handler]] = {
+    ("GET", "accounts"): pages,
+    ("GET", "businesses"): businesses,
+    ("GET", "permissions"): permissions,
+    ("DELETE", "permissions"): revoke,
+}
+OF_BUSINESS: Final[dict[tuple[str, str], Handler]] = {
+    ("GET", "owned_pages"): owned_pages,
+    ("GET", "client_pages"): client_pages,
+}
+OTHERS: Final[dict[tuple[str, str, str], Handler]] = {
+    ("GET", "pages", "search"): search_places,
+    ("GET", "debug_token", ""): debug_token,
+}

@@ -5,7 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from instagram_sandbox.http import account_insights, batch, facebook, listing, media, pipeline, publishing, rows
+from starlette.responses import Response
+
+from instagram_sandbox.http import (
+    account_insights,
+    batch,
+    facebook,
+    listing,
+    media,
+    pipeline,
+    publishing,
+    rows,
+    webhooks,
+)
 from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.login import exchange_token, refresh_token
 from instagram_sandbox.http.pipeline import Call, Handler, graph_json
@@ -17,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from instagram_sandbox.http.fields import Node
     from instagram_sandbox.simulator.journal import Operation
@@ -39,6 +50,9 @@ OF_ACCOUNT: Final[dict[tuple[str, str], tuple[Operation, OnAccount]]] = {
     ("GET", "live_media"): ("media_list", listing.nothing),
     ("GET", "content_publishing_limit"): ("limit", publishing.limit),
     ("GET", "insights"): ("insights", account_insights.read_insights),
+    ("POST", "subscribed_apps"): ("subscribe", webhooks.subscribe),
+    ("GET", "subscribed_apps"): ("subscribe", webhooks.subscriptions),
+    ("DELETE", "subscribed_apps"): ("subscribe", webhooks.unsubscribe),
 }
 OF_POST: Final[dict[tuple[str, str], tuple[Operation, OnPost]]] = {
     ("GET", "children"): ("children", media.children),
@@ -55,12 +69,6 @@ OF_COMMENT: Final[dict[tuple[str, str], tuple[Operation, OnComment]]] = {
     ("POST", ""): ("moderate", media.hide),
     ("DELETE", ""): ("moderate", media.delete_comment),
 }
-OF_FACEBOOK: Final[dict[tuple[str, str], Handler]] = {
-    ("me", "accounts"): facebook.pages,
-    ("me", "permissions"): facebook.permissions,
-    ("pages", "search"): facebook.search_places,
-    ("debug_token", ""): facebook.debug_token,
-}
 
 
 async def endpoint(sandbox: Sandbox, request: Request, path: str) -> Response:
@@ -70,6 +78,8 @@ async def endpoint(sandbox: Sandbox, request: Request, path: str) -> Response:
     :param request: The HTTP request.
     :param path: Its path, without the leading slash.
     """
+    if request.method == "OPTIONS":
+        return _preflight(request)
     version, parts = _split(path)
     operation, handler = _route(sandbox, await _method(request), version, parts, request)
 
@@ -81,6 +91,13 @@ async def endpoint(sandbox: Sandbox, request: Request, path: str) -> Response:
         return await handler(call)
 
     return await pipeline.run(sandbox, request, operation, versioned)
+
+
+def _preflight(request: Request) -> Response:
+    """Return what a browser asks before a call from another site, which the Graph API allows."""
+    asked = request.headers.get("access-control-request-headers", "*")
+    allowed = {"Origin": "*", "Methods": "GET, POST, DELETE", "Headers": asked}
+    return Response(headers={f"Access-Control-Allow-{name}": value for name, value in allowed.items()})
 
 
 async def _method(request: Request) -> str:
@@ -113,8 +130,8 @@ def _route(
         found = _of_tokens(sandbox, node, version)
         if found is not None:
             return found
-    if method == "GET" and (node, edge) in OF_FACEBOOK:
-        return "page", OF_FACEBOOK[node, edge]
+    if (of_facebook := facebook.route(sandbox, method, node, edge)) is not None:
+        return "page", of_facebook
     if node in sandbox.world.posts and (method, edge) in OF_POST:
         operation, on_post = OF_POST[method, edge]
         return operation, _of_post(node, on_post)
@@ -182,7 +199,8 @@ def _absent(node: str) -> Handler:
 def _of_account(node: str, handler: OnAccount) -> Handler:
     async def on_account(call: Call) -> Response:
         account, _ = call.enter()
-        if node not in {"me", account.user_id, account.app_scoped_id}:
+        named = {"me", account.user_id, account.app_scoped_id}
+        if node not in (named | {account.page_id} if call.entry.operation == "subscribe" else named):
             raise _missing(node, call.request.method)
         return await handler(call, account)
 
@@ -224,8 +242,8 @@ def _missing(node: str, method: str) -> GraphError:
 def _node(node: str) -> Handler:
     async def read(call: Call) -> Response:
         account, token = call.enter()
-        if node == "me" and token.kind != "instagram":
-            found = rows.page_node(call, account) if token.kind == "page" else rows.person_node(call, account)
+        if (node == "me" and token.kind != "instagram") or (node == account.person_id and token.kind == "user"):
+            found = facebook.page_node(call, account) if token.kind == "page" else facebook.person_node(call, account)
             return graph_json(found.read(rows.fields_of(call)))
         row = _read(call, account, node)
         return graph_json({"data": [row]} if node == "me" and call.world.switches.me_answer == "data" else row)

@@ -89,7 +89,8 @@ def _place(call: Call, name: str, items: Sequence[T]) -> int | None:
 
 def _link(call: Call, **cursor: str) -> str:
     """Return the call's URL with another cursor. Like Meta's, it repeats the query, including a token in it."""
-    return str(call.request.url.remove_query_params(["after", "before"]).include_query_params(**cursor))
+    url = call.request.url.remove_query_params(["after", "before"]).include_query_params(**cursor)
+    return f"{call.base_url}{url.path}?{url.query}"
 
 
 def moment(call: Call, name: str) -> float | None:

@@ -17,7 +17,7 @@ from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator.accounts import DAY_S, HOUR_S
 from instagram_sandbox.simulator.addresses import web_address
 from instagram_sandbox.simulator.errors import GraphError, LoginError
-from instagram_sandbox.simulator.scopes import BASIC, SCOPES
+from instagram_sandbox.simulator.scopes import BASIC, SCOPES, USUAL
 from instagram_sandbox.simulator.state import LoginCode
 
 if TYPE_CHECKING:
@@ -69,7 +69,22 @@ async def decide(call: Call) -> Response:
     call.world.codes[code.code] = code
     call.sandbox.store.put("code", code.code, code)
     call.entry.account = account.user_id
-    return _back(params["redirect_uri"], {"code": code.code} | back)
+    return _allowed(call, code, back)
+
+
+def _allowed(call: Call, code: LoginCode, back: dict[str, str]) -> Response:
+    """Return to the app with a code or, where a script asks Facebook for it, with a token behind the ``#``."""
+    params = call.params
+    wanted = _wanted(params)
+    if "granted_scopes" in wanted:
+        denied = set(_scopes(params, code.login)) - set(code.scopes)
+        back = back | {"granted_scopes": ",".join(code.scopes), "denied_scopes": ",".join(sorted(denied))}
+    if "token" in wanted:
+        token = call.world.add_token(code.user_id, long_lived=False, scopes=code.scopes, kind="user")
+        told = {"access_token": token.token, "expires_in": str(HOUR_S), "data_access_expiration_time": str(90 * DAY_S)}
+        told |= {"code": code.code} if "code" in wanted else {}
+        return RedirectResponse(f"{params['redirect_uri']}#{urlencode(told | back)}", 303)
+    return _back(params["redirect_uri"], {"code": code.code} | back, "_=_" if code.login == "facebook" else "_")
 
 
 def _granted(params: dict[str, Any], login: Login) -> list[Scope]:
@@ -77,9 +92,14 @@ def _granted(params: dict[str, Any], login: Login) -> list[Scope]:
     return [name for name in _scopes(params, login) if not params.get("chosen") or params.get(f"grant_{name}")]
 
 
-def _back(redirect_uri: str, params: dict[str, str]) -> Response:
+def _back(redirect_uri: str, params: dict[str, str], fragment: str = "_") -> Response:
     joint = "&" if urlsplit(redirect_uri).query else "?"
-    return RedirectResponse(f"{redirect_uri}{joint}{urlencode(params)}#_", 303)
+    return RedirectResponse(f"{redirect_uri}{joint}{urlencode(params)}#{fragment}", 303)
+
+
+def _wanted(params: dict[str, Any]) -> set[str]:
+    """Return what the parameter ``response_type`` asks for. Source: Meta, Facebook Login, Manually Build a Flow."""
+    return set(str(params.get("response_type") or "code").replace(",", " ").split())
 
 
 def _login(call: Call) -> Login:
@@ -99,7 +119,9 @@ def _problem(call: Call) -> str:
     parts = web_address(str(params.get("redirect_uri", "")))
     if parts is None or parts.fragment:
         return "Invalid redirect_uri."
-    if params.get("response_type", "code" if login == "facebook" else None) != "code":
+    if login == "facebook" and not _wanted(params) <= {"code", "token", "granted_scopes"}:
+        return "Invalid response_type: it must be code, token or granted_scopes."
+    if login == "instagram" and params.get("response_type") != "code":
         return "Invalid response_type: it must be code."
     asked, basic = _asked(params), BASIC[login]
     if (basic is not None and basic not in asked) or asked - set(SCOPES[login]):
@@ -114,6 +136,8 @@ def _asked(params: dict[str, Any]) -> set[str]:
 
 def _scopes(params: dict[str, Any], login: Login) -> list[Scope]:
     asked = _asked(params)
+    if login == "facebook" and not asked and params.get("config_id"):
+        return list(USUAL[login])  # a configuration of Facebook Login for Business names them
     return [scope for scope in SCOPES[login] if scope in asked]
 
 

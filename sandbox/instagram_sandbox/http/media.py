@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from instagram_sandbox.http import listing, rows
+from instagram_sandbox.http import listing, metrics, rows
 from instagram_sandbox.http.pipeline import Call, graph_json
-from instagram_sandbox.simulator import comments, insights
+from instagram_sandbox.simulator import comments
 from instagram_sandbox.simulator.errors import GraphError
 from instagram_sandbox.simulator.scopes import COMMENTS, CONTENTS, INSIGHTS, PUBLISH
 
@@ -63,37 +63,7 @@ async def collaborators(call: Call, _: Account, post: Post) -> Response:
 async def read_insights(call: Call, _: Account, post: Post) -> Response:
     """Return numbers about a post. Source: Meta, Instagram Media Insights."""
     call.require(*INSIGHTS)
-    asked = insights.check_metrics(call.world, post, metrics(call))
-    if not insights.exist(call.world, post):
-        return graph_json({"data": []})
-    if insights.has_too_few_viewers(call.world, post):
-        raise GraphError(10, None, "(#10) Not enough viewers for the media to show insights")
-    return graph_json({"data": [_insight(call, post, metric) for metric in asked]})
-
-
-def _insight(call: Call, post: Post, name: str) -> dict[str, Any]:
-    metric = insights.METRICS[name]
-    return {
-        "name": name,
-        "period": "lifetime",
-        "values": [{"value": insights.value(call.world, post, name)}],
-        "title": metric.title,
-        "description": metric.description,
-        "id": f"{post.id}/insights/{name}/lifetime",
-    }
-
-
-def metrics(call: Call) -> list[str]:
-    """Return the metrics that a call asks for: a list, or names with commas between them.
-
-    :raises GraphError: 100: none is named.
-    """
-    asked = call.params.get("metric", "")
-    names = [str(one).strip() for one in (asked if isinstance(asked, list) else str(asked).strip("[]").split(","))]
-    found = list(dict.fromkeys(name.strip("\"' ") for name in names if name.strip("\"' ")))
-    if not found:
-        raise GraphError(100, None, "(#100) The parameter metric is required")
-    return found
+    return graph_json({"data": metrics.of_post(call.world, post, call.params.get("metric", ""))})
 
 
 # Comments

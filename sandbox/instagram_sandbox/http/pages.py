@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +12,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 
 from instagram_sandbox.simulator import comments, insights
 from instagram_sandbox.simulator.processing import refusal
+from instagram_sandbox.simulator.switches import mode_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,11 +119,22 @@ def profile(sandbox: Sandbox, request: Request, username: str | None) -> Respons
         "quota_total": sandbox.world.switches.quota_total,
         "actions": ACTIONS,
         "faults": sandbox.faults,
+        "switches": _switches(sandbox),
         "entries": sandbox.journal.entries[: -JOURNAL_ROWS - 1 : -1],
         "now": sandbox.now,
         "ago": _ago,
     }
     return page(request, "profile.html", context)
+
+
+def _switches(sandbox: Sandbox) -> list[tuple[str, str, str]]:
+    """Return each switch with its value, and the mode that it belongs to."""
+    values = sandbox.world.switches
+    shown = values.model_dump(mode="json", exclude_none=True)
+    return [
+        (name, json.dumps(shown.get(name)).replace('"', ""), mode_of(name, getattr(values, name)))
+        for name in type(values).model_fields
+    ]
 
 
 def picture(sandbox: Sandbox, username: str) -> Response:

@@ -49,7 +49,11 @@ class Call:
 
     @property
     def base_url(self) -> str:
-        """The sandbox's URL as the client wrote it."""
+        """The sandbox's URL as the client wrote it; its own address if the client wrote one of Meta's hosts."""
+        server = self.request.scope.get("server")
+        if self.named_host is not None and server is not None:  # a client that was led here: Meta's name leads nowhere
+            host, port = server
+            return f"http://{f'[{host}]' if ':' in host else host}:{port}"
         return str(self.request.base_url).rstrip("/")
 
     @property
@@ -121,6 +125,8 @@ class Call:
 
 log = logging.getLogger(__name__)
 
+_OF_PAGES = frozenset({"authorize", "decide"})  # what a person sees, and no script of another site
+
 Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
 
 
@@ -158,6 +164,8 @@ async def run(sandbox: Sandbox, request: Request, operation: Operation, handler:
         entry.outcome = "dropped"
         drop_connection(request.scope)
         await asyncio.sleep(0)
+    if response is not None and operation not in _OF_PAGES:
+        response.headers["Access-Control-Allow-Origin"] = "*"  # as the Graph API, for clients in a browser
     entry.status = response.status_code if response else None
     entry.duration_ms = round((time.perf_counter() - began) * 1000, 3)
     sandbox.keep_entry(entry)

@@ -25,7 +25,8 @@ async def create(call: Call, account: Account) -> Response:
     """Create a container. Source: Meta, IG User Media."""
     call.require(*PUBLISH)
     switches = call.world.switches
-    rules = parameters.Rules(switches.unknown_parameters == "ignore", switches.carousel_max)
+    ignore, of_facebook = switches.unknown_parameters == "ignore", call.host == "facebook"
+    rules = parameters.Rules(ignore, switches.carousel_max, of_facebook)
     checked = parameters.check(call.params, rules)
     call.warn(*checked.warnings)
     if checked.media.resumable and not account.resumable:

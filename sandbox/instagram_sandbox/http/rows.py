@@ -1,19 +1,25 @@
-"""The fields of accounts, Pages, containers, media and comments, as a read returns them."""
+"""The fields of accounts, containers, media and comments, as a read returns them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import json
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from instagram_sandbox.http import metrics
 from instagram_sandbox.http.fields import Field, Node, Value, constant, parse
 from instagram_sandbox.simulator import comments, insights
 from instagram_sandbox.simulator.clock import graph_time
+from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.scopes import INSIGHTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from instagram_sandbox.http.pipeline import Call
     from instagram_sandbox.simulator.sandbox import Sandbox
     from instagram_sandbox.simulator.state import Account, Child, Comment, Container, MediaFacts, Post
+
+    T = TypeVar("T", Post, Child, Comment)
 
 _MEDIA_UNSET: Final = frozenset(
     {"boost_ads_list", "boost_eligibility_info", "copyright_check_information", "current_live_viewer_count"}
@@ -33,21 +39,38 @@ _STATUS_TEXT: Final = {
 
 
 def fields_of(call: Call) -> tuple[Field, ...]:
-    """Return the fields that a call asks for."""
+    """Return the fields that a call asks for: names with commas between them, or an array, also as JSON text."""
     asked = call.params.get("fields", "")
+    if isinstance(asked, str) and asked.lstrip().startswith("["):
+        try:
+            asked = json.loads(asked)
+        except ValueError:
+            asked = str(asked)  # the parser says where it is wrong
     return parse(",".join(map(str, asked)) if isinstance(asked, list) else str(asked))
 
 
-def _inside(field: Field, nodes: Iterable[Node]) -> dict[str, Any]:
-    """Return nodes as the value of a field."""
+def _inside(field: Field, items: Sequence[T], node: Callable[[T], Node]) -> dict[str, Any]:
+    """Return objects as the value of a field, with the cursors of this page.
+
+    :param field: The field, whose modifiers ``limit`` and ``after`` choose the page.
+    :param items: All objects, in their order.
+    :param node: How to read one of them.
+    """
     limit = field.arguments.get("limit", "")
     most = min(int(limit), MOST_INSIDE) if limit.isdecimal() and len(limit) < 6 else MOST_INSIDE
-    return {"data": [node.read(field.inner) for node in list(nodes)[:most]]}
+    ids = [item.id for item in items]
+    after = field.arguments.get("after")
+    first = ids.index(after) + 1 if after in ids else 0
+    shown = items[first : first + most]
+    found: dict[str, Any] = {"data": [node(item).read(field.inner) for item in shown]}
+    if shown:
+        found["paging"] = {"cursors": {"before": shown[0].id, "after": shown[-1].id}}
+    return found
 
 
 def account_node(call: Call, account: Account, *, of_me: bool = False) -> Node:
     """Return an account; ``/me`` has an app-scoped id. Two fields exist with Instagram Login only."""
-    picture = f"{call.base_url}/u/{account.username}/picture.svg"
+    world, picture = call.world, f"{call.base_url}/u/{account.username}/picture.svg"
     values: dict[str, Value] = {
         "id": constant(account.app_scoped_id if of_me else account.user_id),
         "ig_id": constant(account.ig_id),
@@ -56,51 +79,26 @@ def account_node(call: Call, account: Account, *, of_me: bool = False) -> Node:
         "profile_picture_url": constant(picture),
         "followers_count": constant(0),
         "follows_count": constant(0),
-        "media_count": lambda _: len(call.world.visible_posts(account.user_id)),
-        "media": lambda field: _inside(field, (post_node(call, p) for p in call.world.visible_posts(account.user_id))),
+        "media_count": lambda _: len(world.visible_posts(account.user_id)),
+        "media": lambda field: _inside(field, world.visible_posts(account.user_id), lambda p: post_node(call, p)),
+        "stories": lambda field: _inside(
+            field, world.visible_posts(account.user_id, stories=True), lambda p: post_node(call, p)
+        ),
     }
     if call.host == "instagram":
         values |= {"user_id": constant(account.user_id), "account_type": constant(account.account_type)}
+    else:
+        values["business_discovery"] = lambda field: _discovered(call, field)
     return Node("IGUser", values, _ACCOUNT_UNSET)
 
 
-def page_node(call: Call, account: Account, token: str | None = None) -> Node:
-    """Return the Facebook Page of an account. Source: Meta, Page reference.
-
-    :param token: The Page's access token, which its own node and ``/me/accounts`` show.
-    """
-    linked = account_node(call, account)
-    values: dict[str, Value] = {
-        "id": constant(account.page_id),
-        "name": constant(account.name or account.username),
-        "username": constant(account.username),
-        "category": constant("Brand"),
-        "link": constant(f"{call.base_url}/u/{account.username}/"),
-        "tasks": constant(["ANALYZE", "ADVERTISE", "MODERATE", "CREATE_CONTENT", "MANAGE"]),
-        "picture": lambda _: picture(call, account),
-        "instagram_business_account": lambda field: linked.read(field.inner),
-        "connected_instagram_account": lambda field: linked.read(field.inner),
-        "access_token": constant(token),
-    }
-    return Node("Page", values, default=("id", "name"))
-
-
-def person_node(call: Call, account: Account) -> Node:
-    """Return the person who manages an account's Page. Source: Meta, User reference."""
-    values: dict[str, Value] = {
-        "id": constant("20" + account.user_id[-13:]),
-        "name": constant(account.name or account.username),
-        "first_name": constant(account.username),
-        "email": constant(f"{account.username}@example.com"),
-        "picture": lambda _: picture(call, account),
-    }
-    return Node("User", values, default=("id", "name"))
-
-
-def picture(call: Call, account: Account) -> dict[str, Any]:
-    """Return a picture as Facebook does."""
-    url = f"{call.base_url}/u/{account.username}/picture.svg"
-    return {"data": {"height": 96, "is_silhouette": False, "url": url, "width": 96}}
+def _discovered(call: Call, field: Field) -> dict[str, Any]:
+    """Return another account of this sandbox by its username. Source: Meta, IG User Business Discovery."""
+    name = field.arguments.get("username", "").strip()
+    account = next((one for one in call.world.accounts.values() if one.username == name), None)
+    if account is None:
+        raise GraphError(110, 2207013, "Invalid user id")
+    return account_node(call, account).read(field.inner)
 
 
 def container_node(call: Call, container: Container) -> Node:
@@ -183,10 +181,21 @@ def post_node(call: Call, post: Post) -> Node:
         "is_comment_enabled": constant(post.is_comment_enabled),
         "username": constant(account.username),
         "owner": lambda field: account_node(call, account).read(field.inner),
-        "children": lambda field: _inside(field, (child_node(call, c) for c in children)) if children else None,
-        "comments": lambda field: _inside(field, (comment_node(call, c) for c in comments.shown_on(world, post.id))),
+        "children": lambda field: _inside(field, children, lambda c: child_node(call, c)) if children else None,
+        "comments": lambda field: _inside(field, comments.shown_on(world, post.id), lambda c: comment_node(call, c)),
+        "insights": lambda field: _insights(call, post, field),
     }
+    if call.host == "facebook":
+        values["collaborators"] = lambda _: {"data": [one.model_dump() for one in post.collaborators]}
     return Node("Media", values, _MEDIA_UNSET)
+
+
+def _insights(call: Call, post: Post, field: Field) -> dict[str, Any]:
+    """Return insights as a field of a post, as in ``insights.metric(views,reach){name,values}``."""
+    call.require(*INSIGHTS)
+    found = metrics.of_post(call.world, post, field.arguments.get("metric", ""))
+    names = {one.name for one in field.inner} | {"id"}
+    return {"data": [{key: row[key] for key in row if not field.inner or key in names} for row in found]}
 
 
 def _media_url(base: str, post: Post, children: list[Child]) -> str | None:
@@ -246,4 +255,4 @@ def comment_node(call: Call, comment: Comment) -> Node:
 
 def _replies(call: Call, comment: Comment, field: Field) -> dict[str, Any] | None:
     found = comments.replies(call.world, comment)
-    return _inside(field, (comment_node(call, reply) for reply in found)) if found else None
+    return _inside(field, found, lambda reply: comment_node(call, reply)) if found else None

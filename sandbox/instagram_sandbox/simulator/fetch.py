@@ -6,10 +6,13 @@ Source: Meta, IG User Media reference (the link must be public and direct) and M
 
 from __future__ import annotations
 
+import ssl
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 from urllib.robotparser import RobotFileParser
 
+import certifi
 import httpx
 
 from instagram_sandbox.simulator.state import NOT_FETCHED, TOO_SLOW
@@ -48,7 +51,8 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
     :raises FetchError: With the documented subcode.
     """
     try:
-        async with httpx.AsyncClient(headers={"User-Agent": USER_AGENT}, timeout=limit_s, trust_env=False) as client:
+        headers = {"User-Agent": USER_AGENT}
+        async with httpx.AsyncClient(headers=headers, timeout=limit_s, trust_env=False, verify=trusted()) as client:
             await _ask_robots(client, url)
             async with client.stream("GET", url, headers={"Range": "bytes=0-"}) as answer:
                 _check_answer(answer, kind, max_bytes, require_range)
@@ -59,6 +63,17 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
         raise FetchError(TOO_SLOW, f"the server did not answer within {limit_s:g} s") from None
     except Exception as error:  # noqa: BLE001 -- every error while fetching is a fault of the link
         raise FetchError(NOT_FETCHED, f"the link cannot be fetched: {type(error).__name__}: {error}") from None
+
+
+@lru_cache(maxsize=1)
+def trusted() -> ssl.SSLContext:
+    """Return the authorities that Meta would trust, and those of this machine, as a test of https needs its own.
+
+    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` name them, as for every program that uses OpenSSL.
+    """
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.load_default_certs()
+    return context
 
 
 async def _ask_robots(client: httpx.AsyncClient, url: str) -> None:

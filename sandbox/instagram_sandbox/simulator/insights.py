@@ -108,23 +108,23 @@ def value(world: World, post: Post, metric: str) -> int:
         parts = set(BY_PRODUCT[post.media_product_type]) & {"likes", "comments", "saved", "shares"}
         return sum(value(world, post, part) for part in parts)
     if metric in {"ig_reels_avg_watch_time", "reels_skip_rate"}:
-        spread = _spread(world, post.id, metric)
-        return round(WATCH_TIME_MS * spread if metric == "ig_reels_avg_watch_time" else 30 * spread)
+        factor = spread(world, post.id, metric)
+        return round(WATCH_TIME_MS * factor if metric == "ig_reels_avg_watch_time" else 30 * factor)
     views = _views(world, post)
     if metric == "ig_reels_video_view_total_time":
         return views * value(world, post, "ig_reels_avg_watch_time")
-    return int(views * min(1.0, METRICS[metric].share * (1 if metric == "views" else _spread(world, post.id, metric))))
+    return int(views * min(1.0, METRICS[metric].share * (1 if metric == "views" else spread(world, post.id, metric))))
 
 
 def _views(world: World, post: Post) -> int:
     if "views" in post.metrics:
         return post.metrics["views"]
     age_s = max(0.0, world.clock.now() - post.published_at)
-    audience = world.accounts[post.user_id].audience * 2 * _spread(world, post.id, "audience")
+    audience = world.accounts[post.user_id].audience * 2 * spread(world, post.id, "audience")
     return int(audience * (1 - math.exp(-age_s / GROWTH_S)))
 
 
-def _spread(world: World, *of: str) -> float:
+def spread(world: World, *of: str) -> float:
     """Return a number from 0.75 to 1.25 that is always the same for the same names and seed."""
     name = "/".join((str(world.switches.insights_seed), *of))
     return 0.75 + random.Random(name).random() / 2  # noqa: S311 -- a number to look at, no secret
@@ -167,5 +167,5 @@ def of_account(world: World, account: Account, metric: str, day: int) -> int:
     :param metric: One of :data:`OF_ACCOUNT`.
     :param day: The number of the day since 1970.
     """
-    views = account.audience * _spread(world, account.user_id, "day", str(day))
-    return int(views * min(1.0, OF_ACCOUNT[metric] * _spread(world, account.user_id, metric, str(day))))
+    views = account.audience * spread(world, account.user_id, "day", str(day))
+    return int(views * min(1.0, OF_ACCOUNT[metric] * spread(world, account.user_id, metric, str(day))))

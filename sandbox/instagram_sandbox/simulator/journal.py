@@ -30,6 +30,7 @@ Operation = Literal[
     "limit",
     "account",
     "page",
+    "subscribe",
     "many",
     "batch",
     "refresh",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 GLOBAL: Final = frozenset(
     {"access_token", "appsecret_proof", "appsecret_time", "date_format", "debug", "fields", "format", "include_headers"}
     | {"locale", "method", "pretty", "suppress_http_code"}
+    | {"id"}  # Meta's SDK for Node adds the id of the node that is called
 )
 
 REELS, STORIES, CAROUSEL, IMAGE = "REELS", "STORIES", "CAROUSEL", "IMAGE"
@@ -46,6 +47,12 @@ PLACES: Final[dict[str, frozenset[str]]] = {
     "video_url": frozenset({REELS, STORIES, CHILD_VIDEO}),
 }
 """The kinds of media that take each parameter."""
+
+OF_FACEBOOK: Final[dict[str, frozenset[str]]] = {
+    "branded_content_sponsor_ids": _WHOLE_POSTS | {STORIES},
+    "is_paid_partnership": _WHOLE_POSTS | {STORIES},
+}
+"""The same for parameters of Facebook Login alone. Source: Meta, IG User Media."""
 
 REFUSED: Final[dict[str, GraphError]] = {
     "audio_configuration": GraphError(100, None, "(#100) audio_configuration is not documented and not available"),
@@ -83,10 +90,17 @@ class Rules:
 
     :param ignore_unknown: Whether an unknown or misplaced parameter is ignored, with a warning.
     :param carousel_max: The most children that a carousel may have.
+    :param of_facebook: Whether the host of Facebook Login is asked, which takes more parameters.
     """
 
     ignore_unknown: bool = False
     carousel_max: int = CHILDREN_MAX
+    of_facebook: bool = False
+
+    @property
+    def places(self) -> Mapping[str, frozenset[str]]:
+        """The parameters that the host takes, and the kinds of media that take each."""
+        return PLACES | OF_FACEBOOK if self.of_facebook else PLACES
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +124,7 @@ def check(params: Mapping[str, Any], rules: Rules | None = None) -> Checked:
     """
     rules = rules or Rules()
     kind = _kind(params)
-    params, warnings = _known_here(params, kind, ignore=rules.ignore_unknown)
+    params, warnings = _known_here(params, kind, rules)
     return Checked(_media(params, kind, rules), tuple(warnings))
 
 
@@ -130,16 +144,17 @@ def known_only(params: Mapping[str, Any], known: frozenset[str], *, ignore: bool
     ]
 
 
-def _known_here(params: Mapping[str, Any], kind: str, *, ignore: bool) -> tuple[dict[str, Any], list[str]]:
+def _known_here(params: Mapping[str, Any], kind: str, rules: Rules) -> tuple[dict[str, Any], list[str]]:
     """Return the parameters that this kind of media takes, and a warning for each of the others."""
     for name in params:
         if name in REFUSED:
             raise REFUSED[name]
-    warnings = known_only(params, frozenset(PLACES), ignore=ignore)
-    taken = {name: value for name, value in params.items() if name in PLACES and kind in PLACES[name]}
+    places = rules.places
+    warnings = known_only(params, frozenset(places), ignore=rules.ignore_unknown)
+    taken = {name: value for name, value in params.items() if name in places and kind in places[name]}
     for name in params:
-        if name in PLACES and name not in taken:
-            if not ignore:
+        if name in places and name not in taken:
+            if not rules.ignore_unknown:
                 raise _invalid(f"{name} is not supported on {kind} media")
             if params[name] != "":
                 warnings.append(f"The parameter {name} was ignored. Meta does not support it on {kind} media.")
@@ -231,7 +246,7 @@ def _check_tags(params: Mapping[str, Any], kind: str) -> None:
         if not isinstance(tag, dict) or not isinstance(tag.get("username"), str) or not tag["username"]:
             raise GraphError(100, 2207037)
         placed = "x" in tag or "y" in tag
-        if placed and kind in {REELS, STORIES}:
+        if placed and kind == REELS:  # a story takes tags with and without a position
             raise GraphError(100, 2207035)
         if not placed and kind in {IMAGE, CHILD_IMAGE}:
             raise GraphError(100, 2207036)
@@ -270,7 +285,7 @@ def _text(params: Mapping[str, Any], name: str) -> str:
 
 def _flag(params: Mapping[str, Any], name: str) -> bool | None:
     value = params.get(name)
-    if value is None:
+    if value is None or value == "":
         return None
     text = str(value).lower()
     if text not in {"true", "false", "1", "0"}:
@@ -279,6 +294,9 @@ def _flag(params: Mapping[str, Any], name: str) -> bool | None:
 
 
 def _offset(params: Mapping[str, Any]) -> int:
+    value = params.get("thumb_offset")
+    if isinstance(value, float) and value.is_integer():  # a number in JSON
+        return _offset({"thumb_offset": int(value)})
     text = _text(params, "thumb_offset")
     if not text:
         return 0

@@ -48,7 +48,8 @@ class Processor:
     async def settle_pictures(self, container: Container) -> None:
         """Wait for the work on a container of pictures, which are ready at once on the live API."""
         if self._world.is_ready_at_once(container):
-            await self._wait(task for one in (container.id, *container.children) if (task := self._tasks.get(one)))
+            pictures = [child for child in container.children if self._world.containers[child].is_picture]
+            await self._wait(task for one in (container.id, *pictures) if (task := self._tasks.get(one)))
 
     async def _wait(self, tasks: Iterable[asyncio.Task[None]]) -> None:
         if waiting := list(tasks):

@@ -29,8 +29,23 @@ FacebookScope = Literal[
     "pages_read_user_content",
     "pages_manage_metadata",
     "pages_manage_posts",
+    "pages_manage_engagement",
+    "pages_manage_ads",
+    "pages_messaging",
+    "read_insights",
     "business_management",
     "ads_management",
+    "ads_read",
+    "catalog_management",
+    "instagram_branded_content_brand",
+    "instagram_branded_content_creator",
+    "instagram_branded_content_ads_brand",
+    "instagram_shopping_tag_products",
+    "instagram_manage_upcoming_events",
+    "publish_video",
+    "user_posts",
+    "user_photos",
+    "user_videos",
     "public_profile",
     "email",
 ]
@@ -113,11 +128,22 @@ class Account(Record):
     restricted: bool = False
     audience: Count = 1000
     refused_metrics: list[str] = []
+    subscribed_fields: list[str] = []  # of webhooks, which are not sent
 
     @property
     def page_id(self) -> str:
         """The id of the Facebook Page that the account is linked to."""
         return "10" + self.user_id[-13:]
+
+    @property
+    def person_id(self) -> str:
+        """The id of the person who manages the Page."""
+        return "20" + self.user_id[-13:]
+
+    @property
+    def business_id(self) -> str:
+        """The id of the business portfolio that owns the Page."""
+        return "30" + self.user_id[-13:]
 
     @property
     def ig_id(self) -> str:

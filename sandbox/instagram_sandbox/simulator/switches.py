@@ -73,3 +73,15 @@ def mode_switches(*, strict: bool, **changes: Any) -> Switches:
     """
     chosen = {name: value for name, value in changes.items() if value is not None}
     return Switches(**((HARSHEST if strict else {}) | chosen))
+
+
+def mode_of(name: str, value: Any) -> Literal["both modes", "default", "strict", "changed"]:
+    """Return the mode that a switch has this value in.
+
+    :param name: The switch.
+    :param value: Its value.
+    """
+    is_usual = value == getattr(Switches(), name)
+    if name not in HARSHEST:
+        return "both modes" if is_usual else "changed"
+    return "default" if is_usual else ("strict" if value == HARSHEST[name] else "changed")

@@ -166,13 +166,11 @@ class World(Accounts):
         return (container.source_at or container.created_at) + after_s
 
     def is_ready_at_once(self, container: Container) -> bool:
-        """Return whether a container is FINISHED as soon as its media are here: pictures, by default."""
+        """Return whether a container is FINISHED as soon as its media are: by default, a picture's and a carousel's."""
         usual = not container.is_planned and container.processing.after_s is not None
         if not usual or not self.switches.pictures_ready_at_once or container.processing.outcome != "inspected":
             return False
-        if container.children:
-            return all(self.containers[child].is_picture for child in container.children)
-        return container.is_picture
+        return bool(container.children) or container.is_picture
 
     def _is_processed(self, container: Container) -> bool:
         if container.children and not all(self._is_processed(self.containers[c]) for c in container.children):

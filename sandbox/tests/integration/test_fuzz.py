@@ -55,11 +55,27 @@ WORDS = (
     ),
     *("comment_enabled", "batch", "since", "until", "user_tags", "collaborators", "trial_params", "thumb_offset", "q"),
     *("upload_type", "resumable", "is_carousel_item", "location_id", "scope", "grant_type", "code", "client_id"),
+    *(
+        "breakdown",
+        "age,gender",
+        "follower_demographics",
+        "online_followers",
+        "lifetime",
+        "subscribed_fields",
+        "config_id",
+    ),
+    *(
+        "insights.metric(views){name}",
+        "media.limit(1).after(x){id}",
+        "business_discovery.username(x){id}",
+        "accounts{id}",
+    ),
     *("redirect_uri", "input_token", "method", "ids", "metric_type", "total_value", "appsecret_proof", "access_token"),
 )
 EDGES = (
     *("", "media", "media_publish", "stories", "tags", "insights", "comments", "replies", "children", "collaborators"),
     *("content_publishing_limit", "accounts", "permissions", "search", "nonsense", "media/extra"),
+    *("businesses", "owned_pages", "client_pages", "subscribed_apps", "permissions/email"),
 )
 ROOTS = (
     *("oauth/authorize", "oauth/access_token", "dialog/oauth", "access_token", "refresh_access_token", "debug_token"),
@@ -79,6 +95,7 @@ class Fuzzer:
         self.random = random.Random(seed)  # noqa: S311 -- no secret
         self.http = httpx.Client(base_url=sandbox.url, trust_env=False, timeout=30)
         self.ids = ["me", sandbox.user_id, "17999999999999999", "0", "x"]
+        self.ids += [f"{kind}{sandbox.user_id[-13:]}" for kind in ("10", "20", "30")]  # a Page, a person, a portfolio
         self.tokens = [sandbox.token, sandbox.add_token(sandbox.user_id, kind="user"), "EAAnone", "x"]
 
     def value(self) -> Any:
@@ -118,7 +135,7 @@ class Fuzzer:
 
     def graph(self) -> httpx.Response:
         """Call a path of the Graph API, the login, or the pages."""
-        method = self.random.choice(("GET", "GET", "POST", "POST", "DELETE", "PUT", "PATCH", "HEAD"))
+        method = self.random.choice(("GET", "GET", "POST", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"))
         if self.random.random() < 0.2:
             return self.call(method, f"/{self.random.choice(ROOTS)}")
         version = self.random.choice(("/v27.0", "/v27.0", "/v19.0", "", "/v0.0", "//v27.0"))

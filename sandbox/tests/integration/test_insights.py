@@ -106,6 +106,8 @@ def test_a_story_with_too_few_viewers_shows_no_numbers(client: Caller, story: st
     client.sandbox.advance(3600)
     refused = client.get(f"{story}/insights", metric="views").json()["error"]
     assert (refused["code"], refused["message"]) == (10, "(#10) Not enough viewers for the media to show insights")
+    client.sandbox.set_insights(story, reach=4)
+    assert client.get(f"{story}/insights", metric="reach").json()["error"]["code"] == 10
     client.sandbox.set_insights(story, reach=5)
     assert client.get(f"{story}/insights", metric="reach").status_code == 200
 

@@ -49,6 +49,8 @@ def run(node_modules: Path, documented: SandboxHandle, picture: WebServer, web: 
             "SANDBOX_URL": documented.url,
             "TOKEN": token,
             "USER_ID": documented.user_id,
+            "APP_ID": documented.app_id,
+            "APP_SECRET": documented.app_secret,
             "PICTURE": picture.url,
             "VIDEO": web.url,
         }
@@ -91,3 +93,21 @@ def test_activepieces_lists_the_pages_and_publishes_a_photo_and_a_reel(
         (answer["reel"], "A reel"),
     ]
     assert any("v17.0 is gone" in warning for warning in documented.warnings)
+
+
+def test_metas_sdk_for_node_publishes_and_reads_back_in_pages(
+    run: Callable[..., Any], documented: SandboxHandle
+) -> None:
+    """It adds the id of the node to each call, which needs no warning."""
+    answer = run("facebook_business.cjs", documented.add_token(documented.user_id, kind="user"))
+    assert [post.media_id for post in documented.posts] == answer["ids"]
+    assert answer["captions"] == ["A carousel", "A reel", "A photo"]
+    assert (answer["comments"], answer["accounts"], answer["quota"]) == (["First!"], [documented.user_id], [3])
+    assert documented.warnings == []
+
+
+def test_fb_publishes_and_reads_in_a_batch(run: Callable[..., Any], documented: SandboxHandle) -> None:
+    """It sends the fields as an array in JSON."""
+    answer = run("fb.cjs", documented.add_token(documented.user_id, kind="user"))
+    assert [post.media_id for post in documented.posts] == [answer["photo"]]
+    assert (answer["name"], answer["batch"]) == ("sandbox_studio", [200, 200])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from instagram_sandbox.http.pages import ACTIONS
+from instagram_sandbox.simulator.switches import Switches
 from sandbox.tests.integration.conftest import WebServer, serving
 
 if TYPE_CHECKING:
@@ -50,6 +51,19 @@ def test_the_page_shows_the_journal(client: Caller) -> None:
     text = client.http.get("/").text
     journal = text.partition('class="journal"')[2]
     assert journal.index("v17.0 is gone") < journal.index("100 · 400"), "the newest call is first"
+
+
+def test_the_page_shows_the_mode_of_each_switch(client: Caller, caller: Caller) -> None:
+    client.sandbox.switch(quota_total=25, republish="same_id")
+    shown = re.findall(r"<dt>(\w+)</dt><dd>(.*?) <span class=.quiet.>([a-z ]+)</span>", client.http.get("/").text)
+    modes = {name: (html.unescape(value), mode) for name, value, mode in shown}
+    assert len(modes) == len(Switches.model_fields)
+    assert modes["unknown_parameters"] == ("ignore", "default")
+    assert modes["usage_header"] == ("business", "both modes")
+    assert modes["quota_total"] == ("25", "changed")
+    assert modes["republish"] == ("same_id", "changed")
+    strict = caller.http.get("/").text
+    assert '<dt>unknown_parameters</dt><dd>refuse <span class="quiet">strict</span>' in strict
 
 
 @pytest.mark.parametrize(

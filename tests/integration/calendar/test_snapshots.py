@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.file.parser import read_calendar
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
+from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.files import storage
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
 
 NOON = datetime(2098, 12, 1, 12, tzinfo=timezone.utc)
 POST = "{{id: {}, publish_at: 2099-01-01 12:00 UTC, account: studio, video: https://example.com/a.mp4}}\n"
@@ -49,6 +58,7 @@ def test_a_place_that_cannot_be_written_is_a_problem(snapshots: str) -> None:
     assert file.startswith(snapshots.rstrip("/"))
     assert snapshot_problems(file) == []
     assert storage.read(file) is None
+    assert not storage.exists(f"{snapshots.rstrip('/')}/.write-test")
 
 
 def test_a_bucket_that_does_not_exist_is_a_problem(bucket: str) -> None:
@@ -61,3 +71,87 @@ def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     (problem,) = snapshot_problems(f"{tmp_path}/file/a.json")
     assert f"the folder {tmp_path}/file cannot be written to" in problem.message
+
+
+@pytest.fixture
+def silent_storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Object storage that accepts connections and never answers, and a time limit of one second instead of eight."""
+    monkeypatch.setattr("airflow_provider_instagram.files.time_limit.SMALL_FILE_TIMEOUT_S", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        extra = {"endpoint_url": f"http://127.0.0.1:{server.getsockname()[1]}", "region_name": "us-east-1"}
+        connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_SILENT", json.dumps(connection))
+        yield "s3://silent@clips"
+
+
+def test_snapshots_in_a_storage_that_does_not_answer_leave_the_stored_dag_as_it_is(
+    silent_storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its snapshot, a calendar counts as new, and posts whose time has just passed would be left out."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", f"{silent_storage}/kept")
+    calendar = tmp_path / "calendar.yaml"
+    calendar.write_text("posts:\n- " + POST.format("one"))
+    began_s = time.monotonic()
+    with pytest.raises(TransientError, match=r"has not answered within 1 s.*\[instagram\] calendar_snapshots"):
+        content_calendar_dag("content", calendar)
+    assert time.monotonic() - began_s < 6
+
+    plan = CalendarSettings.of("content", calendar).plan()
+    assert [post.id for post in plan.calendar.posts] == ["one"], "a task reads the calendar itself"
+
+
+def test_a_calendar_in_a_storage_that_does_not_answer_is_used_as_it_was(silent_storage: str, tmp_path: Path) -> None:
+    """Airflow would end the import of the DAG file after 30 s with an error of its own."""
+    settings = CalendarSettings.of("content", f"{silent_storage}/calendar.yaml")
+    snapshot = {"text": "posts:\n- " + POST.format("one"), "seen": {}, "at": "2098-12-01T12:00:00+00:00"}
+    storage.write(settings.snapshot, json.dumps(snapshot).encode())
+    began_s = time.monotonic()
+    plan = settings.plan(NOON)
+    assert time.monotonic() - began_s < 6
+    assert ([post.id for post in plan.calendar.posts], plan.readable) == (["one"], False)
+    assert "the storage has not answered within 1 s" in plan.calendar.problems[0].message
+
+
+def test_a_caption_file_in_a_storage_that_does_not_answer_makes_no_post_invalid(
+    silent_storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task of an invalid post fails for good. The task of this one goes on with what its run has selected."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", silent_storage)
+    calendar = tmp_path / "calendar.yaml"
+    calendar.write_text(
+        "posts:\n- " + POST.format("one").replace("video", f"caption_file: {silent_storage}/a.md, video")
+    )
+    with pytest.raises(TransientError, match="has not answered within 1 s"):
+        content_calendar_dag("content", calendar)
+
+    plan = CalendarSettings.of("content", calendar).plan()
+    assert (plan.readable, plan.calendar.left_out) == (False, frozenset())
+    with pytest.raises(InvalidValue, match="has not answered within 1 s"):
+        read_calendar(str(calendar))
+
+
+def test_a_person_is_asked_without_a_cover_when_the_storage_does_not_answer(
+    silent_storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.api_fastapi.core_api.security import get_user
+    from fastapi.testclient import TestClient
+
+    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.tasks.approve import question
+    from airflow_provider_instagram.plugin.app import app
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", f"{silent_storage}/kept")
+    post = Post(id="a", publish_at=NOON, account="b", video="a.mp4", options={}, approval="required")
+    assert "![Cover]" not in question(post, {})
+    monkeypatch.setitem(app.dependency_overrides, get_user, lambda: None)
+    answer = TestClient(app).get(f"/covers/{post.version}.jpg")
+    assert (answer.status_code, "has not answered within 1 s" in answer.text) == (503, True)
+
+
+def test_three_small_files_fit_into_the_time_that_airflow_gives_a_dag_file() -> None:
+    from airflow.configuration import conf
+
+    from airflow_provider_instagram.files import time_limit
+
+    longest_s = 3 * (time_limit.SMALL_FILE_TIMEOUT_S + time_limit.JOIN_TIMEOUT_S)
+    assert longest_s < conf.getfloat("core", "dagbag_import_timeout")

@@ -329,6 +329,22 @@ def test_a_second_connection_to_an_account_is_warned_of(browser: TestClient, ins
     assert "can be published again with the other" in second
 
 
+def test_a_pasted_token_of_an_account_that_has_a_connection_is_warned_of(
+    browser: TestClient, instagram_sandbox: SandboxHandle
+) -> None:
+    """A connection with a pasted token does not name its account, so only the list of accounts can tell."""
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+
+    assert "Warning" not in browser.get("/instagram/").text
+    url, token = instagram_sandbox.url, instagram_sandbox.token
+    with create_session() as session:
+        session.add(Connection(conn_id="pasted", conn_type="instagram", host=url, password=token))
+    page = browser.get("/instagram/").text
+    assert "@sandbox_studio is the account of the connections &#39;instagram_default&#39;, &#39;pasted&#39;." in page
+    assert "can be published again with the other" in page
+
+
 def test_a_new_account_is_not_offered_the_place_of_one_that_there_is(
     browser: TestClient, instagram_sandbox: SandboxHandle
 ) -> None:

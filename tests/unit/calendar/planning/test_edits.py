@@ -297,6 +297,16 @@ def test_a_worker_reads_the_dags_file_without_a_word_in_the_snapshot(
     assert not (calendar.file.parent / "snapshots").exists()
 
 
+def test_a_worker_has_the_approval_of_its_task_although_nothing_can_be_read(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Object storage was away when the import began, and create failed for good, because it saw no approval."""
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "content")
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_TASK_ID", "studio.create")
+    create = content_calendar_dag("content", "s3://nowhere@clips/calendar.yaml").get_task("studio.create")
+    assert {"studio.approve", "studio.transcode"} <= create.upstream_task_ids
+
+
 def test_a_run_chooses_of_what_the_file_said_last_only_in_its_last_try(calendar: SimulatedCalendar) -> None:
     """The file may be readable again in a moment, and the snapshot older than its posts."""
     calendar.write(post("a", 60))

@@ -1,0 +1,42 @@
+"""The checks of the places that machines share, on a real S3 server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_instagram.doctor.machine import machine_findings, read_work_file
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.doctor.findings import Finding
+
+
+def findings(name: str) -> dict[str, Finding]:
+    return {finding.what: finding for finding in machine_findings(name)}
+
+
+def test_object_storage_is_written_and_read_and_left_as_it_was(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk import ObjectStoragePath
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__WORK_PREFIX", f"{bucket}/doctor/work/")
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", f"{bucket}/doctor/snapshots/")
+    found = findings("a.txt")
+    assert (found["work_prefix"].good, found["work_prefix"].text) == (
+        True,
+        f"{bucket}/doctor/work/ can be written and read",
+    )
+    assert (found["snapshots"].good, found["snapshots"].text) == (True, f"{bucket}/doctor/snapshots/ can be written")
+    assert read_work_file("a.txt")
+    assert not read_work_file("a.txt")
+    assert list(ObjectStoragePath(f"{bucket}/doctor/").rglob("*.*")) == []
+
+
+@pytest.mark.parametrize(("option", "what"), [("WORK_PREFIX", "work_prefix"), ("CALENDAR_SNAPSHOTS", "snapshots")])
+def test_a_bucket_that_does_not_exist_needs_fixing(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, option: str, what: str
+) -> None:
+    monkeypatch.setenv(f"AIRFLOW__INSTAGRAM__{option}", f"{bucket}-elsewhere/kept/")
+    finding = findings("b.txt")[what]
+    assert finding.good is False
+    assert f"[instagram] {option.lower()}" in finding.text
