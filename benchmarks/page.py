@@ -93,6 +93,7 @@ def _store_runs() -> None:
         version = session.scalar(select(DagVersion.id).where(DagVersion.dag_id == DAG_ID))
         assets = dict(session.execute(select(AssetModel.uri, AssetModel.id)).all())
         tasks: list[dict[str, Any]] = []
+        rows: list[Any] = []
         for number, facts in enumerate(list(board.facts.values())[:WITH_RUN]):
             post, run_id = facts.post, f"run-{number}"
             run = DagRun(dag_id=DAG_ID, run_id=run_id, run_type="manual", state=DagRunState.RUNNING, run_after=now)
@@ -107,11 +108,12 @@ def _store_runs() -> None:
             ]
             selected = [post.model_dump(mode="json")]
             about = {"dag_run_id": run.id, "dag_id": DAG_ID, "run_id": run_id, "task_id": f"due_{post.account}"}
-            session.add(XComModel(**about, map_index=-1, key="return_value", value=selected, timestamp=now))
+            rows.append(XComModel(**about, map_index=-1, key="return_value", value=selected, timestamp=now))
             row = {"post_key": post.key, "run": f"{DAG_ID}/{run_id}", "version": post.version, "settled": False}
             asset = assets[ledger_asset(post.account).uri]
-            session.add(AssetStateStoreModel(asset_id=asset, key=f"calendar:{post.key}", value=json.dumps(row)))
+            rows.append(AssetStateStoreModel(asset_id=asset, key=f"calendar:{post.key}", value=json.dumps(row)))
         session.execute(insert(TaskInstance), [{**one, "updated_at": now} for one in tasks])
+        session.add_all(rows)
 
 
 def _measure() -> None:
