@@ -39,6 +39,8 @@ class InstagramPlugin(AirflowPlugin):
             # In the menu Admin, beside Connections: at the top level, Airflow 3.3.2 draws a button without a target.
             "category": "admin",
         },
+        # These pages are frames, not components in Airflow's own page: its styles and its version of React do not reach
+        # them, and their own Content-Security-Policy holds.
         {
             "name": "Instagram calendar",
             "href": f"{pages_path()}/calendar/",

@@ -39,6 +39,7 @@ from airflow_provider_instagram.plugin.users import CURRENT_USER, NoPagesError, 
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 COOKIE = "instagram_login"
+LOG_IN = "Log in to Airflow first"
 
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
 app.include_router(board_routes.router)
@@ -183,10 +184,11 @@ def cover(version: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]) -> Response
 async def refused(request: Request, error: AnyHTTPException) -> Response:
     """Show Airflow's refusals as pages, and to the script of the page *Posts* as JSON."""
     if "/calendar/api/" in request.url.path:
-        return JSONResponse({"detail": str(error.detail)}, error.status_code, headers=error.headers)
+        detail = LOG_IN if error.status_code == 401 else str(error.detail)
+        return JSONResponse({"detail": detail}, error.status_code, headers=error.headers)
     if error.status_code == 401:
         target = get_auth_manager().get_url_login(next=f"{pages_path()}/")
-        return problem("Log in to Airflow first", "Only users of Airflow can see this page.", status=401, login=target)
+        return problem(LOG_IN, "Only users of Airflow can see this page.", status=401, login=target)
     title = {403: "You are not allowed to do this", 404: "Not found"}.get(error.status_code, "Something went wrong")
     has_pages = not isinstance(error, NoPagesError)
     return problem(title, str(error.detail), status=error.status_code, has_pages=has_pages)

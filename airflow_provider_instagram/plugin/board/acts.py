@@ -29,7 +29,7 @@ from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in
 from airflow_provider_instagram.plugin.board.rights import may_act
 from airflow_provider_instagram.plugin.board.source import now_run_id
 from airflow_provider_instagram.plugin.board.states import STEPS, Facts, PostRun
-from airflow_provider_instagram.publishing.options import LONGEST_CAPTION
+from airflow_provider_instagram.publishing.options import LONGEST_CAPTION, ContainerOptions
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -113,13 +113,21 @@ async def _answer(act: Act) -> str:
     run, is_approved = _run(act), act.name == "approve"
     given: dict[str, Any] = {}
     if is_approved and act.given.get("caption") is not None:
-        given["caption"] = act.text("caption", LONGEST_CAPTION) or ""
+        given["caption"] = _caption(act)
     if not is_approved:
         given["reason"] = act.text("reason", LONGEST_REASON)
     path = f"/dagRuns/{_quoted(run.run_id)}/taskInstances/{_quoted(f'{act.facts.post.account}.approve')}"
     body = {"chosen_options": ["Approve" if is_approved else "Reject"], "params_input": given}
     await _call(act, "PATCH", f"{path}/{run.map_index}/hitlDetails", body)
     return "Approved. It is published at its time." if is_approved else "Rejected. It is not published."
+
+
+def _caption(act: Act) -> str:
+    """Return the caption that the user entered, if Instagram accepts it."""
+    caption = act.text("caption", LONGEST_CAPTION) or ""
+    if broken := ContainerOptions.parse(caption=caption).broken_limits():
+        raise HTTPException(422, f"{' '.join(map(str, broken))} Nothing was changed.")
+    return caption
 
 
 async def _retry(act: Act) -> str:

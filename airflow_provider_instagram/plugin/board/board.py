@@ -100,11 +100,12 @@ class Board:
     def _made(self, content: Calendar, now: datetime) -> list[PostCard]:
         selected, begins = self.source.selected_posts(), self._scheduled_runs()
         self._runs_now = self.source.active_runs_now()
-        self.facts, cards = {}, []
+        all_facts, cards = {}, []
         for post in content.posts:
             facts = self._facts(post, selected.get((post.account, post.id, post.version), []), begins)
-            self.facts[post.id] = facts
+            all_facts[post.id] = facts
             cards.append(self._card(post, facts, status_of(facts, now, self.calendar.max_lateness)))
+        self.facts = all_facts
         return cards + self._invalid_cards(content)
 
     def _invalid_cards(self, content: Calendar) -> list[PostCard]:

@@ -120,10 +120,11 @@ def _opened(location: str) -> Iterator[tuple[IO[bytes], int]]:
             yield remote, path.stat().st_size
         return
     number = os.open(location, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    found = os.fstat(number)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(number)
+        raise OSError("not a regular file")
     with os.fdopen(number, "rb") as file:
-        found = os.fstat(number)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError("not a regular file")
         yield file, found.st_size
 
 
