@@ -53,6 +53,11 @@ CONNECTION: Final[dict[str, Any]] = {
         "oauth_host": _field(
             "OAuth host", "Replaces both of Meta's login hosts, for example with a sandbox. Must be a trusted host."
         ),
+        "scopes": _field(
+            "Scopes",
+            "What to ask for when the account is connected, beyond publishing: comments, insights, or Meta's names "
+            "of scopes, separated by commas.",
+        ),
         "calls_per_hour": _limit(
             "Calls per hour",
             "How many API calls the account may make within an hour. Waiting uses only a share of them.",
@@ -86,6 +91,17 @@ SETTINGS: Final[dict[str, Any]] = {
             "output is not set.",
             example="s3://aws_default@media/instagram/",
             default="{AIRFLOW_HOME}/instagram/",
+        ),
+        "public_prefix": _option(
+            "Object-storage prefix for copies of local pictures, because Instagram takes pictures by link only. "
+            "Instagram fetches a copy within seconds; delete the copies by a lifecycle rule, after two days for "
+            "example.",
+            example="s3://aws_default@media/instagram/public/",
+        ),
+        "public_url": _option(
+            "https address under which the files in public_prefix are public. If empty, Instagram gets presigned "
+            "links that work for 24 hours.",
+            example="https://media.example.com/instagram/public/",
         ),
         "cache_mb": _option(
             "How many megabytes of results in object storage a worker keeps in TMPDIR, so that the next task on the "

@@ -57,6 +57,7 @@ class StoredConnection:
     :param is_secret_for_hosts: Whether the secret was entered for the hosts that the connection has now.
     :param host: Its Graph host.
     :param oauth_host: What replaces Meta's login hosts.
+    :param scopes: What to ask for when connecting, beyond the scopes of publishing, as a person wrote it.
     """
 
     conn_id: str
@@ -66,6 +67,7 @@ class StoredConnection:
     is_secret_for_hosts: bool = False
     host: str = ""
     oauth_host: str | None = None
+    scopes: str = ""
 
     def login_hosts(self, typed: str) -> tuple[str, str | None]:
         """Return the Graph host of a login, and the host that replaces Meta's login hosts, if any.
@@ -149,7 +151,9 @@ def require_writable(conn_id: str) -> StoredConnection:
             )
         app_id, has_secret = str(extra.get("app_id") or ""), bool(extra.get("app_secret"))
         is_secret_for_hosts = _may_reuse(extra, host, oauth_host)
-        return StoredConnection(conn_id, True, app_id, has_secret, is_secret_for_hosts, host, oauth_host)
+        scopes = extra.get("scopes") or ""
+        scopes = ", ".join(map(str, scopes)) if isinstance(scopes, list) else str(scopes)
+        return StoredConnection(conn_id, True, app_id, has_secret, is_secret_for_hosts, host, oauth_host, scopes)
 
 
 def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
@@ -219,6 +223,8 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
         }
         if app.oauth_host:
             extra["oauth_host"] = app.oauth_host
+        if app.scopes or "scopes" in extra:
+            extra["scopes"] = app.scopes
         row.login, row.password = login.account.user_id, login.token.access_token
         row.extra = json.dumps(extra)
         session.add(Log(event="instagram_connect", owner=by, extra=json.dumps({"connection_id": conn_id})))

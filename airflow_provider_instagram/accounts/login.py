@@ -5,13 +5,14 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 from airflow_provider_instagram.graph import calls, oauth, origin
 from airflow_provider_instagram.graph.addresses import is_loopback
 from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.graph.scopes import read_scopes
 from airflow_provider_instagram.hooks.instagram import trusted_hosts
 from airflow_provider_instagram.tokens.store import StoredToken
 
@@ -33,6 +34,7 @@ class LoginApp:
     :param redirect_uri: Where Instagram sends the person back to.
     :param base_url: The base URL of the Graph API.
     :param oauth_host: Replaces both of Meta's login hosts.
+    :param scopes: What to ask for beyond the scopes of publishing: names of features, or Meta's names.
     """
 
     app_id: str
@@ -40,13 +42,24 @@ class LoginApp:
     redirect_uri: str
     base_url: str
     oauth_host: str | None = None
+    scopes: str = ""
 
     def login_url(self, state: str) -> str:
         """Return the URL of the login page.
 
         :param state: The value that Instagram returns with the code.
+        :raises ValidationError: If a scope to ask for is not valid.
         """
-        return oauth.login_url(self.app_id, self.redirect_uri, state, oauth_host=self.oauth_host, hosts=trusted_hosts())
+        where: dict[str, Any] = {"oauth_host": self.oauth_host, "hosts": trusted_hosts()}
+        return oauth.login_url(self.app_id, self.redirect_uri, state, scopes=self.all_scopes, **where)
+
+    @property
+    def all_scopes(self) -> tuple[str, ...]:
+        """All scopes to ask for.
+
+        :raises ValidationError: If one is not valid.
+        """
+        return (*oauth.SCOPES, *read_scopes(self.scopes))
 
     @property
     def secret_record(self) -> str:
@@ -60,10 +73,22 @@ class Login:
 
     :param token: The long-lived token.
     :param account: The account that the token belongs to.
+    :param refused: The scopes that were asked for, and that are known not to be granted.
     """
 
     token: StoredToken
     account: Account
+    refused: tuple[str, ...] = ()
+
+    @property
+    def warning(self) -> str:
+        """What is off because of the scopes that were not granted, or an empty text."""
+        if not self.refused:
+            return ""
+        return (
+            f"Not granted: {', '.join(self.refused)}. What needs it is off. To grant it, connect the account again, "
+            "and leave all permissions switched on."
+        )
 
 
 def secret_record(app_secret: str, base_url: str, oauth_host: str | None) -> str:
@@ -126,7 +151,8 @@ def complete_login(
         short = client.send(
             oauth.exchange_code(app.app_id, app.app_secret, app.redirect_uri, code, oauth_host=app.oauth_host)
         )
-        if missing := [scope for scope in oauth.SCOPES if short.permissions and scope not in short.permissions]:
+        refused = [scope for scope in app.all_scopes if short.permissions and scope not in short.permissions]
+        if missing := [scope for scope in refused if scope in oauth.SCOPES]:
             raise PermissionDeniedError(
                 f"Publishing needs the permission {' and '.join(missing)}, which was not granted.",
                 hint="Connect again, and leave all permissions switched on.",
@@ -142,4 +168,4 @@ def complete_login(
             hint="In the Instagram app, choose Settings, Account type, Switch to professional account. Then connect "
             "again.",
         )
-    return Login(StoredToken.issued(answer, now, short.permissions or oauth.SCOPES, by), account)
+    return Login(StoredToken.issued(answer, now, short.permissions, by), account, tuple(refused))

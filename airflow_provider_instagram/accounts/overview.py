@@ -16,6 +16,7 @@ from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.redaction import redact
 from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,6 +40,7 @@ class AccountSummary:
     :param limit: How much of its quota is used.
     :param last_post: Its newest post.
     :param problem: What is wrong; the other fields are empty then.
+    :param scopes: The scopes that it is known to have.
     :param secrets_source: Where its connection is stored, if that is outside Airflow's database and cannot be written.
     """
 
@@ -50,6 +52,16 @@ class AccountSummary:
     last_post: Media | None = None
     problem: str = ""
     secrets_source: str = ""
+    scopes: AccountScopes | None = None
+
+    @property
+    def permissions(self) -> str:
+        """What the account granted, and what is off because of what it did not grant, in words."""
+        if self.scopes is None or self.scopes.granted is None:
+            return "not known"
+        on = ", ".join(feature.name for feature in self.scopes.features_on) or "nothing"
+        off = [f"{one.name} (needs {', '.join(self.scopes.missing(one))})" for one in self.scopes.features_off]
+        return f"{on}; off: {', '.join(off)}" if off else on
 
     @property
     def token_lifetime(self) -> str:
@@ -102,6 +114,7 @@ def account_summary(conn_id: str) -> AccountSummary:
             account = hook.read_account(client)
             limit = client.send(calls.publishing_limit(account.user_id))
             posts = client.send(calls.media_list(account.user_id, limit=1)).items
+        scopes = known_scopes(conn_id)
     except (InstagramError, AirflowException) as error:
         return AccountSummary(conn_id, problem=str(error), secrets_source=source)
     except Exception as error:  # noqa: BLE001 -- an error of one account must not break the page
@@ -109,4 +122,5 @@ def account_summary(conn_id: str) -> AccountSummary:
         problem = f"This account cannot be read ({type(error).__name__}). See the log of this process for the details."
         return AccountSummary(conn_id, problem=problem, secrets_source=source)
     days_left, last_post = None if left is None else left // timedelta(days=1), posts[0] if posts else None
-    return AccountSummary(conn_id, account, days_left, manager.token_expires, limit, last_post, secrets_source=source)
+    expires = manager.token_expires
+    return AccountSummary(conn_id, account, days_left, expires, limit, last_post, "", source, scopes)

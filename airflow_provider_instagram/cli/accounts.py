@@ -48,7 +48,7 @@ def connect(args: argparse.Namespace) -> None:
         raise SystemExit(str(error)) from None
     print(f"Connected @{login.account.username} as {args.conn_id!r}. The token expires at {login.token.expires_at}.")
     print("To keep it alive, turn on the DAG refresh_instagram_tokens.")
-    if warning := duplicate_warning(args.conn_id, login.account):
+    for warning in filter(None, (login.warning, duplicate_warning(args.conn_id, login.account))):
         print(f"Warning: {warning}")
 
 
@@ -59,7 +59,8 @@ def _app(args: argparse.Namespace, connection: StoredConnection) -> LoginApp:
     secret = _secret(connection.conn_id, base_url, oauth_host)
     if not app_id.isdecimal() or not secret:
         raise SystemExit("Enter both the app id, which is a number, and the app secret.")
-    return LoginApp(app_id, secret, redirect_uri, base_url, oauth_host)
+    scopes = connection.scopes if args.scopes is None else args.scopes
+    return LoginApp(app_id, secret, redirect_uri, base_url, oauth_host, scopes)
 
 
 def _secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
@@ -100,6 +101,7 @@ def accounts(args: argparse.Namespace) -> None:
             "connection": line.conn_id,
             "account": f"@{line.account.username}" if line.account else "",
             "token": line.token_lifetime if not line.problem else "",
+            "granted": line.permissions if not line.problem else "",
             "posts, last 24 h": f"{line.limit.quota_usage} of {line.limit.quota_total}" if line.limit else "",
             "last post": (line.last_post.permalink or "") if line.last_post else "",
             "problem": line.problem,

@@ -86,6 +86,10 @@ def _account_commands() -> list[ActionCommand]:
             Arg(("--app-id",), help="the Instagram app id of your Meta app"),
             Arg(("--redirect-uri",), help="default: the callback of the page Instagram, below [api] base_url"),
             Arg(("--host",), help="the Graph host of a new connection, such as a sandbox", default=""),
+            Arg(
+                ("--scopes",),
+                help="what to ask for beyond publishing, such as comments,insights (default: the connection's own)",
+            ),
             description="Prints the URL of the login page. After the login, paste the URL that Instagram sent you to.",
         ),
         _command(

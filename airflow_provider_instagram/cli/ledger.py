@@ -85,7 +85,7 @@ def forget_post(args: argparse.Namespace) -> None:
             raise SystemExit(f"The ledger of {args.conn_id!r} has no post {args.post_key!r}.")
         if not args.yes:
             answer = input(
-                f"Forget {args.post_key}? If the post is live, the next run publishes it a second time. [y/N] "
+                f"Forget {args.post_key}? If its post or comment is live, the next run makes it a second time. [y/N] "
             )
             if answer.strip().lower() != "y":
                 raise SystemExit("Nothing was changed.")

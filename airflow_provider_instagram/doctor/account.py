@@ -12,9 +12,11 @@ from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_instagram.doctor.findings import Finding, unchecked
 from airflow_provider_instagram.exceptions import InstagramError
-from airflow_provider_instagram.graph import calls, oauth, origin
+from airflow_provider_instagram.graph import calls, origin
 from airflow_provider_instagram.graph.addresses import is_loopback
+from airflow_provider_instagram.graph.scopes import FEATURES, PUBLISHING, read_scopes
 from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.tokens.store import EXPIRY_WARNING
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.accounts import Account
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.hooks.instagram import AccountSettings
+    from airflow_provider_instagram.hooks.scopes import AccountScopes
     from airflow_provider_instagram.tokens.refresh import TokenManager
     from airflow_provider_instagram.tokens.store import StoredToken
 
@@ -63,7 +66,7 @@ def _account(hook: InstagramHook, settings: AccountSettings) -> Iterator[Finding
         return
     manager = hook.token_manager()
     yield _token(manager, manager.current_token())
-    yield _scopes(manager.current_token().scopes)
+    yield _scopes(known_scopes(hook.instagram_conn_id), settings.scopes)
     yield _account_type(account, settings.ig_user_id)
     yield quota
 
@@ -93,12 +96,22 @@ def _quota(client: GraphClient, account: Account) -> Finding:
     )
 
 
-def _scopes(scopes: tuple[str, ...]) -> Finding:
-    if not scopes:
+def _scopes(scopes: AccountScopes, asked_for: str) -> Finding:
+    """Check the scopes of publishing, and those that the connection asks for."""
+    try:
+        asked = read_scopes(asked_for, is_facebook_login=scopes.is_facebook_login)
+    except InstagramError as error:
+        return Finding("scopes", False, f"{error} Correct the field Scopes of the connection")
+    if scopes.granted is None:
+        if scopes.is_facebook_login:
+            return Finding("scopes", None, "unknown, because Meta did not return them")
         return Finding("scopes", None, "unknown, because the token was pasted. Connect the account to record them")
-    if missing := [scope for scope in oauth.SCOPES if scope not in scopes]:
+    needed = (*PUBLISHING.scopes(is_facebook_login=scopes.is_facebook_login), *asked)
+    if missing := [scope for scope in needed if scope not in scopes.granted]:
         return Finding("scopes", False, f"missing: {', '.join(missing)}. Reconnect the account")
-    return Finding("scopes", True, ", ".join(scopes))
+    off = [feature.name for feature in FEATURES if scopes.missing(feature)]
+    text = ", ".join(sorted(scopes.granted))
+    return Finding("scopes", True, f"{text}; off: {', '.join(off)}" if off else text)
 
 
 def _account_type(account: Account, ig_user_id: str | None) -> Finding:

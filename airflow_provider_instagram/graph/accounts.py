@@ -55,6 +55,17 @@ class Token:
         )
 
 
+def read_token_scopes(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Read the scopes of a token that Meta was asked about.
+
+    :raises ValueError: If Meta does not know the token.
+    """
+    row = read_mapping(data, "data")
+    if row.get("is_valid") is not True:
+        raise ValueError("the token is not valid")
+    return read_names(row.get("scopes"))
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """The Instagram account that a token belongs to.

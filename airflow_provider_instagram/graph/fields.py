@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 
 def read_object(text: str | bytes) -> Mapping[str, Any]:
@@ -66,3 +67,15 @@ def read_time(data: Mapping[str, Any], key: str) -> datetime | None:
         return datetime.strptime(read_text(data, key) or "", "%Y-%m-%dT%H:%M:%S%z")
     except ValueError:
         return None
+
+
+def next_page(data: Mapping[str, Any]) -> str | None:
+    """Read the cursor of the page after a page of a list, or None on the last page.
+
+    The link to the next page is never followed, because Meta puts the access token into it.
+    """
+    paging = read_mapping(data, "paging")
+    if not (following := read_text(paging, "next")):
+        return None
+    after = read_text(read_mapping(paging, "cursors"), "after")
+    return after or parse_qs(urlsplit(following).query).get("after", [""])[0] or None

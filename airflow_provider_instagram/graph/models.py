@@ -8,20 +8,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, Final, TypeAlias, TypedDict
 
 from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
 from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.graph.errors import rule_for
-from airflow_provider_instagram.graph.fields import first_row, read_id, read_integer, read_mapping, read_text, read_time
+from airflow_provider_instagram.graph.fields import (
+    first_row,
+    next_page,
+    read_id,
+    read_integer,
+    read_mapping,
+    read_text,
+    read_time,
+)
 
+
+class PlacedTag(TypedDict):
+    """A tag of a user at a place in a picture, as Meta takes it.
+
+    :param username: The name of the user.
+    :param x: The place from the left edge, 0 to 1.
+    :param y: The place from the top edge, 0 to 1.
+    """
+
+    username: str
+    x: float
+    y: float
+
+
+#: A tag of a user: the name alone, or with a place.
+UserTag: TypeAlias = "str | PlacedTag"
 _SUBCODE: Final = re.compile(r"\b(?:2207\d{3}|1363008)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of a video.
+    """A container of a video, a picture or a carousel.
 
     :param id: The container's id.
     :param upload_uri: Where to send its bytes. None if Instagram fetches them from a URL.
@@ -243,15 +266,7 @@ class MediaPage:
         rows = data.get("data")
         if not isinstance(rows, list):
             raise ValueError("no list of media")
-        paging = read_mapping(data, "paging")
-        after = None
-        if following := read_text(paging, "next"):
-            # the link itself is never followed, because Meta puts the access token into it
-            after = (
-                read_text(read_mapping(paging, "cursors"), "after")
-                or parse_qs(urlsplit(following).query).get("after", [""])[0]
-            )
-        return cls(tuple(Media.read(row) for row in rows), after or None)
+        return cls(tuple(Media.read(row) for row in rows), next_page(data))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,13 @@ from urllib.parse import urlencode
 from airflow_provider_instagram.graph import origin
 from airflow_provider_instagram.graph.accounts import Token
 from airflow_provider_instagram.graph.calls import Call
+from airflow_provider_instagram.graph.scopes import PUBLISHING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SCOPES: Final = ("instagram_business_basic", "instagram_business_content_publish")
+#: The scopes of publishing, which every login asks for.
+SCOPES: Final = PUBLISHING.instagram
 #: The prefix of tokens of Facebook Login. Tokens of Instagram Login begin with IG.
 FACEBOOK_LOGIN: Final = "EA"
 

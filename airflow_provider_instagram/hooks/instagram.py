@@ -46,6 +46,7 @@ class AccountSettings:
     :param app_secret: The Meta app's secret.
     :param oauth_host: Replaces both of Meta's login hosts.
     :param limits: The account's own limits of calls and posts.
+    :param scopes: What to ask for when connecting, beyond the scopes of publishing, as a person wrote it.
     """
 
     base_url: str
@@ -56,6 +57,7 @@ class AccountSettings:
     app_secret: str | None = field(default=None, repr=False)
     oauth_host: str | None = None
     limits: Limits = field(default_factory=Limits)
+    scopes: str = ""
 
     @property
     def is_facebook_login(self) -> bool:
@@ -93,6 +95,7 @@ class AccountSettings:
             app_secret=extra.get("app_secret"),
             oauth_host=login_host(extra.get("oauth_host"), hosts),
             limits=Limits.read(extra),
+            scopes=extra.get("scopes", ""),
         )
 
 
@@ -335,4 +338,5 @@ def _checked_extra(connection: Connection) -> dict[str, str]:
             f"The extra of connection {connection.conn_id!r} is not a JSON object.",
             hint=f'Use the form {{"api_version": "{API_VERSION}"}}, or use the fields of the connection form.',
         )
-    return {key: str(value) for key, value in extra.items() if value not in (None, "")}
+    texts = {key: ",".join(map(str, value)) if isinstance(value, list) else value for key, value in extra.items()}
+    return {key: str(value) for key, value in texts.items() if value not in (None, "")}

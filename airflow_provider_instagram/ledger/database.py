@@ -119,14 +119,15 @@ def settle(
 def rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
     """Return all rows of a post."""
     rows = store.rows()
-    claim, containers = row_key("claim", post_key), row_key("containers", post_key)
-    made = {row_key("container", container_id) for container_id in rows.get(containers, ())}
+    claim, *lists = (row_key(kind, post_key) for kind in ("claim", "containers", "children"))
+    comment = (row_key("comment", post_key), row_key("comment-claim", post_key))
+    made = {row_key("container", container_id) for name in lists for container_id in rows.get(name, ())}
     return {
         key: row
         for key, row in rows.items()
         if (isinstance(row, dict) and row.get("post_key") == post_key)
-        or key in (claim, containers, *made)
-        or (key.startswith("media:") and row == post_key)
+        or key in (claim, *lists, *made, *comment)
+        or (key.startswith(("media:", "comment-id:")) and row == post_key)
     }
 
 

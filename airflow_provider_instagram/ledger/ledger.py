@@ -7,7 +7,7 @@ import shlex
 import unicodedata
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow.sdk import Context
+    from typing_extensions import Self
 
 #: Fields whose rows keep an earlier name, so that rows which are stored stay readable.
 _NAMES_IN_ROWS = {"event_pending": "untold", "needs_manual_resolution": "left_to_a_person"}
@@ -46,8 +47,13 @@ class Ledger:
     conn_id: str
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(timezone.utc))
 
+    #: What precedes the kind of each row of a claim or an intent.
+    prefix: ClassVar[str] = ""
+    #: What a claim is for, as the words before and after a key in a message.
+    claimed: ClassVar[tuple[str, str]] = ("post_key", "is being published")
+
     @classmethod
-    def of(cls, context: Context, conn_id: str) -> Ledger:
+    def of(cls, context: Context, conn_id: str) -> Self:
         """Open the account's ledger from a running task.
 
         :param context: The task's context.
@@ -78,22 +84,26 @@ class Ledger:
         if post.media_id:
             self.store.set(row_key("media", post.media_id), post.post_key)
 
+    def is_settled(self, key: str) -> bool:
+        """Return whether the result of a key is recorded, so that nothing is sent for it."""
+        return self.post(key) is not None
+
     def knows_media(self, media_id: str) -> bool:
         """Return whether a post of the account has a key in this ledger."""
         return self.store.get(row_key("media", media_id)) is not None
 
     def claim(self, post_key: str) -> Claim | None:
         """Read the claim of a key."""
-        row = self.store.get(row_key("claim", post_key))
+        row = self.store.get(row_key(f"{self.prefix}claim", post_key))
         return _claim(row) if row else None
 
     def record_claim(self, post_key: str, claim: Claim) -> None:
         """Record a claim of a key. The last claim counts."""
-        self.store.set(row_key("claim", post_key), _fields_with_value(claim))
+        self.store.set(row_key(f"{self.prefix}claim", post_key), _fields_with_value(claim))
 
     def intent(self, post_key: str, owner: Owner | None = None) -> Intent | None:
         """Read the intent to publish a key: the latest one, or an owner's own, which no other owner overwrites."""
-        row = self.store.get(row_key("intent", post_key, owner))
+        row = self.store.get(row_key(f"{self.prefix}intent", post_key, owner))
         return Intent(**_fields(row) | {"claim": _claim(row["claim"])}) if row else None
 
     def open_intents(self, post_key: str, *owners: Owner) -> list[Intent]:
@@ -107,7 +117,7 @@ class Ledger:
         named = () if claim is None else (claim.owner, *claim.undecided)
         found = [self.intent(post_key), *(self.intent(post_key, owner) for owner in {*named, *owners})]
         still_open = sorted((one for one in found if one and not one.withdrawn), key=lambda one: one.when)
-        return list({one.container_id: one for one in still_open}.values())
+        return list({(one.container_id, one.text): one for one in still_open}.values())
 
     def command(self, name: str) -> str:
         """Return a command of ``airflow instagram ledger`` for this account, as a user types it."""
@@ -137,8 +147,9 @@ class Ledger:
         self._write(replace(intent, needs_manual_resolution=True))
 
     def _write(self, intent: Intent) -> None:
-        self.store.set(row_key("intent", intent.post_key, intent.claim.owner), _row(_fields_with_value(intent)))
-        self.store.set(row_key("intent", intent.post_key), _row(_fields_with_value(intent)))
+        kind, row = f"{self.prefix}intent", _row(_fields_with_value(intent))
+        self.store.set(row_key(kind, intent.post_key, intent.claim.owner), row)
+        self.store.set(row_key(kind, intent.post_key), row)
 
     def container(self, container_id: str) -> ContainerRecord | None:
         """Read the record of a container."""
@@ -147,17 +158,26 @@ class Ledger:
 
     def record_container(self, record: ContainerRecord) -> None:
         """Record a new container and the post that it is for."""
-        container_ids = [*self._container_ids(record.post_key), record.container_id]
-        self.store.set(row_key("container", record.container_id), asdict(record))
-        self.store.set(row_key("containers", record.post_key), container_ids)
+        listed_in = row_key("containers" if record.item is None else "children", record.post_key)
+        container_ids = [*(self.store.get(listed_in) or ()), record.container_id]
+        self.store.set(row_key("container", record.container_id), _fields_with_value(record))
+        self.store.set(listed_in, container_ids)
 
     def containers(self, post_key: str) -> list[ContainerRecord]:
-        """Read all containers that were created for a key, oldest first."""
-        records = (self.container(container_id) for container_id in self._container_ids(post_key))
-        return [record for record in records if record]
+        """Read all containers that were created for a key, oldest first, without those of a carousel's items."""
+        return self._listed_in("containers", post_key)
 
-    def _container_ids(self, post_key: str) -> list[str]:
-        return self.store.get(row_key("containers", post_key)) or []
+    def children(self, post_key: str) -> list[ContainerRecord]:
+        """Read all containers that were created for the items of a carousel, oldest first."""
+        return self._listed_in("children", post_key)
+
+    def discard_children(self, post_key: str) -> None:
+        """Record that no container of an item is good for another carousel."""
+        self.store.set(row_key("children", post_key), [])
+
+    def _listed_in(self, kind: str, post_key: str) -> list[ContainerRecord]:
+        records = (self.container(container_id) for container_id in self.store.get(row_key(kind, post_key)) or ())
+        return [record for record in records if record]
 
 
 def digest(text: str) -> str:
@@ -176,8 +196,8 @@ def _fields(row: dict[str, Any]) -> dict[str, Any]:
     return {names.get(in_row, in_row): value for in_row, value in row.items()}
 
 
-def _fields_with_value(record: Claim | Intent) -> dict[str, Any]:
-    """Return the fields of a claim or an intent, without those that are None, as in rows of versions without loops."""
+def _fields_with_value(record: Claim | Intent | ContainerRecord) -> dict[str, Any]:
+    """Return the fields of a record without those that are None, as in rows of versions that did not have them."""
     return asdict(record, dict_factory=lambda fields: {name: value for name, value in fields if value is not None})
 
 

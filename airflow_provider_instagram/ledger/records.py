@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import Context
 
+
+#: What a post consists of: one video, one picture, or several of them.
+Medium = Literal["video", "image", "carousel"]
 
 # Source: Meta, IG Container reference: a container that is not published within 24 hours expires.
 CONTAINER_LIFE = timedelta(hours=24)
@@ -28,6 +31,9 @@ class ContainerRecord:
     :param content: Digest of its video and options. A container is reused only for the same content.
     :param caption: Digest of its caption, to find its post among the account's media.
     :param upload_uri: Where to send the rest of an interrupted upload.
+    :param medium: ``video``, ``image`` or ``carousel``. None in rows of versions that had videos only.
+    :param is_story: Whether it is a story.
+    :param item: Its place in a carousel, from 0. None for the container of a whole post.
     """
 
     container_id: str
@@ -36,6 +42,14 @@ class ContainerRecord:
     content: str
     caption: str | None = None
     upload_uri: str | None = None
+    medium: Medium | None = None
+    is_story: bool = False
+    item: int | None = None
+
+    @property
+    def is_ready_soon(self) -> bool:
+        """Whether Instagram is done with it within seconds: a picture, or a carousel whose items are ready."""
+        return self.medium in ("image", "carousel")
 
     @property
     def expires(self) -> datetime:
@@ -93,16 +107,18 @@ class Claim:
 
 @dataclass(frozen=True)
 class Intent:
-    """The record of an owner that is about to send a request to publish.
+    """The record of an owner that is about to send a request: to publish, or to write a comment.
 
-    Its outcome is open: the request may have been sent or not. A withdrawn intent certainly led to no post.
+    Its outcome is open: the request may have been sent or not. A withdrawn intent certainly led to no post, and to no
+    comment.
 
-    :param post_key: The key of the post.
-    :param container_id: Its container.
+    :param post_key: The key of the post, or of the comment.
+    :param container_id: The container of the post. For a comment, the media id of the post that it is on.
     :param at: The time just before the request, as ISO 8601 in UTC.
     :param claim: The claim of the owner.
     :param withdrawn: Whether the intent certainly led to no post.
     :param needs_manual_resolution: Whether only a person can determine the outcome.
+    :param text: Digest of a comment's text. None for a post.
     """
 
     post_key: str
@@ -111,6 +127,7 @@ class Intent:
     claim: Claim
     withdrawn: bool = False
     needs_manual_resolution: bool = False
+    text: str | None = None
 
     @property
     def when(self) -> datetime:
@@ -143,3 +160,19 @@ class PublishedPost:
     def lacks_permalink(self) -> bool:
         """Whether the post is identified, and its permalink is still to be read."""
         return self.media_id is not None and self.permalink is None
+
+
+@dataclass(frozen=True)
+class CommentRecord:
+    """A comment that is live.
+
+    :param comment_key: The key of the comment.
+    :param media_id: The post that it is on.
+    :param comment_id: Its id.
+    :param written_at: When it was written or found, as ISO 8601 in UTC.
+    """
+
+    comment_key: str
+    media_id: str
+    comment_id: str
+    written_at: str

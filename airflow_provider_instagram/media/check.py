@@ -12,7 +12,7 @@ from airflow_provider_instagram.media.picture_report import PictureMeasures
 from airflow_provider_instagram.media.pictures import PictureJob, read_picture
 from airflow_provider_instagram.media.plan import Tier, TranscodePlan, plan
 from airflow_provider_instagram.media.probe import probe
-from airflow_provider_instagram.media.report import Measures, facts
+from airflow_provider_instagram.media.report import Measures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,7 @@ def check(path: Path, profile: Profile, *, ffprobe: str = "ffprobe") -> Verdict:
             todo, lines = job.plan(picture), PictureMeasures.of(picture).facts()
         else:
             info = probe(path, ffprobe=ffprobe)
-            todo, lines = plan(info, profile.video), facts(Measures.of(info))
+            todo, lines = plan(info, profile.video), Measures.of(info).facts()
     except ValidationError as error:
         return Verdict(UNUSABLE, (f"cannot be used for {spec.name}: {error}",))
     code = COMPLIES if todo.tier == "pass" else NEEDS_WORK

@@ -31,6 +31,11 @@ MUXER: Final = {"f": "mp4", "brand": "mp42", "movflags": "+faststart+negative_ct
 NO_METADATA: Final = {"map_metadata": -1, "map_metadata:s": -1, "map_chapters": -1, "fflags": "+bitexact"}
 #: Keeps one filter graph if the frame size changes midway. A new graph would restart the count of frames.
 ONE_FILTER_GRAPH: Final = {"reinit_filter:v": 0}
+#: The loop filter only smooths the decoded frames. It finds no errors, so it is skipped.
+DECODE_ONLY: Final = {"skip_loop_filter": "all"}
+DIGEST: Final = "murmur3"
+#: MP4 stores H.264 with lengths instead of start codes, and its parameter sets once, in the header.
+SAME_PACKETS: Final = "h264_mp4toannexb,filter_units=remove_types=7-8"
 PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.5", "-nostats")
 
 
@@ -101,26 +106,61 @@ def span(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan) -> Span:
     return Span(info.video.timeline.start_s, info.video.timeline.duration_s)
 
 
-def full(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, loudness: Loudness | None, output: Path) -> list[str]:
-    """Return the command that encodes the whole video.
+def video(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, pipe: int) -> list[str]:
+    """Return the command that encodes the video of a full encoding.
+
+    :param info: The source.
+    :param spec: The rules and targets.
+    :param plan: The plan.
+    :param pipe: The file descriptor to write to, as NUT.
+    :return: The arguments of ffmpeg.
+    """
+    numbers = encoding(info, spec, plan)
+    stream = _video_filters(_source(info)[str(info.video.index)], info, numbers, plan)
+    return arguments(ffmpeg.output(stream, f"pipe:{pipe}", f="nut", **_x264(numbers), **NO_METADATA))
+
+
+def sound(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, loudness: Loudness | None, nut: Path) -> list[str]:
+    """Return the command that encodes the audio of a full encoding.
 
     :param info: The source.
     :param spec: The rules and targets.
     :param plan: The plan.
     :param loudness: The loudness of the source, or None without audio.
+    :param nut: The file to write, as NUT.
+    :return: The arguments of ffmpeg.
+    """
+    stream = _audio_filters(_source(info), info, span(info, spec, plan), loudness)
+    return arguments(ffmpeg.output(stream, f"file:{nut}", f="nut", **_aac(spec), **NO_METADATA))
+
+
+def join(info: VideoInfo, spec: VideoSpec, pipe: int, nut: Path, output: Path) -> list[str]:
+    """Return the command that writes encoded video and audio into one file, and decodes the video as it arrives.
+
+    It prints the digest of the video that was decoded, and stops at the first error.
+
+    :param info: The source.
+    :param spec: The rules and targets.
+    :param pipe: The file descriptor from which to read the video.
+    :param nut: The file with the audio.
     :param output: The file to write.
     :return: The arguments of ffmpeg.
     """
-    numbers = encoding(info, spec, plan)
-    source = _source(info)
-    video_stream = _video_filters(source[str(info.video.index)], info, numbers, plan)
-    audio_stream = _audio_filters(source, info, span(info, spec, plan), loudness)
-    options = {**_x264(numbers), **_aac(spec), **NO_METADATA, **MUXER}
-    return arguments(ffmpeg.output(video_stream, audio_stream, f"file:{output}", **options))
+    # One thread keeps up with the encoder, and costs it less than several.
+    picture = ffmpeg.input(f"pipe:{pipe}", f="nut", threads=1, protocol_whitelist="pipe", **DECODE_ONLY).video
+    audio_stream = ffmpeg.input(f"file:{nut}", f="nut", protocol_whitelist="file").audio
+    options = {"c": "copy", **_timescale(frame_rate(info.video, spec)), **NO_METADATA, **MUXER}
+    written = ffmpeg.output(picture, audio_stream, f"file:{output}", **options)
+    return arguments(
+        ffmpeg.merge_outputs(written, _digest(picture), ffmpeg.output(picture, "-", f="null")).global_args("-xerror")
+    )
 
 
 def audio(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, loudness: Loudness | None, output: Path) -> list[str]:
-    """Return the command that copies the video and encodes the audio. The parameters are those of :func:`full`."""
+    """Return the command that copies the video and encodes the audio. The parameters are those of :func:`sound`.
+
+    :param output: The file to write, as MP4.
+    """
     source = _source(info)
     audio_stream = _audio_filters(source, info, span(info, spec, plan), loudness)
     options = {"c:v": "copy", "tag:v": "avc1", **_aac(spec), **NO_METADATA, **MUXER}
@@ -164,14 +204,24 @@ def colour(name: str) -> list[str]:
     return arguments(picture.output("-", f="null"))
 
 
-def decode(video: Path) -> list[str]:
+def decode(path: Path, *, video: bool) -> list[str]:
     """Return the command that decodes a whole file, measures its loudness, and stops at the first error.
 
-    The loop filter only smooths the decoded frames. It finds no errors, so it is skipped.
+    :param path: The file.
+    :param video: Whether to decode the video, too. If not, the command prints the digest of the video.
     """
-    source = ffmpeg.input(f"file:{video}", skip_loop_filter="all", **ONLY_THIS_FILE)
-    output = ffmpeg.output(source.video, meter(source.audio, peaks=False), "-", f="null")
+    source = ffmpeg.input(f"file:{path}", **DECODE_ONLY, **ONLY_THIS_FILE)
+    audio_stream = meter(source.audio, peaks=False)
+    if video:
+        output = ffmpeg.output(source.video, audio_stream, "-", f="null")
+    else:
+        output = ffmpeg.merge_outputs(_digest(source.video), ffmpeg.output(audio_stream, "-", f="null"))
     return arguments(output.global_args("-xerror"))
+
+
+def _digest(video_stream: Any) -> Any:
+    """Return an output that prints the digest of H.264 packets, which is the same in NUT and in MP4."""
+    return ffmpeg.output(video_stream, "-", f="streamhash", c="copy", hash=DIGEST, **{"bsf:v": SAME_PACKETS})
 
 
 def arguments(stream: Any) -> list[str]:
@@ -274,5 +324,9 @@ def _x264(numbers: Encoding) -> dict[str, Any]:
         "colorspace": "bt709",
         "color_trc": "bt709",
         "color_primaries": "bt709",
-        "video_track_timescale": numbers.fps.numerator * ceil(Fraction(10_000, numbers.fps.numerator)),
     }
+
+
+def _timescale(fps: Fraction) -> dict[str, int]:
+    """Return the timescale in which each frame has a whole number of ticks."""
+    return {"video_track_timescale": fps.numerator * ceil(Fraction(10_000, fps.numerator))}

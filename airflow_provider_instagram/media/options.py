@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.media.process import Cancel
 
@@ -34,3 +34,7 @@ class Options:
     ffprobe: str = "ffprobe"
     on_progress: Callable[[Progress], None] = lambda _: None
     cancel: Cancel = field(default_factory=Cancel)
+
+    def of_plan(self) -> dict[str, Any]:
+        """Return the options on which the plan for a video depends."""
+        return {"fit": self.fit, "background": self.background, "trim": self.trim}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.media.report import as_table
+from airflow_provider_instagram.media.report import BaseReport
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.media.picture import PictureInfo
-    from airflow_provider_instagram.media.picture_plan import PicturePlan, PictureTier
+    from airflow_provider_instagram.media.picture_plan import PicturePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,46 +46,13 @@ class PictureMeasures:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class PictureReport:
-    """The report of a conversion.
+class PictureReport(BaseReport[PictureMeasures]):
+    """The report of a picture's conversion."""
 
-    :param tier: The kind of work.
-    :param reasons: The rules that the source broke.
-    :param warnings: What reduces the quality of the result.
-    :param before: The source.
-    :param after: The result, or the source again if no work was needed.
-    :param elapsed_s: The duration of the work, in seconds.
-    """
-
-    tier: PictureTier
-    reasons: tuple[str, ...]
-    warnings: tuple[str, ...]
-    before: PictureMeasures
-    after: PictureMeasures
-    elapsed_s: float
+    __slots__ = ()
 
     @classmethod
     def of(cls, plan: PicturePlan, before: PictureInfo, after: PictureInfo, elapsed_s: float) -> PictureReport:
         """Return the report of a plan that was carried out."""
-        return cls(
-            plan.tier,
-            tuple(map(str, plan.reasons)),
-            plan.warnings,
-            PictureMeasures.of(before),
-            PictureMeasures.of(after),
-            round(elapsed_s, 3),
-        )
-
-    def as_data(self) -> dict[str, Any]:
-        """Return the report as plain data."""
-        return {**asdict(self), "reasons": list(self.reasons), "warnings": list(self.warnings)}
-
-    def table(self) -> list[str]:
-        """Return the report as lines for a log."""
-        return [
-            f"Tier {self.tier}, {self.elapsed_s:.1f} s",
-            *(f"because of {reason}" for reason in self.reasons),
-            *(f"warning: {warning}" for warning in self.warnings),
-            *as_table(self.before.facts(), self.after.facts()),
-        ]
+        measures = PictureMeasures.of(before), PictureMeasures.of(after)
+        return cls(plan.tier, tuple(map(str, plan.reasons)), plan.warnings, *measures, round(elapsed_s, 3))

@@ -9,15 +9,19 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from airflow_provider_instagram.exceptions import TranscodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
+
+T = TypeVar("T")
 
 GRACE_S: Final = 1.0
 POLL_S: Final = 0.1
@@ -76,7 +80,7 @@ class Cancel:
 
     def __init__(self) -> None:
         self._requested = False
-        self._end: Callable[[], None] | None = None
+        self._ends: tuple[Callable[[], None], ...] = ()
 
     @property
     def requested(self) -> bool:
@@ -86,8 +90,7 @@ class Cancel:
     def cancel(self) -> None:
         """End the current work, including all processes of a group, and start no more."""
         self._requested = True
-        end = self._end
-        if end is not None:
+        for end in self._ends:
             end()
 
     def raise_if_requested(self) -> None:
@@ -100,17 +103,18 @@ class Cancel:
 
     @contextmanager
     def watching(self, end: Callable[[], None]) -> Iterator[None]:
-        """Set the function that ends the work inside the block.
+        """Add a function that ends the work inside the block. Blocks may be nested, within one thread.
 
         :param end: The function. It must not take a lock, because a signal handler may call it.
         """
-        self._end = end
+        outer = self._ends
+        self._ends = (*outer, end)
         try:
             if self._requested:  # cancelled between the last check and this moment
                 end()
             yield
         finally:
-            self._end = None
+            self._ends = outer
 
 
 def find_program(name: str) -> str:
@@ -136,6 +140,7 @@ def run(
     *,
     cancel: Cancel | None = None,
     on_line: Callable[[str], None] | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Finished:
     """Run a program to its end. No process of it survives, however this function ends.
 
@@ -143,6 +148,7 @@ def run(
     :param limits: The limits of the process.
     :param cancel: Ends the process early.
     :param on_line: Called with each line of the standard output as it arrives. If None, the output is returned.
+    :param pass_fds: File descriptors that the program gets besides its standard ones.
     :return: The result, which may be a failure.
     :raises TranscodeError: If the program does not exist, or the work was cancelled.
     """
@@ -158,6 +164,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        pass_fds=pass_fds,
         env={"PATH": os.defpath, "LC_ALL": "C"},  # without the worker's environment, which holds secrets
     )
     try:
@@ -172,6 +179,23 @@ def run(
                 pipe.close()
     cancel.raise_if_requested()
     return Finished(process.returncode, reader.stdout, reader.stderr, timed_out)
+
+
+@contextmanager
+def beside(work: Callable[[Cancel], T], cancel: Cancel) -> Iterator[Future[T]]:
+    """Call a function in a thread of its own, beside the block. The thread ends before the block is left.
+
+    :param work: The function. It gets a :class:`Cancel` of its own, and runs its processes with it.
+    :param cancel: Cancels the function, too. An error in the block does the same.
+    :return: The result of the function.
+    """
+    inner = Cancel()
+    with cancel.watching(inner.cancel), ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool.submit(work, inner)
+        except BaseException:
+            inner.cancel()
+            raise
 
 
 class _OutputReader:
@@ -247,7 +271,8 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     for sign, grace_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, 0.0)):
         if process.returncode is not None or (sign is signal.SIGTERM and _has_ended(process)):
             continue
-        os.killpg(process.pid, sign)
+        with suppress(ProcessLookupError):  # the thread that runs it has read its exit code in the meantime
+            os.killpg(process.pid, sign)
         until = time.monotonic() + grace_s
         while time.monotonic() < until and not _has_ended(process):
             time.sleep(0.005)

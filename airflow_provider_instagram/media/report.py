@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_instagram.media.plan import Tier, TranscodePlan
+    from airflow_provider_instagram.media.plan import TranscodePlan
     from airflow_provider_instagram.media.probe import VideoInfo
+
+
+class AnyMeasures(Protocol):
+    """The facts about one file."""
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the names and values of the facts, as text."""
+
+
+M = TypeVar("M", bound=AnyMeasures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +73,60 @@ class Measures:
             channels=audio.channels if audio else None,
         )
 
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the names and values of the facts, as text."""
+        audio = f"{self.audio_codec}, {self.audio_kbps} kb/s, {self.sample_rate_hz} Hz, {self.channels} ch"
+        return [
+            ("container", self.container),
+            ("size", f"{self.size_bytes / 1e6:.2f} MB"),
+            ("duration", f"{self.duration_s:.2f} s"),
+            ("frame", f"{self.columns}x{self.rows}, {self.fps:g} fps"),
+            ("video", f"{self.video_codec}, {self.video_kbps:,} kb/s"),
+            ("audio", "none" if self.audio_codec is None else audio),
+        ]
+
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class BaseReport(Generic[M]):
     """The report of a transcode.
 
     :param tier: The kind of work.
-    :param reasons: The rules that the source broke, and the tier that each one needed.
+    :param reasons: The rules that the source broke. For a video, each has the tier that it needed.
     :param warnings: What reduces the quality of the result.
     :param before: The source.
     :param after: The result, or the source again if no work was needed.
     :param elapsed_s: The duration of the work, in seconds.
     """
 
-    tier: Tier
+    tier: str
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
-    before: Measures
-    after: Measures
+    before: M
+    after: M
     elapsed_s: float
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        return {**asdict(self), "reasons": list(self.reasons), "warnings": list(self.warnings)}
+
+    def headline(self) -> str:
+        """Return the tier and the duration of the work."""
+        return f"Tier {self.tier}, {self.elapsed_s:.1f} s"
+
+    def table(self) -> list[str]:
+        """Return the report as lines for a log."""
+        return [
+            self.headline(),
+            *(f"because of {reason}" for reason in self.reasons),
+            *(f"warning: {warning}" for warning in self.warnings),
+            *as_table(self.before.facts(), self.after.facts()),
+        ]
+
+
+class Report(BaseReport[Measures]):
+    """The report of a video's transcode."""
+
+    __slots__ = ()
 
     @classmethod
     def of(cls, plan: TranscodePlan, before: VideoInfo, after: VideoInfo, elapsed_s: float) -> Report:
@@ -96,30 +141,11 @@ class Report:
 
     def as_data(self) -> dict[str, Any]:
         """Return the report as plain data."""
-        data = asdict(self)
-        return {**data, "reasons": list(self.reasons), "warnings": list(self.warnings), "speed": self.speed}
+        return {**super().as_data(), "speed": self.speed}
 
-    def table(self) -> list[str]:
-        """Return the report as lines for a log."""
-        return [
-            f"Tier {self.tier}, {self.elapsed_s:.1f} s, {self.speed:g} times real time",
-            *(f"because of {reason}" for reason in self.reasons),
-            *(f"warning: {warning}" for warning in self.warnings),
-            *as_table(facts(self.before), facts(self.after)),
-        ]
-
-
-def facts(measures: Measures) -> list[tuple[str, str]]:
-    """Return the names and values of the facts about a file, as text."""
-    audio = f"{measures.audio_codec}, {measures.audio_kbps} kb/s, {measures.sample_rate_hz} Hz, {measures.channels} ch"
-    return [
-        ("container", measures.container),
-        ("size", f"{measures.size_bytes / 1e6:.2f} MB"),
-        ("duration", f"{measures.duration_s:.2f} s"),
-        ("frame", f"{measures.columns}x{measures.rows}, {measures.fps:g} fps"),
-        ("video", f"{measures.video_codec}, {measures.video_kbps:,} kb/s"),
-        ("audio", "none" if measures.audio_codec is None else audio),
-    ]
+    def headline(self) -> str:
+        """Return the tier, the duration of the work and its speed."""
+        return f"{super().headline()}, {self.speed:g} times real time"
 
 
 def as_table(before: Sequence[tuple[str, str]], after: Sequence[tuple[str, str]]) -> list[str]:

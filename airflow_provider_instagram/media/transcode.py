@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.media import command
-from airflow_provider_instagram.media.loudness import TARGET_LUFS, WARN_FROM_LU, Loudness, LoudnessReader
+from airflow_provider_instagram.media.encode import Encoded, FFmpeg, encode
+from airflow_provider_instagram.media.loudness import TARGET_LUFS, WARN_FROM_LU, Loudness
 from airflow_provider_instagram.media.plan import Reason, TranscodePlan, plan
 from airflow_provider_instagram.media.probe import VideoInfo, probe
-from airflow_provider_instagram.media.process import Cancel, Finished, ProcessLimits, run
+from airflow_provider_instagram.media.process import Cancel, ProcessLimits, beside, run
 from airflow_provider_instagram.media.progress import Progress, ProgressReader
 from airflow_provider_instagram.media.report import Report
 from airflow_provider_instagram.media.workspace import workspace
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
 
+DEFAULT_BACKGROUND: Final = "black"
 COLOUR_LIMITS: Final = ProcessLimits(wall_s=10, cpu_s=10)
-#: The time that ffmpeg may take: a minimum, and for each second of the video, in seconds.
-LEAST_S: Final = 120.0
-PER_SECOND_S: Final = 120.0
 
 
 def transcode(
@@ -142,7 +140,7 @@ class _Job:
         :param made: The file to write.
         :return: The plan that was carried out, and the properties of the result.
         """
-        if todo.tier == "full":
+        if todo.tier == "full" and todo.background != DEFAULT_BACKGROUND:
             self._check_colour(todo.background)
         try:
             return self._attempt(todo, made)
@@ -161,50 +159,27 @@ class _Job:
             )
 
     def _attempt(self, todo: TranscodePlan, made: Path) -> tuple[TranscodePlan, VideoInfo]:
-        measured = self._measure(todo) if todo.tier != "remux" and self.info.audio else None
         length_s = command.span(self.info, self.spec, todo).duration_s
-        reader = ProgressReader(length_s, self.on_progress)
-        self._run(self._command(todo, measured, made), length_s, "convert", reader.read_line)
-        after = _check_rules(made, self.spec, self.ffprobe, self.cancel)
+        tool = FFmpeg(self.ffmpeg, self.info.path, self.spec.max_size_bytes, self.cancel)
+        on_line = ProgressReader(length_s, self.on_progress).read_line
         if todo.tier == "remux":
-            return todo, after
-        loudness = self._decode(made, after)
-        return replace(todo, warnings=(*todo.warnings, *_loudness_warnings(measured, loudness))), after
+            tool.run(command.remux(self.info, made), length_s, "copy", on_line)
+            return todo, _check_rules(made, self.spec, self.ffprobe, self.cancel)
+        if todo.tier == "audio":
+            encoded = Encoded(tool.measure(self.info, self.spec, todo), digest=None)
+            arguments = command.audio(self.info, self.spec, todo, encoded.loudness, made)
+            tool.run(arguments, length_s, "convert", on_line)
+        else:
+            encoded = encode(tool, self.info, self.spec, todo, made, on_line)
 
-    def _command(self, todo: TranscodePlan, loudness: Loudness | None, made: Path) -> list[str]:
-        if todo.tier == "remux":
-            return command.remux(self.info, made)
-        build = command.audio if todo.tier == "audio" else command.full
-        return build(self.info, self.spec, todo, loudness, made)
+        def decode(cancel: Cancel) -> Loudness:
+            return replace(tool, cancel=cancel).decode(made, length_s, digest=encoded.digest)
 
-    def _measure(self, todo: TranscodePlan) -> Loudness:
-        reader = LoudnessReader()
-        self._run(
-            command.measure(self.info, self.spec, todo), todo.duration_s, "measure the audio of", reader.read_line
-        )
-        return reader.loudness
-
-    def _decode(self, made: Path, after: VideoInfo) -> Loudness:
-        """Decode the whole result, because an encoder can exit with 0 and leave a damaged file."""
-        reader = LoudnessReader()
-        finished = self._run(command.decode(made), after.duration_s, "decode its result for", reader.read_line)
-        if finished.stderr:
-            raise TranscodeError(f"The result of ffmpeg for {self.info.path} is damaged: {finished.complaint}.")
-        return reader.loudness
-
-    def _run(self, arguments: list[str], length_s: float, what: str, on_line: Callable[[str], None]) -> Finished:
-        wall_s = LEAST_S + PER_SECOND_S * length_s
-        limits = ProcessLimits(wall_s, int(wall_s) * (os.cpu_count() or 1), output_bytes=self.spec.max_size_bytes)
-        finished = run([self.ffmpeg, *arguments], limits, cancel=self.cancel, on_line=on_line)
-        if finished.timed_out:
-            raise TranscodeError(
-                f"ffmpeg could not {what} {self.info.path} within {wall_s:.0f} s.", hint="Use a smaller video."
-            )
-        if not finished.ok:
-            raise TranscodeError(
-                f"ffmpeg could not {what} {self.info.path}: {finished.complaint}.", hint="Check that the video plays."
-            )
-        return finished
+        with beside(decode, self.cancel) as decoded:
+            after = _check_rules(made, self.spec, self.ffprobe, self.cancel)
+            loudness = decoded.result()
+        warnings = _loudness_warnings(encoded.loudness, loudness)
+        return replace(todo, warnings=(*todo.warnings, *warnings)), after
 
 
 def _check_rules(made: Path, spec: VideoSpec, ffprobe: str, cancel: Cancel) -> VideoInfo:

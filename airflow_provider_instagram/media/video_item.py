@@ -43,7 +43,7 @@ class VideoItem:
         :raises ValidationError: If the video cannot be used.
         """
         info = probe(path, ffprobe=options.ffprobe, cancel=options.cancel)
-        todo = plan(info, spec, fit=options.fit, background=options.background, trim=options.trim)
+        todo = plan(info, spec, **options.of_plan())
         return cls(info, spec, options, todo.tier)
 
     @property
@@ -71,15 +71,7 @@ class VideoItem:
 
     def key(self) -> str:
         """Return the key of the work."""
-        options = self.options
-        return work_key(
-            self.info.path,
-            self.spec,
-            fit=options.fit,
-            background=options.background,
-            trim=options.trim,
-            ffmpeg=options.ffmpeg,
-        )
+        return work_key(self.info.path, self.spec, ffmpeg=self.options.ffmpeg, **self.options.of_plan())
 
     def write(self, output: Path) -> Report:
         """Write the result."""
@@ -88,9 +80,7 @@ class VideoItem:
             self.info.path,
             output,
             self.spec,
-            fit=options.fit,
-            background=options.background,
-            trim=options.trim,
+            **options.of_plan(),
             ffmpeg=options.ffmpeg,
             ffprobe=options.ffprobe,
             on_progress=options.on_progress,
@@ -103,17 +93,8 @@ class VideoItem:
 
     def done_before(self, output: Path) -> Report:
         """Return the report of an earlier result."""
-        options = self.options
-        return done_before(
-            self.info.path,
-            output,
-            self.spec,
-            fit=options.fit,
-            background=options.background,
-            trim=options.trim,
-            ffprobe=options.ffprobe,
-            info=self.info,
-        )
+        ffprobe = self.options.ffprobe
+        return done_before(self.info.path, output, self.spec, ffprobe=ffprobe, info=self.info, **self.options.of_plan())
 
     def write_preview(self, made: Path, jpeg: Path) -> None:
         """Write a JPEG of the first frame of a result."""

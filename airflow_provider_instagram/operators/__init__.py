@@ -9,14 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.operators.comment import CommentOperator
     from airflow_provider_instagram.operators.container import CreateContainerOperator
     from airflow_provider_instagram.operators.publish import PublishOperator
     from airflow_provider_instagram.operators.token import RefreshTokenOperator
     from airflow_provider_instagram.operators.transcode import TranscodeOperator
 
-__all__ = ["CreateContainerOperator", "PublishOperator", "RefreshTokenOperator", "TranscodeOperator"]
+__all__ = ["CommentOperator", "CreateContainerOperator", "PublishOperator", "RefreshTokenOperator", "TranscodeOperator"]
 
-_MODULES = dict(zip(__all__, ("container", "publish", "token", "transcode"), strict=True))
+_MODULES = dict(zip(__all__, ("comment", "container", "publish", "token", "transcode"), strict=True))
 
 
 def __getattr__(name: str) -> Any:

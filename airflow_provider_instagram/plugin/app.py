@@ -26,6 +26,7 @@ from airflow_provider_instagram.accounts.connections import (
 )
 from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
 from airflow_provider_instagram.accounts.overview import account_summaries, duplicate_warnings
+from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.files import storage
@@ -90,7 +91,8 @@ def _start_login(form: dict[str, str], user: PageUser) -> Response:
             hint="You find both in the dashboard of your Meta app, under Instagram, API setup with Instagram login.",
         )
     nonce = secrets.token_urlsafe(24)
-    login = PendingLogin(nonce, user.id, connection.conn_id, app_id, app_secret, base_url, oauth_host)
+    scopes = form.get("scopes", connection.scopes).strip()
+    login = PendingLogin(nonce, user.id, connection.conn_id, app_id, app_secret, base_url, oauth_host, scopes)
     browser_state = BrowserState()
     login_url = _app_of(login).login_url(browser_state.oauth_state(login))
     answer = RedirectResponse(login_url, 303, {"Cache-Control": "no-store"})
@@ -149,7 +151,7 @@ def _connected(login: PendingLogin, code: str, user: PageUser) -> Response:
     write_login(login.conn_id, target, done, user.name)
     pictures = [done.account.picture_url]
     known: dict[str, Any] = {"account": done.account, "token": done.token}
-    known["warning"] = duplicate_warning(login.conn_id, done.account)
+    known["warnings"] = [text for text in (done.warning, duplicate_warning(login.conn_id, done.account)) if text]
     return page("connected.html", pictures=pictures, conn_id=login.conn_id, **known)
 
 
@@ -168,11 +170,11 @@ def _refresh(conn_id: str, user: PageUser) -> Response:
     return RedirectResponse(f"{pages_path()}/?refreshed={'yes' if done.refreshed else 'young'}", 303)
 
 
-@app.get("/covers/{version}.jpg", dependencies=[Depends(get_user)])
-def cover(version: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]) -> Response:
+@app.get("/covers/{name}.jpg", dependencies=[Depends(get_user)])
+def cover(name: Annotated[str, InPath(pattern=COVER_NAME)]) -> Response:
     """Return a cover, which the approval of a calendar's post shows to all users who are logged in."""
     try:
-        content = storage.read(cover_file(version))
+        content = storage.read(cover_file(name))
     except Exception as error:  # each storage has errors of its own
         raise HTTPException(503, f"[instagram] calendar_snapshots cannot be read: {shown(str(error))}") from error
     if content is None:
@@ -218,7 +220,8 @@ def redirect_uri() -> str:
 
 
 def _app_of(login: PendingLogin) -> LoginApp:
-    return LoginApp(login.app_id, login.app_secret, redirect_uri(), login.base_url, login.oauth_host)
+    target = redirect_uri()
+    return LoginApp(login.app_id, login.app_secret, target, login.base_url, login.oauth_host, login.scopes)
 
 
 async def _checked_form(request: Request, user: PageUser) -> dict[str, str]:

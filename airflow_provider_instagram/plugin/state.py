@@ -34,6 +34,7 @@ class PendingLogin:
     :param app_secret: The app's secret.
     :param base_url: The base URL of the Graph API.
     :param oauth_host: Replaces both of Meta's login hosts.
+    :param scopes: What to ask for beyond the scopes of publishing.
     """
 
     nonce: str
@@ -43,6 +44,7 @@ class PendingLogin:
     app_secret: str = field(repr=False)
     base_url: str
     oauth_host: str | None
+    scopes: str = ""
 
 
 class BrowserState:

@@ -1,4 +1,4 @@
-"""The claim of a post: of several owners with one ``post_key``, one at most publishes."""
+"""The claim of a post or a comment: of several owners with one key, one at most sends the request."""
 
 from __future__ import annotations
 
@@ -101,16 +101,17 @@ class PostClaims:
     def _other_at_work(self, post_key: str) -> Owner | None:
         """Return another owner that works on the post, or None if there is none or the post is recorded."""
         intent = self.ledger.intent(post_key)
-        if self.ledger.post(post_key) is not None:
+        if self.ledger.is_settled(post_key):
             return None
         claims = (self.ledger.claim(post_key), None if intent is None or intent.withdrawn else intent.claim)
         owners = {claim.owner for claim in claims if claim is not None and claim.owner != self.owner}
         return next((owner for owner in owners if self.is_alive(owner)), None)
 
     def _held_by(self, owner: Owner, post_key: str) -> TransientError:
+        key_name, is_in_progress = self.ledger.claimed
         return TransientError(
-            f"post_key {post_key!r} is being published by {owner}, so this task sent nothing.",
-            hint="Once that task has ended, this one returns its post or publishes it. If that task never ends because "
+            f"{key_name} {post_key!r} {is_in_progress} by {owner}, so this task sent nothing.",
+            hint="Once that task has ended, this one returns its result or goes on. If that task never ends because "
             f"its DAG was deleted: {self.ledger.how_to_settle(post_key)}",
             retry_after=timedelta(minutes=1),
         )

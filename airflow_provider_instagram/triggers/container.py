@@ -24,13 +24,13 @@ HEAD_START = timedelta(hours=1)
 
 
 class ContainerStatusTrigger(BaseTrigger):
-    """Trigger that fires when a container can be published, when it never can be, or at the deadline.
+    """Trigger that fires when containers can be published, when one of them never can be, or at the deadline.
 
     The trigger has no state beside its arguments, so that it continues with the same deadline after a restart of the
     triggerer. All triggers of an account share a poller, which stays within the account's budget of calls.
 
     :param instagram_conn_id: The Airflow connection of the account. Only the triggerer reads its token.
-    :param container_id: The container.
+    :param container_id: The container, or several. Several are waited for one after the other, which needs fewer calls.
     :param poll_interval_s: Seconds between two reads while the container is new.
     :param deadline: When to give up, in seconds since the epoch.
     :param since: When the wait began, in seconds since the epoch. Default: now.
@@ -39,7 +39,7 @@ class ContainerStatusTrigger(BaseTrigger):
     def __init__(
         self,
         instagram_conn_id: str,
-        container_id: str,
+        container_id: str | list[str],
         poll_interval_s: float,
         deadline: float,
         since: float | None = None,
@@ -65,7 +65,8 @@ class ContainerStatusTrigger(BaseTrigger):
         error: InstagramError | None = None
         try:
             poller = poller_of(self.instagram_conn_id, self._open_client, Stats)
-            await poller.wait(Wait(self.container_id, self.deadline, self.since, self.poll_interval_s))
+            for container_id in [self.container_id] if isinstance(self.container_id, str) else self.container_id:
+                await poller.wait(Wait(container_id, self.deadline, self.since, self.poll_interval_s))
         except InstagramError as failure:
             error = failure
         except AirflowException as failure:

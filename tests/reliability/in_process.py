@@ -22,13 +22,13 @@ from airflow.providers.standard.triggers import temporal
 from airflow_provider_instagram.graph import client as graph_client
 from airflow_provider_instagram.ledger import ledger
 from airflow_provider_instagram.ledger.assets import posts_asset
-from airflow_provider_instagram.publishing import publisher
+from airflow_provider_instagram.publishing import comments, publisher
 from instagram_sandbox.testing.handle import connection_json
 from tests.reliability import sandbox_injection
 from tests.reliability.in_process_injection import CONNECTION, Moments, replace_token
-from tests.reliability.main_job import Observer, main_job
+from tests.reliability.main_job import Observer, main_job, media_conf
 from tests.reliability.scenario import ContainerOutcome, Delay
-from tests.reliability.verdict import CAPTION, Observation, Outcome, compare
+from tests.reliability.verdict import Observation, Outcome, compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,9 @@ class Job:
         self.moments = Moments(sandbox, scenario.disturbance.injections)
         self.pauses = [injection for injection in scenario.disturbance.injections if isinstance(injection, Delay)]
         self.errors: list[BaseException] = []
-        self.dag = main_job_once_made("retried" if scenario.recovery == "retry" else "once")
+        self.tasks = (*TASKS, "comment") if scenario.disturbance.comment else TASKS
+        name = "retried" if scenario.recovery == "retry" else "once"
+        self.dag = main_job_once_made(name, with_comment=scenario.disturbance.comment)
         self.key = secrets.token_hex(8) if scenario.recovery == "new run" else ""
         self.run_ids: list[str] = []
         self.waits_for_moment = False
@@ -106,8 +108,7 @@ class Job:
             for one in self.scenario.disturbance.injections
         )
         conf = {
-            "video": str(self.video),
-            "caption": CAPTION,
+            **media_conf(self.scenario.disturbance.media, self.video),
             "post_key": self.key,
             "create_waits": self.scenario.disturbance.create_waits,
             "sensor_timeout": NEVER_S if never else 1800,
@@ -151,7 +152,7 @@ class Job:
 
 
 @functools.cache
-def main_job_once_made(name: str) -> DAG:
+def main_job_once_made(name: str, *, with_comment: bool = False) -> DAG:
     """Return the main job, stored the way the DAG processor would, so that ``dag.test()`` can make runs of it."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.collection import update_dag_parsing_results_in_db
@@ -165,7 +166,8 @@ def main_job_once_made(name: str) -> DAG:
         Job.now.end_task(context)
 
     hooks: dict[str, Any] = {"pre_execute": begin, "on_failure_callback": end, "on_retry_callback": end}
-    dag = main_job(name, CONN_ID, RETRIES[name], None, **hooks)
+    dag_id = f"{name}_with_comment" if with_comment else name
+    dag = main_job(dag_id, CONN_ID, RETRIES[name], None, with_comment=with_comment, **hooks)
     with create_session() as session:
         DagBundlesManager().sync_bundles_to_db(session=session)
     with create_session() as session:
@@ -225,6 +227,7 @@ def _one_clock(job: Job) -> Iterator[None]:
     with (
         mock.patch.object(ledger, "datetime", SandboxTime),
         mock.patch.object(publisher, "Publisher", functools.partial(publisher.Publisher, sleep=job.wait)),
+        mock.patch.object(comments, "CommentWriter", functools.partial(comments.CommentWriter, sleep=job.wait)),
         mock.patch.object(graph_client, "GraphClient", open_client),
         mock.patch.object(temporal, "timezone", SandboxTimezone()),
         mock.patch.object(asyncio, "sleep", job.wait_async),
@@ -262,7 +265,7 @@ def _play(job: Job) -> Observation:
     last = job.errors[-1] if run.state != "success" else None
     asks_for_clear = last is not None and sandbox_injection.asks_for_clear_of_create(str(last))
     if asks_for_clear and job.scenario.expected.asks_for_clear:
-        run = job.clear(*TASKS)
+        run = job.clear(*job.tasks)
         last = job.errors[-1] if run.state != "success" else None
     return Observation(
         job.scenario,
@@ -270,7 +273,8 @@ def _play(job: Job) -> Observation:
         last=type(last).__name__ if last else None,
         text=str(last),
         asks_for_clear=asks_for_clear,
-        result={} if last else _result(run),
+        result={} if last else _result(run, "publish"),
+        comment_id=str(_result(run, "comment")) if job.scenario.disturbance.comment and not last else None,
         events=_events(job.run_ids),
         injected=job.injected(),
     )
@@ -281,17 +285,17 @@ def _recover(job: Job, run: DagRun) -> DagRun:
     if job.scenario.recovery == "new run":
         return job.run()
     if job.scenario.recovery == "clear the task":
-        return job.clear(*TASKS[TASKS.index(next(iter(failed), "publish")) :])
-    return job.clear(*TASKS)
+        return job.clear(*job.tasks[job.tasks.index(next(iter(failed), job.tasks[-1])) :])
+    return job.clear(*job.tasks)
 
 
-def _result(run: DagRun) -> dict[str, Any]:
+def _result(run: DagRun, task_id: str) -> Any:
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        query = XComModel.get_many(run_id=run.run_id, dag_ids=run.dag_id, task_ids="publish", key="return_value")
-        return dict(XComModel.deserialize_value(session.scalars(query).one()))
+        query = XComModel.get_many(run_id=run.run_id, dag_ids=run.dag_id, task_ids=task_id, key="return_value")
+        return XComModel.deserialize_value(session.scalars(query).one())
 
 
 def _events(run_ids: list[str]) -> int:

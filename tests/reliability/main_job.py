@@ -16,16 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, get_parsing_context
 
-from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+from airflow_provider_instagram.operators import CommentOperator, CreateContainerOperator, PublishOperator
 from airflow_provider_instagram.sensors import ContainerStatusSensor
+from tests.reliability.scenario import CAPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType
 
+    from tests.reliability.scenario import MediaOfPost
+
 #: Where Airflow's own API is in dag.test().
 IN_PROCESS = "in-process.invalid."
+COMMENT = "The first comment"
 ACCOUNTS = int(os.environ.get("RELIABILITY_ACCOUNTS", "1"))
+PICTURES = ("https://example.com/one.jpg", "https://example.com/two.jpg")
 #: How often a task is tried again, by what a scenario does after its disturbance.
 RETRIES = {"retried": 3, "once": 0}
 
@@ -81,11 +86,25 @@ def _operation(request: Any) -> str | None:
     path = request.url.path
     if request.url.host == IN_PROCESS or path.startswith("/_sandbox/"):
         return None
+    if path.endswith("/comments"):
+        return "comment" if request.method == "POST" else "comments"
     if request.method == "POST":
         return "upload" if "/ig-api-upload/" in path else "publish" if path.endswith("/media_publish") else "create"
-    if path.endswith("/media"):
+    if path.endswith(("/media", "/stories")):
         return "media_list"
+    if path.endswith("/me"):
+        return "account"
     return "media" if "permalink" in request.url.params.get("fields", "") else "status"
+
+
+def media_conf(media: MediaOfPost, video: Path) -> dict[str, str]:
+    """Return what a run has to be told about the media of its post. The sandbox does not fetch the pictures."""
+    conf = {"video": str(video), "placement": "story" if media == "story" else "reels", "caption": CAPTIONS[media]}
+    if media == "picture":
+        return {**conf, "video": "", "image": PICTURES[0]}
+    if media == "carousel":
+        return {**conf, "video": "", "carousel": json.dumps([PICTURES[0], str(video), PICTURES[1]])}
+    return conf
 
 
 def _send(one: dict[str, Any], note: Path) -> None:
@@ -101,10 +120,19 @@ def _write(path: Path, content: Any) -> None:
     part.rename(path)
 
 
-def main_job(dag_id: str, conn_id: str, retries: int, days: dict[str, Any] | None = None, **hooks: Any) -> DAG:
+def main_job(
+    dag_id: str,
+    conn_id: str,
+    retries: int,
+    days: dict[str, Any] | None = None,
+    *,
+    with_comment: bool = False,
+    **hooks: Any,
+) -> DAG:
     """Make the main job of an account.
 
     :param days: When it runs by itself.
+    :param with_comment: Whether it ends with a first comment.
     :param hooks: Arguments of all its tasks.
     """
     with DAG(
@@ -118,6 +146,9 @@ def main_job(dag_id: str, conn_id: str, retries: int, days: dict[str, Any] | Non
         },
         params={
             "video": Param("", type="string"),
+            "image": Param("", type="string"),
+            "carousel": Param("", type="string"),
+            "placement": Param("reels", type="string"),
             "caption": Param("", type="string"),
             "post_key": Param("", type="string"),
             "create_waits": Param(False, type="boolean"),
@@ -127,6 +158,9 @@ def main_job(dag_id: str, conn_id: str, retries: int, days: dict[str, Any] | Non
         create = CreateContainerOperator(
             task_id="create",
             video="{{ params.video }}",
+            image="{{ params.image }}",
+            carousel="{{ params.carousel }}",
+            placement="{{ params.placement }}",
             caption="{{ params.caption }}",
             post_key="{{ params.post_key }}",
             wait_for_completion="{{ params.create_waits }}",
@@ -137,7 +171,10 @@ def main_job(dag_id: str, conn_id: str, retries: int, days: dict[str, Any] | Non
             poke_interval=1,
             timeout="{{ params.sensor_timeout }}",
         )
-        PublishOperator(task_id="publish", container_id=wait.output, post_key="{{ params.post_key }}")
+        key = "{{ params.post_key }}"
+        publish = PublishOperator(task_id="publish", container_id=wait.output, post_key=key)
+        if with_comment:
+            CommentOperator(task_id="comment", media_id=publish.output, message=COMMENT, comment_key=key)
     return dag
 
 

@@ -6,15 +6,21 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from tests.reliability.scenario import ApiFault, ContainerOutcome, Injection, QuotaUsedUp, Scenario, TokenRevocation
+from tests.reliability.scenario import (
+    CAPTIONS,
+    ApiFault,
+    ContainerOutcome,
+    Injection,
+    QuotaUsedUp,
+    Scenario,
+    TokenRevocation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from instagram_sandbox.testing.handle import SandboxHandle
     from tests.reliability.machine import MachineError
-
-CAPTION = "Exactly once"
 
 
 @dataclass(slots=True)
@@ -27,6 +33,7 @@ class Observation:
     :param text: What that error says.
     :param asks_for_clear: Whether an error asked for Clear of create.
     :param result: What publish returned.
+    :param comment_id: What comment returned.
     :param events: How many asset events of a post there are.
     :param injected: The injections that were seen to take place, other than those of the sandbox.
     """
@@ -37,6 +44,7 @@ class Observation:
     text: str = ""
     asks_for_clear: bool = False
     result: Mapping[str, Any] = field(default_factory=dict)
+    comment_id: str | None = None
     events: int = 0
     injected: set[Injection] = field(default_factory=set)
 
@@ -98,8 +106,10 @@ def again_after_machine_fault(scenario: Scenario, play: Callable[[Scenario], Out
 def compare(observed: Observation, sandbox: SandboxHandle, video_bytes: int) -> Outcome:
     """Compare what Airflow says and what the sandbox knows with what was expected."""
     scenario, expected, disturbance = observed.scenario, observed.scenario.expected, observed.scenario.disturbance
-    posts = [post for post in sandbox.posts if post.caption == CAPTION]
-    containers = [container for container in sandbox.containers if container.caption == CAPTION]
+    caption = CAPTIONS[disturbance.media]
+    posts = [post for post in sandbox.posts if post.caption == caption]
+    containers = [container for container in sandbox.containers if container.caption == caption]
+    children = [one for one in sandbox.containers if disturbance.media == "carousel" and not one.caption]
     sent_bytes = sum(entry.received_bytes or 0 for entry in sandbox.journal("upload"))
     nulls = not disturbance.identified and scenario.recovery != "retry"  # only a job with that name has tries left
     compared: list[tuple[str, Any, Any]] = [
@@ -107,6 +117,7 @@ def compare(observed: Observation, sandbox: SandboxHandle, video_bytes: int) -> 
         ("first failure", None if nulls else disturbance.first, observed.first),
         ("end", expected.last, observed.last),
         ("containers", expected.containers, len(containers)),
+        ("containers of items", expected.children, len(children)),
         ("bytes uploaded", expected.uploads * video_bytes, sent_bytes),
     ]
     if expected.asks_for_clear:
@@ -116,6 +127,10 @@ def compare(observed: Observation, sandbox: SandboxHandle, video_bytes: int) -> 
         read = not nulls and (disturbance.permalink or scenario.recovery != "retry")
         compared.append(("media id reported", None if nulls else post.media_id, observed.result.get("media_id")))
         compared.append(("permalink reported", post.permalink if read else None, observed.result.get("permalink")))
+    if disturbance.comment:
+        comments = sandbox.comments()
+        compared.append(("comments", 1, len(comments)))
+        compared.append(("comment reported", [observed.comment_id], [comment.comment_id for comment in comments]))
     compared.append(("events of posts", min(1, expected.posts), observed.events))
     compared += [
         (f"happened: {injection}", True, _happened(injection, observed, sandbox))

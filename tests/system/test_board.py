@@ -49,7 +49,7 @@ def _posts() -> list[dict[str, Any]]:
         after = more.pop("after", timedelta(minutes=45))
         return entry(post_id, whole_second(after), account, **more)
 
-    days = timedelta(days=1)
+    hours = timedelta(hours=1)
     return [
         post("live", after=timedelta(seconds=60)),
         post("ready"),
@@ -59,12 +59,12 @@ def _posts() -> list[dict[str, Any]]:
         post("asked", SHOP, approval="required"),
         post("refused", SHOP, approval="required"),
         post("contested", SHOP, approval="required"),
-        post("lost", FILM, after=timedelta(seconds=150)),
-        post("planned", FILM, after=3 * days),
-        post("early", after=4 * days),
-        post("unwanted", FILM, after=5 * days),
-        post("mistyped", FILM, after=6 * days, capton="oh"),
-        post("evil", FILM, after=7 * days, tags=[EVIL, "javascript:alert(2)"]) | {"caption": EVIL},
+        post("lost", FILM, after=timedelta(minutes=6)),
+        post("planned", FILM, after=2 * hours),
+        post("early", after=3 * hours),
+        post("unwanted", FILM, after=4 * hours),
+        post("mistyped", FILM, after=5 * hours, capton="oh"),
+        post("evil", FILM, after=6 * hours, tags=[EVIL, "javascript:alert(2)"]) | {"caption": EVIL},
     ]
 
 

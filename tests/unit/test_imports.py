@@ -8,6 +8,7 @@ import sys
 
 PACKAGE = "airflow_provider_instagram"
 CLASSES = (
+    ("operators", "CommentOperator"),
     ("operators", "CreateContainerOperator"),
     ("operators", "PublishOperator"),
     ("operators", "RefreshTokenOperator"),

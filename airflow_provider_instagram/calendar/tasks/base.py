@@ -136,7 +136,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
                 hint="Make the calendar readable again, and clear this task.",
             )
         access = CalendarFiles(self.settings.calendar).access
-        for location in filter(None, (post.video, post.options.get("cover_url"))):
+        for location in filter(None, (*post.media, post.options.get("cover_url"))):
             access.check(str(location))
 
     def may_be_live(self, context: Context) -> bool:

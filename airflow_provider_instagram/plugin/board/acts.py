@@ -22,6 +22,7 @@ from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.calendar.tasks.approve import has_caption
 from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -112,7 +113,7 @@ async def _answer(act: Act) -> str:
     """Answer the approval's question. Of two answers, Airflow takes the first one only."""
     run, is_approved = _run(act), act.name == "approve"
     given: dict[str, Any] = {}
-    if is_approved and act.given.get("caption") is not None:
+    if is_approved and act.given.get("caption") is not None and has_caption(act.facts.post):
         given["caption"] = _caption(act)
     if not is_approved:
         given["reason"] = act.text("reason", LONGEST_REASON)

@@ -14,18 +14,12 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.problems import Problem
 
 LONGEST_LINE: Final = 120
-KINDS: Final = {"reels": "reel", "feed": "feed video", "story": "story"}
+KINDS: Final = {"reels": "reel", "feed": "feed video"}
 
 
 def kind_of(post: Post) -> str:
     """Return the kind of a post: reel, feed video, story, picture or carousel."""
-    if getattr(post, "carousel", None):
-        return "carousel"
-    if post.placement == "story":
-        return "story"
-    if getattr(post, "image", None):
-        return "picture"
-    return KINDS.get(post.placement, post.placement)
+    return KINDS.get(post.format, post.format)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from airflow.sdk import conf
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from airflow_provider_instagram.calendar.tasks.covers import cover_name
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.addresses import safe_link
 from airflow_provider_instagram.ledger.database import open_ledger
@@ -35,7 +36,15 @@ if TYPE_CHECKING:
 #: Acts of users are in Airflow's audit log under names that begin like this.
 EVENT: Final = "instagram_post_"
 MOST_EVENTS: Final = 500
-TASK_NAMES: Final = {"transcode": "Prepared", "approve": "Approved", "create": "Container made", "publish": "Published"}
+#: The endings of videos that comply.
+VIDEOS: Final = (".mp4", ".mov")
+TASK_NAMES: Final = {
+    "transcode": "Prepared",
+    "approve": "Approved",
+    "create": "Container made",
+    "publish": "Published",
+    "comment": "First comment written",
+}
 
 #: What a user can do to a post in each state.
 ACTS_IN: Final[dict[State, tuple[str, ...]]] = {
@@ -72,6 +81,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     post = facts.post
     with create_session(scoped=False) as session:
         content["report"] = _xcom(session, board.calendar.dag_id, post, facts.run, "transcode", "report")
+        made = _xcom(session, board.calendar.dag_id, post, facts.run, "transcode", "return_value")
         content["question"] = _question(session, board.calendar.dag_id, post, facts.run)
         acts_of_users = _acts_of_users(session, board.calendar.dag_id, post_id)
     history = sorted([*_history(board, facts, content["question"]), *acts_of_users], key=lambda one: one["at"] or "9")
@@ -82,14 +92,29 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "kind": kind_of(post),
         "zone": post.publish_at.strftime("UTC%z"),
         "options": {name: value for name, value in post.without_signatures().options.items() if name != "caption"},
-        "media": post.without_signatures().video.rpartition("/")[2],
+        "media": _media(post, card.version, made if isinstance(made, list) else [made]),
+        "comment": post.first_comment,
         "line": post.line,
         "lines": _lines(board, post),
         "history": history,
         "link": safe_link(facts.done.permalink) if facts.done and facts.done.permalink else None,
         "run": facts.run.run_id if facts.run else None,
-        "has_video": bool(facts.run and facts.run.tasks.get("transcode") and card.version),
     }
+
+
+def _media(post: Post, version: str, made: list[Any]) -> list[dict[str, Any]]:
+    """Return what the page shows of each item of a post.
+
+    :param post: The post.
+    :param version: The name of its cover; empty if there is none.
+    :param made: What the transcode has made of the items.
+    """
+    items = []
+    for place, location in enumerate(post.without_signatures().media, 1):
+        result = str(made[place - 1]) if place <= len(made) else ""
+        name = cover_name(version, place) if version else ""
+        items.append({"file": location.rpartition("/")[2], "cover": name, "video": result.lower().endswith(VIDEOS)})
+    return items
 
 
 def log_address(dag_id: str, account: str, run: PostRun, step: str) -> str:
@@ -103,7 +128,7 @@ def log_address(dag_id: str, account: str, run: PostRun, step: str) -> str:
 def _history(board: Board, facts: Facts, question: dict[str, Any] | None) -> list[dict[str, Any]]:
     events = []
     tasks = facts.run.tasks if facts.run else {}
-    for step in STEPS:
+    for step in (*STEPS, "comment"):
         task = tasks.get(step)
         if facts.run is None or task is None or task.state is None:
             continue

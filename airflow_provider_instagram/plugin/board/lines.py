@@ -47,7 +47,7 @@ def _of_yaml_item(lines: list[str]) -> list[str]:
 
 
 def _without_signatures(text: str, post: Post) -> str | None:
-    links = [post.video, str(post.options.get("cover_url") or "")]
+    links = [*post.media, str(post.options.get("cover_url") or "")]
     for secret in (secret for link in links for secret in secrets_in(link)):
         if secret in text:
             text = text.replace(secret, "…")

@@ -40,30 +40,32 @@ HARMLESS: Final = {
 }
 
 
-def cover(board: Board, version: str, *, is_small: bool) -> Response:
+def cover(board: Board, name: str, *, is_small: bool) -> Response:
     """Return the cover of a post of this calendar.
 
     :raises HTTPException: 404.
     """
+    version = name.partition("-")[0]
     if not any(card.version == version for card, _ in board.cards.values()):
         raise HTTPException(404, "This calendar has no post with this cover.")
-    content = storage.read(thumbnail_file(version)) if is_small else None
-    content = content or storage.read(cover_file(version))
+    content = storage.read(thumbnail_file(name)) if is_small else None
+    content = content or storage.read(cover_file(name))
     if content is None or not content.startswith(b"\xff\xd8\xff"):
         raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
     return Response(content, media_type="image/jpeg", headers={**HARMLESS, "Cache-Control": "private, max-age=86400"})
 
 
-def video(board: Board, account: str, run: PostRun, asked: str) -> Response:
+def video(board: Board, account: str, run: PostRun, place: int, asked: str) -> Response:
     """Return a part of the video that a run has made for a post.
 
     :param board: The calendar.
     :param account: The post's account.
     :param run: The run.
+    :param place: The place of the video in a carousel, from 1.
     :param asked: The header ``Range``.
     :raises HTTPException: 404 if there is no such video on this machine, 416 if it has no such part.
     """
-    location = _result(board.calendar.dag_id, run, f"{account}.transcode")
+    location = _result(board.calendar.dag_id, run, f"{account}.transcode", place)
     try:
         with _opened(_checked(location, board.calendar.location)) as (file, size):
             first, last = _part(asked, size)
@@ -79,7 +81,7 @@ def video(board: Board, account: str, run: PostRun, asked: str) -> Response:
     return Response(content, 206, media_type="video/mp4", headers=headers)
 
 
-def _result(dag_id: str, run: PostRun, task_id: str) -> str:
+def _result(dag_id: str, run: PostRun, task_id: str, place: int) -> str:
     with create_session(scoped=False) as session:
         value = session.scalar(
             select(XComModel.value).where(
@@ -91,6 +93,8 @@ def _result(dag_id: str, run: PostRun, task_id: str) -> str:
             )
         )
     found = decoded(value)
+    if isinstance(found, list):
+        found = found[place - 1] if place <= len(found) else None
     if not isinstance(found, str) or is_web(found):
         raise HTTPException(404, "There is no transcoded video of this post.")
     return found

@@ -11,6 +11,7 @@ from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.links.pages import pages_path
 from airflow_provider_instagram.plugin.board import acts, media
 from airflow_provider_instagram.plugin.board.boards import Boards, Window
@@ -103,24 +104,26 @@ def post(dag_id: str, post_id: str, user: Any = VIEWER) -> Response:
     return JSONResponse(content, headers=JSON)
 
 
-@router.get("/api/covers/{version}.jpg")
+@router.get("/api/covers/{name}.jpg")
 def cover(
-    version: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")], dag_id: str, size: str = "small", user: Any = VIEWER
+    name: Annotated[str, InPath(pattern=COVER_NAME)], dag_id: str, size: str = "small", user: Any = VIEWER
 ) -> Response:
-    """Return the cover of a post."""
+    """Return the cover of a post, or of an item of its carousel."""
     require_read(user, dag_id)
-    return media.cover(boards.board(dag_id), version, is_small=size == "small")
+    return media.cover(boards.board(dag_id), name, is_small=size == "small")
 
 
 @router.get("/api/video")
-def video(request: Request, dag_id: str, post_id: str, user: Any = VIEWER) -> Response:
-    """Return a part of the video of a post."""
+def video(
+    request: Request, dag_id: str, post_id: str, item: Annotated[int, Query(ge=1, le=10)] = 1, user: Any = VIEWER
+) -> Response:
+    """Return a part of the video of a post, or of a video in its carousel."""
     require_read(user, dag_id)
     board = boards.board(dag_id)
     facts = board.facts.get(post_id)
     if facts is None or facts.run is None:
         raise HTTPException(404, "There is no transcoded video of this post.")
-    return media.video(board, facts.post.account, facts.run, request.headers.get("range", ""))
+    return media.video(board, facts.post.account, facts.run, item, request.headers.get("range", ""))
 
 
 @router.post("/api/acts")

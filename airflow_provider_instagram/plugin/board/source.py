@@ -197,7 +197,7 @@ class CalendarSource:
         tasks = {}
         if (due := self.task(run_id, f"due_{account}", -1)) is not None:
             tasks["due"] = due
-        for step in STEPS if map_index >= 0 else ():
+        for step in (*STEPS, "comment") if map_index >= 0 else ():
             if (task := self.task(run_id, f"{account}.{step}", map_index)) is not None:
                 tasks[step] = task
         return PostRun(run_id, map_index, tasks, is_dry=self.runs[run_id].is_dry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -330,3 +331,56 @@ def test_a_state_store_that_is_not_there_is_said(
         assert "Run: airflow db migrate" in doctors_lines(shell, capsys, 1)["state store"]
     finally:
         rename("not_there_yet", "asset_state_store")
+
+
+def test_scopes_are_asked_for_and_listed(
+    shell: Any, person: Any, instagram_sandbox: SandboxHandle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = person("allow")
+    shell(*connected(instagram_sandbox), "--scopes", "comments")
+    assert "instagram_business_manage_comments" in "\n".join(printed)
+    assert in_database()[2]["scopes"] == "comments"
+    listed = json.loads(shell("accounts", "--output", "json"))
+    (row,) = [each for each in listed if each["connection"] == CONN_ID]
+    assert row["granted"] == "publishing, comments; off: insights (needs instagram_business_manage_insights)"
+
+    printed.clear()
+    shell(*connected(instagram_sandbox))
+    assert "instagram_business_manage_comments" in "\n".join(printed), "the connection's own"
+    said = doctors_lines(shell, capsys, 1, CONN_ID)
+    assert said["scopes"].endswith("instagram_business_manage_comments; off: insights")
+
+
+def test_a_scope_that_is_none_is_refused(shell: Any, person: Any, instagram_sandbox: SandboxHandle) -> None:
+    person("allow")
+    with pytest.raises(SystemExit, match="'coments' is not a scope of Instagram Login"):
+        shell(*connected(instagram_sandbox), "--scopes", "coments")
+    assert in_database() is None
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "said"),
+    [
+        ("comments", "FIX missing: instagram_business_manage_comments. Reconnect the account"),
+        ("", "; off: comments, insights"),
+        ("coments", "'coments' is not a scope of Instagram Login."),
+    ],
+    ids=["asked for", "not asked for", "misspelt"],
+)
+def test_the_doctor_names_what_is_off_before_a_post_goes_out(
+    shell: Any,
+    capsys: pytest.CaptureFixture[str],
+    instagram_sandbox: SandboxHandle,
+    monkeypatch: pytest.MonkeyPatch,
+    asked_for: str,
+    said: str,
+) -> None:
+    from airflow_provider_instagram.hooks import InstagramHook
+
+    connection = instagram_sandbox.connection
+    connection["extra"]["scopes"] = asked_for
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+    manager = InstagramHook("instagram_default").token_manager()
+    publishing = ("instagram_business_basic", "instagram_business_content_publish")
+    manager.store.save(replace(manager.current_token(), scopes=publishing))
+    assert said in doctors_lines(shell, capsys, 1)["scopes"]

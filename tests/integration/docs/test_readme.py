@@ -35,6 +35,7 @@ def test_every_task_has_an_example() -> None:
         "CreateContainerOperator",
         "ContainerStatusSensor",
         "PublishOperator",
+        "CommentOperator",
         "RefreshTokenOperator",
     }
 

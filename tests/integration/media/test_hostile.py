@@ -187,3 +187,64 @@ def test_an_encoder_that_ends_well_with_a_damaged_file_is_caught(clip: Make, tmp
 
 #: Overwrites a stretch in the middle of the media.
 _DAMAGE = 'dd if=/dev/urandom of="${a#file:}" bs=1000 seek=100 count=60 conv=notrunc 2>/dev/null'
+
+
+@pytest.fixture
+def ffmpeg_that(tmp_path: Path) -> Callable[[str], str]:
+    """An ffmpeg that does harm in one of its steps, and ends well. The harm is a branch of a shell's ``case``."""
+
+    def make(branch: str) -> str:
+        program = tmp_path / "ffmpeg-that-does-harm"
+        program.write_text(f'#!/bin/sh\ncase "$*" in {branch} exit 0;; esac\nexec ffmpeg "$@"\n')
+        program.chmod(0o755)
+        return str(program)
+
+    return make
+
+
+def test_a_video_that_the_encoder_damaged_is_caught_while_it_is_written(
+    clip: Make, ffmpeg_that: Callable[[str], str], tmp_path: Path
+) -> None:
+    """The packets are whole and have the right times, so that only a decoder finds out."""
+    damaging = ffmpeg_that(
+        r'*libx264*) noise="noise=amount=300*gte(n\,60)"; for a; do shift; '
+        'case "$a" in pipe:1) ;; pipe:*) set -- "$@" -bsf:v "$noise";; esac; '
+        'set -- "$@" "$a"; done; ffmpeg "$@";'
+    )
+    (folder := tmp_path / "out").mkdir()
+    with pytest.raises(TranscodeError, match=r"is damaged|could not write the result"):
+        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, ffmpeg=damaging)
+    assert not list(folder.iterdir())
+
+
+def test_a_video_that_is_damaged_after_it_was_decoded_is_caught(
+    clip: Make, ffmpeg_that: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Its index is right, so that ffprobe finds nothing. A few zeros replace more than a packet of audio."""
+    damaging = ffmpeg_that(
+        '*audio.nut*video.mp4*) ffmpeg "$@"; for a; do case "$a" in *video.mp4) '
+        'dd if=/dev/zero of="${a#file:}" bs=1000 seek=500 count=3 conv=notrunc 2>/dev/null;; esac; done;'
+    )
+    (folder := tmp_path / "out").mkdir()
+    with pytest.raises(TranscodeError, match=r"not contain the video that was encoded|could not decode its result"):
+        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, ffmpeg=damaging)
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("step", "pattern", "says"),
+    [
+        ("encoder", "*libx264*", "could not convert"),
+        ("meter", "*ebur128*-f*null*", "could not measure the audio"),
+        ("joiner", "*audio.nut*video.mp4*", "could not write the result"),
+    ],
+)
+def test_the_error_of_the_step_that_failed_is_raised(
+    step: str, pattern: str, says: str, clip: Make, ffmpeg_that: Callable[[str], str], tmp_path: Path
+) -> None:
+    """The steps run side by side, and one that fails ends the others."""
+    failing = ffmpeg_that(f"{pattern}) echo the {step} fails >&2; exit 1;")
+    (folder := tmp_path / "out").mkdir()
+    with pytest.raises(TranscodeError, match=f"{says}.*the {step} fails"):
+        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, ffmpeg=failing)
+    assert not list(folder.iterdir())

@@ -47,6 +47,13 @@ def _running_with(word: str) -> list[int]:
     return pids
 
 
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
 def test_a_program_that_runs_too_long_is_ended() -> None:
     started = time.monotonic()
     finished = run(["sleep", "60"], ProcessLimits(wall_s=0.3, cpu_s=5))
@@ -118,15 +125,20 @@ transcode(Path(sys.argv[1]), Path(sys.argv[2]), REELS, cancel=cancel)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
-def test_the_encoder_ends_with_its_worker(sign: signal.Signals, clip: Make, tmp_path: Path) -> None:
+def test_the_encoder_ends_with_its_worker(
+    sign: signal.Signals, clip: Make, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """A worker that cancels in its signal handler ends tidily; one that is killed outright takes ffmpeg with it."""
-    source = clip("long.mkv", "64x64", seconds=61.5, fps="24")
+    (source := tmp_path_factory.mktemp("source") / "long.mkv").symlink_to(
+        clip("long.mkv", "64x64", seconds=61.5, fps="24")
+    )
     worker = subprocess.Popen([sys.executable, "-c", WORKER, source, tmp_path / "out.mp4"], stderr=subprocess.PIPE)
-    encoding = f"{tmp_path}/.instagram-work-"
-    _wait_for(lambda: bool(_running_with(encoding)))
+    joining = f"{tmp_path}/.instagram-work-"
+    _wait_for(lambda: any(str(source) not in _command(pid) for pid in _running_with(joining)), within_s=60)
+    assert any("libx264" in _command(pid) for pid in _running_with(f"file:{source}"))
     worker.send_signal(sign)
     _, complaint = worker.communicate(timeout=10)
-    _wait_for(lambda: not _running_with(encoding), within_s=2)
+    _wait_for(lambda: not _running_with(str(source)) and not _running_with(str(tmp_path)), within_s=2)
     assert not (tmp_path / "out.mp4").exists()
     if sign == signal.SIGTERM:
         assert b"The work on the video was cancelled" in complaint

@@ -1,6 +1,7 @@
 // What the page shows, as the address says it, and the cards that it has.
 
 const VIEWS = { month: "Month", week: "Week", list: "List" };
+const DAYS_IN_LIST = 31; // the list begins with the chosen day
 const FILTERS = ["account", "state", "kind", "tag", "q"];
 const view = { view: "month", day: today(), dag: "", account: "", state: "", kind: "", tag: "", q: "", zone: "", post: "" };
 const data = { cards: new Map(), calendars: [], token: "", error: "", loaded: false };
@@ -33,9 +34,9 @@ function writeAddress() {
 /** Return the first and the last day of the view. */
 function span() {
   if (view.view === "week") return [monday(view.day), addDays(monday(view.day), 6)];
+  if (view.view === "list") return [view.day, addDays(view.day, DAYS_IN_LIST - 1)];
   const first = `${view.day.slice(0, 7)}-01`;
   const next = asDay(new Date(Date.UTC(+first.slice(0, 4), +first.slice(5, 7), 1)));
-  if (view.view === "list") return [first, addDays(next, -1)];
   return [monday(first), addDays(monday(addDays(next, -1)), 6)];
 }
 

@@ -67,7 +67,7 @@ function monthDay(day, month, cards) {
   const box = h("section", { class: dayClass(day, month), "aria-label": inWords(day, { weekday: "long", day: "numeric", month: "long" }) },
     h("div", { class: "date" }, h("span", {}, String(+day.slice(8))), cards.length > IN_A_DAY ? h("span", { class: "count" }, String(cards.length)) : null),
     ...fits.map(cardElement));
-  if (more > 1) box.append(h("button", { class: "more", type: "button", click: () => goToDay(day) }, `${more} more`));
+  if (more > 1) box.append(h("button", { class: "more", type: "button", click: () => go({ view: "list", day }) }, `${more} more`));
   return box;
 }
 
@@ -96,15 +96,13 @@ function dayRows(day, cards) {
   view.view = "list";
   const rows = h("ul", { class: "rows" }, cards.map((card) => h("li", {}, cardElement(card))));
   view.view = kept;
-  const heading = h("h2", { "data-day": day }, inWords(day, { weekday: "long", day: "numeric", month: "long" }), h("span", {}, `${cards.length} ${cards.length === 1 ? "post" : "posts"}`));
+  const heading = h("h2", {}, inWords(day, { weekday: "long", day: "numeric", month: "long" }), h("span", {}, `${cards.length} ${cards.length === 1 ? "post" : "posts"}`));
   return h("section", {}, heading, rows);
 }
 
 let drawn = IN_A_LIST;
 function listView(cards) {
   const list = h("div", { class: "list" });
-  const wanted = scrollTo ? cards.findIndex((card) => whenOf(card, view.zone).day > scrollTo) : 0;
-  drawn = Math.max(drawn, wanted < 0 ? cards.length : wanted);
   for (const [day, posts] of byDay(cards.slice(0, drawn))) list.append(dayRows(day, posts));
   if (cards.length > drawn) list.append(h("button", { class: "btn", type: "button", click: () => { drawn += 4 * IN_A_LIST; draw(); } }, `Show ${cards.length - drawn} more`));
   return list;

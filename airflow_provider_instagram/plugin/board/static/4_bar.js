@@ -2,14 +2,14 @@
 
 function title() {
   const [first, last] = span();
-  if (view.view !== "week") return inWords(view.day, { month: "long", year: "numeric" });
+  if (view.view === "month") return inWords(view.day, { month: "long", year: "numeric" });
   const sameMonth = first.slice(0, 7) === last.slice(0, 7);
   return `${inWords(first, { day: "numeric", ...(sameMonth ? {} : { month: "short" }) })} – ${inWords(last, { day: "numeric", month: "short", year: "numeric" })}`;
 }
 
 /** Go on or back by a month or a week. */
 function step(direction) {
-  if (view.view === "week") return go({ day: addDays(view.day, 7 * direction) });
+  if (view.view !== "month") return go({ day: addDays(view.day, (view.view === "week" ? 7 : DAYS_IN_LIST) * direction) });
   const next = new Date(Date.UTC(+view.day.slice(0, 4), +view.day.slice(5, 7) - 1 + direction, 1));
   return go({ day: asDay(next) });
 }

@@ -6,6 +6,7 @@ function openPost(dag, id) {
   view.post = `${dag}/${id}`;
   writeAddress();
   open = { dag, id, content: null, error: "", asked: "" };
+  shownItem = 0;
   drawPanel();
   mark();
   loadPost();
@@ -77,7 +78,7 @@ function stateSection(card, content, typed) {
   if (why) box.append(h("p", { class: "why" }, why));
   if (content.hint && card.state !== "problem") box.append(h("p", { class: "hint" }, content.hint));
   if (content.link) box.append(h("p", { class: "why" }, outward("View on Instagram", content.link)));
-  if (acts.includes("approve")) box.append(captionField(content, typed));
+  if (acts.includes("approve") && content.kind !== "story") box.append(captionField(content, typed));
   if (acts.length) box.append(actsElement(acts));
   return box;
 }
@@ -140,15 +141,28 @@ function previewSection(content, playing) {
       h("div", { class: "icons", "aria-hidden": "true" }, ["heart", "comment", "send", "save"].map(icon)), content.caption ? caption : null, content.caption && isLong ? see : null));
 }
 
+let shownItem = 0; // the item of a carousel that the preview shows
+
 function mediaElements(content, playing) {
-  const { card } = content;
-  const query = new URLSearchParams({ dag_id: card.dag, post_id: card.id });
-  const cover = card.cover ? `${ROOT}/calendar/api/covers/${card.cover}.jpg?${new URLSearchParams({ dag_id: card.dag, size: "large" })}` : "";
-  if (!card.cover) return [h("p", {}, "The picture appears here when the video is prepared, shortly before its time.")];
-  if (!content.has_video) return [h("img", { src: cover, alt: "Cover" })];
-  if (playing) return [playing];
-  const image = () => h("img", { src: cover, alt: "Cover" });
-  return [h("video", { src: `${ROOT}/calendar/api/video?${query}`, poster: cover, controls: true, playsinline: true, preload: "none", loop: true, "aria-label": "Preview", error: (event) => event.target.replaceWith(image()) })];
+  const { card, media } = content;
+  const index = Math.min(shownItem, media.length - 1);
+  const item = media[index];
+  if (!item || !item.cover) return [h("p", {}, "The picture appears here when the post is prepared, shortly before its time.")];
+  const cover = `${ROOT}/calendar/api/covers/${item.cover}.jpg?${new URLSearchParams({ dag_id: card.dag, size: "large" })}`;
+  const image = () => h("img", { src: cover, alt: media.length > 1 ? `Item ${index + 1} of ${media.length}` : "Cover" });
+  const query = new URLSearchParams({ dag_id: card.dag, post_id: card.id, item: index + 1 });
+  const source = `${ROOT}/calendar/api/video?${query}`;
+  const kept = playing && playing.getAttribute("src") === source ? playing : null;
+  const shown = !item.video ? image() : kept || h("video", { src: source, poster: cover, controls: true, playsinline: true, preload: "none", loop: true, "aria-label": "Preview", error: (event) => event.target.replaceWith(image()) });
+  return media.length > 1 ? [shown, ...turner(media.length, index)] : [shown];
+}
+
+/** Return the buttons that turn a carousel, and the dots that say which item is shown. */
+function turner(length, index) {
+  const turn = (to) => () => { shownItem = to; drawPanel(); document.querySelector(`#panel .turn.${to > index ? "next" : "back"}`)?.focus(); };
+  const button = (name, label, to) => (to >= 0 && to < length ? h("button", { class: `turn ${name}`, type: "button", "aria-label": label, click: turn(to) }, icon(name === "next" ? "right" : "left")) : null);
+  const dots = h("span", { class: "dots", "aria-hidden": "true" }, Array.from({ length }, (_, place) => h("i", { class: place === index ? "on" : "" })));
+  return [button("back", "Previous item", index - 1), button("next", "Next item", index + 1), dots].filter(Boolean);
 }
 
 function factsSection(content) {
@@ -156,8 +170,9 @@ function factsSection(content) {
   const local = content.card.local.replace("T", ", ");
   const mine = at.toLocaleString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
   const calendar = `${inWords(content.card.local.slice(0, 10), { weekday: "short", day: "numeric", month: "short", year: "numeric" })}${local.slice(10)} ${content.zone}`;
-  const pairs = [["Calendar's time", calendar], ["Your time", mine], ["Account", content.card.account], ["Kind", content.kind], ["File", content.media],
-    ...Object.entries(content.options).filter(([name]) => name !== "placement").map(([name, value]) => [name.replaceAll("_", " "), typeof value === "string" ? value : JSON.stringify(value)])];
+  const comment = content.comment ? [["First comment", content.comment]] : [];
+  const pairs = [["Calendar's time", calendar], ["Your time", mine], ["Account", content.card.account], ["Kind", content.kind], [content.media.length > 1 ? "Files" : "File", content.media.map((item) => item.file).join(", ")],
+    ...comment, ...Object.entries(content.options).filter(([name]) => name !== "placement").map(([name, value]) => [name.replaceAll("_", " "), typeof value === "string" ? value : JSON.stringify(value)])];
   const tags = content.card.tags || [];
   return h("section", {}, h("h3", {}, "Post"), h("dl", { class: "facts" }, pairs.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
     tags.length ? [h("dt", {}, "Tags"), h("dd", {}, tags.map((tag) => h("span", { class: "tag" }, tag)))] : []));
@@ -166,10 +181,12 @@ function factsSection(content) {
 const TIERS = { pass: "Left as it is: it complies already.", remux: "Copied into a new file, without encoding.", audio: "Only the sound was encoded.", full: "Encoded." };
 
 function transcodeSection(content) {
-  const { report } = content;
-  if (!report || typeof report !== "object") return [];
-  const texts = (name) => (Array.isArray(report[name]) ? report[name] : []).map((text) => h("li", {}, `• ${text}`));
-  return [h("section", {}, h("h3", {}, "What the transcode did"), h("p", {}, TIERS[report.tier] || String(report.tier || "")), h("ul", {}, texts("reasons")), texts("warnings").length ? h("ul", { class: "error" }, texts("warnings")) : null)];
+  const reports = (Array.isArray(content.report) ? content.report : [content.report]).filter((one) => one && typeof one === "object");
+  if (!reports.length) return [];
+  const texts = (report, name) => (Array.isArray(report[name]) ? report[name] : []).map((text) => h("li", {}, `• ${text}`));
+  const parts = reports.map((report, index) => h("div", {}, h("p", {}, reports.length > 1 ? `Item ${index + 1}. ` : "", TIERS[report.tier] || String(report.tier || "")), h("ul", {}, texts(report, "reasons")),
+    texts(report, "warnings").length ? h("ul", { class: "error" }, texts(report, "warnings")) : null));
+  return [h("section", {}, h("h3", {}, "What the transcode did"), parts)];
 }
 
 function historySection(content) {

@@ -1,7 +1,6 @@
 // Drawing, moving about, keys, and looking for changes.
 
 const EVERY_MS = 2500;
-let scrollTo = "";
 let isFirst = true; // the first time that posts are drawn
 
 /** Change the view, and draw it. */
@@ -12,11 +11,6 @@ async function go(changes) {
   writeAddress();
   draw();
   if (JSON.stringify([span(), view.dag]) !== before) await refresh();
-}
-
-function goToDay(day) {
-  scrollTo = day;
-  return go({ view: "list", day });
 }
 
 function draw() {
@@ -33,8 +27,6 @@ function draw() {
   const first = main.querySelector(".card");
   if (first) first.tabIndex = 0;
   if (focused) cardOf(focused)?.focus({ preventScroll: true });
-  if (scrollTo && view.view === "list") main.querySelector(`[data-day="${scrollTo}"]`)?.scrollIntoView({ block: "start" });
-  scrollTo = "";
   mark();
   if (isFirst && !isNarrow() && view.view === "month") main.querySelector(".today")?.scrollIntoView({ block: "nearest" });
   isFirst = false;

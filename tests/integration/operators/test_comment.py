@@ -1,0 +1,231 @@
+"""The first comment of a post, as a task: what it takes, what it checks, and that it is written once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.operators import CommentOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+TEXT = "Filmed in Lisbon"
+PUBLISHING = ["instagram_business_basic", "instagram_business_content_publish"]
+pytestmark = pytest.mark.usefixtures("no_stored_tokens")
+
+
+@pytest.fixture
+def media_id(instagram_sandbox: SandboxHandle) -> str:
+    return instagram_sandbox.add_foreign_post("A post")
+
+
+def texts(sandbox: SandboxHandle) -> list[str]:
+    return [comment.text for comment in sandbox.comments()]
+
+
+def one_task(dag_id: str, **arguments: Any) -> DAG:
+    from airflow.sdk import DAG
+
+    with DAG(dag_id, schedule=None, default_args={"retries": 0}) as dag:
+        CommentOperator(task_id="comment", **arguments)
+    return dag
+
+
+def published(media_id: str | None, published_at: str | None = "2026-11-26T05:00:00+00:00") -> dict[str, Any]:
+    """Return what PublishOperator returns."""
+    names = ("permalink", "container_id", "post_key")
+    return {"media_id": media_id, **dict.fromkeys(names), "published_at": published_at, "already_published": False}
+
+
+def test_the_output_of_publish_is_enough(instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str) -> None:
+    from airflow.sdk import DAG, task
+
+    with DAG("comment_on_output", schedule=None) as dag:
+
+        @task
+        def publish() -> dict[str, Any]:
+            return published(media_id)
+
+        done: Any = publish()
+        CommentOperator(task_id="by_result", media_id=done, message="{{ ti.task_id }}", retries=0)
+        CommentOperator(task_id="by_key", media_id=done["media_id"], message="by_key", retries=0)
+        template = "{{ ti.xcom_pull('publish')['media_id'] }}"
+        by_template = CommentOperator(task_id="by_template", media_id=template, message="by_template", retries=0)
+        done >> by_template
+
+    result = run_dag(dag)
+    assert set(result.states().values()) == {"success"}, result.states()
+    assert sorted(texts(instagram_sandbox)) == ["by_key", "by_result", "by_template"]
+    ids = {str(result.xcom(task_id)) for task_id in ("by_key", "by_result", "by_template")}
+    assert ids == {comment.comment_id for comment in instagram_sandbox.comments()}
+
+
+def test_a_key_that_is_done_is_not_written_again_in_another_run(
+    instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str
+) -> None:
+    dag = one_task("comment_by_key", media_id=media_id, message=TEXT, comment_key="the-first-comment")
+    first, second = run_dag(dag), run_dag(dag)
+    ids = {str(result.xcom("comment")) for result in (first, second)}
+    assert ids == {instagram_sandbox.comments()[0].comment_id}
+    assert texts(instagram_sandbox) == [TEXT]
+
+
+def test_without_a_key_each_run_and_each_map_index_writes_its_own(
+    instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str
+) -> None:
+    from airflow.sdk import DAG
+
+    with DAG("comments_mapped", schedule=None) as dag:
+        comment = CommentOperator.partial(task_id="comment", media_id=media_id).expand(message=["one", "two"])
+    assert comment.retries == 8
+    for _ in range(2):
+        assert run_dag(dag).state == "success"
+    assert sorted(texts(instagram_sandbox)) == ["one", "one", "two", "two"]
+
+
+def test_clear_writes_nothing_again(instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str) -> None:
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import clear_task_instances
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+    from sqlalchemy import select
+
+    from tests.reliability.in_process import _go_on
+
+    dag = one_task("comment_cleared", media_id=media_id, message=TEXT)
+    result = run_dag(dag)
+    comment_id = result.xcom("comment")
+    with create_session() as session:
+        run = session.scalars(select(DagRun).where(DagRun.run_id == result.run.run_id)).one()
+        clear_task_instances(run.get_task_instances(session=session), session, dag_run_state=DagRunState.RUNNING)
+    assert str(_go_on(dag, result.run.run_id).state) == "success"
+    assert result.xcom("comment") == comment_id
+    assert texts(instagram_sandbox) == [TEXT]
+    assert instagram_sandbox.calls("comment") == 1
+
+
+def test_text_that_is_data_is_written_as_it_is(
+    instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk import DAG, task
+
+    monkeypatch.setenv("AIRFLOW_VAR_BANK", "s3cret")
+    stolen = "From a sheet: {{ var.value.bank }}"
+    with DAG("comment_from_data", schedule=None) as dag:
+
+        @task
+        def sheet() -> list[dict[str, str]]:
+            return [{"message": stolen}]
+
+        CommentOperator.partial(task_id="comment", media_id=media_id, retries=0).expand_kwargs(sheet())
+    assert run_dag(dag).state == "success"
+    assert texts(instagram_sandbox) == [stolen]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "state"),
+    [
+        ({"message": ""}, "skipped"),
+        ({"message": "  "}, "skipped"),
+        ({"message": "None"}, "skipped"),
+        ({"media_id": published(None, None)}, "skipped"),
+        ({"media_id": published(None)}, "failed"),
+        ({"media_id": "None"}, "failed"),
+        ({"media_id": "{'media_id': '1'}"}, "failed"),
+        ({"media_id": "1/../me"}, "failed"),
+        ({"message": "#a #b #c #d #e"}, "failed"),
+    ],
+    ids=[
+        "empty",
+        "blank",
+        "the template's None",
+        "dry run",
+        "not told apart",
+        "no media id",
+        "a dict as text",
+        "no id",
+        "hashtags",
+    ],
+)
+def test_what_cannot_be_written_sends_nothing(
+    instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str, arguments: dict[str, Any], state: str
+) -> None:
+    result = run_dag(one_task("comment_refused", **{"media_id": media_id, "message": TEXT} | arguments))
+    assert result.states() == {"comment": state}
+    assert [entry.operation for entry in instagram_sandbox.journal()] == []
+
+
+def test_a_post_that_was_not_told_apart_says_what_to_do(instagram_sandbox: SandboxHandle) -> None:
+    from airflow_provider_instagram.exceptions import ValidationError
+
+    task = CommentOperator(task_id="comment", media_id=published(None), message=TEXT)
+    with pytest.raises(ValidationError, match="its post is live but could not be told apart"):
+        task.execute({})
+
+
+def connect(sandbox: SandboxHandle, scopes: list[str]) -> None:
+    """Record a token of these scopes as a login does."""
+    from airflow_provider_instagram.hooks import InstagramHook
+
+    manager = InstagramHook("instagram_default").token_manager()
+    token = manager.current_token()
+    manager.store.save(
+        replace(token, access_token=sandbox.add_token(sandbox.user_id, scopes=scopes), scopes=tuple(scopes))
+    )
+
+
+def test_a_scope_that_is_known_to_be_missing_is_said_before_anything_is_sent(
+    instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str
+) -> None:
+    connect(instagram_sandbox, PUBLISHING)
+    assert run_dag(one_task("comment_without_scope", media_id=media_id, message=TEXT)).state == "failed"
+    assert [entry.operation for entry in instagram_sandbox.journal()] == []
+
+
+def test_a_scope_that_is_not_known_is_asked_of_instagram(
+    instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token was pasted. Instagram refuses it, and the task says which scope is needed and how to grant it."""
+    token = instagram_sandbox.add_token(instagram_sandbox.user_id, scopes=PUBLISHING)
+    connection = {**instagram_sandbox.connection, "password": token}
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+    errors: list[BaseException] = []
+    dag = one_task(
+        "comment_refused_by_instagram",
+        media_id=media_id,
+        message=TEXT,
+        on_failure_callback=lambda context: errors.append(context["exception"]),
+    )
+    assert run_dag(dag).state == "failed"
+    assert "Add comments to the field Scopes of the connection" in str(errors[0])
+    assert "instagram_business_manage_comments" in str(errors[0])
+    assert texts(instagram_sandbox) == []
+
+
+def test_a_page_comments_with_the_scope_of_its_login(
+    instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Facebook Login: its scopes are read from Meta, and have names of their own."""
+    from airflow_provider_instagram.exceptions import PermissionDeniedError
+    from airflow_provider_instagram.graph.scopes import COMMENTS
+    from airflow_provider_instagram.hooks.scopes import known_scopes
+
+    instagram_sandbox.switch(login="facebook")
+    granted = ["instagram_basic", "instagram_content_publish", "pages_read_engagement"]
+    for scopes, state in ((granted, "failed"), ([*granted, "instagram_manage_comments"], "success")):
+        token = instagram_sandbox.add_token(instagram_sandbox.user_id, kind="page", scopes=scopes)
+        connection = {**instagram_sandbox.connection, "password": token}
+        monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+        known = known_scopes("instagram_default")
+        assert known.granted == frozenset(scopes)
+        if state == "failed":
+            with pytest.raises(PermissionDeniedError, match="did not grant instagram_manage_comments"):
+                known.require(COMMENTS)
+        assert run_dag(one_task("comment_of_a_page", media_id=media_id, message=TEXT)).state == state
+    assert texts(instagram_sandbox) == [TEXT]
