@@ -115,7 +115,8 @@ def _posts() -> list[dict[str, Any]]:
     def post(post_id: str, at: datetime, number: int, **more: Any) -> dict[str, Any]:
         common = {"id": post_id, "publish_at": f"{at:%Y-%m-%d %H:%M}", "account": accounts[number % 2]}
         video, caption = f"{places[number % len(places)]}.mp4", CAPTIONS[number % len(CAPTIONS)]
-        return {**common, "video": video, "caption": caption, "tags": ["spring"], **more}
+        shown = {} if "carousel" in more else {"video": video}
+        return {**common, **shown, "caption": caption, "tags": ["spring"], **more}
 
     soon = [
         post("hello-week", now + timedelta(minutes=4), 0),
@@ -123,6 +124,7 @@ def _posts() -> list[dict[str, Any]]:
         post("unboxing", now + timedelta(hours=5), 2),
         post("call-sheet", now + timedelta(hours=6), 3, dry_run=True),
         post("damaged", now + timedelta(hours=7), 4, video="damaged.mp4"),
+        post("set-tour", now + timedelta(hours=9), 7, carousel=["shell.mp4", "storm.mp4", "fern.mp4"]),
         post("friday-cut", now + timedelta(hours=19), 5, placement="feed"),
         post("mistyped", now + timedelta(days=2), 6, capton="The weekend sale"),
     ]
@@ -137,7 +139,7 @@ def _take_pictures(browser: Browser, url: str) -> None:
     address = f"{url}/plugin/instagram-calendar/instagram/calendar/"
     for name, query, theme, size in (
         ("board_month", f"?post={DAG_ID}%2Flens-test", "light", (1500, 940)),
-        ("board_week", "?view=week", "light", (1500, 940)),
+        ("board_week", f"?view=week&post={DAG_ID}%2Fset-tour", "light", (1500, 940)),
         ("board_dark", "?view=list", "dark", (1500, 940)),
         ("board_phone", "?", "light", (390, 844)),
     ):
