@@ -22,7 +22,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.cards import kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
 from airflow_provider_instagram.plugin.board.source import decoded
-from airflow_provider_instagram.plugin.board.states import STEPS, State
+from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, State
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -63,6 +63,8 @@ def acts_in(state: State, facts: Facts) -> list[str]:
     acts = list(ACTS_IN.get(state, ()))
     if facts.assignment is not None and facts.assignment.is_skip_of(facts.post) and state is State.SKIPPED:
         acts.insert(0, "unskip")
+    if state is State.PUBLISHED and facts.run is not None and facts.run.has_failed(COMMENT):
+        acts.append("retry")
     if facts.done is not None or facts.post.dry_run:
         acts = [act for act in acts if act != "publish_now"]
     return acts
@@ -128,7 +130,7 @@ def log_address(dag_id: str, account: str, run: PostRun, step: str) -> str:
 def _history(board: Board, facts: Facts, question: dict[str, Any] | None) -> list[dict[str, Any]]:
     events = []
     tasks = facts.run.tasks if facts.run else {}
-    for step in (*STEPS, "comment"):
+    for step in (*STEPS, COMMENT):
         task = tasks.get(step)
         if facts.run is None or task is None or task.state is None:
             continue

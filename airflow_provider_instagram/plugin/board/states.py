@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 #: The tasks of a post, in order.
 STEPS: Final = ("transcode", "approve", "create", "publish")
+#: The task after them, which some posts have.
+COMMENT: Final = "comment"
+NO_COMMENT: Final = "its first comment is not written"
 IN_WORDS: Final = {
     "transcode": "the video is transcoded",
     "approve": "the approval is requested",
@@ -89,6 +92,10 @@ class PostRun:
     tasks: Mapping[str, Task] = field(default_factory=dict)
     is_dry: bool = False
 
+    def has_failed(self, step: str) -> bool:
+        """Return whether a task of the post failed, or could not begin because one before it failed."""
+        return step in self.tasks and self.tasks[step].state in ENDED_BADLY
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -133,7 +140,7 @@ def status_of(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:
     tasks = {} if facts.run is None else facts.run.tasks
     publish = tasks.get("publish", Task(None))
     if facts.done is not None:
-        return _published(facts, facts.done, publish)
+        return _published(facts, facts.done, publish, tasks.get(COMMENT, Task(None)))
     if facts.is_open and publish.state not in ("running", "scheduled", "queued", "deferred", "restarting"):
         reported = publish.outcome or {}
         text = reported.get("reason") or "A request to publish was sent, and its answer was lost."
@@ -145,12 +152,15 @@ def status_of(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:
     return _in_run(facts.post, facts.run, now)
 
 
-def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
+def _published(facts: Facts, done: PublishedPost, publish: Task, comment: Task) -> Status:
     """Return the state of a post whose id has been published: by this post, or by an earlier one."""
     is_earlier = datetime.fromisoformat(done.published_at) + CLOCKS_DIFFER < facts.post.publish_at
     if is_earlier and publish.state != "success":
         text = f"id used before: {facts.post.id} was published on {done.published_at[:16].replace('T', ' ')}"
         return Status(State.SKIPPED, text, "Give this post another id in the calendar.")
+    if comment.state == "failed":
+        reported = comment.outcome or {}
+        return Status(State.PUBLISHED, reported.get("reason") or NO_COMMENT, reported.get("hint") or "")
     return Status(State.PUBLISHED)
 
 

@@ -96,6 +96,14 @@ def test_an_id_that_was_published_before_is_not_taken_for_this_post() -> None:
     assert state(early).state is State.PUBLISHED, "a user published it early"
 
 
+def test_a_first_comment_that_failed_leaves_the_post_published_and_is_tried_again() -> None:
+    failed = Task("failed", outcome={"reason": "No right to comment.", "hint": "Reconnect."})
+    facts = replace(in_run(transcode="success", create="success", publish="success", comment=failed), done=DONE)
+    assert state(facts) == Status(State.PUBLISHED, "No right to comment.", "Reconnect.")
+    assert acts_in(State.PUBLISHED, facts) == ["retry"]
+    assert acts_in(State.PUBLISHED, replace(facts, run=None)) == []
+
+
 @pytest.mark.parametrize("kind", list(State))
 def test_nothing_is_offered_that_could_publish_a_live_post_again(kind: State) -> None:
     assert "publish_now" not in acts_in(kind, Facts(POST, done=DONE))
