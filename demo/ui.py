@@ -50,10 +50,11 @@ def main() -> int:
             publish_other_formats(airflow, run_id, pictures_of(video, calendar.parent))
             state = wait_until(lambda: _ended(airflow, run_id), "the run has ended", RUN_LIMIT_S)
             print(
-                f"\nFirst run: {state}\n"
+                f"\nPosts:     {airflow.url}/plugin/instagram-calendar  (preview, approve and repair posts)\n"
+                f"First run: {state}\n"
                 f"Airflow:   {airflow.url}/dags/publish_reel  (no login; press Trigger to publish another video)\n"
                 f"           publish_carousel and publish_story publish the other formats\n"
-                f"Calendar:  {airflow.url}/dags/content_calendar  (a fortnight of posts; edit {calendar})\n"
+                f"Calendar:  {airflow.url}/dags/content_calendar  (the DAG of these posts; edit {calendar})\n"
                 f"Sandbox:   {sandbox.url}/  (the posts, as Instagram would show them)\n"
                 f"Videos:    runs may read those in {settings['AIRFLOW__INSTAGRAM__MEDIA_ROOTS']}\n"
                 "Ctrl-C ends both.",

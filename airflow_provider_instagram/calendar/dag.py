@@ -122,7 +122,9 @@ def _dag(settings: CalendarSettings, plan: Plan, parsed_for: str, dag_arguments:
     timely, runs = plan.timely, plan.runs(settings.lead_time, settings.max_lateness)
     with DAG(
         settings.dag_id,
-        schedule=ContentCalendarTimetable(runs, int(settings.lead_time.total_seconds()), _summary(timely)),
+        schedule=ContentCalendarTimetable(
+            runs, int(settings.lead_time.total_seconds()), _summary(timely), calendar=settings.for_pages(plan)
+        ),
         catchup=True,
         **{
             "start_date": START_DATE,
@@ -188,6 +190,12 @@ def _params() -> dict[str, Param]:
             title="Posts",
             description="For a run that you start: the ids of the posts to publish, one per line. Each is published at "
             "its time, or at once if that has passed, however late.",
+        ),
+        "now": Param(
+            False,
+            type="boolean",
+            title="Now",
+            description="Publish the posts that you named at once, also those whose time is to come.",
         ),
         "dry_run": Param(
             False,

@@ -136,6 +136,22 @@ class Post(BaseModel):
 
 
 @dataclass(frozen=True)
+class InvalidPost:
+    """A post with a problem, as far as it can be shown.
+
+    :param id: Its id.
+    :param publish_at: When it would be published.
+    :param account: Its account's connection; empty if that has a problem.
+    :param line: Its line in the file.
+    """
+
+    id: str
+    publish_at: datetime
+    account: str
+    line: int
+
+
+@dataclass(frozen=True)
 class Calendar:
     """A calendar as it was read.
 
@@ -145,6 +161,7 @@ class Calendar:
     :param min_spacing: The smallest distance between two posts of an account.
     :param is_self_contained: Whether its file contains all of it. If not, some captions are in files of their own.
     :param left_out: The ids of the posts in the file that have problems.
+    :param invalid: Those of them whose time is known.
     """
 
     location: str
@@ -153,6 +170,7 @@ class Calendar:
     min_spacing: timedelta = DEFAULT_SPACING
     is_self_contained: bool = True
     left_out: frozenset[str] = frozenset()
+    invalid: tuple[InvalidPost, ...] = ()
 
     @property
     def accounts(self) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_instagram.calendar.file import loader
 from airflow_provider_instagram.calendar.file.media_parser import MEDIA
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, Post
+from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, InvalidPost, Post
 from airflow_provider_instagram.calendar.file.post_parser import PostFields
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
@@ -89,7 +89,13 @@ def parse_rows(
     problems = sorted(found, key=lambda problem: (problem.line, problem.message))
     is_self_contained = not any("caption_file" in row.values for row in rows.rows)
     left_out = frozenset(reader.lines) - {post.id for post in kept}
-    return Calendar(location, tuple(kept), tuple(problems), spacing, is_self_contained, left_out)
+    invalid = _invalid([*reader.invalid, *(post for post in posts if post.id in close)])
+    return Calendar(location, tuple(kept), tuple(problems), spacing, is_self_contained, left_out, invalid)
+
+
+def _invalid(posts: list[Post]) -> tuple[InvalidPost, ...]:
+    ordered = sorted(posts, key=lambda post: (post.publish_at, post.line))
+    return tuple(InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line) for post in ordered)
 
 
 @dataclass

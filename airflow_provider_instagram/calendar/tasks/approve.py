@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import ParamValidationError
 from airflow_provider_instagram.calendar.planning.assignments import run_name
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
+from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.locations import shown
@@ -61,6 +62,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         super().__init__(**{**kwargs, "subject": "Publish this post?", "params": _form("")})
         self.report = report
 
+    @reports_failure
     def execute(self, context: Context) -> dict[str, Any]:
         """Request the approval, or return at once if the post requires none or the question has been answered."""
         post, _ = self.still_wanted(context)

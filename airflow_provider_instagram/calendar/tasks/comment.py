@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.tasks.base import PostStep
+from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.operators.comment import CommentOperator
 from airflow_provider_instagram.utils import arguments
@@ -31,6 +32,7 @@ class CommentPost(PostStep, CommentOperator):
         super().__init__(media_id="", message="", **kwargs)
         self.published = published
 
+    @reports_failure
     def execute(self, context: Context) -> str:
         """Write the comment, if the post has one.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.tasks.base import PostStep
+from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
+from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.graph import calls
@@ -39,6 +41,7 @@ class CreatePost(PostStep, CreateContainerOperator):
         self.approved = approved
         self.report = report
 
+    @reports_failure
     def execute(self, context: Context) -> str:
         """Create the container with the options of the calendar and the caption of the approval.
 
@@ -50,7 +53,7 @@ class CreatePost(PostStep, CreateContainerOperator):
         self.skip_if_over(context, post)
         self.check_links(post)
         self._set_arguments(context, post)
-        if self.publish_at is not None:
+        if not self.dry_run_requested(context):
             self._check_quota(context, post)
         return super().execute(context)
 
@@ -77,7 +80,8 @@ class CreatePost(PostStep, CreateContainerOperator):
             _check_kind("video" if post.video else "image", kind, post.media[0])
             setattr(self, kind, location)
         self.upload, self.post_key = post.upload, post.key
-        self.publish_at = None if self.dry_run_requested(context) else post.publish_at
+        is_now = self.dry_run_requested(context) or is_requested_now(context, post)
+        self.publish_at = None if is_now else post.publish_at
 
     def _items(self, post: Post) -> list[dict[str, Any]]:
         """Return the items of the carousel as CreateContainerOperator takes them."""

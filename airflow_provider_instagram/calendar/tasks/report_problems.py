@@ -16,7 +16,12 @@ from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
-from airflow_provider_instagram.calendar.tasks.run_request import requested_posts, run_time, started_as_dry_run
+from airflow_provider_instagram.calendar.tasks.run_request import (
+    requested_posts,
+    run_time,
+    started_as_dry_run,
+    started_to_publish_now,
+)
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.graph.scopes import COMMENTS
@@ -136,7 +141,7 @@ def unknown_ids(context: Context, calendar: Calendar) -> list[Problem]:
 def too_far_ahead(context: Context, calendar: Calendar, settings: CalendarSettings) -> list[Post]:
     """Return the posts that a run was started for too early: their containers would expire. Dry runs need none."""
     requested, until = requested_posts(context), run_time(context) + CONTAINER_LIFE - EXPIRY_MARGIN
-    if settings.dry_run or started_as_dry_run(context):
+    if settings.dry_run or started_as_dry_run(context) or started_to_publish_now(context):
         return []
     return [post for post in calendar.posts if post.id in requested and post.publish_at > until and not post.dry_run]
 

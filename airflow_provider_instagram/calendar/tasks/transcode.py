@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.tasks.base import PostStep, used_before
-from airflow_provider_instagram.calendar.tasks.covers import cover_file, cover_name
+from airflow_provider_instagram.calendar.tasks.covers import cover_file, cover_name, write_thumbnail
+from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, reports_failure
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.media.progress import Progress
 
 
 class TranscodePost(PostStep, TranscodeOperator):
@@ -27,7 +29,9 @@ class TranscodePost(PostStep, TranscodeOperator):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(source="", **kwargs)
+        self._context: Context | None = None
 
+    @reports_failure
     def execute(self, context: Context) -> str | list[str]:
         """Transcode what the post shows for its placement, unless it is too late for the post anyway."""
         post, _ = self.still_wanted(context)
@@ -39,13 +43,18 @@ class TranscodePost(PostStep, TranscodeOperator):
         self.check_links(post)
         self.source = list(post.media) if post.carousel else post.media[0]
         self.placement = "carousel" if post.carousel else post.placement
+        self._context = context
         made = super().execute(context)
-        if post.approval == "required":
-            self._write_covers(post, made if isinstance(made, list) else [made])
+        self._write_covers(post, made if isinstance(made, list) else [made])
         return made
 
+    def _log_progress(self, progress: Progress) -> None:
+        super()._log_progress(progress)
+        if self._context is not None:
+            report(self._context, PROGRESS, {"percent": round(progress.percent)})
+
     def _write_covers(self, post: Post, made: list[str]) -> None:
-        """Store a picture of each item for the approval."""
+        """Store a picture of each item for the approval and the page *Posts*."""
         if post.options.get("cover_url"):
             return  # it overrides the frame
         for place, location in enumerate(made, 1):
@@ -64,5 +73,6 @@ class TranscodePost(PostStep, TranscodeOperator):
                     shown = folder / "cover.jpg"
                     write_preview(file, shown, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
                 storage.write(cover_file(name), shown.read_bytes())
+                write_thumbnail(name, shown)
         except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and a cover is not needed
             self.log.warning("The cover could not be made: %s", error)
