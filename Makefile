@@ -1,4 +1,4 @@
-.PHONY: help install demo ui test test-all test-next test-clients reliability soak cluster cluster-short lint release-check lock
+.PHONY: help install demo ui pictures test test-all test-next test-clients reliability soak cluster cluster-short lint release-check lock
 
 help:  ## List the targets, with the time that they take on two cores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -11,6 +11,10 @@ demo: install  ## Send a real video through Airflow to a post on the sandbox (VI
 
 ui: install  ## The same in a standalone Airflow that is left running, with the sandbox
 	@.venv/bin/python -m demo.ui
+
+pictures:  ## Take the pictures of the page Posts for the docs, in a running Airflow (5 minutes)
+	@scripts/install.sh --for-tests
+	@.venv/bin/python -m demo.pictures
 
 test:  ## What every change has to pass: unit, integration, sandbox, and a sample of the rest (14 minutes)
 	@scripts/install.sh --for-tests

@@ -92,6 +92,17 @@ SETTINGS: Final[dict[str, Any]] = {
             example="s3://aws_default@media/instagram/",
             default="{AIRFLOW_HOME}/instagram/",
         ),
+        "public_prefix": _option(
+            "Object-storage prefix for copies of local pictures, because Instagram takes pictures by link only. "
+            "Instagram fetches a copy within seconds; delete the copies by a lifecycle rule, after two days for "
+            "example.",
+            example="s3://aws_default@media/instagram/public/",
+        ),
+        "public_url": _option(
+            "https address under which the files in public_prefix are public. If empty, Instagram gets presigned "
+            "links that work for 24 hours.",
+            example="https://media.example.com/instagram/public/",
+        ),
         "cache_mb": _option(
             "How many megabytes of results in object storage a worker keeps in TMPDIR, so that the next task on the "
             "same worker does not download them again. They are removed after an hour. 0 keeps nothing.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from airflow_provider_instagram.calendar.file.parser import read_calendar
-from demo.scene import ROOT
+from demo.scene import ROOT, pictures_of
 from demo.stack import AIRFLOW, AirflowStack
 from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -29,8 +29,8 @@ FIRST_IN = timedelta(minutes=3)
 def fortnight_from_now(folder: Path, video: Path) -> Path:
     """Write the example calendar with its times moved to the near future, once. A later start continues with it.
 
-    :param folder: The folder for the copy and the video.
-    :param video: The video of all posts.
+    :param folder: The folder for the copy, the video and the pictures.
+    :param video: The video of the posts.
     :return: The copy.
     """
     copy = folder / "fortnight.yaml"
@@ -38,8 +38,9 @@ def fortnight_from_now(folder: Path, video: Path) -> Path:
         return copy
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(video, folder / f"camera{video.suffix}")
-    document = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
-    document["defaults"] |= {"timezone": "UTC", "video": f"camera{video.suffix}"}
+    pictures_of(video, folder)
+    document = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8").replace("camera.mov", f"camera{video.suffix}"))
+    document["defaults"]["timezone"] = "UTC"
     times = {post.id: post.publish_at for post in read_calendar(str(EXAMPLE)).posts}
     moved = datetime.now(timezone.utc).replace(second=0, microsecond=0) + FIRST_IN - min(times.values())
     for post in document["posts"]:

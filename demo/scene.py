@@ -44,6 +44,23 @@ def source_video() -> Path:
     return video
 
 
+def pictures_of(video: Path, folder: Path) -> list[Path]:
+    """Return two pictures, made once: a frame of a video, and a square part of a later one.
+
+    :param video: The video.
+    :param folder: The folder for the pictures.
+    """
+    made = []
+    for name, filters in (("still", "null"), ("detail", r"select=gte(n\,24),crop=min(iw\,ih):min(iw\,ih)")):
+        picture, part = folder / f"{name}.jpg", folder / f"{name}.part.jpg"
+        if not picture.exists():
+            ffmpeg = ("ffmpeg", "-v", "error", "-y", "-i", str(video))
+            subprocess.run([*ffmpeg, "-vf", filters, "-frames:v", "1", "-q:v", "3", str(part)], check=True)
+            part.replace(picture)
+        made.append(picture)
+    return made
+
+
 def airflow_settings(home: Path, *media_roots: Path) -> dict[str, str]:
     """Return the environment of an Airflow with the example DAGs, on SQLite, that keeps its keys in its home.
 

@@ -122,7 +122,9 @@ def _dag(settings: CalendarSettings, plan: Plan, parsed_for: str, dag_arguments:
     timely, runs = plan.timely, plan.runs(settings.lead_time, settings.max_lateness)
     with DAG(
         settings.dag_id,
-        schedule=ContentCalendarTimetable(runs, int(settings.lead_time.total_seconds()), _summary(timely)),
+        schedule=ContentCalendarTimetable(
+            runs, int(settings.lead_time.total_seconds()), _summary(timely), calendar=settings.for_pages(plan)
+        ),
         catchup=True,
         **{
             "start_date": START_DATE,
@@ -135,8 +137,10 @@ def _dag(settings: CalendarSettings, plan: Plan, parsed_for: str, dag_arguments:
     ) as dag:
         ReportProblems(task_id="calendar", settings=settings)
         for account in sorted({*plan.accounts, *_account_of(parsed_for)}):
-            asks_approval = any(post.account == account and post.approval == "required" for post in plan.calendar.posts)
-            _account_group(account, settings, asks_approval=asks_approval or bool(parsed_for))
+            own = [post for post in plan.calendar.posts if post.account == account]
+            asks_approval = bool(parsed_for) or any(post.approval == "required" for post in own)
+            comments = bool(parsed_for) or any(post.first_comment for post in own)
+            _account_group(account, settings, asks_approval=asks_approval, comments=comments)
     return dag
 
 
@@ -147,12 +151,13 @@ def _account_of(task_id: str) -> list[str]:
     return [account] if account != task_id else []
 
 
-def _account_group(account: str, settings: CalendarSettings, *, asks_approval: bool) -> None:
+def _account_group(account: str, settings: CalendarSettings, *, asks_approval: bool, comments: bool) -> None:
     """Add the task group of an account, which is mapped over its posts. All of them share connection, pool and ledger.
 
     :param account: The account's connection.
     :param settings: The calendar's settings.
     :param asks_approval: Whether any of its posts requires an approval.
+    :param comments: Whether any of its posts has a first comment.
     """
     due = SelectPosts(task_id=f"due_{account}", settings=settings, instagram_conn_id=account)
 
@@ -166,8 +171,12 @@ def _account_group(account: str, settings: CalendarSettings, *, asks_approval: b
             from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 
             approved = ApprovePost(task_id="approve", report=report, **common).output
-        create = CreatePost(task_id="create", video=transcode.output, approved=approved, report=report, **common)
-        PublishPost(task_id="publish", container_id=create.output, pool=pool_name(account), **common)
+        create = CreatePost(task_id="create", media=transcode.output, approved=approved, report=report, **common)
+        publish = PublishPost(task_id="publish", container_id=create.output, pool=pool_name(account), **common)
+        if comments:
+            from airflow_provider_instagram.calendar.tasks.comment import CommentPost
+
+            CommentPost(task_id="comment", published=publish.output, **common)
 
     posts.expand(post=due.output)
 
@@ -181,6 +190,12 @@ def _params() -> dict[str, Param]:
             title="Posts",
             description="For a run that you start: the ids of the posts to publish, one per line. Each is published at "
             "its time, or at once if that has passed, however late.",
+        ),
+        "now": Param(
+            False,
+            type="boolean",
+            title="Now",
+            description="Publish the posts that you named at once, also those whose time is to come.",
         ),
         "dry_run": Param(
             False,

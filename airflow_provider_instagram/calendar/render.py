@@ -15,8 +15,14 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar, Post
 
 NARROWEST = 14
-MARKS = (("approval", "required", "?"), ("dry_run", True, "~"))
-LEGEND = "? a person has to approve it   ~ dry run: not published"
+MARKS = (
+    ("approval", "required", "?"),
+    ("dry_run", True, "~"),
+    ("format", "picture", "■"),
+    ("format", "carousel", "▤"),
+    ("format", "story", "○"),
+)
+LEGEND = "? a person has to approve it   ~ dry run: not published   ■ picture   ▤ carousel   ○ story"
 #: Everything that a program may read as the end of a line. Escaped, so that a caption cannot add an iCalendar property.
 LINE_END = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
@@ -79,12 +85,18 @@ def ics(content: Calendar, now: datetime) -> str:
             f"DTSTAMP:{_utc(now)}",
             f"DTSTART:{_utc(post.publish_at)}",
             f"DTEND:{_utc(post.publish_at + timedelta(minutes=1))}",
-            f"SUMMARY:{_escaped(f'{post.id} ({post.account}, {post.placement})')}",
-            f"DESCRIPTION:{_escaped(post.caption)}",
+            f"SUMMARY:{_escaped(f'{post.id} ({post.account}, {post.format})')}",
+            f"DESCRIPTION:{_escaped(_description(post))}",
             *([f"CATEGORIES:{','.join(_escaped(tag) for tag in post.tags)}"] if post.tags else []),
             "END:VEVENT",
         ]
     return "".join(f"{folded}\r\n" for line in [*lines, "END:VCALENDAR"] for folded in _folded(line))
+
+
+def _description(post: Post) -> str:
+    """Return the caption, and the first comment if there is one."""
+    comment = f"First comment: {post.first_comment}" if post.first_comment else ""
+    return "\n\n".join(filter(None, (post.caption, comment)))
 
 
 def _utc(at: datetime) -> str:

@@ -49,16 +49,24 @@ class ContentCalendarTimetable(Timetable):
     :param lead_s: How long before its posts a run begins.
     :param description: What the UI shows as the schedule.
     :param clock: Returns the current time.
+    :param calendar: What the page *Posts* needs to know about the calendar, which it reads from Airflow's database.
     """
 
     def __init__(
-        self, runs: Mapping[float, float], lead_s: int, description: str, clock: Callable[[], datetime] = utc_now
+        self,
+        runs: Mapping[float, float],
+        lead_s: int,
+        description: str,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        calendar: Mapping[str, Any] | None = None,
     ) -> None:
         self.moments = sorted(runs)
         self.posts_from = {moment: earliest for moment, earliest in runs.items() if earliest < moment}
         self.lead_s = lead_s
         self.description = description
         self._clock = clock
+        self.calendar = dict(calendar or {})
 
     @property
     def summary(self) -> str:
@@ -99,10 +107,11 @@ class ContentCalendarTimetable(Timetable):
             "posts_from": [[moment, earliest] for moment, earliest in sorted(self.posts_from.items())],
             "lead_s": self.lead_s,
             "description": self.description,
+            "calendar": self.calendar,
         }
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> Timetable:
-        """Rebuild the timetable in the scheduler. A timetable that was stored earlier has no ``posts_from``."""
+        """Rebuild the timetable in the scheduler. One that was stored earlier lacks the newer values."""
         runs = {moment: moment for moment in data["moments"]} | dict(data.get("posts_from", ()))
-        return cls(runs, data["lead_s"], data["description"])
+        return cls(runs, data["lead_s"], data["description"], calendar=data.get("calendar"))

@@ -23,6 +23,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import read_duration, zone
 from airflow_provider_instagram.calendar.planning.schedule import pool_name, publishers_needed
+from airflow_provider_instagram.calendar.tasks.report_problems import comments_not_allowed
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.quota.limits import Limits
@@ -50,13 +51,16 @@ def check_calendar(args: argparse.Namespace) -> None:
     calendar = within_limits(calendar, {account: found for account, (found, _) in limits.items()})
     for problem in calendar.problems:
         print(problem.text(args.file))
+    not_allowed = comments_not_allowed(calendar, datetime.now(timezone.utc))
+    for problem in not_allowed:
+        print(problem.text(args.file))
     for account, (found, source) in limits.items():
         print(f"{account}: at most {found.posts_per_hour} posts an hour and {found.posts_per_day} a day ({source}).")
     for account in _without_pool(calendar):
         print(f"{args.file}: {account} has no pool, so its posts wait. Run: airflow instagram pools {args.file}")
-    good, bad = len(calendar.posts), len(calendar.problems)
+    good, bad = len(calendar.posts), len(calendar.problems) + len(not_allowed)
     print(f"{_count(good, 'post')} for {', '.join(calendar.accounts) or 'nobody'}; {_count(bad, 'problem')}.")
-    raise SystemExit(HAS_PROBLEMS if calendar.problems else 0)
+    raise SystemExit(HAS_PROBLEMS if bad else 0)
 
 
 def _limits(account: str) -> tuple[Limits, str]:

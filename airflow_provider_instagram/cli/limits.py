@@ -13,10 +13,10 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_instagram.accounts.connections import read_as_server
-from airflow_provider_instagram.cli.ledger import NoLedger, open_ledger
 from airflow_provider_instagram.exceptions import InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, SLOW_FROM_PERCENT, STEADY_SHARE, UNSTATED_STOP
 from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
@@ -107,7 +107,7 @@ def _own_posts(conn_id: str, limits: Limits) -> tuple[dict[Quota, int], datetime
         with open_ledger(conn_id) as store:
             reservations = QuotaReservations(Ledger(store, conn_id), limits.quotas)
             return {quota: reservations.used(quota) for quota in limits.quotas}, reservations.available_at()
-    except NoLedger:
+    except NoLedgerError:
         return dict.fromkeys(limits.quotas, 0), None
 
 

@@ -133,7 +133,7 @@ def presigned(location: str, life: timedelta) -> str:
     except NotImplementedError as error:
         raise ValidationError(
             f"The storage of {shown(location)} does not support presigned links.",
-            hint='Send the bytes instead: upload="file".',
+            hint='Send the bytes of a video instead: upload="file". For a picture, use its public https address.',
         ) from error
 
 

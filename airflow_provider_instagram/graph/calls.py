@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.accounts import Account, read_token_scopes
 from airflow_provider_instagram.graph.comments import CommentPage
 from airflow_provider_instagram.graph.fields import read_id
 from airflow_provider_instagram.graph.insights import Insights
-from airflow_provider_instagram.graph.models import Container, ContainerStatus, Media, MediaPage, PublishingLimit
+from airflow_provider_instagram.graph.models import (
+    Container,
+    ContainerStatus,
+    Media,
+    MediaPage,
+    PublishingLimit,
+    UserTag,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
+
+    from typing_extensions import Unpack
 
 T = TypeVar("T")
 
@@ -68,45 +77,64 @@ def page_account() -> Call[Account]:
     return Call("read the Page's Instagram account", "GET", "me", params, Account.read_of_page, safe=True)
 
 
+class ContainerMedia(TypedDict, total=False):
+    """The media of a container.
+
+    :param media_type: REELS for every single video, in the feed or not; STORIES; CAROUSEL; or VIDEO for a video in a
+        carousel. None for a picture.
+    :param video_url: Where Instagram fetches the video. Not used for an upload.
+    :param image_url: Where Instagram fetches the picture.
+    :param upload_type: ``resumable`` if the bytes of the video are sent afterwards.
+    :param is_carousel_item: Whether the container is an item of a carousel.
+    :param children: The containers of a carousel's items, in their order.
+    """
+
+    media_type: str | None
+    video_url: str | None
+    image_url: str | None
+    upload_type: Literal["resumable"] | None
+    is_carousel_item: bool | None
+    children: list[str] | None
+
+
 def create_container(
     ig_user_id: str,
     *,
-    media_type: str = "REELS",
-    video_url: str | None = None,
-    upload_type: Literal["resumable"] | None = None,
     caption: str | None = None,
     thumb_offset: int | None = None,
     cover_url: str | None = None,
     share_to_feed: bool | None = None,
     location_id: str | None = None,
     collaborators: Sequence[str] | None = None,
-    user_tags: Sequence[str] | None = None,
+    user_tags: Sequence[UserTag] | None = None,
     audio_name: str | None = None,
     trial_graduation: Literal["MANUAL", "SS_PERFORMANCE"] | None = None,
     is_ai_generated: bool | None = None,
+    alt_text: str | None = None,
+    **media: Unpack[ContainerMedia],
 ) -> Call[Container]:
-    """Create a container for a video. Source: Meta, IG User Media reference.
+    """Create a container. Source: Meta, IG User Media reference.
 
-    :param ig_user_id: The account that will publish the video.
-    :param media_type: REELS for every single video, in the feed or not.
-    :param video_url: Where Instagram fetches the video. Not used for an upload.
-    :param upload_type: ``resumable`` if the bytes are sent afterwards.
+    :param ig_user_id: The account that will publish the media.
     :param caption: Text of the post: up to 2,200 characters, 30 hashtags, 20 mentions.
     :param thumb_offset: The cover frame, in milliseconds from the start.
     :param cover_url: A JPEG up to 8 MB as the cover. Overrides ``thumb_offset``.
     :param share_to_feed: Whether the reel also appears in the feed.
     :param location_id: Id of a Page that has a location.
     :param collaborators: User names of up to three accounts to invite as collaborators.
-    :param user_tags: User names to tag.
+    :param user_tags: User names to tag, in pictures with their position.
     :param audio_name: Name of the reel's original sound.
     :param trial_graduation: Makes the reel a trial reel, and sets how it is shown to followers later.
-    :param is_ai_generated: Whether to label the video as made with AI.
+    :param is_ai_generated: Whether to label the post as made with AI.
+    :param alt_text: A description of the picture for people who do not see it.
+    :param media: The :class:`ContainerMedia`. Without a media type, it is a reel.
     :return: The call, whose answer is the container.
     """
-    tags = [{"username": name} for name in user_tags] if user_tags else None
+    media.setdefault("media_type", "REELS")
+    tags = [{"username": tag} if isinstance(tag, str) else dict(tag) for tag in user_tags] if user_tags else None
     trial_params = {"graduation_strategy": trial_graduation} if trial_graduation else None
     params = {
-        **_params(media_type=media_type, video_url=video_url, upload_type=upload_type, caption=caption),
+        **_params(**media, caption=caption, alt_text=alt_text),
         **_params(thumb_offset=thumb_offset, cover_url=cover_url, share_to_feed=share_to_feed, location_id=location_id),
         **_params(collaborators=list(collaborators) if collaborators else None, user_tags=tags, audio_name=audio_name),
         **_params(trial_params=trial_params, is_ai_generated=is_ai_generated),
@@ -146,6 +174,19 @@ def media(media_id: str) -> Call[Media]:
     return Call(f"read media {path}", "GET", path, {"fields": _MEDIA_FIELDS}, Media.read, safe=True)
 
 
+def stories(ig_user_id: str, *, after: str | None = None) -> Call[MediaPage]:
+    """Read a page of the account's stories of the last 24 hours. The media list does not contain them.
+
+    Source: Meta, IG User Stories reference.
+
+    :param ig_user_id: The account.
+    :param after: ``after`` of the previous page.
+    """
+    path = f"{_id(ig_user_id, 'Instagram user id')}/stories"
+    params = _params(fields=_MEDIA_FIELDS, after=after)
+    return Call("list the account's stories", "GET", path, params, MediaPage.read, safe=True)
+
+
 def media_list(
     ig_user_id: str,
     *,
@@ -166,13 +207,6 @@ def media_list(
     params = _params(fields=_MEDIA_FIELDS, since=since_s, until=until_s, after=after, limit=limit)
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
     return Call("list the account's media", "GET", path, params, MediaPage.read, safe=True)
-
-
-def stories(ig_user_id: str) -> Call[MediaPage]:
-    """Read the account's stories of the last 24 hours. Source: Meta, IG User Stories reference."""
-    path = f"{_id(ig_user_id, 'Instagram user id')}/stories"
-    params = _params(fields=_MEDIA_FIELDS, limit=100)
-    return Call("list the account's stories", "GET", path, params, MediaPage.read, safe=True)
 
 
 def media_insights(media_id: str, metrics: Sequence[str]) -> Call[Insights]:

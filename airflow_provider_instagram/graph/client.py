@@ -8,6 +8,7 @@ import hmac
 import json
 import logging
 import re
+import threading
 import time
 from contextlib import contextmanager
 from functools import cache
@@ -241,7 +242,7 @@ def _may_repeat(call: Call[Any], error: AuthenticationError) -> bool:
 
 
 class GraphClient(_Core):
-    """Sends calls, one after the other.
+    """Sends calls, one after the other. Several threads may use one client.
 
     :param access_token: The account's token. None for a login only.
     :param sleep: Waits for a number of seconds.
@@ -265,6 +266,7 @@ class GraphClient(_Core):
         self.sleep = sleep
         self._replacement_token = replacement_token
         self._on_close = on_close
+        self._renewing = threading.Lock()
         self._http = httpx.Client(**self._options())
 
     def send(self, call: Call[T]) -> T:
@@ -275,11 +277,11 @@ class GraphClient(_Core):
         :raises InstagramError: If Instagram refused or the network failed. ``outcome_unknown`` is set if the call may
             have taken effect.
         """
-        retrying = Retrying(sleep=self.sleep, **_retry_options(call))
+        retrying, renewals = Retrying(sleep=self.sleep, **_retry_options(call)), self.renewals
         try:
             answer: T = retrying(self._send_once, call)
         except AuthenticationError as error:
-            if not _may_repeat(call, error) or not self.renew():
+            if not _may_repeat(call, error) or not self._is_renewed_since(renewals):
                 raise
             answer = retrying(self._send_once, call)
         return answer
@@ -291,6 +293,11 @@ class GraphClient(_Core):
         """
         replacement_token, self._replacement_token = self._replacement_token, None
         return replacement_token is not None and self._use_token(replacement_token())
+
+    def _is_renewed_since(self, renewals: int) -> bool:
+        """Renew the token, unless another thread has done so since a call was sent."""
+        with self._renewing:
+            return self.renewals > renewals or self.renew()
 
     def send_bytes(
         self, uri: str, chunks: Iterable[bytes], *, offset: int, total_bytes: int, stall_timeout: timedelta

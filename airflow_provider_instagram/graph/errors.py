@@ -83,6 +83,11 @@ _BAD_PARAMETER: Final = {
     2207040: "Too many accounts or products are tagged",
     2207089: "Single videos must be posted as reels: media_type VIDEO is not accepted",
 }
+_UNFIT_PICTURE: Final = {
+    (36000, 2207004): "The picture is too large: at most 8 MB are allowed",
+    (36001, 2207005): "The format of the picture is not supported: it must be a JPEG",
+    (36003, 2207009): "The aspect ratio of the picture is not between 4:5 and 1.91:1",
+}
 _FAILED_AT_INSTAGRAM: Final = {
     2207001: "Instagram's server failed",
     2207032: "Instagram could not create the media",
@@ -123,6 +128,10 @@ RULES: Final = (
     *(Rule(code, None, TransientError, "Instagram failed or is unavailable", _LATER, may_have_taken_effect=True)
       for code in (1, 2)),
     Rule(352, 2207026, MediaRejectedError, "The format of the video is not supported", _TRANSCODE),
+    *(Rule(code, subcode, MediaRejectedError, meaning, "Run the picture through TranscodeOperator first.")
+      for (code, subcode), meaning in _UNFIT_PICTURE.items()),
+    Rule(110, 2207018, MediaRejectedError, "A collaborator cannot be invited",
+         "Check the names in collaborators. An account may have refused invitations."),
     Rule(9004, 2207052, MediaRejectedError, "The video could not be fetched from its URL", _FETCH, new_containers=1),
     *(Rule(None, subcode, MediaRejectedError, meaning, _TRANSCODE, new_containers=1)
       for subcode, meaning in _FAILED_ON_CONTAINER.items()),

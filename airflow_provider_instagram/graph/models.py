@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypedDict
 
 from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
 from airflow_provider_instagram.graph.addresses import web_address
@@ -23,12 +23,28 @@ from airflow_provider_instagram.graph.fields import (
     read_time,
 )
 
+
+class PlacedTag(TypedDict):
+    """A tag of a user at a place in a picture, as Meta takes it.
+
+    :param username: The name of the user.
+    :param x: The place from the left edge, 0 to 1.
+    :param y: The place from the top edge, 0 to 1.
+    """
+
+    username: str
+    x: float
+    y: float
+
+
+#: A tag of a user: the name alone, or with a place.
+UserTag: TypeAlias = "str | PlacedTag"
 _SUBCODE: Final = re.compile(r"\b(?:2207\d{3}|1363008)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of a video.
+    """A container of a video, a picture or a carousel.
 
     :param id: The container's id.
     :param upload_uri: Where to send its bytes. None if Instagram fetches them from a URL.

@@ -87,6 +87,7 @@ def _send_rest(
 ) -> int:
     """Send a video from an offset to its end, and return how much of it Instagram has afterwards."""
     total_bytes = video.stat().st_size
+    renewals = client.renewals
     with video.open("rb") as file:
         file.seek(offset)
         chunks = _chunks(file, offset, total_bytes, on_progress)
@@ -95,7 +96,7 @@ def _send_rest(
         except (ValidationError, RateLimitError):
             raise
         except InstagramError as error:
-            return _bytes_received(client, container_id, total_bytes, error)
+            return _bytes_received(client, container_id, total_bytes, error, renewals)
     return total_bytes
 
 
@@ -115,13 +116,15 @@ def _chunks(
             on_progress(offset, total_bytes)
 
 
-def _bytes_received(client: GraphClient, container_id: str, total_bytes: int, error: InstagramError) -> int:
+def _bytes_received(
+    client: GraphClient, container_id: str, total_bytes: int, error: InstagramError, renewals: int
+) -> int:
     """Return how much of the video Instagram has.
 
+    :param renewals: The client's renewals when the refused request was sent.
     :return: The offset at which to continue. The size of the file if nothing is missing.
     :raises InstagramError: If the container has failed. The given error, if continuing makes no sense.
     """
-    renewals = client.renewals
     try:
         status = read_after_create(client, calls.container_status(container_id))
     except AuthenticationError:

@@ -15,10 +15,10 @@ from airflow_provider_instagram.insights.ages import ages_of
 from airflow_provider_instagram.insights.tracking import TrackedPost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import Media
+    from airflow_provider_instagram.graph.models import Media, MediaPage
     from airflow_provider_instagram.insights.schema import Row
     from airflow_provider_instagram.insights.tracking import Tracking
     from airflow_provider_instagram.ledger.ledger import Ledger
@@ -89,7 +89,7 @@ class Discovery:
             yield from self._look_at_list()
             head.looked_at = now
         if (head.unseen or self._is_time(head.stories_looked_at, now)) and self.budget.left():
-            yield from self._tracked(self._send(calls.stories(self.user_id)).items)
+            yield from self._pages(lambda after: calls.stories(self.user_id, after=after))
             head.stories_looked_at = now
         yield from self._look_at_each()
 
@@ -104,9 +104,15 @@ class Discovery:
         looked_at = self.tracking.head.looked_at
         horizon = self.ledger.clock() - ages_of(MediaKind.FEED.value, self.tracking.ages)[-1].until
         since = max(horizon, datetime.fromtimestamp(looked_at, timezone.utc) - OVERLAP) if looked_at else horizon
+        yield from self._pages(
+            lambda after: calls.media_list(self.user_id, since=since, after=after, limit=LONGEST_PAGE)
+        )
+
+    def _pages(self, page_after: Callable[[str | None], calls.Call[MediaPage]]) -> Iterator[Row]:
+        """Track the posts on all pages of a list, as far as the calls suffice."""
         after: str | None = None
         while True:
-            page = self._send(calls.media_list(self.user_id, since=since, after=after, limit=LONGEST_PAGE))
+            page = self._send(page_after(after))
             yield from self._tracked(page.items)
             after = page.after
             if after is None or not self.budget.left():

@@ -13,6 +13,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.insights.schema import VERSION, Row, Table, check_version
+from airflow_provider_instagram.operators.lineage import dataset_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,11 +51,7 @@ class FileTarget:
 
     def location(self, table: Table) -> tuple[str, str]:
         """Return the namespace and the name of a table, for lineage."""
-        scheme, separator, path = shown(self.prefix).partition("://")
-        if not separator:
-            return "file", f"{scheme}/{table.name}"
-        host, _, folder = path.partition("/")
-        return f"{scheme}://{host.rpartition('@')[2]}", f"{folder}/{table.name}".lstrip("/")
+        return dataset_of(f"{self.prefix}/{table.name}")
 
     def write(self, table: Table, rows: Sequence[Row]) -> int:
         """Write the rows whose key is new, and return their number.

@@ -163,17 +163,26 @@ class Ledger:
 
     def record_container(self, record: ContainerRecord) -> None:
         """Record a new container and the post that it is for."""
-        container_ids = [*self._container_ids(record.post_key), record.container_id]
-        self.store.set(row_key("container", record.container_id), asdict(record))
-        self.store.set(row_key("containers", record.post_key), container_ids)
+        listed_in = row_key("containers" if record.item is None else "children", record.post_key)
+        container_ids = [*(self.store.get(listed_in) or ()), record.container_id]
+        self.store.set(row_key("container", record.container_id), _fields_with_value(record))
+        self.store.set(listed_in, container_ids)
 
     def containers(self, post_key: str) -> list[ContainerRecord]:
-        """Read all containers that were created for a key, oldest first."""
-        records = (self.container(container_id) for container_id in self._container_ids(post_key))
-        return [record for record in records if record]
+        """Read all containers that were created for a key, oldest first, without those of a carousel's items."""
+        return self._listed_in("containers", post_key)
 
-    def _container_ids(self, post_key: str) -> list[str]:
-        return self.store.get(row_key("containers", post_key)) or []
+    def children(self, post_key: str) -> list[ContainerRecord]:
+        """Read all containers that were created for the items of a carousel, oldest first."""
+        return self._listed_in("children", post_key)
+
+    def discard_children(self, post_key: str) -> None:
+        """Record that no container of an item is good for another carousel."""
+        self.store.set(row_key("children", post_key), [])
+
+    def _listed_in(self, kind: str, post_key: str) -> list[ContainerRecord]:
+        records = (self.container(container_id) for container_id in self.store.get(row_key(kind, post_key)) or ())
+        return [record for record in records if record]
 
 
 def digest(text: str) -> str:
@@ -192,8 +201,8 @@ def _fields(row: dict[str, Any]) -> dict[str, Any]:
     return {names.get(in_row, in_row): value for in_row, value in row.items()}
 
 
-def _fields_with_value(record: Claim | Intent) -> dict[str, Any]:
-    """Return the fields of a claim or an intent, without those that are None, as in rows of versions without loops."""
+def _fields_with_value(record: Claim | Intent | ContainerRecord) -> dict[str, Any]:
+    """Return the fields of a record without those that are None, as in rows of versions that did not have them."""
     return asdict(record, dict_factory=lambda fields: {name: value for name, value in fields if value is not None})
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
+    InstagramError,
     MediaRejectedError,
     PermissionDeniedError,
     ValidationError,
@@ -18,48 +20,63 @@ from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
-from airflow_provider_instagram.publishing.options import OPTIONS, ContainerOptions
+from airflow_provider_instagram.publishing.items import PostMedia
+from airflow_provider_instagram.publishing.options import OPTIONS, ContainerOptions, raise_if_broken
+from airflow_provider_instagram.publishing.sources import UPLOADS, open_sources
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from airflow.sdk import Context, XComArg
 
-    from airflow_provider_instagram.exceptions import InstagramError
-    from airflow_provider_instagram.publishing.containers import VideoSource
+    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.publishing.carousel import CarouselCreator, CarouselItem, PreparedCarousel
+    from airflow_provider_instagram.publishing.containers import ContainerCreator
+    from airflow_provider_instagram.publishing.sources import MediaSource
 
-UPLOADS = ("auto", "file", "url")
 PROCESSING_TIMEOUT = timedelta(minutes=30)
 POLL_INTERVAL = timedelta(seconds=5)
-#: The arguments that are templated, beside the video and the options of the container.
+#: The types of accounts that cannot publish stories. Source: Meta, content publishing guide.
+CREATOR_ACCOUNTS = ("MEDIA_CREATOR", "CREATOR")
+#: The arguments that are templated, beside the media and the options of the container.
 OTHER_FIELDS = ("upload", "publish_at", "post_key", "wait_for_completion", "deferrable")
 #: Failures of a container that a new container may fix.
 REPLACEABLE = (MediaRejectedError, ContainerExpiredError)
 
 
 class CreateContainerOperator(InstagramBaseOperator):
-    """Create the container of a post, and send the video to it.
+    """Create the container of a post, and send the media to it: one video, one picture, or 2 to 10 of them.
 
     For a ``post_key`` that has a container already (after a retry, a Clear or in a new run), the operator returns that
-    container, and resumes an interrupted upload. Returns the container's id.
+    container, and resumes an interrupted upload. The items of a carousel have containers of their own, and each one
+    that is good is used again. Returns the container's id.
+
+    Set exactly one of ``video``, ``image`` and ``carousel``. Instagram fetches pictures by link: an https address as it
+    is, an object in storage by a presigned link, and a local file by its copy below ``[instagram] public_prefix``.
 
     :param video: A local path or ``file://``, a URI that ObjectStoragePath opens, or an ``https://`` address.
+    :param image: The same for a JPEG.
+    :param carousel: A list of 2 to 10 of these, such as the result of TranscodeOperator. An item may also be a mapping:
+        ``{"image": …, "alt_text": …, "user_tags": …}`` or ``{"video": …}``.
     :param caption: The text of the post: up to 2,200 UTF-16 units, 30 hashtags and 20 @mentions. It is never read as
-        the name of a file.
-    :param placement: ``reels`` or ``feed``.
+        the name of a file. A story has none.
+    :param placement: ``reels``, ``feed`` or ``story``. Pictures and carousels are in the feed in either of the first
+        two cases.
+    :param alt_text: A description of the picture for people who do not see it. Used only with ``image``.
     :param video_cover_timestamp_ms: The cover frame, in ms from the start of the video. Default: the first frame.
     :param cover_url: Address of a JPEG up to 8 MB to use as the cover. Overrides ``video_cover_timestamp_ms``.
     :param location_id: Id of a Facebook Page with a location.
     :param collaborators: Up to three user names to invite.
-    :param user_tags: User names to tag.
+    :param user_tags: User names to tag. In a picture, each with a place: ``{"username": …, "x": 0.5, "y": 0.4}``.
     :param share_to_feed: Whether a reel also appears in the feed. If not set, Instagram decides.
     :param audio_name: A name for the reel's original sound.
     :param trial_graduation: Publish a trial reel: ``MANUAL`` or ``SS_PERFORMANCE``.
     :param is_ai_generated: Whether to label the post as made with AI.
-    :param upload: ``file`` sends the bytes, ``url`` sends Instagram a link, ``auto`` chooses by the video's location.
+    :param upload: How videos are sent: ``file`` sends the bytes, ``url`` sends Instagram a link, ``auto`` chooses by
+        the video's location.
     :param publish_at: When the post will be published. The task fails if the container would expire before. The time
         is not sent to Instagram.
     :param post_key: The key under which the post is published exactly once. Default:
@@ -67,19 +84,23 @@ class CreateContainerOperator(InstagramBaseOperator):
         position, so set a key if the list may change.
     :param wait_for_completion: Whether to wait until Instagram has processed the container. If the container fails for
         a reason that a new one can fix, the task creates a new one, up to three in total.
-    :param deferrable: Whether to wait in the triggerer. Used only if ``wait_for_completion`` is true.
+    :param deferrable: Whether to wait in the triggerer: for the container if ``wait_for_completion`` is true, and for
+        the items of a carousel. Pictures are waited for in the task itself first, for about five seconds.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = ("video", *OPTIONS, *OTHER_FIELDS)
+    template_fields: Sequence[str] = ("video", "image", "carousel", *OPTIONS, *OTHER_FIELDS)
     ui_color = "#fdf1f6"
 
     def __init__(
         self,
         *,
-        video: str | XComArg,
+        video: str | XComArg | None = None,
+        image: str | XComArg | None = None,
+        carousel: Sequence[Any] | str | XComArg | None = None,
         caption: str | XComArg = "",
         placement: str | XComArg = "reels",
+        alt_text: str | XComArg | None = None,
         video_cover_timestamp_ms: int | str | XComArg | None = None,
         cover_url: str | XComArg | None = None,
         location_id: str | XComArg | None = None,
@@ -99,11 +120,14 @@ class CreateContainerOperator(InstagramBaseOperator):
         options = {name: value for name, value in locals().items() if name in OPTIONS}
         super().__init__(**kwargs)
         self.video = video
+        self.image = image
+        self.carousel = carousel
         for name, value in options.items():
             setattr(self, name, value)
         self.upload = upload
         self.publish_at = publish_at
         self.post_key = post_key
+        self.container_id: str | None = None
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
 
@@ -113,30 +137,18 @@ class CreateContainerOperator(InstagramBaseOperator):
         return [ledger_alias(conn_id)]
 
     def execute(self, context: Context) -> str:
-        """Create the container unless the ledger has it, send the video, and wait if ``wait_for_completion`` is set."""
-        options = ContainerOptions.read(**{name: getattr(self, name) for name in OPTIONS})
-        video = arguments.required_text("video", self.video)
+        """Create the container unless the ledger has it, send the media, and wait if ``wait_for_completion`` is set."""
+        media, options = self._media_and_options()
         mode = self._upload_mode()
         self._check_expiry(arguments.moment("publish_at", self.publish_at))
-        post_key = arguments.text("post_key", self.post_key) or str(Owner.of(context))
-        ledger = Ledger.of(context, self.instagram_conn_id)
+        ledger, post_key = Ledger.of(context, self.instagram_conn_id), self._post_key(context)
         if (post := ledger.post(post_key)) is not None:
             self.log.info("%s is already published, from container %s", post_key, post.container_id)
             return post.container_id
-        if mode == "url" or (mode == "auto" and locations.is_web(video)):
-            container_id = self._container_from_link(ledger, post_key, video, options)
-        else:
-            container_id = self._container_from_file(ledger, post_key, video, options, mode)
-        if arguments.boolean("wait_for_completion", self.wait_for_completion):
-            try:
-                self._wait(container_id)
-            except REPLACEABLE as failure:
-                return self._replace(context, failure)
-        pin_ledger_asset(context, ledger)
-        return container_id
+        return self._finish(context, ledger, self._send(ledger, post_key, media, options, mode))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
-        """Continue after the wait in the triggerer."""
+        """Continue after the wait for the container in the triggerer."""
         from airflow_provider_instagram.triggers.container import processed_container
 
         try:
@@ -144,16 +156,72 @@ class CreateContainerOperator(InstagramBaseOperator):
         except REPLACEABLE as failure:
             return self._replace(context, failure)
         pin_ledger_asset(context, Ledger.of(context, self.instagram_conn_id))
+        self.container_id = container_id
         return container_id
+
+    def execute_parent(self, context: Context, event: dict[str, Any]) -> str:
+        """Create the parent of a carousel after the wait for its items in the triggerer."""
+        from airflow_provider_instagram.publishing.carousel import CarouselCreator
+        from airflow_provider_instagram.triggers.container import processed_container
+
+        try:
+            processed_container(event)
+        except REPLACEABLE as failure:
+            return self._replace(context, failure)
+        options = ContainerOptions.parse(**{name: getattr(self, name) for name in OPTIONS})
+        ledger, publish_at = Ledger.of(context, self.instagram_conn_id), self._publish_at()
+        with self._creator(ledger) as creator:
+            parent = CarouselCreator(creator).get_or_create_parent(
+                self._post_key(context), **event["known"], options=options, publish_at=publish_at
+            )
+        return self._finish(context, ledger, parent)
 
     def on_kill(self) -> None:
         """Remove the copy of a remote video when the task is killed."""
         storage.abandon_copies()
 
+    def _media_and_options(self) -> tuple[PostMedia, ContainerOptions]:
+        """Read and check what to post. Nothing is sent.
+
+        :raises ValidationError: If a value cannot be read or breaks a limit.
+        """
+        media = PostMedia.parse(video=self.video, image=self.image, carousel=self.carousel).with_kinds()
+        options = ContainerOptions.parse(**{name: getattr(self, name) for name in OPTIONS})
+        raise_if_broken([*media.broken_limits(), *options.broken_limits(media.medium)])
+        return media, options
+
+    def _finish(self, context: Context, ledger: Ledger, container_id: str) -> str:
+        """Wait for the container if ``wait_for_completion`` is set, and return it."""
+        if arguments.boolean("wait_for_completion", self.wait_for_completion):
+            try:
+                self._wait(ledger, container_id)
+            except REPLACEABLE as failure:
+                return self._replace(context, failure)
+        pin_ledger_asset(context, ledger)
+        self.container_id = container_id
+        return container_id
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the lineage of the task, for OpenLineage: the media in, the container out."""
+        from airflow_provider_instagram.operators.lineage import dataset_of, operator_lineage
+
+        items = self.carousel if isinstance(self.carousel, list) else []
+        listed = [item.get("video") or item.get("image") if isinstance(item, dict) else item for item in items]
+        media = [dataset_of(str(one)) for one in (self.video, self.image, *listed) if one]
+        account = f"instagram://{self.instagram_conn_id}"
+        outputs = [(account, f"containers/{self.container_id}")] if self.container_id else []
+        return operator_lineage(media, outputs)
+
     def _replace(self, context: Context, failure: InstagramError) -> str:
         """Create a new container if that can help. Otherwise, raise the failure."""
         self.log.warning("%s", failure)
         return str(self.execute(context))
+
+    def _post_key(self, context: Context) -> str:
+        return arguments.text("post_key", self.post_key) or str(Owner.of(context))
+
+    def _publish_at(self) -> datetime | None:
+        return arguments.moment("publish_at", self.publish_at)
 
     def _upload_mode(self) -> str:
         mode = (arguments.text("upload", self.upload) or "auto").lower()
@@ -161,45 +229,98 @@ class CreateContainerOperator(InstagramBaseOperator):
             raise ValidationError(f"upload is {mode!r}: use one of {', '.join(UPLOADS)}.")
         return mode
 
-    def _container_from_link(self, ledger: Ledger, post_key: str, video: str, options: ContainerOptions) -> str:
-        """Have Instagram fetch the video, from its own address or by a presigned link to object storage."""
-        from airflow_provider_instagram.publishing.containers import VideoSource
+    def _send(self, ledger: Ledger, post_key: str, media: PostMedia, options: ContainerOptions, mode: str) -> str:
+        """Send the media, with links instead of bytes if the account is not allowed to upload and there are links."""
+        try:
+            with open_sources(media.items, mode) as sources:
+                return self._container(ledger, post_key, media, sources, options)
+        except PermissionDeniedError as error:
+            videos = [item.location for item in media.items if item.kind == "video"]
+            is_sent = [location for location in videos if not locations.is_web(location)]
+            if mode != "auto" or not is_sent or any(map(locations.is_local, is_sent)):
+                raise
+            self.log.warning("%s Sending Instagram a link instead.", error.message)
+        with open_sources(media.items, "url") as sources:
+            return self._container(ledger, post_key, media, sources, options)
 
-        link = video
-        if not locations.is_web(video) and not locations.is_local(video):
-            link = storage.presigned(video, CONTAINER_LIFE)
-        if not locations.is_public_url(link):
-            raise ValidationError(
-                f"Instagram cannot fetch {locations.shown(video)}: a link must be https, in plain ASCII, and public.",
-                hint='Send the bytes of a local file: upload="file". In a link, percent-encode all other characters.',
-            )
-        return self._container(ledger, post_key, VideoSource(video, link=link), options)
-
-    def _container_from_file(
-        self, ledger: Ledger, post_key: str, video: str, options: ContainerOptions, mode: str
+    def _container(
+        self,
+        ledger: Ledger,
+        post_key: str,
+        media: PostMedia,
+        sources: list[MediaSource],
+        options: ContainerOptions,
     ) -> str:
-        """Send the video's bytes, or its link if the account is not allowed to upload and the video has a link."""
-        from airflow_provider_instagram.publishing.containers import VideoSource
+        """Return the container of the post. A carousel gets one as soon as its items are processed."""
+        from airflow_provider_instagram.publishing.carousel import CarouselCreator, CarouselItem
 
-        with storage.as_local_file(video) as path:
-            self._check_cover(path, options)
+        with self._creator(ledger) as creator:
+            if options.placement == "story" and not ledger.containers(post_key):
+                self._check_account_type(creator.client)
+            if media.medium == "carousel":
+                items = [CarouselItem(item, source) for item, source in zip(media.items, sources, strict=True)]
+                return self._carousel(CarouselCreator(creator), post_key, items, options)
+            if (path := sources[0].video_file) is not None:
+                self._check_cover(path, options)
+            return creator.get_or_create(post_key, sources[0], options, self._publish_at())
+
+    def _carousel(
+        self, creator: CarouselCreator, post_key: str, items: list[CarouselItem], options: ContainerOptions
+    ) -> str:
+        publish_at = self._publish_at()
+        while True:
+            prepared = creator.prepare(post_key, items, options, publish_at)
+            if isinstance(prepared, str):
+                return prepared
             try:
-                return self._container(ledger, post_key, VideoSource(video, path=path), options)
-            except PermissionDeniedError as error:
-                if mode != "auto" or locations.is_local(video):
-                    raise
-                self.log.warning("%s Sending Instagram a link instead.", error.message)
-        return self._container_from_link(ledger, post_key, video, options)
+                self._wait_for_items(creator.containers.client, prepared)
+            except REPLACEABLE as failure:
+                self.log.warning("%s", failure)  # the next round replaces the container if a new one can help
+                continue
+            content, child_ids = prepared.content, prepared.child_ids
+            return creator.get_or_create_parent(post_key, content, child_ids, options, publish_at)
 
-    def _container(self, ledger: Ledger, post_key: str, video: VideoSource, options: ContainerOptions) -> str:
+    def _wait_for_items(self, client: GraphClient, prepared: PreparedCarousel) -> None:
+        """Wait until the items of a carousel are processed: for seconds in this process, then in the triggerer."""
+        from airflow_provider_instagram.publishing.readiness import still_processing, wait_until_ready
+
+        waiting = still_processing(client, prepared.pictures)
+        waiting += still_processing(client, prepared.videos, pauses_s=())
+        if not waiting:
+            return
+        if arguments.boolean("deferrable", self.deferrable) is False:
+            for container_id in waiting:
+                wait_until_ready(client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL)
+            return
+        known = {"content": prepared.content, "child_ids": prepared.child_ids}
+        self._defer(waiting, "execute_parent", known)
+
+    @contextmanager
+    def _creator(self, ledger: Ledger) -> Iterator[ContainerCreator]:
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.publishing.containers import ContainerCreator
 
         hook = InstagramHook(self.instagram_conn_id)
         with hook.get_conn() as client:
-            creator = ContainerCreator(client, ledger, hook.ig_user_id(client))
-            publish_at = arguments.moment("publish_at", self.publish_at)
-            return creator.get_or_create(post_key, video, options, publish_at)
+            yield ContainerCreator(client, ledger, hook.ig_user_id(client))
+
+    def _check_account_type(self, client: GraphClient) -> None:
+        """Check that the account can publish stories. An account whose type cannot be read is not refused.
+
+        :raises ValidationError: If it is a creator's account.
+        """
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+
+        try:
+            account = InstagramHook(self.instagram_conn_id).read_account(client)
+        except InstagramError as error:
+            self.log.warning("Could not read the type of the account: %s", error)
+            return
+        if (account.account_type or "").upper() in CREATOR_ACCOUNTS:
+            raise ValidationError(
+                f"@{account.username} is a creator's account. Instagram publishes stories for business accounts only.",
+                hint="Change the account's type to business in the Instagram app, or use placement='feed'.",
+            )
 
     def _check_expiry(self, publish_at: datetime | None) -> None:
         longest_s = (CONTAINER_LIFE - EXPIRY_MARGIN).total_seconds()
@@ -225,16 +346,25 @@ class CreateContainerOperator(InstagramBaseOperator):
                 hint="Use a time within the video.",
             )
 
-    def _wait(self, container_id: str) -> None:
-        if arguments.boolean("deferrable", self.deferrable) is False:
-            from airflow_provider_instagram.hooks.instagram import InstagramHook
-            from airflow_provider_instagram.publishing.readiness import wait_until_ready
+    def _wait(self, ledger: Ledger, container_id: str) -> None:
+        """Wait for a container: for seconds in this process if it is ready soon, then in the triggerer."""
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+        from airflow_provider_instagram.publishing.readiness import still_processing, wait_until_ready
 
+        record, waits_here = ledger.container(container_id), arguments.boolean("deferrable", self.deferrable) is False
+        is_ready_soon = record is not None and record.is_ready_soon
+        if is_ready_soon or waits_here:
             with InstagramHook(self.instagram_conn_id).get_conn() as client:
-                wait_until_ready(client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL)
-            return
+                if is_ready_soon and not still_processing(client, [container_id]):
+                    return
+                if waits_here:
+                    wait_until_ready(client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL)
+                    return
+        self._defer(container_id, "execute_complete")
+
+    def _defer(self, container_id: str | list[str], then: str, known: dict[str, Any] | None = None) -> NoReturn:
         from airflow_provider_instagram.triggers.container import HEAD_START, ContainerStatusTrigger
 
         deadline, interval_s = time.time() + PROCESSING_TIMEOUT.total_seconds(), POLL_INTERVAL.total_seconds()
-        trigger = ContainerStatusTrigger(self.instagram_conn_id, container_id, interval_s, deadline)
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=PROCESSING_TIMEOUT + HEAD_START)
+        trigger = ContainerStatusTrigger(self.instagram_conn_id, container_id, interval_s, deadline, known=known)
+        self.defer(trigger=trigger, method_name=then, timeout=PROCESSING_TIMEOUT + HEAD_START)

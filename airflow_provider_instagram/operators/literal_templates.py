@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -118,6 +120,9 @@ def _mask_addresses(value: Any) -> None:
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
+        if value.lstrip().startswith("["):  # a list of files, as the text that a template gives
+            with suppress(ValueError, RecursionError):
+                yield from _texts(json.loads(value))
     elif isinstance(value, Mapping):
         for part in value.values():
             yield from _texts(part)

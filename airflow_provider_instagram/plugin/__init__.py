@@ -22,7 +22,7 @@ async def answer(
     """Answer a request for our pages, and load them at the first request: every Airflow process loads this module."""
     from airflow_provider_instagram.plugin.app import app
 
-    await app(scope, receive, send)
+    await app({**scope, "airflow_app": scope.get("app")}, receive, send)  # our app replaces the entry "app"
 
 
 class InstagramPlugin(AirflowPlugin):
@@ -38,6 +38,22 @@ class InstagramPlugin(AirflowPlugin):
             "destination": "nav",
             # In the menu Admin, beside Connections: at the top level, Airflow 3.3.2 draws a button without a target.
             "category": "admin",
-        }
+        },
+        # These pages are frames, not components in Airflow's own page: its styles and its version of React do not reach
+        # them, and their own Content-Security-Policy holds.
+        {
+            "name": "Instagram calendar",
+            "href": f"{pages_path()}/calendar/",
+            "url_route": "instagram-calendar",
+            "destination": "nav",
+            "icon": f"{pages_path()}/calendar/icon.svg",
+            "icon_dark_mode": f"{pages_path()}/calendar/icon-dark.svg",
+        },
+        {
+            "name": "Posts",
+            "href": f"{pages_path()}/calendar/?dag={{DAG_ID}}",
+            "url_route": "posts",
+            "destination": "dag",
+        },
     ]
     timetables = [ContentCalendarTimetable]  # noqa: RUF012

@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from airflow_provider_instagram.accounts.connections import (
     StoredConnection,
@@ -26,20 +26,24 @@ from airflow_provider_instagram.accounts.connections import (
 )
 from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
 from airflow_provider_instagram.accounts.overview import account_summaries, duplicate_warnings
+from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.links.pages import pages_path
+from airflow_provider_instagram.plugin.board import routes as board_routes
 from airflow_provider_instagram.plugin.pages import page, problem
 from airflow_provider_instagram.plugin.state import LOGIN_LIFE, BrowserState, PendingLogin
 from airflow_provider_instagram.plugin.users import CURRENT_USER, NoPagesError, PageUser, check_form
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 COOKIE = "instagram_login"
+LOG_IN = "Log in to Airflow first"
 
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
+app.include_router(board_routes.router)
 
 
 @app.get("/")
@@ -166,11 +170,11 @@ def _refresh(conn_id: str, user: PageUser) -> Response:
     return RedirectResponse(f"{pages_path()}/?refreshed={'yes' if done.refreshed else 'young'}", 303)
 
 
-@app.get("/covers/{version}.jpg", dependencies=[Depends(get_user)])
-def cover(version: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]) -> Response:
+@app.get("/covers/{name}.jpg", dependencies=[Depends(get_user)])
+def cover(name: Annotated[str, InPath(pattern=COVER_NAME)]) -> Response:
     """Return a cover, which the approval of a calendar's post shows to all users who are logged in."""
     try:
-        content = storage.read(cover_file(version))
+        content = storage.read(cover_file(name))
     except Exception as error:  # each storage has errors of its own
         raise HTTPException(503, f"[instagram] calendar_snapshots cannot be read: {shown(str(error))}") from error
     if content is None:
@@ -180,10 +184,13 @@ def cover(version: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]) -> Response
 
 @app.exception_handler(AnyHTTPException)
 async def refused(request: Request, error: AnyHTTPException) -> Response:
-    """Show Airflow's refusals as pages."""
+    """Show Airflow's refusals as pages, and to the script of the page *Posts* as JSON."""
+    if "/calendar/api/" in request.url.path:
+        detail = LOG_IN if error.status_code == 401 else str(error.detail)
+        return JSONResponse({"detail": detail}, error.status_code, headers=error.headers)
     if error.status_code == 401:
         target = get_auth_manager().get_url_login(next=f"{pages_path()}/")
-        return problem("Log in to Airflow first", "Only users of Airflow can see this page.", status=401, login=target)
+        return problem(LOG_IN, "Only users of Airflow can see this page.", status=401, login=target)
     title = {403: "You are not allowed to do this", 404: "Not found"}.get(error.status_code, "Something went wrong")
     has_pages = not isinstance(error, NoPagesError)
     return problem(title, str(error.detail), status=error.status_code, has_pages=has_pages)
@@ -191,7 +198,9 @@ async def refused(request: Request, error: AnyHTTPException) -> Response:
 
 @app.exception_handler(InstagramError)
 async def failed(request: Request, error: InstagramError) -> Response:
-    """Show our errors as pages."""
+    """Show our errors as pages, and to the script of the page *Posts* as JSON."""
+    if "/calendar/api/" in request.url.path:
+        return JSONResponse({"detail": str(error)}, 400)
     return problem("Something went wrong", str(error))
 
 

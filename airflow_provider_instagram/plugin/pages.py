@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 _FOLDER: Final = Path(__file__).with_name("templates")
 #: StrictUndefined, because a name that a template misspells must fail a test, not vanish from the page.
-_templates: Final = Environment(
+templates: Final = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=select_autoescape(), trim_blocks=True, undefined=StrictUndefined
 )
-_templates.filters["safe_link"] = safe_link
+templates.filters["safe_link"] = safe_link
 _STYLE: Final = (_FOLDER / "style.css").read_text()
 #: Browsers and proxies refuse long headers. Instagram's own pictures need no source of their own.
 MOST_SOURCES: Final = 100
@@ -47,7 +47,7 @@ def page(
     :param context: What the template needs.
     """
     nonce = secrets.token_urlsafe(16)
-    html = _templates.get_template(name).render(style=_STYLE, nonce=nonce, root=pages_path(), **context)
+    html = templates.get_template(name).render(style=_STYLE, nonce=nonce, root=pages_path(), **context)
     # The first of two directives with the same name counts, so nothing that follows can allow a script.
     policy = (
         f"script-src 'none'; default-src 'none'; style-src 'nonce-{nonce}'; "

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import shlex
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, NotReadyError, ValidationError
 from airflow_provider_instagram.files.locations import shown
@@ -18,17 +16,17 @@ from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.graph.upload import upload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
-from airflow_provider_instagram.media.files import file_digest
 from airflow_provider_instagram.publishing.outcome import undecided
 from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Literal
 
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import ContainerStatus
+    from airflow_provider_instagram.ledger.records import Medium
     from airflow_provider_instagram.publishing.options import ContainerOptions
+    from airflow_provider_instagram.publishing.sources import MediaSource
 
 log = logging.getLogger(__name__)
 
@@ -38,24 +36,17 @@ VISIBLE_WITHIN = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
-class VideoSource:
-    """A video to send to Instagram, as bytes or as a link.
+class Upload:
+    """The rest of a video that Instagram does not have yet.
 
-    :param name: The location that the user gave. May be a signed link, so it is shown without its query.
-    :param path: The local file whose bytes are sent.
-    :param link: The link that Instagram fetches instead. May be presigned, so it is never shown.
+    :param record: The container that waits for it.
+    :param path: The video.
+    :param offset: How many bytes Instagram has.
     """
 
-    name: str = field(repr=False)
-    path: Path | None = None
-    link: str | None = field(default=None, repr=False)
-
-    def fingerprint(self, options: ContainerOptions) -> str:
-        """Return a digest of the options and the video: of its bytes, or of its name if Instagram fetches it."""
-        prefix = json.dumps(asdict(options), sort_keys=True).encode()
-        if self.path is None:
-            return hashlib.sha256(prefix + self.name.encode()).hexdigest()
-        return file_digest(self.path, prefix=prefix)
+    record: ContainerRecord
+    path: Path
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,30 +63,41 @@ class ContainerCreator:
     ig_user_id: str
 
     def get_or_create(
-        self, post_key: str, video: VideoSource, options: ContainerOptions, publish_at: datetime | None = None
+        self, post_key: str, source: MediaSource, options: ContainerOptions, publish_at: datetime | None = None
     ) -> str:
-        """Return the container of a post, and send its video if Instagram does not have it yet.
+        """Return the container of a post of one video or picture, and send the video if Instagram does not have it yet.
 
         :param post_key: The key of the post. The ledger has no finished post for it.
-        :param video: The video.
-        :param options: Everything but the video.
+        :param source: The video or picture.
+        :param options: Everything but the media.
         :param publish_at: When the post will be published. A container that expires earlier is not reused.
         :return: The container's id.
         :raises InstagramError: If Instagram refuses, or no further container is worth creating.
+        """
+        if (kept := self.kept_for_open_intent(post_key)) is not None:
+            return kept
+        content = source.fingerprint(options.as_text() if source.kind == "video" else f"image {options.as_text()}")
+        records = reusable(self.ledger.containers(post_key), content, publish_at)
+        if records and (status := self.status_if_usable(records)) is not None:
+            record, rest = records[-1], unfinished_upload(records[-1], status, source)
+        else:
+            draft = draft_record(post_key, content, options, source.kind)
+            record = self.create(draft, source, options.call_arguments(source.kind))
+            rest = unfinished_upload(record, None, source)
+        if rest is not None:
+            self.upload(rest)
+        return record.container_id
+
+    def kept_for_open_intent(self, post_key: str) -> str | None:
+        """Return the container of an open intent that may be published already, or None if there is none.
+
+        :raises OutcomeUnknownError: If the outcome cannot be determined.
         """
         for intent in self.ledger.open_intents(post_key):
             if self._may_be_published(intent):
                 log.info("Keeping container %s, because it may be published already", intent.container_id)
                 return intent.container_id
-        content = video.fingerprint(options)
-        records = [
-            record
-            for record in self.ledger.containers(post_key)
-            if record.content == content and (publish_at is None or record.lives_until(publish_at))
-        ]
-        if records and self._resume(records, video):
-            return records[-1].container_id
-        return self._create_new(post_key, video, options, content)
+        return None
 
     def _may_be_published(self, intent: Intent) -> bool:
         """Read a container that has an open intent.
@@ -113,11 +115,10 @@ class ContainerCreator:
             finding = f"reports: {status.summary()}"
         raise undecided(self.ledger, intent, finding)
 
-    def _resume(self, records: list[ContainerRecord], video: VideoSource) -> bool:
-        """Resume the latest container. Return False if a new one should replace it.
+    def status_if_usable(self, records: list[ContainerRecord]) -> ContainerStatus | None:
+        """Return the status of the latest container, or None if a new one should replace it.
 
-        :param records: The containers that were created from this video with these options, oldest first.
-        :param video: The video.
+        :param records: The containers that were created from the same media with the same options, oldest first.
         :raises InstagramError: If the container failed, and no new one can help.
         """
         latest = records[-1]
@@ -133,51 +134,48 @@ class ContainerCreator:
             failure, new_containers = status.failure(), status.new_containers
             if failure is None:
                 log.info("Continuing with container %s: %s", latest.container_id, status.summary())
-                self._resume_upload(latest, status, video)
-                return True
+                return status
         if len(records) > new_containers:
             raise failure
         if len(records) >= MOST_CONTAINERS:
             failure.hint = (
-                f"{MOST_CONTAINERS} containers were created from this video with these options, and none became a "
-                "post. Change the video or the options, or start over with "
+                f"{MOST_CONTAINERS} containers were created from these media with these options, and none became a "
+                "post. Change the media or the options, or start over with "
                 f"`{self.ledger.command('forget')} -- {shlex.quote(latest.post_key)}`."
             )
             raise failure
         log.warning("%s Creating a new container instead.", failure.message)
-        return False
+        return None
 
-    def _resume_upload(self, record: ContainerRecord, status: ContainerStatus, video: VideoSource) -> None:
-        received = status.bytes_transferred or 0
-        if record.upload_uri is None or video.path is None:
-            return
-        waits_for_bytes = status.state is ContainerState.IN_PROGRESS and status.uploading.status != "complete"
-        if waits_for_bytes and received < video.path.stat().st_size:
-            self._upload(record.container_id, record.upload_uri, video.path, offset=received)
-
-    def _create_new(self, post_key: str, video: VideoSource, options: ContainerOptions, content: str) -> str:
-        """Create a container, record it, and send the video to it.
+    def create(self, draft: ContainerRecord, source: MediaSource | None, arguments: dict[str, Any]) -> ContainerRecord:
+        """Create a container, and record it.
 
         If the process dies before the record is written, the container stays unknown, is never published, and expires.
-        """
-        upload_type: Literal["resumable"] | None = None if video.path is None else "resumable"
-        given = options.call_arguments()
-        call = calls.create_container(self.ig_user_id, video_url=video.link, upload_type=upload_type, **given)
-        container = self.client.send(call)
-        caption, uri = digest(options.caption), container.upload_uri
-        self.ledger.record_container(ContainerRecord(container.id, post_key, self.ledger.now(), content, caption, uri))
-        log.info("Created container %s", container.id)
-        if video.path is not None:
-            if uri is None:
-                raise ValidationError(
-                    f"Instagram returned no upload address for {shown(video.name)}.",
-                    hint='Use upload="url" instead, with the video at a public https address.',
-                )
-            self._upload(container.id, uri, video.path, offset=0)
-        return container.id
 
-    def _upload(self, container_id: str, uri: str, path: Path, *, offset: int) -> None:
-        throttle = Throttle()
+        :param draft: The record, without the container's id, time and upload address.
+        :param source: Its video or picture, which is not sent yet. None for the parent of a carousel.
+        :param arguments: The other arguments of ``calls.create_container``.
+        :return: The complete record.
+        """
+        if source is not None and source.video_file is not None:
+            arguments = {**arguments, "upload_type": "resumable"}
+        elif source is not None:
+            arguments = {**arguments, f"{source.kind}_url": source.fetched_from()}
+        container = self.client.send(calls.create_container(self.ig_user_id, **arguments))
+        uri = container.upload_uri
+        record = replace(draft, container_id=container.id, created_at=self.ledger.now(), upload_uri=uri)
+        self.ledger.record_container(record)
+        log.info("Created container %s", container.id)
+        if source is not None and source.video_file is not None and uri is None:
+            raise ValidationError(
+                f"Instagram returned no upload address for {shown(source.name)}.",
+                hint='Use upload="url" instead, with the video at a public https address.',
+            )
+        return record
+
+    def upload(self, rest: Upload) -> None:
+        """Send the rest of a video to its container."""
+        path, offset, throttle = rest.path, rest.offset, Throttle()
 
         def log_progress(sent: int, total: int) -> None:
             if throttle.is_due():
@@ -185,5 +183,39 @@ class ContainerCreator:
                 log.info("%.0f %%, %.1f MB/s, %.0f s left", 100 * sent / total, per_s / 1e6, (total - sent) / per_s)
 
         log.info("Uploading %s (%s bytes) from byte %s", path.name, f"{path.stat().st_size:,}", f"{offset:,}")
+        uri, container_id = str(rest.record.upload_uri), rest.record.container_id
         upload(self.client, uri, path, container_id=container_id, offset=offset, on_progress=log_progress)
         log.info("Uploaded %s", path.name)
+
+
+def draft_record(post_key: str, content: str, options: ContainerOptions, medium: Medium) -> ContainerRecord:
+    """Return the record of a post's container before it is created."""
+    caption, is_story = digest(options.caption), options.placement == "story"
+    return ContainerRecord("", post_key, "", content, caption, medium=medium, is_story=is_story)
+
+
+def reusable(records: list[ContainerRecord], content: str, publish_at: datetime | None) -> list[ContainerRecord]:
+    """Return the containers that have a content, and that do not expire before the post is published."""
+    return [
+        record
+        for record in records
+        if record.content == content and (publish_at is None or record.lives_until(publish_at))
+    ]
+
+
+def unfinished_upload(record: ContainerRecord, status: ContainerStatus | None, source: MediaSource) -> Upload | None:
+    """Return what of a video is still to be sent, or None if Instagram has it or fetches it.
+
+    :param record: The container.
+    :param status: Its status, or None for a new container.
+    :param source: Its video or picture.
+    """
+    if record.upload_uri is None or source.video_file is None:
+        return None
+    if status is None:
+        return Upload(record, source.video_file)
+    received = status.bytes_transferred or 0
+    waits_for_bytes = status.state is ContainerState.IN_PROGRESS and status.uploading.status != "complete"
+    if waits_for_bytes and received < source.video_file.stat().st_size:
+        return Upload(record, source.video_file, received)
+    return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from airflow_provider_instagram.exceptions import ValidationError
@@ -11,15 +12,51 @@ from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from airflow_provider_instagram.graph.models import UserTag
+    from airflow_provider_instagram.ledger.records import Medium
 
 # Source: Meta, IG User Media reference. The unit of the caption's length is undocumented: UTF-16 is the strictest.
 LONGEST_CAPTION = 2200
 MOST_HASHTAGS = 30
 MOST_MENTIONS = 20
 MOST_COLLABORATORS = 3
-PLACEMENTS = ("reels", "feed")
+MOST_USER_TAGS = 20
+PLACEMENTS = ("reels", "feed", "story")
 Graduation = Literal["MANUAL", "SS_PERFORMANCE"]
+#: The formats of posts.
+Format = Literal["reel", "picture", "carousel", "story"]
+
+_EVERY_POST: Final[frozenset[Format]] = frozenset({"reel", "picture", "carousel"})
+_REEL: Final[frozenset[Format]] = frozenset({"reel"})
+#: The formats that take an option; every format takes the others. Source: Meta, IG User Media reference.
+TAKEN_BY: Final[dict[str, frozenset[Format]]] = {
+    "caption": _EVERY_POST,
+    "alt_text": frozenset({"picture"}),
+    "video_cover_timestamp_ms": _REEL,
+    "cover_url": _REEL,
+    "location_id": _EVERY_POST,
+    "collaborators": _EVERY_POST,
+    "user_tags": frozenset({"reel", "picture", "story"}),
+    "share_to_feed": _REEL,
+    "audio_name": _REEL,
+    "trial_graduation": _REEL,
+}
+_INSTEAD: Final[dict[tuple[str, Format], str]] = {
+    ("caption", "story"): "Remove it, or put the text into the picture or the video.",
+    ("alt_text", "carousel"): "Write it with the item: {image: a.jpg, alt_text: A tree}.",
+    (
+        "user_tags",
+        "carousel",
+    ): "Write them with the item: {image: a.jpg, user_tags: [{username: ann, x: 0.5, y: 0.4}]}.",
+}
+_MEDIA_TYPES: Final[dict[Format, str | None]] = {
+    "reel": "REELS",
+    "picture": None,
+    "carousel": "CAROUSEL",
+    "story": "STORIES",
+}
 
 HASHTAG = re.compile(r"(?<![\w#&])#\w+")
 MENTION = re.compile(r"(?<![\w@.])@[A-Za-z0-9_.]+")
@@ -64,6 +101,46 @@ def _user_name(name: str, value: Any) -> str:
     return found
 
 
+def user_tags(name: str, value: Any) -> tuple[UserTag, ...]:
+    """Read tags of users: names, or Meta's ``{"username": …}``, with ``x`` and ``y`` for a place in a picture.
+
+    :raises ValidationError: If a name or a place is not valid.
+    """
+    return tuple(_user_tag(name, one) for one in arguments.sequence(name, value))
+
+
+def _user_tag(name: str, value: Any) -> UserTag:
+    user_name = _user_name(name, value)
+    if not isinstance(value, dict) or ("x" not in value and "y" not in value):
+        return user_name
+    x, y = (arguments.number(f"{axis} in {name}", value.get(axis)) for axis in ("x", "y"))
+    if x is None or y is None or not (0 <= x <= 1 and 0 <= y <= 1):
+        raise ValidationError(
+            f"The place of {user_name} in {name} is not valid.",
+            hint="x and y are shares of the picture's width and height, from 0 (left, top) to 1: x: 0.5, y: 0.4.",
+        )
+    return {"username": user_name, "x": x, "y": y}
+
+
+def broken_by_tags(tags: Iterable[UserTag], format_: Format, option: str = "user_tags") -> Iterator[BrokenLimit]:
+    """Yield each documented limit that tags of users break.
+
+    :param tags: The tags.
+    :param format_: What is tagged.
+    :param option: The option that holds them.
+    """
+    tags = tuple(tags)
+    if len(tags) > MOST_USER_TAGS:
+        yield BrokenLimit(option, f"There are {len(tags)} user_tags.", _at_most(MOST_USER_TAGS))
+    for tag in tags:
+        if isinstance(tag, str) and format_ == "picture":
+            place = f"{{username: {tag}, x: 0.5, y: 0.4}}"
+            yield BrokenLimit(option, f"The tag of {tag} in a picture has no place.", f"Write where: {place}.")
+        elif not isinstance(tag, str) and format_ == "reel":
+            name = tag["username"]
+            yield BrokenLimit(option, f"The tag of {name} in a reel has a place.", f"Write the name alone: {name}.")
+
+
 def _option(default: Any, read: Callable[[str, Any], Any], remedy: str, sent_as: str | None = None) -> Any:
     """Return the field of an option, whose metadata says how the option is handled.
 
@@ -77,15 +154,16 @@ def _option(default: Any, read: Callable[[str, Any], Any], remedy: str, sent_as:
 
 @dataclass(frozen=True)
 class ContainerOptions:
-    """The options of a container: everything but its video.
+    """The options of a post's container: everything but its media.
 
     Operators, calendars and the call to Instagram derive their options from these fields.
     """
 
     #: The text of the post.
     caption: str = _option("", _caption, "Write a text.")
-    #: ``reels`` or ``feed``. For Meta, both are reels; a feed video is a reel shared to the feed.
-    placement: str = _option("reels", _placement, "Write reels or feed.")
+    #: ``reels``, ``feed`` or ``story``. For Meta, a feed video is a reel that is shared to the feed. Pictures and
+    #: carousels are in the feed in either case, unless they are stories.
+    placement: str = _option("reels", _placement, "Write reels, feed or story.")
     #: The cover frame, in ms from the start of the video.
     video_cover_timestamp_ms: int | None = _option(
         None,
@@ -103,8 +181,10 @@ class ContainerOptions:
     )
     #: Up to three user names.
     collaborators: tuple[str, ...] = _option((), _user_names, "Write user names: [studio_two, jane.doe].")
-    #: User names to tag.
-    user_tags: tuple[str, ...] = _option((), _user_names, "Write user names: [studio_two, jane.doe].")
+    #: Users to tag: in a reel by their names, in a picture with a place.
+    user_tags: tuple[UserTag, ...] = _option(
+        (), user_tags, "Write user names: [studio_two, jane.doe]; in a picture, [{username: jane.doe, x: 0.5, y: 0.4}]."
+    )
     #: Whether a reel also appears in the feed. If None, Instagram decides.
     share_to_feed: bool | None = _option(None, arguments.boolean, "Write true or false.")
     #: A name for the reel's original sound.
@@ -115,18 +195,8 @@ class ContainerOptions:
     )
     #: Whether to label the post as made with AI.
     is_ai_generated: bool | None = _option(None, arguments.boolean, "Write true or false.")
-
-    @classmethod
-    def read(cls, **values: Any) -> ContainerOptions:
-        """Read the options from the values that templates and run parameters deliver.
-
-        :param values: The values by the names of the options. An option that is missing has its default.
-        :raises ValidationError: If a value cannot be read or breaks a limit. The message lists all broken limits.
-        """
-        options = cls.parse(**values)
-        if broken := options.broken_limits():
-            raise ValidationError("This post cannot be created: " + " ".join(map(str, broken)))
-        return options
+    #: A description of the picture for people who do not see it.
+    alt_text: str | None = _option(None, arguments.text, "Write a text.")
 
     @classmethod
     def parse(cls, **values: Any) -> ContainerOptions:
@@ -138,16 +208,42 @@ class ContainerOptions:
         readers = {one.name: one.metadata["read"] for one in fields(cls)}
         return cls(**{name: readers[name](name, value) for name, value in values.items()})
 
-    def call_arguments(self) -> dict[str, Any]:
-        """Return the arguments of ``calls.create_container``. The placement becomes ``share_to_feed``."""
-        sent = {one.metadata["sent_as"] or one.name: getattr(self, one.name) for one in fields(self)}
-        if sent.pop("placement") == "feed":
-            sent["share_to_feed"] = True
-        return sent | {"caption": self.caption or None}
+    def post_format(self, medium: Medium) -> Format:
+        """Return the format of the post.
 
-    def broken_limits(self) -> list[BrokenLimit]:
-        """Return each documented limit that the options break."""
-        return [*self._broken_by_caption(), *self._broken_by_other_options()]
+        :param medium: What the post consists of.
+        """
+        if self.placement == "story":
+            return "story"
+        return {"video": "reel", "image": "picture", "carousel": "carousel"}[medium]  # type: ignore[return-value]
+
+    def call_arguments(self, medium: Medium = "video") -> dict[str, Any]:
+        """Return the arguments of ``calls.create_container``. The placement becomes ``share_to_feed``.
+
+        :param medium: What the post consists of.
+        """
+        sent = {one.metadata["sent_as"] or one.name: getattr(self, one.name) for one in fields(self)}
+        post_format = self.post_format(medium)
+        if sent.pop("placement") == "feed" and post_format == "reel":
+            sent["share_to_feed"] = True
+        return sent | {"caption": self.caption or None, "media_type": _MEDIA_TYPES[post_format]}
+
+    def as_text(self) -> str:
+        """Return the options as text, for a digest.
+
+        A later option is left out unless it is set, so that digests which are stored stay the same.
+        """
+        values = asdict(self)
+        if self.alt_text is None:
+            del values["alt_text"]
+        return json.dumps(values, sort_keys=True)
+
+    def broken_limits(self, medium: Medium = "video") -> list[BrokenLimit]:
+        """Return each documented limit that the options break.
+
+        :param medium: What the post consists of.
+        """
+        return [*self._broken_by_caption(), *self._broken_by_other_options(), *self._broken_by_format(medium)]
 
     def _broken_by_caption(self) -> Iterator[BrokenLimit]:
         length = len(self.caption.encode("utf-16-le")) // 2
@@ -178,9 +274,29 @@ class ContainerOptions:
         if self.trial_graduation is not None and self.trial_graduation not in get_args(Graduation):
             yield self._invalid("trial_graduation", self.trial_graduation)
 
+    def _broken_by_format(self, medium: Medium) -> Iterator[BrokenLimit]:
+        post_format = self.post_format(medium)
+        if medium == "carousel" and post_format == "story":
+            yield BrokenLimit("placement", "A carousel cannot be a story.", "Publish each item as a story of its own.")
+            return
+        for option, formats in TAKEN_BY.items():
+            if getattr(self, option) not in (None, "", ()) and post_format not in formats:
+                remedy = _INSTEAD.get((option, post_format), f"Remove {option}.")
+                yield BrokenLimit(option, f"A {post_format} does not take {option}.", remedy)
+        yield from broken_by_tags(self.user_tags, post_format)
+
     @staticmethod
     def _invalid(option: str, shown: str) -> BrokenLimit:
         return BrokenLimit(option, f"{option} is {shown!r}.", REMEDIES[option])
+
+
+def raise_if_broken(limits: Iterable[BrokenLimit]) -> None:
+    """Check that no documented limit is broken.
+
+    :raises ValidationError: If one is. The message lists all of them.
+    """
+    if broken := [str(limit) for limit in limits]:
+        raise ValidationError("This post cannot be created: " + " ".join(broken))
 
 
 def _at_most(number: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
@@ -19,15 +19,20 @@ from airflow_provider_instagram.graph.fresh import read_after_create
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import Intent, PublishedPost
-from airflow_provider_instagram.quota.instagram_quota import media_since, time_until_quota_frees
+from airflow_provider_instagram.quota.instagram_quota import media_since, stories_since, time_until_quota_frees
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.models import Media
+    from airflow_provider_instagram.ledger.records import ContainerRecord, Medium
 
 log = logging.getLogger(__name__)
+
+#: The kinds of posts in the account's media. Source: Meta, IG Media reference.
+MEDIA_TYPES: Final[dict[Medium, str]] = {"video": "VIDEO", "image": "IMAGE", "carousel": "CAROUSEL_ALBUM"}
 
 # Meta may still execute a request whose answer was lost. A container that is FINISHED after this time is unpublished.
 REQUEST_IN_EFFECT_WITHIN = timedelta(seconds=150)
@@ -116,7 +121,9 @@ class OutcomeReader:
         return None
 
     def find_post(self, post_key: str, container_id: str, since: datetime, until: datetime) -> PublishedPost:
-        """Find the media that a published container became, by caption and time, never by position.
+        """Find the media that a published container became, by caption, kind and time, never by position.
+
+        A story has no caption, and is found among the account's stories.
 
         A single match counts only once every post of that time is listed. Before, the match may be another post.
 
@@ -134,10 +141,11 @@ class OutcomeReader:
         while self.ledger.clock() < until + POST_VISIBLE_WITHIN:
             self.sleep(READ_AGAIN_AFTER.total_seconds())
         try:
+            listed = stories_since if record.is_story else media_since
             matches = [
                 media
-                for media in media_since(self.client, self.ig_user_id, since - CLOCK_TOLERANCE)
-                if digest(media.caption or "") == record.caption
+                for media in listed(self.client, self.ig_user_id, since - CLOCK_TOLERANCE)
+                if _may_be(media, record)
                 and (media.timestamp is None or media.timestamp <= until + CLOCK_TOLERANCE)
                 and not self.ledger.knows_media(media.id)
             ]
@@ -146,10 +154,10 @@ class OutcomeReader:
                 raise
             return _unidentified(post, str(error))
         if len(matches) != 1:
-            return _unidentified(post, f"{len(matches)} new posts have its caption")
+            return _unidentified(post, f"{len(matches)} new posts may be it, by their caption and kind")
         (media,) = matches
         if media.timestamp is None:
-            return _unidentified(post, f"media {media.id} has its caption, but no timestamp")
+            return _unidentified(post, f"media {media.id} may be it, but has no timestamp")
         return replace(post, media_id=media.id, permalink=media.permalink, published_at=media.timestamp.isoformat())
 
     def _is_published_after_all(self, intent: Intent, error: NotReadyError) -> bool:
@@ -169,6 +177,13 @@ class OutcomeReader:
                 self.ledger.withdraw(intent)
                 raise _expired(f"Container {intent.container_id} no longer exists: {unreadable.message}") from error
             return status.state is ContainerState.PUBLISHED
+
+
+def _may_be(media: Media, record: ContainerRecord) -> bool:
+    """Return whether a container may have become a post, by the post's caption and kind."""
+    if record.medium is not None and media.media_type not in (None, MEDIA_TYPES[record.medium]):
+        return False
+    return record.is_story or digest(media.caption or "") == record.caption
 
 
 def undecided(ledger: Ledger, intent: Intent, finding: str) -> OutcomeUnknownError:

@@ -22,6 +22,7 @@ from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
 from airflow_provider_instagram.publishing.claims import PostClaims
 from airflow_provider_instagram.publishing.outcome import OutcomeReader, with_permalink
+from airflow_provider_instagram.publishing.readiness import still_processing
 from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
 from airflow_provider_instagram.quota.reservations import QuotaReservations
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.models import ContainerStatus
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.quota.limits import Quota
 
@@ -147,7 +149,7 @@ class Publisher:
         :raises QuotaExhaustedError: If the account has no free quota. Nothing was sent.
         :raises InstagramError: If the post is not live. The error contains the reason.
         """
-        status = self.client.send(calls.container_status(unpublished.container_id))
+        status = self._status(unpublished.container_id)
         if status.state is ContainerState.PUBLISHED:
             return self._adopt(unpublished)
         if (failure := status.failure()) is not None:
@@ -162,6 +164,15 @@ class Publisher:
             own = self.ledger.intent(unpublished.post_key, self.owner)
             if own is None or own.claim != unpublished.claim or own.withdrawn:
                 reservations.release(unpublished.claim.nonce)
+
+    def _status(self, container_id: str) -> ContainerStatus:
+        """Read the container, for a few seconds if it is still processed and will be ready soon."""
+        status = self.client.send(calls.container_status(container_id))
+        record = self.ledger.container(container_id)
+        if status.is_terminal or record is None or not record.is_ready_soon:
+            return status
+        still_processing(self.client, [container_id])
+        return self.client.send(calls.container_status(container_id))
 
     def _adopt(self, unpublished: UnpublishedPost) -> Publication:
         """Record the post of a container that was published outside this task, and that is no other key's post."""

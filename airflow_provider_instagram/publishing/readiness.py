@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.exceptions import InstagramError, NotReadyError
+from airflow_provider_instagram.exceptions import InstagramError, NotReadyError, RateLimitError
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.quota.call_budget import SLOW_FROM_PERCENT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import timedelta
 
     from airflow_provider_instagram.graph.client import GraphClient
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
+
+#: Pauses between the first reads of a picture, in seconds. Source: clients report that it is ready within a second.
+LOOK_PAUSES_S: Final = (0.7, 1.0, 1.5, 2.0)
 
 
 def is_ready(answer: ContainerStatus | InstagramError) -> bool:
@@ -35,6 +40,43 @@ def is_ready(answer: ContainerStatus | InstagramError) -> bool:
     return answer.is_terminal
 
 
+def still_processing(
+    client: GraphClient, container_ids: Sequence[str], pauses_s: Sequence[float] = LOOK_PAUSES_S
+) -> list[str]:
+    """Read containers for a few seconds, because a deferral takes longer than the processing of a picture.
+
+    :param client: An open client of their account.
+    :param container_ids: The containers. They are read one after the other, so that few calls are used.
+    :param pauses_s: The pauses before a container is read again, for all containers together. Empty: none is.
+    :return: The containers that may still be processed.
+    :raises InstagramError: If a container can never be published, or another read makes no sense.
+    """
+    left, pauses = list(container_ids), iter(pauses_s)
+    while left:
+        answer = _read(client, left[0])
+        log.info("Container %s: %s", left[0], _in_words(answer))
+        if is_ready(answer):
+            del left[0]
+            continue
+        is_short_of_calls = client.usage is not None and client.usage.percent >= SLOW_FROM_PERCENT
+        pause_s = None if is_short_of_calls or isinstance(answer, RateLimitError) else next(pauses, None)
+        if pause_s is None:
+            break
+        client.sleep(pause_s)
+    return left
+
+
+def _read(client: GraphClient, container_id: str) -> ContainerStatus | InstagramError:
+    try:
+        return client.send(calls.container_status(container_id))
+    except InstagramError as error:
+        return error
+
+
+def _in_words(answer: ContainerStatus | InstagramError | None) -> str:
+    return answer.message if isinstance(answer, InstagramError) else answer.summary() if answer else "never read"
+
+
 def wait_until_ready(client: GraphClient, container_id: str, timeout: timedelta, poll_interval: timedelta) -> None:
     """Wait in this process until a container can be published.
 
@@ -47,11 +89,7 @@ def wait_until_ready(client: GraphClient, container_id: str, timeout: timedelta,
     """
     deadline_s = time.monotonic() + timeout.total_seconds()
     while True:
-        answer: ContainerStatus | InstagramError
-        try:
-            answer = client.send(calls.container_status(container_id))
-        except InstagramError as error:
-            answer = error
+        answer = _read(client, container_id)
         if is_ready(answer):
             return
         pause = poll_interval
@@ -66,8 +104,7 @@ def wait_until_ready(client: GraphClient, container_id: str, timeout: timedelta,
 
 def not_ready_error(container_id: str, answer: ContainerStatus | InstagramError | None) -> NotReadyError:
     """Return the error of a wait that timed out, with the last known status of the container."""
-    last_status = answer.message if isinstance(answer, InstagramError) else answer.summary() if answer else "never read"
     return NotReadyError(
-        f"Container {container_id} is still not ready. Last status: {last_status}",
+        f"Container {container_id} is still not ready. Last status: {_in_words(answer)}",
         hint="Clear this task to continue waiting. Instagram may still finish.",
     )

@@ -40,6 +40,21 @@ def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterat
             return
 
 
+def stories_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
+    """Read the account's stories that were published at a time or later, at most 24 hours ago.
+
+    :param client: An open client of the account.
+    :param ig_user_id: The account's Instagram user id.
+    :param since: The time.
+    """
+    after = None
+    while True:
+        page = client.send(calls.stories(ig_user_id, after=after))
+        yield from (story for story in page.items if story.timestamp is None or story.timestamp >= since)
+        if (after := page.after) is None:
+            return
+
+
 def time_until_quota_frees(client: GraphClient, ig_user_id: str, now: datetime) -> timedelta | None:
     """Return the time until the oldest post of the last 24 hours stops counting.
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, XComArg
 
-    from airflow_provider_instagram.graph.models import ContainerStatus
-
 #: Airflow 3.3 may fail a rescheduled sensor that starts again while its former process is still ending.
 SHORTEST_RESCHEDULE_S = 30.0
 #: Replaces a template until it is rendered, because Airflow's constructor accepts numbers only.
@@ -34,7 +32,8 @@ OTHER_VIDEO = "Waiting cannot fix it, nor can a new container with the same vide
 class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
     """Wait until Instagram has processed a container.
 
-    By default, the sensor is deferred and holds no worker slot. With ``deferrable=False``, it supports the modes
+    By default, the sensor is deferred and holds no worker slot. A picture or a carousel is ready within seconds, so
+    the sensor reads it for about five seconds before it is deferred. With ``deferrable=False``, it supports the modes
     ``poke`` and ``reschedule``. Returns the container's id.
 
     If the container fails, waiting cannot fix it. To create a new container, clear *the create task and the tasks
@@ -84,8 +83,8 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         with self._add_hints():
             if not self.deferrable:
                 return super().execute(context)
-            if ready := self.poke(context):
-                return ready.xcom_value
+            if self._is_ready(looks_longer=record is not None and record.is_ready_soon):
+                return self.container_id
         from airflow_provider_instagram.triggers.container import HEAD_START, ContainerStatusTrigger
 
         now = time.time()
@@ -111,20 +110,19 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         :return: The container's id if it can be published, or None while Instagram is processing it.
         :raises InstagramError: If the container can never be published, or another read makes no sense.
         """
-        from airflow_provider_instagram.graph import calls
+        return PokeReturnValue(True, self.container_id) if self._is_ready() else None
+
+    def _is_ready(self, *, looks_longer: bool = False) -> bool:
+        """Read the container, for a few seconds if it will be ready soon: a deferral takes at least ten."""
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.publishing import readiness
 
-        answer: ContainerStatus | InstagramError
+        pauses_s = readiness.LOOK_PAUSES_S if looks_longer else ()
         try:
             with InstagramHook(self.instagram_conn_id).get_conn() as client:
-                answer = client.send(calls.container_status(self.container_id))
+                return not readiness.still_processing(client, [self.container_id], pauses_s)
         except InstagramError as error:
-            answer = error
-        ready = readiness.is_ready(answer)
-        status = answer.message if isinstance(answer, InstagramError) else answer.summary()
-        self.log.info("Container %s: %s", self.container_id, status)
-        return PokeReturnValue(True, self.container_id) if ready else None
+            return readiness.is_ready(error)
 
     def _read_arguments(self) -> None:
         self.container_id = arguments.required_text("container_id", self.container_id)

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, PublishedPost
-from airflow_provider_instagram.publishing.containers import ContainerCreator, VideoSource
+from airflow_provider_instagram.publishing.carousel import CarouselCreator, CarouselItem
+from airflow_provider_instagram.publishing.containers import ContainerCreator
+from airflow_provider_instagram.publishing.items import PostMedia
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher
+from airflow_provider_instagram.publishing.readiness import still_processing
+from airflow_provider_instagram.publishing.sources import MediaSource, open_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from airflow_provider_instagram.graph.client import GraphClient
@@ -82,11 +86,39 @@ class Account:
 
     def container(self, video: Path, key: str = "post-1", caption: str = "a teaser") -> str:
         container_id = self.creator.get_or_create(
-            key, VideoSource(str(video), video), ContainerOptions(caption=caption)
+            key, MediaSource(str(video), video), ContainerOptions(caption=caption)
         )
         self.sandbox.settle()
         self.sandbox.advance(5)
         return container_id
+
+    def carousel(self, items: Sequence[Any], key: str = "post-1", caption: str = "a teaser") -> str:
+        """Create a carousel, and wait until its items and the whole are processed, as the operator does."""
+        options, creator = ContainerOptions(caption=caption), CarouselCreator(self.creator)
+        media = PostMedia.parse(carousel=list(items)).with_kinds()
+        with open_sources(media.items, "auto") as sources:
+            pairs = [CarouselItem(item, source) for item, source in zip(media.items, sources, strict=True)]
+            prepared = creator.prepare(key, pairs, options)
+        if isinstance(prepared, str):
+            return prepared
+        self.processed()
+        assert not still_processing(self.client, [*prepared.pictures, *prepared.videos])
+        parent = creator.get_or_create_parent(key, prepared.content, prepared.child_ids, options)
+        self.processed()
+        return parent
+
+    def single(self, key: str = "post-1", *, video: Any = None, image: Any = None, **options: Any) -> str:
+        """Create a container of one video or picture, and wait until it is processed."""
+        media = PostMedia.parse(video=video, image=image)
+        with open_sources(media.items, "auto") as (source,):
+            container_id = self.creator.get_or_create(key, source, ContainerOptions.parse(**options))
+        self.processed()
+        return container_id
+
+    def processed(self) -> None:
+        """Wait until the sandbox has processed what it has."""
+        self.sandbox.settle()
+        self.sandbox.advance(6)
 
     def publish_behind_our_back(self, container_id: str) -> str:
         return self.client.send(calls.publish(self.sandbox.user_id, container_id))

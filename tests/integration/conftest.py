@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import threading
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -88,6 +93,17 @@ def store_dag(dag: DAG) -> None:
         update_dag_parsing_results_in_db("dags-folder", None, [stored], {}, None, set(), session=session)
 
 
+def load_dag(path: Path) -> DAG:
+    """Import a DAG file, and return its DAG."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    dag: DAG = module.dag
+    return dag
+
+
 @pytest.fixture
 def account(instagram_sandbox: SandboxHandle) -> Iterator[Account]:
     """An account with its ledger in memory, on the sandbox's clock."""
@@ -157,6 +173,39 @@ def snapshots(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.fixture(scope="session")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    """Three pictures that comply, as files and behind links on this machine."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("gallery")
+    for name, colour in (("one", "teal"), ("two", "orange"), ("three", "purple")):
+        Image.new("RGB", (640, 640), colour).save(folder / f"{name}.jpg", quality=80)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield Gallery(folder, f"http://127.0.0.1:{server.server_port}")
+    server.shutdown()
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures in a folder, and the address of the server that serves them."""
+
+    folder: Path
+    url: str
+
+    def link(self, name: str) -> str:
+        return f"{self.url}/{name}.jpg"
+
+    def file(self, name: str) -> str:
+        return str(self.folder / f"{name}.jpg")
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> ClipCache:
     """The clips of this test run."""
     return ClipCache(tmp_path_factory)
@@ -166,6 +215,16 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> ClipCache:
 def portrait_video(clips: ClipCache) -> Path:
     """A reel that complies: 4 s of 1080x1920 H.264 with AAC sound, its moov atom first and no edit list."""
     return clips.get("reel.mp4", *moving_pattern("1080x1920"), *FAITHFUL_MP4)
+
+
+@pytest.fixture(scope="session")
+def square_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture that complies: a JPEG of 640x640."""
+    from PIL import Image
+
+    path = tmp_path_factory.mktemp("pictures") / "square.jpg"
+    Image.linear_gradient("L").resize((640, 640)).convert("RGB").save(path, quality=90)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -26,9 +26,9 @@ from airflow_provider_instagram.publishing import comments, publisher
 from instagram_sandbox.testing.handle import connection_json
 from tests.reliability import sandbox_injection
 from tests.reliability.in_process_injection import CONNECTION, Moments, replace_token
-from tests.reliability.main_job import Observer, main_job
+from tests.reliability.main_job import Observer, main_job, media_conf
 from tests.reliability.scenario import ContainerOutcome, Delay
-from tests.reliability.verdict import CAPTION, Observation, Outcome, compare
+from tests.reliability.verdict import Observation, Outcome, compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,8 +108,7 @@ class Job:
             for one in self.scenario.disturbance.injections
         )
         conf = {
-            "video": str(self.video),
-            "caption": CAPTION,
+            **media_conf(self.scenario.disturbance.media, self.video),
             "post_key": self.key,
             "create_waits": self.scenario.disturbance.create_waits,
             "sensor_timeout": NEVER_S if never else 1800,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tests.reliability.format_table import format_disturbances
 from tests.reliability.scenario import (
     ApiFault,
     ConcurrentRun,
@@ -22,10 +23,10 @@ from tests.reliability.scenario import (
     TriggererKill,
     expected,
 )
-from tests.reliability.scenario_table import DISTURBANCES
+from tests.reliability.scenario_table import DISTURBANCES, OF_A_REEL
 
 if TYPE_CHECKING:
-    from tests.reliability.scenario import Injection, Recovery
+    from tests.reliability.scenario import Injection, MediaOfPost, Recovery
 
 #: Out of the common table: those that take longest come first, so that the others run meanwhile.
 FROM_THE_TABLE: Final[tuple[tuple[str, str, Recovery], ...]] = (
@@ -69,6 +70,17 @@ FROM_THE_TABLE: Final[tuple[tuple[str, str, Recovery], ...]] = (
     ("ledger write of publish, after it (done)", "killed", "retry"),
     ("permalink, before the effect", "killed", "clear the run"),
     ("permalink, before the effect", "HTTP 500", "backfill"),
+)
+
+#: Out of the table of the other formats.
+OTHER_FORMATS: Final[tuple[tuple[MediaOfPost, str, str, Recovery], ...]] = (
+    ("carousel", "create of item 2, after the effect", "killed", "retry"),
+    ("carousel", "create of the whole, after the effect", "connection dropped", "clear the task"),
+    ("carousel", "ledger write of create of item 3, after it (children)", "killed", "clear the run"),
+    ("carousel", "upload at 50 %", "killed", "retry"),
+    ("carousel", "publish, after the effect", "connection dropped", "new run"),
+    ("story", "publish, after the effect", "connection dropped", "retry"),
+    ("picture", "create, after the effect", "killed", "clear from create"),
 )
 
 #: How many of them take minutes.
@@ -178,6 +190,11 @@ def _from_the_table(when: str, what: str) -> Disturbance:
     return found
 
 
+def _of_a_format(media: MediaOfPost, when: str, what: str) -> Disturbance:
+    (found,) = (one for one in format_disturbances(OF_A_REEL) if (one.media, one.when, one.what) == (media, when, what))
+    return found
+
+
 #: The one place that nothing can fence: between the last look at the ledger and the first byte of the request, for
 #: longer than the next try waits. It is measured, not promised: the sandbox is as harsh as can be about a container
 #: that is published twice.
@@ -199,6 +216,7 @@ LIVE_SCENARIOS: Final = tuple(
         *_processes(),
         *_people(),
         *((_from_the_table(when, what), recovery) for when, what, recovery in FROM_THE_TABLE[LONG:]),
+        *((_of_a_format(media, when, what), recovery) for media, when, what, recovery in OTHER_FORMATS),
     )
 )
 
@@ -219,6 +237,7 @@ _SAMPLED: Final = frozenset(
         "whole job: nothing; then backfill",
         "upload at 100 %: killed; then clear the run",
         "status, after the effect: killed; then new run",
+        "carousel, create of item 2, after the effect: killed; then retry",
     }
 )
 SAMPLE: Final = tuple(one for one in LIVE_SCENARIOS if str(one) in _SAMPLED)

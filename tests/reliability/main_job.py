@@ -18,15 +18,19 @@ from airflow.sdk import DAG, Param, get_parsing_context
 
 from airflow_provider_instagram.operators import CommentOperator, CreateContainerOperator, PublishOperator
 from airflow_provider_instagram.sensors import ContainerStatusSensor
+from tests.reliability.scenario import CAPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType
 
+    from tests.reliability.scenario import MediaOfPost
+
 #: Where Airflow's own API is in dag.test().
 IN_PROCESS = "in-process.invalid."
 COMMENT = "The first comment"
 ACCOUNTS = int(os.environ.get("RELIABILITY_ACCOUNTS", "1"))
+PICTURES = ("https://example.com/one.jpg", "https://example.com/two.jpg")
 #: How often a task is tried again, by what a scenario does after its disturbance.
 RETRIES = {"retried": 3, "once": 0}
 
@@ -86,9 +90,23 @@ def _operation(request: Any) -> str | None:
         return "comment" if request.method == "POST" else "comments"
     if request.method == "POST":
         return "upload" if "/ig-api-upload/" in path else "publish" if path.endswith("/media_publish") else "create"
-    if path.endswith("/media"):
+    if path.endswith(("/media", "/stories")):
         return "media_list"
+    if path.endswith("/me"):
+        return "account"
     return "media" if "permalink" in request.url.params.get("fields", "") else "status"
+
+
+def media_conf(media: MediaOfPost, video: Path) -> dict[str, str]:
+    """Return what a run has to be told about the media of its post. The sandbox does not fetch the pictures."""
+    placement = "story" if media == "story" else "reels"
+    # every key is set, since dag.test() keeps the parameters of the run before
+    conf = {"video": str(video), "image": "", "carousel": "", "placement": placement, "caption": CAPTIONS[media]}
+    if media == "picture":
+        return {**conf, "video": "", "image": PICTURES[0]}
+    if media == "carousel":
+        return {**conf, "video": "", "carousel": json.dumps([PICTURES[0], str(video), PICTURES[1]])}
+    return conf
 
 
 def _send(one: dict[str, Any], note: Path) -> None:
@@ -130,6 +148,9 @@ def main_job(
         },
         params={
             "video": Param("", type="string"),
+            "image": Param("", type="string"),
+            "carousel": Param("", type="string"),
+            "placement": Param("reels", type="string"),
             "caption": Param("", type="string"),
             "post_key": Param("", type="string"),
             "create_waits": Param(False, type="boolean"),
@@ -139,6 +160,9 @@ def main_job(
         create = CreateContainerOperator(
             task_id="create",
             video="{{ params.video }}",
+            image="{{ params.image }}",
+            carousel="{{ params.carousel }}",
+            placement="{{ params.placement }}",
             caption="{{ params.caption }}",
             post_key="{{ params.post_key }}",
             wait_for_completion="{{ params.create_waits }}",

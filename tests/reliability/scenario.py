@@ -17,6 +17,12 @@ MAKES_CONTAINERS_AGAIN: Final = ("clear from create", "clear the run", "new run"
 #: Stands for half of the video's bytes, which the harness knows.
 HALF: Final = "half"
 
+#: What is posted: a reel, a picture, a story with a video, or a carousel of a picture, a video and a picture.
+MediaOfPost = Literal["reel", "picture", "story", "carousel"]
+ITEMS: Final = 3
+CAPTION: Final = "Exactly once"
+CAPTIONS: Final[dict[MediaOfPost, str]] = {"reel": CAPTION, "picture": CAPTION, "story": "", "carousel": CAPTION}
+
 #: What a person has to do before the recovery can bring a post.
 Remedy = Literal[
     "nothing", "clear anyway", "clear create", "new token", "wait for quota", "wait for expiry", "none exists"
@@ -174,6 +180,8 @@ class Disturbance:
     :param create_waits: Whether create itself waits for the processing, instead of a sensor.
     :param comment: Whether the job ends with a first comment.
     :param identified: Whether a try after which there is none can tell which post it made; else it succeeds with nulls.
+    :param media: What is posted.
+    :param children: How many containers of a carousel's items exist in the end.
     """
 
     when: str
@@ -186,6 +194,8 @@ class Disturbance:
     permalink: bool = True
     create_waits: bool = False
     identified: bool = True
+    media: MediaOfPost = "reel"
+    children: int = 0
     comment: bool = False
 
 
@@ -199,6 +209,7 @@ class Expected:
         the post.
     :param containers: How many containers.
     :param uploads: How often the whole video is sent.
+    :param children: How many containers of a carousel's items.
     """
 
     posts: int
@@ -206,6 +217,7 @@ class Expected:
     asks_for_clear: bool
     containers: int
     uploads: int
+    children: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,19 +229,26 @@ class Scenario:
     expected: Expected
 
     def __str__(self) -> str:
-        return f"{self.disturbance.when}: {self.disturbance.what}; then {self.recovery}"
+        of = "" if self.disturbance.media == "reel" else f"{self.disturbance.media}, "
+        return f"{of}{self.disturbance.when}: {self.disturbance.what}; then {self.recovery}"
 
 
 def expected(disturbance: Disturbance, recovery: Recovery) -> Expected:
     """Return what has to come of a disturbance. The rules are the promise, one line each."""
     d = disturbance
-    posted = Expected(1, None, asks_for_clear=False, containers=d.containers, uploads=d.uploads)
-    refused = Expected(0, d.first, asks_for_clear=False, containers=1, uploads=1)
+    made = {"containers": d.containers, "uploads": d.uploads, "children": d.children}
     if d.remedy == "none exists":
-        return refused
+        return Expected(0, d.first, asks_for_clear=False, **made)
     if d.remedy in ("clear anyway", "new token") and recovery == "retry":  # no task may try that again by itself
         created, sent = not d.when.startswith("create"), not d.when.startswith(("create", "upload"))
-        return Expected(0, d.first, asks_for_clear=False, containers=int(created), uploads=int(sent))
-    if d.remedy in ("clear create", "wait for expiry") and recovery not in MAKES_CONTAINERS_AGAIN:
-        return Expected(1, None, asks_for_clear=True, containers=d.containers, uploads=d.uploads)
-    return posted
+        whole = created and not (d.media == "carousel" and d.when.startswith(("upload", "status")))
+        return Expected(
+            0,
+            d.first,
+            asks_for_clear=False,
+            containers=int(whole),
+            uploads=min(int(sent), d.uploads),
+            children=d.children if created else 0,
+        )
+    asks_for_clear = d.remedy in ("clear create", "wait for expiry") and recovery not in MAKES_CONTAINERS_AGAIN
+    return Expected(1, None, asks_for_clear=asks_for_clear, **made)

@@ -14,9 +14,10 @@ from demo.stack import wait_until
 from tests.reliability import sandbox_injection
 from tests.reliability.live_injection import Injector, signal_to_send
 from tests.reliability.machine import MachineError
+from tests.reliability.main_job import media_conf
 from tests.reliability.processes import is_running, is_stopped, kill
 from tests.reliability.scenario import ConcurrentRun, ContainerOutcome
-from tests.reliability.verdict import CAPTION, Observation
+from tests.reliability.verdict import Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,8 +119,7 @@ class ScenarioRun:
             isinstance(one, ContainerOutcome) and one.processing.get("never") for one in self.disturbance.injections
         )
         return {
-            "video": str(self.account.video),
-            "caption": CAPTION,
+            **media_conf(self.disturbance.media, self.account.video),
             "post_key": self.name if one_key else "",
             "create_waits": self.disturbance.create_waits,
             "sensor_timeout": 12 if never else 1800,

@@ -6,9 +6,11 @@ an error that says so. Source: Meta, Instagram content publishing (container sta
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.reliability.comment_table import comment_disturbances
+from tests.reliability.format_table import format_disturbances
 from tests.reliability.scenario import (
     HALF,
     RECOVERIES,
@@ -339,7 +341,7 @@ def _replaced_tokens() -> Iterator[Disturbance]:
         yield Disturbance(when, "190, another token is there", (TokenRevocation(operation, replaced=True),), None)
 
 
-DISTURBANCES: Final = (
+OF_A_REEL: Final = (
     *_create(),
     *_upload(),
     *_status(),
@@ -348,11 +350,18 @@ DISTURBANCES: Final = (
     *_ledger_of_publish(),
     *_permalink(),
     *_replaced_tokens(),
-    *comment_disturbances(_answers),
 )
-SCENARIOS: Final = tuple(
-    Scenario(disturbance, recovery, expected(disturbance, recovery))
-    for disturbance in DISTURBANCES
-    for recovery in RECOVERIES
-    if not (disturbance.remedy == "wait for expiry" and recovery == "retry")
+DISTURBANCES: Final = (*OF_A_REEL, *comment_disturbances(_answers))
+SCENARIOS: Final = (
+    *(
+        Scenario(disturbance, recovery, expected(disturbance, recovery))
+        for disturbance in DISTURBANCES
+        for recovery in RECOVERIES
+        if not (disturbance.remedy == "wait for expiry" and recovery == "retry")
+    ),
+    # Other media go the same way as a reel: each disturbance once, with one recovery after the other.
+    *(
+        Scenario(disturbance, recovery, expected(disturbance, recovery))
+        for disturbance, recovery in zip(format_disturbances(OF_A_REEL), cycle(RECOVERIES), strict=False)
+    ),
 )

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from tests.reliability.scenario import Scenario
 
 #: Some of each moment, each with another recovery than its neighbours. None of the kinds of injection is missing.
-IN_PROCESS_SAMPLE = SCENARIOS[52::56]
+IN_PROCESS_SAMPLE = (
+    *SCENARIOS[52::56],
+    *(one for one in SCENARIOS if str(one).startswith("carousel, create of item 2, after the effect: killed")),
+)
 
 
 @pytest.fixture(autouse=True)

@@ -6,15 +6,21 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from tests.reliability.scenario import ApiFault, ContainerOutcome, Injection, QuotaUsedUp, Scenario, TokenRevocation
+from tests.reliability.scenario import (
+    CAPTIONS,
+    ApiFault,
+    ContainerOutcome,
+    Injection,
+    QuotaUsedUp,
+    Scenario,
+    TokenRevocation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from instagram_sandbox.testing.handle import SandboxHandle
     from tests.reliability.machine import MachineError
-
-CAPTION = "Exactly once"
 
 
 @dataclass(slots=True)
@@ -100,8 +106,10 @@ def again_after_machine_fault(scenario: Scenario, play: Callable[[Scenario], Out
 def compare(observed: Observation, sandbox: SandboxHandle, video_bytes: int) -> Outcome:
     """Compare what Airflow says and what the sandbox knows with what was expected."""
     scenario, expected, disturbance = observed.scenario, observed.scenario.expected, observed.scenario.disturbance
-    posts = [post for post in sandbox.posts if post.caption == CAPTION]
-    containers = [container for container in sandbox.containers if container.caption == CAPTION]
+    caption = CAPTIONS[disturbance.media]
+    posts = [post for post in sandbox.posts if post.caption == caption]
+    containers = [container for container in sandbox.containers if container.caption == caption]
+    children = [one for one in sandbox.containers if disturbance.media == "carousel" and not one.caption]
     sent_bytes = sum(entry.received_bytes or 0 for entry in sandbox.journal("upload"))
     nulls = not disturbance.identified and scenario.recovery != "retry"  # only a job with that name has tries left
     compared: list[tuple[str, Any, Any]] = [
@@ -109,6 +117,7 @@ def compare(observed: Observation, sandbox: SandboxHandle, video_bytes: int) -> 
         ("first failure", None if nulls else disturbance.first, observed.first),
         ("end", expected.last, observed.last),
         ("containers", expected.containers, len(containers)),
+        ("containers of items", expected.children, len(children)),
         ("bytes uploaded", expected.uploads * video_bytes, sent_bytes),
     ]
     if expected.asks_for_clear:

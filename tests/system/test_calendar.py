@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from demo.bucket import picture_bucket
+from demo.scene import pictures_of
 from demo.stack import wait_until
 from tests.soak.running_calendar import (
     DAG_ID,
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+    from instagram_sandbox.simulator.truth import PostTruth
+
 ACCOUNTS = ("berlin", "paris")
 TOGETHER = 5
 POSTS = 20
@@ -34,13 +38,15 @@ LATEST_S = 2.0
 LIMIT_S = 300
 APPROVALS = "approvals"
 APPROVER = "rome"
+EVERY_FORMAT = "madrid"
 READING = timedelta(seconds=5)
 QUESTIONS = ("yes", "no", "silent", "changed")
 
 
 @pytest.fixture(scope="module")
 def calendar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCalendar]:
-    with running_calendar(tmp_path_factory.mktemp("calendar"), (*ACCOUNTS, APPROVER)) as everything:
+    folder, accounts = tmp_path_factory.mktemp("calendar"), (*ACCOUNTS, APPROVER, EVERY_FORMAT)
+    with picture_bucket() as storage, running_calendar(folder, accounts, **storage) as everything:
         yield everything
 
 
@@ -65,6 +71,31 @@ def test_twenty_posts_on_two_accounts_go_out_on_the_second(
     assert min(late.values()) >= 0, late
     assert max(late.values()) <= LATEST_S, late
     assert {label for task, label in calendar.states() if task.endswith(".publish")} >= set(due)
+
+
+def test_one_post_of_each_format_goes_out_at_its_time(calendar: RunningCalendar) -> None:
+    """All at the same second, with one first comment, and each once."""
+    pictures_of(calendar.folder / "reel.mp4", calendar.folder)
+    at = whole_second(timedelta(seconds=LEAD_S + 30))
+    media: dict[str, dict[str, Any]] = {
+        "reel": {"first_comment": "First {{ 7 * 7 }}"},
+        "picture": {"image": "still.jpg", "alt_text": "A pattern"},
+        "carousel": {"carousel": ["detail.jpg", "reel.mp4", "still.jpg"]},
+        "story": {"image": "still.jpg", "placement": "story", "caption": None},
+    }
+    calendar.write([entry(post_id, at, EVERY_FORMAT, **more) for post_id, more in media.items()], "formats")
+    calendar.add_dag(LEAD_S, "formats")
+    wait_until(lambda: len(_posts_of(calendar, EVERY_FORMAT)) == len(media), "all posts are published", 200, 1.0)
+    wait_until(lambda: _states_of_runs(calendar, "formats") == {"success"}, "the run has succeeded", 90, 1.0)
+    posts = _posts_of(calendar, EVERY_FORMAT)
+    assert {post.caption: (post.media_type, post.media_product_type) for post in posts} == {
+        "reel": ("VIDEO", "REELS"),
+        "picture": ("IMAGE", "FEED"),
+        "carousel": ("CAROUSEL_ALBUM", "FEED"),
+        "": ("IMAGE", "STORY"),
+    }
+    assert min(post.published_at for post in posts) >= at
+    assert [comment.text for comment in calendar.sandbox.comments()] == ["First {{ 7 * 7 }}"]
 
 
 def test_a_person_approves_edits_and_rejects_in_the_form_and_silence_is_no(
@@ -114,6 +145,10 @@ def test_a_calendar_may_let_posts_out_that_nobody_answered_for(calendar: Running
     calendar.add_dag(40, "lenient", more='unanswered="publish"')
     wait_until(lambda: "unanswered" in calendar.requests(), "the post is published", 120, 1.0)
     assert calendar.requests()["unanswered"][0] >= at.timestamp()
+
+
+def _posts_of(calendar: RunningCalendar, account: str) -> list[PostTruth]:
+    return [post for post in calendar.sandbox.posts if post.user_id == calendar.users[account]]
 
 
 def _states_of_runs(calendar: RunningCalendar, dag_id: str) -> set[str]:

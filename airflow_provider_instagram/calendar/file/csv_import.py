@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 import yaml
 
+from airflow_provider_instagram.calendar.file.csv_media import ANY_MEDIA, with_media
 from airflow_provider_instagram.calendar.file.csv_reader import read_table
+from airflow_provider_instagram.calendar.file.media_parser import MEDIA
 from airflow_provider_instagram.calendar.file.parser import KEYS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
@@ -25,8 +27,13 @@ NAMES = {
     "time": ("time", "hour", "publish time", "publishing time", "uhrzeit"),
     "publish_at": ("publish at", "publish_at", "date and time", "date & time", "date/time", "datetime", "scheduled"),
     "timezone": ("timezone", "time zone", "tz"),
-    "video": ("video", "file", "video file", "media", "asset", "link"),
+    "video": ("video", "video file"),
+    "image": ("image", "image file", "photo", "picture"),
+    "carousel": ("carousel", "images", "photos", "pictures", "slides", "gallery"),
+    ANY_MEDIA: ("media", "file", "files", "asset", "assets", "creative", "link"),
+    "alt_text": ("alt text", "alt", "image description"),
     "caption": ("caption", "text", "copy", "post text"),
+    "first_comment": ("first comment", "comment"),
     "placement": ("placement", "format", "type"),
     "account": ("account", "channel", "profile", "connection"),
     "approval": ("approval", "approve"),
@@ -71,16 +78,17 @@ def import_sheet(text: str, *, timezone: str | None, account: str | None, order:
     :raises InvalidValue: If nothing of it can be read.
     """
     table = read_table(text, _column)
-    if "video" not in table.names:
+    if not {*MEDIA, ANY_MEDIA} & {*table.names}:
         raise InvalidValue(
-            f"no column is named video. The columns are: {', '.join(table.titles) or 'none'}.", "Rename one of them."
+            f"no column is named video, image or carousel. The columns are: {', '.join(table.titles) or 'none'}.",
+            "Rename one of them.",
         )
     drafts, problems = [], list(table.problems)
     for row in table.rows:
         cells = {name: str(value.value).strip() for name, value in row.values.items()}
         problems += row.problems
         try:
-            drafts.append(_Draft(row.line, _publish_at(cells, order), cells))
+            drafts.append(_Draft(row.line, _publish_at(cells, order), with_media(cells)))
         except InvalidValue as invalid:
             problems.append(Problem(row.line, invalid.message, invalid.remedy))
     lines_with_dated_id = _assign_ids(drafts)

@@ -18,22 +18,44 @@ if TYPE_CHECKING:
 
 DEFAULT_SPACING = timedelta(minutes=5)
 VERSION = "^[0-9a-f]{16}$"
+#: Fields that posts did not have at first.
+LATER_FIELDS = ("image", "carousel", "first_comment")
+
+
+class CarouselItem(BaseModel):
+    """One item of a carousel.
+
+    :param location: The location of its file.
+    :param kind: What the calendar says that it is. None if the calendar only names the file.
+    :param alt_text: A description of a picture, for people who cannot see it.
+    :param user_tags: User names to tag.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    location: str
+    kind: Literal["video", "image"] | None = None
+    alt_text: str | None = None
+    user_tags: tuple[JsonValue, ...] = ()
 
 
 class Post(BaseModel):
-    """One valid post of a calendar.
+    """One valid post of a calendar. It has a video, an image or a carousel.
 
     :param id: Its id, unique in the calendar.
     :param publish_at: When it is published, in its own time zone.
     :param account: Its account's connection.
-    :param video: The location of its video.
+    :param video: The location of its video, if it has one.
     :param options: Its caption, and the other options of CreateContainerOperator that are set.
-    :param upload: How the video is uploaded.
+    :param upload: How a video is uploaded.
     :param approval: Whether a person has to approve it.
     :param dry_run: Whether everything but the publication is done.
     :param tags: Words for the reader of the calendar.
     :param line: Its line in the file.
     :param known_version: The version of the complete post, if the links of this one lack their signatures.
+    :param image: The location of its picture, if it has one.
+    :param carousel: The items of its carousel, if it has one.
+    :param first_comment: A comment that the account adds once the post is published.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,7 +63,7 @@ class Post(BaseModel):
     id: str
     publish_at: datetime
     account: str
-    video: str
+    video: str | None = None
     options: dict[str, JsonValue]
     upload: Literal["auto", "file", "url"] = "auto"
     approval: Literal["none", "required"] = "none"
@@ -49,6 +71,9 @@ class Post(BaseModel):
     tags: tuple[str, ...] = ()
     line: int = 0
     known_version: str | None = Field(default=None, pattern=VERSION)
+    image: str | None = None
+    carousel: tuple[CarouselItem, ...] = ()
+    first_comment: str | None = None
 
     @property
     def key(self) -> str:
@@ -62,8 +87,22 @@ class Post(BaseModel):
 
     @property
     def placement(self) -> str:
-        """``reels`` or ``feed``."""
-        return str(self.options.get("placement") or "reels")
+        """``reels``, ``feed`` or ``story``. A picture or a carousel that is not a story appears in the feed."""
+        placement = str(self.options.get("placement") or "reels")
+        return placement if self.video is not None or placement == "story" else "feed"
+
+    @property
+    def format(self) -> str:
+        """``reels`` or ``feed`` for a video, else ``picture``, ``carousel`` or ``story``."""
+        if self.placement == "story":
+            return "story"
+        return "carousel" if self.carousel else "picture" if self.image is not None else self.placement
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """The locations of its video, its picture, or the items of its carousel."""
+        items = tuple(item.location for item in self.carousel)
+        return items or tuple(location for location in (self.video, self.image) if location is not None)
 
     @property
     def is_complete(self) -> bool:
@@ -73,11 +112,15 @@ class Post(BaseModel):
     def without_signatures(self) -> Post:
         """Return the post as it may be stored and shown. The query of a link may be a signature, which is a secret."""
         links = {name: self.options[name] for name in ("cover_url",) if name in self.options}
-        options = self.options | {name: shown(str(link)) for name, link in links.items()}
-        if (shown(self.video), options) == (self.video, self.options):
+        changes = {
+            "video": None if self.video is None else shown(self.video),
+            "image": None if self.image is None else shown(self.image),
+            "carousel": tuple(item.model_copy(update={"location": shown(item.location)}) for item in self.carousel),
+            "options": self.options | {name: shown(str(link)) for name, link in links.items()},
+        }
+        if all(getattr(self, name) == value for name, value in changes.items()):
             return self
-        changes = {"video": shown(self.video), "options": options, "known_version": self.version}
-        return self.model_copy(update=changes)
+        return self.model_copy(update={**changes, "known_version": self.version})
 
     @cached_property
     def version(self) -> str:
@@ -85,8 +128,27 @@ class Post(BaseModel):
         if self.known_version is not None:
             return self.known_version
         content = (self.id, self.publish_at.timestamp(), self.account, self.video, self.options, self.upload)
-        conditions = (self.approval, self.dry_run)
-        return hashlib.sha256(json.dumps((*content, *conditions), sort_keys=True).encode()).hexdigest()[:16]
+        digested: list[object] = [*content, self.approval, self.dry_run]
+        # What came later counts only where it is set, so that the versions of older posts stay as they were stored.
+        if any(getattr(self, name) for name in LATER_FIELDS):
+            digested.append(self.model_dump(mode="json", include=set(LATER_FIELDS), exclude_defaults=True))
+        return hashlib.sha256(json.dumps(digested, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class InvalidPost:
+    """A post with a problem, as far as it can be shown.
+
+    :param id: Its id.
+    :param publish_at: When it would be published.
+    :param account: Its account's connection; empty if that has a problem.
+    :param line: Its line in the file.
+    """
+
+    id: str
+    publish_at: datetime
+    account: str
+    line: int
 
 
 @dataclass(frozen=True)
@@ -99,6 +161,7 @@ class Calendar:
     :param min_spacing: The smallest distance between two posts of an account.
     :param is_self_contained: Whether its file contains all of it. If not, some captions are in files of their own.
     :param left_out: The ids of the posts in the file that have problems.
+    :param invalid: Those of them whose time is known.
     """
 
     location: str
@@ -107,6 +170,7 @@ class Calendar:
     min_spacing: timedelta = DEFAULT_SPACING
     is_self_contained: bool = True
     left_out: frozenset[str] = frozenset()
+    invalid: tuple[InvalidPost, ...] = ()
 
     @property
     def accounts(self) -> list[str]:

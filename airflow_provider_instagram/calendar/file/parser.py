@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file import loader
+from airflow_provider_instagram.calendar.file.media_parser import MEDIA
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, Post
+from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, InvalidPost, Post
 from airflow_provider_instagram.calendar.file.post_parser import PostFields
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
@@ -21,15 +22,17 @@ from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.publishing.options import OPTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime, timedelta
 
+    from airflow_provider_instagram.calendar.file.model import CarouselItem
     from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 
 APPROVALS = ("none", "required")
 KEYS = (
-    *("id", "publish_at", "timezone", "account", "video", "caption_file"),
+    *("id", "publish_at", "timezone", "account", *MEDIA, "caption_file"),
     *OPTIONS,
-    *("upload", "approval", "dry_run", "tags"),
+    *("upload", "first_comment", "approval", "dry_run", "tags"),
 )
 NO_DEFAULTS = ("id", "publish_at", "caption_file")  # no two posts share these
 #: Suggestions are slow, so none are made after this many problems.
@@ -86,7 +89,13 @@ def parse_rows(
     problems = sorted(found, key=lambda problem: (problem.line, problem.message))
     is_self_contained = not any("caption_file" in row.values for row in rows.rows)
     left_out = frozenset(reader.lines) - {post.id for post in kept}
-    return Calendar(location, tuple(kept), tuple(problems), spacing, is_self_contained, left_out)
+    invalid = _invalid([*reader.invalid, *(post for post in posts if post.id in close)])
+    return Calendar(location, tuple(kept), tuple(problems), spacing, is_self_contained, left_out, invalid)
+
+
+def _invalid(posts: list[Post]) -> tuple[InvalidPost, ...]:
+    ordered = sorted(posts, key=lambda post: (post.publish_at, post.line))
+    return tuple(InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line) for post in ordered)
 
 
 @dataclass
@@ -149,8 +158,13 @@ class _Reader:
         post_id = self._id(row)
         self._find_unknown(row, post_id)
         fields = PostFields(row, self.shared, post_id, self.problems, self.files)
-        account, publish_at, video = fields.account(), fields.publish_at(self.now), fields.video(self.check_files)
-        options, upload, approval = fields.options(), fields.upload(video), fields.choice("approval", APPROVALS)
+        account, publish_at, medium = fields.account(), fields.publish_at(self.now), fields.medium()
+        video = fields.file("video", self.check_files) if medium == "video" else None
+        image = fields.file("image", self.check_files) if medium == "image" else None
+        carousel = fields.carousel(self.check_files) if medium == "carousel" else ()
+        post_format, files = fields.format(medium), _locations(video, image, carousel)
+        options, upload = fields.options(medium, post_format), fields.upload(medium, files)
+        approval, first_comment = fields.choice("approval", APPROVALS), fields.first_comment(post_format)
         dry_run, tags = fields.boolean("dry_run"), fields.names("tags")
         if post_id is None or publish_at is None:
             return None
@@ -158,6 +172,7 @@ class _Reader:
         post = Post.model_construct(
             id=post_id, publish_at=publish_at, account=account, video=video, options=options,
             upload=upload, approval=approval, dry_run=dry_run, tags=tags, line=row.line,
+            image=image, carousel=carousel, first_comment=first_comment,
         )  # fmt: skip
         if not is_valid:
             self.invalid.append(post)
@@ -197,3 +212,9 @@ class _Reader:
 
     def _add(self, line: int, message: str, remedy: str, post_id: str | None = None) -> None:
         self.problems.append(Problem(line, message, remedy, post_id))
+
+
+def _locations(video: str | None, image: str | None, carousel: Iterable[CarouselItem]) -> tuple[str, ...]:
+    """Return the locations of a post's files."""
+    single = (location for location in (video, image) if location is not None)
+    return (*single, *(item.location for item in carousel))

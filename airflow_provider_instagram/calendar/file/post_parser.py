@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_instagram.calendar.file.media_parser import MEDIA, check_kind, items_in, kind_by_name, read_item
+from airflow_provider_instagram.calendar.file.model import CarouselItem
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
-from airflow_provider_instagram.operators.container import UPLOADS
-from airflow_provider_instagram.publishing.options import OPTIONS, REMEDIES, ContainerOptions
+from airflow_provider_instagram.publishing.comment_text import broken_comment_limits
+from airflow_provider_instagram.publishing.items import PostMedia
+from airflow_provider_instagram.publishing.options import OPTIONS, REMEDIES, TAKEN_BY, ContainerOptions
+from airflow_provider_instagram.publishing.sources import UPLOADS
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
@@ -24,7 +28,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
     from airflow_provider_instagram.calendar.file.rows import Row, Value
-    from airflow_provider_instagram.publishing.options import BrokenLimit
+    from airflow_provider_instagram.ledger.records import Medium
+    from airflow_provider_instagram.publishing.options import BrokenLimit, Format
 
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,149}")
 RESERVED = re.compile(r"calendar|due_.*")  # tasks of the DAG, so no task group can have such a name
@@ -80,33 +85,111 @@ class PostFields:
             self._add_problem("publish_at", message, "Move it to the future. If the post has been published, leave it.")
         return at
 
-    def video(self, check: bool) -> str | None:
-        """Read the location of the video.
-
-        :param check: Whether the video must exist.
-        """
-        if (written := self._text("video")) is None:
-            remedy = "Add it: a file beside the calendar, a full path, or an https address."
-            self._add_problem("video", "video is missing.", remedy)
+    def medium(self) -> Medium | None:
+        """Return which of ``video``, ``image`` and ``carousel`` the post has. Its own overrides the defaults' one."""
+        lines = {name: value.line for name in MEDIA if (value := self._value(name)) is not None and value.value != ""}
+        named = sorted(lines, key=lines.__getitem__)
+        given = [name for name in named if name in self.row.values] or named
+        if not given:
+            remedy = "Add one of them: a file beside the calendar, a full path, or an https address."
+            self._add_problem("video", "the post has no video, image or carousel.", remedy)
             return None
-        return self._location("video", written, check)
+        if len(given) > 1:
+            remedy = "Keep one of them. A carousel shows several pictures and videos."
+            self._add_problem(given[1], f"the post has {given[0]} and {given[1]}.", remedy)
+        return given[0]
 
-    def options(self) -> dict[str, JsonValue]:
-        """Read the caption and everything else that CreateContainerOperator takes."""
-        given = {name: arguments.literal(value.value) for name in OPTIONS if (value := self._value(name)) is not None}
+    def file(self, name: str, check: bool) -> str | None:
+        """Read the location of the video or the picture.
+
+        :param name: ``video`` or ``image``.
+        :param check: Whether the file must exist.
+        """
+        if (written := self._text(name)) is None:
+            return None
+        if (location := self._location(name, written, check)) is None:
+            return None
+        try:
+            check_kind(name, location)
+        except InvalidValue as invalid:
+            self._add_problem(name, invalid.message, invalid.remedy)
+        return location
+
+    def carousel(self, check: bool) -> tuple[CarouselItem, ...]:
+        """Read the items of the carousel.
+
+        :param check: Whether their files must exist.
+        """
+        value = self.values["carousel"]
+        try:
+            written = items_in(value.value)
+        except InvalidValue as invalid:
+            self._add_problem("carousel", invalid.message, invalid.remedy)
+            return ()
+        items = []
+        for index, one in enumerate(written):
+            try:
+                item = read_item(one)
+                items.append(replace(item, location=self.files.found(item.location, check=check)))
+            except InvalidValue as invalid:  # noqa: PERF203 -- each item is reported
+                message = f"carousel, item {index + 1}: {invalid.message}"
+                self._add_problem("carousel", message, invalid.remedy, line=value.line_of_item(index))
+        if len(items) == len(written):
+            self._add_limits(PostMedia("carousel", tuple(items)).broken_limits())
+        return tuple(CarouselItem(**asdict(item)) for item in items)
+
+    def first_comment(self, post_format: Format) -> str | None:
+        """Read the comment that the account adds once the post is published.
+
+        :param post_format: The format of the post. That of a default is ignored in a story.
+        """
+        if (text := self._text("first_comment")) is None or self._is_unused("first_comment", post_format):
+            return None
+        if post_format == "story":
+            self._add_problem("first_comment", "A story does not take first_comment.", "Remove first_comment.")
+        self._add_limits(broken_comment_limits(text, "first_comment"))
+        return text
+
+    def format(self, medium: Medium | None) -> Format:
+        """Return the format of the post.
+
+        :param medium: What the post consists of.
+        """
+        placement = self._value("placement")
+        is_story = placement is not None and str(placement.value).strip().lower() == "story"
+        return ContainerOptions(placement="story" if is_story else "reels").post_format(medium or "video")
+
+    def options(self, medium: Medium | None, post_format: Format) -> dict[str, JsonValue]:
+        """Read the caption and everything else that CreateContainerOperator takes.
+
+        :param medium: What the post consists of.
+        :param post_format: The format of the post. Defaults that it does not take are ignored.
+        """
+        values = {name: self._value(name) for name in OPTIONS if not self._is_unused(name, post_format)}
+        given = {name: arguments.literal(value.value) for name, value in values.items() if value is not None}
         if (text := self._caption_file()) is not None:
             given["caption"] = arguments.literal(text)
         try:
             options = ContainerOptions.parse(**given)
         except ValidationError:
-            self._check_one_by_one(given)
+            self._check_one_by_one(given, medium or "video")
             return {}
-        if broken := options.broken_limits():
+        if broken := options.broken_limits(medium or "video"):
             self._add_limits(broken)
             return {}
         if options.cover_url:
             self._location("cover_url", options.cover_url, check=False)
         return {name: _as_json(getattr(options, name)) for name in OPTIONS if name in given}
+
+    def _is_unused(self, name: str, post_format: Format) -> bool:
+        """Return whether an option is a default that a post of this format does not take."""
+        if name in self.row.values:
+            return False
+        if name == "placement":  # without one, a picture or a carousel is in the feed
+            return post_format in ("picture", "carousel")
+        if name == "first_comment":
+            return post_format == "story"
+        return post_format not in TAKEN_BY.get(name, (post_format,))
 
     def choice(self, name: str, choices: tuple[str, ...]) -> Any:
         """Read one of several words; the default is the first."""
@@ -115,17 +198,22 @@ class PostFields:
             self._add_problem(name, f"{name} is {written!r}.", f"Use one of {', '.join(choices)}.")
         return written.lower()
 
-    def upload(self, video: str | None) -> Any:
-        """Read how the video is uploaded."""
-        how = self.choice("upload", UPLOADS)
-        if how == "url" and video is not None and locations.is_local(video):
-            message = "upload is url, but Instagram cannot fetch a local file."
-            name = "upload" if "upload" in self.row.values else "video"
-            self._add_problem(name, message, "Write upload: file, or give the video's https address.")
-        elif video is not None and locations.is_web(video) and not _is_link(video, how):
-            message = f"video {locations.shown(video)}: a link must be https, in plain ASCII."
-            remedy = "Write its https address, with characters outside ASCII percent-encoded."
-            self._add_problem("video", message, remedy)
+    def upload(self, medium: Medium | None, files: tuple[str, ...]) -> Any:
+        """Read how videos are uploaded, and check the links among the files of the post.
+
+        :param medium: What the post consists of.
+        :param files: The locations of its files.
+        """
+        how, named = self.choice("upload", UPLOADS), medium or "video"
+        for location in files:
+            if how == "url" and locations.is_local(location) and kind_by_name(location) != "image":
+                message = "upload is url, but Instagram cannot fetch a local file."
+                name = "upload" if "upload" in self.row.values else named
+                self._add_problem(name, message, f"Write upload: file, or give the {named}'s https address.")
+            elif locations.is_web(location) and not _is_link(location, how):
+                message = f"{named} {locations.shown(location)}: a link must be https, in plain ASCII."
+                remedy = "Write its https address, with characters outside ASCII percent-encoded."
+                self._add_problem(named, message, remedy)
         return how
 
     def boolean(self, name: str) -> bool:
@@ -166,11 +254,13 @@ class PostFields:
             self._add_problem("caption_file", f"caption_file: {invalid.message}", invalid.remedy)
             return None
 
-    def _check_one_by_one(self, given: dict[str, Any]) -> None:
+    def _check_one_by_one(self, given: dict[str, Any], medium: Medium) -> None:
         """Add a problem for each option that cannot be read, and for each limit that another option breaks."""
+        placement = str(given.get("placement") or "reels")
         for name, value in given.items():
             try:
-                self._add_limits(ContainerOptions.parse(**{name: value}).broken_limits())
+                options = ContainerOptions.parse(**{"placement": placement, name: value})
+                self._add_limits(limit for limit in options.broken_limits(medium) if limit.option == name)
             except ValidationError as error:  # noqa: PERF203 -- each option is reported
                 lists = ("collaborators", "user_tags")  # the message names the invalid item
                 self._add_problem(name, error.message if name in lists else f"{name} is {value!r}.", REMEDIES[name])
@@ -201,8 +291,9 @@ class PostFields:
         value = self.values.get(name)
         return None if value is None or value.value is None else value
 
-    def _add_problem(self, name: str, message: str, remedy: str) -> None:
-        line = self.values[name].line if name in self.values else self.row.line
+    def _add_problem(self, name: str, message: str, remedy: str, *, line: int | None = None) -> None:
+        if line is None:
+            line = self.values[name].line if name in self.values else self.row.line
         is_shared = name in self.values and name not in self.row.values
         message = without_secrets(message, self.values.get(name))
         self.problems.append(Problem(line, message, remedy, None if is_shared else self.post_id))

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.files.locations import shown
+from airflow_provider_instagram.files.locations import is_web, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_provider_instagram.calendar.file.problems import Problem
 
 #: More posts than a team plans in years, and few enough to parse the DAG file in seconds.
@@ -18,20 +20,39 @@ MAX_MESSAGE_LENGTH = 1_000
 
 @dataclass(frozen=True)
 class Value:
-    """A value as the file contains it: text, a list or an object of texts, or None."""
+    """A value as the file contains it: text, a list or an object of texts, or None.
+
+    :param value: The value.
+    :param line: Its line.
+    :param item_lines: The lines of its items, if it is a list.
+    """
 
     value: Any
     line: int
+    item_lines: tuple[int, ...] = ()
+
+    def line_of_item(self, index: int) -> int:
+        """Return the line of an item, if the value is a list with several lines."""
+        return self.item_lines[index] if index < len(self.item_lines) else self.line
 
 
 def without_secrets(message: str, value: Value | None) -> str:
     """Return a message about a value without secrets: any value of a row may be or contain a signed link."""
-    written = value.value if value is not None else None
-    if isinstance(written, str):  # as a whole, because white space does not end the signature of a link
-        for spelling in (written, written.strip()):
+    for written in _texts_in(value.value if value is not None else None):
+        for spelling in (written, written.strip()):  # as a whole: white space does not end the signature of a link
             message = message.replace(spelling, shown(spelling)).replace(repr(spelling), repr(shown(spelling)))
     cut = message if len(message) <= MAX_MESSAGE_LENGTH else f"{message[:MAX_MESSAGE_LENGTH]}…"
     return " ".join(shown(word) for word in cut.split(" "))  # and a link within a list
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Return the text of a value, or the web addresses among the texts of a list or an object."""
+    if isinstance(value, str):
+        yield value
+        return
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in parts:
+        yield from (text for text in _texts_in(part) if is_web(text.strip()))
 
 
 @dataclass

@@ -167,7 +167,8 @@ class _Tree:
         return merged | own
 
     def _value(self, node: yaml.Node, key: yaml.Node) -> Value:
-        return Value(self._plain(node), _line(key))
+        lines = tuple(map(_line, node.value)) if isinstance(node, yaml.SequenceNode) else ()
+        return Value(self._plain(node), _line(key), lines)
 
     def _plain(self, node: yaml.Node, depth: int = 0) -> Any:
         """Return a node's value. Each scalar is the text in the file: ``no``, ``0123`` and dates are not converted."""

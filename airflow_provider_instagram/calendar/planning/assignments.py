@@ -23,12 +23,18 @@ class Assignment:
     :param run: The run, as ``dag_id/run_id``; empty if the run released the post.
     :param version: The version.
     :param settled: Whether the run dropped the post for good: a person rejected it, or it was too late.
+    :param skipped_by: The user that decided that no run publishes this version.
     """
 
     post_key: str
     run: str
     version: str
     settled: bool = False
+    skipped_by: str | None = None
+
+    def is_skip_of(self, post: Post) -> bool:
+        """Return whether a user decided that no run publishes this version of a post."""
+        return self.skipped_by is not None and self.version == post.version
 
     def of_another_dag(self, run: str) -> bool:
         """Return whether the post is assigned to another DAG than that of ``run``: the DAG may have been renamed."""
@@ -52,24 +58,45 @@ class Assignments:
 
     def of(self, post: Post) -> Assignment | None:
         """Return which run a post is assigned to."""
-        row = self.store.get(self._row(post))
+        row = self.store.get(self.row(post))
         return Assignment(**row) if row else None
 
     def assign(self, post: Post, run: str) -> None:
         """Record that a run publishes this version of a post."""
-        self.store.set(self._row(post), asdict(Assignment(post.key, run, post.version)))
+        self._write(post, Assignment(post.key, run, post.version))
+
+    def skip(self, post: Post, user: str) -> None:
+        """Record that no run publishes this version of a post, unless a user starts a run for it.
+
+        :param post: The post.
+        :param user: The user that decided this.
+        """
+        run = f"{self.dag_id}/skipped"  # no run has this name
+        self._write(post, Assignment(post.key, run, post.version, settled=True, skipped_by=user))
+
+    def bring_back(self, post: Post) -> None:
+        """Record that a run may publish a post again that a user skipped in this version."""
+        found = self.of(post)
+        if found is not None and found.is_skip_of(post):
+            self._write(post, Assignment(post.key, "", post.version))
 
     def release(self, post: Post, run: str) -> None:
         """Record that this run no longer publishes this version, so that another run may if the version returns."""
         if self.of(post) == Assignment(post.key, run, post.version):
-            self.store.set(self._row(post), asdict(Assignment(post.key, "", post.version)))
+            self._write(post, Assignment(post.key, "", post.version))
 
     def close(self, post: Post, run: str) -> None:
         """Record that this run dropped this version for good, if the version was assigned to this run."""
         if self.of(post) == Assignment(post.key, run, post.version):
-            self.store.set(self._row(post), asdict(Assignment(post.key, run, post.version, settled=True)))
+            self._write(post, Assignment(post.key, run, post.version, settled=True))
 
-    def _row(self, post: Post) -> str:
+    def _write(self, post: Post, assignment: Assignment) -> None:
+        # Releases without `skipped_by` can read the rows of all other assignments.
+        row = {name: value for name, value in asdict(assignment).items() if value is not None}
+        self.store.set(self.row(post), row)
+
+    def row(self, post: Post) -> str:
+        """Return the key of a post's row."""
         if self.dry_run or post.dry_run:
             return row_key("calendar-dry", f"{self.dag_id}/{post.key}")
         return f"calendar:{post.key}"

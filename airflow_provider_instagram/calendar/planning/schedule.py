@@ -74,6 +74,8 @@ def reason_to_drop(
             word = f"moved to {now.publish_at:%Y-%m-%d %H:%M}"
             return word, f"{post.id} was {word}: a run of its own publishes it then, unless that time had passed."
         return "edited", f"{post.id} was edited: a run of its own publishes the new version."
+    if assigned is not None and assigned.is_skip_of(post):
+        return "skipped", f"{assigned.skipped_by} decided on the page Posts that {post.id} is not published."
     if assigned is not None and assigned.run not in ("", run):
         return "taken over", f"{post.id} was taken over by the run {assigned.run}."
     return None
@@ -100,7 +102,7 @@ def due_posts(
     * A post whose run has failed is included only at the post's own run time, or in a run that a user started.
       Otherwise every run within a lead time would try a broken post.
     * A post from before the run's time is included only if the run is for such posts. Any other such post was
-      published by other means, or is too late.
+      published by other means, or is too late. A version that a user skipped is not included.
 
     :param posts: The posts of the calendar.
     :param account: The account.
@@ -117,7 +119,8 @@ def due_posts(
         begin = run_time_of(post.publish_at.timestamp(), lead_time)
         if post.account != account or begin > run_time.timestamp() or post.publish_at < since:
             continue
-        row = assignment_of(post)
+        if (row := assignment_of(post)) is not None and row.is_skip_of(post):
+            continue
         is_free = row is None or row.of_another_dag(run) or row.run in ("", run) or row.version != post.version
         may_try_again = by_hand or begin == int(run_time.timestamp())
         if is_free or (may_try_again and row is not None and not row.settled and has_failed(row)):

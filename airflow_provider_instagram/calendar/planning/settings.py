@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,23 @@ class CalendarSettings:
     def retries(self) -> Retries:
         """The retries of each task of the DAG."""
         return Retries.spanning(self.lead_time, self.max_lateness)
+
+    def for_pages(self, plan: Plan) -> dict[str, Any]:
+        """Return what the page *Posts* needs and the snapshot does not contain, as JSON.
+
+        :param plan: The calendar as it is now.
+        """
+        unreadable = () if plan.readable else plan.calendar.problems[:1]
+        return {
+            "location": self.calendar,
+            "snapshot": self.snapshot,
+            "lead_s": self.lead_time.total_seconds(),
+            "max_lateness_s": self.max_lateness.total_seconds(),
+            "late": self.late,
+            "unanswered": self.unanswered,
+            "dry_run": self.dry_run,
+            "problems": [asdict(problem) for problem in (*self.problems, *unreadable)],
+        }
 
     def plan(self, now: datetime | None = None) -> Plan:
         """Read the calendar as it is now.

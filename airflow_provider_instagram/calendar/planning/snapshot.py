@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from airflow.sdk import conf
 from pydantic import TypeAdapter
 
 from airflow_provider_instagram.calendar.file import loader
-from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, Post
+from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, InvalidPost, Post
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.planning.plan import Arrival, Plan, Seen
@@ -35,6 +35,7 @@ GROUP_LIFE = timedelta(days=2)
 #: Why a snapshot cannot be read until a person changes something. Until then, the calendar works without it.
 LASTING = (PermissionError, NotADirectoryError, IsADirectoryError, ValidationError)
 _POSTS = TypeAdapter(list[Post])
+_INVALID = TypeAdapter(list[InvalidPost])
 
 log = logging.getLogger(__name__)
 
@@ -122,8 +123,37 @@ def _from_snapshot(location: str, stored: dict[str, Any], now: datetime) -> Plan
     posts = tuple(_POSTS.validate_python(stored["posts"]))
     problems = tuple(Problem(**problem) for problem in stored["faults"])
     spacing, left_out = timedelta(seconds=stored["min_spacing_s"]), frozenset(stored.get("left_out", ()))
-    calendar = Calendar(location, posts, problems, spacing, left_out=left_out)
+    invalid = tuple(_INVALID.validate_python(stored.get("invalid", [])))
+    calendar = Calendar(location, posts, problems, spacing, left_out=left_out, invalid=invalid)
     return Plan(calendar, stored["seen"], _recently_removed(stored, now))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a snapshot contains, for a page that cannot read the calendar's file.
+
+    :param plan: The calendar as the DAG processor last read it. Without the present problem of a file that has become
+        unreadable, which the DAG's task ``calendar`` reports.
+    :param text: Its text.
+    :param at: When the DAG processor last stored it, as ISO 8601.
+    """
+
+    plan: Plan
+    text: str
+    at: str
+
+
+def read_stored(location: str, content: bytes, now: datetime) -> Stored | None:
+    """Read a snapshot, or return None if it was stored by a release that did not store what a page needs.
+
+    :param location: The calendar's file.
+    :param content: The content of the snapshot.
+    :param now: The current time.
+    """
+    stored = _decoded(content)
+    if "posts" not in stored:
+        return None
+    return Stored(_from_snapshot(location, stored, now), stored["text"], stored["at"])
 
 
 def _last_readable(
@@ -220,21 +250,25 @@ def _arrival(before: Seen | None, due: float, now: int, max_lateness: timedelta)
 def _as_data(
     text: str, calendar: Calendar, fingerprint: str, seen: Mapping[str, Seen], removed: dict[str, int], now: datetime
 ) -> dict[str, Any]:
-    """Return what a snapshot stores. A calendar with caption files is parsed again each time, as they may change."""
+    """Return what a snapshot stores.
+
+    A calendar with caption files is parsed again each time, as they may change, so it has no fingerprint.
+    """
     parsed = {
         # Snapshots exist already. So the stored names "made_of", "faults" and "gone" stay.
-        "made_of": fingerprint,
         "posts": _POSTS.dump_python(list(calendar.posts), mode="json"),
         "faults": [asdict(problem) for problem in calendar.problems],
         "min_spacing_s": calendar.min_spacing.total_seconds(),
         "left_out": sorted(calendar.left_out),
+        "invalid": _INVALID.dump_python(list(calendar.invalid), mode="json"),
     }
     return {
         "text": text,
         "seen": {post_id: _seen_as_data(one) for post_id, one in seen.items()},
         "accounts": calendar.accounts,
         "gone": removed,
-        **(parsed if calendar.is_self_contained else {}),
+        **parsed,
+        **({"made_of": fingerprint} if calendar.is_self_contained else {}),
         "at": now.astimezone(timezone.utc).isoformat(timespec="seconds"),
     }
 
@@ -285,13 +319,17 @@ def _load(file: str, *, may_be_missing: bool) -> dict[str, Any] | None:
             hint="Check the storage that [instagram] calendar_snapshots names. The DAG goes on when it answers again.",
         ) from error
     try:
-        stored = json.loads(content or b"null")
-        if stored is not None:
-            stored["seen"] = {post_id: _read_seen(row) for post_id, row in stored["seen"].items()}
+        stored = None if content is None else _decoded(content)
         return stored if stored is None or isinstance(stored["text"], str) else None
     except Exception as error:  # noqa: BLE001 -- whatever is wrong with it
         log.warning("The snapshot %s is damaged: %s", shown(file), shown(str(error)))
         return None
+
+
+def _decoded(content: bytes) -> dict[str, Any]:
+    stored: dict[str, Any] = json.loads(content)
+    stored["seen"] = {post_id: _read_seen(row) for post_id, row in stored["seen"].items()}
+    return stored
 
 
 def _store(file: str, data: dict[str, Any]) -> None:

@@ -14,7 +14,8 @@ from airflow.sdk.exceptions import ParamValidationError
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
 from airflow_provider_instagram.calendar.tasks.base import PostStep
-from airflow_provider_instagram.calendar.tasks.covers import cover_address, has_cover
+from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
+from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.locations import shown
@@ -22,7 +23,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.publishing.options import LONGEST_CAPTION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -61,11 +62,12 @@ class ApprovePost(PostStep, ApprovalOperator):
         super().__init__(**{**kwargs, "subject": "Publish this post?", "params": _form("")})
         self.report = report
 
+    @reports_failure
     def execute(self, context: Context) -> dict[str, Any]:
         """Request the approval, or return at once if the post requires none or the question has been answered."""
         post, _ = self.still_wanted(context)
         if post.approval == "none":
-            return {"caption": post.caption}
+            return _approved(post, post.caption)
         row = self._read_row(context, post)
         if row and row["answer"]:
             return self._carry_out(context, Answer(**row["answer"]))
@@ -77,9 +79,9 @@ class ApprovePost(PostStep, ApprovalOperator):
             )
         self.response_timeout = max(deadline - now, timedelta(seconds=1))
         self.defaults = [self.APPROVE if self.settings.unanswered == "publish" else self.REJECT]
-        self.params = ParamsDict(_form(post.caption))
+        self.params = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
         self.subject = f"Publish {post.id} on {post.account} at {post.publish_at:%a %d %b %Y, %H:%M %Z}?"
-        self.body = question(post, self.report or {}, is_repeated=row is not None)
+        self.body = question(post, self.report, is_repeated=row is not None)
         self._write_row(context, post, None)
         super().execute(context)  # defers the task until a person answers
         raise AssertionError("unreachable")
@@ -109,19 +111,20 @@ class ApprovePost(PostStep, ApprovalOperator):
 
         :raises ValidationError: If it has a field that the form does not have, or a value that a field does not take.
         """
-        given = {"caption": post.caption, "reason": None} | (event.get("params_input") or {})
-        form = ParamsDict(_form(post.caption))
+        form = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
+        given = {name: form[name] for name in form} | (event.get("params_input") or {})
         try:
             for name, value in given.items():
                 form.get_param(name).resolve(value)
         except (KeyError, ParamValidationError) as error:
             raise ValidationError(
-                f"The answer about {post.id} does not fit the form, which has the fields caption and reason: {error}.",
+                f"The answer about {post.id} does not fit the form, which has the fields {' and '.join(form)}: "
+                f"{error}.",
                 hint="Clear this task, and answer again.",
             ) from error
         user = event.get("responded_by_user") or {}
         approved = event.get("chosen_options") == [self.APPROVE]
-        return Answer(approved, user.get("name"), given["caption"] or "", given["reason"])
+        return Answer(approved, user.get("name"), given.get("caption") or "", given["reason"])
 
     def _carry_out(self, context: Context, answer: Answer) -> dict[str, Any]:
         if not answer.approved and answer.person is None:
@@ -129,9 +132,10 @@ class ApprovePost(PostStep, ApprovalOperator):
         if not answer.approved:
             reason = answer.reason or "no reason given"
             self.skip_post(context, f"rejected: {reason}"[:80], f"Rejected by {answer.person}: {reason}")
-        is_edited = answer.caption != self.as_post().caption
+        post = self.as_post()
+        is_edited = answer.caption != post.caption
         self.log.info("Approved by %s%s", answer.person or "default", ", with a new caption" if is_edited else "")
-        return {"caption": answer.caption}
+        return _approved(post, answer.caption)
 
     def _read_row(self, context: Context, post: Post) -> dict[str, Any] | None:
         """Return what an earlier try recorded about this version of the post, since the last Clear of the task."""
@@ -148,28 +152,70 @@ def _round(context: Context, post: Post) -> str:
     return f"{run_name(context)}/{post.version}/{context['ti'].max_tries}"
 
 
-def question(post: Post, report: Mapping[str, Any], *, is_repeated: bool = False) -> str:
+def has_caption(post: Post) -> bool:
+    """Return whether a post can have a caption. A story shows none."""
+    return post.placement != "story"
+
+
+def _approved(post: Post, caption: str) -> dict[str, Any]:
+    """Return the options of the post that the approval decides."""
+    return {"caption": caption} if has_caption(post) else {}
+
+
+def question(post: Post, report: Any, *, is_repeated: bool = False) -> str:
     """Return in Markdown what a person needs to know to decide. Text from the calendar appears as plain text.
 
     :param post: The post.
-    :param report: What the transcode did.
+    :param report: What the transcode did: a report, or a list of them for a carousel.
     :param is_repeated: Whether an earlier try asked and could not continue.
     """
-    cover = post.options.get("video_cover_timestamp_ms")
     rows = [
         ("Account", post.account),
         ("Time", f"{post.publish_at:%A, %d %B %Y, %H:%M:%S %Z}"),
         ("Placement", post.placement),
-        ("Video", shown(post.video)),
-        ("Cover", shown(str(post.options.get("cover_url") or (f"{cover} ms" if cover else "the first frame")))),
+        *_shown_media(post),
         *((name, value) for name, value in post.options.items() if name not in SHOWN_SEPARATELY),
         *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),
     ]
     lines = [ASKED_AGAIN, ""] if is_repeated else []
     lines += ["| | |", "|---|---|", *(f"| {name} | {_code(value)} |" for name, value in rows)]
-    if "cover_url" not in post.options and has_cover(post.version):
-        lines += ["", f"![Cover](<{cover_address(post.version)}>)"]
-    return "\n".join([*lines, "", "**Caption**", "", *_block(post.caption), "", "**Video**", "", *_measures(report)])
+    lines += _covers(post)
+    if has_caption(post):
+        lines += ["", "**Caption**", "", *_block(post.caption)]
+    if post.first_comment:
+        lines += ["", "**First comment**", "", *_block(post.first_comment)]
+    reports = report if isinstance(report, list) else [report or {}]
+    for place, one in enumerate(reports, 1):
+        title = f"Item {place}" if post.carousel else "Picture" if post.image else "Video"
+        lines += ["", f"**{title}**", "", *_measures(one)]
+    return "\n".join(lines)
+
+
+def _shown_media(post: Post) -> Iterator[tuple[str, Any]]:
+    """Return the names and values of the rows that say what the post shows."""
+    for place, item in enumerate(post.carousel, 1):
+        yield f"Item {place}", shown(item.location)
+        if item.alt_text:
+            yield f"Item {place}: alt_text", item.alt_text
+        if item.user_tags:
+            yield f"Item {place}: user_tags", list(item.user_tags)
+    if post.image is not None:
+        yield "Picture", shown(post.image)
+    if post.video is not None:
+        cover = post.options.get("video_cover_timestamp_ms")
+        yield "Video", shown(post.video)
+        yield "Cover", shown(str(post.options.get("cover_url") or (f"{cover} ms" if cover else "the first frame")))
+
+
+def _covers(post: Post) -> Iterator[str]:
+    """Return the picture of each item, as far as it is stored, as lines of Markdown."""
+    if "cover_url" in post.options:
+        return
+    for place in range(1, len(post.media) + 1):
+        name = cover_name(post.version, place)
+        if has_cover(name):
+            yield ""
+            yield f"![{f'Item {place}' if post.carousel else 'Cover'}](<{cover_address(name)}>)"
 
 
 ASKED_AGAIN = (
@@ -178,23 +224,22 @@ ASKED_AGAIN = (
 SHOWN_SEPARATELY = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
 
 
-def _form(caption: str) -> dict[str, Param]:
-    return {
-        "caption": Param(
-            caption,
-            type=["string", "null"],
-            format="multiline",
-            maxLength=LONGEST_CAPTION,
-            title="Caption",
-            description="The post is published with this text. You can change it.",
-        ),
-        "reason": Param(
-            None,
-            type=["string", "null"],
-            title="Reason",
-            description="If you reject: the reason, for the author of the post.",
-        ),
-    }
+def _form(caption: str, *, has_caption: bool = True) -> dict[str, Param]:
+    caption_field = Param(
+        caption,
+        type=["string", "null"],
+        format="multiline",
+        maxLength=LONGEST_CAPTION,
+        title="Caption",
+        description="The post is published with this text. You can change it.",
+    )
+    reason = Param(
+        None,
+        type=["string", "null"],
+        title="Reason",
+        description="If you reject: the reason, for the author of the post.",
+    )
+    return {**({"caption": caption_field} if has_caption else {}), "reason": reason}
 
 
 def _code(value: Any) -> str:

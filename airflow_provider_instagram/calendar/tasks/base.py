@@ -14,6 +14,7 @@ from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import Post
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
+from airflow_provider_instagram.calendar.tasks.outcome import report_skip, reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now, started_as_dry_run
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -74,6 +75,11 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         super().__init__(**kwargs)
         self.post = post
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Continue after a wait, and report an error to the page *Posts*."""
+        resume = super().resume_execution
+        return reports_failure(lambda _, context: resume(next_method, next_kwargs, context))(self, context)
+
     def as_post(self) -> Post:
         """Return the post from the XCom."""
         return Post.model_validate(self.post)
@@ -130,7 +136,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
                 hint="Make the calendar readable again, and clear this task.",
             )
         access = CalendarFiles(self.settings.calendar).access
-        for location in filter(None, (post.video, post.options.get("cover_url"))):
+        for location in filter(None, (*post.media, post.options.get("cover_url"))):
             access.check(str(location))
 
     def may_be_live(self, context: Context) -> bool:
@@ -176,6 +182,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         """
         self.mark(context, mark)
         self.log.warning("%s", reason)
+        report_skip(context, mark, reason)
         self.assignments(context).close(self.as_post(), run_name(context))
         raise AirflowSkipException(reason)
 

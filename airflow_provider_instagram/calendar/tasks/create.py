@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.tasks.base import PostStep
+from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
+from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.graph import calls
@@ -16,7 +18,7 @@ from airflow_provider_instagram.quota.instagram_quota import time_until_quota_fr
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -26,50 +28,92 @@ if TYPE_CHECKING:
 class CreatePost(PostStep, CreateContainerOperator):
     """Create the container of a calendar's post, wait until it is processed, and replace it if a new one can help.
 
+    :param media: The result of the transcode: the compliant file, or those of a carousel.
     :param approved: The result of the approval: the caption, which a person may have changed.
-    :param report: The report of the transcode.
+    :param report: The report of the transcode, or the list of them for a carousel.
     """
 
-    template_fields: Sequence[str] = ("post", "approved", "report", "video")
+    template_fields: Sequence[str] = ("post", "approved", "report", "media")
 
-    def __init__(self, *, approved: Any = None, report: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, media: Any = None, approved: Any = None, report: Any = None, **kwargs: Any) -> None:
         super().__init__(**{"wait_for_completion": True, **kwargs})
+        self.media = media
         self.approved = approved
         self.report = report
 
+    @reports_failure
     def execute(self, context: Context) -> str:
-        """Create the container with the options of the calendar and the caption of the approval."""
+        """Create the container with the options of the calendar and the caption of the approval.
+
+        :raises AirflowSkipException: If the calendar no longer contains the post in this version, or it is too late.
+        """
         post, _ = self.still_wanted(context)
         if post.approval == "required" and self.approved is None:
             raise ValidationError(f"{post.id} needs an approval and has none.", hint="Clear this run.")
         self.skip_if_over(context, post)
         self.check_links(post)
+        self._set_arguments(context, post)
+        if not self.dry_run_requested(context):
+            self._check_quota(context, post)
+        return super().execute(context)
+
+    def execute_parent(self, context: Context, event: dict[str, Any]) -> str:
+        """Create the container of a carousel after the wait for its items. The parameters are those of the operator.
+
+        :raises AirflowSkipException: If the calendar no longer contains the post in this version.
+        """
+        post, _ = self.still_wanted(context)
+        self._set_arguments(context, post)
+        return super().execute_parent(context, event)
+
+    def _set_arguments(self, context: Context, post: Post) -> None:
+        """Set the arguments of the operator from the post. Each process that runs the task needs them."""
         options = {**post.options, **(self.approved or {})}
         for name in OPTIONS:
             setattr(self, name, arguments.literal(options.get(name, "" if name == "caption" else None)))
         self.placement = post.placement
-        self.video, self.upload, self.post_key = self._video_of(post), post.upload, post.key
-        self.publish_at = None if self.dry_run_requested(context) else post.publish_at
-        if self.publish_at is not None:
-            self._check_quota(context, post)
-        return super().execute(context)
+        self.video = self.image = self.carousel = None
+        if post.carousel:
+            self.carousel = self._items(post)
+        else:
+            kind, location = self._sent(post.media[0], self.media, self.report or {}, post.upload)
+            _check_kind("video" if post.video else "image", kind, post.media[0])
+            setattr(self, kind, location)
+        self.upload, self.post_key = post.upload, post.key
+        is_now = self.dry_run_requested(context) or is_requested_now(context, post)
+        self.publish_at = None if is_now else post.publish_at
 
-    def _video_of(self, post: Post) -> str:
-        """Return the compliant video, or the post's own link if that video complies and its bytes need not be sent.
+    def _items(self, post: Post) -> list[dict[str, Any]]:
+        """Return the items of the carousel as CreateContainerOperator takes them."""
+        items = []
+        for item, made, report in zip(post.carousel, self.media, self.report, strict=True):
+            kind, location = self._sent(item.location, made, report, post.upload)
+            _check_kind(item.kind or kind, kind, item.location)
+            more = {"alt_text": arguments.literal(item.alt_text), "user_tags": list(item.user_tags)}
+            items.append({kind: location, **{name: value for name, value in more.items() if value}})
+        return items
+
+    def _sent(self, source: str, made: Any, report: Mapping[str, Any], upload: str) -> tuple[str, str]:
+        """Return the kind and the location of what is sent: the compliant file, or the post's own link if it complies.
 
         The transcode returns a copy instead of a link, because a link may contain a signature.
 
-        :raises ValidationError: If the output of the transcode has been replaced by a symbolic link.
+        :param source: The location in the calendar.
+        :param made: The result of the transcode.
+        :param report: The report of the transcode.
+        :param upload: How a video is uploaded.
+        :raises ValidationError: If the result has been replaced by a symbolic link.
         """
-        video = str(self.video)
-        if locations.is_web(post.video) and post.upload != "file" and (self.report or {}).get("tier") == "pass":
-            return post.video
-        if video != post.video and locations.is_local(video) and locations.local_path(video).is_symlink():
+        made = str(made)
+        kind = "image" if "format" in report.get("after", ()) else "video"
+        if locations.is_web(source) and (upload != "file" or kind == "image") and report.get("tier") == "pass":
+            return kind, source
+        if made != source and locations.is_local(made) and locations.local_path(made).is_symlink():
             raise ValidationError(
-                f"{video} is a symbolic link, not the output of the transcode.",
+                f"{made} is a symbolic link, not the output of the transcode.",
                 hint="Remove it, and clear the transcode.",
             )
-        return video
+        return kind, made
 
     def _check_quota(self, context: Context, post: Post) -> None:
         """Check that the account has free quota before the post is too late, so that nothing is uploaded in vain.
@@ -96,3 +140,16 @@ class CreatePost(PostStep, CreateContainerOperator):
                 f"{post.id}. Nothing was created.",
                 hint="Move the post in the calendar to a later time. A run of its own publishes it then.",
             )
+
+
+def _check_kind(named: str, kind: str, location: str) -> None:
+    """Check that a file is what the calendar says. Its name need not show that.
+
+    :raises ValidationError: If it is the other kind.
+    """
+    if named != kind:
+        what = {"video": "a video", "image": "a picture"}[kind]
+        raise ValidationError(
+            f"The calendar calls {locations.shown(location)} {named}, but it is {what}.",
+            hint=f"Write {kind}: before its name.",
+        )

@@ -9,6 +9,9 @@ from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning.late_slot import choose_late_time
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL
 from airflow_provider_instagram.calendar.tasks.base import PostStep
+from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
+from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
+from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.operators.publish import PublishOperator
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ class PublishPost(PostStep, PublishOperator):
 
     template_fields: Sequence[str] = ("post", "container_id")
 
+    @reports_failure
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Publish the post, unless the calendar no longer contains it in this version.
 
@@ -34,6 +38,7 @@ class PublishPost(PostStep, PublishOperator):
         """
         post = self.as_post()
         self.post_key, self.publish_at, self.is_dry_run = post.key, post.publish_at, self.dry_run_requested(context)
+        self.calendar = shown(self.settings.calendar)
         if self.is_dry_run:
             self.mark(context, "dry run")
         return super().execute(context, event)
@@ -46,7 +51,7 @@ class PublishPost(PostStep, PublishOperator):
         """
         post, plan = self.still_wanted(context)
         now = datetime.now(timezone.utc)
-        if self.is_dry_run or now - post.publish_at <= PUNCTUAL:
+        if self.is_dry_run or (now - post.publish_at <= PUNCTUAL and not is_requested_now(context, post)):
             return post.publish_at
         self.skip_if_too_late(context, post, now, now)
         assignments = self.assignments(context)
@@ -54,7 +59,7 @@ class PublishPost(PostStep, PublishOperator):
         if self.too_late(context, post, now, at) is not None:
             assignments.forget_late_time(post)
         self.skip_if_too_late(context, post, now, at)
-        self.mark(context, f"{in_words(at - post.publish_at)} late")
+        self.mark(context, f"{in_words(at - post.publish_at)} late" if at > post.publish_at else "published early")
         return at
 
     def before_quota_wait(self, context: Context, available_at: datetime, error: QuotaExhaustedError) -> None:

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import difflib
+import logging
+from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider_instagram.calendar.file.media_parser import kind_by_name
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
-from airflow_provider_instagram.calendar.tasks.run_request import requested_posts, run_time, started_as_dry_run
+from airflow_provider_instagram.calendar.tasks.run_request import (
+    requested_posts,
+    run_time,
+    started_as_dry_run,
+    started_to_publish_now,
+)
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations, storage
+from airflow_provider_instagram.graph.scopes import COMMENTS
 from airflow_provider_instagram.hooks.instagram import account_limits
+from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from airflow_provider_instagram.quota.limits import Limits
 
@@ -26,7 +37,9 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
 
-#: How far ahead each run checks that the videos exist.
+log = logging.getLogger(__name__)
+
+#: How far ahead each run checks that the videos and pictures exist.
 LOOK_AHEAD = timedelta(days=1)
 
 
@@ -34,7 +47,7 @@ class ReportProblems(CalendarTask):
     """Fail if the calendar has problems, and list all of them. No other task waits for this one."""
 
     def execute(self, context: Context) -> None:
-        """Report the problems of the whole calendar, and the missing videos of the next day."""
+        """Report the problems of the whole calendar, and the missing files of the next day."""
         plan = self.settings.plan()
         limits, unreadable = _limits(plan.timely)
         calendar = within_limits(plan.timely, limits)
@@ -45,7 +58,9 @@ class ReportProblems(CalendarTask):
             *self.settings.problems,
             *snapshot_problems(self.settings.snapshot),
             *calendar.problems,
-            *missing_videos(calendar, datetime.now(timezone.utc)),
+            *missing_files(calendar, datetime.now(timezone.utc)),
+            *comments_not_allowed(calendar, datetime.now(timezone.utc)),
+            *pictures_without_link(calendar, datetime.now(timezone.utc)),
         )
         self.log.info("%s: %s posts, %s problems", calendar.location, len(calendar.posts), len(problems))
         for problem in problems:
@@ -68,6 +83,45 @@ def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:
     return limits, problems
 
 
+def comments_not_allowed(calendar: Calendar, now: datetime) -> list[Problem]:
+    """Return a problem for each account that may not comment, although posts to come have a first comment.
+
+    These posts are published all the same.
+    """
+    posts: dict[str, list[Post]] = defaultdict(list)
+    for post in calendar.posts:
+        if post.first_comment and post.publish_at > now:
+            posts[post.account].append(post)
+    problems = []
+    for account, commented in posts.items():
+        try:
+            scopes = known_scopes(account)
+        except Exception as error:  # noqa: BLE001 -- a connection that cannot be read is no problem of its comments
+            log.info("The scopes of %s are not known: %s", account, error)
+            continue
+        if missing := scopes.missing(COMMENTS):
+            message = (
+                f"{account} did not grant {' and '.join(missing)}, so the first comments of {len(commented)} posts to "
+                "come are not written. The posts themselves are published."
+            )
+            problems.append(Problem(commented[0].line, message, scopes.how_to_grant(COMMENTS)))
+    return problems
+
+
+def pictures_without_link(calendar: Calendar, now: datetime) -> list[Problem]:
+    """Return a problem if the next posts have local pictures, and Instagram cannot fetch these from anywhere."""
+    if conf.get("instagram", "public_prefix", fallback=""):
+        return []
+    problems = []
+    for post in calendar.posts:
+        local = [one for one in post.media if locations.is_local(one) and kind_by_name(one) == "image"]
+        if local and now <= post.publish_at <= now + LOOK_AHEAD:
+            message = f"{local[0]} is a local picture. Instagram fetches pictures by link, so this post will fail."
+            remedy = "Set [instagram] public_prefix, or give the picture's https address or its URI in object storage."
+            problems.append(Problem(post.line, message, remedy, post.id))
+    return problems
+
+
 def unknown_ids(context: Context, calendar: Calendar) -> list[Problem]:
     """Return a problem for each post that a user started the run for and that the run cannot publish."""
     known = [post.id for post in calendar.posts]
@@ -87,7 +141,7 @@ def unknown_ids(context: Context, calendar: Calendar) -> list[Problem]:
 def too_far_ahead(context: Context, calendar: Calendar, settings: CalendarSettings) -> list[Post]:
     """Return the posts that a run was started for too early: their containers would expire. Dry runs need none."""
     requested, until = requested_posts(context), run_time(context) + CONTAINER_LIFE - EXPIRY_MARGIN
-    if settings.dry_run or started_as_dry_run(context):
+    if settings.dry_run or started_as_dry_run(context) or started_to_publish_now(context):
         return []
     return [post for post in calendar.posts if post.id in requested and post.publish_at > until and not post.dry_run]
 
@@ -102,18 +156,20 @@ def _too_far(post: Post) -> Problem:
     )
 
 
-def missing_videos(calendar: Calendar, now: datetime) -> list[Problem]:
-    """Return a problem for each of the next posts whose video is missing."""
+def missing_files(calendar: Calendar, now: datetime) -> list[Problem]:
+    """Return a problem for each missing video or picture of the next posts."""
+    soon = (post for post in calendar.posts if now <= post.publish_at <= now + LOOK_AHEAD)
     problems = []
-    for post in calendar.posts:
-        if now <= post.publish_at <= now + LOOK_AHEAD and not locations.is_web(post.video):
-            try:
-                there = storage.exists(post.video)
-            except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
-                remedy = f"Check the path and its connection ({error})."
-                problems.append(Problem(post.line, f"{post.video} cannot be checked.", remedy, post.id))
-                continue
-            if not there:
-                remedy = "Put it there, or correct the name."
-                problems.append(Problem(post.line, f"there is no file {post.video}.", remedy, post.id))
+    for post, location in [(one, location) for one in soon for location in one.media]:
+        if locations.is_web(location):
+            continue
+        try:
+            there = storage.exists(location)
+        except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
+            remedy = f"Check the path and its connection ({error})."
+            problems.append(Problem(post.line, f"{location} cannot be checked.", remedy, post.id))
+            continue
+        if not there:
+            remedy = "Put it there, or correct the name."
+            problems.append(Problem(post.line, f"there is no file {location}.", remedy, post.id))
     return problems

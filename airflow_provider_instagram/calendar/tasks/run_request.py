@@ -31,14 +31,21 @@ def requested_posts(context: Context) -> list[str]:
     return [post_id for post_id in (str(one).strip() for one in given) if post_id]
 
 
-def is_requested_now(context: Context, post: Post) -> bool:
-    """Return whether a user started this run for a post whose time had passed, to publish it however late.
+def started_to_publish_now(context: Context) -> bool:
+    """Return whether a user started this run to publish its posts at once, also those whose time is to come."""
+    return bool(context["params"].get("now"))
 
-    A user who clears an old run does not request its posts, because they were not named today.
+
+def is_requested_now(context: Context, post: Post) -> bool:
+    """Return whether a user started this run to publish a post at once.
+
+    That is a post whose time had passed, however late it is, or any post if the user chose *now*. A user who clears an
+    old run does not request its posts, because they were not named today.
     """
     started = context["dag_run"].run_after
     in_this_run = post.id in requested_posts(context)
-    return in_this_run and post.publish_at <= started > schedule.utc_now() - CONTAINER_LIFE
+    at_once = post.publish_at <= started or started_to_publish_now(context)
+    return in_this_run and at_once and started > schedule.utc_now() - CONTAINER_LIFE
 
 
 def run_time(context: Context) -> datetime:

@@ -10,6 +10,7 @@ from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask, used_before
+from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.report_problems import too_far_ahead
 from airflow_provider_instagram.calendar.tasks.run_request import (
     posts_from,
@@ -51,6 +52,7 @@ class SelectPosts(CalendarTask, InstagramBaseOperator):
         """Return the alias that keeps the ledger when the DAG is deleted."""
         return [ledger_alias(conn_id)]
 
+    @reports_failure
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Select the posts, and record that they are assigned to this run."""
         ledger = Ledger.of(context, self.instagram_conn_id)

@@ -110,6 +110,14 @@ def test_the_limits_of_a_caption(caption: str, taken: bool) -> None:
         assert pair(refusal(**SOURCES["reel"], caption=caption)) == (36004, 2207010)
 
 
+@pytest.mark.parametrize("place", [{}, {"x": 0.5, "y": 0.5}])
+def test_a_tag_in_a_story_may_have_a_place(place: dict[str, float]) -> None:
+    tags = json.dumps([{"username": "a", **place}])
+    assert (
+        check({"media_type": "STORIES", "image_url": "https://media.example/a.jpg", "user_tags": tags}).warnings == ()
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "value", "subcode"),
     [

@@ -123,6 +123,26 @@ def test_a_caption_file_reads_nothing_but_the_calendars_own_places(
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("name", ["image", "an item", "a named item"])
+def test_a_picture_and_each_item_of_a_carousel_is_taken_from_nowhere_else(
+    calendar: Callable[..., Path],
+    check: Callable[[Path], list[str]],
+    secret: Path,
+    portrait_video: Path,
+    name: str,
+    spelling: str,
+) -> None:
+    """Whichever place the item has. Nothing is opened, and nothing is asked."""
+    with listener() as (host, seen):
+        wicked, good = spelling.format(path=secret, host=host), str(portrait_video)
+        items = {"an item": [good, wicked], "a named item": [{"image": wicked}, good]}
+        (said,) = check(calendar(video=None, **({"image": wicked} if name == "image" else {"carousel": items[name]})))
+    assert seen == []
+    assert ("image: " if name == "image" else f"carousel, item {2 if name == 'an item' else 1}: ") in said
+    assert "cannot be opened" not in said
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("name", ["video", "cover_url"])
 def test_a_video_or_a_cover_is_taken_from_nowhere_else(
     calendar: Callable[..., Path], check: Callable[[Path], list[str]], secret: Path, name: str, spelling: str
@@ -291,6 +311,23 @@ def test_a_video_that_becomes_a_link_after_the_parse_is_not_opened(
     assert instagram_sandbox.containers == []
 
 
+def test_an_item_of_a_carousel_that_becomes_a_link_after_the_parse_is_not_opened(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], square_picture: Path, tmp_path: Path
+) -> None:
+    """It is the last item, and the others are as they were."""
+    private = tmp_path / "private.jpg"
+    private.write_bytes(square_picture.read_bytes())
+    file = calendar(video=None, carousel=["one.jpg", "two.jpg"])
+    for name in ("one.jpg", "two.jpg"):
+        (file.parent / name).write_bytes(square_picture.read_bytes())
+    dag = content_calendar_dag("content", file, default_args={"retries": 0})
+    (file.parent / "two.jpg").unlink()
+    (file.parent / "two.jpg").symlink_to(private)
+    result = run_dag(dag, posts=["attack"])
+    assert result.states()[f"{ACCOUNT}.transcode[0]"] != "success"
+    assert instagram_sandbox.containers == []
+
+
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_run_parameter_names_nothing_outside_of_the_media_roots(
     portrait_video: Path, monkeypatch: pytest.MonkeyPatch, secret: Path, spelling: str
@@ -316,6 +353,11 @@ def test_a_signed_link_is_stored_nowhere(airflow_db: None, calendar: Callable[..
     file = calendar(video=signed, cover_url="https://cdn.invalid/a.jpg?sig=feedc0ffee")
     result = run_dag(content_calendar_dag("content", file, default_args={"retries": 0}), posts=["attack"])
     assert result.xcom(f"due_{ACCOUNT}")[0]["video"] == "https://cdn.invalid/a.mp4?…"
+    picture = "https://cdn.invalid/a.jpg?X-Amz-Signature=feedc0ffee"
+    file = calendar(video=None, carousel=[picture, {"image": picture, "alt_text": "A"}])
+    result = run_dag(content_calendar_dag("content", file, default_args={"retries": 0}), posts=["attack"])
+    items = result.xcom(f"due_{ACCOUNT}")[0]["carousel"]
+    assert [item["location"] for item in items] == ["https://cdn.invalid/a.jpg?…"] * 2
     with create_session() as session:
         stored = [str(value) for value in session.scalars(select(XComModel.value))]
         stored += [str(fields) for fields in session.scalars(select(RenderedTaskInstanceFields.rendered_fields))]
@@ -329,11 +371,15 @@ def test_a_caption_is_one_property_of_an_icalendar_file(tmp_path: Path, wicked: 
 
     file = tmp_path / "posts.yaml"
     post = {"id": "a", "publish_at": "2030-01-01 10:00 UTC", "video": "https://example.com/a.mp4"}
-    file.write_text("posts:\n- " + json.dumps({**post, "caption": f"before{wicked}after", "tags": [f"x{wicked}y"]}))
+    comment = {"first_comment": f"first{wicked}last"}
+    file.write_text(
+        "posts:\n- " + json.dumps({**post, "caption": f"before{wicked}after", "tags": [f"x{wicked}y"]} | comment)
+    )
     text = ics(read_calendar(str(file)), datetime(2029, 1, 1, tzinfo=timezone.utc)).replace("\r\n ", "")
     lines = text.split("\r\n")
     (description,) = [line for line in lines if line.startswith("DESCRIPTION:before")]
-    assert description.endswith("after")
+    assert "after" in description
+    assert description.endswith("last")
     assert all(character == "\t" or character.isprintable() for line in lines for character in line)
     assert not [line for line in lines if line.startswith("ATTENDEE")]
 
@@ -357,18 +403,25 @@ def test_the_approval_form_shows_what_others_wrote_as_plain_text(wicked: str) ->
     """Read back with a parser of Markdown: every piece of it stands in code, where nothing is loaded or clicked."""
     from markdown_it import MarkdownIt
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import CarouselItem, Post
     from airflow_provider_instagram.calendar.tasks.approve import question
 
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
     options: dict[str, Any] = {"caption": wicked, "audio_name": wicked, "cover_url": "https://evil.example/c.jpg"}
     post = Post(id="a", publish_at=at, account="b", video=f"/videos/{wicked}", options=options, tags=(wicked,))
-    tokens = MarkdownIt("gfm-like", {"linkify": True}).parse(question(post, {"tier": wicked, "reasons": [wicked]}))
-    inside = [child for token in tokens for child in token.children or ()]
-    assert {token.type for token in inside} & {"image", "link_open", "html_inline"} == set()
-    assert {token.type for token in tokens} & {"heading_open", "html_block"} == set()
-    fenced = "".join(token.content for token in tokens if token.type == "fence")
-    assert fenced.strip("\n") == wicked.strip("\n") or wicked.strip() == fenced.strip()
+    item = CarouselItem(location=f"/pictures/{wicked}", alt_text=wicked, user_tags=({"username": wicked},))
+    carousel = {"carousel": (item, item), "options": {"caption": wicked}, "video": None, "first_comment": wicked}
+    report = {"tier": wicked, "reasons": [wicked]}
+    for asked, texts in (
+        (question(post, report), 1),
+        (question(post.model_copy(update=carousel), [report, report]), 2),
+    ):
+        tokens = MarkdownIt("gfm-like", {"linkify": True}).parse(asked)
+        inside = [child for token in tokens for child in token.children or ()]
+        assert {token.type for token in inside} & {"image", "link_open", "html_inline"} == set()
+        assert {token.type for token in tokens} & {"heading_open", "html_block"} == set()
+        fenced = [token.content for token in tokens if token.type == "fence"]
+        assert [text.strip() for text in fenced] == [wicked.strip()] * texts
 
 
 def test_a_dag_that_is_parsed_asks_nobody(calendar: Callable[..., Path], airflow_db: None) -> None:
@@ -419,7 +472,7 @@ def test_a_caption_file_on_all_rows_is_read_once(
     [
         *("id", "publish_at", "timezone", "account", "video", "caption_file", "cover_url", "placement", "upload"),
         *("approval", "dry_run", "tags", "collaborators", "user_tags", "location_id", "share_to_feed"),
-        *("trial_graduation", "video_cover_timestamp_ms"),
+        *("trial_graduation", "video_cover_timestamp_ms", "image", "carousel", "alt_text", "first_comment"),
     ],
 )
 @pytest.mark.parametrize(

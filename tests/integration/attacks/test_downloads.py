@@ -6,20 +6,22 @@ import logging
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_instagram.exceptions import TranscodeError, TransientError, ValidationError
 from airflow_provider_instagram.files.download import download
+from tests.integration.conftest import load_dag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.integration.attacks.https_server import Behave, HttpsServer
     from tests.integration.conftest import DagResult, RunDag
 
+ROOT = Path(__file__).parents[3]
 TOTAL_S = 0.6
 SOON_S = 10.0
 SIGNATURE = "X-Amz-Signature=5ec7e75ec7e7"
@@ -281,3 +283,14 @@ def test_a_signature_that_comes_from_an_xcom_to_mapped_tasks_is_not_stored(
     assert stored.count("https://127.0.0.1:9/xcoms.mp4?***") == 3
     assert "5ec7e75ec7e7" not in stored
     assert "https://shop.example/?utm=summer" in stored
+
+
+def test_a_signature_among_the_files_of_a_carousel_is_not_stored(run_dag: RunDag, instagram_sandbox: object) -> None:
+    """The example DAG renders its list as one text, in which no field begins with a link."""
+    link = f"https://127.0.0.1:9/carousel.jpg?{SIGNATURE}3&X-Amz-Date=20300101"
+    dag = load_dag(ROOT / "dags/publish_carousel.py")
+    dag.get_task("transcode").retries = 0
+    run_dag(dag, files=[link, link], caption="Two")
+    stored = _stored_fields()
+    assert stored.count("https://127.0.0.1:9/carousel.jpg?***") == 2
+    assert f"{SIGNATURE}3" not in stored

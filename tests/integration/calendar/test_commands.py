@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_provider_instagram.calendar.file.parser import read_calendar
 from airflow_provider_instagram.cli.calendar import make_pools
+from airflow_provider_instagram.hooks.instagram import InstagramHook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 CALENDAR = """\
 min_spacing: 15 min
@@ -85,6 +89,61 @@ def test_show_draws_the_month_in_the_viewers_zone(run: Callable[..., tuple[int, 
     assert "01:00 ?sunday" in april
     assert "a person has to approve it" in april
     assert "1 problem: airflow instagram calendar check" in err
+
+
+FORMATS = """\
+min_spacing: 0 s
+defaults: {timezone: UTC, account: berlin, first_comment: "#one"}
+posts:
+  - {id: reel, publish_at: 2030-03-04 10:00, video: https://example.com/a.mp4}
+  - {id: picture, publish_at: 2030-03-05 10:00, image: https://example.com/a.jpg, caption: Look}
+  - {id: carousel, publish_at: 2030-03-06 10:00, carousel: "https://example.com/a.jpg, https://example.com/b.mp4"}
+  - {id: story, publish_at: 2030-03-07 10:00, image: https://example.com/a.jpg, placement: story}
+"""
+
+
+def test_show_and_export_tell_the_formats_apart(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    file = tmp_path / "formats.yaml"
+    file.write_text(FORMATS)
+    out = run("calendar", "show", str(file), "--timezone", "UTC")[1]
+    for shown in ("10:00 reel ", "10:00 ■pic", "10:00 ▤car", "10:00 ○sto", "■ picture   ▤ carousel   ○ story"):
+        assert shown in out, out
+    text = run("calendar", "export", str(file), "--ics")[1].replace("\r\n ", "").splitlines()
+    assert [line for line in text if line.startswith("SUMMARY")] == [
+        "SUMMARY:reel (berlin\\, reels)",
+        "SUMMARY:picture (berlin\\, picture)",
+        "SUMMARY:carousel (berlin\\, carousel)",
+        "SUMMARY:story (berlin\\, story)",
+    ]
+    assert [line for line in text if line.startswith("DESCRIPTION")] == [
+        "DESCRIPTION:First comment: #one",
+        "DESCRIPTION:Look\\n\\nFirst comment: #one",
+        "DESCRIPTION:First comment: #one",
+        "DESCRIPTION:",
+    ]
+
+
+def test_check_names_an_account_that_may_not_comment(
+    run: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+    instagram_sandbox: SandboxHandle,
+    no_stored_tokens: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its posts are good, and a connection whose scopes are not known is not blamed."""
+    file = tmp_path / "formats.yaml"
+    file.write_text(FORMATS.replace("berlin", "instagram_default"))
+    assert run("calendar", "check", str(file))[0] == 0
+    manager = InstagramHook("instagram_default").token_manager()
+    publishing = ("instagram_business_basic", "instagram_business_content_publish")
+    manager.store.save(replace(manager.current_token(), scopes=publishing))
+    code, out, _ = run("calendar", "check", str(file))
+    assert code == 1
+    assert out.startswith(
+        f"{file}:4: instagram_default did not grant instagram_business_manage_comments, so the first comments of 3 "
+        "posts to come are not written. The posts themselves are published. Add comments to the field Scopes"
+    )
+    assert "4 posts for instagram_default; 1 problem." in out
 
 
 def test_export_writes_icalendar_that_keeps_its_lines_short(

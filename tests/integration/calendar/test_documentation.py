@@ -16,13 +16,12 @@ DOCS = (ROOT / "docs" / "calendar.md").read_text()
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize(
-    "text", [*re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL), *re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)]
-)
-def test_the_example_calendars_have_no_problem(text: str) -> None:
+@pytest.mark.parametrize(("document", "posts"), [(DOCS, 4), (README, 2)])
+def test_the_example_calendars_have_no_problem(document: str, posts: int) -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", document, re.DOTALL)
     calendar = parse_calendar(text, "/data/example.yaml")
     assert calendar.problems == ()
-    assert len(calendar.posts) == 2
+    assert len(calendar.posts) == posts
 
 
 def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() -> None:
@@ -31,6 +30,8 @@ def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() ->
     assert calendar.accounts == ["instagram_shop", "instagram_studio"]
     assert (calendar.posts[-1].publish_at - calendar.posts[0].publish_at).days == 13
     assert {post.approval for post in calendar.posts} == {"none", "required"}
+    assert {post.format for post in calendar.posts} == {"reels", "feed", "picture", "carousel", "story"}
+    assert any(post.first_comment for post in calendar.posts)
 
 
 def test_the_one_line_makes_a_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -26,9 +26,10 @@ from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.publishing.containers import ContainerCreator, VideoSource
+from airflow_provider_instagram.publishing.containers import ContainerCreator
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher
+from airflow_provider_instagram.publishing.sources import MediaSource
 from tests.unit.calendar.simulated_runs import EVENTS_EMITTED_BEFORE, Ledgers
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class World:
     def create(self, post: Post, run: str) -> None:
         maker = ContainerCreator(self.accounts[post.account], self.ledger(post.account), self.users[post.account])
         options = ContainerOptions(caption=post.caption, placement=post.placement)
-        container = maker.get_or_create(post.key, VideoSource(post.video, path=self.video), options)
+        container = maker.get_or_create(post.key, MediaSource(str(post.video), path=self.video), options)
         self.at(max(self.now(), post.publish_at - WAKE_UP), "publish", (post, run, container))
 
     def publish(self, fact: tuple[Post, str, str]) -> None:

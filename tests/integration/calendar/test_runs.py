@@ -12,48 +12,11 @@ import yaml
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from instagram_sandbox.testing.handle import SandboxHandle
+from tests.integration.calendar.runs import ACCOUNT, labels, made, states
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from airflow.sdk import DAG
-
-ACCOUNT = "instagram_default"
-
-
-@pytest.fixture
-def calendar(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Write a calendar: posts by their ids, due so many seconds from now."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.SECOND_LOOK_AFTER_S", 0)
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
-
-    def write(due_s: dict[str, float], min_spacing: str = "0 s", **more: Any) -> Path:
-        now = datetime.now(timezone.utc)
-        posts = [
-            {"id": post_id, "publish_at": f"{now + timedelta(seconds=after):%Y-%m-%d %H:%M:%S} UTC"}
-            | more.get(post_id, {})
-            for post_id, after in due_s.items()
-        ]
-        file = tmp_path / "posts.yaml"
-        defaults = {"video": str(portrait_video), "account": ACCOUNT, **more.get("defaults", {})}
-        file.write_text(yaml.safe_dump({"min_spacing": min_spacing, "defaults": defaults, "posts": posts}))
-        return file
-
-    return write
-
-
-def made(file: Path, **arguments: Any) -> DAG:
-    return content_calendar_dag("content", str(file), **arguments)
-
-
-def states(result: Any) -> dict[str, str]:
-    return {name.removeprefix(f"{ACCOUNT}."): state for name, state in result.states().items()}
-
-
-def labels(result: Any, step: str) -> set[str]:
-    return {ti.rendered_map_index for ti in result.run.get_task_instances() if ti.task_id == f"{ACCOUNT}.{step}"}
 
 
 def test_a_post_goes_from_the_file_to_instagram_at_its_time(

@@ -83,7 +83,7 @@ def test_an_open_outcome_is_settled_by_a_person(
 def test_a_key_that_a_vanished_dag_claims_is_released_by_a_person(
     instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any
 ) -> None:
-    from airflow_provider_instagram.cli.ledger import open_ledger
+    from airflow_provider_instagram.ledger.database import open_ledger
     from airflow_provider_instagram.ledger.ledger import Ledger
 
     instagram_sandbox.fail("limit", 80002)

@@ -95,8 +95,8 @@ def test_a_published_post_is_found_by_its_event_with_its_key_and_its_dag(
     media_id = published.xcom("publish")["media_id"]
     run_dag(insights)
     (post,) = rows(target, POSTS)
-    assert (post["post_id"], post["post_key"], post["dag_id"]) == (
-        media_id, "brand/read-later", "published_for_insights",
+    assert (post["post_id"], post["post_key"], post["dag_id"], post["calendar"]) == (
+        media_id, "brand/read-later", "published_for_insights", None,
     )  # fmt: skip
 
 
@@ -161,3 +161,19 @@ def test_openlineage_sees_the_account_and_the_tables(tmp_path: Path) -> None:
         ("file", f"{tmp_path}/instagram_post_snapshots"),
         ("file", f"{tmp_path}/instagram_account_days"),
     }
+
+
+def test_openlineage_sees_the_media_become_a_container_and_a_post() -> None:
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+
+    create: Any = CreateContainerOperator(
+        task_id="c", instagram_conn_id="brand", video="https://cdn.example.com/a/b.mp4?signature=secret"
+    )
+    create.container_id = "18"
+    publish: Any = PublishOperator(task_id="p", instagram_conn_id="brand", container_id="18")
+    publish.media_id = "19"
+    found = [task.get_openlineage_facets_on_complete(None) for task in (create, publish)]
+    assert [[(one.namespace, one.name) for one in (*lineage.inputs, *lineage.outputs)] for lineage in found] == [
+        [("https://cdn.example.com", "a/b.mp4"), ("instagram://brand", "containers/18")],
+        [("instagram://brand", "containers/18"), ("instagram://brand", "posts/19")],
+    ]

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from airflow.sdk import DAG
+from tests.integration.conftest import load_dag
 
+if TYPE_CHECKING:
     from instagram_sandbox.testing.handle import SandboxHandle
 
 ROOT = Path(__file__).parents[3]
 STEPS = ("transcode", "create", "wait", "publish")
-
-
-def load_dag(path: Path) -> DAG:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    dag: DAG = module.dag
-    return dag
 
 
 def captions(sandbox: SandboxHandle) -> list[str]:

@@ -73,7 +73,7 @@ def test_a_run_whose_post_is_there_does_not_call_instagram(
 def test_a_run_reads_the_permalink_that_the_posts_maker_has_not_read_yet(
     instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path
 ) -> None:
-    from airflow_provider_instagram.cli.ledger import open_ledger
+    from airflow_provider_instagram.ledger.database import open_ledger
     from airflow_provider_instagram.ledger.ledger import Ledger
 
     assert run_dag(_four_steps(portrait_video, "no-permalink")).state == "success"
@@ -136,7 +136,7 @@ def test_an_open_outcome_without_a_post_is_not_published_too_late(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The request was lost on its way, in time. When that is certain, it is too late for another."""
-    from airflow_provider_instagram.cli.ledger import open_ledger
+    from airflow_provider_instagram.ledger.database import open_ledger
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.ledger.records import Claim, Owner
 

@@ -88,7 +88,18 @@ def test_default_args_and_the_author_win_over_our_defaults(task: Any, given: dic
 def test_every_argument_but_the_connection_is_templated() -> None:
     create = CreateContainerOperator(task_id="c", video="a.mp4")
     assert set(create.template_fields) == {
-        *("video", "caption", "placement", "video_cover_timestamp_ms", "cover_url", "location_id", "collaborators"),
+        *(
+            "video",
+            "image",
+            "carousel",
+            "alt_text",
+            "caption",
+            "placement",
+            "video_cover_timestamp_ms",
+            "cover_url",
+            "location_id",
+            "collaborators",
+        ),
         *("user_tags", "share_to_feed", "audio_name", "trial_graduation", "is_ai_generated", "upload", "publish_at"),
         *("post_key", "wait_for_completion", "deferrable"),
     }

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.operators import CreateContainerOperator
-from airflow_provider_instagram.publishing.options import ContainerOptions
+from airflow_provider_instagram.publishing.options import ContainerOptions, raise_if_broken
 
 NOTHING: dict[str, Any] = dict.fromkeys(
     (
@@ -26,12 +26,15 @@ NOTHING: dict[str, Any] = dict.fromkeys(
         "audio_name",
         "trial_graduation",
         "is_ai_generated",
+        "alt_text",
     )
 )
 
 
 def read(**given: Any) -> ContainerOptions:
-    return ContainerOptions.read(**{**NOTHING, **given})
+    options = ContainerOptions.parse(**{**NOTHING, **given})
+    raise_if_broken(options.broken_limits())
+    return options
 
 
 def test_nothing_given_is_a_plain_reel() -> None:
@@ -68,7 +71,7 @@ def test_what_keeps_to_the_limits_passes(given: dict[str, Any]) -> None:
         ({"caption": "🎬" * 1100 + "x"}, "2201 characters"),
         ({"caption": " ".join(f"#tag{n}" for n in range(31))}, "31 hashtags"),
         ({"caption": " ".join(f"@name{n}" for n in range(21))}, "21 @mentions"),
-        ({"placement": "story"}, "'story'"),
+        ({"placement": "profile"}, "'profile'"),
         ({"placement": "feed", "share_to_feed": False}, "contradict each other"),
         ({"video_cover_timestamp_ms": -1}, "use 0"),
         ({"cover_url": "https://example.com/bühne.jpg"}, "ASCII"),
@@ -87,13 +90,24 @@ def test_what_breaks_a_limit_is_refused_with_what_to_change(given: dict[str, Any
 def test_the_operator_the_options_and_the_call_have_the_same_options() -> None:
     """The list is written in three places, so that each has its types and docs. These are the only differences."""
     of_the_operator = {*inspect.signature(CreateContainerOperator.__init__).parameters}
-    of_the_call = {*inspect.signature(calls.create_container).parameters}
+    of_the_call = {*inspect.signature(calls.create_container).parameters} - {"media"}
     options = {one.name for one in fields(ContainerOptions)}
 
-    others = {"self", "kwargs", "video", "upload", "publish_at", "post_key", "wait_for_completion", "deferrable"}
+    others = {
+        "self",
+        "kwargs",
+        "video",
+        "image",
+        "carousel",
+        "upload",
+        "publish_at",
+        "post_key",
+        "wait_for_completion",
+        "deferrable",
+    }
     assert of_the_operator - options == others
     assert options - of_the_operator == set()
-    assert of_the_call - options == {"ig_user_id", "media_type", "video_url", "upload_type", "thumb_offset"}
+    assert of_the_call - options == {"ig_user_id", "thumb_offset"}
     assert options - of_the_call == {"video_cover_timestamp_ms", "placement"}
 
 
@@ -132,5 +146,5 @@ def test_a_reel_leaves_the_feed_to_its_own_option() -> None:
 
 def test_all_broken_limits_are_named_at_once() -> None:
     with pytest.raises(ValidationError) as refused:
-        read(caption="x" * 3000, placement="story", location_id="Berlin")
-    assert all(word in str(refused.value) for word in ("3000 characters", "'story'", "'Berlin'"))
+        read(caption="x" * 3000, placement="profile", location_id="Berlin")
+    assert all(word in str(refused.value) for word in ("3000 characters", "'profile'", "'Berlin'"))

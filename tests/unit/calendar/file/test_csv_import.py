@@ -161,3 +161,47 @@ def test_a_caption_pasted_from_word_comes_out_as_it_was() -> None:
     made = made_of(f'Title,Date,Time,Video,Copy\nA,2030-12-24,18:00,a.mp4,"{caption}"\n')
     (row,) = read_yaml(made.text).rows
     assert row.values["caption"].value == caption
+
+
+@pytest.mark.parametrize(
+    ("titles", "cells", "post"),
+    [
+        ("File", "set.heic", {"image": "set.heic"}),
+        ("File", "teaser.mov", {"video": "teaser.mov"}),
+        ("Link", "https://example.com/watch?v=1", {"video": "https://example.com/watch?v=1"}),
+        ("Media", '"one.jpg, two.mov"', {"carousel": "one.jpg, two.mov"}),
+        ("Media", '"Anna, Berlin.jpg"', {"image": "Anna, Berlin.jpg"}),
+        ("Media", '"https://example.com/w_3,h_2/a.mp4"', {"video": "https://example.com/w_3,h_2/a.mp4"}),
+        ("Media,Format", '"one, two",Carousel', {"carousel": "one, two"}),
+        ("Asset,Type", "abc123,Photo", {"image": "abc123"}),
+        ("Asset,Type", "abc123,Video", {"video": "abc123"}),
+        ("Photo,Format", "a.jpg,Story", {"image": "a.jpg", "placement": "story"}),
+        ("Video,Format", "a.mp4,Reel", {"video": "a.mp4", "placement": "reels"}),
+        ("Video,Format", "a.mp4,Post", {"video": "a.mp4", "placement": "feed"}),
+        ("Slides", '"one.jpg, two.jpg"', {"carousel": "one.jpg, two.jpg"}),
+        (
+            "Image,Alt text,First comment",
+            "a.jpg,A tree,#one",
+            {"image": "a.jpg", "alt_text": "A tree", "first_comment": "#one"},
+        ),
+        ("image,alt_text,first_comment", "a.jpg,A,B", {"image": "a.jpg", "alt_text": "A", "first_comment": "B"}),
+    ],
+)
+def test_the_columns_of_a_sheet_become_pictures_carousels_and_stories(
+    titles: str, cells: str, post: dict[str, str]
+) -> None:
+    (row,) = posts(made_of(f"Title,Date,Time,{titles}\nA,2030-12-24,18:00,{cells}\n"))
+    assert row == {"id": "a", "publish_at": "2030-12-24 18:00", **post}
+
+
+def test_a_row_with_two_media_is_refused() -> None:
+    ((line, what),) = said(made_of("Title,Date,Time,Video,File\nA,2030-12-24,18:00,a.mp4,b.jpg\n"))
+    assert (line, what) == (
+        2,
+        "the row names 'b.jpg', and also 'a.mp4' in a column for video. Leave one of the two cells empty.",
+    )
+
+
+def test_a_sheet_without_media_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="no column is named video, image or carousel"):
+        made_of("Title,Date,Time\nA,2030-12-24,18:00\n")

@@ -117,7 +117,7 @@ def test_every_problem_is_named_at_once_with_its_line_and_what_to_change(read: C
         "  publish_at: 2027-12-24 18:00\n"
         "  video: a.mp4\n"
         f"  caption: {'x' * 2201}\n"
-        "  placement: story\n"
+        "  placement: stories\n"
         "- publish_at: 2027-12-25\n"
         "  video: /etc/hostname\n"
         "- id: past\n"
@@ -140,7 +140,7 @@ def test_every_problem_is_named_at_once_with_its_line_and_what_to_change(read: C
         (5, "the post in line 8 has the same id", "Give one of them another id"),
         (8, "the post in line 5 has the same id", "Give one of them another id"),
         (11, "2201 characters", "Shorten"),
-        (12, "placement is 'story'", "reels or feed"),
+        (12, "placement is 'stories'", "reels, feed or story"),
         (13, "this post has no id", "id: monday-teaser"),
         (13, "not a date and time", "Write it like 2026-12-24 18:00"),
         (14, "not in an allowed folder", "to an allowed location"),
@@ -200,14 +200,17 @@ def test_a_time_that_is_nearly_right_is_told_how_to_write_it(read: Callable[...,
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ("placement: story", "placement is 'story'. Write reels or feed."),
+        ("placement: stories", "placement is 'stories'. Write reels, feed or story."),
         ("trial_graduation: manual", "trial_graduation is 'manual'. Write MANUAL or SS_PERFORMANCE, or leave it out."),
         ("dry_run: maybe", "dry_run is 'maybe'. Write true or false."),
         ("share_to_feed: perhaps", "share_to_feed is 'perhaps'. Write true or false."),
         ("collaborators: [a, b, c, d]", "There are 4 collaborators. At most 3 are allowed."),
         (
             "user_tags: [a, b c]",
-            "'b c' in user_tags is not a valid Instagram user name. Write user names: [studio_two, jane.doe].",
+            (
+                "'b c' in user_tags is not a valid Instagram user name. Write user names: [studio_two, jane.doe]; in a "
+                "picture, [{username: jane.doe, x: 0.5, y: 0.4}]."
+            ),
         ),
         ("caption: [a]", "caption is ['a']. Write a text."),
         (f"caption: '{'#a ' * 31}'", "The caption has 31 hashtags. At most 30 are allowed."),
@@ -232,7 +235,7 @@ def test_none_is_a_text_like_any_other(read: Callable[..., Calendar]) -> None:
     (one,) = read(
         "posts:\n- id: None\n  publish_at: 2026-12-24 18:00 UTC\n  video: None\n" + texts.replace("    ", "  ")
     ).posts
-    assert (one.id, one.video.rpartition("/")[2], one.tags) == ("None", "None", ("None",))
+    assert (one.id, str(one.video).rpartition("/")[2], one.tags) == ("None", "None", ("None",))
     assert one.options == {"caption": "None", "audio_name": "None"}
     (other,) = read("id,publish_at,video,caption\na,2026-12-24 18:00 UTC,a.mp4,None\n", "csv").posts
     assert other.caption == "None"

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.operators.container import CreateContainerOperator
-from tests.unit.calendar.simulated_runs import post
+from tests.unit.calendar.simulated_runs import ACCOUNT, post
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.publishing.options import ContainerOptions
@@ -25,7 +25,7 @@ def test_none_goes_out_as_it_stands_there(
     """In the calendar, and in the form of the approval."""
     sent: list[ContainerOptions] = []
 
-    def created(self: Any, ledger: Any, post_key: str, video: Any, options: ContainerOptions) -> str:
+    def created(self: Any, ledger: Any, key: str, media: Any, sources: Any, options: ContainerOptions) -> str:
         sent.append(options)
         return "179"
 
@@ -39,9 +39,32 @@ def test_none_goes_out_as_it_stands_there(
         post=had,
         approved=approved,
         settings=calendar.settings,
-        video=video,
+        media=video,
         wait_for_completion=False,
     )
     create.execute(calendar.context("content/first", 0))
     ((one),) = sent
     assert (one.caption, one.audio_name, one.user_tags, one.cover_url) == (caption, "None", ("ann",), None)
+
+
+def test_the_parent_of_a_carousel_has_the_texts_of_the_post_after_the_wait_for_its_items(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process continues after the wait, and has only what the XComs contain."""
+    sent: list[tuple[Any, ...]] = []
+
+    def parent(self: Any, context: Any, event: Any) -> str:
+        sent.append((self.caption, self.collaborators, self.placement, self.post_key, event))
+        return "180"
+
+    monkeypatch.setattr(CreateContainerOperator, "execute_parent", parent)
+    links = ["https://example.com/a.jpg", "https://example.com/b.mp4"]
+    calendar.write(post("a", 60, video=None, carousel=links, caption="{{ x }}", collaborators=["ann"]))
+    calendar.parse(-5)
+    (had,) = calendar.run("content/first", 0)
+    reports = [{"tier": "pass", "after": {"format": "JPEG"}}, {"tier": "pass", "after": {"container": "mp4"}}]
+    create = CreatePost(task_id="create", post=had, settings=calendar.settings, media=links, report=reports)
+    event = {"status": "done"}
+    assert create.execute_parent(calendar.context("content/first", 0), event) == "180"
+    assert sent == [("{{ x }}", ["ann"], "feed", f"{ACCOUNT}/a", event)]
+    assert create.carousel == [{"image": links[0]}, {"video": links[1]}]

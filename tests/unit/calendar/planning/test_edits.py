@@ -134,7 +134,7 @@ def test_what_was_published_on_another_account_is_brought_and_publish_says_so(
     ("defaults", "told"),
     [
         ({"timezone": "Europe/Berln"}, "'Europe/Berln' is not a time zone"),
-        ({"placement": "story"}, "placement"),
+        ({"placement": "stories"}, "placement"),
     ],
 )
 def test_a_broken_default_fails_the_posts_that_it_breaks_and_says_why(
@@ -409,16 +409,17 @@ def test_a_signed_link_that_complies_is_what_instagram_fetches(
 ) -> None:
     """The XCom of the transcode names a copy, for no XCom holds a signature; the calendar has the link."""
     link, copy = "https://example.com/a.mp4?sig=1", str(tmp_path / "copy.mp4")
-    create = CreatePost(task_id="create", settings=calendar.settings, post=None, video=copy, report={"tier": tier})
+    create = CreatePost(task_id="create", settings=calendar.settings, post=None, media=copy, report={"tier": tier})
     one = CalendarPost(id="a", publish_at=after_noon(0), account="b", video=link, options={}, upload=upload)
-    assert create._video_of(one) == {"link": link, "copy": copy}[handed_on]
+    sent = create._sent(link, create.media, create.report, one.upload)
+    assert sent == ("video", {"link": link, "copy": copy}[handed_on])
 
 
 def test_a_link_to_another_file_in_the_place_of_the_transcodes_work_is_not_sent(
     calendar: SimulatedCalendar, tmp_path: Path
 ) -> None:
     (tmp_path / "copy.mp4").symlink_to("/etc/hostname")
-    create = CreatePost(task_id="create", settings=calendar.settings, post=None, video=str(tmp_path / "copy.mp4"))
+    create = CreatePost(task_id="create", settings=calendar.settings, post=None, media=str(tmp_path / "copy.mp4"))
     one = CalendarPost(id="a", publish_at=after_noon(0), account="b", video=str(tmp_path / "a.mov"), options={})
     with pytest.raises(ValidationError, match="is a symbolic link"):
-        create._video_of(one)
+        create._sent(str(one.video), create.media, {}, one.upload)

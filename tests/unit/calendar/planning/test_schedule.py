@@ -280,7 +280,19 @@ def test_a_stored_snapshot_is_read_as_it_was_meant(
     plan({"a": 60, "b": 70})
     assert json.loads(snapshot.read_text())["seen"]["b"].keys() == {"version", "due", "at", "edited", "new", "over"}
     assert json.loads(snapshot.read_text()).keys() == {
-        *("text", "seen", "accounts", "gone", "made_of", "posts", "faults", "min_spacing_s", "left_out", "at")
+        *(
+            "text",
+            "seen",
+            "accounts",
+            "gone",
+            "made_of",
+            "posts",
+            "faults",
+            "min_spacing_s",
+            "left_out",
+            "invalid",
+            "at",
+        )
     }
 
 

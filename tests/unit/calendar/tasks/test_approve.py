@@ -9,7 +9,9 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files import storage
 from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
 
 if TYPE_CHECKING:
@@ -142,3 +144,79 @@ def test_the_default_at_the_deadline_is_not_a_persons_answer(approval: Approval)
         approval.answer("Reject", responded_by_user=None, timedout=True)
     with pytest.raises(TaskAwaitingInput):
         approval.ask()
+
+
+@pytest.fixture
+def asked(calendar: SimulatedCalendar, questions: list[dict[str, Any]]) -> Any:
+    """Return a function that asks about a post. It returns the approval, and the question as a person sees it."""
+
+    def ask(*, report: Any = None, covers: tuple[str, ...] = (), **more: Any) -> tuple[Approval, dict[str, Any]]:
+        approval = Approval(calendar)
+        calendar.write(post("a", 60, approval="required", **more))
+        calendar.parse(1)
+        assert calendar.problems() == []
+        (approval.post,) = calendar.run(RUN, 1)
+        step, context = approval.task()
+        for suffix in covers:
+            storage.write(cover_file(f"{step.as_post().version}{suffix}"), b"jpeg")
+        step.report = report
+        with pytest.raises(TaskAwaitingInput):
+            step.execute(context)
+        return approval, questions[-1]
+
+    return ask
+
+
+CAROUSEL = [
+    "https://example.com/a.jpg?signature=secret",
+    {
+        "image": "https://example.com/b.jpg",
+        "alt_text": "<img src=x> {{ 1 }} | ![x](http://evil) `",
+        "user_tags": [{"username": "ann", "x": 0.5, "y": 0.4}],
+    },
+    "https://example.com/c.mov",
+]
+
+
+def test_a_person_sees_every_item_of_a_carousel(asked: Any) -> None:
+    """Its file, its description, its picture as far as there is one, and what the transcode did."""
+    reports = [{"tier": "pass"}, {"tier": "full", "reasons": ["4:3"]}, {"tier": "remux", "warnings": ["mute"]}]
+    _, question = asked(
+        video=None, carousel=CAROUSEL, caption="Three", first_comment="#one", report=reports, covers=("", "-3")
+    )
+    body = question["body"]
+    for line in (
+        "| Placement | ` feed ` |",
+        "| Item 1 | ` https://example.com/a.jpg?… ` |",
+        "| Item 2 | ` https://example.com/b.jpg ` |",
+        "| Item 2: alt_text | `` <img src=x> {{ 1 }} ¦ ![x](http://evil) ` `` |",
+        "| Item 3 | ` https://example.com/c.mov ` |",
+        "**First comment**",
+        "**Item 2**",
+        "Transcoded as ` full `.",
+        "* ` mute `",
+    ):
+        assert line in body.splitlines(), body
+    pictures = [line for line in body.splitlines() if line.startswith("![")]
+    assert [picture.partition("]")[0] for picture in pictures] == ["![Item 1", "![Item 3"]
+    assert [picture.endswith(end) for picture, end in zip(pictures, (".jpg>)", "-3.jpg>)"), strict=True)] == [
+        True,
+        True,
+    ]
+    assert "secret" not in body
+
+
+def test_a_story_has_no_caption_to_approve(asked: Any) -> None:
+    approval, question = asked(video=None, image="https://example.com/a.jpg", placement="story")
+    assert list(question["params"]) == ["reason"]
+    assert "Caption" not in question["body"]
+    assert approval.answer("Approve") == {}
+    with pytest.raises(ValidationError, match="which has the fields reason: 'caption'"):
+        approval.answer("Approve", params_input={"caption": "x"})
+
+
+def test_a_person_sees_a_picture(asked: Any) -> None:
+    _, question = asked(video=None, image="https://example.com/a.jpg", alt_text="A tree", report={"tier": "pass"})
+    assert "| Picture | ` https://example.com/a.jpg ` |" in question["body"]
+    assert "| alt_text | ` A tree ` |" in question["body"]
+    assert "**Picture**\n\nTranscoded as ` pass `." in question["body"]

@@ -10,12 +10,14 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_instagram.calendar.file.model import Post
+from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now, requested_posts
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
-from tests.unit.calendar.simulated_runs import ACCOUNT, ids, post
+from airflow_provider_instagram.ledger.assets import ledger_asset
+from tests.unit.calendar.simulated_runs import ACCOUNT, ids, minutes_after_noon, post
 
 if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
@@ -116,3 +118,48 @@ def test_who_names_a_post_today_wants_it_now(
     assert (step.deadline(context, over, now) > now) is wants_now, "a person has time to approve it"
     assert requested_posts(context) == ["a"] * names
     assert [is_requested_now(context, one) for one in (over, to_come, unnamed)] == [wants_now, False, False]
+
+
+def skip(calendar: SimulatedCalendar, had: dict[str, Any], user: str = "ada") -> Assignments:
+    """Skip a post, as the page Posts does."""
+    rows = calendar.ledgers[ledger_asset(ACCOUNT)]
+    assignments = Assignments(rows, "content")
+    assignments.skip(Post.model_validate(had), user)
+    return assignments
+
+
+def test_a_post_that_a_user_skipped_is_brought_by_no_run_until_it_is_brought_back(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", HOUR))
+    calendar.parse(-5)
+    (had,) = calendar.run("content/own", 0)
+    assignments = skip(calendar, had)
+    assert calendar.step(had, "content/own") == "skipped (skipped)"
+    assert calendar.run("content/own", 0) == []
+    assert calendar.run("renamed/own", 0) == [], "also in a DAG with another name"
+    assignments.bring_back(Post.model_validate(had))
+    assert calendar.run("content/own", 0) == [had]
+
+
+def test_a_skip_holds_for_one_version_and_not_for_who_names_the_post(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", HOUR))
+    calendar.parse(-5)
+    (had,) = calendar.run("content/own", 0)
+    skip(calendar, had)
+    assert calendar.run("content/manual", 1, posts=["a"]) == [had]
+    skip(calendar, had)
+    calendar.write(post("a", HOUR, caption="better"))
+    calendar.parse(2)
+    assert ids(calendar.run("content/edited", 2)) == ["a"]
+
+
+def test_a_run_may_publish_at_once_what_is_days_ahead(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", 3 * DAY, video="https://example.com/a.mp4"))
+    calendar.parse(-5)
+    started = minutes_after_noon(utc_now().timestamp())
+    assert calendar.run("content/manual", started, posts=["a"]) == []
+    (had,) = calendar.run("content/manual", started, posts=["a"], now=True)
+    one = Post.model_validate(had)
+    assert is_requested_now(calendar.context("content/manual", started, posts=["a"], now=True), one)
+    assert not is_requested_now(calendar.context("content/manual", started, posts=["a"]), one)
+    assert not is_requested_now(calendar.context("content/manual", started, posts=["b"], now=True), one)
+    assert not is_requested_now(calendar.context("content/manual", started - 2 * DAY, posts=["a"], now=True), one)

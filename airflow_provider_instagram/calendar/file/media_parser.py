@@ -1,0 +1,97 @@
+"""The media of a calendar's post as its author writes them: a video, a picture, or the items of a carousel."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files.locations import is_web, shown
+from airflow_provider_instagram.media.kind import SUFFIXES
+from airflow_provider_instagram.publishing.items import MediaItem
+from airflow_provider_instagram.utils import arguments
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.ledger.records import Medium
+    from airflow_provider_instagram.publishing.items import ItemKind
+
+#: The fields that contain the media. A post has exactly one of them.
+MEDIA: Final[tuple[Medium, ...]] = ("video", "image", "carousel")
+#: More items than any carousel has, so that a broken cell does not become a thousand problems.
+MOST_READ: Final = 50
+#: The kinds of files by the ends of their names. A GIF may be either. In the end, the content decides.
+ENDINGS: Final[dict[str, ItemKind]] = {
+    **dict.fromkeys(SUFFIXES, "image"),
+    **dict.fromkeys((".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".wmv"), "video"),
+}
+NAMES: Final = {"video": "a video", "image": "a picture"}
+COMMAS: Final = 'Separate the items by commas, and put a name that contains a comma in quotation marks: "one, two.jpg".'
+LIST: Final = "Write a list of files, of {image: …, alt_text: …} and of {video: …}."
+
+
+def kind_by_name(location: str) -> ItemKind | None:
+    """Return the kind of a file by the end of its name, or None if the name does not show it."""
+    path = re.split("[?#]", location, maxsplit=1)[0] if is_web(location) else location
+    return ENDINGS.get(os.path.splitext(path)[1].lower())  # noqa: PTH122 -- for thousands of posts, pathlib is slow
+
+
+def check_kind(name: str, location: str) -> None:
+    """Check that the name of a file fits the field that contains it.
+
+    :param name: ``video`` or ``image``.
+    :param location: The file.
+    :raises InvalidValue: If the name is that of the other kind.
+    """
+    kind = kind_by_name(location)
+    if kind is not None and kind != name:
+        raise InvalidValue(f"{name} is {shown(location)}, which is {NAMES[kind]}.", f"Write it after {kind}: instead.")
+
+
+def items_in(written: Any) -> list[Any]:
+    """Return the items of a carousel: a list, its JSON text, or names separated by commas.
+
+    :raises InvalidValue: If the value is none of these.
+    """
+    if isinstance(written, str) and not written.lstrip().startswith("["):
+        return _separated(written)
+    try:
+        return arguments.sequence("carousel", written)[:MOST_READ]
+    except ValidationError:
+        raise InvalidValue("carousel is not a list.", LIST) from None
+
+
+def _separated(written: str) -> list[str]:
+    """Return names that are separated by commas, or by the ends of lines within a cell."""
+    lines = [line for line in written.splitlines() if line.strip()]
+    try:
+        names = [name for row in csv.reader(lines, skipinitialspace=True, strict=True) for name in row]
+    except csv.Error:
+        raise InvalidValue("the quotation marks in carousel do not match.", COMMAS) from None
+    return [name.strip() for name in names if name.strip()][:MOST_READ]
+
+
+def read_item(written: Any) -> MediaItem:
+    """Read one item of a carousel.
+
+    :param written: A location, or an object with ``video`` or ``image``.
+    :raises InvalidValue: If it is neither.
+    """
+    if not isinstance(written, (str, dict)) or not written:
+        raise InvalidValue("it is neither a file nor an object.", LIST)
+    try:
+        item = MediaItem.parse(_as_literal(written))
+    except ValidationError as error:
+        raise InvalidValue(error.message, error.hint or LIST) from None
+    if item.kind is not None:
+        check_kind(item.kind, item.location)
+    return item
+
+
+def _as_literal(value: Any) -> Any:
+    """Return a value in which each text is marked as data."""
+    if isinstance(value, dict):
+        return {name: _as_literal(part) for name, part in value.items()}
+    return [_as_literal(part) for part in value] if isinstance(value, list) else arguments.literal(value)

@@ -1,0 +1,50 @@
+"""The task that writes the first comment on a published post."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from airflow_provider_instagram.calendar.tasks.base import PostStep
+from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.operators.comment import CommentOperator
+from airflow_provider_instagram.utils import arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+
+class CommentPost(PostStep, CommentOperator):
+    """Write the first comment of a calendar's post, once. The post stays published if that fails.
+
+    The comment belongs to the version of the post that was published, so later edits of the calendar do not count.
+
+    :param published: The result of the publication.
+    """
+
+    template_fields: Sequence[str] = ("post", "published")
+
+    def __init__(self, *, published: Any = None, **kwargs: Any) -> None:
+        super().__init__(media_id="", message="", **kwargs)
+        self.published = published
+
+    @reports_failure
+    def execute(self, context: Context) -> str:
+        """Write the comment, if the post has one.
+
+        :raises AirflowSkipException: If it has none.
+        """
+        post = self.as_post()
+        if not post.first_comment:
+            raise AirflowSkipException(f"{post.id} has no first comment.")
+        self.media_id, self.comment_key = self.published, post.key
+        self.message = arguments.literal(post.first_comment)
+        try:
+            return super().execute(context)
+        except InstagramError as error:
+            error.message = f"{post.id} is published, but its first comment is not written: {error.message}"
+            raise

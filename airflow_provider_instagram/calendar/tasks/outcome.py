@@ -1,0 +1,67 @@
+"""What the page *Posts* shows of a task that did not succeed, and of a transcode that is in progress.
+
+Airflow stores the state of a task, but not the reason. So the reason is an XCom of the task. Airflow deletes it when
+the next try starts.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
+
+from airflow_provider_instagram.exceptions import InstagramError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.sdk import Context
+
+#: The keys of the XComs.
+OUTCOME: Final = "outcome"
+PROGRESS: Final = "progress"
+LONGEST_TEXT: Final = 2_000
+
+T = TypeVar("T", bound="Callable[..., Any]")
+log = logging.getLogger(__name__)
+
+
+def report(context: Context, key: str, value: Any) -> None:
+    """Push an XCom for the page. A failure to do so does not affect the task."""
+    try:
+        context["ti"].xcom_push(key=key, value=value)
+    except Exception as error:  # noqa: BLE001 -- the page shows less, and the task goes on
+        log.warning("The page Posts cannot show the %s of this task: %s", key, error)
+
+
+def report_skip(context: Context, mark: str, reason: str) -> None:
+    """Report why a post is skipped."""
+    report(context, OUTCOME, {"state": "skipped", "mark": mark, "reason": reason[:LONGEST_TEXT], "hint": None})
+
+
+def reports_failure(method: T) -> T:
+    """Return a method of a task that reports its error before it raises it."""
+
+    @wraps(method)
+    def reporting(self: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, context, *args, **kwargs)
+        except (AirflowSkipException, AirflowRescheduleException):
+            raise
+        except Exception as error:
+            report(context, OUTCOME, _failure(error))
+            raise
+
+    return reporting  # type: ignore[return-value]
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    hint, reason = None, f"{type(error).__name__}: {error}"
+    if isinstance(error, InstagramError):
+        hint, reason = error.hint, error.message
+        if error.user_message and error.user_message not in reason:
+            reason = f"{reason} Instagram says: {error.user_message}"
+    reason, hint = reason[:LONGEST_TEXT], hint and hint[:LONGEST_TEXT]
+    return {"state": "failed", "mark": type(error).__name__, "reason": reason, "hint": hint}

@@ -1,0 +1,53 @@
+"""Links to copies of local pictures in object storage, because Instagram takes pictures by link only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import conf
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files import locations, storage
+from airflow_provider_instagram.media.files import file_digest
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from pathlib import Path
+
+
+def public_prefix(picture: Path) -> str:
+    """Read ``[instagram] public_prefix``, without a slash at its end.
+
+    :param picture: The local picture that needs it.
+    :raises ValidationError: If it is not set, or is not in object storage.
+    """
+    prefix = str(conf.get("instagram", "public_prefix", fallback="")).strip()
+    if prefix and not locations.is_local(prefix) and not locations.is_web(prefix):
+        return prefix.rstrip("/")
+    why = (
+        f"[instagram] public_prefix is {locations.shown(prefix)}" if prefix else "[instagram] public_prefix is not set"
+    )
+    raise ValidationError(
+        f"Instagram fetches pictures by link, and {picture} is a local file; {why}.",
+        hint="Set [instagram] public_prefix to a prefix in object storage, such as s3://my_aws@bucket/instagram/. Or "
+        "use the picture's https address, or its URI in object storage.",
+    )
+
+
+def public_link(picture: Path, life: timedelta) -> str:
+    """Copy a local picture below ``[instagram] public_prefix``, unless it is there, and return a link to the copy.
+
+    The name of the copy is the digest of its content. The link is presigned, or below ``[instagram] public_url`` if
+    that is set.
+
+    :param picture: The picture.
+    :param life: How long a presigned link works.
+    :raises ValidationError: If the configuration does not fit, or the storage has no presigned links.
+    """
+    name = f"{file_digest(picture)}.jpg"
+    copy = f"{public_prefix(picture)}/{name}"
+    if not storage.exists(copy):
+        storage.put(picture, copy)
+    if public_url := str(conf.get("instagram", "public_url", fallback="")).strip():
+        return f"{public_url.rstrip('/')}/{name}"
+    return storage.presigned(copy, life)

@@ -1,0 +1,139 @@
+"""The ledger of an account as Airflow's own processes reach it: directly in the database, outside of any task.
+
+The command line and the pages use this. Tasks must not: they reach the ledger through Airflow's API, which refuses the
+write of a try that is no longer current.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow.models.asset import AssetModel
+from airflow.models.asset_state_store import AssetStateStoreModel
+from airflow.state import AssetScope, get_state_backend
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.ledger.ledger import Ledger, row_key
+from airflow_provider_instagram.ledger.records import PublishedPost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.orm import Session
+
+
+@dataclass
+class DatabaseStore:
+    """The rows of a ledger in Airflow's database."""
+
+    session: Session
+    asset_id: int
+
+    def get(self, key: str) -> Any:
+        """Return a row, or None."""
+        value = get_state_backend().get(self._scope, key, session=self.session)
+        return None if value is None else json.loads(value)
+
+    def set(self, key: str, value: Any) -> None:
+        """Write a row."""
+        get_state_backend().set(self._scope, key, json.dumps(value), session=self.session)
+
+    def delete(self, key: str) -> None:
+        """Delete a row if it exists."""
+        get_state_backend().delete(self._scope, key, session=self.session)
+
+    def rows(self) -> dict[str, Any]:
+        """Return all rows by their keys."""
+        stored = self.session.execute(
+            select(AssetStateStoreModel.key, AssetStateStoreModel.value)
+            .where(AssetStateStoreModel.asset_id == self.asset_id)
+            .order_by(AssetStateStoreModel.key)
+        )
+        return {key: json.loads(value) for key, value in stored}
+
+    @property
+    def _scope(self) -> AssetScope:
+        return AssetScope(asset_id=self.asset_id)
+
+
+class NoLedgerError(ValidationError):
+    """The account has no ledger yet."""
+
+
+@contextmanager
+def open_ledger(conn_id: str) -> Iterator[DatabaseStore]:
+    """Open the ledger of an account, and commit what was written if the block ends without an error.
+
+    :raises NoLedgerError: If the account has none.
+    """
+    with create_session() as session:
+        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(conn_id).uri))
+        if asset_id is None:
+            raise NoLedgerError(
+                f"Connection {conn_id!r} has no ledger, because Airflow has not seen a task that uses it yet."
+            )
+        yield DatabaseStore(session, asset_id)
+
+
+def settle(
+    store: DatabaseStore,
+    conn_id: str,
+    post_key: str,
+    *,
+    live: bool,
+    media_id: str | None = None,
+    permalink: str | None = None,
+) -> None:
+    """Record whether a post with an unknown outcome is live.
+
+    :param store: The account's rows.
+    :param conn_id: The account's connection.
+    :param post_key: The key of the post.
+    :param live: Whether it is live.
+    :param media_id: Its media id, if it is live and the id is known.
+    :param permalink: Its permalink, likewise.
+    :raises ValidationError: If the post has no unknown outcome.
+    """
+    ledger = Ledger(store, conn_id)
+    intents = [row for row in open_intents(store.rows()) if row["post_key"] == post_key]
+    is_claimed = ledger.post(post_key) is None and ledger.claim(post_key) is not None
+    if not (intents or (is_claimed and not live)):
+        raise ValidationError(f"{post_key!r} has no unknown outcome to settle.")
+    if live:
+        known = {"media_id": media_id, "permalink": permalink}
+        container_id, now = intents[-1]["container_id"], ledger.now()
+        ledger.record_post(PublishedPost(post_key, container_id, now, **known, event_pending=True))
+        return
+    for key, row in rows_of(store, post_key).items():
+        if key.startswith("intent:"):
+            store.set(key, {**row, "withdrawn": True})
+    store.delete(row_key("claim", post_key))  # its owner reads the claim again and sends nothing
+
+
+def rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
+    """Return all rows of a post."""
+    rows = store.rows()
+    claim, *lists = (row_key(kind, post_key) for kind in ("claim", "containers", "children"))
+    comment = (row_key("comment", post_key), row_key("comment-claim", post_key))
+    made = {row_key("container", container_id) for name in lists for container_id in rows.get(name, ())}
+    return {
+        key: row
+        for key, row in rows.items()
+        if (isinstance(row, dict) and row.get("post_key") == post_key)
+        or key in (claim, *lists, *made, *comment)
+        or (key.startswith(("media:", "comment-id:")) and row == post_key)
+    }
+
+
+def open_intents(rows: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the intents with an unknown outcome, one for each post and container, oldest first."""
+    live = {row["post_key"] for key, row in rows.items() if key.startswith("done:")}
+    intents = [row for key, row in rows.items() if key.startswith("intent:") and not row["withdrawn"]]
+    found = sorted((row for row in intents if row["post_key"] not in live), key=lambda row: row["at"])
+    return list({(row["post_key"], row["container_id"]): row for row in found}.values())

@@ -1,0 +1,290 @@
+"""What a user does to a post. Each act goes through Airflow's own API as this user, or through the ledger.
+
+So each act needs the right that Airflow's own page requires, is in Airflow's audit log, and cannot post twice: the same
+ledger decides whether something is published as for every other run.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import httpx
+from airflow.models.hitl import HITLDetail
+from airflow.models.log import Log
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+from fastapi import HTTPException
+from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
+
+from airflow_provider_instagram.calendar.planning.assignments import Assignments
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.calendar.tasks.approve import has_caption
+from airflow_provider_instagram.graph.addresses import web_address
+from airflow_provider_instagram.ledger import database
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in
+from airflow_provider_instagram.plugin.board.rights import may_act
+from airflow_provider_instagram.plugin.board.source import now_run_id
+from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts, PostRun
+from airflow_provider_instagram.publishing.options import LONGEST_CAPTION, ContainerOptions
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from airflow_provider_instagram.plugin.board.board import Board
+    from airflow_provider_instagram.plugin.users import PageUser
+
+TIMEOUT_S: Final = 60
+LONGEST_REASON: Final = 500
+#: Headers by which Airflow knows the user.
+CREDENTIALS: Final = ("authorization", "cookie")
+NAMES: Final = {
+    "approve": "approve",
+    "reject": "reject",
+    "retry": "try again",
+    "publish_now": "publish",
+    "skip": "skip",
+    "unskip": "bring back",
+    "live": "settle",
+    "not_live": "settle",
+}
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a user wants to do.
+
+    :param name: The act.
+    :param board: The calendar.
+    :param facts: What is known about the post.
+    :param user: The user.
+    :param request: Their request, whose credentials are used.
+    :param given: What they entered.
+    """
+
+    name: str
+    board: Board
+    facts: Facts
+    user: PageUser
+    request: Request
+    given: dict[str, Any]
+
+    @property
+    def dag_id(self) -> str:
+        """The calendar's DAG."""
+        return self.board.calendar.dag_id
+
+    def text(self, name: str, longest: int) -> str | None:
+        """Return a text that the user entered, or None if it is empty."""
+        value = self.given.get(name)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str) or len(value) > longest:
+            raise HTTPException(422, f"{name} must be a text of at most {longest} characters.")
+        return value
+
+
+async def perform(act: Act) -> str:
+    """Do what the user wants, and return what happened, in a sentence.
+
+    :raises HTTPException: If the user may not, or the post is in another state by now.
+    """
+    await run_in_threadpool(_require, act)
+    done = await DOES[act.name](act)
+    await run_in_threadpool(_log, act)
+    return done
+
+
+def _require(act: Act) -> None:
+    if not may_act(act.user, act.dag_id, act.name):
+        raise HTTPException(403, f"You do not have permission to {NAMES[act.name]} posts of {act.dag_id!r}.")
+    state = act.board.cards[f"{act.dag_id}/{act.facts.post.id}"][0].status.state
+    if act.name not in acts_in(state, act.facts):
+        by = _answered_by(act) if act.name in ("approve", "reject") else None
+        answered = f" {by} has answered already." if by else ""
+        raise HTTPException(409, f"This post is {state.value.replace('_', ' ')} by now.{answered} Nothing was changed.")
+
+
+async def _answer(act: Act) -> str:
+    """Answer the approval's question. Of two answers, Airflow takes the first one only."""
+    run, is_approved = _run(act), act.name == "approve"
+    given: dict[str, Any] = {}
+    if is_approved and act.given.get("caption") is not None and has_caption(act.facts.post):
+        given["caption"] = _caption(act)
+    if not is_approved:
+        given["reason"] = act.text("reason", LONGEST_REASON)
+    path = f"/dagRuns/{_quoted(run.run_id)}/taskInstances/{_quoted(f'{act.facts.post.account}.approve')}"
+    body = {"chosen_options": ["Approve" if is_approved else "Reject"], "params_input": given}
+    await _call(act, "PATCH", f"{path}/{run.map_index}/hitlDetails", body)
+    return "Approved. It is published at its time." if is_approved else "Rejected. It is not published."
+
+
+def _caption(act: Act) -> str:
+    """Return the caption that the user entered, if Instagram accepts it."""
+    caption = act.text("caption", LONGEST_CAPTION) or ""
+    if broken := ContainerOptions.parse(caption=caption).broken_limits():
+        raise HTTPException(422, f"{' '.join(map(str, broken))} Nothing was changed.")
+    return caption
+
+
+async def _retry(act: Act) -> str:
+    """Clear the first task that failed and those after it. A container that is too old is made again as well."""
+    run = _run(act)
+    tasks = await run_in_threadpool(_tasks_to_clear, act, run)
+    body = {
+        "dry_run": False,
+        "dag_run_id": run.run_id,
+        "task_ids": tasks,
+        "only_failed": False,
+        "reset_dag_runs": True,
+        "include_downstream": run.map_index < 0,
+        "prevent_running_task": True,
+    }
+    await _call(act, "POST", "/clearTaskInstances", body)
+    first = tasks[0] if isinstance(tasks[0], str) else tasks[0][0]
+    return f"It is tried again, from {first.rpartition('.')[2]} on."
+
+
+def _tasks_to_clear(act: Act, run: PostRun) -> list[Any]:
+    account = act.facts.post.account
+    if run.map_index < 0:
+        return [f"due_{account}"]
+    steps = [step for step in (*STEPS, COMMENT) if step in run.tasks]
+    failed = next((step for step in steps if run.has_failed(step)), "publish")
+    if failed == "publish" and not act.facts.is_open and _container_is_old(act):
+        failed = "create"
+    return [[f"{account}.{step}", run.map_index] for step in steps[steps.index(failed) :]]
+
+
+def _container_is_old(act: Act) -> bool:
+    post = act.facts.post
+    with database.open_ledger(post.account) as store:
+        made = Ledger(store, post.account).containers(post.key)
+    return not made or not made[-1].lives_until(max(utc_now(), post.publish_at))
+
+
+async def _publish_now(act: Act) -> str:
+    """Start a run for the post. Its id has a number, so that of two users one is refused."""
+    post = act.facts.post
+    before = act.board.source.runs_now(post.id)
+    if any(run.state in ("queued", "running") for run in before):
+        raise HTTPException(409, "Another run is publishing this post already. Nothing was changed.")
+    conf = {"posts": [post.id], "now": True}
+    body = {"dag_run_id": now_run_id(post.id, len(before) + 1), "logical_date": None, "conf": conf}
+    await _call(act, "POST", "/dagRuns", body)
+    paused = " The calendar is paused, so this waits until it is not." if act.board.calendar.is_paused else ""
+    return f"A run has been started, which publishes it as soon as it is ready.{paused}"
+
+
+async def _skip(act: Act) -> str:
+    def write() -> None:
+        with database.open_ledger(act.facts.post.account) as store:
+            assignments = Assignments(store, act.dag_id, act.board.calendar.is_dry)
+            if act.name == "skip":
+                assignments.skip(act.facts.post, act.user.name)
+            else:
+                assignments.bring_back(act.facts.post)
+
+    await run_in_threadpool(write)
+    if act.name == "skip":
+        return "Skipped. No run publishes it, unless it was about to be published this minute."
+    return "Brought back. Its run publishes it, if that is still to come. Otherwise, publish it now."
+
+
+async def _settle(act: Act) -> str:
+    permalink = act.text("permalink", 500)
+    if permalink and web_address(permalink) is None:
+        raise HTTPException(422, "The link must be a URL such as https://www.instagram.com/reel/…")
+    post, live = act.facts.post, act.name == "live"
+
+    def write() -> None:
+        with database.open_ledger(post.account) as store:
+            database.settle(store, post.account, post.key, live=live, permalink=permalink)
+
+    await run_in_threadpool(write)
+    if act.facts.run is not None and act.facts.run.map_index >= 0:
+        await _retry(act)
+    return "Recorded as live." if live else "Recorded as not live. It is published again."
+
+
+DOES: Final = {
+    "approve": _answer,
+    "reject": _answer,
+    "retry": _retry,
+    "publish_now": _publish_now,
+    "skip": _skip,
+    "unskip": _skip,
+    "live": _settle,
+    "not_live": _settle,
+}
+
+
+def _run(act: Act) -> PostRun:
+    if act.facts.run is None:
+        raise HTTPException(409, "No run works on this post. Nothing was changed.")
+    return act.facts.run
+
+
+async def _call(act: Act, method: str, path: str, body: dict[str, Any]) -> None:
+    """Call Airflow's own API in this process, as the user, so that its rights and its audit log apply."""
+    airflow = act.request.scope["airflow_app"]
+    headers = {name: act.request.headers[name] for name in CREDENTIALS if name in act.request.headers}
+    transport = httpx.ASGITransport(app=airflow)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=TIMEOUT_S) as client:
+        address = f"/api/v2/dags/{_quoted(act.dag_id)}{path}"
+        answer = await client.request(method, address, json=body, headers=headers)
+    if answer.is_success:
+        return
+    by = await run_in_threadpool(_answered_by, act) if answer.status_code == 409 and method == "PATCH" else None
+    text = f"{by} has answered already. Nothing was changed." if by else _text_of(answer)
+    raise HTTPException(answer.status_code, text)
+
+
+def _text_of(answer: httpx.Response) -> str:
+    try:
+        detail = answer.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        detail = ""
+    return f"Airflow refused this: {detail if isinstance(detail, str) and detail else answer.status_code}"
+
+
+def _answered_by(act: Act) -> str | None:
+    if act.facts.run is None:
+        return None
+    with create_session(scoped=False) as session:
+        by = session.scalar(
+            select(HITLDetail.responded_by)
+            .join(TaskInstance, TaskInstance.id == HITLDetail.ti_id)
+            .where(
+                TaskInstance.dag_id == act.dag_id,
+                TaskInstance.run_id == act.facts.run.run_id,
+                TaskInstance.task_id == f"{act.facts.post.account}.approve",
+                TaskInstance.map_index == act.facts.run.map_index,
+            )
+        )
+    return (by or {}).get("name")
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="")
+
+
+def _log(act: Act) -> None:
+    """Write to Airflow's audit log which post the act concerned. Airflow's own entry names only its task."""
+    about = {"post": act.facts.post.id, "post_key": act.facts.post.key, "reason": act.given.get("reason")}
+    with create_session(scoped=False) as session:
+        session.add(
+            Log(
+                event=f"{EVENT}{act.name}",
+                task_instance=None,
+                owner=act.user.name,
+                owner_display_name=act.user.name,
+                extra=json.dumps({name: value for name, value in about.items() if value}),
+                dag_id=act.dag_id,
+                run_id=act.facts.run.run_id if act.facts.run else None,
+            )
+        )

@@ -1,0 +1,128 @@
+"""All boards of this process, and the part of them that a user may see."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.utils.session import create_session
+from fastapi import HTTPException
+
+from airflow_provider_instagram.plugin.board.board import Board, Revisions
+from airflow_provider_instagram.plugin.board.calendars import CalendarDag, Calendars
+from airflow_provider_instagram.plugin.board.cards import problem_as_data
+from airflow_provider_instagram.plugin.board.rights import READ, may
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.plugin.users import PageUser
+
+#: How long the list of calendars counts as current, in seconds.
+LIST_LIFE_S: Final = 2.0
+#: The most problems of a calendar that are sent.
+MOST_PROBLEMS: Final = 200
+
+
+@dataclass(frozen=True)
+class Window:
+    """The posts that a page shows.
+
+    :param dag_id: The calendar, or None for all that the user may read.
+    :param first_s: The earliest time, in seconds since the epoch.
+    :param last_s: The latest time.
+    """
+
+    dag_id: str | None
+    first_s: int
+    last_s: int
+
+
+@dataclass
+class Boards:
+    """The boards of all calendars."""
+
+    _boards: dict[str, Board] = field(default_factory=dict)
+    _calendars: Calendars = field(default_factory=Calendars)
+    _revisions: Revisions = field(default_factory=Revisions)
+    _listed: list[CalendarDag] = field(default_factory=list)
+    _listed_s: float = -1e9
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def calendars(self) -> list[CalendarDag]:
+        """Return all calendars."""
+        with self._lock:
+            if time.monotonic() - self._listed_s > LIST_LIFE_S:
+                with create_session(scoped=False) as session:
+                    self._listed = self._calendars.all(session)
+                self._listed_s = time.monotonic()
+            return self._listed
+
+    def board(self, dag_id: str, *, is_fresh: bool = False) -> Board:
+        """Return the board of a calendar as it is now.
+
+        :param dag_id: The calendar's DAG.
+        :param is_fresh: Whether to look again even if the last look was a moment ago.
+        :raises HTTPException: 404 if the DAG is no calendar.
+        """
+        calendar = next((one for one in self.calendars() if one.dag_id == dag_id), None)
+        if calendar is None:
+            raise HTTPException(404, f"The DAG {dag_id!r} is not a content calendar, or Airflow has not read it yet.")
+        with self._lock:
+            board = self._boards.setdefault(dag_id, Board(self._revisions, calendar))
+        if is_fresh:
+            board.refresh(calendar, life_s=0)
+        else:
+            board.refresh(calendar)
+        return board
+
+    def answer(self, user: PageUser, window: Window, since: str) -> bytes | None:
+        """Return the cards that a user may see, as JSON, or None if nothing changed.
+
+        :param user: The user.
+        :param window: The posts that the page shows.
+        :param since: What the last answer contained as ``token``. Only later changes are returned.
+        """
+        readable = [one for one in self.calendars() if may(user, one.dag_id, READ)]
+        shown = [one for one in readable if window.dag_id in (None, one.dag_id)]
+        boards = [self.board(one.dag_id) for one in shown]
+        latest, heads = self._revisions.latest, [_head(board) for board in boards]
+        scope = hashlib.sha256(json.dumps([heads, vars(window)]).encode()).hexdigest()[:16]
+        token = f"{self._revisions.instance}-{scope}-{latest}"
+        if since == token:
+            return None
+        after = int(since.rpartition("-")[2]) if since.rpartition("-")[0] == token.rpartition("-")[0] else 0
+        cards, removed = [], []
+        for board in boards:
+            cards += [
+                card.as_data()
+                for card, revision in board.cards.values()
+                if revision > after and window.first_s <= card.publish_at.timestamp() <= window.last_s
+            ]
+            removed += [key for key, revision in board.removed.items() if revision > after]
+        content: dict[str, Any] = {"token": token, "full": not after, "calendars": heads, "cards": cards}
+        return json.dumps({**content, "removed": removed}, separators=(",", ":")).encode()
+
+
+def _head(board: Board) -> dict[str, Any]:
+    """Return what the page shows of a calendar itself."""
+    calendar = board.calendar
+    return {
+        "dag": calendar.dag_id,
+        "name": calendar.name,
+        "paused": calendar.is_paused,
+        "file": calendar.location.rpartition("/")[2],
+        "read": board.stored is not None,
+        "dry": calendar.is_dry,
+        "problems": [problem_as_data(problem) for problem in board.problems[:MOST_PROBLEMS]],
+        "more_problems": max(0, len(board.problems) - MOST_PROBLEMS),
+        "first": _day(board, min),
+        "last": _day(board, max),
+    }
+
+
+def _day(board: Board, which: Any) -> int | None:
+    times = [int(card.publish_at.timestamp()) for card, _ in board.cards.values()]
+    return which(times) if times else None

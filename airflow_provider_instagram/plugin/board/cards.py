@@ -1,0 +1,117 @@
+"""A card: what the page shows of a post in a month, a week or a list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.plugin.board.states import State, Status
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_provider_instagram.calendar.file.model import InvalidPost, Post
+    from airflow_provider_instagram.calendar.file.problems import Problem
+
+LONGEST_LINE: Final = 120
+KINDS: Final = {"reels": "reel", "feed": "feed video"}
+
+
+def kind_of(post: Post) -> str:
+    """Return the kind of a post: reel, feed video, story, picture or carousel."""
+    return KINDS.get(post.format, post.format)
+
+
+@dataclass(frozen=True)
+class PostCard:
+    """A card.
+
+    :param dag_id: The calendar's DAG.
+    :param post_id: The post's id.
+    :param account: Its account's connection.
+    :param publish_at: When it is published, in its own time zone.
+    :param kind: Its kind; empty if it has a problem.
+    :param title: The first line of its caption.
+    :param status: Its state.
+    :param version: Its version, which names its cover; empty if it has none.
+    :param tags: Words for the reader of the calendar.
+    :param is_dry: Whether everything but the publication is done.
+    :param asks_approval: Whether a person has to approve it.
+    :param problems: Its problems in the calendar's file.
+    """
+
+    dag_id: str
+    post_id: str
+    account: str
+    publish_at: datetime
+    kind: str
+    title: str
+    status: Status
+    version: str = ""
+    tags: tuple[str, ...] = ()
+    is_dry: bool = False
+    asks_approval: bool = False
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What tells the card from all others."""
+        return f"{self.dag_id}/{self.post_id}"
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the card as JSON, without what is empty: a page has thousands of cards."""
+        status = self.status
+        given = {
+            "dag": self.dag_id,
+            "id": self.post_id,
+            "account": self.account,
+            "at": int(self.publish_at.timestamp()),
+            "local": self.publish_at.strftime("%Y-%m-%dT%H:%M"),
+            "kind": self.kind,
+            "title": self.title,
+            "state": status.state.value,
+            "why": status.text[:LONGEST_LINE],
+            "percent": status.percent,
+            "until": status.until and int(status.until.timestamp()),
+            "cover": self.version,
+            "tags": list(self.tags),
+            "dry": self.is_dry,
+            "asks": self.asks_approval,
+            "problems": [problem_as_data(problem) for problem in self.problems],
+        }
+        return {name: value for name, value in given.items() if value or name in ("at", "local", "id")}
+
+
+def card_of(dag_id: str, post: Post, status: Status, *, has_cover: bool, is_dry: bool) -> PostCard:
+    """Return the card of a post of the calendar."""
+    return PostCard(
+        dag_id=dag_id,
+        post_id=post.id,
+        account=post.account,
+        publish_at=post.publish_at,
+        kind=kind_of(post),
+        title=first_line(post.caption),
+        status=status,
+        version=post.version if has_cover else "",
+        tags=post.tags,
+        is_dry=is_dry,
+        asks_approval=post.approval == "required",
+    )
+
+
+def invalid_card(dag_id: str, post: InvalidPost, problems: tuple[Problem, ...]) -> PostCard:
+    """Return the card of a post that has a problem."""
+    text = problems[0].message if problems else "the calendar's file has a problem"
+    status = Status(State.PROBLEM, text, problems[0].remedy if problems else "")
+    return PostCard(dag_id, post.id, post.account, post.publish_at, "", "", status, problems=problems)
+
+
+def first_line(caption: str) -> str:
+    """Return the first line of a caption that has a visible character."""
+    line = next((line.strip() for line in caption.splitlines() if line.strip()), "")
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
+
+
+def problem_as_data(problem: Problem) -> dict[str, Any]:
+    """Return a problem as JSON."""
+    return {"line": problem.line, "message": problem.message, "remedy": problem.remedy, "post": problem.post_id}

@@ -1,0 +1,229 @@
+"""Everything that the side panel shows of one post."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
+
+from airflow.models.hitl import HITLDetail
+from airflow.models.log import Log
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from airflow.sdk import conf
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+from airflow_provider_instagram.calendar.tasks.covers import cover_name
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph.addresses import safe_link
+from airflow_provider_instagram.ledger.database import open_ledger
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.plugin.board.cards import kind_of
+from airflow_provider_instagram.plugin.board.lines import lines_of
+from airflow_provider_instagram.plugin.board.source import decoded
+from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, State
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.plugin.board.board import Board
+    from airflow_provider_instagram.plugin.board.states import Facts, PostRun
+
+#: Acts of users are in Airflow's audit log under names that begin like this.
+EVENT: Final = "instagram_post_"
+MOST_EVENTS: Final = 500
+#: The endings of videos that comply.
+VIDEOS: Final = (".mp4", ".mov")
+TASK_NAMES: Final = {
+    "transcode": "Prepared",
+    "approve": "Approved",
+    "create": "Container made",
+    "publish": "Published",
+    "comment": "First comment written",
+}
+
+#: What a user can do to a post in each state.
+ACTS_IN: Final[dict[State, tuple[str, ...]]] = {
+    State.PLANNED: ("publish_now", "skip"),
+    State.PREPARING: ("skip",),
+    State.WAITING: ("approve", "reject"),
+    State.READY: ("publish_now", "skip"),
+    State.SKIPPED: ("publish_now",),
+    State.FAILED: ("retry", "publish_now", "skip"),
+    State.UNKNOWN: ("live", "not_live", "retry"),
+}
+
+
+def acts_in(state: State, facts: Facts) -> list[str]:
+    """Return what a user can do to a post."""
+    acts = list(ACTS_IN.get(state, ()))
+    if facts.assignment is not None and facts.assignment.is_skip_of(facts.post) and state is State.SKIPPED:
+        acts.insert(0, "unskip")
+    if state is State.PUBLISHED and facts.run is not None and facts.run.has_failed(COMMENT):
+        acts.append("retry")
+    if facts.done is not None or facts.post.dry_run:
+        acts = [act for act in acts if act != "publish_now"]
+    return acts
+
+
+def detail_of(board: Board, post_id: str) -> dict[str, Any]:
+    """Return what the side panel shows of a post, as JSON.
+
+    :raises KeyError: If the calendar has no such post.
+    """
+    card = board.cards[f"{board.calendar.dag_id}/{post_id}"][0]
+    content: dict[str, Any] = {"card": card.as_data(), "hint": card.status.hint, "why": card.status.text}
+    facts = board.facts.get(post_id)
+    if facts is None:
+        return {**content, "acts": []}
+    post = facts.post
+    with create_session(scoped=False) as session:
+        content["report"] = _xcom(session, board.calendar.dag_id, post, facts.run, "transcode", "report")
+        made = _xcom(session, board.calendar.dag_id, post, facts.run, "transcode", "return_value")
+        content["question"] = _question(session, board.calendar.dag_id, post, facts.run)
+        acts_of_users = _acts_of_users(session, board.calendar.dag_id, post_id)
+    history = sorted([*_history(board, facts, content["question"]), *acts_of_users], key=lambda one: one["at"] or "9")
+    return {
+        **content,
+        "acts": acts_in(card.status.state, facts),
+        "caption": post.caption,
+        "kind": kind_of(post),
+        "zone": post.publish_at.strftime("UTC%z"),
+        "options": {name: value for name, value in post.without_signatures().options.items() if name != "caption"},
+        "media": _media(post, card.version, made if isinstance(made, list) else [made]),
+        "comment": post.first_comment,
+        "line": post.line,
+        "lines": _lines(board, post),
+        "history": history,
+        "link": safe_link(facts.done.permalink) if facts.done and facts.done.permalink else None,
+        "run": facts.run.run_id if facts.run else None,
+    }
+
+
+def _media(post: Post, version: str, made: list[Any]) -> list[dict[str, Any]]:
+    """Return what the page shows of each item of a post.
+
+    :param post: The post.
+    :param version: The name of its cover; empty if there is none.
+    :param made: What the transcode has made of the items.
+    """
+    items = []
+    for place, location in enumerate(post.without_signatures().media, 1):
+        result = str(made[place - 1]) if place <= len(made) else ""
+        name = cover_name(version, place) if version else ""
+        items.append({"file": location.rpartition("/")[2], "cover": name, "video": result.lower().endswith(VIDEOS)})
+    return items
+
+
+def log_address(dag_id: str, account: str, run: PostRun, step: str) -> str:
+    """Return the address of a task's log in Airflow's UI."""
+    base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
+    task_id, mapped = (f"{account}.{step}", f"/mapped/{run.map_index}") if step != "due" else (f"due_{account}", "")
+    parts = (quote(part, safe="") for part in (dag_id, run.run_id, task_id))
+    return f"{base}/dags/{next(parts)}/runs/{next(parts)}/tasks/{next(parts)}{mapped}"
+
+
+def _history(board: Board, facts: Facts, question: dict[str, Any] | None) -> list[dict[str, Any]]:
+    events = []
+    tasks = facts.run.tasks if facts.run else {}
+    for step in (*STEPS, COMMENT):
+        task = tasks.get(step)
+        if facts.run is None or task is None or task.state is None:
+            continue
+        log = log_address(board.calendar.dag_id, facts.post.account, facts.run, step)
+        if step == "approve" and question and question["by"]:
+            what = f"{question['answer']} by {question['by']}"
+            events.append(_event(question["at"], what, question["reason"] or "", log))
+        elif task.state == "success" and task.ended is not None:
+            events.append(_event(task.ended.isoformat(), TASK_NAMES[step], "", log))
+        else:
+            begun = task.ended or task.started
+            at = begun.isoformat() if begun else ""
+            events.append(_event(at, f"{step}: {task.state.replace('_', ' ')}", "", log))
+    if facts.done is not None:
+        link = safe_link(facts.done.permalink) if facts.done.permalink else None
+        events.append(_event(facts.done.published_at, "Live on Instagram", facts.done.media_id or "", link or ""))
+    try:
+        with open_ledger(facts.post.account) as store:
+            made = Ledger(store, facts.post.account).containers(facts.post.key)
+    except ValidationError:
+        made = []
+    return events + [_event(one.created_at, "Container created", one.container_id, "") for one in made]
+
+
+def _event(at: str, what: str, detail: str, link: str) -> dict[str, Any]:
+    return {"at": at, "what": what, "detail": detail, "link": link}
+
+
+def _xcom(session: Session, dag_id: str, post: Post, run: PostRun | None, step: str, key: str) -> Any:
+    if run is None or run.map_index < 0:
+        return None
+    value = session.scalar(
+        select(XComModel.value).where(
+            XComModel.dag_id == dag_id,
+            XComModel.run_id == run.run_id,
+            XComModel.task_id == f"{post.account}.{step}",
+            XComModel.map_index == run.map_index,
+            XComModel.key == key,
+        )
+    )
+    return decoded(value)
+
+
+def _question(session: Session, dag_id: str, post: Post, run: PostRun | None) -> dict[str, Any] | None:
+    """Return what was asked and answered about a post, or None if nothing was."""
+    if run is None:
+        return None
+    asked = session.execute(
+        select(HITLDetail.params, HITLDetail.responded_at, HITLDetail.responded_by, HITLDetail.chosen_options,
+               HITLDetail.params_input)
+        .join(TaskInstance, TaskInstance.id == HITLDetail.ti_id)
+        .where(
+            TaskInstance.dag_id == dag_id,
+            TaskInstance.run_id == run.run_id,
+            TaskInstance.task_id == f"{post.account}.approve",
+            TaskInstance.map_index == run.map_index,
+        )
+    ).first()  # fmt: skip
+    if asked is None:
+        return None
+    _, at, by, chosen, given = asked
+    answered: datetime | None = at
+    return {
+        "at": answered.isoformat() if answered else None,
+        "by": (by or {}).get("name") if answered else None,
+        "answer": "Approved" if chosen == ["Approve"] else "Rejected",
+        "reason": (given or {}).get("reason"),
+        "caption": (given or {}).get("caption"),
+    }
+
+
+def _acts_of_users(session: Session, dag_id: str, post_id: str) -> list[dict[str, Any]]:
+    rows = session.execute(
+        select(Log.dttm, Log.event, Log.owner_display_name, Log.extra)
+        .where(Log.dag_id == dag_id, Log.event.startswith(EVENT, autoescape=True))
+        .order_by(Log.dttm.desc())
+        .limit(MOST_EVENTS)
+    )
+    found = []
+    for at, event, owner, extra in rows:
+        try:
+            about = json.loads(extra or "{}")
+        except ValueError:
+            continue
+        if at is not None and about.get("post") == post_id and event != f"{EVENT}approve":
+            what = event.removeprefix(EVENT).replace("_", " ").capitalize()
+            found.append(_event(at.isoformat(), f"{what}, by {owner}", about.get("reason") or "", ""))
+    return found
+
+
+def _lines(board: Board, post: Post) -> str | None:
+    if board.stored is None:
+        return None
+    content = board.stored.plan.calendar
+    others = [*(one.line for one in content.posts), *(one.line for one in content.invalid)]
+    return lines_of(post, board.stored.text, board.calendar.location, others)

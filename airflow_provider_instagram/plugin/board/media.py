@@ -1,0 +1,148 @@
+"""Covers and videos for the page, read in bounded parts and never decoded here."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Final
+
+from airflow.models.xcom import XComModel
+from airflow.sdk import conf
+from airflow.utils.session import create_session
+from fastapi import HTTPException
+from sqlalchemy import select
+from starlette.responses import Response
+
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.tasks.covers import cover_file, thumbnail_file
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files.access import FileAccess
+from airflow_provider_instagram.files.locations import is_local, is_web
+from airflow_provider_instagram.plugin.board.source import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_instagram.plugin.board.board import Board
+    from airflow_provider_instagram.plugin.board.states import PostRun
+
+#: The most that one answer contains of a video. A browser asks for the next part by itself.
+PART_BYTES: Final = 2 * 1024 * 1024
+RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
+#: Nothing of ours may run as a page of its own.
+HARMLESS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cache-Control": "private, max-age=3600",
+}
+
+
+def cover(board: Board, name: str, *, is_small: bool) -> Response:
+    """Return the cover of a post of this calendar.
+
+    :raises HTTPException: 404.
+    """
+    version = name.partition("-")[0]
+    if not any(card.version == version for card, _ in board.cards.values()):
+        raise HTTPException(404, "This calendar has no post with this cover.")
+    content = storage.read(thumbnail_file(name)) if is_small else None
+    content = content or storage.read(cover_file(name))
+    if content is None or not content.startswith(b"\xff\xd8\xff"):
+        raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
+    return Response(content, media_type="image/jpeg", headers={**HARMLESS, "Cache-Control": "private, max-age=86400"})
+
+
+def video(board: Board, account: str, run: PostRun, place: int, asked: str) -> Response:
+    """Return a part of the video that a run has made for a post.
+
+    :param board: The calendar.
+    :param account: The post's account.
+    :param run: The run.
+    :param place: The place of the video in a carousel, from 1.
+    :param asked: The header ``Range``.
+    :raises HTTPException: 404 if there is no such video on this machine, 416 if it has no such part.
+    """
+    location = _result(board.calendar.dag_id, run, f"{account}.transcode", place)
+    try:
+        with _opened(_checked(location, board.calendar.location)) as (file, size):
+            first, last = _part(asked, size)
+            file.seek(first)
+            content = file.read(last - first + 1)
+            file.seek(4)
+            kind = file.read(4)
+    except (OSError, ValidationError):
+        raise HTTPException(404, "This video is not on this machine.") from None
+    if kind != b"ftyp":
+        raise HTTPException(404, "This is not an MP4.")
+    headers = {**HARMLESS, "Accept-Ranges": "bytes", "Content-Range": f"bytes {first}-{last}/{size}"}
+    return Response(content, 206, media_type="video/mp4", headers=headers)
+
+
+def _result(dag_id: str, run: PostRun, task_id: str, place: int) -> str:
+    with create_session(scoped=False) as session:
+        value = session.scalar(
+            select(XComModel.value).where(
+                XComModel.dag_id == dag_id,
+                XComModel.run_id == run.run_id,
+                XComModel.task_id == task_id,
+                XComModel.map_index == run.map_index,
+                XComModel.key == "return_value",
+            )
+        )
+    found = decoded(value)
+    if isinstance(found, list):
+        found = found[place - 1] if place <= len(found) else None
+    if not isinstance(found, str) or is_web(found):
+        raise HTTPException(404, "There is no transcoded video of this post.")
+    return found
+
+
+def _checked(location: str, calendar: str) -> str:
+    """Return the location of a file that may be shown, without symbolic links.
+
+    An XCom is data, which a user may have edited. So the file must be where the calendar's files or transcodes are.
+
+    :raises ValidationError: If it is not.
+    """
+    own = CalendarFiles(calendar).access
+    work = FileAccess.of_media_roots(conf.get("instagram", "work_prefix", fallback=""))
+    access = FileAccess((*own.folders, *work.folders), (*own.prefixes, *work.prefixes))
+    access.check(location)
+    return str(access.resolved(location)) if is_local(location) else location
+
+
+@contextmanager
+def _opened(location: str) -> Iterator[tuple[IO[bytes], int]]:
+    if not is_local(location):
+        from airflow.sdk import ObjectStoragePath
+
+        path = ObjectStoragePath(location)
+        with path.open("rb") as remote:
+            yield remote, path.stat().st_size
+        return
+    number = os.open(location, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    found = os.fstat(number)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(number)
+        raise OSError("not a regular file")
+    with os.fdopen(number, "rb") as file:
+        yield file, found.st_size
+
+
+def _part(asked: str, size: int) -> tuple[int, int]:
+    """Return the first and the last byte of the part to send, at most ``PART_BYTES`` of it.
+
+    :raises HTTPException: 416.
+    """
+    found = RANGE.fullmatch(asked or "bytes=0-")
+    first_text, last_text = found.groups() if found else ("", "")
+    if not (first_text or last_text) or size == 0:
+        raise HTTPException(416, "Ask for one range of bytes.", {"Content-Range": f"bytes */{size}"})
+    first = int(first_text) if first_text else max(0, size - int(last_text))
+    last = int(last_text) if first_text and last_text else size - 1
+    if first >= size or last < first:
+        raise HTTPException(416, "The video is shorter.", {"Content-Range": f"bytes */{size}"})
+    return first, min(last, size - 1, first + PART_BYTES - 1)

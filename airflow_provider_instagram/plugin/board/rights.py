@@ -1,0 +1,73 @@
+"""What a user may see and do on the page: what Airflow's own pages allow the same user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import AssetDetails, DagAccessEntity, DagDetails
+from airflow.api_fastapi.core_api.security import get_user
+from airflow.configuration import conf
+from airflow.models.dag import DagModel
+from fastapi import Depends, HTTPException
+
+from airflow_provider_instagram.plugin.users import PageUser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Literal
+
+Right = tuple["Literal['GET', 'POST', 'PUT']", DagAccessEntity | None]
+
+#: Who may read a calendar's posts may read the DAG and its task instances.
+READ: Final[tuple[Right, ...]] = (("GET", None), ("GET", DagAccessEntity.TASK_INSTANCE))
+EDIT_TASKS: Final[Right] = ("PUT", DagAccessEntity.TASK_INSTANCE)
+#: The rights that Airflow's own pages require for the same acts.
+ACTS: Final[dict[str, tuple[Right, ...]]] = {
+    "approve": (("PUT", DagAccessEntity.HITL_DETAIL),),
+    "reject": (("PUT", DagAccessEntity.HITL_DETAIL),),
+    "retry": (EDIT_TASKS,),
+    "publish_now": (("POST", DagAccessEntity.RUN),),
+    "skip": (EDIT_TASKS,),
+    "unskip": (EDIT_TASKS,),
+    "live": (EDIT_TASKS,),
+    "not_live": (EDIT_TASKS,),
+}
+#: Acts that write to the ledger, which is the state of an asset.
+LEDGER_ACTS: Final = ("live", "not_live")
+
+
+def _viewer(user: Any = Depends(get_user)) -> PageUser:  # noqa: B008
+    return PageUser(user)
+
+
+#: The default of a route's parameter that is the user, who must be logged in.
+VIEWER: Any = Depends(_viewer)
+
+
+def may(user: PageUser, dag_id: str, rights: Iterable[Right]) -> bool:
+    """Return whether a user has all of these rights to a DAG."""
+    team = DagModel.get_team_name(dag_id) if conf.getboolean("core", "multi_team", fallback=False) else None
+    details = DagDetails(id=dag_id, team_name=team)
+    return all(
+        get_auth_manager().is_authorized_dag(method=method, access_entity=entity, details=details, user=user.user)
+        for method, entity in rights
+    )
+
+
+def may_act(user: PageUser, dag_id: str, act: str) -> bool:
+    """Return whether a user may do something to the posts of a calendar."""
+    if act in LEDGER_ACTS and not get_auth_manager().is_authorized_asset(
+        method="PUT", details=AssetDetails(), user=user.user
+    ):
+        return False
+    return may(user, dag_id, ACTS[act])
+
+
+def require_read(user: PageUser, dag_id: str) -> None:
+    """Refuse a user who may not read a calendar's DAG and its tasks.
+
+    :raises HTTPException: 403.
+    """
+    if not may(user, dag_id, READ):
+        raise HTTPException(403, f"You do not have permission to read the DAG {dag_id!r} and its task instances.")

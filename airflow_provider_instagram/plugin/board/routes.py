@@ -1,0 +1,148 @@
+"""The routes of the page *Posts*. Each checks who asks, and what Airflow's own pages allow that user."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Body, HTTPException, Query, Request
+from fastapi import Path as InPath
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
+from airflow_provider_instagram.links.pages import pages_path
+from airflow_provider_instagram.plugin.board import acts, media
+from airflow_provider_instagram.plugin.board.boards import Boards, Window
+from airflow_provider_instagram.plugin.board.detail import detail_of
+from airflow_provider_instagram.plugin.board.rights import VIEWER, may_act, require_read
+from airflow_provider_instagram.plugin.pages import templates
+from airflow_provider_instagram.plugin.state import BrowserState
+from airflow_provider_instagram.plugin.users import check_form
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.plugin.users import PageUser
+
+#: Files that the page loads, with their types.
+STATIC: Final = {"css": "text/css", "js": "text/javascript"}
+FOLDER: Final = Path(__file__).with_name("static")
+#: Airflow's pages may frame the page. Nobody else may, and nothing comes from elsewhere.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Frame-Options": "SAMEORIGIN",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+JSON: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+
+router = APIRouter(prefix="/calendar")
+boards = Boards()
+
+
+@router.get("/")
+def page(user: Any = VIEWER) -> Response:
+    """Show the page. What it shows comes from the routes below, so that it needs no rights by itself."""
+    version = str(int(max(file.stat().st_mtime for file in FOLDER.iterdir())))
+    html = templates.get_template("board.html").render(
+        root=pages_path(), form_token=BrowserState().form_token(user.id), version=version
+    )
+    return HTMLResponse(html, headers=HEADERS)
+
+
+@router.get("/board.{kind}")
+def static(kind: Annotated[str, InPath(pattern="^(css|js)$")], user: Any = VIEWER) -> Response:
+    """Return the page's script or style."""
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=86400"}
+    content = "\n".join(file.read_text(encoding="utf-8") for file in sorted(FOLDER.glob(f"*.{kind}")))
+    return Response(content, media_type=STATIC[kind], headers=headers)
+
+
+@router.get("/{name}.svg")
+def icon(name: Annotated[str, InPath(pattern="^icon(-dark)?$")], user: Any = VIEWER) -> Response:
+    """Return the icon of the menu's entry."""
+    headers = {**media.HARMLESS, "Cache-Control": "private, max-age=86400"}
+    return Response((FOLDER / f"{name}.svg").read_bytes(), media_type="image/svg+xml", headers=headers)
+
+
+@router.get("/api/posts")
+def posts(
+    user: Any = VIEWER,
+    dag_id: str | None = None,
+    since: str = "",
+    first: Annotated[int, Query(alias="from")] = 0,
+    last: Annotated[int, Query(alias="to")] = 2**40,
+) -> Response:
+    """Return the cards of the posts in a span of time, or only what changed. 204 if nothing did."""
+    if dag_id is not None:
+        require_read(user, dag_id)
+    begun_s = time.perf_counter()
+    if dag_id is not None:
+        boards.board(dag_id)
+    content = boards.answer(user, Window(dag_id, first, last), since)
+    headers = {**JSON, "Server-Timing": f"cards;dur={1000 * (time.perf_counter() - begun_s):.1f}"}
+    if content is None:
+        return Response(status_code=204, headers=headers)
+    return Response(content, media_type="application/json", headers=headers)
+
+
+@router.get("/api/post")
+def post(dag_id: str, post_id: str, user: Any = VIEWER) -> Response:
+    """Return everything about one post, with what this user can do to it."""
+    require_read(user, dag_id)
+    board = boards.board(dag_id)
+    try:
+        content = detail_of(board, post_id)
+    except KeyError:
+        raise HTTPException(404, "The calendar has no such post any more.") from None
+    content["acts"] = [act for act in content["acts"] if may_act(user, dag_id, act)]
+    return JSONResponse(content, headers=JSON)
+
+
+@router.get("/api/covers/{name}.jpg")
+def cover(
+    name: Annotated[str, InPath(pattern=COVER_NAME)], dag_id: str, size: str = "small", user: Any = VIEWER
+) -> Response:
+    """Return the cover of a post, or of an item of its carousel."""
+    require_read(user, dag_id)
+    return media.cover(boards.board(dag_id), name, is_small=size == "small")
+
+
+@router.get("/api/video")
+def video(
+    request: Request, dag_id: str, post_id: str, item: Annotated[int, Query(ge=1, le=10)] = 1, user: Any = VIEWER
+) -> Response:
+    """Return a part of the video of a post, or of a video in its carousel."""
+    require_read(user, dag_id)
+    board = boards.board(dag_id)
+    facts = board.facts.get(post_id)
+    if facts is None or facts.run is None:
+        raise HTTPException(404, "There is no transcoded video of this post.")
+    return media.video(board, facts.post.account, facts.run, item, request.headers.get("range", ""))
+
+
+@router.post("/api/acts")
+async def act(request: Request, given: Annotated[dict[str, Any], Body()], user: Any = VIEWER) -> Response:
+    """Do something to a post."""
+    token = given.get("form_token")
+    check_form(request, {"form_token": token if isinstance(token, str) else ""}, user)
+    dag_id, post_id, name = (str(given.get(key) or "") for key in ("dag_id", "post_id", "act"))
+    if name not in acts.DOES:
+        raise HTTPException(422, f"{name!r} is nothing that can be done to a post.")
+    board = await run_in_threadpool(_fresh_board, user, dag_id)
+    facts = board.facts.get(post_id)
+    if facts is None:
+        raise HTTPException(404, "The calendar has no such post any more.")
+    done = await acts.perform(acts.Act(name, board, facts, user, request, given))
+    await run_in_threadpool(boards.board, dag_id, is_fresh=True)
+    return JSONResponse({"done": done}, headers=JSON)
+
+
+def _fresh_board(user: PageUser, dag_id: str) -> Any:
+    require_read(user, dag_id)
+    return boards.board(dag_id, is_fresh=True)

@@ -1,0 +1,222 @@
+"""The state of a post, from everything that is known about it. Decisions only: no database, no files, no calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.calendar.file.times import in_words
+from airflow_provider_instagram.calendar.planning.plan import Arrival
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.planning.assignments import Assignment
+    from airflow_provider_instagram.ledger.records import PublishedPost
+
+#: The tasks of a post, in order.
+STEPS: Final = ("transcode", "approve", "create", "publish")
+#: The task after them, which some posts have.
+COMMENT: Final = "comment"
+NO_COMMENT: Final = "its first comment is not written"
+IN_WORDS: Final = {
+    "transcode": "the video is transcoded",
+    "approve": "the approval is requested",
+    "create": "Instagram processes it",
+}
+ENDED_BADLY: Final = ("failed", "upstream_failed")
+#: A publisher no longer looks at the calendar after this: it waits for the second in which it publishes.
+LAST_MOMENT: Final = timedelta(seconds=30)
+#: Instagram's clock differs from ours.
+CLOCKS_DIFFER: Final = timedelta(minutes=2)
+
+
+class State(str, Enum):
+    """The state of a post, as a card shows it.
+
+    ``PROBLEM``: The calendar's file has to be corrected before the post can be published.
+
+    ``UNKNOWN``: A request to publish the post was sent, and nothing but a person can determine whether it is live.
+    """
+
+    PLANNED = "planned"
+    PREPARING = "preparing"
+    WAITING = "waiting"
+    READY = "ready"
+    PUBLISHING = "publishing"
+    PUBLISHED = "published"
+    DRY_RUN = "dry_run"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task instance of a post.
+
+    :param state: Its state in Airflow; None before it is scheduled.
+    :param started: When its latest try started.
+    :param ended: When its latest try ended.
+    :param deadline: Until when it waits, if it waits for an answer.
+    :param try_number: Its latest try.
+    :param outcome: Why it was skipped or failed, as it reported it.
+    :param percent: The progress of a transcode.
+    """
+
+    state: str | None
+    started: datetime | None = None
+    ended: datetime | None = None
+    deadline: datetime | None = None
+    try_number: int = 0
+    outcome: Mapping[str, Any] | None = None
+    percent: int | None = None
+
+
+@dataclass(frozen=True)
+class PostRun:
+    """The run that works on a post.
+
+    :param run_id: The id of the run.
+    :param map_index: The post's map index; -1 if the run has not selected its posts.
+    :param tasks: The tasks of the post by name, and ``due``, which selects the posts.
+    :param is_dry: Whether the run does not publish.
+    """
+
+    run_id: str
+    map_index: int
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    is_dry: bool = False
+
+    def has_failed(self, step: str) -> bool:
+        """Return whether a task of the post failed, or could not begin because one before it failed."""
+        return step in self.tasks and self.tasks[step].state in ENDED_BADLY
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that is known about a post.
+
+    :param post: The post as the calendar has it now.
+    :param done: Its record, if it is live.
+    :param is_open: Whether an attempt to publish it has an open outcome.
+    :param assignment: Which run it is assigned to.
+    :param run: The run that works on this version of it.
+    :param arrival: How this version came into the calendar.
+    """
+
+    post: Post
+    done: PublishedPost | None = None
+    is_open: bool = False
+    assignment: Assignment | None = None
+    run: PostRun | None = None
+    arrival: Arrival | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a post, with its reason.
+
+    :param state: The state.
+    :param text: What is happening, or why, in a few words.
+    :param hint: What a user can do about it.
+    :param percent: The progress of a transcode.
+    :param until: Until when a person can answer.
+    """
+
+    state: State
+    text: str = ""
+    hint: str = ""
+    percent: int | None = None
+    until: datetime | None = None
+
+
+def status_of(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:
+    """Return the state of a post."""
+    tasks = {} if facts.run is None else facts.run.tasks
+    publish = tasks.get("publish", Task(None))
+    if facts.done is not None:
+        return _published(facts, facts.done, publish, tasks.get(COMMENT, Task(None)))
+    if facts.is_open and publish.state not in ("running", "scheduled", "queued", "deferred", "restarting"):
+        reported = publish.outcome or {}
+        text = reported.get("reason") or "A request to publish was sent, and its answer was lost."
+        return Status(State.UNKNOWN, text, reported.get("hint") or "Look at the account on Instagram first.")
+    if facts.assignment is not None and facts.assignment.is_skip_of(facts.post):
+        return Status(State.SKIPPED, f"by {facts.assignment.skipped_by}")
+    if facts.run is None:
+        return _without_run(facts, now, max_lateness)
+    return _in_run(facts.post, facts.run, now)
+
+
+def _published(facts: Facts, done: PublishedPost, publish: Task, comment: Task) -> Status:
+    """Return the state of a post whose id has been published: by this post, or by an earlier one."""
+    is_earlier = datetime.fromisoformat(done.published_at) + CLOCKS_DIFFER < facts.post.publish_at
+    if is_earlier and publish.state != "success":
+        text = f"id used before: {facts.post.id} was published on {done.published_at[:16].replace('T', ' ')}"
+        return Status(State.SKIPPED, text, "Give this post another id in the calendar.")
+    if comment.state == "failed":
+        reported = comment.outcome or {}
+        return Status(State.PUBLISHED, reported.get("reason") or NO_COMMENT, reported.get("hint") or "")
+    return Status(State.PUBLISHED)
+
+
+def _without_run(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:
+    due = facts.post.publish_at
+    if now <= due + max_lateness:
+        return Status(State.PLANNED, "" if now <= due else f"{in_words(now - due)} late")
+    if facts.arrival is Arrival.ALREADY_OVER:
+        return Status(State.SKIPPED, "its time had passed when the calendar was new")
+    return Status(State.SKIPPED, "no run has published it", "Publish it now, or leave it.")
+
+
+def _in_run(post: Post, run: PostRun, now: datetime) -> Status:
+    """Return the state of a post from its tasks: the first one that did not succeed determines it."""
+    due = run.tasks.get("due")
+    if run.map_index < 0:
+        if due is not None and due.state in ENDED_BADLY:
+            return _failed(due)
+        return Status(State.PREPARING, "its run has begun")
+    for name in STEPS:
+        task = run.tasks.get(name)
+        if task is None and name == "approve":
+            continue  # no post of the account requires an approval
+        task = task or Task(None)  # Airflow has not created it yet
+        if task.state == "skipped":
+            return _skipped(task)
+        if task.state == "failed":
+            return _failed(task)
+        if task.state != "success":
+            return _at_work(name, task, post, now)
+    if run.is_dry:
+        return Status(State.DRY_RUN, "everything was done except the publication")
+    return Status(State.PUBLISHING)  # the ledger has the post in a moment
+
+
+def _skipped(task: Task) -> Status:
+    reported = task.outcome or {}
+    return Status(State.SKIPPED, reported.get("mark") or "see the log of its task", reported.get("reason") or "")
+
+
+def _failed(task: Task) -> Status:
+    reported = task.outcome or {}
+    return Status(State.FAILED, reported.get("reason") or "See the log of its task.", reported.get("hint") or "")
+
+
+def _at_work(name: str, task: Task, post: Post, now: datetime) -> Status:
+    if name == "approve" and task.state in ("awaiting_input", "deferred"):
+        return Status(State.WAITING, until=task.deadline)
+    again = ""
+    if task.state == "up_for_retry" and task.outcome:
+        again = f"tried again: {task.outcome.get('reason')}"
+    if name == "publish":
+        is_near = now >= post.publish_at - LAST_MOMENT
+        if task.state == "running" or (is_near and task.state in ("queued", "scheduled", "deferred")):
+            return Status(State.PUBLISHING, again)
+        return Status(State.READY, again)
+    if task.state not in ("running", "deferred", "up_for_reschedule"):
+        return Status(State.PREPARING, again or "waits for a worker")
+    return Status(State.PREPARING, IN_WORDS[name], percent=task.percent)

@@ -1,0 +1,213 @@
+// The side panel: one post, as Instagram shows it, with its history and what can be done about it.
+
+let open = null; // {dag, id, content, error, asked}
+
+function openPost(dag, id) {
+  view.post = `${dag}/${id}`;
+  writeAddress();
+  open = { dag, id, content: null, error: "", asked: "" };
+  shownItem = 0;
+  drawPanel();
+  mark();
+  loadPost();
+}
+
+function closePost() {
+  const key = open && `${open.dag}/${open.id}`;
+  open = null;
+  view.post = "";
+  writeAddress();
+  document.body.classList.remove("open");
+  document.getElementById("panel").hidden = true;
+  mark();
+  if (key) cardOf(key)?.focus();
+}
+
+async function loadPost() {
+  const current = open;
+  if (!current) return;
+  try {
+    current.content = await request(`post?${new URLSearchParams({ dag_id: current.dag, post_id: current.id })}`);
+    current.error = "";
+  } catch (error) {
+    current.error = error.message;
+  }
+  if (open === current && !isTyping()) drawPanel();
+}
+
+const isTyping = () => document.getElementById("panel").contains(document.activeElement) && ["TEXTAREA", "INPUT"].includes(document.activeElement.tagName);
+
+function drawPanel() {
+  const panel = document.getElementById("panel");
+  const isNew = panel.hidden;
+  const { content } = open;
+  const card = content ? content.card : data.cards.get(`${open.dag}/${open.id}`);
+  const kept = panel.dataset.post === view.post ? panel.scrollTop : 0;
+  const playing = panel.dataset.post === view.post ? panel.querySelector("video") : null;
+  const typed = panel.dataset.post === view.post ? panel.querySelector("[name=caption]")?.value : undefined;
+  const isWide = !isNarrow();
+  document.body.classList.toggle("open", true);
+  panel.hidden = false;
+  panel.dataset.post = view.post;
+  panel.setAttribute("aria-modal", String(!isWide));
+  const head = h("div", { class: "head" }, h("h2", { class: "cut" }, open.id),
+    h("button", { class: "btn square", type: "button", "aria-label": "Close", title: "Key Escape", click: closePost }, icon("close")));
+  const sections = h("div", { class: "sections" });
+  if (open.error) sections.append(h("p", { class: "error" }, open.error));
+  if (card) sections.append(stateSection(card, content || {}, typed));
+  if (content && content.caption !== undefined) sections.append(previewSection(content, playing), factsSection(content), ...transcodeSection(content), ...historySection(content), ...linesSection(content));
+  else if (content) sections.append(...problemSection(content.card));
+  panel.replaceChildren(head, sections);
+  panel.scrollTop = kept;
+  if (isNew) head.querySelector("button").focus({ preventScroll: true });
+}
+
+const ACTS = {
+  approve: { text: "Approve", main: true }, reject: { text: "Reject …", danger: true, ask: "Why is it rejected? The reason is shown to its author.", field: "reason", sure: "Reject" },
+  retry: { text: "Try again", main: true }, skip: { text: "Skip …", danger: true, ask: "Nothing publishes this post then, unless you bring it back. An edit in the calendar makes a new version, which is published.", sure: "Skip" },
+  unskip: { text: "Bring back", main: true }, publish_now: { text: "Publish now …", ask: "It is published on Instagram as soon as it is ready, whatever its time in the calendar.", sure: "Publish now" },
+  live: { text: "It is live …", ask: "Look at the account on Instagram first. If the post is there, record it here, so that it is never published again.", field: "permalink", sure: "Record as live" },
+  not_live: { text: "It is not live …", danger: true, ask: "Look at the account on Instagram first, and again an hour after the attempt. If the post is not there, record that. It is then published again.", sure: "Record as not live" },
+};
+const FIELDS = { reason: "Reason", permalink: "Link to the post, if you have it" };
+
+function stateSection(card, content, typed) {
+  const acts = content.acts || [];
+  const box = h("section", { "data-state": card.state }, h("span", { class: "badge loud" }, card.state === "waiting" ? stateText(card) : `${STATES[card.state]}${card.percent ? ` ${card.percent} %` : ""}`));
+  const why = card.state === "problem" ? "" : content.why;
+  if (why) box.append(h("p", { class: "why" }, why));
+  if (content.hint && card.state !== "problem") box.append(h("p", { class: "hint" }, content.hint));
+  if (content.link) box.append(h("p", { class: "why" }, outward("View on Instagram", content.link)));
+  if (acts.includes("approve") && content.kind !== "story") box.append(captionField(content, typed));
+  if (acts.length) box.append(actsElement(acts));
+  return box;
+}
+
+function captionField(content, typed) {
+  const counter = h("small", {}, "");
+  const area = h("textarea", { name: "caption", rows: 6, maxlength: 2200, "aria-label": "Caption", input: () => { counter.textContent = `${[...area.value].length} of 2,200`; } });
+  area.value = typed ?? content.caption;
+  counter.textContent = `${[...area.value].length} of 2,200`;
+  return h("label", { class: "field" }, "Caption, as it is published", area, counter);
+}
+
+function actsElement(acts) {
+  const box = h("div", { class: "acts" });
+  const asked = ACTS[open.asked];
+  if (asked && acts.includes(open.asked)) {
+    const field = asked.field ? h("input", { name: asked.field, "aria-label": FIELDS[asked.field], maxlength: 500 }) : null;
+    return h("form", { class: "confirm", submit: (event) => { event.preventDefault(); act(open.asked, field ? { [asked.field]: field.value } : {}); } },
+      h("p", {}, asked.ask), field ? h("label", { class: "field" }, FIELDS[asked.field], field) : null,
+      h("div", { class: "acts" }, h("button", { class: `btn ${asked.danger ? "danger" : "main"}`, type: "submit" }, asked.sure), h("button", { class: "btn", type: "button", click: () => { open.asked = ""; drawPanel(); } }, "Cancel")));
+  }
+  for (const name of acts) {
+    const { text, main, danger, ask } = ACTS[name];
+    box.append(h("button", { class: `btn${main ? " main" : ""}${danger ? " danger" : ""}`, type: "button", "data-act": name,
+      click: () => { if (ask) { open.asked = name; drawPanel(); document.querySelector(".confirm input, .confirm button")?.focus(); } else act(name, {}); } }, text));
+  }
+  return box;
+}
+
+/** Do something to the open post. */
+async function act(name, given) {
+  const current = open;
+  const area = document.querySelector("#panel [name=caption]");
+  const edited = name === "approve" && area && area.value !== current.content.caption ? { caption: area.value } : {};
+  for (const button of document.querySelectorAll("#panel .acts button")) button.disabled = true;
+  try {
+    const { done } = await post({ act: name, dag_id: current.dag, post_id: current.id, ...edited, ...given });
+    current.asked = "";
+    say(done);
+    current.error = "";
+  } catch (error) {
+    current.error = error.message;
+  }
+  document.activeElement?.blur();
+  const { error } = current;
+  await Promise.all([refresh(), loadPost()]);
+  current.error = error || current.error;
+  if (open === current) drawPanel();
+}
+
+function previewSection(content, playing) {
+  const account = content.card.account;
+  const media = h("div", { class: `media${content.kind === "reel" || content.kind === "story" ? "" : " feed"}` }, ...mediaElements(content, playing));
+  const caption = h("p", { class: "caption short" }, h("b", {}, account), content.caption);
+  const see = h("button", { class: "see", type: "button", click: () => { caption.classList.remove("short"); see.remove(); } }, "more");
+  const isLong = content.caption.length > 90 || content.caption.includes("\n");
+  if (!isLong) caption.classList.remove("short");
+  return h("section", {}, h("h3", {}, "As Instagram shows it"),
+    h("div", { class: "phone" }, h("div", { class: "who" }, h("span", { class: "face" }, (account[0] || "?").toUpperCase()), h("span", { class: "cut" }, account)), media,
+      h("div", { class: "icons", "aria-hidden": "true" }, ["heart", "comment", "send", "save"].map(icon)), content.caption ? caption : null, content.caption && isLong ? see : null));
+}
+
+let shownItem = 0; // the item of a carousel that the preview shows
+
+function mediaElements(content, playing) {
+  const { card, media } = content;
+  const index = Math.min(shownItem, media.length - 1);
+  const item = media[index];
+  if (!item || !item.cover) return [h("p", {}, "The picture appears here when the post is prepared, shortly before its time.")];
+  const cover = `${ROOT}/calendar/api/covers/${item.cover}.jpg?${new URLSearchParams({ dag_id: card.dag, size: "large" })}`;
+  const image = () => h("img", { src: cover, alt: media.length > 1 ? `Item ${index + 1} of ${media.length}` : "Cover" });
+  const query = new URLSearchParams({ dag_id: card.dag, post_id: card.id, item: index + 1 });
+  const source = `${ROOT}/calendar/api/video?${query}`;
+  const kept = playing && playing.getAttribute("src") === source ? playing : null;
+  const shown = !item.video ? image() : kept || h("video", { src: source, poster: cover, controls: true, playsinline: true, preload: "none", loop: true, "aria-label": "Preview", error: (event) => event.target.replaceWith(image()) });
+  return media.length > 1 ? [shown, ...turner(media.length, index)] : [shown];
+}
+
+/** Return the buttons that turn a carousel, and the dots that say which item is shown. */
+function turner(length, index) {
+  const turn = (to) => () => { shownItem = to; drawPanel(); document.querySelector(`#panel .turn.${to > index ? "next" : "back"}`)?.focus(); };
+  const button = (name, label, to) => (to >= 0 && to < length ? h("button", { class: `turn ${name}`, type: "button", "aria-label": label, click: turn(to) }, icon(name === "next" ? "right" : "left")) : null);
+  const dots = h("span", { class: "dots", "aria-hidden": "true" }, Array.from({ length }, (_, place) => h("i", { class: place === index ? "on" : "" })));
+  return [button("back", "Previous item", index - 1), button("next", "Next item", index + 1), dots].filter(Boolean);
+}
+
+function factsSection(content) {
+  const at = new Date(content.card.at * 1000);
+  const local = content.card.local.replace("T", ", ");
+  const mine = at.toLocaleString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+  const calendar = `${inWords(content.card.local.slice(0, 10), { weekday: "short", day: "numeric", month: "short", year: "numeric" })}${local.slice(10)} ${content.zone}`;
+  const comment = content.comment ? [["First comment", content.comment]] : [];
+  const pairs = [["Calendar's time", calendar], ["Your time", mine], ["Account", content.card.account], ["Kind", content.kind], [content.media.length > 1 ? "Files" : "File", content.media.map((item) => item.file).join(", ")],
+    ...comment, ...Object.entries(content.options).filter(([name]) => name !== "placement").map(([name, value]) => [name.replaceAll("_", " "), typeof value === "string" ? value : JSON.stringify(value)])];
+  const tags = content.card.tags || [];
+  return h("section", {}, h("h3", {}, "Post"), h("dl", { class: "facts" }, pairs.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+    tags.length ? [h("dt", {}, "Tags"), h("dd", {}, tags.map((tag) => h("span", { class: "tag" }, tag)))] : []));
+}
+
+const TIERS = { pass: "Left as it is: it complies already.", remux: "Copied into a new file, without encoding.", audio: "Only the sound was encoded.", full: "Encoded." };
+
+function transcodeSection(content) {
+  const reports = (Array.isArray(content.report) ? content.report : [content.report]).filter((one) => one && typeof one === "object");
+  if (!reports.length) return [];
+  const texts = (report, name) => (Array.isArray(report[name]) ? report[name] : []).map((text) => h("li", {}, `• ${text}`));
+  const parts = reports.map((report, index) => h("div", {}, h("p", {}, reports.length > 1 ? `Item ${index + 1}. ` : "", TIERS[report.tier] || String(report.tier || "")), h("ul", {}, texts(report, "reasons")),
+    texts(report, "warnings").length ? h("ul", { class: "error" }, texts(report, "warnings")) : null));
+  return [h("section", {}, h("h3", {}, "What the transcode did"), parts)];
+}
+
+function historySection(content) {
+  if (!content.history.length) return [];
+  const items = content.history.map((event) => h("li", {}, h("div", {}, h("div", {}, event.link ? outward(event.what, event.link) : event.what, event.detail ? `: ${event.detail}` : ""),
+    h("div", { class: "at" }, !event.at ? "" : new Date(event.at).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" })))));
+  return [h("section", {}, h("h3", {}, "History"), h("ol", { class: "history" }, items))];
+}
+
+function linesSection(content) {
+  const { lines } = content;
+  if (lines === null) return [h("section", {}, h("h3", {}, "In the calendar's file"), h("p", { class: "hint" }, "Not shown here, because a link in it has a signature."))];
+  if (!lines) return [];
+  const copy = h("button", { class: "btn", type: "button", click: async () => {
+    try { await navigator.clipboard.writeText(lines); copy.textContent = "Copied"; } catch { getSelection().selectAllChildren(code); }
+  } }, "Copy");
+  const code = h("pre", { class: "mono", tabindex: 0, "aria-label": "Lines of the file" }, lines);
+  return [h("section", {}, h("h3", {}, `In the calendar's file, line ${content.line}`), h("div", { class: "lines" }, code, copy))];
+}
+
+function problemSection(card) {
+  const calendar = data.calendars.find((one) => one.dag === card.dag) || { file: "" };
+  return [h("section", {}, h("h3", {}, "What has to be corrected"), h("ul", { class: "notice", "data-state": "problem" }, (card.problems || []).map((problem) => problemElement(calendar, { ...problem, post: null }))))];
+}

@@ -1,0 +1,173 @@
+"""The containers of a carousel: one for each item, and the parent that is published."""
+
+from __future__ import annotations
+
+import contextvars
+import hashlib
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.exceptions import MediaRejectedError
+from airflow_provider_instagram.ledger.records import ContainerRecord
+from airflow_provider_instagram.publishing.containers import draft_record, reusable, unfinished_upload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from airflow_provider_instagram.publishing.containers import ContainerCreator, Upload
+    from airflow_provider_instagram.publishing.items import MediaItem
+    from airflow_provider_instagram.publishing.options import ContainerOptions
+    from airflow_provider_instagram.publishing.sources import MediaSource
+
+log = logging.getLogger(__name__)
+
+#: How many videos are uploaded at the same time.
+UPLOADS_AT_ONCE: Final = 3
+# Source: Meta's error table: the carousel's children are not valid.
+INVALID_CHILDREN: Final = 2207028
+
+
+@dataclass(frozen=True)
+class CarouselItem:
+    """An item of a carousel, and how it reaches Instagram."""
+
+    item: MediaItem
+    source: MediaSource
+
+    def content(self) -> str:
+        """Return a digest of the item: of its media, and of what belongs to it alone."""
+        described = {**asdict(self.item), "location": "item of a carousel"}  # the source knows where it is
+        return self.source.fingerprint(json.dumps(described, sort_keys=True))
+
+    def call_arguments(self) -> dict[str, Any]:
+        """Return the arguments of ``calls.create_container``, without those of the source."""
+        return {
+            "media_type": "VIDEO" if self.item.kind == "video" else None,
+            "is_carousel_item": True,
+            "alt_text": self.item.alt_text,
+            "user_tags": self.item.user_tags,
+        }
+
+
+@dataclass(frozen=True)
+class PreparedCarousel:
+    """A carousel whose items all have a container, and that has no parent yet.
+
+    :param content: The digest of its items and options.
+    :param child_ids: The containers of its items, in their order.
+    :param pictures: Those that are pictures, and may still be processed.
+    :param videos: Those that are videos, and may still be processed.
+    """
+
+    content: str
+    child_ids: list[str]
+    pictures: list[str]
+    videos: list[str]
+
+
+@dataclass(frozen=True)
+class CarouselCreator:
+    """Creates the containers of carousels.
+
+    1. For each item, find its container in the ledger, or create one and record it. One after the other, so that a
+       process that dies leaves at most one container that no record names.
+    2. Upload what is missing of the videos, several at the same time.
+    3. The caller waits until all items are processed.
+    4. Create the parent, and record it.
+
+    If the process dies at any step, the next try finds the recorded containers, and continues their uploads.
+
+    :param containers: Creates the containers.
+    """
+
+    containers: ContainerCreator
+
+    def prepare(
+        self,
+        post_key: str,
+        items: Sequence[CarouselItem],
+        options: ContainerOptions,
+        publish_at: datetime | None = None,
+    ) -> str | PreparedCarousel:
+        """Return the parent of a carousel if it exists, or else the containers of its items: steps 1 and 2.
+
+        :param post_key: The key of the post. The ledger has no finished post for it.
+        :param items: The items.
+        :param options: The options of the whole post.
+        :param publish_at: When the post will be published. A container that expires earlier is not reused.
+        :raises InstagramError: If Instagram refuses, or no further container is worth creating.
+        """
+        contents = [item.content() for item in items]
+        content = hashlib.sha256("\n".join([options.as_text(), *contents]).encode()).hexdigest()
+        if (parent := self._existing_parent(post_key, content, publish_at)) is not None:
+            return parent
+        known = self.containers.ledger.children(post_key)
+        child_ids: list[str] = []
+        uploads: list[Upload] = []
+        unread: dict[str, list[str]] = {"image": [], "video": []}
+        for place, (item, digest) in enumerate(zip(items, contents, strict=True)):
+            own = reusable([record for record in known if record.item == place], digest, publish_at)
+            status = self.containers.status_if_usable(own) if own else None
+            record = own[-1] if status else self._create_child(post_key, place, digest, item)
+            child_ids.append(record.container_id)
+            if status is None or not status.is_terminal:
+                unread[item.source.kind].append(record.container_id)
+            if (rest := unfinished_upload(record, status, item.source)) is not None:
+                uploads.append(rest)
+        self._upload(uploads)
+        return PreparedCarousel(content, child_ids, unread["image"], unread["video"])
+
+    def get_or_create_parent(
+        self,
+        post_key: str,
+        content: str,
+        child_ids: list[str],
+        options: ContainerOptions,
+        publish_at: datetime | None = None,
+    ) -> str:
+        """Return the parent of a carousel whose items are all processed: step 4.
+
+        :param post_key: The key of the post.
+        :param content: The digest of its items and options.
+        :param child_ids: The containers of its items, in their order.
+        :param options: The options of the whole post.
+        :param publish_at: When the post will be published.
+        :raises InstagramError: If Instagram refuses, or no further container is worth creating.
+        """
+        if (parent := self._existing_parent(post_key, content, publish_at)) is not None:
+            return parent
+        draft = draft_record(post_key, content, options, "carousel")
+        arguments = {**options.call_arguments("carousel"), "children": child_ids}
+        try:
+            return self.containers.create(draft, None, arguments).container_id
+        except MediaRejectedError as error:
+            if error.subcode == INVALID_CHILDREN:
+                self.containers.ledger.discard_children(post_key)
+                error.hint = "Clear this task to create new containers for the items."
+            raise
+
+    def _existing_parent(self, post_key: str, content: str, publish_at: datetime | None) -> str | None:
+        if (kept := self.containers.kept_for_open_intent(post_key)) is not None:
+            return kept
+        records = reusable(self.containers.ledger.containers(post_key), content, publish_at)
+        if records and self.containers.status_if_usable(records) is not None:
+            return records[-1].container_id
+        return None
+
+    def _create_child(self, post_key: str, place: int, content: str, item: CarouselItem) -> ContainerRecord:
+        draft = ContainerRecord("", post_key, "", content, medium=item.source.kind, item=place)
+        return self.containers.create(draft, item.source, item.call_arguments())
+
+    def _upload(self, uploads: list[Upload]) -> None:
+        """Send what is missing of the videos, and raise the first error once all uploads have ended."""
+        if len(uploads) == 1:
+            self.containers.upload(uploads[0])
+            return
+        with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
+            sent = [pool.submit(contextvars.copy_context().run, self.containers.upload, one) for one in uploads]
+        for upload in sent:
+            upload.result()

@@ -1,0 +1,207 @@
+"""How long the page Posts takes for 2,000 posts on 200 accounts: server time, size, and time to paint in Chromium.
+
+Run it with ``python -m benchmarks.page``. Half of the posts have a run whose tasks, XComs and rows of the ledger exist.
+It exits with 1 if a limit does not hold.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+POSTS, ACCOUNTS, WITH_RUN = 2_000, 200, 1_000
+DAG_ID = "page_benchmark"
+REPEATS = 15
+#: The longest that a look at the calendar and the answer of a month may take together, and the paint of a view.
+MOST_SERVER_MS, MOST_PAINT_MS = 500, 1_000
+PORT = 18_431
+HOME = f"http://localhost:{PORT}"
+
+
+def main() -> int:
+    """Measure, and print the numbers.
+
+    :return: The exit code.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {
+            "AIRFLOW_HOME": folder,
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_FOLDER": folder,
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow.db",
+            "AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS": f"{folder}/snapshots",
+            "AIRFLOW__API__BASE_URL": HOME,
+            "AIRFLOW__API_AUTH__JWT_SECRET": "x" * 64,
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+        }
+        from airflow.utils.db import initdb
+
+        initdb()
+        _store(Path(folder))
+        server_ms, paint_ms = _measure()
+    return 0 if server_ms <= MOST_SERVER_MS and paint_ms <= MOST_PAINT_MS else 1
+
+
+def _store(folder: Path) -> None:
+    """Store a calendar whose posts are all in one month, and what Airflow knows of the first half of them."""
+    from airflow_provider_instagram.calendar import content_calendar_dag
+    from tests.integration.conftest import store_dag
+
+    first = datetime.now(timezone.utc).replace(day=2, hour=6, minute=0, second=0, microsecond=0)
+    posts = [
+        {
+            "id": f"post-{number}",
+            "publish_at": f"{first + timedelta(minutes=19 * number):%Y-%m-%d %H:%M}",
+            "account": f"brand_{number % ACCOUNTS:03}",
+            "video": "a.mp4",
+            "caption": f"Post number {number}: we go outside and look at the colours.\n\n#spring #studio",
+            "tags": ["spring", f"line-{number % 7}"],
+        }
+        for number in range(POSTS)
+    ]
+    file = folder / "calendar.yaml"
+    file.write_text(yaml.safe_dump({"defaults": {"timezone": "UTC"}, "min_spacing": "1 minute", "posts": posts}))
+    store_dag(content_calendar_dag(DAG_ID, file))
+    _store_runs()
+
+
+def _store_runs() -> None:
+    from airflow.models.asset import AssetModel
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.models.dag_version import DagVersion
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+    from sqlalchemy import insert, select
+
+    from airflow_provider_instagram.ledger.assets import ledger_asset
+    from airflow_provider_instagram.plugin.board.boards import Boards
+
+    board = Boards().board(DAG_ID)
+    now = datetime.now(timezone.utc)
+    with create_session() as session:
+        version = session.scalar(select(DagVersion.id).where(DagVersion.dag_id == DAG_ID))
+        assets = dict(session.execute(select(AssetModel.uri, AssetModel.id)).all())
+        tasks: list[dict[str, Any]] = []
+        rows: list[Any] = []
+        for number, facts in enumerate(list(board.facts.values())[:WITH_RUN]):
+            post, run_id = facts.post, f"run-{number}"
+            run = DagRun(dag_id=DAG_ID, run_id=run_id, run_type="manual", state=DagRunState.RUNNING, run_after=now)
+            session.add(run)
+            session.flush()
+            common = {"dag_id": DAG_ID, "run_id": run_id, "pool": "default_pool", "dag_version_id": version}
+            states = {"transcode": "success", "create": "success", "publish": "deferred"}
+            tasks.append({**common, "task_id": f"due_{post.account}", "map_index": -1, "state": "success"})
+            tasks += [
+                {**common, "task_id": f"{post.account}.{step}", "map_index": 0, "state": state}
+                for step, state in states.items()
+            ]
+            selected = [post.model_dump(mode="json")]
+            about = {"dag_run_id": run.id, "dag_id": DAG_ID, "run_id": run_id, "task_id": f"due_{post.account}"}
+            rows.append(XComModel(**about, map_index=-1, key="return_value", value=selected, timestamp=now))
+            row = {"post_key": post.key, "run": f"{DAG_ID}/{run_id}", "version": post.version, "settled": False}
+            asset = assets[ledger_asset(post.account).uri]
+            rows.append(AssetStateStoreModel(asset_id=asset, key=f"calendar:{post.key}", value=json.dumps(row)))
+        session.execute(insert(TaskInstance), [{**one, "updated_at": now} for one in tasks])
+        session.add_all(rows)
+
+
+def _measure() -> tuple[float, float]:
+    from airflow.api_fastapi.app import create_app
+
+    from airflow_provider_instagram.plugin.board import routes
+
+    app = create_app("core")
+    server = _serve(app)
+    try:
+        return _server_ms(routes), _paint_ms()
+    finally:
+        server.should_exit = True
+
+
+def _server_ms(routes: Any) -> float:
+    """Return how long the server works for a month if it has to look at the calendar again."""
+    import httpx
+
+    with httpx.Client(base_url=HOME, timeout=120, trust_env=False) as http:
+        token = http.get("/auth/token").json()["access_token"]
+        http.headers["Authorization"] = f"Bearer {token}"
+        path = "/instagram/calendar/api/posts"
+
+        def ask(since: str = "") -> tuple[float, httpx.Response]:
+            begun_s = time.perf_counter()
+            answer = http.get(path, params={"dag_id": DAG_ID, "since": since})
+            return 1000 * (time.perf_counter() - begun_s), answer.raise_for_status()
+
+        first_ms, answer = ask()
+        print(f"first look          {first_ms:6.0f} ms")
+        assert len(routes.boards.board(DAG_ID).cards) == POSTS
+        looks = []
+        for _ in range(REPEATS):
+            begun_s = time.perf_counter()
+            routes.boards.board(DAG_ID, is_fresh=True)
+            looks.append(1000 * (time.perf_counter() - begun_s))
+        print(f"look at what changed{statistics.median(looks):6.0f} ms  (once in two seconds, for all viewers)")
+        months = [ask()[0] for _ in range(REPEATS)]
+        print(
+            f"month               {statistics.median(months):6.0f} ms  (server and HTTP, largest {max(months):.0f} ms)"
+        )
+        token = answer.json()["token"]
+        idle = [ask(token)[0] for _ in range(REPEATS)]
+        print(f"nothing changed     {statistics.median(idle):6.0f} ms")
+        kilobytes = [len(content) / 1000 for content in (answer.content, gzip.compress(answer.content))]
+        print("size                {:6.0f} kB, compressed {:.0f} kB".format(*kilobytes))
+    return statistics.median(looks) + statistics.median(months)
+
+
+def _paint_ms() -> float:
+    """Return how long the slowest view takes until its first cards are there."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport={"width": 1440, "height": 950})
+        page.goto(f"{HOME}/")
+        medians = []
+        for view in ("month", "week", "list"):
+            times = []
+            for _ in range(5):
+                begun_s = time.perf_counter()
+                page.goto(f"{HOME}/instagram/calendar/?dag={DAG_ID}&view={view}")
+                page.wait_for_selector("#view .card")
+                times.append(1000 * (time.perf_counter() - begun_s))
+            medians.append(statistics.median(times))
+            print(f"{view:<6} is painted    {medians[-1]:6.0f} ms  (from the request for the page)")
+        browser.close()
+    return max(medians)
+
+
+def _serve(app: Any) -> Any:
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=PORT, log_level="error"))
+    threading.Thread(target=server.run, daemon=True).start()
+    while not server.started:
+        time.sleep(0.1)
+    return server
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""``make pictures``: the pictures of the page Posts in the docs, from a running Airflow with real videos."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from playwright.sync_api import sync_playwright
+
+from demo.scene import ROOT, airflow_settings
+from demo.stack import AIRFLOW, airflow_stack
+from instagram_sandbox.testing.handle import SandboxHandle, connection_json, sandbox_process
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, FrameLocator
+
+IMAGES = ROOT / "docs" / "images"
+DAG_ID = "spring"
+ACCOUNTS = {"instagram_studio": "17841499000000001", "instagram_shop": "17841499000000002"}
+#: The views of a fractal, each of which is a different picture.
+PLACES = {
+    "canyon": (-0.743643, 0.131825, 0.0045),
+    "coral": (-0.7445, 0.1102, 0.012),
+    "shell": (0.2925, 0.0149, 0.02),
+    "storm": (-1.2502, 0.0102, 0.03),
+    "fern": (-0.1011, 0.9563, 0.05),
+    "island": (-1.7687, 0.0017, 0.01),
+}
+CAPTIONS = (
+    "A new week, a new set.\n\n#behindthescenes",
+    "Three lenses, one scene. Which one is yours?\nTell us in the comments.",
+    "What is in the box?\n\n#unboxing",
+    "How a call sheet is made.",
+    "Tonight at eight: ask us anything.",
+    "The cut of the week.\n\n#edit",
+    "The weekend sale has begun.",
+    "Week two: we go outside.",
+)
+DAG_FILE = """\
+from datetime import timedelta
+
+from airflow_provider_instagram.calendar import content_calendar_dag
+
+spring = content_calendar_dag({dag_id!r}, {calendar!r}, lead_time=timedelta(hours=23), default_args={{"retries": 0}})
+"""
+LIMIT_MS = 600_000
+
+
+def main() -> int:
+    """Bring the states about, and take the pictures.
+
+    :return: The exit code.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder = Path(tempfile.mkdtemp(prefix="pictures-"))
+    try:
+        with sandbox_process("--processing-time", "3") as sandbox:
+            settings = _settings(folder, sandbox)
+            with airflow_stack(settings) as airflow, sync_playwright() as playwright:
+                calendar = folder / "media" / "spring.yaml"
+                environment = os.environ | airflow.settings
+                subprocess.run([AIRFLOW, "instagram", "pools", str(calendar)], env=environment, check=True)
+                airflow.wait_for_dag(DAG_ID)
+                browser = playwright.chromium.launch(
+                    executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+                )
+                _take_pictures(browser, airflow.url)
+                browser.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"The pictures are in {IMAGES}.")
+    return 0
+
+
+def _settings(folder: Path, sandbox: SandboxHandle) -> dict[str, str]:
+    """Make the videos, the calendar and its DAG, and return the settings of an Airflow with them."""
+    media, dags = folder / "media", folder / "airflow" / "dags"
+    for each in (media, dags):
+        each.mkdir(parents=True)
+    for name, (x, y, scale) in PLACES.items():
+        source = f"mandelbrot=size=720x1280:rate=30:start_x={x}:start_y={y}:start_scale={scale}:end_scale={scale / 2}"
+        command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-f", "lavfi", "-i", "sine=frequency=330"]
+        encode = ["-t", "4", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+        subprocess.run([*command, *encode, str(media / f"{name}.mp4")], check=True)
+    (media / "damaged.mp4").write_bytes(b"this is no video")
+    calendar = media / "spring.yaml"
+    content = {"min_spacing": "1 minute", "defaults": {"timezone": "Europe/Berlin"}, "posts": list(_posts())}
+    calendar.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    (dags / "spring.py").write_text(DAG_FILE.format(dag_id=DAG_ID, calendar=str(calendar)))
+    settings = airflow_settings(folder / "airflow", media) | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)}
+    for conn_id, user_id in ACCOUNTS.items():
+        token = f"IGAA-of-the-sandbox-{conn_id}"
+        sandbox.add_account(user_id, conn_id, token=token)
+        account = SandboxHandle(sandbox.url, token, user_id)
+        settings[f"AIRFLOW_CONN_{conn_id.upper()}"] = connection_json(account)
+        account.close()
+    return settings
+
+
+def _posts() -> list[dict[str, Any]]:
+    """Return posts in many states: some are due today, most in the weeks to come."""
+    from zoneinfo import ZoneInfo
+
+    now = datetime.now(timezone.utc).replace(second=0, microsecond=0).astimezone(ZoneInfo("Europe/Berlin"))
+    accounts, places = list(ACCOUNTS), list(PLACES)
+
+    def post(post_id: str, at: datetime, number: int, **more: Any) -> dict[str, Any]:
+        common = {"id": post_id, "publish_at": f"{at:%Y-%m-%d %H:%M}", "account": accounts[number % 2]}
+        video, caption = f"{places[number % len(places)]}.mp4", CAPTIONS[number % len(CAPTIONS)]
+        shown = {} if "carousel" in more else {"video": video}
+        return {**common, **shown, "caption": caption, "tags": ["spring"], **more}
+
+    soon = [
+        post("hello-week", now + timedelta(minutes=4), 0),
+        post("lens-test", now + timedelta(hours=3), 1, approval="required"),
+        post("unboxing", now + timedelta(hours=5), 2),
+        post("call-sheet", now + timedelta(hours=6), 3, dry_run=True),
+        post("damaged", now + timedelta(hours=7), 4, video="damaged.mp4"),
+        post("set-tour", now + timedelta(hours=9), 7, carousel=["shell.mp4", "storm.mp4", "fern.mp4"]),
+        post("friday-cut", now + timedelta(hours=19), 5, placement="feed"),
+        post("mistyped", now + timedelta(days=2), 6, capton="The weekend sale"),
+    ]
+    later = [
+        post(f"post-{number:02}", (now + timedelta(days=number)).replace(hour=8 + number % 11, minute=30), number)
+        for number in range(3, 24)
+    ]
+    return [*soon, *later]
+
+
+def _take_pictures(browser: Browser, url: str) -> None:
+    address = f"{url}/plugin/instagram-calendar/instagram/calendar/"
+    for name, query, theme, size in (
+        ("board_month", f"?post={DAG_ID}%2Flens-test", "light", (1500, 940)),
+        ("board_week", f"?view=week&post={DAG_ID}%2Fset-tour", "light", (1500, 940)),
+        ("board_dark", "?view=list", "dark", (1500, 940)),
+        ("board_phone", "?", "light", (390, 844)),
+    ):
+        page = browser.new_page(viewport={"width": size[0], "height": size[1]}, locale="en-GB")
+        page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+        page.goto(address + query)
+        frame = page.frame_locator("iframe")
+        if name == "board_month":
+            _wait_for_states(frame)
+        frame.locator("#view .card").first.wait_for(timeout=LIMIT_MS)
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(2_000)
+        page.screenshot(path=IMAGES / f"{name}.png")
+        page.close()
+
+
+def _wait_for_states(frame: FrameLocator) -> None:
+    for state in ("published", "waiting", "failed", "dry_run", "ready", "problem"):
+        frame.locator(f'.chip[data-state="{state}"]').wait_for(timeout=LIMIT_MS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

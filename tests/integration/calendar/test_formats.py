@@ -1,0 +1,162 @@
+"""Posts of every format, from a calendar's file to Instagram."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from airflow_provider_instagram.hooks.instagram import InstagramHook
+from tests.integration.calendar.runs import ACCOUNT, made, states
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write pictures of several shapes beside the calendar. Instagram fetches them from object storage."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public")
+    for name, size, colour in (("wide.png", (800, 500), "navy"), ("tall.jpg", (600, 900), "maroon")):
+        Image.new("RGB", size, colour).save(tmp_path / name)
+
+
+def of(**post: Any) -> dict[str, Any]:
+    """Return a post that has no video of its own."""
+    return {"video": None, **post}
+
+
+@pytest.mark.usefixtures("pictures")
+def test_one_post_of_each_format(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], portrait_video: Path
+) -> None:
+    """The texts are only text, each post is published once, and a second run publishes nothing again."""
+    due_s = dict.fromkeys(("picture", "carousel", "story", "clip-story"), 5.0)
+    items = ["wide.png", {"image": "tall.jpg", "alt_text": "Tall {{ 7 * 7 }}"}, str(portrait_video)]
+    file = calendar(
+        due_s,
+        picture=of(image="wide.png", caption="A {{ picture }}", alt_text="Wide {{ 7 * 7 }}"),
+        carousel=of(carousel=items, caption="A {{ carousel }}"),
+        story=of(image="tall.jpg", placement="story"),
+        **{"clip-story": {"placement": "story"}},
+    )
+    result = run_dag(made(file), posts=list(due_s))
+    assert result.state == "success"
+
+    posts = {post.caption or post.media_type: post for post in instagram_sandbox.posts}
+    assert {name: (post.media_type, post.media_product_type) for name, post in posts.items()} == {
+        "A {{ picture }}": ("IMAGE", "FEED"),
+        "A {{ carousel }}": ("CAROUSEL_ALBUM", "FEED"),
+        "IMAGE": ("IMAGE", "STORY"),
+        "VIDEO": ("VIDEO", "STORY"),
+    }
+    assert len(posts["A {{ carousel }}"].children) == 3
+    created = [entry.parameters for entry in instagram_sandbox.journal("create")]
+    assert {one["alt_text"] for one in created if "alt_text" in one} == {"Wide {{ 7 * 7 }}", "Tall {{ 7 * 7 }}"}
+    assert sum(one.get("is_carousel_item") == "true" for one in created) == 3
+    keys = {result.xcom(f"{ACCOUNT}.publish", map_index=index)["post_key"] for index in range(4)}
+    assert keys == {f"{ACCOUNT}/{post_id}" for post_id in due_s}
+    assert instagram_sandbox.warnings == []
+
+    again = run_dag(made(file), posts=list(due_s))
+    assert again.xcom(f"{ACCOUNT}.publish", map_index=3)["already_published"] is True
+    assert (instagram_sandbox.calls("publish"), instagram_sandbox.calls("create")) == (4, len(created))
+
+
+@pytest.mark.usefixtures("pictures")
+def test_the_items_of_a_carousel_get_the_shape_of_the_first(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], tmp_path: Path
+) -> None:
+    file = calendar({"shapes": 5}, shapes=of(carousel="wide.png, tall.jpg"))
+    result = run_dag(made(file), posts=["shapes"])
+    assert result.state == "success"
+    sizes = []
+    for location in result.xcom(f"{ACCOUNT}.transcode", map_index=0):
+        with Image.open(location) as picture:
+            sizes.append(picture.width / picture.height)
+    assert sizes == pytest.approx([1.6, 1.6], rel=0.01)
+
+
+@pytest.mark.usefixtures("pictures")
+def test_an_item_that_is_not_what_the_calendar_calls_it_is_refused(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    calendar: Callable[..., Path],
+    tmp_path: Path,
+    portrait_video: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its name shows nothing."""
+    (tmp_path / "clip").write_bytes(portrait_video.read_bytes())
+    file = calendar({"wrong": 5}, wrong=of(carousel=["tall.jpg", {"image": "clip"}]))
+    assert states(run_dag(made(file), posts=["wrong"]))["create[0]"] == "failed"
+    assert "clip image, but it is a video. Write video: before its name." in capsys.readouterr().out
+    assert instagram_sandbox.calls("create") == 0
+
+
+def test_a_first_comment_is_written_once(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    """Also if everything is done again. The other post of the account has none."""
+    file = calendar({"commented": 5, "plain": 5}, commented={"first_comment": "{{ 7 * 7 }} #one"})
+    for _ in range(2):
+        result = run_dag(made(file), posts=["commented", "plain"])
+        assert result.state == "success"
+        assert sorted((states(result)["comment[0]"], states(result)["comment[1]"])) == ["skipped", "success"]
+    assert [comment.text for comment in instagram_sandbox.comments()] == ["{{ 7 * 7 }} #one"]
+    assert instagram_sandbox.calls("publish") == 2
+
+
+def test_a_comment_that_fails_leaves_the_post_green_and_says_what_is_missing(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    instagram_sandbox.fail("comment", 10)
+    result = run_dag(made(calendar({"a": 5}, a={"first_comment": "Hi"})), posts=["a"])
+    assert (states(result)["publish[0]"], states(result)["comment[0]"]) == ("success", "failed")
+    assert result.state == "failed"
+    assert "a is published, but its first comment is not written: " in capsys.readouterr().out
+    assert len(instagram_sandbox.posts) == 1
+
+
+def test_a_dry_run_comments_on_nothing(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    result = run_dag(made(calendar({"a": 3600}, a={"first_comment": "Hi"})), posts=["a"], dry_run=True)
+    assert (result.state, states(result)["comment[0]"]) == ("success", "skipped")
+    assert instagram_sandbox.calls("comment") == 0
+
+
+def test_a_missing_file_of_a_carousel_turns_the_run_red_the_day_before(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = calendar({"there": -5, "soon": 3600}, soon=of(carousel="gone.jpg, https://example.com/a.jpg"))
+    result = run_dag(made(file), posts=["there"])
+    assert (states(result)["calendar"], states(result)["publish[0]"]) == ("failed", "success")
+    assert "post 'soon': there is no file " in capsys.readouterr().out
+
+
+def test_what_will_not_work_is_said_by_the_runs_of_the_day_before(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    calendar: Callable[..., Path],
+    no_stored_tokens: None,
+    square_picture: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A permission that is missing for comments, and a local picture without a place from which it is fetched."""
+    (tmp_path / "local.jpg").write_bytes(square_picture.read_bytes())
+    manager = InstagramHook(ACCOUNT).token_manager()
+    publishing = ("instagram_business_basic", "instagram_business_content_publish")
+    manager.store.save(replace(manager.current_token(), scopes=publishing))
+    file = calendar({"there": -5, "soon": 3600}, soon=of(image="local.jpg", first_comment="Hi"))
+    result = run_dag(made(file), posts=["there"])
+    assert (states(result)["calendar"], states(result)["publish[0]"]) == ("failed", "success")
+    said = capsys.readouterr().out
+    assert "did not grant instagram_business_manage_comments, so the first comments of 1 posts to come" in said
+    assert "local.jpg is a local picture. Instagram fetches pictures by link, so this post will fail." in said

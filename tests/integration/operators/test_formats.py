@@ -1,0 +1,165 @@
+"""Pictures, carousels and stories through tasks of a DAG, to posts on the sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+    from tests.integration.conftest import Gallery
+
+
+def test_a_list_of_any_media_becomes_a_carousel(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    gallery: Gallery,
+    landscape_mov: Path,
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The result of the transcode fits. Its video is waited for in the triggerer, and nothing is made twice."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
+    from airflow_provider_instagram.sensors import ContainerStatusSensor
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public/")
+    with DAG("carousel_from_a_list", schedule=None) as dag:
+        transcode = TranscodeOperator(
+            task_id="transcode",
+            source=[gallery.file("one"), str(landscape_mov)],
+            output=f"{tmp_path}/",
+            placement="carousel",
+        )
+        create = CreateContainerOperator(task_id="create", carousel=transcode.output, caption="Two of us {{ 1 + 1 }}")
+        wait = ContainerStatusSensor(task_id="wait", container_id=create.output)
+        PublishOperator(task_id="publish", container_id=wait.output)
+
+    result = run_dag(dag)
+    assert result.state == "success"
+    (post,) = instagram_sandbox.posts
+    assert (post.media_type, post.caption) == ("CAROUSEL_ALBUM", "Two of us 2")
+    assert result.xcom("publish")["permalink"] == post.permalink
+    assert instagram_sandbox.calls("create") == 3
+
+
+def test_a_carousel_waits_for_its_videos_in_the_triggerer(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    portrait_video: Path,
+    gallery: Gallery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was made before the wait is known after it: no file is read again, and no item is made again."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+    from airflow_provider_instagram.triggers import container
+
+    run, waits = container.ContainerStatusTrigger.run, []
+
+    def observed(trigger: Any) -> Any:
+        waits.append(trigger.container_id)
+        return run(trigger)
+
+    monkeypatch.setattr(container.ContainerStatusTrigger, "run", observed)
+    instagram_sandbox.switch(processing={"after_s": 12})
+    with DAG("carousel_with_a_wait", schedule=None) as dag:
+        create = CreateContainerOperator(
+            task_id="create", carousel=[str(portrait_video), gallery.link("one")], wait_for_completion=True
+        )
+        PublishOperator(task_id="publish", container_id=create.output)
+
+    assert run_dag(dag).state == "success"
+    items, whole = waits
+    assert len(items) == 2
+    assert [post.container_id for post in instagram_sandbox.posts] == [whole]
+    assert (instagram_sandbox.calls("create"), instagram_sandbox.calls("upload")) == (3, 1)
+
+
+def test_pictures_are_live_without_a_deferral(
+    instagram_sandbox: SandboxHandle, run_dag: Any, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deferral costs ten seconds at least, and Instagram is done with a picture within one."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+    from airflow_provider_instagram.sensors import ContainerStatusSensor
+    from airflow_provider_instagram.triggers import container
+
+    def deferred(*_: Any, **__: Any) -> None:
+        raise AssertionError("A task was deferred.")
+
+    monkeypatch.setattr(container.ContainerStatusTrigger, "__init__", deferred)
+    instagram_sandbox.switch(processing={"after_s": 1})
+    with DAG("pictures_at_once", schedule=None) as dag:
+        story = CreateContainerOperator(
+            task_id="story", image=gallery.link("one"), placement="story", wait_for_completion=True
+        )
+        PublishOperator(task_id="publish_story", container_id=story.output)
+        carousel = CreateContainerOperator(
+            task_id="carousel", carousel=[gallery.link("one"), {"image": gallery.link("two"), "alt_text": "Two"}]
+        )
+        wait = ContainerStatusSensor(task_id="wait", container_id=carousel.output)
+        PublishOperator(task_id="publish_carousel", container_id=wait.output)
+
+    assert run_dag(dag).state == "success"
+    assert {post.media_product_type for post in instagram_sandbox.posts} == {"STORY", "FEED"}
+
+
+def test_a_story_of_a_creator_is_refused_before_its_container(
+    instagram_sandbox: SandboxHandle, run_dag: Any, gallery: Gallery, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator
+
+    instagram_sandbox.change_account(instagram_sandbox.user_id, account_type="MEDIA_CREATOR")
+    with DAG("story_of_a_creator", schedule=None) as dag:
+        CreateContainerOperator(task_id="create", image=gallery.link("one"), placement="story", retries=0)
+
+    assert run_dag(dag).states() == {"create": "failed"}
+    assert "creator's account" in capsys.readouterr().out
+    assert instagram_sandbox.calls("create") == 0
+
+
+def test_an_account_whose_type_cannot_be_read_is_not_refused(
+    instagram_sandbox: SandboxHandle, run_dag: Any, gallery: Gallery
+) -> None:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+
+    instagram_sandbox.fail("account", 10)
+    with DAG("story_of_an_unknown", schedule=None) as dag:
+        create = CreateContainerOperator(
+            task_id="create", image=gallery.link("one"), placement="story", wait_for_completion=True
+        )
+        PublishOperator(task_id="publish", container_id=create.output)
+
+    assert run_dag(dag).state == "success"
+    assert [post.media_product_type for post in instagram_sandbox.posts] == ["STORY"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "Set exactly one of video, image and carousel"),
+        ({"image": "https://x.test/a.jpg", "placement": "story", "caption": "A"}, "A story does not take caption"),
+        ({"carousel": ["https://x.test/a.jpg"], "alt_text": "A"}, "has 1 items.*write it with the item"),
+        ({"carousel": ["/nowhere/a.jpg", "https://x.test/b.jpg"]}, "/nowhere/a.jpg does not exist"),
+    ],
+)
+def test_what_cannot_be_posted_is_refused_before_any_call(given: dict[str, Any], said: str) -> None:
+    from airflow_provider_instagram.operators import CreateContainerOperator
+
+    context: Any = None  # it is refused before the context is read
+    with pytest.raises(ValidationError, match=said):
+        CreateContainerOperator(task_id="create", **given).execute(context)

@@ -1,0 +1,301 @@
+"""The page Posts over HTTP: Airflow's own API server with its users and roles in this process, and its database."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from airflow_provider_instagram.plugin.board import routes
+from airflow_provider_instagram.plugin.board.boards import Boards
+from airflow_provider_instagram.plugin.state import BrowserState
+from tests.integration.conftest import store_dag
+from tests.integration.pages import HOME, OURS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import httpx
+    from fastapi.testclient import TestClient
+
+DAG_ID = "spring_posts"
+ACCOUNT = "board_studio"
+NOW = datetime.now(timezone.utc).replace(microsecond=0)
+EVIL = "<script>alert(1)</script>"
+SECRET = "X-Signature=abcdef0123456789"
+POSTS: list[dict[str, Any]] = [
+    {"id": "hello", "caption": "A new week\n\nwith more", "tags": ["spring"]},
+    {"id": "evil", "caption": EVIL, "tags": ["<img src=x onerror=alert(2)>", "javascript:alert(3)"]},
+    {"id": "signed", "video": f"https://media.example.com/a.mp4?{SECRET}", "caption": "Signed"},
+    {"id": "typo", "capton": EVIL, "caption": "A typo"},
+    {"id": "dry", "caption": "Dry", "dry_run": True},
+]
+
+
+def at(days: int) -> str:
+    return f"{NOW + timedelta(days=days):%Y-%m-%d %H:%M} UTC"
+
+
+@pytest.fixture
+def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stored calendar of posts that are to come, with problems and hostile texts."""
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    monkeypatch.setattr(routes, "boards", Boards())
+    file = tmp_path / "calendar.yaml"
+    posts = [
+        {"id": post["id"], "publish_at": at(day + 1), "account": ACCOUNT, "video": "a.mp4", **post}
+        for day, post in enumerate(POSTS)
+    ]
+    file.write_text(yaml.safe_dump({"posts": posts}, sort_keys=False))
+    store_dag(content_calendar_dag(DAG_ID, file))
+    return file
+
+
+@pytest.fixture
+def user(calendar: Path) -> Iterator[Callable[..., TestClient]]:
+    """A browser in which a user with a role is logged in to a whole Airflow."""
+    from airflow.api_fastapi.app import create_app, get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from fastapi.testclient import TestClient
+
+    app = create_app("core")
+
+    def logged_in(name: str, role: str | None) -> TestClient:
+        client = TestClient(app, base_url=HOME, follow_redirects=False)
+        if role is not None:
+            token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role=role))
+            client.cookies.set("_token", token)
+        return client
+
+    yield logged_in
+    from airflow.api_fastapi.app import create_auth_manager
+
+    create_auth_manager()
+
+
+def cards(browser: TestClient, **query: str) -> dict[str, dict[str, Any]]:
+    answer = browser.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID, **query})
+    assert answer.status_code == 200, answer.text
+    return {card["id"]: card for card in answer.json()["cards"]}
+
+
+def detail(browser: TestClient, post_id: str) -> dict[str, Any]:
+    answer = browser.get("/instagram/calendar/api/post", params={"dag_id": DAG_ID, "post_id": post_id})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def do(
+    browser: TestClient,
+    name: str,
+    act: str,
+    post_id: str = "hello",
+    headers: dict[str, str] | None = None,
+    **given: Any,
+) -> httpx.Response:
+    token = given.pop("form_token", BrowserState().form_token(name))
+    body = {"act": act, "dag_id": DAG_ID, "post_id": post_id, "form_token": token, **given}
+    answer: httpx.Response = browser.post(
+        "/instagram/calendar/api/acts", json=body, headers=OURS if headers is None else headers
+    )
+    return answer
+
+
+def audit() -> list[tuple[str, str | None]]:
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        rows = session.execute(select(Log.event, Log.owner).where(Log.dag_id == DAG_ID).order_by(Log.id))
+        return [(event, owner) for event, owner in rows]
+
+
+def test_a_viewer_sees_the_posts_with_their_states_and_is_offered_nothing(user: Any) -> None:
+    vic = user("vic", "VIEWER")
+    found = cards(vic)
+    assert {post_id: card["state"] for post_id, card in found.items()} == {
+        "hello": "planned",
+        "evil": "planned",
+        "signed": "planned",
+        "typo": "problem",
+        "dry": "planned",
+    }
+    assert found["hello"]["title"] == "A new week"
+    assert found["typo"]["problems"][0]["remedy"] == "Did you mean caption?"
+    assert detail(vic, "hello")["acts"] == []
+    for act in ("skip", "publish_now"):
+        refused = do(vic, "vic", act)
+        assert refused.status_code == 403
+        assert "You do not have permission" in refused.json()["detail"]
+    assert cards(vic)["hello"]["state"] == "planned"
+
+
+def test_a_user_skips_a_post_brings_it_back_and_both_are_in_the_audit_log(user: Any) -> None:
+    ada = user("ada", "USER")
+    assert detail(ada, "hello")["acts"] == ["publish_now", "skip"]
+    assert do(ada, "ada", "skip").status_code == 200
+    assert (cards(ada)["hello"]["state"], cards(ada)["hello"]["why"]) == ("skipped", "by ada")
+    again = do(ada, "ada", "skip")
+    assert again.status_code == 409
+    assert "Nothing was changed" in again.json()["detail"]
+    assert detail(ada, "hello")["acts"] == ["unskip", "publish_now"]
+    assert do(ada, "ada", "unskip").status_code == 200
+    assert cards(ada)["hello"]["state"] == "planned"
+    assert audit()[-2:] == [("instagram_post_skip", "ada"), ("instagram_post_unskip", "ada")]
+    assert [event["what"] for event in detail(ada, "hello")["history"]] == ["Skip, by ada", "Unskip, by ada"]
+
+
+def test_publish_now_starts_one_run_for_the_post_as_the_user(user: Any) -> None:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    ada, bob = user("ada", "USER"), user("bob", "USER")
+    assert do(ada, "ada", "publish_now").status_code == 200
+    second = do(bob, "bob", "publish_now")
+    assert second.status_code == 409
+    with create_session() as session:
+        (run,) = session.scalars(select(DagRun).where(DagRun.dag_id == DAG_ID, DagRun.run_id.startswith("now__")))
+        assert (run.conf, run.triggering_user_name) == ({"posts": ["hello"], "now": True}, "ada")
+        session.delete(run)
+    assert ("trigger_dag_run", "ada") in audit()
+    assert ("instagram_post_publish_now", "ada") in audit()
+
+
+def test_a_user_without_a_right_to_the_dag_sees_nothing_of_it(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+
+    manager = get_auth_manager()
+    monkeypatch.setattr(manager, "is_authorized_dag", lambda **asked: asked["details"].id != DAG_ID)
+    ada = user("ada", "ADMIN")
+    for path in ("posts", "post", "video", "covers/0123456789abcdef.jpg"):
+        answer = ada.get(f"/instagram/calendar/api/{path}", params={"dag_id": DAG_ID, "post_id": "hello"})
+        assert answer.status_code == 403, path
+        assert "A new week" not in answer.text
+    everything = ada.get("/instagram/calendar/api/posts")
+    assert everything.json()["cards"] == []
+    assert DAG_ID not in everything.text
+    assert do(ada, "ada", "skip").status_code == 403
+
+
+def test_a_user_who_may_read_the_dag_and_not_its_tasks_sees_no_states(
+    user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+
+    monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", lambda **asked: asked["access_entity"] is None)
+    answer = user("ada", "ADMIN").get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID})
+    assert answer.status_code == 403
+
+
+def test_a_stranger_sees_nothing(user: Any) -> None:
+    stranger = user("nobody", None)
+    for path in (
+        "",
+        "board.js",
+        "board.css",
+        "api/posts",
+        "api/post?dag_id=a&post_id=b",
+        "api/video?dag_id=a&post_id=b",
+    ):
+        assert stranger.get(f"/instagram/calendar/{path}").status_code == 401, path
+    assert stranger.post("/instagram/calendar/api/acts", json={}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "given"),
+    [
+        ({"Origin": "https://evil.example.com"}, {}),
+        ({"Origin": HOME, "Sec-Fetch-Site": "cross-site"}, {}),
+        ({}, {}),
+        (OURS, {"form_token": ""}),
+        (OURS, {"form_token": "forged"}),
+        (OURS, {"form_token": ["a"]}),
+    ],
+)
+def test_another_site_cannot_act_for_a_user(user: Any, headers: dict[str, str], given: dict[str, Any]) -> None:
+    ada = user("ada", "ADMIN")
+    refused = do(ada, "ada", "skip", headers=headers, **given)
+    assert refused.status_code == 403
+    assert cards(ada)["hello"]["state"] == "planned"
+
+
+def test_another_users_token_is_refused(user: Any) -> None:
+    assert do(user("ada", "ADMIN"), "bob", "skip").status_code == 403
+
+
+def test_what_did_not_change_is_not_sent_again(user: Any) -> None:
+    ada = user("ada", "USER")
+    first = ada.get("/instagram/calendar/api/posts").json()
+    assert first["full"]
+    assert ada.get("/instagram/calendar/api/posts", params={"since": first["token"]}).status_code == 204
+    do(ada, "ada", "skip")
+    changed = ada.get("/instagram/calendar/api/posts", params={"since": first["token"]}).json()
+    assert ([card["id"] for card in changed["cards"]], changed["full"]) == (["hello"], False)
+    other = ada.get("/instagram/calendar/api/posts", params={"since": "forged-token-7"}).json()
+    assert len(other["cards"]) == len(POSTS)
+    do(ada, "ada", "unskip")
+
+
+def test_only_the_posts_of_the_asked_time_are_sent(user: Any) -> None:
+    until = int((NOW + timedelta(days=2)).timestamp())
+    assert list(cards(user("ada", "USER"), to=str(until))) == ["hello", "evil"]
+
+
+def test_a_hostile_calendar_is_data_and_never_part_of_the_page(user: Any) -> None:
+    ada = user("ada", "USER")
+    page = ada.get("/instagram/calendar/", params={"dag": DAG_ID, "q": EVIL})
+    assert EVIL not in page.text
+    assert not re.search(r"<script(?![^>]* src=)", page.text), "no script is in the page itself"
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; ")
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'self'" in policy
+    answer = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID})
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert detail(ada, "evil")["caption"] == EVIL
+
+
+def test_a_signature_is_not_shown(user: Any) -> None:
+    ada = user("ada", "USER")
+    found = detail(ada, "signed")
+    assert "abcdef0123456789" not in json.dumps(found)
+    assert "- id: signed" in found["lines"]
+    assert "abcdef0123456789" not in json.dumps(cards(ada))
+
+
+def test_the_lines_of_a_post_are_those_of_the_file(user: Any, calendar: Path) -> None:
+    found = detail(user("ada", "USER"), "hello")
+    assert found["lines"] in calendar.read_text()
+    assert found["lines"].lstrip().startswith("- id: hello")
+    assert "evil" not in found["lines"]
+
+
+def test_a_dag_that_is_no_calendar_says_so(user: Any) -> None:
+    answer = user("ada", "USER").get("/instagram/calendar/api/posts", params={"dag_id": "publish_reel"})
+    assert answer.status_code == 404
+    assert "is not a content calendar" in answer.json()["detail"]
+
+
+def test_nothing_is_offered_for_a_post_that_has_to_be_corrected(user: Any) -> None:
+    ada = user("ada", "USER")
+    assert detail(ada, "typo")["acts"] == []
+    assert do(ada, "ada", "publish_now", "typo").status_code == 404
+    assert "publish_now" not in detail(ada, "dry")["acts"]
+
+
+def test_a_cover_and_a_video_that_are_not_there_are_not_found(user: Any) -> None:
+    ada = user("ada", "USER")
+    for path in ("covers/0123456789abcdef.jpg", "video"):
+        answer = ada.get(f"/instagram/calendar/api/{path}", params={"dag_id": DAG_ID, "post_id": "hello"})
+        assert answer.status_code == 404

@@ -1,0 +1,136 @@
+"""The disturbances of pictures, stories and carousels: those of a reel that apply to them, and those of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from tests.reliability.scenario import (
+    ITEMS,
+    ApiFault,
+    ContainerOutcome,
+    Disturbance,
+    ProcessKill,
+    RefusedRow,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tests.reliability.scenario import Injection, Side
+
+#: The first try of create waits for the items of a carousel itself, in its own seconds.
+ITEM_WAITS: Final = "never ready"
+#: Where a request to create has an effect that no record names: one container more than needed is the price.
+LOST: Final = "TransientError"
+
+
+def format_disturbances(of_a_reel: Sequence[Disturbance]) -> Iterator[Disturbance]:
+    """Yield the disturbances of every other format.
+
+    :param of_a_reel: The disturbances of a reel.
+    """
+    of_a_reel = [one for one in of_a_reel if not one.comment]
+    for one in of_a_reel:
+        if not one.when.startswith("upload") and not _is_at(one, "upload"):
+            yield replace(one, media="picture", uploads=0)
+    for one in of_a_reel:
+        yield replace(one, media="story", injections=tuple(map(_of_a_story, one.injections)))
+    for one in of_a_reel:
+        yield from _of_a_carousel(one)
+    yield from _each_call_of_a_carousel()
+    yield from _each_row_of_a_carousel()
+
+
+def _is_at(disturbance: Disturbance, operation: str) -> bool:
+    return any(getattr(one, "operation", getattr(one, "call", None)) == operation for one in disturbance.injections)
+
+
+def _of_a_story(injection: Injection) -> Injection:
+    """Return an injection where a story's post is looked for: among the stories."""
+    if isinstance(injection, ApiFault) and injection.operation == "media_list":
+        return replace(injection, operation="stories")
+    return injection
+
+
+def _of_a_carousel(one: Disturbance) -> Iterator[Disturbance]:
+    """Yield what a disturbance of a reel does to a carousel, if it can happen to one."""
+    if one.what == ITEM_WAITS or one.when.startswith("ledger write of create"):
+        return  # the rows of a carousel's containers have a table of their own
+    carousel = replace(one, media="carousel", children=ITEMS)
+    if one.when.startswith("create"):  # at the first call, which makes an item
+        lost = one.containers - 1
+        yield replace(carousel, containers=1, children=ITEMS + lost)
+    elif any(isinstance(injection, ContainerOutcome) for injection in one.injections):
+        if one.when == "container":  # create waits for the items in any case
+            yield from _failed_item(carousel)
+    elif one.what == "EXPIRED":
+        yield replace(carousel, children=2 * ITEMS)
+    else:
+        yield carousel
+
+
+def _failed_item(carousel: Disturbance) -> Iterator[Disturbance]:
+    """Yield the failure of the first item: create replaces it by itself, or ends before there is a whole."""
+    if carousel.remedy == "none exists":
+        yield replace(carousel, containers=0)
+    else:
+        yield replace(carousel, first=None, remedy="nothing", containers=1, children=ITEMS + 1, uploads=1)
+
+
+def _each_call_of_a_carousel() -> Iterator[Disturbance]:
+    """Yield a kill and a lost answer at each of the four calls that create containers."""
+    for nth in range(1, ITEMS + 2):
+        which = f"of item {nth}" if nth <= ITEMS else "of the whole"
+        sides: tuple[Side, Side] = ("before", "after")
+        for side in sides:
+            lost = int(side == "after")
+            containers, children = (1, ITEMS + lost) if nth <= ITEMS else (1 + lost, ITEMS)
+            ways: tuple[tuple[str, Injection, str], ...] = (
+                ("connection dropped", ApiFault("create", {"drop": side, "nth": nth}), LOST),
+                ("HTTP 500", ApiFault("create", {"status": 500, "when": side, "nth": nth}), LOST),
+                ("killed", ProcessKill(side, call="create", nth=nth), "Killed"),
+            )
+            for what, injection, first in ways:
+                yield Disturbance(
+                    f"create {which}, {side} the effect",
+                    what,
+                    (injection,),
+                    first,
+                    containers=containers,
+                    media="carousel",
+                    children=children,
+                )
+
+
+def _each_row_of_a_carousel() -> Iterator[Disturbance]:
+    """Yield a kill at each row of a container, and a store that does not take it."""
+    for nth in range(1, ITEMS + 2):
+        is_item = nth <= ITEMS
+        which = f"of item {nth}" if is_item else "of the whole"
+        rows: tuple[tuple[str, Side, int], ...] = (
+            ("container", "before", nth),
+            ("container", "after", nth),
+            ("children" if is_item else "containers", "before", nth if is_item else 1),
+            ("children" if is_item else "containers", "after", nth if is_item else 1),
+        )
+        for row, side, count in rows:
+            lost = int((row, side) not in (("children", "after"), ("containers", "after")))
+            yield Disturbance(
+                f"ledger write of create {which}, {side} it ({row})",
+                "killed",
+                (ProcessKill(side, row=row, nth=count),),
+                "Killed",
+                containers=1 if is_item else 1 + lost,
+                media="carousel",
+                children=ITEMS + lost if is_item else ITEMS,
+            )
+        yield Disturbance(
+            f"ledger write of create {which} (container)",
+            "refused",
+            (RefusedRow("container", nth),),
+            "RuntimeError",
+            containers=1 if is_item else 2,
+            media="carousel",
+            children=ITEMS + 1 if is_item else ITEMS,
+        )

@@ -1,0 +1,329 @@
+"""Posts of every format: pictures, carousels, stories and first comments, and what is wrong with those that are not."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.file.parser import read_calendar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow_provider_instagram.calendar.file.model import Calendar, Post
+
+FILES = ("a.mp4", "a.jpg", "b.jpg", "c.mov", "one, two.jpg", "noname")
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[..., Calendar]:
+    for name in FILES:
+        (tmp_path / name).touch()
+
+    def from_text(text: str, ending: str = "yaml", **how: Any) -> Calendar:
+        file = tmp_path / f"posts.{ending}"
+        file.write_text(text, encoding="utf-8")
+        return read_calendar(str(file), **how)
+
+    return from_text
+
+
+@pytest.fixture
+def read_post(read: Callable[..., Calendar]) -> Callable[..., Post]:
+    """Read a single post without a problem."""
+
+    def of(more: str, defaults: str = "timezone: UTC") -> Post:
+        calendar = read(f"defaults: {{{defaults}}}\nposts:\n- id: x\n  publish_at: 2030-05-06 08:30\n{more}")
+        assert calendar.problems == ()
+        (post,) = calendar.posts
+        return post
+
+    return of
+
+
+@pytest.fixture
+def said(read: Callable[..., Calendar]) -> Callable[..., list[str]]:
+    """Read a single post; return its problems as ``line: message remedy``. Its own fields begin in line 4."""
+
+    def of(more: str, defaults: str = "timezone: UTC", **how: Any) -> list[str]:
+        head = f"defaults: {{{defaults}}}\nposts:\n- {{id: x, publish_at: 2030-05-06 08:30 UTC,\n"
+        calendar = read(f"{head}{more}\n  }}\n", **how)
+        assert calendar.problems == () or calendar.posts == ()
+        return [f"{problem.line}: {problem.message} {problem.remedy}" for problem in calendar.problems]
+
+    return of
+
+
+def test_a_picture(read_post: Callable[..., Post], tmp_path: Path) -> None:
+    post = read_post("  image: a.jpg\n  caption: Hello\n  alt_text: A {{ tree }}\n")
+    assert (post.image, post.video, post.carousel) == (str(tmp_path / "a.jpg"), None, ())
+    assert post.options == {"caption": "Hello", "alt_text": "A {{ tree }}"}
+    assert (post.placement, post.format, post.media) == ("feed", "picture", (str(tmp_path / "a.jpg"),))
+
+
+def test_tags_of_a_picture_have_a_place(read_post: Callable[..., Post]) -> None:
+    post = read_post("  image: a.jpg\n  user_tags: [{username: '@ann', x: 0.5, y: '1'}]\n")
+    assert post.options == {"user_tags": [{"username": "ann", "x": 0.5, "y": 1.0}]}
+
+
+def test_a_carousel_of_names_and_objects(read_post: Callable[..., Post], tmp_path: Path) -> None:
+    post = read_post(
+        "  carousel:\n"
+        "    - a.jpg\n"
+        "    - {image: https://example.com/b.jpg?sig=1, alt_text: None, user_tags: [{username: ann, x: 0.5, y: 0.4}]}\n"
+        "    - {video: c.mov}\n"
+    )
+    first, second, third = post.carousel
+    assert (first.location, first.kind) == (str(tmp_path / "a.jpg"), None)
+    assert (second.kind, second.alt_text) == ("image", "None")
+    assert second.user_tags == ({"username": "ann", "x": 0.5, "y": 0.4},)
+    assert (third.location, third.kind) == (str(tmp_path / "c.mov"), "video")
+    assert (post.placement, post.format) == ("feed", "carousel")
+    assert post.media == (first.location, second.location, third.location)
+
+
+@pytest.mark.parametrize("medium", ["image: a.jpg", "video: a.mp4"])
+def test_a_story(read_post: Callable[..., Post], medium: str) -> None:
+    post = read_post(f"  {medium}\n  placement: Story\n")
+    assert (post.placement, post.format) == ("story", "story")
+
+
+def test_a_first_comment(read_post: Callable[..., Post]) -> None:
+    assert read_post("  image: a.jpg\n  first_comment: '{{ x }} #one'\n").first_comment == "{{ x }} #one"
+
+
+def test_the_medium_of_a_post_overrides_that_of_the_defaults(read_post: Callable[..., Post]) -> None:
+    post = read_post("  carousel: a.jpg, b.jpg\n", "timezone: UTC, video: a.mp4, placement: reels")
+    assert (post.video, len(post.carousel), post.placement) == (None, 2, "feed")
+
+
+@pytest.mark.parametrize(
+    ("medium", "kept"),
+    [
+        ("video: a.mp4", {"caption", "share_to_feed", "collaborators", "video_cover_timestamp_ms"}),
+        ("image: a.jpg", {"caption", "alt_text", "collaborators"}),
+        ("carousel: 'a.jpg, b.jpg'", {"caption", "collaborators"}),
+        ("image: a.jpg, placement: story", {"placement"}),
+    ],
+)
+def test_a_default_counts_where_the_format_takes_it(read: Callable[..., Calendar], medium: str, kept: set[str]) -> None:
+    calendar = read(
+        "defaults: {timezone: UTC, caption: c, share_to_feed: yes, video_cover_timestamp_ms: 5, alt_text: a, "
+        "collaborators: ann, first_comment: f}\n"
+        f"posts:\n- {{id: x, publish_at: 2030-05-06 08:30, {medium}}}\n"
+    )
+    assert calendar.problems == ()
+    (post,) = calendar.posts
+    assert set(post.options) == kept
+    assert post.first_comment == (None if post.placement == "story" else "f")
+
+
+@pytest.mark.parametrize("ending", ["csv", "yaml"])
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [
+        ("a.jpg, c.mov,b.jpg", ["a.jpg", "c.mov", "b.jpg"]),
+        ('"one, two.jpg", b.jpg', ["one, two.jpg", "b.jpg"]),
+        ("a.jpg\nb.jpg,\n", ["a.jpg", "b.jpg"]),
+        ('["one, two.jpg", {"image": "b.jpg", "alt_text": "B"}]', ["one, two.jpg", "b.jpg"]),
+    ],
+)
+def test_items_in_one_cell_are_separated_by_commas(
+    read: Callable[..., Calendar], tmp_path: Path, ending: str, cell: str, names: list[str]
+) -> None:
+    """A spreadsheet writes the cell's own quotation marks twice; nobody has to."""
+    row = {"id": "x", "publish_at": "2030-05-06 08:30 UTC", "carousel": cell}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, row)
+    writer.writeheader()
+    writer.writerow(row)
+    calendar = read(text.getvalue() if ending == "csv" else json.dumps({"posts": [row]}), ending, check_files=True)
+    assert calendar.problems == ()
+    assert [item.location for item in calendar.posts[0].carousel] == [str(tmp_path / name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (
+            "",
+            ("3: the post has no video, image or carousel. Add one of them: a file beside the calendar, a "
+            "full path, or an "
+            "https address."),
+        ),
+        (
+            "  image: a.jpg,\n  video: a.mp4",
+            "5: the post has image and video. Keep one of them. A carousel shows several pictures and videos.",
+        ),
+        ("  image: a.mp4", "4: image is {folder}/a.mp4, which is a video. Write it after video: instead."),
+        ("  video: a.jpg", "4: video is {folder}/a.jpg, which is a picture. Write it after image: instead."),
+        ("  image: gone.jpg", ("4: image: there is no file {folder}/gone.jpg. Check the name, also upper and "
+        "lower case.")),
+        ("  carousel: a.jpg", "4: The carousel has 1 items. Use 2 to 10 items."),
+        (f"  carousel: [{', '.join(['a.jpg'] * 11)}]", "4: The carousel has 11 items. Use 2 to 10 items."),
+        ("  carousel: []", "4: The carousel has 0 items. Use 2 to 10 items."),
+        (
+            "  carousel: {a: b}",
+            "4: carousel is not a list. Write a list of files, of {image: …, alt_text: …} and of {video: …}.",
+        ),
+        (
+            "  carousel: '\"a.jpg, b.jpg'",
+            ("4: the quotation marks in carousel do not match. Separate the items by commas, and put a name "
+            "that contains a "
+            'comma in quotation marks: "one, two.jpg".'),
+        ),
+        (
+            "  carousel: [a.jpg,\n    gone.jpg]",
+            "5: carousel, item 2: there is no file {folder}/gone.jpg. Check the name, also upper and lower case.",
+        ),
+        (
+            "  carousel: [a.jpg, [b.jpg]]",
+            ("4: carousel, item 2: it is neither a file nor an object. Write a list of files, of {image: …, "
+            "alt_text: …} and "
+            "of {video: …}."),
+        ),
+        (
+            "  carousel: [a.jpg, {image: a.mp4}]",
+            "4: carousel, item 2: image is a.mp4, which is a video. Write it after video: instead.",
+        ),
+        (
+            "  carousel: [a.jpg, {video: c.mov, alt_text: A}]",
+            "4: Item 2 is a video, which takes no alt_text in a carousel. Remove alt_text from it.",
+        ),
+        (
+            "  carousel: [a.jpg, {image: b.jpg, user_tags: [ann]}]",
+            "4: Item 2: The tag of ann in a picture has no place. Write where: {username: ann, x: 0.5, y: 0.4}.",
+        ),
+        (
+            "  carousel: [a.jpg, b.jpg], alt_text: A",
+            "4: A carousel does not take alt_text. Write it with the item: {image: a.jpg, alt_text: A tree}.",
+        ),
+        (
+            "  carousel: [a.jpg, b.jpg], placement: story",
+            "4: A carousel cannot be a story. Publish each item as a story of its own.",
+        ),
+        ("  video: a.mp4, alt_text: A", "4: A reel does not take alt_text. Remove alt_text."),
+        ("  image: a.jpg, share_to_feed: yes", "4: A picture does not take share_to_feed. Remove share_to_feed."),
+        (
+            "  image: a.jpg, user_tags: [ann]",
+            "4: The tag of ann in a picture has no place. Write where: {username: ann, x: 0.5, y: 0.4}.",
+        ),
+        (
+            "  image: a.jpg, placement: story,\n  caption: Hello",
+            "5: A story does not take caption. Remove it, or put the text into the picture or the video.",
+        ),
+        (
+            "  image: a.jpg, placement: story,\n  first_comment: Hello",
+            "5: A story does not take first_comment. Remove first_comment.",
+        ),
+        (f"  image: a.jpg, first_comment: {'x' * 301}", ("4: The comment has 301 characters (emoji count as two). "
+         "Shorten it to 300.")),
+        ("  image: a.jpg, first_comment: '#a #b #c #d #e'", "4: The comment has 5 hashtags. At most 4 are allowed."),
+        ("  image: a.jpg, first_comment: LOOK HERE", ("4: The comment is all in capital letters. Write some "
+        "letters in lower "
+         "case.")),
+        ("  image: a.jpg, first_coment: Hi", "4: Unknown field 'first_coment'. Did you mean first_comment?"),
+        (
+            "  image: 'https://example.com/ü.jpg'",
+            ("4: image https://example.com/ü.jpg: a link must be https, in plain ASCII. Write its https address, with "
+            "characters outside ASCII percent-encoded."),
+        ),
+        (
+            "  carousel: [a.jpg, c.mov], upload: url",
+            ("4: upload is url, but Instagram cannot fetch a local file. Write upload: file, or give the "
+            "carousel's https "
+            "address."),
+        ),
+    ],
+)  # fmt: skip
+def test_a_problem_has_its_line_and_a_remedy(
+    said: Callable[..., list[str]], tmp_path: Path, more: str, problem: str
+) -> None:
+    assert said(more, check_files=True) == [problem.replace("{folder}", str(tmp_path))]
+
+
+def test_each_item_has_its_own_problem(said: Callable[..., list[str]]) -> None:
+    found = said("  carousel: [\n  gone.jpg,\n  /etc/hostname,\n  {video: a.mp4, alt: x}]", check_files=True)
+    assert [problem.partition(":")[0] for problem in found] == ["5", "6", "7"]
+    assert "carousel, item 3: An item of carousel has an unknown key 'alt'." in found[2]
+
+
+def test_a_signature_among_the_items_is_in_no_problem(said: Callable[..., list[str]]) -> None:
+    link = "http://example.com/a.jpg?signature=two words"
+    (problem,) = said(f"  carousel: [b.jpg, '{link}']")
+    assert "https" in problem
+    assert "words" not in problem
+
+
+def test_the_versions_of_posts_that_are_stored_stay_the_same(read: Callable[..., Calendar]) -> None:
+    """The values were made before posts could have pictures. A post whose version changes counts as edited."""
+    calendar = read(
+        "min_spacing: 0 s\n"
+        "defaults: {timezone: Europe/Berlin, placement: feed}\n"
+        "posts:\n"
+        "- {id: plain, publish_at: 2030-05-06 08:30, video: 'https://example.com/a.mp4'}\n"
+        "- id: full\n"
+        "  publish_at: 2030-05-07 08:30\n"
+        "  account: studio\n"
+        "  video: https://example.com/b.mp4?signature=x\n"
+        "  caption: 'Hello {{ x }} #a'\n"
+        "  placement: reels\n"
+        "  cover_url: https://example.com/c.jpg?signature=y\n"
+        "  collaborators: [one, two]\n"
+        "  user_tags: [three, '@four']\n"
+        "  video_cover_timestamp_ms: 1500\n"
+        "  share_to_feed: true\n"
+        "  upload: url\n"
+        "  approval: required\n"
+        "  dry_run: true\n"
+        "  tags: [x, y]\n"
+    )
+    assert calendar.problems == ()
+    assert {post.id: post.version for post in calendar.posts} == {
+        "plain": "dc565e4eaa9da56f",
+        "full": "e2c227dffa479f20",
+    }
+
+
+def test_a_post_that_was_stored_before_there_were_pictures_is_still_read() -> None:
+    from airflow_provider_instagram.calendar.file.model import Post
+
+    stored = (
+        '{"id":"full","publish_at":"2030-05-07T08:30:00+02:00","account":"studio","video":"https://example.com/b.mp4?…",'
+        '"options":{"caption":"Hello {{ x }} #a","placement":"reels","user_tags":["three","four"]},"upload":"url",'
+        '"approval":"required","dry_run":true,"tags":["x","y"],"line":5,"known_version":"e2c227dffa479f20"}'
+    )
+    post = Post.model_validate_json(stored)
+    assert (post.video, post.image, post.carousel) == ("https://example.com/b.mp4?…", None, ())
+    assert (post.version, post.media) == ("e2c227dffa479f20", ("https://example.com/b.mp4?…",))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("image: a.jpg", "image: b.jpg"),
+        ("carousel: 'a.jpg, b.jpg'", "carousel: 'b.jpg, a.jpg'"),
+        ("carousel: 'a.jpg, b.jpg'", "carousel: [a.jpg, {image: b.jpg}]"),
+        ("carousel: 'a.jpg, b.jpg'", "carousel: [a.jpg, {image: b.jpg, alt_text: B}]"),
+        ("image: a.jpg", "image: a.jpg\n  first_comment: Hi"),
+        ("image: a.jpg", "image: a.jpg\n  placement: story"),
+        ("image: noname", "video: noname"),
+    ],
+)
+def test_every_edit_is_another_version(read_post: Callable[..., Post], before: str, after: str) -> None:
+    assert read_post(f"  {before}\n").version != read_post(f"  {after}\n").version
+
+
+def test_what_is_stored_of_a_post_has_no_signature_and_the_same_version(read_post: Callable[..., Post]) -> None:
+    link = "https://example.com/a.jpg?signature=secret"
+    for more in (f"image: {link}", f"carousel:\n  - {link}\n  - {{image: '{link}', alt_text: A}}"):
+        post = read_post(f"  {more}\n")
+        stored = post.without_signatures()
+        assert "secret" not in stored.model_dump_json()
+        assert (stored.version, stored.is_complete, post.is_complete) == (post.version, False, True)
+        assert type(stored).model_validate(stored.model_dump(mode="json")) == stored

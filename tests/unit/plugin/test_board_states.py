@@ -1,0 +1,138 @@
+"""The state of a post on the page Posts, from what Airflow and the ledger know of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.file.model import InvalidPost, Post
+from airflow_provider_instagram.calendar.file.problems import Problem
+from airflow_provider_instagram.calendar.planning.assignments import Assignment
+from airflow_provider_instagram.calendar.planning.plan import Arrival
+from airflow_provider_instagram.ledger.records import PublishedPost
+from airflow_provider_instagram.plugin.board.cards import card_of, first_line, invalid_card, kind_of
+from airflow_provider_instagram.plugin.board.detail import acts_in
+from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, Task, status_of
+
+DUE = datetime(2030, 5, 6, 8, 30, tzinfo=timezone.utc)
+POST = Post(id="hello", publish_at=DUE, account="studio", video="/media/a.mp4", options={"caption": "Hello"})
+DONE = PublishedPost("studio/hello", "c1", "2030-05-06T08:30:01+00:00", "m1", permalink="https://instagram.com/reel/a")
+HOUR = timedelta(hours=1)
+
+
+def in_run(*, is_dry: bool = False, map_index: int = 0, **states: Task | str | None) -> Facts:
+    tasks = {name: task if isinstance(task, Task) else Task(task) for name, task in states.items()}
+    return Facts(POST, run=PostRun("run", map_index, tasks, is_dry=is_dry))
+
+
+def state(facts: Facts, at: datetime = DUE - HOUR / 2) -> Status:
+    return status_of(facts, at, HOUR)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (Facts(POST), State.PLANNED),
+        (in_run(map_index=-1, due="running"), State.PREPARING),
+        (in_run(map_index=-1, due="failed"), State.FAILED),
+        (in_run(transcode=None, create=None, publish=None), State.PREPARING),
+        (in_run(transcode="running", create=None, publish=None), State.PREPARING),
+        (in_run(transcode="success", approve="awaiting_input", create=None, publish=None), State.WAITING),
+        (in_run(transcode="success", approve="success", create="deferred", publish=None), State.PREPARING),
+        (in_run(transcode="success", create="success", publish=None), State.READY),
+        (in_run(transcode="success", create="success", publish="deferred"), State.READY),
+        (in_run(transcode="success", create="success"), State.READY),  # Airflow expands the last task later
+        (in_run(transcode="success", approve="success"), State.PREPARING),
+        (in_run(transcode="success", create="success", publish="up_for_retry"), State.READY),
+        (in_run(transcode="success", create="success", publish="running"), State.PUBLISHING),
+        (in_run(transcode="success", create="success", publish="success", is_dry=True), State.DRY_RUN),
+        (in_run(transcode="success", approve="skipped", create="skipped", publish="skipped"), State.SKIPPED),
+        (in_run(transcode="failed", create="upstream_failed", publish="upstream_failed"), State.FAILED),
+        (replace(in_run(transcode="success", create="success", publish="success"), done=DONE), State.PUBLISHED),
+        (replace(in_run(transcode="success", create="success", publish="failed"), is_open=True), State.UNKNOWN),
+        (replace(in_run(transcode="success", create="success", publish="running"), is_open=True), State.PUBLISHING),
+    ],
+)
+def test_the_first_task_that_did_not_succeed_determines_the_state(facts: Facts, expected: State) -> None:
+    assert state(facts).state is expected
+
+
+def test_a_publisher_that_waits_its_last_half_minute_is_publishing() -> None:
+    waiting = in_run(transcode="success", create="success", publish="deferred")
+    assert state(waiting, DUE - timedelta(seconds=31)).state is State.READY
+    assert state(waiting, DUE - timedelta(seconds=29)).state is State.PUBLISHING
+
+
+def test_reasons_are_those_that_the_tasks_reported() -> None:
+    failed = {"state": "failed", "mark": "MediaRejectedError", "reason": "Too long.", "hint": "Cut it."}
+    skipped = {"state": "skipped", "mark": "rejected: ugly", "reason": "Rejected by Ada: ugly", "hint": None}
+    assert state(in_run(transcode=Task("failed", outcome=failed))) == Status(State.FAILED, "Too long.", "Cut it.")
+    found = state(in_run(transcode="success", approve=Task("skipped", outcome=skipped)))
+    assert (found.text, found.hint) == ("rejected: ugly", "Rejected by Ada: ugly")
+    assert state(in_run(transcode=Task("running", percent=42))).percent == 42
+    assert state(in_run(transcode="success", approve=Task("awaiting_input", deadline=DUE))).until == DUE
+
+
+def test_a_post_that_nothing_publishes_is_skipped_and_says_why() -> None:
+    assert state(Facts(POST), DUE + HOUR).state is State.PLANNED
+    assert state(Facts(POST), DUE + HOUR + timedelta(seconds=1)).text == "no run has published it"
+    over = state(Facts(POST, arrival=Arrival.ALREADY_OVER), DUE + 2 * HOUR)
+    assert over == Status(State.SKIPPED, "its time had passed when the calendar was new")
+
+
+def test_a_skip_by_a_user_holds_for_its_version_only() -> None:
+    skipped = Assignment(POST.key, "content/skipped", POST.version, settled=True, skipped_by="ada")
+    assert state(Facts(POST, assignment=skipped)) == Status(State.SKIPPED, "by ada")
+    assert state(Facts(POST, assignment=replace(skipped, version="0" * 16))).state is State.PLANNED
+
+
+def test_an_id_that_was_published_before_is_not_taken_for_this_post() -> None:
+    earlier = replace(DONE, published_at="2030-05-01T08:30:00+00:00")
+    assert state(Facts(POST, done=earlier)).state is State.SKIPPED
+    early = replace(in_run(transcode="success", create="success", publish="success"), done=earlier)
+    assert state(early).state is State.PUBLISHED, "a user published it early"
+
+
+def test_a_first_comment_that_failed_leaves_the_post_published_and_is_tried_again() -> None:
+    failed = Task("failed", outcome={"reason": "No right to comment.", "hint": "Reconnect."})
+    facts = replace(in_run(transcode="success", create="success", publish="success", comment=failed), done=DONE)
+    assert state(facts) == Status(State.PUBLISHED, "No right to comment.", "Reconnect.")
+    assert acts_in(State.PUBLISHED, facts) == ["retry"]
+    assert acts_in(State.PUBLISHED, replace(facts, run=None)) == []
+
+
+@pytest.mark.parametrize("kind", list(State))
+def test_nothing_is_offered_that_could_publish_a_live_post_again(kind: State) -> None:
+    assert "publish_now" not in acts_in(kind, Facts(POST, done=DONE))
+    assert "publish_now" not in acts_in(kind, Facts(POST.model_copy(update={"dry_run": True})))
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [({}, "reel"), ({"options": {"placement": "feed"}}, "feed video"), ({"options": {"placement": "story"}}, "story")],
+)
+def test_the_kind_of_a_post_is_in_words(changes: dict[str, Any], kind: str) -> None:
+    assert kind_of(POST.model_copy(update=changes)) == kind
+
+
+def test_a_card_says_what_is_needed_and_leaves_out_what_is_empty() -> None:
+    card = card_of("spring", POST, Status(State.READY), has_cover=False, is_dry=False).as_data()
+    assert card == {
+        "dag": "spring", "id": "hello", "account": "studio", "at": int(DUE.timestamp()), "local": "2030-05-06T08:30",
+        "kind": "reel", "title": "Hello", "state": "ready",
+    }  # fmt: skip
+
+
+def test_a_post_with_a_problem_has_a_card_with_its_remedy() -> None:
+    problem = Problem(7, "Unknown field 'capton'.", "Did you mean caption?", "hello")
+    card = invalid_card("spring", InvalidPost("hello", DUE, "studio", 5), (problem,))
+    assert card.status == Status(State.PROBLEM, "Unknown field 'capton'.", "Did you mean caption?")
+    assert card.as_data()["problems"][0]["line"] == 7
+
+
+def test_the_title_is_the_first_line_with_text() -> None:
+    assert first_line("\n \nFirst\nSecond") == "First"
+    assert len(first_line("x" * 500)) == 121

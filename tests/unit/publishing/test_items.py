@@ -1,0 +1,195 @@
+"""The media of a post as an author names them, and the limits of each format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.publishing.items import MediaItem, PostMedia
+from airflow_provider_instagram.publishing.options import ContainerOptions
+from airflow_provider_instagram.publishing.sources import MediaSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JPEG = b"\xff\xd8\xff\xe0 a picture"
+MP4 = b"\x00\x00\x00\x18ftypisom a video"
+PLACED = {"username": "ann", "x": "0.5", "y": 1}
+
+
+def broken(given: dict[str, Any], medium: Any) -> list[str]:
+    return [str(limit) for limit in ContainerOptions.parse(**given).broken_limits(medium)]
+
+
+def carousel(*items: Any) -> PostMedia:
+    return PostMedia.parse(carousel=list(items)).with_kinds()
+
+
+# ---- which media
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "video is empty"),
+        ({"video": "", "image": "None"}, "video is empty"),
+        ({"video": "a.mp4", "image": "a.jpg"}, "video and image are set"),
+        ({"image": "a.jpg", "carousel": ["a.jpg", "b.jpg"]}, "image and carousel are set"),
+        ({"carousel": [{"image": "a.jpg", "caption": "A"}, "b.jpg"]}, "unknown key 'caption'"),
+        ({"carousel": [{"image": "a.jpg", "video": "a.mp4"}, "b.jpg"]}, "has video and image"),
+        ({"carousel": [{"alt_text": "A"}, "b.jpg"]}, "has no media"),
+        ({"carousel": ["", "b.jpg"]}, "an item of carousel is empty"),
+        ({"carousel": 7}, "carousel must be a list"),
+        ({"carousel": [{"image": "a.jpg", "user_tags": [{"username": "ann", "x": 2, "y": 0}]}]}, "from 0"),
+        ({"carousel": [{"image": "a.jpg", "user_tags": [{"username": "ann", "x": 0.5}]}]}, "The place of ann"),
+    ],
+)
+def test_media_that_cannot_be_read_are_refused_with_what_to_do(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        PostMedia.parse(**given)
+
+
+@pytest.mark.parametrize("given", [["a.jpg", "b.mp4"], ("a.jpg", "b.mp4"), '["a.jpg", "b.mp4"]', "a.jpg, b.mp4"])
+def test_a_carousel_is_a_list_in_any_form_that_a_template_delivers(given: Any) -> None:
+    assert [item.location for item in PostMedia.parse(carousel=given).items] == ["a.jpg", "b.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("location", "kind"),
+    [
+        ("https://example.com/a.JPG?signature=jpg.mp4", "image"),
+        ("https://example.com/a.mp4", "video"),
+        ("s3://media@clips/a.story.0123456789abcdef01234567.jpg", "image"),
+        ("s3://media@clips/a.carousel.0123456789abcdef01234567.mp4", "video"),
+        ("s3://media@clips/a.webp", "image"),
+    ],
+)
+def test_the_kind_of_a_remote_item_is_in_its_name(location: str, kind: str) -> None:
+    assert MediaItem(location).with_kind().kind == kind
+
+
+def test_the_kind_of_a_local_item_is_in_its_content(tmp_path: Path) -> None:
+    """As TranscodeOperator reads it: the name proves nothing."""
+    (tmp_path / "a.mp4").write_bytes(JPEG)
+    (tmp_path / "b").write_bytes(MP4)
+    assert MediaItem(str(tmp_path / "a.mp4")).with_kind().kind == "image"
+    assert MediaItem(f"file://{tmp_path}/b").with_kind().kind == "video"
+
+
+def test_an_item_that_does_not_show_what_it_is_is_asked_for_without_its_signature() -> None:
+    with pytest.raises(ValidationError, match="Write which it is") as refused:
+        carousel("https://example.com/media?id=7&signature=abc", "b.jpg")
+    assert "abc" not in str(refused.value)
+
+
+# ---- limits
+
+
+@pytest.mark.parametrize("count", [2, 10])
+def test_two_to_ten_items_are_a_carousel(count: int) -> None:
+    assert list(carousel(*[{"image": f"{n}.jpg", "user_tags": [PLACED]} for n in range(count)]).broken_limits()) == []
+
+
+@pytest.mark.parametrize(
+    ("items", "said"),
+    [
+        (["https://x.test/a.jpg"], "The carousel has 1 items: use 2 to 10 items."),
+        ([f"https://x.test/{n}.jpg" for n in range(11)], "The carousel has 11 items: use 2 to 10 items."),
+        (
+            [{"video": "a.mp4", "alt_text": "A"}, {"image": "b.jpg"}],
+            "Item 1 is a video, which takes no alt_text in a carousel: remove alt_text from it.",
+        ),
+        (
+            [{"image": "b.jpg"}, {"video": "a.mp4", "user_tags": ["ann"]}],
+            "Item 2 is a video, which takes no user_tags in a carousel: remove user_tags from it.",
+        ),
+        (
+            [{"image": "b.jpg"}, {"image": "a.jpg", "user_tags": "ann"}],
+            "Item 2: The tag of ann in a picture has no place: write where: {username: ann, x: 0.5, y: 0.4}.",
+        ),
+    ],
+)
+def test_what_breaks_a_limit_of_carousels_is_named_with_its_item(items: list[Any], said: str) -> None:
+    assert [str(limit) for limit in carousel(*items).broken_limits()] == [said]
+    assert {limit.option for limit in carousel(*items).broken_limits()} == {"carousel"}
+
+
+@pytest.mark.parametrize(
+    ("given", "medium"),
+    [
+        ({"caption": "A", "location_id": "1", "collaborators": "bob", "is_ai_generated": True}, "carousel"),
+        ({"caption": "A", "alt_text": "A tree", "user_tags": [PLACED], "collaborators": "bob"}, "image"),
+        ({"placement": "feed"}, "image"),
+        ({"placement": "story", "user_tags": "ann", "is_ai_generated": True}, "image"),
+        ({"placement": "story", "user_tags": [PLACED]}, "video"),
+        ({"placement": "reels", "user_tags": "ann", "share_to_feed": False}, "video"),
+    ],
+)
+def test_what_a_format_takes_passes(given: dict[str, Any], medium: str) -> None:
+    assert broken(given, medium) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "medium", "said"),
+    [
+        ({"placement": "story", "caption": "A"}, "image", "A story does not take caption: remove it, or put the text"),
+        ({"placement": "story", "alt_text": "A"}, "image", "A story does not take alt_text"),
+        ({"placement": "story", "collaborators": "bob"}, "video", "A story does not take collaborators"),
+        ({"placement": "story", "location_id": "1"}, "video", "A story does not take location_id"),
+        ({"placement": "story", "share_to_feed": False}, "video", "A story does not take share_to_feed"),
+        ({"placement": "story"}, "carousel", "A carousel cannot be a story: publish each item"),
+        ({"alt_text": "A"}, "video", "A reel does not take alt_text: remove alt_text."),
+        ({"alt_text": "A"}, "carousel", "A carousel does not take alt_text: write it with the item"),
+        ({"user_tags": [PLACED]}, "carousel", "A carousel does not take user_tags: write them with the item"),
+        ({"user_tags": [PLACED]}, "video", "The tag of ann in a reel has a place: write the name alone: ann."),
+        ({"user_tags": "ann"}, "image", "The tag of ann in a picture has no place: write where"),
+        ({"user_tags": [PLACED] * 21}, "image", "There are 21 user_tags: at most 20 are allowed."),
+        ({"video_cover_timestamp_ms": 0}, "image", "A picture does not take video_cover_timestamp_ms"),
+        ({"cover_url": "https://x.test/a.jpg"}, "carousel", "A carousel does not take cover_url"),
+        ({"audio_name": "Rain"}, "image", "A picture does not take audio_name"),
+        ({"trial_graduation": "MANUAL"}, "carousel", "A carousel does not take trial_graduation"),
+    ],
+)
+def test_what_a_format_does_not_take_is_refused_with_what_to_do(given: dict[str, Any], medium: str, said: str) -> None:
+    (found,) = broken(given, medium)
+    assert found.startswith(said)
+
+
+# ---- what is sent, and what is kept
+
+
+@pytest.mark.parametrize(
+    ("given", "medium", "sent"),
+    [
+        ({}, "video", {"media_type": "REELS"}),
+        ({"placement": "feed"}, "video", {"media_type": "REELS", "share_to_feed": "true"}),
+        ({"placement": "feed", "alt_text": "A"}, "image", {"alt_text": "A"}),
+        ({"placement": "feed"}, "carousel", {"media_type": "CAROUSEL"}),
+        (
+            {"placement": "story", "user_tags": "ann"},
+            "image",
+            {"media_type": "STORIES", "user_tags": '[{"username": "ann"}]'},
+        ),
+        ({"user_tags": [PLACED]}, "image", {"user_tags": '[{"username": "ann", "x": 0.5, "y": 1.0}]'}),
+    ],
+)
+def test_each_format_is_sent_as_meta_documents_it(given: dict[str, Any], medium: Any, sent: dict[str, str]) -> None:
+    options = ContainerOptions.parse(**given)
+    assert dict(calls.create_container("178", **options.call_arguments(medium)).params) == sent
+
+
+def test_digests_that_are_stored_stay_the_same(tmp_path: Path) -> None:
+    """A container that an earlier version made, before it had pictures, is found again."""
+    clip = tmp_path / "clip.bin"
+    clip.write_bytes(b"moving pictures")
+    by_bytes = MediaSource("clip.mp4", clip).fingerprint(ContainerOptions().as_text())
+    assert by_bytes == "20ee0ed7e3fe34406b6ff4415286991e40d24eef186bce757bc738d8bc13e828"
+    link = "https://example.com/a.mp4"
+    options = ContainerOptions(caption="a teaser", user_tags=("ann",), placement="feed", share_to_feed=True)
+    by_link = MediaSource(link, link=link).fingerprint(options.as_text())
+    assert by_link == "a4929f057cf77f7c19751fc11203bc6e65378973019e12e15e6a2207a2ff5296"
+    described = ContainerOptions(alt_text="A tree").as_text()
+    assert MediaSource(link, link=link).fingerprint(described) != by_link
