@@ -64,7 +64,7 @@ class Hour:
 
     def __init__(self, sandbox: SandboxHandle, accounts: int, posts: int) -> None:
         self.sandbox, self.posts, self.ahead = sandbox, posts, timedelta()
-        sandbox.switch(calls_per_24h=1_000_000)
+        sandbox.switch(calls_per_24_h=1_000_000)
         self.accounts = [self._account(number) for number in range(accounts)]
 
     def _account(self, number: int) -> Account:
@@ -98,11 +98,11 @@ class Hour:
         """List the posts of an account, and read the numbers of each."""
         headers = {"Authorization": f"Bearer {account.token}"}
         base, metric = f"{self.sandbox.url}/v27.0", ",".join(MEDIA_METRICS[MediaKind.REEL])
-        listed = httpx.get(f"{base}/{account.user_id}/media", params={"limit": 100}, headers=headers, trust_env=False)
-        for post in listed.raise_for_status().json()["data"]:
-            url = f"{base}/{post['id']}/insights"
-            answer = httpx.get(url, params={"metric": metric}, headers=headers, trust_env=False)
-            rows += [{"post_id": post["id"], **row} for row in answer.raise_for_status().json()["data"]]
+        with httpx.Client(headers=headers, trust_env=False, timeout=60) as http:
+            listed = http.get(f"{base}/{account.user_id}/media", params={"limit": 100})
+            for post in listed.raise_for_status().json()["data"]:
+                answer = http.get(f"{base}/{post['id']}/insights", params={"metric": metric})
+                rows += [{"post_id": post["id"], **row} for row in answer.raise_for_status().json()["data"]]
 
     def measure(self, each: Callable[[Account], None]) -> tuple[float, float, float]:
         """Run something for every account, and return processor and wall-clock seconds, and calls, for each account."""
