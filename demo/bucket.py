@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 BUCKET = "instagram"
 REGION = "us-east-1"
 #: The storage asks for keys, and takes any.
-KEYS = ("demo", "demo")
+KEYS = ("demo-key", "demo-secret")
 
 
 @contextmanager
 def picture_bucket() -> Iterator[dict[str, str]]:
     """Serve a bucket. Return the settings of an Airflow that copies local pictures there."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it would print a line for each request
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     try:

@@ -47,7 +47,7 @@ def main() -> int:
             run_id = f"demo-{int(time.time())}"
             airflow.wait_for_dag("publish_reel")
             airflow.trigger("publish_reel", run_id, {"video": str(video), "caption": CAPTION})
-            publish_other_formats(airflow, run_id, video, pictures_of(video, calendar.parent))
+            publish_other_formats(airflow, run_id, pictures_of(video, calendar.parent))
             state = wait_until(lambda: _ended(airflow, run_id), "the run has ended", RUN_LIMIT_S)
             print(
                 f"\nPosts:     {airflow.url}/plugin/instagram-calendar  (preview, approve and repair posts)\n"
@@ -66,10 +66,10 @@ def main() -> int:
     return 0
 
 
-def publish_other_formats(airflow: AirflowStack, run_id: str, video: Path, pictures: list[Path]) -> None:
-    """Publish a carousel and a story beside the reel."""
+def publish_other_formats(airflow: AirflowStack, run_id: str, pictures: list[Path]) -> None:
+    """Publish a carousel and a story beside the reel, of pictures, which take a second each."""
     still, detail = map(str, pictures)
-    carousel = {"files": [still, str(video), detail], "caption": "Three views of one scene", "fit": "crop"}
+    carousel = {"files": [still, detail], "caption": "Two views of one scene", "fit": "crop"}
     for dag_id, conf in (("publish_carousel", carousel), ("publish_story", {"file": still})):
         airflow.wait_for_dag(dag_id)
         airflow.trigger(dag_id, run_id, conf)

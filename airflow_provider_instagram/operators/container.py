@@ -157,7 +157,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         pin_ledger_asset(context, Ledger.of(context, self.instagram_conn_id))
         return container_id
 
-    def execute_parent(self, context: Context, event: dict[str, Any], content: str, child_ids: list[str]) -> str:
+    def execute_parent(self, context: Context, event: dict[str, Any]) -> str:
         """Create the parent of a carousel after the wait for its items in the triggerer."""
         from airflow_provider_instagram.publishing.carousel import CarouselCreator
         from airflow_provider_instagram.triggers.container import processed_container
@@ -170,7 +170,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         ledger, publish_at = Ledger.of(context, self.instagram_conn_id), self._publish_at()
         with self._creator(ledger) as creator:
             parent = CarouselCreator(creator).get_or_create_parent(
-                self._post_key(context), content, child_ids, options, publish_at
+                self._post_key(context), **event["known"], options=options, publish_at=publish_at
             )
         return self._finish(context, ledger, parent)
 
@@ -352,5 +352,5 @@ class CreateContainerOperator(InstagramBaseOperator):
         from airflow_provider_instagram.triggers.container import HEAD_START, ContainerStatusTrigger
 
         deadline, interval_s = time.time() + PROCESSING_TIMEOUT.total_seconds(), POLL_INTERVAL.total_seconds()
-        trigger = ContainerStatusTrigger(self.instagram_conn_id, container_id, interval_s, deadline)
-        self.defer(trigger=trigger, method_name=then, kwargs=known, timeout=PROCESSING_TIMEOUT + HEAD_START)
+        trigger = ContainerStatusTrigger(self.instagram_conn_id, container_id, interval_s, deadline, known=known)
+        self.defer(trigger=trigger, method_name=then, timeout=PROCESSING_TIMEOUT + HEAD_START)

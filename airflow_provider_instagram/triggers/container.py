@@ -34,6 +34,8 @@ class ContainerStatusTrigger(BaseTrigger):
     :param poll_interval_s: Seconds between two reads while the container is new.
     :param deadline: When to give up, in seconds since the epoch.
     :param since: When the wait began, in seconds since the epoch. Default: now.
+    :param known: What the task knows already and gets back with the event. ``dag.test()`` drops what a task passes to
+        itself in another way.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class ContainerStatusTrigger(BaseTrigger):
         poll_interval_s: float,
         deadline: float,
         since: float | None = None,
+        known: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.instagram_conn_id = instagram_conn_id
@@ -50,10 +53,11 @@ class ContainerStatusTrigger(BaseTrigger):
         self.poll_interval_s = poll_interval_s
         self.deadline = deadline
         self.since = time.time() if since is None else since
+        self.known = known
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Serialize the trigger. Airflow stores its arguments as plain text, so none of them is a token."""
-        names = ("instagram_conn_id", "container_id", "poll_interval_s", "deadline", "since")
+        names = ("instagram_conn_id", "container_id", "poll_interval_s", "deadline", "since", "known")
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -75,7 +79,8 @@ class ContainerStatusTrigger(BaseTrigger):
                 hint="Check that the connection exists and that the triggerer has access to it, then clear this task.",
             )
         await asyncio.sleep(max(0.0, self.since + shortest_deferral().total_seconds() - time.time()))
-        yield TriggerEvent({"container_id": self.container_id, "error": error.as_data() if error else None})
+        data = error.as_data() if error else None
+        yield TriggerEvent({"container_id": self.container_id, "error": data, "known": self.known})
 
     async def _open_client(self) -> tuple[AsyncGraphClient, float]:
         from airflow_provider_instagram.hooks.instagram import InstagramHook

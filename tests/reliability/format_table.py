@@ -30,6 +30,7 @@ def format_disturbances(of_a_reel: Sequence[Disturbance]) -> Iterator[Disturbanc
 
     :param of_a_reel: The disturbances of a reel.
     """
+    of_a_reel = [one for one in of_a_reel if not one.comment]
     for one in of_a_reel:
         if not one.when.startswith("upload") and not _is_at(one, "upload"):
             yield replace(one, media="picture", uploads=0)

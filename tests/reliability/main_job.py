@@ -99,7 +99,9 @@ def _operation(request: Any) -> str | None:
 
 def media_conf(media: MediaOfPost, video: Path) -> dict[str, str]:
     """Return what a run has to be told about the media of its post. The sandbox does not fetch the pictures."""
-    conf = {"video": str(video), "placement": "story" if media == "story" else "reels", "caption": CAPTIONS[media]}
+    placement = "story" if media == "story" else "reels"
+    # every key is set, since dag.test() keeps the parameters of the run before
+    conf = {"video": str(video), "image": "", "carousel": "", "placement": placement, "caption": CAPTIONS[media]}
     if media == "picture":
         return {**conf, "video": "", "image": PICTURES[0]}
     if media == "carousel":

@@ -57,14 +57,14 @@ class CreatePost(PostStep, CreateContainerOperator):
             self._check_quota(context, post)
         return super().execute(context)
 
-    def execute_parent(self, context: Context, event: dict[str, Any], content: str, child_ids: list[str]) -> str:
+    def execute_parent(self, context: Context, event: dict[str, Any]) -> str:
         """Create the container of a carousel after the wait for its items. The parameters are those of the operator.
 
         :raises AirflowSkipException: If the calendar no longer contains the post in this version.
         """
         post, _ = self.still_wanted(context)
         self._set_arguments(context, post)
-        return super().execute_parent(context, event, content, child_ids)
+        return super().execute_parent(context, event)
 
     def _set_arguments(self, context: Context, post: Post) -> None:
         """Set the arguments of the operator from the post. Each process that runs the task needs them."""

@@ -78,7 +78,7 @@ async def endpoint(sandbox: Sandbox, request: Request, path: str) -> Response:
     :param request: The HTTP request.
     :param path: Its path, without the leading slash.
     """
-    if request.method == "OPTIONS":
+    if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
         return _preflight(request)
     version, parts = _split(path)
     operation, handler = _route(sandbox, await _method(request), version, parts, request)

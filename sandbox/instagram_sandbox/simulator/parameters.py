@@ -246,7 +246,7 @@ def _check_tags(params: Mapping[str, Any], kind: str) -> None:
         if not isinstance(tag, dict) or not isinstance(tag.get("username"), str) or not tag["username"]:
             raise GraphError(100, 2207037)
         placed = "x" in tag or "y" in tag
-        if placed and kind == REELS:  # in a story, a place is optional. Source: Meta, changelog of 2025-07-09
+        if placed and kind == REELS:  # a story takes tags with and without a position
             raise GraphError(100, 2207035)
         if not placed and kind in {IMAGE, CHILD_IMAGE}:
             raise GraphError(100, 2207036)

@@ -50,6 +50,40 @@ def test_a_list_of_any_media_becomes_a_carousel(
     assert instagram_sandbox.calls("create") == 3
 
 
+def test_a_carousel_waits_for_its_videos_in_the_triggerer(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    portrait_video: Path,
+    gallery: Gallery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was made before the wait is known after it: no file is read again, and no item is made again."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+    from airflow_provider_instagram.triggers import container
+
+    run, waits = container.ContainerStatusTrigger.run, []
+
+    def observed(trigger: Any) -> Any:
+        waits.append(trigger.container_id)
+        return run(trigger)
+
+    monkeypatch.setattr(container.ContainerStatusTrigger, "run", observed)
+    instagram_sandbox.switch(processing={"after_s": 12})
+    with DAG("carousel_with_a_wait", schedule=None) as dag:
+        create = CreateContainerOperator(
+            task_id="create", carousel=[str(portrait_video), gallery.link("one")], wait_for_completion=True
+        )
+        PublishOperator(task_id="publish", container_id=create.output)
+
+    assert run_dag(dag).state == "success"
+    items, whole = waits
+    assert len(items) == 2
+    assert [post.container_id for post in instagram_sandbox.posts] == [whole]
+    assert (instagram_sandbox.calls("create"), instagram_sandbox.calls("upload")) == (3, 1)
+
+
 def test_pictures_are_live_without_a_deferral(
     instagram_sandbox: SandboxHandle, run_dag: Any, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:

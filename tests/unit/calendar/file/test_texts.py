@@ -53,8 +53,8 @@ def test_the_parent_of_a_carousel_has_the_texts_of_the_post_after_the_wait_for_i
     """Another process continues after the wait, and has only what the XComs contain."""
     sent: list[tuple[Any, ...]] = []
 
-    def parent(self: Any, context: Any, event: Any, content: str, child_ids: list[str]) -> str:
-        sent.append((self.caption, self.collaborators, self.placement, self.post_key, content, child_ids))
+    def parent(self: Any, context: Any, event: Any) -> str:
+        sent.append((self.caption, self.collaborators, self.placement, self.post_key, event))
         return "180"
 
     monkeypatch.setattr(CreateContainerOperator, "execute_parent", parent)
@@ -65,6 +65,6 @@ def test_the_parent_of_a_carousel_has_the_texts_of_the_post_after_the_wait_for_i
     reports = [{"tier": "pass", "after": {"format": "JPEG"}}, {"tier": "pass", "after": {"container": "mp4"}}]
     create = CreatePost(task_id="create", post=had, settings=calendar.settings, media=links, report=reports)
     event = {"status": "done"}
-    assert create.execute_parent(calendar.context("content/first", 0), event, "digest", ["1", "2"]) == "180"
-    assert sent == [("{{ x }}", ["ann"], "feed", f"{ACCOUNT}/a", "digest", ["1", "2"])]
+    assert create.execute_parent(calendar.context("content/first", 0), event) == "180"
+    assert sent == [("{{ x }}", ["ann"], "feed", f"{ACCOUNT}/a", event)]
     assert create.carousel == [{"image": links[0]}, {"video": links[1]}]
