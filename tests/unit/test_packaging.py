@@ -150,9 +150,13 @@ def test_the_provider_brings_no_pytest_plugin_and_the_sandbox_nothing_for_airflo
     }
 
 
-def test_the_sandbox_comes_with_the_extra() -> None:
+def test_each_extra_brings_what_it_is_named_for() -> None:
     extras = [each for each in distribution("airflow-provider-instagram").requires or [] if "extra ==" in each]
-    assert [re.sub(r"[\s'\"]", "", each) for each in extras] == ["instagram-sandbox;extra==sandbox"]
+    assert {re.sub(r"[\s'\"]|>=[\d.]+", "", each) for each in extras} == {
+        "apache-airflow-providers-common-sql;extra==sql",
+        "instagram-sandbox;extra==sandbox",
+        "pyarrow;extra==parquet",
+    }
 
 
 def test_the_guide_for_contributors_names_only_files_and_targets_that_exist() -> None:
