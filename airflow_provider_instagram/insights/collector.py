@@ -14,7 +14,7 @@ from airflow_provider_instagram.insights.ages import DEFAULT_AGES
 from airflow_provider_instagram.insights.discovery import Discovery
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, Row, Table, columns_of
 from airflow_provider_instagram.insights.tracking import Tracking
-from airflow_provider_instagram.ledger.insights import StoredRefusals
+from airflow_provider_instagram.ledger.insights import LatestNumbers, StoredRefusals, record_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -58,6 +58,7 @@ class Batch:
     :param posts: The rows of new posts.
     :param snapshots: The rows of posts at an age.
     :param days: The rows of account days.
+    :param latest: The numbers that were read of posts in the ledger, by media id.
     :param left: How many posts are due, but are left for a later run.
     :param error: What ended the reading early.
     """
@@ -65,6 +66,7 @@ class Batch:
     posts: list[Row] = field(default_factory=list)
     snapshots: list[Row] = field(default_factory=list)
     days: list[Row] = field(default_factory=list)
+    latest: dict[str, LatestNumbers] = field(default_factory=dict)
     left: int = 0
     error: InstagramError | None = None
 
@@ -83,7 +85,7 @@ class Collector:
     2. Of each post, mark the ages that can no longer be read, and read the present one.
     3. Read the account's days that are over.
     4. Write all rows to the target, by key.
-    5. Record in the ledger what is done.
+    5. Record in the ledger the latest numbers of its posts, and what is done.
 
     If the process dies before step 5, the next run reads the same again, and the rows that are written stay as they
     are. If the calls are used up, the rest is left for the next run.
@@ -130,6 +132,8 @@ class Collector:
             for table, rows in ((POSTS, batch.posts), (SNAPSHOTS, batch.snapshots), (ACCOUNT_DAYS, batch.days)):
                 if rows:
                     self.target.write(table, rows)
+            for media_id, numbers in batch.latest.items():
+                record_numbers(self.ledger.store, media_id, numbers)
             self.tracking.save()
         finally:
             self.budget.save()
@@ -158,9 +162,9 @@ class Collector:
                 batch.left = len(due) - number
                 log.info("%d posts are left for a later run, because the calls are used up.", batch.left)
                 return
-            batch.snapshots.extend(self._read(post, age))
+            batch.snapshots.extend(self._read(post, age, batch.latest))
 
-    def _read(self, post: TrackedPost, age: Age) -> Iterator[Row]:
+    def _read(self, post: TrackedPost, age: Age, latest: dict[str, LatestNumbers]) -> Iterator[Row]:
         sent = self.client.sent
         try:
             reading = self._reader.of_media(post.media_id, post.kind, MEDIA_METRICS[MediaKind(post.kind)])
@@ -175,6 +179,9 @@ class Collector:
         row = self._row(post, age, reading.reason.value or READ, self.ledger.clock())
         for metric, value in reading.values.items():
             row |= dict.fromkeys(columns_of(post.kind, metric), value)
+        found = {metric: value for metric, value in reading.values.items() if value is not None}
+        if found and post.post_key is not None:  # the page shows only posts of the ledger
+            latest[post.media_id] = LatestNumbers(post.post_key, age.name, self.ledger.now(), found)
         self._close(post, age)
         yield row
         if reading.reason is Reason.GONE:

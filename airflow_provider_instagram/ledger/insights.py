@@ -1,12 +1,14 @@
-"""The rows about insights beside those of the posts: the metrics that Meta refuses to the account."""
+"""The rows about insights beside those of the posts: metrics that Meta refuses, and the latest numbers of posts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
+from airflow_provider_instagram.ledger.ledger import row_key
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_instagram.ledger.ledger import StateStore
 
@@ -30,3 +32,39 @@ class StoredRefusals:
         """Record metrics that are refused for a kind of medium."""
         row = self.store.get(REFUSED_ROW) or {}
         self.store.set(REFUSED_ROW, row | {kind: sorted({*row.get(kind, ()), *metrics})})
+
+
+@dataclass(frozen=True, slots=True)
+class LatestNumbers:
+    """The numbers of a post as they were read last.
+
+    :param post_key: The post's key.
+    :param age: The age of the post at which they were read, such as ``6h``.
+    :param read_at: When they were read, as ISO 8601.
+    :param values: The number of each metric that has one.
+    """
+
+    post_key: str
+    age: str
+    read_at: str
+    values: Mapping[str, int | float]
+
+
+def record_numbers(store: StateStore, media_id: str, numbers: LatestNumbers) -> None:
+    """Record the latest numbers of a post, in place of the earlier ones.
+
+    :param store: The rows of the account's ledger.
+    :param media_id: The post.
+    :param numbers: The numbers.
+    """
+    store.set(row_key("insights", media_id), asdict(numbers))
+
+
+def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
+    """Return the latest numbers of a post, or None if none were read.
+
+    :param store: The rows of the account's ledger.
+    :param media_id: The post.
+    """
+    row = store.get(row_key("insights", media_id))
+    return LatestNumbers(row["post_key"], row["age"], row["read_at"], row["values"]) if row else None

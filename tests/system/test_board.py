@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from PIL import Image
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
@@ -25,6 +26,7 @@ STUDIO, SHOP, FILM = "studio", "shop", "film"
 LEAD_S = 3600
 LIMIT_S = 240
 EVIL = "<script>alert(1)</script>"
+ITEMS = ["one.jpg", {"image": "two.jpg", "alt_text": "Orange"}, "reel.mp4"]
 BASE = "/plugin/instagram-calendar/instagram/calendar/"
 
 
@@ -39,6 +41,8 @@ def calendar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCalend
 
 def _make_media(calendar: RunningCalendar) -> None:
     (calendar.folder / "broken.mp4").write_bytes(b"this is no video")
+    for name, colour in (("one.jpg", "teal"), ("two.jpg", "orange")):
+        Image.new("RGB", (640, 640), colour).save(calendar.folder / name)
     source = "testsrc2=size=1920x1080:rate=30:duration=25"
     command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "ultrafast"]
     subprocess.run([*command, str(calendar.folder / "long.mov")], check=True)
@@ -53,7 +57,8 @@ def _posts() -> list[dict[str, Any]]:
     return [
         post("live", after=timedelta(seconds=60)),
         post("ready"),
-        post("slow", video="long.mov"),
+        post("slow", video="long.mov", after=timedelta(seconds=LEAD_S + 100)),  # once the page is open
+        post("album", SHOP, video=None, carousel=ITEMS, approval="required"),
         post("dry", dry_run=True),
         post("broken", SHOP, video="broken.mp4"),
         post("asked", SHOP, approval="required"),
@@ -126,6 +131,8 @@ def test_each_state_shows_and_each_act_does_what_it_says(calendar: RunningCalend
     board.open()
     for post_id, state in {"planned": "planned", "mistyped": "problem"}.items():
         board.reaches(post_id, state)
+    expect(board.card("slow")).to_contain_text(re.compile(r"Preparing \d+ %"), timeout=1000 * LIMIT_S)
+    board.reaches("slow", "preparing")
     board.reaches("lost", "ready")
     film = calendar.users[FILM]
     sandbox.fail("publish", drop="after", account=film)
@@ -184,7 +191,9 @@ def _publish_and_skip(calendar: RunningCalendar, board: Board) -> None:
     board.reaches("unwanted", "skipped")
     board.act("unwanted", "Bring back")
     board.reaches("unwanted", "planned")
+    calendar.sandbox.fail("publish", when="after", delay_s=15, account=calendar.users[STUDIO])
     board.act("early", "Publish now …", "Publish now")
+    board.reaches("early", "publishing")
     board.reaches("early", "published")
     assert len(calendar.requests()["early"]) == 1
     assert calendar.sandbox.truth.per_caption["early"] == 1
@@ -197,6 +206,24 @@ def test_a_hostile_calendar_shows_as_text(board: Board) -> None:
     expect(board.frame.locator("#panel .caption")).to_contain_text(EVIL)
     expect(board.frame.locator("#panel .tag").first).to_have_text(EVIL)
     assert board.frame.locator('[href^="javascript"]').count() == 0
+    assert board.errors == []
+
+
+@pytest.mark.timeout(600)
+def test_a_carousel_turns_by_buttons_and_arrow_keys(board: Board) -> None:
+    board.open()
+    expect(board.card("album").locator("img").first).to_be_visible(timeout=1000 * LIMIT_S)
+    board.card("album").click()
+    media = board.frame.locator("#panel .media")
+    expect(media.locator("img")).to_have_attribute("alt", "Item 1 of 3", timeout=60_000)
+    media.get_by_role("button", name="Next item").click()
+    expect(media.locator("img")).to_have_attribute("alt", "Item 2 of 3: Orange")
+    expect(board.frame.locator("#panel .alt")).to_have_text("Alt text: Orange")
+    board.page.keyboard.press("ArrowRight")
+    expect(media.locator("video")).to_have_attribute("aria-label", "Item 3 of 3")
+    for item in ("Item 2 of 3: Orange", "Item 1 of 3", "Item 1 of 3"):
+        board.page.keyboard.press("ArrowLeft")
+        expect(media.locator("img")).to_have_attribute("alt", item)
     assert board.errors == []
 
 

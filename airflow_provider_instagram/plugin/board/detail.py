@@ -18,6 +18,7 @@ from airflow_provider_instagram.calendar.tasks.covers import cover_name
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.addresses import safe_link
 from airflow_provider_instagram.ledger.database import open_ledger
+from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.cards import kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
@@ -86,7 +87,8 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         made = _xcom(session, board.calendar.dag_id, post, facts.run, "transcode", "return_value")
         content["question"] = _question(session, board.calendar.dag_id, post, facts.run)
         acts_of_users = _acts_of_users(session, board.calendar.dag_id, post_id)
-    history = sorted([*_history(board, facts, content["question"]), *acts_of_users], key=lambda one: one["at"] or "9")
+    containers, insights = _of_ledger(facts)
+    events = [*_history(board, facts, content["question"]), *containers, *acts_of_users]
     return {
         **content,
         "acts": acts_in(card.status.state, facts),
@@ -98,7 +100,8 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "comment": post.first_comment,
         "line": post.line,
         "lines": _lines(board, post),
-        "history": history,
+        "history": sorted(events, key=lambda one: one["at"] or "9"),
+        "insights": insights,
         "link": safe_link(facts.done.permalink) if facts.done and facts.done.permalink else None,
         "run": facts.run.run_id if facts.run else None,
     }
@@ -115,7 +118,9 @@ def _media(post: Post, version: str, made: list[Any]) -> list[dict[str, Any]]:
     for place, location in enumerate(post.without_signatures().media, 1):
         result = str(made[place - 1]) if place <= len(made) else ""
         name = cover_name(version, place) if version else ""
-        items.append({"file": location.rpartition("/")[2], "cover": name, "video": result.lower().endswith(VIDEOS)})
+        is_video = result.lower().endswith(VIDEOS)
+        alt = post.carousel[place - 1].alt_text if post.carousel else post.options.get("alt_text")
+        items.append({"file": location.rpartition("/")[2], "cover": name, "video": is_video, "alt": alt or ""})
     return items
 
 
@@ -147,12 +152,22 @@ def _history(board: Board, facts: Facts, question: dict[str, Any] | None) -> lis
     if facts.done is not None:
         link = safe_link(facts.done.permalink) if facts.done.permalink else None
         events.append(_event(facts.done.published_at, "Live on Instagram", facts.done.media_id or "", link or ""))
+    return events
+
+
+def _of_ledger(facts: Facts) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Return the containers of a post as events, and its latest numbers if it has any."""
+    media_id = facts.done.media_id if facts.done is not None else None
     try:
         with open_ledger(facts.post.account) as store:
             made = Ledger(store, facts.post.account).containers(facts.post.key)
+            numbers = latest_numbers(store, media_id) if media_id else None
     except ValidationError:
-        made = []
-    return events + [_event(one.created_at, "Container created", one.container_id, "") for one in made]
+        return [], None
+    events = [_event(one.created_at, "Container created", one.container_id, "") for one in made]
+    if numbers is None:
+        return events, None
+    return events, {"age": numbers.age, "at": numbers.read_at, "values": list(numbers.values.items())}
 
 
 def _event(at: str, what: str, detail: str, link: str) -> dict[str, Any]:

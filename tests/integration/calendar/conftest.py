@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from PIL import Image
 
 from tests.integration.calendar.runs import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write pictures of several shapes beside the calendar. Instagram fetches them from object storage."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public")
+    for name, size, colour in (("wide.png", (800, 500), "navy"), ("tall.jpg", (600, 900), "maroon")):
+        Image.new("RGB", size, colour).save(tmp_path / name)
 
 
 @pytest.fixture

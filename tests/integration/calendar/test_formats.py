@@ -18,14 +18,6 @@ if TYPE_CHECKING:
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
-@pytest.fixture
-def pictures(tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write pictures of several shapes beside the calendar. Instagram fetches them from object storage."""
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public")
-    for name, size, colour in (("wide.png", (800, 500), "navy"), ("tall.jpg", (600, 900), "maroon")):
-        Image.new("RGB", size, colour).save(tmp_path / name)
-
-
 def of(**post: Any) -> dict[str, Any]:
     """Return a post that has no video of its own."""
     return {"video": None, **post}

@@ -55,11 +55,12 @@ function drawPanel() {
   const sections = h("div", { class: "sections" });
   if (open.error) sections.append(h("p", { class: "error" }, open.error));
   if (card) sections.append(stateSection(card, content || {}, typed));
-  if (content && content.caption !== undefined) sections.append(previewSection(content, playing), factsSection(content), ...transcodeSection(content), ...historySection(content), ...linesSection(content));
+  if (content && content.caption !== undefined) sections.append(previewSection(content, playing), ...insightsSection(content), factsSection(content), ...transcodeSection(content), ...historySection(content), ...linesSection(content));
   else if (content) sections.append(...problemSection(content.card));
+  const hadFocus = panel.contains(document.activeElement);
   panel.replaceChildren(head, sections);
   panel.scrollTop = kept;
-  if (isNew) head.querySelector("button").focus({ preventScroll: true });
+  if (isNew || hadFocus) head.querySelector("button").focus({ preventScroll: true });
 }
 
 const ACTS = {
@@ -134,35 +135,50 @@ function previewSection(content, playing) {
   const media = h("div", { class: `media${content.kind === "reel" || content.kind === "story" ? "" : " feed"}` }, ...mediaElements(content, playing));
   const caption = h("p", { class: "caption short" }, h("b", {}, account), content.caption);
   const see = h("button", { class: "see", type: "button", click: () => { caption.classList.remove("short"); see.remove(); } }, "more");
+  const icons = content.kind === "story" ? null : h("div", { class: "icons", "aria-hidden": "true" }, ["heart", "comment", "send", "save"].map(icon));
+  const { alt } = shownOf(content) || {};
   const isLong = content.caption.length > 90 || content.caption.includes("\n");
   if (!isLong) caption.classList.remove("short");
   return h("section", {}, h("h3", {}, "As Instagram shows it"),
     h("div", { class: "phone" }, h("div", { class: "who" }, h("span", { class: "face" }, (account[0] || "?").toUpperCase()), h("span", { class: "cut" }, account)), media,
-      h("div", { class: "icons", "aria-hidden": "true" }, ["heart", "comment", "send", "save"].map(icon)), content.caption ? caption : null, content.caption && isLong ? see : null));
+      icons, content.caption ? caption : null, content.caption && isLong ? see : null), alt ? h("p", { class: "hint alt" }, `Alt text: ${alt}`) : null);
 }
 
 let shownItem = 0; // the item of a carousel that the preview shows
+const shownOf = ({ media }) => media[Math.min(shownItem, media.length - 1)];
 
 function mediaElements(content, playing) {
   const { card, media } = content;
   const index = Math.min(shownItem, media.length - 1);
-  const item = media[index];
+  const item = shownOf(content);
   if (!item || !item.cover) return [h("p", {}, "The picture appears here when the post is prepared, shortly before its time.")];
   const cover = `${ROOT}/calendar/api/covers/${item.cover}.jpg?${new URLSearchParams({ dag_id: card.dag, size: "large" })}`;
-  const image = () => h("img", { src: cover, alt: media.length > 1 ? `Item ${index + 1} of ${media.length}` : "Cover" });
+  const place = media.length > 1 ? `Item ${index + 1} of ${media.length}` : "";
+  const image = () => h("img", { src: cover, alt: [place, item.alt].filter(Boolean).join(": ") || "Cover" });
   const query = new URLSearchParams({ dag_id: card.dag, post_id: card.id, item: index + 1 });
   const source = `${ROOT}/calendar/api/video?${query}`;
   const kept = playing && playing.getAttribute("src") === source ? playing : null;
-  const shown = !item.video ? image() : kept || h("video", { src: source, poster: cover, controls: true, playsinline: true, preload: "none", loop: true, "aria-label": "Preview", error: (event) => event.target.replaceWith(image()) });
+  const shown = !item.video ? image() : kept || h("video", { src: source, poster: cover, controls: true, playsinline: true, preload: "none", loop: true, "aria-label": place || "Preview", error: (event) => event.target.replaceWith(image()) });
   return media.length > 1 ? [shown, ...turner(media.length, index)] : [shown];
 }
 
 /** Return the buttons that turn a carousel, and the dots that say which item is shown. */
 function turner(length, index) {
-  const turn = (to) => () => { shownItem = to; drawPanel(); document.querySelector(`#panel .turn.${to > index ? "next" : "back"}`)?.focus(); };
+  const turn = (to) => () => { shownItem = to; drawPanel(); (document.querySelector(`#panel .turn.${to > index ? "next" : "back"}`) || document.querySelector("#panel .turn")).focus(); };
   const button = (name, label, to) => (to >= 0 && to < length ? h("button", { class: `turn ${name}`, type: "button", "aria-label": label, click: turn(to) }, icon(name === "next" ? "right" : "left")) : null);
   const dots = h("span", { class: "dots", "aria-hidden": "true" }, Array.from({ length }, (_, place) => h("i", { class: place === index ? "on" : "" })));
   return [button("back", "Previous item", index - 1), button("next", "Next item", index + 1), dots].filter(Boolean);
+}
+
+// A Map, because a name may be anything that is stored.
+const METRICS = new Map([["total_interactions", "Interactions"], ["ig_reels_avg_watch_time", "Average watch time (ms)"], ["ig_reels_video_view_total_time", "Watch time (ms)"], ["reels_skip_rate", "Skip rate (%)"]]);
+
+function insightsSection({ insights }) {
+  if (!insights) return [];
+  const named = (name) => METRICS.get(name) || `${name.slice(0, 1).toUpperCase()}${name.slice(1).replaceAll("_", " ")}`;
+  const at = new Date(insights.at).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  return [h("section", {}, h("h3", {}, "Insights"), h("dl", { class: "facts insights" }, insights.values.flatMap(([name, value]) => [h("dt", {}, named(name)), h("dd", {}, Number(value).toLocaleString("en-GB"))])),
+    h("p", { class: "hint" }, `Read for the age of ${insights.age}, on ${at}.`))];
 }
 
 function factsSection(content) {
@@ -172,7 +188,7 @@ function factsSection(content) {
   const calendar = `${inWords(content.card.local.slice(0, 10), { weekday: "short", day: "numeric", month: "short", year: "numeric" })}${local.slice(10)} ${content.zone}`;
   const comment = content.comment ? [["First comment", content.comment]] : [];
   const pairs = [["Calendar's time", calendar], ["Your time", mine], ["Account", content.card.account], ["Kind", content.kind], [content.media.length > 1 ? "Files" : "File", content.media.map((item) => item.file).join(", ")],
-    ...comment, ...Object.entries(content.options).filter(([name]) => name !== "placement").map(([name, value]) => [name.replaceAll("_", " "), typeof value === "string" ? value : JSON.stringify(value)])];
+    ...comment, ...Object.entries(content.options).filter(([name]) => !["placement", "alt_text"].includes(name)).map(([name, value]) => [name.replaceAll("_", " "), typeof value === "string" ? value : JSON.stringify(value)])];
   const tags = content.card.tags || [];
   return h("section", {}, h("h3", {}, "Post"), h("dl", { class: "facts" }, pairs.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
     tags.length ? [h("dt", {}, "Tags"), h("dd", {}, tags.map((tag) => h("span", { class: "tag" }, tag)))] : []));

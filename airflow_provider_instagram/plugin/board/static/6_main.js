@@ -101,6 +101,14 @@ function nearestBelow(cards, at, isDown) {
   return best;
 }
 
+/** Turn the open carousel. A video and the lines of the file use the arrow keys themselves. */
+function turnByKey(event) {
+  const side = { ArrowLeft: "back", ArrowRight: "next" }[event.key];
+  if (!side || ["VIDEO", "PRE"].includes(event.target.tagName) || !document.querySelector("#panel .turn")) return;
+  event.preventDefault();
+  document.querySelector(`#panel .turn.${side}`)?.click();
+}
+
 document.addEventListener("keydown", (event) => {
   const isField = ["INPUT", "TEXTAREA", "SELECT"].includes(event.target.tagName);
   if (event.key === "Escape" && open) {
@@ -108,7 +116,7 @@ document.addEventListener("keydown", (event) => {
     return event.preventDefault();
   }
   if (isField || event.ctrlKey || event.metaKey || event.altKey) return undefined;
-  if (event.target.closest("#panel") && event.key.startsWith("Arrow")) return undefined;
+  if (event.target.closest("#panel") && event.key.startsWith("Arrow")) return turnByKey(event);
   if (event.key === "t") return go({ day: today() });
   if (event.key.startsWith("Arrow")) { move(event.key); event.preventDefault(); }
   return undefined;

@@ -1,0 +1,141 @@
+"""The page Posts over HTTP, after real runs of a calendar and of insights."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.insights import FileTarget, insights_dag
+from airflow_provider_instagram.ledger.database import open_ledger
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import PublishedPost
+from tests.integration.calendar.runs import ACCOUNT
+from tests.integration.pages import HOME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+DAG_ID = "page_posts"
+TWO_HOURS = 7200
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def page(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Ask for an address of the page as a viewer. Only the first request makes this process an API server."""
+    from airflow.api_fastapi.app import create_app, create_auth_manager, get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from fastapi.testclient import TestClient
+
+    from airflow_provider_instagram.plugin.board import routes
+    from airflow_provider_instagram.plugin.board.boards import Boards
+
+    monkeypatch.setattr(routes, "boards", Boards())
+    clients: list[TestClient] = []
+
+    def get(path: str, **query: str) -> Any:
+        if not clients:
+            monkeypatch.setenv("AIRFLOW__API__BASE_URL", HOME)
+            monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+            clients.append(TestClient(create_app("core"), base_url=HOME))
+            token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="vic", role="VIEWER"))
+            clients[0].cookies.set("_token", token)
+        answer = clients[0].get(f"/instagram/calendar/api/{path}", params={"dag_id": DAG_ID, **query})
+        assert answer.status_code in (200, 206), answer.text
+        return answer
+
+    yield get
+    create_auth_manager()
+
+
+@pytest.mark.usefixtures("pictures", "no_stored_tokens")
+def test_pictures_carousels_and_stories_are_shown_item_by_item(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], portrait_video: Path, page: Any
+) -> None:
+    items = ["wide.png", {"image": "tall.jpg", "alt_text": f"Tall {EVIL}"}, str(portrait_video)]
+    none = {"video": None}
+    posts: dict[str, dict[str, Any]] = {
+        "one-picture": {**none, "image": "wide.png", "caption": "A picture", "alt_text": "A wide field"},
+        "three-items": {**none, "carousel": items, "caption": "A carousel"},
+        "a-story": {**none, "image": "tall.jpg", "placement": "story"},
+        "a-clip-story": {"placement": "story"},
+    }
+    file = calendar(dict.fromkeys(posts, 5.0), **posts)
+    assert run_dag(content_calendar_dag(DAG_ID, str(file)), posts=list(posts)).state == "success"
+
+    cards = {card["id"]: card for card in page("posts").json()["cards"]}
+    assert {post_id: (card["kind"], card["state"]) for post_id, card in cards.items()} == {
+        "one-picture": ("picture", "published"),
+        "three-items": ("carousel", "published"),
+        "a-story": ("story", "published"),
+        "a-clip-story": ("story", "published"),
+    }
+    for card in cards.values():
+        for size in ("small", "large"):
+            assert page(f"covers/{card['cover']}.jpg", size=size).content.startswith(b"\xff\xd8\xff")
+
+    details = {post_id: page("post", post_id=post_id).json() for post_id in posts}
+    assert {post_id: [(item["video"], item["alt"]) for item in found["media"]] for post_id, found in details.items()} == {
+        "one-picture": [(False, "A wide field")],
+        "three-items": [(False, ""), (False, f"Tall {EVIL}"), (True, "")],
+        "a-story": [(False, "")],
+        "a-clip-story": [(True, "")],
+    }  # fmt: skip
+    covers = [item["cover"] for item in details["three-items"]["media"]]
+    shown = [page(f"covers/{name}.jpg", size="large").content for name in covers]
+    assert len(set(shown)) == 3, "each item has a picture of its own"
+    assert page("video", post_id="three-items", item="3").content[4:8] == b"ftyp"
+    assert details["a-story"]["caption"] == ""
+
+
+@pytest.mark.usefixtures("no_stored_tokens")
+def test_the_numbers_of_the_latest_insights_run_are_shown_with_their_age(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], tmp_path: Path, page: Any
+) -> None:
+    """The page asks neither Instagram nor the target for them. A post that was not read has none."""
+    forget_insights()
+    media_id = instagram_sandbox.add_foreign_post("Published two hours ago", age_s=TWO_HOURS)
+    instagram_sandbox.set_insights(media_id, views=4321, likes=7, reach=0)
+    run_dag(content_calendar_dag(DAG_ID, str(calendar({"read": -TWO_HOURS, "unread": 3600}))), posts=[])
+    at = (datetime.now(timezone.utc) - timedelta(hours=2)).isoformat()
+    with open_ledger(ACCOUNT) as store:
+        Ledger(store, ACCOUNT).record_post(PublishedPost(f"{ACCOUNT}/read", "1", at, media_id))
+    try:
+        begun = datetime.now(timezone.utc)
+        target = FileTarget(str(tmp_path / "target"), "jsonl")
+        assert run_dag(insights_dag("page_insights", [ACCOUNT], target)).state == "success"
+        calls = len(instagram_sandbox.journal())
+
+        found = page("post", post_id="read").json()["insights"]
+        numbers = dict(found["values"])
+        assert (found["age"], numbers["views"], numbers["likes"], numbers["reach"]) == ("1h", 4321, 7, 0)
+        assert begun <= datetime.fromisoformat(found["at"]) <= datetime.now(timezone.utc)
+        assert page("post", post_id="unread").json()["insights"] is None
+        assert len(instagram_sandbox.journal()) == calls
+
+        with open_ledger(ACCOUNT) as store:
+            row = store.get(f"insights:{media_id}")
+            store.set(f"insights:{media_id}", {**row, "values": {EVIL: 1}})
+        answer = page("post", post_id="read")
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json()["insights"]["values"] == [[EVIL, 1]]
+    finally:
+        with open_ledger(ACCOUNT) as store:
+            for key in (f"done:{ACCOUNT}/read", f"media:{media_id}", f"insights:{media_id}"):
+                store.delete(key)
+
+
+def forget_insights() -> None:
+    """Forget what earlier tests have read, for they share the ledgers."""
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(AssetStateStoreModel).where(AssetStateStoreModel.key.startswith("insights-")))

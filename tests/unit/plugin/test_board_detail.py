@@ -1,0 +1,80 @@
+"""What the side panel shows of a post: its items and its latest numbers."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.file.model import CarouselItem, Post
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import PublishedPost
+from airflow_provider_instagram.plugin.board import detail
+from airflow_provider_instagram.plugin.board.states import Facts
+from tests.integration.account import DictStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+AT = datetime(2030, 1, 1, tzinfo=timezone.utc)
+KEY = "studio/spring"
+EVIL = "<script>alert(1)</script>"
+
+
+def post(**more: Any) -> Post:
+    return Post(id="spring", publish_at=AT, account="studio", **{"options": {}, **more})
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> DictStore:
+    rows = DictStore()
+
+    @contextmanager
+    def opened(conn_id: str) -> Iterator[DictStore]:
+        assert conn_id == "studio"
+        yield rows
+
+    monkeypatch.setattr(detail, "open_ledger", opened)
+    return rows
+
+
+def published(store: DictStore, media_id: str | None) -> Facts:
+    done = PublishedPost(KEY, "18", AT.isoformat(), media_id)
+    Ledger(store, "studio").record_post(done)
+    return Facts(post(video="a.mp4"), done=done)
+
+
+def test_the_latest_numbers_of_a_post_are_shown_in_their_order(store: DictStore) -> None:
+    values = {"views": 120, "reach": 0, "ig_reels_avg_watch_time": 3100.5, EVIL: 1, "constructor": 2}
+    row = {"post_key": KEY, "age": "6h", "read_at": "2030-01-01T06:10:00+00:00", "values": values}
+    store.set("insights:17900000000000001", row)
+    _, insights = detail._of_ledger(published(store, "17900000000000001"))
+    assert insights == {
+        "age": "6h",
+        "at": "2030-01-01T06:10:00+00:00",
+        "values": [("views", 120), ("reach", 0), ("ig_reels_avg_watch_time", 3100.5), (EVIL, 1), ("constructor", 2)],
+    }
+
+
+@pytest.mark.parametrize("media_id", ["17900000000000001", None])
+def test_a_ledger_without_numbers_of_the_post_shows_none(store: DictStore, media_id: str | None) -> None:
+    other = {"post_key": "studio/other", "age": "6h", "read_at": "2030-01-01T06:10:00+00:00", "values": {"views": 1}}
+    store.set("insights:17900000000000002", other)
+    assert detail._of_ledger(published(store, media_id)) == ([], None)
+    assert detail._of_ledger(Facts(post(video="a.mp4"))) == ([], None)
+
+
+def test_each_item_of_a_carousel_has_its_own_alt_text() -> None:
+    items = (CarouselItem(location="a.jpg", alt_text="A tree"), CarouselItem(location="b.mov"))
+    shown = detail._media(post(carousel=items), "0123456789abcdef", ["/work/a.jpg", "/work/b.mp4"])
+    assert shown == [
+        {"file": "a.jpg", "cover": "0123456789abcdef", "video": False, "alt": "A tree"},
+        {"file": "b.mov", "cover": "0123456789abcdef-2", "video": True, "alt": ""},
+    ]
+
+
+def test_a_picture_that_is_not_prepared_has_an_alt_text_and_no_cover() -> None:
+    picture = post(image="a.jpg", options={"alt_text": EVIL})
+    assert detail._media(picture, "", [None]) == [{"file": "a.jpg", "cover": "", "video": False, "alt": EVIL}]
