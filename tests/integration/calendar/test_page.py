@@ -13,6 +13,7 @@ from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
 from tests.integration.calendar.runs import ACCOUNT
+from tests.integration.conftest import store_dag
 from tests.integration.pages import HOME
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def test_pictures_carousels_and_stories_are_shown_item_by_item(
             assert page(f"covers/{card['cover']}.jpg", size=size).content.startswith(b"\xff\xd8\xff")
 
     details = {post_id: page("post", post_id=post_id).json() for post_id in posts}
-    assert {post_id: [(item["video"], item["alt"]) for item in found["media"]] for post_id, found in details.items()} == {
+    assert {post_id: [(item["video"], item["alt"]) for item in one["media"]] for post_id, one in details.items()} == {
         "one-picture": [(False, "A wide field")],
         "three-items": [(False, ""), (False, f"Tall {EVIL}"), (True, "")],
         "a-story": [(False, "")],
@@ -102,7 +103,7 @@ def test_the_numbers_of_the_latest_insights_run_are_shown_with_their_age(
     forget_insights()
     media_id = instagram_sandbox.add_foreign_post("Published two hours ago", age_s=TWO_HOURS)
     instagram_sandbox.set_insights(media_id, views=4321, likes=7, reach=0)
-    run_dag(content_calendar_dag(DAG_ID, str(calendar({"read": -TWO_HOURS, "unread": 3600}))), posts=[])
+    store_dag(content_calendar_dag(DAG_ID, str(calendar({"read": -TWO_HOURS, "unread": 3600}))))
     at = (datetime.now(timezone.utc) - timedelta(hours=2)).isoformat()
     with open_ledger(ACCOUNT) as store:
         Ledger(store, ACCOUNT).record_post(PublishedPost(f"{ACCOUNT}/read", "1", at, media_id))
