@@ -29,7 +29,7 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture
 def page(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """Return a function that reads an address of the page as a viewer. Only the first request makes this process an API server."""
+    """Return a function that reads an address of the page as a viewer. Its first call makes this an API server."""
     from airflow.api_fastapi.app import create_app, create_auth_manager, get_auth_manager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from fastapi.testclient import TestClient
