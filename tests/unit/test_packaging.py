@@ -34,7 +34,11 @@ NEEDED_WITHOUT_AN_IMPORT = {
 }
 #: Imported although not declared: why they are there.
 THERE_WITHOUT_A_DECLARATION = {
-    "airflow-provider-instagram": {"instagram-sandbox"},  # the command line asks for it and says how to get it
+    "airflow-provider-instagram": {
+        "instagram-sandbox",  # the command line asks for it and says how to get it
+        "openlineage-python",  # only OpenLineage calls what imports it
+        "pyarrow",  # an extra, for Parquet files
+    },
     "instagram-sandbox": {
         "pydantic-core",  # pydantic pins its one version
         "pytest",  # only pytest loads the plugin
