@@ -138,8 +138,8 @@ def _posts() -> list[dict[str, Any]]:
 def _take_pictures(browser: Browser, url: str) -> None:
     address = f"{url}/plugin/instagram-calendar/instagram/calendar/"
     for name, query, theme, size in (
-        ("board_month", f"?post={DAG_ID}%2Flens-test", "light", (1500, 940)),
-        ("board_week", f"?view=week&post={DAG_ID}%2Fset-tour", "light", (1500, 940)),
+        ("board_month", f"?post={DAG_ID}%2Flens-test", "light", (1760, 1000)),
+        ("board_week", f"?view=week&post={DAG_ID}%2Fset-tour", "light", (1760, 1000)),
         ("board_dark", "?view=list", "dark", (1500, 940)),
         ("board_phone", "?", "light", (390, 844)),
     ):

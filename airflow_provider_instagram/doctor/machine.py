@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import conf
 
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
 from airflow_provider_instagram.doctor.findings import Finding
 from airflow_provider_instagram.files import storage
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _TIMEOUT_S: Final = 10
 #: Room for a long source video and its result.
 _LITTLE_SPACE_BYTES: Final = 2 * 10**9
+# Source: Airflow's configuration reference, [scheduler].
+_QUEUED_TIMEOUT_S, _QUEUED_AGAIN = 600.0, 2
 
 
 def host_name() -> str:
@@ -53,6 +56,7 @@ def machine_findings(test_file: str) -> Iterator[Finding]:
     yield _disk()
     yield _work_prefix(test_file)
     yield _snapshots()
+    yield _queued_tasks()
 
 
 def _program(name: str) -> Finding:
@@ -128,3 +132,14 @@ def _snapshots() -> Finding:
     if not os.access(folder, os.R_OK | os.X_OK):
         return Finding("snapshots", False, f"{folder} cannot be read. Give read access to the user that runs tasks")
     return Finding("snapshots", True, f"{folder} can be read")
+
+
+def _queued_tasks() -> Finding:
+    """Check how long workers may be away before Airflow fails a queued task for good, whatever its retries."""
+    timeout_s = conf.getfloat("scheduler", "task_queued_timeout", fallback=_QUEUED_TIMEOUT_S)
+    tries = 1 + conf.getint("scheduler", "num_stuck_in_queued_retries", fallback=_QUEUED_AGAIN)
+    said = f"Airflow fails a queued task for good after {tries * timeout_s / 60:,.0f} minutes without a worker"
+    if tries * timeout_s > CalendarSettings.max_lateness.total_seconds():
+        return Finding("queued tasks", True, said)
+    to_do = "Raise [scheduler] num_stuck_in_queued_retries, so that it is longer than the max_lateness of calendars"
+    return Finding("queued tasks", None, f"{said}. {to_do}")

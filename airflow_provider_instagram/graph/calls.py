@@ -10,6 +10,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.accounts import Account, read_token_scopes
 from airflow_provider_instagram.graph.comments import CommentPage
 from airflow_provider_instagram.graph.fields import read_id
+from airflow_provider_instagram.graph.insights import Insights
 from airflow_provider_instagram.graph.models import (
     Container,
     ContainerStatus,
@@ -206,6 +207,31 @@ def media_list(
     params = _params(fields=_MEDIA_FIELDS, since=since_s, until=until_s, after=after, limit=limit)
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
     return Call("list the account's media", "GET", path, params, MediaPage.read, safe=True)
+
+
+def media_insights(media_id: str, metrics: Sequence[str]) -> Call[Insights]:
+    """Read numbers about a post. Source: Meta, Instagram Media Insights.
+
+    :param media_id: The post.
+    :param metrics: The names of the metrics. One name that the post does not have makes Meta refuse all of them.
+    """
+    path = f"{_id(media_id, 'media id')}/insights"
+    params = _params(metric=",".join(metrics))
+    return Call(f"read the insights of media {media_id}", "GET", path, params, Insights.read, safe=True)
+
+
+def account_insights(ig_user_id: str, metrics: Sequence[str], *, since: datetime, until: datetime) -> Call[Insights]:
+    """Read totals about an account. Source: Meta, Instagram User Insights.
+
+    :param ig_user_id: The account.
+    :param metrics: The names of the metrics.
+    :param since: The beginning of the period, with a time zone.
+    :param until: Its end: at most 30 days later.
+    """
+    path = f"{_id(ig_user_id, 'Instagram user id')}/insights"
+    since_s, until_s = int(since.timestamp()), int(until.timestamp())
+    params = _params(metric=",".join(metrics), period="day", metric_type="total_value", since=since_s, until=until_s)
+    return Call("read the insights of the account", "GET", path, params, Insights.read, safe=True)
 
 
 def write_comment(media_id: str, message: str) -> Call[str]:

@@ -29,3 +29,14 @@ def posts_asset(conn_id: str) -> Asset:
 def posts_alias(conn_id: str) -> AssetAlias:
     """Return the alias through which a task emits an event of :func:`posts_asset`, only if it published a post."""
     return AssetAlias(f"instagram://{conn_id}/posts")
+
+
+def insights_asset(conn_id: str) -> Asset:
+    """Return the asset that has an event for every batch of numbers that was read of the account."""
+    uri = f"instagram://{conn_id}/insights"
+    return Asset(name=uri, uri=uri)
+
+
+def insights_alias(conn_id: str) -> AssetAlias:
+    """Return the alias through which a task emits an event of :func:`insights_asset`, only if it has read numbers."""
+    return AssetAlias(f"instagram://{conn_id}/insights")

@@ -25,7 +25,7 @@ SETTLING_S = 1.0
 TURN = timedelta(seconds=30)
 
 
-def emit_post_event(context: Context, ledger: Ledger, post: PublishedPost) -> None:
+def emit_post_event(context: Context, ledger: Ledger, post: PublishedPost, calendar: str | None = None) -> None:
     """Emit the event of a post, unless it has been emitted or another task will emit it.
 
     1. The event is no longer pending: return.
@@ -41,6 +41,7 @@ def emit_post_event(context: Context, ledger: Ledger, post: PublishedPost) -> No
     :param context: The task's context.
     :param ledger: The account's ledger.
     :param post: The post, as it was read or recorded.
+    :param calendar: The calendar that the post is from, if any.
     """
     if not post.event_pending:
         return
@@ -56,6 +57,8 @@ def emit_post_event(context: Context, ledger: Ledger, post: PublishedPost) -> No
     become_first_emitter(context, ledger, alias)
     ledger.record_post(replace(post, event_pending=False))
     extra: dict[str, JsonValue] = {"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key}
+    if calendar is not None:
+        extra["calendar"] = calendar
     context["outlet_events"][alias].add(posts_asset(ledger.conn_id), extra=extra)
 
 

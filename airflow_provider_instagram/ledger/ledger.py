@@ -90,7 +90,12 @@ class Ledger:
 
     def knows_media(self, media_id: str) -> bool:
         """Return whether a post of the account has a key in this ledger."""
-        return self.store.get(row_key("media", media_id)) is not None
+        return self.key_of_media(media_id) is not None
+
+    def key_of_media(self, media_id: str) -> str | None:
+        """Return the key of a post of the account, or None if the ledger does not have the post."""
+        key: str | None = self.store.get(row_key("media", media_id))
+        return key
 
     def claim(self, post_key: str) -> Claim | None:
         """Read the claim of a key."""

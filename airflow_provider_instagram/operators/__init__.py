@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_provider_instagram.operators.comment import CommentOperator
     from airflow_provider_instagram.operators.container import CreateContainerOperator
+    from airflow_provider_instagram.operators.insights import InsightsOperator
     from airflow_provider_instagram.operators.publish import PublishOperator
     from airflow_provider_instagram.operators.token import RefreshTokenOperator
     from airflow_provider_instagram.operators.transcode import TranscodeOperator
 
-__all__ = ["CommentOperator", "CreateContainerOperator", "PublishOperator", "RefreshTokenOperator", "TranscodeOperator"]
+__all__ = [
+    "CommentOperator",
+    "CreateContainerOperator",
+    "InsightsOperator",
+    "PublishOperator",
+    "RefreshTokenOperator",
+    "TranscodeOperator",
+]
 
-_MODULES = dict(zip(__all__, ("comment", "container", "publish", "token", "transcode"), strict=True))
+_MODULES = dict(zip(__all__, ("comment", "container", "insights", "publish", "token", "transcode"), strict=True))
 
 
 def __getattr__(name: str) -> Any:

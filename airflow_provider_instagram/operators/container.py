@@ -127,6 +127,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         self.upload = upload
         self.publish_at = publish_at
         self.post_key = post_key
+        self.container_id: str | None = None
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
 
@@ -155,6 +156,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         except REPLACEABLE as failure:
             return self._replace(context, failure)
         pin_ledger_asset(context, Ledger.of(context, self.instagram_conn_id))
+        self.container_id = container_id
         return container_id
 
     def execute_parent(self, context: Context, event: dict[str, Any]) -> str:
@@ -196,7 +198,19 @@ class CreateContainerOperator(InstagramBaseOperator):
             except REPLACEABLE as failure:
                 return self._replace(context, failure)
         pin_ledger_asset(context, ledger)
+        self.container_id = container_id
         return container_id
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the lineage of the task, for OpenLineage: the media in, the container out."""
+        from airflow_provider_instagram.operators.lineage import dataset_of, operator_lineage
+
+        items = self.carousel if isinstance(self.carousel, list) else []
+        listed = [item.get("video") or item.get("image") if isinstance(item, dict) else item for item in items]
+        media = [dataset_of(str(one)) for one in (self.video, self.image, *listed) if one]
+        account = f"instagram://{self.instagram_conn_id}"
+        outputs = [(account, f"containers/{self.container_id}")] if self.container_id else []
+        return operator_lineage(media, outputs)
 
     def _replace(self, context: Context, failure: InstagramError) -> str:
         """Create a new container if that can help. Otherwise, raise the failure."""

@@ -62,6 +62,8 @@ class PublishOperator(InstagramBaseOperator):
     template_field_aliases: ClassVar[dict[str, str]] = {"dry_run": "is_dry_run"}
     operator_extra_links = (InstagramPostLink(),)
     ui_color = "#fbdce9"
+    #: The calendar that the post is from, for its event. A subclass sets it.
+    calendar: str | None = None
 
     def __init__(
         self,
@@ -80,6 +82,7 @@ class PublishOperator(InstagramBaseOperator):
         self.max_lateness = max_lateness
         self.is_dry_run = dry_run
         self.permalink: str | None = None
+        self.media_id: str | None = None
 
     @classmethod
     def account_outlets(cls, conn_id: str) -> list[Any]:
@@ -115,7 +118,7 @@ class PublishOperator(InstagramBaseOperator):
         post = publication.post
         if publication.already_published:
             self._refuse_another_post(ledger, post, container_id)
-        emit_post_event(context, ledger, post)
+        emit_post_event(context, ledger, post, self.calendar)
         if not publication.already_published and publish_at is not None:
             self._measure_lateness(post, publish_at)
         self.log.info("Published %s: %s", post_key, post.permalink or post.media_id or "live")
@@ -147,7 +150,7 @@ class PublishOperator(InstagramBaseOperator):
         self._refuse_another_post(ledger, post, container_id)
         self._refuse_another_account(ledger, post)
         post = self._read_permalink(post)
-        emit_post_event(context, ledger, post)
+        emit_post_event(context, ledger, post, self.calendar)
         self.log.info("%s is already published: %s", post.post_key, post.permalink or post.media_id or "live")
         return self._result(post, already_published=True)
 
@@ -283,6 +286,14 @@ class PublishOperator(InstagramBaseOperator):
         tags = {"conn_id": self.instagram_conn_id}
         Stats.timing("instagram.published_late", 1000 * late.total_seconds(), tags=tags)
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the lineage of the task, for OpenLineage: the container in, the post out."""
+        from airflow_provider_instagram.operators.lineage import operator_lineage
+
+        account = f"instagram://{self.instagram_conn_id}"
+        outputs = [(account, f"posts/{self.media_id}")] if self.media_id else []
+        return operator_lineage([(account, f"containers/{self.container_id}")], outputs)
+
     def _result(self, post: PublishedPost, *, already_published: bool) -> dict[str, Any]:
-        self.permalink = post.permalink
+        self.permalink, self.media_id = post.permalink, post.media_id
         return {**{name: getattr(post, name) for name in RESULT}, "already_published": already_published}

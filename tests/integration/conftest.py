@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import httpx
     from airflow.sdk import DAG
 
     from instagram_sandbox.testing.handle import SandboxHandle
@@ -283,11 +282,10 @@ def browser_of() -> Any:
             super().__init__(outer, base_url=HOME, follow_redirects=False)
             self.user = SimpleAuthManagerUser(username=name, role=role)
 
-        def request(self, *args: Any, **kwargs: Any) -> httpx.Response:
+        def request(self, *args: Any, **kwargs: Any) -> Any:
             app.dependency_overrides[get_user] = lambda: self.user
             try:
-                answer: httpx.Response = super().request(*args, **kwargs)
-                return answer
+                return super().request(*args, **kwargs)
             finally:
                 app.dependency_overrides.clear()
 

@@ -10,6 +10,7 @@ PACKAGE = "airflow_provider_instagram"
 CLASSES = (
     ("operators", "CommentOperator"),
     ("operators", "CreateContainerOperator"),
+    ("operators", "InsightsOperator"),
     ("operators", "PublishOperator"),
     ("operators", "RefreshTokenOperator"),
     ("operators", "TranscodeOperator"),

@@ -34,7 +34,11 @@ NEEDED_WITHOUT_AN_IMPORT = {
 }
 #: Imported although not declared: why they are there.
 THERE_WITHOUT_A_DECLARATION = {
-    "airflow-provider-instagram": {"instagram-sandbox"},  # the command line asks for it and says how to get it
+    "airflow-provider-instagram": {
+        "instagram-sandbox",  # the command line asks for it and says how to get it
+        "openlineage-python",  # only OpenLineage asks for the facets
+        "pyarrow",  # an extra: only Parquet files need it
+    },
     "instagram-sandbox": {
         "pydantic-core",  # pydantic pins its one version
         "pytest",  # only pytest loads the plugin
@@ -150,9 +154,13 @@ def test_the_provider_brings_no_pytest_plugin_and_the_sandbox_nothing_for_airflo
     }
 
 
-def test_the_sandbox_comes_with_the_extra() -> None:
+def test_each_extra_brings_what_it_is_named_for() -> None:
     extras = [each for each in distribution("airflow-provider-instagram").requires or [] if "extra ==" in each]
-    assert [re.sub(r"[\s'\"]", "", each) for each in extras] == ["instagram-sandbox;extra==sandbox"]
+    assert {re.sub(r"[\s'\"]|>=[\d.]+", "", each) for each in extras} == {
+        "apache-airflow-providers-common-sql;extra==sql",
+        "instagram-sandbox;extra==sandbox",
+        "pyarrow;extra==parquet",
+    }
 
 
 def test_the_guide_for_contributors_names_only_files_and_targets_that_exist() -> None:

@@ -11,6 +11,7 @@ from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
+from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.operators.publish import PublishOperator
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class PublishPost(PostStep, PublishOperator):
         """
         post = self.as_post()
         self.post_key, self.publish_at, self.is_dry_run = post.key, post.publish_at, self.dry_run_requested(context)
+        self.calendar = shown(self.settings.calendar)
         if self.is_dry_run:
             self.mark(context, "dry run")
         return super().execute(context, event)

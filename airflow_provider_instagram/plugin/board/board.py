@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from airflow.utils.session import create_session
@@ -164,7 +164,7 @@ class Board:
     def _post_run(self, post: Post, run_id: str, index: int) -> PostRun:
         run = self.source.run_of(run_id, post.account, index)
         is_dry = run.is_dry or self.calendar.is_dry or post.dry_run
-        return PostRun(run.run_id, run.map_index, run.tasks, is_dry=is_dry)
+        return replace(run, is_dry=is_dry)
 
     def _scheduled_runs(self) -> dict[int, str]:
         runs = (run for run in self.source.runs.values() if not run.by_hand)

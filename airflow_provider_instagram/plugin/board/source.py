@@ -200,7 +200,8 @@ class CalendarSource:
         for step in (*STEPS, COMMENT) if map_index >= 0 else ():
             if (task := self.task(run_id, f"{account}.{step}", map_index)) is not None:
                 tasks[step] = task
-        return PostRun(run_id, map_index, tasks, is_dry=self.runs[run_id].is_dry)
+        at_once = _post_of(run_id) is not None
+        return PostRun(run_id, map_index, tasks, is_dry=self.runs[run_id].is_dry, at_once=at_once)
 
     def task(self, run_id: str, task_id: str, map_index: int) -> Task | None:
         """Return a task instance, or None if Airflow has not created it."""

@@ -85,12 +85,14 @@ class PostRun:
     :param map_index: The post's map index; -1 if the run has not selected its posts.
     :param tasks: The tasks of the post by name, and ``due``, which selects the posts.
     :param is_dry: Whether the run does not publish.
+    :param at_once: Whether the run publishes the post whatever its time.
     """
 
     run_id: str
     map_index: int
     tasks: Mapping[str, Task] = field(default_factory=dict)
     is_dry: bool = False
+    at_once: bool = False
 
     def has_failed(self, step: str) -> bool:
         """Return whether a task of the post failed, or could not begin because one before it failed."""
@@ -141,15 +143,22 @@ def status_of(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:
     publish = tasks.get("publish", Task(None))
     if facts.done is not None:
         return _published(facts, facts.done, publish, tasks.get(COMMENT, Task(None)))
-    if facts.is_open and publish.state not in ("running", "scheduled", "queued", "deferred", "restarting"):
-        reported = publish.outcome or {}
-        text = reported.get("reason") or "A request to publish was sent, and its answer was lost."
-        return Status(State.UNKNOWN, text, reported.get("hint") or "Look at the account on Instagram first.")
+    if facts.is_open:
+        return _undecided(publish)
     if facts.assignment is not None and facts.assignment.is_skip_of(facts.post):
         return Status(State.SKIPPED, f"by {facts.assignment.skipped_by}")
     if facts.run is None:
         return _without_run(facts, now, max_lateness)
     return _in_run(facts.post, facts.run, now)
+
+
+def _undecided(publish: Task) -> Status:
+    """Return the state of a post of which an attempt to publish it has an open outcome."""
+    if publish.state in ("running", "scheduled", "queued", "deferred", "restarting"):
+        return Status(State.PUBLISHING)
+    reported = publish.outcome or {}
+    text = reported.get("reason") or "A request to publish was sent, and its answer was lost."
+    return Status(State.UNKNOWN, text, reported.get("hint") or "Look at the account on Instagram first.")
 
 
 def _published(facts: Facts, done: PublishedPost, publish: Task, comment: Task) -> Status:
@@ -190,7 +199,7 @@ def _in_run(post: Post, run: PostRun, now: datetime) -> Status:
         if task.state == "failed":
             return _failed(task)
         if task.state != "success":
-            return _at_work(name, task, post, now)
+            return _at_work(name, task, is_near=run.at_once or now >= post.publish_at - LAST_MOMENT)
     if run.is_dry:
         return Status(State.DRY_RUN, "everything was done except the publication")
     return Status(State.PUBLISHING)  # the ledger has the post in a moment
@@ -206,15 +215,14 @@ def _failed(task: Task) -> Status:
     return Status(State.FAILED, reported.get("reason") or "See the log of its task.", reported.get("hint") or "")
 
 
-def _at_work(name: str, task: Task, post: Post, now: datetime) -> Status:
+def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
     if name == "approve" and task.state in ("awaiting_input", "deferred"):
         return Status(State.WAITING, until=task.deadline)
     again = ""
     if task.state == "up_for_retry" and task.outcome:
         again = f"tried again: {task.outcome.get('reason')}"
     if name == "publish":
-        is_near = now >= post.publish_at - LAST_MOMENT
-        if task.state == "running" or (is_near and task.state in ("queued", "scheduled", "deferred")):
+        if is_near and task.state in ("running", "queued", "scheduled", "deferred"):
             return Status(State.PUBLISHING, again)
         return Status(State.READY, again)
     if task.state not in ("running", "deferred", "up_for_reschedule"):

@@ -56,11 +56,10 @@ def stored(airflow_db: None) -> Callable[..., None]:
     return write
 
 
-def connect(browser: TestClient, **form: str) -> httpx.Response:
+def connect(browser: TestClient, **form: str) -> Any:
     """Press Connect for the connection ``brand``, without an app secret unless one is given."""
     sent = {"conn_id": "brand", "app_id": "", "app_secret": "", "form_token": form_token(browser)} | form
-    answer: httpx.Response = browser.post("/instagram/connect", data=sent, headers=OURS)
-    return answer
+    return browser.post("/instagram/connect", data=sent, headers=OURS)
 
 
 def come_back(browser: TestClient, answer: httpx.Response) -> None:

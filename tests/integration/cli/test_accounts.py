@@ -194,7 +194,7 @@ def test_the_doctor_looks_at_everything(
     said = doctors_lines(shell, capsys, 1)
     assert list(said) == [
         *("connection", "token", "scopes", "account", "quota", "clock", "upload host"),
-        *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "snapshots"),
+        *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "snapshots", "queued tasks"),
         *("state store", "triggerer", "capacity", "pool"),
     ]
     assert said["account"] == f"ok @sandbox_studio, BUSINESS, {instagram_sandbox.user_id}"
@@ -283,7 +283,7 @@ def test_each_line_of_the_doctor_says_what_to_do(
     said = doctors_lines(shell, capsys, 1)
     assert said[line].startswith("FIX"), what
     assert to_do in said[line]
-    assert len(said) == 17, "each has a line, also what cannot be checked"
+    assert len(said) == 18, "each has a line, also what cannot be checked"
 
 
 def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(

@@ -36,6 +36,7 @@ def test_every_task_has_an_example() -> None:
         "ContainerStatusSensor",
         "PublishOperator",
         "CommentOperator",
+        "InsightsOperator",
         "RefreshTokenOperator",
     }
 

@@ -40,3 +40,18 @@ def test_a_bucket_that_does_not_exist_needs_fixing(
     finding = findings("b.txt")[what]
     assert finding.good is False
     assert f"[instagram] {option.lower()}" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "queued_again", "good", "minutes"), [("600", "2", None, 30), ("60", "1000", True, 1001)]
+)
+def test_a_deployment_says_how_long_its_workers_may_be_away(
+    monkeypatch: pytest.MonkeyPatch, timeout_s: str, queued_again: str, good: bool | None, minutes: int
+) -> None:
+    """By default, Airflow gives up before a calendar does, whose posts may be an hour late."""
+    monkeypatch.setenv("AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT", timeout_s)
+    monkeypatch.setenv("AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES", queued_again)
+    finding = findings("c.txt")["queued tasks"]
+    assert finding.good is good
+    assert f"after {minutes:,} minutes without a worker" in finding.text
+    assert ("num_stuck_in_queued_retries" in finding.text) is (good is None)

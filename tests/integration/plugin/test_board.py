@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    import httpx
     from fastapi.testclient import TestClient
 
 DAG_ID = "spring_posts"
@@ -100,13 +99,12 @@ def do(
     post_id: str = "hello",
     headers: dict[str, str] | None = None,
     **given: Any,
-) -> httpx.Response:
+) -> Any:
     token = given.pop("form_token", BrowserState().form_token(name))
     body = {"act": act, "dag_id": DAG_ID, "post_id": post_id, "form_token": token, **given}
-    answer: httpx.Response = browser.post(
+    return browser.post(
         "/instagram/calendar/api/acts", json=body, headers=OURS if headers is None else headers
     )
-    return answer
 
 
 def audit() -> list[tuple[str, str | None]]:

@@ -26,11 +26,10 @@ def browser(browser_of: Any) -> TestClient:
     return made
 
 
-def begin(browser: TestClient, sandbox: SandboxHandle, **changes: str) -> httpx.Response:
+def begin(browser: TestClient, sandbox: SandboxHandle, **changes: str) -> Any:
     form = {"conn_id": CONN_ID, "app_id": sandbox.app_id, "app_secret": sandbox.app_secret, "host": sandbox.url}
     form |= {"form_token": form_token(browser)} | changes
-    answer: httpx.Response = browser.post("/instagram/connect", data=form, headers=OURS)
-    return answer
+    return browser.post("/instagram/connect", data=form, headers=OURS)
 
 
 def test_a_login_is_written_to_a_new_connection(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:

@@ -47,7 +47,7 @@ def state(facts: Facts, at: datetime = DUE - HOUR / 2) -> Status:
         (in_run(transcode="success", create="success"), State.READY),  # Airflow expands the last task later
         (in_run(transcode="success", approve="success"), State.PREPARING),
         (in_run(transcode="success", create="success", publish="up_for_retry"), State.READY),
-        (in_run(transcode="success", create="success", publish="running"), State.PUBLISHING),
+        (in_run(transcode="success", create="success", publish="running"), State.READY),  # it is about to wait
         (in_run(transcode="success", create="success", publish="success", is_dry=True), State.DRY_RUN),
         (in_run(transcode="success", approve="skipped", create="skipped", publish="skipped"), State.SKIPPED),
         (in_run(transcode="failed", create="upstream_failed", publish="upstream_failed"), State.FAILED),
@@ -64,6 +64,7 @@ def test_a_publisher_that_waits_its_last_half_minute_is_publishing() -> None:
     waiting = in_run(transcode="success", create="success", publish="deferred")
     assert state(waiting, DUE - timedelta(seconds=31)).state is State.READY
     assert state(waiting, DUE - timedelta(seconds=29)).state is State.PUBLISHING
+    assert state(replace(waiting, run=replace(waiting.run, at_once=True))).state is State.PUBLISHING  # type: ignore[type-var]
 
 
 def test_reasons_are_those_that_the_tasks_reported() -> None:

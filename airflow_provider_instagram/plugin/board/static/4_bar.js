@@ -32,10 +32,10 @@ function drawBar() {
     h("h1", {}, title()),
     h("div", { class: "group" }, square("left", "Earlier", () => step(-1)), h("button", { class: "btn", type: "button", "data-go": "today", title: "Key t", click: () => go({ day: today() }) }, "Today"), square("right", "Later", () => step(1))),
     h("div", { class: "group push" }, h("div", { class: "tabs", role: "group", "aria-label": "View" }, Object.entries(VIEWS).map(([name, text]) => h("button", { type: "button", "aria-pressed": view.view === name, "data-go": name, click: () => go({ view: name }) }, text)))),
-    h("div", { class: "filters" }, search, calendars,
+    h("div", { class: "filters" }, search, h("div", { class: "selects" }, calendars,
       select("account", "All accounts", all.map((card) => card.account)), select("kind", "All kinds", all.map((card) => card.kind)),
       all.some((card) => card.tags) ? select("tag", "All tags", all.flatMap((card) => card.tags || [])) : null,
-      h("select", { "aria-label": "Time zone", "data-filter": "zone", change: (event) => go({ zone: event.target.value }) }, h("option", { value: "" }, "Calendar's time"), h("option", { value: "mine", selected: view.zone === "mine" }, "My time")),
+      h("select", { "aria-label": "Time zone", "data-filter": "zone", change: (event) => go({ zone: event.target.value }) }, h("option", { value: "" }, "Calendar's time"), h("option", { value: "mine", selected: view.zone === "mine" }, "My time"))),
       chips()));
   const again = focused && bar.querySelector(`[data-filter="${focused}"], [data-go="${focused}"]`);
   if (again) again.focus();

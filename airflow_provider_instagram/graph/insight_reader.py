@@ -1,0 +1,182 @@
+"""Reads insights: leaves out the metrics that Meta refuses, and keeps reasons for numbers that do not exist."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Final, Protocol
+
+from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError
+from airflow_provider_instagram.graph import calls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from airflow_provider_instagram.graph.calls import Call
+    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.insights import Insights
+
+log = logging.getLogger(__name__)
+
+#: Meta's code for a parameter that is not valid, among them a metric that a medium does not have.
+BAD_PARAMETER: Final = 100
+NO_PERMISSION: Final = 10
+NO_SUCH_OBJECT: Final = 33
+#: The medium was posted before the account became a professional one, so it has no insights.
+OLDER_THAN_ACCOUNT: Final = 2108006
+
+
+class Reason(str, Enum):
+    """Why a reading has fewer numbers than metrics.
+
+    :cvar NONE: It has all of them.
+    :cvar NO_DATA: Meta has no numbers yet, or no longer.
+    :cvar TOO_FEW_VIEWERS: Fewer than five accounts have seen the story, so Meta keeps its numbers private.
+    :cvar REFUSED: Meta refuses each of the metrics.
+    :cvar GONE: The medium does not exist any more.
+    """
+
+    NONE = ""
+    NO_DATA = "no_data"
+    TOO_FEW_VIEWERS = "too_few_viewers"
+    REFUSED = "refused"
+    GONE = "gone"
+
+
+class RefusedMetrics(Protocol):
+    """The metrics that Meta refused to an account, so that they are asked for only once."""
+
+    def of(self, kind: str) -> frozenset[str]:
+        """Return the metrics that are refused for a kind of medium."""
+
+    def add(self, kind: str, metrics: Sequence[str]) -> None:
+        """Record metrics that are refused for a kind of medium."""
+
+
+@dataclass
+class NothingRefused:
+    """Refused metrics in memory, for readers without a ledger."""
+
+    rows: dict[str, set[str]] = field(default_factory=dict)
+
+    def of(self, kind: str) -> frozenset[str]:
+        """Return the metrics that are refused for a kind of medium."""
+        return frozenset(self.rows.get(kind, ()))
+
+    def add(self, kind: str, metrics: Sequence[str]) -> None:
+        """Record metrics that are refused for a kind of medium."""
+        self.rows.setdefault(kind, set()).update(metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The numbers of one medium or account.
+
+    :param values: Each metric that was asked for, with its number, or None if it has none.
+    :param reason: Why all numbers are missing.
+    :param refused: The metrics that Meta refuses.
+    """
+
+    values: Mapping[str, int | float | None]
+    reason: Reason = Reason.NONE
+    refused: frozenset[str] = frozenset()
+
+    def reason_of(self, metric: str) -> str | None:
+        """Return why a metric has no number, or None if it has one."""
+        if self.values[metric] is not None:
+            return None
+        if metric in self.refused:
+            return Reason.REFUSED.value
+        return self.reason.value or Reason.NO_DATA.value
+
+
+@dataclass
+class InsightReader:
+    """Reads the insights of an account.
+
+    :param client: An open client of the account.
+    :param refused: The metrics that Meta refused to the account.
+    """
+
+    client: GraphClient
+    refused: RefusedMetrics = field(default_factory=NothingRefused)
+
+    def of_media(self, media_id: str, kind: str, metrics: Sequence[str]) -> Reading:
+        """Read numbers about a medium.
+
+        :param media_id: The medium.
+        :param kind: Its kind, for which refused metrics are recorded.
+        :param metrics: The names of the metrics.
+        :raises InstagramError: If Meta refused the account or the call, or the network failed.
+        """
+        return self._read(kind, metrics, lambda names: calls.media_insights(media_id, names))
+
+    def of_account(self, ig_user_id: str, metrics: Sequence[str], since: datetime, until: datetime) -> Reading:
+        """Read totals about an account.
+
+        :param ig_user_id: The account.
+        :param metrics: The names of the metrics.
+        :param since: The beginning of the period.
+        :param until: Its end.
+        """
+        return self._read(
+            "account", metrics, lambda names: calls.account_insights(ig_user_id, names, since=since, until=until)
+        )
+
+    def _read(self, kind: str, metrics: Sequence[str], call: Callable[[Sequence[str]], Call[Insights]]) -> Reading:
+        known = self.refused.of(kind).intersection(metrics)
+        asked = [name for name in metrics if name not in known]
+        values: dict[str, int | float | None] = dict.fromkeys(metrics)
+        if not asked:
+            return Reading(values, Reason.REFUSED, known)
+        refused: list[str] = []
+        try:
+            values |= self._split(asked, call, refused)
+        except _NoNumbersError as error:
+            return Reading(values, error.reason, known)
+        if len(refused) == len(asked) > 1:  # the medium is refused rather than each of its metrics
+            return Reading(values, Reason.REFUSED, known)
+        if refused:
+            self.refused.add(kind, refused)
+            log.warning("Instagram refuses %s for %s. They are left out from now on.", ", ".join(refused), kind)
+        has_numbers = any(value is not None for value in values.values())
+        reason = Reason.NONE if has_numbers else Reason.REFUSED if len(refused) == len(asked) else Reason.NO_DATA
+        return Reading(values, reason, known.union(refused))
+
+    def _split(
+        self, names: Sequence[str], call: Callable[[Sequence[str]], Call[Insights]], refused: list[str]
+    ) -> dict[str, int | float]:
+        """Read metrics. If Meta refuses them, read each half, until the refused names stand alone."""
+        try:
+            found = self.client.send(call(names)).values
+        except InstagramError as error:
+            if (reason := _reason(error)) is not None:
+                raise _NoNumbersError(reason) from error
+            if error.code != BAD_PARAMETER or error.subcode is not None:
+                raise
+        else:
+            return {name: found[name] for name in names if name in found}
+        if len(names) == 1:
+            refused.extend(names)
+            return {}
+        half = len(names) // 2
+        return self._split(names[:half], call, refused) | self._split(names[half:], call, refused)
+
+
+class _NoNumbersError(Exception):
+    """Meta has no numbers of the medium, whatever the metrics."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _reason(error: InstagramError) -> Reason | None:
+    """Return why there are no numbers, or None if the error is a failure."""
+    if isinstance(error, PermissionDeniedError) and error.code == NO_PERMISSION and "viewers" in str(error).lower():
+        return Reason.TOO_FEW_VIEWERS
+    if error.code != BAD_PARAMETER:
+        return None
+    return {NO_SUCH_OBJECT: Reason.GONE, OLDER_THAN_ACCOUNT: Reason.REFUSED}.get(error.subcode or 0)

@@ -1,0 +1,85 @@
+"""Insights as Meta's answers describe them, and which metrics exist for which kind of medium."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.graph.fields import read_mapping, read_text
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.graph.models import Media
+
+
+class MediaKind(str, Enum):
+    """A kind of medium. Each kind has metrics of its own."""
+
+    FEED = "feed"
+    CAROUSEL = "carousel"
+    REEL = "reel"
+    STORY = "story"
+
+    @classmethod
+    def of(cls, media: Media) -> MediaKind:
+        """Return the kind of a medium. A medium of which Meta tells no kind counts as a post in the feed."""
+        if media.media_product_type == "STORY":
+            return cls.STORY
+        if media.media_product_type == "REELS":
+            return cls.REEL
+        return cls.CAROUSEL if media.media_type == "CAROUSEL_ALBUM" else cls.FEED
+
+
+_OF_EACH: Final = ("views", "reach", "shares", "total_interactions")
+_OF_POSTS: Final = (*_OF_EACH, "likes", "comments", "saved")
+_OF_PROFILE: Final = ("follows", "profile_visits", "profile_activity")
+#: The metrics of each kind of medium. Source: Meta, Instagram Media Insights.
+MEDIA_METRICS: Final[Mapping[MediaKind, tuple[str, ...]]] = {
+    MediaKind.FEED: (*_OF_POSTS, *_OF_PROFILE),
+    MediaKind.CAROUSEL: (*_OF_POSTS, *_OF_PROFILE),
+    MediaKind.REEL: (
+        *(*_OF_POSTS, "reposts", "ig_reels_avg_watch_time"),
+        *("ig_reels_video_view_total_time", "reels_skip_rate"),
+    ),
+    MediaKind.STORY: (*_OF_EACH, "follows", "profile_visits", "navigation", "replies"),
+}
+#: The metrics of an account for a day. Source: Meta, Instagram User Insights.
+ACCOUNT_METRICS: Final = (
+    *("views", "reach", "accounts_engaged", "total_interactions", "likes", "comments", "saves", "shares", "replies"),
+    *("reposts", "profile_links_taps"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Insights:
+    """The numbers in one answer. A metric without a number is missing: it has no number yet, which is not zero.
+
+    :param values: The number of each metric.
+    """
+
+    values: Mapping[str, int | float]
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Insights:
+        """Read an answer: ``values`` of a medium, or ``total_value`` of an account.
+
+        :raises ValueError: If the answer contains no list.
+        """
+        rows = data.get("data")
+        if not isinstance(rows, list):
+            raise ValueError("no list of insights")
+        found: dict[str, int | float] = {}
+        for row in rows:
+            if isinstance(row, Mapping) and (name := read_text(row, "name")):
+                number = _number(row)
+                if number is not None:
+                    found[name] = number
+        return cls(found)
+
+
+def _number(row: Mapping[str, Any]) -> int | float | None:
+    values = row.get("values")
+    last = values[-1] if isinstance(values, list) and values else None
+    value = last.get("value") if isinstance(last, Mapping) else read_mapping(row, "total_value").get("value")
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -1,0 +1,76 @@
+"""The ages of a post at which its numbers are read, and how late each of them may be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph.insights import MediaKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+DEFAULT_AGES: Final = (_HOUR, 6 * _HOUR, 24 * _HOUR, 3 * _DAY, 7 * _DAY, 28 * _DAY)
+# Source: Meta, Instagram Media Insights: a story and its numbers exist for 24 hours.
+STORY_LIFE: Final = timedelta(hours=24)
+#: When a story is read for the last time.
+LAST_AGE_OF_STORY: Final = timedelta(hours=23)
+#: The shortest distance of two ages. A DAG that runs twice an hour keeps it.
+SHORTEST_DISTANCE: Final = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """An age at which a post is read.
+
+    :param name: Its name in the tables, for example ``24h`` or ``7d``.
+    :param after: The age.
+    :param until: The age from which a reading counts as the next one, or shows nothing any more.
+    """
+
+    name: str
+    after: timedelta
+    until: timedelta
+
+
+def checked_ages(ages: Sequence[timedelta]) -> tuple[timedelta, ...]:
+    """Return ages in their order.
+
+    :raises ValidationError: If there are none, or two of them are too close to each other.
+    """
+    ordered = tuple(sorted(set(ages)))
+    distances = [later - earlier for earlier, later in zip((timedelta(), *ordered), ordered, strict=False)]
+    if not ordered or min(distances) < SHORTEST_DISTANCE or ordered[-1] > 365 * _DAY:
+        raise ValidationError(
+            f"{[str(age) for age in ages]} are not valid ages.",
+            hint="Name at least one, at most 365 days, and at least half an hour apart.",
+        )
+    return ordered
+
+
+def ages_of(kind: str, ages: Sequence[timedelta] = DEFAULT_AGES) -> tuple[Age, ...]:
+    """Return the ages at which a kind of medium is read, the youngest first.
+
+    :param kind: A value of :class:`MediaKind`.
+    :param ages: The ages of posts. A story has those below 23 hours, and 23 hours.
+    """
+    if kind == MediaKind.STORY.value:
+        below = [age for age in ages if age <= LAST_AGE_OF_STORY - SHORTEST_DISTANCE]
+        chosen, end = [*below, LAST_AGE_OF_STORY], STORY_LIFE
+    else:
+        chosen = list(ages)
+        end = chosen[-1] + (chosen[-1] - chosen[-2] if len(chosen) > 1 else chosen[-1])
+    following = [*chosen[1:], end]
+    return tuple(Age(name_of(after), after, until) for after, until in zip(chosen, following, strict=True))
+
+
+def name_of(age: timedelta) -> str:
+    """Return the name of an age: in days from two days on, in hours, or in minutes."""
+    for unit, letter, least in ((_DAY, "d", 2 * _DAY), (_HOUR, "h", _HOUR)):
+        if age >= least and not age % unit:
+            return f"{age // unit}{letter}"
+    return f"{age // timedelta(minutes=1)}min"

@@ -1,0 +1,230 @@
+"""Reads what is due for an account, and writes it to the target."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from airflow_provider_instagram.exceptions import InstagramError, RateLimitError
+from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
+from airflow_provider_instagram.graph.insights import ACCOUNT_METRICS, MEDIA_METRICS, MediaKind
+from airflow_provider_instagram.insights.ages import DEFAULT_AGES
+from airflow_provider_instagram.insights.discovery import Discovery
+from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, Row, Table, columns_of
+from airflow_provider_instagram.insights.tracking import Tracking
+from airflow_provider_instagram.ledger.insights import StoredRefusals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.insights.ages import Age
+    from airflow_provider_instagram.insights.discovery import PostEvent
+    from airflow_provider_instagram.insights.tracking import TrackedPost
+    from airflow_provider_instagram.ledger.ledger import Ledger
+    from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+
+log = logging.getLogger(__name__)
+
+#: How often to look for posts made elsewhere. A story made elsewhere is then found before its last reading.
+LOOK_EVERY: Final = timedelta(hours=20)
+#: How long after the end of a day its account numbers are read.
+ACCOUNT_AFTER: Final = timedelta(hours=6)
+#: How far back account numbers are read after an outage. Source: Meta, Instagram User Insights.
+ACCOUNT_DAYS_BACK: Final = 30
+#: How much later than its time an event may become visible.
+EVENTS_OVERLAP: Final = timedelta(minutes=10)
+MISSED: Final = "missed"
+READ: Final = "read"
+
+
+class Target(Protocol):
+    """Where rows are written."""
+
+    @property
+    def name(self) -> str:
+        """What the target is, for log lines."""
+
+    def write(self, table: Table, rows: Sequence[Row]) -> int:
+        """Write the rows whose key is new, and return their number. Rows that exist are not changed."""
+
+
+@dataclass
+class Batch:
+    """What one run has read.
+
+    :param posts: The rows of new posts.
+    :param snapshots: The rows of posts at an age.
+    :param days: The rows of account days.
+    :param left: How many posts are due, but are left for a later run.
+    :param error: What ended the reading early.
+    """
+
+    posts: list[Row] = field(default_factory=list)
+    snapshots: list[Row] = field(default_factory=list)
+    days: list[Row] = field(default_factory=list)
+    left: int = 0
+    error: InstagramError | None = None
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows there are of each kind."""
+        missed = sum(row["status"] == MISSED for row in self.snapshots)
+        read = len(self.snapshots) - missed
+        return {"posts": len(self.posts), "read": read, "missed": missed, "days": len(self.days), "left": self.left}
+
+
+@dataclass
+class Collector:
+    """Reads the numbers of an account that are due, once each.
+
+    1. Find new posts.
+    2. Of each post, mark the ages that can no longer be read, and read the present one.
+    3. Read the account's days that are over.
+    4. Write all rows to the target, by key.
+    5. Record in the ledger what is done.
+
+    If the process dies before step 5, the next run reads the same again, and the rows that are written stay as they
+    are. If the calls are used up, the rest is left for the next run.
+
+    :param client: An open client of the account.
+    :param ledger: The account's ledger.
+    :param user_id: The account's Instagram user id.
+    :param target: Where rows are written.
+    :param budget: The calls for insights.
+    :param ages: The ages at which posts are read.
+    :param look_every: How often to look for posts made elsewhere.
+    """
+
+    client: GraphClient
+    ledger: Ledger
+    user_id: str
+    target: Target
+    budget: InsightsBudget
+    ages: Sequence[timedelta] = DEFAULT_AGES
+    look_every: timedelta = LOOK_EVERY
+
+    def __post_init__(self) -> None:
+        self.tracking = Tracking(self.ledger.store, self.ages)
+        self._reader = InsightReader(self.client, StoredRefusals(self.ledger.store))
+
+    def run(self, events: Iterable[PostEvent]) -> Batch:
+        """Read and write what is due.
+
+        :param events: The events of posts since :attr:`events_since`.
+        :return: What was read. Its ``error`` is what ended the reading early; everything before it is written.
+        """
+        batch = Batch()
+        discovery = Discovery(self.client, self.budget, self.ledger, self.tracking, self.user_id, self.look_every)
+        try:
+            batch.posts.extend(discovery.find(events))
+            self._read_posts(batch)
+            self._read_days(batch)
+        except RateLimitError as error:
+            self.budget.stop(error.retry_after)
+            log.warning("%s The rest is left for a later run.", error)
+        except InstagramError as error:
+            batch.error = error
+        try:
+            for table, rows in ((POSTS, batch.posts), (SNAPSHOTS, batch.snapshots), (ACCOUNT_DAYS, batch.days)):
+                if rows:
+                    self.target.write(table, rows)
+            self.tracking.save()
+        finally:
+            self.budget.save()
+        return batch
+
+    def events_since(self) -> datetime:
+        """Return the time since which events of posts are needed."""
+        until = self.tracking.head.events_until
+        first = self.ledger.clock() - LOOK_EVERY  # the first look at the media list shows what is older
+        return datetime.fromisoformat(until) - EVENTS_OVERLAP if until else first
+
+    def _read_posts(self, batch: Batch) -> None:
+        now = self.ledger.clock()
+        due: list[tuple[datetime, TrackedPost, Age]] = []
+        for post in list(self.tracking.due(now.timestamp())):
+            for age in post.open_ages(self.ages):
+                if post.published + age.until <= now:
+                    status = MISSED if post.again_at is None else Reason.NO_DATA.value
+                    batch.snapshots.append(self._row(post, age, status))
+                    self._close(post, age)
+                elif post.published + age.after <= now and (post.again_at or 0.0) <= now.timestamp():
+                    due.append((post.published + age.until, post, age))
+        due.sort(key=lambda one: one[0])
+        for number, (_, post, age) in enumerate(due):
+            if not self.budget.left():
+                batch.left = len(due) - number
+                log.info("%d posts are left for a later run, because the calls are used up.", batch.left)
+                return
+            batch.snapshots.extend(self._read(post, age))
+
+    def _read(self, post: TrackedPost, age: Age) -> Iterator[Row]:
+        sent = self.client.sent
+        try:
+            reading = self._reader.of_media(post.media_id, post.kind, MEDIA_METRICS[MediaKind(post.kind)])
+        finally:
+            self.budget.consume(self.client.sent - sent, self.client.usage)
+        if reading.reason is Reason.NO_DATA and post.again_at is None:
+            middle = post.published + age.after + (age.until - age.after) / 2
+            if middle > self.ledger.clock():
+                post.again_at = middle.timestamp()
+                self.tracking.changed(post)
+                return
+        row = self._row(post, age, reading.reason.value or READ, self.ledger.clock())
+        for metric, value in reading.values.items():
+            row |= dict.fromkeys(columns_of(post.kind, metric), value)
+        self._close(post, age)
+        yield row
+        if reading.reason is Reason.GONE:
+            for later in post.open_ages(self.ages):
+                yield self._row(post, later, Reason.GONE.value)
+                self._close(post, later)
+
+    def _close(self, post: TrackedPost, age: Age) -> None:
+        post.done.append(age.name)
+        post.again_at = None
+        self.tracking.changed(post)
+
+    def _row(self, post: TrackedPost, age: Age, status: str, read_at: datetime | None = None) -> Row:
+        return {
+            "post_id": post.media_id,
+            "age": age.name,
+            "age_seconds": int(age.after.total_seconds()),
+            "status": status,
+            "due_timestamp": post.published + age.after,
+            "snapshot_timestamp": read_at,
+            "user_id": self.user_id,
+            "conn_id": self.ledger.conn_id,
+            "post_key": post.post_key,
+            "dag_id": post.dag_id,
+            "calendar": post.calendar,
+        }
+
+    def _read_days(self, batch: Batch) -> None:
+        """Read the days that are over: the last one, and after an outage those before it."""
+        head, now = self.tracking.head, self.ledger.clock()
+        last = (now - ACCOUNT_AFTER).date() - timedelta(days=1)
+        first = date.fromisoformat(head.account_day) + timedelta(days=1) if head.account_day else last
+        first = max(first, last - timedelta(days=ACCOUNT_DAYS_BACK - 1))
+        while first <= last and self.budget.left():
+            batch.days.append(self._day_row(first))
+            head.account_day = first.isoformat()
+            first += timedelta(days=1)
+
+    def _day_row(self, day: date) -> Row:
+        begins = datetime.combine(day, time(), timezone.utc)
+        sent = self.client.sent
+        try:
+            reading = self._reader.of_account(self.user_id, ACCOUNT_METRICS, begins, begins + timedelta(days=1))
+        finally:
+            self.budget.consume(self.client.sent - sent, self.client.usage)
+        known: dict[str, Any] = {f"account_{metric}": value for metric, value in reading.values.items()}
+        return {
+            "user_id": self.user_id,
+            "day": day,
+            "conn_id": self.ledger.conn_id,
+            "snapshot_timestamp": self.ledger.clock(),
+            **known,
+        }

@@ -1,0 +1,190 @@
+"""Finds the posts of an account: those that its events name, and those that only Instagram shows."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.insight_reader import BAD_PARAMETER, NO_SUCH_OBJECT
+from airflow_provider_instagram.graph.insights import MediaKind
+from airflow_provider_instagram.insights.ages import ages_of
+from airflow_provider_instagram.insights.tracking import TrackedPost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.models import Media, MediaPage
+    from airflow_provider_instagram.insights.schema import Row
+    from airflow_provider_instagram.insights.tracking import Tracking
+    from airflow_provider_instagram.ledger.ledger import Ledger
+    from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAGE: Final = 100
+#: How far a look at the media list goes back before the last one, for posts that Instagram shows late.
+OVERLAP: Final = timedelta(hours=1)
+#: How long a post that an event names is looked for.
+LOOKED_FOR: Final = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class PostEvent:
+    """A post that this provider published, as the event of its asset names it.
+
+    :param media_id: The post.
+    :param at: The time of the event, as ISO 8601 in UTC.
+    :param post_key: Its key.
+    :param dag_id: The DAG that published it.
+    :param calendar: The calendar that it is from, if any.
+    """
+
+    media_id: str
+    at: str
+    post_key: str | None = None
+    dag_id: str | None = None
+    calendar: str | None = None
+
+
+@dataclass
+class Discovery:
+    """Finds posts, with as few calls as possible.
+
+    1. A post that an event names: the media list is read at once. It shows all new posts in one call. If the post is
+       not there, the stories are read, and then the post itself.
+    2. Posts made elsewhere: the media list and the stories are read if that was last done ``look_every`` ago.
+
+    :param client: An open client of the account.
+    :param budget: The calls for insights.
+    :param ledger: The account's ledger, which has the keys of posts.
+    :param tracking: The posts that are known.
+    :param user_id: The account's Instagram user id.
+    :param look_every: How often to look for posts made elsewhere.
+    """
+
+    client: GraphClient
+    budget: InsightsBudget
+    ledger: Ledger
+    tracking: Tracking
+    user_id: str
+    look_every: timedelta
+
+    def find(self, events: Iterable[PostEvent]) -> Iterator[Row]:
+        """Track new posts, and yield their rows.
+
+        :param events: The events of posts since the last time.
+        """
+        head = self.tracking.head
+        for event in events:
+            head.events_until = max(head.events_until or event.at, event.at)
+            head.unseen.append(vars(event).copy())
+        head.unseen = [row for row in head.unseen if not self._is_known(row)]
+        now = self.ledger.clock().timestamp()
+        if (head.unseen or self._is_time(head.looked_at, now)) and self.budget.left():
+            yield from self._look_at_list()
+            head.looked_at = now
+        if (head.unseen or self._is_time(head.stories_looked_at, now)) and self.budget.left():
+            yield from self._pages(lambda after: calls.stories(self.user_id, after=after))
+            head.stories_looked_at = now
+        yield from self._look_at_each()
+
+    def _is_time(self, looked_at: float, now: float) -> bool:
+        return now - looked_at >= self.look_every.total_seconds()
+
+    def _is_known(self, row: dict[str, Any]) -> bool:
+        post = self.ledger.post(row["post_key"]) if row["post_key"] else None
+        return self.tracking.knows(row["media_id"], datetime.fromisoformat(post.published_at if post else row["at"]))
+
+    def _look_at_list(self) -> Iterator[Row]:
+        looked_at = self.tracking.head.looked_at
+        horizon = self.ledger.clock() - ages_of(MediaKind.FEED.value, self.tracking.ages)[-1].until
+        since = max(horizon, datetime.fromtimestamp(looked_at, timezone.utc) - OVERLAP) if looked_at else horizon
+        yield from self._pages(
+            lambda after: calls.media_list(self.user_id, since=since, after=after, limit=LONGEST_PAGE)
+        )
+
+    def _pages(self, page_after: Callable[[str | None], calls.Call[MediaPage]]) -> Iterator[Row]:
+        """Track the posts on all pages of a list, as far as the calls suffice."""
+        after: str | None = None
+        while True:
+            page = self._send(page_after(after))
+            yield from self._tracked(page.items)
+            after = page.after
+            if after is None or not self.budget.left():
+                return
+
+    def _look_at_each(self) -> Iterator[Row]:
+        """Read the posts that neither list shows. One that Instagram does not know is looked for again later."""
+        head, now = self.tracking.head, self.ledger.clock()
+        for row in list(head.unseen):
+            if not self.budget.left():
+                return
+            try:
+                media = self._send(calls.media(row["media_id"]))
+            except InstagramError as error:
+                if (error.code, error.subcode) != (BAD_PARAMETER, NO_SUCH_OBJECT):
+                    raise
+                if now - datetime.fromisoformat(row["at"]) > LOOKED_FOR:
+                    log.warning("Instagram does not show the post %s. It is not looked for any more.", row["media_id"])
+                    head.unseen.remove(row)
+                    self.tracking.drop(row["media_id"], datetime.fromisoformat(row["at"]))
+                continue
+            yield from self._tracked([media])
+            head.unseen = [one for one in head.unseen if one is not row]
+
+    def _tracked(self, items: Iterable[Media]) -> Iterator[Row]:
+        """Track the posts that are new, and yield their rows."""
+        now = self.ledger.clock()
+        events = {row["media_id"]: row for row in self.tracking.head.unseen}
+        for media in items:
+            event = events.get(media.id, {})
+            self.tracking.head.unseen = [row for row in self.tracking.head.unseen if row["media_id"] != media.id]
+            if media.timestamp is None or self.tracking.knows(media.id, media.timestamp):
+                continue
+            kind = MediaKind.of(media)
+            if media.timestamp + ages_of(kind.value, self.tracking.ages)[-1].until <= now:
+                self.tracking.drop(media.id, media.timestamp)
+                continue
+            post = self._post(media, kind.value, event)
+            self.tracking.add(post)
+            yield self._row(media, post)
+
+    def _post(self, media: Media, kind: str, event: dict[str, Any]) -> TrackedPost:
+        assert media.timestamp is not None  # noqa: S101 -- checked by the caller
+        published_at = media.timestamp.astimezone(timezone.utc).isoformat()
+        post_key = event.get("post_key") or self.ledger.key_of_media(media.id)
+        dag_id = event.get("dag_id")
+        if dag_id is None and post_key is not None and (intent := self.ledger.intent(post_key)) is not None:
+            dag_id = intent.claim.owner.dag_id
+        return TrackedPost(media.id, kind, published_at, post_key, dag_id, event.get("calendar"))
+
+    def _row(self, media: Media, post: TrackedPost) -> Row:
+        return {
+            "post_id": media.id,
+            "user_id": self.user_id,
+            "username": media.username,
+            "post_caption": media.caption,
+            "created_timestamp": post.published,
+            "is_story": post.kind == MediaKind.STORY.value,
+            "media_type": media.media_type,
+            "media_product_type": media.media_product_type,
+            "post_url": media.permalink,
+            "shortcode": media.shortcode,
+            "conn_id": self.ledger.conn_id,
+            "post_key": post.post_key,
+            "dag_id": post.dag_id,
+            "calendar": post.calendar,
+            "found_timestamp": self.ledger.clock(),
+        }
+
+    def _send(self, call: calls.Call[Any]) -> Any:
+        sent = self.client.sent
+        try:
+            return self.client.send(call)
+        finally:
+            self.budget.consume(self.client.sent - sent, self.client.usage)

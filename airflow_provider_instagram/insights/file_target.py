@@ -1,0 +1,145 @@
+"""Writes rows into files, one for each table, day and account, in a folder or in object storage."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import quote
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files.locations import shown
+from airflow_provider_instagram.insights.schema import VERSION, Row, Table, check_version
+from airflow_provider_instagram.operators.lineage import dataset_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FORMATS: Final = {"parquet": "parquet", "jsonl": "jsonl"}
+VERSION_FILE: Final = "instagram_insights_schema.json"
+
+
+@dataclass
+class FileTarget:
+    """Files such as ``instagram_post_snapshots/day=2026-11-26/brand.parquet``.
+
+    A file has the rows of one account and one day of UTC: the day of a post's publication, the day on which a snapshot
+    is due, or the day of an account. Rows are written by key: a row that exists is not changed.
+
+    :param prefix: The folder, or the prefix in object storage, as ObjectStoragePath opens it.
+    :param format: ``parquet``, which needs the extra ``parquet``, or ``jsonl``.
+    :param version: The version of the columns.
+    """
+
+    prefix: str
+    format: Literal["parquet", "jsonl"] = "parquet"
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise ValidationError(f"{self.format!r} is not a valid format.", hint=f"Use one of {', '.join(FORMATS)}.")
+        self.prefix = self.prefix.rstrip("/")
+        self._is_ready = False
+
+    @property
+    def name(self) -> str:
+        """What the target is, for log lines."""
+        return shown(self.prefix)
+
+    def location(self, table: Table) -> tuple[str, str]:
+        """Return the namespace and the name of a table, for lineage."""
+        return dataset_of(f"{self.prefix}/{table.name}")
+
+    def write(self, table: Table, rows: Sequence[Row]) -> int:
+        """Write the rows whose key is new, and return their number.
+
+        Each file is written whole, in one step. Only one task at a time writes the rows of an account.
+        """
+        if not self._is_ready:
+            self._check_version()
+            self._is_ready = True
+        files: dict[str, list[Row]] = {}
+        for row in rows:
+            files.setdefault(self._file(table, row), []).append(row)
+        return sum(self._extend(table, file, some) for file, some in files.items())
+
+    def _file(self, table: Table, row: Row) -> str:
+        day, account = _day(row[table.day]).isoformat(), quote(str(row["conn_id"]), safe="")
+        return f"{self.prefix}/{table.name}/day={day}/{account}.{FORMATS[self.format]}"
+
+    def _extend(self, table: Table, file: str, rows: Sequence[Row]) -> int:
+        content = storage.read(file)
+        before = [] if content is None else self.read_rows(content)
+        known = {table.key_of(row) for row in before}
+        new = list({key: row for row in rows if (key := table.key_of(row)) not in known}.values())
+        if new:
+            storage.write(file, self._content(table, [*before, *new]))
+        return len(new)
+
+    def read_rows(self, content: bytes) -> list[Row]:
+        """Return the rows in the content of a file."""
+        if self.format == "parquet":
+            _, parquet = _pyarrow()
+            rows: list[Row] = parquet.read_table(io.BytesIO(content), partitioning=None).to_pylist()
+            return rows
+        return [json.loads(line) for line in content.decode().splitlines()]
+
+    def _content(self, table: Table, rows: Sequence[Row]) -> bytes:
+        names = [column.name for column in table.columns]
+        complete = [{name: row.get(name) for name in names} for row in rows]
+        if self.format == "jsonl":
+            return "".join(f"{json.dumps(row, ensure_ascii=False, default=_text)}\n" for row in complete).encode()
+        arrow, parquet = _pyarrow()
+        types = {
+            "id": arrow.string(),
+            "text": arrow.string(),
+            "time": arrow.timestamp("us", tz="UTC"),
+            "day": arrow.date32(),
+            "integer": arrow.int64(),
+            "number": arrow.float64(),
+            "boolean": arrow.bool_(),
+        }
+        schema = arrow.schema(
+            [(column.name, types[column.type]) for column in table.columns],
+            metadata={"instagram_insights_schema": str(self.version)},
+        )
+        out = io.BytesIO()
+        parquet.write_table(arrow.Table.from_pylist(complete, schema=schema), out)
+        return out.getvalue()
+
+    def _check_version(self) -> None:
+        """Check the version of the files, and record ours. Rows of earlier versions lack columns, and are kept."""
+        file = f"{self.prefix}/{VERSION_FILE}"
+        content = storage.read(file)
+        found = 0 if content is None else int(json.loads(content)["version"])
+        check_version(found, self.version, self.name)
+        if found != self.version:
+            storage.write(file, json.dumps({"version": self.version}).encode())
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise ValidationError(
+            "Parquet files need pyarrow, which is not installed on this worker.",
+            hint='Install airflow-provider-instagram[parquet], or use FileTarget(…, format="jsonl").',
+        ) from None
+    return pyarrow, parquet
+
+
+def _day(value: Any) -> date:
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc).date()
+    day: date = value
+    return day
+
+
+def _text(value: date) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc).isoformat(timespec="seconds")
+    return value.isoformat()

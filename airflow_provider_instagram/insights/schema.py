@@ -1,0 +1,160 @@
+"""The tables of posts, snapshots and account days.
+
+Columns that the dbt package ``dbt_instagram_business`` has are named as there. A new version only adds columns: raise
+:data:`VERSION`, and set ``since`` of the new columns to it. Targets of an earlier version then receive them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph.insights import ACCOUNT_METRICS, MEDIA_METRICS, MediaKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Row = dict[str, Any]
+Type = Literal["id", "text", "time", "day", "integer", "number", "boolean"]
+
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column.
+
+    :param name: Its name.
+    :param type: The type of its values. A time is in UTC.
+    :param since: The version of the schema that added it.
+    """
+
+    name: str
+    type: Type
+    since: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table.
+
+    :param name: Its name.
+    :param key: The columns that identify a row. A row that exists is never changed.
+    :param day: The column by whose day files are partitioned.
+    :param columns: All columns, those of the key first.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    day: str
+    columns: tuple[Column, ...]
+
+    def key_of(self, row: Row) -> tuple[str, ...]:
+        """Return the key of a row as text."""
+        return tuple(str(row[name]) for name in self.key)
+
+
+_PREFIX: Final[Mapping[MediaKind, str]] = {
+    MediaKind.FEED: "video_photo",
+    MediaKind.CAROUSEL: "carousel_album",
+    MediaKind.REEL: "reel",
+    MediaKind.STORY: "story",
+}
+#: Metrics whose numbers are not whole.
+_FRACTIONS: Final = frozenset({"reels_skip_rate", "ig_reels_avg_watch_time"})
+
+
+def columns_of(kind: str, metric: str) -> tuple[str, ...]:
+    """Return the columns of a number.
+
+    :param kind: A value of :class:`MediaKind`.
+    :param metric: The metric.
+    """
+    prefix = _PREFIX[MediaKind(kind)]
+    own = f"{prefix}_{metric.removeprefix('ig_').removeprefix('reels_')}"
+    count = {"likes": "like_count", "comments": "comment_count"}.get(metric)
+    if count is None:
+        return (own,)
+    return (count, own) if kind == MediaKind.REEL.value else (count,)
+
+
+def _metric_columns() -> tuple[Column, ...]:
+    found: dict[str, Column] = {}
+    for kind, metrics in MEDIA_METRICS.items():
+        for metric in metrics:
+            number: Type = "number" if metric in _FRACTIONS else "integer"
+            found |= {name: Column(name, number) for name in columns_of(kind.value, metric)}
+    return tuple(found.values())
+
+
+_ORIGIN: Final = (
+    Column("conn_id", "text"),
+    Column("post_key", "text"),
+    Column("dag_id", "text"),
+    Column("calendar", "text"),
+)
+
+POSTS: Final = Table(
+    "instagram_posts",
+    ("post_id",),
+    "created_timestamp",
+    (
+        Column("post_id", "id"),
+        Column("user_id", "text"),
+        Column("username", "text"),
+        Column("post_caption", "text"),
+        Column("created_timestamp", "time"),
+        Column("is_story", "boolean"),
+        Column("media_type", "text"),
+        Column("media_product_type", "text"),
+        Column("post_url", "text"),
+        Column("shortcode", "text"),
+        *_ORIGIN,
+        Column("found_timestamp", "time"),
+    ),
+)
+SNAPSHOTS: Final = Table(
+    "instagram_post_snapshots",
+    ("post_id", "age"),
+    "due_timestamp",
+    (
+        Column("post_id", "id"),
+        Column("age", "id"),
+        Column("age_seconds", "integer"),
+        Column("status", "text"),
+        Column("due_timestamp", "time"),
+        Column("snapshot_timestamp", "time"),
+        Column("user_id", "text"),
+        *_ORIGIN,
+        *_metric_columns(),
+    ),
+)
+ACCOUNT_DAYS: Final = Table(
+    "instagram_account_days",
+    ("user_id", "day"),
+    "day",
+    (
+        Column("user_id", "id"),
+        Column("day", "day"),
+        Column("conn_id", "text"),
+        Column("snapshot_timestamp", "time"),
+        *(Column(f"account_{metric}", "integer") for metric in ACCOUNT_METRICS),
+    ),
+)
+TABLES: Final = (POSTS, SNAPSHOTS, ACCOUNT_DAYS)
+
+
+def check_version(found: int, version: int, where: str) -> None:
+    """Check that a target is not of a later version than this code.
+
+    :param found: The version of the target.
+    :param version: The version of this code.
+    :param where: The target, for the message.
+    :raises ValidationError: If it is.
+    """
+    if found > version:
+        raise ValidationError(
+            f"{where} has tables of version {found}, but this provider writes version {version}.",
+            hint="Upgrade airflow-provider-instagram on this worker, or write to another target.",
+        )

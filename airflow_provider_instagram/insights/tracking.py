@@ -1,0 +1,156 @@
+"""The posts whose numbers are still to be read, in rows of the account's ledger."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.insights.ages import Age, ages_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow_provider_instagram.ledger.ledger import StateStore
+
+HEAD_ROW: Final = "insights-state"
+#: How far the time of a post in the ledger may be from its time on Instagram.
+CLOCKS_DIFFER: Final = timedelta(minutes=10)
+
+
+@dataclass
+class TrackedPost:
+    """A post whose numbers are read.
+
+    :param media_id: Its id.
+    :param kind: Its kind, a value of ``MediaKind``.
+    :param published_at: When it was published, as ISO 8601 in UTC.
+    :param post_key: Its key, if it is in the ledger.
+    :param dag_id: The DAG that published it, if known.
+    :param calendar: The calendar that it is from, if any.
+    :param done: The names of the ages that are read, or can no longer be read.
+    :param again_at: When to read the present age again, in seconds since the epoch, because it had no numbers yet.
+    """
+
+    media_id: str
+    kind: str
+    published_at: str
+    post_key: str | None = None
+    dag_id: str | None = None
+    calendar: str | None = None
+    done: list[str] = field(default_factory=list)
+    again_at: float | None = None
+
+    @property
+    def published(self) -> datetime:
+        """When it was published."""
+        return datetime.fromisoformat(self.published_at)
+
+    def open_ages(self, ages: Sequence[timedelta]) -> list[Age]:
+        """Return the ages that are still to be read, the youngest first."""
+        return [age for age in ages_of(self.kind, ages) if age.name not in self.done]
+
+    def next_due(self, ages: Sequence[timedelta]) -> float | None:
+        """Return when it is to be read next, in seconds since the epoch, or None if it is not read any more."""
+        open_ages = self.open_ages(ages)
+        if not open_ages:
+            return None
+        return max((self.published + open_ages[0].after).timestamp(), self.again_at or 0.0)
+
+
+@dataclass
+class Head:
+    """What is known of an account as a whole.
+
+    :param days: For each day with posts that are still read, when the next of them is due.
+    :param looked_at: When the media list was read last, in seconds since the epoch.
+    :param stories_looked_at: When the stories were read last.
+    :param events_until: The time of the last event of a post that was seen, as ISO 8601.
+    :param unseen: Posts that an event names, and that Instagram has not shown yet.
+    :param account_day: The last day whose account numbers were read, as ISO 8601.
+    """
+
+    days: dict[str, float] = field(default_factory=dict)
+    looked_at: float = 0.0
+    stories_looked_at: float = 0.0
+    events_until: str | None = None
+    unseen: list[dict[str, Any]] = field(default_factory=list)
+    account_day: str | None = None
+
+
+class Tracking:
+    """The rows of an account: one for the account, and one for each day on which it published posts.
+
+    :param store: The rows of the account's ledger.
+    :param ages: The ages at which posts are read.
+    """
+
+    def __init__(self, store: StateStore, ages: Sequence[timedelta]) -> None:
+        self.store, self.ages = store, ages
+        self._stored_head = store.get(HEAD_ROW) or {}
+        self.head = Head(**self._stored_head)
+        self._days: dict[str, dict[str, TrackedPost | None]] = {}
+        self._changed: set[str] = set()
+
+    def day(self, name: str) -> dict[str, TrackedPost | None]:
+        """Return the posts of a day. A post that is not read any more is None."""
+        if name not in self._days:
+            row = self.store.get(f"insights-posts:{name}") or {}
+            self._days[name] = {key: None if post is None else TrackedPost(**post) for key, post in row.items()}
+        return self._days[name]
+
+    def knows(self, media_id: str, published: datetime) -> bool:
+        """Return whether a post is or was tracked.
+
+        :param media_id: The post.
+        :param published: When it was published, by the clock of Instagram or by ours.
+        """
+        around = (published - CLOCKS_DIFFER, published, published + CLOCKS_DIFFER)
+        return any(media_id in self.day(_day(moment)) for moment in dict.fromkeys(around))
+
+    def add(self, post: TrackedPost) -> None:
+        """Track a post."""
+        name = _day(post.published)
+        self.day(name)[post.media_id] = post
+        self._changed.add(name)
+
+    def drop(self, media_id: str, published: datetime) -> None:
+        """Record that a post is known, and is not read."""
+        self.day(_day(published))[media_id] = None
+        self._changed.add(_day(published))
+
+    def changed(self, post: TrackedPost) -> None:
+        """Record that a post has changed."""
+        self._changed.add(_day(post.published))
+
+    def due(self, now: float) -> Iterator[TrackedPost]:
+        """Yield the posts that are to be read now. Only the rows of their days are read from the store."""
+        for name in sorted({name for name, at in self.head.days.items() if at <= now} | self._changed):
+            for post in self.day(name).values():
+                if post is not None and (at := post.next_due(self.ages)) is not None and at <= now:
+                    yield post
+
+    def save(self) -> None:
+        """Write the rows that have changed. The days are written first: what they hold is not lost."""
+        for name in sorted(self._changed):
+            posts = self.day(name)
+            times = {key: post.next_due(self.ages) for key, post in posts.items() if post is not None}
+            row = {key: None if times.get(key) is None else _fields(post) for key, post in posts.items()}
+            self.store.set(f"insights-posts:{name}", row)
+            open_times = [at for at in times.values() if at is not None]
+            if open_times:
+                self.head.days[name] = min(open_times)
+            else:
+                self.head.days.pop(name, None)
+        self._changed.clear()
+        if (head := asdict(self.head)) != self._stored_head:
+            self.store.set(HEAD_ROW, head)
+            self._stored_head = head
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).date().isoformat()
+
+
+def _fields(post: TrackedPost | None) -> dict[str, Any]:
+    return {} if post is None else {name: value for name, value in asdict(post).items() if value not in (None, [])}

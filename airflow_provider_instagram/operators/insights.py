@@ -1,0 +1,226 @@
+"""The operator that reads the numbers of posts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.exceptions import RateLimitError, ValidationError
+from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.deferral import shortest_deferral
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow.sdk import Context, XComArg
+
+    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.insight_reader import InsightReader
+    from airflow_provider_instagram.graph.models import Media
+    from airflow_provider_instagram.hooks.instagram import InstagramHook
+    from airflow_provider_instagram.ledger.ledger import Ledger
+    from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+
+#: How many posts are read if no media are given.
+NEWEST: Final = 25
+#: The longest page of the media list.
+LONGEST_PAGE: Final = 100
+
+
+class InsightsOperator(InstagramBaseOperator):
+    """Read the numbers of posts: views, reach, likes and so on.
+
+    * A number that does not exist yet is null, never 0, and ``reason`` says why: ``no_data``, ``too_few_viewers``,
+      ``refused`` or ``gone``. None of them is a failure.
+    * A metric that Instagram refuses to the account or the kind of medium is left out, and remembered for the account.
+    * Reading uses at most 15 % of the account's calls of an hour. If they are used up, the task is deferred until some
+      are free, and keeps what it has read.
+
+    Returns a list of rows, one for each medium and metric: ``conn_id``, ``user_id``, ``media_id``, ``post_key``,
+    ``kind``, ``permalink``, ``published_at``, ``read_at``, ``metric``, ``value`` and ``reason``.
+
+    :param media_ids: The posts: media ids, or what PublishOperator returns. None reads the newest 25 posts of the
+        account and its stories.
+    :param metrics: The names of the metrics. None reads all that the kind of each medium has.
+    :param instagram_conn_id: The Airflow connection of the account, as plain text.
+    """
+
+    template_fields: Sequence[str] = ("media_ids", "metrics")
+    ui_color = "#e9f3fb"
+
+    def __init__(
+        self,
+        *,
+        media_ids: Sequence[Any] | str | XComArg | None = None,
+        metrics: Sequence[str] | str | XComArg | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.media_ids = media_ids
+        self.metrics = metrics
+
+    def execute(
+        self,
+        context: Context,
+        event: Any = None,
+        pending: list[dict[str, Any]] | None = None,
+        rows: list[dict[str, Any]] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Read the numbers of all posts, as far as the calls of this hour suffice, and wait for further calls.
+
+        :param context: The task's context.
+        :param event: The event that ended a wait.
+        :param pending: The media that are still to be read, after a wait.
+        :param rows: The rows of the media that were read before the wait.
+        """
+        from airflow_provider_instagram.graph.insight_reader import InsightReader
+        from airflow_provider_instagram.graph.scopes import INSIGHTS
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+        from airflow_provider_instagram.hooks.scopes import known_scopes
+        from airflow_provider_instagram.ledger.insights import StoredRefusals
+        from airflow_provider_instagram.ledger.ledger import Ledger
+        from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+
+        ledger = Ledger.of(context, self.instagram_conn_id)
+        if pending is None:
+            known_scopes(self.instagram_conn_id).require(INSIGHTS)
+        hook = InstagramHook(self.instagram_conn_id)
+        budget = InsightsBudget(ledger.store, ledger.clock, hook.settings.limits.calls_per_hour)
+        with hook.get_conn() as client:
+            reading = _Reading(self.instagram_conn_id, hook, client, ledger, budget)
+            try:
+                media = self._media(reading) if pending is None else [_Medium(**one) for one in pending]
+                reader = InsightReader(client, StoredRefusals(ledger.store))
+                rows = [*(rows or ()), *reading.rows(reader, media, self._metrics())]
+            finally:
+                reading.count_calls()
+                budget.save()
+        if reading.pending:
+            self._wait_for_calls(budget, reading, rows)
+        self.log.info("Read %d numbers of %s", len(rows), self.instagram_conn_id)
+        return rows
+
+    def _metrics(self) -> list[str] | None:
+        given = arguments.sequence("metrics", self.metrics)
+        for name in given:
+            if not (isinstance(name, str) and name.isidentifier()):
+                raise ValidationError(f"{name!r} is not the name of a metric.", hint="Use names such as views, reach.")
+        return given or None
+
+    def _media(self, reading: _Reading) -> list[_Medium]:
+        given = arguments.given(self.media_ids)
+        if given is None:
+            return reading.newest()
+        listed = [given] if isinstance(given, dict) else arguments.sequence("media_ids", given)
+        return reading.named(list(dict.fromkeys(_media_id(one) for one in listed)))
+
+    def _wait_for_calls(self, budget: InsightsBudget, reading: _Reading, rows: list[dict[str, Any]]) -> None:
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        moment = max(budget.available_at(), datetime.now(timezone.utc) + shortest_deferral())
+        left = [vars(one) for one in reading.pending]
+        self.log.info("The calls for insights of this hour are used up. Reading %d media at %s", len(left), moment)
+        self.defer(
+            trigger=DateTimeTrigger(moment=moment), method_name="execute", kwargs={"pending": left, "rows": rows}
+        )
+
+
+@dataclass
+class _Medium:
+    """A medium to read: plain values only, because they outlive a wait."""
+
+    media_id: str
+    kind: str
+    permalink: str | None = None
+    published_at: str | None = None
+
+    @classmethod
+    def of(cls, media: Media) -> _Medium:
+        from airflow_provider_instagram.graph.insights import MediaKind
+
+        published_at = media.timestamp.isoformat() if media.timestamp else None
+        return cls(media.id, MediaKind.of(media).value, media.permalink, published_at)
+
+
+class _Reading:
+    """One pass over the media of a task, as far as its calls suffice."""
+
+    def __init__(
+        self, conn_id: str, hook: InstagramHook, client: GraphClient, ledger: Ledger, budget: InsightsBudget
+    ) -> None:
+        self.conn_id, self.client, self.ledger, self.budget = conn_id, client, ledger, budget
+        self.user_id = hook.ig_user_id(client)
+        self.pending: list[_Medium] = []
+        self._counted = 0
+
+    def newest(self) -> list[_Medium]:
+        """Return the newest posts of the account, and its stories."""
+        from airflow_provider_instagram.graph import calls
+
+        posts = self.client.send(calls.media_list(self.user_id, limit=NEWEST)).items
+        stories = self.client.send(calls.stories(self.user_id)).items
+        return [_Medium.of(media) for media in (*stories, *posts)]
+
+    def named(self, media_ids: Sequence[str]) -> list[_Medium]:
+        """Return media by their ids. The list of the newest posts saves a call for each of them."""
+        from airflow_provider_instagram.graph import calls
+
+        newest = {}
+        if len(media_ids) > 1:
+            page = self.client.send(calls.media_list(self.user_id, limit=LONGEST_PAGE))
+            newest = {media.id: media for media in page.items}
+        return [_Medium.of(newest.get(one) or self.client.send(calls.media(one))) for one in media_ids]
+
+    def rows(
+        self, reader: InsightReader, media: Sequence[_Medium], metrics: Sequence[str] | None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the rows of the media. What the calls do not suffice for is pending."""
+        for number, medium in enumerate(media):
+            self.count_calls()
+            if not self.budget.left():
+                self.pending = list(media[number:])
+                return
+            try:
+                yield from self._rows_of(reader, medium, metrics)
+            except RateLimitError as error:
+                self.budget.stop(error.retry_after)
+                self.pending = list(media[number:])
+                return
+
+    def _rows_of(
+        self, reader: InsightReader, medium: _Medium, metrics: Sequence[str] | None
+    ) -> Iterator[dict[str, Any]]:
+        from airflow_provider_instagram.graph.insights import MEDIA_METRICS, MediaKind
+
+        names = metrics or MEDIA_METRICS[MediaKind(medium.kind)]
+        reading = reader.of_media(medium.media_id, medium.kind, names)
+        common = {
+            "conn_id": self.conn_id,
+            "user_id": self.user_id,
+            "post_key": self.ledger.key_of_media(medium.media_id),
+            **vars(medium),
+            "read_at": self.ledger.now(),
+        }
+        for metric, value in reading.values.items():
+            yield {**common, "metric": metric, "value": value, "reason": reading.reason_of(metric)}
+
+    def count_calls(self) -> None:
+        """Count the calls that were sent since the last time."""
+        self.budget.consume(self.client.sent - self._counted, self.client.usage)
+        self._counted = self.client.sent
+
+
+def _media_id(given: Any) -> str:
+    """Read a media id, also from what PublishOperator returns."""
+    if isinstance(given, dict):
+        given = given.get("media_id")
+    media_id = arguments.text("media_id", given)
+    if media_id is None or not (media_id.isascii() and media_id.isdigit()):
+        raise ValidationError(
+            f"{str(given)[:80]!r} is not a media id.",
+            hint="Pass the output of the publish task, publish.output, or media ids such as 17900000000000001. A post "
+            "without a media id is live, but could not be told apart from others.",
+        )
+    return media_id

@@ -1,0 +1,37 @@
+"""Lineage of our tasks for OpenLineage. Only OpenLineage calls this, so only then are its modules imported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_instagram.files.locations import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def dataset_of(location: str) -> tuple[str, str]:
+    """Return the namespace and the name of a file, without the query of an address and without a connection.
+
+    :param location: A local path, or a URI as ObjectStoragePath opens it.
+    """
+    scheme, separator, path = shown(location).partition("://")
+    if not separator or scheme == "file":
+        return "file", path or scheme
+    host, _, name = path.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}", name.partition("?")[0]
+
+
+def operator_lineage(inputs: Sequence[tuple[str, str]], outputs: Sequence[tuple[str, str]]) -> Any:
+    """Return the lineage of a task.
+
+    :param inputs: The namespace and the name of each dataset that the task reads.
+    :param outputs: The namespace and the name of each dataset that the task writes.
+    """
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.event_v2 import Dataset
+
+    return OperatorLineage(
+        inputs=[Dataset(namespace, name) for namespace, name in inputs],
+        outputs=[Dataset(namespace, name) for namespace, name in outputs],
+    )

@@ -1,0 +1,93 @@
+"""What ``docs/insights.md`` says is so: its DAGs run, its chart shows the table, and its tables name all columns."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.insights import SqlTarget
+from airflow_provider_instagram.insights.schema import SNAPSHOTS, TABLES, VERSION
+
+if TYPE_CHECKING:
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "docs/insights.md").read_text()
+ONE_LINE, BEST, CHART = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+pytestmark = pytest.mark.usefixtures("no_stored_tokens")
+
+
+def dag_of(source: str) -> Any:
+    namespace: dict[str, Any] = {"__name__": "insights_md"}
+    exec(compile(source, "insights.md", "exec"), namespace)  # noqa: S102 -- our own examples
+    return namespace["dag"]
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SqlTarget:
+    connection = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+    return SqlTarget("warehouse")
+
+
+def test_the_dag_of_one_line_has_a_task_for_each_account(warehouse: SqlTarget) -> None:
+    assert {task.task_id for task in dag_of(ONE_LINE).tasks} == {"read_brand", "read_studio"}
+
+
+def test_the_best_post_is_found(
+    instagram_sandbox: SandboxHandle, run_dag: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_BRAND", json.dumps(instagram_sandbox.connection))
+    worse, better = (instagram_sandbox.add_foreign_post(name, age_s=7200) for name in ("worse", "better"))
+    instagram_sandbox.set_insights(worse, views=10)
+    instagram_sandbox.set_insights(better, views=11)
+    result = run_dag(dag_of(BEST))
+    assert result.state == "success"
+    links = {post.media_id: post.permalink for post in foreign(instagram_sandbox)}
+    assert result.xcom("best") == links[better]
+
+
+def foreign(sandbox: SandboxHandle) -> Any:
+    from airflow_provider_instagram.graph import calls
+    from airflow_provider_instagram.graph.client import GraphClient
+
+    with GraphClient(sandbox.token, base_url=sandbox.url) as client:
+        items = client.send(calls.media_list(sandbox.user_id)).items
+    return [type("Shown", (), {"media_id": media.id, "permalink": media.permalink}) for media in items]
+
+
+def test_the_chart_shows_the_medians_of_the_table(warehouse: SqlTarget, run_dag: Any, tmp_path: Path) -> None:
+    common = {"status": "read", "conn_id": "brand", "due_timestamp": None, "snapshot_timestamp": None}
+    rows = [
+        {**common, "post_id": str(post), "age": age, "age_seconds": seconds, "reel_views": views * (1 + post)}
+        for post in range(3)
+        for age, seconds, views in (("6h", 21_600, 300), ("1h", 3_600, 100), ("3d", 259_200, 500))
+    ]
+    warehouse.write(SNAPSHOTS, [*rows, {**rows[0], "post_id": "other", "conn_id": "other", "reel_views": 10**6}])
+    chart = tmp_path / "insights.svg"
+    result = run_dag(dag_of(CHART.replace("/data/insights.svg", str(chart))))
+    assert result.state == "success"
+    assert result.xcom("draw") == {"1h": 200, "6h": 600, "3d": 1000}
+    drawn = chart.read_text()
+    assert re.findall(r'height="(\d+)"', drawn) == ["40", "120", "200"]
+    assert re.findall(r">([^<>]+)</text>", drawn)[1:] == ["200", "1h", "600", "6h", "1,000", "3d"]
+
+
+def test_each_column_and_the_version_are_documented() -> None:
+    named = set(re.findall(r"`([\w…]+)`", TEXT))
+    for column in (column for table in TABLES for column in table.columns):
+        prefix = next(
+            (one for one in ("video_photo_", "carousel_album_", "story_", "account_") if column.name.startswith(one)),
+            "",
+        )
+        assert column.name in named or (prefix and {f"{prefix}…", column.name.removeprefix(prefix)} <= named), column
+    assert f"This is version {VERSION}." in TEXT
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", TEXT))
+def test_what_it_links_to_is_there(link: str) -> None:
+    assert (ROOT / "docs" / link).exists()

@@ -1,0 +1,179 @@
+"""The DAG of insights in Airflow: what a run reads, emits and skips."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.insights import FileTarget, SqlTarget, insights_dag
+from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
+from airflow_provider_instagram.ledger.assets import insights_asset
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.insights.schema import Table
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+HOUR = 3600
+NO_INSIGHTS = ["instagram_business_basic", "instagram_business_content_publish"]
+ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.usefixtures("no_stored_tokens")
+
+
+@pytest.fixture(autouse=True)
+def nothing_read(airflow_db: None) -> None:
+    """Forget what earlier tests have read, for they share the ledgers."""
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(AssetStateStoreModel).where(AssetStateStoreModel.key.startswith("insights-")))
+
+
+def rows(target: FileTarget, table: Table) -> list[dict[str, Any]]:
+    files = sorted(Path(target.prefix, table.name).rglob("*.jsonl"))
+    return [row for file in files for row in target.read_rows(file.read_bytes())]
+
+
+def events(conn_id: str) -> list[dict[str, Any]]:
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        found = session.scalars(
+            select(AssetEvent.extra)
+            .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+            .where(AssetModel.uri == insights_asset(conn_id).uri)
+            .order_by(AssetEvent.id)
+        )
+        return [dict(extra) for extra in found]
+
+
+def test_a_run_reads_what_is_due_and_the_next_one_changes_nothing(
+    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
+) -> None:
+    media_id = instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
+    target = FileTarget(str(tmp_path), "jsonl")
+    dag = insights_dag("insights_run", ["instagram_default"], target)
+    before = len(events("instagram_default"))
+    result = run_dag(dag)
+    assert result.states() == {"read_instagram_default": "success"}
+    counts = {"posts": 1, "read": 1, "missed": 0, "days": 1, "left": 0}
+    assert result.xcom("read_instagram_default") == counts
+    (row,) = rows(target, SNAPSHOTS)
+    truth = instagram_sandbox.insights(media_id)
+    assert (row["post_id"], row["age"], row["status"], row["reel_likes"]) == (media_id, "1h", "read", truth["likes"])
+    assert [post["post_caption"] for post in rows(target, POSTS)] == ["A post"]
+    assert events("instagram_default")[before:] == [{**counts, "target": str(tmp_path)}]
+    calls = len(instagram_sandbox.journal())
+    again = run_dag(dag)
+    assert again.xcom("read_instagram_default") == dict.fromkeys(counts, 0)
+    assert len(events("instagram_default")) == before + 1
+    assert len(instagram_sandbox.journal()) == calls
+
+
+def test_a_published_post_is_found_by_its_event_with_its_key_and_its_dag(
+    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path, portrait_video: Path
+) -> None:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+    from airflow_provider_instagram.sensors import ContainerStatusSensor
+
+    target = FileTarget(str(tmp_path), "jsonl")
+    insights = insights_dag("insights_of_published", ["instagram_default"], target)
+    run_dag(insights)
+    with DAG("published_for_insights", schedule=None, default_args={"retries": 0}) as dag:
+        create = CreateContainerOperator(task_id="create", video=str(portrait_video), post_key="brand/read-later")
+        ready = ContainerStatusSensor(task_id="ready", container_id=create.output)
+        PublishOperator(task_id="publish", container_id=ready.output)
+    published = run_dag(dag)
+    media_id = published.xcom("publish")["media_id"]
+    run_dag(insights)
+    (post,) = rows(target, POSTS)
+    assert (post["post_id"], post["post_key"], post["dag_id"], post["calendar"]) == (
+        media_id, "brand/read-later", "published_for_insights", None,
+    )  # fmt: skip
+
+
+def test_an_account_without_the_scope_is_skipped_and_holds_no_other_back(
+    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media_id = instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
+    user_id = "17841400000000077"
+    instagram_sandbox.add_account(user_id, "shy")
+    token = instagram_sandbox.add_token(user_id, scopes=NO_INSIGHTS)
+    instagram_sandbox.add_foreign_post("Not to be read", age_s=2 * HOUR, user_id=user_id)
+    shy = instagram_sandbox.connection | {"login": user_id, "password": token}
+    monkeypatch.setenv("AIRFLOW_CONN_SHY", json.dumps(shy))
+    target = FileTarget(str(tmp_path), "jsonl")
+    result = run_dag(insights_dag("insights_of_two", ["shy", "instagram_default"], target))
+    assert result.states() == {"read_shy": "skipped", "read_instagram_default": "success"}
+    assert [row["post_id"] for row in rows(target, SNAPSHOTS)] == [media_id]
+
+
+def test_a_database_is_named_by_its_connection(
+    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
+    connection = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+    assert run_dag(insights_dag("insights_in_sqlite", ["instagram_default"], "warehouse")).state == "success"
+    assert [row["age"] for row in SqlTarget("warehouse").rows(SNAPSHOTS)] == ["1h"]
+
+
+def test_a_throttled_account_leaves_the_rest_to_a_later_run(
+    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
+) -> None:
+    instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
+    instagram_sandbox.fail("insights", 80002, regain_minutes=30)
+    target = FileTarget(str(tmp_path), "jsonl")
+    dag = insights_dag("insights_throttled", ["instagram_default"], target)
+    assert run_dag(dag).states() == {"read_instagram_default": "success"}
+    assert rows(target, SNAPSHOTS) == []
+    calls = len(instagram_sandbox.journal())
+    run_dag(dag)
+    assert len(instagram_sandbox.journal()) == calls
+
+
+def test_the_dag_file_needs_nothing_and_reads_the_default_account() -> None:
+    from airflow_provider_instagram.insights.tasks import CollectInsights
+
+    namespace: dict[str, Any] = {}
+    exec(compile((ROOT / "dags/instagram_insights.py").read_text(), "insights", "exec"), namespace)  # noqa: S102
+    (task,) = namespace["dag"].tasks
+    assert isinstance(task, CollectInsights)
+    assert (task.task_id, task.instagram_conn_id) == ("read_instagram_default", "instagram_default")
+    assert namespace["dag"].catchup is False
+
+
+def test_openlineage_sees_the_account_and_the_tables(tmp_path: Path) -> None:
+    dag = insights_dag("insights_lineage", ["brand"], FileTarget(str(tmp_path), "jsonl"))
+    task: Any = dag.get_task("read_brand")
+    lineage = task.get_openlineage_facets_on_complete(None)
+    assert [(one.namespace, one.name) for one in lineage.inputs] == [("instagram://brand", "insights")]
+    assert {(one.namespace, one.name) for one in lineage.outputs} == {
+        ("file", f"{tmp_path}/instagram_posts"),
+        ("file", f"{tmp_path}/instagram_post_snapshots"),
+        ("file", f"{tmp_path}/instagram_account_days"),
+    }
+
+
+def test_openlineage_sees_the_media_become_a_container_and_a_post() -> None:
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+
+    create: Any = CreateContainerOperator(
+        task_id="c", instagram_conn_id="brand", video="https://cdn.example.com/a/b.mp4?signature=secret"
+    )
+    create.container_id = "18"
+    publish: Any = PublishOperator(task_id="p", instagram_conn_id="brand", container_id="18")
+    publish.media_id = "19"
+    found = [task.get_openlineage_facets_on_complete(None) for task in (create, publish)]
+    assert [[(one.namespace, one.name) for one in (*lineage.inputs, *lineage.outputs)] for lineage in found] == [
+        [("https://cdn.example.com", "a/b.mp4"), ("instagram://brand", "containers/18")],
+        [("instagram://brand", "containers/18"), ("instagram://brand", "posts/19")],
+    ]
