@@ -1,4 +1,4 @@
-"""When an account has free quota at Instagram again, computed from its media."""
+"""When an account has free quota at Instagram again, computed from its media and stories."""
 
 from __future__ import annotations
 
@@ -63,8 +63,10 @@ def time_until_quota_frees(client: GraphClient, ig_user_id: str, now: datetime) 
     :param now: The current time, in UTC.
     :return: The time until then, or None if it cannot be determined.
     """
+    since, times = now - QUOTA_PERIOD, []
     try:
-        times = [media.timestamp for media in media_since(client, ig_user_id, now - QUOTA_PERIOD) if media.timestamp]
+        for listed in (media_since, stories_since):  # a story is not among the media, but counts as well
+            times += [media.timestamp for media in listed(client, ig_user_id, since) if media.timestamp]
     except InstagramError as error:
         log.warning("Could not determine when the account may post again: %s", error)
         return None

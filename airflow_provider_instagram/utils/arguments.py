@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 from datetime import datetime, timedelta, timezone
@@ -11,6 +12,8 @@ from airflow_provider_instagram.exceptions import ValidationError
 
 YES = ("true", "yes", "on", "1")
 NO = ("false", "no", "off", "0")
+#: The longest text that is read as a Python list, because reading one takes much memory.
+LONGEST_PYTHON_LIST = 100_000
 
 
 class _Literal(str):
@@ -105,7 +108,9 @@ def boolean(name: str, value: Any) -> bool | None:
 
 
 def sequence(name: str, value: Any) -> list[Any]:
-    """Read a list: a list itself, its JSON text, or texts separated by commas.
+    """Read a list: a list itself, its text in JSON or in Python, or texts separated by commas.
+
+    A template such as ``{{ params.files }}`` renders a list as Python writes it.
 
     :raises ValidationError: If the value is not a list.
     """
@@ -114,14 +119,27 @@ def sequence(name: str, value: Any) -> list[Any]:
         return []
     if isinstance(value, str):
         if value.lstrip().startswith("["):
-            try:
-                return list(json.loads(value))
-            except (ValueError, RecursionError):
-                raise ValidationError(f"{name} is not a valid JSON list: {value!r}.") from None
+            return _list_of_text(name, value.strip())
         return [part.strip() for part in value.split(",") if part.strip()]
     if isinstance(value, (list, tuple)):
         return list(value)
     raise ValidationError(f"{name} must be a list, not {value!r}.")
+
+
+def _list_of_text(name: str, text: str) -> list[Any]:
+    try:
+        return list(json.loads(text))
+    except (ValueError, RecursionError):
+        pass
+    try:
+        if len(text) <= LONGEST_PYTHON_LIST:
+            return list(ast.literal_eval(text))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        pass
+    raise ValidationError(  # without the text, which may contain signed links
+        f"{name} begins like a list, and is not a valid one.",
+        hint='Write it in JSON: ["a.jpg", "b.jpg"]. In a template: {{ params.files | tojson }}.',
+    )
 
 
 def moment(name: str, value: Any) -> datetime | None:

@@ -36,8 +36,8 @@ NEEDED_WITHOUT_AN_IMPORT = {
 THERE_WITHOUT_A_DECLARATION = {
     "airflow-provider-instagram": {
         "instagram-sandbox",  # the command line asks for it and says how to get it
-        "openlineage-python",  # only OpenLineage calls what imports it
-        "pyarrow",  # an extra, for Parquet files
+        "openlineage-python",  # only OpenLineage asks for the facets
+        "pyarrow",  # an extra: only Parquet files need it
     },
     "instagram-sandbox": {
         "pydantic-core",  # pydantic pins its one version

@@ -24,17 +24,17 @@ def test_a_list_of_any_media_becomes_a_carousel(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The result of the transcode fits. Its video is waited for in the triggerer, and nothing is made twice."""
+    """The list is a run parameter. The result of the transcode fits, and nothing is made twice."""
     from airflow.sdk import DAG
 
     from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
     from airflow_provider_instagram.sensors import ContainerStatusSensor
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public/")
-    with DAG("carousel_from_a_list", schedule=None) as dag:
+    with DAG("carousel_from_a_list", schedule=None, params={"files": []}) as dag:
         transcode = TranscodeOperator(
             task_id="transcode",
-            source=[gallery.file("one"), str(landscape_mov)],
+            source="{{ params.files }}",
             output=f"{tmp_path}/",
             placement="carousel",
         )
@@ -42,7 +42,7 @@ def test_a_list_of_any_media_becomes_a_carousel(
         wait = ContainerStatusSensor(task_id="wait", container_id=create.output)
         PublishOperator(task_id="publish", container_id=wait.output)
 
-    result = run_dag(dag)
+    result = run_dag(dag, files=[gallery.file("one"), str(landscape_mov)])
     assert result.state == "success"
     (post,) = instagram_sandbox.posts
     assert (post.media_type, post.caption) == ("CAROUSEL_ALBUM", "Two of us 2")

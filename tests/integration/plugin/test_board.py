@@ -102,9 +102,7 @@ def do(
 ) -> Any:
     token = given.pop("form_token", BrowserState().form_token(name))
     body = {"act": act, "dag_id": DAG_ID, "post_id": post_id, "form_token": token, **given}
-    return browser.post(
-        "/instagram/calendar/api/acts", json=body, headers=OURS if headers is None else headers
-    )
+    return browser.post("/instagram/calendar/api/acts", json=body, headers=OURS if headers is None else headers)
 
 
 def audit() -> list[tuple[str, str | None]]:

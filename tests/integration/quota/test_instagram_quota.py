@@ -11,12 +11,15 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from instagram_sandbox.testing.handle import SandboxHandle
+    from tests.integration.account import Account
+    from tests.integration.conftest import Gallery
 
 
 class DictStore(dict[str, Any]):
@@ -107,3 +110,14 @@ def test_a_container_that_expires_before_quota_is_free_says_what_to_do(dag: Call
         account.publish(container_id)
     assert "clear create and the tasks downstream of it" in str(refused.value)
     assert account.sandbox.calls("publish") == 1
+
+
+def test_the_quota_of_a_story_frees_before_that_of_a_later_post(account: Account, gallery: Gallery) -> None:
+    """A story counts as a post of the quota, and is not among the account's media."""
+    account.publish("story", account.single("story", image=gallery.link("one"), placement="story"))
+    account.wait(10 * 3600)
+    account.publish("picture", account.single("picture", image=gallery.link("two")))
+    account.wait(20)  # until that post is listed
+    frees_in = time_until_quota_frees(account.client, account.sandbox.user_id, account.now())
+    assert frees_in is not None
+    assert timedelta(hours=13, minutes=50) < frees_in < timedelta(hours=14, minutes=1)

@@ -73,6 +73,23 @@ def test_a_list_is_read_from_a_list_json_or_commas(given: object) -> None:
     assert arguments.sequence("tags", given) == ["ann", "bob"]
 
 
+def test_a_list_is_read_as_a_template_renders_it() -> None:
+    """``{{ params.items }}`` writes a list as Python does: in quotation marks that JSON does not have, with None."""
+    items = ["it's.jpg", {"image": "b.jpg", "alt_text": None, "user_tags": [{"username": "ann", "x": 0.5}]}]
+    assert arguments.sequence("carousel", str(items)) == items
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["[open('/etc/passwd')]", "[" * 5000, "['a'] * 9", "['a', 'b'][0]", "['\0']\0", "['x']" + " " * 99 + "+" * 9],
+)
+def test_what_only_looks_like_a_list_is_refused_without_its_text(given: str) -> None:
+    """It may contain signed links."""
+    with pytest.raises(ValidationError, match="tojson") as refused:
+        arguments.sequence("source", given)
+    assert given not in str(refused.value)
+
+
 @pytest.mark.parametrize("given", ["[broken", 7])
 def test_what_is_no_list_is_refused(given: object) -> None:
     with pytest.raises(ValidationError, match="tags"):
