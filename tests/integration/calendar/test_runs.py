@@ -47,6 +47,21 @@ def test_a_post_goes_from_the_file_to_instagram_at_its_time(
     assert instagram_sandbox.calls("publish") == 1
 
 
+def test_the_event_of_a_post_names_its_calendar(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    file = calendar({"named": -60})
+    assert run_dag(made(file), posts=["named"]).state == "success"
+    with create_session() as session:
+        extras = [dict(extra) for extra in session.scalars(select(AssetEvent.extra).order_by(AssetEvent.id))]
+    (extra,) = [extra for extra in extras if extra.get("post_key") == f"{ACCOUNT}/named"]
+    assert extra["calendar"] == str(file)
+
+
 def test_a_dry_run_does_everything_but_publish(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

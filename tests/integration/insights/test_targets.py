@@ -14,10 +14,10 @@ from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.insights import FileTarget, SqlTarget
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, TABLES, Column, Table
 from airflow_provider_instagram.insights.targets import open_target
-from tests.reliability.postgres import postgres
+from tests.integration.insights.conftest import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from airflow_provider_instagram.insights.schema import Row
@@ -64,49 +64,9 @@ DAY: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres() as settings:
-        yield settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
-
-
-def database(kind: str, folder: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Return the connection of an empty database."""
-    if kind != "postgres":
-        return {"conn_type": kind, "host": str(folder / f"insights.{kind}")}
-    import psycopg2
-    from sqlalchemy.engine import make_url
-
-    url = make_url(request.getfixturevalue("postgres_url"))
-    name = f"insights_{abs(hash(str(folder)))}"
-    made = psycopg2.connect(host=url.host, port=url.port, user=url.username, dbname=url.database)
-    made.autocommit = True
-    made.cursor().execute(f"CREATE DATABASE {name}")
-    made.close()
-    return {"conn_type": "postgres", "host": url.host, "port": url.port, "login": url.username, "schema": name}
-
-
-@pytest.fixture(params=["sqlite", "duckdb", "postgres"])
-def sql(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SqlTarget]:
-    """Open the target of one empty database, each time as a new task does."""
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database(request.param, tmp_path, request)))
-    return lambda **more: SqlTarget("warehouse", **more)
-
-
 @pytest.fixture(params=["parquet", "jsonl"])
 def files(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., FileTarget]:
     return lambda **more: FileTarget(str(tmp_path / "insights"), request.param, **more)
-
-
-def plain(value: Any) -> Any:
-    """Return a value without the differences of drivers: times as ISO text in UTC, booleans as such."""
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=value.tzinfo or timezone.utc).astimezone(timezone.utc).isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, str) and value[:2] == "20" and value[4:5] == "-" and value[10:11] in (" ", "T"):
-        return plain(datetime.fromisoformat(value))
-    return value
 
 
 def expected(table: Table, row: dict[str, Any]) -> dict[str, Any]:
