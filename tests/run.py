@@ -33,7 +33,7 @@ GRACE_S: Final[float] = 300
 #: How long a part has to end by itself, and then again after each signal.
 PATIENCE_S: Final[float] = 30
 #: Into so many slices the scenarios of one process are divided.
-SLICES: Final = 4
+SLICES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ IN_PARALLEL: Final = ("-m", "pytest", "--numprocesses", "3", "--dist", "workstea
 TEST: Final = (
     Part(
         "sandbox, unit, integration, and a sample of the reliability scenarios in one process",
-        11.5,
+        16,
         (
             *IN_PARALLEL,
             "sandbox/tests",
@@ -80,17 +80,17 @@ TEST: Final = (
     ),
     Part(
         "a sample of the reliability scenarios in a running Airflow",
-        3,
+        3.5,
         ("-m", "pytest", "-m", "sample", "tests/reliability/test_live.py"),
     ),
 )
 REST: Final = (
     Part(
         "all other reliability scenarios in a running Airflow",
-        10,
+        12,
         ("-m", "pytest", "-m", "not sample", "tests/reliability/test_live.py"),
     ),
-    Part("system", 15.5, ("-m", "pytest", "tests/system")),
+    Part("system", 23, ("-m", "pytest", "tests/system")),
     Part("soak", 17, ("-m", "tests.soak")),
     *(
         Part(

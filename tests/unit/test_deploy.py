@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from airflow.configuration import conf
+from airflow.jobs import scheduler_job_runner
 
 from airflow_provider_instagram.get_provider_info import get_provider_info
 
@@ -20,6 +21,8 @@ DEPLOY = ROOT / "deploy"
 GUIDE = (ROOT / "docs" / "deployment.md").read_text()
 #: Of the Celery provider, whose settings Airflow itself does not list.
 CELERY = {"broker_url", "result_backend"}
+#: The scheduler reads it, and Airflow's list of settings lacks it.
+UNLISTED = ("scheduler", "num_stuck_in_queued_retries")
 
 
 def read(name: str) -> Any:
@@ -40,6 +43,8 @@ def is_known(section: str, option: str) -> bool:
         return option in get_provider_info()["config"]["instagram"]["options"]
     if section == "celery":
         return option in CELERY
+    if (section, option) == UNLISTED:
+        return UNLISTED[1] in Path(scheduler_job_runner.__file__).read_text()
     return option in conf.configuration_description.get(section, {}).get("options", {})
 
 

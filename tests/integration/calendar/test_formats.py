@@ -134,8 +134,8 @@ def test_a_dry_run_comments_on_nothing(
 def test_a_missing_file_of_a_carousel_turns_the_run_red_the_day_before(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = calendar({"there": -5, "soon": 3600}, soon=of(carousel="gone.jpg, https://example.com/a.jpg"))
-    result = run_dag(made(file), posts=["there"])
+    file = calendar({"at-hand": -5, "soon": 3600}, soon=of(carousel="gone.jpg, https://example.com/a.jpg"))
+    result = run_dag(made(file), posts=["at-hand"])
     assert (states(result)["calendar"], states(result)["publish[0]"]) == ("failed", "success")
     assert "post 'soon': there is no file " in capsys.readouterr().out
 
@@ -154,8 +154,8 @@ def test_what_will_not_work_is_said_by_the_runs_of_the_day_before(
     manager = InstagramHook(ACCOUNT).token_manager()
     publishing = ("instagram_business_basic", "instagram_business_content_publish")
     manager.store.save(replace(manager.current_token(), scopes=publishing))
-    file = calendar({"there": -5, "soon": 3600}, soon=of(image="local.jpg", first_comment="Hi"))
-    result = run_dag(made(file), posts=["there"])
+    file = calendar({"fine": -5, "soon": 3600}, soon=of(image="local.jpg", first_comment="Hi"))
+    result = run_dag(made(file), posts=["fine"])
     assert (states(result)["calendar"], states(result)["publish[0]"]) == ("failed", "success")
     said = capsys.readouterr().out
     assert "did not grant instagram_business_manage_comments, so the first comments of 1 posts to come" in said

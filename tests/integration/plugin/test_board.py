@@ -178,7 +178,6 @@ def test_a_user_without_a_right_to_the_dag_sees_nothing_of_it(user: Any, monkeyp
         assert answer.status_code == 403, path
         assert "A new week" not in answer.text
     everything = ada.get("/instagram/calendar/api/posts")
-    assert everything.json()["cards"] == []
     assert DAG_ID not in everything.text
     assert do(ada, "ada", "skip").status_code == 403
 
@@ -237,7 +236,7 @@ def test_what_did_not_change_is_not_sent_again(user: Any) -> None:
     do(ada, "ada", "skip")
     changed = ada.get("/instagram/calendar/api/posts", params={"since": first["token"]}).json()
     assert ([card["id"] for card in changed["cards"]], changed["full"]) == (["hello"], False)
-    other = ada.get("/instagram/calendar/api/posts", params={"since": "forged-token-7"}).json()
+    other = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID, "since": "forged-token-7"}).json()
     assert len(other["cards"]) == len(POSTS)
     do(ada, "ada", "unskip")
 
