@@ -44,7 +44,9 @@ from airflow_provider_instagram.doctor.dag import instagram_doctor_dag
 dag = instagram_doctor_dag({arguments})
 """
 EDITED = "edited in the answer"
-START_S, RUN_LIMIT_S, LAST_LIMIT_S = 45, 600, 300
+START_S, RUN_LIMIT_S = 45, 600
+#: After an outage, a task waits for up to a twelfth of ``max_lateness``, five minutes, and so may each after it.
+LAST_LIMIT_S = 900
 #: A question is answered once it has been there for as long as a person reads: Airflow 3.3.2 fails a task that is
 #: answered before its scheduler has seen that it waits.
 READING = timedelta(seconds=4)
