@@ -6,6 +6,7 @@ ledger decides whether something is published as for every other run.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -42,6 +43,8 @@ TIMEOUT_S: Final = 60
 LONGEST_REASON: Final = 500
 #: Headers by which Airflow knows the user.
 CREDENTIALS: Final = ("authorization", "cookie")
+#: Airflow 3.3.2 takes both of two answers that arrive at one moment, so this process sends them one after the other.
+ONE_ANSWER: Final = asyncio.Lock()
 NAMES: Final = {
     "approve": "approve",
     "reject": "reject",
@@ -110,7 +113,7 @@ def _require(act: Act) -> None:
 
 
 async def _answer(act: Act) -> str:
-    """Answer the approval's question. Of two answers, Airflow takes the first one only."""
+    """Answer the approval's question. Of two answers, the first one counts."""
     run, is_approved = _run(act), act.name == "approve"
     given: dict[str, Any] = {}
     if is_approved and act.given.get("caption") is not None and has_caption(act.facts.post):
@@ -119,7 +122,8 @@ async def _answer(act: Act) -> str:
         given["reason"] = act.text("reason", LONGEST_REASON)
     path = f"/dagRuns/{_quoted(run.run_id)}/taskInstances/{_quoted(f'{act.facts.post.account}.approve')}"
     body = {"chosen_options": ["Approve" if is_approved else "Reject"], "params_input": given}
-    await _call(act, "PATCH", f"{path}/{run.map_index}/hitlDetails", body)
+    async with ONE_ANSWER:
+        await _call(act, "PATCH", f"{path}/{run.map_index}/hitlDetails", body)
     return "Approved. It is published at its time." if is_approved else "Rejected. It is not published."
 
 
