@@ -145,7 +145,7 @@ def test_each_state_shows_and_each_act_does_what_it_says(calendar: RunningCalend
     for post_id in ("asked", "refused", "contested"):
         board.reaches(post_id, "waiting")
     expect(board.card("asked")).to_contain_text(re.compile(r"\d+ min left"))
-    board.reaches("lost", "unknown")
+    board.reaches("lost", "unknown", 2 * LIMIT_S)
     assert board.errors == []
 
     _approve_and_reject(calendar, board)
