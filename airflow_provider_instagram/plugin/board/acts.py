@@ -113,7 +113,7 @@ def _require(act: Act) -> None:
 
 
 async def _answer(act: Act) -> str:
-    """Answer the approval's question. Of two answers, the first one counts."""
+    """Answer the approval's question. Of two answers to one API server process, the first one counts."""
     run, is_approved = _run(act), act.name == "approve"
     given: dict[str, Any] = {}
     if is_approved and act.given.get("caption") is not None and has_caption(act.facts.post):

@@ -159,7 +159,8 @@ def test_a_program_without_output_ends_with_its_killed_worker() -> None:
     _wait_for(lambda: any(_name(pid) == "sleep" for pid in _running_with(seconds)))
     worker.kill()
     worker.wait()
-    _wait_for(lambda: not _running_with(seconds), within_s=2)  # fails if the time is up
+    _wait_for(lambda: not _running_with(seconds), within_s=2)
+    assert not _running_with(seconds)
 
 
 def _name(pid: int) -> str:
