@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from instagram_sandbox.testing.handle import SandboxHandle
 
 HOME = "http://localhost:8080"
+CONN_ID = "brand"
 OURS = {"Origin": HOME, "Sec-Fetch-Site": "same-origin"}
 
 
@@ -20,6 +21,13 @@ def form_token(browser: TestClient, path: str = "connect") -> str:
     found = re.search(r'name="form_token" value="([^"]+)"', browser.get(f"/instagram/{path}").text)
     assert found is not None
     return found[1]
+
+
+def begin(browser: TestClient, sandbox: SandboxHandle, **changes: str) -> Any:
+    """Send the form of the page *Connect*."""
+    form = {"conn_id": CONN_ID, "app_id": sandbox.app_id, "app_secret": sandbox.app_secret, "host": sandbox.url}
+    form |= {"form_token": form_token(browser)} | changes
+    return browser.post("/instagram/connect", data=form, headers=OURS)
 
 
 def decide(address: str, sandbox: SandboxHandle, decision: str = "allow", **boxes: str) -> str:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.integration.pages import HOME, OURS, decide, form_token, rows
+from tests.integration.pages import CONN_ID, HOME, OURS, begin, decide, form_token, rows
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
-CONN_ID = "brand"
 pytestmark = pytest.mark.usefixtures("airflow_pages")
 
 
@@ -24,12 +23,6 @@ pytestmark = pytest.mark.usefixtures("airflow_pages")
 def browser(browser_of: Any) -> TestClient:
     made: TestClient = browser_of("ada", "OP")
     return made
-
-
-def begin(browser: TestClient, sandbox: SandboxHandle, **changes: str) -> Any:
-    form = {"conn_id": CONN_ID, "app_id": sandbox.app_id, "app_secret": sandbox.app_secret, "host": sandbox.url}
-    form |= {"form_token": form_token(browser)} | changes
-    return browser.post("/instagram/connect", data=form, headers=OURS)
 
 
 def test_a_login_is_written_to_a_new_connection(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:

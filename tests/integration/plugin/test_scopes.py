@@ -10,14 +10,13 @@ import pytest
 
 from airflow_provider_instagram.graph.scopes import COMMENTS, INSIGHTS
 from airflow_provider_instagram.hooks.scopes import known_scopes
-from tests.integration.pages import OURS, decide, form_token, rows
+from tests.integration.pages import CONN_ID, begin, decide, rows
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
-CONN_ID = "brand"
 PUBLISHING = "instagram_business_basic,instagram_business_content_publish"
 MANAGE_COMMENTS = "instagram_business_manage_comments"
 pytestmark = pytest.mark.usefixtures("airflow_pages")
@@ -27,12 +26,6 @@ pytestmark = pytest.mark.usefixtures("airflow_pages")
 def browser(browser_of: Any) -> TestClient:
     made: TestClient = browser_of("ada", "OP")
     return made
-
-
-def begin(browser: TestClient, sandbox: SandboxHandle, **changes: str) -> Any:
-    form = {"conn_id": CONN_ID, "app_id": sandbox.app_id, "app_secret": sandbox.app_secret, "host": sandbox.url}
-    form |= {"form_token": form_token(browser)} | changes
-    return browser.post("/instagram/connect", data=form, headers=OURS)
 
 
 def asked(begun: httpx.Response) -> str:
