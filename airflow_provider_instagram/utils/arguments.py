@@ -123,7 +123,7 @@ def sequence(name: str, value: Any) -> list[Any]:
         return [part.strip() for part in value.split(",") if part.strip()]
     if isinstance(value, (list, tuple)):
         return list(value)
-    raise ValidationError(f"{name} must be a list, not {value!r}.")
+    raise ValidationError(f"{name} must be a list, not a value of type {type(value).__name__}.")
 
 
 def _list_of_text(name: str, text: str) -> list[Any]:

@@ -123,3 +123,10 @@ def test_what_is_no_duration_is_refused(given: str) -> None:
 def test_a_negative_duration_is_refused() -> None:
     with pytest.raises(ValidationError, match="must not be negative"):
         arguments.duration("lateness", -1)
+
+
+def test_a_value_that_is_no_list_is_refused_without_being_shown() -> None:
+    """It may contain a signed link."""
+    with pytest.raises(ValidationError, match="files must be a list, not a value of type dict") as refused:
+        arguments.sequence("files", {"video": "https://a.example/v.mp4?sig=secret"})
+    assert "secret" not in str(refused.value)
