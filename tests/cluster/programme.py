@@ -70,7 +70,7 @@ def killed(component: str) -> Disturbance:
 FULL = (
     *(killed(component) for component in GROUPS),
     *(Disturbance("freeze", component, 30) for component in GROUPS),
-    *(Disturbance("stop", component, seconds) for seconds in (120, 300) for component in GROUPS),
+    *(Disturbance("stop", component, seconds) for seconds in (30, 120, 300) for component in GROUPS),
 )
 SHORT = (killed("worker"), Disturbance("stop", "scheduler", 30))
 
