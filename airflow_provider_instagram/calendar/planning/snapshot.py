@@ -174,7 +174,7 @@ def _fingerprint(text: str, location: str, min_spacing: timedelta | None, dry_ru
 
 def _has_slots_to_choose(stored: dict[str, Any], now: datetime) -> bool:
     """Return whether slots have to be chosen again for an unchanged text: a repetition may be near enough by now."""
-    return now.timestamp() >= stored.get("choose_again_at", math.inf)
+    return now.timestamp() >= float(stored.get("choose_again_at", math.inf))
 
 
 def _from_snapshot(location: str, stored: dict[str, Any], now: datetime) -> Plan:
