@@ -110,7 +110,7 @@ def test_check_and_show_show_slots_before_and_after_airflow_has_chosen_them(
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(file.parent / "snapshots"))
     file.write_text(SLOTS)
     code, out, _ = run("calendar", "check", str(file))
-    (line,) = [line for line in out.splitlines() if "slot" in line]
+    (line,) = [line for line in out.splitlines() if ": slot " in line]
     assert (code, line.startswith("post 'news': slot "), line.endswith(", as Airflow would choose now.")) == (
         0,
         True,
