@@ -44,12 +44,12 @@ def broken_links(folder: Path) -> list[str]:
     A link to another site is checked in its form only, because the network is not always there.
     """
     pages = {path: Page(path.read_text()) for path in sorted(folder.rglob("*.html"))}
-    found = []
-    for path, page in pages.items():
-        for link in dict.fromkeys(page.links):
-            if reason := _reason(link, path, pages):
-                found.append(f"{path.relative_to(folder)}: {link}: {reason}")
-    return found
+    return [
+        f"{path.relative_to(folder)}: {link}: {reason}"
+        for path, page in pages.items()
+        for link in dict.fromkeys(page.links)
+        if (reason := _reason(link, path, pages))
+    ]
 
 
 def _reason(link: str, path: Path, pages: dict[Path, Page]) -> str | None:

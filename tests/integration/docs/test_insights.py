@@ -1,4 +1,4 @@
-"""What the pages about insights say is so: their DAGs run, the chart shows the table, and the tables name all columns."""
+"""What the pages about insights say is so: their DAGs run, the chart shows the table, the tables name all columns."""
 
 from __future__ import annotations
 
