@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 from tests.integration.docs.pages import BLOCKS, ROOT, Block, run
@@ -9,6 +12,7 @@ from tests.integration.docs.pages import BLOCKS, ROOT, Block, run
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
     from airflow.sdk import DAG
 
     from instagram_sandbox.testing.handle import SandboxHandle
@@ -54,6 +58,40 @@ def test_the_dag_of_the_five_minutes_makes_its_video_and_posts_it(
     assert run_dag(dag).state == "success"
     (post,) = instagram_sandbox.posts
     assert (post.caption, post.media_product_type) == ("Coming Friday #teaser", "REELS")
+
+
+def test_the_failed_post_is_repaired_as_the_page_says(
+    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
+) -> None:
+    """Three runs with one key: the first fails, the second posts, the third finds the post."""
+    (dag,) = dags_of("docs/start/sandbox.md", tmp=tmp_path)
+    dag.get_task("create").post_key = "teaser"
+    page = (ROOT / "docs/start/repair.md").read_text()
+    (body,) = re.findall(r"curl -d '(.*?)'", page)
+    instagram_sandbox.process_next(**json.loads(body)["processing"])
+    failed = run_dag(dag)
+    assert (failed.state, failed.states()["create"]) == ("failed", "failed")
+    assert instagram_sandbox.posts == []
+    assert run_dag(dag).state == "success"
+    assert run_dag(dag).state == "success"
+    assert len(instagram_sandbox.posts) == 1
+
+
+def test_the_first_calendar_has_one_post_to_approve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell writes both files of the page, as it stands, and the DAG file makes a DAG of the calendar."""
+    from airflow_provider_instagram.calendar.file.parser import read_calendar
+    from tests.integration.conftest import load_dag
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    (tmp_path / "teaser.mov").touch()
+    scripts = [block.code for block in BLOCKS if block.page == "docs/start/calendar.md" and "cat >" in block.code]
+    for script in scripts:
+        files_only = re.sub(r"^airflow .*$", "", script.replace("/tmp/", f"{tmp_path}/"), flags=re.MULTILINE)
+        subprocess.run(["bash", "-eu"], input=files_only, text=True, check=True, cwd=tmp_path)
+    calendar = read_calendar(str(tmp_path / "calendars/spring.yaml"))
+    assert calendar.problems == ()
+    assert [(post.id, post.approval) for post in calendar.posts] == [("hello", "required")]
+    assert "instagram_default.approve" in load_dag(tmp_path / "airflow/dags/spring.py").task_ids
 
 
 def test_the_readme_is_a_door() -> None:
