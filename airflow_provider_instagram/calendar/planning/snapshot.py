@@ -83,8 +83,7 @@ def read_plan(
     try:
         text = loader.read_text(location)
         made_of = _fingerprint(text, location, min_spacing, dry_run)
-        unchanged = stored is not None and stored.get("made_of") == made_of + slots.read_for(text).digest
-        if stored is not None and unchanged and (now is None or not _has_slots_to_choose(stored, now)):
+        if stored is not None and _is_current(stored, made_of + slots.read_for(text).digest, now):
             return _from_snapshot(location, stored, at)
         calendar, choices = slots.parse(text, location, min_spacing)
     except InvalidValue as invalid:
@@ -172,9 +171,10 @@ def _fingerprint(text: str, location: str, min_spacing: timedelta | None, dry_ru
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _has_slots_to_choose(stored: dict[str, Any], now: datetime) -> bool:
-    """Return whether slots have to be chosen again for an unchanged text: a repetition may be near enough by now."""
-    return now.timestamp() >= float(stored.get("choose_again_at", math.inf))
+def _is_current(stored: dict[str, Any], made_of: str, now: datetime | None) -> bool:
+    """Return whether a snapshot still holds. A repetition may be near enough by now that its slot has to be chosen."""
+    has_slots_to_choose = now is not None and now.timestamp() >= stored.get("choose_again_at", math.inf)
+    return stored.get("made_of") == made_of and not has_slots_to_choose
 
 
 def _from_snapshot(location: str, stored: dict[str, Any], now: datetime) -> Plan:
