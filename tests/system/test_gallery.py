@@ -37,7 +37,7 @@ RENDERED = "Coming Friday #teaser"
 ASKED = "Tonight at eight"
 #: What follows the host in the URL of Slack's webhook, and is as good as a password.
 WEBHOOK = f"T01/B01/{secrets.token_hex(12)}"
-POST_IN = timedelta(seconds=75)
+POST_IN = timedelta(seconds=100)
 #: Airflow 3.3.2 fails a task that is answered before its scheduler has seen that it waits.
 READING = timedelta(seconds=5)
 LIMIT_S = 150
