@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import httpx
-from airflow.models.hitl import HITLDetail
 from airflow.models.log import Log
-from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from fastapi import HTTPException
-from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
@@ -27,6 +24,7 @@ from airflow_provider_instagram.calendar.tasks.approve import has_caption
 from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.plugin.board.answers import counted_answer
 from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in
 from airflow_provider_instagram.plugin.board.rights import may_act
 from airflow_provider_instagram.plugin.board.source import now_run_id
@@ -113,7 +111,7 @@ def _require(act: Act) -> None:
 
 
 async def _answer(act: Act) -> str:
-    """Answer the approval's question. Of two answers to one API server process, the first one counts."""
+    """Answer the approval's question. Of two answers, the first one counts."""
     run, is_approved = _run(act), act.name == "approve"
     given: dict[str, Any] = {}
     if is_approved and act.given.get("caption") is not None and has_caption(act.facts.post):
@@ -124,6 +122,9 @@ async def _answer(act: Act) -> str:
     body = {"chosen_options": ["Approve" if is_approved else "Reject"], "params_input": given}
     async with ONE_ANSWER:
         await _call(act, "PATCH", f"{path}/{run.map_index}/hitlDetails", body)
+    counted = await run_in_threadpool(counted_answer, act.dag_id, act.facts.post, run)
+    if counted is not None and (counted.approved, counted.person) != (is_approved, act.user.name):
+        raise HTTPException(409, f"{counted.person} has answered already. Nothing was changed.")
     return "Approved. It is published at its time." if is_approved else "Rejected. It is not published."
 
 
@@ -259,18 +260,8 @@ def _text_of(answer: httpx.Response) -> str:
 def _answered_by(act: Act) -> str | None:
     if act.facts.run is None:
         return None
-    with create_session(scoped=False) as session:
-        by = session.scalar(
-            select(HITLDetail.responded_by)
-            .join(TaskInstance, TaskInstance.id == HITLDetail.ti_id)
-            .where(
-                TaskInstance.dag_id == act.dag_id,
-                TaskInstance.run_id == act.facts.run.run_id,
-                TaskInstance.task_id == f"{act.facts.post.account}.approve",
-                TaskInstance.map_index == act.facts.run.map_index,
-            )
-        )
-    return (by or {}).get("name")
+    counted = counted_answer(act.dag_id, act.facts.post, act.facts.run)
+    return counted.person if counted is not None else None
 
 
 def _quoted(part: str) -> str:

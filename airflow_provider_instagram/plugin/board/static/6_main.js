@@ -128,6 +128,7 @@ setInterval(() => { if ([...data.cards.values()].some((card) => card.state === "
 
 followTheme();
 readAddress();
+window.focus(); // so that the keys reach this page, and not Airflow's around it
 draw();
 await refresh();
 await watch();
