@@ -88,7 +88,7 @@ class Board:
         """Open the page in Airflow's frame."""
         address = httpx.URL(f"{self.calendar.airflow.url}{BASE}", params={"view": "list", **query})
         self.page.goto(str(address))
-        expect(self.frame.locator("#view .card").first).to_be_visible(timeout=60_000)
+        expect(self.frame.locator("#view .card").first).to_be_visible(timeout=1000 * LIMIT_S)
         return self
 
     def page_frame(self) -> Any:

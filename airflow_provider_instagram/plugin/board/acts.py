@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -43,6 +44,8 @@ LONGEST_REASON: Final = 500
 CREDENTIALS: Final = ("authorization", "cookie")
 #: Airflow 3.3.2 takes both of two answers that arrive at one moment, so this process sends them one after the other.
 ONE_ANSWER: Final = asyncio.Lock()
+#: Half of a pair of UTF-16, and the character NUL.
+NO_TEXT: Final = re.compile("[\ud800-\udfff\0]")
 NAMES: Final = {
     "approve": "approve",
     "reject": "reject",
@@ -86,6 +89,8 @@ class Act:
             return None
         if not isinstance(value, str) or len(value) > longest:
             raise HTTPException(422, f"{name} must be a text of at most {longest} characters.")
+        if NO_TEXT.search(value):
+            raise HTTPException(422, f"{name} contains a character that no database stores.")
         return value
 
 
@@ -270,7 +275,8 @@ def _quoted(part: str) -> str:
 
 def _log(act: Act) -> None:
     """Write to Airflow's audit log which post the act concerned. Airflow's own entry names only its task."""
-    about = {"post": act.facts.post.id, "post_key": act.facts.post.key, "reason": act.given.get("reason")}
+    reason = act.text("reason", LONGEST_REASON) if act.name == "reject" else None
+    about = {"post": act.facts.post.id, "post_key": act.facts.post.key, "reason": reason}
     with create_session(scoped=False) as session:
         session.add(
             Log(

@@ -36,8 +36,10 @@ RANGE: Final = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 HARMLESS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cache-Control": "private, max-age=3600",
+    "Cache-Control": "no-store",
 }
+#: A video that is replaced under the same name has another cover soon.
+COVER_CACHE: Final = "private, max-age=60"
 
 
 def cover(board: Board, name: str, *, is_small: bool) -> Response:
@@ -52,7 +54,7 @@ def cover(board: Board, name: str, *, is_small: bool) -> Response:
     content = content or storage.read(cover_file(name))
     if content is None or not content.startswith(b"\xff\xd8\xff"):
         raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
-    return Response(content, media_type="image/jpeg", headers={**HARMLESS, "Cache-Control": "private, max-age=86400"})
+    return Response(content, media_type="image/jpeg", headers={**HARMLESS, "Cache-Control": COVER_CACHE})
 
 
 def video(board: Board, account: str, run: PostRun, place: int, asked: str) -> Response:

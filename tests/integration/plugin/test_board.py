@@ -245,9 +245,9 @@ def ask_for_approval() -> None:
 
     from airflow_provider_instagram.ledger.assets import ledger_asset
 
-    post = routes.boards.board(DAG_ID).facts["asked"].post
+    now, post = datetime.now(timezone.utc), routes.boards.board(DAG_ID).facts["asked"].post
     with create_session() as session:
-        run = DagRun(dag_id=DAG_ID, run_id="asks", run_type="manual", state=DagRunState.RUNNING, run_after=NOW)
+        run = DagRun(dag_id=DAG_ID, run_id="asks", run_type="manual", state=DagRunState.RUNNING, run_after=now)
         session.add(run)
         session.flush()
         version = session.scalar(select(DagVersion.id).where(DagVersion.dag_id == DAG_ID))
@@ -256,13 +256,13 @@ def ask_for_approval() -> None:
         common = {"dag_id": DAG_ID, "run_id": "asks", "pool": "default_pool", "dag_version_id": version}
         rows = [
             {**common, "task_id": task_id, "state": state, "map_index": -1 if task_id.startswith("due") else 0,
-             "updated_at": NOW}
+             "updated_at": now}
             for task_id, state in tasks.items()
         ]  # fmt: skip
         session.execute(insert(TaskInstance), rows)
         about = {"dag_run_id": run.id, "dag_id": DAG_ID, "run_id": "asks", "task_id": f"due_{ACCOUNT}"}
         selected = [post.model_dump(mode="json")]
-        session.add(XComModel(**about, map_index=-1, key="return_value", value=selected, timestamp=NOW))
+        session.add(XComModel(**about, map_index=-1, key="return_value", value=selected, timestamp=now))
         claim = {"post_key": post.key, "run": f"{DAG_ID}/asks", "version": post.version, "settled": False}
         session.add(AssetStateStoreModel(asset_id=asset_id, key=f"calendar:{post.key}", value=json.dumps(claim)))
         task = session.scalar(select(TaskInstance).where(TaskInstance.task_id == f"{ACCOUNT}.approve"))
@@ -315,6 +315,26 @@ def test_what_did_not_change_is_not_sent_again(user: Any) -> None:
     other = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID, "since": "forged-token-7"}).json()
     assert len(other["cards"]) == len(POSTS)
     do(ada, "ada", "unskip")
+
+
+def test_another_api_server_process_knows_that_nothing_changed(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = user("ada", "USER")
+    first = ada.get("/instagram/calendar/api/posts").json()
+    monkeypatch.setattr(routes, "boards", Boards())
+    assert ada.get("/instagram/calendar/api/posts", params={"since": first["token"]}).status_code == 204
+    do(ada, "ada", "skip")
+    changed = ada.get("/instagram/calendar/api/posts", params={"since": first["token"]}).json()
+    assert (len(changed["cards"]), changed["full"]) == (len(POSTS), True)
+    do(ada, "ada", "unskip")
+
+
+@pytest.mark.parametrize("end", ["x", "-1", "9" * 5000, ""])
+def test_a_token_that_is_changed_gets_everything(user: Any, end: str) -> None:
+    ada = user("ada", "USER")
+    token = ada.get("/instagram/calendar/api/posts").json()["token"]
+    scope, _, instance, _ = token.split("-")
+    answer = ada.get("/instagram/calendar/api/posts", params={"since": f"{scope}-other-{instance}-{end}"})
+    assert len(answer.json()["cards"]) == len(POSTS)
 
 
 def test_only_the_posts_of_the_asked_time_are_sent(user: Any) -> None:
