@@ -228,6 +228,18 @@ def test_a_carousel_turns_by_buttons_and_arrow_keys(board: Board) -> None:
 
 
 @pytest.mark.timeout(600)
+def test_a_video_plays_in_the_panel(board: Board) -> None:
+    board.open()
+    expect(board.card("ready").locator("img").first).to_be_visible(timeout=1000 * LIMIT_S)
+    board.card("ready").click()
+    video = board.frame.locator("#panel video")
+    expect(video).to_be_visible(timeout=60_000)
+    video.evaluate("video => { video.muted = true; return video.play(); }")
+    wait_until(lambda: video.evaluate("video => video.currentTime > 0.5"), "the video plays", 60)
+    assert board.errors == []
+
+
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("view", ["month", "week", "list"])
 def test_the_page_is_accessible_in_both_themes(board: Board, theme: str, view: str) -> None:
