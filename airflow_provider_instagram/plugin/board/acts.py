@@ -186,7 +186,7 @@ async def _publish_now(act: Act) -> str:
     conf = {"posts": [post.id], "now": True}
     body = {"dag_run_id": now_run_id(post.id, len(before) + 1), "logical_date": None, "conf": conf}
     await _call(act, "POST", "/dagRuns", body)
-    paused = " The calendar is paused, so this waits until it is not." if act.board.calendar.is_paused else ""
+    paused = " The calendar is paused, so this waits until it is unpaused." if act.board.calendar.is_paused else ""
     return f"A run has been started, which publishes it as soon as it is ready.{paused}"
 
 
