@@ -92,10 +92,12 @@ def test_yaml_is_a_calendar_without_problems(block: Block) -> None:
 
 
 @blocks("csv")
-def test_csv_has_a_value_for_each_column(block: Block) -> None:
+def test_csv_is_a_calendar_without_problems_or_a_sheet_to_import(block: Block) -> None:
     head, *rows = csv.reader(block.code.splitlines())
     assert rows
     assert {len(row) for row in rows} == {len(head)}
+    if "publish_at" in head:
+        assert parse_calendar(block.code, "/data/example.csv").problems == ()
 
 
 @blocks("ini")
