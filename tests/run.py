@@ -95,7 +95,7 @@ REST: Final = (
     *(
         Part(
             f"reliability scenarios in one process, slice {number} of {SLICES}",
-            10,
+            4.5,
             ("-m", "tests.reliability", "--in-process", "--slices", str(SLICES), "--slice", str(number)),
         )
         for number in range(1, SLICES + 1)
