@@ -84,6 +84,7 @@ def test_the_first_calendar_has_one_post_to_approve(tmp_path: Path, monkeypatch:
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     (tmp_path / "teaser.mov").touch()
+    (tmp_path / "airflow/dags").mkdir(parents=True)  # of the first tour
     scripts = [block.code for block in BLOCKS if block.page == "docs/start/calendar.md" and "cat >" in block.code]
     for script in scripts:
         files_only = re.sub(r"^airflow .*$", "", script.replace("/tmp/", f"{tmp_path}/"), flags=re.MULTILINE)
