@@ -60,11 +60,8 @@ def describe(conn_id: str) -> Iterator[tuple[str, str]]:
     next_at = max(filter(None, (available_at, reported.available_at)), default=None)
     yield "next post", f"at {_format_time(next_at)}; PublishOperator waits until then" if next_at else "now"
     poll_share, insights_share = (limits.calls_per_hour * share for share in (POLLING_SHARE, INSIGHTS_SHARE))
-    yield (
-        "calls",
-        f"{limits.calls_per_hour} an hour (calls_per_hour), of which waiting containers use at most {poll_share:.0f}, "
-        f"and insights {insights_share:.0f}",
-    )
+    most = f"at most {poll_share:.0f} for waiting containers and {insights_share:.0f} for insights"
+    yield "calls", f"{limits.calls_per_hour} an hour (calls_per_hour), of which {most}"
     yield "calls, Instagram", reported.calls
     yield "waiting", _waiting_text(deadlines_of_waits(conn_id), limits.calls_per_hour * STEADY_SHARE)
 
