@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import secrets
 import threading
 import time
@@ -65,6 +67,7 @@ class Board:
     :param removed: The keys of cards that are gone, with the number of that change.
     :param facts: What is known about each post, by its id.
     :param problems: The problems of the calendar, by line.
+    :param digest: A digest of the cards, which is the same in all API server processes.
     """
 
     revisions: Revisions
@@ -73,6 +76,7 @@ class Board:
     removed: dict[str, int] = field(default_factory=dict)
     facts: dict[str, Facts] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    digest: str = ""
     stored: Stored | None = None
     source: CalendarSource = field(init=False)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -184,4 +188,6 @@ class Board:
             return
         revision = self.revisions.next()
         self.cards = {key: (card, revision if key in changed else self.cards[key][1]) for key, card in made.items()}
+        content = json.dumps([card.as_data() for card in made.values()])
+        self.digest = hashlib.sha256(content.encode()).hexdigest()
         self.removed = {key: at for key, at in self.removed.items() if key not in made} | dict.fromkeys(gone, revision)

@@ -33,6 +33,7 @@ class PostCard:
     :param publish_at: When it is published, in its own time zone.
     :param kind: Its kind; empty if it has a problem.
     :param title: The first line of its caption.
+    :param caption: Its caption, in which the page searches.
     :param status: Its state.
     :param version: Its version, which names its cover; empty if it has none.
     :param tags: Words for the reader of the calendar.
@@ -50,6 +51,7 @@ class PostCard:
     kind: str
     title: str
     status: Status
+    caption: str = ""
     version: str = ""
     tags: tuple[str, ...] = ()
     is_dry: bool = False
@@ -74,6 +76,7 @@ class PostCard:
             "local": self.publish_at.strftime("%Y-%m-%dT%H:%M"),
             "kind": self.kind,
             "title": self.title,
+            "caption": self.caption if self.caption != self.title else "",
             "state": status.state.value,
             "why": status.text[:LONGEST_LINE],
             "percent": status.percent,
@@ -99,6 +102,7 @@ def card_of(dag_id: str, post: Post, status: Status, *, has_cover: bool, is_dry:
         kind=kind_of(post),
         title=first_line(post.caption),
         status=status,
+        caption=post.caption,
         version=post.version if has_cover else "",
         tags=post.tags,
         is_dry=is_dry,

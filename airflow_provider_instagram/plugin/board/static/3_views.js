@@ -20,8 +20,8 @@ function cardElement(card) {
   const inside = view.view === "list"
     ? [h("span", { class: "time" }, time), h("span", { class: "whose" }, h("span", { class: "cut" }, card.account), h("span", { class: "sub" }, card.kind || "post")),
        h("span", { class: "text" }, title, h("span", { class: "sub cut" }, [card.id, ...(card.tags || []).map((tag) => `#${tag}`), slotText(card)].filter(Boolean).join("  "))), badge]
-    : [h("span", { class: "text" }, h("span", { class: "when" }, h("b", {}, time), h("span", { class: "cut" }, [short(card.account), slotText(card)].filter(Boolean).join(" · "))), title, badge, percent)];
-  const element = h("button", { class: "card", type: "button", "data-key": key, "data-state": card.state, "aria-label": label, title: text, tabindex: -1,
+    : [h("span", { class: "text" }, h("span", { class: "when" }, h("b", {}, time), h("span", { class: "cut" }, [short(card.account), slotText(card)].filter(Boolean).join(" · ")), view.view === "week" && card.kind ? h("span", { class: "cut what" }, card.kind) : null), title, badge, percent)];
+  const element = h("button", { class: "card", type: "button", "data-key": key, "data-state": card.state, "aria-label": label, title: label, tabindex: -1,
     click: () => openPost(card.dag, card.id) }, thumb(card), ...inside);
   elements.set(key, { signature, element });
   return element;
