@@ -1,4 +1,4 @@
-.PHONY: help install demo ui pictures test test-all test-next test-clients reliability soak cluster cluster-short lint release-check lock
+.PHONY: help install demo ui pictures test test-all test-next test-clients reliability soak cluster cluster-short docs lint release-check lock
 
 help:  ## List the targets, with the time that they take on two cores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -51,6 +51,10 @@ cluster-short:  ## The same with two of the disturbances (7 minutes)
 	@scripts/install.sh --for-cluster
 	@.venv/bin/python -m tests.cluster --short
 
+docs:  ## Build the documentation site into build/docs, and check its links (1 minute)
+	@scripts/install.sh --docs
+	@.venv-docs/bin/python -m scripts.docs
+
 lint: install  ## Style, types, and who may import whom (1 minute)
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -68,5 +72,7 @@ lock:  ## Pin the newest versions again
 		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml --group dev --output-file requirements.txt
 	echo apache-airflow==$(NEXT_AIRFLOW) | .tools/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade \
 		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml - --group dev --output-file requirements-next.txt
+	.tools/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade --constraint requirements.txt \
+		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml --group docs --output-file requirements-docs.txt
 	echo uv | .tools/bin/uv pip compile --universal --generate-hashes --no-annotate --upgrade \
 		--custom-compile-command "make lock" --quiet - --output-file requirements-uv.txt

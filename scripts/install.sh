@@ -3,12 +3,15 @@
 # Needs a Python from 3.10 to 3.13 (PYTHON=… names one). The script installs everything else.
 # --for-tests also installs the system packages that the tests need, --for-cluster and --for-clients those of these targets as well.
 # --next does the same as --for-tests, and makes .venv-next with the next Airflow.
+# --docs makes .venv-docs with what builds the documentation site.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=.venv pins=requirements.txt oldest=10 targets="make demo, make ui, make test"
 if [ "${1:-}" = --next ]; then
     venv=.venv-next pins=requirements-next.txt oldest=11 targets="make test-next"
+elif [ "${1:-}" = --docs ]; then
+    venv=.venv-docs pins=requirements-docs.txt oldest=11 targets="make docs"
 fi
 
 suitable() { "$1" -c "import sys; sys.exit(not (3, $oldest) <= sys.version_info[:2] <= (3, 13))" 2>/dev/null; }
@@ -49,7 +52,7 @@ fi
 
 python=$(find_python)
 command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || apt_install ffmpeg
-if [ -n "${1:-}" ]; then
+if [ -n "${1:-}" ] && [ "$1" != --docs ]; then
     command -v chromium >/dev/null || apt_install chromium
     command -v curl >/dev/null || apt_install curl
     command -v node >/dev/null || apt_install nodejs

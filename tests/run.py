@@ -90,12 +90,12 @@ REST: Final = (
         12,
         ("-m", "pytest", "-m", "not sample", "tests/reliability/test_live.py"),
     ),
-    Part("system", 23, ("-m", "pytest", "tests/system")),
+    Part("system", 25, ("-m", "pytest", "tests/system")),
     Part("soak", 17, ("-m", "tests.soak")),
     *(
         Part(
             f"reliability scenarios in one process, slice {number} of {SLICES}",
-            10,
+            4.5,
             ("-m", "tests.reliability", "--in-process", "--slices", str(SLICES), "--slice", str(number)),
         )
         for number in range(1, SLICES + 1)

@@ -43,7 +43,7 @@ GROUPS = {
     "s3": ("s3",),
 }
 SERVICES = ("redis", "postgres", "moto", "s3", "balancer")
-#: What docs/deployment.md recommends, so that a killed component is missed within seconds.
+#: What docs/operate/workers.md recommends, so that a killed component is missed within seconds.
 PROMPT = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",

@@ -23,6 +23,7 @@ from airflow_provider_instagram.graph import client as graph_client
 from airflow_provider_instagram.ledger import ledger
 from airflow_provider_instagram.ledger.assets import posts_asset
 from airflow_provider_instagram.publishing import comments, publisher
+from airflow_provider_instagram.triggers import container, poller
 from instagram_sandbox.testing.handle import connection_json
 from tests.reliability import sandbox_injection
 from tests.reliability.in_process_injection import CONNECTION, Moments, replace_token
@@ -222,6 +223,13 @@ def _one_clock(job: Job) -> Iterator[None]:
     def open_client(*args: Any, **options: Any) -> graph_client.GraphClient:
         return GraphClient(*args, **{**options, "sleep": job.wait})
 
+    class SandboxAsyncio:
+        sleep = staticmethod(job.wait_async)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(asyncio, name)
+
+    # asyncio.sleep itself is not replaced: Airflow's API server calls it, too, and would move the clock.
     timezones = vars(temporal)["timezone"]
     GraphClient = graph_client.GraphClient  # noqa: N806 -- it is the class
     with (
@@ -230,7 +238,9 @@ def _one_clock(job: Job) -> Iterator[None]:
         mock.patch.object(comments, "CommentWriter", functools.partial(comments.CommentWriter, sleep=job.wait)),
         mock.patch.object(graph_client, "GraphClient", open_client),
         mock.patch.object(temporal, "timezone", SandboxTimezone()),
-        mock.patch.object(asyncio, "sleep", job.wait_async),
+        mock.patch.object(temporal, "asyncio", SandboxAsyncio()),
+        mock.patch.object(container, "asyncio", SandboxAsyncio()),
+        mock.patch.object(poller, "Poller", functools.partial(poller.Poller, sleep=job.wait_async)),
         mock.patch.object(time, "sleep", job.airflow_waits),
     ):
         yield

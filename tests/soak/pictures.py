@@ -1,4 +1,4 @@
-"""Make the pictures of docs/calendar.md: ``.venv/bin/python -m tests.soak.pictures``."""
+"""Make the pictures of docs/calendars: ``.venv/bin/python -m tests.soak.pictures``."""
 
 from __future__ import annotations
 

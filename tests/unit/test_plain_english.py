@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[2]
 CODE: Final = ("airflow_provider_instagram", "sandbox/instagram_sandbox", "tests", "sandbox/tests")
-DOCS: Final = ("README.md", "CONTRIBUTING.md", "docs/*.md", "sandbox/*.md")
+DOCS: Final = ("README.md", "CONTRIBUTING.md", "docs/**/*.md", "sandbox/*.md")
 FILES: Final = sorted(
     [path for folder in CODE for path in (ROOT / folder).rglob("*.py") if path != Path(__file__).resolve()]
     + [path for pattern in DOCS for path in ROOT.glob(pattern)]

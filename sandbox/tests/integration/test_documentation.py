@@ -1,4 +1,4 @@
-"""What ``docs/sandbox.md`` says is so: its example runs, its table names real tests, and every switch is in it."""
+"""What ``docs/testing`` says is so: its examples run, its table names real tests, and every switch is in it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from sandbox.tests.integration.conftest import WebServer
 
 ROOT = Path(__file__).parents[3]
-TEXT = (ROOT / "docs/sandbox.md").read_text()
-TABLE = TEXT.partition("## What it does, and how we know")[2]
+DOCS = ROOT / "docs/testing"
+TEXT = "".join((DOCS / name).read_text() for name in ("clients.md", "pytest.md"))
+TABLE = (DOCS / "evidence.md").read_text()
+SWITCHES = (DOCS / "switches.md").read_text()
 
 
 def code_of(path: str) -> str:
@@ -74,7 +76,7 @@ def test_every_test_in_the_table_exists() -> None:
 
 @pytest.mark.parametrize("switch", sorted(Switches.model_fields))
 def test_every_switch_is_described(switch: str) -> None:
-    row = re.search(rf"^\| .*`{switch}`.*", TEXT.partition("## Switches")[2], re.MULTILINE)
+    row = re.search(rf"^\| .*`{switch}`.*", SWITCHES, re.MULTILINE)
     assert row is not None
     harsh = "the same" if switch not in HARSHEST else str(HARSHEST[switch]).removesuffix(".0").lower()
     assert row[0].rstrip("| ").rsplit(" | ", 1)[1].strip("`") == harsh

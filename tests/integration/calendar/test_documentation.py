@@ -1,27 +1,47 @@
-"""What docs/calendar.md and the README say about calendars is so."""
+"""What the pages about calendars say is so."""
 
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_instagram.calendar.file.parser import KEYS, parse_calendar, read_calendar
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.cli.definition import calendar_commands
 
 ROOT = Path(__file__).parents[3]
-DOCS = (ROOT / "docs" / "calendar.md").read_text()
-README = (ROOT / "README.md").read_text()
+INDEX, FILE, SLOTS, COMMANDS = (
+    (ROOT / "docs/calendars" / name).read_text() for name in ("index.md", "file.md", "slots.md", "commands.md")
+)
 
 
-@pytest.mark.parametrize(("document", "posts"), [(DOCS, 4), (README, 2)])
+@pytest.mark.parametrize(("document", "posts"), [(FILE, 4), (INDEX, 2)])
 def test_the_example_calendars_have_no_problem(document: str, posts: int) -> None:
     (text,) = re.findall(r"```yaml\n(.*?)```", document, re.DOTALL)
     calendar = parse_calendar(text, "/data/example.yaml")
     assert calendar.problems == ()
     assert len(calendar.posts) == posts
+
+
+def test_the_slots_of_the_example_are_those_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    (text,) = re.findall(r"```yaml\n(.*?)```", SLOTS, re.DOTALL)
+    rows = re.findall(r"\| `([a-z-]+)` \| (\w{3} \d+ \w{3}), (\d\d:\d\d) \|", SLOTS)
+    file = tmp_path / "spring.yaml"
+    file.write_text(text)
+    settings, noon = CalendarSettings.of("content", file), datetime(2030, 5, 6, 10, tzinfo=timezone.utc)
+    calendar = settings.plan(noon).timely
+    assert calendar.problems == ()
+    assert [(post.id, f"{post.publish_at:%a %-d %b}", f"{post.publish_at:%H:%M}") for post in calendar.posts] == rows
+    assert len(rows) == 4
+    later = settings.plan(noon + timedelta(days=4)).timely
+    assert [(post.id, f"{post.publish_at:%a %-d %b %H:%M}") for post in later.posts][-1:] == [
+        ("opening-hours~2", "Thu 23 May 19:00")
+    ]
 
 
 def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() -> None:
@@ -32,24 +52,19 @@ def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() ->
     assert {post.approval for post in calendar.posts} == {"none", "required"}
     assert {post.format for post in calendar.posts} == {"reels", "feed", "picture", "carousel", "story"}
     assert any(post.first_comment for post in calendar.posts)
+    assert [(user.id, user.publish_at) for user in calendar.slot_users] == [("opening-hours", None)]
 
 
 def test_the_one_line_makes_a_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
-    (source,) = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
+    (source,) = re.findall(r"```python\n(.*?)```", INDEX, re.DOTALL)
     namespace: dict[str, Any] = {}
-    exec(compile(source, "calendar.md", "exec"), namespace)  # noqa: S102 -- our own example
+    exec(compile(source, "index.md", "exec"), namespace)  # noqa: S102 -- our own example
     assert namespace["dag"].dag_id == "content"
-    assert "dag = content_calendar_dag(" in README
 
 
 def test_every_name_and_command_is_told() -> None:
-    names = set(re.findall(r"`([a-z_]+)`", DOCS.partition("## Commands")[0]))
+    names = set(re.findall(r"`([a-z_]+)`", FILE))
     assert set(KEYS) <= names
     for command in calendar_commands():
-        assert f"airflow instagram calendar {command.name} " in DOCS
-
-
-@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", DOCS))
-def test_what_the_documentation_links_to_is_there(link: str) -> None:
-    assert (ROOT / "docs" / link).exists()
+        assert f"airflow instagram calendar {command.name} " in COMMANDS

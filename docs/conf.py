@@ -1,0 +1,57 @@
+"""Settings of the documentation site. ``make docs`` builds it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pygments.lexers import TextLexer
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+ROOT: Final = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+#: Airflow writes its settings there when it is first imported. The site needs none, and no database.
+_home = tempfile.TemporaryDirectory(prefix="airflow-")
+os.environ["AIRFLOW_HOME"] = _home.name
+os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
+
+project = "airflow-provider-instagram"
+author = "The authors of airflow-provider-instagram"
+version = release = version_of(project)
+html_title = f"airflow-provider-instagram {release}"
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+source_suffix = {".md": "markdown"}
+myst_heading_anchors = 4
+
+html_theme = "furo"
+html_show_sphinx = False
+html_copy_source = False
+
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_class_signature = "mixed"
+autodoc_member_order = "bysource"
+add_module_names = False
+
+
+def _insert_tables(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Replace each comment ``<!-- table: name -->`` of a page by the table of the code."""
+    from docs.tables import TABLES
+
+    for name, table in TABLES.items():
+        if (comment := f"<!-- table: {name} -->") in source[0]:
+            source[0] = source[0].replace(comment, table())
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect the tables of the reference to the pages."""
+    app.add_lexer("csv", TextLexer)
+    app.connect("source-read", _insert_tables)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,133 @@
+"""The tables of the reference, as Markdown, from the same data that the code uses."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.cli.cli_config import ActionCommand, GroupCommand
+
+from airflow_provider_instagram.cli.definition import get_instagram_commands
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.get_provider_info import CONNECTION, SETTINGS
+from airflow_provider_instagram.graph.errors import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import timedelta
+
+
+def settings() -> str:
+    """Return the settings of the section ``[instagram]``."""
+    rows = [
+        (f"`{name}`", option["description"], _code(option["default"]), _code(option["example"]))
+        for name, option in SETTINGS["options"].items()
+    ]
+    return _table(("setting", "meaning", "default", "example"), rows)
+
+
+def connection() -> str:
+    """Return the fields of the connection's extra."""
+    rows = [
+        (f"`{name}`", field["label"], field["description"], _code(str(field["schema"].get("default", ""))))
+        for name, field in CONNECTION["conn-fields"].items()
+    ]
+    return _table(("extra", "field of the form", "meaning", "default"), rows)
+
+
+def error_classes() -> str:
+    """Return the classes of errors."""
+    rows = [
+        (f"`{cls.__name__}`", _plain(cls.__doc__ or ""), "yes" if cls.retryable else "no")
+        for cls in InstagramError.__subclasses__()
+    ]
+    return _table(("class", "meaning", "can a retry help?"), rows)
+
+
+def error_codes() -> str:
+    """Return what each of Meta's error codes means. Rules that differ in their code alone share a row."""
+    grouped: dict[tuple[str, ...], list[tuple[int | None, int | None]]] = {}
+    for rule in RULES:
+        shown = (rule.error.__name__, rule.meaning, rule.hint, _duration(rule.after))
+        grouped.setdefault(shown, []).append((rule.code, rule.subcode))
+    rows = [
+        (_numbers(numbers), f"`{error}`", f"{meaning}. {hint}", after)
+        for (error, meaning, hint, after), numbers in grouped.items()
+    ]
+    return _table(("code/subcode", "error", "meaning and remedy", "retried after"), rows)
+
+
+def commands() -> str:
+    """Return the commands of ``airflow instagram``, with their arguments."""
+    return "\n\n".join(
+        f"## `{name}`\n\n{_plain(command.help)}. {_plain(command.description or '')}".rstrip() + _arguments(command)
+        for name, command in _flat(get_instagram_commands(), "airflow")
+    )
+
+
+TABLES: Final[dict[str, Callable[[], str]]] = {
+    "settings": settings,
+    "connection": connection,
+    "error classes": error_classes,
+    "error codes": error_codes,
+    "commands": commands,
+}
+
+
+def _flat(found: Iterable[Any], prefix: str) -> Iterator[tuple[str, ActionCommand]]:
+    """Yield each command with its full name."""
+    for command in found:
+        name = f"{prefix} {command.name}"
+        if isinstance(command, GroupCommand):
+            yield from _flat(command.subcommands, name)
+        else:
+            yield name, command
+
+
+def _arguments(command: ActionCommand) -> str:
+    parser = argparse.ArgumentParser(add_help=False)
+    for arg in command.args:
+        arg.add_to_parser(parser)
+    rows = [
+        (", ".join(f"`{flag}`" for flag in action.option_strings) or f"`{action.dest.upper()}`", _help(action))
+        for action in parser._actions
+    ]
+    return f"\n\n{_table(('argument', 'meaning'), rows)}" if rows else ""
+
+
+def _help(action: argparse.Action) -> str:
+    text = (action.help or "") % {**vars(action), "prog": "airflow"}
+    choices = f" One of {', '.join(f'`{choice}`' for choice in action.choices)}." if action.choices else ""
+    return _plain(f"{text.rstrip('.')}.{choices}")
+
+
+def _numbers(numbers: list[tuple[int | None, int | None]]) -> str:
+    """Return error codes. Many that follow one another are a range."""
+    written = [
+        f"{'container' if code is None else code}{f'/{subcode}' if subcode else ''}" for code, subcode in numbers
+    ]
+    run = [code for code, subcode in numbers if code is not None and subcode is None]
+    hundred = [code for code in run if 200 <= code < 300]
+    if len(hundred) == 100:
+        written = [text for text in written if not re.fullmatch(r"2\d\d", text)] + ["200 to 299"]
+    return ", ".join(written)
+
+
+def _duration(after: timedelta | None) -> str:
+    return "" if after is None else f"{after.total_seconds():.0f} s"
+
+
+def _plain(text: str) -> str:
+    """Return a text in one line, and its reST roles and literals as Markdown."""
+    text = re.sub(r":\w+:`[.~]*([^`]+)`", r"`\1`", text).replace("``", "`")
+    return " ".join(text.split())
+
+
+def _code(text: str | None) -> str:
+    return f"`{text}`" if text else ""
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -1,0 +1,103 @@
+"""``python -m scripts.docs``: build the documentation site, and check the links of its pages.
+
+The site of one version is a folder of its own. ``build/docs/index.html`` lists the versions.
+"""
+
+from __future__ import annotations
+
+import html
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+ROOT: Final = Path(__file__).parents[1]
+SITE: Final = ROOT / "build" / "docs"
+
+
+class Page(HTMLParser):
+    """The links of a page, and what a link can lead to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Read the ids and the links of a tag."""
+        found = {name: value for name, value in attrs if value}
+        if "id" in found:
+            self.anchors.add(found["id"])
+        for name in ("href", "src"):
+            if name in found:
+                self.links.append(found[name])
+
+
+def broken_links(folder: Path) -> list[str]:
+    """Return what is wrong with the links of a site, as ``page: link: reason``.
+
+    A link to another site is checked in its form only, because the network is not always there.
+    """
+    pages = {path: Page(path.read_text()) for path in sorted(folder.rglob("*.html"))}
+    return [
+        f"{path.relative_to(folder)}: {link}: {reason}"
+        for path, page in pages.items()
+        for link in dict.fromkeys(page.links)
+        if (reason := _reason(link, path, pages))
+    ]
+
+
+def _reason(link: str, path: Path, pages: dict[Path, Page]) -> str | None:
+    """Return why a link leads nowhere, or None."""
+    parts = urlsplit(link)
+    if parts.scheme or parts.netloc:
+        good = parts.scheme == "data" or (parts.scheme == "https" and "." in parts.netloc and " " not in link)
+        return None if good else "not an https address"
+    target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+    target = target / "index.html" if target.is_dir() else target
+    if not target.exists():
+        return "no such file"
+    anchor = unquote(parts.fragment)
+    if anchor and target in pages and anchor not in pages[target].anchors:
+        return "no such heading"
+    return None
+
+
+def build(folder: Path) -> bool:
+    """Build the site into a folder, and return whether it has no warning."""
+    shutil.rmtree(folder, ignore_errors=True)
+    options = ["--fail-on-warning", "--keep-going", "--quiet", "--fresh-env"]
+    command = [sys.executable, "-m", "sphinx", *options, "--doctree-dir", SITE.with_name("doctrees"), ROOT / "docs"]
+    return subprocess.run([*command, folder], check=False).returncode == 0
+
+
+def write_list_of_versions() -> None:
+    """Write the page that links to each version that was built."""
+    names = sorted((path.name for path in SITE.iterdir() if path.is_dir()), reverse=True)
+    links = "".join(f'<li><a href="{html.escape(name)}/">{html.escape(name)}</a></li>' for name in names)
+    title = "airflow-provider-instagram"
+    SITE.joinpath("index.html").write_text(
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><h1>{title}</h1><ul>{links}</ul>'
+    )
+
+
+def main() -> int:
+    """Build and check the site, and return the exit code."""
+    folder = SITE / version("airflow-provider-instagram")
+    is_built = build(folder)
+    broken = broken_links(folder)
+    print(*broken, sep="\n", file=sys.stderr)
+    if not is_built or broken:
+        return 1
+    write_list_of_versions()
+    print(f"Open {(folder / 'index.html').as_uri()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Every code block of every page is executed, or at least parsed by what would read it."""
+
+from __future__ import annotations
+
+import configparser
+import csv
+import json
+import re
+import shlex
+import subprocess
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import yaml
+from airflow.cli.cli_parser import get_parser
+from airflow.configuration import conf
+
+from airflow_provider_instagram.calendar.file.parser import parse_calendar
+from airflow_provider_instagram.get_provider_info import SETTINGS
+from tests.integration.docs.pages import BLOCKS, PAGES, ROOT, Block, commands_of, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+#: Blocks of ``text`` show output. The others are directives of the site, which ``make docs`` reads.
+NOT_CODE: Final = {"text", "{toctree}", "{eval-rst}", "{include}", "{literalinclude}"}
+LANGUAGES: Final = {"python", "bash", "console", "yaml", "csv", "ini", "json", "javascript"}
+#: Their Python files are run as a user would run them, in sandbox/tests/integration/test_documentation.py.
+RUN_AS_FILES: Final = {"docs/testing/clients.md", "docs/testing/pytest.md"}
+TARGETS: Final = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def blocks(*languages: str) -> pytest.MarkDecorator:
+    """Run a test once for each block in one of the languages."""
+    found = [pytest.param(block, id=block.id) for block in BLOCKS if block.language in languages]
+    assert found
+    return pytest.mark.parametrize("block", found)
+
+
+def test_every_block_has_a_language_that_is_checked() -> None:
+    assert len(BLOCKS) > 80
+    assert [block.id for block in BLOCKS if block.language.partition(" ")[0] not in LANGUAGES | NOT_CODE] == []
+
+
+@blocks("python")
+def test_python_is_executed(
+    block: Block, instagram_sandbox: SandboxHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
+    if block.page in RUN_AS_FILES:
+        compile(block.code, block.id, "exec")
+        return
+    names = run(block, sandbox=instagram_sandbox)
+    if dag := names.get("dag"):
+        assert dag.tasks
+
+
+@blocks("bash", "console")
+def test_the_shell_can_read_it_and_its_commands_exist(block: Block) -> None:
+    script = commands_of(block)
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    for line in script.replace("\\\n", " ").splitlines():
+        match shlex.split(line, comments=True):
+            case ["airflow", *arguments]:
+                get_parser().parse_args(arguments)
+            case ["make", target, *_]:
+                assert target in TARGETS
+            case ["python" | ".venv/bin/python", "-m", module, *_]:
+                path = ROOT / module.replace(".", "/")
+                assert path.is_dir() or path.with_suffix(".py").exists() or module == "venv"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_commands_that_a_sentence_names_exist(path: Path) -> None:
+    for found in re.findall(r"`airflow instagram ([a-z][a-z -]*)[^`]*`", path.read_text()):
+        words = found.split()
+        known = {"calendar": 2, "ledger": 2}
+        parser = get_parser()
+        with pytest.raises(SystemExit) as ended:
+            parser.parse_args(["instagram", *words[: known.get(words[0], 1)], "--help"])
+        assert ended.value.code == 0, found
+
+
+@blocks("yaml")
+def test_yaml_is_a_calendar_without_problems(block: Block) -> None:
+    assert "posts" in yaml.safe_load(block.code)
+    calendar = parse_calendar(block.code, "/data/example.yaml")
+    assert calendar.problems == ()
+    assert calendar.posts
+
+
+@blocks("csv")
+def test_csv_is_a_calendar_without_problems_or_a_sheet_to_import(block: Block) -> None:
+    head, *rows = csv.reader(block.code.splitlines())
+    assert rows
+    assert {len(row) for row in rows} == {len(head)}
+    if "publish_at" in head:
+        assert parse_calendar(block.code, "/data/example.csv").problems == ()
+
+
+@blocks("ini")
+def test_settings_exist(block: Block) -> None:
+    parser = configparser.ConfigParser()
+    parser.read_string(block.code)
+    for section in parser.sections():
+        known = SETTINGS if section == "instagram" else conf.configuration_description[section]
+        assert set(parser[section]) <= set(known["options"])
+
+
+@blocks("json")
+def test_json_can_be_read(block: Block) -> None:
+    assert json.loads(block.code)
+
+
+@blocks("javascript")
+def test_javascript_can_be_read(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "example.mjs").write_text(block.code)
+    subprocess.run(["node", "--check", tmp_path / "example.mjs"], check=True)
+
+
+def test_the_recipe_for_another_tools_csv_makes_a_calendar_without_problems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands of the page, in its order, on the file of the page."""
+    page = {block.language: block for block in BLOCKS if block.page == "docs/from-others/csv.md"}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plan.csv").write_text(page["csv"].code)
+    for line in page["bash"].code.splitlines():
+        match shlex.split(line):
+            case ["airflow", *arguments]:
+                args = get_parser().parse_args(arguments)
+                with pytest.raises(SystemExit) as ended:
+                    args.func(args)
+                assert ended.value.code == 0
+            case words:
+                subprocess.run(words, check=True)
+    calendar = parse_calendar((tmp_path / "spring.yaml").read_text(), str(tmp_path / "spring.yaml"))
+    assert [(post.caption, post.format) for post in calendar.posts] == [
+        ("The new set, today", "picture"),
+        ("Behind the scenes", "picture"),
+    ]

@@ -1,0 +1,87 @@
+"""The pages of the documentation: short, linked, and of the same opinion as the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+DOCS: Final = ROOT / "docs"
+PAGES: Final = (ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")))
+#: About two screens.
+LINES: Final = 125
+#: A table of evidence, with a row for each thing that the sandbox does.
+LONG: Final = {"docs/testing/evidence.md"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#\s]+)[^)\s]*\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_no_page_is_longer_than_two_screens() -> None:
+    shown = {page: page.read_text().partition("```{toctree}")[0] for page in DOCS.rglob("*.md")}
+    assert {str(page.relative_to(ROOT)) for page, text in shown.items() if len(text.splitlines()) > LINES} == LONG
+
+
+def test_each_page_is_in_the_list_of_pages() -> None:
+    listed = re.findall(r"^([\w./-]+)$", (DOCS / "index.md").read_text(), re.MULTILINE)
+    pages = {str(page.relative_to(DOCS).with_suffix("")) for page in DOCS.rglob("*.md")} - {"index"}
+    assert set(listed) == pages
+    assert len(listed) == len(pages)
+
+
+def test_each_metric_is_documented_and_each_documented_metric_is_sent() -> None:
+    package = ROOT / "airflow_provider_instagram"
+    sent = re.compile(r'(?:Stats|stats)\.(incr|timing|gauge)\(\s*"(instagram\.\w+)"')
+    kinds = {"incr": "counter", "timing": "timing, ms", "gauge": "gauge"}
+    in_code = {(name, kinds[kind]) for path in package.rglob("*.py") for kind, name in sent.findall(path.read_text())}
+    assert len(in_code) > 4
+    page = (DOCS / "reference/metrics.md").read_text()
+    assert set(re.findall(r"^\| `(instagram\.\w+)` \| ([^|]+) \|", page, re.MULTILINE)) == in_code
+
+
+def test_each_class_of_errors_has_a_remedy() -> None:
+    from airflow_provider_instagram.exceptions import InstagramError
+
+    page = (DOCS / "operate/errors.md").read_text()
+    assert [cls.__name__ for cls in InstagramError.__subclasses__() if f"`{cls.__name__}`" not in page] == []
+
+
+def test_the_documented_api_version_is_the_default() -> None:
+    from airflow_provider_instagram.graph import API_VERSION
+
+    assert f"{API_VERSION}, the default" in (DOCS / "compatibility.md").read_text()
+
+
+def test_the_versions_of_the_pages_are_those_that_are_tested() -> None:
+    (tested,) = re.findall(r"^apache-airflow==([\d.]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    (upcoming,) = re.findall(r"^NEXT_AIRFLOW := (\S+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    page = (DOCS / "compatibility.md").read_text()
+    assert f"| {tested} | the whole test suite |" in page
+    assert f"| {upcoming} | the unit and integration tests" in page
+    assert "| Python | 3.10 to 3.13 |" in page
+    assert 'requires-python = ">=3.10,<3.14"' in (ROOT / "pyproject.toml").read_text()
+    installed = {found for path in PAGES for found in re.findall(r'"apache-airflow==([\d.]+)"', path.read_text())}
+    assert installed == {tested}
+
+
+def test_each_table_of_the_reference_is_on_a_page() -> None:
+    from docs.tables import TABLES
+
+    text = "".join(page.read_text() for page in (DOCS / "reference").glob("*.md"))
+    assert set(re.findall(r"<!-- table: ([\w ]+) -->", text)) == set(TABLES)
+
+
+def test_the_tables_show_what_the_code_has() -> None:
+    from docs.tables import TABLES
+
+    assert "| `media_roots` | Folders and object-storage prefixes" in TABLES["settings"]()
+    assert "| 9007/2207027, 9007/2207055, 9007 | `NotReadyError` |" in TABLES["error codes"]()
+    assert "## `airflow instagram ledger settle`" in TABLES["commands"]()
+    assert "| `RateLimitError` | Too many calls." in TABLES["error classes"]()
+    assert "| `posts_per_day` | Posts per day |" in TABLES["connection"]()
