@@ -50,7 +50,7 @@ def choose(calendar: Calendar, known: Mapping[str, Choice], now: datetime, lead_
     """Choose a slot for each post that has none yet, and for each repetition whose turn it is.
 
     1. Keep each choice that is fixed, because its time is less than 24 hours ahead or has passed. Keep each other
-       choice while its slot exists, no post with a time of its own is too close, and its cooldown is over.
+       choice while its slot exists, no other post is too close, and its cooldown is over.
     2. Give the first free slot, from a lead time ahead, to each post that has no time, in the order of the file.
     3. Give the slots of the next 14 days that are still free to repetitions: to the one whose cooldown ended first.
 
@@ -106,17 +106,15 @@ class _AccountPlanner:
     users: list[SlotUser] = field(init=False)
     numbers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     dropped: dict[str, int] = field(default_factory=dict)
-    own_times: list[float] = field(default_factory=list)
     taken: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.slots = self.calendar.slots[self.account]
-        self.users = [user for user in self.calendar.slot_users if user.account == self.account]
+        users = {user.key: user for user in self.calendar.slot_users if user.account == self.account}
+        self.users = list(users.values())
         posts: tuple[Post | InvalidPost, ...] = (*self.calendar.posts, *self.calendar.invalid)
-        self.own_times = sorted(
-            post.publish_at.timestamp() for post in posts if post.account == self.account and not post.in_slot
-        )
-        self.taken = list(self.own_times)
+        own = (post for post in posts if post.account == self.account and not post.in_slot)
+        self.taken = sorted(post.publish_at.timestamp() for post in own)
         for key in self.choices:
             original, number = split_repetition(key)
             if number > 1:
@@ -124,8 +122,11 @@ class _AccountPlanner:
 
     def plan(self) -> None:
         """Keep, drop and add choices."""
-        for user in self.users:
+        self._keep_fixed()
+        # A post that returns may find its slot taken. The slot belongs to the post that was chosen for it later.
+        for user in sorted(self.users, key=self._chosen_at, reverse=True):
             self._keep_first(user)
+        for user in self.users:
             self._keep_repetitions(user)
         waiting = [user for user in self.users if self._first(user) is None and user.is_valid]
         repeating = [user for user in self.users if user.repeat_after is not None and user.is_valid]
@@ -140,13 +141,21 @@ class _AccountPlanner:
         choice = self.choices.get(user.key)
         return choice.local if choice else None
 
+    def _chosen_at(self, user: SlotUser) -> int:
+        choice = self.choices.get(user.key)
+        return choice.chosen_at if choice else 0
+
+    def _keep_fixed(self) -> None:
+        """Record the times that nothing changes any more."""
+        for user in self.users:
+            for number in (1, *self.numbers.get(user.key, ())):
+                choice = self.choices.get(repetition_key(user.key, number))
+                if choice is not None and self._is_fixed(choice) and not (number == 1 and user.publish_at):
+                    insort(self.taken, choice.at)
+
     def _keep_first(self, user: SlotUser) -> None:
         choice = self.choices.get(user.key)
-        if choice is None:
-            return
-        if user.publish_at is None and self._is_kept(choice):
-            insort(self.taken, choice.at)
-        else:
+        if choice is not None and (user.publish_at is not None or not self._is_kept(choice)):
             del self.choices[user.key]
 
     def _keep_repetitions(self, user: SlotUser) -> None:
@@ -154,10 +163,9 @@ class _AccountPlanner:
         for number in sorted(self.numbers.get(user.key, ())):
             key = repetition_key(user.key, number)
             choice = self.choices[key]
-            is_rested = before is not None and user.repeat_after is not None and self._is_rested(choice, before, user)
+            is_rested = before is not None and self._is_rested(choice, before, user)
             is_kept = is_kept and (self._is_fixed(choice) or (is_rested and self._is_kept(choice)))
             if is_kept:
-                insort(self.taken, choice.at)
                 before = choice.local
             else:
                 del self.choices[key]
@@ -172,24 +180,30 @@ class _AccountPlanner:
         return choice.at <= (self.now + FIXED_FROM).timestamp()
 
     def _is_kept(self, choice: Choice) -> bool:
+        """Return whether a choice still holds, and record its time if it does."""
+        if self._is_fixed(choice):
+            return True
         is_slot = any(slot.on(choice.local.date()) == choice.local for slot in self.slots if slot.zone == choice.zone)
-        return self._is_fixed(choice) or (is_slot and self._has_room(choice.at, self.own_times))
+        if not (is_slot and self._has_room(choice.at)):
+            return False
+        insort(self.taken, choice.at)
+        return True
 
-    def _has_room(self, at: float, times: list[float]) -> bool:
-        """Return whether a time keeps its distance to other times, which are sorted."""
+    def _has_room(self, at: float) -> bool:
+        """Return whether a time keeps its distance to the times that are taken."""
         spacing = max(1.0, self.calendar.min_spacing.total_seconds())
-        index = bisect_left(times, at)
-        return all(abs(other - at) >= spacing for other in times[max(0, index - 1) : index + 1])
+        index = bisect_left(self.taken, at)
+        return all(abs(other - at) >= spacing for other in self.taken[max(0, index - 1) : index + 1])
 
     def _free_slots(self, horizon: timedelta) -> list[datetime]:
         first, last = self.now + self.lead_time, self.now + horizon
         times = sorted({at for slot in self.slots for at in slot.times(first, last)})
-        return [at for at in times if self._has_room(at.timestamp(), self.taken)]
+        return [at for at in times if self._has_room(at.timestamp())]
 
     def _choose_firsts(self, waiting: list[SlotUser], free: list[datetime]) -> None:
         times = iter(free)
         for user in waiting:
-            at = next((at for at in times if self._has_room(at.timestamp(), self.taken)), None)
+            at = next((at for at in times if self._has_room(at.timestamp())), None)
             if at is None:
                 return
             self._add(user.key, at)
@@ -200,7 +214,7 @@ class _AccountPlanner:
         while ready:
             cooled_s, place, number = heapq.heappop(ready)
             user, begin = repeating[place], bisect_left(free, datetime.fromtimestamp(cooled_s, timezone.utc))
-            at = next((at for at in free[begin:] if self._has_room(at.timestamp(), self.taken)), None)
+            at = next((at for at in free[begin:] if self._has_room(at.timestamp())), None)
             if at is not None:
                 self._add(repetition_key(user.key, number), at)
                 self.numbers[user.key].append(number)

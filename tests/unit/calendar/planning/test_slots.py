@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+from airflow_provider_instagram.calendar.planning.slot_planner import choose
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,6 +114,9 @@ def test_a_post_that_is_inserted_or_removed_moves_no_other(team: Team) -> None:
     team.write(post("newer"), post("new"), post("b"))
     assert team.planned(minutes=5)["newer"] == "Thu 03 Dec 19:00"
     assert team.planned()["new"] == "Thu 10 Dec 19:00"
+    team.write(post("a"), post("newer"), post("new"), post("b"))
+    assert team.planned(minutes=5)["newer"] == "Thu 03 Dec 19:00", "the post that returns finds its slot taken"
+    assert team.planned()["a"] == "Mon 14 Dec 08:30"
 
 
 def test_a_post_that_is_missing_from_a_half_written_file_keeps_its_slot(team: Team) -> None:
@@ -306,21 +310,19 @@ def dies(*_: Any) -> None:
 
 def test_what_another_process_has_stored_meanwhile_counts(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other process has read a file without the first post, so it has given the slot to the second."""
-    from airflow_provider_instagram.calendar.planning import slot_choices
-
     team.write(post("b"))
     other = Team(team.file.parent)
-    original = slot_choices.choose
+    chooser = "airflow_provider_instagram.calendar.planning.slot_choices.choose"
 
     def overtaken(*args: Any) -> Any:
-        monkeypatch.setattr(slot_choices, "choose", original)
+        monkeypatch.setattr(chooser, choose)
         team.write(post("b"))
         other.dag_id = "other"
         assert other.planned() == {"b": "Thu 03 Dec 19:00"}
-        return original(*args)
+        return choose(*args)
 
     team.write(post("a"), post("b"))
-    monkeypatch.setattr(slot_choices, "choose", overtaken)
+    monkeypatch.setattr(chooser, overtaken)
     assert team.planned() == {"b": "Thu 03 Dec 19:00", "a": "Mon 07 Dec 08:30"}
 
 
@@ -340,7 +342,7 @@ def test_a_task_that_cannot_find_the_slots_publishes_the_other_posts_and_does_no
     team.look()
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "elsewhere"))
     plan = team.settings.plan()
-    assert (plan.readable, list(times(plan.calendar)), plan.calendar.left_out) == (True, ["a"], {"b"})
+    assert (plan.readable, list(times(plan.calendar)), plan.calendar.left_out) == (True, ["a"], frozenset({"b"}))
 
 
 def test_an_unreadable_file_is_used_as_it_was_with_its_slots(team: Team) -> None:
