@@ -88,7 +88,7 @@ class Board:
         """Open the page in Airflow's frame."""
         address = httpx.URL(f"{self.calendar.airflow.url}{BASE}", params={"view": "list", **query})
         self.page.goto(str(address))
-        expect(self.frame.locator("#view .card").first).to_be_visible(timeout=60_000)
+        expect(self.frame.locator("#view .card").first).to_be_visible(timeout=1000 * LIMIT_S)
         return self
 
     def page_frame(self) -> Any:
@@ -224,6 +224,18 @@ def test_a_carousel_turns_by_buttons_and_arrow_keys(board: Board) -> None:
     for item in ("Item 2 of 3: Orange", "Item 1 of 3", "Item 1 of 3"):
         board.page.keyboard.press("ArrowLeft")
         expect(media.locator("img")).to_have_attribute("alt", item)
+    assert board.errors == []
+
+
+@pytest.mark.timeout(600)
+def test_a_video_plays_in_the_panel(board: Board) -> None:
+    board.open()
+    expect(board.card("ready").locator("img").first).to_be_visible(timeout=1000 * LIMIT_S)
+    board.card("ready").click()
+    video = board.frame.locator("#panel video")
+    expect(video).to_be_visible(timeout=60_000)
+    video.evaluate("video => { video.muted = true; return video.play(); }")
+    wait_until(lambda: video.evaluate("video => video.currentTime > 0.5"), "the video plays", 60)
     assert board.errors == []
 
 

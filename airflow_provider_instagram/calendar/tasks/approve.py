@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.ledger.ledger import StateStore
 
 
 @dataclass(frozen=True)
@@ -139,12 +140,22 @@ class ApprovePost(PostStep, ApprovalOperator):
 
     def _read_row(self, context: Context, post: Post) -> dict[str, Any] | None:
         """Return what an earlier try recorded about this version of the post, since the last Clear of the task."""
-        row = Ledger.of(context, self.instagram_conn_id).store.get(f"calendar-approval:{post.key}")
+        row = Ledger.of(context, self.instagram_conn_id).store.get(_row_of(post))
         return row if row and row["of"] == _round(context, post) else None
 
     def _write_row(self, context: Context, post: Post, answer: Answer | None) -> None:
         row = {"of": _round(context, post), "answer": answer and asdict(answer)}
-        Ledger.of(context, self.instagram_conn_id).store.set(f"calendar-approval:{post.key}", row)
+        Ledger.of(context, self.instagram_conn_id).store.set(_row_of(post), row)
+
+
+def _row_of(post: Post) -> str:
+    return f"calendar-approval:{post.key}"
+
+
+def recorded_answer(store: StateStore, post: Post) -> Answer | None:
+    """Return the answer that the latest question about a post got, or None if its task has recorded none."""
+    row = store.get(_row_of(post))
+    return Answer(**row["answer"]) if row and row["answer"] else None
 
 
 def _round(context: Context, post: Post) -> str:

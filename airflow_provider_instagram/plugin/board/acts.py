@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import httpx
-from airflow.models.hitl import HITLDetail
 from airflow.models.log import Log
-from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from fastapi import HTTPException
-from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
@@ -27,6 +25,7 @@ from airflow_provider_instagram.calendar.tasks.approve import has_caption
 from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.plugin.board.answers import counted_answer
 from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in
 from airflow_provider_instagram.plugin.board.rights import may_act
 from airflow_provider_instagram.plugin.board.source import now_run_id
@@ -45,6 +44,8 @@ LONGEST_REASON: Final = 500
 CREDENTIALS: Final = ("authorization", "cookie")
 #: Airflow 3.3.2 takes both of two answers that arrive at one moment, so this process sends them one after the other.
 ONE_ANSWER: Final = asyncio.Lock()
+#: Half of a pair of UTF-16, and the character NUL.
+NO_TEXT: Final = re.compile("[\ud800-\udfff\0]")
 NAMES: Final = {
     "approve": "approve",
     "reject": "reject",
@@ -88,6 +89,8 @@ class Act:
             return None
         if not isinstance(value, str) or len(value) > longest:
             raise HTTPException(422, f"{name} must be a text of at most {longest} characters.")
+        if NO_TEXT.search(value):
+            raise HTTPException(422, f"{name} contains a character that no database stores.")
         return value
 
 
@@ -113,7 +116,7 @@ def _require(act: Act) -> None:
 
 
 async def _answer(act: Act) -> str:
-    """Answer the approval's question. Of two answers to one API server process, the first one counts."""
+    """Answer the approval's question. Of two answers, the first one counts."""
     run, is_approved = _run(act), act.name == "approve"
     given: dict[str, Any] = {}
     if is_approved and act.given.get("caption") is not None and has_caption(act.facts.post):
@@ -124,6 +127,9 @@ async def _answer(act: Act) -> str:
     body = {"chosen_options": ["Approve" if is_approved else "Reject"], "params_input": given}
     async with ONE_ANSWER:
         await _call(act, "PATCH", f"{path}/{run.map_index}/hitlDetails", body)
+    counted = await run_in_threadpool(counted_answer, act.dag_id, act.facts.post, run)
+    if counted is not None and (counted.approved, counted.person) != (is_approved, act.user.name):
+        raise HTTPException(409, f"{counted.person} has answered already. Nothing was changed.")
     return "Approved. It is published at its time." if is_approved else "Rejected. It is not published."
 
 
@@ -180,7 +186,7 @@ async def _publish_now(act: Act) -> str:
     conf = {"posts": [post.id], "now": True}
     body = {"dag_run_id": now_run_id(post.id, len(before) + 1), "logical_date": None, "conf": conf}
     await _call(act, "POST", "/dagRuns", body)
-    paused = " The calendar is paused, so this waits until it is not." if act.board.calendar.is_paused else ""
+    paused = " The calendar is paused, so this waits until it is unpaused." if act.board.calendar.is_paused else ""
     return f"A run has been started, which publishes it as soon as it is ready.{paused}"
 
 
@@ -259,18 +265,8 @@ def _text_of(answer: httpx.Response) -> str:
 def _answered_by(act: Act) -> str | None:
     if act.facts.run is None:
         return None
-    with create_session(scoped=False) as session:
-        by = session.scalar(
-            select(HITLDetail.responded_by)
-            .join(TaskInstance, TaskInstance.id == HITLDetail.ti_id)
-            .where(
-                TaskInstance.dag_id == act.dag_id,
-                TaskInstance.run_id == act.facts.run.run_id,
-                TaskInstance.task_id == f"{act.facts.post.account}.approve",
-                TaskInstance.map_index == act.facts.run.map_index,
-            )
-        )
-    return (by or {}).get("name")
+    counted = counted_answer(act.dag_id, act.facts.post, act.facts.run)
+    return counted.person if counted is not None else None
 
 
 def _quoted(part: str) -> str:
@@ -279,7 +275,8 @@ def _quoted(part: str) -> str:
 
 def _log(act: Act) -> None:
     """Write to Airflow's audit log which post the act concerned. Airflow's own entry names only its task."""
-    about = {"post": act.facts.post.id, "post_key": act.facts.post.key, "reason": act.given.get("reason")}
+    reason = act.text("reason", LONGEST_REASON) if act.name == "reject" else None
+    about = {"post": act.facts.post.id, "post_key": act.facts.post.key, "reason": reason}
     with create_session(scoped=False) as session:
         session.add(
             Log(

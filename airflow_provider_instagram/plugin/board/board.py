@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import secrets
 import threading
 import time
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from airflow.utils.session import create_session
 
 from airflow_provider_instagram.calendar.file.model import InvalidPost
+from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import run_time_of, utc_now
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -64,6 +67,7 @@ class Board:
     :param removed: The keys of cards that are gone, with the number of that change.
     :param facts: What is known about each post, by its id.
     :param problems: The problems of the calendar, by line.
+    :param digest: A digest of the cards, which is the same in all API server processes.
     """
 
     revisions: Revisions
@@ -72,6 +76,7 @@ class Board:
     removed: dict[str, int] = field(default_factory=dict)
     facts: dict[str, Facts] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    digest: str = ""
     stored: Stored | None = None
     source: CalendarSource = field(init=False)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -117,9 +122,13 @@ class Board:
         if self.stored is not None:
             added_late = {post.id: post for post in self.stored.plan.calendar.posts if post.id not in listed}
             invalid |= {
-                post.id: InvalidPost(post.id, post.publish_at, post.account, post.line) for post in added_late.values()
+                post.id: InvalidPost(post.id, post.publish_at, post.account, post.line, post.in_slot)
+                for post in added_late.values()
             }
-        return [invalid_card(self.calendar.dag_id, post, tuple(by_post[post.id])) for post in invalid.values()]
+        return [
+            invalid_card(self.calendar.dag_id, post, tuple(by_post[post.id] or by_post[split_repetition(post.id)[0]]))
+            for post in invalid.values()
+        ]
 
     def _card(self, post: Post, facts: Facts, status: Status) -> PostCard:
         tasks = facts.run.tasks if facts.run else {}
@@ -179,4 +188,6 @@ class Board:
             return
         revision = self.revisions.next()
         self.cards = {key: (card, revision if key in changed else self.cards[key][1]) for key, card in made.items()}
+        content = json.dumps([card.as_data() for card in made.values()])
+        self.digest = hashlib.sha256(content.encode()).hexdigest()
         self.removed = {key: at for key, at in self.removed.items() if key not in made} | dict.fromkeys(gone, revision)

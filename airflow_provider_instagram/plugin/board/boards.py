@@ -83,17 +83,19 @@ class Boards:
 
         :param user: The user.
         :param window: The posts that the page shows.
-        :param since: What the last answer contained as ``token``. Only later changes are returned.
+        :param since: What the last answer contained as ``token``. Only later changes are returned. Another API server
+            process may have answered: the numbers of its changes mean nothing here, but equal cards are equal.
         """
         readable = [one for one in self.calendars() if may(user, one.dag_id, READ)]
         shown = [one for one in readable if window.dag_id in (None, one.dag_id)]
         boards = [self.board(one.dag_id) for one in shown]
         latest, heads = self._revisions.latest, [_head(board) for board in boards]
-        scope = hashlib.sha256(json.dumps([heads, vars(window)]).encode()).hexdigest()[:16]
-        token = f"{self._revisions.instance}-{scope}-{latest}"
-        if since == token:
+        scope = _digest([heads, vars(window)])
+        digest = _digest([board.digest for board in boards])
+        if since.startswith(f"{scope}-{digest}-"):
             return None
-        after = int(since.rpartition("-")[2]) if since.rpartition("-")[0] == token.rpartition("-")[0] else 0
+        token = f"{scope}-{digest}-{self._revisions.instance}-{latest}"
+        after = _change_after(since, scope, self._revisions.instance)
         cards, removed = [], []
         for board in boards:
             cards += [
@@ -104,6 +106,17 @@ class Boards:
             removed += [key for key, revision in board.removed.items() if revision > after]
         content: dict[str, Any] = {"token": token, "full": not after, "calendars": heads, "cards": cards}
         return json.dumps({**content, "removed": removed}, separators=(",", ":")).encode()
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def _change_after(since: str, scope: str, instance: str) -> int:
+    """Return the number of the last change that a page has, or 0 if it has to get everything."""
+    parts = since.split("-")
+    is_ours = len(parts) == 4 and (parts[0], parts[2]) == (scope, instance)
+    return int(parts[3]) if is_ours and parts[3].isdecimal() and len(parts[3]) < 16 else 0
 
 
 def _head(board: Board) -> dict[str, Any]:

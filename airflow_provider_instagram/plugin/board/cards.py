@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.plugin.board.states import State, Status
 
 if TYPE_CHECKING:
@@ -32,12 +33,15 @@ class PostCard:
     :param publish_at: When it is published, in its own time zone.
     :param kind: Its kind; empty if it has a problem.
     :param title: The first line of its caption.
+    :param caption: Its caption, in which the page searches.
     :param status: Its state.
     :param version: Its version, which names its cover; empty if it has none.
     :param tags: Words for the reader of the calendar.
     :param is_dry: Whether everything but the publication is done.
     :param asks_approval: Whether a person has to approve it.
     :param problems: Its problems in the calendar's file.
+    :param in_slot: Whether its time was chosen among the slots of its account.
+    :param repetition: How often it is published up to here: 1, unless it is a repetition of a post.
     """
 
     dag_id: str
@@ -47,11 +51,14 @@ class PostCard:
     kind: str
     title: str
     status: Status
+    caption: str = ""
     version: str = ""
     tags: tuple[str, ...] = ()
     is_dry: bool = False
     asks_approval: bool = False
     problems: tuple[Problem, ...] = ()
+    in_slot: bool = False
+    repetition: int = 1
 
     @property
     def key(self) -> str:
@@ -69,6 +76,7 @@ class PostCard:
             "local": self.publish_at.strftime("%Y-%m-%dT%H:%M"),
             "kind": self.kind,
             "title": self.title,
+            "caption": self.caption if self.caption != self.title else "",
             "state": status.state.value,
             "why": status.text[:LONGEST_LINE],
             "percent": status.percent,
@@ -77,6 +85,8 @@ class PostCard:
             "tags": list(self.tags),
             "dry": self.is_dry,
             "asks": self.asks_approval,
+            "slot": self.in_slot,
+            "repetition": self.repetition if self.repetition > 1 else None,
             "problems": [problem_as_data(problem) for problem in self.problems],
         }
         return {name: value for name, value in given.items() if value or name in ("at", "local", "id")}
@@ -92,10 +102,13 @@ def card_of(dag_id: str, post: Post, status: Status, *, has_cover: bool, is_dry:
         kind=kind_of(post),
         title=first_line(post.caption),
         status=status,
+        caption=post.caption,
         version=post.version if has_cover else "",
         tags=post.tags,
         is_dry=is_dry,
         asks_approval=post.approval == "required",
+        in_slot=post.in_slot,
+        repetition=post.repetition,
     )
 
 
@@ -103,7 +116,10 @@ def invalid_card(dag_id: str, post: InvalidPost, problems: tuple[Problem, ...]) 
     """Return the card of a post that has a problem."""
     text = problems[0].message if problems else "the calendar's file has a problem"
     status = Status(State.PROBLEM, text, problems[0].remedy if problems else "")
-    return PostCard(dag_id, post.id, post.account, post.publish_at, "", "", status, problems=problems)
+    return PostCard(
+        dag_id, post.id, post.account, post.publish_at, "", "", status, problems=problems, in_slot=post.in_slot,
+        repetition=split_repetition(post.id)[1],
+    )  # fmt: skip
 
 
 def first_line(caption: str) -> str:

@@ -20,6 +20,7 @@ from airflow_provider_instagram.graph.addresses import safe_link
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.plugin.board.answers import counted_answer
 from airflow_provider_instagram.plugin.board.cards import kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
 from airflow_provider_instagram.plugin.board.source import decoded
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import InvalidPost, Post
     from airflow_provider_instagram.plugin.board.board import Board
     from airflow_provider_instagram.plugin.board.states import Facts, PostRun
 
@@ -80,7 +81,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     content: dict[str, Any] = {"card": card.as_data(), "hint": card.status.hint, "why": card.status.text}
     facts = board.facts.get(post_id)
     if facts is None:
-        return {**content, "acts": []}
+        return {**content, "acts": [], **_of_invalid(board, post_id)}
     post = facts.post
     with create_session(scoped=False) as session:
         content["report"] = _xcom(session, board.calendar.dag_id, post, facts.run, "transcode", "report")
@@ -88,13 +89,15 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         content["question"] = _question(session, board.calendar.dag_id, post, facts.run)
         acts_of_users = _acts_of_users(session, board.calendar.dag_id, post_id)
     containers, insights = _of_ledger(facts)
+    if content["question"] and content["question"]["by"] and facts.run is not None:
+        content["question"] |= _counted(board, post, facts.run)
     events = [*_history(board, facts, content["question"]), *containers, *acts_of_users]
     return {
         **content,
         "acts": acts_in(card.status.state, facts),
-        "caption": post.caption,
+        "caption": _caption(post, content["question"]),
         "kind": kind_of(post),
-        "zone": post.publish_at.strftime("UTC%z"),
+        "zone": _zone(post.publish_at),
         "options": {name: value for name, value in post.without_signatures().options.items() if name != "caption"},
         "media": _media(post, card.version, made if isinstance(made, list) else [made]),
         "comment": post.first_comment,
@@ -105,6 +108,18 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "link": safe_link(facts.done.permalink) if facts.done and facts.done.permalink else None,
         "run": facts.run.run_id if facts.run else None,
     }
+
+
+def _caption(post: Post, question: dict[str, Any] | None) -> str:
+    """Return the caption with which a post is published: the one that a person approved, if there is one."""
+    is_approved = question is not None and question["by"] and question["answer"] == "Approved"
+    given = question["caption"] if question is not None and is_approved else None
+    return post.caption if given is None else str(given)
+
+
+def _zone(at: datetime) -> str:
+    """Return the name of a time's zone, or how far it is ahead of UTC if the calendar gives no name."""
+    return str(getattr(at.tzinfo, "key", None) or at.tzname())
 
 
 def _media(post: Post, version: str, made: list[Any]) -> list[dict[str, Any]]:
@@ -217,6 +232,15 @@ def _question(session: Session, dag_id: str, post: Post, run: PostRun | None) ->
     }
 
 
+def _counted(board: Board, post: Post, run: PostRun) -> dict[str, Any]:
+    """Return the answer that counts, which may be another one than the one that Airflow stores last."""
+    counted = counted_answer(board.calendar.dag_id, post, run)
+    if counted is None or counted.person is None:
+        return {}
+    answer = "Approved" if counted.approved else "Rejected"
+    return {"by": counted.person, "answer": answer, "reason": counted.reason, "caption": counted.caption}
+
+
 def _acts_of_users(session: Session, dag_id: str, post_id: str) -> list[dict[str, Any]]:
     rows = session.execute(
         select(Log.dttm, Log.event, Log.owner_display_name, Log.extra)
@@ -236,7 +260,14 @@ def _acts_of_users(session: Session, dag_id: str, post_id: str) -> list[dict[str
     return found
 
 
-def _lines(board: Board, post: Post) -> str | None:
+def _of_invalid(board: Board, post_id: str) -> dict[str, Any]:
+    """Return the lines of a post that has a problem. Where they begin is unknown if the calendar has its id twice."""
+    content = board.stored.plan.calendar if board.stored else None
+    found = [one for one in (*content.posts, *content.invalid) if one.id == post_id] if content else []
+    return {"line": found[0].line, "lines": _lines(board, found[0])} if len(found) == 1 else {"lines": ""}
+
+
+def _lines(board: Board, post: Post | InvalidPost) -> str | None:
     if board.stored is None:
         return None
     content = board.stored.plan.calendar

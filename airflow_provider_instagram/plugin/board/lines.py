@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from airflow_provider_instagram.calendar.file.model import InvalidPost
 from airflow_provider_instagram.files.locations import secrets_in
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 MOST_LINES: Final = 200
 
 
-def lines_of(post: Post, text: str, location: str, other_lines: Iterable[int]) -> str | None:
+def lines_of(post: Post | InvalidPost, text: str, location: str, other_lines: Iterable[int]) -> str | None:
     """Return the lines of a post as they are in the file.
 
     :param post: The post.
@@ -46,7 +47,9 @@ def _of_yaml_item(lines: list[str]) -> list[str]:
     return lines
 
 
-def _without_signatures(text: str, post: Post) -> str | None:
+def _without_signatures(text: str, post: Post | InvalidPost) -> str | None:
+    if isinstance(post, InvalidPost):
+        return None if "http" in text else text  # its links could not be read
     links = [*post.media, str(post.options.get("cover_url") or "")]
     for secret in (secret for link in links for secret in secrets_in(link)):
         if secret in text:

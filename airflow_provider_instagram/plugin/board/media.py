@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 
 #: The most that one answer contains of a video. A browser asks for the next part by itself.
 PART_BYTES: Final = 2 * 1024 * 1024
-RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
+RANGE: Final = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 #: Nothing of ours may run as a page of its own.
 HARMLESS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cache-Control": "private, max-age=3600",
+    "Cache-Control": "no-store",
 }
+#: A video that is replaced under the same name has another cover soon.
+COVER_CACHE: Final = "private, max-age=60"
 
 
 def cover(board: Board, name: str, *, is_small: bool) -> Response:
@@ -52,7 +54,7 @@ def cover(board: Board, name: str, *, is_small: bool) -> Response:
     content = content or storage.read(cover_file(name))
     if content is None or not content.startswith(b"\xff\xd8\xff"):
         raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
-    return Response(content, media_type="image/jpeg", headers={**HARMLESS, "Cache-Control": "private, max-age=86400"})
+    return Response(content, media_type="image/jpeg", headers={**HARMLESS, "Cache-Control": COVER_CACHE})
 
 
 def video(board: Board, account: str, run: PostRun, place: int, asked: str) -> Response:
@@ -120,7 +122,7 @@ def _opened(location: str) -> Iterator[tuple[IO[bytes], int]]:
         from airflow.sdk import ObjectStoragePath
 
         path = ObjectStoragePath(location)
-        with path.open("rb") as remote:
+        with path.open("rb", cache_type="none") as remote:  # with its cache, s3fs would read 50 MB for each part
             yield remote, path.stat().st_size
         return
     number = os.open(location, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

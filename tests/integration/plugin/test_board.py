@@ -33,6 +33,7 @@ POSTS: list[dict[str, Any]] = [
     {"id": "signed", "video": f"https://media.example.com/a.mp4?{SECRET}", "caption": "Signed"},
     {"id": "typo", "capton": EVIL, "caption": "A typo"},
     {"id": "dry", "caption": "Dry", "dry_run": True},
+    {"id": "asked", "caption": "Asked", "approval": "required"},
 ]
 
 
@@ -124,6 +125,7 @@ def test_a_viewer_sees_the_posts_with_their_states_and_is_offered_nothing(user: 
         "signed": "planned",
         "typo": "problem",
         "dry": "planned",
+        "asked": "planned",
     }
     assert found["hello"]["title"] == "A new week"
     assert found["typo"]["problems"][0]["remedy"] == "Did you mean caption?"
@@ -228,6 +230,80 @@ def test_another_users_token_is_refused(user: Any) -> None:
     assert do(user("ada", "ADMIN"), "bob", "skip").status_code == 403
 
 
+def ask_for_approval() -> None:
+    """Store what Airflow stores until the task of the approval of the post "asked" waits for an answer."""
+    from airflow.models.asset import AssetModel
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.models.dag_version import DagVersion
+    from airflow.models.dagrun import DagRun
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+    from sqlalchemy import insert, select
+
+    from airflow_provider_instagram.ledger.assets import ledger_asset
+
+    now, post = datetime.now(timezone.utc), routes.boards.board(DAG_ID).facts["asked"].post
+    with create_session() as session:
+        run = DagRun(dag_id=DAG_ID, run_id="asks", run_type="manual", state=DagRunState.RUNNING, run_after=now)
+        session.add(run)
+        session.flush()
+        version = session.scalar(select(DagVersion.id).where(DagVersion.dag_id == DAG_ID))
+        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(ACCOUNT).uri))
+        tasks = {f"due_{ACCOUNT}": "success", f"{ACCOUNT}.transcode": "success", f"{ACCOUNT}.approve": "awaiting_input"}
+        common = {"dag_id": DAG_ID, "run_id": "asks", "pool": "default_pool", "dag_version_id": version}
+        rows = [
+            {**common, "task_id": task_id, "state": state, "map_index": -1 if task_id.startswith("due") else 0,
+             "updated_at": now}
+            for task_id, state in tasks.items()
+        ]  # fmt: skip
+        session.execute(insert(TaskInstance), rows)
+        about = {"dag_run_id": run.id, "dag_id": DAG_ID, "run_id": "asks", "task_id": f"due_{ACCOUNT}"}
+        selected = [post.model_dump(mode="json")]
+        session.add(XComModel(**about, map_index=-1, key="return_value", value=selected, timestamp=now))
+        claim = {"post_key": post.key, "run": f"{DAG_ID}/asks", "version": post.version, "settled": False}
+        session.add(AssetStateStoreModel(asset_id=asset_id, key=f"calendar:{post.key}", value=json.dumps(claim)))
+        task = session.scalar(select(TaskInstance).where(TaskInstance.task_id == f"{ACCOUNT}.approve"))
+        question = {"subject": "Publish this post?", "options": ["Approve", "Reject"], "params": {}}
+        session.add(HITLDetail(ti_id=task.id, **question))
+    routes.boards.board(DAG_ID, is_fresh=True)
+
+
+def test_of_two_answers_that_airflow_accepts_the_first_one_counts_and_the_page_says_so(
+    user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another API server process has resumed the task with bob's answer, and this one has not seen that in time."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    from airflow_provider_instagram.plugin.board import acts
+
+    ask_for_approval()
+    ada = user("ada", "USER")
+    assert cards(ada)["asked"]["state"] == "waiting"
+    check = acts._require
+
+    def check_a_moment_before_bob(act: Any) -> None:
+        check(act)
+        bobs = {"chosen_options": ["Reject"], "params_input": {"reason": "too dark"}}
+        event = {**bobs, "responded_by_user": {"id": "bob", "name": "bob"}, "timedout": False}
+        with create_session() as session:
+            session.execute(
+                update(TaskInstance)
+                .where(TaskInstance.task_id == f"{ACCOUNT}.approve")
+                .values(state="scheduled", next_kwargs={"event": event}, next_method="execute_complete")
+            )
+
+    monkeypatch.setattr(acts, "_require", check_a_moment_before_bob)
+    answer = do(ada, "ada", "approve", "asked")
+    assert (answer.status_code, answer.json()["detail"]) == (409, "bob has answered already. Nothing was changed.")
+    history = detail(ada, "asked")["history"]
+    assert [event["what"] for event in history if "by" in event["what"]] == ["Rejected by bob"]
+
+
 def test_what_did_not_change_is_not_sent_again(user: Any) -> None:
     ada = user("ada", "USER")
     first = ada.get("/instagram/calendar/api/posts").json()
@@ -239,6 +315,26 @@ def test_what_did_not_change_is_not_sent_again(user: Any) -> None:
     other = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID, "since": "forged-token-7"}).json()
     assert len(other["cards"]) == len(POSTS)
     do(ada, "ada", "unskip")
+
+
+def test_another_api_server_process_knows_that_nothing_changed(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = user("ada", "USER")
+    first = ada.get("/instagram/calendar/api/posts").json()
+    monkeypatch.setattr(routes, "boards", Boards())
+    assert ada.get("/instagram/calendar/api/posts", params={"since": first["token"]}).status_code == 204
+    do(ada, "ada", "skip")
+    changed = ada.get("/instagram/calendar/api/posts", params={"since": first["token"]}).json()
+    assert (len(changed["cards"]), changed["full"]) == (len(POSTS), True)
+    do(ada, "ada", "unskip")
+
+
+@pytest.mark.parametrize("end", ["x", "-1", "9" * 5000, ""])
+def test_a_token_that_is_changed_gets_everything(user: Any, end: str) -> None:
+    ada = user("ada", "USER")
+    token = ada.get("/instagram/calendar/api/posts").json()["token"]
+    scope, _, instance, _ = token.split("-")
+    answer = ada.get("/instagram/calendar/api/posts", params={"since": f"{scope}-other-{instance}-{end}"})
+    assert len(answer.json()["cards"]) == len(POSTS)
 
 
 def test_only_the_posts_of_the_asked_time_are_sent(user: Any) -> None:

@@ -58,6 +58,9 @@ async function load() {
   return changed;
 }
 
+/** Return how the time of a card was chosen, if the calendar's file does not contain it. */
+const slotText = (card) => [card.slot && "slot", card.repetition && `repetition ${card.repetition}`].filter(Boolean).join(", ");
+
 const keyOf = (card) => `${card.dag}/${card.id}`;
 
 /** Return whether a card passes a filter. */
@@ -66,7 +69,7 @@ const PASSES = {
   state: (card) => view.state.split(",").includes(card.state),
   kind: (card) => card.kind === view.kind,
   tag: (card) => (card.tags || []).includes(view.tag),
-  q: (card) => [card.id, card.title, card.account, ...(card.tags || [])].join(" ").toLowerCase().includes(view.q.toLowerCase()),
+  q: (card) => [card.id, card.caption || card.title, card.account, ...(card.tags || [])].join(" ").toLowerCase().includes(view.q.toLowerCase()),
 };
 
 /** Return the cards of the view in the order of their times; `except` names a filter to leave out. */

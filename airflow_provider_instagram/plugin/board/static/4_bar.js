@@ -17,9 +17,10 @@ function step(direction) {
 function select(name, label, values, names = {}) {
   const options = [...new Set([...values, view[name]])].filter(Boolean).sort();
   return h("select", { "aria-label": label, "data-filter": name, change: (event) => go({ [name]: event.target.value }) },
-    h("option", { value: "" }, label), options.map((value) => h("option", { value, selected: value === view[name] }, names[value] || value)));
+    h("option", { value: "" }, label), options.map((value) => h("option", { value, selected: value === view[name] }, Object.hasOwn(names, value) ? names[value] : value)));
 }
 
+let drawnBar = "";
 function drawBar() {
   const bar = document.getElementById("bar");
   const typed = document.activeElement?.dataset?.filter === "q" ? document.activeElement.selectionStart : null;
@@ -28,7 +29,7 @@ function drawBar() {
   const square = (name, label, to) => h("button", { class: "btn square", type: "button", "aria-label": label, title: label, "data-go": label, click: to }, icon(name));
   const search = h("label", { class: "search" }, icon("search"), h("input", { type: "search", placeholder: "Search", "aria-label": "Search in captions, ids and tags", value: view.q, "data-filter": "q", input: (event) => go({ q: event.target.value }) }));
   const calendars = data.calendars.length > 1 || (view.dag && !isTab()) ? select("dag", "All calendars", data.calendars.map((one) => one.dag), Object.fromEntries(data.calendars.map((one) => [one.dag, one.name]))) : null;
-  bar.replaceChildren(
+  const drawn = h("div", {},
     h("h1", {}, title()),
     h("div", { class: "group" }, square("left", "Earlier", () => step(-1)), h("button", { class: "btn", type: "button", "data-go": "today", title: "Key t", click: () => go({ day: today() }) }, "Today"), square("right", "Later", () => step(1))),
     h("div", { class: "group push" }, h("div", { class: "tabs", role: "group", "aria-label": "View" }, Object.entries(VIEWS).map(([name, text]) => h("button", { type: "button", "aria-pressed": view.view === name, "data-go": name, click: () => go({ view: name }) }, text)))),
@@ -37,6 +38,9 @@ function drawBar() {
       all.some((card) => card.tags) ? select("tag", "All tags", all.flatMap((card) => card.tags || [])) : null,
       h("select", { "aria-label": "Time zone", "data-filter": "zone", change: (event) => go({ zone: event.target.value }) }, h("option", { value: "" }, "Calendar's time"), h("option", { value: "mine", selected: view.zone === "mine" }, "My time"))),
       chips()));
+  if (drawn.innerHTML === drawnBar) return; // a list of choices that is open stays open
+  drawnBar = drawn.innerHTML;
+  bar.replaceChildren(...drawn.childNodes);
   const again = focused && bar.querySelector(`[data-filter="${focused}"], [data-go="${focused}"]`);
   if (again) again.focus();
   if (typed !== null && again) again.setSelectionRange(typed, typed);
@@ -58,17 +62,18 @@ function notice(state, text, ...more) {
   return h("div", { class: "notice", "data-state": state }, text, ...more);
 }
 
+const FEW_PROBLEMS = 3; // so few are shown at once
+const unfolded = new Map(); // calendars whose problems a user has shown or hidden
 function drawNotices() {
   const box = document.getElementById("notices");
-  const wasOpen = box.querySelector("details")?.open;
   const found = [];
   if (data.error) found.push(notice("failed", data.error));
   for (const one of data.calendars) {
     const name = data.calendars.length > 1 ? `${one.name}: ` : "";
     if (!one.read) found.push(notice("waiting", `${name}The calendar's last version is not on this machine. Set [instagram] calendar_snapshots to a folder or object storage that the API server shares with the DAG processor.`));
-    if (one.paused) found.push(notice("waiting", `${name}This calendar is paused. Nothing is published until it is not.`));
+    if (one.paused) found.push(notice("waiting", `${name}This calendar is paused. Nothing is published until it is unpaused.`));
     if (one.dry) found.push(notice("dry_run", `${name}This calendar makes dry runs only. Nothing is published.`));
-    if (one.problems.length) found.push(h("details", { class: "notice", "data-state": "problem", open: wasOpen }, h("summary", {}, `${name}${count(one.problems.length + one.more_problems, "problem")} in ${one.file}`), h("ul", {}, one.problems.map((problem) => problemElement(one, problem)), one.more_problems ? h("li", {}, `… and ${one.more_problems} more`) : null)));
+    if (one.problems.length) found.push(h("details", { class: "notice", "data-state": "problem", open: unfolded.get(one.dag) ?? one.problems.length <= FEW_PROBLEMS, toggle: (event) => unfolded.set(one.dag, event.target.open) }, h("summary", {}, `${name}${count(one.problems.length + one.more_problems, "problem")} in ${one.file}`), h("ul", {}, one.problems.map((problem) => problemElement(one, problem)), one.more_problems ? h("li", {}, `… and ${one.more_problems} more`) : null)));
   }
   box.replaceChildren(...found);
 }

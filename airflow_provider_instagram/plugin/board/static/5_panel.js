@@ -18,6 +18,7 @@ function closePost() {
   view.post = "";
   writeAddress();
   document.body.classList.remove("open");
+  document.getElementById("app").inert = false;
   document.getElementById("panel").hidden = true;
   mark();
   if (key) cardOf(key)?.focus();
@@ -44,24 +45,28 @@ function drawPanel() {
   const card = content ? content.card : data.cards.get(`${open.dag}/${open.id}`);
   const kept = panel.dataset.post === view.post ? panel.scrollTop : 0;
   const playing = panel.dataset.post === view.post ? panel.querySelector("video") : null;
-  const typed = panel.dataset.post === view.post ? panel.querySelector("[name=caption]")?.value : undefined;
+  const typed = panel.dataset.post === view.post ? edited(panel.querySelector("[name=caption]")) : undefined;
   const isWide = !isNarrow();
   document.body.classList.toggle("open", true);
   panel.hidden = false;
   panel.dataset.post = view.post;
   panel.setAttribute("aria-modal", String(!isWide));
+  document.getElementById("app").inert = !isWide; // on a phone, the panel covers the page
   const head = h("div", { class: "head" }, h("h2", { class: "cut" }, open.id),
     h("button", { class: "btn square", type: "button", "aria-label": "Close", title: "Key Escape", click: closePost }, icon("close")));
   const sections = h("div", { class: "sections" });
   if (open.error) sections.append(h("p", { class: "error" }, open.error));
   if (card) sections.append(stateSection(card, content || {}, typed));
   if (content && content.caption !== undefined) sections.append(previewSection(content, playing), ...insightsSection(content), factsSection(content), ...transcodeSection(content), ...historySection(content), ...linesSection(content));
-  else if (content) sections.append(...problemSection(content.card));
-  const hadFocus = panel.contains(document.activeElement);
+  else if (content) sections.append(...problemSection(content.card), ...linesSection(content));
+  const focused = panel.contains(document.activeElement) ? nameOf(document.activeElement) : null;
   panel.replaceChildren(head, sections);
   panel.scrollTop = kept;
-  if (isNew || hadFocus) head.querySelector("button").focus({ preventScroll: true });
+  const again = focused && [...panel.querySelectorAll("button, a, pre")].find((one) => nameOf(one) === focused);
+  if (isNew || focused !== null) (again || head.querySelector("button")).focus({ preventScroll: true });
 }
+
+const nameOf = (element) => element.getAttribute("aria-label") || element.textContent;
 
 const ACTS = {
   approve: { text: "Approve", main: true }, reject: { text: "Reject …", danger: true, ask: "Why is it rejected? The reason is shown to its author.", field: "reason", sure: "Reject" },
@@ -87,10 +92,14 @@ function stateSection(card, content, typed) {
 function captionField(content, typed) {
   const counter = h("small", {}, "");
   const area = h("textarea", { name: "caption", rows: 6, maxlength: 2200, "aria-label": "Caption", input: () => { counter.textContent = `${[...area.value].length} of 2,200`; } });
-  area.value = typed ?? content.caption;
+  area.defaultValue = content.caption;
+  if (typed !== undefined) area.value = typed;
   counter.textContent = `${[...area.value].length} of 2,200`;
   return h("label", { class: "field" }, "Caption, as it is published", area, counter);
 }
+
+/** Return what a user has made of a caption, or undefined if they left it as it is. */
+const edited = (area) => (area && area.value !== area.defaultValue.replace(/\r\n?/g, "\n") ? area.value : undefined);
 
 function actsElement(acts) {
   const box = h("div", { class: "acts" });
@@ -113,10 +122,10 @@ function actsElement(acts) {
 async function act(name, given) {
   const current = open;
   const area = document.querySelector("#panel [name=caption]");
-  const edited = name === "approve" && area && area.value !== current.content.caption ? { caption: area.value } : {};
+  const caption = name === "approve" ? edited(area) : undefined;
   for (const button of document.querySelectorAll("#panel .acts button")) button.disabled = true;
   try {
-    const { done } = await post({ act: name, dag_id: current.dag, post_id: current.id, ...edited, ...given });
+    const { done } = await post({ act: name, dag_id: current.dag, post_id: current.id, caption, ...given });
     current.asked = "";
     say(done);
     current.error = "";
@@ -132,7 +141,7 @@ async function act(name, given) {
 
 function previewSection(content, playing) {
   const account = content.card.account;
-  const media = h("div", { class: `media${content.kind === "reel" || content.kind === "story" ? "" : " feed"}` }, ...mediaElements(content, playing));
+  const media = h("div", { class: `media${shapeOf(content)}` }, ...mediaElements(content, playing));
   const caption = h("p", { class: "caption short" }, h("b", {}, account), content.caption);
   const see = h("button", { class: "see", type: "button", click: () => { caption.classList.remove("short"); see.remove(); } }, "more");
   const icons = content.kind === "story" ? null : h("div", { class: "icons", "aria-hidden": "true" }, ["heart", "comment", "send", "save"].map(icon));
@@ -142,6 +151,12 @@ function previewSection(content, playing) {
   return h("section", {}, h("h3", {}, "As Instagram shows it"),
     h("div", { class: "phone" }, h("div", { class: "who" }, h("span", { class: "face" }, (account[0] || "?").toUpperCase()), h("span", { class: "cut" }, account)), media,
       icons, content.caption ? caption : null, content.caption && isLong ? see : null), alt ? h("p", { class: "hint alt" }, `Alt text: ${alt}`) : null);
+}
+
+/** Return the shape of the preview: high for a reel and a story, and low if there is nothing to see yet. */
+function shapeOf(content) {
+  if (!content.media.some((item) => item.cover)) return " bare";
+  return content.kind === "reel" || content.kind === "story" ? "" : " feed";
 }
 
 let shownItem = 0; // the item of a carousel that the preview shows
@@ -187,8 +202,10 @@ function factsSection(content) {
   const mine = at.toLocaleString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
   const calendar = `${inWords(content.card.local.slice(0, 10), { weekday: "short", day: "numeric", month: "short", year: "numeric" })}${local.slice(10)} ${content.zone}`;
   const comment = content.comment ? [["First comment", content.comment]] : [];
-  const pairs = [["Calendar's time", calendar], ["Your time", mine], ["Account", content.card.account], ["Kind", content.kind], [content.media.length > 1 ? "Files" : "File", content.media.map((item) => item.file).join(", ")],
-    ...comment, ...Object.entries(content.options).filter(([name]) => !["placement", "alt_text"].includes(name)).map(([name, value]) => [name.replaceAll("_", " "), typeof value === "string" ? value : JSON.stringify(value)])];
+  const slot = slotText(content.card) ? [["Time chosen", slotText(content.card)]] : [];
+  const settings = [...(content.card.asks ? [["Approval", "required"]] : []), ...(content.card.dry ? [["Dry run", "not published"]] : [])];
+  const pairs = [["Calendar's time", calendar], ...slot, ["Your time", mine], ["Account", content.card.account], ["Kind", content.kind], [content.media.length > 1 ? "Files" : "File", content.media.map((item) => item.file).join(", ")],
+    ...comment, ...settings, ...Object.entries(content.options).filter(([name]) => !["placement", "alt_text"].includes(name)).map(([name, value]) => [name.replaceAll("_", " "), typeof value === "string" ? value : JSON.stringify(value)])];
   const tags = content.card.tags || [];
   return h("section", {}, h("h3", {}, "Post"), h("dl", { class: "facts" }, pairs.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
     tags.length ? [h("dt", {}, "Tags"), h("dd", {}, tags.map((tag) => h("span", { class: "tag" }, tag)))] : []));
@@ -200,7 +217,7 @@ function transcodeSection(content) {
   const reports = (Array.isArray(content.report) ? content.report : [content.report]).filter((one) => one && typeof one === "object");
   if (!reports.length) return [];
   const texts = (report, name) => (Array.isArray(report[name]) ? report[name] : []).map((text) => h("li", {}, `• ${text}`));
-  const parts = reports.map((report, index) => h("div", {}, h("p", {}, reports.length > 1 ? `Item ${index + 1}. ` : "", TIERS[report.tier] || String(report.tier || "")), h("ul", {}, texts(report, "reasons")),
+  const parts = reports.map((report, index) => h("div", {}, h("p", {}, reports.length > 1 ? `Item ${index + 1}. ` : "", Object.hasOwn(TIERS, report.tier) ? TIERS[report.tier] : String(report.tier || "")), h("ul", {}, texts(report, "reasons")),
     texts(report, "warnings").length ? h("ul", { class: "error" }, texts(report, "warnings")) : null));
   return [h("section", {}, h("h3", {}, "What the transcode did"), parts)];
 }

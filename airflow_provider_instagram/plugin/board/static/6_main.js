@@ -123,11 +123,12 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") refresh(); });
-matchMedia("(max-width: 640px)").addEventListener("change", draw);
+matchMedia("(max-width: 640px)").addEventListener("change", () => { draw(); if (open) drawPanel(); });
 setInterval(() => { if ([...data.cards.values()].some((card) => card.state === "waiting") && document.visibilityState === "visible") draw(); }, 30000);
 
 followTheme();
 readAddress();
+window.focus(); // so that the keys reach this page, and not Airflow's around it
 draw();
 await refresh();
 await watch();

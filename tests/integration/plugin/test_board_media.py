@@ -1,0 +1,63 @@
+"""The videos of the page Posts in object storage: a real S3 server on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.plugin.board import media
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MB = 1024 * 1024
+SIZE = 60 * MB
+
+
+class BoardOf:
+    """A calendar whose file is in object storage."""
+
+    def __init__(self, location: str) -> None:
+        self.calendar = type("Calendar", (), {"dag_id": "spring", "location": location})
+
+
+@pytest.fixture
+def video(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """A large object that begins like an MP4, and that a run has made."""
+    content = b"\0\0\0\x20ftypisom" + bytes(range(256)) * (SIZE // 256)
+    (tmp_path / "made.mp4").write_bytes(content)
+    storage.put(tmp_path / "made.mp4", f"{bucket}/work/made.mp4")
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__WORK_PREFIX", f"{bucket}/work")
+    monkeypatch.setattr(media, "_result", lambda *asked: f"{bucket}/work/made.mp4")
+    return content
+
+
+def part(bucket: str, asked: str) -> Any:
+    return media.video(BoardOf(f"{bucket}/calendar.yaml"), "studio", None, 1, asked)  # type: ignore[arg-type]
+
+
+def test_a_part_of_a_video_is_read_without_what_is_around_it(
+    bucket: str, video: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser plays a video of any size, and the API server reads and holds one part of it."""
+    from s3fs.core import S3File
+
+    fetched: list[int] = []
+    fetch = S3File._fetch_range
+
+    def counted(self: Any, start: int, end: int) -> bytes:
+        fetched.append(end - start)
+        return bytes(fetch(self, start, end))
+
+    monkeypatch.setattr(S3File, "_fetch_range", counted)
+    answer = part(bucket, f"bytes={30 * MB}-")
+    assert answer.status_code == 206
+    assert answer.body == video[30 * MB : 32 * MB]
+    assert answer.headers["content-range"] == f"bytes {30 * MB}-{32 * MB - 1}/{len(video)}"
+    assert fetched == [2 * MB, 4], "the part, and what says that it is an MP4"
+
+
+def test_the_end_of_a_video_can_be_asked_for(bucket: str, video: bytes) -> None:
+    assert part(bucket, "bytes=-7").body == video[-7:]
