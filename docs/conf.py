@@ -28,11 +28,9 @@ html_title = f"airflow-provider-instagram {release}"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_static"]
 myst_heading_anchors = 4
 
 html_theme = "furo"
-html_static_path = ["_static"]
 html_show_sphinx = False
 html_copy_source = False
 

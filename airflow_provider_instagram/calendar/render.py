@@ -21,8 +21,9 @@ MARKS = (
     ("format", "picture", "■"),
     ("format", "carousel", "▤"),
     ("format", "story", "○"),
+    ("in_slot", True, "◷"),
 )
-LEGEND = "? a person has to approve it   ~ dry run: not published   ■ picture   ▤ carousel   ○ story"
+LEGEND = "? a person has to approve it   ~ dry run: not published   ■ picture   ▤ carousel   ○ story   ◷ in a slot"
 #: Everything that a program may read as the end of a line. Escaped, so that a caption cannot add an iCalendar property.
 LINE_END = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
@@ -58,6 +59,19 @@ def month(posts: Iterable[Post], first: date, zone: tzinfo, width: int) -> Itera
         yield rule
     if marked:
         yield LEGEND
+
+
+def slots(posts: Iterable[Post], stored: frozenset[str], now: datetime) -> Iterator[str]:
+    """Return the slots to come as lines of text.
+
+    :param posts: The posts.
+    :param stored: The keys of the posts whose slots Airflow has chosen.
+    :param now: The current time.
+    """
+    for post in posts:
+        if post.in_slot and post.publish_at > now:
+            chosen = "chosen by Airflow" if post.key in stored else "as Airflow would choose now"
+            yield f"post {post.id!r}: slot {post.publish_at:%a %Y-%m-%d %H:%M %Z}, {chosen}."
 
 
 def _cells(texts: list[str], column: int) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pendulum
 from airflow.models import Connection, Pool
+from airflow.sdk import conf
 from airflow.utils.session import create_session
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +24,8 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import read_duration, zone
 from airflow_provider_instagram.calendar.planning.schedule import pool_name, publishers_needed
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+from airflow_provider_instagram.calendar.planning.slot_choices import preview
 from airflow_provider_instagram.calendar.tasks.report_problems import comments_not_allowed
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import account_limits
@@ -31,6 +34,7 @@ from airflow_provider_instagram.utils.connection import CONN_TYPE
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Mapping
     from datetime import tzinfo
 
     from airflow_provider_instagram.calendar.file.model import Calendar
@@ -44,7 +48,12 @@ def check_calendar(args: argparse.Namespace) -> None:
     now = None if args.allow_past else datetime.now(timezone.utc)
     try:
         spacing = read_duration("--min-spacing", args.min_spacing) if args.min_spacing else None
-        calendar = read_calendar(args.file, now=now, min_spacing=spacing, check_files=not args.skip_files)
+        calendar, stored = _with_slots(
+            args.file,
+            lambda times: read_calendar(
+                args.file, now=now, min_spacing=spacing, check_files=not args.skip_files, times=times
+            ),
+        )
     except InvalidValue as invalid:
         _exit_invalid(args.file, invalid)
     limits = {account: _limits(account) for account in calendar.accounts}
@@ -56,11 +65,19 @@ def check_calendar(args: argparse.Namespace) -> None:
         print(problem.text(args.file))
     for account, (found, source) in limits.items():
         print(f"{account}: at most {found.posts_per_hour} posts an hour and {found.posts_per_day} a day ({source}).")
+    for line in render.slots(calendar.posts, stored, datetime.now(timezone.utc)):
+        print(line)
     for account in _without_pool(calendar):
         print(f"{args.file}: {account} has no pool, so its posts wait. Run: airflow instagram pools {args.file}")
     good, bad = len(calendar.posts), len(calendar.problems) + len(not_allowed)
     print(f"{_count(good, 'post')} for {', '.join(calendar.accounts) or 'nobody'}; {_count(bad, 'problem')}.")
     raise SystemExit(HAS_PROBLEMS if bad else 0)
+
+
+def _with_slots(location: str, parse: Callable[[Mapping[str, datetime]], Calendar]) -> tuple[Calendar, frozenset[str]]:
+    """Return a calendar with the slots of its posts, and the keys of the posts whose slots Airflow has chosen."""
+    folder, now = conf.get("instagram", "calendar_snapshots"), datetime.now(timezone.utc)
+    return preview(location, folder, parse, now, CalendarSettings.lead_time)
 
 
 def _limits(account: str) -> tuple[Limits, str]:
@@ -86,7 +103,7 @@ def _without_pool(calendar: Calendar) -> list[str]:
 
 def show_calendar(args: argparse.Namespace) -> None:
     """Print a month of a calendar."""
-    calendar = _read(args.file)
+    calendar, stored = _read(args.file)
     try:
         viewer_zone: tzinfo = zone(args.timezone) if args.timezone else (pendulum.now().timezone or timezone.utc)
     except InvalidValue as invalid:
@@ -95,6 +112,8 @@ def show_calendar(args: argparse.Namespace) -> None:
     first = _month(args.month) if args.month else render.month_to_show(calendar.posts, now, viewer_zone)
     for line in render.month(calendar.posts, first, viewer_zone, shutil.get_terminal_size((120, 24)).columns):
         print(line)
+    if open_choices := sum(post.in_slot and post.key not in stored for post in calendar.posts):
+        print(f"{_count(open_choices, 'slot')} not yet chosen: shown as Airflow would choose now.")
     _print_problem_count(calendar)
 
 
@@ -132,15 +151,16 @@ def export_calendar(args: argparse.Namespace) -> None:
     """Export a calendar for other programs."""
     if not args.ics:
         raise SystemExit("Give a format: --ics writes iCalendar.")
-    calendar = _read(args.file)
+    calendar, _ = _read(args.file)
     _write(args.output, render.ics(calendar, datetime.now(timezone.utc)))
     _print_problem_count(calendar)
 
 
-def _read(location: str) -> Calendar:
+def _read(location: str) -> tuple[Calendar, frozenset[str]]:
+    """Return a calendar, and the keys of the posts whose slots Airflow has chosen."""
     read_as_server()
     try:
-        return read_calendar(location)
+        return _with_slots(location, lambda times: read_calendar(location, times=times))
     except InvalidValue as invalid:
         _exit_invalid(location, invalid)
 
@@ -183,7 +203,7 @@ def make_pools(args: argparse.Namespace) -> None:
     """Create the pool of each account of the calendars, or of each connection of this provider."""
     needed: dict[str, int] = {}
     for file in args.files:
-        for account, publishers in publishers_needed(_read(file).posts).items():
+        for account, publishers in publishers_needed(_read(file)[0].posts).items():
             needed[account] = needed.get(account, 0) + publishers
     try:
         _make_pools(needed if args.files else _one_for_each_connection())

@@ -39,11 +39,8 @@ class Moments:
         self.seen[moment] = self.seen.get(moment, 0) + 1
         for injection in self.injections:
             if isinstance(injection, ApiFault):
-                impatient = (
-                    injection.client_timeout and moment == f"before {injection.operation}" and self.seen[moment] == 1
-                )
-                if impatient:
-                    request.extensions["timeout"] = {**request.extensions["timeout"], "read": IMPATIENT_S}
+                if self.seen[moment] == 1:
+                    self._disturb(injection, moment, request)
             elif (
                 isinstance(injection, (ProcessKill, RefusedRow, TokenRevocation))
                 and injection not in self.done
@@ -51,6 +48,12 @@ class Moments:
             ):
                 self.done.add(injection)
                 self._do(injection)
+
+    def _disturb(self, fault: ApiFault, moment: str, request: Any) -> None:
+        if fault.begins == moment:
+            self.sandbox.fail(fault.operation, **fault.fault)
+        if fault.client_timeout and moment == f"before {fault.operation}":
+            request.extensions["timeout"] = {**request.extensions["timeout"], "read": IMPATIENT_S}
 
     def _is_at(self, injection: Injection, moment: str) -> bool:
         if isinstance(injection, ProcessKill):

@@ -22,7 +22,7 @@ def prepare(disturbance: Disturbance, sandbox: SandboxHandle, video_bytes: int, 
     :param timeout_s: How long an answer takes that the client does not wait for.
     """
     for one in disturbance.injections:
-        if isinstance(one, ApiFault):
+        if isinstance(one, ApiFault) and one.begins is None:
             fault: dict[str, Any] = {
                 name: video_bytes // 2 if value == HALF else value for name, value in one.fault.items()
             }

@@ -36,11 +36,13 @@ class ApiFault:
     :param operation: The sandbox's name of the operation.
     :param fault: As :meth:`SandboxHandle.fail` takes it.
     :param client_timeout: Whether the first of these calls takes longer than the client waits.
+    :param begins: The moment from which the calls are counted, such as ``before publish``. None: from the beginning.
     """
 
     operation: str
     fault: Mapping[str, Any]
     client_timeout: bool = False
+    begins: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -287,7 +287,10 @@ def _publish() -> Iterator[Disturbance]:
     yield Disturbance(
         "publish, after the effect",
         "connection dropped, container unreadable meanwhile",
-        (ApiFault("publish", {"drop": "after"}), ApiFault("status", {"status": 500, "nth": 3, "times": 4})),
+        (
+            ApiFault("publish", {"drop": "after"}),
+            ApiFault("status", {"status": 500, "times": 4}, begins="before publish"),
+        ),
         "TransientError",
     )
     yield Disturbance(

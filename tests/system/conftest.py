@@ -186,6 +186,7 @@ def airflow(
         shutil.copytree(folder, home / "dags", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     places = {"AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"), "TMPDIR": str(home / "tmp")}
     settings = airflow_settings(home, videos.reel.parent) | places | LOUD | PROMPT
+    settings["AIRFLOW__INSTAGRAM__MEDIA_ROOTS"] += ",s3://media@renders/"  # of the gallery of DAGs
     settings |= vault_settings(vault) | {"AIRFLOW__INSTAGRAM__TOKEN_KEY": TOKEN_KEY}
     with airflow_stack(settings, starts=2) as running:
         connect(running, sandbox, calls_per_hour=20_000)  # many tests wait on the one account

@@ -58,6 +58,18 @@ def test_the_documented_api_version_is_the_default() -> None:
     assert f"{API_VERSION}, the default" in (DOCS / "compatibility.md").read_text()
 
 
+def test_the_versions_of_the_pages_are_those_that_are_tested() -> None:
+    (tested,) = re.findall(r"^apache-airflow==([\d.]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    (upcoming,) = re.findall(r"^NEXT_AIRFLOW := (\S+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    page = (DOCS / "compatibility.md").read_text()
+    assert f"| {tested} | the whole test suite |" in page
+    assert f"| {upcoming} | the unit and integration tests" in page
+    assert "| Python | 3.10 to 3.13 |" in page
+    assert 'requires-python = ">=3.10,<3.14"' in (ROOT / "pyproject.toml").read_text()
+    installed = {found for path in PAGES for found in re.findall(r'"apache-airflow==([\d.]+)"', path.read_text())}
+    assert installed == {tested}
+
+
 def test_each_table_of_the_reference_is_on_a_page() -> None:
     from docs.tables import TABLES
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +15,7 @@ from airflow_provider_instagram.files.locations import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.problems import Problem
+    from airflow_provider_instagram.calendar.file.slots import Slot, SlotUser
 
 DEFAULT_SPACING = timedelta(minutes=5)
 VERSION = "^[0-9a-f]{16}$"
@@ -56,6 +57,8 @@ class Post(BaseModel):
     :param image: The location of its picture, if it has one.
     :param carousel: The items of its carousel, if it has one.
     :param first_comment: A comment that the account adds once the post is published.
+    :param in_slot: Whether its time was chosen among the slots of its account.
+    :param repetition: How often it is published up to here: 1, unless it is a repetition of a post.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -74,6 +77,8 @@ class Post(BaseModel):
     image: str | None = None
     carousel: tuple[CarouselItem, ...] = ()
     first_comment: str | None = None
+    in_slot: bool = False
+    repetition: int = 1
 
     @property
     def key(self) -> str:
@@ -143,12 +148,14 @@ class InvalidPost:
     :param publish_at: When it would be published.
     :param account: Its account's connection; empty if that has a problem.
     :param line: Its line in the file.
+    :param in_slot: Whether its time was chosen among the slots of its account.
     """
 
     id: str
     publish_at: datetime
     account: str
     line: int
+    in_slot: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,6 +169,8 @@ class Calendar:
     :param is_self_contained: Whether its file contains all of it. If not, some captions are in files of their own.
     :param left_out: The ids of the posts in the file that have problems.
     :param invalid: Those of them whose time is known.
+    :param slots: The slots by account.
+    :param slot_users: The posts that use slots, by line.
     """
 
     location: str
@@ -171,6 +180,8 @@ class Calendar:
     is_self_contained: bool = True
     left_out: frozenset[str] = frozenset()
     invalid: tuple[InvalidPost, ...] = ()
+    slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
+    slot_users: tuple[SlotUser, ...] = ()
 
     @property
     def accounts(self) -> list[str]:

@@ -16,21 +16,23 @@ from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Cale
 from airflow_provider_instagram.calendar.file.post_parser import PostFields
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
+from airflow_provider_instagram.calendar.file.slots import SlotUser, read_slots, repetition_key, split_repetition
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import read_duration
 from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.publishing.options import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime, timedelta
 
     from airflow_provider_instagram.calendar.file.model import CarouselItem
     from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
+    from airflow_provider_instagram.calendar.file.slots import Slot
 
 APPROVALS = ("none", "required")
 KEYS = (
-    *("id", "publish_at", "timezone", "account", *MEDIA, "caption_file"),
+    *("id", "publish_at", "repeat_after", "timezone", "account", *MEDIA, "caption_file"),
     *OPTIONS,
     *("upload", "first_comment", "approval", "dry_run", "tags"),
 )
@@ -43,7 +45,12 @@ log = logging.getLogger(__name__)
 
 
 def read_calendar(
-    location: str, *, min_spacing: timedelta | None = None, now: datetime | None = None, check_files: bool = False
+    location: str,
+    *,
+    min_spacing: timedelta | None = None,
+    now: datetime | None = None,
+    check_files: bool = False,
+    times: Mapping[str, datetime] | None = None,
 ) -> Calendar:
     """Read a calendar's file.
 
@@ -51,21 +58,24 @@ def read_calendar(
     :param min_spacing: Overrides the file's own.
     :param now: If given, posts whose time has passed are problems.
     :param check_files: Whether the videos must exist.
+    :param times: The times that were chosen among the slots, by post key. A post that has none yet is left out.
     :raises InvalidValue: If nothing of the file can be read.
     """
     rows = loader.parse(loader.read_text(location), location)
     try:
-        return parse_rows(rows, location, min_spacing=min_spacing, now=now, check_files=check_files)
+        return parse_rows(rows, location, min_spacing=min_spacing, now=now, check_files=check_files, times=times)
     except TransientError as error:
         raise InvalidValue(error.message, error.hint or "Try again.") from None
 
 
-def parse_calendar(text: str, location: str, *, min_spacing: timedelta | None = None) -> Calendar:
+def parse_calendar(
+    text: str, location: str, *, min_spacing: timedelta | None = None, times: Mapping[str, datetime] | None = None
+) -> Calendar:
     """Read the posts from a calendar's text. The parameters are those of :func:`read_calendar`.
 
     :raises TransientError: If the storage of a caption file fails.
     """
-    return parse_rows(loader.parse(text, location), location, min_spacing=min_spacing)
+    return parse_rows(loader.parse(text, location), location, min_spacing=min_spacing, times=times)
 
 
 def parse_rows(
@@ -75,12 +85,14 @@ def parse_rows(
     min_spacing: timedelta | None = None,
     now: datetime | None = None,
     check_files: bool = False,
+    times: Mapping[str, datetime] | None = None,
 ) -> Calendar:
     """Read the posts from a calendar's rows. The parameters are those of :func:`read_calendar`."""
     reader = _Reader(rows, CalendarFiles(location), list(rows.problems), now=now, check_files=check_files)
     spacing = min_spacing if min_spacing is not None else reader.spacing(rows.min_spacing)
     reader.check_shared()
-    posts = [post for row in rows.rows if (post := reader.post(row)) is not None]
+    reader.read_slots(times or {})
+    posts = [post for row in rows.rows for post in reader.posts(row)]
     close = too_close(posts, spacing)
     kept = sorted((post for post in posts if post.id not in close), key=lambda post: (post.publish_at, post.line))
     # A post that is too close to an invalid post is reported too, or it would be only after that one is corrected.
@@ -88,14 +100,19 @@ def parse_rows(
     found = {*reader.problems, *close.values(), *crowded.values()}
     problems = sorted(found, key=lambda problem: (problem.line, problem.message))
     is_self_contained = not any("caption_file" in row.values for row in rows.rows)
-    left_out = frozenset(reader.lines) - {post.id for post in kept}
+    left_out = {*reader.lines, *(post.id for post in (*posts, *reader.invalid))} - {post.id for post in kept}
     invalid = _invalid([*reader.invalid, *(post for post in posts if post.id in close)])
-    return Calendar(location, tuple(kept), tuple(problems), spacing, is_self_contained, left_out, invalid)
+    return Calendar(
+        location, tuple(kept), tuple(problems), spacing, is_self_contained, frozenset(left_out), invalid,
+        reader.slots, tuple(reader.slot_users),
+    )  # fmt: skip
 
 
 def _invalid(posts: list[Post]) -> tuple[InvalidPost, ...]:
     ordered = sorted(posts, key=lambda post: (post.publish_at, post.line))
-    return tuple(InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line) for post in ordered)
+    return tuple(
+        InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line, post.in_slot) for post in ordered
+    )
 
 
 @dataclass
@@ -109,6 +126,9 @@ class _Reader:
     check_files: bool
     invalid: list[Post] = field(default_factory=list)
     lines: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
+    slot_users: list[SlotUser] = field(default_factory=list)
+    times: dict[str, dict[int, datetime]] = field(default_factory=lambda: defaultdict(dict))
     shared: dict[str, Value] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -138,27 +158,39 @@ class _Reader:
             if name in defaults.values:
                 self._add(defaults.values[name].line, f"{name} cannot be a default.", "Give every post its own.")
 
-    def post(self, row: Row) -> Post | None:
-        """Read a post, or return None if it has a problem."""
+    def read_slots(self, times: Mapping[str, datetime]) -> None:
+        """Read the slots of the accounts.
+
+        :param times: The times that were chosen among them, by post key.
+        """
+        zone_name = self.shared.get("timezone")
+        name = zone_name.value.strip() if zone_name is not None and isinstance(zone_name.value, str) else None
+        self.slots = read_slots(self.rows.slots, name or None, self.problems)
+        for key, at in times.items():
+            original, number = split_repetition(key)
+            self.times[original][number] = at
+
+    def posts(self, row: Row) -> list[Post]:
+        """Read a post and its repetitions, or return nothing if it has a problem or no time yet."""
         try:
-            return self._post(row)
+            return self._posts(row)
         except TransientError:
             raise
         except Exception as error:  # a defect of the provider must not affect the other posts
             log.exception("The post in line %s cannot be understood", row.line)
             why = f"the post cannot be understood: {type(error).__name__}: {error}."
             self._add(row.line, why, "Please report this.")
-            return None
+            return []
 
-    def _post(self, row: Row) -> Post | None:
+    def _posts(self, row: Row) -> list[Post]:
         before = len(self.problems)
         self.problems += row.problems
         if not row.values:
-            return None
+            return []
         post_id = self._id(row)
         self._find_unknown(row, post_id)
         fields = PostFields(row, self.shared, post_id, self.problems, self.files)
-        account, publish_at, medium = fields.account(), fields.publish_at(self.now), fields.medium()
+        account, medium = fields.account(), fields.medium()
         video = fields.file("video", self.check_files) if medium == "video" else None
         image = fields.file("image", self.check_files) if medium == "image" else None
         carousel = fields.carousel(self.check_files) if medium == "carousel" else ()
@@ -166,17 +198,35 @@ class _Reader:
         options, upload = fields.options(medium, post_format), fields.upload(medium, files)
         approval, first_comment = fields.choice("approval", APPROVALS), fields.first_comment(post_format)
         dry_run, tags = fields.boolean("dry_run"), fields.names("tags")
-        if post_id is None or publish_at is None:
-            return None
+        has_slots = bool(self.slots.get(account))
+        repeat_after = fields.repeat_after(post_format, has_slots=has_slots)
+        publish_at = fields.publish_at(None if repeat_after else self.now, has_slots=has_slots)
+        if post_id is None or (publish_at is None and fields.has_time()):
+            return []
         is_valid = len(self.problems) == before and not row.broken
-        post = Post.model_construct(
-            id=post_id, publish_at=publish_at, account=account, video=video, options=options,
-            upload=upload, approval=approval, dry_run=dry_run, tags=tags, line=row.line,
-            image=image, carousel=carousel, first_comment=first_comment,
-        )  # fmt: skip
+        user = SlotUser(post_id, account, row.line, publish_at, repeat_after, is_valid)
+        posts = [
+            Post.model_construct(
+                id=repetition_key(post_id, number), publish_at=at, account=account, video=video, options=options,
+                upload=upload, approval=approval, dry_run=dry_run, tags=tags, line=row.line,
+                image=image, carousel=carousel, first_comment=first_comment, in_slot=in_slot, repetition=number,
+            )
+            for number, at, in_slot in self._times_of(user)
+        ]  # fmt: skip
         if not is_valid:
-            self.invalid.append(post)
-        return post if is_valid else None
+            self.invalid += posts
+        return posts if is_valid else []
+
+    def _times_of(self, user: SlotUser) -> list[tuple[int, datetime, bool]]:
+        """Return when a post is published: for each time its number, and whether it was chosen among the slots."""
+        if not self.slots.get(user.account):
+            return [] if user.publish_at is None else [(1, user.publish_at, False)]
+        chosen = self.times.get(user.key, {})
+        if user.publish_at is None or user.repeat_after is not None:
+            self.slot_users.append(user)
+        first = [(1, user.publish_at, False)] if user.publish_at else [(1, chosen[1], True)] if 1 in chosen else []
+        repeated = chosen if user.repeat_after is not None else ()
+        return first + [(number, chosen[number], True) for number in sorted(repeated) if number > 1]
 
     def _id(self, row: Row) -> str | None:
         given = row.values.get("id")

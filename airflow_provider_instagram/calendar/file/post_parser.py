@@ -10,6 +10,7 @@ from airflow_provider_instagram.calendar.file.media_parser import MEDIA, check_k
 from airflow_provider_instagram.calendar.file.model import CarouselItem
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
+from airflow_provider_instagram.calendar.file.slots import read_repeat_after
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
@@ -22,7 +23,7 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from pydantic import JsonValue
 
@@ -67,10 +68,17 @@ class PostFields:
             self._add_problem("account", f"account is {name!r}. The DAG has tasks with this name.", remedy)
         return name
 
-    def publish_at(self, now: datetime | None) -> datetime | None:
-        """Read when the post is published."""
+    def publish_at(self, now: datetime | None, *, has_slots: bool = False) -> datetime | None:
+        """Read when the post is published.
+
+        :param now: The current time, if a time that has passed is a problem.
+        :param has_slots: Whether its account has slots, one of which is chosen if the post has no time.
+        """
         if (written := self._text("publish_at")) is None:
-            self._add_problem("publish_at", "publish_at is missing.", "Add it: publish_at: 2026-12-24 18:00")
+            if not has_slots:
+                remedy = "Add it: publish_at: 2026-12-24 18:00"
+                slots = f"or slots at the head of a YAML or JSON calendar: {self._slots_example()}"
+                self._add_problem("publish_at", "publish_at is missing.", f"{remedy}, {slots}")
             return None
         name = self._text("timezone")
         known = name is None or self._is_zone(name)
@@ -84,6 +92,35 @@ class PostFields:
             message = f"{at.strftime('%Y-%m-%d %H:%M')} is in the past ({in_words(now - at)} ago)."
             self._add_problem("publish_at", message, "Move it to the future. If the post has been published, leave it.")
         return at
+
+    def has_time(self) -> bool:
+        """Return whether the file contains a time for the post, valid or not."""
+        return self._value("publish_at") is not None
+
+    def repeat_after(self, post_format: Format, *, has_slots: bool) -> timedelta | None:
+        """Read after how long the post is published again.
+
+        :param post_format: The format of the post. That of a default is ignored in a story.
+        :param has_slots: Whether its account has slots, which the repetitions fill.
+        """
+        name = "repeat_after"
+        if (written := self._text(name)) is None or self._is_unused(name, post_format):
+            return None
+        if post_format == "story":
+            self._add_problem(name, "A story does not take repeat_after.", "Remove repeat_after.")
+        elif not has_slots:
+            message = f"repeat_after needs slots of {self._text('account') or DEFAULT_CONN_ID}."
+            remedy = f"Add them at the head of a YAML or JSON calendar: {self._slots_example()}"
+            self._add_problem(name, message, remedy)
+        try:
+            return read_repeat_after(written)
+        except InvalidValue as invalid:
+            self._add_problem(name, invalid.message, invalid.remedy)
+            return None
+
+    def _slots_example(self) -> str:
+        account = self._text("account") or DEFAULT_CONN_ID
+        return f"slots: {{{account}: [Mon 08:30, Thu 19:00]}}"
 
     def medium(self) -> Medium | None:
         """Return which of ``video``, ``image`` and ``carousel`` the post has. Its own overrides the defaults' one."""
@@ -187,7 +224,7 @@ class PostFields:
             return False
         if name == "placement":  # without one, a picture or a carousel is in the feed
             return post_format in ("picture", "carousel")
-        if name == "first_comment":
+        if name in ("first_comment", "repeat_after"):
             return post_format == "story"
         return post_format not in TAKEN_BY.get(name, (post_format,))
 

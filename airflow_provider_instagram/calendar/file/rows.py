@@ -78,6 +78,7 @@ class Rows:
     :param rows: Its posts.
     :param defaults: The values of posts that have none of their own.
     :param columns: The names of its columns, if it has columns.
+    :param slots: The slots of each account.
     :param min_spacing: The smallest distance between two posts, as the file states it.
     :param problems: Problems outside the rows.
     """
@@ -85,6 +86,7 @@ class Rows:
     rows: list[Row] = field(default_factory=list)
     defaults: Row = field(default_factory=lambda: Row(0))
     columns: Row = field(default_factory=lambda: Row(0))
+    slots: Row = field(default_factory=lambda: Row(0))
     min_spacing: Value | None = None
     problems: list[Problem] = field(default_factory=list)
 

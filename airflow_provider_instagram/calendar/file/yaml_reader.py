@@ -13,9 +13,10 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue, Prob
 from airflow_provider_instagram.calendar.file.rows import MAX_POSTS, Row, Rows, Value, check_count
 
 MAX_DEPTH = 6
+SLOTS_EXAMPLE = "{instagram_default: [Mon 08:30, Thu 19:00]}"
 #: A character that JSON escapes in two halves, because it exceeds 16 bits, and the doubled backslashes before it.
 SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
-SETTINGS = ("defaults", "min_spacing", "posts")
+SETTINGS = ("defaults", "min_spacing", "slots", "posts")
 #: More than the largest file contains in useful entries, and few enough to read in a second.
 MAX_VALUES = 1_000_000
 #: The names and values of that many posts. A long text is counted before it is composed, which takes minutes for 10 MB.
@@ -119,6 +120,8 @@ class _Tree:
             found.min_spacing = self._value(value, key)
         if "defaults" in top:
             found.defaults = self._row(top["defaults"][1], "defaults")
+        if "slots" in top:
+            found.slots = self._row(top["slots"][1], "slots", SLOTS_EXAMPLE)
         posts = top.get("posts", (None, None))[1]
         if isinstance(posts, yaml.SequenceNode):
             check_count(len(posts.value))
@@ -130,15 +133,13 @@ class _Tree:
             )
         return found
 
-    def _row(self, node: yaml.Node, what: str) -> Row:
+    def _row(self, node: yaml.Node, what: str, example: str = "id: …, video: …") -> Row:
         row = Row(_line(node))
         if isinstance(node, yaml.MappingNode):
             pairs = self._pairs(node, row.problems)
             row.values = {name: self._value(value, key) for name, (key, value) in pairs.items()}
         elif not _is_null(node):
-            row.problems.append(
-                Problem(row.line, f"{what} must be an object.", "Write names and values: id: …, video: …")
-            )
+            row.problems.append(Problem(row.line, f"{what} must be an object.", f"Write names and values: {example}"))
         return row
 
     def _pairs(

@@ -110,6 +110,7 @@ class CalendarSettings:
                 self.snapshot,
                 min_spacing=self.min_spacing,
                 max_lateness=self.max_lateness,
+                lead_time=self.lead_time,
                 dry_run=self.dry_run,
                 now=now,
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -21,8 +22,16 @@ from airflow_provider_instagram.calendar.file import loader
 from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, InvalidPost, Post
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.planning.plan import Arrival, Plan, Seen
+from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.calendar.planning.seen_versions import read_seen, seen_as_data, seen_now, unchanged_seen
+from airflow_provider_instagram.calendar.planning.slot_choices import (
+    SlotChoices,
+    choices_file,
+    choose_slots,
+    read_choices,
+    without_slot,
+)
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import shown
@@ -30,8 +39,14 @@ from airflow_provider_instagram.files.locations import shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_provider_instagram.calendar.planning.plan import Seen
+
 #: The longest that a run may still have tasks of an account that has no posts any more.
 GROUP_LIFE = timedelta(days=2)
+#: A text without this word has no slots.
+SLOTS = "slots"
+#: How often slots are chosen again while the file is unchanged, because the time of a repetition comes nearer.
+CHOOSE_AGAIN_AFTER = timedelta(hours=1)
 #: Why a snapshot cannot be read until a person changes something. Until then, the calendar works without it.
 LASTING = (PermissionError, NotADirectoryError, IsADirectoryError, ValidationError)
 _POSTS = TypeAdapter(list[Post])
@@ -46,6 +61,7 @@ def read_plan(
     *,
     min_spacing: timedelta | None,
     max_lateness: timedelta,
+    lead_time: timedelta,
     dry_run: bool = False,
     now: datetime | None = None,
 ) -> Plan:
@@ -55,34 +71,71 @@ def read_plan(
     :param file: Where the snapshot is kept.
     :param min_spacing: Overrides the calendar's own.
     :param max_lateness: How late a post may still be published.
+    :param lead_time: How long before a post's time its run begins.
     :param dry_run: Whether the DAG only makes dry runs.
     :param now: The current time, in the DAG processor, which records what it sees. A task passes None and records
         nothing, because it may be the first on its machine to see an edit that is old.
     :raises TransientError: If the DAG processor cannot reach the snapshot, without which each post would count as
-        new. If a storage fails that has caption files.
+        new. If a storage fails that has caption files, or the choices of slots.
     """
     stored, at = _load(file, may_be_missing=now is None), now or utc_now()
+    slots = _SlotsOf(choices_file(file.rpartition("/")[0], location), lead_time, now)
     try:
         text = loader.read_text(location)
-        fingerprint = _fingerprint(text, location, min_spacing, dry_run)
-        if stored is not None and stored.get("made_of") == fingerprint:
+        made_of = _fingerprint(text, location, min_spacing, dry_run)
+        if stored is not None and _is_current(stored, made_of + slots.read_for(text).digest, now):
             return _from_snapshot(location, stored, at)
-        calendar = parse_calendar(text, location, min_spacing=min_spacing)
+        calendar, choices = slots.parse(text, location, min_spacing)
     except InvalidValue as invalid:
-        return _last_readable(location, stored, invalid, min_spacing, at)
+        return _last_readable(location, stored, invalid, min_spacing, slots, at)
     except TransientError:
         raise
     except Exception as error:  # not even a defect of the provider may keep posts from being published
         log.exception("The calendar %s cannot be understood", location)
         defect = InvalidValue(f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
-        return _last_readable(location, stored, defect, min_spacing, at)
+        return _last_readable(location, stored, defect, min_spacing, slots, at)
     removed = _removed_accounts(calendar, stored, at)
     if now is None:
-        return Plan(calendar, _unchanged(calendar, stored, dry_run), removed)
-    seen = _seen(calendar, stored, max_lateness, now, dry_run)
-    if stored is None or stored.get("made_of") != fingerprint or stored["seen"] != seen:
-        _store(file, _as_data(text, calendar, fingerprint, seen, removed, now))
+        return Plan(calendar, unchanged_seen(calendar, stored, dry_run), removed)
+    seen = seen_now(calendar, stored, max_lateness, now, dry_run, choices)
+    _store(file, _as_data(text, calendar, made_of, choices, seen, removed, now))
     return Plan(calendar, seen, removed)
+
+
+@dataclass(frozen=True)
+class _SlotsOf:
+    """The slots of a calendar's posts.
+
+    :param file: The file that keeps the choices.
+    :param lead_time: How long before a post's time its run begins.
+    :param now: The current time, in the DAG processor, which chooses slots. None in a task.
+    """
+
+    file: str
+    lead_time: timedelta
+    now: datetime | None
+
+    def read(self) -> SlotChoices:
+        """Read the stored choices.
+
+        :raises TransientError: If their storage does not answer. Without them, posts would count as removed.
+        """
+        return read_choices(lambda: _read_file(self.file, may_be_missing=False), self.file)
+
+    def read_for(self, text: str) -> SlotChoices:
+        """Read the choices of a calendar, if its text can contain slots."""
+        return self.read() if SLOTS in text else SlotChoices()
+
+    def parse(self, text: str, location: str, min_spacing: timedelta | None) -> tuple[Calendar, SlotChoices]:
+        """Read the posts of a text. In the DAG processor, choose the slots that are missing."""
+        before = self.read_for(text)
+        calendar = parse_calendar(text, location, min_spacing=min_spacing, times=before.times)
+        if self.now is None or not calendar.slot_users:
+            return calendar, before
+        choices = choose_slots(self.file, calendar, self.read, self.now, self.lead_time)
+        if choices.chosen != before.chosen:
+            calendar = parse_calendar(text, location, min_spacing=min_spacing, times=choices.times)
+        return without_slot(calendar, choices), choices
 
 
 def snapshot_file(folder: str, dag_id: str, location: str) -> str:
@@ -116,6 +169,12 @@ def _fingerprint(text: str, location: str, min_spacing: timedelta | None, dry_ru
     roots = conf.get("instagram", "media_roots")
     parts = (text, location, str(min_spacing), str(dry_run), roots, version("airflow-provider-instagram"))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _is_current(stored: dict[str, Any], made_of: str, now: datetime | None) -> bool:
+    """Return whether a snapshot still holds. A repetition may be near enough by now that its slot has to be chosen."""
+    has_slots_to_choose = now is not None and now.timestamp() >= stored.get("choose_again_at", math.inf)
+    return stored.get("made_of") == made_of and not has_slots_to_choose
 
 
 def _from_snapshot(location: str, stored: dict[str, Any], now: datetime) -> Plan:
@@ -157,7 +216,12 @@ def read_stored(location: str, content: bytes, now: datetime) -> Stored | None:
 
 
 def _last_readable(
-    location: str, stored: dict[str, Any] | None, invalid: InvalidValue, spacing: timedelta | None, now: datetime
+    location: str,
+    stored: dict[str, Any] | None,
+    invalid: InvalidValue,
+    spacing: timedelta | None,
+    slots: _SlotsOf,
+    now: datetime,
 ) -> Plan:
     """Return the plan of the last readable text, with the problem of the present one."""
     if stored is None:
@@ -165,7 +229,8 @@ def _last_readable(
         spacing = DEFAULT_SPACING if spacing is None else spacing
         return Plan(Calendar(location, problems=(problem,), min_spacing=spacing), readable=False)
     problem = Problem(0, invalid.message, f"{invalid.remedy} Until then, its version of {stored['at']} is used.")
-    calendar = parse_calendar(stored["text"], location, min_spacing=spacing)
+    times = slots.read_for(stored["text"]).times
+    calendar = parse_calendar(stored["text"], location, min_spacing=spacing, times=times)
     calendar = replace(calendar, problems=(problem, *calendar.problems))
     return Plan(calendar, stored["seen"], _recently_removed(stored, now), readable=False)
 
@@ -187,73 +252,21 @@ def _recently_removed(stored: dict[str, Any], now: datetime) -> dict[str, int]:
     return {account: at for account, at in stored.get("gone", {}).items() if at > oldest}
 
 
-def _seen_version(post: Post, dry_run: bool) -> str:
-    """Return a post's version, marked in a DAG that only makes dry runs.
-
-    So the post counts as edited, and is published, when the DAG is no longer a dry run.
-    """
-    # The stored mark "rehearsed" keeps its name: with another, each post of a dry-run DAG would count as edited.
-    return f"{post.version} rehearsed" if dry_run else post.version
-
-
-def _unchanged(calendar: Calendar, stored: dict[str, Any] | None, dry_run: bool) -> dict[str, Seen]:
-    """Return the records of unchanged posts."""
-    known = stored["seen"] if stored else {}
-    return {
-        post.id: known[post.id]
-        for post in calendar.posts
-        if post.id in known and known[post.id].version == _seen_version(post, dry_run)
-    }
-
-
-def _seen(
-    calendar: Calendar, stored: dict[str, Any] | None, max_lateness: timedelta, now: datetime, dry_run: bool
-) -> dict[str, Seen]:
-    """Return the records of all posts, with those that are seen for the first time now."""
-    known, found, now_s = stored["seen"] if stored else {}, _unchanged(calendar, stored, dry_run), int(now.timestamp())
-    for post in calendar.posts:
-        if post.id in found:
-            continue
-        post_version, due = _seen_version(post, dry_run), post.publish_at.timestamp()
-        if stored is None:
-            arrival = Arrival.ALREADY_OVER if due <= now_s else Arrival.INITIAL
-            found[post.id] = Seen(post_version, due, None, arrival)
-        else:
-            arrival = _arrival(known.get(post.id), due, now_s, max_lateness)
-            found[post.id] = Seen(post_version, due, now_s, arrival)
-    # A post that has a problem for a while keeps its record, so that it does not count as added when it is corrected.
-    first_seen = Seen(None, 0.0, now_s, Arrival.INVALID)
-    return found | {post_id: replace(known.get(post_id, first_seen), version=None) for post_id in calendar.left_out}
-
-
-def _arrival(before: Seen | None, due: float, now: int, max_lateness: timedelta) -> Arrival:
-    """Return how a new version of a post came into the calendar.
-
-    :param before: The record of the previous version.
-    :param due: When the new version is to be published.
-    :param now: The current time.
-    :param max_lateness: How late a post may still be published.
-    """
-    if before is None:
-        return Arrival.ADDED
-    if before.arrival is Arrival.INVALID:  # its time is known only now that it is corrected
-        return Arrival.EDITED if before.at is not None and before.at <= due else Arrival.ADDED
-    if before.arrival is Arrival.ALREADY_OVER and before.due == due:
-        return Arrival.ALREADY_OVER
-    if before.too_late:
-        return Arrival.ADDED
-    if not before.is_open(now, max_lateness):
-        return Arrival.EDITED_AFTERWARDS
-    return Arrival.EDITED if before.due == due else Arrival.ADDED
-
-
 def _as_data(
-    text: str, calendar: Calendar, fingerprint: str, seen: Mapping[str, Seen], removed: dict[str, int], now: datetime
+    text: str,
+    calendar: Calendar,
+    made_of: str,
+    choices: SlotChoices,
+    seen: Mapping[str, Seen],
+    removed: dict[str, int],
+    now: datetime,
 ) -> dict[str, Any]:
     """Return what a snapshot stores.
 
-    A calendar with caption files is parsed again each time, as they may change, so it has no fingerprint.
+    A calendar with caption files is parsed again each time, as they may change, so it has no fingerprint. Neither has
+    one whose slots could not be stored.
     """
+    may_reuse = calendar.is_self_contained and choices.is_stored
     parsed = {
         # Snapshots exist already. So the stored names "made_of", "faults" and "gone" stay.
         "posts": _POSTS.dump_python(list(calendar.posts), mode="json"),
@@ -264,40 +277,14 @@ def _as_data(
     }
     return {
         "text": text,
-        "seen": {post_id: _seen_as_data(one) for post_id, one in seen.items()},
+        "seen": {post_id: seen_as_data(one) for post_id, one in seen.items()},
         "accounts": calendar.accounts,
         "gone": removed,
         **parsed,
-        **({"made_of": fingerprint} if calendar.is_self_contained else {}),
+        **({"made_of": made_of + choices.digest} if may_reuse else {}),
+        **({"choose_again_at": int((now + CHOOSE_AGAIN_AFTER).timestamp())} if calendar.slot_users else {}),
         "at": now.astimezone(timezone.utc).isoformat(timespec="seconds"),
     }
-
-
-def _seen_as_data(seen: Seen) -> dict[str, Any]:
-    return {
-        "version": seen.version or "",
-        "due": seen.due,
-        "at": seen.at,
-        "edited": seen.arrival is Arrival.EDITED,
-        "new": seen.arrival is Arrival.ADDED,
-        "over": seen.arrival is Arrival.ALREADY_OVER,
-    }
-
-
-def _read_seen(row: Mapping[str, Any]) -> Seen:
-    """Read a record. A stored ``due`` of 0 means that the post has had a problem from the start."""
-    at, due = row.get("at"), row["due"]
-    if row.get("over"):
-        arrival = Arrival.ALREADY_OVER
-    elif not due:
-        arrival = Arrival.INVALID
-    elif at is None:
-        arrival = Arrival.INITIAL
-    elif row.get("edited"):
-        arrival = Arrival.EDITED
-    else:
-        arrival = Arrival.ADDED if row.get("new") else Arrival.EDITED_AFTERWARDS
-    return Seen(row["version"] or None, due, at, arrival)
 
 
 def _load(file: str, *, may_be_missing: bool) -> dict[str, Any] | None:
@@ -307,8 +294,19 @@ def _load(file: str, *, may_be_missing: bool) -> dict[str, Any] | None:
     :param may_be_missing: Whether a snapshot whose storage does not answer counts as none, too.
     :raises TransientError: If its storage does not answer.
     """
+    content = _read_file(file, may_be_missing=may_be_missing)
     try:
-        content = storage.read(file)
+        stored = None if content is None else _decoded(content)
+        return stored if stored is None or isinstance(stored["text"], str) else None
+    except Exception as error:  # noqa: BLE001 -- whatever is wrong with it
+        log.warning("The snapshot %s is damaged: %s", shown(file), shown(str(error)))
+        return None
+
+
+def _read_file(file: str, *, may_be_missing: bool) -> bytes | None:
+    """Read a snapshot, or the choices of slots. None if the file does not exist. The parameters are those of _load."""
+    try:
+        return storage.read(file)
     except Exception as error:  # each storage has errors of its own
         why = f"{type(error).__name__}: {shown(str(error))}"
         if may_be_missing or isinstance(error, LASTING):
@@ -318,17 +316,11 @@ def _load(file: str, *, may_be_missing: bool) -> dict[str, Any] | None:
             f"The snapshot {shown(file)} cannot be read ({why}).",
             hint="Check the storage that [instagram] calendar_snapshots names. The DAG goes on when it answers again.",
         ) from error
-    try:
-        stored = None if content is None else _decoded(content)
-        return stored if stored is None or isinstance(stored["text"], str) else None
-    except Exception as error:  # noqa: BLE001 -- whatever is wrong with it
-        log.warning("The snapshot %s is damaged: %s", shown(file), shown(str(error)))
-        return None
 
 
 def _decoded(content: bytes) -> dict[str, Any]:
     stored: dict[str, Any] = json.loads(content)
-    stored["seen"] = {post_id: _read_seen(row) for post_id, row in stored["seen"].items()}
+    stored["seen"] = {post_id: read_seen(row) for post_id, row in stored["seen"].items()}
     return stored
 
 

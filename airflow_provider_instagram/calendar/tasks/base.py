@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import Post
+from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
 from airflow_provider_instagram.calendar.tasks.outcome import report_skip, reports_failure
@@ -189,8 +190,14 @@ class PostStep(CalendarTask, InstagramBaseOperator):
 
 def _invalid_post(post: Post, calendar: Calendar) -> ValidationError:
     """Return the error of a post that has become invalid, from its own problems or those of the defaults."""
-    own = [problem for problem in calendar.problems if problem.post_id == post.id]
+    original = split_repetition(post.id)[0]
+    own = [problem for problem in calendar.problems if problem.post_id in (post.id, original)]
     problems = own or [problem for problem in calendar.problems if problem.post_id is None]
+    if post.in_slot and not problems:
+        return ValidationError(
+            f"The slot of {post.id} is not stored where this worker looks for it.",
+            hint="Set [instagram] calendar_snapshots to a folder that all machines share, and clear this task.",
+        )
     messages = " ".join(problem.message for problem in problems)
     remedies = " ".join(problem.remedy for problem in problems)
     return ValidationError(

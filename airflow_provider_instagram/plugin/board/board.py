@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from airflow.utils.session import create_session
 
 from airflow_provider_instagram.calendar.file.model import InvalidPost
+from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import run_time_of, utc_now
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -121,9 +122,13 @@ class Board:
         if self.stored is not None:
             added_late = {post.id: post for post in self.stored.plan.calendar.posts if post.id not in listed}
             invalid |= {
-                post.id: InvalidPost(post.id, post.publish_at, post.account, post.line) for post in added_late.values()
+                post.id: InvalidPost(post.id, post.publish_at, post.account, post.line, post.in_slot)
+                for post in added_late.values()
             }
-        return [invalid_card(self.calendar.dag_id, post, tuple(by_post[post.id])) for post in invalid.values()]
+        return [
+            invalid_card(self.calendar.dag_id, post, tuple(by_post[post.id] or by_post[split_repetition(post.id)[0]]))
+            for post in invalid.values()
+        ]
 
     def _card(self, post: Post, facts: Facts, status: Status) -> PostCard:
         tasks = facts.run.tasks if facts.run else {}

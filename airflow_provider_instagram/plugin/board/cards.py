@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.plugin.board.states import State, Status
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class PostCard:
     :param is_dry: Whether everything but the publication is done.
     :param asks_approval: Whether a person has to approve it.
     :param problems: Its problems in the calendar's file.
+    :param in_slot: Whether its time was chosen among the slots of its account.
+    :param repetition: How often it is published up to here: 1, unless it is a repetition of a post.
     """
 
     dag_id: str
@@ -54,6 +57,8 @@ class PostCard:
     is_dry: bool = False
     asks_approval: bool = False
     problems: tuple[Problem, ...] = ()
+    in_slot: bool = False
+    repetition: int = 1
 
     @property
     def key(self) -> str:
@@ -80,6 +85,8 @@ class PostCard:
             "tags": list(self.tags),
             "dry": self.is_dry,
             "asks": self.asks_approval,
+            "slot": self.in_slot,
+            "repetition": self.repetition if self.repetition > 1 else None,
             "problems": [problem_as_data(problem) for problem in self.problems],
         }
         return {name: value for name, value in given.items() if value or name in ("at", "local", "id")}
@@ -100,6 +107,8 @@ def card_of(dag_id: str, post: Post, status: Status, *, has_cover: bool, is_dry:
         tags=post.tags,
         is_dry=is_dry,
         asks_approval=post.approval == "required",
+        in_slot=post.in_slot,
+        repetition=post.repetition,
     )
 
 
@@ -107,7 +116,10 @@ def invalid_card(dag_id: str, post: InvalidPost, problems: tuple[Problem, ...]) 
     """Return the card of a post that has a problem."""
     text = problems[0].message if problems else "the calendar's file has a problem"
     status = Status(State.PROBLEM, text, problems[0].remedy if problems else "")
-    return PostCard(dag_id, post.id, post.account, post.publish_at, "", "", status, problems=problems)
+    return PostCard(
+        dag_id, post.id, post.account, post.publish_at, "", "", status, problems=problems, in_slot=post.in_slot,
+        repetition=split_repetition(post.id)[1],
+    )  # fmt: skip
 
 
 def first_line(caption: str) -> str:

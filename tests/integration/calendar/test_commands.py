@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,6 +90,45 @@ def test_show_draws_the_month_in_the_viewers_zone(run: Callable[..., tuple[int, 
     assert "01:00 ?sunday" in april
     assert "a person has to approve it" in april
     assert "1 problem: airflow instagram calendar check" in err
+
+
+SLOTS = """\
+slots: {berlin: [Mon 08:30, Thu 19:00]}
+defaults: {timezone: Europe/Berlin, video: a.mp4, account: berlin}
+posts:
+  - {id: news}
+  - {id: tip, publish_at: 2030-03-02 18:00, repeat_after: 14 days}
+"""
+
+
+def test_check_and_show_show_slots_before_and_after_airflow_has_chosen_them(
+    run: Callable[..., tuple[int, str, str]], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the commands show is what Airflow then chooses, and they store nothing."""
+    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(file.parent / "snapshots"))
+    file.write_text(SLOTS)
+    code, out, _ = run("calendar", "check", str(file))
+    (line,) = [line for line in out.splitlines() if ": slot " in line]
+    assert (code, line.startswith("post 'news': slot "), line.endswith(", as Airflow would choose now.")) == (
+        0,
+        True,
+        True,
+    )
+    assert not (file.parent / "snapshots").exists()
+
+    CalendarSettings.of("content", file.absolute()).plan(datetime.now(timezone.utc))
+    chosen = line.replace("as Airflow would choose now", "chosen by Airflow")
+    assert chosen in run("calendar", "check", str(file))[1].splitlines()
+    month = line.split()[4][:7]
+    out = run("calendar", "show", str(file), "--timezone", "Europe/Berlin", "--month", month)[1]
+    assert f"{line.split()[5]} ◷news" in out
+    assert "◷ in a slot" in out
+    assert "not yet chosen" not in out
+    file.rename(file.with_name("other.yaml"))
+    out = run("calendar", "show", str(file.with_name("other.yaml")), "--month", month)[1]
+    assert "1 slot not yet chosen: shown as Airflow would choose now." in out
 
 
 FORMATS = """\

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_instagram.calendar.file.parser import KEYS, parse_calendar, read_calendar
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.cli.definition import calendar_commands
 
 ROOT = Path(__file__).parents[3]
-INDEX, FILE, COMMANDS = (
-    (ROOT / "docs/calendars" / name).read_text() for name in ("index.md", "file.md", "commands.md")
+INDEX, FILE, SLOTS, COMMANDS = (
+    (ROOT / "docs/calendars" / name).read_text() for name in ("index.md", "file.md", "slots.md", "commands.md")
 )
 
 
@@ -25,6 +27,23 @@ def test_the_example_calendars_have_no_problem(document: str, posts: int) -> Non
     assert len(calendar.posts) == posts
 
 
+def test_the_slots_of_the_example_are_those_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    (text,) = re.findall(r"```yaml\n(.*?)```", SLOTS, re.DOTALL)
+    rows = re.findall(r"\| `([a-z-]+)` \| (\w{3} \d+ \w{3}), (\d\d:\d\d) \|", SLOTS)
+    file = tmp_path / "spring.yaml"
+    file.write_text(text)
+    settings, noon = CalendarSettings.of("content", file), datetime(2030, 5, 6, 10, tzinfo=timezone.utc)
+    calendar = settings.plan(noon).timely
+    assert calendar.problems == ()
+    assert [(post.id, f"{post.publish_at:%a %-d %b}", f"{post.publish_at:%H:%M}") for post in calendar.posts] == rows
+    assert len(rows) == 4
+    later = settings.plan(noon + timedelta(days=4)).timely
+    assert [(post.id, f"{post.publish_at:%a %-d %b %H:%M}") for post in later.posts][-1:] == [
+        ("opening-hours~2", "Thu 23 May 19:00")
+    ]
+
+
 def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() -> None:
     calendar = read_calendar(str(ROOT / "dags" / "calendars" / "example.yaml"))
     assert calendar.problems == ()
@@ -33,6 +52,7 @@ def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() ->
     assert {post.approval for post in calendar.posts} == {"none", "required"}
     assert {post.format for post in calendar.posts} == {"reels", "feed", "picture", "carousel", "story"}
     assert any(post.first_comment for post in calendar.posts)
+    assert [(user.id, user.publish_at) for user in calendar.slot_users] == [("opening-hours", None)]
 
 
 def test_the_one_line_makes_a_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -81,6 +81,35 @@ def test_a_dry_run_does_everything_but_publish(
     assert len(instagram_sandbox.containers) == 2
 
 
+def test_a_post_in_a_slot_and_its_repetition_are_published_once_each(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    """Their times were chosen two hours ago. Running the same posts again publishes nothing, also after an edit."""
+    file, now = calendar({}), datetime.now(timezone.utc)
+    slot = now.replace(second=0, microsecond=0) - timedelta(minutes=1)
+    content = yaml.safe_load(file.read_text())
+    content["defaults"]["timezone"] = "UTC"
+    content |= {"slots": {ACCOUNT: [f"{slot:%a %H:%M}"]}, "posts": [{"id": "tip", "repeat_after": "7 days"}]}
+    file.write_text(yaml.safe_dump(content))
+    dag = made(file, clock=lambda: now - timedelta(hours=2))
+
+    first = run_dag(dag, posts=["tip"])
+    assert first.xcom(f"{ACCOUNT}.publish", map_index=0)["post_key"] == f"{ACCOUNT}/tip"
+    second = run_dag(dag, posts=["tip~2"], now=True)
+    assert labels(second, "publish") == {"tip~2 (published early)"}
+    assert second.xcom(f"{ACCOUNT}.publish", map_index=0)["post_key"] == f"{ACCOUNT}/tip~2"
+    assert instagram_sandbox.calls("publish") == 2
+    assert len(instagram_sandbox.posts) == 2
+
+    content["posts"].insert(0, {"id": "new", "caption": "Inserted above"})
+    file.write_text(yaml.safe_dump(content))
+    dag = made(file, clock=lambda: now)
+    for post_id in ("tip", "tip~2"):
+        assert run_dag(dag, posts=[post_id], now=True).state == "success"
+    assert instagram_sandbox.calls("publish") == 2
+    assert len(instagram_sandbox.posts) == 2
+
+
 @pytest.fixture
 def as_scheduled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make runs treat the posts named in their conf as the scheduled runs of these posts do."""

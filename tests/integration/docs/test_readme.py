@@ -64,16 +64,20 @@ def test_the_failed_post_is_repaired_as_the_page_says(
     instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
 ) -> None:
     """Three runs with one key: the first fails, the second posts, the third finds the post."""
-    (dag,) = dags_of("docs/start/sandbox.md", tmp=tmp_path)
-    dag.get_task("create").post_key = "teaser"
     page = (ROOT / "docs/start/repair.md").read_text()
     (body,) = re.findall(r"curl -d '(.*?)'", page)
+    (before, after) = re.findall(r"replace `(\w+)` by `(\w+)`", page)[0]
+    (code,) = [block.code for block in BLOCKS if (block.page, block.language) == ("docs/start/sandbox.md", "python")]
+    code = code.replace("/tmp/", f"{tmp_path}/").replace("caption=", 'post_key="teaser", caption=')
+    rejected, repaired = (
+        run(Block("docs/start/sandbox.md", 1, "python", text))["dag"] for text in (code, code.replace(before, after))
+    )
     instagram_sandbox.process_next(**json.loads(body)["processing"])
-    failed = run_dag(dag)
+    failed = run_dag(rejected)
     assert (failed.state, failed.states()["create"]) == ("failed", "failed")
     assert instagram_sandbox.posts == []
-    assert run_dag(dag).state == "success"
-    assert run_dag(dag).state == "success"
+    assert run_dag(repaired).state == "success"
+    assert run_dag(repaired).state == "success"
     assert len(instagram_sandbox.posts) == 1
 
 
@@ -84,6 +88,7 @@ def test_the_first_calendar_has_one_post_to_approve(tmp_path: Path, monkeypatch:
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     (tmp_path / "teaser.mov").touch()
+    (tmp_path / "airflow/dags").mkdir(parents=True)  # of the first tour
     scripts = [block.code for block in BLOCKS if block.page == "docs/start/calendar.md" and "cat >" in block.code]
     for script in scripts:
         files_only = re.sub(r"^airflow .*$", "", script.replace("/tmp/", f"{tmp_path}/"), flags=re.MULTILINE)

@@ -58,6 +58,9 @@ async function load() {
   return changed;
 }
 
+/** Return how the time of a card was chosen, if the calendar's file does not contain it. */
+const slotText = (card) => [card.slot && "slot", card.repetition && `repetition ${card.repetition}`].filter(Boolean).join(", ");
+
 const keyOf = (card) => `${card.dag}/${card.id}`;
 
 /** Return whether a card passes a filter. */

@@ -13,14 +13,14 @@ function cardElement(card) {
   const known = elements.get(key);
   if (known && known.signature === signature) return known.element;
   const text = stateText(card);
-  const label = `${card.title || card.id}. ${inWords(whenOf(card, view.zone).day, { weekday: "long", day: "numeric", month: "long" })}, ${time}. ${card.account}, ${card.kind || "post"}. ${text}`;
+  const label = `${card.title || card.id}. ${inWords(whenOf(card, view.zone).day, { weekday: "long", day: "numeric", month: "long" })}, ${time}. ${card.account}, ${[card.kind || "post", slotText(card)].filter(Boolean).join(", ")}. ${text}`;
   const badge = h("span", { class: "badge" }, h("span", { class: "cut" }, text));
   const title = h("span", { class: "title cut" }, card.title || card.id);
   const percent = card.state === "preparing" && card.percent ? meter(card.percent) : null;
   const inside = view.view === "list"
     ? [h("span", { class: "time" }, time), h("span", { class: "whose" }, h("span", { class: "cut" }, card.account), h("span", { class: "sub" }, card.kind || "post")),
-       h("span", { class: "text" }, title, h("span", { class: "sub cut" }, [card.id, ...(card.tags || []).map((tag) => `#${tag}`)].join("  "))), badge]
-    : [h("span", { class: "text" }, h("span", { class: "when" }, h("b", {}, time), h("span", { class: "cut" }, short(card.account)), view.view === "week" && card.kind ? h("span", { class: "cut what" }, card.kind) : null), title, badge, percent)];
+       h("span", { class: "text" }, title, h("span", { class: "sub cut" }, [card.id, ...(card.tags || []).map((tag) => `#${tag}`), slotText(card)].filter(Boolean).join("  "))), badge]
+    : [h("span", { class: "text" }, h("span", { class: "when" }, h("b", {}, time), h("span", { class: "cut" }, [short(card.account), slotText(card)].filter(Boolean).join(" · ")), view.view === "week" && card.kind ? h("span", { class: "cut what" }, card.kind) : null), title, badge, percent)];
   const element = h("button", { class: "card", type: "button", "data-key": key, "data-state": card.state, "aria-label": label, title: label, tabindex: -1,
     click: () => openPost(card.dag, card.id) }, thumb(card), ...inside);
   elements.set(key, { signature, element });

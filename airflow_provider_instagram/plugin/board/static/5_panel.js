@@ -202,8 +202,9 @@ function factsSection(content) {
   const mine = at.toLocaleString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
   const calendar = `${inWords(content.card.local.slice(0, 10), { weekday: "short", day: "numeric", month: "short", year: "numeric" })}${local.slice(10)} ${content.zone}`;
   const comment = content.comment ? [["First comment", content.comment]] : [];
+  const slot = slotText(content.card) ? [["Time chosen", slotText(content.card)]] : [];
   const settings = [...(content.card.asks ? [["Approval", "required"]] : []), ...(content.card.dry ? [["Dry run", "not published"]] : [])];
-  const pairs = [["Calendar's time", calendar], ["Your time", mine], ["Account", content.card.account], ["Kind", content.kind], [content.media.length > 1 ? "Files" : "File", content.media.map((item) => item.file).join(", ")],
+  const pairs = [["Calendar's time", calendar], ...slot, ["Your time", mine], ["Account", content.card.account], ["Kind", content.kind], [content.media.length > 1 ? "Files" : "File", content.media.map((item) => item.file).join(", ")],
     ...comment, ...settings, ...Object.entries(content.options).filter(([name]) => !["placement", "alt_text"].includes(name)).map(([name, value]) => [name.replaceAll("_", " "), typeof value === "string" ? value : JSON.stringify(value)])];
   const tags = content.card.tags || [];
   return h("section", {}, h("h3", {}, "Post"), h("dl", { class: "facts" }, pairs.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),

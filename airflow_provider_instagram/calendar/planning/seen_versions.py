@@ -1,0 +1,130 @@
+"""When the DAG processor first saw each version of a post, as records of a snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_instagram.calendar.planning.plan import Arrival, Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from airflow_provider_instagram.calendar.file.model import Calendar, Post
+    from airflow_provider_instagram.calendar.planning.slot_choices import SlotChoices
+
+
+def _seen_version(post: Post, dry_run: bool) -> str:
+    """Return a post's version, marked in a DAG that only makes dry runs.
+
+    So the post counts as edited, and is published, when the DAG is no longer a dry run.
+    """
+    # The stored mark "rehearsed" keeps its name: with another, each post of a dry-run DAG would count as edited.
+    return f"{post.version} rehearsed" if dry_run else post.version
+
+
+def unchanged_seen(calendar: Calendar, stored: dict[str, Any] | None, dry_run: bool) -> dict[str, Seen]:
+    """Return the records of unchanged posts."""
+    known = stored["seen"] if stored else {}
+    return {
+        post.id: known[post.id]
+        for post in calendar.posts
+        if post.id in known and known[post.id].version == _seen_version(post, dry_run)
+    }
+
+
+def seen_now(
+    calendar: Calendar,
+    stored: dict[str, Any] | None,
+    max_lateness: timedelta,
+    now: datetime,
+    dry_run: bool,
+    choices: SlotChoices,
+) -> dict[str, Seen]:
+    """Return the records of all posts, with those that are seen for the first time now."""
+    known, found, now_s = (
+        stored["seen"] if stored else {},
+        unchanged_seen(calendar, stored, dry_run),
+        int(now.timestamp()),
+    )
+    for post in calendar.posts:
+        if post.id in found:
+            continue
+        post_version, due = _seen_version(post, dry_run), post.publish_at.timestamp()
+        if stored is None:
+            arrival = Arrival.ALREADY_OVER if due <= now_s else Arrival.INITIAL
+            found[post.id] = Seen(post_version, due, None, arrival)
+        elif post.in_slot and post.id not in known:
+            found[post.id] = _seen_in_slot(post, post_version, choices.chosen[post.key].chosen_at, stored, now_s)
+        else:
+            arrival = _arrival(known.get(post.id), due, now_s, max_lateness)
+            found[post.id] = Seen(post_version, due, now_s, arrival)
+    # A post that has a problem for a while keeps its record, so that it does not count as added when it is corrected.
+    first_seen = Seen(None, 0.0, now_s, Arrival.INVALID)
+    return found | {post_id: replace(known.get(post_id, first_seen), version=None) for post_id in calendar.left_out}
+
+
+def _seen_in_slot(post: Post, post_version: str, chosen_at: int, stored: dict[str, Any], now_s: int) -> Seen:
+    """Return the record of a post in a slot that has none.
+
+    Usually, its slot has just been chosen. If the DAG processor died before it could store the record, the post counts
+    as seen when the slot was chosen. Otherwise, the post was removed for a while and returned. A former repetition of
+    it is not a mistake of the author.
+    """
+    due = post.publish_at.timestamp()
+    if chosen_at > datetime.fromisoformat(stored["at"]).timestamp():
+        return Seen(post_version, due, chosen_at, Arrival.ADDED)
+    if post.repetition > 1 and due <= now_s:
+        return Seen(post_version, due, None, Arrival.ALREADY_OVER)
+    return Seen(post_version, due, now_s, Arrival.ADDED)
+
+
+def _arrival(before: Seen | None, due: float, now: int, max_lateness: timedelta) -> Arrival:
+    """Return how a new version of a post came into the calendar.
+
+    :param before: The record of the previous version.
+    :param due: When the new version is to be published.
+    :param now: The current time.
+    :param max_lateness: How late a post may still be published.
+    """
+    if before is None:
+        return Arrival.ADDED
+    if before.arrival is Arrival.INVALID:  # its time is known only now that it is corrected
+        return Arrival.EDITED if before.at is not None and before.at <= due else Arrival.ADDED
+    if before.arrival is Arrival.ALREADY_OVER and before.due == due:
+        return Arrival.ALREADY_OVER
+    if before.too_late:
+        return Arrival.ADDED
+    if not before.is_open(now, max_lateness):
+        return Arrival.EDITED_AFTERWARDS
+    return Arrival.EDITED if before.due == due else Arrival.ADDED
+
+
+def seen_as_data(seen: Seen) -> dict[str, Any]:
+    """Return a record as it is stored."""
+    return {
+        "version": seen.version or "",
+        "due": seen.due,
+        "at": seen.at,
+        "edited": seen.arrival is Arrival.EDITED,
+        "new": seen.arrival is Arrival.ADDED,
+        "over": seen.arrival is Arrival.ALREADY_OVER,
+    }
+
+
+def read_seen(row: Mapping[str, Any]) -> Seen:
+    """Read a record. A stored ``due`` of 0 means that the post has had a problem from the start."""
+    at, due = row.get("at"), row["due"]
+    if row.get("over"):
+        arrival = Arrival.ALREADY_OVER
+    elif not due:
+        arrival = Arrival.INVALID
+    elif at is None:
+        arrival = Arrival.INITIAL
+    elif row.get("edited"):
+        arrival = Arrival.EDITED
+    else:
+        arrival = Arrival.ADDED if row.get("new") else Arrival.EDITED_AFTERWARDS
+    return Seen(row["version"] or None, due, at, arrival)

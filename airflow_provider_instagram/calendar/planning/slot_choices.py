@@ -1,0 +1,165 @@
+"""The choices of slots as they are stored, beside the snapshots. What is not stored is not chosen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.calendar.file.problems import Problem
+from airflow_provider_instagram.calendar.planning.slot_planner import HORIZON, Choice, choose
+from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files.locations import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime, timedelta
+
+    from airflow_provider_instagram.calendar.file.model import Calendar
+
+MAX_TRIES: Final = 3
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SlotChoices:
+    """The stored choices of a calendar.
+
+    :param chosen: The choices by post key.
+    :param is_stored: Whether the latest of them could be stored.
+    """
+
+    chosen: Mapping[str, Choice] = field(default_factory=dict)
+    is_stored: bool = True
+
+    @property
+    def times(self) -> dict[str, datetime]:
+        """The times by post key, each in the zone of its slot."""
+        return {key: choice.local for key, choice in self.chosen.items()}
+
+    @property
+    def digest(self) -> str:
+        """A digest of the choices."""
+        return hashlib.sha256(_encoded(self.chosen)).hexdigest() if self.chosen else ""
+
+
+def choices_file(folder: str, location: str) -> str:
+    """Return the file that keeps a calendar's choices.
+
+    Its name depends only on the name of the calendar's file: the choices outlast a renamed DAG and a moved folder, and
+    a worker finds them where another version of the calendar is checked out. Calendars of one name share the file,
+    which does no harm: a choice belongs to a post key.
+
+    :param folder: The folder, or the prefix of object storage, of the snapshots.
+    :param location: The calendar's file.
+    """
+    name = PurePosixPath(location.partition("?")[0]).name
+    return f"{folder.rstrip('/')}/{hashlib.sha256(f'slots {name}'.encode()).hexdigest()[:32]}.slots.json"
+
+
+def read_choices(read: Callable[[], bytes | None], file: str) -> SlotChoices:
+    """Read the stored choices. None, and a damaged file, count as no choices.
+
+    :param read: Reads the file, or returns None if it does not exist.
+    :param file: Its location, for the log.
+    """
+    content = read()
+    if content is None:
+        return SlotChoices()
+    try:
+        rows: dict[str, dict[str, Any]] = json.loads(content)["chosen"]
+        return SlotChoices(
+            {key: Choice(int(row["at"]), row["zone"], int(row["chosen_at"])) for key, row in rows.items()}
+        )
+    except Exception as error:  # noqa: BLE001 -- whatever is wrong with it
+        log.warning("The slots in %s are damaged: %s", shown(file), shown(str(error)))
+        return SlotChoices()
+
+
+def choose_slots(
+    file: str, calendar: Calendar, read: Callable[[], SlotChoices], now: datetime, lead_time: timedelta
+) -> SlotChoices:
+    """Choose slots for the posts that need one, and store the choices.
+
+    Only the DAG processor does this, when it reads the calendar. All others read what it has stored.
+
+    1. Read the stored choices. A process that dies before step 4 has chosen nothing.
+    2. Choose what is missing, and drop what no longer holds. If nothing changed, return the choices.
+    3. Read the stored choices again. If another process has changed them meanwhile, start again from these.
+    4. Store the choices in one piece. If the process dies now, they hold: the next look finds them. If they cannot be
+       stored, return those of step 1, because a task would not find the others.
+    5. If two processes store at the same moment, the later one's choices hold, and the other one reads them at its
+       next look. The post key does not depend on the slot, so the post is published once in any case.
+
+    :param file: The file that keeps the choices.
+    :param calendar: The calendar as it was read with the choices until now.
+    :param read: Reads the stored choices.
+    :param now: The current time.
+    :param lead_time: How long before a post's time its run begins.
+    """
+    for _ in range(MAX_TRIES):
+        before = read()
+        chosen = choose(calendar, before.chosen, now, lead_time)
+        if chosen == before.chosen:
+            return before
+        if read() == before:
+            break
+    try:
+        storage.write(file, _encoded(chosen))
+    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
+        log.warning("The slots cannot be stored in %s: %s", shown(file), shown(str(error)))
+        return replace(before, is_stored=False)
+    return SlotChoices(chosen)
+
+
+def without_slot(calendar: Calendar, choices: SlotChoices) -> Calendar:
+    """Return a calendar with a problem for each post for which no slot could be chosen."""
+    if choices.is_stored:
+        message = f"no slot of its account is free within {HORIZON.days} days."
+        remedy = "Add slots at the head of the file, or give the post a publish_at."
+    else:
+        message = "its slot cannot be stored, so none is chosen."
+        remedy = "Make the folder in [instagram] calendar_snapshots writable for Airflow."
+    problems = [
+        Problem(user.line, message, remedy, user.id)
+        for user in calendar.slot_users
+        if user.is_valid and user.publish_at is None and user.key not in choices.chosen
+    ]
+    if not problems:
+        return calendar
+    ordered = sorted((*calendar.problems, *problems), key=lambda problem: (problem.line, problem.message))
+    return replace(calendar, problems=tuple(ordered))
+
+
+def preview(
+    location: str, folder: str, parse: Callable[[Mapping[str, datetime]], Calendar], now: datetime, lead_time: timedelta
+) -> tuple[Calendar, frozenset[str]]:
+    """Return a calendar with the slots that are stored, and with those that would be chosen now. Nothing is stored.
+
+    :param location: The calendar's file.
+    :param folder: The folder, or the prefix of object storage, of the snapshots.
+    :param parse: Reads the calendar, given the times by post key.
+    :param now: The current time.
+    :param lead_time: How long before a post's time its run begins.
+    :return: The calendar, and the keys of the posts whose slots are stored.
+    """
+    calendar = parse({})
+    if not calendar.slot_users:
+        return calendar, frozenset()
+    file = choices_file(folder, location)
+    try:
+        stored = read_choices(lambda: storage.read(file), file)
+    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; the author's machine may have none
+        log.warning("The slots in %s cannot be read: %s", shown(file), shown(str(error)))
+        stored = SlotChoices()
+    choices = SlotChoices(choose(calendar, stored.chosen, now, lead_time))
+    known = frozenset(key for key, choice in choices.chosen.items() if stored.chosen.get(key) == choice)
+    return without_slot(parse(choices.times), choices), known
+
+
+def _encoded(chosen: Mapping[str, Choice]) -> bytes:
+    return json.dumps({"chosen": {key: asdict(choice) for key, choice in sorted(chosen.items())}}).encode()

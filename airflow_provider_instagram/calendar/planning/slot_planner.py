@@ -1,0 +1,229 @@
+"""Which slot each post gets. Decisions only: no Airflow, no files, no calls."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, insort
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_instagram.calendar.file.slots import SlotUser, repetition_key, split_repetition
+from airflow_provider_instagram.calendar.file.times import zone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, Post
+    from airflow_provider_instagram.calendar.file.slots import Slot
+
+#: A time is fixed from so long before it. No run begins earlier, whatever the lead time.
+FIXED_FROM: Final = timedelta(hours=24)
+#: How far ahead a slot is looked for. A repetition is chosen late, so that a new post finds a free slot.
+HORIZON: Final = timedelta(days=366)
+REPETITION_HORIZON: Final = timedelta(days=14)
+#: How long the time of a repetition is kept that is not the last one of its post.
+KEPT: Final = timedelta(days=92)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The time of a post that was chosen among the slots of its account.
+
+    :param at: The time, in seconds since the epoch.
+    :param zone: The zone of the slot.
+    :param chosen_at: When it was chosen, in seconds since the epoch.
+    """
+
+    at: int
+    zone: str
+    chosen_at: int
+
+    @property
+    def local(self) -> datetime:
+        """The time, in the zone of the slot."""
+        return datetime.fromtimestamp(self.at, zone(self.zone))
+
+
+def choose(calendar: Calendar, known: Mapping[str, Choice], now: datetime, lead_time: timedelta) -> dict[str, Choice]:
+    """Choose a slot for each post that has none yet, and for each repetition whose turn it is.
+
+    1. Keep each choice that is fixed, because its time is less than 24 hours ahead or has passed. Keep each other
+       choice while its slot exists, no post with a time of its own is too close, and its cooldown is over.
+    2. Give the first free slot, from a lead time ahead, to each post that has no time, in the order of the file.
+    3. Give the slots of the next 14 days that are still free to repetitions: to the one whose cooldown ended first.
+
+    A choice depends only on these parameters, so two processes that look at the same file and the same choices choose
+    the same.
+
+    :param calendar: The calendar, with the posts that use slots.
+    :param known: The choices until now, by post key. Those of posts that the calendar does not have are kept for a
+        while, because a file may be half-written at this moment. Their slots are free.
+    :param now: The current time.
+    :param lead_time: How long before a post's time its run begins.
+    """
+    choices = _without_old(calendar, known, now)
+    for account in sorted({user.account for user in calendar.slot_users}):
+        _AccountPlanner(calendar, account, choices, now, lead_time).plan()
+    return choices
+
+
+def _without_old(calendar: Calendar, known: Mapping[str, Choice], now: datetime) -> dict[str, Choice]:
+    """Return the choices without those that no longer matter: former repetitions, and posts removed long ago."""
+    users = {user.key for user in calendar.slot_users}
+    last: dict[str, int] = defaultdict(int)
+    for key in known:
+        original, number = split_repetition(key)
+        last[original] = max(number, last[original])
+
+    def is_kept(key: str, choice: Choice) -> bool:
+        original, number = split_repetition(key)
+        if original in users and number in (1, last[original]):
+            return True
+        return choice.at > (now - (KEPT if original in users else HORIZON)).timestamp()
+
+    return {key: choice for key, choice in known.items() if is_kept(key, choice)}
+
+
+@dataclass
+class _AccountPlanner:
+    """Chooses the slots of one account.
+
+    :param calendar: The calendar.
+    :param account: The account's connection.
+    :param choices: The choices by post key, which are changed in place.
+    :param now: The current time.
+    :param lead_time: How long before a post's time its run begins.
+    """
+
+    calendar: Calendar
+    account: str
+    choices: dict[str, Choice]
+    now: datetime
+    lead_time: timedelta
+    slots: tuple[Slot, ...] = field(init=False)
+    users: list[SlotUser] = field(init=False)
+    numbers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    dropped: dict[str, int] = field(default_factory=dict)
+    own_times: list[float] = field(default_factory=list)
+    taken: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.slots = self.calendar.slots[self.account]
+        self.users = [user for user in self.calendar.slot_users if user.account == self.account]
+        posts: tuple[Post | InvalidPost, ...] = (*self.calendar.posts, *self.calendar.invalid)
+        self.own_times = sorted(
+            post.publish_at.timestamp() for post in posts if post.account == self.account and not post.in_slot
+        )
+        self.taken = list(self.own_times)
+        for key in self.choices:
+            original, number = split_repetition(key)
+            if number > 1:
+                self.numbers[original].append(number)
+
+    def plan(self) -> None:
+        """Keep, drop and add choices."""
+        for user in self.users:
+            self._keep_first(user)
+            self._keep_repetitions(user)
+        waiting = [user for user in self.users if self._first(user) is None and user.is_valid]
+        repeating = [user for user in self.users if user.repeat_after is not None and user.is_valid]
+        free = self._free_slots(HORIZON if waiting else REPETITION_HORIZON) if waiting or repeating else []
+        self._choose_firsts(waiting, free)
+        self._choose_repetitions(repeating, [at for at in free if at <= self.now + REPETITION_HORIZON])
+
+    def _first(self, user: SlotUser) -> datetime | None:
+        """Return when a post is published for the first time, if that is known."""
+        if user.publish_at is not None:
+            return user.publish_at.astimezone(zone(self.slots[0].zone))
+        choice = self.choices.get(user.key)
+        return choice.local if choice else None
+
+    def _keep_first(self, user: SlotUser) -> None:
+        choice = self.choices.get(user.key)
+        if choice is None:
+            return
+        if user.publish_at is None and self._is_kept(choice):
+            insort(self.taken, choice.at)
+        else:
+            del self.choices[user.key]
+
+    def _keep_repetitions(self, user: SlotUser) -> None:
+        before, is_kept = self._first(user), True
+        for number in sorted(self.numbers.get(user.key, ())):
+            key = repetition_key(user.key, number)
+            choice = self.choices[key]
+            is_rested = before is not None and user.repeat_after is not None and self._is_rested(choice, before, user)
+            is_kept = is_kept and (self._is_fixed(choice) or (is_rested and self._is_kept(choice)))
+            if is_kept:
+                insort(self.taken, choice.at)
+                before = choice.local
+            else:
+                del self.choices[key]
+                self.numbers[user.key].remove(number)
+                self.dropped.setdefault(user.key, number)
+
+    def _is_rested(self, choice: Choice, before: datetime, user: SlotUser) -> bool:
+        """Return whether a time is late enough after the previous time of the post."""
+        return user.repeat_after is not None and choice.local >= before + user.repeat_after
+
+    def _is_fixed(self, choice: Choice) -> bool:
+        return choice.at <= (self.now + FIXED_FROM).timestamp()
+
+    def _is_kept(self, choice: Choice) -> bool:
+        is_slot = any(slot.on(choice.local.date()) == choice.local for slot in self.slots if slot.zone == choice.zone)
+        return self._is_fixed(choice) or (is_slot and self._has_room(choice.at, self.own_times))
+
+    def _has_room(self, at: float, times: list[float]) -> bool:
+        """Return whether a time keeps its distance to other times, which are sorted."""
+        spacing = max(1.0, self.calendar.min_spacing.total_seconds())
+        index = bisect_left(times, at)
+        return all(abs(other - at) >= spacing for other in times[max(0, index - 1) : index + 1])
+
+    def _free_slots(self, horizon: timedelta) -> list[datetime]:
+        first, last = self.now + self.lead_time, self.now + horizon
+        times = sorted({at for slot in self.slots for at in slot.times(first, last)})
+        return [at for at in times if self._has_room(at.timestamp(), self.taken)]
+
+    def _choose_firsts(self, waiting: list[SlotUser], free: list[datetime]) -> None:
+        times = iter(free)
+        for user in waiting:
+            at = next((at for at in times if self._has_room(at.timestamp(), self.taken)), None)
+            if at is None:
+                return
+            self._add(user.key, at)
+
+    def _choose_repetitions(self, repeating: list[SlotUser], free: list[datetime]) -> None:
+        ready = [turn for place, user in enumerate(repeating) for turn in self._next_turn(place, user)]
+        heapq.heapify(ready)
+        while ready:
+            cooled_s, place, number = heapq.heappop(ready)
+            user, begin = repeating[place], bisect_left(free, datetime.fromtimestamp(cooled_s, timezone.utc))
+            at = next((at for at in free[begin:] if self._has_room(at.timestamp(), self.taken)), None)
+            if at is not None:
+                self._add(repetition_key(user.key, number), at)
+                self.numbers[user.key].append(number)
+                for turn in self._next_turn(place, user):
+                    heapq.heappush(ready, turn)
+
+    def _next_turn(self, place: int, user: SlotUser) -> Iterator[tuple[float, int, int]]:
+        """Yield when the cooldown of a post ends, its place, and the number of its next repetition.
+
+        If the choices were lost, numbers go on behind all that can have been used since the first publication.
+        """
+        first, numbers = self._first(user), self.numbers.get(user.key)
+        if first is None or user.repeat_after is None:
+            return
+        if numbers:
+            number = max(numbers) + 1
+            before = self.choices[repetition_key(user.key, max(numbers))].local
+        else:
+            number = self.dropped.get(user.key, 2 + max(0, (self.now - first) // user.repeat_after))
+            before = first
+        yield (before + user.repeat_after).timestamp(), place, number
+
+    def _add(self, key: str, at: datetime) -> None:
+        slot_zone = next(slot.zone for slot in self.slots if slot.on(at.astimezone(zone(slot.zone)).date()) == at)
+        self.choices[key] = Choice(int(at.timestamp()), slot_zone, int(self.now.timestamp()))
+        insort(self.taken, at.timestamp())

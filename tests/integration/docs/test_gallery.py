@@ -1,0 +1,245 @@
+"""The gallery of DAGs: its files are short, its pages show them, and those that nothing triggers run to their end.
+
+The DAGs that wait for an asset or for a person run in ``tests/system/test_gallery.py``.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from datetime import datetime, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from PIL import Image
+from sqlalchemy.engine import make_url
+
+from tests.gallery import DAGS, PAGES, adapted
+from tests.reliability.postgres import postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from airflow.sdk import DAG
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+    from tests.integration.conftest import RunDag
+
+FILES = [
+    "publish_reel.py",
+    "content_calendar.py",
+    *sorted(f"gallery/{file.name}" for file in DAGS.glob("gallery/*.py")),
+]
+INDEX = (PAGES / "index.md").read_text()
+LINK = re.compile(r"\]\((?!http)([^)#]+)")
+INCLUDED = re.compile(r"```\{literalinclude\} (\S+)\n:language: python\n```")
+MOST_LINES = 40
+KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+TODAY = f"{datetime.now(timezone.utc):%Y-%m-%d}"
+
+pytestmark = pytest.mark.usefixtures("no_stored_tokens")
+
+
+def dags_of(text: str, name: str) -> dict[str, DAG]:
+    """Return the DAGs of a file by their ids."""
+    from airflow.sdk import DAG
+
+    namespace: dict[str, Any] = {"__name__": "gallery", "__file__": str(DAGS / name)}
+    exec(compile(text, str(DAGS / name), "exec"), namespace)  # noqa: S102 -- our own examples
+    dags = {found.dag_id: found for found in namespace.values() if isinstance(found, DAG)}
+    for task in (task for dag in dags.values() for task in dag.tasks if not task.is_mapped):
+        task.retries = 0  # what fails here fails at once
+    return dags
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_dag_has_less_than_forty_lines_and_says_who_wants_it(name: str) -> None:
+    text = (DAGS / name).read_text()
+    assert text.count("\n") < MOST_LINES
+    assert ast.get_docstring(ast.parse(text))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_index_lists_each_dag_and_its_page_shows_it(name: str) -> None:
+    pages = [page for page in PAGES.glob("*.md") if f"../../dags/{name}" in INCLUDED.findall(page.read_text())]
+    (page,) = pages
+    assert f"]({page.name})" in INDEX
+    assert f"](../../dags/{name})" in INDEX
+
+
+def test_what_the_pages_link_to_is_there() -> None:
+    pages = {page: page.read_text() for page in PAGES.glob("*.md")}
+    assert len(pages) == 1 + len(FILES)
+    links = [
+        (page.name, link) for page, text in pages.items() for link in (*LINK.findall(text), *INCLUDED.findall(text))
+    ]
+    assert [(page, link) for page, link in links if not (PAGES / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("gallery/")])
+def test_each_value_that_a_docstring_asks_to_change_stands_at_the_top(name: str) -> None:
+    tree = ast.parse((DAGS / name).read_text())
+    asked = set(re.findall(r"\b[A-Z]{3,}\b", (ast.get_docstring(tree) or "").partition("Change ")[2].partition(".")[0]))
+    constants = {ast.unparse(node.targets[0]) for node in tree.body if isinstance(node, ast.Assign)}
+    assert asked
+    assert asked <= constants
+
+
+def test_airflow_leaves_the_gallery_alone_until_a_file_is_copied() -> None:
+    """``make ui`` and the Compose file read the folder above, and have none of the gallery's folders and sheets."""
+    from airflow.utils.file import list_py_file_paths
+
+    found = {str(file).removeprefix(f"{DAGS}/") for file in list_py_file_paths(DAGS)}
+    assert "publish_reel.py" in found
+    assert [file for file in found if file.startswith("gallery/")] == []
+
+
+class Storage:
+    """The buckets of the examples, behind the connection ``media``."""
+
+    def __init__(self, url: str) -> None:
+        self.client = boto3.client("s3", endpoint_url=url, **KEYS)
+
+    def put(self, bucket: str, key: str, body: bytes) -> None:
+        self.client.put_object(Bucket=bucket, Key=key, Body=body)
+
+
+@pytest.fixture
+def storage(s3_server: str, bucket: str) -> Storage:
+    made = Storage(s3_server)
+    for name in ("shoots", "shoots-finished", "menus", "menus-finished", "reports"):
+        made.client.create_bucket(Bucket=name)
+    return made
+
+
+def picture(colour: str) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (720, 1280), colour).save(file, format="JPEG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def sheet_link(portrait_video: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A sheet behind a redirect, as Google exports it: two posts, and a row without an id."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
+    rows = [
+        f'gallery-1,{portrait_video},"One, in\ntwo lines",ready',
+        ",,,",
+        f"gallery-2,{portrait_video},{{{{ 7 * 7 }}}},",
+    ]
+    text = "\r\n".join(["id,video,caption,notes", *rows]).encode()
+
+    class Sheet(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_export = self.path.startswith("/export")
+            self.send_response(307 if is_export else 200)
+            self.send_header(
+                *(("Location", "/sheet.csv") if is_export else ("Content-Type", "text/csv; charset=utf-8"))
+            )
+            self.end_headers()
+            self.wfile.write(b"" if is_export else text)
+
+        def log_message(self, *_: Any) -> None:
+            """Print nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Sheet)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/export?format=csv"
+    server.shutdown()
+
+
+def test_each_row_of_a_sheet_is_one_post_also_when_the_sheet_is_read_again(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, sheet_link: str
+) -> None:
+    """A row without an id is left out. What looks like a template is text."""
+    name = "gallery/posts_from_sheet.py"
+    dag = dags_of(adapted(name, SHEET=sheet_link), name)["posts_from_sheet"]
+    assert run_dag(dag).state == "success"
+    again = run_dag(dag)
+    assert again.state == "success"
+    assert again.xcom("post.publish", map_index=1)["already_published"] is True
+    assert sorted(post.caption for post in instagram_sandbox.posts) == ["One, in\ntwo lines", "{{ 7 * 7 }}"]
+
+
+def test_a_folder_becomes_a_carousel_in_the_order_of_its_names(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, storage: Storage, portrait_video: Path
+) -> None:
+    storage.put("shoots", "harbour/2-reel.mp4", portrait_video.read_bytes())
+    storage.put("shoots", "harbour/1-boat.jpg", picture("navy"))
+    storage.put("shoots", "harbour/caption.txt", b"A morning in the harbour")
+    name = "gallery/carousel_from_folder.py"
+    result = run_dag(dags_of(adapted(name), name)["carousel_from_folder"], folder="harbour")
+    assert result.state == "success"
+    assert [item.rpartition(".")[2] for item in result.xcom("transcode")] == ["jpg", "mp4"]
+    (post,) = instagram_sandbox.posts
+    assert (post.media_type, post.caption) == ("CAROUSEL_ALBUM", "A morning in the harbour")
+
+
+def test_the_picture_of_the_day_becomes_a_story_and_a_day_without_one_is_skipped(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, storage: Storage
+) -> None:
+    name = "gallery/story_every_morning.py"
+    dag = dags_of(adapted(name, ZONE="UTC"), name)["story_every_morning"]
+    assert set(run_dag(dag).states().values()) == {"skipped"}
+    storage.put("menus", f"{TODAY}.jpg", picture("olive"))
+    assert run_dag(dag).state == "success"
+    assert [(post.media_type, post.media_product_type) for post in instagram_sandbox.posts] == [("IMAGE", "STORY")]
+
+
+def test_one_video_is_published_on_the_accounts_of_all_brands(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account of one brand refuses its token, and the other's post is published."""
+    users = {"brand_one": "17841488000000002", "brand_two": "17841488000000003"}
+    for conn_id, user_id in users.items():
+        token = instagram_sandbox.add_account(user_id, conn_id)
+        account = instagram_sandbox.connection | {"login": user_id, "password": token}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(account))
+    dead = instagram_sandbox.connection | {"login": "17841488000000004", "password": "dead"}
+    monkeypatch.setenv("AIRFLOW_CONN_BRAND_DEAD", json.dumps(dead))
+    name, brands = "gallery/several_brands.py", {"brand_one": "One", "brand_dead": "None", "brand_two": "Two"}
+    dag = dags_of(adapted(name, VIDEO=str(portrait_video), BRANDS=brands), name)["several_brands"]
+    result = run_dag(dag)
+    failed = {task for task, state in result.states().items() if state in ("failed", "upstream_failed")}
+    assert failed == {"brand_dead.create", "brand_dead.publish"}
+    assert {post.user_id: post.caption for post in instagram_sandbox.posts} == {
+        users["brand_one"]: "One",
+        users["brand_two"]: "Two",
+    }
+
+
+@pytest.fixture
+def warehouse(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty PostgreSQL, behind the connection of the example."""
+    with postgres() as settings:
+        url = make_url(settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+        found = {"host": url.host, "port": url.port, "login": url.username, "schema": url.database}
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "postgres", **found}))
+        yield
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_the_report_lists_the_posts_of_the_week_from_the_database(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The most viewed first. A post from before the week is left out."""
+    monkeypatch.setenv("AIRFLOW_CONN_GALLERY_NUMBERS", json.dumps(instagram_sandbox.connection))
+    ages = {"less": 2, "more": 26, "old": 24 * 8}
+    media = {
+        caption: instagram_sandbox.add_foreign_post(caption, age_s=hours * 3600) for caption, hours in ages.items()
+    }
+    for caption, views in (("less", 11), ("more", 22), ("old", 33)):
+        instagram_sandbox.set_insights(media[caption], views=views)
+    name = "gallery/insights_and_report.py"
+    dags = dags_of(adapted(name, ACCOUNTS=["gallery_numbers"]), name)
+    assert run_dag(dags["insights_to_postgres"]).xcom("read_gallery_numbers")["read"] == len(media)
+    assert run_dag(dags["weekly_report"]).state == "success"
+    report = storage.client.get_object(Bucket="reports", Key=f"instagram/{TODAY}.md")["Body"].read().decode()
+    assert report.startswith("| post | views |\n|---|---|\n|")
+    assert re.findall(r"^\| https?://\S+ \| (\d+) \|$", report, re.MULTILINE) == ["22", "11"]

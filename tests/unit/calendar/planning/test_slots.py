@@ -1,0 +1,456 @@
+"""Posts without a time fill the slots of their account, and evergreen posts are repeated."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_instagram.calendar.file.model import Calendar
+
+BERLIN = ZoneInfo("Europe/Berlin")
+#: A Tuesday.
+NOON = datetime(2026, 12, 1, 12, tzinfo=BERLIN)
+SLOTS = {"brand": ["Mon 08:30", "Thu 19:00"]}
+
+
+class Team:
+    """A calendar's file, and the settings of the DAG that reads it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "spring.yaml"
+        self.dag_id = "content"
+        self.now = NOON
+
+    def write(self, *posts: dict[str, Any], slots: Any = SLOTS, **defaults: Any) -> None:
+        shared = {"video": "a.mp4", "timezone": "Europe/Berlin", "account": "brand", **defaults}
+        head = {"slots": slots} if slots else {}
+        self.file.write_text(yaml.safe_dump({**head, "defaults": shared, "posts": list(posts)}, sort_keys=False))
+
+    @property
+    def settings(self) -> CalendarSettings:
+        return CalendarSettings.of(self.dag_id, str(self.file))
+
+    def look(self, **later: float) -> Calendar:
+        """Read the calendar as the DAG processor does, some time later."""
+        self.now += timedelta(**later)
+        return self.settings.plan(self.now).timely
+
+    def planned(self, **later: float) -> dict[str, str]:
+        return times(self.look(**later))
+
+
+def times(calendar: Calendar) -> dict[str, str]:
+    return {post.id: f"{post.publish_at.astimezone(BERLIN):%a %d %b %H:%M}" for post in calendar.posts}
+
+
+def said(calendar: Calendar) -> list[tuple[int, str]]:
+    return [(problem.line, f"{problem.message} {problem.remedy}") for problem in calendar.problems]
+
+
+@pytest.fixture
+def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    return Team(tmp_path)
+
+
+def post(post_id: str, **more: Any) -> dict[str, Any]:
+    return {"id": post_id, **more}
+
+
+def test_posts_without_a_time_fill_the_slots_in_the_order_of_the_file(team: Team) -> None:
+    team.write(post("a"), post("b"), post("fixed", publish_at="2026-12-07 08:32"), post("c"))
+    assert team.planned() == {
+        "a": "Thu 03 Dec 19:00",
+        "fixed": "Mon 07 Dec 08:32",
+        "b": "Thu 10 Dec 19:00",
+        "c": "Mon 14 Dec 08:30",
+    }
+
+
+def test_a_task_and_the_next_look_read_what_was_chosen(team: Team) -> None:
+    """A task has no say, and the timetable has a run for each post."""
+    team.write(post("a"), post("b"))
+    chosen = team.planned()
+    team.now += timedelta(minutes=5)
+    settings = team.settings
+    assert times(settings.plan().calendar) == chosen
+    plan = settings.plan(team.now)
+    assert times(plan.calendar) == chosen
+    begins = [datetime.fromtimestamp(at, BERLIN) for at in plan.runs(settings.lead_time, settings.max_lateness)]
+    assert [f"{begin:%a %d %b %H:%M}" for begin in begins] == ["Thu 03 Dec 18:00", "Mon 07 Dec 07:30"]
+
+
+def test_an_unchanged_calendar_with_slots_is_not_parsed_again(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    team.write(post("a"))
+    chosen = team.planned()
+    monkeypatch.delattr("airflow_provider_instagram.calendar.planning.snapshot.parse_calendar")
+    assert team.planned(minutes=10) == chosen
+
+
+def test_a_slot_before_the_lead_time_is_not_chosen(team: Team) -> None:
+    team.write(post("a"), slots={"brand": ["Tue 12:59", "Tue 13:00"]})
+    assert team.planned() == {"a": "Tue 01 Dec 13:00"}
+
+
+def test_a_post_that_is_inserted_or_removed_moves_no_other(team: Team) -> None:
+    """The inserted post gets the first free slot, and so does the next one after a removal."""
+    team.write(post("a"), post("b"))
+    before = team.planned()
+    team.write(post("new"), post("a"), post("b"))
+    assert team.planned(minutes=5) == before | {"new": "Thu 10 Dec 19:00"}
+    team.write(post("new"), post("b"))
+    team.look(minutes=5)
+    team.write(post("newer"), post("new"), post("b"))
+    assert team.planned(minutes=5)["newer"] == "Thu 03 Dec 19:00"
+    assert team.planned()["new"] == "Thu 10 Dec 19:00"
+
+
+def test_a_post_that_is_missing_from_a_half_written_file_keeps_its_slot(team: Team) -> None:
+    team.write(post("a"), post("b"), post("c"))
+    before = team.planned()
+    team.write(post("a"))
+    assert list(team.planned(minutes=1)) == ["a"]
+    team.write(post("c"), post("a"), post("b"))
+    assert team.planned(minutes=1) == before
+
+
+def test_a_post_with_a_problem_keeps_its_slot(team: Team) -> None:
+    team.write(post("a"), post("b"))
+    before = team.planned()
+    team.write(post("a", placement="nowhere"), post("b"), post("c"))
+    assert team.planned(minutes=1) == {"b": before["b"], "c": "Thu 10 Dec 19:00"}
+    team.write(post("a"), post("b"), post("c"))
+    assert team.planned(minutes=1)["a"] == before["a"]
+
+
+def test_a_time_in_the_file_wins_and_frees_the_slot(team: Team) -> None:
+    team.write(post("a"), post("b"))
+    team.look()
+    team.write(post("a", publish_at="2026-12-05 10:00"), post("b"), post("c"))
+    assert team.planned(minutes=5) == {
+        "c": "Thu 03 Dec 19:00",
+        "a": "Sat 05 Dec 10:00",
+        "b": "Mon 07 Dec 08:30",
+    }
+
+
+def test_a_post_with_a_time_of_its_own_displaces_a_slot_that_is_not_fixed(team: Team) -> None:
+    team.write(post("a"), post("b"))
+    team.look()
+    team.write(post("a"), post("b"), post("fair", publish_at="2026-12-07 08:30"))
+    assert team.planned(minutes=5) == {
+        "a": "Thu 03 Dec 19:00",
+        "fair": "Mon 07 Dec 08:30",
+        "b": "Thu 10 Dec 19:00",
+    }
+
+
+def test_other_slots_move_only_what_is_a_day_ahead(team: Team) -> None:
+    team.write(post("a"), post("b"))
+    team.look()
+    team.write(post("a"), post("b"), slots={"brand": ["Fri 10:00"]})
+    assert team.planned(days=1, hours=8) == {"a": "Thu 03 Dec 19:00", "b": "Fri 04 Dec 10:00"}
+    # once more, with nothing fixed
+    team.write(post("x"), post("y"), slots={"brand": ["Wed 10:00", "Sun 10:00"]})
+    team.look(days=30)
+    team.write(post("x"), post("y"), slots={"brand": ["Sun 10:00"]})
+    assert team.planned() == {"x": "Sun 03 Jan 10:00", "y": "Sun 10 Jan 10:00"}
+
+
+def test_a_slot_that_a_clock_change_skips_or_repeats_is_not_used(team: Team) -> None:
+    """On 29 March 2026 02:30 does not exist in Berlin, and on 25 October it happens twice."""
+    team.write(post("a"), post("b"), slots={"brand": ["Sun 02:30"]})
+    team.now = datetime(2026, 3, 23, 12, tzinfo=BERLIN)
+    assert team.planned() == {"a": "Sun 05 Apr 02:30", "b": "Sun 12 Apr 02:30"}
+    team.write(post("c"), post("d"), slots={"brand": ["Sun 02:30"]})
+    team.now = datetime(2026, 10, 19, 12, tzinfo=BERLIN)
+    assert team.planned() == {"c": "Sun 01 Nov 02:30", "d": "Sun 08 Nov 02:30"}
+
+
+def test_slots_are_local_times_also_across_a_clock_change(team: Team) -> None:
+    team.write(*(post(f"p{n}") for n in range(3)), slots={"brand": ["Sat 12:00", "Sat 12:30 Asia/Tokyo"]})
+    team.now = datetime(2026, 3, 24, 12, tzinfo=BERLIN)
+    assert [f"{one.publish_at.astimezone(timezone.utc):%d %b %H:%M}" for one in team.look().posts] == [
+        "28 Mar 03:30",
+        "28 Mar 11:00",
+        "04 Apr 03:30",
+    ]
+    assert [one.publish_at.strftime("%H:%M") for one in team.look().posts] == ["12:30", "12:00", "12:30"]
+
+
+def test_each_account_has_its_own_slots(team: Team) -> None:
+    slots = {"brand": ["Mon 08:30"], "shop": ["Mon 08:30"]}
+    team.write(post("a"), post("b", account="shop"), post("c"), slots=slots)
+    assert team.planned() == {"a": "Mon 07 Dec 08:30", "b": "Mon 07 Dec 08:30", "c": "Mon 14 Dec 08:30"}
+
+
+def test_a_repetition_fills_the_first_slot_after_the_cooldown(team: Team) -> None:
+    """A whole week counts as a week on the clock, also if the clocks are set forward in it."""
+    team.write(post("tip", repeat_after="7 days"), slots={"brand": ["Mon 08:30"]})
+    team.now = datetime(2026, 3, 22, 12, tzinfo=BERLIN)
+    assert team.planned() == {"tip": "Mon 23 Mar 08:30", "tip~2": "Mon 30 Mar 08:30"}
+    assert team.planned(days=5)["tip~3"] == "Mon 06 Apr 08:30"
+    (_, second, third) = team.look().posts
+    assert (second.key, second.repetition, third.key) == ("brand/tip~2", 2, "brand/tip~3")
+
+
+def test_a_repetition_is_chosen_two_weeks_ahead_and_new_posts_come_first(team: Team) -> None:
+    team.write(post("tip", repeat_after="20 days"), slots={"brand": ["Mon 08:30"]})
+    assert list(team.planned()) == ["tip"]
+    team.write(
+        post("tip", repeat_after="20 days"), *(post(f"new{n}") for n in range(3)), slots={"brand": ["Mon 08:30"]}
+    )
+    assert team.planned(days=13) == {
+        "tip": "Mon 07 Dec 08:30",
+        "new0": "Mon 21 Dec 08:30",
+        "new1": "Mon 28 Dec 08:30",
+        "new2": "Mon 04 Jan 08:30",
+    }
+    assert team.planned(days=16)["tip~3"] == "Mon 11 Jan 08:30", "the second cooldown has begun meanwhile"
+
+
+def test_the_post_whose_cooldown_ended_first_is_repeated_first(team: Team) -> None:
+    evergreen = [
+        post("late", publish_at="2026-11-20 10:00", repeat_after="10 days"),
+        post("early", publish_at="2026-11-19 10:00", repeat_after="10 days"),
+    ]
+    team.write(*evergreen, slots={"brand": ["Thu 19:00", "Mon 08:30"]})
+    assert [one for one in team.planned() if "~" in one][:2] == ["early~3", "late~3"]
+
+
+def test_a_repetition_that_no_line_asks_for_any_more_is_removed(team: Team) -> None:
+    slots = {"brand": ["Mon 08:30"]}
+    team.write(post("tip", repeat_after="7 days"), slots=slots)
+    assert list(team.planned()) == ["tip", "tip~2"]
+    team.write(post("tip"), slots=slots)
+    assert list(team.planned(minutes=5)) == ["tip"]
+    team.write(post("tip", repeat_after="7 days"), slots=slots)
+    assert team.planned(minutes=5) == {"tip": "Mon 07 Dec 08:30", "tip~2": "Mon 14 Dec 08:30"}
+
+
+def test_numbers_of_repetitions_are_never_used_again(team: Team) -> None:
+    """Not after a pause of the repetitions, and not after the choices were lost."""
+    slots = {"brand": ["Mon 08:30"]}
+    tip = post("tip", publish_at="2026-12-07 08:30", repeat_after="7 days")
+    team.write(tip, slots=slots)
+    team.look()
+    assert list(team.planned(days=20)) == ["tip", "tip~2", "tip~3", "tip~4"]
+    team.write(post("tip", publish_at="2026-12-07 08:30"), slots=slots)
+    team.look(minutes=5)
+    team.look(days=30)
+    team.write(tip, slots=slots)
+    calendar = team.look()
+    assert list(times(calendar)) == ["tip", "tip~2", "tip~3", "tip~4", "tip~5", "tip~6"]
+    assert calendar.problems == (), "nobody can correct that two repetitions were not asked for at their time"
+    for file in (team.file.parent / "snapshots").glob("*.slots.json"):
+        file.unlink()
+    assert list(team.planned()) == ["tip", "tip~8", "tip~9"], "six cooldowns have begun since the first publication"
+
+
+def test_after_an_outage_no_slot_of_the_past_is_filled(team: Team) -> None:
+    """The repetition that was missed keeps its time, and its run marks it. The next one comes after now."""
+    team.write(post("tip", repeat_after="7 days"), slots={"brand": ["Mon 08:30"]})
+    assert team.planned() == {"tip": "Mon 07 Dec 08:30", "tip~2": "Mon 14 Dec 08:30"}
+    assert team.planned(days=40) == {
+        "tip": "Mon 07 Dec 08:30",
+        "tip~2": "Mon 14 Dec 08:30",
+        "tip~3": "Mon 11 Jan 08:30",
+        "tip~4": "Mon 18 Jan 08:30",
+    }
+    settings = team.settings
+    runs = settings.plan(team.now).runs(settings.lead_time, settings.max_lateness)
+    assert datetime(2026, 12, 14, 7, 30, tzinfo=BERLIN).timestamp() in runs
+
+
+def test_a_renamed_dag_and_another_checkout_keep_the_slots(team: Team, tmp_path: Path) -> None:
+    team.write(post("a"), post("tip", repeat_after="1 day"))
+    chosen = team.planned(days=3)
+    (tmp_path / "version-2").mkdir()
+    team.file = team.file.rename(tmp_path / "version-2" / "spring.yaml")
+    team.dag_id = "renamed"
+    assert team.planned() == chosen
+
+
+def test_a_dag_processor_that_dies_between_its_two_files_loses_no_post(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slot is chosen, but the snapshot does not have the post, and the next look is after its time."""
+    team.write(post("a", publish_at="2026-12-02 10:00"))
+    team.look()
+    team.write(post("a", publish_at="2026-12-02 10:00"), post("b"))
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_provider_instagram.calendar.planning.snapshot._store", dies)
+        with pytest.raises(KeyboardInterrupt):
+            team.look(minutes=5)
+    settings = team.settings
+    plan = settings.plan(team.now + timedelta(days=2, hours=8))
+    assert plan.timely.problems == ()
+    assert times(plan.timely)["b"] == "Thu 03 Dec 19:00"
+    begin = datetime(2026, 12, 3, 18, tzinfo=BERLIN).timestamp()
+    assert begin in plan.runs(settings.lead_time, settings.max_lateness)
+
+
+def dies(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_another_process_has_stored_meanwhile_counts(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other process has read a file without the first post, so it has given the slot to the second."""
+    from airflow_provider_instagram.calendar.planning import slot_choices
+
+    team.write(post("b"))
+    other = Team(team.file.parent)
+    original = slot_choices.choose
+
+    def overtaken(*args: Any) -> Any:
+        monkeypatch.setattr(slot_choices, "choose", original)
+        team.write(post("b"))
+        other.dag_id = "other"
+        assert other.planned() == {"b": "Thu 03 Dec 19:00"}
+        return original(*args)
+
+    team.write(post("a"), post("b"))
+    monkeypatch.setattr(slot_choices, "choose", overtaken)
+    assert team.planned() == {"b": "Thu 03 Dec 19:00", "a": "Mon 07 Dec 08:30"}
+
+
+def test_what_cannot_be_stored_is_not_chosen(team: Team) -> None:
+    (team.file.parent / "snapshots").write_text("a file, not a folder")
+    team.write(post("a", publish_at="2026-12-07 08:30"), post("b"))
+    calendar = team.look()
+    assert list(times(calendar)) == ["a"]
+    assert [problem.post_id for problem in calendar.problems] == ["b"]
+    assert "its slot cannot be stored" in calendar.problems[0].message
+
+
+def test_a_task_that_cannot_find_the_slots_publishes_the_other_posts_and_does_not_drop_these(
+    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team.write(post("a", publish_at="2026-12-07 10:30"), post("b"))
+    team.look()
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "elsewhere"))
+    plan = team.settings.plan()
+    assert (plan.readable, list(times(plan.calendar)), plan.calendar.left_out) == (True, ["a"], {"b"})
+
+
+def test_an_unreadable_file_is_used_as_it_was_with_its_slots(team: Team) -> None:
+    team.write(post("a"), post("b"))
+    chosen = team.planned()
+    team.file.write_text("posts: [")
+    plan = team.settings.plan(team.now)
+    assert (plan.readable, times(plan.calendar)) == (False, chosen)
+
+
+def test_a_post_with_neither_a_time_nor_slots_is_a_problem(team: Team) -> None:
+    team.write(post("a"), post("b", account="shop"), post("c", publish_at=""))
+    ((line, text),) = said(team.look())
+    assert line == 11
+    assert text == (
+        "publish_at is missing. Add it: publish_at: 2026-12-24 18:00, or slots at the head of a YAML or JSON "
+        "calendar: slots: {shop: [Mon 08:30, Thu 19:00]}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("slots", "problem"),
+    [
+        ("Mon 08:30", "slots must be an object. Write names and values: {instagram_default: [Mon 08:30, Thu 19:00]}"),
+        ({"brand": ["Mon 8.30"]}, "slots of brand: 'Mon 8.30' is not a day of the week and a time. Write it like"),
+        ({"brand": ["Moon 08:30"]}, "slots of brand: 'Moon 08:30' is not a day of the week"),
+        ({"brand": ["Mon 24:30"]}, "slots of brand: 'Mon 24:30' has a time that does not exist."),
+        ({"brand": ["Mon 08:30 Berlin"]}, "slots of brand: 'Berlin' is not a time zone. Did you mean Europe/Berlin?"),
+        ({"brand": {"Mon": "08:30"}}, "slots of brand: this is not a list of up to 100 times. Write a list:"),
+    ],
+)
+def test_slots_that_cannot_be_read_are_a_problem(team: Team, slots: Any, problem: str) -> None:
+    team.write(post("a", publish_at="2026-12-24 18:00"), slots=slots)
+    ((line, text),) = said(team.look())
+    assert line in (1, 2, 3)
+    assert problem in text
+
+
+def test_slots_need_a_time_zone(team: Team) -> None:
+    team.write(post("a", publish_at="2026-12-24 18:00 UTC"), timezone=None)
+    assert [text.partition(" Add")[0] for _, text in said(team.look())] == [
+        "slots of brand: 'Mon 08:30' has no time zone.",
+        "slots of brand: 'Thu 19:00' has no time zone.",
+    ]
+
+
+def test_more_posts_than_slots_of_a_year_are_a_problem(team: Team) -> None:
+    team.write(*(post(f"p{n}") for n in range(54)), slots={"brand": ["Wed 08:30"]})
+    calendar = team.look()
+    assert len(calendar.posts) == 53
+    ((_, text),) = said(calendar)
+    assert text == (
+        "no slot of its account is free within 366 days. Add slots at the head of the file, or give the post a "
+        "publish_at."
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "slots", "problem"),
+    [
+        ({"repeat_after": "30"}, SLOTS, "repeat_after is '30', which is less than a day. Write it like 30 days."),
+        ({"repeat_after": "often"}, SLOTS, "repeat_after is 'often', which is not a length of time."),
+        ({"repeat_after": "2 days"}, None, "repeat_after needs slots of brand. Add them at the head of a YAML or JSON"),
+        ({"repeat_after": "2 days", "placement": "story"}, SLOTS, "A story does not take repeat_after."),
+        ({"repeat_after": "400 days"}, SLOTS, "repeat_after is '400 days'. Use at most 366 days."),
+    ],
+)
+def test_a_repetition_that_cannot_be_is_a_problem(team: Team, more: Any, slots: Any, problem: str) -> None:
+    team.write(post("a", publish_at="2026-12-24 18:00", **more), slots=slots)
+    ((_, text),) = said(team.look())
+    assert problem in text
+
+
+def test_a_default_repetition_does_not_concern_stories(team: Team) -> None:
+    team.write(post("a", placement="story"), post("b"), repeat_after="3 days")
+    calendar = team.look()
+    assert calendar.problems == ()
+    assert {one.id.partition("~")[0] for one in calendar.posts if one.repetition > 1} == {"b"}
+
+
+def test_a_csv_calendar_has_no_slots(team: Team) -> None:
+    team.file = team.file.with_suffix(".csv")
+    team.file.write_text("id,publish_at,timezone,video\na,,UTC,a.mp4\n")
+    ((line, text),) = said(team.look())
+    assert line == 2
+    assert "or slots at the head of a YAML or JSON calendar" in text
+
+
+def test_a_quarter_of_an_account_fills_each_slot_once(team: Team) -> None:
+    """On a fake clock, with a look every six hours and an edit every week: each number once, the cooldown is kept."""
+    slots = {"brand": ["Mon 08:30", "Wed 12:00", "Fri 17:00"]}
+    evergreen = [post(f"tip{n}", publish_at=f"2026-12-0{n + 1} 09:00", repeat_after="14 days") for n in range(4)]
+    news: list[dict[str, Any]] = []
+    seen: dict[str, set[str]] = {}
+    for look in range(13 * 7 * 4):
+        if look % 28 == 0:
+            news = [post(f"news{look // 28}"), *news]
+            team.write(*news, *evergreen, slots=slots)
+        calendar = team.look(hours=6)
+        assert calendar.problems == ()
+        moments = [one.publish_at for one in calendar.posts]
+        assert len(set(moments)) == len(moments)
+        for one in calendar.posts:
+            if one.publish_at <= team.now + timedelta(hours=24):
+                seen.setdefault(one.key, set()).add(one.publish_at.isoformat())
+    assert {key: len(found) for key, found in seen.items() if len(found) != 1} == {}
+    by_tip = [sorted(min(at) for key, at in seen.items() if f"tip{n}" in key) for n in range(4)]
+    for found in by_tip:
+        ordered = [datetime.fromisoformat(at) for at in found]
+        gaps = [after - before for before, after in itertools.pairwise(ordered)]
+        assert len(gaps) >= 4
+        assert min(gaps) >= timedelta(days=14)
+    assert sum("news" in key for key in seen) >= 12
