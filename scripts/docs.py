@@ -72,7 +72,15 @@ def build(folder: Path) -> bool:
     """Build the site into a folder, and return whether it has no warning."""
     shutil.rmtree(folder, ignore_errors=True)
     options = ["--fail-on-warning", "--keep-going", "--quiet", "--fresh-env"]
-    command = [sys.executable, "-m", "sphinx", *options, "--doctree-dir", SITE.with_name("doctrees"), ROOT / "docs"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        *options,
+        "--doctree-dir",
+        SITE.with_name("doctrees"),
+        ROOT / "docs",
+    ]
     return subprocess.run([*command, folder], check=False).returncode == 0
 
 

@@ -33,9 +33,14 @@ NO_METADATA: Final = {"map_metadata": -1, "map_metadata:s": -1, "map_chapters": 
 ONE_FILTER_GRAPH: Final = {"reinit_filter:v": 0}
 #: The loop filter only smooths the decoded frames. It finds no errors, so it is skipped.
 DECODE_ONLY: Final = {"skip_loop_filter": "all"}
+#: Skips the B-frames, which are up to three of four frames, and two thirds of the work. Their places among the
+#: reference frames are kept, and what they show has no influence on whether a P-frame can be read.
+WITHOUT_B_FRAMES: Final = {"skip_frame": "bidir"}
 DIGEST: Final = "murmur3"
-#: MP4 stores H.264 with lengths instead of start codes, and its parameter sets once, in the header.
-SAME_PACKETS: Final = "h264_mp4toannexb,filter_units=remove_types=7-8"
+#: MP4 stores H.264 with lengths instead of start codes, and its parameter sets once, in the header. With these filters,
+#: the digest of the packets is the same for the encoder and for the file. ``h264_metadata`` changes nothing, and fails
+#: if the header of a frame cannot be read.
+SAME_PACKETS: Final = "h264_mp4toannexb,h264_metadata,filter_units=remove_types=7-8"
 PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.5", "-nostats")
 
 
@@ -107,7 +112,7 @@ def span(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan) -> Span:
 
 
 def video(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, pipe: int) -> list[str]:
-    """Return the command that encodes the video of a full encoding.
+    """Return the command that encodes the video of a full encoding, and prints its digest.
 
     :param info: The source.
     :param spec: The rules and targets.
@@ -117,7 +122,8 @@ def video(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, pipe: int) -> l
     """
     numbers = encoding(info, spec, plan)
     stream = _video_filters(_source(info)[str(info.video.index)], info, numbers, plan)
-    return arguments(ffmpeg.output(stream, f"pipe:{pipe}", f="nut", **_x264(numbers), **NO_METADATA))
+    both = f"[f=nut]pipe:{pipe}|[f=streamhash:hash={DIGEST}:bsfs/v={SAME_PACKETS}]pipe:1"
+    return arguments(ffmpeg.output(stream, both, f="tee", **_x264(numbers), **NO_METADATA))
 
 
 def sound(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, loudness: Loudness | None, nut: Path) -> list[str]:
@@ -135,9 +141,9 @@ def sound(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, loudness: Loudn
 
 
 def join(info: VideoInfo, spec: VideoSpec, pipe: int, nut: Path, output: Path) -> list[str]:
-    """Return the command that writes encoded video and audio into one file, and decodes the video as it arrives.
+    """Return the command that writes encoded video and audio into one file.
 
-    It prints the digest of the video that was decoded, and stops at the first error.
+    It decodes the I-frames and P-frames as they arrive, and stops at the first error.
 
     :param info: The source.
     :param spec: The rules and targets.
@@ -147,13 +153,12 @@ def join(info: VideoInfo, spec: VideoSpec, pipe: int, nut: Path, output: Path) -
     :return: The arguments of ffmpeg.
     """
     # One thread keeps up with the encoder, and costs it less than several.
-    picture = ffmpeg.input(f"pipe:{pipe}", f="nut", threads=1, protocol_whitelist="pipe", **DECODE_ONLY).video
+    decoder = {"threads": 1, **DECODE_ONLY, **WITHOUT_B_FRAMES}
+    picture = ffmpeg.input(f"pipe:{pipe}", f="nut", protocol_whitelist="pipe", **decoder).video
     audio_stream = ffmpeg.input(f"file:{nut}", f="nut", protocol_whitelist="file").audio
     options = {"c": "copy", **_timescale(frame_rate(info.video, spec)), **NO_METADATA, **MUXER}
     written = ffmpeg.output(picture, audio_stream, f"file:{output}", **options)
-    return arguments(
-        ffmpeg.merge_outputs(written, _digest(picture), ffmpeg.output(picture, "-", f="null")).global_args("-xerror")
-    )
+    return arguments(ffmpeg.merge_outputs(written, ffmpeg.output(picture, "-", f="null")).global_args("-xerror"))
 
 
 def audio(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, loudness: Loudness | None, output: Path) -> list[str]:
@@ -215,13 +220,9 @@ def decode(path: Path, *, video: bool) -> list[str]:
     if video:
         output = ffmpeg.output(source.video, audio_stream, "-", f="null")
     else:
-        output = ffmpeg.merge_outputs(_digest(source.video), ffmpeg.output(audio_stream, "-", f="null"))
+        digest = ffmpeg.output(source.video, "-", f="streamhash", c="copy", hash=DIGEST, **{"bsf:v": SAME_PACKETS})
+        output = ffmpeg.merge_outputs(digest, ffmpeg.output(audio_stream, "-", f="null"))
     return arguments(output.global_args("-xerror"))
-
-
-def _digest(video_stream: Any) -> Any:
-    """Return an output that prints the digest of H.264 packets, which is the same in NUT and in MP4."""
-    return ffmpeg.output(video_stream, "-", f="streamhash", c="copy", hash=DIGEST, **{"bsf:v": SAME_PACKETS})
 
 
 def arguments(stream: Any) -> list[str]:
@@ -318,7 +319,7 @@ def _x264(numbers: Encoding) -> dict[str, Any]:
         "maxrate": numbers.peak_bps,
         "bufsize": numbers.peak_bps,  # one second: less starves short clips, and with it the mean holds even for noise
         "g": round(numbers.fps * 2),
-        "flags:v": "+cgop",
+        "flags:v": "+cgop+global_header",  # NUT takes the parameter sets from the header, but tee does not ask for them
         "pix_fmt": "yuv420p",
         "color_range": "tv",
         "colorspace": "bt709",

@@ -84,18 +84,14 @@ class FFmpeg:
 
         :param made: The result.
         :param length_s: Its duration, in seconds.
-        :param digest: The digest of its video, if the video was decoded while it was written. It has to be the same.
+        :param digest: The digest of the encoder's video, which was decoded while it was written. It has to be the same.
         :return: The loudness.
         :raises TranscodeError: If the result is damaged.
         """
-        loudness, found = LoudnessReader(), _DigestReader()
-
-        def read_line(line: str) -> None:
-            loudness.read_line(line)
-            found.read_line(line)
-
+        loudness = LoudnessReader()
+        found = _DigestReader(loudness.read_line)
         arguments = command.decode(made, video=digest is None)
-        self.check(self.run(arguments, length_s, "decode its result for", read_line))
+        self.check(self.run(arguments, length_s, "decode its result for", found.read_line))
         if found.digest != digest:
             raise self.damaged("the file does not contain the video that was encoded")
         return loudness.loudness
@@ -114,13 +110,18 @@ class FFmpeg:
 
 
 class _DigestReader:
-    """Reads the digest of the video from the output of ffmpeg's ``streamhash``."""
+    """Reads the digest of the video from the output of ffmpeg's ``streamhash``.
 
-    def __init__(self) -> None:
+    :param on_line: Called with each line.
+    """
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
         self.digest: str | None = None
 
     def read_line(self, line: str) -> None:
         """Read one line, such as ``0,v,murmur3=153ac6…``."""
+        self._on_line(line)
         if line.startswith(DIGEST_OF_VIDEO):
             self.digest = line.strip()
 
@@ -130,7 +131,7 @@ class Encoded:
     """What is known about a new file.
 
     :param loudness: The loudness of the source, or None without audio.
-    :param digest: The digest of the video that was decoded. None if nothing was.
+    :param digest: The digest of the video, printed by its encoder. None if the video was copied.
     """
 
     loudness: Loudness | None
@@ -142,12 +143,12 @@ def encode(
 ) -> Encoded:
     """Encode a whole video. The encoder needs nearly all of the time, so that everything else happens beside it.
 
-    1. The encoder starts. It writes the video into a pipe, and its progress to its standard output.
+    1. The encoder starts. It writes the video into a pipe, and its progress and digest to its standard output.
     2. Beside it, the audio of the source is measured, and then encoded into a file of its own.
     3. Then the joiner starts. It reads the pipe, decodes the video, and writes video and audio into the result.
     4. Where the joiner fails, the pipe breaks and the encoder ends. Where the encoder fails, its error is raised.
 
-    The caller checks that the file has the digest of the video that was decoded.
+    The caller checks that the file has the digest of the encoder's video.
 
     :param tool: ffmpeg.
     :param info: The source.
@@ -160,8 +161,9 @@ def encode(
     length_s = command.span(info, spec, todo).duration_s
     reading, writing = os.pipe()
     errors: list[Exception] = []
+    found = _DigestReader(on_line)
 
-    def finish(cancel: Cancel) -> Encoded:
+    def finish(cancel: Cancel) -> Loudness | None:
         try:
             return _finish(replace(tool, cancel=cancel), info, spec, todo, made, reading)
         except Exception as error:
@@ -172,22 +174,27 @@ def encode(
 
     with beside(finish, tool.cancel) as finished:
         try:
-            tool.run(command.video(info, spec, todo, writing), length_s, "convert", on_line, pass_fds=[writing])
+            tool.run(command.video(info, spec, todo, writing), length_s, "convert", found.read_line, pass_fds=[writing])
         except TranscodeError:
             if errors:
                 raise errors[0] from None
             raise
         finally:
             os.close(writing)
-        return finished.result()
+        return Encoded(finished.result(), found.digest)
 
 
-def _finish(tool: FFmpeg, info: VideoInfo, spec: VideoSpec, todo: TranscodePlan, made: Path, pipe: int) -> Encoded:
-    """Carry out the steps beside the encoder."""
+def _finish(
+    tool: FFmpeg, info: VideoInfo, spec: VideoSpec, todo: TranscodePlan, made: Path, pipe: int
+) -> Loudness | None:
+    """Carry out the steps beside the encoder.
+
+    :return: The loudness of the source, or None without audio.
+    """
     length_s = command.span(info, spec, todo).duration_s
-    audio, reader = made.with_name("audio.nut"), _DigestReader()
+    audio = made.with_name("audio.nut")
     loudness = tool.measure(info, spec, todo)
     tool.run(command.sound(info, spec, todo, loudness, audio), length_s, "convert the audio of", lambda _: None)
     arguments = command.join(info, spec, pipe, audio, made)
-    tool.check(tool.run(arguments, length_s, "write the result for", reader.read_line, pass_fds=[pipe]))
-    return Encoded(loudness, reader.digest)
+    tool.check(tool.run(arguments, length_s, "write the result for", lambda _: None, pass_fds=[pipe]))
+    return loudness

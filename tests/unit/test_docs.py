@@ -85,3 +85,19 @@ def test_the_tables_show_what_the_code_has() -> None:
     assert "## `airflow instagram ledger settle`" in TABLES["commands"]()
     assert "| `RateLimitError` | Too many calls." in TABLES["error classes"]()
     assert "| `posts_per_day` | Posts per day |" in TABLES["connection"]()
+
+
+def test_a_link_of_the_site_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    from scripts.docs import broken_links
+
+    (tmp_path / "a.html").write_text(
+        '<h1 id="top">A</h1><a href="b.html#there">1</a><a href="b.html#gone">2</a><a href="c.html">3</a>'
+        '<a href="#top">4</a><a href="https://example.com/x">5</a><a href="http://example.com">6</a><img src="d.png">'
+    )
+    (tmp_path / "b.html").write_text('<h2 id="there">B</h2>')
+    assert broken_links(tmp_path) == [
+        "a.html: b.html#gone: no such heading",
+        "a.html: c.html: no such file",
+        "a.html: http://example.com: not an https address",
+        "a.html: d.png: no such file",
+    ]

@@ -263,8 +263,8 @@ def _acts_of_users(session: Session, dag_id: str, post_id: str) -> list[dict[str
 def _of_invalid(board: Board, post_id: str) -> dict[str, Any]:
     """Return the lines of a post that has a problem. Where they begin is unknown if the calendar has its id twice."""
     content = board.stored.plan.calendar if board.stored else None
-    posts: list[Post | InvalidPost] = [*content.posts, *content.invalid] if content else []
-    found = [one for one in posts if one.id == post_id]
+    all_posts: list[Post | InvalidPost] = [*content.posts, *content.invalid] if content else []
+    found = [one for one in all_posts if one.id == post_id]
     return {"line": found[0].line, "lines": _lines(board, found[0])} if len(found) == 1 else {"lines": ""}
 
 

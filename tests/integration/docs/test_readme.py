@@ -44,9 +44,11 @@ def test_every_task_has_an_example() -> None:
     }
 
 
-def test_the_quickstart_posts(instagram_sandbox: SandboxHandle, run_dag: Any, landscape_mov: Path) -> None:
-    (dag,) = dags_of("README.md", data=landscape_mov.parent)
-    dag.get_task("transcode").source = str(landscape_mov)
+def test_the_quickstart_posts(
+    instagram_sandbox: SandboxHandle, run_dag: Any, landscape_mov: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "teaser.mov").write_bytes(landscape_mov.read_bytes())
+    (dag,) = dags_of("README.md", data=tmp_path)
     assert run_dag(dag).state == "success"
     assert [post.caption for post in instagram_sandbox.posts] == ["Coming Friday #teaser"]
 

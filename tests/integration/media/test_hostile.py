@@ -208,12 +208,27 @@ def test_a_video_that_the_encoder_damaged_is_caught_while_it_is_written(
     """The packets are whole and have the right times, so that only a decoder finds out."""
     damaging = ffmpeg_that(
         r'*libx264*) noise="noise=amount=300*gte(n\,60)"; for a; do shift; '
-        'case "$a" in pipe:1) ;; pipe:*) set -- "$@" -bsf:v "$noise";; esac; '
+        'case "$a" in pipe:1) ;; *pipe:*) set -- "$@" -bsf:v "$noise";; esac; '
         'set -- "$@" "$a"; done; ffmpeg "$@";'
     )
     (folder := tmp_path / "out").mkdir()
-    with pytest.raises(TranscodeError, match=r"is damaged|could not write the result"):
+    with pytest.raises(TranscodeError, match=r"is damaged|could not (write the result|convert)"):
         transcode(clip("landscape.mov"), folder / "video.mp4", REELS, ffmpeg=damaging)
+    assert not list(folder.iterdir())
+
+
+def test_a_video_that_is_another_than_the_encoder_wrote_is_caught(
+    clip: Make, ffmpeg_that: Callable[[str], str], tmp_path: Path
+) -> None:
+    """It gets a message to players on its way to the file, and stays valid, so that no decoder finds out."""
+    changing = ffmpeg_that(
+        '*libx264*) changed="[f=nut:bsfs/v=h264_metadata=sei_user_data=086f3693-b7b3-4f2c-9653-21492feee5b8+hello]"; '
+        'for a; do shift; case "$a" in "[f=nut]"*) a="$changed${a#*]}";; esac; '
+        'set -- "$@" "$a"; done; ffmpeg "$@";'
+    )
+    (folder := tmp_path / "out").mkdir()
+    with pytest.raises(TranscodeError, match="not contain the video that was encoded"):
+        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, ffmpeg=changing)
     assert not list(folder.iterdir())
 
 

@@ -265,7 +265,7 @@ def ask_for_approval() -> None:
         session.add(XComModel(**about, map_index=-1, key="return_value", value=selected, timestamp=now))
         claim = {"post_key": post.key, "run": f"{DAG_ID}/asks", "version": post.version, "settled": False}
         session.add(AssetStateStoreModel(asset_id=asset_id, key=f"calendar:{post.key}", value=json.dumps(claim)))
-        task = session.scalar(select(TaskInstance).where(TaskInstance.task_id == f"{ACCOUNT}.approve"))
+        task = session.scalars(select(TaskInstance).where(TaskInstance.task_id == f"{ACCOUNT}.approve")).one()
         question = {"subject": "Publish this post?", "options": ["Approve", "Reject"], "params": {}}
         session.add(HITLDetail(ti_id=task.id, **question))
     routes.boards.board(DAG_ID, is_fresh=True)
