@@ -35,9 +35,6 @@ NO_METADATA: Final = {"map_metadata": -1, "map_metadata:s": -1, "map_chapters": 
 ONE_FILTER_GRAPH: Final = {"reinit_filter:v": 0}
 #: The loop filter only smooths the decoded frames. It finds no errors, so it is skipped.
 DECODE_ONLY: Final = {"skip_loop_filter": "all"}
-#: Skips the B-frames, which are up to three of four frames, and two thirds of the work. Their places among the
-#: reference frames are kept, and what they show has no influence on whether a P-frame can be read.
-WITHOUT_B_FRAMES: Final = {"skip_frame": "bidir"}
 DIGEST: Final = "murmur3"
 #: MP4 stores H.264 with lengths instead of start codes, and its parameter sets once, in the header. With these filters,
 #: the digest of the packets is the same for the encoder and for the file. ``h264_metadata`` changes nothing, and fails
@@ -145,7 +142,7 @@ def sound(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, loudness: Loudn
 def join(info: VideoInfo, spec: VideoSpec, pipe: int, nut: Path, output: Path) -> list[str]:
     """Return the command that writes encoded video and audio into one file.
 
-    It decodes the I-frames and P-frames as they arrive, and stops at the first error.
+    It decodes the video as it arrives, and stops at the first error.
 
     :param info: The source.
     :param spec: The rules and targets.
@@ -155,7 +152,7 @@ def join(info: VideoInfo, spec: VideoSpec, pipe: int, nut: Path, output: Path) -
     :return: The arguments of ffmpeg.
     """
     # One thread keeps up with the encoder, and costs it less than several.
-    decoder = {"threads": 1, **DECODE_ONLY, **WITHOUT_B_FRAMES}
+    decoder = {"threads": 1, **DECODE_ONLY}
     picture = ffmpeg.input(f"pipe:{pipe}", f="nut", protocol_whitelist="pipe", **decoder).video
     audio_stream = ffmpeg.input(f"file:{nut}", f="nut", protocol_whitelist="file").audio
     options = {"c": "copy", **_timescale(frame_rate(info.video, spec)), **NO_METADATA, **MUXER}
