@@ -33,8 +33,8 @@ from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: So that the share of insights, 7 %, suffices for 50 posts in an hour.
-CALLS_PER_HOUR: Final = 1_800
+#: So that the share of insights, 15 %, suffices for 50 posts in an hour.
+CALLS_PER_HOUR: Final = 800
 CPU_LIMIT_MS: Final = 500
 #: The ages whose reading becomes due within the hour, in hours.
 AGES_H: Final = (6, 24, 72, 168)

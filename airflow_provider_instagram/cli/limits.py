@@ -19,7 +19,6 @@ from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, SLOW_FROM_PERCENT, STEADY_SHARE, UNSTATED_STOP
-from airflow_provider_instagram.quota.insights_budget import INSIGHTS_SHARE
 from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
 from airflow_provider_instagram.quota.reservations import QuotaReservations
 
@@ -59,9 +58,11 @@ def describe(conn_id: str) -> Iterator[tuple[str, str]]:
         yield f"posts, this {quota.name}", f"{used[quota]} of {quota.posts} (posts_per_{quota.name})"
     next_at = max(filter(None, (available_at, reported.available_at)), default=None)
     yield "next post", f"at {_format_time(next_at)}; PublishOperator waits until then" if next_at else "now"
-    poll_share, insights_share = (limits.calls_per_hour * share for share in (POLLING_SHARE, INSIGHTS_SHARE))
-    most = f"at most {poll_share:.0f} for waiting containers and {insights_share:.0f} for insights"
-    yield "calls", f"{limits.calls_per_hour} an hour (calls_per_hour), of which {most}"
+    poll_share = limits.calls_per_hour * POLLING_SHARE
+    yield (
+        "calls",
+        f"{limits.calls_per_hour} an hour (calls_per_hour), of which waiting containers use at most {poll_share:.0f}",
+    )
     yield "calls, Instagram", reported.calls
     yield "waiting", _waiting_text(deadlines_of_waits(conn_id), limits.calls_per_hour * STEADY_SHARE)
 

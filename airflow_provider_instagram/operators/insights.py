@@ -35,7 +35,7 @@ class InsightsOperator(InstagramBaseOperator):
     * A number that does not exist yet is null, never 0, and ``reason`` says why: ``no_data``, ``too_few_viewers``,
       ``refused`` or ``gone``. None of them is a failure.
     * A metric that Instagram refuses to the account or the kind of medium is left out, and remembered for the account.
-    * Reading uses at most 7 % of the account's calls of an hour. If they are used up, the task is deferred until some
+    * Reading uses at most 15 % of the account's calls of an hour. If they are used up, the task is deferred until some
       are free, and keeps what it has read.
 
     Returns a list of rows, one for each medium and metric: ``conn_id``, ``user_id``, ``media_id``, ``post_key``,

@@ -12,12 +12,11 @@ if TYPE_CHECKING:
 
 # Source: the specification of this provider, "200 API calls an hour and user".
 CALLS_PER_HOUR: Final = 200
-# Of the calls of an hour, polling gets half at a steady rate, and at most 8 % more at once. Insights get at most 7 %
-# (insights_budget.py). The other 35 % are left to create and publish in other processes, whatever these two do: of 200
-# calls, 7 for each of ten posts an hour.
+# Of the calls of an hour, polling gets half at a steady rate, and at most 15 % more at once. The other 35 % are left to
+# create and publish in other processes: of 200 calls, 7 for each of ten posts an hour.
 STEADY_SHARE: Final = 0.50
-BURST_SHARE: Final = 0.05
-LAST_READ_SHARE: Final = 0.03
+BURST_SHARE: Final = 0.10
+LAST_READ_SHARE: Final = 0.05
 POLLING_SHARE: Final = STEADY_SHARE + BURST_SHARE + LAST_READ_SHARE
 #: The calls that a new process may send at once, because it does not know what the previous process has spent.
 CALLS_AFTER_RESTART: Final = 3

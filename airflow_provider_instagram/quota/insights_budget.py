@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.usage import Usage
     from airflow_provider_instagram.ledger.ledger import StateStore
 
-#: The share of the account's calls of any hour for insights. Neither polling nor create and publish count on it.
-INSIGHTS_SHARE: Final = 0.07
+#: The share of the account's calls of any hour that insights may use.
+INSIGHTS_SHARE: Final = 0.15
 #: Insights stop as soon as this share of Meta's own allowance is used, long before polling slows down.
 STOP_FROM_PERCENT: Final = 50
 STOP_FOR: Final = timedelta(minutes=30)

@@ -75,7 +75,7 @@ def test_an_edited_caption_is_looked_for_under_its_new_text() -> None:
 def test_posts_are_due_during_each_disturbance_and_after_it() -> None:
     plan = programme(AT, 4, 10.0, FULL)
     begins = {str(disturbance): (begin, disturbance.seconds) for begin, disturbance in plan.disturbances}
-    assert len(begins) == 32
+    assert len(begins) == 40
     ends = AT
     for name, (begin, seconds) in begins.items():
         assert begin >= ends, "one after the other"

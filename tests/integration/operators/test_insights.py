@@ -108,9 +108,9 @@ def test_without_the_scope_the_task_says_what_to_grant(
 def test_calls_beyond_the_share_wait_and_what_was_read_is_kept(
     instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 86 calls an hour insights have 6: the list and five posts. The sixth is read an hour later."""
+    """Of 40 calls an hour insights have 6: the list and five posts. The sixth is read an hour later."""
     connection = instagram_sandbox.connection
-    connection["extra"]["calls_per_hour"] = 86
+    connection["extra"]["calls_per_hour"] = 40
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
     ids = [instagram_sandbox.add_foreign_post(f"Post {number}", age_s=6 * HOURS) for number in range(6)]
     rows = DictStore()

@@ -319,11 +319,13 @@ def test_what_did_not_change_is_not_sent_again(user: Any) -> None:
 
 def test_another_api_server_process_knows_that_nothing_changed(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ada = user("ada", "USER")
-    first = ada.get("/instagram/calendar/api/posts").json()
+    first = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID}).json()
     monkeypatch.setattr(routes, "boards", Boards())
-    assert ada.get("/instagram/calendar/api/posts", params={"since": first["token"]}).status_code == 204
+    assert (
+        ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID, "since": first["token"]}).status_code == 204
+    )
     do(ada, "ada", "skip")
-    changed = ada.get("/instagram/calendar/api/posts", params={"since": first["token"]}).json()
+    changed = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID, "since": first["token"]}).json()
     assert (len(changed["cards"]), changed["full"]) == (len(POSTS), True)
     do(ada, "ada", "unskip")
 
@@ -331,9 +333,11 @@ def test_another_api_server_process_knows_that_nothing_changed(user: Any, monkey
 @pytest.mark.parametrize("end", ["x", "-1", "9" * 5000, ""])
 def test_a_token_that_is_changed_gets_everything(user: Any, end: str) -> None:
     ada = user("ada", "USER")
-    token = ada.get("/instagram/calendar/api/posts").json()["token"]
+    token = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID}).json()["token"]
     scope, _, instance, _ = token.split("-")
-    answer = ada.get("/instagram/calendar/api/posts", params={"since": f"{scope}-other-{instance}-{end}"})
+    answer = ada.get(
+        "/instagram/calendar/api/posts", params={"dag_id": DAG_ID, "since": f"{scope}-other-{instance}-{end}"}
+    )
     assert len(answer.json()["cards"]) == len(POSTS)
 
 
