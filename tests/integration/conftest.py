@@ -290,3 +290,16 @@ def browser_of() -> Any:
                 app.dependency_overrides.clear()
 
     return Browser
+
+
+@pytest.fixture
+def no_known_posts(airflow_db: None) -> None:
+    """Forget what earlier tests have published and read, for they share the events and the ledgers."""
+    from airflow.models.asset import AssetEvent
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(AssetStateStoreModel).where(AssetStateStoreModel.key.startswith("insights-")))
+        session.execute(delete(AssetEvent))

@@ -96,11 +96,11 @@ def test_pictures_carousels_and_stories_are_shown_item_by_item(
 
 
 @pytest.mark.usefixtures("no_stored_tokens")
+@pytest.mark.usefixtures("no_known_posts")
 def test_the_numbers_of_the_latest_insights_run_are_shown_with_their_age(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], tmp_path: Path, page: Any
 ) -> None:
     """The page asks neither Instagram nor the target for them. A post that was not read has none."""
-    forget_insights()
     media_id = instagram_sandbox.add_foreign_post("Published two hours ago", age_s=TWO_HOURS)
     instagram_sandbox.set_insights(media_id, views=4321, likes=7, reach=0)
     store_dag(content_calendar_dag(DAG_ID, str(calendar({"read": -TWO_HOURS, "unread": 3600}))))
@@ -130,13 +130,3 @@ def test_the_numbers_of_the_latest_insights_run_are_shown_with_their_age(
         with open_ledger(ACCOUNT) as store:
             for key in (f"done:{ACCOUNT}/read", f"media:{media_id}", f"insights:{media_id}"):
                 store.delete(key)
-
-
-def forget_insights() -> None:
-    """Forget what earlier tests have read, for they share the ledgers."""
-    from airflow.models.asset_state_store import AssetStateStoreModel
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete
-
-    with create_session() as session:
-        session.execute(delete(AssetStateStoreModel).where(AssetStateStoreModel.key.startswith("insights-")))

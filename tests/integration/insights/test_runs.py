@@ -19,18 +19,7 @@ if TYPE_CHECKING:
 HOUR = 3600
 NO_INSIGHTS = ["instagram_business_basic", "instagram_business_content_publish"]
 ROOT = Path(__file__).parents[3]
-pytestmark = pytest.mark.usefixtures("no_stored_tokens")
-
-
-@pytest.fixture(autouse=True)
-def nothing_read(airflow_db: None) -> None:
-    """Forget what earlier tests have read, for they share the ledgers."""
-    from airflow.models.asset_state_store import AssetStateStoreModel
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete
-
-    with create_session() as session:
-        session.execute(delete(AssetStateStoreModel).where(AssetStateStoreModel.key.startswith("insights-")))
+pytestmark = pytest.mark.usefixtures("no_stored_tokens", "no_known_posts")
 
 
 def rows(target: FileTarget, table: Table) -> list[dict[str, Any]]:
