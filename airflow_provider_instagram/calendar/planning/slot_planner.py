@@ -129,10 +129,10 @@ class _AccountPlanner:
         for user in self.users:
             self._keep_repetitions(user)
         waiting = [user for user in self.users if self._first(user) is None and user.is_valid]
-        repeating = [user for user in self.users if user.repeat_after is not None and user.is_valid]
-        free = self._free_slots(HORIZON if waiting else REPETITION_HORIZON) if waiting or repeating else []
-        self._choose_firsts(waiting, free)
-        self._choose_repetitions(repeating, [at for at in free if at <= self.now + REPETITION_HORIZON])
+        for user, at in zip(waiting, self._free_slots(HORIZON), strict=False):
+            self._add(user.key, at)
+        if repeating := [user for user in self.users if user.repeat_after is not None and user.is_valid]:
+            self._choose_repetitions(repeating, list(self._free_slots(REPETITION_HORIZON)))
 
     def _first(self, user: SlotUser) -> datetime | None:
         """Return when a post is published for the first time, if that is known."""
@@ -195,18 +195,12 @@ class _AccountPlanner:
         index = bisect_left(self.taken, at)
         return all(abs(other - at) >= spacing for other in self.taken[max(0, index - 1) : index + 1])
 
-    def _free_slots(self, horizon: timedelta) -> list[datetime]:
+    def _free_slots(self, horizon: timedelta) -> Iterator[datetime]:
+        """Yield the times at which a post has room, one by one: a year of many slots takes long to compute."""
         first, last = self.now + self.lead_time, self.now + horizon
-        times = sorted({at for slot in self.slots for at in slot.times(first, last)})
-        return [at for at in times if self._has_room(at.timestamp())]
-
-    def _choose_firsts(self, waiting: list[SlotUser], free: list[datetime]) -> None:
-        times = iter(free)
-        for user in waiting:
-            at = next((at for at in times if self._has_room(at.timestamp())), None)
-            if at is None:
-                return
-            self._add(user.key, at)
+        for at in heapq.merge(*(slot.times(first, last) for slot in self.slots)):
+            if self._has_room(at.timestamp()):
+                yield at
 
     def _choose_repetitions(self, repeating: list[SlotUser], free: list[datetime]) -> None:
         ready = [turn for place, user in enumerate(repeating) for turn in self._next_turn(place, user)]
