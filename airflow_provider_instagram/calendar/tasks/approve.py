@@ -108,14 +108,13 @@ class ApprovePost(PostStep, ApprovalOperator):
         return self._carry_out(context, answer)
 
     def _read_answer(self, post: Post, event: Mapping[str, Any]) -> Answer:
-        """Return the answer. A field that it leaves out, as answers by REST may, keeps its value.
+        """Return the answer, which may leave out fields, as answers by REST do.
 
         :raises ValidationError: If it has a field that the form does not have, or a value that a field does not take.
         """
         form = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
-        given = {name: form[name] for name in form} | (event.get("params_input") or {})
         try:
-            for name, value in given.items():
+            for name, value in (event.get("params_input") or {}).items():
                 form.get_param(name).resolve(value)
         except (KeyError, ParamValidationError) as error:
             raise ValidationError(
@@ -123,9 +122,7 @@ class ApprovePost(PostStep, ApprovalOperator):
                 f"{error}.",
                 hint="Clear this task, and answer again.",
             ) from error
-        user = event.get("responded_by_user") or {}
-        approved = event.get("chosen_options") == [self.APPROVE]
-        return Answer(approved, user.get("name"), given.get("caption") or "", given["reason"])
+        return answer_in(event, post)
 
     def _carry_out(self, context: Context, answer: Answer) -> dict[str, Any]:
         if not answer.approved and answer.person is None:
@@ -146,6 +143,14 @@ class ApprovePost(PostStep, ApprovalOperator):
     def _write_row(self, context: Context, post: Post, answer: Answer | None) -> None:
         row = {"of": _round(context, post), "answer": answer and asdict(answer)}
         Ledger.of(context, self.instagram_conn_id).store.set(_row_of(post), row)
+
+
+def answer_in(event: Mapping[str, Any], post: Post) -> Answer:
+    """Return the answer that an event of the question contains. A field that it leaves out keeps its value."""
+    given = event.get("params_input") or {}
+    approved = event.get("chosen_options") == [ApprovePost.APPROVE]
+    person = (event.get("responded_by_user") or {}).get("name")
+    return Answer(approved, person, given.get("caption", post.caption) or "", given.get("reason"))
 
 
 def _row_of(post: Post) -> str:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from airflow_provider_instagram.calendar.tasks.approve import Answer, recorded_answer
+from airflow_provider_instagram.calendar.tasks.approve import Answer, answer_in, recorded_answer
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.database import open_ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import ColumnElement
+
     from airflow_provider_instagram.calendar.file.model import Post
     from airflow_provider_instagram.plugin.board.states import PostRun
+
+
+def is_approval_of(dag_id: str, post: Post, run: PostRun) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions for the task instance that asks about a post, with :func:`counted_answer`'s parameters."""
+    yield TaskInstance.dag_id == dag_id
+    yield TaskInstance.run_id == run.run_id
+    yield TaskInstance.task_id == f"{post.account}.approve"
+    yield TaskInstance.map_index == run.map_index
 
 
 def counted_answer(dag_id: str, post: Post, run: PostRun) -> Answer | None:
@@ -29,26 +41,12 @@ def counted_answer(dag_id: str, post: Post, run: PostRun) -> Answer | None:
     :param run: The run that asked.
     """
     with create_session(scoped=False) as session:
-        given = session.scalar(
-            select(TaskInstance.next_kwargs).where(
-                TaskInstance.dag_id == dag_id,
-                TaskInstance.run_id == run.run_id,
-                TaskInstance.task_id == f"{post.account}.approve",
-                TaskInstance.map_index == run.map_index,
-            )
-        )
+        given = session.scalar(select(TaskInstance.next_kwargs).where(*is_approval_of(dag_id, post, run)))
     event = given.get("event") if isinstance(given, dict) else None
     if isinstance(event, dict) and "chosen_options" in event:
-        return _answer_in(event, post)
+        return answer_in(event, post)
     try:
         with open_ledger(post.account) as store:
             return recorded_answer(store, post)
     except ValidationError:  # Airflow does not have the ledger any more
         return None
-
-
-def _answer_in(event: dict[str, Any], post: Post) -> Answer:
-    person = (event.get("responded_by_user") or {}).get("name")
-    given = event.get("params_input") or {}
-    caption = given.get("caption", post.caption) or ""
-    return Answer(event["chosen_options"] == ["Approve"], person, caption, given.get("reason"))

@@ -20,7 +20,7 @@ from airflow_provider_instagram.graph.addresses import safe_link
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.plugin.board.answers import counted_answer
+from airflow_provider_instagram.plugin.board.answers import counted_answer, is_approval_of
 from airflow_provider_instagram.plugin.board.cards import kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
 from airflow_provider_instagram.plugin.board.source import decoded
@@ -209,19 +209,13 @@ def _question(session: Session, dag_id: str, post: Post, run: PostRun | None) ->
     if run is None:
         return None
     asked = session.execute(
-        select(HITLDetail.params, HITLDetail.responded_at, HITLDetail.responded_by, HITLDetail.chosen_options,
-               HITLDetail.params_input)
+        select(HITLDetail.responded_at, HITLDetail.responded_by, HITLDetail.chosen_options, HITLDetail.params_input)
         .join(TaskInstance, TaskInstance.id == HITLDetail.ti_id)
-        .where(
-            TaskInstance.dag_id == dag_id,
-            TaskInstance.run_id == run.run_id,
-            TaskInstance.task_id == f"{post.account}.approve",
-            TaskInstance.map_index == run.map_index,
-        )
-    ).first()  # fmt: skip
+        .where(*is_approval_of(dag_id, post, run))
+    ).first()
     if asked is None:
         return None
-    _, at, by, chosen, given = asked
+    at, by, chosen, given = asked
     answered: datetime | None = at
     return {
         "at": answered.isoformat() if answered else None,

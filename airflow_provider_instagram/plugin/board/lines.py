@@ -49,7 +49,7 @@ def _of_yaml_item(lines: list[str]) -> list[str]:
 
 def _without_signatures(text: str, post: Post | InvalidPost) -> str | None:
     if isinstance(post, InvalidPost):
-        return None if "http" in text else text  # its links could not be read
+        return None if "http" in text.lower() else text  # its links could not be read
     links = [*post.media, str(post.options.get("cover_url") or "")]
     for secret in (secret for link in links for secret in secrets_in(link)):
         if secret in text:
