@@ -1,4 +1,4 @@
-"""The check of a run parameter that names a file, for DAG files: ``inside_media_roots``."""
+"""The check of a run parameter that names a file: the name by which DAG files import it, which stays as it is."""
 
 from __future__ import annotations
 

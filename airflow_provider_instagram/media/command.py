@@ -25,7 +25,7 @@ SAMPLE_RATE_HZ: Final = 48_000
 #: The samples in an AAC packet, and the samples that ffmpeg's encoder puts before the audio.
 AAC_PACKET: Final = 1024
 PRESET: Final = "medium"
-#: One fewer than the preset's: it saves about 5 % of the time, and at the same bit rate XPSNR stays the same.
+#: One fewer than the preset's. On the clip that was measured, it saves about 5 % of the time and costs no XPSNR.
 REFERENCE_FRAMES: Final = 2
 #: Options for a file without edit lists: frames get negative offsets instead, and the audio's priming is cut off first.
 MUXER: Final = {"f": "mp4", "brand": "mp42", "movflags": "+faststart+negative_cts_offsets", "use_editlist": 0}
@@ -152,8 +152,7 @@ def join(info: VideoInfo, spec: VideoSpec, pipe: int, nut: Path, output: Path) -
     :return: The arguments of ffmpeg.
     """
     # One thread keeps up with the encoder, and costs it less than several.
-    decoder = {"threads": 1, **DECODE_ONLY}
-    picture = ffmpeg.input(f"pipe:{pipe}", f="nut", protocol_whitelist="pipe", **decoder).video
+    picture = ffmpeg.input(f"pipe:{pipe}", f="nut", threads=1, protocol_whitelist="pipe", **DECODE_ONLY).video
     audio_stream = ffmpeg.input(f"file:{nut}", f="nut", protocol_whitelist="file").audio
     options = {"c": "copy", **_timescale(frame_rate(info.video, spec)), **NO_METADATA, **MUXER}
     written = ffmpeg.output(picture, audio_stream, f"file:{output}", **options)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 # Source: the specification of this provider, "200 API calls an hour and user".
 CALLS_PER_HOUR: Final = 200
 # Of the calls of an hour, polling gets half at a steady rate, and at most 15 % more at once. The other 35 % are left to
-# create and publish in other processes: of 200 calls, 7 for each of ten posts an hour.
+# create, publish and insights in other processes: of 200 calls, 7 for each of ten posts an hour, or of five if insights
+# use all of their share.
 STEADY_SHARE: Final = 0.50
 BURST_SHARE: Final = 0.10
 LAST_READ_SHARE: Final = 0.05
