@@ -295,11 +295,12 @@ def browser_of() -> Any:
 @pytest.fixture
 def no_known_posts(airflow_db: None) -> None:
     """Forget what earlier tests have published and read, for they share the events and the ledgers."""
-    from airflow.models.asset import AssetEvent
+    from airflow.models.asset import AssetEvent, AssetModel
     from airflow.models.asset_state_store import AssetStateStoreModel
     from airflow.utils.session import create_session
-    from sqlalchemy import delete
+    from sqlalchemy import delete, select
 
+    posts = select(AssetModel.id).where(AssetModel.uri.endswith("/posts"))
     with create_session() as session:
         session.execute(delete(AssetStateStoreModel).where(AssetStateStoreModel.key.startswith("insights-")))
-        session.execute(delete(AssetEvent))
+        session.execute(delete(AssetEvent).where(AssetEvent.asset_id.in_(posts)))
