@@ -23,6 +23,7 @@ os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
 
 project = "airflow-provider-instagram"
 author = "The authors of airflow-provider-instagram"
+copyright = f"{author}, under the Apache License 2.0"  # noqa: A001 -- a setting of Sphinx
 version = release = version_of(project)
 html_title = f"airflow-provider-instagram {release}"
 
@@ -31,6 +32,8 @@ source_suffix = {".md": "markdown"}
 myst_heading_anchors = 4
 
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
 

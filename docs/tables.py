@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def settings() -> str:
     """Return the settings of the section ``[instagram]``."""
     rows = [
-        (f"`{name}`", option["description"], _code(option["default"]), _code(option["example"]))
+        (f"`{name}`", _also(option["description"], default=option["default"], example=option["example"]))
         for name, option in SETTINGS["options"].items()
     ]
-    return _table(("setting", "meaning", "default", "example"), rows)
+    return _table(("setting", "meaning"), rows)
 
 
 def connection() -> str:
@@ -49,13 +49,10 @@ def error_codes() -> str:
     """Return what each of Meta's error codes means. Rules that differ in their code alone share a row."""
     grouped: dict[tuple[str, ...], list[tuple[int | None, int | None]]] = {}
     for rule in RULES:
-        shown = (rule.error.__name__, rule.meaning, rule.hint, _duration(rule.after))
+        shown = (rule.error.__name__, f"{rule.meaning}. {rule.hint}{_retried(rule.after)}")
         grouped.setdefault(shown, []).append((rule.code, rule.subcode))
-    rows = [
-        (_numbers(numbers), f"`{error}`", f"{meaning}. {hint}", after)
-        for (error, meaning, hint, after), numbers in grouped.items()
-    ]
-    return _table(("code/subcode", "error", "meaning and remedy", "retried after"), rows)
+    rows = [(_numbers(numbers), f"`{error}`", meaning) for (error, meaning), numbers in grouped.items()]
+    return _table(("code/subcode", "error", "meaning and remedy"), rows)
 
 
 def commands() -> str:
@@ -114,14 +111,19 @@ def _numbers(numbers: list[tuple[int | None, int | None]]) -> str:
     return ", ".join(written)
 
 
-def _duration(after: timedelta | None) -> str:
-    return "" if after is None else f"{after.total_seconds():.0f} s"
+def _retried(after: timedelta | None) -> str:
+    return "" if after is None else f" Retried after {after.total_seconds():.0f} s."
 
 
 def _plain(text: str) -> str:
     """Return a text in one line, and its reST roles and literals as Markdown."""
     text = re.sub(r":\w+:`[.~]*([^`]+)`", r"`\1`", text).replace("``", "`")
     return " ".join(text.split())
+
+
+def _also(text: str, **values: str | None) -> str:
+    """Return a text and the values that are set, so that a table needs no narrow columns for them."""
+    return " ".join([text, *(f"{name.capitalize()}: {_code(value)}." for name, value in values.items() if value)])
 
 
 def _code(text: str | None) -> str:
