@@ -35,6 +35,14 @@ def test_each_page_is_in_the_list_of_pages() -> None:
     assert len(listed) == len(pages)
 
 
+def test_each_room_is_in_the_list_of_rooms() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| (`[^|]+`) \|", text.partition("## Where things are")[2], re.MULTILINE)
+    packages = (ROOT / "airflow_provider_instagram", ROOT / "sandbox" / "instagram_sandbox")
+    rooms = {path.parent.name for package in packages for path in package.glob("*/__init__.py")}
+    assert rooms - set(re.findall(r"`(\w+)`", " ".join(rows))) == set()
+
+
 def test_each_metric_is_documented_and_each_documented_metric_is_sent() -> None:
     package = ROOT / "airflow_provider_instagram"
     sent = re.compile(r'(?:Stats|stats)\.(incr|timing|gauge)\(\s*"(instagram\.\w+)"')
