@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from packaging.version import Version
+
 ROOT: Final = Path(__file__).parents[1]
 SITE: Final = ROOT / "build" / "docs"
 
@@ -85,12 +87,13 @@ def build(folder: Path) -> bool:
 
 
 def write_list_of_versions() -> None:
-    """Write the page that links to each version that was built."""
-    names = sorted((path.name for path in SITE.iterdir() if path.is_dir()), reverse=True)
+    """Write the page that links to each version that was built, the newest first."""
+    names = sorted((path.name for path in SITE.iterdir() if path.is_dir()), key=Version, reverse=True)
     links = "".join(f'<li><a href="{html.escape(name)}/">{html.escape(name)}</a></li>' for name in names)
     title = "airflow-provider-instagram"
     SITE.joinpath("index.html").write_text(
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><h1>{title}</h1><ul>{links}</ul>'
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f'<title>{title}</title><body style="font-family: sans-serif"><h1>{title}</h1><ul>{links}</ul>'
     )
 
 

@@ -95,6 +95,17 @@ def test_the_tables_show_what_the_code_has() -> None:
     assert "| `posts_per_day` | Posts per day |" in TABLES["connection"]()
 
 
+def test_the_list_of_versions_begins_with_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scripts import docs
+
+    monkeypatch.setattr(docs, "SITE", tmp_path)
+    for name in ("0.2.0", "0.10.0", "0.10.0.dev0"):
+        (tmp_path / name).mkdir()
+    docs.write_list_of_versions()
+    page = (tmp_path / "index.html").read_text()
+    assert re.findall(r'href="([^"]+)/"', page) == ["0.10.0", "0.10.0.dev0", "0.2.0"]
+
+
 def test_a_link_of_the_site_that_leads_nowhere_is_found(tmp_path: Path) -> None:
     from scripts.docs import broken_links
 
