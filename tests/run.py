@@ -90,7 +90,7 @@ REST: Final = (
         12,
         ("-m", "pytest", "-m", "not sample", "tests/reliability/test_live.py"),
     ),
-    Part("system", 25, ("-m", "pytest", "tests/system")),
+    Part("system", 27, ("-m", "pytest", "tests/system")),
     Part("soak", 17, ("-m", "tests.soak")),
     *(
         Part(

@@ -1,6 +1,6 @@
 """The gallery of DAGs: its files are short, its pages show them, and those that nothing triggers run to their end.
 
-The DAGs that wait for an asset or for a person run in ``tests/system/test_gallery.py``.
+All of them run in a running Airflow in ``tests/system/test_gallery.py``.
 """
 
 from __future__ import annotations
