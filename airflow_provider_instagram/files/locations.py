@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 LOCAL_SCHEMES = ("file", "local")
 #: A web address. Its user name and password, and everything after its path, may be secret.
 WEB_ADDRESS: Final = re.compile(r"(https?:[/\\]+)(?:([^/?#\s]*)@)?([^?#]*)(?:([?#])(.*))?", re.IGNORECASE | re.DOTALL)
-#: A user name with a password in any other URI; a name alone is that of a connection.
-PASSWORD: Final = re.compile(r"(?<=://)[^/?#@\s]*:[^/?#\s]*@")
+#: A user name with a password in any other URI; a name alone is that of a connection. The name ends at the first colon,
+#: so that a location of a million colons is searched once and not a million times.
+PASSWORD: Final = re.compile(r"(?<=://)[^/?#@:\s]*:[^/?#\s]*@")
 #: Longer locations are cut off when they are shown.
 LONGEST_SHOWN: Final = 300
 
