@@ -13,7 +13,7 @@ def read_object(text: str | bytes) -> Mapping[str, Any]:
     """Read a JSON object, or an empty one if the text is anything else."""
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
 
