@@ -85,7 +85,8 @@ class FileTarget:
             _, parquet = _pyarrow()
             rows: list[Row] = parquet.read_table(io.BytesIO(content), partitioning=None).to_pylist()
             return rows
-        return [json.loads(line) for line in content.decode().splitlines()]
+        # Not splitlines: it also splits at separators such as U+2028, which a caption may contain.
+        return [json.loads(line) for line in content.decode().split("\n") if line]
 
     def _content(self, table: Table, rows: Sequence[Row]) -> bytes:
         names = [column.name for column in table.columns]

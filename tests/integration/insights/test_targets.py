@@ -141,6 +141,17 @@ def test_files_are_partitioned_by_day_and_a_rerun_changes_nothing(files: Callabl
         assert storage.read(file) == content
 
 
+def test_a_caption_may_contain_any_separator_of_lines(files: Callable[..., FileTarget]) -> None:
+    """Phones write U+2028 into captions, and JSON does not escape it."""
+    caption = "one\u2028two\u2029three\x85four\nfive\x1esix\rseven"
+    files().write(POSTS, [POST | {"post_caption": caption}])
+    target = files()
+    assert target.write(POSTS, [POST | {"post_id": "17900000000000002"}]) == 1
+    content = storage.read(f"{target.prefix}/instagram_posts/day=2026-09-01/brand.{target.format}")
+    assert content is not None
+    assert [row["post_caption"] for row in target.read_rows(content)] == [caption, POST["post_caption"]]
+
+
 def test_files_of_an_earlier_version_are_kept_and_extended(files: Callable[..., FileTarget]) -> None:
     files().write(SNAPSHOTS, [SNAPSHOT])
     table = with_a_new_column()[1]
