@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -97,6 +99,19 @@ def test_many_rows_are_written_at_once(sql: Callable[..., SqlTarget]) -> None:
     assert sql().write(SNAPSHOTS, rows) == 250
     assert sql().write(SNAPSHOTS, rows) == 0
     assert len(sql().rows(SNAPSHOTS)) == 250
+
+
+def test_tasks_that_find_no_tables_at_the_same_moment_all_write(sql: Callable[..., SqlTarget]) -> None:
+    """The first run of several accounts: the database refuses all but one that make the same table."""
+    together = threading.Barrier(4)
+
+    def write(number: int) -> int:
+        together.wait()
+        return sql().write(SNAPSHOTS, [SNAPSHOT | {"post_id": str(number)}])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(write, range(4))) == [1, 1, 1, 1]
+    assert [row["post_id"] for row in sql().rows(SNAPSHOTS)] == ["0", "1", "2", "3"]
 
 
 def with_a_new_column() -> tuple[Table, ...]:
