@@ -47,6 +47,10 @@ class Target(Protocol):
     def name(self) -> str:
         """What the target is, for log lines."""
 
+    @property
+    def identity(self) -> str:
+        """What tells the target apart from others. What was read for one counts for it only."""
+
     def write(self, table: Table, rows: Sequence[Row]) -> int:
         """Write the rows whose key is new, and return their number. Rows that exist are not changed."""
 
@@ -108,7 +112,7 @@ class Collector:
     look_every: timedelta = LOOK_EVERY
 
     def __post_init__(self) -> None:
-        self.tracking = Tracking(self.ledger.store, self.ages)
+        self.tracking = Tracking(self.ledger.store, self.ages, self.target.identity)
         self._reader = InsightReader(self.client, StoredRefusals(self.ledger.store))
 
     def run(self, events: Iterable[PostEvent]) -> Batch:

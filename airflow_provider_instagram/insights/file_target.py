@@ -49,6 +49,11 @@ class FileTarget:
         """What the target is, for log lines."""
         return shown(self.prefix)
 
+    @property
+    def identity(self) -> str:
+        """What tells the target apart from others."""
+        return f"{self.format} {self.prefix}"
+
     def location(self, table: Table) -> tuple[str, str]:
         """Return the namespace and the name of a table, for lineage."""
         return dataset_of(f"{self.prefix}/{table.name}")

@@ -64,6 +64,11 @@ class SqlTarget:
         """What the target is, for log lines."""
         return f"the database of connection {self.conn_id!r}"
 
+    @property
+    def identity(self) -> str:
+        """What tells the target apart from others."""
+        return f"sql {self.conn_id} {self.schema or ''}"
+
     def location(self, table: Table) -> tuple[str, str]:
         """Return the namespace and the name of a table, for lineage."""
         return f"airflow://{self.conn_id}", self._full(table.name)

@@ -65,6 +65,20 @@ def test_a_run_reads_what_is_due_and_the_next_one_changes_nothing(
     assert len(instagram_sandbox.journal()) == calls
 
 
+def test_a_second_target_receives_the_same_numbers(
+    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
+) -> None:
+    """What was read for one target is not in another: a team adds a warehouse, or moves to one."""
+    media_id = instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
+    instagram_sandbox.set_insights(media_id, views=120, reach=80)
+    targets = [FileTarget(str(tmp_path), "jsonl"), FileTarget(str(tmp_path)), FileTarget(str(tmp_path / "b"), "jsonl")]
+    for number, target in enumerate(targets):
+        result = run_dag(insights_dag(f"insights_target_{number}", ["instagram_default"], target))
+        assert result.xcom("read_instagram_default") == {"posts": 1, "read": 1, "missed": 0, "days": 1, "left": 0}
+    first, second = rows(targets[0], SNAPSHOTS), rows(targets[2], SNAPSHOTS)
+    assert [row["reel_views"] for row in (*first, *second)] == [120, 120]
+
+
 def test_a_published_post_is_found_by_its_event_with_its_key_and_its_dag(
     instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path, portrait_video: Path
 ) -> None:
