@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.insights import FileTarget, SqlTarget, insights_dag
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.assets import insights_asset
+from airflow_provider_instagram.ledger.database import open_ledger
+from airflow_provider_instagram.ledger.insights import are_refused
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.insights.schema import Table
@@ -141,6 +144,20 @@ def test_a_throttled_account_leaves_the_rest_to_a_later_run(
     calls = len(instagram_sandbox.journal())
     run_dag(dag)
     assert len(instagram_sandbox.journal()) == calls
+
+
+@pytest.mark.parametrize(
+    ("accounts", "message"),
+    [
+        ("brand", r"The accounts are the text 'brand'. Write a list: \['brand'\]"),
+        (["brand", ""], "'' cannot be the account of a task"),
+        (["brand/eu"], "'brand/eu' cannot be the account of a task. Use a connection whose id has only letters"),
+        (["{{ var.value.x }}"], "cannot be the account of a task"),
+    ],
+)
+def test_what_cannot_be_accounts_is_refused_when_the_dag_is_parsed(accounts: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=message):
+        insights_dag("insights_of_none", accounts, str(tmp_path))
 
 
 def test_the_dag_file_needs_nothing_and_reads_the_default_account() -> None:
