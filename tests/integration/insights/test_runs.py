@@ -120,6 +120,11 @@ def test_an_account_without_the_scope_is_skipped_and_holds_no_other_back(
     result = run_dag(insights_dag("insights_of_two", ["shy", "instagram_default"], target))
     assert result.states() == {"read_shy": "skipped", "read_instagram_default": "success"}
     assert [row["post_id"] for row in rows(target, SNAPSHOTS)] == [media_id]
+    found = {}
+    for conn_id in ("shy", "instagram_default"):
+        with open_ledger(conn_id) as store:
+            found[conn_id] = are_refused(store)
+    assert found == {"shy": True, "instagram_default": False}
 
 
 def test_a_database_is_named_by_its_connection(
