@@ -168,7 +168,8 @@ class Discovery:
             "post_id": media.id,
             "user_id": self.user_id,
             "username": media.username,
-            "post_caption": media.caption,
+            # PostgreSQL cannot store NUL, and every target has the same rows.
+            "post_caption": media.caption and media.caption.replace("\0", "\ufffd"),
             "created_timestamp": post.published,
             "is_story": post.kind == MediaKind.STORY.value,
             "media_type": media.media_type,
