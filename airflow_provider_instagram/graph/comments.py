@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.graph.fields import next_page, read_id, read_text, read_time
+from airflow_provider_instagram.graph.fields import read_id, read_text, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,26 +33,3 @@ class Comment:
         :raises ValueError: If the answer contains no id.
         """
         return cls(read_id(data), read_text(data, "text"), read_time(data, "timestamp"), read_text(data, "username"))
-
-
-@dataclass(frozen=True, slots=True)
-class CommentPage:
-    """A page of a post's comments, newest first.
-
-    :param items: The comments.
-    :param after: Cursor of the next page, or None on the last page.
-    """
-
-    items: tuple[Comment, ...]
-    after: str | None = None
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> CommentPage:
-        """Read a page.
-
-        :raises ValueError: If the answer contains no list, or a comment without an id.
-        """
-        rows = data.get("data")
-        if not isinstance(rows, list):
-            raise ValueError("no list of comments")
-        return cls(tuple(Comment.read(row) for row in rows), next_page(data))
