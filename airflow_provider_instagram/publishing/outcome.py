@@ -148,7 +148,7 @@ class OutcomeReader:
                 for media in listed(self.client, self.ig_user_id, since - CLOCK_TOLERANCE)
                 if _may_be(media, record)
                 and (media.timestamp is None or media.timestamp <= until + CLOCK_TOLERANCE)
-                and not self.ledger.knows_media(media.id)
+                and self.ledger.key_of_media(media.id) is None
             ]
         except InstagramError as error:
             if error.retryable and not self.is_last_try:
