@@ -349,10 +349,11 @@ def circular_tiff() -> bytes:
 
 #: Files that must be refused, and a word of the reason.
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
-    "bomb.png": (lambda: png_of(30_000, 30_000), "pixels"),
+    "bomb.png": (lambda: png_of(30_000, 30_000), "far too many pixels; the limit is 120 million"),
     "wide-bomb.png": (lambda: png_of(2_000_000_000, 2_000_000_000), "pixels|damaged"),
-    "bomb.jpg": (lambda: claims(65_000, 65_000), "pixels"),
+    "bomb.jpg": (lambda: claims(65_000, 65_000), "the limit is 120 million"),
     "bomb.gif": (lambda: gif_of(65_000, 65_000), "pixels"),
+    "large.png": (lambda: png_of(12_000, 12_000), "12000x12000 pixels; the limit is 120 million"),
     "empty-bomb.png": (lambda: png_of(10_000, 10_000), "damaged"),
     "text-bomb.png": (text_bomb, "damaged"),
     "profile-bomb.png": (profile_bomb, "damaged"),
