@@ -28,7 +28,7 @@ async function loadPost() {
   const current = open;
   if (!current) return;
   try {
-    current.content = await request(`post?${new URLSearchParams({ dag_id: current.dag, post_id: current.id })}`);
+    current.content = await request(`post?${new URLSearchParams({ dag_id: current.dag, post_id: current.id, seen: data.seen })}`);
     current.error = "";
   } catch (error) {
     current.error = error.message;
@@ -125,8 +125,9 @@ async function act(name, given) {
   const caption = name === "approve" ? edited(area) : undefined;
   for (const button of document.querySelectorAll("#panel .acts button")) button.disabled = true;
   try {
-    const { done } = await post({ act: name, dag_id: current.dag, post_id: current.id, caption, ...given });
+    const { done, seen } = await post({ act: name, dag_id: current.dag, post_id: current.id, caption, ...given });
     current.asked = "";
+    data.seen = seen; // whichever process of the API server answers next, it does not show what was before
     say(done);
     current.error = "";
   } catch (error) {
