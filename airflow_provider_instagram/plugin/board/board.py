@@ -102,6 +102,7 @@ class Board:
                 return
             self.calendar, began = calendar, Seen.now()
             self.stored = self._snapshot.read(calendar, seen.edited_at)
+            self.problems = calendar.problems
             if self.stored is not None:
                 content = self.stored.plan.timely
                 with create_session(scoped=False) as session:

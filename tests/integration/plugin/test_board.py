@@ -407,6 +407,22 @@ def test_a_dag_that_is_no_calendar_says_so(user: Any) -> None:
     assert "is not a content calendar" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(("text", "reason"), [(None, "there is no file"), ("posts: [", "YAML")])
+def test_a_calendar_whose_file_was_never_readable_says_why(
+    user: Any, calendar: Path, text: str | None, reason: str
+) -> None:
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    file = calendar.with_name(f"never_{text is None}.yaml")
+    if text is not None:
+        file.write_text(text)
+    dag_id = f"never_readable_{text is None}"
+    store_dag(content_calendar_dag(dag_id, file))
+    (head,) = user("ada", "USER").get("/instagram/calendar/api/posts", params={"dag_id": dag_id}).json()["calendars"]
+    assert (head["read"], len(head["problems"])) == (False, 1)
+    assert reason in head["problems"][0]["message"]
+
+
 def test_nothing_is_offered_for_a_post_that_has_to_be_corrected(user: Any) -> None:
     ada = user("ada", "USER")
     assert detail(ada, "typo")["acts"] == []
