@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.accounts import Account, read_token_scopes
-from airflow_provider_instagram.graph.comments import CommentPage
+from airflow_provider_instagram.graph.comments import CommentCount, CommentPage, read_comment_counts
 from airflow_provider_instagram.graph.fields import read_id
 from airflow_provider_instagram.graph.insights import Insights
 from airflow_provider_instagram.graph.models import (
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MEDIA_FIELDS = "id,permalink,shortcode,caption,timestamp,media_type,media_product_type,username"
+_COUNT_FIELDS = "id,comments_count,username"
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +255,20 @@ def comment_list(media_id: str, after: str | None = None) -> Call[CommentPage]:
     params = _params(fields="id,text,timestamp,username", limit=50, after=after)
     path = f"{_id(media_id, 'media id')}/comments"
     return Call(f"read the comments of media {media_id}", "GET", path, params, CommentPage.read, safe=True)
+
+
+def comment_count(media_id: str) -> Call[CommentCount]:
+    """Read how many comments a post has. Source: Meta, IG Media reference."""
+    path = _id(media_id, "media id")
+    action = f"read the number of comments of media {path}"
+    return Call(action, "GET", path, {"fields": _COUNT_FIELDS}, CommentCount.read, safe=True)
+
+
+def comment_counts(ig_user_id: str) -> Call[tuple[CommentCount, ...]]:
+    """Read how many comments the account's latest 25 posts have. Source: Meta, IG User Media reference."""
+    path = f"{_id(ig_user_id, 'Instagram user id')}/media"
+    params = _params(fields=_COUNT_FIELDS, limit=25)
+    return Call("read the numbers of comments", "GET", path, params, read_comment_counts, safe=True)
 
 
 def token_scopes(access_token: str) -> Call[tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.graph.fields import next_page, read_id, read_text, read_time
+from airflow_provider_instagram.graph.fields import next_page, read_id, read_integer, read_text, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,3 +56,36 @@ class CommentPage:
         if not isinstance(rows, list):
             raise ValueError("no list of comments")
         return cls(tuple(Comment.read(row) for row in rows), next_page(data))
+
+
+@dataclass(frozen=True, slots=True)
+class CommentCount:
+    """How many comments a post has.
+
+    :param media_id: The post.
+    :param count: The number of its comments and replies, or None if Instagram does not tell it.
+    :param username: The name of the account that published the post.
+    """
+
+    media_id: str
+    count: int | None = None
+    username: str | None = None
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> CommentCount:
+        """Read the count of one post.
+
+        :raises ValueError: If the answer contains no id.
+        """
+        return cls(read_id(data), read_integer(data, "comments_count"), read_text(data, "username"))
+
+
+def read_comment_counts(data: Mapping[str, Any]) -> tuple[CommentCount, ...]:
+    """Read the counts of a page of posts.
+
+    :raises ValueError: If the answer contains no list, or a post without an id.
+    """
+    rows = data.get("data")
+    if not isinstance(rows, list):
+        raise ValueError("no list of media")
+    return tuple(CommentCount.read(row) for row in rows)
