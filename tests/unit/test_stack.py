@@ -22,7 +22,7 @@ def test_a_call_is_repeated_if_the_database_was_locked_and_not_otherwise(
     tmp_path: Path, answers: list[tuple[int, object]], calls: int
 ) -> None:
     """`make ui` starts tasks and stores connections at the same time, on SQLite."""
-    asked = []
+    asked: list[str] = []
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
