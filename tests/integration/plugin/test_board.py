@@ -407,7 +407,7 @@ def test_a_dag_that_is_no_calendar_says_so(user: Any) -> None:
     assert "is not a content calendar" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize(("text", "reason"), [(None, "there is no file"), ("posts: [", "YAML")])
+@pytest.mark.parametrize(("text", "reason"), [(None, "there is no file"), ("posts: [", "cannot be read")])
 def test_a_calendar_whose_file_was_never_readable_says_why(
     user: Any, calendar: Path, text: str | None, reason: str
 ) -> None:

@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.plugin.board import calendars
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.plugin.board.calendars import CalendarDag, SnapshotReader
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def test_a_snapshot_in_object_storage_is_read_again_if_a_page_has_seen_a_newer_e
 ) -> None:
     """Otherwise, two API server processes would show the calendar before and after an edit in turns, for seconds."""
     reads: list[str] = []
-    monkeypatch.setattr(calendars.storage, "read", reads.append)
+    monkeypatch.setattr(storage, "read", reads.append)
     hour = timedelta(hours=1)
     calendar = CalendarDag("a", "a", False, "s3://media/a.yaml", "s3://media/snapshots/a.json", hour, hour, False)
     reader, now = SnapshotReader(), time.time()
