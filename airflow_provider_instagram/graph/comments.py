@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.graph.fields import next_page, read_id, read_integer, read_text, read_time
+from airflow_provider_instagram.graph.fields import read_id, read_integer, read_rows, read_text, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,29 +36,6 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True)
-class CommentPage:
-    """A page of a post's comments, newest first.
-
-    :param items: The comments.
-    :param after: Cursor of the next page, or None on the last page.
-    """
-
-    items: tuple[Comment, ...]
-    after: str | None = None
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> CommentPage:
-        """Read a page.
-
-        :raises ValueError: If the answer contains no list, or a comment without an id.
-        """
-        rows = data.get("data")
-        if not isinstance(rows, list):
-            raise ValueError("no list of comments")
-        return cls(tuple(Comment.read(row) for row in rows), next_page(data))
-
-
-@dataclass(frozen=True, slots=True)
 class CommentCount:
     """How many comments a post has.
 
@@ -85,7 +62,4 @@ def read_comment_counts(data: Mapping[str, Any]) -> tuple[CommentCount, ...]:
 
     :raises ValueError: If the answer contains no list, or a post without an id.
     """
-    rows = data.get("data")
-    if not isinstance(rows, list):
-        raise ValueError("no list of media")
-    return tuple(CommentCount.read(row) for row in rows)
+    return tuple(map(CommentCount.read, read_rows(data, "media")))

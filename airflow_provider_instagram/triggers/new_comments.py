@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from airflow_provider_instagram.graph.calls import Call
-    from airflow_provider_instagram.graph.comments import Comment, CommentCount, CommentPage
+    from airflow_provider_instagram.graph.comments import Comment, CommentCount
+    from airflow_provider_instagram.graph.pages import Page
 
     Send = Callable[[Call[Any]], Awaitable[Any]]
 
@@ -95,7 +96,7 @@ async def _newer(media_id: str, began: datetime, told: frozenset[str], send: Sen
     found: list[Comment] = []
     after = None
     while True:
-        page: CommentPage = await send(calls.comment_list(media_id, after))
+        page: Page[Comment] = await send(calls.comment_list(media_id, after=after))
         recent = [one for one in page.items if one.timestamp is not None and one.timestamp >= began]
         found += [one for one in recent if one.id not in told]
         after = page.after
