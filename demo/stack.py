@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 HEALTHY = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 START_LIMIT_S = 180
+#: What Airflow's API answers if SQLite was locked for too long. Airflow has then changed nothing. This happens when it
+#: writes to its audit log while a task starts: both wait for each other, until SQLite's timeout.
+LOCKED = "Database error"
 AIRFLOW = str(Path(sys.executable).with_name("airflow"))
 
 
@@ -98,6 +101,8 @@ class AirflowStack:
         :return: The answer.
         """
         answer = self._http.request(method, f"/api/v2{path}", **request)
+        if answer.status_code == 500 and LOCKED in answer.text:
+            answer = self._http.request(method, f"/api/v2{path}", **request)
         if answer.is_error:
             raise RuntimeError(f"{method} {path}: HTTP {answer.status_code} {answer.text[:500]}")
         return answer.json() if answer.content else None

@@ -17,8 +17,6 @@ from airflow_provider_instagram.hooks.instagram import trusted_hosts
 from airflow_provider_instagram.tokens.store import StoredToken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_instagram.graph.accounts import Account
 
 #: The account types that can publish through the API. Source: Meta, Instagram API with Instagram Login, /me.
@@ -134,15 +132,12 @@ def check_redirect_uri(uri: str) -> str:
     return uri
 
 
-def complete_login(
-    app: LoginApp, code: str, by: str, *, clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
-) -> Login:
+def complete_login(app: LoginApp, code: str, by: str) -> Login:
     """Exchange the code that Instagram sent back for a token that lives 60 days.
 
     :param app: The app.
     :param code: The code.
     :param by: The person that logged in, for the record.
-    :param clock: Returns the time, in UTC.
     :raises AuthenticationError: The code is not valid, or was used before.
     :raises PermissionDeniedError: A permission was not granted, or the account is not a professional account.
     """
@@ -158,7 +153,7 @@ def complete_login(
                 hint="Connect again, and leave all permissions switched on.",
             )
         answer = client.send(oauth.exchange_for_long_lived(app.app_id, app.app_secret, short.access_token))
-    now = clock()
+    now = datetime.now(timezone.utc)
     with GraphClient(answer.access_token, base_url=app.base_url, hosts=hosts) as client:
         account = client.send(calls.account(with_picture=True))
     if account.account_type is not None and account.account_type not in _PROFESSIONAL:

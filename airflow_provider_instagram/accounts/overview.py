@@ -17,6 +17,8 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.redaction import redact
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
+from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
+from airflow_provider_instagram.ledger.insights import are_refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,6 +43,7 @@ class AccountSummary:
     :param last_post: Its newest post.
     :param problem: What is wrong; the other fields are empty then.
     :param scopes: The scopes that it is known to have.
+    :param insights_refused: Whether Meta refused its insights when they were read last.
     :param secrets_source: Where its connection is stored, if that is outside Airflow's database and cannot be written.
     """
 
@@ -53,12 +56,13 @@ class AccountSummary:
     problem: str = ""
     secrets_source: str = ""
     scopes: AccountScopes | None = None
+    insights_refused: bool = False
 
     @property
     def permissions(self) -> str:
         """What the account granted, and what is off because of what it did not grant, in words."""
         if self.scopes is None or self.scopes.granted is None:
-            return "not known"
+            return "not known; off: insights (Instagram refused them)" if self.insights_refused else "not known"
         on = ", ".join(feature.name for feature in self.scopes.features_on) or "nothing"
         off = [f"{one.name} (needs {', '.join(self.scopes.missing(one))})" for one in self.scopes.features_off]
         return f"{on}; off: {', '.join(off)}" if off else on
@@ -123,4 +127,14 @@ def account_summary(conn_id: str) -> AccountSummary:
         return AccountSummary(conn_id, problem=problem, secrets_source=source)
     days_left, last_post = None if left is None else left // timedelta(days=1), posts[0] if posts else None
     expires = manager.token_expires
-    return AccountSummary(conn_id, account, days_left, expires, limit, last_post, "", source, scopes)
+    return AccountSummary(
+        conn_id, account, days_left, expires, limit, last_post, "", source, scopes, _are_insights_refused(conn_id)
+    )
+
+
+def _are_insights_refused(conn_id: str) -> bool:
+    try:
+        with open_ledger(conn_id) as store:
+            return are_refused(store)
+    except NoLedgerError:
+        return False

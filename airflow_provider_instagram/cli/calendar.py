@@ -26,7 +26,7 @@ from airflow_provider_instagram.calendar.file.times import read_duration, zone
 from airflow_provider_instagram.calendar.planning.schedule import pool_name, publishers_needed
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.slot_choices import preview
-from airflow_provider_instagram.calendar.tasks.report_problems import comments_not_allowed
+from airflow_provider_instagram.calendar.tasks.report_problems import comments_not_allowed, local_pictures
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.quota.limits import Limits
@@ -67,6 +67,11 @@ def check_calendar(args: argparse.Namespace) -> None:
         print(f"{account}: at most {found.posts_per_hour} posts an hour and {found.posts_per_day} a day ({source}).")
     for line in render.slots(calendar.posts, stored, datetime.now(timezone.utc)):
         print(line)
+    if local := sum(bool(local_pictures(post)) for post in calendar.posts):
+        print(
+            f"{args.file}: {_count(local, 'post')} with local pictures, which Instagram fetches by link. [instagram] "
+            "public_prefix is not set here: set it where the posts are published, or these posts fail."
+        )
     for account in _without_pool(calendar):
         print(f"{args.file}: {account} has no pool, so its posts wait. Run: airflow instagram pools {args.file}")
     good, bad = len(calendar.posts), len(calendar.problems) + len(not_allowed)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: How long reading one small local file may take, in seconds.
 READ_TIMEOUT_S: Final = 30.0
 BLOCK_BYTES: Final = 1 << 16
+#: The longest location that is looked at: the longest path of Linux, and room for a signature. To resolve a path of a
+#: million parts would take minutes.
+LONGEST_LOCATION: Final = 8192
 CONTROL_CHARACTER: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 #: A URI of object storage: scheme, connection and bucket, key. No other form is allowed.
 OBJECT_URI: Final = re.compile(r"([a-z][a-z0-9+.-]*://(?:[^/?#@\\\s]+@)?[^/?#@\\\s]*/)(.*)")
@@ -63,6 +66,11 @@ class FileAccess:
         :param location: An https address, a local path, or a URI of object storage.
         :raises ValidationError: If it may not be opened.
         """
+        if len(location) > LONGEST_LOCATION:
+            raise ValidationError(
+                f"{shown(location)} has {len(location):,} characters; at most {LONGEST_LOCATION:,} are allowed.",
+                hint="Use a shorter name.",
+            )
         if CONTROL_CHARACTER.search(location):
             raise ValidationError(f"{shown(location)!r} contains a control character.", hint="Type the name again.")
         if is_local(location) and "::" not in location:

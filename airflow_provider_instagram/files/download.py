@@ -155,7 +155,8 @@ def _address(link: str, base: httpx.URL | None = None) -> httpx.URL:
         address = base.join(link) if base else httpx.URL(link)
         address.host.encode("idna")  # as the DNS lookup does
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise ValidationError(f"The link to the video is not valid: {error}.", hint="Use an https:// link.") from None
+        why = "it contains a user name or password" if "@" in link else error  # httpx quotes a password as a port
+        raise ValidationError(f"The link to the video is not valid: {why}.", hint="Use an https:// link.") from None
     if address.scheme != "https" or not address.host:
         raise ValidationError(
             f"{_public_link(address)} is not an https:// link.", hint="Use an https:// link, or a local path."

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 LOCAL_SCHEMES = ("file", "local")
 #: A web address. Its user name and password, and everything after its path, may be secret.
 WEB_ADDRESS: Final = re.compile(r"(https?:[/\\]+)(?:([^/?#\s]*)@)?([^?#]*)(?:([?#])(.*))?", re.IGNORECASE | re.DOTALL)
-#: A user name with a password in any other URI; a name alone is that of a connection.
-PASSWORD: Final = re.compile(r"(?<=://)[^/?#@\s]*:[^/?#\s]*@")
+#: A user name with a password, which may contain slashes, as a secret key of AWS does. A name alone is that of a
+#: connection; a number and a slash are a port. Beyond a slash, 200 characters are searched: a location may be long.
+PASSWORD: Final = re.compile(r"(?<=://)[^/?#@:\s]*:(?!\d*/)(?:[^?#\s]{0,200}|[^/?#\s]*)@")
 #: Longer locations are cut off when they are shown.
 LONGEST_SHOWN: Final = 300
 
@@ -66,8 +67,9 @@ def shown(location: str) -> str:
 
 def secrets_in(location: str) -> tuple[str, ...]:
     """Return the parts of a location that :func:`shown` leaves out."""
-    found = WEB_ADDRESS.search(location)
-    return tuple(part for part in (found[2], found[5]) if part) if found else ()
+    found, password = WEB_ADDRESS.search(location), PASSWORD.search(location)
+    parts = (found and found[2], found and found[5], password and password[0].removesuffix("@"))
+    return tuple(dict.fromkeys(part for part in parts if part))
 
 
 def _parts(location: str) -> SplitResult:

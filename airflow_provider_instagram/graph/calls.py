@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.accounts import Account, read_token_scopes
-from airflow_provider_instagram.graph.comments import CommentPage
+from airflow_provider_instagram.graph.comments import CommentCount, read_comment_counts
 from airflow_provider_instagram.graph.fields import read_id
 from airflow_provider_instagram.graph.insights import Insights
 from airflow_provider_instagram.graph.models import (
     Container,
     ContainerStatus,
     Media,
-    MediaPage,
     PublishingLimit,
     UserTag,
 )
+from airflow_provider_instagram.graph.pages import Page, read_comment_page, read_media_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from airflow_provider_instagram.graph.comments import Comment
+
 T = TypeVar("T")
 
 _MEDIA_FIELDS = "id,permalink,shortcode,caption,timestamp,media_type,media_product_type,username"
+_COUNT_FIELDS = "id,comments_count,username"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,7 @@ def media(media_id: str) -> Call[Media]:
     return Call(f"read media {path}", "GET", path, {"fields": _MEDIA_FIELDS}, Media.read, safe=True)
 
 
-def stories(ig_user_id: str, *, after: str | None = None) -> Call[MediaPage]:
+def stories(ig_user_id: str, *, after: str | None = None) -> Call[Page[Media]]:
     """Read a page of the account's stories of the last 24 hours. The media list does not contain them.
 
     Source: Meta, IG User Stories reference.
@@ -184,29 +187,27 @@ def stories(ig_user_id: str, *, after: str | None = None) -> Call[MediaPage]:
     """
     path = f"{_id(ig_user_id, 'Instagram user id')}/stories"
     params = _params(fields=_MEDIA_FIELDS, after=after)
-    return Call("list the account's stories", "GET", path, params, MediaPage.read, safe=True)
+    return Call("list the account's stories", "GET", path, params, read_media_page, safe=True)
 
 
 def media_list(
     ig_user_id: str,
     *,
     since: datetime | None = None,
-    until: datetime | None = None,
     after: str | None = None,
     limit: int | None = None,
-) -> Call[MediaPage]:
+) -> Call[Page[Media]]:
     """Read a page of the account's posts, newest first. Source: Meta, IG User Media reference.
 
     :param ig_user_id: The account.
     :param since: Earliest time of publication, with a time zone.
-    :param until: Latest time of publication, with a time zone.
     :param after: ``after`` of the previous page.
     :param limit: Posts on a page, 1-100. Meta's default is 25.
     """
-    since_s, until_s = (int(time.timestamp()) if time else None for time in (since, until))
-    params = _params(fields=_MEDIA_FIELDS, since=since_s, until=until_s, after=after, limit=limit)
+    since_s = int(since.timestamp()) if since else None
+    params = _params(fields=_MEDIA_FIELDS, since=since_s, after=after, limit=limit)
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
-    return Call("list the account's media", "GET", path, params, MediaPage.read, safe=True)
+    return Call("list the account's media", "GET", path, params, read_media_page, safe=True)
 
 
 def media_insights(media_id: str, metrics: Sequence[str]) -> Call[Insights]:
@@ -245,7 +246,7 @@ def write_comment(media_id: str, message: str) -> Call[str]:
     return Call(f"comment on media {media_id}", "POST", path, {"message": message}, read_id, safe=False)
 
 
-def comment_list(media_id: str, after: str | None = None) -> Call[CommentPage]:
+def comment_list(media_id: str, *, after: str | None = None) -> Call[Page[Comment]]:
     """Read a page of a post's comments, newest first, without replies. Source: Meta, IG Media Comments.
 
     :param media_id: The post.
@@ -253,7 +254,21 @@ def comment_list(media_id: str, after: str | None = None) -> Call[CommentPage]:
     """
     params = _params(fields="id,text,timestamp,username", limit=50, after=after)
     path = f"{_id(media_id, 'media id')}/comments"
-    return Call(f"read the comments of media {media_id}", "GET", path, params, CommentPage.read, safe=True)
+    return Call(f"read the comments of media {media_id}", "GET", path, params, read_comment_page, safe=True)
+
+
+def comment_count(media_id: str) -> Call[CommentCount]:
+    """Read how many comments a post has. Source: Meta, IG Media reference."""
+    path = _id(media_id, "media id")
+    action = f"read the number of comments of media {path}"
+    return Call(action, "GET", path, {"fields": _COUNT_FIELDS}, CommentCount.read, safe=True)
+
+
+def comment_counts(ig_user_id: str) -> Call[tuple[CommentCount, ...]]:
+    """Read how many comments the account's latest 25 posts have. Source: Meta, IG User Media reference."""
+    path = f"{_id(ig_user_id, 'Instagram user id')}/media"
+    params = _params(fields=_COUNT_FIELDS, limit=25)
+    return Call("read the numbers of comments", "GET", path, params, read_comment_counts, safe=True)
 
 
 def token_scopes(access_token: str) -> Call[tuple[str, ...]]:

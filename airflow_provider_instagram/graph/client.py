@@ -153,7 +153,7 @@ class _Core:
         self.usage = Usage.read(response.headers) or self.usage
         try:
             data = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             data = None
         if not response.is_success or not isinstance(data, dict) or isinstance(data.get("error"), dict):
             raise self._error_of(call.action, response, changes=not call.safe, params=call.params)
@@ -329,7 +329,7 @@ class GraphClient(_Core):
             )
         try:
             done = response.is_success and response.json()["success"] is True
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             done = False
         if not done:
             raise self._error_of(action, response, changes=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.graph.fields import next_page, read_id, read_text, read_time
+from airflow_provider_instagram.graph.fields import read_id, read_integer, read_rows, read_text, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,23 +36,30 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True)
-class CommentPage:
-    """A page of a post's comments, newest first.
+class CommentCount:
+    """How many comments a post has.
 
-    :param items: The comments.
-    :param after: Cursor of the next page, or None on the last page.
+    :param media_id: The post.
+    :param count: The number of its comments and replies, or None if Instagram does not tell it.
+    :param username: The name of the account that published the post.
     """
 
-    items: tuple[Comment, ...]
-    after: str | None = None
+    media_id: str
+    count: int | None = None
+    username: str | None = None
 
     @classmethod
-    def read(cls, data: Mapping[str, Any]) -> CommentPage:
-        """Read a page.
+    def read(cls, data: Mapping[str, Any]) -> CommentCount:
+        """Read the count of one post.
 
-        :raises ValueError: If the answer contains no list, or a comment without an id.
+        :raises ValueError: If the answer contains no id.
         """
-        rows = data.get("data")
-        if not isinstance(rows, list):
-            raise ValueError("no list of comments")
-        return cls(tuple(Comment.read(row) for row in rows), next_page(data))
+        return cls(read_id(data), read_integer(data, "comments_count"), read_text(data, "username"))
+
+
+def read_comment_counts(data: Mapping[str, Any]) -> tuple[CommentCount, ...]:
+    """Read the counts of a page of posts.
+
+    :raises ValueError: If the answer contains no list, or a post without an id.
+    """
+    return tuple(map(CommentCount.read, read_rows(data, "media")))

@@ -26,6 +26,7 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph.fields import read_object
 from airflow_provider_instagram.graph.redaction import redact
+from airflow_provider_instagram.graph.scopes import FEATURES
 from airflow_provider_instagram.graph.usage import Usage
 
 if TYPE_CHECKING:
@@ -60,9 +61,10 @@ class Rule:
 
 
 _RECONNECT: Final = "Connect the account again and enter the new token in the Airflow connection."
+_SCOPES: Final = "; ".join(f"{feature.name}: {' and '.join(feature.instagram)}" for feature in FEATURES)
 _GRANT: Final = (
-    "Connect the account again with the scopes instagram_business_basic and instagram_business_content_publish, "
-    "and check that the Meta app may use them."
+    f"Connect the account again with the scopes of what it is used for ({_SCOPES}), and check that the Meta app may "
+    "use them."
 )
 _SLOW_DOWN: Final = "Wait before the next call. Calls while the account is throttled make the wait longer."
 _LATER: Final = "This is temporary: try again later."

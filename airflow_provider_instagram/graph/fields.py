@@ -13,7 +13,7 @@ def read_object(text: str | bytes) -> Mapping[str, Any]:
     """Read a JSON object, or an empty one if the text is anything else."""
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
 
@@ -23,6 +23,19 @@ def first_row(data: Mapping[str, Any]) -> Mapping[str, Any]:
     rows = data.get("data", data)
     row = rows[0] if isinstance(rows, list) and rows else rows
     return row if isinstance(row, Mapping) else {}
+
+
+def read_rows(data: Mapping[str, Any], what: str) -> list[Any]:
+    """Read the rows of a list.
+
+    :param data: The answer.
+    :param what: What the list contains, for the message of the error.
+    :raises ValueError: If the answer contains no list.
+    """
+    rows = data.get("data")
+    if not isinstance(rows, list):
+        raise ValueError(f"no list of {what}")
+    return rows
 
 
 def read_id(data: Mapping[str, Any], key: str = "id") -> str:
@@ -69,7 +82,7 @@ def read_time(data: Mapping[str, Any], key: str) -> datetime | None:
         return None
 
 
-def next_page(data: Mapping[str, Any]) -> str | None:
+def read_cursor(data: Mapping[str, Any]) -> str | None:
     """Read the cursor of the page after a page of a list, or None on the last page.
 
     The link to the next page is never followed, because Meta puts the access token into it.

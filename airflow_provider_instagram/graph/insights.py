@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.graph.fields import read_mapping, read_text
+from airflow_provider_instagram.graph.fields import read_mapping, read_rows, read_text
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.models import Media
@@ -66,11 +66,8 @@ class Insights:
 
         :raises ValueError: If the answer contains no list.
         """
-        rows = data.get("data")
-        if not isinstance(rows, list):
-            raise ValueError("no list of insights")
         found: dict[str, int | float] = {}
-        for row in rows:
+        for row in read_rows(data, "insights"):
             if isinstance(row, Mapping) and (name := read_text(row, "name")):
                 number = _number(row)
                 if number is not None:

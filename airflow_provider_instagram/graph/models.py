@@ -15,7 +15,6 @@ from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.graph.errors import rule_for
 from airflow_provider_instagram.graph.fields import (
     first_row,
-    next_page,
     read_id,
     read_integer,
     read_mapping,
@@ -244,29 +243,6 @@ class Media:
             timestamp=read_time(data, "timestamp"),
             **{name: read_text(data, name) for name in plain},
         )
-
-
-@dataclass(frozen=True, slots=True)
-class MediaPage:
-    """A page of an account's posts, newest first.
-
-    :param items: The posts.
-    :param after: Cursor of the next page, or None on the last page.
-    """
-
-    items: tuple[Media, ...]
-    after: str | None = None
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> MediaPage:
-        """Read a page.
-
-        :raises ValueError: If the answer contains no list, or a post without an id.
-        """
-        rows = data.get("data")
-        if not isinstance(rows, list):
-            raise ValueError("no list of media")
-        return cls(tuple(Media.read(row) for row in rows), next_page(data))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from airflow_provider_instagram.exceptions import InstagramError, RateLimitError
+from airflow_provider_instagram.exceptions import (
+    AuthenticationError,
+    InstagramError,
+    PermissionDeniedError,
+    RateLimitError,
+)
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
 from airflow_provider_instagram.graph.insights import ACCOUNT_METRICS, MEDIA_METRICS, MediaKind
 from airflow_provider_instagram.insights.ages import DEFAULT_AGES
@@ -36,6 +41,8 @@ ACCOUNT_AFTER: Final = timedelta(hours=6)
 ACCOUNT_DAYS_BACK: Final = 30
 #: How much later than its time an event may become visible.
 EVENTS_OVERLAP: Final = timedelta(minutes=10)
+#: After so many posts that could not be read, it is not the posts: the network is down, for example.
+MOST_FAILURES: Final = 3
 MISSED: Final = "missed"
 READ: Final = "read"
 
@@ -46,6 +53,10 @@ class Target(Protocol):
     @property
     def name(self) -> str:
         """What the target is, for log lines."""
+
+    @property
+    def identity(self) -> str:
+        """What tells the target apart from others. What was read for one counts for it only."""
 
     def write(self, table: Table, rows: Sequence[Row]) -> int:
         """Write the rows whose key is new, and return their number. Rows that exist are not changed."""
@@ -108,7 +119,7 @@ class Collector:
     look_every: timedelta = LOOK_EVERY
 
     def __post_init__(self) -> None:
-        self.tracking = Tracking(self.ledger.store, self.ages)
+        self.tracking = Tracking(self.ledger.store, self.ages, self.target.identity)
         self._reader = InsightReader(self.client, StoredRefusals(self.ledger.store))
 
     def run(self, events: Iterable[PostEvent]) -> Batch:
@@ -122,7 +133,8 @@ class Collector:
         try:
             batch.posts.extend(discovery.find(events))
             self._read_posts(batch)
-            self._read_days(batch)
+            if batch.error is None:
+                self._read_days(batch)
         except RateLimitError as error:
             self.budget.stop(error.retry_after)
             log.warning("%s The rest is left for a later run.", error)
@@ -146,6 +158,28 @@ class Collector:
         return datetime.fromisoformat(until) - EVENTS_OVERLAP if until else first
 
     def _read_posts(self, batch: Batch) -> None:
+        due, failed = self._due(batch), list[InstagramError]()
+        for number, (_, post, age) in enumerate(due):
+            batch.left = len(due) - number + len(failed)
+            if not self.budget.left():
+                log.info("%d posts are left for a later run, because the calls are used up.", batch.left)
+                return
+            try:
+                batch.snapshots.extend(self._read(post, age, batch.latest))
+            except (AuthenticationError, PermissionDeniedError, RateLimitError):
+                raise
+            except InstagramError as error:  # perhaps of this post only, so the others are read all the same
+                log.warning("%s The post is left for a later run.", error)
+                failed.append(error)
+                if len(failed) == MOST_FAILURES:
+                    break
+        else:
+            batch.left = len(failed)
+        if failed and len(failed) == min(len(due), MOST_FAILURES):
+            batch.error = failed[-1]
+
+    def _due(self, batch: Batch) -> list[tuple[datetime, TrackedPost, Age]]:
+        """Mark the ages that can no longer be read, and return what is to be read now, the most urgent first."""
         now = self.ledger.clock()
         due: list[tuple[datetime, TrackedPost, Age]] = []
         for post in list(self.tracking.due(now.timestamp())):
@@ -156,13 +190,7 @@ class Collector:
                     self._close(post, age)
                 elif post.published + age.after <= now and (post.again_at or 0.0) <= now.timestamp():
                     due.append((post.published + age.until, post, age))
-        due.sort(key=lambda one: one[0])
-        for number, (_, post, age) in enumerate(due):
-            if not self.budget.left():
-                batch.left = len(due) - number
-                log.info("%d posts are left for a later run, because the calls are used up.", batch.left)
-                return
-            batch.snapshots.extend(self._read(post, age, batch.latest))
+        return sorted(due, key=lambda one: one[0])
 
     def _read(self, post: TrackedPost, age: Age, latest: dict[str, LatestNumbers]) -> Iterator[Row]:
         sent = self.client.sent

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import DAG
 
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.insights.ages import DEFAULT_AGES, checked_ages, name_of
 from airflow_provider_instagram.insights.targets import open_target
 from airflow_provider_instagram.insights.tasks import CollectInsights
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Twice an hour, not at the full hour, when posts are published.
 SCHEDULE = "12,42 * * * *"
+#: The ids of connections that can be part of the id of a task.
+ACCOUNT: Final = re.compile(r"[\w.-]{1,200}")
 START_DATE = datetime(2010, 10, 6, tzinfo=timezone.utc)
 
 
@@ -58,7 +62,7 @@ def insights_dag(
             **dag_arguments,
         },
     ) as dag:
-        for conn_id in dict.fromkeys(accounts):
+        for conn_id in _checked_accounts(accounts):
             CollectInsights(
                 task_id=f"read_{conn_id}",
                 target=opened,
@@ -67,3 +71,20 @@ def insights_dag(
                 instagram_conn_id=conn_id,
             )
     return dag
+
+
+def _checked_accounts(accounts: Sequence[str]) -> list[str]:
+    """Return the accounts, each once.
+
+    :raises ValidationError: If they are one text, which would be read as a list of letters, or if one cannot be part
+        of the id of a task.
+    """
+    if isinstance(accounts, str):
+        raise ValidationError(f"The accounts are the text {accounts!r}.", hint=f"Write a list: [{accounts!r}]")
+    for conn_id in accounts:
+        if not (isinstance(conn_id, str) and ACCOUNT.fullmatch(conn_id)):
+            raise ValidationError(
+                f"{conn_id!r} cannot be the account of a task.",
+                hint="Use a connection whose id has only letters, digits, dashes, dots and underscores.",
+            )
+    return list(dict.fromkeys(accounts))

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import Media, MediaPage
+    from airflow_provider_instagram.graph.models import Media
+    from airflow_provider_instagram.graph.pages import Page
     from airflow_provider_instagram.insights.schema import Row
     from airflow_provider_instagram.insights.tracking import Tracking
     from airflow_provider_instagram.ledger.ledger import Ledger
@@ -108,7 +109,7 @@ class Discovery:
             lambda after: calls.media_list(self.user_id, since=since, after=after, limit=LONGEST_PAGE)
         )
 
-    def _pages(self, page_after: Callable[[str | None], calls.Call[MediaPage]]) -> Iterator[Row]:
+    def _pages(self, page_after: Callable[[str | None], calls.Call[Page[Media]]]) -> Iterator[Row]:
         """Track the posts on all pages of a list, as far as the calls suffice."""
         after: str | None = None
         while True:
@@ -168,7 +169,8 @@ class Discovery:
             "post_id": media.id,
             "user_id": self.user_id,
             "username": media.username,
-            "post_caption": media.caption,
+            # PostgreSQL cannot store NUL, and every target has the same rows.
+            "post_caption": media.caption and media.caption.replace("\0", "\ufffd"),
             "created_timestamp": post.published,
             "is_story": post.kind == MediaKind.STORY.value,
             "media_type": media.media_type,

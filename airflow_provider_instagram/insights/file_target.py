@@ -49,6 +49,11 @@ class FileTarget:
         """What the target is, for log lines."""
         return shown(self.prefix)
 
+    @property
+    def identity(self) -> str:
+        """What tells the target apart from others."""
+        return f"{self.format} {self.prefix}"
+
     def location(self, table: Table) -> tuple[str, str]:
         """Return the namespace and the name of a table, for lineage."""
         return dataset_of(f"{self.prefix}/{table.name}")
@@ -85,7 +90,8 @@ class FileTarget:
             _, parquet = _pyarrow()
             rows: list[Row] = parquet.read_table(io.BytesIO(content), partitioning=None).to_pylist()
             return rows
-        return [json.loads(line) for line in content.decode().splitlines()]
+        # Not splitlines: it also splits at separators such as U+2028, which a caption may contain.
+        return [json.loads(line) for line in content.decode().split("\n") if line]
 
     def _content(self, table: Table, rows: Sequence[Row]) -> bytes:
         names = [column.name for column in table.columns]

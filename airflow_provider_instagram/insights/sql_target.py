@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
+import time
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +33,8 @@ SQL_TYPES: Final[Mapping[Type, str]] = {
 VERSION_TABLE: Final = "instagram_insights_schema"
 #: How many keys a query looks for at once.
 KEYS_AT_ONCE: Final = 100
+#: How often a write is tried, within about 15 s. Its pauses are random, so that two tasks do not meet again.
+MOST_TRIES: Final = 8
 
 
 @dataclass
@@ -60,6 +64,11 @@ class SqlTarget:
         """What the target is, for log lines."""
         return f"the database of connection {self.conn_id!r}"
 
+    @property
+    def identity(self) -> str:
+        """What tells the target apart from others."""
+        return f"sql {self.conn_id} {self.schema or ''}"
+
     def location(self, table: Table) -> tuple[str, str]:
         """Return the namespace and the name of a table, for lineage."""
         return f"airflow://{self.conn_id}", self._full(table.name)
@@ -67,9 +76,20 @@ class SqlTarget:
     def write(self, table: Table, rows: Sequence[Row]) -> int:
         """Write the rows whose key is new, and return their number.
 
-        If another task writes one of the same rows meanwhile, the database refuses the insert, and the task's next try
-        leaves that row out.
+        If the database refuses this, it is tried again: the task of another account may have made the same table or
+        written the same row at this moment, or may hold the file of a DuckDB. What it has written is then left out.
         """
+        for tries in range(1, MOST_TRIES):
+            try:
+                return self._write(table, rows)
+            except ValidationError:  # noqa: PERF203 -- each try is a whole write
+                raise
+            except Exception as error:  # noqa: BLE001 -- each database has errors of its own
+                log.info("%s refuses the rows: %s. Trying again.", self.name, error)
+                time.sleep(random.uniform(0.2, tries))  # noqa: S311 -- no secret
+        return self._write(table, rows)
+
+    def _write(self, table: Table, rows: Sequence[Row]) -> int:
         hook = self._hook()
         if not self._is_ready:
             self._prepare(hook)

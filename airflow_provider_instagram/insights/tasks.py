@@ -12,6 +12,7 @@ from airflow_provider_instagram.insights.ages import DEFAULT_AGES, checked_ages
 from airflow_provider_instagram.insights.targets import open_target
 from airflow_provider_instagram.ledger.assets import insights_alias, insights_asset, ledger_alias, posts_asset
 from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
+from airflow_provider_instagram.ledger.insights import record_access
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.insights.discovery import PostEvent
     from airflow_provider_instagram.insights.file_target import FileTarget
     from airflow_provider_instagram.insights.sql_target import SqlTarget
-
-#: The row that says why an account is skipped.
-OFF_ROW = "insights-off"
 
 
 class CollectInsights(InstagramBaseOperator):
@@ -89,10 +87,9 @@ class CollectInsights(InstagramBaseOperator):
             if isinstance(batch.error, PermissionDeniedError):
                 raise batch.error
         except PermissionDeniedError as error:
-            ledger.store.set(OFF_ROW, {"reason": str(error), "at": ledger.now()})
+            record_access(ledger.store, str(error), ledger.now())
             raise AirflowSkipException(str(error)) from error
-        if ledger.store.get(OFF_ROW):
-            ledger.store.set(OFF_ROW, {})
+        record_access(ledger.store, None, ledger.now())
         self._emit(context, ledger, batch)
         counts = batch.counts()
         self.log.info("%s: %s", self.instagram_conn_id, ", ".join(f"{name} {count}" for name, count in counts.items()))

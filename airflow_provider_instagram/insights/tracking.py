@@ -1,7 +1,8 @@
-"""The posts whose numbers are still to be read, in rows of the account's ledger."""
+"""The posts whose numbers are still to be read for a target, in rows of the account's ledger."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.ledger.ledger import StateStore
 
-HEAD_ROW: Final = "insights-state"
 #: How far the time of a post in the ledger may be from its time on Instagram.
 CLOCKS_DIFFER: Final = timedelta(minutes=10)
 
@@ -79,15 +79,20 @@ class Head:
 
 
 class Tracking:
-    """The rows of an account: one for the account, and one for each day on which it published posts.
+    """The rows of an account and a target: one for the account, and one for each day on which it published posts.
+
+    Each target has rows of its own, so that what is in one target is not taken to be in another.
 
     :param store: The rows of the account's ledger.
     :param ages: The ages at which posts are read.
+    :param target: What identifies the target.
     """
 
-    def __init__(self, store: StateStore, ages: Sequence[timedelta]) -> None:
+    def __init__(self, store: StateStore, ages: Sequence[timedelta], target: str) -> None:
         self.store, self.ages = store, ages
-        self._stored_head = store.get(HEAD_ROW) or {}
+        digest = hashlib.sha256(target.encode()).hexdigest()[:16]
+        self._head_row, self._day_row = f"insights-state:{digest}", f"insights-posts:{digest}"
+        self._stored_head = store.get(self._head_row) or {}
         self.head = Head(**self._stored_head)
         self._days: dict[str, dict[str, TrackedPost | None]] = {}
         self._changed: set[str] = set()
@@ -95,7 +100,7 @@ class Tracking:
     def day(self, name: str) -> dict[str, TrackedPost | None]:
         """Return the posts of a day. A post that is not read any more is None."""
         if name not in self._days:
-            row = self.store.get(f"insights-posts:{name}") or {}
+            row = self.store.get(f"{self._day_row}:{name}") or {}
             self._days[name] = {key: None if post is None else TrackedPost(**post) for key, post in row.items()}
         return self._days[name]
 
@@ -136,7 +141,7 @@ class Tracking:
             posts = self.day(name)
             times = {key: post.next_due(self.ages) for key, post in posts.items() if post is not None}
             row = {key: None if times.get(key) is None else _fields(post) for key, post in posts.items()}
-            self.store.set(f"insights-posts:{name}", row)
+            self.store.set(f"{self._day_row}:{name}", row)
             open_times = [at for at in times.values() if at is not None]
             if open_times:
                 self.head.days[name] = min(open_times)
@@ -144,7 +149,7 @@ class Tracking:
                 self.head.days.pop(name, None)
         self._changed.clear()
         if (head := asdict(self.head)) != self._stored_head:
-            self.store.set(HEAD_ROW, head)
+            self.store.set(self._head_row, head)
             self._stored_head = head
 
 

@@ -1,4 +1,4 @@
-"""The rows about insights beside those of the posts: metrics that Meta refuses, and the latest numbers of posts."""
+"""The rows about insights beside those of the posts: what Meta refuses to the account, and the latest numbers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.ledger import StateStore
 
 REFUSED_ROW: Final = "insights-refused"
+#: The row that says why an account is skipped.
+OFF_ROW: Final = "insights-off"
 
 
 @dataclass
@@ -68,3 +70,21 @@ def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
     """
     row = store.get(row_key("insights", media_id))
     return LatestNumbers(row["post_key"], row["age"], row["read_at"], row["values"]) if row else None
+
+
+def record_access(store: StateStore, refusal: str | None, at: str) -> None:
+    """Record whether Meta lets the account read its insights.
+
+    :param store: The rows of the account's ledger.
+    :param refusal: Why not, or None if it does.
+    :param at: The time, as ISO 8601.
+    """
+    if refusal is not None:
+        store.set(OFF_ROW, {"reason": refusal, "at": at})
+    elif store.get(OFF_ROW):
+        store.set(OFF_ROW, {})
+
+
+def are_refused(store: StateStore) -> bool:
+    """Return whether Meta refused the account's insights when they were read last."""
+    return bool(store.get(OFF_ROW))

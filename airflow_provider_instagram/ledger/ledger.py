@@ -88,10 +88,6 @@ class Ledger:
         """Return whether the result of a key is recorded, so that nothing is sent for it."""
         return self.post(key) is not None
 
-    def knows_media(self, media_id: str) -> bool:
-        """Return whether a post of the account has a key in this ledger."""
-        return self.key_of_media(media_id) is not None
-
     def key_of_media(self, media_id: str) -> str | None:
         """Return the key of a post of the account, or None if the ledger does not have the post."""
         key: str | None = self.store.get(row_key("media", media_id))

@@ -43,7 +43,7 @@ def main(jobs: list[dict[str, Any]], picture_cpu_s: float) -> None:
             answer = {"error": f"{path} needs too much memory.", "hint": "Make it smaller."}
         except Exception as error:  # noqa: BLE001  a damaged file can raise anything in a decoder
             answer = {
-                "error": f"{path} is damaged: {str(error) or type(error).__name__}.",
+                "error": f"{path} is damaged: {str(error).rstrip('.') or type(error).__name__}.",
                 "hint": "Copy or export it again, and check that it opens.",
             }
         print(json.dumps(answer, default=str), flush=True)  # noqa: T201  the answer

@@ -30,23 +30,35 @@ HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"h
 AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
 HEAD_BYTES: Final = 64
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff")
+#: The names of other pictures. A camera's raw file starts like a TIFF, and its first picture is a thumbnail.
+OTHER_PICTURES: Final = (
+    *(".bmp", ".ico", ".jp2", ".jxl", ".psd", ".svg"),
+    *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),
+)
 
 
 def kind_of(path: Path) -> Kind:
     """Return the kind of a file. A GIF with a single frame is a picture, and an animated one is a video.
 
     :param path: A local file.
-    :raises ValidationError: If the file cannot be read, or if its name is that of a picture and its content is not.
+    :raises ValidationError: If the file cannot be read, or if its name is that of a picture and its content is not one
+        that can be opened.
     """
     regular_file(path)
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     picture_format = format_of(head)
+    suffix = path.suffix.lower()
+    if suffix in OTHER_PICTURES and picture_format in (None, "TIFF"):
+        raise ValidationError(
+            f"{path} is a picture in a format that cannot be opened ({suffix}).",
+            hint="Export it as a JPEG, PNG, WebP, HEIC, AVIF, TIFF or GIF.",
+        )
     if picture_format == "GIF":
         return "picture" if has_single_frame(path) else "video"
     if picture_format is not None:
         return "picture"
-    if path.suffix.lower() in SUFFIXES and head[4:8] != b"ftyp":
+    if suffix in SUFFIXES and head[4:8] != b"ftyp":
         raise ValidationError(
             f"{path} is not a picture, although its name says so.",
             hint="Use a JPEG, PNG, WebP, HEIC, AVIF, TIFF or GIF.",

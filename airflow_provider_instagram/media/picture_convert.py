@@ -87,10 +87,6 @@ def _scalable(image: Image.Image, info: PictureInfo) -> Image.Image:
     """Return a picture with 8 bits per sample, without a palette."""
     if image.mode in SIXTEEN_BITS:
         return image.point(lambda value: value / 256).convert("L")
-    if image.mode == "F":
-        raise ValidationError(
-            f"{info.path} has floating-point samples.", hint="Export it with 8 or 16 bits per sample."
-        )
     if image.mode == "P" or info.has_alpha:
         return image.convert("RGBA" if info.has_alpha else "RGB")
     return image.convert(SIMPLER_MODES.get(image.mode, image.mode))

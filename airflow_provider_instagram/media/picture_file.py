@@ -45,7 +45,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture. Its pixels are not decoded yet.
 
     :param path: The file.
-    :raises ValidationError: If it is not a picture, or too large.
+    :raises ValidationError: If it is not a picture, or too large, or has samples that cannot be converted.
     """
     if (size_bytes := regular_file(path).st_size) > MAX_FILE_BYTES:
         raise ValidationError(
@@ -62,13 +62,22 @@ def opened(path: Path) -> Iterator[Image.Image]:
     if name == "HEIF":
         import_module("pillow_heif").register_heif_opener(thumbnails=False)
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow itself refuses twice as many
-    with Image.open(path, formats=[name]) as image:
+    try:
+        image = Image.open(path, formats=[name])
+    except Image.DecompressionBombError:
+        raise _too_many_pixels(path, "far too many") from None
+    with image:
         if image.width * image.height > MAX_PIXELS:
-            raise ValidationError(
-                f"{path} has {image.width}x{image.height} pixels; the limit is {MAX_PIXELS / 1e6:.0f} million.",
-                hint="Make it smaller.",
-            )
+            raise _too_many_pixels(path, f"{image.width}x{image.height}")
+        if image.mode == "F":
+            raise ValidationError(f"{path} has floating-point samples.", hint="Export it with 8 or 16 bits per sample.")
         yield image
+
+
+def _too_many_pixels(path: Path, number: str) -> ValidationError:
+    return ValidationError(
+        f"{path} has {number} pixels; the limit is {MAX_PIXELS / 1e6:.0f} million.", hint="Make it smaller."
+    )
 
 
 def read_info(image: Image.Image, path: Path) -> PictureInfo:

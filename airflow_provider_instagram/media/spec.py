@@ -172,8 +172,3 @@ def profile_for(placement: str) -> Profile:
         raise ValidationError(
             f"{placement!r} is not a valid placement.", hint=f"Use one of: {', '.join(PROFILES)}."
         ) from None
-
-
-def spec_for(placement: str) -> VideoSpec:
-    """Return the rules of a placement for videos. The parameters are those of :func:`profile_for`."""
-    return profile_for(placement).video

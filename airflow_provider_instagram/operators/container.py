@@ -140,7 +140,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         """Create the container unless the ledger has it, send the media, and wait if ``wait_for_completion`` is set."""
         media, options = self._media_and_options()
         mode = self._upload_mode()
-        self._check_expiry(arguments.moment("publish_at", self.publish_at))
+        self._check_expiry(self._publish_at())
         ledger, post_key = Ledger.of(context, self.instagram_conn_id), self._post_key(context)
         if (post := ledger.post(post_key)) is not None:
             self.log.info("%s is already published, from container %s", post_key, post.container_id)

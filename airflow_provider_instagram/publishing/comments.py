@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_instagram.exceptions import InstagramError, OutcomeUnknownError, ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.fresh import read_after_create
+from airflow_provider_instagram.graph.listing import comments_since
 from airflow_provider_instagram.ledger.ledger import digest
 from airflow_provider_instagram.ledger.records import CommentRecord
 from airflow_provider_instagram.publishing.claims import PostClaims
@@ -165,7 +166,7 @@ class CommentWriter:
 
     def _candidates(self, intent: Intent, username: str | None, in_effect_by: datetime) -> Iterator[Comment]:
         """Yield the comments that the request of an intent may have written, by text, user name and time."""
-        for comment in self._comments_since(intent.container_id, intent.when - CLOCK_TOLERANCE):
+        for comment in comments_since(self.client, intent.container_id, intent.when - CLOCK_TOLERANCE):
             if (
                 digest(comment.text or "") == intent.text
                 and (None in (comment.username, username) or comment.username == username)
@@ -173,16 +174,6 @@ class CommentWriter:
                 and not self.ledger.knows_comment(comment.id)
             ):
                 yield comment
-
-    def _comments_since(self, media_id: str, since: datetime) -> Iterator[Comment]:
-        after = None
-        while True:
-            page = self.client.send(calls.comment_list(media_id, after))
-            recent = [one for one in page.items if one.timestamp is None or one.timestamp >= since]
-            yield from recent
-            after = page.after
-            if after is None or not recent:
-                return
 
     def _record(self, record: CommentRecord) -> CommentRecord:
         self.ledger.record_comment(record)

@@ -16,10 +16,11 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.fresh import read_after_create
+from airflow_provider_instagram.graph.listing import media_since, stories_since
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import Intent, PublishedPost
-from airflow_provider_instagram.quota.instagram_quota import media_since, stories_since, time_until_quota_frees
+from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +148,7 @@ class OutcomeReader:
                 for media in listed(self.client, self.ig_user_id, since - CLOCK_TOLERANCE)
                 if _may_be(media, record)
                 and (media.timestamp is None or media.timestamp <= until + CLOCK_TOLERANCE)
-                and not self.ledger.knows_media(media.id)
+                and self.ledger.key_of_media(media.id) is None
             ]
         except InstagramError as error:
             if error.retryable and not self.is_last_try:

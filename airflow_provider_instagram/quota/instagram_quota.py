@@ -7,14 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import InstagramError
-from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.listing import media_since, stories_since
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import Media
 
 # Source: Meta, IG User Content Publishing Limit reference: the quota is for a moving period of 24 hours.
 QUOTA_PERIOD: Final = timedelta(hours=24)
@@ -22,37 +20,6 @@ QUOTA_PERIOD: Final = timedelta(hours=24)
 MARGIN: Final = timedelta(seconds=10)
 
 log = logging.getLogger(__name__)
-
-
-def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
-    """Read the account's media that were published at a time or later.
-
-    :param client: An open client of the account.
-    :param ig_user_id: The account's Instagram user id.
-    :param since: The time.
-    """
-    after = None
-    while True:
-        page = client.send(calls.media_list(ig_user_id, since=since, after=after))
-        yield from (media for media in page.items if media.timestamp is None or media.timestamp >= since)
-        after = page.after
-        if after is None or any(media.timestamp is not None and media.timestamp < since for media in page.items):
-            return
-
-
-def stories_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
-    """Read the account's stories that were published at a time or later, at most 24 hours ago.
-
-    :param client: An open client of the account.
-    :param ig_user_id: The account's Instagram user id.
-    :param since: The time.
-    """
-    after = None
-    while True:
-        page = client.send(calls.stories(ig_user_id, after=after))
-        yield from (story for story in page.items if story.timestamp is None or story.timestamp >= since)
-        if (after := page.after) is None:
-            return
 
 
 def time_until_quota_frees(client: GraphClient, ig_user_id: str, now: datetime) -> timedelta | None:

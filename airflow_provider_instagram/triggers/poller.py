@@ -9,7 +9,7 @@ import random
 import time
 import weakref
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
@@ -19,8 +19,11 @@ from airflow_provider_instagram.quota.call_budget import CallBudget
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import AsyncGraphClient
     from airflow_provider_instagram.graph.models import ContainerStatus
+
+T = TypeVar("T")
 
 #: A container is read again after this share of its waiting time so far.
 SHARE_OF_AGE: Final = 0.2
@@ -213,19 +216,14 @@ class Poller:
 
     async def _send(self, container_id: str) -> ContainerStatus | InstagramError:
         client = await self._open()
-        sent, client.usage = client.sent, None
-        answer: ContainerStatus | InstagramError
+        sent = client.sent
         try:
-            answer = await client.send(calls.container_status(container_id))
+            return await send_within(self.budget, client, calls.container_status(container_id))
         except InstagramError as error:
-            answer = error
-        self.budget.consume(client.sent - sent)
-        if self.stats:
-            self.stats.incr("instagram.calls", client.sent - sent, tags=self._tags)
-        self.budget.apply_usage(client.usage)
-        if isinstance(answer, RateLimitError):
-            self.budget.stop(answer.retry_after, answer.message)
-        return answer
+            return error
+        finally:
+            if self.stats:
+                self.stats.incr("instagram.calls", client.sent - sent, tags=self._tags)
 
     async def _open(self) -> AsyncGraphClient:
         if self._client is None:
@@ -284,9 +282,40 @@ class Poller:
             self.stats.gauge("instagram.budget_left", self.budget.left(), tags=self._tags)
 
 
+async def send_within(budget: CallBudget, client: AsyncGraphClient, call: Call[T]) -> T:
+    """Send a call, and take its cost from the account's budget.
+
+    :raises InstagramError: If it failed. A rate limit stops the budget.
+    """
+    sent, client.usage = client.sent, None
+    limit: RateLimitError | None = None
+    try:
+        return await client.send(call)
+    except RateLimitError as error:
+        limit = error
+        raise
+    finally:
+        budget.consume(client.sent - sent)
+        budget.apply_usage(client.usage)
+        if limit is not None:
+            budget.stop(limit.retry_after, limit.message)
+
+
 _IMPORTED_AT: Final = time.time()
-#: Pollers and their budgets live as long as the event loop whose clients and futures they hold.
+#: Budgets and pollers live as long as the event loop whose clients and futures they hold.
+_budgets: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, CallBudget]] = weakref.WeakKeyDictionary()
 _pollers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = weakref.WeakKeyDictionary()
+
+
+def budget_of(account: str) -> CallBudget:
+    """Return the budget of calls of an account in this process.
+
+    :param account: The account's connection.
+    """
+    budgets = _budgets.setdefault(asyncio.get_running_loop(), {})
+    if account not in budgets:
+        budgets[account] = CallBudget(time.time, since=_IMPORTED_AT)
+    return budgets[account]
 
 
 def poller_of(
@@ -300,5 +329,5 @@ def poller_of(
     """
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     if account not in pollers:
-        pollers[account] = Poller(account, open_client, CallBudget(time.time, since=_IMPORTED_AT), stats=stats)
+        pollers[account] = Poller(account, open_client, budget_of(account), stats=stats)
     return pollers[account]

@@ -109,17 +109,22 @@ def comments_not_allowed(calendar: Calendar, now: datetime) -> list[Problem]:
 
 
 def pictures_without_link(calendar: Calendar, now: datetime) -> list[Problem]:
-    """Return a problem if the next posts have local pictures, and Instagram cannot fetch these from anywhere."""
-    if conf.get("instagram", "public_prefix", fallback=""):
-        return []
+    """Return a problem for each of the next posts with a local picture that Instagram cannot fetch from anywhere."""
     problems = []
     for post in calendar.posts:
-        local = [one for one in post.media if locations.is_local(one) and kind_by_name(one) == "image"]
+        local = local_pictures(post)
         if local and now <= post.publish_at <= now + LOOK_AHEAD:
             message = f"{local[0]} is a local picture. Instagram fetches pictures by link, so this post will fail."
             remedy = "Set [instagram] public_prefix, or give the picture's https address or its URI in object storage."
             problems.append(Problem(post.line, message, remedy, post.id))
     return problems
+
+
+def local_pictures(post: Post) -> list[str]:
+    """Return the local pictures of a post, unless they are copied to where Instagram fetches them."""
+    if conf.get("instagram", "public_prefix", fallback=""):
+        return []
+    return [one for one in post.media if locations.is_local(one) and kind_by_name(one) == "image"]
 
 
 def unknown_ids(context: Context, calendar: Calendar) -> list[Problem]:

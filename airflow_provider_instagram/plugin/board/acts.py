@@ -29,7 +29,7 @@ from airflow_provider_instagram.plugin.board.answers import counted_answer
 from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in
 from airflow_provider_instagram.plugin.board.rights import may_act
 from airflow_provider_instagram.plugin.board.source import now_run_id
-from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts, PostRun
+from airflow_provider_instagram.plugin.board.states import COMMENT, END, STEPS, Facts, PostRun
 from airflow_provider_instagram.publishing.options import LONGEST_CAPTION, ContainerOptions
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _tasks_to_clear(act: Act, run: PostRun) -> list[Any]:
     account = act.facts.post.account
     if run.map_index < 0:
         return [f"due_{account}"]
-    steps = [step for step in (*STEPS, COMMENT) if step in run.tasks]
+    steps = [step for step in (*STEPS, COMMENT, END) if step in run.tasks]
     failed = next((step for step in steps if run.has_failed(step)), "publish")
     if failed == "publish" and not act.facts.is_open and _container_is_old(act):
         failed = "create"

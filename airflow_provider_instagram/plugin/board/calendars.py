@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 TIMETABLE: Final = "ContentCalendarTimetable"
 #: How long a snapshot in object storage is not read again.
 REMOTE_SNAPSHOT_LIFE_S: Final = 10.0
+#: How long the DAG processor takes to store an edit, from the time that the snapshot names.
+STORED_WITHIN_S: Final = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -126,10 +128,17 @@ class SnapshotReader:
     _at_s: float = 0.0
     _stored: Stored | None = None
 
-    def read(self, calendar: CalendarDag) -> Stored | None:
-        """Return the snapshot, or None if it does not exist here."""
+    def read(self, calendar: CalendarDag, edited_at: float) -> Stored | None:
+        """Return the snapshot, or None if it does not exist here.
+
+        :param calendar: The calendar.
+        :param edited_at: When the DAG processor stored the latest edit that a page has seen. A process that has read
+            the snapshot earlier reads it again.
+        """
         now_s, state = time.monotonic(), self._state(calendar.snapshot)
-        is_fresh = state is not None or now_s - self._at_s < REMOTE_SNAPSHOT_LIFE_S
+        since_edit_s = utc_now().timestamp() - edited_at
+        life_s = min(REMOTE_SNAPSHOT_LIFE_S, max(0.0, since_edit_s - STORED_WITHIN_S))
+        is_fresh = state is not None or now_s - self._at_s < life_s
         if self._read_of == (calendar.snapshot, state) and is_fresh:
             return self._stored
         try:

@@ -78,7 +78,7 @@ class PostCard:
             "title": self.title,
             "caption": self.caption if self.caption != self.title else "",
             "state": status.state.value,
-            "why": status.text[:LONGEST_LINE],
+            "why": cut(status.text),
             "percent": status.percent,
             "until": status.until and int(status.until.timestamp()),
             "cover": self.version,
@@ -125,7 +125,12 @@ def invalid_card(dag_id: str, post: InvalidPost, problems: tuple[Problem, ...]) 
 def first_line(caption: str) -> str:
     """Return the first line of a caption that has a visible character."""
     line = next((line.strip() for line in caption.splitlines() if line.strip()), "")
-    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
+    return cut(line)
+
+
+def cut(text: str) -> str:
+    """Return a text as it is if it is short, or else its beginning."""
+    return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}…"
 
 
 def problem_as_data(problem: Problem) -> dict[str, Any]:

@@ -54,6 +54,6 @@ def _without_signatures(text: str, post: Post | InvalidPost) -> str | None:
     for secret in (secret for link in links for secret in secrets_in(link)):
         if secret in text:
             text = text.replace(secret, "…")
-        elif "http" in text:
+        elif "http" in text.lower() or "\\" in text:
             return None  # it may be there in another spelling
     return text

@@ -42,13 +42,18 @@ HARMLESS: Final = {
 COVER_CACHE: Final = "private, max-age=60"
 
 
+def has_cover(board: Board, name: str) -> bool:
+    """Return whether a cover is that of a post of this calendar."""
+    version = name.partition("-")[0]
+    return any(card.version == version for card, _ in board.cards.values())
+
+
 def cover(board: Board, name: str, *, is_small: bool) -> Response:
     """Return the cover of a post of this calendar.
 
     :raises HTTPException: 404.
     """
-    version = name.partition("-")[0]
-    if not any(card.version == version for card, _ in board.cards.values()):
+    if not has_cover(board, name):
         raise HTTPException(404, "This calendar has no post with this cover.")
     content = storage.read(thumbnail_file(name)) if is_small else None
     content = content or storage.read(cover_file(name))

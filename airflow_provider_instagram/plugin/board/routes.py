@@ -17,6 +17,7 @@ from airflow_provider_instagram.plugin.board import acts, media
 from airflow_provider_instagram.plugin.board.boards import Boards, Window
 from airflow_provider_instagram.plugin.board.detail import detail_of
 from airflow_provider_instagram.plugin.board.rights import VIEWER, may_act, require_read
+from airflow_provider_instagram.plugin.board.seen import Seen
 from airflow_provider_instagram.plugin.pages import templates
 from airflow_provider_instagram.plugin.state import BrowserState
 from airflow_provider_instagram.plugin.users import check_form
@@ -75,6 +76,7 @@ def posts(
     user: Any = VIEWER,
     dag_id: str | None = None,
     since: str = "",
+    seen: str = "",
     first: Annotated[int, Query(alias="from")] = 0,
     last: Annotated[int, Query(alias="to")] = 2**40,
 ) -> Response:
@@ -83,8 +85,8 @@ def posts(
         require_read(user, dag_id)
     begun_s = time.perf_counter()
     if dag_id is not None:
-        boards.board(dag_id)
-    content = boards.answer(user, Window(dag_id, first, last), since)
+        boards.board(dag_id, Seen.read(seen))
+    content = boards.answer(user, Window(dag_id, first, last), since, Seen.read(seen))
     headers = {**JSON, "Server-Timing": f"cards;dur={1000 * (time.perf_counter() - begun_s):.1f}"}
     if content is None:
         return Response(status_code=204, headers=headers)
@@ -92,10 +94,10 @@ def posts(
 
 
 @router.get("/api/post")
-def post(dag_id: str, post_id: str, user: Any = VIEWER) -> Response:
+def post(dag_id: str, post_id: str, seen: str = "", user: Any = VIEWER) -> Response:
     """Return everything about one post, with what this user can do to it."""
     require_read(user, dag_id)
-    board = boards.board(dag_id)
+    board = boards.board(dag_id, Seen.read(seen))
     try:
         content = detail_of(board, post_id)
     except KeyError:
@@ -110,7 +112,10 @@ def cover(
 ) -> Response:
     """Return the cover of a post, or of an item of its carousel."""
     require_read(user, dag_id)
-    return media.cover(boards.board(dag_id), name, is_small=size == "small")
+    board = boards.board(dag_id)
+    if not media.has_cover(board, name):  # another API server process has seen the card earlier
+        board = boards.board(dag_id, is_fresh=True)
+    return media.cover(board, name, is_small=size == "small")
 
 
 @router.get("/api/video")
@@ -139,8 +144,8 @@ async def act(request: Request, given: Annotated[dict[str, Any], Body()], user: 
     if facts is None:
         raise HTTPException(404, "The calendar has no such post any more.")
     done = await acts.perform(acts.Act(name, board, facts, user, request, given))
-    await run_in_threadpool(boards.board, dag_id, is_fresh=True)
-    return JSONResponse({"done": done}, headers=JSON)
+    board = await run_in_threadpool(boards.board, dag_id, is_fresh=True)
+    return JSONResponse({"done": done, "seen": str(board.seen)}, headers=JSON)
 
 
 def _fresh_board(user: PageUser, dag_id: str) -> Any:

@@ -25,7 +25,7 @@ from airflow_provider_instagram.calendar.file.model import Post
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
 from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, PostRun, Task
+from airflow_provider_instagram.plugin.board.states import COMMENT, END, STEPS, PostRun, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -197,7 +197,7 @@ class CalendarSource:
         tasks = {}
         if (due := self.task(run_id, f"due_{account}", -1)) is not None:
             tasks["due"] = due
-        for step in (*STEPS, COMMENT) if map_index >= 0 else ():
+        for step in (*STEPS, COMMENT, END) if map_index >= 0 else ():
             if (task := self.task(run_id, f"{account}.{step}", map_index)) is not None:
                 tasks[step] = task
         at_once = _post_of(run_id) is not None

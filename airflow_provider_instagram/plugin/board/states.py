@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 STEPS: Final = ("transcode", "approve", "create", "publish")
 #: The task after them, which some posts have.
 COMMENT: Final = "comment"
+#: The last task of a post of an account with first comments, which decides the state of its run.
+END: Final = "end"
 NO_COMMENT: Final = "its first comment is not written"
 IN_WORDS: Final = {
     "transcode": "the video is transcoded",

@@ -67,7 +67,7 @@ def page_node(call: Call, account: Account, token: str | None = None) -> Node:
 def person_node(call: Call, account: Account) -> Node:
     """Return the person who manages an account's Page. Source: Meta, User reference."""
     values: dict[str, Value] = {
-        "id": constant("20" + account.user_id[-13:]),
+        "id": constant(account.person_id),
         "name": constant(account.name or account.username),
         "first_name": constant(account.username),
         "last_name": constant("Studio"),

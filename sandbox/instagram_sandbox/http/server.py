@@ -73,15 +73,14 @@ def bind(host: str, port: int) -> tuple[socket.socket, Address]:
     return sock, Address(host, sock.getsockname()[1])
 
 
-def serve(settings: Settings, sock: socket.socket, ready: Callable[[], None], clock: Clock | None = None) -> None:
+def serve(settings: Settings, sock: socket.socket, ready: Callable[[], None]) -> None:
     """Run a sandbox until the process is interrupted.
 
     :param settings: The settings to start with.
     :param sock: The bound socket.
     :param ready: Called once the sandbox answers.
-    :param clock: The clock.
     """
-    _server(settings, ready, clock).run(sockets=[sock])
+    _server(settings, ready, None).run(sockets=[sock])
 
 
 def _server(settings: Settings, ready: Callable[[], None], clock: Clock | None) -> _Server:

@@ -221,6 +221,17 @@ def test_a_calendar_of_a_hundred_thousand_rows_is_refused_in_seconds(
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize("field", ["video", "caption_file"])
+@pytest.mark.parametrize("location", ["x://" + ":" * 1_000_000, "../" * 1_000_000, "s3://" + "a:" * 500_000 + "@b/c"])
+def test_a_location_of_a_million_characters_is_refused_in_seconds(
+    calendar: Callable[..., Path], check: Callable[[Path], list[str]], field: str, location: str
+) -> None:
+    """Otherwise Airflow would give up the DAG file, and the innocent post would not be published either."""
+    [problem] = check(calendar(**{field: location}))
+    assert len(problem) < 1000
+
+
+@pytest.mark.timeout(60)
 def test_one_id_on_all_rows_is_a_problem_of_each_in_seconds(
     tmp_path: Path, airflow_db: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -129,7 +129,7 @@ def test_a_name_that_is_looked_up_for_ever_is_given_up(stuck_resolver: None, tmp
 
 NO_LINKS = (
     *(f"https://{'a' * 70}.example/x", "https://x..example/x", "https://xn--a/x", "https://./x"),
-    *("https://[::1/x", "https://example.com:port/x"),
+    *("https://[::1/x", "https://example.com:port/x", f"https://me:{SIGNATURE}/x@example.com/x"),
 )
 
 

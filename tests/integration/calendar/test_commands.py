@@ -186,6 +186,18 @@ def test_check_names_an_account_that_may_not_comment(
     assert "4 posts for instagram_default; 1 problem." in out
 
 
+def test_check_says_that_local_pictures_need_a_place_from_which_they_are_fetched(
+    run: Callable[..., tuple[int, str, str]], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The setting belongs to the machines that publish, so it is no problem of the calendar."""
+    file.with_name("front.jpg").touch()
+    file.write_text(CALENDAR + "  - {id: picture, publish_at: 2030-04-02 18:00, image: front.jpg, video: null}\n")
+    note = f"{file}: 1 post with local pictures, which Instagram fetches by link. [instagram] public_prefix is not set"
+    assert note in run("calendar", "check", str(file))[1]
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", "s3://bucket/public")
+    assert "public_prefix" not in run("calendar", "check", str(file))[1]
+
+
 def test_export_writes_icalendar_that_keeps_its_lines_short(
     run: Callable[..., tuple[int, str, str]], file: Path
 ) -> None:

@@ -104,15 +104,25 @@ def test_a_first_comment_is_written_once(
     assert instagram_sandbox.calls("publish") == 2
 
 
-def test_a_comment_that_fails_leaves_the_post_green_and_says_what_is_missing(
+def test_a_comment_that_fails_leaves_the_post_and_the_run_green_and_says_what_is_missing(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     instagram_sandbox.fail("comment", 10)
     result = run_dag(made(calendar({"a": 5}, a={"first_comment": "Hi"})), posts=["a"])
     assert (states(result)["publish[0]"], states(result)["comment[0]"]) == ("success", "failed")
-    assert result.state == "failed"
+    assert result.state == "success"
     assert "a is published, but its first comment is not written: " in capsys.readouterr().out
     assert len(instagram_sandbox.posts) == 1
+
+
+def test_a_post_with_a_first_comment_that_is_not_published_fails_its_run(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    instagram_sandbox.fail("publish", 25, 2207050)
+    result = run_dag(made(calendar({"refused": 5}, refused={"first_comment": "Hi"})), posts=["refused"])
+    assert (states(result)["publish[0]"], states(result)["comment[0]"]) == ("failed", "upstream_failed")
+    assert result.state == "failed"
+    assert instagram_sandbox.calls("comment") == 0
 
 
 def test_a_dry_run_comments_on_nothing(

@@ -269,7 +269,7 @@ def test_accounts_whose_names_the_dag_needs_are_problems(calendar: Callable[...,
     assert str(dag.doc_md).count("The DAG has tasks with this name") == 2
 
 
-def test_the_dag_follows_from_the_calendar(tmp_path: Path, calendar: Callable[..., Path]) -> None:
+def test_the_dag_follows_from_the_calendar(calendar: Callable[..., Path]) -> None:
     """A group and a pool for each account, and as many active runs as any lead time and lateness need."""
     hour = 3600.0
     file = calendar({"a": 3 * hour, "b": 3.5 * hour, "c": 4 * hour, "d": 20 * hour}, d={"account": "paris"})

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/publish/comments.md").read_text()
-EXAMPLE, _ = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+EXAMPLE, *_ = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 pytestmark = pytest.mark.usefixtures("no_stored_tokens")
 

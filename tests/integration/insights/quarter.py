@@ -41,7 +41,7 @@ KINDS: Final = ("reel", "reel", "story", "reel", "app", "reel", "reel")
 class MemoryTarget:
     """Rows by table and key. A row that exists is not changed."""
 
-    name = "memory"
+    name = identity = "memory"
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[tuple[str, ...], Row]] = {}

@@ -49,7 +49,7 @@ def snapshots(quarter: Quarter) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["post_id"], row["age"]): row for row in quarter.target.rows(SNAPSHOTS)}
 
 
-def readable_from(post: Made, due: datetime) -> datetime:
+def readable_from(due: datetime) -> datetime:
     """Return when a snapshot can first be read: not during the outage."""
     return OUTAGE[1] if OUTAGE[0] <= due < OUTAGE[1] else due
 
@@ -62,7 +62,7 @@ def test_each_snapshot_that_could_be_read_is_there_once_and_in_time(quarter: Qua
             continue
         for name, (after, until) in ages(post).items():
             due, closes = post.at + after, post.at + until
-            first = readable_from(post, due)
+            first = readable_from(due)
             if first + HOUR > END:
                 continue
             row, seen = rows[post.media_id, name], seen + 1

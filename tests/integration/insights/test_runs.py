@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.insights import FileTarget, SqlTarget, insights_dag
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.assets import insights_asset
+from airflow_provider_instagram.ledger.database import open_ledger
+from airflow_provider_instagram.ledger.insights import are_refused
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.insights.schema import Table
@@ -65,6 +68,20 @@ def test_a_run_reads_what_is_due_and_the_next_one_changes_nothing(
     assert len(instagram_sandbox.journal()) == calls
 
 
+def test_a_second_target_receives_the_same_numbers(
+    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
+) -> None:
+    """What was read for one target is not in another: a team adds a warehouse, or moves to one."""
+    media_id = instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
+    instagram_sandbox.set_insights(media_id, views=120, reach=80)
+    targets = [FileTarget(str(tmp_path), "jsonl"), FileTarget(str(tmp_path)), FileTarget(str(tmp_path / "b"), "jsonl")]
+    for number, target in enumerate(targets):
+        result = run_dag(insights_dag(f"insights_target_{number}", ["instagram_default"], target))
+        assert result.xcom("read_instagram_default") == {"posts": 1, "read": 1, "missed": 0, "days": 1, "left": 0}
+    first, second = rows(targets[0], SNAPSHOTS), rows(targets[2], SNAPSHOTS)
+    assert [row["reel_views"] for row in (*first, *second)] == [120, 120]
+
+
 def test_a_published_post_is_found_by_its_event_with_its_key_and_its_dag(
     instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path, portrait_video: Path
 ) -> None:
@@ -103,6 +120,11 @@ def test_an_account_without_the_scope_is_skipped_and_holds_no_other_back(
     result = run_dag(insights_dag("insights_of_two", ["shy", "instagram_default"], target))
     assert result.states() == {"read_shy": "skipped", "read_instagram_default": "success"}
     assert [row["post_id"] for row in rows(target, SNAPSHOTS)] == [media_id]
+    found = {}
+    for conn_id in ("shy", "instagram_default"):
+        with open_ledger(conn_id) as store:
+            found[conn_id] = are_refused(store)
+    assert found == {"shy": True, "instagram_default": False}
 
 
 def test_a_database_is_named_by_its_connection(
@@ -127,6 +149,20 @@ def test_a_throttled_account_leaves_the_rest_to_a_later_run(
     calls = len(instagram_sandbox.journal())
     run_dag(dag)
     assert len(instagram_sandbox.journal()) == calls
+
+
+@pytest.mark.parametrize(
+    ("accounts", "message"),
+    [
+        ("brand", r"The accounts are the text 'brand'. Write a list: \['brand'\]"),
+        (["brand", ""], "'' cannot be the account of a task"),
+        (["brand/eu"], "'brand/eu' cannot be the account of a task. Use a connection whose id has only letters"),
+        (["{{ var.value.x }}"], "cannot be the account of a task"),
+    ],
+)
+def test_what_cannot_be_accounts_is_refused_when_the_dag_is_parsed(accounts: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=message):
+        insights_dag("insights_of_none", accounts, str(tmp_path))
 
 
 def test_the_dag_file_needs_nothing_and_reads_the_default_account() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -99,6 +101,19 @@ def test_many_rows_are_written_at_once(sql: Callable[..., SqlTarget]) -> None:
     assert len(sql().rows(SNAPSHOTS)) == 250
 
 
+def test_tasks_that_find_no_tables_at_the_same_moment_all_write(sql: Callable[..., SqlTarget]) -> None:
+    """The first run of several accounts: the database refuses all but one that make the same table."""
+    together = threading.Barrier(4)
+
+    def write(number: int) -> int:
+        together.wait()
+        return sql().write(SNAPSHOTS, [SNAPSHOT | {"post_id": str(number)}])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(write, range(4))) == [1, 1, 1, 1]
+    assert [row["post_id"] for row in sql().rows(SNAPSHOTS)] == ["0", "1", "2", "3"]
+
+
 def with_a_new_column() -> tuple[Table, ...]:
     return tuple(
         replace(table, columns=(*table.columns, Column("reel_new", "integer", since=2)))
@@ -139,6 +154,17 @@ def test_files_are_partitioned_by_day_and_a_rerun_changes_nothing(files: Callabl
         assert read(target.read_rows(content)) == [expected(table, row)]
         assert files().write(table, [row | {"user_id": row["user_id"], "snapshot_timestamp": AT}]) == 0
         assert storage.read(file) == content
+
+
+def test_a_caption_may_contain_any_separator_of_lines(files: Callable[..., FileTarget]) -> None:
+    """Phones write U+2028 into captions, and JSON does not escape it."""
+    caption = "one\u2028two\u2029three\x85four\nfive\x1esix\rseven"
+    files().write(POSTS, [POST | {"post_caption": caption}])
+    target = files()
+    assert target.write(POSTS, [POST | {"post_id": "17900000000000002"}]) == 1
+    content = storage.read(f"{target.prefix}/instagram_posts/day=2026-09-01/brand.{target.format}")
+    assert content is not None
+    assert [row["post_caption"] for row in target.read_rows(content)] == [caption, POST["post_caption"]]
 
 
 def test_files_of_an_earlier_version_are_kept_and_extended(files: Callable[..., FileTarget]) -> None:

@@ -313,6 +313,7 @@ def text_bomb() -> bytes:
 
 
 def profile_bomb() -> bytes:
+    """A PNG of a few hundred kilobytes, whose colour profile is 300 MB."""
     return png_of(800, 1000, chunk(b"iCCP", b"p3\0\0" + zlib.compress(bytes(300_000_000), 9)))
 
 
@@ -348,12 +349,14 @@ def circular_tiff() -> bytes:
 
 #: Files that must be refused, and a word of the reason.
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
-    "bomb.png": (lambda: png_of(30_000, 30_000), "pixels"),
+    "bomb.png": (lambda: png_of(30_000, 30_000), "far too many pixels; the limit is 120 million"),
     "wide-bomb.png": (lambda: png_of(2_000_000_000, 2_000_000_000), "pixels|damaged"),
-    "bomb.jpg": (lambda: claims(65_000, 65_000), "pixels"),
+    "bomb.jpg": (lambda: claims(65_000, 65_000), "the limit is 120 million"),
     "bomb.gif": (lambda: gif_of(65_000, 65_000), "pixels"),
+    "large.png": (lambda: png_of(12_000, 12_000), "12000x12000 pixels; the limit is 120 million"),
     "empty-bomb.png": (lambda: png_of(10_000, 10_000), "damaged"),
     "text-bomb.png": (text_bomb, "damaged"),
+    "profile-bomb.png": (profile_bomb, "damaged"),
     "endless.jpg": (endless_scans, "within 4 s"),
     "circular.tif": (circular_tiff, "damaged"),
     "text.jpg": (lambda: b"this is not a picture\n" * 100, "is not a picture"),

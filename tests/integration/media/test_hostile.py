@@ -130,10 +130,9 @@ def test_a_claim_of_hours_with_nothing_in_it_is_refused(
     assert refused(source)
 
 
-def test_boxes_that_lead_round_in_circles_or_nowhere_are_refused(
-    corpus: Make, refused: Callable[..., str], tmp_path: Path
-) -> None:
+def test_boxes_that_lead_round_in_circles_or_nowhere_are_refused_or_read_around(corpus: Make, tmp_path: Path) -> None:
     whole = corpus("four-seconds.mp4", "-f", "lavfi", "-i", "color=s=540x960:r=30:d=4", "-c:v", "libx264")
+    refusals = {}
     for box, number in ((b"moov", 0xFFFFFF00), (b"trak", 0), (b"stsz", 0xFFFFFFF0), (b"elst", 1)):
         data = bytearray(whole.read_bytes())
         struct.pack_into(">I", data, data.index(box) - 4, number)
@@ -141,7 +140,9 @@ def test_boxes_that_lead_round_in_circles_or_nowhere_are_refused(
         try:
             probe(source)
         except ValidationError as error:
-            assert error.hint  # noqa: PT017  some of these damages can be read around
+            refusals[box] = str(error)
+    assert sorted(refusals) == [b"moov", b"stsz"]
+    assert "its index has a size of" in refusals[b"moov"]
 
 
 def test_a_huge_file_of_nothing_is_given_up(refused: Callable[..., str], tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from airflow_provider_instagram.media.transcode import transcode
 
 Make = Callable[..., Path]
 
-FRAME_S = 1 / 30
 FLASHES = "between(t\\,0.99\\,1.05)+between(t\\,1.99\\,2.05)+between(t\\,2.99\\,3.05)+between(t\\,3.99\\,4.05)"
 CLICKS = "0.5*sin(2*PI*1000*t)*(between(t,1,1.02)+between(t,2,2.02)+between(t,3,3.02)+between(t,4,4.02))"
 H264 = ("-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-pix_fmt", "yuv420p", "-g", "300")

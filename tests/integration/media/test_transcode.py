@@ -95,7 +95,7 @@ def test_the_feed_gets_the_shape_that_loses_least(
 
 
 def test_a_phone_clip_stored_on_its_side_comes_out_upright(
-    clip: Make, corpus: Make, run: Callable[..., tuple[Report, Path]], complies: Callable[..., Any]
+    corpus: Make, run: Callable[..., tuple[Report, Path]], complies: Callable[..., Any]
 ) -> None:
     """The rotation in the metadata is carried out: the red left half of the stored picture comes out on top."""
     halves = "color=red:s=480x540:d=3.2[l];color=blue:s=480x540:d=3.2[r];[l][r]hstack"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
+from airflow_provider_instagram.exceptions import PermissionDeniedError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.operators import InsightsOperator
 from tests.integration.account import DictStore
@@ -95,14 +96,17 @@ def test_what_the_account_refuses_is_remembered_across_runs(instagram_sandbox: S
 
 
 def test_without_the_scope_the_task_says_what_to_grant(
-    instagram_sandbox: SandboxHandle, run_dag: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The scopes of a pasted token are not known, so that Instagram is the one who refuses."""
     media_id = instagram_sandbox.add_foreign_post("A post", age_s=6 * HOURS)
     token = instagram_sandbox.add_token(instagram_sandbox.user_id, scopes=["instagram_business_basic"])
     connection = instagram_sandbox.connection | {"password": token}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
-    result = run_dag(one_task("insights_no_scope", media_ids=[media_id]))
-    assert result.states() == {"insights": "failed"}
+    context: Any = {"asset_state_store": {ledger_asset("instagram_default"): DictStore()}}
+    with pytest.raises(PermissionDeniedError) as refused:
+        InsightsOperator(task_id="insights", media_ids=[media_id]).execute(context)
+    assert "insights: instagram_business_manage_insights" in str(refused.value.hint)
 
 
 def test_calls_beyond_the_share_wait_and_what_was_read_is_kept(

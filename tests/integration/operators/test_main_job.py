@@ -158,7 +158,7 @@ def test_a_caption_from_data_is_posted_as_it_is(
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
 def test_the_sensor_waits_in_a_worker_when_it_may_not_defer(
-    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, mode: str, caplog: pytest.LogCaptureFixture
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, mode: str
 ) -> None:
     from airflow.sdk import DAG
 

@@ -330,6 +330,31 @@ def test_another_api_server_process_knows_that_nothing_changed(user: Any, monkey
     do(ada, "ada", "unskip")
 
 
+def test_another_api_server_process_answers_with_nothing_older(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last look was a moment before the act. Without what the page has seen, it would answer from that look."""
+    ada, ours, other = user("ada", "USER"), Boards(), Boards()
+    monkeypatch.setattr(routes, "boards", other)
+    assert cards(ada)["hello"]["state"] == "planned"
+    monkeypatch.setattr(routes, "boards", ours)
+    seen = do(ada, "ada", "skip").json()["seen"]
+    monkeypatch.setattr(routes, "boards", other)
+    try:
+        assert cards(ada, seen=seen)["hello"]["state"] == "skipped"
+        asked = {"dag_id": DAG_ID, "post_id": "hello", "seen": seen}
+        assert ada.get("/instagram/calendar/api/post", params=asked).json()["card"]["state"] == "skipped"
+    finally:
+        do(ada, "ada", "unskip")
+
+
+@pytest.mark.parametrize("seen", ["", "x", "1.000", "99999999999.000 99999999999.000"])
+def test_what_a_page_has_seen_in_the_future_is_ignored(user: Any, seen: str) -> None:
+    ada = user("ada", "USER")
+    cards(ada)
+    began = routes.boards.board(DAG_ID)._look_began
+    cards(ada, seen=seen)
+    assert routes.boards.board(DAG_ID)._look_began == began, "the page makes no process look more often"
+
+
 @pytest.mark.parametrize("end", ["x", "-1", "9" * 5000, ""])
 def test_a_token_that_is_changed_gets_everything(user: Any, end: str) -> None:
     ada = user("ada", "USER")
@@ -380,6 +405,22 @@ def test_a_dag_that_is_no_calendar_says_so(user: Any) -> None:
     answer = user("ada", "USER").get("/instagram/calendar/api/posts", params={"dag_id": "publish_reel"})
     assert answer.status_code == 404
     assert "is not a content calendar" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("text", "reason"), [(None, "there is no file"), ("posts: [", "cannot be read")])
+def test_a_calendar_whose_file_was_never_readable_says_why(
+    user: Any, calendar: Path, text: str | None, reason: str
+) -> None:
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    file = calendar.with_name(f"never_{text is None}.yaml")
+    if text is not None:
+        file.write_text(text)
+    dag_id = f"never_readable_{text is None}"
+    store_dag(content_calendar_dag(dag_id, file))
+    (head,) = user("ada", "USER").get("/instagram/calendar/api/posts", params={"dag_id": dag_id}).json()["calendars"]
+    assert (head["read"], len(head["problems"])) == (False, 1)
+    assert reason in head["problems"][0]["message"]
 
 
 def test_nothing_is_offered_for_a_post_that_has_to_be_corrected(user: Any) -> None:

@@ -10,9 +10,15 @@ import pytest
 
 from airflow_provider_instagram.graph.scopes import COMMENTS, INSIGHTS
 from airflow_provider_instagram.hooks.scopes import known_scopes
+from airflow_provider_instagram.insights import insights_dag
+from airflow_provider_instagram.ledger.database import open_ledger
+from airflow_provider_instagram.ledger.insights import record_access
+from tests.integration.conftest import store_dag
 from tests.integration.pages import CONN_ID, begin, decide, rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fastapi.testclient import TestClient
 
     from instagram_sandbox.testing.handle import SandboxHandle
@@ -63,6 +69,27 @@ def test_scopes_are_asked_for_granted_and_shown(browser: TestClient, instagram_s
     assert 'name="scopes" value="comments, insights"' in browser.get(f"/instagram/connect?conn_id={CONN_ID}").text
     again = begin(browser, instagram_sandbox, host="", app_secret="")
     assert MANAGE_COMMENTS in asked(again), "a form without the field asks for the connection's own"
+
+
+def test_refused_insights_are_shown_also_if_the_scopes_are_not_known(
+    browser: TestClient, instagram_sandbox: SandboxHandle, tmp_path: Path
+) -> None:
+    """The token was entered in the connection, so that only an answer of Instagram tells that it lacks the scope."""
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+
+    token = instagram_sandbox.token
+    with create_session() as session:
+        session.add(Connection(conn_id=CONN_ID, conn_type="instagram", host=instagram_sandbox.url, password=token))
+    store_dag(insights_dag("insights_refused", [CONN_ID], str(tmp_path)))
+    for refusal, shown in (
+        (None, "<dd>not known</dd>"),
+        ("no scope", '<dd class="bad">not known; off: insights (Instagram refused them)</dd>'),
+        (None, "<dd>not known</dd>"),
+    ):
+        with open_ledger(CONN_ID) as store:
+            record_access(store, refusal, "2026-11-26T12:00:00+00:00")
+        assert shown in card(browser)
 
 
 def test_what_was_not_granted_is_named_and_off(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:

@@ -36,7 +36,7 @@ def test_a_post_is_published_and_recorded(account: Account, portrait_video: Path
     assert is_new
     assert (post.media_id, post.permalink, post.container_id) == (real.media_id, real.permalink, container_id)
     assert account.ledger.post("post-1") == post
-    assert account.ledger.knows_media(real.media_id)
+    assert account.ledger.key_of_media(real.media_id) is not None
 
 
 def test_a_lost_answer_is_settled_by_reading(account: Account, portrait_video: Path) -> None:

@@ -16,7 +16,8 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
     ValidationError,
 )
-from airflow_provider_instagram.graph.models import Media, MediaPage
+from airflow_provider_instagram.graph.models import Media
+from airflow_provider_instagram.graph.pages import Page
 from airflow_provider_instagram.ledger.records import Claim, Owner
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.sources import MediaSource
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
 NOT_READY = [(9007, 2207027), (24, 2207006), (100, 33)]
 
 
-def listed(account: Account, change: Callable[[MediaPage], MediaPage]) -> None:
+def listed(account: Account, change: Callable[[Page[Media]], Page[Media]]) -> None:
     """Change the list of media that the client reads."""
     send = account.client.send
 
     def sent(call: Call[Any]) -> Any:
         answer = send(call)
-        return change(answer) if isinstance(answer, MediaPage) else answer
+        return change(answer) if isinstance(answer, Page) else answer
 
     account.client.send = sent  # type: ignore[method-assign]
 
@@ -276,7 +277,7 @@ def test_the_post_of_another_key_that_is_listed_first_is_not_returned(account: A
     account.sandbox.fail("publish", drop="after")
     began = account.now()
 
-    def without_ours(page: MediaPage) -> MediaPage:
+    def without_ours(page: Page[Media]) -> Page[Media]:
         ours = account.sandbox.posts[-1].media_id
         late = account.now() < began + timedelta(seconds=60)
         return replace(page, items=tuple(media for media in page.items if not (late and media.id == ours)))

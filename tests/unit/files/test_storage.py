@@ -46,6 +46,23 @@ def test_what_a_link_carries_behind_its_path_is_not_shown() -> None:
     assert locations.shown("simplecache::https://example.com/a?secret") == "simplecache::https://example.com/a?…"
     assert locations.shown("/data/really?.mov") == "/data/really?.mov"
     assert locations.shown("https://example.com/a@b.mp4") == "https://example.com/a@b.mp4"
+    assert locations.shown("https://example.com:8443/a@b.mp4") == "https://example.com:8443/a@b.mp4"
+
+
+def test_a_password_with_a_slash_is_not_shown() -> None:
+    """As in the secret keys of AWS."""
+    assert locations.shown("s3://KEY:sec/ret@bucket/a.mp4") == "s3://…@bucket/a.mp4"
+    assert locations.shown(f"s3://KEY:{'long' * 100}@bucket/a.mp4") == "s3://…@bucket/a.mp4"
+    assert locations.shown("https://me:sec/ret@example.com/a.mp4") == "https://…@example.com/a.mp4"
+    assert locations.shown("s3://media@bucket/a:b@c.mp4") == "s3://media@bucket/a:b@c.mp4"
+    assert locations.secrets_in("https://me:sec/ret@example.com/a.mp4") == ("me:sec/ret",)
+    assert locations.secrets_in("https://me:secret@example.com/a.mp4?b=c") == ("me:secret", "b=c")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("part", ["x://", "x://:", ":", "a:", "@:", "://"])
+def test_a_location_of_a_million_characters_is_shown_in_seconds(part: str) -> None:
+    assert len(locations.shown("x://" + part * (1_000_000 // len(part)))) < 400
 
 
 def test_without_media_roots_no_local_file_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,7 +151,11 @@ def test_a_publish_whose_answer_does_not_come_has_an_unknown_outcome(
     assert raised.value.outcome_unknown
 
 
-@pytest.mark.parametrize("answer", ["", "<html>", "[]", '{"success": true}', '{"id": "12', '{"id": null}'])
+@pytest.mark.parametrize(
+    "answer",
+    ["", "<html>", "[]", '{"success": true}', '{"id": "12', '{"id": null}', *("[" * 100_000, '{"a":' * 100_000)],
+    ids=["empty", "html", "list", "no-id", "cut-off", "null", "nested-lists", "nested-objects"],
+)
 def test_a_publish_answered_with_success_but_no_id_has_an_unknown_outcome(
     server: WebServer, send: Send, answer: str
 ) -> None:

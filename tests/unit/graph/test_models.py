@@ -17,9 +17,9 @@ from airflow_provider_instagram.graph.models import (
     ContainerState,
     ContainerStatus,
     Media,
-    MediaPage,
     PublishingLimit,
 )
+from airflow_provider_instagram.graph.pages import Page, read_media_page
 
 
 def status(status_code: str | None = None, sentence: str | None = None, **phases: object) -> ContainerStatus:
@@ -156,15 +156,15 @@ def test_only_a_page_with_a_next_one_says_where_it_begins() -> None:
     link = "https://graph.instagram.com/v27.0/1/media?access_token=secret&after=QVFI"
     rows = [{"id": "2"}, {"id": "1"}]
     both = {"cursors": {"before": "a", "after": "QVFI"}, "next": link}
-    assert MediaPage.read({"data": rows, "paging": both}) == MediaPage((Media("2"), Media("1")), "QVFI")
-    assert MediaPage.read({"data": rows, "paging": {"next": link}}).after == "QVFI"
-    assert MediaPage.read({"data": rows, "paging": {"cursors": {"after": "QVFI"}}}).after is None
-    assert MediaPage.read({"data": []}) == MediaPage(())
+    assert read_media_page({"data": rows, "paging": both}) == Page((Media("2"), Media("1")), "QVFI")
+    assert read_media_page({"data": rows, "paging": {"next": link}}).after == "QVFI"
+    assert read_media_page({"data": rows, "paging": {"cursors": {"after": "QVFI"}}}).after is None
+    assert read_media_page({"data": []}) == Page(())
 
 
 def test_a_list_that_is_none_is_not_an_empty_one() -> None:
     with pytest.raises(ValueError, match="media"):
-        MediaPage.read({})
+        read_media_page({})
 
 
 def test_the_publishing_limit_is_read_never_assumed() -> None:

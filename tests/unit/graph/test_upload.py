@@ -226,8 +226,9 @@ def test_a_refusal_that_no_container_can_settle_is_raised_at_once(
     assert len(server.requests) == 1
 
 
-def test_a_success_that_is_none_is_not_believed(server: WebServer, send_video: Uploader) -> None:
-    server.answer({"success": False})
+@pytest.mark.parametrize("answer", [{"success": False}, "[" * 100_000], ids=["false", "nested-lists"])
+def test_a_success_that_is_none_is_not_believed(server: WebServer, send_video: Uploader, answer: object) -> None:
+    server.answer(answer)
     stands_at(server, 0)
     with pytest.raises(InstagramError):
         send_video()

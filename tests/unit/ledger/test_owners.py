@@ -80,6 +80,7 @@ def ended(task_id: str = "publish", map_index: int = -1, **region: Any) -> dict[
         (AirflowWithLoops(ended()), -1, True),  # the task has been moved out of the loop since
         (AirflowWithLoops(ended(map_index=0, region_id="b", region_index=0)), -1, True),  # or mapped it
         (AirflowWithLoops(ended(map_index=0, region_id="b", region_index=0)), 0, True),  # the pass is not reported
+        (AirflowWithLoops(ended(region_id="a", region_index=0)), 0, True),  # it ended before the task was mapped
         (AirflowWithLoops(publish_0="running", runs=0), 0, False),  # its run has ended, or is deleted
         (AirflowWithLoops(runs=0), -1, False),
     ],

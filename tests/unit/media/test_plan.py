@@ -10,7 +10,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.boxes import Edit, Track
 from airflow_provider_instagram.media.plan import plan
 from airflow_provider_instagram.media.probe import VideoInfo
-from airflow_provider_instagram.media.spec import FEED, REELS, spec_for
+from airflow_provider_instagram.media.spec import FEED, REELS, profile_for
 
 MakeInfo = Callable[..., VideoInfo]
 
@@ -163,6 +163,6 @@ def test_the_best_practices_are_warnings(make_info: MakeInfo) -> None:
 
 
 def test_an_unknown_placement_is_refused_with_the_known_ones() -> None:
-    assert spec_for("feed") is FEED
+    assert profile_for("feed").video is FEED
     with pytest.raises(ValidationError, match=r"'stories'.*reels, feed"):
-        spec_for("stories")
+        profile_for("stories")

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from fastapi import HTTPException
 
+from airflow_provider_instagram.calendar.file.model import Post
+from airflow_provider_instagram.plugin.board import acts
 from airflow_provider_instagram.plugin.board.acts import Act
+from airflow_provider_instagram.plugin.board.states import Facts, PostRun, Task
+
+POST = Post(
+    id="hello", publish_at=datetime(2030, 5, 6, tzinfo=timezone.utc), account="studio", video="/a.mp4", options={}
+)
 
 
 def act(reason: Any) -> Act:
@@ -26,3 +34,20 @@ def test_a_reason_that_cannot_be_stored_is_refused(reason: Any) -> None:
     with pytest.raises(HTTPException) as refused:
         act(reason).text("reason", 500)
     assert refused.value.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("states", "cleared"),
+    [
+        ({"publish": "failed", "comment": "upstream_failed", "end": "upstream_failed"}, ["publish", "comment", "end"]),
+        ({"publish": "success", "comment": "failed", "end": "success"}, ["comment", "end"]),
+    ],
+)
+def test_the_last_task_is_tried_again_with_the_others_so_that_the_run_does_not_stay_red(
+    monkeypatch: pytest.MonkeyPatch, states: dict[str, str], cleared: list[str]
+) -> None:
+    monkeypatch.setattr(acts, "_container_is_old", lambda _: False)
+    run = PostRun("run", 3, {step: Task(state) for step, state in ({"create": "success"} | states).items()})
+    nothing: Any = None
+    retry = Act("retry", nothing, Facts(POST, run=run), nothing, nothing, {})
+    assert acts._tasks_to_clear(retry, run) == [[f"studio.{step}", 3] for step in cleared]

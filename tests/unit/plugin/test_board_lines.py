@@ -51,8 +51,9 @@ def test_a_signature_is_left_out() -> None:
     assert "https://media.example.com/a.mp4?…" in found
 
 
-def test_lines_with_a_signature_in_another_spelling_are_not_shown() -> None:
-    written = '"' + SIGNED.replace("=", "\\x3d") + '"'
+@pytest.mark.parametrize("scheme", ["https", "HTTPS", "\\x68ttps"])
+def test_lines_with_a_signature_in_another_spelling_are_not_shown(scheme: str) -> None:
+    written = '"' + SIGNED.replace("=", "\\x3d").replace("https", scheme) + '"'
     assert lines_of(post(4, SIGNED), YAML.format(video=written), "a.yaml", [4, 12]) is None
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError
-from airflow_provider_instagram.graph.models import ContainerStatus, Media, MediaPage
+from airflow_provider_instagram.graph.models import ContainerStatus, Media
+from airflow_provider_instagram.graph.pages import Page
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher
@@ -130,7 +131,7 @@ class Instagram:
         if luck < OUTAGE:
             raise TransientError("The service is down.")
         if call.path.endswith("/media"):
-            return MediaPage(())
+            return Page(())
         if call.path in self.posts:
             return Media(call.path, permalink=f"https://example.com/{call.path}")
         shown = any(made + SHOWS_AFTER <= self.turns.now for made in self.posts.values())

@@ -4,7 +4,7 @@ const VIEWS = { month: "Month", week: "Week", list: "List" };
 const DAYS_IN_LIST = 31; // the list begins with the chosen day
 const FILTERS = ["account", "state", "kind", "tag", "q"];
 const view = { view: "month", day: today(), dag: "", account: "", state: "", kind: "", tag: "", q: "", zone: "", post: "" };
-const data = { cards: new Map(), calendars: [], token: "", error: "", loaded: false };
+const data = { cards: new Map(), calendars: [], token: "", seen: "", error: "", loaded: false };
 
 /** Read the view from the address: our own, or that of Airflow's frame around us. */
 function readAddress() {
@@ -43,7 +43,7 @@ function span() {
 /** Load the cards of the view, or what changed among them. Return whether anything did. */
 async function load() {
   const [first, last] = span();
-  const query = new URLSearchParams({ from: fromDay(first) / 1000 - 86400, to: fromDay(last) / 1000 + 2 * 86400, since: data.token });
+  const query = new URLSearchParams({ from: fromDay(first) / 1000 - 86400, to: fromDay(last) / 1000 + 2 * 86400, since: data.token, seen: data.seen });
   if (view.dag) query.set("dag_id", view.dag);
   const content = await request(`posts?${query}`);
   const changed = content !== null || data.error !== "" || !data.loaded;
@@ -55,6 +55,7 @@ async function load() {
   for (const card of content.cards) data.cards.set(`${card.dag}/${card.id}`, card);
   data.calendars = content.calendars;
   data.token = content.token;
+  data.seen = content.seen;
   return changed;
 }
 

@@ -15,16 +15,22 @@ function cardElement(card) {
   const text = stateText(card);
   const label = `${card.title || card.id}. ${inWords(whenOf(card, view.zone).day, { weekday: "long", day: "numeric", month: "long" })}, ${time}. ${card.account}, ${[card.kind || "post", slotText(card)].filter(Boolean).join(", ")}. ${text}`;
   const badge = h("span", { class: "badge" }, h("span", { class: "cut" }, text));
-  const title = h("span", { class: "title cut" }, card.title || card.id);
+  const title = h("span", { class: "title cut", dir: "auto" }, card.title || card.id);
   const percent = card.state === "preparing" && card.percent ? meter(card.percent) : null;
   const inside = view.view === "list"
     ? [h("span", { class: "time" }, time), h("span", { class: "whose" }, h("span", { class: "cut" }, card.account), h("span", { class: "sub" }, card.kind || "post")),
-       h("span", { class: "text" }, title, h("span", { class: "sub cut" }, [card.id, ...(card.tags || []).map((tag) => `#${tag}`), slotText(card)].filter(Boolean).join("  "))), badge]
-    : [h("span", { class: "text" }, h("span", { class: "when" }, h("b", {}, time), h("span", { class: "cut" }, [short(card.account), slotText(card)].filter(Boolean).join(" · ")), view.view === "week" && card.kind ? h("span", { class: "cut what" }, card.kind) : null), title, badge, percent)];
+       h("span", { class: "text" }, title, h("span", { class: "foot" }, h("span", { class: "sub cut" }, [card.id, ...(card.tags || []).map((tag) => `#${tag}`)].join("  ")), slotMark(card))), badge]
+    : [h("span", { class: "text" }, h("span", { class: "when" }, h("b", {}, time), h("span", { class: "cut" }, short(card.account)), view.view === "week" && card.kind ? h("span", { class: "cut what" }, card.kind) : null), title, h("span", { class: "foot" }, badge, slotMark(card)), percent)];
   const element = h("button", { class: "card", type: "button", "data-key": key, "data-state": card.state, "aria-label": label, title: label, tabindex: -1,
     click: () => openPost(card.dag, card.id) }, thumb(card), ...inside);
   elements.set(key, { signature, element });
   return element;
+}
+
+/** Return the mark of a card whose time was chosen. */
+function slotMark(card) {
+  const text = [card.slot && "slot", card.repetition && `↻ ${card.repetition}`].filter(Boolean).join(" ");
+  return text ? h("span", { class: "mark", title: slotText(card) }, text) : null;
 }
 
 function meter(percent) {
@@ -48,9 +54,10 @@ function monthView(cards) {
   const [first, last] = span();
   const month = view.day.slice(0, 7);
   const days = byDay(cards);
+  const isOver = (day) => addDays(monday(day), 6) < today() && ![0, 1, 2, 3, 4, 5, 6].some((later) => days.has(addDays(monday(day), later)));
   const grid = h("div", { class: "month" });
   for (let weekday = 0; weekday < 7; weekday += 1) grid.append(h("div", { class: "weekday" }, inWords(addDays(first, weekday), { weekday: "short" })));
-  for (let day = first; day <= last; day = addDays(day, 1)) grid.append(isNarrow() ? narrowDay(day, month, days.get(day) || []) : monthDay(day, month, days.get(day) || []));
+  for (let day = first; day <= last; day = addDays(day, 1)) grid.append(isNarrow() ? narrowDay(day, month, days.get(day) || []) : monthDay(day, month, days.get(day) || [], isOver(day)));
   if (!isNarrow()) return grid;
   const chosen = days.get(view.day) || [];
   const list = h("div", { class: "chosen list" }, chosen.length ? dayRows(view.day, chosen) : h("p", { class: "empty" }, `Nothing on ${inWords(view.day, { day: "numeric", month: "long" })}.`));
@@ -61,10 +68,11 @@ function dayClass(day, month) {
   return `day${day.slice(0, 7) === month ? "" : " other"}${day === today() ? " today" : ""}`;
 }
 
-function monthDay(day, month, cards) {
+/** Return a day of the month. A week that is over and has no posts is low, so that today is in sight. */
+function monthDay(day, month, cards, isOver) {
   const more = cards.length - IN_A_DAY;
   const fits = more === 1 ? cards : cards.slice(0, IN_A_DAY);
-  const box = h("section", { class: dayClass(day, month), "aria-label": inWords(day, { weekday: "long", day: "numeric", month: "long" }) },
+  const box = h("section", { class: `${dayClass(day, month)}${isOver ? " over" : ""}`, "aria-label": inWords(day, { weekday: "long", day: "numeric", month: "long" }) },
     h("div", { class: "date" }, h("span", {}, String(+day.slice(8))), cards.length > IN_A_DAY ? h("span", { class: "count" }, String(cards.length)) : null),
     ...fits.map(cardElement));
   if (more > 1) box.append(h("button", { class: "more", type: "button", click: () => go({ view: "list", day }) }, `${more} more`));
@@ -112,7 +120,8 @@ function emptyView() {
   const isFiltered = FILTERS.some((name) => view[name]);
   const near = nearestMonth();
   const text = isFiltered ? "No post passes the filters." : "Nothing is planned here.";
-  return h("div", { class: "empty" }, h("h2", {}, text),
+  const [only] = data.calendars.length === 1 && !isFiltered && !near ? data.calendars : [];
+  return h("div", { class: "empty" }, h("h2", {}, text), only ? h("p", {}, `Posts appear here when they are in ${only.file}.`) : null,
     isFiltered ? h("button", { class: "btn", type: "button", click: () => go(Object.fromEntries(FILTERS.map((name) => [name, ""]))) }, "Remove the filters") : null,
     !isFiltered && near ? h("button", { class: "btn", type: "button", click: () => go({ day: near }) }, `Go to ${inWords(near, { month: "long", year: "numeric" })}`) : null);
 }

@@ -70,10 +70,10 @@ function drawNotices() {
   if (data.error) found.push(notice("failed", data.error));
   for (const one of data.calendars) {
     const name = data.calendars.length > 1 ? `${one.name}: ` : "";
-    if (!one.read) found.push(notice("waiting", `${name}The calendar's last version is not on this machine. Set [instagram] calendar_snapshots to a folder or object storage that the API server shares with the DAG processor.`));
+    if (!one.read && !one.problems.length) found.push(notice("waiting", `${name}The calendar's last version is not on this machine. Set [instagram] calendar_snapshots to a folder or object storage that the API server shares with the DAG processor.`));
     if (one.paused) found.push(notice("waiting", `${name}This calendar is paused. Nothing is published until it is unpaused.`));
     if (one.dry) found.push(notice("dry_run", `${name}This calendar makes dry runs only. Nothing is published.`));
-    if (one.problems.length) found.push(h("details", { class: "notice", "data-state": "problem", open: unfolded.get(one.dag) ?? one.problems.length <= FEW_PROBLEMS, toggle: (event) => unfolded.set(one.dag, event.target.open) }, h("summary", {}, `${name}${count(one.problems.length + one.more_problems, "problem")} in ${one.file}`), h("ul", {}, one.problems.map((problem) => problemElement(one, problem)), one.more_problems ? h("li", {}, `… and ${one.more_problems} more`) : null)));
+    if (one.problems.length) found.push(h("details", { class: "notice", "data-state": "problem", open: unfolded.get(one.dag) ?? (one.problems.length <= FEW_PROBLEMS && !isNarrow()), toggle: (event) => unfolded.set(one.dag, event.target.open) }, h("summary", {}, `${name}${count(one.problems.length + one.more_problems, "problem")} in ${one.file}`), h("ul", {}, one.problems.map((problem) => problemElement(one, problem)), one.more_problems ? h("li", {}, `… and ${one.more_problems} more`) : null)));
   }
   box.replaceChildren(...found);
 }

@@ -1,6 +1,7 @@
 // The side panel: one post, as Instagram shows it, with its history and what can be done about it.
 
 let open = null; // {dag, id, content, error, asked}
+const drafts = new Map(); // what a user has made of a caption, by post: {of, text}
 
 function openPost(dag, id) {
   view.post = `${dag}/${id}`;
@@ -28,7 +29,7 @@ async function loadPost() {
   const current = open;
   if (!current) return;
   try {
-    current.content = await request(`post?${new URLSearchParams({ dag_id: current.dag, post_id: current.id })}`);
+    current.content = await request(`post?${new URLSearchParams({ dag_id: current.dag, post_id: current.id, seen: data.seen })}`);
     current.error = "";
   } catch (error) {
     current.error = error.message;
@@ -45,7 +46,6 @@ function drawPanel() {
   const card = content ? content.card : data.cards.get(`${open.dag}/${open.id}`);
   const kept = panel.dataset.post === view.post ? panel.scrollTop : 0;
   const playing = panel.dataset.post === view.post ? panel.querySelector("video") : null;
-  const typed = panel.dataset.post === view.post ? edited(panel.querySelector("[name=caption]")) : undefined;
   const isWide = !isNarrow();
   document.body.classList.toggle("open", true);
   panel.hidden = false;
@@ -56,7 +56,7 @@ function drawPanel() {
     h("button", { class: "btn square", type: "button", "aria-label": "Close", title: "Key Escape", click: closePost }, icon("close")));
   const sections = h("div", { class: "sections" });
   if (open.error) sections.append(h("p", { class: "error" }, open.error));
-  if (card) sections.append(stateSection(card, content || {}, typed));
+  if (card) sections.append(stateSection(card, content || {}));
   if (content && content.caption !== undefined) sections.append(previewSection(content, playing), ...insightsSection(content), factsSection(content), ...transcodeSection(content), ...historySection(content), ...linesSection(content));
   else if (content) sections.append(...problemSection(content.card), ...linesSection(content));
   const focused = panel.contains(document.activeElement) ? nameOf(document.activeElement) : null;
@@ -75,26 +75,34 @@ const ACTS = {
   live: { text: "It is live …", ask: "Look at the account on Instagram first. If the post is there, record it here, so that it is never published again.", field: "permalink", sure: "Record as live" },
   not_live: { text: "It is not live …", danger: true, ask: "Look at the account on Instagram first, and again an hour after the attempt. If the post is not there, record that. It is then published again.", sure: "Record as not live" },
 };
+const LONGEST_CAPTION = 2200; // characters
 const FIELDS = { reason: "Reason", permalink: "Link to the post, if you have it" };
 
-function stateSection(card, content, typed) {
+function stateSection(card, content) {
   const acts = content.acts || [];
   const box = h("section", { "data-state": card.state }, h("span", { class: "badge loud" }, card.state === "waiting" ? stateText(card) : `${STATES[card.state]}${card.percent ? ` ${card.percent} %` : ""}`));
   const why = card.state === "problem" ? "" : content.why;
   if (why) box.append(h("p", { class: "why" }, why));
   if (content.hint && card.state !== "problem") box.append(h("p", { class: "hint" }, content.hint));
   if (content.link) box.append(h("p", { class: "why" }, outward("View on Instagram", content.link)));
-  if (acts.includes("approve") && content.kind !== "story") box.append(captionField(content, typed));
+  if (acts.includes("approve") && content.kind !== "story") box.append(captionField(content));
   if (acts.length) box.append(actsElement(acts));
   return box;
 }
 
-function captionField(content, typed) {
-  const counter = h("small", {}, "");
-  const area = h("textarea", { name: "caption", rows: 6, maxlength: 2200, "aria-label": "Caption", input: () => { counter.textContent = `${[...area.value].length} of 2,200`; } });
+/** Return the field of the caption. An edit is kept while the panel is closed, until the calendar has another caption. */
+function captionField(content) {
+  const counter = h("small");
+  const area = h("textarea", { name: "caption", rows: 6, dir: "auto", "aria-label": "Caption", input: () => { drafts.set(view.post, { of: content.caption, text: area.value }); countText(); } });
+  const countText = () => { // not maxlength, which counts an emoji as two or more
+    const length = [...area.value].length;
+    counter.textContent = `${length.toLocaleString("en-GB")} of ${LONGEST_CAPTION.toLocaleString("en-GB")}`;
+    counter.classList.toggle("error", length > LONGEST_CAPTION);
+  };
   area.defaultValue = content.caption;
-  if (typed !== undefined) area.value = typed;
-  counter.textContent = `${[...area.value].length} of 2,200`;
+  const draft = drafts.get(view.post);
+  if (draft && draft.of === content.caption) area.value = draft.text;
+  countText();
   return h("label", { class: "field" }, "Caption, as it is published", area, counter);
 }
 
@@ -125,8 +133,9 @@ async function act(name, given) {
   const caption = name === "approve" ? edited(area) : undefined;
   for (const button of document.querySelectorAll("#panel .acts button")) button.disabled = true;
   try {
-    const { done } = await post({ act: name, dag_id: current.dag, post_id: current.id, caption, ...given });
+    const { done, seen } = await post({ act: name, dag_id: current.dag, post_id: current.id, caption, ...given });
     current.asked = "";
+    data.seen = seen; // whichever process of the API server answers next, it does not show what was before
     say(done);
     current.error = "";
   } catch (error) {
@@ -136,7 +145,9 @@ async function act(name, given) {
   const { error } = current;
   await Promise.all([refresh(), loadPost()]);
   current.error = error || current.error;
-  if (open === current) drawPanel();
+  if (open !== current) return;
+  drawPanel();
+  if (document.activeElement === document.body) document.querySelector("#panel .head button").focus({ preventScroll: true });
 }
 
 function previewSection(content, playing) {

@@ -20,6 +20,7 @@ function draw() {
   drawNotices();
   main.setAttribute("aria-busy", String(!data.loaded));
   if (!data.loaded && !data.error) { main.replaceChildren(h("p", { class: "loading" }, "Loading …")); return; }
+  if (data.error && !data.cards.size) { main.replaceChildren(); return; } // the notice says all that is known
   const cards = shown();
   const isEmpty = cards.length === 0 && !(view.view === "month" && isNarrow());
   const views = { month: monthView, week: weekView, list: listView };

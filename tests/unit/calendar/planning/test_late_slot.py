@@ -85,7 +85,7 @@ def test_of_two_late_posts_one_gives_way_whatever_the_order(first: str) -> None:
         assert abs(chosen["a"] - chosen["b"]) >= SPACING, (first, rest)
 
 
-def test_a_late_post_keeps_the_time_that_it_chose(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_late_post_keeps_the_time_that_it_chose() -> None:
     """A try that died, or a wait that is over: it does not go to the end of the queue again."""
     rows, one, other = Rows(), late("one", -20), late("other", -10)
     calendar = Calendar("posts.yaml", (one, other), min_spacing=SPACING)

@@ -231,7 +231,7 @@ def test_missed_runs_are_caught_up_one_by_one_and_a_new_dag_begins_with_what_is_
 
 @pytest.mark.parametrize(
     ("others", "expected"),
-    [([], 0), ([20], 0), ([10], 25), ([-10], 5), ([-10, 10], 25), ([-10, 10, 30], 45), ([14, 29, 60], 44)],
+    [([], 0), ([20], 0), ([15], 0), ([10], 25), ([-10], 5), ([-10, 10], 25), ([-10, 10, 30], 45), ([14, 29, 60], 44)],
 )
 def test_a_late_post_goes_out_as_soon_as_there_is_room(others: list[float], expected: float) -> None:
     found = first_free_time(NOON, [NOON + minutes(other) for other in others], minutes(15))

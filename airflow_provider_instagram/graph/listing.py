@@ -1,0 +1,67 @@
+"""Reading lists of posts and comments page by page, as far back as a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_instagram.graph import calls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.comments import Comment
+    from airflow_provider_instagram.graph.models import Media
+    from airflow_provider_instagram.graph.pages import Page, T
+
+
+def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
+    """Read the account's media that were published at a time or later.
+
+    :param client: An open client of the account.
+    :param ig_user_id: The account's Instagram user id.
+    :param since: The time.
+    """
+    for page in _pages(client, lambda after: calls.media_list(ig_user_id, since=since, after=after)):
+        yield from (recent := page.since(since))
+        if len(recent) < len(page.items):
+            return
+
+
+def stories_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
+    """Read the account's stories that were published at a time or later, at most 24 hours ago.
+
+    :param client: An open client of the account.
+    :param ig_user_id: The account's Instagram user id.
+    :param since: The time.
+    """
+    for page in _pages(client, lambda after: calls.stories(ig_user_id, after=after)):
+        yield from page.since(since)
+
+
+def comments_since(client: GraphClient, media_id: str, since: datetime) -> Iterator[Comment]:
+    """Read the comments on a post that were written at a time or later.
+
+    :param client: An open client of the account.
+    :param media_id: The post.
+    :param since: The time.
+    """
+    for page in _pages(client, lambda after: calls.comment_list(media_id, after=after)):
+        yield from (recent := page.since(since))
+        if not recent:
+            return
+
+
+def _pages(client: GraphClient, call: Callable[[str | None], calls.Call[Page[T]]]) -> Iterator[Page[T]]:
+    """Read the pages of a list.
+
+    :param client: An open client of the account.
+    :param call: Returns the call of the page after a cursor.
+    """
+    after: str | None = None
+    while True:
+        page = client.send(call(after))
+        yield page
+        if (after := page.after) is None:
+            return

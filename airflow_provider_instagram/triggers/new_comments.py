@@ -1,0 +1,104 @@
+"""The comments that are new since the last look. This module does not depend on Airflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from airflow_provider_instagram.graph import calls
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from airflow_provider_instagram.graph.calls import Call
+    from airflow_provider_instagram.graph.comments import Comment, CommentCount
+    from airflow_provider_instagram.graph.pages import Page
+
+    Send = Callable[[Call[Any]], Awaitable[Any]]
+
+#: Where the time of the first look is kept, and the number of comments of each post at the last look.
+SEEN: Final = "comments_seen"
+#: Where the comments of a post are kept that were told, newest first.
+TOLD: Final = "comments_told:{}"
+TOLD_KEPT: Final = 200
+
+
+class Memory(Protocol):
+    """The part of Airflow's asset state store that the watch uses."""
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        """Return a stored value."""
+
+    async def aset(self, key: str, value: Any) -> None:
+        """Store a value."""
+
+
+@dataclass(frozen=True)
+class NewComment:
+    """A comment that was not told before.
+
+    :param media_id: Its post.
+    :param comment: The comment.
+    """
+
+    media_id: str
+    comment: Comment
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the payload of an event."""
+        written = self.comment.timestamp
+        return {
+            "comment_id": self.comment.id,
+            "media_id": self.media_id,
+            "text": self.comment.text,
+            "username": self.comment.username,
+            "timestamp": written.isoformat() if written else None,
+        }
+
+
+async def new_comments(
+    memory: Memory, posts: Sequence[CommentCount], send: Send, now: Callable[[], datetime]
+) -> AsyncIterator[NewComment]:
+    """Yield the new comments of other people, those of each post in the order in which they were written.
+
+    The comments of a post are read only if their number has changed. A comment is remembered after it was told, so that
+    a process that dies tells it again rather than never. The first look only remembers how many comments there are.
+
+    :param memory: Where to remember.
+    :param posts: The posts, with the present number of their comments.
+    :param send: Sends a call and returns its answer.
+    :param now: Returns the time, with its time zone.
+    """
+    seen = await memory.aget(SEEN)
+    if seen is None:
+        began = now().replace(microsecond=0)  # Instagram's times have whole seconds
+        await memory.aset(SEEN, {"began": began.isoformat(), "counts": {post.media_id: post.count for post in posts}})
+        return
+    counts = {post.media_id: seen["counts"].get(post.media_id, 0) for post in posts}
+    for post in posts:
+        if post.count is not None and post.count == counts[post.media_id]:
+            continue
+        key = TOLD.format(post.media_id)
+        told: list[str] = await memory.aget(key, [])
+        found = await _newer(post.media_id, datetime.fromisoformat(seen["began"]), frozenset(told), send)
+        for comment in reversed(found):
+            if comment.username is None or comment.username != post.username:
+                yield NewComment(post.media_id, comment)
+        if found:
+            await memory.aset(key, [*(comment.id for comment in found), *told][:TOLD_KEPT])
+        counts[post.media_id] = post.count
+        await memory.aset(SEEN, {**seen, "counts": counts})
+
+
+async def _newer(media_id: str, began: datetime, told: frozenset[str], send: Send) -> list[Comment]:
+    """Return the comments since the first look that were not told, newest first."""
+    found: list[Comment] = []
+    after = None
+    while True:
+        page: Page[Comment] = await send(calls.comment_list(media_id, after=after))
+        recent = [one for one in page.items if one.timestamp is not None and one.timestamp >= began]
+        found += [one for one in recent if one.id not in told]
+        after = page.after
+        if after is None or len(recent) < len(page.items) or any(one.id in told for one in recent):
+            return found
