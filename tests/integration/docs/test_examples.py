@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -20,6 +21,7 @@ from airflow_provider_instagram.get_provider_info import SETTINGS
 from tests.integration.docs.pages import BLOCKS, PAGES, ROOT, Block, commands_of, run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from instagram_sandbox.testing.handle import SandboxHandle
@@ -57,12 +59,22 @@ def test_python_is_executed(
         assert dag.tasks
 
 
+def split_commands(script: str) -> Iterator[list[str]]:
+    """Split a script into commands and their words. A text in quotes may have several lines."""
+    begun = ""
+    for line in script.replace("\\\n", " ").splitlines():
+        begun += line + "\n"
+        with suppress(ValueError):  # a quote is still open
+            yield shlex.split(begun, comments=True)
+            begun = ""
+
+
 @blocks("bash", "console")
 def test_the_shell_can_read_it_and_its_commands_exist(block: Block) -> None:
     script = commands_of(block)
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
-    for line in script.replace("\\\n", " ").splitlines():
-        match shlex.split(line, comments=True):
+    for words in split_commands(script):
+        match words:
             case ["airflow", *arguments]:
                 get_parser().parse_args(arguments)
             case ["make", target, *_]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/operate/tokens.md").read_text()
-_, SEVERAL, TOLD = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+SEVERAL, _, TOLD = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
 pytestmark = pytest.mark.usefixtures("no_stored_tokens")
