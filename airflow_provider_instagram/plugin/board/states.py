@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -23,6 +24,8 @@ STEPS: Final = ("transcode", "approve", "create", "publish")
 COMMENT: Final = "comment"
 #: The last task of a post of an account with first comments, which decides the state of its run.
 END: Final = "end"
+#: The folders of a local path in a reason. The name of the file says more to a content lead, and fits on a card.
+FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?:[^/\s]+/)+(?=[^/\s])")
 NO_COMMENT: Final = "its first comment is not written"
 IN_WORDS: Final = {
     "transcode": "the video is transcoded",
@@ -214,7 +217,8 @@ def _skipped(task: Task) -> Status:
 
 def _failed(task: Task) -> Status:
     reported = task.outcome or {}
-    return Status(State.FAILED, reported.get("reason") or "See the log of its task.", reported.get("hint") or "")
+    reason = FOLDERS.sub("", reported.get("reason") or "See the log of its task.")
+    return Status(State.FAILED, reason, reported.get("hint") or "")
 
 
 def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
@@ -222,7 +226,7 @@ def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
         return Status(State.WAITING, until=task.deadline)
     again = ""
     if task.state == "up_for_retry" and task.outcome:
-        again = f"tried again: {task.outcome.get('reason')}"
+        again = f"tried again: {FOLDERS.sub('', task.outcome.get('reason') or '')}"
     if name == "publish":
         if is_near and task.state in ("running", "queued", "scheduled", "deferred"):
             return Status(State.PUBLISHING, again)

@@ -77,6 +77,20 @@ def test_reasons_are_those_that_the_tasks_reported() -> None:
     assert state(in_run(transcode="success", approve=Task("awaiting_input", deadline=DUE))).until == DUE
 
 
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("/data/posts/2026/cut.mov is not a video, or is damaged.", "cut.mov is not a video, or is damaged."),
+        ("Expected 'moov' in '/data/a.mov', and /data/b.mov.", "Expected 'moov' in 'a.mov', and b.mov."),
+        ("https://cdn.example/2026/cut.mov: 404. Use 9/16.", "https://cdn.example/2026/cut.mov: 404. Use 9/16."),
+        ("s3://renders/2026/cut.mov is missing.", "s3://renders/2026/cut.mov is missing."),
+    ],
+)
+def test_a_reason_names_a_local_file_without_its_folders(reason: str, shown: str) -> None:
+    failed = Task("failed", outcome={"state": "failed", "mark": "ValidationError", "reason": reason, "hint": None})
+    assert state(in_run(transcode=failed)).text == shown
+
+
 def test_a_post_that_nothing_publishes_is_skipped_and_says_why() -> None:
     assert state(Facts(POST), DUE + HOUR).state is State.PLANNED
     assert state(Facts(POST), DUE + HOUR + timedelta(seconds=1)).text == "no run has published it"
