@@ -15,6 +15,7 @@ from airflow_provider_instagram.accounts.connections import ONE_CONNECTION, secr
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.redaction import redact
+from airflow_provider_instagram.graph.scopes import INSIGHTS
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
@@ -61,11 +62,14 @@ class AccountSummary:
     @property
     def permissions(self) -> str:
         """What the account granted, and what is off because of what it did not grant, in words."""
-        if self.scopes is None or self.scopes.granted is None:
-            return "not known; off: insights (Instagram refused them)" if self.insights_refused else "not known"
-        on = ", ".join(feature.name for feature in self.scopes.features_on) or "nothing"
-        off = [f"{one.name} (needs {', '.join(self.scopes.missing(one))})" for one in self.scopes.features_off]
-        return f"{on}; off: {', '.join(off)}" if off else on
+        scopes = self.scopes or AccountScopes(self.conn_id, None)
+        on = [one.name for one in scopes.features_on]
+        off = [f"{one.name} (needs {', '.join(scopes.missing(one))})" for one in scopes.features_off]
+        if self.insights_refused and INSIGHTS not in scopes.features_off:
+            on = [name for name in on if name != INSIGHTS.name]
+            off.append(f"{INSIGHTS.name} (Instagram refused them)")
+        granted = "not known" if scopes.granted is None else ", ".join(on) or "nothing"
+        return f"{granted}; off: {', '.join(off)}" if off else granted
 
     @property
     def token_lifetime(self) -> str:

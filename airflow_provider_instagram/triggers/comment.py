@@ -7,10 +7,9 @@ import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
+from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -61,7 +60,7 @@ class InstagramCommentTrigger(BaseEventTrigger):
             try:
                 async for new in self._look(self.asset_state_store):
                     yield TriggerEvent(new.as_data())
-            except (InstagramError, AirflowException) as error:
+            except Exception as error:  # noqa: BLE001 -- nothing would start the watch again
                 self.log.warning("The comments of connection %r were not read: %s", self.instagram_conn_id, error)
             await asyncio.sleep(self.poll_interval_s)
 

@@ -97,7 +97,7 @@ async def _newer(media_id: str, began: datetime, told: frozenset[str], send: Sen
     after = None
     while True:
         page: Page[Comment] = await send(calls.comment_list(media_id, after=after))
-        recent = [one for one in page.items if one.timestamp is not None and one.timestamp >= began]
+        recent = page.since(began)
         found += [one for one in recent if one.id not in told]
         after = page.after
         if after is None or len(recent) < len(page.items) or any(one.id in told for one in recent):

@@ -1,4 +1,4 @@
-"""What a user may see and do on the page: what Airflow's own pages allow the same user."""
+"""What a user may see and do on the page: each act needs the right that Airflow asks for the same act."""
 
 from __future__ import annotations
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from airflow_provider_instagram.graph.scopes import COMMENTS, INSIGHTS
-from airflow_provider_instagram.hooks.scopes import known_scopes
+from airflow_provider_instagram.accounts.overview import AccountSummary
+from airflow_provider_instagram.graph.scopes import COMMENTS, FEATURES, INSIGHTS
+from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.insights import insights_dag
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import record_access
@@ -161,3 +162,9 @@ def test_a_row_of_an_earlier_version_is_not_known(browser: TestClient, instagram
     Variable.set(f"{VARIABLE_PREFIX}{CONN_ID}", store._fernet.encrypt(row.encode()).decode())
     assert known_scopes(CONN_ID).granted is None
     assert ">not known<" in card(browser)
+
+
+def test_what_instagram_refuses_is_off_also_if_its_scope_was_granted() -> None:
+    granted = frozenset(scope for feature in FEATURES for scope in feature.instagram)
+    summary = AccountSummary("shop", scopes=AccountScopes("shop", granted), insights_refused=True)
+    assert summary.permissions == "publishing, comments; off: insights (Instagram refused them)"

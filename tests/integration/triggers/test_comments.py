@@ -190,6 +190,25 @@ def test_a_look_that_fails_is_repeated(
     assert "instagram_business_manage_comments" in log
 
 
+def test_a_state_store_that_fails_once_does_not_end_the_watch(
+    instagram_sandbox: SandboxHandle, media_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its exception is neither ours nor Airflow's, and Airflow would not start the trigger again."""
+
+    class Broken(Memory):
+        reads = 0
+
+        async def aget(self, key: str, default: Any = None) -> Any:
+            self.reads += 1
+            if self.reads == 1:
+                raise RuntimeError("The API server did not answer.")
+            return await super().aget(key, default)
+
+    payloads = watch(Broken(), lambda: instagram_sandbox.add_comment(media_id, "One"), count=1)
+    assert [payload["text"] for payload in payloads] == ["One"]
+    assert "The API server did not answer." in capsys.readouterr().out
+
+
 def test_comments_are_read_only_if_their_number_has_changed(instagram_sandbox: SandboxHandle, media_id: str) -> None:
     def looks() -> list[str]:
         return [call.path for call in instagram_sandbox.journal() if call.path.endswith("/media")]
