@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 LIMIT_S: Final = 540
 
 #: The task that sends a call or writes a row; a moment that is neither is in the wait.
-_TASK_OF: Final = {
+_TASK_OF: Final[dict[str | None, str]] = {
     **dict.fromkeys(("create", "upload", "container", "children", "containers"), "create"),
-    **dict.fromkeys(("status", None), "wait"),
+    "status": "wait",
+    None: "wait",
     **dict.fromkeys(("publish", "media", "claim", "intent", "done"), "publish"),
 }
 
