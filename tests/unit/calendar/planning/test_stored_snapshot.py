@@ -134,3 +134,22 @@ def test_a_snapshot_without_posts_is_nothing_that_a_page_can_show() -> None:
     """Releases before the page Posts stored none."""
     first = {name: STORED[name] for name in ("text", "seen", "at")}
     assert read_stored("team.yaml", json.dumps(first).encode(), NOON) is None
+
+
+def test_what_another_release_knows_of_posts_takes_no_record_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the records, posts whose time has just passed would count as over."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    file = tmp_path / "team.yaml"
+    file.write_text(BEFORE)
+    settings = CalendarSettings.of("content", str(file))
+    before = settings.plan(NOON)
+    (snapshot,) = (tmp_path / "snapshots").iterdir()
+    stored = json.loads(snapshot.read_text())
+    stored["posts"][0]["upload"] = "by a way of another release"
+    snapshot.write_text(json.dumps(stored))
+    assert read_stored(str(file), snapshot.read_bytes(), NOON) is None
+    later = settings.plan(NOON + timedelta(hours=4))
+    assert (later.seen, later.calendar.problems) == (before.seen, ())
+    assert json.loads(snapshot.read_text())["posts"][0]["upload"] == "auto"
