@@ -6,16 +6,18 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from airflow_provider_instagram.calendar.file.model import CarouselItem, InvalidPost
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.plan import Arrival, Seen
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+from airflow_provider_instagram.calendar.planning.slot_choices import SlotChoices, read_choices
+from airflow_provider_instagram.calendar.planning.slot_planner import Choice
 from airflow_provider_instagram.calendar.planning.snapshot import read_stored
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
 BEFORE = """\
@@ -89,6 +91,7 @@ STORED: dict[str, Any] = {
     "choose_again_at": 1796130300,
     "at": "2026-12-01T12:05:00+00:00",
 }
+STORED_SLOTS = {"chosen": {"brand/album": {"at": 1796320800, "zone": "Europe/Berlin", "chosen_at": 1796126700}}}
 
 
 def test_a_snapshot_is_stored_in_the_form_of_every_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,10 +101,12 @@ def test_a_snapshot_is_stored_in_the_form_of_every_release(tmp_path: Path, monke
     for text, at in ((BEFORE, NOON), (TEXT, NOON + timedelta(minutes=5))):
         file.write_text(text)
         settings.plan(at)
-    (snapshot,) = (one for one in (tmp_path / "snapshots").iterdir() if ".slots." not in one.name)
+    (slots,) = (tmp_path / "snapshots").glob("*.slots.json")
+    (snapshot,) = {*(tmp_path / "snapshots").iterdir()} - {slots}
     stored = json.loads(snapshot.read_text())
     assert len(stored.pop("made_of")) == 128
     assert stored == STORED
+    assert json.loads(slots.read_text()) == STORED_SLOTS
 
 
 def test_a_stored_snapshot_is_read() -> None:
@@ -128,6 +133,18 @@ def test_a_stored_snapshot_is_read() -> None:
     assert calendar.problems == (Problem(7, "image must be text.", "Write it after the colon, on one line.", "wrong"),)
     assert (calendar.min_spacing, calendar.left_out) == (timedelta(minutes=10), frozenset({"wrong"}))
     assert calendar.invalid == (InvalidPost("wrong", datetime(2026, 12, 2, 14, tzinfo=timezone.utc), "brand", 7),)
+
+
+def test_stored_slots_are_read() -> None:
+    choices = read_choices(lambda: json.dumps(STORED_SLOTS).encode(), "a.slots.json")
+    assert choices.chosen == {"brand/album": Choice(1796320800, "Europe/Berlin", 1796126700)}
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"", b"\xff", b"[]", b"{}", b'{"chosen": 1}', b'{"chosen": {"a": 1}}', b'{"chosen": {"a": {"at": 1}}}']
+)
+def test_damaged_slots_count_as_none(damaged: bytes) -> None:
+    assert read_choices(lambda: damaged, "a.slots.json") == SlotChoices()
 
 
 def test_a_snapshot_without_posts_is_nothing_that_a_page_can_show() -> None:
