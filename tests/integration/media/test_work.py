@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,7 @@ from airflow_provider_instagram.exceptions import TranscodeError, TransientError
 from airflow_provider_instagram.media.options import Options
 from airflow_provider_instagram.media.picture_item import PictureItem
 from airflow_provider_instagram.media.probe import probe
-from airflow_provider_instagram.media.spec import FEED, REELS, profile_for
+from airflow_provider_instagram.media.spec import FEED, REELS, VideoSpec, profile_for
 from airflow_provider_instagram.media.transcode import done_before, transcode
 from airflow_provider_instagram.media.work import copy_whole, work_key
 
@@ -38,37 +37,37 @@ def test_the_same_work_has_the_same_name_wherever_the_source_lies(source: Path, 
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("spec", "options"),
     [
-        {"spec": FEED},
-        {"spec": replace(REELS, target_video_bps=4_000_000)},
-        {"fit": "crop"},
-        {"background": "white"},
-        {"trim": "end"},
+        (FEED, Options()),
+        (replace(REELS, target_video_bps=4_000_000), Options()),
+        (REELS, Options(fit="crop")),
+        (REELS, Options(background="white")),
+        (REELS, Options(trim="end")),
     ],
 )
-def test_another_profile_or_option_is_other_work(change: dict[str, Any], source: Path) -> None:
-    assert work_key(source, **{"spec": REELS, **change}) != work_key(source, REELS)
+def test_another_profile_or_option_is_other_work(spec: VideoSpec, options: Options, source: Path) -> None:
+    assert work_key(source, spec, options) != work_key(source, REELS)
 
 
 @pytest.mark.parametrize(
-    ("change", "key"),
+    ("spec", "options", "key"),
     [
-        ({}, "45aad1df8ff0e9dc166fc270"),
-        ({"spec": FEED}, "43ff49001948593b3201dca7"),
-        ({"fit": "crop"}, "a031b562def815fccfc26dd9"),
-        ({"background": "white"}, "784827d42f7f380705a596e9"),
-        ({"trim": "end"}, "02ff6f8e11ba5cddeb42767c"),
+        (REELS, Options(), "45aad1df8ff0e9dc166fc270"),
+        (FEED, Options(), "43ff49001948593b3201dca7"),
+        (REELS, Options(fit="crop"), "a031b562def815fccfc26dd9"),
+        (REELS, Options(background="white"), "784827d42f7f380705a596e9"),
+        (REELS, Options(trim="end"), "02ff6f8e11ba5cddeb42767c"),
     ],
 )
 def test_the_work_of_an_earlier_release_is_found(
-    change: dict[str, Any], key: str, source: Path, tmp_path: Path
+    spec: VideoSpec, options: Options, key: str, source: Path, tmp_path: Path
 ) -> None:
     """Its key is in the name of its file. With another key, each video would be transcoded again."""
     ffmpeg = tmp_path / "ffmpeg"
     ffmpeg.write_text("#!/bin/sh\necho ffmpeg version 7.1\n")
     ffmpeg.chmod(0o755)
-    assert work_key(source, **{"spec": REELS, **change}, ffmpeg=str(ffmpeg)) == key
+    assert work_key(source, spec, replace(options, ffmpeg=str(ffmpeg))) == key
 
 
 @pytest.mark.parametrize(
@@ -102,7 +101,7 @@ def test_another_ffmpeg_is_other_work(source: Path, tmp_path: Path) -> None:
     other = tmp_path / "ffmpeg"
     other.write_text("#!/bin/sh\necho ffmpeg version 99\n")
     other.chmod(0o755)
-    assert work_key(source, REELS, ffmpeg=str(other)) != work_key(source, REELS)
+    assert work_key(source, REELS, Options(ffmpeg=str(other))) != work_key(source, REELS)
 
 
 def test_work_that_is_found_done_is_reported_like_new(clip: Make, tmp_path: Path) -> None:
@@ -136,7 +135,7 @@ def test_a_source_that_changes_while_it_is_read_gives_nothing(clip: Make, tmp_pa
     growing.chmod(0o755)
     (folder := tmp_path / "out").mkdir()
     with pytest.raises(TransientError, match="changed while it was being read"):
-        transcode(source, folder / "video.mp4", REELS, ffmpeg=str(growing))
+        transcode(source, folder / "video.mp4", REELS, Options(ffmpeg=str(growing)))
     info = probe(source)
     source.write_bytes(source.read_bytes()[:-4])
     with pytest.raises(TransientError, match="changed while it was being read"):
