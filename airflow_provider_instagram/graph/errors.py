@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import (
@@ -178,6 +179,43 @@ def rule_for(code: int | None, subcode: int | None) -> Rule | None:
     :return: The most specific rule, or None for an undocumented code.
     """
     return _EXACT.get((code, subcode)) or _BY_SUBCODE.get(subcode) or _EXACT.get((code, None))
+
+
+class Cause(Enum):
+    """An error that some caller answers in its own way, instead of failing.
+
+    ``INVALID_PARAMETER``: A parameter is not valid, for example a field or a metric that the object does not have.
+
+    ``NO_SUCH_OBJECT``: The object does not exist, or is not visible to the account.
+
+    ``INVALID_CHILDREN``: The containers of a carousel's items cannot be used.
+
+    ``OLDER_THAN_ACCOUNT``: The post was made before the account became a professional one, so it has no insights.
+
+    ``TOO_FEW_VIEWERS``: Fewer than five accounts have seen the story, so Meta keeps its numbers private.
+    """
+
+    INVALID_PARAMETER = "invalid parameter"
+    NO_SUCH_OBJECT = "no such object"
+    INVALID_CHILDREN = "invalid children"
+    OLDER_THAN_ACCOUNT = "older than the account"
+    TOO_FEW_VIEWERS = "too few viewers"
+
+
+_CAUSES: Final = {
+    (100, None): Cause.INVALID_PARAMETER,
+    (100, 33): Cause.NO_SUCH_OBJECT,
+    (None, 2207028): Cause.INVALID_CHILDREN,
+    (None, 2108006): Cause.OLDER_THAN_ACCOUNT,
+}
+
+
+def cause_of(error: InstagramError) -> Cause | None:
+    """Return the cause of an error, or None if no caller answers it."""
+    if error.code == 10 and "viewers" in str(error).lower():  # the code alone means that a permission is missing
+        return Cause.TOO_FEW_VIEWERS
+    code = None if (error.subcode or 0) >= _FIRST_UNIQUE_SUBCODE else error.code
+    return _CAUSES.get((code, error.subcode))
 
 
 def error_from_answer(

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError
+from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.errors import Cause, cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.insights import Insights
 
 log = logging.getLogger(__name__)
-
-#: Meta's code for a parameter that is not valid, among them a metric that a medium does not have.
-BAD_PARAMETER: Final = 100
-NO_PERMISSION: Final = 10
-NO_SUCH_OBJECT: Final = 33
-#: The medium was posted before the account became a professional one, so it has no insights.
-OLDER_THAN_ACCOUNT: Final = 2108006
 
 
 class Reason(str, Enum):
@@ -43,6 +37,14 @@ class Reason(str, Enum):
     TOO_FEW_VIEWERS = "too_few_viewers"
     REFUSED = "refused"
     GONE = "gone"
+
+
+#: Why there are no numbers, whatever the metrics.
+NO_NUMBERS: Final = {
+    Cause.NO_SUCH_OBJECT: Reason.GONE,
+    Cause.OLDER_THAN_ACCOUNT: Reason.REFUSED,
+    Cause.TOO_FEW_VIEWERS: Reason.TOO_FEW_VIEWERS,
+}
 
 
 class RefusedMetrics(Protocol):
@@ -152,9 +154,10 @@ class InsightReader:
         try:
             found = self.client.send(call(names)).values
         except InstagramError as error:
-            if (reason := _reason(error)) is not None:
-                raise _NoNumbersError(reason) from error
-            if error.code != BAD_PARAMETER or error.subcode is not None:
+            cause = cause_of(error)
+            if cause in NO_NUMBERS:
+                raise _NoNumbersError(NO_NUMBERS[cause]) from error
+            if cause is not Cause.INVALID_PARAMETER:
                 raise
         else:
             return {name: found[name] for name in names if name in found}
@@ -171,12 +174,3 @@ class _NoNumbersError(Exception):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-def _reason(error: InstagramError) -> Reason | None:
-    """Return why there are no numbers, or None if the error is a failure."""
-    if isinstance(error, PermissionDeniedError) and error.code == NO_PERMISSION and "viewers" in str(error).lower():
-        return Reason.TOO_FEW_VIEWERS
-    if error.code != BAD_PARAMETER:
-        return None
-    return {NO_SUCH_OBJECT: Reason.GONE, OLDER_THAN_ACCOUNT: Reason.REFUSED}.get(error.subcode or 0)

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.tokens.refresh import RefreshResult, TokenManager
     from airflow_provider_instagram.tokens.store import StoredToken
 
-#: Meta's code for a field that does not exist on a node, among other things.
-_NO_SUCH_FIELD = 100
-
 
 @dataclass(frozen=True)
 class AccountSettings:
@@ -234,13 +231,14 @@ class InstagramHook(BaseHook):
         :raises ValidationError: If the token comes from Facebook Login and does not belong to a Page.
         """
         from airflow_provider_instagram.graph import calls
+        from airflow_provider_instagram.graph.errors import Cause, cause_of
 
         if not self.settings.is_facebook_login:
             return client.send(calls.account(with_picture=True))
         try:
             return client.send(calls.page_account())
         except InstagramError as error:
-            if error.code != _NO_SUCH_FIELD or "instagram_business_account" not in str(error):
+            if cause_of(error) is not Cause.INVALID_PARAMETER or "instagram_business_account" not in str(error):
                 raise
         raise ValidationError(
             f"The token of connection {self.instagram_conn_id!r} belongs to a person, not to a Facebook Page.",

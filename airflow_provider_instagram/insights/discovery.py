@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.insight_reader import BAD_PARAMETER, NO_SUCH_OBJECT
+from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.insights import MediaKind
 from airflow_provider_instagram.insights.ages import ages_of
 from airflow_provider_instagram.insights.tracking import TrackedPost
@@ -128,7 +128,7 @@ class Discovery:
             try:
                 media = self._send(calls.media(row["media_id"]))
             except InstagramError as error:
-                if (error.code, error.subcode) != (BAD_PARAMETER, NO_SUCH_OBJECT):
+                if cause_of(error) is not Cause.NO_SUCH_OBJECT:
                     raise
                 if now - datetime.fromisoformat(row["at"]) > LOOKED_FOR:
                     log.warning("Instagram does not show the post %s. It is not looked for any more.", row["media_id"])

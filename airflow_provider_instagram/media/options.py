@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-from airflow_provider_instagram.media.process import Cancel
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_instagram.media.process import Cancel
     from airflow_provider_instagram.media.progress import Progress
     from airflow_provider_instagram.media.spec import Fit, Trim
 
@@ -18,12 +17,13 @@ if TYPE_CHECKING:
 class Options:
     """The options of a transcode, for videos and for pictures.
 
-    :param fit: How to fit into a frame of another aspect ratio.
-    :param background: The colour around it, and behind transparent parts.
-    :param trim: What to do with a video that is too long.
+    :param fit: How to fit into a frame of another aspect ratio: ``pad`` with bars, ``blur`` with a blurred copy behind
+        it, or ``crop`` the excess.
+    :param background: The colour of the bars, and behind transparent parts: a name or ``#rrggbb``.
+    :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
     :param ffmpeg: The program, by name or path.
     :param ffprobe: The program, by name or path.
-    :param on_progress: Called with the progress of a video's encoding.
+    :param on_progress: Called with the progress of a video, at most once in five seconds, and at the end.
     :param cancel: Ends the work early.
     """
 
@@ -33,8 +33,7 @@ class Options:
     ffmpeg: str = "ffmpeg"
     ffprobe: str = "ffprobe"
     on_progress: Callable[[Progress], None] = lambda _: None
-    cancel: Cancel = field(default_factory=Cancel)
+    cancel: Cancel | None = None
 
-    def of_plan(self) -> dict[str, Any]:
-        """Return the options on which the plan for a video depends."""
-        return {"fit": self.fit, "background": self.background, "trim": self.trim}
+
+DEFAULTS: Final = Options()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -80,8 +80,7 @@ class PictureItem:
             if output != self.job.source:
                 copy_whole(self.info, output)
             return self._report(self.info)
-        job = PictureJob(self.job.source, output, self.job.spec, self.job.fit, self.job.background)
-        return transcode_pictures([job], cancel=self.options.cancel)[0]
+        return transcode_pictures([replace(self.job, output=output)], cancel=self.options.cancel)[0]
 
     def done_before(self, output: Path) -> PictureReport:
         """Return the report of an earlier result, after a check against the rules.

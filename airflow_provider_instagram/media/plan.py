@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.geometry import geometry, is_close
+from airflow_provider_instagram.media.options import DEFAULTS
 from airflow_provider_instagram.media.probe import Audio
 from airflow_provider_instagram.media.spec import Fit, Trim
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_instagram.media.boxes import Mp4Layout
+    from airflow_provider_instagram.media.options import Options
     from airflow_provider_instagram.media.probe import Video, VideoInfo
     from airflow_provider_instagram.media.spec import VideoSpec
 
@@ -81,23 +83,18 @@ class TranscodePlan:
     duration_s: float
 
 
-def plan(
-    info: VideoInfo, spec: VideoSpec, *, fit: Fit = "pad", background: str = "black", trim: Trim = "error"
-) -> TranscodePlan:
+def plan(info: VideoInfo, spec: VideoSpec, options: Options = DEFAULTS) -> TranscodePlan:
     """Find the cheapest way to make a video comply.
 
     :param info: The video.
     :param spec: The rules.
-    :param fit: How to fit a picture of another aspect ratio into the frame: ``pad`` with bars, ``blur`` with a blurred
-        copy behind it, or ``crop`` the excess.
-    :param background: The colour of the bars.
-    :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
+    :param options: How to fit it into the frame, and what to do if it is too long.
     :return: The plan.
     :raises ValidationError: If no encoding can make the video comply, because it is too short, or too long and must not
         be cut. Also if an option is not valid.
     """
-    check_options(fit, background, trim)
-    duration_s = _allowed_duration_s(info, spec, trim)
+    check_options(options.fit, options.background, options.trim)
+    duration_s = _allowed_duration_s(info, spec, options.trim)
     reasons = (
         *_limit_reasons(info, spec),
         *_container_reasons(info),
@@ -109,7 +106,8 @@ def plan(
     if _tier(reasons) == "remux":
         reasons = (*reasons, *_packet_grid_reasons(info))
     tier = _tier(reasons)
-    return TranscodePlan(tier, reasons, tuple(_warnings(info, spec, tier, fit)), fit, background, duration_s)
+    warnings = tuple(_warnings(info, spec, tier, options.fit))
+    return TranscodePlan(tier, reasons, warnings, options.fit, options.background, duration_s)
 
 
 def _tier(reasons: tuple[Reason, ...]) -> Tier:

@@ -10,36 +10,25 @@ from airflow_provider_instagram.exceptions import TranscodeError, ValidationErro
 from airflow_provider_instagram.media import command
 from airflow_provider_instagram.media.encode import Encoded, FFmpeg, encode
 from airflow_provider_instagram.media.loudness import TARGET_LUFS, WARN_FROM_LU, Loudness
+from airflow_provider_instagram.media.options import DEFAULTS
 from airflow_provider_instagram.media.plan import Reason, TranscodePlan, plan
 from airflow_provider_instagram.media.probe import VideoInfo, probe
 from airflow_provider_instagram.media.process import Cancel, ProcessLimits, beside, run
-from airflow_provider_instagram.media.progress import Progress, ProgressReader
+from airflow_provider_instagram.media.progress import ProgressReader
 from airflow_provider_instagram.media.report import Report
 from airflow_provider_instagram.media.workspace import workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
+    from airflow_provider_instagram.media.options import Options
+    from airflow_provider_instagram.media.spec import VideoSpec
 
-DEFAULT_BACKGROUND: Final = "black"
 COLOUR_LIMITS: Final = ProcessLimits(wall_s=10, cpu_s=10)
 
 
 def transcode(
-    source: Path,
-    output: Path,
-    spec: VideoSpec,
-    *,
-    fit: Fit = "pad",
-    background: str = "black",
-    trim: Trim = "error",
-    ffmpeg: str = "ffmpeg",
-    ffprobe: str = "ffprobe",
-    on_progress: Callable[[Progress], None] | None = None,
-    cancel: Cancel | None = None,
-    info: VideoInfo | None = None,
+    source: Path, output: Path, spec: VideoSpec, options: Options = DEFAULTS, *, info: VideoInfo | None = None
 ) -> Report:
     """Make a compliant video, at the lowest cost.
 
@@ -48,13 +37,7 @@ def transcode(
     :param source: A local file.
     :param output: The file to write, on a local disk. It is replaced atomically, at the end.
     :param spec: The rules and the targets.
-    :param fit: How to fit a video of another aspect ratio into the frame: ``pad``, ``blur`` or ``crop``.
-    :param background: The colour around a padded video: a name or ``#rrggbb``.
-    :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
-    :param ffmpeg: The program, by name or path.
-    :param ffprobe: The program, by name or path.
-    :param on_progress: Called with the progress, at most once in five seconds, and at the end.
-    :param cancel: Ends the work early.
+    :param options: The options.
     :param info: The properties of the source, if the caller has probed it already.
     :return: The report.
     :raises ValidationError: If the source cannot be used. The message contains the rule that it breaks.
@@ -62,46 +45,33 @@ def transcode(
     :raises TransientError: If the source was changed in the meantime.
     """
     started_s = time.monotonic()
-    cancel = cancel or Cancel()
-    before = info or probe(source, ffprobe=ffprobe, cancel=cancel)
-    todo = plan(before, spec, fit=fit, background=background, trim=trim)
+    before = info or probe(source, ffprobe=options.ffprobe, cancel=options.cancel)
+    todo = plan(before, spec, options)
     if todo.tier == "pass":
         return Report.of(todo, before, before, time.monotonic() - started_s)
     if output.exists() and output.samefile(source):
         raise ValidationError(f"The result would replace its source {source}.", hint="Set output= to another file.")
-    job = _Job(before, spec, ffmpeg, ffprobe, on_progress or (lambda _: None), cancel)
-    todo, after = job.write(todo, output)
+    todo, after = _Job(before, spec, options, options.cancel or Cancel()).write(todo, output)
     return Report.of(todo, before, after, time.monotonic() - started_s)
 
 
 def done_before(
-    source: Path,
-    output: Path,
-    spec: VideoSpec,
-    *,
-    fit: Fit = "pad",
-    background: str = "black",
-    trim: Trim = "error",
-    ffprobe: str = "ffprobe",
-    info: VideoInfo | None = None,
+    source: Path, output: Path, spec: VideoSpec, options: Options = DEFAULTS, *, info: VideoInfo | None = None
 ) -> Report:
     """Return the report of an earlier result, after a check against the rules. Nothing is decoded.
 
     :param source: A local file.
     :param output: The earlier result of :func:`transcode` for this source.
-    :param spec: As for :func:`transcode`.
-    :param fit: As for :func:`transcode`.
-    :param background: As for :func:`transcode`.
-    :param trim: As for :func:`transcode`.
-    :param ffprobe: The program, by name or path.
+    :param spec: The rules.
+    :param options: The options.
     :param info: The properties of the source, if the caller has probed it already.
     :return: The report.
     :raises TranscodeError: If the output does not comply, or no longer complies.
     """
     started_s = time.monotonic()
-    before = info or probe(source, ffprobe=ffprobe)
-    todo = plan(before, spec, fit=fit, background=background, trim=trim)
-    after = _check_rules(output, spec, ffprobe, Cancel())
+    before = info or probe(source, ffprobe=options.ffprobe, cancel=options.cancel)
+    todo = plan(before, spec, options)
+    after = _check_rules(output, spec, options)
     return Report.of(todo, before, after, time.monotonic() - started_s)
 
 
@@ -111,9 +81,7 @@ class _Job:
 
     info: VideoInfo
     spec: VideoSpec
-    ffmpeg: str
-    ffprobe: str
-    on_progress: Callable[[Progress], None]
+    options: Options
     cancel: Cancel
 
     def write(self, todo: TranscodePlan, output: Path) -> tuple[TranscodePlan, VideoInfo]:
@@ -140,7 +108,7 @@ class _Job:
         :param made: The file to write.
         :return: The plan that was carried out, and the properties of the result.
         """
-        if todo.tier == "full" and todo.background != DEFAULT_BACKGROUND:
+        if todo.tier == "full" and todo.background != DEFAULTS.background:
             self._check_colour(todo.background)
         try:
             return self._attempt(todo, made)
@@ -152,7 +120,7 @@ class _Job:
             return self._attempt(replace(todo, tier="full", reasons=(*todo.reasons, reason)), made)
 
     def _check_colour(self, name: str) -> None:
-        finished = run([self.ffmpeg, *command.colour(name)], COLOUR_LIMITS, cancel=self.cancel)
+        finished = run([self.options.ffmpeg, *command.colour(name)], COLOUR_LIMITS, cancel=self.cancel)
         if not finished.ok:
             raise ValidationError(
                 f"background={name!r} is not a colour that ffmpeg knows.", hint="Use a name such as white, or #rrggbb."
@@ -160,11 +128,11 @@ class _Job:
 
     def _attempt(self, todo: TranscodePlan, made: Path) -> tuple[TranscodePlan, VideoInfo]:
         length_s = command.span(self.info, self.spec, todo).duration_s
-        tool = FFmpeg(self.ffmpeg, self.info.path, self.spec.max_size_bytes, self.cancel)
-        on_line = ProgressReader(length_s, self.on_progress).read_line
+        tool = FFmpeg(self.options.ffmpeg, self.info.path, self.spec.max_size_bytes, self.cancel)
+        on_line = ProgressReader(length_s, self.options.on_progress).read_line
         if todo.tier == "remux":
             tool.run(command.remux(self.info, made), length_s, "copy", on_line)
-            return todo, _check_rules(made, self.spec, self.ffprobe, self.cancel)
+            return todo, _check_rules(made, self.spec, self.options)
         if todo.tier == "audio":
             encoded = Encoded(tool.measure(self.info, self.spec, todo), digest=None)
             arguments = command.audio(self.info, self.spec, todo, encoded.loudness, made)
@@ -176,16 +144,16 @@ class _Job:
             return replace(tool, cancel=cancel).decode(made, length_s, digest=encoded.digest)
 
         with beside(decode, self.cancel) as decoded:
-            after = _check_rules(made, self.spec, self.ffprobe, self.cancel)
+            after = _check_rules(made, self.spec, self.options)
             loudness = decoded.result()
         warnings = _loudness_warnings(encoded.loudness, loudness)
         return replace(todo, warnings=(*todo.warnings, *warnings)), after
 
 
-def _check_rules(made: Path, spec: VideoSpec, ffprobe: str, cancel: Cancel) -> VideoInfo:
+def _check_rules(made: Path, spec: VideoSpec, options: Options) -> VideoInfo:
     """Check a result against the same rules as the source."""
     try:
-        info = probe(made, ffprobe=ffprobe, cancel=cancel)
+        info = probe(made, ffprobe=options.ffprobe, cancel=options.cancel)
         broken = "; ".join(map(str, plan(info, spec).reasons))
     except ValidationError as error:
         broken = error.message.removesuffix(".")

@@ -43,7 +43,7 @@ class VideoItem:
         :raises ValidationError: If the video cannot be used.
         """
         info = probe(path, ffprobe=options.ffprobe, cancel=options.cancel)
-        todo = plan(info, spec, **options.of_plan())
+        todo = plan(info, spec, options)
         return cls(info, spec, options, todo.tier)
 
     @property
@@ -71,30 +71,18 @@ class VideoItem:
 
     def key(self) -> str:
         """Return the key of the work."""
-        return work_key(self.info.path, self.spec, ffmpeg=self.options.ffmpeg, **self.options.of_plan())
+        return work_key(self.info.path, self.spec, self.options)
 
     def write(self, output: Path) -> Report:
         """Write the result."""
-        options = self.options
-        report = transcode(
-            self.info.path,
-            output,
-            self.spec,
-            **options.of_plan(),
-            ffmpeg=options.ffmpeg,
-            ffprobe=options.ffprobe,
-            on_progress=options.on_progress,
-            cancel=options.cancel,
-            info=self.info,
-        )
+        report = transcode(self.info.path, output, self.spec, self.options, info=self.info)
         if report.tier == "pass" and output != self.info.path:
             copy_whole(self.info, output)
         return report
 
     def done_before(self, output: Path) -> Report:
         """Return the report of an earlier result."""
-        ffprobe = self.options.ffprobe
-        return done_before(self.info.path, output, self.spec, ffprobe=ffprobe, info=self.info, **self.options.of_plan())
+        return done_before(self.info.path, output, self.spec, self.options, info=self.info)
 
     def write_preview(self, made: Path, jpeg: Path) -> None:
         """Write a JPEG of the first frame of a result."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media.files import file_digest
+from airflow_provider_instagram.media.options import DEFAULTS
 from airflow_provider_instagram.media.process import ProcessLimits, run
 from airflow_provider_instagram.media.workspace import workspace
 
@@ -17,36 +18,27 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from airflow_provider_instagram.media.options import Options
     from airflow_provider_instagram.media.picture import PictureInfo
     from airflow_provider_instagram.media.probe import VideoInfo
-    from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
+    from airflow_provider_instagram.media.spec import VideoSpec
 
 #: Increment this when the same source, profile and ffmpeg give a different result.
 RECIPE: Final = 1
 VERSION_LIMITS: Final = ProcessLimits(wall_s=10, cpu_s=10)
 
 
-def work_key(
-    source: Path,
-    spec: VideoSpec,
-    *,
-    fit: Fit = "pad",
-    background: str = "black",
-    trim: Trim = "error",
-    ffmpeg: str = "ffmpeg",
-) -> str:
+def work_key(source: Path, spec: VideoSpec, options: Options = DEFAULTS) -> str:
     """Return the key of a transcode, for the name of its output.
 
     :param source: A local file, which is read completely.
     :param spec: The profile.
-    :param fit: As for :func:`~airflow_provider_instagram.media.transcode.transcode`.
-    :param background: As for ``transcode``.
-    :param trim: As for ``transcode``.
-    :param ffmpeg: The program, by name or path.
+    :param options: The options.
     :return: 24 hexadecimal digits that depend on the content, the profile, the options and the version of ffmpeg.
     :raises TranscodeError: If ffmpeg is not installed.
     """
-    return key_of(source, [RECIPE, asdict(spec), fit, background, trim, _version(ffmpeg)])
+    chosen = (options.fit, options.background, options.trim)
+    return key_of(source, [RECIPE, asdict(spec), *chosen, _version(options.ffmpeg)])
 
 
 def key_of(source: Path, parts: Sequence[Any]) -> str:

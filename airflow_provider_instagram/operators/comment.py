@@ -14,6 +14,7 @@ from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.owners import is_at_work
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.operators.media_id import read_media_id
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ class CommentOperator(InstagramBaseOperator):
     def execute(self, context: Context) -> str:
         """Write the comment unless the ledger has it."""
         message = self._checked_message()
-        media_id = self._media_id()
+        if _is_of_dry_run(self.media_id):
+            raise AirflowSkipException("The post was only a dry run, so there is nothing to comment on.")
+        media_id = read_media_id(self.media_id)
         comment_key = arguments.text("comment_key", self.comment_key) or str(Owner.of(context))
         ledger = CommentLedger.of(context, self.instagram_conn_id)
         record = self._write(context, ledger, comment_key, media_id, message)
@@ -84,28 +87,6 @@ class CommentOperator(InstagramBaseOperator):
         if broken := list(broken_comment_limits(message)):
             raise ValidationError("This comment cannot be written: " + " ".join(map(str, broken)))
         return message
-
-    def _media_id(self) -> str:
-        """Read the media id, also from what PublishOperator returns."""
-        given: Any = self.media_id
-        if isinstance(given, dict):
-            if given.get("media_id") is None and "published_at" in given and given["published_at"] is None:
-                raise AirflowSkipException("The post was only a dry run, so there is nothing to comment on.")
-            given = given.get("media_id")
-        media_id = arguments.text("media_id", given)
-        if media_id is None:
-            raise ValidationError(
-                "There is no media id, so no comment was written.",
-                hint="If the publish task succeeded without a media id, its post is live but could not be told apart "
-                "from others. Then write the comment in the Instagram app.",
-            )
-        if not (media_id.isascii() and media_id.isdigit()):
-            raise ValidationError(
-                f"{media_id[:80]!r} is not a media id.",
-                hint="Pass the output of the publish task, publish.output, or its media_id: "
-                "publish.output['media_id'].",
-            )
-        return media_id
 
     def _write(
         self, context: Context, ledger: CommentLedger, comment_key: str, media_id: str, message: str
@@ -129,3 +110,8 @@ class CommentOperator(InstagramBaseOperator):
                     f"If the post's comments are switched off, switch them on. If not: {scopes.how_to_grant(COMMENTS)}"
                 )
                 raise
+
+
+def _is_of_dry_run(given: Any) -> bool:
+    """Return whether this is what PublishOperator returns after a dry run: no time of publication, and no media id."""
+    return isinstance(given, dict) and given.get("media_id") is None and given.get("published_at", "") is None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import RateLimitError, ValidationError
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.operators.media_id import read_media_id
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral
 
@@ -114,7 +115,7 @@ class InsightsOperator(InstagramBaseOperator):
         if given is None:
             return reading.newest()
         listed = [given] if isinstance(given, dict) else arguments.sequence("media_ids", given)
-        return reading.named(list(dict.fromkeys(_media_id(one) for one in listed)))
+        return reading.named(list(dict.fromkeys(read_media_id(one) for one in listed)))
 
     def _wait_for_calls(self, budget: InsightsBudget, reading: _Reading, rows: list[dict[str, Any]]) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
@@ -210,17 +211,3 @@ class _Reading:
         """Count the calls that were sent since the last time."""
         self.budget.consume(self.client.sent - self._counted, self.client.usage)
         self._counted = self.client.sent
-
-
-def _media_id(given: Any) -> str:
-    """Read a media id, also from what PublishOperator returns."""
-    if isinstance(given, dict):
-        given = given.get("media_id")
-    media_id = arguments.text("media_id", given)
-    if media_id is None or not (media_id.isascii() and media_id.isdigit()):
-        raise ValidationError(
-            f"{str(given)[:80]!r} is not a media id.",
-            hint="Pass the output of the publish task, publish.output, or media ids such as 17900000000000001. A post "
-            "without a media id is live, but could not be told apart from others.",
-        )
-    return media_id

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import MediaRejectedError
+from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.ledger.records import ContainerRecord
 from airflow_provider_instagram.publishing.containers import draft_record, reusable, unfinished_upload
 
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 
 #: How many videos are uploaded at the same time.
 UPLOADS_AT_ONCE: Final = 3
-# Source: Meta's error table: the carousel's children are not valid.
-INVALID_CHILDREN: Final = 2207028
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ class CarouselCreator:
         try:
             return self.containers.create(draft, None, arguments).container_id
         except MediaRejectedError as error:
-            if error.subcode == INVALID_CHILDREN:
+            if cause_of(error) is Cause.INVALID_CHILDREN:
                 self.containers.ledger.discard_children(post_key)
                 error.hint = "Clear this task to create new containers for the items."
             raise

@@ -1,19 +1,19 @@
-"""When the DAG processor first saw each version of a post, as records of a snapshot."""
+"""When the DAG processor first saw each version of a post."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.planning.plan import Arrival, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import timedelta
 
     from airflow_provider_instagram.calendar.file.model import Calendar, Post
     from airflow_provider_instagram.calendar.planning.slot_choices import SlotChoices
+    from airflow_provider_instagram.calendar.planning.stored_snapshot import Snapshot
 
 
 def _seen_version(post: Post, dry_run: bool) -> str:
@@ -25,9 +25,9 @@ def _seen_version(post: Post, dry_run: bool) -> str:
     return f"{post.version} rehearsed" if dry_run else post.version
 
 
-def unchanged_seen(calendar: Calendar, stored: dict[str, Any] | None, dry_run: bool) -> dict[str, Seen]:
+def unchanged_seen(calendar: Calendar, stored: Snapshot | None, dry_run: bool) -> dict[str, Seen]:
     """Return the records of unchanged posts."""
-    known = stored["seen"] if stored else {}
+    known = stored.records if stored else {}
     return {
         post.id: known[post.id]
         for post in calendar.posts
@@ -37,18 +37,15 @@ def unchanged_seen(calendar: Calendar, stored: dict[str, Any] | None, dry_run: b
 
 def seen_now(
     calendar: Calendar,
-    stored: dict[str, Any] | None,
+    stored: Snapshot | None,
     max_lateness: timedelta,
     now: datetime,
     dry_run: bool,
     choices: SlotChoices,
 ) -> dict[str, Seen]:
     """Return the records of all posts, with those that are seen for the first time now."""
-    known, found, now_s = (
-        stored["seen"] if stored else {},
-        unchanged_seen(calendar, stored, dry_run),
-        int(now.timestamp()),
-    )
+    known, now_s = stored.records if stored else {}, int(now.timestamp())
+    found = unchanged_seen(calendar, stored, dry_run)
     for post in calendar.posts:
         if post.id in found:
             continue
@@ -66,7 +63,7 @@ def seen_now(
     return found | {post_id: replace(known.get(post_id, first_seen), version=None) for post_id in calendar.left_out}
 
 
-def _seen_in_slot(post: Post, post_version: str, chosen_at: int, stored: dict[str, Any], now_s: int) -> Seen:
+def _seen_in_slot(post: Post, post_version: str, chosen_at: int, stored: Snapshot, now_s: int) -> Seen:
     """Return the record of a post in a slot that has none.
 
     Usually, its slot has just been chosen. If the DAG processor died before it could store the record, the post counts
@@ -74,7 +71,7 @@ def _seen_in_slot(post: Post, post_version: str, chosen_at: int, stored: dict[st
     it is not a mistake of the author.
     """
     due = post.publish_at.timestamp()
-    if chosen_at > datetime.fromisoformat(stored["at"]).timestamp():
+    if chosen_at > datetime.fromisoformat(stored.at).timestamp():
         return Seen(post_version, due, chosen_at, Arrival.ADDED)
     if post.repetition > 1 and due <= now_s:
         return Seen(post_version, due, None, Arrival.ALREADY_OVER)
@@ -100,31 +97,3 @@ def _arrival(before: Seen | None, due: float, now: int, max_lateness: timedelta)
     if not before.is_open(now, max_lateness):
         return Arrival.EDITED_AFTERWARDS
     return Arrival.EDITED if before.due == due else Arrival.ADDED
-
-
-def seen_as_data(seen: Seen) -> dict[str, Any]:
-    """Return a record as it is stored."""
-    return {
-        "version": seen.version or "",
-        "due": seen.due,
-        "at": seen.at,
-        "edited": seen.arrival is Arrival.EDITED,
-        "new": seen.arrival is Arrival.ADDED,
-        "over": seen.arrival is Arrival.ALREADY_OVER,
-    }
-
-
-def read_seen(row: Mapping[str, Any]) -> Seen:
-    """Read a record. A stored ``due`` of 0 means that the post has had a problem from the start."""
-    at, due = row.get("at"), row["due"]
-    if row.get("over"):
-        arrival = Arrival.ALREADY_OVER
-    elif not due:
-        arrival = Arrival.INVALID
-    elif at is None:
-        arrival = Arrival.INITIAL
-    elif row.get("edited"):
-        arrival = Arrival.EDITED
-    else:
-        arrival = Arrival.ADDED if row.get("new") else Arrival.EDITED_AFTERWARDS
-    return Seen(row["version"] or None, due, at, arrival)

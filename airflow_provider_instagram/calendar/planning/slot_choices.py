@@ -7,7 +7,9 @@ import json
 import logging
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from pydantic import BaseModel
 
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.slot_planner import HORIZON, Choice, choose
@@ -47,6 +49,10 @@ class SlotChoices:
         return hashlib.sha256(_encoded(self.chosen)).hexdigest() if self.chosen else ""
 
 
+class _StoredChoices(BaseModel):
+    chosen: dict[str, Choice]
+
+
 def choices_file(folder: str, location: str) -> str:
     """Return the file that keeps a calendar's choices.
 
@@ -71,11 +77,8 @@ def read_choices(read: Callable[[], bytes | None], file: str) -> SlotChoices:
     if content is None:
         return SlotChoices()
     try:
-        rows: dict[str, dict[str, Any]] = json.loads(content)["chosen"]
-        return SlotChoices(
-            {key: Choice(int(row["at"]), row["zone"], int(row["chosen_at"])) for key, row in rows.items()}
-        )
-    except Exception as error:  # noqa: BLE001 -- whatever is wrong with it
+        return SlotChoices(_StoredChoices.model_validate_json(content).chosen)
+    except ValueError as error:
         log.warning("The slots in %s are damaged: %s", shown(file), shown(str(error)))
         return SlotChoices()
 

@@ -1,30 +1,24 @@
-"""The snapshot of a calendar: its last readable text, and when the DAG processor first saw each edit.
-
-The keys of the stored file never change, so that every release reads the snapshots of the others.
-"""
+"""The plan of a calendar from its file and its snapshot, whatever state either of them is in."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-import math
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.sdk import conf
-from pydantic import TypeAdapter
 
 from airflow_provider_instagram.calendar.file import loader
-from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, InvalidPost, Post
+from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.planning.seen_versions import read_seen, seen_as_data, seen_now, unchanged_seen
+from airflow_provider_instagram.calendar.planning.seen_versions import seen_now, unchanged_seen
 from airflow_provider_instagram.calendar.planning.slot_choices import (
     SlotChoices,
     choices_file,
@@ -32,25 +26,20 @@ from airflow_provider_instagram.calendar.planning.slot_choices import (
     read_choices,
     without_slot,
 )
+from airflow_provider_instagram.calendar.planning.stored_snapshot import SeenRow, Snapshot
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_provider_instagram.calendar.planning.plan import Seen
 
-#: The longest that a run may still have tasks of an account that has no posts any more.
-GROUP_LIFE = timedelta(days=2)
 #: A text without this word has no slots.
 SLOTS = "slots"
 #: How often slots are chosen again while the file is unchanged, because the time of a repetition comes nearer.
 CHOOSE_AGAIN_AFTER = timedelta(hours=1)
 #: Why a snapshot cannot be read until a person changes something. Until then, the calendar works without it.
 LASTING = (PermissionError, NotADirectoryError, IsADirectoryError, ValidationError)
-_POSTS = TypeAdapter(list[Post])
-_INVALID = TypeAdapter(list[InvalidPost])
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +72,8 @@ def read_plan(
     try:
         text = loader.read_text(location)
         made_of = _fingerprint(text, location, min_spacing, dry_run)
-        if stored is not None and _is_current(stored, made_of + slots.read_for(text).digest, now):
-            return _from_snapshot(location, stored, at)
+        if stored and stored.is_current(made_of + slots.read_for(text).digest, now):
+            return Plan(stored.calendar(location), stored.records, stored.recently_removed(at))
         calendar, choices = slots.parse(text, location, min_spacing)
     except InvalidValue as invalid:
         return _last_readable(location, stored, invalid, min_spacing, slots, at)
@@ -98,7 +87,7 @@ def read_plan(
     if now is None:
         return Plan(calendar, unchanged_seen(calendar, stored, dry_run), removed)
     seen = seen_now(calendar, stored, max_lateness, now, dry_run, choices)
-    _store(file, _as_data(text, calendar, made_of, choices, seen, removed, now))
+    _store(file, _snapshot_of(text, calendar, made_of, choices, seen, removed, now))
     return Plan(calendar, seen, removed)
 
 
@@ -171,22 +160,6 @@ def _fingerprint(text: str, location: str, min_spacing: timedelta | None, dry_ru
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _is_current(stored: dict[str, Any], made_of: str, now: datetime | None) -> bool:
-    """Return whether a snapshot still holds. A repetition may be near enough by now that its slot has to be chosen."""
-    has_slots_to_choose = now is not None and now.timestamp() >= stored.get("choose_again_at", math.inf)
-    return stored.get("made_of") == made_of and not has_slots_to_choose
-
-
-def _from_snapshot(location: str, stored: dict[str, Any], now: datetime) -> Plan:
-    """Return the plan of an unchanged text from its snapshot: DAG files are parsed far more often than edited."""
-    posts = tuple(_POSTS.validate_python(stored["posts"]))
-    problems = tuple(Problem(**problem) for problem in stored["faults"])
-    spacing, left_out = timedelta(seconds=stored["min_spacing_s"]), frozenset(stored.get("left_out", ()))
-    invalid = tuple(_INVALID.validate_python(stored.get("invalid", [])))
-    calendar = Calendar(location, posts, problems, spacing, left_out=left_out, invalid=invalid)
-    return Plan(calendar, stored["seen"], _recently_removed(stored, now))
-
-
 @dataclass(frozen=True)
 class Stored:
     """What a snapshot contains, for a page that cannot read the calendar's file.
@@ -209,15 +182,16 @@ def read_stored(location: str, content: bytes, now: datetime) -> Stored | None:
     :param content: The content of the snapshot.
     :param now: The current time.
     """
-    stored = _decoded(content)
-    if "posts" not in stored:
+    snapshot = Snapshot.read(content)
+    if snapshot.posts is None:
         return None
-    return Stored(_from_snapshot(location, stored, now), stored["text"], stored["at"])
+    plan = Plan(snapshot.calendar(location), snapshot.records, snapshot.recently_removed(now))
+    return Stored(plan, snapshot.text, snapshot.at)
 
 
 def _last_readable(
     location: str,
-    stored: dict[str, Any] | None,
+    stored: Snapshot | None,
     invalid: InvalidValue,
     spacing: timedelta | None,
     slots: _SlotsOf,
@@ -228,66 +202,53 @@ def _last_readable(
         problem = Problem(0, invalid.message, invalid.remedy)
         spacing = DEFAULT_SPACING if spacing is None else spacing
         return Plan(Calendar(location, problems=(problem,), min_spacing=spacing), readable=False)
-    problem = Problem(0, invalid.message, f"{invalid.remedy} Until then, its version of {stored['at']} is used.")
-    times = slots.read_for(stored["text"]).times
-    calendar = parse_calendar(stored["text"], location, min_spacing=spacing, times=times)
+    problem = Problem(0, invalid.message, f"{invalid.remedy} Until then, its version of {stored.at} is used.")
+    times = slots.read_for(stored.text).times
+    calendar = parse_calendar(stored.text, location, min_spacing=spacing, times=times)
     calendar = replace(calendar, problems=(problem, *calendar.problems))
-    return Plan(calendar, stored["seen"], _recently_removed(stored, now), readable=False)
+    return Plan(calendar, stored.records, stored.recently_removed(now), readable=False)
 
 
-def _removed_accounts(calendar: Calendar, stored: dict[str, Any] | None, now: datetime) -> dict[str, int]:
+def _removed_accounts(calendar: Calendar, stored: Snapshot | None, now: datetime) -> dict[str, int]:
     """Return the accounts that had posts until recently, and since when they have none."""
     if stored is None:
         return {}
-    since = _recently_removed(stored, now)
+    since = stored.recently_removed(now)
     return {
         account: since.get(account, int(now.timestamp()))
-        for account in sorted({*stored.get("accounts", ()), *since})
+        for account in sorted({*stored.accounts, *since})
         if account not in calendar.accounts
     }
 
 
-def _recently_removed(stored: dict[str, Any], now: datetime) -> dict[str, int]:
-    oldest = (now - GROUP_LIFE).timestamp()
-    return {account: at for account, at in stored.get("gone", {}).items() if at > oldest}
-
-
-def _as_data(
+def _snapshot_of(
     text: str,
     calendar: Calendar,
     made_of: str,
     choices: SlotChoices,
-    seen: Mapping[str, Seen],
+    seen: dict[str, Seen],
     removed: dict[str, int],
     now: datetime,
-) -> dict[str, Any]:
-    """Return what a snapshot stores.
-
-    A calendar with caption files is parsed again each time, as they may change, so it has no fingerprint. Neither has
-    one whose slots could not be stored.
-    """
+) -> Snapshot:
+    # A calendar with caption files is parsed again each time, as they may change. So is one whose slots are not stored.
     may_reuse = calendar.is_self_contained and choices.is_stored
-    parsed = {
-        # Snapshots exist already. So the stored names "made_of", "faults" and "gone" stay.
-        "posts": _POSTS.dump_python(list(calendar.posts), mode="json"),
-        "faults": [asdict(problem) for problem in calendar.problems],
-        "min_spacing_s": calendar.min_spacing.total_seconds(),
-        "left_out": sorted(calendar.left_out),
-        "invalid": _INVALID.dump_python(list(calendar.invalid), mode="json"),
-    }
-    return {
-        "text": text,
-        "seen": {post_id: seen_as_data(one) for post_id, one in seen.items()},
-        "accounts": calendar.accounts,
-        "gone": removed,
-        **parsed,
-        **({"made_of": made_of + choices.digest} if may_reuse else {}),
-        **({"choose_again_at": int((now + CHOOSE_AGAIN_AFTER).timestamp())} if calendar.slot_users else {}),
-        "at": now.astimezone(timezone.utc).isoformat(timespec="seconds"),
-    }
+    return Snapshot(
+        text=text,
+        at=now.astimezone(timezone.utc).isoformat(timespec="seconds"),
+        seen={post_id: SeenRow.of(one) for post_id, one in seen.items()},
+        accounts=tuple(calendar.accounts),
+        gone=removed,
+        made_of=made_of + choices.digest if may_reuse else None,
+        choose_again_at=int((now + CHOOSE_AGAIN_AFTER).timestamp()) if calendar.slot_users else None,
+        posts=calendar.posts,
+        faults=calendar.problems,
+        min_spacing_s=calendar.min_spacing.total_seconds(),
+        left_out=tuple(sorted(calendar.left_out)),
+        invalid=calendar.invalid,
+    )
 
 
-def _load(file: str, *, may_be_missing: bool) -> dict[str, Any] | None:
+def _load(file: str, *, may_be_missing: bool) -> Snapshot | None:
     """Read a snapshot. A damaged one counts as none, and must not break the DAG.
 
     :param file: Where it is kept.
@@ -296,9 +257,8 @@ def _load(file: str, *, may_be_missing: bool) -> dict[str, Any] | None:
     """
     content = _read_file(file, may_be_missing=may_be_missing)
     try:
-        stored = None if content is None else _decoded(content)
-        return stored if stored is None or isinstance(stored["text"], str) else None
-    except Exception as error:  # noqa: BLE001 -- whatever is wrong with it
+        return None if content is None else Snapshot.read(content)
+    except (ValueError, TypeError) as error:
         log.warning("The snapshot %s is damaged: %s", shown(file), shown(str(error)))
         return None
 
@@ -318,14 +278,8 @@ def _read_file(file: str, *, may_be_missing: bool) -> bytes | None:
         ) from error
 
 
-def _decoded(content: bytes) -> dict[str, Any]:
-    stored: dict[str, Any] = json.loads(content)
-    stored["seen"] = {post_id: read_seen(row) for post_id, row in stored["seen"].items()}
-    return stored
-
-
-def _store(file: str, data: dict[str, Any]) -> None:
+def _store(file: str, snapshot: Snapshot) -> None:
     try:
-        storage.write(file, json.dumps(data).encode())
+        storage.write(file, snapshot.as_content())
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; the task "calendar" reports them
         log.warning("The snapshot %s cannot be written: %s", shown(file), shown(str(error)))

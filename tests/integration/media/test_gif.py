@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.check import check
+from airflow_provider_instagram.media.options import Options
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.media.spec import FEED, REELS, profile_for
 from airflow_provider_instagram.media.transcode import transcode
@@ -78,7 +79,7 @@ def test_pictures_that_stand_for_different_times_keep_them(
 
 @pytest.mark.parametrize("fit", ["pad", "blur", "crop"])
 def test_what_is_transparent_shows_the_background(fit: Any, see_through: Path, tmp_path: Path) -> None:
-    transcode(see_through, tmp_path / "out.mp4", FEED, fit=fit, background="green")
+    transcode(see_through, tmp_path / "out.mp4", FEED, Options(fit=fit, background="green"))
     centre = probe(tmp_path / "out.mp4").video.columns // 2
     assert _pixel(tmp_path / "out.mp4", centre, centre) == pytest.approx(BLUE, abs=8)
     assert _pixel(tmp_path / "out.mp4", centre // 2, centre // 2, 2.0) == pytest.approx(GREEN, abs=8)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_instagram.exceptions import InstagramError, TranscodeError, ValidationError
+from airflow_provider_instagram.media.options import Options
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.media.spec import REELS
 from airflow_provider_instagram.media.transcode import transcode
@@ -27,7 +28,7 @@ def refused(tmp_path: Path) -> Callable[..., str]:
         (folder := tmp_path / "out").mkdir(exist_ok=True)
         started = time.monotonic()
         with pytest.raises(error) as refusal:
-            transcode(source, folder / "video.mp4", REELS, trim="end")
+            transcode(source, folder / "video.mp4", REELS, Options(trim="end"))
         assert time.monotonic() - started < 10
         assert not list(folder.iterdir())
         return str(refusal.value)
@@ -192,7 +193,7 @@ def test_an_encoder_that_ends_well_with_a_damaged_file_is_caught(clip: Make, tmp
     liar.chmod(0o755)
     (folder := tmp_path / "out").mkdir()
     with pytest.raises(TranscodeError, match=r"does not comply|is damaged"):
-        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, ffmpeg=str(liar))
+        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, Options(ffmpeg=str(liar)))
     assert not os.listdir(folder)  # noqa: PTH208
 
 
@@ -224,7 +225,7 @@ def test_a_video_that_the_encoder_damaged_is_caught_while_it_is_written(
     )
     (folder := tmp_path / "out").mkdir()
     with pytest.raises(TranscodeError, match=r"is damaged|could not (write the result|convert)"):
-        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, ffmpeg=damaging)
+        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, Options(ffmpeg=damaging))
     assert not list(folder.iterdir())
 
 
@@ -239,7 +240,7 @@ def test_a_video_that_is_another_than_the_encoder_wrote_is_caught(
     )
     (folder := tmp_path / "out").mkdir()
     with pytest.raises(TranscodeError, match="not contain the video that was encoded"):
-        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, ffmpeg=changing)
+        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, Options(ffmpeg=changing))
     assert not list(folder.iterdir())
 
 
@@ -253,7 +254,7 @@ def test_a_video_that_is_damaged_after_it_was_decoded_is_caught(
     )
     (folder := tmp_path / "out").mkdir()
     with pytest.raises(TranscodeError, match=r"not contain the video that was encoded|could not decode its result"):
-        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, ffmpeg=damaging)
+        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, Options(ffmpeg=damaging))
     assert not list(folder.iterdir())
 
 
@@ -272,5 +273,5 @@ def test_the_error_of_the_step_that_failed_is_raised(
     failing = ffmpeg_that(f"{pattern}) echo the {step} fails >&2; exit 1;")
     (folder := tmp_path / "out").mkdir()
     with pytest.raises(TranscodeError, match=f"{says}.*the {step} fails"):
-        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, ffmpeg=failing)
+        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, Options(ffmpeg=failing))
     assert not list(folder.iterdir())

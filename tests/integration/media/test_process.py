@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_instagram.exceptions import TranscodeError
+from airflow_provider_instagram.media.options import Options
 from airflow_provider_instagram.media.process import Cancel, ProcessLimits, run
 from airflow_provider_instagram.media.spec import REELS
 from airflow_provider_instagram.media.transcode import transcode
@@ -105,7 +106,7 @@ def test_cancel_from_another_thread_ends_the_encoder_and_leaves_no_file(clip: Ma
     thread = threading.Thread(target=stop)
     thread.start()
     with pytest.raises(TranscodeError, match="cancelled"):
-        transcode(source, tmp_path / "video.mp4", REELS, cancel=cancel)
+        transcode(source, tmp_path / "video.mp4", REELS, Options(cancel=cancel))
     thread.join()
     assert time.monotonic() - ended[0] < 3
     assert not _running_with(str(tmp_path))
@@ -115,12 +116,13 @@ def test_cancel_from_another_thread_ends_the_encoder_and_leaves_no_file(clip: Ma
 WORKER = """
 import signal, sys
 from pathlib import Path
+from airflow_provider_instagram.media.options import Options
 from airflow_provider_instagram.media.process import Cancel
 from airflow_provider_instagram.media.spec import REELS
 from airflow_provider_instagram.media.transcode import transcode
 cancel = Cancel()
 signal.signal(signal.SIGTERM, lambda *_: cancel.cancel())
-transcode(Path(sys.argv[1]), Path(sys.argv[2]), REELS, cancel=cancel)
+transcode(Path(sys.argv[1]), Path(sys.argv[2]), REELS, Options(cancel=cancel))
 """
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.media.options import Options
 from airflow_provider_instagram.media.spec import FEED, REELS
 from airflow_provider_instagram.media.transcode import transcode
 
@@ -28,7 +29,7 @@ def run(tmp_path: Path) -> Callable[..., tuple[Report, Path]]:
     def go(source: Path, spec: Any = REELS, **options: Any) -> tuple[Report, Path]:
         output = tmp_path / "out" / "video.mp4"
         output.parent.mkdir(exist_ok=True)
-        report = transcode(source, output, spec, **options)
+        report = transcode(source, output, spec, Options(**options))
         assert os.listdir(output.parent) == (["video.mp4"] if report.tier != "pass" else [])  # noqa: PTH208
         return report, output
 

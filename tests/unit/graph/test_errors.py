@@ -18,7 +18,7 @@ from airflow_provider_instagram.exceptions import (
     RateLimitError,
     TransientError,
 )
-from airflow_provider_instagram.graph.errors import RULES, error_from_answer, rule_for
+from airflow_provider_instagram.graph.errors import RULES, Cause, cause_of, error_from_answer, rule_for
 
 FAIL, RETRY = False, True
 #: Meta's table, row by row: code, subcode, what it becomes, whether trying again can help, whether a publish that is
@@ -125,6 +125,26 @@ def test_a_subcode_of_instagram_counts_whatever_its_code(code: int | None, subco
 
 def test_a_small_subcode_means_something_only_with_its_code() -> None:
     assert rule_for(12345, 33) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "subcode", "message", "cause"),
+    [
+        (100, None, "(#100) Tried accessing nonexisting field (x)", Cause.INVALID_PARAMETER),
+        (100, 33, "Unsupported get request", Cause.NO_SUCH_OBJECT),
+        (200, 33, "No", None),
+        (100, 2207028, "Children", Cause.INVALID_CHILDREN),
+        (-1, 2207028, "Children", Cause.INVALID_CHILDREN),
+        (100, 2108006, "Media posted before business account conversion", Cause.OLDER_THAN_ACCOUNT),
+        (10, None, "(#10) Not enough viewers for the media to show insights", Cause.TOO_FEW_VIEWERS),
+        (10, None, "(#10) Application does not have permission for this action", None),
+        (1, None, "Not enough viewers", None),
+    ],
+)
+def test_an_error_that_a_caller_answers_has_a_cause(
+    code: int, subcode: int | None, message: str, cause: Cause | None
+) -> None:
+    assert cause_of(refused({"code": code, "error_subcode": subcode, "message": message})) is cause
 
 
 def test_an_unknown_code_is_kept_with_metas_words() -> None:

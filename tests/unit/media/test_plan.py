@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.boxes import Edit, Track
+from airflow_provider_instagram.media.options import Options
 from airflow_provider_instagram.media.plan import plan
 from airflow_provider_instagram.media.probe import VideoInfo
 from airflow_provider_instagram.media.spec import FEED, REELS, profile_for
@@ -140,7 +141,7 @@ def test_too_short_and_too_long_are_refused_with_the_rule_and_the_remedy(make_in
 
 
 def test_too_long_may_be_cut_at_the_end(make_info: MakeInfo) -> None:
-    todo = plan(make_info(seconds=100), REELS, trim="end")
+    todo = plan(make_info(seconds=100), REELS, Options(trim="end"))
     assert (todo.tier, todo.duration_s) == ("full", 90.0)
 
 
@@ -153,7 +154,7 @@ def test_a_rounding_of_the_container_is_not_too_long(make_info: MakeInfo) -> Non
 @pytest.mark.parametrize("option", [{"fit": "stretch"}, {"trim": "start"}, {"background": "a:b"}, {"background": ""}])
 def test_an_option_that_is_not_one_is_refused(option: dict[str, Any], make_info: MakeInfo) -> None:
     with pytest.raises(ValidationError, match=rf"{next(iter(option))}='.*' is not.*Use"):
-        plan(make_info(), REELS, **option)
+        plan(make_info(), REELS, Options(**option))
 
 
 def test_the_best_practices_are_warnings(make_info: MakeInfo) -> None:

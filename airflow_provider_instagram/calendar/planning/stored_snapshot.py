@@ -1,0 +1,118 @@
+"""A snapshot as its file contains it. Its names never change, so that every release can read the others' snapshots."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, Post
+from airflow_provider_instagram.calendar.file.problems import Problem
+from airflow_provider_instagram.calendar.planning.plan import Arrival, Seen
+
+#: The longest that a run may still have tasks of an account that has no posts any more.
+GROUP_LIFE = timedelta(days=2)
+
+
+class SeenRow(BaseModel):
+    """The record of a version of a post. A ``due`` of 0 means that the post has had a problem from the start."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    due: float
+    at: int | None = None
+    edited: bool = False
+    new: bool = False
+    over: bool = False
+
+    @classmethod
+    def of(cls, seen: Seen) -> SeenRow:
+        """Return a record as it is stored."""
+        how = seen.arrival
+        flags = {"edited": how is Arrival.EDITED, "new": how is Arrival.ADDED, "over": how is Arrival.ALREADY_OVER}
+        return cls(version=seen.version or "", due=seen.due, at=seen.at, **flags)
+
+    def as_seen(self) -> Seen:
+        """Return the record as it was meant."""
+        if self.over:
+            arrival = Arrival.ALREADY_OVER
+        elif not self.due:
+            arrival = Arrival.INVALID
+        elif self.at is None:
+            arrival = Arrival.INITIAL
+        elif self.edited:
+            arrival = Arrival.EDITED
+        else:
+            arrival = Arrival.ADDED if self.new else Arrival.EDITED_AFTERWARDS
+        return Seen(self.version or None, self.due, self.at, arrival)
+
+
+class Snapshot(BaseModel):
+    """The last readable text of a calendar, and when the DAG processor first saw each version of its posts.
+
+    :param text: The text.
+    :param at: When the snapshot was stored, as ISO 8601.
+    :param seen: The records, by post id.
+    :param accounts: The accounts of the posts.
+    :param gone: The accounts without posts, and since when, in seconds since the epoch.
+    :param made_of: A digest of all that the posts depend on; None if they must be read from the text each time.
+    :param choose_again_at: When slots must be chosen again, in seconds since the epoch.
+    :param posts: The posts of the text; None if this release cannot read them as another has stored them.
+    :param faults: Its problems.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)  # the text may contain signed links
+
+    text: str
+    at: str
+    seen: dict[str, SeenRow]
+    accounts: tuple[str, ...] = ()
+    gone: dict[str, int] = {}
+    made_of: str | None = None
+    choose_again_at: int | None = None
+    posts: tuple[Post, ...] | None = None
+    faults: tuple[Problem, ...] = ()
+    min_spacing_s: float = 0
+    left_out: tuple[str, ...] = ()
+    invalid: tuple[InvalidPost, ...] = ()
+
+    @classmethod
+    def read(cls, content: bytes) -> Snapshot:
+        """Read the content of a file.
+
+        :raises ValueError: If it is damaged.
+        :raises TypeError: If it is no object.
+        """
+        row = json.loads(content)
+        try:
+            return cls(**row)
+        except ValidationError:
+            return cls(**{**row, "posts": None, "faults": (), "invalid": ()})
+
+    def as_content(self) -> bytes:
+        """Return the content of a file."""
+        absent = {name for name, value in self if value is None}
+        return json.dumps(self.model_dump(mode="json", exclude=absent)).encode()
+
+    @cached_property
+    def records(self) -> dict[str, Seen]:
+        """When each post's version was first seen, by post id."""
+        return {post_id: row.as_seen() for post_id, row in self.seen.items()}
+
+    def recently_removed(self, now: datetime) -> dict[str, int]:
+        """Return the accounts without posts of which runs may still have tasks, and since when they have none."""
+        oldest = (now - GROUP_LIFE).timestamp()
+        return {account: at for account, at in self.gone.items() if at > oldest}
+
+    def is_current(self, made_of: str, now: datetime | None) -> bool:
+        """Return whether the posts still hold and no slot must be chosen. A task chooses none, so it passes no time."""
+        chooses = now is not None and self.choose_again_at is not None and now.timestamp() >= self.choose_again_at
+        return self.posts is not None and self.made_of == made_of and not chooses
+
+    def calendar(self, location: str) -> Calendar:
+        """Return the posts and problems as the calendar of a file."""
+        spacing, left_out = timedelta(seconds=self.min_spacing_s), frozenset(self.left_out)
+        return Calendar(location, self.posts or (), self.faults, spacing, left_out=left_out, invalid=self.invalid)

@@ -1,0 +1,172 @@
+"""A snapshot as it is stored. Every release reads the snapshots of the others, so the form never changes."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.file.model import CarouselItem, InvalidPost
+from airflow_provider_instagram.calendar.file.problems import Problem
+from airflow_provider_instagram.calendar.planning.plan import Arrival, Seen
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+from airflow_provider_instagram.calendar.planning.slot_choices import SlotChoices, read_choices
+from airflow_provider_instagram.calendar.planning.slot_planner import Choice
+from airflow_provider_instagram.calendar.planning.snapshot import read_stored
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
+BEFORE = """\
+posts:
+- {id: removed, publish_at: 2026-12-01 15:00 UTC, account: shop, video: https://example.com/a.mp4}
+- {id: over, publish_at: 2026-12-01 11:00 UTC, account: brand, video: https://example.com/a.mp4}
+"""
+TEXT = """\
+slots: {brand: [Thu 19:00 Europe/Berlin]}
+min_spacing: 10 min
+defaults: {account: brand}
+posts:
+- {id: over, publish_at: 2026-12-01 11:00 UTC, video: https://example.com/a.mp4, caption: x}
+- {id: clip, publish_at: 2026-12-02 12:00 UTC, video: https://example.com/a.mp4, tags: [spring], first_comment: "#a"}
+- {id: wrong, publish_at: 2026-12-02 14:00 UTC, image: []}
+- {id: album, carousel: [https://example.com/a.jpg, {image: https://example.com/b.jpg, alt_text: B}]}
+"""
+_POST: dict[str, Any] = {
+    "account": "brand",
+    "video": None,
+    "options": {},
+    "upload": "auto",
+    "approval": "none",
+    "dry_run": False,
+    "tags": [],
+    "known_version": None,
+    "image": None,
+    "carousel": [],
+    "first_comment": None,
+    "in_slot": False,
+    "repetition": 1,
+}
+_ITEM: dict[str, Any] = {"kind": None, "alt_text": None, "user_tags": []}
+_CLIP = {"video": "https://example.com/a.mp4", "tags": ["spring"], "first_comment": "#a", "line": 6}
+_ALBUM_ITEMS = [
+    _ITEM | {"location": "https://example.com/a.jpg"},
+    _ITEM | {"location": "https://example.com/b.jpg", "kind": "image", "alt_text": "B"},
+]
+_SEEN = {"at": 1796126700, "edited": False, "new": False, "over": False}
+#: Without ``made_of``, which depends on the machine.
+STORED: dict[str, Any] = {
+    "text": TEXT,
+    "seen": {
+        "over": _SEEN | {"version": "a93d2880810e1ec8", "due": 1796122800.0, "over": True},
+        "clip": _SEEN | {"version": "6c12529b0355a85c", "due": 1796212800.0, "new": True},
+        "album": _SEEN | {"version": "c202877c9104e154", "due": 1796320800.0, "new": True},
+        "wrong": _SEEN | {"version": "", "due": 0.0},
+    },
+    "accounts": ["brand"],
+    "gone": {"shop": 1796126700},
+    "posts": [
+        _POST
+        | {"id": "over", "publish_at": "2026-12-01T11:00:00Z", "line": 5}
+        | {"video": "https://example.com/a.mp4", "options": {"caption": "x"}},
+        _POST | {"id": "clip", "publish_at": "2026-12-02T12:00:00Z", **_CLIP},
+        _POST
+        | {"id": "album", "publish_at": "2026-12-03T19:00:00+01:00", "line": 8}
+        | {"carousel": _ALBUM_ITEMS, "in_slot": True},
+    ],
+    "faults": [
+        {
+            "line": 7,
+            "message": "image must be text.",
+            "remedy": "Write it after the colon, on one line.",
+            "post_id": "wrong",
+        }
+    ],
+    "min_spacing_s": 600.0,
+    "left_out": ["wrong"],
+    "invalid": [{"id": "wrong", "publish_at": "2026-12-02T14:00:00Z", "account": "brand", "line": 7, "in_slot": False}],
+    "choose_again_at": 1796130300,
+    "at": "2026-12-01T12:05:00+00:00",
+}
+STORED_SLOTS = {"chosen": {"brand/album": {"at": 1796320800, "zone": "Europe/Berlin", "chosen_at": 1796126700}}}
+
+
+def test_a_snapshot_is_stored_in_the_form_of_every_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    file = tmp_path / "team.yaml"
+    settings = CalendarSettings.of("content", str(file))
+    for text, at in ((BEFORE, NOON), (TEXT, NOON + timedelta(minutes=5))):
+        file.write_text(text)
+        settings.plan(at)
+    (slots,) = (tmp_path / "snapshots").glob("*.slots.json")
+    (snapshot,) = {*(tmp_path / "snapshots").iterdir()} - {slots}
+    stored = json.loads(snapshot.read_text())
+    assert len(stored.pop("made_of")) == 128
+    assert stored == STORED
+    assert json.loads(slots.read_text()) == STORED_SLOTS
+
+
+def test_a_stored_snapshot_is_read() -> None:
+    stored = read_stored("team.yaml", json.dumps(STORED).encode(), NOON)
+    assert stored is not None
+    assert (stored.text, stored.at) == (TEXT, "2026-12-01T12:05:00+00:00")
+    plan, calendar = stored.plan, stored.plan.calendar
+    assert plan.seen == {
+        "over": Seen("a93d2880810e1ec8", 1796122800.0, 1796126700, Arrival.ALREADY_OVER),
+        "clip": Seen("6c12529b0355a85c", 1796212800.0, 1796126700, Arrival.ADDED),
+        "album": Seen("c202877c9104e154", 1796320800.0, 1796126700, Arrival.ADDED),
+        "wrong": Seen(None, 0.0, 1796126700, Arrival.INVALID),
+    }
+    assert (plan.removed_accounts, plan.readable) == ({"shop": 1796126700}, True)
+    assert {post.id: post.version for post in calendar.posts} == {
+        post_id: seen.version for post_id, seen in plan.seen.items() if seen.version
+    }
+    album = calendar.posts[2]
+    assert (album.line, album.in_slot, album.publish_at.isoformat()) == (8, True, "2026-12-03T19:00:00+01:00")
+    assert album.carousel == (
+        CarouselItem(location="https://example.com/a.jpg"),
+        CarouselItem(location="https://example.com/b.jpg", kind="image", alt_text="B"),
+    )
+    assert calendar.problems == (Problem(7, "image must be text.", "Write it after the colon, on one line.", "wrong"),)
+    assert (calendar.min_spacing, calendar.left_out) == (timedelta(minutes=10), frozenset({"wrong"}))
+    assert calendar.invalid == (InvalidPost("wrong", datetime(2026, 12, 2, 14, tzinfo=timezone.utc), "brand", 7),)
+
+
+def test_stored_slots_are_read() -> None:
+    choices = read_choices(lambda: json.dumps(STORED_SLOTS).encode(), "a.slots.json")
+    assert choices.chosen == {"brand/album": Choice(1796320800, "Europe/Berlin", 1796126700)}
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"", b"\xff", b"[]", b"{}", b'{"chosen": 1}', b'{"chosen": {"a": 1}}', b'{"chosen": {"a": {"at": 1}}}']
+)
+def test_damaged_slots_count_as_none(damaged: bytes) -> None:
+    assert read_choices(lambda: damaged, "a.slots.json") == SlotChoices()
+
+
+def test_a_snapshot_without_posts_is_nothing_that_a_page_can_show() -> None:
+    """Releases before the page Posts stored none."""
+    first = {name: STORED[name] for name in ("text", "seen", "at")}
+    assert read_stored("team.yaml", json.dumps(first).encode(), NOON) is None
+
+
+def test_what_another_release_knows_of_posts_takes_no_record_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the records, posts whose time has just passed would count as over."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    file = tmp_path / "team.yaml"
+    file.write_text(BEFORE)
+    settings = CalendarSettings.of("content", str(file))
+    before = settings.plan(NOON)
+    (snapshot,) = (tmp_path / "snapshots").iterdir()
+    stored = json.loads(snapshot.read_text())
+    stored["posts"][0]["upload"] = "by a way of another release"
+    snapshot.write_text(json.dumps(stored))
+    assert read_stored(str(file), snapshot.read_bytes(), NOON) is None
+    later = settings.plan(NOON + timedelta(hours=4))
+    assert (later.seen, later.calendar.problems) == (before.seen, ())
+    assert json.loads(snapshot.read_text())["posts"][0]["upload"] == "auto"
