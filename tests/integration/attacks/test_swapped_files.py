@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from instagram_sandbox.testing.handle import SandboxHandle
+    from tests.integration.attacks.https_server import HttpsServer
 
 ACCOUNT = "instagram_default"
 
@@ -267,6 +268,32 @@ def test_an_object_that_is_replaced_after_the_approval_is_not_sent(
     assert folder.states(result)["create"] == "failed"
     assert "has changed since it was approved" in folder.capsys.readouterr().out
     assert instagram_sandbox.calls("create") == 0
+
+
+@pytest.mark.parametrize(("upload", "is_bound"), [("file", True), ("auto", False)])
+def test_a_file_on_the_web_is_bound_if_its_bytes_are_sent(
+    instagram_sandbox: SandboxHandle,
+    folder: Folder,
+    approved: Any,
+    https_server: HttpsServer,
+    portrait_video: Path,
+    upload: str,
+    is_bound: bool,
+) -> None:
+    """Otherwise Instagram fetches it, and the server decides what Instagram gets."""
+    content = [portrait_video.read_bytes()]
+
+    def serve(server: HttpsServer, connection: Any) -> None:
+        with server.tls(connection) as secured:
+            secured.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(content[0])}\r\n\r\n".encode() + content[0])
+
+    https_server.behave = serve
+    approved(lambda _: content.insert(0, folder.private.read_bytes()))
+    result = folder.run(video=f"{https_server.url}/mine.mp4", upload=upload, approval="required")
+    report = result.xcom(f"{ACCOUNT}.transcode", map_index=0, key="report")
+    assert (report["tier"], "sha256" in report) == ("pass", is_bound)
+    assert ("has changed since it was approved" in folder.capsys.readouterr().out) is is_bound
+    assert (instagram_sandbox.calls("create") == 0) is is_bound
 
 
 def test_a_run_that_began_with_an_earlier_version_is_not_held_up(
