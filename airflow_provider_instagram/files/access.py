@@ -12,6 +12,7 @@ import stat
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from airflow.sdk import conf
@@ -22,8 +23,9 @@ from airflow_provider_instagram.files.time_limit import within_small_file_timeou
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+#: Where Linux shows which files this process has open.
+DESCRIPTORS: Final = Path("/proc/self/fd")
 #: How long reading one small local file may take, in seconds.
 READ_TIMEOUT_S: Final = 30.0
 BLOCK_BYTES: Final = 1 << 16
@@ -54,7 +56,15 @@ class FileAccess:
         :param own: Additional locations, such as the folder or prefix of a calendar.
         """
         roots = [root.strip() for root in conf.get("instagram", "media_roots").split(",")]
-        locations = [location for location in (*own, *roots) if location]
+        return cls.of(*own, *roots)
+
+    @classmethod
+    def of(cls, *folders: str) -> FileAccess:
+        """Return the locations of files in some folders and prefixes.
+
+        :param folders: Local folders and prefixes of object storage. Empty ones are left out.
+        """
+        locations = [location for location in folders if location]
         return cls(
             tuple(local_path(location).resolve() for location in locations if is_local(location)),
             tuple(f"{location.rstrip('/')}/" for location in locations if not is_local(location)),
@@ -92,7 +102,28 @@ class FileAccess:
         :param location: A local location.
         :raises ValidationError: If the path, or the target of a symbolic link, is outside the folders.
         """
-        path = local_path(location).resolve()
+        return self._inside(local_path(location).resolve(), location)
+
+    @contextmanager
+    def opened(self, location: str) -> Iterator[IO[bytes]]:
+        """Open a local file that a user named. On Linux, the open file itself is checked.
+
+        1. The path is checked, so that nothing elsewhere is opened in vain.
+        2. The file is opened. In the meantime, a user who can write to the folder may have put a link in its place, or
+           in that of one of its parents.
+        3. Linux says where the open file is, and this is checked. Another file under the same name changes nothing
+           any more.
+
+        :param location: A local location.
+        :raises ValidationError: If the file is outside the folders, or is not a regular file.
+        :raises FileNotFoundError: If the file does not exist.
+        """
+        with _opened(str(self.resolved(location)), os.O_NOFOLLOW) as file:
+            if DESCRIPTORS.is_dir():
+                self._inside((DESCRIPTORS / str(file.fileno())).readlink(), location)
+            yield file
+
+    def _inside(self, path: Path, location: str) -> Path:
         if any(path.is_relative_to(folder) for folder in self.folders):
             return path
         raise ValidationError(
@@ -119,7 +150,7 @@ class FileAccess:
         return ", ".join(map(str, locations)) or "none is set"
 
     def read(self, location: str, max_bytes: int) -> bytes:
-        """Read a file that a user named.
+        """Read a small file that a user named.
 
         :param location: A local path or a URI of object storage.
         :param max_bytes: The largest size that is read.
@@ -133,8 +164,37 @@ class FileAccess:
             )
         if not is_local(location):
             return read_file(location, max_bytes)
-        # Only the checked file is opened: a link that replaced it in the meantime is not followed.
-        return read_file(str(self.resolved(location)), max_bytes, flags=os.O_NOFOLLOW)
+        with self.opened(location) as file:
+            return _content(file, location, max_bytes)
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """What must be true of a file that a user named.
+
+    :param access: Where a local file must be.
+    :param sha256: The digest of the content that was approved. None if any content will do.
+    :param as_copy: Whether a local file is copied before it is read, so that its owner cannot change it in between.
+    """
+
+    access: FileAccess
+    sha256: str | None = None
+    as_copy: bool = False
+
+    def check_digest(self, sha256: str, location: str) -> None:
+        """Check that a file has the content that was approved.
+
+        :param sha256: The digest of its content now.
+        :param location: Its location.
+        :raises ValidationError: If it has not.
+        """
+        if self.sha256 is not None and sha256 != self.sha256:
+            raise ValidationError(
+                f"{shown(location)} has changed since it was approved: the SHA-256 of its content was {self.sha256}, "
+                f"and is {sha256} now.",
+                hint="Put the approved file back and clear this task. To publish the new one, clear transcode with all "
+                "downstream tasks: the post is then approved again.",
+            )
 
 
 def inside_media_roots(location: str) -> str:
@@ -148,18 +208,17 @@ def inside_media_roots(location: str) -> str:
     return location
 
 
-def read_file(location: str, max_bytes: int, *, flags: int = 0) -> bytes:
+def read_file(location: str, max_bytes: int) -> bytes:
     """Read a small file, with limits on its size and on the time.
 
     :param location: A local path, ``file://``, or any URI that ObjectStoragePath opens.
     :param max_bytes: The largest size that is read.
-    :param flags: More flags for opening a local file.
     :raises ValidationError: If the file exceeds a limit, or is not a regular file.
     :raises TransientError: If a storage does not answer.
     :raises FileNotFoundError: If the file does not exist.
     """
     if is_local(location):
-        with _opened(location, flags) as file:
+        with _opened(location) as file:
             return _content(file, location, max_bytes)
     from airflow.sdk import ObjectStoragePath
 
@@ -194,13 +253,14 @@ def _content(file: IO[bytes], location: str, max_bytes: int) -> bytes:
 
 
 @contextmanager
-def _opened(location: str, flags: int) -> Iterator[IO[bytes]]:
+def _opened(location: str, flags: int = 0) -> Iterator[IO[bytes]]:
     """Open a local file."""
     # Without O_NONBLOCK, opening a pipe would wait for a writer.
     number = os.open(local_path(location), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | flags)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise ValidationError(
+            f"{shown(location)} is not a regular file.", hint="Use a file, not a folder, pipe or device."
+        )
     with os.fdopen(number, "rb") as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise ValidationError(
-                f"{shown(location)} is not a regular file.", hint="Use a file, not a folder, pipe or device."
-            )
         yield file

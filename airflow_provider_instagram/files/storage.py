@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import cache, scratch
+from airflow_provider_instagram.files.access import DESCRIPTORS
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
 from airflow_provider_instagram.files.time_limit import within_small_file_timeout
-from airflow_provider_instagram.media.files import regular_file
-from airflow_provider_instagram.media.process import Cancel
+from airflow_provider_instagram.media.files import file_digest, regular_file
+from airflow_provider_instagram.media.process import Cancel, sharing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import timedelta
 
     from airflow.sdk import ObjectStoragePath
+
+    from airflow_provider_instagram.files.access import FileCheck
 
 BLOCK_BYTES = 1 << 20
 LARGEST_SOURCE_BYTES = 20 * 10**9
@@ -55,23 +59,72 @@ def abandon_copies() -> None:
 
 
 @contextmanager
-def as_local_file(location: str, *, max_bytes: int = LARGEST_SOURCE_BYTES) -> Iterator[Path]:
-    """Yield a video as a local file: the file itself, or a copy that is removed afterwards.
+def as_local_file(
+    location: str, *, max_bytes: int = LARGEST_SOURCE_BYTES, check: FileCheck | None = None
+) -> Iterator[Path]:
+    """Yield a video or a picture as a local file: the file itself, or a copy that is removed afterwards.
 
     :param location: A local path, ``file://``, ``https://``, or any URI that ObjectStoragePath opens.
     :param max_bytes: The largest file to copy.
-    :raises ValidationError: If the file does not exist, is not a regular file, or is too large.
+    :param check: What must be true of the file. None if the author of a DAG named it.
+    :raises ValidationError: If the file does not exist, is not a regular file, is too large, or fails the check.
     :raises TransientError: If this worker's disk has no space for the copy.
     """
     scratch.remove_left_behind()
     cache.trim()
-    if is_local(location):
-        path = local_path(location)
-        regular_file(path)
+    if not is_local(location):
+        with scratch.scratch_folder() as folder:
+            copy = _fetched(location, folder, max_bytes)
+            if check is not None and check.sha256 is not None:
+                check.check_digest(file_digest(copy), location)
+            yield copy
+        return
+    path = local_path(location)
+    regular_file(path)
+    if check is None:
         yield path
         return
-    with scratch.scratch_folder() as folder:
-        yield _fetched(location, folder, max_bytes)
+    with _checked(location, check) as path:
+        yield path
+
+
+@contextmanager
+def _checked(location: str, check: FileCheck) -> Iterator[Path]:
+    """Yield a local file that stays the one that was checked, whatever is put in its place.
+
+    This is a copy, or a link to the open file, whose content its owner can still change. Each process resolves such a
+    link by itself, so ffmpeg must get the open file, too.
+    """
+    path = local_path(location)
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(check.access.opened(location))
+        except OSError as error:
+            raise ValidationError(f"{path} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
+        known_as = stack.enter_context(scratch.scratch_folder()) / path.name
+        if check.as_copy:
+            scratch.require_space(known_as.parent, os.fstat(file.fileno()).st_size)
+            check.check_digest(_copied(file, known_as), location)
+        elif DESCRIPTORS.is_dir():
+            stack.enter_context(sharing(file.fileno()))
+            known_as.symlink_to(DESCRIPTORS / str(file.fileno()))
+        else:
+            known_as = path
+        try:
+            yield known_as
+        except InstagramError as error:
+            error.message = error.message.replace(str(known_as), str(path))
+            raise
+
+
+def _copied(file: IO[bytes], copy: Path) -> str:
+    """Copy an open file, and return the SHA-256 digest of the copy."""
+    digest = hashlib.sha256()
+    with copy.open("wb") as out:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+            out.write(block)
+    return digest.hexdigest()
 
 
 def _fetched(location: str, folder: Path, max_bytes: int) -> Path:

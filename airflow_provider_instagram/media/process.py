@@ -29,6 +29,9 @@ STDERR_KEPT_BYTES: Final = 16 * 1024
 READ_BYTES: Final = 64 * 1024
 LAUNCHER: Final = str(Path(__file__).with_name("_launch.py"))
 
+#: The file descriptors that every process gets.
+_shared: set[int] = set()
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessLimits:
@@ -170,7 +173,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        pass_fds=pass_fds,
+        pass_fds=(*pass_fds, *_shared),
         env={"PATH": os.defpath, "LC_ALL": "C"},  # without the worker's environment, which holds secrets
     )
     try:
@@ -185,6 +188,16 @@ def run(
                 pipe.close()
     cancel.raise_if_requested()
     return Finished(process.returncode, reader.stdout, reader.stderr, timed_out)
+
+
+@contextmanager
+def sharing(descriptor: int) -> Iterator[None]:
+    """Give a file descriptor to every process that :func:`run` starts inside the block."""
+    _shared.add(descriptor)
+    try:
+        yield
+    finally:
+        _shared.discard(descriptor)
 
 
 @contextmanager

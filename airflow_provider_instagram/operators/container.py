@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, XComArg
 
+    from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.publishing.carousel import CarouselCreator, CarouselItem, PreparedCarousel
     from airflow_provider_instagram.publishing.containers import ContainerCreator
@@ -180,6 +181,10 @@ class CreateContainerOperator(InstagramBaseOperator):
         """Remove the copy of a remote video when the task is killed."""
         storage.abandon_copies()
 
+    def file_checks(self, media: PostMedia) -> list[FileCheck]:
+        """Return what must be true of the file of each item. Empty if the author of the DAG named them."""
+        return []
+
     def _media_and_options(self) -> tuple[PostMedia, ContainerOptions]:
         """Read and check what to post. Nothing is sent.
 
@@ -231,8 +236,9 @@ class CreateContainerOperator(InstagramBaseOperator):
 
     def _send(self, ledger: Ledger, post_key: str, media: PostMedia, options: ContainerOptions, mode: str) -> str:
         """Send the media, with links instead of bytes if the account is not allowed to upload and there are links."""
+        checks = self.file_checks(media)
         try:
-            with open_sources(media.items, mode) as sources:
+            with open_sources(media.items, mode, checks) as sources:
                 return self._container(ledger, post_key, media, sources, options)
         except PermissionDeniedError as error:
             videos = [item.location for item in media.items if item.kind == "video"]
@@ -240,7 +246,7 @@ class CreateContainerOperator(InstagramBaseOperator):
             if mode != "auto" or not is_sent or any(map(locations.is_local, is_sent)):
                 raise
             self.log.warning("%s Sending Instagram a link instead.", error.message)
-        with open_sources(media.items, "url") as sources:
+        with open_sources(media.items, "url", checks) as sources:
             return self._container(ledger, post_key, media, sources, options)
 
     def _container(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, XComArg
 
+    from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.media.item import AnyReport, Item
     from airflow_provider_instagram.media.options import Options
     from airflow_provider_instagram.media.process import Cancel
@@ -123,14 +124,18 @@ class TranscodeOperator(LiteralTemplateMixin):
         with ExitStack() as files:
             for source in sources or [arguments.required_text("source", self.source)]:
                 self.log.info("::group::Transcode %s", locations.shown(source))
-                work = self._work(source, files.enter_context(storage.as_local_file(source)), profile, options)
+                local = files.enter_context(storage.as_local_file(source, check=self.file_check(source)))
+                work = self._work(source, local, profile, options)
                 done.append(self._compliant(work))
                 self.log.info("::endgroup::")
                 for line in done[-1][1].table():
                     self.log.info("%s", line)
                 if len(done) == 1 and sources:
                     profile = profile.with_aspect_ratio(work.item.aspect_ratio)
-        reports = [report.as_data() for _, report in done]
+        reports = [
+            {**report.as_data(), **self.about_result(place, location, report)}
+            for place, (location, report) in enumerate(done)
+        ]
         context["ti"].xcom_push(key="report", value=reports if sources else reports[0])
         return [location for location, _ in done] if sources else done[0][0]
 
@@ -139,6 +144,19 @@ class TranscodeOperator(LiteralTemplateMixin):
         if self._cancel is not None:
             self._cancel.cancel()
         storage.abandon_copies()
+
+    def file_check(self, location: str) -> FileCheck | None:
+        """Return what must be true of a file, or None if the author of the DAG named it."""
+        return None
+
+    def about_result(self, place: int, location: str, report: AnyReport) -> dict[str, Any]:
+        """Return what a subclass adds to the report of a result.
+
+        :param place: The place of its source in the list, from 0.
+        :param location: The result.
+        :param report: The report.
+        """
+        return {}
 
     def _sources(self) -> list[str]:
         """Return the sources if a list is given, or else an empty list."""
@@ -225,7 +243,7 @@ class TranscodeOperator(LiteralTemplateMixin):
 
     def _earlier_result(self, work: Work, location: str) -> AnyReport | None:
         """Return the report of an earlier result, or None if the result no longer complies and is to be made again."""
-        with storage.as_local_file(location) as made:
+        with storage.as_local_file(location, check=self.file_check(location)) as made:
             try:
                 report = work.item.done_before(made)
             except TranscodeError as error:
@@ -239,7 +257,7 @@ class TranscodeOperator(LiteralTemplateMixin):
         """Return the output's name, which depends on the content, the profile, the options and the tool's version."""
         folder = work.output
         if folder is None and locations.is_local(work.source):
-            folder = f"{work.local.parent}/"
+            folder = f"{locations.local_path(work.source).parent}/"
         folder = folder or conf.get("instagram", "work_prefix")
         if not folder:
             why = "; its link may be signed, so it cannot be used itself" if locations.secrets_in(work.source) else ""

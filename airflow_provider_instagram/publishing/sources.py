@@ -11,13 +11,14 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.files.public_copy import public_link, public_prefix
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
-from airflow_provider_instagram.media.files import file_digest, regular_file
+from airflow_provider_instagram.media.files import file_digest
 from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.publishing.items import ItemKind, MediaItem
 
 UPLOADS: Final = ("auto", "file", "url")
@@ -31,12 +32,14 @@ class MediaSource:
     :param path: The local file. The bytes of a video are sent; a picture is copied to where Instagram can fetch it.
     :param link: The link that Instagram fetches instead. May be presigned, so it is never shown.
     :param kind: Whether it is a video or a picture.
+    :param sha256: The digest of its content, if that was approved. The content has it.
     """
 
     name: str = field(repr=False)
     path: Path | None = None
     link: str | None = field(default=None, repr=False)
     kind: ItemKind = "video"
+    sha256: str | None = None
 
     @property
     def video_file(self) -> Path | None:
@@ -52,42 +55,53 @@ class MediaSource:
     def fingerprint(self, options: str) -> str:
         """Return a digest of options and the media: of the bytes, or of the name if Instagram fetches the media.
 
+        Approved media have another one: what was sent before nobody has compared with what was approved.
+
         :param options: What belongs to the media in the post, as text.
         """
         prefix = options.encode()
+        if self.sha256 is not None:
+            return hashlib.sha256(prefix + f"approved {self.sha256}".encode()).hexdigest()
         if self.path is None:
             return hashlib.sha256(prefix + self.name.encode()).hexdigest()
         return file_digest(self.path, prefix=prefix)
 
 
 @contextmanager
-def open_sources(items: Sequence[MediaItem], upload: str) -> Iterator[list[MediaSource]]:
-    """Yield each item as it reaches Instagram. Copies of remote videos are removed afterwards.
+def open_sources(
+    items: Sequence[MediaItem], upload: str, checks: Sequence[FileCheck | None] = ()
+) -> Iterator[list[MediaSource]]:
+    """Yield each item as it reaches Instagram. Copies of videos are removed afterwards.
 
     :param items: The items, with their kinds.
     :param upload: How videos are sent: ``file``, ``url`` or ``auto``. Pictures are always fetched.
-    :raises ValidationError: If Instagram cannot fetch a link, or a file cannot be used.
+    :param checks: What must be true of each item's file. Empty if the author of a DAG named them.
+    :raises ValidationError: If Instagram cannot fetch a link, a file cannot be used, or its check fails.
     """
     with ExitStack() as files:
-        yield [_picture(one.location) if one.kind == "image" else _video(one.location, upload, files) for one in items]
+        yield [
+            _picture(item.location, check, files)
+            if item.kind == "image"
+            else _video(item.location, upload, check, files)
+            for item, check in zip(items, checks or [None] * len(items), strict=True)
+        ]
 
 
-def _video(location: str, upload: str, files: ExitStack) -> MediaSource:
+def _video(location: str, upload: str, check: FileCheck | None, files: ExitStack) -> MediaSource:
     if upload == "url" or (upload == "auto" and locations.is_web(location)):
         hint = 'Send the bytes of a local file: upload="file". In a link, percent-encode all other characters.'
-        return MediaSource(location, link=_link(location, hint))
-    path = files.enter_context(storage.as_local_file(location))
+        return _linked(location, "video", check, hint)
+    path = files.enter_context(storage.as_local_file(location, check=check))
     if kind_of(path) != "video":
         raise ValidationError(f"{locations.shown(location)} is a picture, not a video.", hint="Use image= instead.")
-    return MediaSource(location, path)
+    return MediaSource(location, path, sha256=check.sha256 if check else None)
 
 
-def _picture(location: str) -> MediaSource:
+def _picture(location: str, check: FileCheck | None, files: ExitStack) -> MediaSource:
     if not locations.is_local(location):
         hint = "Use its public https address, with characters outside ASCII percent-encoded."
-        return MediaSource(location, link=_link(location, hint), kind="image")
-    path = locations.local_path(location)
-    regular_file(path)
+        return _linked(location, "image", check, hint)
+    path = files.enter_context(storage.as_local_file(location, check=check))
     with path.open("rb") as file:
         is_jpeg = format_of(file.read(HEAD_BYTES)) == "JPEG"
     if not is_jpeg:
@@ -95,8 +109,20 @@ def _picture(location: str) -> MediaSource:
             f"{path} is not a JPEG, the only format of pictures that Instagram takes.",
             hint="Run it through TranscodeOperator first. A video belongs in video=.",
         )
-    public_prefix(path)
-    return MediaSource(location, path, kind="image")
+    public_prefix(locations.local_path(location))
+    return MediaSource(location, path, kind="image", sha256=check.sha256 if check else None)
+
+
+def _linked(location: str, kind: ItemKind, check: FileCheck | None, hint: str) -> MediaSource:
+    """Return what Instagram fetches itself. An object that was approved is compared before; a page of the web is not.
+
+    The server of a web address knows who asks, so a comparison would prove nothing.
+    """
+    link = _link(location, hint)
+    if check is None or check.sha256 is None or locations.is_web(location):
+        return MediaSource(location, link=link, kind=kind)
+    with storage.as_local_file(location, check=check):
+        return MediaSource(location, link=link, kind=kind, sha256=check.sha256)
 
 
 def _link(location: str, hint: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from airflow.sdk import conf
+
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files import storage
@@ -42,6 +44,15 @@ class CalendarFiles:
         self._allowed: dict[str, bool] = {}
         self._found: set[str] = set()
         self._captions: dict[str, str] = {}
+
+    def access_to(self, location: str) -> FileAccess:
+        """Return where a file must be that a task of this calendar opens.
+
+        :param location: A file that the calendar names, or the result of its transcode, which may be below
+            ``[instagram] work_prefix``. Its name does not decide that alone: the file must be there.
+        """
+        work = conf.get("instagram", "work_prefix", fallback="").rstrip("/")
+        return FileAccess.of(work) if work and location.startswith(f"{work}/") else self.access
 
     def found(self, written: str, *, check: bool) -> str:
         """Return the complete location of a file.

@@ -51,8 +51,8 @@ class ApprovePost(PostStep, ApprovalOperator):
     """Requests the approval of a post that requires it. Without an answer by its time, the post is not published.
 
     The task precedes the container, which would expire if the answer took a day. It returns the caption as the person
-    left it. An answer counts in all further tries for this version of the post. A user who clears the task is asked
-    again.
+    left it, and the digests of the files. An answer counts in all further tries for this version of the post and of its
+    files. A user who clears the task is asked again.
 
     :param report: What the transcode did, which the form shows.
     """
@@ -68,7 +68,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         """Request the approval, or return at once if the post requires none or the question has been answered."""
         post, _ = self.still_wanted(context)
         if post.approval == "none":
-            return _approved(post, post.caption)
+            return self._approved(post, post.caption)
         row = self._read_row(context, post)
         if row and row["answer"]:
             return self._carry_out(context, Answer(**row["answer"]))
@@ -102,6 +102,12 @@ class ApprovePost(PostStep, ApprovalOperator):
         if "error" in event:
             self.process_trigger_event_error(event)
         post = self.as_post()
+        row = Ledger.of(context, self.instagram_conn_id).store.get(_row_of(post))
+        if row and row["of"] == _round(context, post) and not _is_about(row, self.report):
+            raise ValidationError(
+                f"The files of {post.id} were made again after this question was asked, and are not the same.",
+                hint="Clear this task. It asks about the new ones.",
+            )
         answer = self._read_answer(post, event)
         if answer.person is not None:
             self._write_row(context, post, answer)
@@ -133,15 +139,19 @@ class ApprovePost(PostStep, ApprovalOperator):
         post = self.as_post()
         is_edited = answer.caption != post.caption
         self.log.info("Approved by %s%s", answer.person or "default", ", with a new caption" if is_edited else "")
-        return _approved(post, answer.caption)
+        return self._approved(post, answer.caption)
+
+    def _approved(self, post: Post, caption: str) -> dict[str, Any]:
+        """Return the options of the post that the approval decides, and the files that it is about."""
+        return ({"caption": caption} if has_caption(post) else {}) | digests_in(self.report)
 
     def _read_row(self, context: Context, post: Post) -> dict[str, Any] | None:
         """Return what an earlier try recorded about this version of the post, since the last Clear of the task."""
         row = Ledger.of(context, self.instagram_conn_id).store.get(_row_of(post))
-        return row if row and row["of"] == _round(context, post) else None
+        return row if row and row["of"] == _round(context, post) and _is_about(row, self.report) else None
 
     def _write_row(self, context: Context, post: Post, answer: Answer | None) -> None:
-        row = {"of": _round(context, post), "answer": answer and asdict(answer)}
+        row = {"of": _round(context, post), "answer": answer and asdict(answer), **digests_in(self.report)}
         Ledger.of(context, self.instagram_conn_id).store.set(_row_of(post), row)
 
 
@@ -173,9 +183,20 @@ def has_caption(post: Post) -> bool:
     return post.placement != "story"
 
 
-def _approved(post: Post, caption: str) -> dict[str, Any]:
-    """Return the options of the post that the approval decides."""
-    return {"caption": caption} if has_caption(post) else {}
+def digests_in(report: Any) -> dict[str, list[str | None]]:
+    """Return the digest of each file that a report is about, under ``sha256``. Empty if it has none.
+
+    Reports of earlier versions have none, and neither has a file that Instagram fetches from the web.
+
+    :param report: A report, or a list of them for a carousel.
+    """
+    digests = [one.get("sha256") for one in (report if isinstance(report, list) else [report or {}])]
+    return {"sha256": digests} if any(digests) else {}
+
+
+def _is_about(row: Mapping[str, Any], report: Any) -> bool:
+    """Return whether a recorded question was about the files of a report."""
+    return row.get("sha256") == digests_in(report).get("sha256")
 
 
 def question(post: Post, report: Any, *, is_repeated: bool = False) -> str:
@@ -284,4 +305,6 @@ def _measures(report: Mapping[str, Any]) -> list[str]:
         return ["There is no report of the transcode."]
     lines = [f"Transcoded as {_code(report.get('tier'))}."]
     lines += [f"* {_code(reason)}" for reason in (*report.get("reasons", ()), *report.get("warnings", ()))]
+    if sha256 := report.get("sha256"):
+        lines += ["", f"SHA-256 of the file: {_code(sha256)}"]
     return lines

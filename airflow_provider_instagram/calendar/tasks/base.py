@@ -18,17 +18,22 @@ from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.tasks.outcome import report_skip, reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now, started_as_dry_run
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files.access import FileCheck
+from airflow_provider_instagram.files.locations import is_web
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import Calendar
     from airflow_provider_instagram.calendar.planning.plan import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.ledger.records import PublishedPost
+    from airflow_provider_instagram.publishing.items import ItemKind
 
 #: The label of a post's map index. A task adds a mark, such as "late", in the context.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
@@ -140,6 +145,10 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         for location in filter(None, (*post.media, post.options.get("cover_url"))):
             access.check(str(location))
 
+    def file_check(self, location: str) -> FileCheck:
+        """Return what must be true of a file that the post names, or that its transcode made."""
+        return FileCheck(CalendarFiles(self.settings.calendar).access_to(location))
+
     def may_be_live(self, context: Context) -> bool:
         """Return whether the post is live, or an attempt to publish it has an open outcome."""
         ledger, key = Ledger.of(context, self.instagram_conn_id), self.as_post().key
@@ -186,6 +195,21 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         report_skip(context, mark, reason)
         self.assignments(context).close(self.as_post(), run_name(context))
         raise AirflowSkipException(reason)
+
+
+def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool:
+    """Return whether Instagram fetches a file itself from where the calendar's author keeps it.
+
+    :param source: The location in the calendar.
+    :param upload: How a video is uploaded.
+    :param report: The report of the transcode.
+    """
+    return is_web(source) and (upload != "file" or kind_in(report) == "image") and report.get("tier") == "pass"
+
+
+def kind_in(report: Mapping[str, Any]) -> ItemKind:
+    """Return the kind of a result, from the report of its transcode."""
+    return "image" if "format" in report.get("after", ()) else "video"
 
 
 def _invalid_post(post: Post, calendar: Calendar) -> ValidationError:

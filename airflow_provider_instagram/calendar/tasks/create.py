@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.calendar.tasks.base import PostStep
+from airflow_provider_instagram.calendar.tasks.base import PostStep, is_sent_as_link, kind_in
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.files.access import FileCheck
+    from airflow_provider_instagram.publishing.items import PostMedia
 
 
 class CreatePost(PostStep, CreateContainerOperator):
     """Create the container of a calendar's post, wait until it is processed, and replace it if a new one can help.
 
     :param media: The result of the transcode: the compliant file, or those of a carousel.
-    :param approved: The result of the approval: the caption, which a person may have changed.
+    :param approved: The result of the approval: the caption, which a person may have changed, and the digest of each
+        file.
     :param report: The report of the transcode, or the list of them for a carousel.
     """
 
@@ -65,6 +69,14 @@ class CreatePost(PostStep, CreateContainerOperator):
         post, _ = self.still_wanted(context)
         self._set_arguments(context, post)
         return super().execute_parent(context, event)
+
+    def file_checks(self, media: PostMedia) -> list[FileCheck]:
+        """Return what must be true of the file of each item: where it is, and the content that was approved, if any."""
+        digests = (self.approved or {}).get("sha256") or [None] * len(media.items)
+        return [
+            replace(self.file_check(item.location), sha256=sha256, as_copy=sha256 is not None)
+            for item, sha256 in zip(media.items, digests, strict=True)
+        ]
 
     def _set_arguments(self, context: Context, post: Post) -> None:
         """Set the arguments of the operator from the post. Each process that runs the task needs them."""
@@ -104,9 +116,8 @@ class CreatePost(PostStep, CreateContainerOperator):
         :param upload: How a video is uploaded.
         :raises ValidationError: If the result has been replaced by a symbolic link.
         """
-        made = str(made)
-        kind = "image" if "format" in report.get("after", ()) else "video"
-        if locations.is_web(source) and (upload != "file" or kind == "image") and report.get("tier") == "pass":
+        made, kind = str(made), kind_in(report)
+        if is_sent_as_link(source, upload, report):
             return kind, source
         if made != source and locations.is_local(made) and locations.local_path(made).is_symlink():
             raise ValidationError(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.calendar.tasks.base import PostStep, used_before
+from airflow_provider_instagram.calendar.tasks.base import PostStep, is_sent_as_link, used_before
 from airflow_provider_instagram.calendar.tasks.covers import cover_file, cover_name, write_thumbnail
 from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, reports_failure
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.media.files import file_digest
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.files.access import FileCheck
+    from airflow_provider_instagram.media.item import AnyReport
     from airflow_provider_instagram.media.progress import Progress
 
 
@@ -44,30 +48,38 @@ class TranscodePost(PostStep, TranscodeOperator):
         self.source = list(post.media) if post.carousel else post.media[0]
         self.placement = "carousel" if post.carousel else post.placement
         self._context = context
-        made = super().execute(context)
-        self._write_covers(post, made if isinstance(made, list) else [made])
-        return made
+        return super().execute(context)
 
     def _log_progress(self, progress: Progress) -> None:
         super()._log_progress(progress)
         if self._context is not None:
             report(self._context, PROGRESS, {"percent": round(progress.percent)})
 
-    def _write_covers(self, post: Post, made: list[str]) -> None:
-        """Store a picture of each item for the approval and the page *Posts*."""
+    def about_result(self, place: int, location: str, report: AnyReport) -> dict[str, Any]:
+        """Store a picture of a result for the approval and the page *Posts*, and return what an approval is about.
+
+        Both are of the same content: the digest of a result that a person is asked about is that of a copy, of which
+        the picture is made. Without an approval, the picture is all, and nothing fails if there is none.
+        """
+        post = self.as_post()
+        name, check = cover_name(post.version, place + 1), self.file_check(location)
+        if post.approval != "required" or is_sent_as_link(post.media[place], post.upload, report.as_data()):
+            self._write_cover(post, name, location, check)
+            return {}
+        with storage.as_local_file(location, check=replace(check, as_copy=True)) as copy:
+            self._write_cover(post, name, str(copy))
+            return {"sha256": file_digest(copy)}
+
+    def _write_cover(self, post: Post, name: str, made: str, check: FileCheck | None = None) -> None:
+        """Store the picture, or a frame of the video. If that fails, the form lacks this picture."""
         if post.options.get("cover_url"):
             return  # it overrides the frame
-        for place, location in enumerate(made, 1):
-            self._write_cover(post, cover_name(post.version, place), location)
-
-    def _write_cover(self, post: Post, name: str, made: str) -> None:
-        """Store the picture, or a frame of the video, for the approval. If that fails, the form lacks this picture."""
         from airflow_provider_instagram.media.kind import kind_of
         from airflow_provider_instagram.media.preview import write_preview
 
         at_ms = int(str(post.options.get("video_cover_timestamp_ms") or 0))
         try:
-            with storage.as_local_file(made) as file, scratch.scratch_folder() as folder:
+            with storage.as_local_file(made, check=check) as file, scratch.scratch_folder() as folder:
                 shown = file
                 if kind_of(file) == "video":
                     shown = folder / "cover.jpg"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final
 
 from airflow.models.xcom import XComModel
-from airflow.sdk import conf
 from airflow.utils.session import create_session
 from fastapi import HTTPException
 from sqlalchemy import select
@@ -19,7 +17,6 @@ from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.tasks.covers import cover_file, thumbnail_file
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.access import FileAccess
 from airflow_provider_instagram.files.locations import is_local, is_web
 from airflow_provider_instagram.plugin.board.source import decoded
 
@@ -74,7 +71,7 @@ def video(board: Board, account: str, run: PostRun, place: int, asked: str) -> R
     """
     location = _result(board.calendar.dag_id, run, f"{account}.transcode", place)
     try:
-        with _opened(_checked(location, board.calendar.location)) as (file, size):
+        with _opened(location, board.calendar.location) as (file, size):
             first, last = _part(asked, size)
             file.seek(first)
             content = file.read(last - first + 1)
@@ -107,22 +104,16 @@ def _result(dag_id: str, run: PostRun, task_id: str, place: int) -> str:
     return found
 
 
-def _checked(location: str, calendar: str) -> str:
-    """Return the location of a file that may be shown, without symbolic links.
+@contextmanager
+def _opened(location: str, calendar: str) -> Iterator[tuple[IO[bytes], int]]:
+    """Open a file that may be shown, and yield its size, too.
 
     An XCom is data, which a user may have edited. So the file must be where the calendar's files or transcodes are.
 
     :raises ValidationError: If it is not.
     """
-    own = CalendarFiles(calendar).access
-    work = FileAccess.of_media_roots(conf.get("instagram", "work_prefix", fallback=""))
-    access = FileAccess((*own.folders, *work.folders), (*own.prefixes, *work.prefixes))
+    access = CalendarFiles(calendar).access_to(location)
     access.check(location)
-    return str(access.resolved(location)) if is_local(location) else location
-
-
-@contextmanager
-def _opened(location: str) -> Iterator[tuple[IO[bytes], int]]:
     if not is_local(location):
         from airflow.sdk import ObjectStoragePath
 
@@ -130,13 +121,8 @@ def _opened(location: str) -> Iterator[tuple[IO[bytes], int]]:
         with path.open("rb", cache_type="none") as remote:  # with its cache, s3fs would read 50 MB for each part
             yield remote, path.stat().st_size
         return
-    number = os.open(location, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    found = os.fstat(number)
-    if not stat.S_ISREG(found.st_mode):
-        os.close(number)
-        raise OSError("not a regular file")
-    with os.fdopen(number, "rb") as file:
-        yield file, found.st_size
+    with access.opened(location) as file:
+        yield file, os.fstat(file.fileno()).st_size
 
 
 def _part(asked: str, size: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from airflow_provider_instagram.calendar.file.model import CarouselItem, Post
 from airflow_provider_instagram.calendar.tasks.approve import question
-from airflow_provider_instagram.calendar.tasks.covers import cover_file
+from airflow_provider_instagram.calendar.tasks.covers import cover_file, cover_name
 from airflow_provider_instagram.files import storage
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def test_a_cover_is_kept_named_in_the_question_and_served_to_those_who_are_logge
     step = TranscodePost(task_id="transcode", post=post.model_dump(mode="json"), settings=settings)
     assert "![Cover]" not in question(post, {})
 
-    step._write_covers(post, [str(portrait_video)])
+    step._write_cover(post, cover_name(post.version), str(portrait_video))
 
     address = f"/instagram/covers/{post.version}.jpg"
     assert f"![Cover](<{address}>)" in question(post, {})
@@ -61,7 +61,7 @@ def test_the_cover_of_a_post_with_a_cover_url_is_named_and_not_fetched_by_the_fo
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
     post = Post(id="a", publish_at=at, account="b", video=str(portrait_video), options=options, approval="required")
     step = TranscodePost(task_id="transcode", post=post, settings=CalendarSettings.of("content", "posts.yaml"))
-    step._write_covers(post, [str(portrait_video)])
+    step._write_cover(post, cover_name(post.version), str(portrait_video))
     assert not storage.exists(cover_file(post.version))
 
     storage.write(cover_file(post.version), b"from before")
@@ -87,7 +87,8 @@ def test_each_item_of_a_carousel_has_a_cover(
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
     post = Post(id="a", publish_at=at, account="b", carousel=items, options={}, approval="required")
     step = TranscodePost(task_id="transcode", post=post, settings=CalendarSettings.of("content", "posts.yaml"))
-    step._write_covers(post, made)
+    for place, location in enumerate(made, 1):
+        step._write_cover(post, cover_name(post.version, place), location)
 
     client = TestClient(app)
     assert client.get(f"/covers/{post.version}.jpg").content == square_picture.read_bytes()

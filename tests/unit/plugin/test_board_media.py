@@ -52,12 +52,14 @@ def test_only_files_of_the_calendar_and_of_the_transcodes_are_shown(
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__WORK_PREFIX", str(work))
     calendar = str(own / "calendar.yaml")
     for allowed in (own, work):
-        assert media._checked(str(allowed / "a.mp4"), calendar) == str(allowed / "a.mp4")
+        with media._opened(str(allowed / "a.mp4"), calendar) as (file, size):
+            assert (file.read(), size) == (b"a video", 7)
     for refused in (elsewhere / "a.mp4", own / "link.mp4", own / ".." / "elsewhere" / "a.mp4"):
-        with pytest.raises(ValidationError):
-            media._checked(str(refused), calendar)
+        with pytest.raises(ValidationError), media._opened(str(refused), calendar):
+            pass
 
 
 def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="not a regular file"), media._opened(str(tmp_path)):
+    calendar = str(tmp_path / "calendar.yaml")
+    with pytest.raises(ValidationError, match="not a regular file"), media._opened(str(tmp_path), calendar):
         pass

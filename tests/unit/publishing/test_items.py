@@ -193,3 +193,13 @@ def test_digests_that_are_stored_stay_the_same(tmp_path: Path) -> None:
     assert by_link == "a4929f057cf77f7c19751fc11203bc6e65378973019e12e15e6a2207a2ff5296"
     described = ContainerOptions(alt_text="A tree").as_text()
     assert MediaSource(link, link=link).fingerprint(described) != by_link
+
+
+def test_a_container_of_unapproved_bytes_is_not_used_for_approved_ones(tmp_path: Path) -> None:
+    """Nobody compared what was sent to it: a file can be changed between its digest and its upload."""
+    clip = tmp_path / "clip.bin"
+    clip.write_bytes(b"moving pictures")
+    options = ContainerOptions().as_text()
+    approved = [MediaSource("a", clip, sha256=sha256).fingerprint(options) for sha256 in (None, "a1", "a1", "b2")]
+    assert approved[1] == approved[2]
+    assert len(set(approved)) == 3

@@ -41,6 +41,7 @@ class Approval:
 
     def __init__(self, calendar: SimulatedCalendar) -> None:
         self.calendar, self.max_tries = calendar, 3
+        self.report: Any = None
         calendar.write(post("a", 60, caption="As written", approval="required"))
         calendar.parse(0)
         (self.post,) = calendar.run(RUN, 0)
@@ -53,6 +54,7 @@ class Approval:
         step = ApprovePost(
             task_id="approve", post=self.post, settings=self.calendar.settings, instagram_conn_id=ACCOUNT
         )
+        step.report = self.report
         return step, context
 
     def ask(self) -> Any:
@@ -144,6 +146,49 @@ def test_the_default_at_the_deadline_is_not_a_persons_answer(approval: Approval)
         approval.answer("Reject", responded_by_user=None, timedout=True)
     with pytest.raises(TaskAwaitingInput):
         approval.ask()
+
+
+def test_an_approval_is_about_the_files_that_the_form_was_about(
+    approval: Approval, questions: list[dict[str, Any]]
+) -> None:
+    """Their digests go to the next task, also in a later try."""
+    approval.report = [{"tier": "full", "sha256": "a1"}, {"tier": "pass"}]
+    with pytest.raises(TaskAwaitingInput):
+        approval.ask()
+    assert "SHA-256 of the file: ` a1 `" in questions[-1]["body"]
+    approved = {"caption": "As written", "sha256": ["a1", None]}
+    assert approval.answer("Approve") == approval.ask() == approved
+    assert len(questions) == 1
+
+
+def test_an_answer_about_other_files_does_not_count(approval: Approval, questions: list[dict[str, Any]]) -> None:
+    """The transcode was cleared without the tasks that follow it, and has found another file."""
+    approval.report = {"sha256": "a1"}
+    approval.answer("Approve")
+    approval.report = {"sha256": "b2"}
+    with pytest.raises(TaskAwaitingInput):
+        approval.ask()
+    assert "` b2 `" in questions[-1]["body"]
+
+
+def test_an_answer_to_a_question_whose_files_were_made_again_is_not_taken(
+    approval: Approval, questions: list[dict[str, Any]]
+) -> None:
+    approval.report = {"sha256": "a1"}
+    with pytest.raises(TaskAwaitingInput):
+        approval.ask()
+    approval.report = {"sha256": "b2"}
+    with pytest.raises(ValidationError, match="were made again after this question was asked"):
+        approval.answer("Approve")
+
+
+def test_a_question_of_an_earlier_version_can_be_answered(approval: Approval, questions: list[dict[str, Any]]) -> None:
+    """Its report has no digest, and neither has its row."""
+    approval.report = {"tier": "pass"}
+    with pytest.raises(TaskAwaitingInput):
+        approval.ask()
+    assert approval.answer("Approve") == {"caption": "As written"}
+    assert "SHA-256" not in questions[-1]["body"]
 
 
 @pytest.fixture

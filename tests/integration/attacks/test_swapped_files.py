@@ -1,0 +1,310 @@
+"""What somebody tries who may write to a calendar's folder: another file under the name of one that was checked."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+import yaml
+from PIL import Image
+
+from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.tasks.approve import Answer, ApprovePost
+from airflow_provider_instagram.calendar.tasks.create import CreatePost
+from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
+from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.media.kind import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+    from tests.integration.attacks.https_server import HttpsServer
+
+ACCOUNT = "instagram_default"
+
+
+@dataclass
+class Folder:
+    """A calendar's folder, a file elsewhere on the worker, and what the attacker does at a moment of a run."""
+
+    path: Path
+    private: Path
+    run_dag: Any
+    capsys: pytest.CaptureFixture[str]
+    post_id: str = field(default_factory=lambda: f"attack-{uuid4().hex[:8]}")
+
+    def run(self, **post: Any) -> Any:
+        """Run a calendar of one post, which is due now."""
+        at = f"{datetime.now(timezone.utc) + timedelta(seconds=5):%Y-%m-%d %H:%M:%S} UTC"
+        file = self.path / "posts.yaml"
+        file.write_text(
+            yaml.safe_dump({"posts": [{"id": self.post_id, "publish_at": at, "caption": "Attack", **post}]})
+        )
+        return self.run_dag(content_calendar_dag("content", file), posts=[self.post_id])
+
+    def states(self, result: Any) -> dict[str, str]:
+        return {name.removeprefix(f"{ACCOUNT}.").removesuffix("[0]"): state for name, state in result.states().items()}
+
+    def link(self, name: str | Path) -> None:
+        """Put a link to the private file in the place of another one."""
+        (self.path / name).unlink()
+        (self.path / name).symlink_to(self.private)
+
+    def replace(self, name: str | Path, content: bytes) -> None:
+        """Put another file in the place of one."""
+        (self.path / "new").write_bytes(content)
+        (self.path / "new").replace(self.path / name)
+
+
+@pytest.fixture
+def folder(
+    tmp_path: Path,
+    portrait_video: Path,
+    run_dag: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    bucket: str,
+) -> Folder:
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.SECOND_LOOK_AFTER_S", 0)
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public")
+    made = Folder(tmp_path / "calendar", tmp_path / "private.mp4", run_dag, capsys)
+    made.path.mkdir()
+    made.private.write_bytes(portrait_video.read_bytes() + b"\0" * 8)
+    return made
+
+
+@pytest.fixture
+def after(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Do something right after a method of a task returned."""
+
+    def add(owner: Any, name: str, act: Callable[..., None]) -> None:
+        real = getattr(owner, name)
+
+        def attacked(*arguments: Any, **more: Any) -> Any:
+            result = real(*arguments, **more)
+            act(*arguments)
+            return result
+
+        monkeypatch.setattr(owner, name, attacked)
+
+    return add
+
+
+def test_a_link_in_the_place_of_a_checked_source_is_not_opened(
+    instagram_sandbox: SandboxHandle, folder: Folder, after: Any, portrait_video: Path
+) -> None:
+    (folder.path / "mine.mp4").write_bytes(portrait_video.read_bytes())
+    after(TranscodePost, "check_links", lambda *_: folder.link("mine.mp4"))
+    result = folder.run(video="mine.mp4")
+    assert folder.states(result)["transcode"] == "failed"
+    assert "mine.mp4 is not in an allowed folder" in folder.capsys.readouterr().out
+    assert instagram_sandbox.calls("create") == 0
+
+
+def test_ffmpeg_reads_the_file_that_was_checked(
+    instagram_sandbox: SandboxHandle, folder: Folder, landscape_mov: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It opens a video ten times, by name, and the name is a link to a private one all the while."""
+    (folder.path / "mine.mov").write_bytes(landscape_mov.read_bytes())
+    real = kind_of
+
+    def attacked(path: Path) -> Any:
+        folder.link("mine.mov")
+        return real(path)
+
+    monkeypatch.setattr("airflow_provider_instagram.media.item.kind_of", attacked)
+    result = folder.run(video="mine.mov")
+    report = result.xcom(f"{ACCOUNT}.transcode", map_index=0, key="report")
+    assert (report["before"]["columns"], report["before"]["container"]) == (640, "mov")
+    made = Path(result.xcom(f"{ACCOUNT}.transcode", map_index=0))
+    assert made.parent == folder.path
+    assert made.name.startswith("mine.reels.")
+    assert folder.states(result)["create"] == "failed"  # it finds the link
+    assert instagram_sandbox.calls("create") == 0
+
+
+@pytest.mark.parametrize("source", ["complies", "is transcoded"])
+def test_a_link_in_the_place_of_a_result_is_not_uploaded(
+    instagram_sandbox: SandboxHandle, folder: Folder, after: Any, portrait_video: Path, landscape_mov: Path, source: str
+) -> None:
+    """Neither as the post, nor as its cover."""
+    clip = portrait_video if source == "complies" else landscape_mov
+    (folder.path / f"mine{clip.suffix}").write_bytes(clip.read_bytes())
+    after(CreatePost, "_sent", lambda _, source, made, *rest: folder.link(made))
+    result = folder.run(video=f"mine{clip.suffix}")
+    assert folder.states(result)["create"] == "failed"
+    assert "is not in an allowed folder" in folder.capsys.readouterr().out
+    assert instagram_sandbox.calls("create") == 0
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The digest of each stream of bytes that was uploaded."""
+    real, digests = GraphClient.send_bytes, []
+
+    def read(client: GraphClient, uri: str, chunks: Any, **more: Any) -> Any:
+        digest = hashlib.sha256()
+
+        def each() -> Any:
+            for chunk in chunks:
+                digest.update(chunk)
+                yield chunk
+
+        answer = real(client, uri, each(), **more)
+        digests.append(digest.hexdigest())
+        return answer
+
+    monkeypatch.setattr(GraphClient, "send_bytes", read)
+    return digests
+
+
+@pytest.fixture
+def approved(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Approve each post at once, and then do something."""
+
+    def answer(act: Callable[[Any], None] = lambda _: None) -> None:
+        def execute(task: ApprovePost, context: Any) -> Any:
+            result = task._carry_out(context, Answer(True, "anna", "Attack"))
+            act(context["ti"].xcom_pull(task_ids=f"{ACCOUNT}.transcode", map_indexes=0))
+            return result
+
+        monkeypatch.setattr(ApprovePost, "execute", execute)
+
+    return answer
+
+
+@pytest.fixture
+def media(folder: Folder, portrait_video: Path, landscape_mov: Path, square_picture: Path) -> dict[str, dict[str, Any]]:
+    """Posts of each kind that a local file can be, by what they show first."""
+    for path in (portrait_video, landscape_mov, square_picture):
+        (folder.path / f"mine{path.suffix}").write_bytes(path.read_bytes())
+    Image.new("RGB", (700, 700), "navy").save(folder.path / "mine.png")
+    return {
+        "a video": {"video": "mine.mov"},
+        "a video that complies": {"video": "mine.mp4"},
+        "a picture": {"image": "mine.png"},
+        "a picture that complies": {"image": "mine.jpg"},
+        "a carousel": {"carousel": ["mine.png", "mine.mp4"]},
+    }
+
+
+KINDS = ("a video", "a video that complies", "a picture", "a picture that complies", "a carousel")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_is_replaced_after_the_approval_is_not_sent(
+    instagram_sandbox: SandboxHandle, folder: Folder, approved: Any, media: dict[str, Any], kind: str
+) -> None:
+    """By one that complies as well, under the same name."""
+
+    def replace(made: Any) -> None:
+        first = Path(made[0] if isinstance(made, list) else made)
+        folder.replace(first, first.read_bytes() + b"\0")
+
+    approved(replace)
+    result = folder.run(approval="required", **media[kind])
+    assert folder.states(result)["create"] == "failed"
+    said = folder.capsys.readouterr().out
+    assert "has changed since it was approved" in said
+    assert "clear transcode with all downstream tasks" in said
+    assert instagram_sandbox.calls("create") == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_approved_is_published(
+    instagram_sandbox: SandboxHandle, folder: Folder, approved: Any, sent: list[str], media: dict[str, Any], kind: str
+) -> None:
+    approved()
+    result = folder.run(approval="required", **media[kind])
+    assert result.state == "success"
+    assert len(instagram_sandbox.posts) == 1
+    reports = result.xcom(f"{ACCOUNT}.transcode", map_index=0, key="report")
+    made = result.xcom(f"{ACCOUNT}.transcode", map_index=0)
+    reports, made = (reports, made) if isinstance(made, list) else ([reports], [made])
+    digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in made]
+    assert [report["sha256"] for report in reports] == digests
+    assert sent == [digest for digest, path in zip(digests, made, strict=True) if path.endswith(".mp4")]
+
+
+def test_an_owner_who_writes_into_the_file_during_the_upload_changes_nothing(
+    instagram_sandbox: SandboxHandle, folder: Folder, approved: Any, after: Any, sent: list[str], portrait_video: Path
+) -> None:
+    """In the same file, whose name and size stay the same."""
+    mine = folder.path / "mine.mp4"
+    mine.write_bytes(portrait_video.read_bytes())
+    approved()
+    after(CreatePost, "_check_cover", lambda *_: mine.write_bytes(bytes(reversed(mine.read_bytes()))))
+    result = folder.run(video="mine.mp4", approval="required")
+    assert result.state == "success"
+    assert sent == [hashlib.sha256(portrait_video.read_bytes()).hexdigest()]
+    assert hashlib.sha256(mine.read_bytes()).hexdigest() not in sent
+
+
+@pytest.mark.parametrize("upload", ["auto", "url"])
+def test_an_object_that_is_replaced_after_the_approval_is_not_sent(
+    instagram_sandbox: SandboxHandle,
+    folder: Folder,
+    approved: Any,
+    bucket: str,
+    portrait_video: Path,
+    upload: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither as bytes, nor as a link that Instagram fetches."""
+    from airflow.sdk import ObjectStoragePath
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", f"{bucket}/media")
+    mine = ObjectStoragePath(f"{bucket}/media/mine.mp4")
+    mine.write_bytes(portrait_video.read_bytes())
+    approved(lambda _: mine.write_bytes(folder.private.read_bytes()))
+    result = folder.run(video=str(mine), upload=upload, approval="required")
+    assert folder.states(result)["create"] == "failed"
+    assert "has changed since it was approved" in folder.capsys.readouterr().out
+    assert instagram_sandbox.calls("create") == 0
+
+
+@pytest.mark.parametrize(("upload", "is_bound"), [("file", True), ("auto", False)])
+def test_a_file_on_the_web_is_bound_if_its_bytes_are_sent(
+    instagram_sandbox: SandboxHandle,
+    folder: Folder,
+    approved: Any,
+    https_server: HttpsServer,
+    portrait_video: Path,
+    upload: str,
+    is_bound: bool,
+) -> None:
+    """Otherwise Instagram fetches it, and the server decides what Instagram gets."""
+    content = [portrait_video.read_bytes()]
+
+    def serve(server: HttpsServer, connection: Any) -> None:
+        with server.tls(connection) as secured:
+            secured.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(content[0])}\r\n\r\n".encode() + content[0])
+
+    https_server.behave = serve
+    approved(lambda _: content.insert(0, folder.private.read_bytes()))
+    result = folder.run(video=f"{https_server.url}/mine.mp4", upload=upload, approval="required")
+    report = result.xcom(f"{ACCOUNT}.transcode", map_index=0, key="report")
+    assert (report["tier"], "sha256" in report) == ("pass", is_bound)
+    assert ("has changed since it was approved" in folder.capsys.readouterr().out) is is_bound
+    assert (instagram_sandbox.calls("create") == 0) is is_bound
+
+
+def test_a_run_that_began_with_an_earlier_version_is_not_held_up(
+    instagram_sandbox: SandboxHandle,
+    folder: Folder,
+    approved: Any,
+    media: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The report of its transcode has no digest."""
+    monkeypatch.setattr(TranscodePost, "about_result", lambda *_: {})
+    approved()
+    assert folder.run(approval="required", **media["a video that complies"]).state == "success"
+    assert len(instagram_sandbox.posts) == 1

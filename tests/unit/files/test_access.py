@@ -1,0 +1,133 @@
+"""A file that a user named is opened once, and what is opened is what was checked."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
+from airflow_provider_instagram.files.access import FileAccess, FileCheck
+from airflow_provider_instagram.files.storage import as_local_file
+from airflow_provider_instagram.media.files import file_digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = b"the server's own secret"
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    """A folder that a user may name, with a file in a folder of its own, and beside it a folder of the same shape."""
+    for folder, content in (("media/week", b"mine"), ("server/week", SECRET)):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "clip.mp4").write_bytes(content)
+    return tmp_path / "media"
+
+
+@pytest.fixture
+def check(media: Path) -> FileCheck:
+    return FileCheck(FileAccess.of(str(media)))
+
+
+def replace_folder_by_link(media: Path) -> None:
+    """Put the server's folder in the place of the user's own."""
+    (media / "week").rename(media / "aside")
+    (media / "week").symlink_to(media.parent / "server" / "week")
+
+
+def undo(media: Path) -> None:
+    (media / "week").unlink()
+    (media / "aside").rename(media / "week")
+
+
+def test_a_folder_that_becomes_a_link_after_the_check_leads_nowhere(
+    media: Path, check: FileCheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name of the file itself is no link, so O_NOFOLLOW does not notice."""
+    resolved = FileAccess.resolved
+
+    def attacked(access: FileAccess, location: str) -> Path:
+        path = resolved(access, location)
+        replace_folder_by_link(media)
+        return path
+
+    monkeypatch.setattr(FileAccess, "resolved", attacked)
+    location = str(media / "week" / "clip.mp4")
+    with pytest.raises(ValidationError, match=f"{location} is not in an allowed folder"):
+        check.access.read(location, 1000)
+    undo(media)
+    with pytest.raises(ValidationError, match="is not in an allowed folder"), as_local_file(location, check=check):
+        pass
+
+
+@pytest.mark.timeout(60)
+def test_whoever_swaps_a_folder_all_the_time_gets_nothing(media: Path, check: FileCheck) -> None:
+    """Without any knowledge of what the reader is doing right now."""
+    is_over = threading.Event()
+
+    def swap() -> None:
+        while not is_over.is_set():
+            replace_folder_by_link(media)
+            undo(media)
+
+    attacker = threading.Thread(target=swap)
+    attacker.start()
+    seen = set()
+    try:
+        for _ in range(3000):
+            with suppress(OSError, ValidationError):
+                seen.add(check.access.read(str(media / "week" / "clip.mp4"), 1000))
+    finally:
+        is_over.set()
+        attacker.join()
+    assert seen <= {b"mine"}
+    assert check.access.read(str(media / "week" / "clip.mp4"), 1000) == b"mine"
+
+
+def test_the_open_file_stays_the_same_whatever_takes_its_name(media: Path, check: FileCheck) -> None:
+    location = media / "week" / "clip.mp4"
+    with as_local_file(str(location), check=check) as file:
+        replace_folder_by_link(media)
+        assert (file.name, file.read_bytes(), file.stat().st_size) == ("clip.mp4", b"mine", 4)
+        assert location.read_bytes() == SECRET
+    assert not file.is_symlink()
+
+
+@pytest.mark.parametrize("error", [ValidationError, TransientError])
+def test_an_error_names_the_file_as_the_user_does(media: Path, check: FileCheck, error: type[InstagramError]) -> None:
+    location = str(media / "week" / "clip.mp4")
+    with pytest.raises(error, match=rf"^{location} is empty\.$"), as_local_file(location, check=check) as file:
+        raise error(f"{file} is empty.")
+
+
+def test_a_copy_that_was_asked_for_stays_the_same_whatever_its_owner_writes(media: Path, check: FileCheck) -> None:
+    location = media / "week" / "clip.mp4"
+    approved = FileCheck(check.access, file_digest(location), as_copy=True)
+    with as_local_file(str(location), check=approved) as file:
+        location.write_bytes(b"ours")
+        assert file.read_bytes() == b"mine"
+    with pytest.raises(ValidationError, match=r"clip\.mp4 has changed since it was approved: the SHA-256"):  # noqa: SIM117
+        with as_local_file(str(location), check=approved):
+            pass
+
+
+def test_a_file_without_permission_is_said_to_be_so(
+    media: Path, check: FileCheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user of these tests may be root, who may read everything."""
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    location = str(media / "week" / "clip.mp4")
+    with (
+        pytest.raises(ValidationError, match="cannot be read: Permission denied"),
+        as_local_file(location, check=check),
+    ):
+        pass
