@@ -35,8 +35,9 @@ log = logging.getLogger(__name__)
 
 #: How often to look for posts made elsewhere. A story made elsewhere is then found before its last reading.
 LOOK_EVERY: Final = timedelta(hours=20)
-#: How long after the end of a day its account numbers are read.
-ACCOUNT_AFTER: Final = timedelta(hours=6)
+#: How long after the end of a day its account numbers are read: once, when they change no more. Source: Meta, Instagram
+#: User Insights, which may be late by 48 hours.
+ACCOUNT_AFTER: Final = timedelta(hours=48)
 #: How far back account numbers are read after an outage. Source: Meta, Instagram User Insights.
 ACCOUNT_DAYS_BACK: Final = 30
 #: How much later than its time an event may become visible.
@@ -238,7 +239,7 @@ class Collector:
         }
 
     def _read_days(self, batch: Batch) -> None:
-        """Read the days that are over: the last one, and after an outage those before it."""
+        """Read the days whose numbers are complete: the last one, and after an outage those before it."""
         head, now = self.tracking.head, self.ledger.clock()
         last = (now - ACCOUNT_AFTER).date() - timedelta(days=1)
         first = date.fromisoformat(head.account_day) + timedelta(days=1) if head.account_day else last
