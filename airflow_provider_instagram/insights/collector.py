@@ -19,7 +19,13 @@ from airflow_provider_instagram.insights.ages import DEFAULT_AGES
 from airflow_provider_instagram.insights.discovery import Discovery
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, Row, Table, columns_of
 from airflow_provider_instagram.insights.tracking import Tracking
-from airflow_provider_instagram.ledger.insights import LatestNumbers, StoredRefusals, record_numbers
+from airflow_provider_instagram.ledger.insights import (
+    LatestNumbers,
+    StoredRefusals,
+    record_numbers,
+    record_unnamed_rows,
+    unnamed_rows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -82,11 +88,21 @@ class Batch:
     left: int = 0
     error: InstagramError | None = None
 
-    def counts(self) -> dict[str, int]:
+    def rows(self) -> dict[str, int]:
         """Return how many rows there are of each kind."""
         missed = sum(row["status"] == MISSED for row in self.snapshots)
         read = len(self.snapshots) - missed
-        return {"posts": len(self.posts), "read": read, "missed": missed, "days": len(self.days), "left": self.left}
+        return {"posts": len(self.posts), "read": read, "missed": missed, "days": len(self.days)}
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether an event names this batch."""
+        rows = self.rows()
+        return bool(rows["read"] or rows["days"])
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows there are of each kind, and how many posts are left."""
+        return {**self.rows(), "left": self.left}
 
 
 @dataclass
@@ -95,12 +111,14 @@ class Collector:
 
     1. Find new posts.
     2. Of each post, mark the ages that can no longer be read, and read the present one.
-    3. Read the account's days that are over.
+    3. Read the account's days whose numbers are complete.
     4. Write all rows to the target, by key.
-    5. Record in the ledger the latest numbers of its posts, and what is done.
+    5. Record in the ledger the latest numbers of its posts, and the rows that an event is still to name.
+    6. Record in the ledger what is done.
 
-    If the process dies before step 5, the next run reads the same again, and the rows that are written stay as they
-    are. If the calls are used up, the rest is left for the next run.
+    If the process dies before step 6, the next run reads the same again, and the rows that are written stay as they
+    are. If it dies after that, the event of the next run names the rows. If the calls are used up, the rest is left for
+    the next run.
 
     :param client: An open client of the account.
     :param ledger: The account's ledger.
@@ -147,6 +165,10 @@ class Collector:
                     self.target.write(table, rows)
             for media_id, numbers in batch.latest.items():
                 record_numbers(self.ledger.store, media_id, numbers)
+            unnamed = unnamed_rows(self.ledger.store, self.target.identity)
+            if unnamed or batch.has_numbers:
+                unnamed = {kind: unnamed.get(kind, 0) + number for kind, number in batch.rows().items()}
+                record_unnamed_rows(self.ledger.store, self.target.identity, unnamed)
             self.tracking.save()
         finally:
             self.budget.save()
