@@ -236,11 +236,12 @@ def _source(info: VideoInfo) -> Any:
 
 def _video_filters(stream: Any, info: VideoInfo, numbers: Encoding, plan: TranscodePlan) -> Any:
     video, frame, picture = info.video, numbers.layout.frame, numbers.layout.picture
-    if video.has_alpha:
-        stream = _on_background(stream, plan.background)
     if video.interlaced:
         stream = stream.filter("bwdif", mode="send_frame", deint="all")
     stream = stream.filter("fps", fps=str(numbers.fps), start_time=f"{numbers.start_s:.6f}")
+    if video.has_alpha:
+        # After fps: the overlay of ffmpeg 6 does not say how long the last picture stands, and fps would leave it out.
+        stream = _on_background(stream, plan.background)
     if picture != frame and plan.fit == "blur":
         stream = _over_blurred_copy(stream, video, numbers.layout)
     else:

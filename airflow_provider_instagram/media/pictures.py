@@ -145,7 +145,7 @@ def _failure(source: Path, finished: Finished) -> Exception:
         return ValidationError(
             f"{source} could not be decoded within {PICTURE_CPU_S:g} s.", hint="Make it smaller, or export it again."
         )
-    if finished.returncode < 0:
+    if finished.crashed:
         return ValidationError(
             f"{source} is damaged: the decoder ended with signal {-finished.returncode}.", hint="Export it again."
         )

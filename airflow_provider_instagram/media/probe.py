@@ -266,6 +266,11 @@ def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, A
         if "moov atom not found" in finished.stderr and begins_like_mp4(path):
             raise _truncated(path, "its index is missing")
         complaint = finished.complaint.replace(f"file:{path}: ", "")
+        if finished.crashed:
+            raise ValidationError(
+                f"{ffprobe} crashed when it read {path} ({complaint}).",
+                hint="If the video plays, install another build of ffmpeg.",
+            )
         raise ValidationError(f"{path} is not a video, or is damaged ({complaint}).", hint="Use a video file.")
     header: dict[str, Any] = json.loads(finished.stdout)
     return header

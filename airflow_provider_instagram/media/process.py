@@ -69,10 +69,16 @@ class Finished:
         return self.returncode == 0 and not self.timed_out
 
     @property
+    def crashed(self) -> bool:
+        """Whether a signal ended the process."""
+        return self.returncode < 0
+
+    @property
     def complaint(self) -> str:
         """The last lines of its standard error, for a message."""
         lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
-        return " · ".join(lines[-3:]) or f"exit code {self.returncode}"
+        ending = signal.strsignal(-self.returncode) if self.crashed else f"exit code {self.returncode}"
+        return " · ".join(lines[-3:]) or str(ending)
 
 
 class Cancel:

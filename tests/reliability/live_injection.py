@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 #: up, and may need 150 s to settle the answer of the first.
 LIMIT_S: Final = 540
 
+#: The task that sends a call or writes a row; a moment that is neither is in the wait.
+_TASK_OF: Final = {
+    **dict.fromkeys(("create", "upload", "container", "children", "containers"), "create"),
+    **dict.fromkeys(("status", None), "wait"),
+    **dict.fromkeys(("publish", "media", "claim", "intent", "done"), "publish"),
+}
+
 
 class Injector:
     """Runs the injections of a scenario in a running Airflow.
@@ -164,11 +171,11 @@ def _task(injection: Injection, disturbance: Disturbance) -> str:
     """Return the task in which the moment of an injection is."""
     if isinstance(injection, Delay):
         return injection.before
+    if disturbance.when.startswith("upload"):
+        return "create"
     at = (
         injection.operation
         if isinstance(injection, TokenRevocation)
         else getattr(injection, "call", None) or getattr(injection, "row", None)
     )
-    if at in ("create", "upload", "container", "containers") or disturbance.when.startswith("upload"):
-        return "create"
-    return "wait" if at in ("status", None) else "publish"
+    return _TASK_OF[at]

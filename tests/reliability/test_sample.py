@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.reliability.live_injection import signal_to_send
 from tests.reliability.live_scenarios import LIVE_SCENARIOS, SAMPLE
 from tests.reliability.scenario import ProcessFreeze, ProcessKill
 from tests.reliability.scenario_table import DISTURBANCES, SCENARIOS
@@ -23,6 +24,20 @@ IN_PROCESS_SAMPLE = (
     *SCENARIOS[52::56],
     *(one for one in SCENARIOS if str(one).startswith("carousel, create of item 2, after the effect: killed")),
 )
+
+#: The task in which a moment is, by how the moment's text begins.
+TASK_OF_MOMENT = {
+    "ledger write of create": "create",
+    "ledger write of publish": "publish",
+    "create": "create",
+    "upload": "create",
+    "status": "wait",
+    "container, before publish": "publish",
+    "container": "wait",
+    "publish": "publish",
+    "permalink": "publish",
+    "whole job": "publish",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +68,15 @@ def test_at_least_forty_live_scenarios_are_played_and_only_what_cannot_be_posted
     reasons = {one.disturbance.remedy for one in LIVE_SCENARIOS if one.expected.posts != 1}
     assert reasons == {"none exists"}
     assert all(one.expected.last for one in LIVE_SCENARIOS if one.expected.posts == 0)
+
+
+@pytest.mark.parametrize("scenario", LIVE_SCENARIOS, ids=str)
+def test_the_task_whose_process_gets_a_signal_is_the_one_that_the_scenario_names(scenario: Scenario) -> None:
+    """A signal to another task never comes: the moment is waited for in vain, which shows only after minutes."""
+    disturbance = scenario.disturbance
+    tasks = {signal["task"] for one in disturbance.injections if (signal := signal_to_send(one, disturbance))}
+    task = next(task for beginning, task in TASK_OF_MOMENT.items() if disturbance.when.startswith(beginning))
+    assert tasks <= {task}
 
 
 @pytest.mark.parametrize(

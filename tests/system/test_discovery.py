@@ -42,7 +42,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_airflow_lists_the_provider_its_connection_type_and_its_link(said: dict[str, str]) -> None:
-    assert re.search(r"airflow-provider-instagram .*\| 0\.1\.0", said["providers list"])
+    (version,) = re.findall('^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert re.search(rf"airflow-provider-instagram .*\| {re.escape(version)}", said["providers list"])
     hook = r"^instagram +\| airflow_provider_instagram\.hooks\.instagram\.InstagramHook +\| instagram_conn_id"
     assert re.search(hook, said["providers hooks"], re.MULTILINE)
     assert "airflow_provider_instagram.links.instagram.InstagramPostLink" in said["providers links"]

@@ -153,12 +153,12 @@ def test_a_huge_file_of_nothing_is_given_up(refused: Callable[..., str], tmp_pat
 
 
 @pytest.fixture
-def hanging(tmp_path: Path) -> Callable[[str], str]:
-    """An ffprobe that hangs when it gets to a certain option."""
+def failing_at(tmp_path: Path) -> Callable[..., str]:
+    """An ffprobe that does something else when it gets to a certain option."""
 
-    def make(option: str) -> str:
-        program = tmp_path / "ffprobe-that-hangs"
-        program.write_text(f'#!/bin/sh\ncase "$*" in *{option}*) exec sleep 60;; esac\nexec ffprobe "$@"\n')
+    def make(option: str, command: str) -> str:
+        program = tmp_path / "ffprobe-that-fails"
+        program.write_text(f'#!/bin/sh\ncase "$*" in *{option}*) {command};; esac\nexec ffprobe "$@"\n')
         program.chmod(0o755)
         return str(program)
 
@@ -166,11 +166,21 @@ def hanging(tmp_path: Path) -> Callable[[str], str]:
 
 
 @pytest.mark.parametrize("option", ["show_streams", "packet="])
-def test_a_file_that_makes_ffprobe_hang_is_given_up(option: str, hanging: Callable[[str], str], clip: Make) -> None:
+def test_a_file_that_makes_ffprobe_hang_is_given_up(option: str, failing_at: Callable[..., str], clip: Make) -> None:
     started = time.monotonic()
     with pytest.raises(ValidationError, match="could not be read within"):
-        probe(clip("portrait.mp4", "540x960"), ffprobe=hanging(option))
+        probe(clip("portrait.mp4", "540x960"), ffprobe=failing_at(option, "exec sleep 60"))
     assert time.monotonic() - started < 10
+
+
+def test_an_ffprobe_that_crashes_is_named_and_the_video_is_not_called_damaged(
+    failing_at: Callable[..., str], clip: Make
+) -> None:
+    """As the one of a static build of ffmpeg 6.0 does at each transport stream."""
+    ffprobe = failing_at("show_streams", "kill -SEGV $$")
+    with pytest.raises(ValidationError, match=r"ffprobe.* crashed when .*\(Segmentation fault.*another build") as error:
+        probe(clip("portrait.mp4", "540x960"), ffprobe=ffprobe)
+    assert "damaged" not in str(error.value)
 
 
 def test_an_encoder_that_ends_well_with_a_damaged_file_is_caught(clip: Make, tmp_path: Path) -> None:
