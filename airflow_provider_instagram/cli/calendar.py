@@ -208,7 +208,11 @@ def make_pools(args: argparse.Namespace) -> None:
     """Create the pool of each account of the calendars, or of each connection of this provider."""
     needed: dict[str, int] = {}
     for file in args.files:
-        for account, publishers in publishers_needed(_read(file)[0].posts).items():
+        calendar, _ = _read(file)
+        _print_problem_count(calendar)
+        if not calendar.posts:
+            print(f"{file}: the calendar has no valid posts, so no account needs a pool for it.")
+        for account, publishers in publishers_needed(calendar.posts).items():
             needed[account] = needed.get(account, 0) + publishers
     try:
         _make_pools(needed if args.files else _one_for_each_connection())
@@ -221,13 +225,13 @@ def make_pools(args: argparse.Namespace) -> None:
 
 def _one_for_each_connection() -> dict[str, int]:
     with create_session() as session:
-        return dict.fromkeys(session.scalars(select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)), 1)
+        found = session.scalars(select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)).all()
+    if not found:
+        raise SystemExit("There is no connection of the type instagram. Create one, or name a calendar.")
+    return dict.fromkeys(found, 1)
 
 
 def _make_pools(needed: dict[str, int]) -> None:
-
-    if not needed:
-        raise SystemExit("There is no connection of the type instagram. Create one, or name a calendar.")
     with create_session() as session:
         there = {pool.pool: pool.slots for pool in session.scalars(select(Pool))}
     for account, publishers in needed.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -54,6 +55,12 @@ def is_local(location: str) -> bool:
 def local_path(location: str) -> Path:
     """Return the path of a local location."""
     return Path(unquote(_parts(location).path)) if "://" in location else Path(location)
+
+
+def ending(location: str) -> str:
+    """Return the end of the name of a file, such as ``.jpg``, in lower case. Empty if it has none."""
+    path = re.split("[?#]", location, maxsplit=1)[0] if is_web(location) else location
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122 -- for thousands of posts, pathlib is slow
 
 
 def shown(location: str) -> str:

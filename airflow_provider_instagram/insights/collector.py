@@ -19,7 +19,13 @@ from airflow_provider_instagram.insights.ages import DEFAULT_AGES
 from airflow_provider_instagram.insights.discovery import Discovery
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, Row, Table, columns_of
 from airflow_provider_instagram.insights.tracking import Tracking
-from airflow_provider_instagram.ledger.insights import LatestNumbers, StoredRefusals, record_numbers
+from airflow_provider_instagram.ledger.insights import (
+    LatestNumbers,
+    StoredRefusals,
+    record_numbers,
+    record_unnamed_rows,
+    unnamed_rows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,8 +41,9 @@ log = logging.getLogger(__name__)
 
 #: How often to look for posts made elsewhere. A story made elsewhere is then found before its last reading.
 LOOK_EVERY: Final = timedelta(hours=20)
-#: How long after the end of a day its account numbers are read.
-ACCOUNT_AFTER: Final = timedelta(hours=6)
+#: How long after the end of a day its account numbers are read: once, when they change no more. Source: Meta, Instagram
+#: User Insights, which may be late by 48 hours.
+ACCOUNT_AFTER: Final = timedelta(hours=48)
 #: How far back account numbers are read after an outage. Source: Meta, Instagram User Insights.
 ACCOUNT_DAYS_BACK: Final = 30
 #: How much later than its time an event may become visible.
@@ -81,11 +88,21 @@ class Batch:
     left: int = 0
     error: InstagramError | None = None
 
-    def counts(self) -> dict[str, int]:
+    def rows(self) -> dict[str, int]:
         """Return how many rows there are of each kind."""
         missed = sum(row["status"] == MISSED for row in self.snapshots)
         read = len(self.snapshots) - missed
-        return {"posts": len(self.posts), "read": read, "missed": missed, "days": len(self.days), "left": self.left}
+        return {"posts": len(self.posts), "read": read, "missed": missed, "days": len(self.days)}
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether an event names this batch."""
+        rows = self.rows()
+        return bool(rows["read"] or rows["days"])
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows there are of each kind, and how many posts are left."""
+        return {**self.rows(), "left": self.left}
 
 
 @dataclass
@@ -94,12 +111,14 @@ class Collector:
 
     1. Find new posts.
     2. Of each post, mark the ages that can no longer be read, and read the present one.
-    3. Read the account's days that are over.
+    3. Read the account's days whose numbers are complete.
     4. Write all rows to the target, by key.
-    5. Record in the ledger the latest numbers of its posts, and what is done.
+    5. Record in the ledger the latest numbers of its posts, and the rows that an event is still to name.
+    6. Record in the ledger what is done.
 
-    If the process dies before step 5, the next run reads the same again, and the rows that are written stay as they
-    are. If the calls are used up, the rest is left for the next run.
+    If the process dies before step 6, the next run reads the same again, and the rows that are written stay as they
+    are. If it dies after that, the event of the next run names the rows. If the calls are used up, the rest is left for
+    the next run.
 
     :param client: An open client of the account.
     :param ledger: The account's ledger.
@@ -146,6 +165,10 @@ class Collector:
                     self.target.write(table, rows)
             for media_id, numbers in batch.latest.items():
                 record_numbers(self.ledger.store, media_id, numbers)
+            unnamed = unnamed_rows(self.ledger.store, self.target.identity)
+            if unnamed or batch.has_numbers:
+                unnamed = {kind: unnamed.get(kind, 0) + number for kind, number in batch.rows().items()}
+                record_unnamed_rows(self.ledger.store, self.target.identity, unnamed)
             self.tracking.save()
         finally:
             self.budget.save()
@@ -238,7 +261,7 @@ class Collector:
         }
 
     def _read_days(self, batch: Batch) -> None:
-        """Read the days that are over: the last one, and after an outage those before it."""
+        """Read the days whose numbers are complete: the last one, and after an outage those before it."""
         head, now = self.tracking.head, self.ledger.clock()
         last = (now - ACCOUNT_AFTER).date() - timedelta(days=1)
         first = date.fromisoformat(head.account_day) + timedelta(days=1) if head.account_day else last

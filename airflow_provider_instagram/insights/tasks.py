@@ -12,7 +12,7 @@ from airflow_provider_instagram.insights.ages import DEFAULT_AGES, checked_ages
 from airflow_provider_instagram.insights.targets import open_target
 from airflow_provider_instagram.ledger.assets import insights_alias, insights_asset, ledger_alias, posts_asset
 from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
-from airflow_provider_instagram.ledger.insights import record_access
+from airflow_provider_instagram.ledger.insights import record_access, record_unnamed_rows, unnamed_rows
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 
@@ -90,11 +90,11 @@ class CollectInsights(InstagramBaseOperator):
             record_access(ledger.store, str(error), ledger.now())
             raise AirflowSkipException(str(error)) from error
         record_access(ledger.store, None, ledger.now())
-        self._emit(context, ledger, batch)
         counts = batch.counts()
         self.log.info("%s: %s", self.instagram_conn_id, ", ".join(f"{name} {count}" for name, count in counts.items()))
         if batch.error is not None:
             raise batch.error
+        self._emit(context, ledger, batch)
         return counts
 
     def _collect(self, context: Context, ledger: Ledger) -> Batch:
@@ -124,15 +124,19 @@ class CollectInsights(InstagramBaseOperator):
                 yield PostEvent(str(media_id), at, extra.get("post_key"), dag_id, calendar)
 
     def _emit(self, context: Context, ledger: Ledger, batch: Batch) -> None:
-        """Emit the event of a batch, unless nothing was read."""
-        counts = batch.counts()
-        if not counts["read"] and not counts["days"]:
+        """Emit the event of the rows that no event has named: those of this batch, and of tries that then failed.
+
+        If the process dies between the end of this method and that of the task, the event is lost.
+        """
+        rows = unnamed_rows(ledger.store, self.target.identity)
+        if not rows:
             return
         pin_ledger_asset(context, ledger)
         alias = insights_alias(self.instagram_conn_id)
         become_first_emitter(context, ledger, alias)
-        extra: dict[str, JsonValue] = {**counts, "target": self.target.name}
+        extra: dict[str, JsonValue] = {**rows, "left": batch.left, "target": self.target.name}
         context["outlet_events"][alias].add(insights_asset(self.instagram_conn_id), extra=extra)
+        record_unnamed_rows(ledger.store, self.target.identity, {})
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the lineage of the task, for OpenLineage: the account in, the tables out."""

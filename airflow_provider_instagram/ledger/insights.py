@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -88,3 +89,26 @@ def record_access(store: StateStore, refusal: str | None, at: str) -> None:
 def are_refused(store: StateStore) -> bool:
     """Return whether Meta refused the account's insights when they were read last."""
     return bool(store.get(OFF_ROW))
+
+
+def record_unnamed_rows(store: StateStore, target: str, rows: Mapping[str, int]) -> None:
+    """Record how many rows of each kind were written to a target since the last event of the account's insights.
+
+    :param store: The rows of the account's ledger.
+    :param target: What identifies the target.
+    :param rows: The number of rows of each kind; empty once an event has named them.
+    """
+    store.set(_event_row(target), dict(rows))
+
+
+def unnamed_rows(store: StateStore, target: str) -> dict[str, int]:
+    """Return how many rows of each kind were written to a target since the last event of the account's insights.
+
+    :param store: The rows of the account's ledger.
+    :param target: What identifies the target.
+    """
+    return dict(store.get(_event_row(target)) or {})
+
+
+def _event_row(target: str) -> str:
+    return f"insights-event:{hashlib.sha256(target.encode()).hexdigest()[:16]}"

@@ -29,11 +29,18 @@ MAGIC: Final[tuple[tuple[bytes, PictureFormat], ...]] = (
 HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
 HEAD_BYTES: Final = 64
+FORMATS: Final = "a JPEG, PNG, WebP, HEIC, AVIF, TIFF or GIF."
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff")
 #: The names of other pictures. A camera's raw file starts like a TIFF, and its first picture is a thumbnail.
 OTHER_PICTURES: Final = (
     *(".bmp", ".ico", ".jp2", ".jxl", ".psd", ".svg"),
     *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),
+)
+#: The names of texts, documents, sounds and archives, which lie beside videos and pictures.
+OTHER_FILES: Final = (
+    *(".txt", ".md", ".rtf", ".srt", ".vtt", ".html", ".json", ".yaml", ".yml", ".xml", ".csv", ".tsv"),
+    *(".pdf", ".doc", ".docx", ".odt", ".pages", ".xls", ".xlsx", ".ppt", ".pptx", ".key"),
+    *(".mp3", ".wav", ".aac", ".m4a", ".flac", ".zip", ".rar", ".7z", ".prproj", ".aep"),
 )
 
 
@@ -42,7 +49,7 @@ def kind_of(path: Path) -> Kind:
 
     :param path: A local file.
     :raises ValidationError: If the file cannot be read, or if its name is that of a picture and its content is not one
-        that can be opened.
+        that can be opened, or if its name is that of neither a picture nor a video.
     """
     regular_file(path)
     with path.open("rb") as file:
@@ -52,17 +59,17 @@ def kind_of(path: Path) -> Kind:
     if suffix in OTHER_PICTURES and picture_format in (None, "TIFF"):
         raise ValidationError(
             f"{path} is a picture in a format that cannot be opened ({suffix}).",
-            hint="Export it as a JPEG, PNG, WebP, HEIC, AVIF, TIFF or GIF.",
+            hint=f"Export it as {FORMATS}",
         )
     if picture_format == "GIF":
         return "picture" if has_single_frame(path) else "video"
     if picture_format is not None:
         return "picture"
-    if suffix in SUFFIXES and head[4:8] != b"ftyp":
-        raise ValidationError(
-            f"{path} is not a picture, although its name says so.",
-            hint="Use a JPEG, PNG, WebP, HEIC, AVIF, TIFF or GIF.",
-        )
+    if head[4:8] != b"ftyp":
+        if suffix in SUFFIXES:
+            raise ValidationError(f"{path} is not a picture, although its name says so.", hint=f"Use {FORMATS}")
+        if suffix in OTHER_FILES:
+            raise ValidationError(f"{path} is neither a picture nor a video.", hint=f"Use a video, or {FORMATS}")
     return "video"
 
 

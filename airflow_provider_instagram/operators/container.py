@@ -22,7 +22,7 @@ from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MAR
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.publishing.items import PostMedia
 from airflow_provider_instagram.publishing.options import OPTIONS, ContainerOptions, raise_if_broken
-from airflow_provider_instagram.publishing.sources import UPLOADS, open_sources
+from airflow_provider_instagram.publishing.sources import NO_UPLOAD, NO_UPLOAD_REMEDY, UPLOADS, open_sources
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class CreateContainerOperator(InstagramBaseOperator):
     def execute(self, context: Context) -> str:
         """Create the container unless the ledger has it, send the media, and wait if ``wait_for_completion`` is set."""
         media, options = self._media_and_options()
-        mode = self._upload_mode()
+        mode = self._upload_mode(media)
         self._check_expiry(self._publish_at())
         ledger, post_key = Ledger.of(context, self.instagram_conn_id), self._post_key(context)
         if (post := ledger.post(post_key)) is not None:
@@ -228,10 +228,12 @@ class CreateContainerOperator(InstagramBaseOperator):
     def _publish_at(self) -> datetime | None:
         return arguments.moment("publish_at", self.publish_at)
 
-    def _upload_mode(self) -> str:
+    def _upload_mode(self, media: PostMedia) -> str:
         mode = (arguments.text("upload", self.upload) or "auto").lower()
         if mode not in UPLOADS:
             raise ValidationError(f"upload is {mode!r}: use one of {', '.join(UPLOADS)}.")
+        if mode == "file" and not media.has_video:
+            raise ValidationError(NO_UPLOAD, hint=NO_UPLOAD_REMEDY)
         return mode
 
     def _send(self, ledger: Ledger, post_key: str, media: PostMedia, options: ContainerOptions, mode: str) -> str:

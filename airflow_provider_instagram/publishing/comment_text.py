@@ -16,8 +16,6 @@ LONGEST_COMMENT: Final = 300
 MOST_HASHTAGS: Final = 4
 MOST_LINKS: Final = 1
 
-#: Control characters except white space, and halves of a pair of UTF-16, which no request can carry.
-_UNPRINTABLE: Final = re.compile("[\0-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 _HASHTAG: Final = re.compile(r"#\w+")
 _LINK: Final = re.compile(r"https?://|\bwww\.", re.IGNORECASE)
 
@@ -37,8 +35,5 @@ def broken_comment_limits(message: str, option: str = "message") -> Iterator[Bro
         yield BrokenLimit(option, f"The comment has {hashtags} hashtags.", f"At most {MOST_HASHTAGS} are allowed.")
     if (links := len(_LINK.findall(counted))) > MOST_LINKS:
         yield BrokenLimit(option, f"The comment has {links} links.", f"At most {MOST_LINKS} is allowed.")
-    if found := _UNPRINTABLE.search(counted):
-        text = f"The comment has an invisible character, number {ord(found[0])}."
-        yield BrokenLimit(option, text, "Delete it, or type the words around it again.")
     if message.isupper():
         yield BrokenLimit(option, "The comment is all in capital letters.", "Write some letters in lower case.")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import urlsplit
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
@@ -79,8 +77,7 @@ class MediaItem:
         if locations.is_local(self.location):
             found = kind.kind_of(locations.local_path(self.location))
             return replace(self, kind="image" if found == "picture" else "video")
-        path = urlsplit(self.location).path if locations.is_web(self.location) else self.location
-        suffix = PurePosixPath(path).suffix.lower()
+        suffix = locations.ending(self.location)
         if suffix in kind.SUFFIXES or suffix in VIDEO_SUFFIXES:
             return replace(self, kind="image" if suffix in kind.SUFFIXES else "video")
         shown = locations.shown(self.location)
@@ -140,6 +137,11 @@ class PostMedia:
         :raises ValidationError: If a kind cannot be determined, or a local file cannot be read.
         """
         return replace(self, items=tuple(item.with_kind() for item in self.items))
+
+    @property
+    def has_video(self) -> bool:
+        """Whether an item is a video, as far as the kinds are known."""
+        return any(item.kind == "video" for item in self.items)
 
     def broken_limits(self) -> Iterator[BrokenLimit]:
         """Yield each documented limit that the number of items and the items break."""

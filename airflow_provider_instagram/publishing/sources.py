@@ -12,7 +12,7 @@ from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.files.public_copy import public_link, public_prefix
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 from airflow_provider_instagram.media.files import file_digest
-from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of, kind_of
+from airflow_provider_instagram.media.kind import HEAD_BYTES, OTHER_FILES, format_of, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.publishing.items import ItemKind, MediaItem
 
 UPLOADS: Final = ("auto", "file", "url")
+NO_UPLOAD: Final = "upload is file, but pictures reach Instagram by link."
+NO_UPLOAD_REMEDY: Final = (
+    "Remove upload. Instagram fetches a local picture from its copy below [instagram] public_prefix."
+)
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,10 @@ def _linked(location: str, kind: ItemKind, check: FileCheck | None, hint: str) -
 
 
 def _link(location: str, hint: str) -> str:
+    if locations.ending(location) in OTHER_FILES:
+        raise ValidationError(
+            f"{locations.shown(location)} is neither a picture nor a video.", hint="Name a picture or a video."
+        )
     is_object = not locations.is_web(location) and not locations.is_local(location)
     link = storage.presigned(location, CONTAINER_LIFE) if is_object else location
     if not locations.is_public_url(link):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import math
+import re
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 
@@ -14,6 +15,9 @@ YES = ("true", "yes", "on", "1")
 NO = ("false", "no", "off", "0")
 #: The longest text that is read as a Python list, because reading one takes much memory.
 LONGEST_PYTHON_LIST = 100_000
+#: Control characters except white space, and halves of a pair of UTF-16, which no request can carry. PostgreSQL stores
+#: no NUL.
+UNPRINTABLE: Final = re.compile("[\0-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class _Literal(str):
@@ -39,12 +43,28 @@ def given(value: Any) -> Any:
 def text(name: str, value: Any) -> str | None:
     """Read a text. Ids that arrive as whole numbers become text.
 
-    :raises ValidationError: If the value is a list, an object, or a float, which may have lost digits.
+    :raises ValidationError: If the value is a list, an object, or a float, which may have lost digits, or if it has a
+        control character.
     """
     value = given(value)
     if isinstance(value, (list, tuple, dict, set, float)):
         raise ValidationError(f"{name} must be text, not {value!r}.")
-    return None if value is None else str(value)
+    if value is None:
+        return None
+    check_printable(name, str(value))
+    return str(value)
+
+
+def check_printable(name: str, text: str) -> None:
+    """Check that a text has no control character except white space.
+
+    :raises ValidationError: If it has one.
+    """
+    if found := UNPRINTABLE.search(text):
+        raise ValidationError(
+            f"{name} has an invisible character, number {ord(found[0])}.",
+            hint="Delete it, or type the words around it again.",
+        )
 
 
 def required_text(name: str, value: Any) -> str:

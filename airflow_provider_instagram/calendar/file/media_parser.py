@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files.locations import is_web, shown
-from airflow_provider_instagram.media.kind import SUFFIXES
+from airflow_provider_instagram.files.locations import ending, shown
+from airflow_provider_instagram.media.kind import OTHER_FILES, SUFFIXES
 from airflow_provider_instagram.publishing.items import MediaItem
 from airflow_provider_instagram.utils import arguments
 
@@ -34,19 +32,20 @@ LIST: Final = "Write a list of files, of {image: …, alt_text: …} and of {vid
 
 def kind_by_name(location: str) -> ItemKind | None:
     """Return the kind of a file by the end of its name, or None if the name does not show it."""
-    path = re.split("[?#]", location, maxsplit=1)[0] if is_web(location) else location
-    return ENDINGS.get(os.path.splitext(path)[1].lower())  # noqa: PTH122 -- for thousands of posts, pathlib is slow
+    return ENDINGS.get(ending(location))
 
 
-def check_kind(name: str, location: str) -> None:
+def check_kind(name: str | None, location: str) -> None:
     """Check that the name of a file fits the field that contains it.
 
-    :param name: ``video`` or ``image``.
+    :param name: ``video`` or ``image``; None for an item of a carousel whose kind is not written.
     :param location: The file.
-    :raises InvalidValue: If the name is that of the other kind.
+    :raises InvalidValue: If the name is that of the other kind, or of neither.
     """
+    if ending(location) in OTHER_FILES:
+        raise InvalidValue(f"{shown(location)} is neither a picture nor a video.", "Name a picture or a video.")
     kind = kind_by_name(location)
-    if kind is not None and kind != name:
+    if kind is not None and name is not None and kind != name:
         raise InvalidValue(f"{name} is {shown(location)}, which is {NAMES[kind]}.", f"Write it after {kind}: instead.")
 
 
@@ -85,8 +84,7 @@ def read_item(written: Any) -> MediaItem:
         item = MediaItem.parse(_as_literal(written))
     except ValidationError as error:
         raise InvalidValue(error.message, error.hint or LIST) from None
-    if item.kind is not None:
-        check_kind(item.kind, item.location)
+    check_kind(item.kind, item.location)
     return item
 
 

@@ -17,7 +17,7 @@ from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.publishing.comment_text import broken_comment_limits
 from airflow_provider_instagram.publishing.items import PostMedia
 from airflow_provider_instagram.publishing.options import OPTIONS, REMEDIES, TAKEN_BY, ContainerOptions
-from airflow_provider_instagram.publishing.sources import UPLOADS
+from airflow_provider_instagram.publishing.sources import NO_UPLOAD, NO_UPLOAD_REMEDY, UPLOADS
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
@@ -184,6 +184,10 @@ class PostFields:
             return None
         if post_format == "story":
             self._add_problem("first_comment", "A story does not take first_comment.", "Remove first_comment.")
+        try:
+            arguments.check_printable("first_comment", text)
+        except ValidationError as error:
+            self._add_problem("first_comment", error.message, error.hint or "")
         self._add_limits(broken_comment_limits(text, "first_comment"))
         return text
 
@@ -242,6 +246,9 @@ class PostFields:
         :param files: The locations of its files.
         """
         how, named = self.choice("upload", UPLOADS), medium or "video"
+        has_video = medium != "image" and (not files or any(kind_by_name(one) != "image" for one in files))
+        if how == "file" and "upload" in self.row.values and not has_video:
+            self._add_problem("upload", NO_UPLOAD, NO_UPLOAD_REMEDY)
         for location in files:
             if how == "url" and locations.is_local(location) and kind_by_name(location) != "image":
                 message = "upload is url, but Instagram cannot fetch a local file."
@@ -265,10 +272,11 @@ class PostFields:
         """Read a list of words."""
         value = self._value(name)
         try:
-            words = arguments.sequence(name, arguments.literal(value.value) if value else None)
-            return tuple(str(word) for word in words)
+            words = tuple(map(str, arguments.sequence(name, arguments.literal(value.value) if value else None)))
+            arguments.check_printable(name, "".join(words))
+            return words
         except ValidationError as error:
-            self._add_problem(name, error.message, "Separate them by commas.")
+            self._add_problem(name, error.message, error.hint or "Separate them by commas.")
             return ()
 
     def _is_zone(self, name: str) -> bool:
@@ -299,14 +307,20 @@ class PostFields:
                 options = ContainerOptions.parse(**{"placement": placement, name: value})
                 self._add_limits(limit for limit in options.broken_limits(medium) if limit.option == name)
             except ValidationError as error:  # noqa: PERF203 -- each option is reported
-                lists = ("collaborators", "user_tags")  # the message names the invalid item
-                self._add_problem(name, error.message if name in lists else f"{name} is {value!r}.", REMEDIES[name])
+                # the message says more than the value where it has a hint, and where it names the invalid item
+                says_more = error.hint or name in ("collaborators", "user_tags")
+                message = error.message if says_more else f"{name} is {value!r}."
+                self._add_problem(self._source_of(name), message, error.hint or REMEDIES[name])
 
     def _add_limits(self, broken: Iterable[BrokenLimit]) -> None:
-        own = self.row.values
         for limit in broken:
-            from_file = limit.option == "caption" and "caption_file" in own and "caption" not in own
-            self._add_problem("caption_file" if from_file else limit.option, limit.message, limit.remedy)
+            self._add_problem(self._source_of(limit.option), limit.message, limit.remedy)
+
+    def _source_of(self, option: str) -> str:
+        """Return the field that contains an option: a caption may be in a file."""
+        own = self.row.values
+        from_file = option == "caption" and "caption_file" in own and "caption" not in own
+        return "caption_file" if from_file else option
 
     def _location(self, name: str, written: str, check: bool) -> str | None:
         try:

@@ -46,6 +46,16 @@ class Answer:
     caption: str
     reason: str | None = None
 
+    @property
+    def refusal(self) -> tuple[str, str] | None:
+        """Why the post is not published, as a mark and a sentence; None if it is."""
+        if self.approved:
+            return None
+        if self.person is None:
+            return "not approved", "Nobody has answered in time."
+        reason = self.reason or "no reason given"
+        return f"rejected: {reason}"[:80], f"Rejected by {self.person}: {reason}"
+
 
 class ApprovePost(PostStep, ApprovalOperator):
     """Requests the approval of a post that requires it. Without an answer by its time, the post is not published.
@@ -131,11 +141,8 @@ class ApprovePost(PostStep, ApprovalOperator):
         return answer_in(event, post)
 
     def _carry_out(self, context: Context, answer: Answer) -> dict[str, Any]:
-        if not answer.approved and answer.person is None:
-            self.skip_post(context, "not approved", "Nobody has answered in time.")
-        if not answer.approved:
-            reason = answer.reason or "no reason given"
-            self.skip_post(context, f"rejected: {reason}"[:80], f"Rejected by {answer.person}: {reason}")
+        if answer.refusal is not None:
+            self.skip_post(context, *answer.refusal)
         post = self.as_post()
         is_edited = answer.caption != post.caption
         self.log.info("Approved by %s%s", answer.person or "default", ", with a new caption" if is_edited else "")

@@ -91,7 +91,9 @@ class CreatePost(PostStep, CreateContainerOperator):
             kind, location = self._sent(post.media[0], self.media, self.report or {}, post.upload)
             _check_kind("video" if post.video else "image", kind, post.media[0])
             setattr(self, kind, location)
-        self.upload, self.post_key = post.upload, post.key
+        has_video = self.video is not None or any("video" in item for item in self.carousel or ())
+        self.upload = post.upload if has_video else "auto"  # a default of the calendar is for its videos
+        self.post_key = post.key
         is_now = self.dry_run_requested(context) or is_requested_now(context, post)
         self.publish_at = None if is_now else post.publish_at
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -22,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import has_caption
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -31,6 +31,7 @@ from airflow_provider_instagram.plugin.board.rights import may_act
 from airflow_provider_instagram.plugin.board.source import now_run_id
 from airflow_provider_instagram.plugin.board.states import COMMENT, END, STEPS, Facts, PostRun
 from airflow_provider_instagram.publishing.options import LONGEST_CAPTION, ContainerOptions
+from airflow_provider_instagram.utils.arguments import check_printable
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -44,8 +45,6 @@ LONGEST_REASON: Final = 500
 CREDENTIALS: Final = ("authorization", "cookie")
 #: Airflow 3.3.2 takes both of two answers that arrive at one moment, so this process sends them one after the other.
 ONE_ANSWER: Final = asyncio.Lock()
-#: Half of a pair of UTF-16, and the character NUL.
-NO_TEXT: Final = re.compile("[\ud800-\udfff\0]")
 NAMES: Final = {
     "approve": "approve",
     "reject": "reject",
@@ -89,8 +88,10 @@ class Act:
             return None
         if not isinstance(value, str) or len(value) > longest:
             raise HTTPException(422, f"{name} must be a text of at most {longest} characters.")
-        if NO_TEXT.search(value):
-            raise HTTPException(422, f"{name} contains a character that no database stores.")
+        try:
+            check_printable(name, value)
+        except ValidationError as error:
+            raise HTTPException(422, f"{error} Nothing was changed.") from None
         return value
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
@@ -29,6 +29,16 @@ def is_approval_of(dag_id: str, post: Post, run: PostRun) -> Iterator[ColumnElem
     yield TaskInstance.map_index == run.map_index
 
 
+def answer_on_its_way(next_kwargs: Any, post: Post) -> Answer | None:
+    """Return the answer with which the task of an approval continues, or None if it has none or has ended.
+
+    :param next_kwargs: The arguments with which Airflow resumes the task.
+    :param post: The post.
+    """
+    event = next_kwargs.get("event") if isinstance(next_kwargs, dict) else None
+    return answer_in(event, post) if isinstance(event, dict) and "chosen_options" in event else None
+
+
 def counted_answer(dag_id: str, post: Post, run: PostRun) -> Answer | None:
     """Return the answer with which the task of an approval continues, or None if it has none.
 
@@ -42,9 +52,8 @@ def counted_answer(dag_id: str, post: Post, run: PostRun) -> Answer | None:
     """
     with create_session(scoped=False) as session:
         given = session.scalar(select(TaskInstance.next_kwargs).where(*is_approval_of(dag_id, post, run)))
-    event = given.get("event") if isinstance(given, dict) else None
-    if isinstance(event, dict) and "chosen_options" in event:
-        return answer_in(event, post)
+    if (answer := answer_on_its_way(given, post)) is not None:
+        return answer
     try:
         with open_ledger(post.account) as store:
             return recorded_answer(store, post)

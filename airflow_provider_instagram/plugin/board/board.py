@@ -19,6 +19,7 @@ from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import run_time_of, utc_now
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.plugin.board.answers import answer_on_its_way
 from airflow_provider_instagram.plugin.board.calendars import SnapshotReader
 from airflow_provider_instagram.plugin.board.cards import PostCard, card_of, invalid_card
 from airflow_provider_instagram.plugin.board.seen import NOTHING, Seen
@@ -184,7 +185,8 @@ class Board:
     def _post_run(self, post: Post, run_id: str, index: int) -> PostRun:
         run = self.source.run_of(run_id, post.account, index)
         is_dry = run.is_dry or self.calendar.is_dry or post.dry_run
-        return replace(run, is_dry=is_dry)
+        given = self.source.answers.get((run_id, f"{post.account}.approve", index))
+        return replace(run, is_dry=is_dry, answer=answer_on_its_way(given, post))
 
     def _scheduled_runs(self) -> dict[int, str]:
         runs = (run for run in self.source.runs.values() if not run.by_hand)

@@ -68,11 +68,15 @@ class CalendarSource:
     """What Airflow's database says about the posts of one calendar.
 
     :param dag_id: The calendar's DAG.
+    :param runs: Its runs, by id.
+    :param rows: The rows of the ledgers, by account.
+    :param answers: The arguments with which Airflow resumes the tasks whose approvals have been answered.
     """
 
     dag_id: str
     runs: dict[str, Run] = field(default_factory=dict)
     rows: dict[str, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
+    answers: dict[Key, Any] = field(default_factory=dict)
     _tasks: dict[Key, Any] = field(default_factory=dict)
     _selected: dict[tuple[str, str], tuple[list[tuple[str, str]], datetime]] = field(default_factory=dict)
     _xcoms: dict[tuple[str, str, int, str], tuple[Any, datetime]] = field(default_factory=dict)
@@ -94,6 +98,7 @@ class CalendarSource:
             self._selected.clear()
         self._read_runs(session)
         self._read_tasks(session)
+        self._read_answers(session)
         self._read_xcoms(session)
         self._read_rows(session)
         self._since = begun - MARGIN
@@ -132,6 +137,18 @@ class CalendarSource:
             self._tasks[(row.run_id, row.task_id, row.map_index)] = row
         for key in [key for key in self._tasks if key[0] not in self.runs]:
             del self._tasks[key]
+
+    def _read_answers(self, session: Session) -> None:
+        """Read the answers to approvals whose tasks have not carried them out: few, and gone after seconds."""
+        task = TaskInstance
+        rows = session.execute(
+            select(task.run_id, task.task_id, task.map_index, task.next_kwargs).where(
+                task.dag_id == self.dag_id,
+                task.state.in_(("scheduled", "queued", "running")),
+                task.task_id.endswith(".approve", autoescape=True),
+            )
+        )
+        self.answers = {(run_id, task_id, map_index): given for run_id, task_id, map_index, given in rows}
 
     def _read_xcoms(self, session: Session) -> None:
         selected = (XComModel.key == "return_value") & XComModel.task_id.startswith("due_", autoescape=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.model import Post
     from airflow_provider_instagram.calendar.planning.assignments import Assignment
+    from airflow_provider_instagram.calendar.tasks.approve import Answer
     from airflow_provider_instagram.ledger.records import PublishedPost
 
 #: The tasks of a post, in order.
@@ -91,6 +92,7 @@ class PostRun:
     :param tasks: The tasks of the post by name, and ``due``, which selects the posts.
     :param is_dry: Whether the run does not publish.
     :param at_once: Whether the run publishes the post whatever its time.
+    :param answer: The answer to the post's approval, until its task has carried it out.
     """
 
     run_id: str
@@ -98,6 +100,7 @@ class PostRun:
     tasks: Mapping[str, Task] = field(default_factory=dict)
     is_dry: bool = False
     at_once: bool = False
+    answer: Answer | None = None
 
     def has_failed(self, step: str) -> bool:
         """Return whether a task of the post failed, or could not begin because one before it failed."""
@@ -203,11 +206,20 @@ def _in_run(post: Post, run: PostRun, now: datetime) -> Status:
             return _skipped(task)
         if task.state == "failed":
             return _failed(task)
+        if name == "approve" and task.state != "success" and run.answer is not None:
+            return _answered(run.answer)
         if task.state != "success":
             return _at_work(name, task, is_near=run.at_once or now >= post.publish_at - LAST_MOMENT)
     if run.is_dry:
         return Status(State.DRY_RUN, "everything was done except the publication")
     return Status(State.PUBLISHING)  # the ledger has the post in a moment
+
+
+def _answered(answer: Answer) -> Status:
+    """Return the state of a post whose approval has been answered, as its task will decide it."""
+    if answer.refusal is not None:
+        return Status(State.SKIPPED, *answer.refusal)
+    return Status(State.PREPARING, f"approved by {answer.person or 'default'}")
 
 
 def _skipped(task: Task) -> Status:

@@ -321,6 +321,20 @@ def test_pools_makes_each_accounts_pool_once(run: Callable[..., tuple[int, str, 
     assert (pool.slots, pool.include_deferred) == (2, False)
 
 
+def test_pools_says_of_a_calendar_without_posts_that_it_needs_none(
+    run: Callable[..., tuple[int, str, str]], file: Path
+) -> None:
+    """Nobody is told to create a connection, and the pools of another calendar are made all the same."""
+    empty = file.with_name("empty.yaml")
+    empty.write_text("posts:\n")
+    sentence = f"{empty}: the calendar has no valid posts, so no account needs a pool for it.\n"
+    assert run("pools", str(empty)) == (0, sentence, "")
+    code, out, _ = run("pools", str(empty), str(file))
+    assert (code, out.startswith(f"{sentence}instagram_berlin: ")) == (0, True)
+    empty.write_text("posts:\n- {id: a, video: a.mp4}\n")
+    assert run("pools", str(empty)) == (0, sentence, f"1 problem: airflow instagram calendar check {empty}\n")
+
+
 def test_pools_says_in_a_sentence_that_there_is_no_database(
     airflow_db: None, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

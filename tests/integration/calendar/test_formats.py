@@ -27,7 +27,10 @@ def of(**post: Any) -> dict[str, Any]:
 def test_one_post_of_each_format(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], portrait_video: Path
 ) -> None:
-    """The texts are only text, each post is published once, and a second run publishes nothing again."""
+    """The texts are only text, each post is published once, and a second run publishes nothing again.
+
+    The default ``upload: file`` is for the videos.
+    """
     due_s = dict.fromkeys(("picture", "carousel", "story", "clip-story"), 5.0)
     items = ["wide.png", {"image": "tall.jpg", "alt_text": "Tall {{ 7 * 7 }}"}, str(portrait_video)]
     file = calendar(
@@ -35,7 +38,7 @@ def test_one_post_of_each_format(
         picture=of(image="wide.png", caption="A {{ picture }}", alt_text="Wide {{ 7 * 7 }}"),
         carousel=of(carousel=items, caption="A {{ carousel }}"),
         story=of(image="tall.jpg", placement="story"),
-        **{"clip-story": {"placement": "story"}},
+        **{"clip-story": {"placement": "story"}, "defaults": {"upload": "file"}},
     )
     result = run_dag(made(file), posts=list(due_s))
     assert result.state == "success"

@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 
 from airflow_provider_instagram.exceptions import TransientError
-from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
-from tests.integration.insights.quarter import Quarter, opened
+from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS
+from airflow_provider_instagram.ledger.insights import unnamed_rows
+from tests.integration.insights.quarter import START, Quarter, opened
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 #: How often the client sends a call that only reads.
 TRIES = 4
 
@@ -57,3 +58,27 @@ def test_a_nul_in_a_caption_is_replaced_because_postgresql_cannot_store_it() -> 
         quarter.now += HOUR
         quarter.run(rerun=False)
         assert [row["post_caption"] for row in quarter.target.rows(POSTS)] == ["a\N{REPLACEMENT CHARACTER}b"]
+
+
+def test_a_day_of_the_account_is_read_when_its_numbers_are_complete() -> None:
+    """They may be 48 hours late, and a row is never changed."""
+    with opened() as quarter:
+        last = (START - DAY).date()
+        for after, is_read in ((HOUR, False), (2 * DAY - timedelta(minutes=1), False), (2 * DAY, True)):
+            quarter.now = START + after
+            quarter.run(rerun=False)
+            assert (last in {row["day"] for row in quarter.target.rows(ACCOUNT_DAYS)}) is is_read
+
+
+def test_rows_that_no_event_has_named_are_counted_until_one_does() -> None:
+    """A task that is killed once its rows are written emits nothing."""
+    with opened() as quarter:
+        account_of(quarter, 2)
+        quarter.run(rerun=False)
+        written = {"posts": 2, "read": 2, "missed": 0, "days": 1}
+        assert unnamed_rows(quarter.store, quarter.target.identity) == written
+        quarter.run(rerun=False)
+        assert unnamed_rows(quarter.store, quarter.target.identity) == written
+        quarter.now += 6 * HOUR
+        quarter.run(rerun=False)
+        assert unnamed_rows(quarter.store, quarter.target.identity) == written | {"read": 4}

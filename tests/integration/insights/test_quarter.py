@@ -100,7 +100,7 @@ def test_an_outage_is_filled_where_possible(quarter: Quarter) -> None:
     assert {rows[post.media_id, "1h"]["status"] for post in during} >= {"missed"}
     assert {rows[post.media_id, "3d"]["status"] for post in during} == {"read"}
     days = {row["day"] for row in quarter.target.rows(ACCOUNT_DAYS)}
-    assert days == {(START + number * DAY).date() for number in range(-2, DAYS - 1)}
+    assert days == {(START + number * DAY).date() for number in range(-3, DAYS - 3)}
 
 
 def test_it_takes_at_most_eight_calls_a_post(quarter: Quarter) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from instagram_sandbox.testing.handle import SandboxHandle
 
 HOUR = 3600
+#: How often the client sends a call that only reads.
+TRIES = 4
 NO_INSIGHTS = ["instagram_business_basic", "instagram_business_content_publish"]
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.usefixtures("no_stored_tokens", "no_known_posts")
@@ -66,6 +68,25 @@ def test_a_run_reads_what_is_due_and_the_next_one_changes_nothing(
     assert again.xcom("read_instagram_default") == dict.fromkeys(counts, 0)
     assert len(events("instagram_default")) == before + 1
     assert len(instagram_sandbox.journal()) == calls
+
+
+def test_numbers_of_a_try_that_fails_are_named_by_the_event_of_the_next_one_that_succeeds(
+    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
+) -> None:
+    """The numbers of the post are in, and then the account's day cannot be read. The next try skips what is in."""
+    instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
+    target = FileTarget(str(tmp_path), "jsonl")
+    dag = insights_dag("insights_interrupted", ["instagram_default"], target, default_args={"retries": 0})
+    before = len(events("instagram_default"))
+    instagram_sandbox.fail("insights", 1, nth=2, times=TRIES)
+    assert run_dag(dag).states() == {"read_instagram_default": "failed"}
+    assert [row["status"] for row in rows(target, SNAPSHOTS)] == ["read"]
+    assert events("instagram_default")[before:] == []
+    assert run_dag(dag).xcom("read_instagram_default") == {"posts": 0, "read": 0, "missed": 0, "days": 1, "left": 0}
+    named = {"posts": 1, "read": 1, "missed": 0, "days": 1, "left": 0, "target": str(tmp_path)}
+    assert events("instagram_default")[before:] == [named]
+    run_dag(dag)
+    assert events("instagram_default")[before:] == [named]
 
 
 def test_a_second_target_receives_the_same_numbers(

@@ -34,6 +34,7 @@ POSTS: list[dict[str, Any]] = [
     {"id": "typo", "capton": EVIL, "caption": "A typo"},
     {"id": "dry", "caption": "Dry", "dry_run": True},
     {"id": "asked", "caption": "Asked", "approval": "required"},
+    {"id": "asked-too", "caption": "Asked, too", "approval": "required"},
 ]
 
 
@@ -126,6 +127,7 @@ def test_a_viewer_sees_the_posts_with_their_states_and_is_offered_nothing(user: 
         "typo": "problem",
         "dry": "planned",
         "asked": "planned",
+        "asked-too": "planned",
     }
     assert found["hello"]["title"] == "A new week"
     assert found["typo"]["problems"][0]["remedy"] == "Did you mean caption?"
@@ -230,8 +232,8 @@ def test_another_users_token_is_refused(user: Any) -> None:
     assert do(user("ada", "ADMIN"), "bob", "skip").status_code == 403
 
 
-def ask_for_approval() -> None:
-    """Store what Airflow stores until the task of the approval of the post "asked" waits for an answer."""
+def ask_for_approval(post_id: str) -> None:
+    """Store what Airflow stores until the task of the approval of a post waits for an answer."""
     from airflow.models.asset import AssetModel
     from airflow.models.asset_state_store import AssetStateStoreModel
     from airflow.models.dag_version import DagVersion
@@ -245,27 +247,30 @@ def ask_for_approval() -> None:
 
     from airflow_provider_instagram.ledger.assets import ledger_asset
 
-    now, post = datetime.now(timezone.utc), routes.boards.board(DAG_ID).facts["asked"].post
+    now, post = datetime.now(timezone.utc), routes.boards.board(DAG_ID).facts[post_id].post
     with create_session() as session:
-        run = DagRun(dag_id=DAG_ID, run_id="asks", run_type="manual", state=DagRunState.RUNNING, run_after=now)
+        run = DagRun(
+            dag_id=DAG_ID, run_id=f"asks-{post_id}", run_type="manual", state=DagRunState.RUNNING, run_after=now
+        )
         session.add(run)
         session.flush()
         version = session.scalar(select(DagVersion.id).where(DagVersion.dag_id == DAG_ID))
         asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(ACCOUNT).uri))
         tasks = {f"due_{ACCOUNT}": "success", f"{ACCOUNT}.transcode": "success", f"{ACCOUNT}.approve": "awaiting_input"}
-        common = {"dag_id": DAG_ID, "run_id": "asks", "pool": "default_pool", "dag_version_id": version}
+        common = {"dag_id": DAG_ID, "run_id": run.run_id, "pool": "default_pool", "dag_version_id": version}
         rows = [
             {**common, "task_id": task_id, "state": state, "map_index": -1 if task_id.startswith("due") else 0,
              "updated_at": now}
             for task_id, state in tasks.items()
         ]  # fmt: skip
         session.execute(insert(TaskInstance), rows)
-        about = {"dag_run_id": run.id, "dag_id": DAG_ID, "run_id": "asks", "task_id": f"due_{ACCOUNT}"}
+        about = {"dag_run_id": run.id, "dag_id": DAG_ID, "run_id": run.run_id, "task_id": f"due_{ACCOUNT}"}
         selected = [post.model_dump(mode="json")]
         session.add(XComModel(**about, map_index=-1, key="return_value", value=selected, timestamp=now))
-        claim = {"post_key": post.key, "run": f"{DAG_ID}/asks", "version": post.version, "settled": False}
+        claim = {"post_key": post.key, "run": f"{DAG_ID}/{run.run_id}", "version": post.version, "settled": False}
         session.add(AssetStateStoreModel(asset_id=asset_id, key=f"calendar:{post.key}", value=json.dumps(claim)))
-        task = session.scalars(select(TaskInstance).where(TaskInstance.task_id == f"{ACCOUNT}.approve")).one()
+        ours = (TaskInstance.run_id == run.run_id, TaskInstance.task_id == f"{ACCOUNT}.approve")
+        task = session.scalars(select(TaskInstance).where(*ours)).one()
         question = {"subject": "Publish this post?", "options": ["Approve", "Reject"], "params": {}}
         session.add(HITLDetail(ti_id=task.id, **question))
     routes.boards.board(DAG_ID, is_fresh=True)
@@ -281,7 +286,7 @@ def test_of_two_answers_that_airflow_accepts_the_first_one_counts_and_the_page_s
 
     from airflow_provider_instagram.plugin.board import acts
 
-    ask_for_approval()
+    ask_for_approval("asked")
     ada = user("ada", "USER")
     assert cards(ada)["asked"]["state"] == "waiting"
     check = acts._require
@@ -293,7 +298,7 @@ def test_of_two_answers_that_airflow_accepts_the_first_one_counts_and_the_page_s
         with create_session() as session:
             session.execute(
                 update(TaskInstance)
-                .where(TaskInstance.task_id == f"{ACCOUNT}.approve")
+                .where(TaskInstance.run_id == "asks-asked", TaskInstance.task_id == f"{ACCOUNT}.approve")
                 .values(state="scheduled", next_kwargs={"event": event}, next_method="execute_complete")
             )
 
@@ -302,6 +307,20 @@ def test_of_two_answers_that_airflow_accepts_the_first_one_counts_and_the_page_s
     assert (answer.status_code, answer.json()["detail"]) == (409, "bob has answered already. Nothing was changed.")
     history = detail(ada, "asked")["history"]
     assert [event["what"] for event in history if "by" in event["what"]] == ["Rejected by bob"]
+
+
+def test_a_card_says_what_was_answered_before_the_task_of_the_approval_runs(user: Any) -> None:
+    """No scheduler runs here, so the task does not run. The next answer is told that it comes too late."""
+    ask_for_approval("asked-too")
+    ada = user("ada", "USER")
+    assert cards(ada)["asked-too"]["state"] == "waiting"
+    assert do(ada, "ada", "reject", "asked-too", reason="too dark").status_code == 200
+    routes.boards.board(DAG_ID, is_fresh=True)
+    card = cards(ada)["asked-too"]
+    assert (card["state"], card["why"]) == ("skipped", "rejected: too dark")
+    assert detail(ada, "asked-too")["hint"] == "Rejected by ada: too dark"
+    late = do(ada, "ada", "approve", "asked-too").json()["detail"]
+    assert late == "This post is skipped by now. ada has answered already. Nothing was changed."
 
 
 def test_what_did_not_change_is_not_sent_again(user: Any) -> None:

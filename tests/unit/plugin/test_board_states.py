@@ -12,6 +12,7 @@ from airflow_provider_instagram.calendar.file.model import InvalidPost, Post
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.assignments import Assignment
 from airflow_provider_instagram.calendar.planning.plan import Arrival
+from airflow_provider_instagram.calendar.tasks.approve import Answer
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board.cards import card_of, first_line, invalid_card, kind_of
 from airflow_provider_instagram.plugin.board.detail import acts_in
@@ -75,6 +76,25 @@ def test_reasons_are_those_that_the_tasks_reported() -> None:
     assert (found.text, found.hint) == ("rejected: ugly", "Rejected by Ada: ugly")
     assert state(in_run(transcode=Task("running", percent=42))).percent == 42
     assert state(in_run(transcode="success", approve=Task("awaiting_input", deadline=DUE))).until == DUE
+
+
+@pytest.mark.parametrize("task", ["scheduled", "queued", "running"])
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Answer(False, "Ada", "Hello", "ugly"), Status(State.SKIPPED, "rejected: ugly", "Rejected by Ada: ugly")),
+        (Answer(False, None, "Hello"), Status(State.SKIPPED, "not approved", "Nobody has answered in time.")),
+        (Answer(True, "Ada", "Hello"), Status(State.PREPARING, "approved by Ada")),
+    ],
+)
+def test_an_answer_counts_as_soon_as_it_is_stored(task: str, answer: Answer, expected: Status) -> None:
+    """Its task runs seconds later, or minutes later if no worker is free."""
+    facts = in_run(transcode="success", approve=task, create=None, publish=None)
+    assert facts.run is not None
+    assert state(replace(facts, run=replace(facts.run, answer=answer))) == expected
+    over = in_run(transcode="success", approve="success", create="running", publish=None)
+    assert over.run is not None
+    assert state(replace(over, run=replace(over.run, answer=answer))).text == "Instagram processes it"
 
 
 @pytest.mark.parametrize(

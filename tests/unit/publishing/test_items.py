@@ -10,7 +10,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.publishing.items import MediaItem, PostMedia
 from airflow_provider_instagram.publishing.options import ContainerOptions
-from airflow_provider_instagram.publishing.sources import MediaSource
+from airflow_provider_instagram.publishing.sources import MediaSource, open_sources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +77,27 @@ def test_the_kind_of_a_local_item_is_in_its_content(tmp_path: Path) -> None:
     (tmp_path / "b").write_bytes(MP4)
     assert MediaItem(str(tmp_path / "a.mp4")).with_kind().kind == "image"
     assert MediaItem(f"file://{tmp_path}/b").with_kind().kind == "video"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "SCRIPT.DOCX", "song.mp3"])
+def test_a_file_that_is_neither_a_picture_nor_a_video_is_refused_wherever_it_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("Buy flowers. " * 9)
+    for location, upload in ((str(tmp_path / name), "file"), (f"https://example.com/{name}?signature=x", "auto")):
+        video = MediaItem(location, "video")
+        with (
+            pytest.raises(ValidationError, match=f"{name}.* is neither a picture nor a video") as refused,
+            open_sources([video], upload),
+        ):
+            raise AssertionError("unreachable")
+        assert "signature" not in str(refused.value)
+    with pytest.raises(ValidationError, match="Use a video, or a JPEG"):
+        MediaItem(str(tmp_path / name)).with_kind()
+
+
+@pytest.mark.parametrize("content", [JPEG, MP4])
+def test_the_content_of_a_local_file_counts_whatever_its_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "camera.txt").write_bytes(content)
+    assert MediaItem(str(tmp_path / "camera.txt")).with_kind().kind == ("image" if content is JPEG else "video")
 
 
 def test_an_item_that_does_not_show_what_it_is_is_asked_for_without_its_signature() -> None:

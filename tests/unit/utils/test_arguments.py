@@ -50,6 +50,20 @@ def test_what_is_no_text_is_refused_by_name(given: object) -> None:
         arguments.text("container_id", given)
 
 
+@pytest.mark.parametrize(("sign", "number"), [("\0", 0), ("\x1b", 27), ("\x7f", 127), ("\ud83d", 55357)])
+def test_a_text_with_an_invisible_character_is_refused_by_name(sign: str, number: int) -> None:
+    with pytest.raises(ValidationError) as refused:
+        arguments.text("caption", f"one{sign}two")
+    assert str(refused.value) == (
+        f"caption has an invisible character, number {number}. Delete it, or type the words around it again."
+    )
+
+
+def test_a_text_keeps_its_lines_its_tabs_and_its_emoji() -> None:
+    text = "Several\r\n\tlines of 🎉 and 👩\u200d👩\u200d👧\x0b\x85"
+    assert arguments.text("caption", text) == text
+
+
 @pytest.mark.parametrize("given", ["a", "1.5", True, [1], "nan", "inf"])
 def test_what_is_no_whole_number_is_refused_by_name(given: object) -> None:
     with pytest.raises(ValidationError, match="cover must be a"):

@@ -17,13 +17,19 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.model import Calendar, Post
 
-FILES = ("a.mp4", "a.jpg", "b.jpg", "c.mov", "one, two.jpg", "noname")
+FILES = ("a.mp4", "a.jpg", "b.jpg", "c.mov", "one, two.jpg", "noname", "notes.txt")
+NO_UPLOAD = (
+    "upload is file, but pictures reach Instagram by link. Remove upload. Instagram fetches a local picture from its "
+    "copy below [instagram] public_prefix."
+)
+INVISIBLE = "has an invisible character, number {}. Delete it, or type the words around it again."
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Callable[..., Calendar]:
     for name in FILES:
         (tmp_path / name).touch()
+    (tmp_path / "nul.txt").write_text("a\0b")
 
     def from_text(text: str, ending: str = "yaml", **how: Any) -> Calendar:
         file = tmp_path / f"posts.{ending}"
@@ -239,12 +245,49 @@ def test_items_in_one_cell_are_separated_by_commas(
             "carousel's https "
             "address."),
         ),
+        (
+            "  carousel: [\n  a.jpg,\n  notes.txt]",
+            "6: carousel, item 2: notes.txt is neither a picture nor a video. Name a picture or a video.",
+        ),
+        (
+            "  carousel: [a.jpg, {image: notes.txt}]",
+            "4: carousel, item 2: notes.txt is neither a picture nor a video. Name a picture or a video.",
+        ),
+        (
+            "  video: notes.txt",
+            "4: {folder}/notes.txt is neither a picture nor a video. Name a picture or a video.",
+        ),
+        (
+            "  video: 'https://example.com/notes.PDF?signature=x'",
+            "4: https://example.com/notes.PDF?… is neither a picture nor a video. Name a picture or a video.",
+        ),
+        ("  image: a.jpg,\n  upload: file", f"5: {NO_UPLOAD}"),
+        ("  image: noname,\n  upload: file, placement: story", f"5: {NO_UPLOAD}"),
+        ("  carousel: [a.jpg, b.jpg],\n  upload: file", f"5: {NO_UPLOAD}"),
+        ('  image: a.jpg,\n  caption: "a\\0b"', f"5: caption {INVISIBLE.format(0)}"),
+        ('  image: a.jpg,\n  alt_text: "a\\eb"', f"5: alt_text {INVISIBLE.format(27)}"),
+        ('  image: a.jpg,\n  first_comment: "a\\x01b"', f"5: first_comment {INVISIBLE.format(1)}"),
+        ('  image: a.jpg,\n  tags: [x, "a\\0b"]', f"5: tags {INVISIBLE.format(0)}"),
+        ("  image: a.jpg,\n  caption_file: nul.txt", f"5: caption {INVISIBLE.format(0)}"),
+        (
+            '  carousel: [\n  a.jpg,\n  {image: b.jpg, alt_text: "a\\0b"}]',
+            f"6: carousel, item 2: alt_text {INVISIBLE.format(0)}",
+        ),
     ],
 )  # fmt: skip
 def test_a_problem_has_its_line_and_a_remedy(
     said: Callable[..., list[str]], tmp_path: Path, more: str, problem: str
 ) -> None:
     assert said(more, check_files=True) == [problem.replace("{folder}", str(tmp_path))]
+
+
+def test_an_upload_is_for_videos_and_a_default_for_them_is_ignored_in_a_picture(
+    read_post: Callable[..., Post], said: Callable[..., list[str]]
+) -> None:
+    assert read_post("  image: a.jpg\n", "timezone: UTC, upload: file").image is not None
+    assert len(read_post("  carousel: [a.jpg, c.mov]\n  upload: file\n").carousel) == 2
+    assert len(read_post("  carousel: [a.jpg, noname]\n  upload: file\n").carousel) == 2
+    assert said("  image: a.jpg, upload: url") == []
 
 
 def test_each_item_has_its_own_problem(said: Callable[..., list[str]]) -> None:
