@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -96,6 +98,29 @@ def test_the_open_file_stays_the_same_whatever_takes_its_name(media: Path, check
         assert (file.name, file.read_bytes(), file.stat().st_size) == ("clip.mp4", b"mine", 4)
         assert location.read_bytes() == SECRET
     assert not file.is_symlink()
+
+
+IN_A_TASK = """
+import ctypes, os, sys
+from airflow_provider_instagram.files.access import FileAccess, FileCheck
+from airflow_provider_instagram.files.storage import as_local_file
+from airflow_provider_instagram.media.process import ProcessLimits, run
+
+PR_SET_DUMPABLE = 4
+assert ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0
+folder, name = sys.argv[1:]
+with as_local_file(name, check=FileCheck(FileAccess.of(folder))) as file:
+    os.remove(name)
+    print(run(["cat", str(file)], ProcessLimits(wall_s=10, cpu_s=10)).stdout)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere, a file is opened by its name.")
+def test_a_process_reads_the_open_file_although_airflow_hides_those_of_a_task(media: Path) -> None:
+    """Airflow makes its tasks non-dumpable, so that no other process may look into their folder of /proc."""
+    command = [sys.executable, "-c", IN_A_TASK, str(media), str(media / "week" / "clip.mp4")]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert finished.stdout.splitlines()[-1] == "mine"
 
 
 @pytest.mark.parametrize("error", [ValidationError, TransientError])
