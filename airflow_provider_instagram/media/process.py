@@ -192,7 +192,7 @@ def run(
 
 @contextmanager
 def sharing(descriptor: int) -> Iterator[None]:
-    """Give a file descriptor to every process that :func:`run` starts inside the block."""
+    """Pass a file descriptor to every process that :func:`run` starts inside the block."""
     _shared.add(descriptor)
     try:
         yield

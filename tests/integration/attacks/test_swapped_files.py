@@ -52,12 +52,12 @@ class Folder:
         return {name.removeprefix(f"{ACCOUNT}.").removesuffix("[0]"): state for name, state in result.states().items()}
 
     def link(self, name: str | Path) -> None:
-        """Put a link to the private file in the place of another one."""
+        """Replace a file by a link to the private one."""
         (self.path / name).unlink()
         (self.path / name).symlink_to(self.private)
 
     def replace(self, name: str | Path, content: bytes) -> None:
-        """Put another file in the place of one."""
+        """Replace a file by another one."""
         (self.path / "new").write_bytes(content)
         (self.path / "new").replace(self.path / name)
 

@@ -37,7 +37,7 @@ def check(media: Path) -> FileCheck:
 
 
 def replace_folder_by_link(media: Path) -> None:
-    """Put the server's folder in the place of the user's own."""
+    """Replace the user's own folder by a link to the server's."""
     (media / "week").rename(media / "aside")
     (media / "week").symlink_to(media.parent / "server" / "week")
 
