@@ -103,8 +103,9 @@ def _checked(location: str, check: FileCheck) -> Iterator[Path]:
             raise ValidationError(f"{path} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
         known_as = stack.enter_context(scratch.scratch_folder()) / path.name
         if check.as_copy:
-            scratch.require_space(known_as.parent, os.fstat(file.fileno()).st_size)
-            check.check_digest(_copied(file, known_as), location)
+            size = os.fstat(file.fileno()).st_size
+            scratch.require_space(known_as.parent, size)
+            check.check_digest(_copied(file, known_as, size), location)
         elif DESCRIPTORS.is_dir():
             stack.enter_context(sharing(file.fileno()))
             known_as.symlink_to(DESCRIPTORS / str(file.fileno()))
@@ -117,11 +118,16 @@ def _checked(location: str, check: FileCheck) -> Iterator[Path]:
             raise
 
 
-def _copied(file: IO[bytes], copy: Path) -> str:
-    """Copy an open file, and return the SHA-256 digest of the copy."""
+def _copied(file: IO[bytes], copy: Path, size: int) -> str:
+    """Copy an open file, and return the SHA-256 digest of the copy.
+
+    :param file: The file.
+    :param copy: The path of the copy.
+    :param size: How many bytes to copy at most, because the file may grow meanwhile.
+    """
     digest = hashlib.sha256()
     with copy.open("wb") as out:
-        while block := file.read(BLOCK_BYTES):
+        while block := file.read(min(BLOCK_BYTES, size - out.tell())):
             digest.update(block)
             out.write(block)
     return digest.hexdigest()

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
+from airflow_provider_instagram.files import scratch
 from airflow_provider_instagram.files.access import FileAccess, FileCheck
 from airflow_provider_instagram.files.storage import as_local_file
 from airflow_provider_instagram.media.files import file_digest
@@ -102,6 +104,7 @@ def test_the_open_file_stays_the_same_whatever_takes_its_name(media: Path, check
 
 IN_A_TASK = """
 import ctypes, os, sys
+from airflow_provider_instagram.files import scratch
 from airflow_provider_instagram.files.access import FileAccess, FileCheck
 from airflow_provider_instagram.files.storage import as_local_file
 from airflow_provider_instagram.media.process import ProcessLimits, run
@@ -128,6 +131,20 @@ def test_an_error_names_the_file_as_the_user_does(media: Path, check: FileCheck,
     location = str(media / "week" / "clip.mp4")
     with pytest.raises(error, match=rf"^{location} is empty\.$"), as_local_file(location, check=check) as file:
         raise error(f"{file} is empty.")
+
+
+def test_a_copy_of_a_file_that_grows_takes_no_more_room_than_there_was(
+    media: Path, check: FileCheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location = media / "week" / "clip.mp4"
+
+    def grow(folder: Path, size: int) -> None:
+        assert size == len(b"mine")
+        location.write_bytes(b"mine, and much more")
+
+    monkeypatch.setattr(scratch, "require_space", grow)
+    with as_local_file(str(location), check=replace(check, as_copy=True)) as file:
+        assert file.read_bytes() == b"mine"
 
 
 def test_a_copy_that_was_asked_for_stays_the_same_whatever_its_owner_writes(media: Path, check: FileCheck) -> None:
