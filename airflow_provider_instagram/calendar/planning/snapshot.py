@@ -167,12 +167,10 @@ class Stored:
     :param plan: The calendar as the DAG processor last read it. Without the present problem of a file that has become
         unreadable, which the DAG's task ``calendar`` reports.
     :param text: Its text.
-    :param at: When the DAG processor last stored it, as ISO 8601.
     """
 
     plan: Plan
     text: str
-    at: str
 
 
 def read_stored(location: str, content: bytes, now: datetime) -> Stored | None:
@@ -186,7 +184,7 @@ def read_stored(location: str, content: bytes, now: datetime) -> Stored | None:
     if snapshot.posts is None:
         return None
     plan = Plan(snapshot.calendar(location), snapshot.records, snapshot.recently_removed(now))
-    return Stored(plan, snapshot.text, snapshot.at)
+    return Stored(plan, snapshot.text)
 
 
 def _last_readable(

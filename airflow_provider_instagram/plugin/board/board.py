@@ -9,7 +9,6 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from airflow.utils.session import create_session
@@ -22,11 +21,13 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.answers import answer_on_its_way
 from airflow_provider_instagram.plugin.board.calendars import SnapshotReader
 from airflow_provider_instagram.plugin.board.cards import PostCard, card_of, invalid_card
-from airflow_provider_instagram.plugin.board.seen import NOTHING, Seen
+from airflow_provider_instagram.plugin.board.seen import NOTHING, now_s
 from airflow_provider_instagram.plugin.board.source import CalendarSource, Rows
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, status_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow_provider_instagram.calendar.file.model import Calendar, Post
     from airflow_provider_instagram.calendar.file.problems import Problem
     from airflow_provider_instagram.calendar.planning.assignments import Assignment
@@ -69,7 +70,7 @@ class Board:
     :param facts: What is known about each post, by its id.
     :param problems: The problems of the calendar, by line.
     :param digest: A digest of the cards, which is the same in all API server processes.
-    :param seen: How new the cards are.
+    :param seen_s: How new the cards are.
     """
 
     revisions: Revisions
@@ -79,30 +80,30 @@ class Board:
     facts: dict[str, Facts] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     digest: str = ""
-    seen: Seen = NOTHING
+    seen_s: float = NOTHING
     stored: Stored | None = None
     source: CalendarSource = field(init=False)
     lock: threading.Lock = field(default_factory=threading.Lock)
     _snapshot: SnapshotReader = field(default_factory=SnapshotReader)
     _looked_s: float = -1e9
-    _look_began: Seen = NOTHING
+    _look_began_s: float = NOTHING
     _runs_now: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.source = CalendarSource(self.calendar.dag_id)
 
-    def refresh(self, calendar: CalendarDag, seen: Seen) -> None:
+    def refresh(self, calendar: CalendarDag, seen_s: float) -> None:
         """Look at the calendar again if the last look is too long ago. Several users share one look.
 
         :param calendar: The calendar.
-        :param seen: What the page has seen already. The last look may not be older than that.
+        :param seen_s: What the page has seen already. The last look may not be older than that.
         """
         with self.lock:
             is_current = time.monotonic() - self._looked_s < LIFE_S and calendar == self.calendar
-            if is_current and self._look_began.looked_at >= seen.looked_at:
+            if is_current and self._look_began_s >= seen_s:
                 return
-            self.calendar, began = calendar, Seen.now()
-            self.stored = self._snapshot.read(calendar, seen.edited_at)
+            self.calendar, began_s = calendar, now_s()
+            self.stored = self._snapshot.read(calendar)
             self.problems = calendar.problems
             if self.stored is not None:
                 content = self.stored.plan.timely
@@ -110,9 +111,8 @@ class Board:
                     self.source.read(session, content.accounts)
                 self.problems = (*calendar.problems, *content.problems)
                 self._set_cards(self._made(content, utc_now()))
-                edited_at = datetime.fromisoformat(self.stored.at).timestamp()
-                self.seen = Seen(Seen.now().looked_at, edited_at)
-            self._looked_s, self._look_began = time.monotonic(), began
+                self.seen_s = now_s()
+            self._looked_s, self._look_began_s = time.monotonic(), began_s
 
     def _made(self, content: Calendar, now: datetime) -> list[PostCard]:
         selected, begins = self.source.selected_posts(), self._scheduled_runs()

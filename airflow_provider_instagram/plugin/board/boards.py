@@ -16,7 +16,7 @@ from airflow_provider_instagram.plugin.board.board import Board, Revisions
 from airflow_provider_instagram.plugin.board.calendars import CalendarDag, Calendars
 from airflow_provider_instagram.plugin.board.cards import problem_as_data
 from airflow_provider_instagram.plugin.board.rights import READ, may
-from airflow_provider_instagram.plugin.board.seen import NOTHING, Seen
+from airflow_provider_instagram.plugin.board.seen import NOTHING, now_s, written
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.users import PageUser
@@ -50,50 +50,50 @@ class Boards:
     _revisions: Revisions = field(default_factory=Revisions)
     _listed: list[CalendarDag] = field(default_factory=list)
     _listed_s: float = -1e9
-    _listing_began: Seen = NOTHING
+    _listing_began_s: float = NOTHING
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def calendars(self, seen: Seen = NOTHING) -> list[CalendarDag]:
+    def calendars(self, seen_s: float = NOTHING) -> list[CalendarDag]:
         """Return all calendars, as they are at least since a page has seen them."""
         with self._lock:
             is_old = time.monotonic() - self._listed_s > LIST_LIFE_S
-            if is_old or self._listing_began.looked_at < seen.looked_at:
-                self._listing_began = Seen.now()
+            if is_old or self._listing_began_s < seen_s:
+                self._listing_began_s = now_s()
                 with create_session(scoped=False) as session:
                     self._listed = self._calendars.all(session)
                 self._listed_s = time.monotonic()
             return self._listed
 
-    def board(self, dag_id: str, seen: Seen = NOTHING, *, is_fresh: bool = False) -> Board:
+    def board(self, dag_id: str, seen_s: float = NOTHING, *, is_fresh: bool = False) -> Board:
         """Return the board of a calendar as it is now.
 
         :param dag_id: The calendar's DAG.
-        :param seen: What the page has seen already, perhaps from another API server process.
+        :param seen_s: What the page has seen already, perhaps from another API server process.
         :param is_fresh: Whether to look again even if the last look was a moment ago.
         :raises HTTPException: 404 if the DAG is no calendar.
         """
         if is_fresh:
-            seen = Seen.now()
-        calendar = next((one for one in self.calendars(seen) if one.dag_id == dag_id), None)
+            seen_s = now_s()
+        calendar = next((one for one in self.calendars(seen_s) if one.dag_id == dag_id), None)
         if calendar is None:
             raise HTTPException(404, f"The DAG {dag_id!r} is not a content calendar, or Airflow has not read it yet.")
         with self._lock:
             board = self._boards.setdefault(dag_id, Board(self._revisions, calendar))
-        board.refresh(calendar, seen)
+        board.refresh(calendar, seen_s)
         return board
 
-    def answer(self, user: PageUser, window: Window, since: str, seen: Seen) -> bytes | None:
+    def answer(self, user: PageUser, window: Window, since: str, seen_s: float) -> bytes | None:
         """Return the cards that a user may see, as JSON, or None if nothing changed.
 
         :param user: The user.
         :param window: The posts that the page shows.
         :param since: What the last answer contained as ``token``. Only later changes are returned. Another API server
             process may have answered: the numbers of its changes mean nothing here, but equal cards are equal.
-        :param seen: How new that answer was. This one is not older.
+        :param seen_s: How new that answer was. This one is not older.
         """
-        readable = [one for one in self.calendars(seen) if may(user, one.dag_id, READ)]
+        readable = [one for one in self.calendars(seen_s) if may(user, one.dag_id, READ)]
         shown = [one for one in readable if window.dag_id in (None, one.dag_id)]
-        boards = [self.board(one.dag_id, seen) for one in shown]
+        boards = [self.board(one.dag_id, seen_s) for one in shown]
         latest, heads = self._revisions.latest, [_head(board) for board in boards]
         scope = _digest([heads, vars(window)])
         digest = _digest([board.digest for board in boards])
@@ -110,7 +110,7 @@ class Boards:
             ]
             removed += [key for key, revision in board.removed.items() if revision > after]
         content: dict[str, Any] = {"token": token, "full": not after, "calendars": heads, "cards": cards}
-        content["seen"] = str(Seen.latest(board.seen for board in boards))
+        content["seen"] = written(max((board.seen_s for board in boards), default=NOTHING))
         return json.dumps({**content, "removed": removed}, separators=(",", ":")).encode()
 
 

@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 TIMETABLE: Final = "ContentCalendarTimetable"
-#: How long a snapshot in object storage is not read again.
-REMOTE_SNAPSHOT_LIFE_S: Final = 10.0
-#: How long the DAG processor takes to store an edit, from the time that the snapshot names.
-STORED_WITHIN_S: Final = 10.0
+#: How long a snapshot is not asked for after its storage has failed.
+RETRY_AFTER_S: Final = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -122,40 +120,39 @@ def _calendar(dag_id: str, name: str, is_paused: bool, settings: dict[str, Any])
 
 @dataclass
 class SnapshotReader:
-    """Reads the snapshot of a calendar, again only if it may have changed."""
+    """Reads the snapshot of a calendar, and parses it only if it has changed."""
 
-    _read_of: Any = None
-    _at_s: float = 0.0
+    _state: Any = None
+    _content: bytes | None = None
     _stored: Stored | None = None
+    _failed_s: float = -1e9
 
-    def read(self, calendar: CalendarDag, edited_at: float) -> Stored | None:
+    def read(self, calendar: CalendarDag) -> Stored | None:
         """Return the snapshot, or None if it does not exist here.
 
         :param calendar: The calendar.
-        :param edited_at: When the DAG processor stored the latest edit that a page has seen. A process that has read
-            the snapshot earlier reads it again.
         """
-        now_s, state = time.monotonic(), self._state(calendar.snapshot)
-        since_edit_s = utc_now().timestamp() - edited_at
-        life_s = min(REMOTE_SNAPSHOT_LIFE_S, max(0.0, since_edit_s - STORED_WITHIN_S))
-        is_fresh = state is not None or now_s - self._at_s < life_s
-        if self._read_of == (calendar.snapshot, state) and is_fresh:
+        state = (calendar.snapshot, _file_state(calendar.snapshot))
+        is_current = state == self._state and state[1] is not None
+        if is_current or time.monotonic() - self._failed_s < RETRY_AFTER_S:
             return self._stored
         try:
             content = storage.read(calendar.snapshot)
-            self._stored = None if content is None else read_stored(calendar.location, content, utc_now())
+            if content != self._content:
+                self._stored = None if content is None else read_stored(calendar.location, content, utc_now())
+            self._state, self._content = state, content
         except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; what was read before is shown
             log.warning("The snapshot %s cannot be read: %s", shown(calendar.snapshot), shown(str(error)))
-        self._read_of, self._at_s = (calendar.snapshot, state), now_s
+            self._failed_s = time.monotonic()
         return self._stored
 
-    @staticmethod
-    def _state(snapshot: str) -> Any:
-        """Return what changes with a local file, or None if it does not exist or is not local."""
-        if not is_local(snapshot):
-            return None
-        try:
-            found = local_path(snapshot).stat()
-        except FileNotFoundError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+
+def _file_state(snapshot: str) -> tuple[int, int, int] | None:
+    """Return what changes with a local file, or None if it does not exist or is not local."""
+    if not is_local(snapshot):
+        return None
+    try:
+        found = local_path(snapshot).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

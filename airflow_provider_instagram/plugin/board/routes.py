@@ -17,7 +17,7 @@ from airflow_provider_instagram.plugin.board import acts, media
 from airflow_provider_instagram.plugin.board.boards import Boards, Window
 from airflow_provider_instagram.plugin.board.detail import detail_of
 from airflow_provider_instagram.plugin.board.rights import VIEWER, may_act, require_read
-from airflow_provider_instagram.plugin.board.seen import Seen
+from airflow_provider_instagram.plugin.board.seen import read_seen, written
 from airflow_provider_instagram.plugin.pages import templates
 from airflow_provider_instagram.plugin.state import BrowserState
 from airflow_provider_instagram.plugin.users import check_form
@@ -85,8 +85,8 @@ def posts(
         require_read(user, dag_id)
     begun_s = time.perf_counter()
     if dag_id is not None:
-        boards.board(dag_id, Seen.read(seen))
-    content = boards.answer(user, Window(dag_id, first, last), since, Seen.read(seen))
+        boards.board(dag_id, read_seen(seen))
+    content = boards.answer(user, Window(dag_id, first, last), since, read_seen(seen))
     headers = {**JSON, "Server-Timing": f"cards;dur={1000 * (time.perf_counter() - begun_s):.1f}"}
     if content is None:
         return Response(status_code=204, headers=headers)
@@ -97,7 +97,7 @@ def posts(
 def post(dag_id: str, post_id: str, seen: str = "", user: Any = VIEWER) -> Response:
     """Return everything about one post, with what this user can do to it."""
     require_read(user, dag_id)
-    board = boards.board(dag_id, Seen.read(seen))
+    board = boards.board(dag_id, read_seen(seen))
     try:
         content = detail_of(board, post_id)
     except KeyError:
@@ -145,7 +145,7 @@ async def act(request: Request, given: Annotated[dict[str, Any], Body()], user: 
         raise HTTPException(404, "The calendar has no such post any more.")
     done = await acts.perform(acts.Act(name, board, facts, user, request, given))
     board = await run_in_threadpool(boards.board, dag_id, is_fresh=True)
-    return JSONResponse({"done": done, "seen": str(board.seen)}, headers=JSON)
+    return JSONResponse({"done": done, "seen": written(board.seen_s)}, headers=JSON)
 
 
 def _fresh_board(user: PageUser, dag_id: str) -> Any:

@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.plugin.board import calendars
 from airflow_provider_instagram.plugin.board.calendars import CalendarDag, SnapshotReader
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pytest
 
+HOUR = timedelta(hours=1)
+CALENDAR = CalendarDag("a", "a", False, "s3://media/a.yaml", "s3://media/snapshots/a.json", HOUR, HOUR, False)
 
-def test_a_snapshot_in_object_storage_is_read_again_if_a_page_has_seen_a_newer_edit(
+
+def test_a_snapshot_in_object_storage_is_read_at_each_look_and_parsed_when_it_has_changed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Otherwise, two API server processes would show the calendar before and after an edit in turns, for seconds."""
-    reads: list[str] = []
-    monkeypatch.setattr(storage, "read", reads.append)
-    hour = timedelta(hours=1)
-    calendar = CalendarDag("a", "a", False, "s3://media/a.yaml", "s3://media/snapshots/a.json", hour, hour, False)
-    reader, now = SnapshotReader(), time.time()
-    for edited_at, expected in ((0.0, 1), (now - 3600, 1), (now, 2)):
-        reader.read(calendar, edited_at)
-        assert len(reads) == expected, edited_at
+    """Otherwise, two API server processes would show the calendar before and after an edit in turns."""
+    contents = [None, b"first", b"first", b"second", None]
+    reads, parsed = iter(contents), list[bytes]()
+
+    def parse(location: str, content: bytes, now: datetime) -> Any:
+        parsed.append(content)
+        return content
+
+    monkeypatch.setattr(storage, "read", lambda location: next(reads))
+    monkeypatch.setattr(calendars, "read_stored", parse)
+    reader: Any = SnapshotReader()
+    assert [reader.read(CALENDAR) for _ in contents] == contents
+    assert parsed == [b"first", b"second"]
+
+
+def test_a_storage_that_fails_is_not_asked_at_each_look_and_what_was_read_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A storage that does not answer takes seconds each time, and the page waits for the look."""
+    asked: list[str] = []
+
+    def fail(location: str) -> bytes:
+        asked.append(location)
+        raise OSError("The storage does not answer.")
+
+    monkeypatch.setattr(calendars, "read_stored", lambda location, content, now: content)
+    monkeypatch.setattr(storage, "read", lambda location: b"first")
+    reader: Any = SnapshotReader()
+    assert reader.read(CALENDAR) == b"first"
+    monkeypatch.setattr(storage, "read", fail)
+    assert [reader.read(CALENDAR) for _ in range(3)] == [b"first"] * 3
+    assert len(asked) == 1
