@@ -101,7 +101,7 @@ class CalendarFiles:
 
     def _check(self, location: str) -> None:
         """Check a location. A local folder with thousands of videos is checked once."""
-        if "://" in location or "::" in location:
+        if "://" in location or "::" in location or not location.isprintable():
             self.access.check(location)
             return
         folder = os.path.dirname(location)  # noqa: PTH120 -- for thousands of posts, pathlib is slow

@@ -602,6 +602,14 @@ def test_a_problem_is_one_line_whatever_stands_in_the_file(read: Callable[..., C
     assert Problem(8, "video \ud800", "Put it right.").text("posts.yaml") == "posts.yaml:8: video \\ud800 Put it right."
 
 
+@pytest.mark.parametrize("sign", ["\\0", "\\e", "\\n", "\\x7F"])
+def test_a_control_character_in_the_name_of_a_file_leaves_out_the_post(read: Callable[..., Calendar], sign: str) -> None:
+    """PostgreSQL stores no NUL in an XCom: no post of the account would be selected."""
+    calendar = read(HEAD + post(1, "2026-12-24 18:00", f'    video: "a{sign}.mp4"\n') + post(2, "2026-12-25 18:00"))
+    assert [one.id for one in calendar.posts] == ["p2"]
+    assert "contains a control character. Type the name again." in said(calendar)[0][1]
+
+
 def test_a_mistake_of_ours_about_one_post_leaves_the_others_alone(
     read: Callable[..., Calendar], monkeypatch: pytest.MonkeyPatch
 ) -> None:
