@@ -172,7 +172,7 @@ class FileAccess:
 class FileCheck:
     """What must be true of a file that a user named.
 
-    :param access: Where a local file must be.
+    :param access: Where it must be.
     :param sha256: The digest of the content that was approved. None if any content will do.
     :param as_copy: Whether a local file is copied before it is read, so that its owner cannot change it in between.
     """

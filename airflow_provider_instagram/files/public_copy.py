@@ -37,17 +37,27 @@ def public_prefix(picture: Path) -> str:
 def public_link(picture: Path, life: timedelta) -> str:
     """Copy a local picture below ``[instagram] public_prefix``, unless it is there, and return a link to the copy.
 
-    The name of the copy is the digest of its content. The link is presigned, or below ``[instagram] public_url`` if
-    that is set.
+    The name of the copy is the digest of its content. A copy with another content is replaced: whoever could change a
+    picture while it was copied would otherwise decide what later posts with the first content show. The link is
+    presigned, or below ``[instagram] public_url`` if that is set.
 
     :param picture: The picture.
     :param life: How long a presigned link works.
     :raises ValidationError: If the configuration does not fit, or the storage has no presigned links.
     """
-    name = f"{file_digest(picture)}.jpg"
+    digest = file_digest(picture)
+    name = f"{digest}.jpg"
     copy = f"{public_prefix(picture)}/{name}"
-    if not storage.exists(copy):
+    if not _has_content(copy, digest):
         storage.put(picture, copy)
     if public_url := str(conf.get("instagram", "public_url", fallback="")).strip():
         return f"{public_url.rstrip('/')}/{name}"
     return storage.presigned(copy, life)
+
+
+def _has_content(location: str, digest: str) -> bool:
+    try:
+        with storage.as_local_file(location) as stored:
+            return file_digest(stored) == digest
+    except ValidationError:  # it does not exist
+        return False

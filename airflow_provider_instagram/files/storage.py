@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.exceptions import InstagramError, ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files import cache, scratch
 from airflow_provider_instagram.files.access import DESCRIPTORS
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
@@ -73,6 +72,8 @@ def as_local_file(
     scratch.remove_left_behind()
     cache.trim()
     if not is_local(location):
+        if check is not None:
+            check.access.check(location)
         with scratch.scratch_folder() as folder:
             copy = _fetched(location, folder, max_bytes)
             if check is not None and check.sha256 is not None:
@@ -84,12 +85,12 @@ def as_local_file(
     if check is None:
         yield path
         return
-    with _checked(location, check) as path:
+    with _checked(location, check, max_bytes) as path:
         yield path
 
 
 @contextmanager
-def _checked(location: str, check: FileCheck) -> Iterator[Path]:
+def _checked(location: str, check: FileCheck, max_bytes: int) -> Iterator[Path]:
     """Yield a local file that stays the one that was checked, whatever is put in its place.
 
     This is a copy, or a link to the open file, whose content its owner can still change. Each process resolves such a
@@ -104,8 +105,7 @@ def _checked(location: str, check: FileCheck) -> Iterator[Path]:
         known_as = stack.enter_context(scratch.scratch_folder()) / path.name
         if check.as_copy:
             size = os.fstat(file.fileno()).st_size
-            scratch.require_space(known_as.parent, size)
-            check.check_digest(_copied(file, known_as, size), location)
+            check.check_digest(_copied(file, known_as, location, size, max_bytes), location)
         elif DESCRIPTORS.is_dir():
             stack.enter_context(sharing(file.fileno()))
             known_as.symlink_to(DESCRIPTORS / str(file.fileno()))
@@ -118,18 +118,32 @@ def _checked(location: str, check: FileCheck) -> Iterator[Path]:
             raise
 
 
-def _copied(file: IO[bytes], copy: Path, size: int) -> str:
+def _copied(file: IO[bytes], copy: Path, location: str, size: int, max_bytes: int) -> str:
     """Copy an open file, and return the SHA-256 digest of the copy.
 
     :param file: The file.
     :param copy: The path of the copy.
-    :param size: How many bytes to copy at most, because the file may grow meanwhile.
+    :param location: The location of the file.
+    :param size: Its size. The file may grow meanwhile, but the copy does not become larger.
+    :param max_bytes: The largest size.
+    :raises ValidationError: If the file is too large.
+    :raises TransientError: If the disk has no space for it, or if it has another size meanwhile.
     """
+    if size > max_bytes:
+        raise ValidationError(
+            f"{shown(location)} has {size:,} bytes; the limit is {max_bytes:,} bytes.", hint="Use a smaller file."
+        )
+    scratch.require_space(copy.parent, size)
     digest = hashlib.sha256()
     with copy.open("wb") as out:
         while block := file.read(min(BLOCK_BYTES, size - out.tell())):
             digest.update(block)
             out.write(block)
+        if out.tell() < size or file.read(1):
+            raise TransientError(
+                f"{shown(location)} was changed while it was being read.",
+                hint="Wait until the file is complete, and run again.",
+            )
     return digest.hexdigest()
 
 
@@ -150,17 +164,10 @@ def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
         raise ValidationError(
             f"The file {shown(location)} does not exist.", hint="Check the path and its connection."
         ) from None
-    size = about.st_size
-    if size > max_bytes:
-        raise ValidationError(
-            f"{shown(location)} has {size:,} bytes; the limit is {max_bytes:,} bytes.", hint="Use a smaller file."
-        )
     copy = folder / (source.name or "video")
-    if cache.link(location, about, copy):
-        return copy
-    scratch.require_space(folder, size)
-    with source.open("rb") as remote, copy.open("wb") as local:
-        shutil.copyfileobj(remote, local, BLOCK_BYTES)
+    if not cache.link(location, about, copy):
+        with source.open("rb") as remote:
+            _copied(remote, copy, location, about.st_size, max_bytes)
     return copy
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
@@ -105,7 +105,7 @@ def _picture(location: str, check: FileCheck | None, files: ExitStack) -> MediaS
     if not locations.is_local(location):
         hint = "Use its public https address, with characters outside ASCII percent-encoded."
         return _linked(location, "image", check, hint)
-    path = files.enter_context(storage.as_local_file(location, check=check))
+    path = files.enter_context(storage.as_local_file(location, check=check and replace(check, as_copy=True)))
     with path.open("rb") as file:
         is_jpeg = format_of(file.read(HEAD_BYTES)) == "JPEG"
     if not is_jpeg:
@@ -122,6 +122,8 @@ def _linked(location: str, kind: ItemKind, check: FileCheck | None, hint: str) -
 
     The server of a web address knows who asks, so a comparison would prove nothing.
     """
+    if check is not None:
+        check.access.check(location)
     link = _link(location, hint)
     if check is None or check.sha256 is None or locations.is_web(location):
         return MediaSource(location, link=link, kind=kind)

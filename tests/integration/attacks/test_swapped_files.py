@@ -17,6 +17,7 @@ from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.tasks.approve import Answer, ApprovePost
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
+from airflow_provider_instagram.files import public_copy
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.media.kind import kind_of
 
@@ -267,6 +268,69 @@ def test_an_object_that_is_replaced_after_the_approval_is_not_sent(
     result = folder.run(video=str(mine), upload=upload, approval="required")
     assert folder.states(result)["create"] == "failed"
     assert "has changed since it was approved" in folder.capsys.readouterr().out
+    assert instagram_sandbox.calls("create") == 0
+
+
+def test_a_picture_that_was_stored_under_the_digest_of_another_one_is_replaced(
+    instagram_sandbox: SandboxHandle, folder: Folder, approved: Any, media: dict[str, Any], bucket: str
+) -> None:
+    """As by a post without an approval, whose owner changed the picture right after its digest was computed."""
+    from airflow.sdk import ObjectStoragePath
+
+    mine = (folder.path / "mine.jpg").read_bytes()
+    stored = ObjectStoragePath(f"{bucket}/public/{hashlib.sha256(mine).hexdigest()}.jpg")
+    stored.write_bytes(bytes(reversed(mine)))
+    approved()
+    assert folder.run(approval="required", **media["a picture that complies"]).state == "success"
+    assert len(instagram_sandbox.posts) == 1
+    assert stored.read_bytes() == mine
+
+
+def test_a_picture_is_stored_under_its_own_digest_whatever_its_owner_writes(
+    instagram_sandbox: SandboxHandle, folder: Folder, media: dict[str, Any], bucket: str, monkeypatch: Any
+) -> None:
+    """Also for a post without an approval: the next post with the first content would show the second."""
+    from airflow.sdk import ObjectStoragePath
+
+    real = public_copy.file_digest
+
+    def attacked(path: Path) -> str:
+        digest = real(path)
+        (folder.path / "mine.jpg").write_bytes(bytes(reversed(path.read_bytes())))
+        return digest
+
+    monkeypatch.setattr(public_copy, "file_digest", attacked)
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/first")
+    mine = (folder.path / "mine.jpg").read_bytes()
+    assert folder.run(**media["a picture that complies"]).state == "success"
+    (stored,) = ObjectStoragePath(f"{bucket}/first").iterdir()
+    assert (stored.name, stored.read_bytes()) == (f"{hashlib.sha256(mine).hexdigest()}.jpg", mine)
+
+
+@pytest.mark.parametrize("upload", ["auto", "url"])
+def test_an_object_outside_the_allowed_prefixes_is_not_published_whatever_an_xcom_says(
+    instagram_sandbox: SandboxHandle,
+    folder: Folder,
+    bucket: str,
+    portrait_video: Path,
+    upload: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A user may have edited the XCom."""
+    from airflow.sdk import ObjectStoragePath
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", f"{bucket}/media")
+    for name in ("media", "private"):
+        ObjectStoragePath(f"{bucket}/{name}/mine.mp4").write_bytes(portrait_video.read_bytes())
+    real = TranscodePost.execute
+
+    def edited(task: TranscodePost, context: Any) -> str:
+        return str(real(task, context)).replace("/media/", "/private/")
+
+    monkeypatch.setattr(TranscodePost, "execute", edited)
+    result = folder.run(video=f"{bucket}/media/mine.mp4", upload=upload)
+    assert folder.states(result)["create"] == "failed"
+    assert "/private/mine.mp4 is not below an allowed prefix" in folder.capsys.readouterr().out
     assert instagram_sandbox.calls("create") == 0
 
 

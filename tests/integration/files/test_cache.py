@@ -29,7 +29,7 @@ def no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise AssertionError("the object is downloaded")
 
-    monkeypatch.setattr("airflow_provider_instagram.files.storage.shutil.copyfileobj", refuse)
+    monkeypatch.setattr(storage, "_copied", refuse)
 
 
 def sent(location: str, content: bytes = b"moving pictures") -> str:
@@ -141,20 +141,18 @@ def test_a_result_is_uploaded_from_the_worker_that_made_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """From source to post, the source is the only object that is downloaded."""
-    import shutil
-
     from airflow.sdk import DAG
 
     from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
 
     downloaded = []
-    copy = shutil.copyfileobj
+    copied = storage._copied
 
-    def counted(remote: Any, local: Any, size: int) -> None:
-        downloaded.append(os.path.basename(local.name))  # noqa: PTH119
-        copy(remote, local, size)
+    def counted(remote: Any, copy: Path, *rest: Any) -> str:
+        downloaded.append(copy.name)
+        return copied(remote, copy, *rest)
 
-    monkeypatch.setattr("airflow_provider_instagram.files.storage.shutil.copyfileobj", counted)
+    monkeypatch.setattr(storage, "_copied", counted)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__WORK_PREFIX", f"{bucket}/work/")
     storage.put(landscape_mov, f"{bucket}/raw/camera.mov")
     with DAG("cached", schedule=None) as dag:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
+from airflow_provider_instagram.files import cache, storage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +54,27 @@ def test_an_object_that_is_too_large_is_not_copied(bucket: str, tmp_path: Path) 
     with (
         pytest.raises(ValidationError, match="the limit is 99 bytes"),
         storage.as_local_file(f"{bucket}/large", max_bytes=99),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("other", [b"moving pictures, and more", b"moving"])
+def test_an_object_that_is_replaced_before_it_is_copied_takes_no_more_room_than_was_checked(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: bytes
+) -> None:
+    from airflow.sdk import ObjectStoragePath
+
+    mine = ObjectStoragePath(f"{bucket}/mine.mp4")
+    mine.write_bytes(b"moving pictures")
+    def replace(*_: Any) -> bool:
+        """Take the place of the look into the cache, after that at the size."""
+        mine.write_bytes(other)
+        return False
+
+    monkeypatch.setattr(cache, "link", replace)
+    with (
+        pytest.raises(TransientError, match="was changed while it was being read"),
+        storage.as_local_file(str(mine)),
     ):
         pass
 

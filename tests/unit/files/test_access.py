@@ -134,17 +134,34 @@ def test_an_error_names_the_file_as_the_user_does(media: Path, check: FileCheck,
 
 
 def test_a_copy_of_a_file_that_grows_takes_no_more_room_than_there_was(
-    media: Path, check: FileCheck, monkeypatch: pytest.MonkeyPatch
+    media: Path, check: FileCheck, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     location = media / "week" / "clip.mp4"
 
     def grow(folder: Path, size: int) -> None:
         assert size == len(b"mine")
         location.write_bytes(b"mine, and much more")
+        (folder / "clip.mp4").touch()
+        os.link(folder / "clip.mp4", tmp_path / "copy")
 
     monkeypatch.setattr(scratch, "require_space", grow)
-    with as_local_file(str(location), check=replace(check, as_copy=True)) as file:
-        assert file.read_bytes() == b"mine"
+    with (
+        pytest.raises(TransientError, match="was changed while it was being read"),
+        as_local_file(str(location), check=replace(check, as_copy=True)),
+    ):
+        pass
+    assert (tmp_path / "copy").read_bytes() == b"mine"
+
+
+def test_a_file_that_is_too_large_is_not_copied(media: Path, check: FileCheck) -> None:
+    """A sparse file takes no room, and its copy would fill the disk."""
+    location = media / "week" / "clip.mp4"
+    os.truncate(location, 10**12)
+    with (
+        pytest.raises(ValidationError, match=r"has 1,000,000,000,000 bytes; the limit is 20,000,000,000 bytes\."),
+        as_local_file(str(location), check=replace(check, as_copy=True)),
+    ):
+        pass
 
 
 def test_a_copy_that_was_asked_for_stays_the_same_whatever_its_owner_writes(media: Path, check: FileCheck) -> None:
