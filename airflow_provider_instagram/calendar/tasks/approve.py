@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
+from airflow_provider_instagram.calendar.tasks.answers import Answer, answer_row, question_name
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
@@ -29,32 +30,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.model import Post
     from airflow_provider_instagram.ledger.ledger import StateStore
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a person answered.
-
-    :param approved: Whether the person approved the post.
-    :param person: Their name; None if the answer is the default after the deadline.
-    :param caption: The caption as they left it.
-    :param reason: Why they rejected the post.
-    """
-
-    approved: bool
-    person: str | None
-    caption: str
-    reason: str | None = None
-
-    @property
-    def refusal(self) -> tuple[str, str] | None:
-        """Why the post is not published, as a mark and a sentence; None if it is."""
-        if self.approved:
-            return None
-        if self.person is None:
-            return "not approved", "Nobody has answered in time."
-        reason = self.reason or "no reason given"
-        return f"rejected: {reason}"[:80], f"Rejected by {self.person}: {reason}"
 
 
 class ApprovePost(PostStep, ApprovalOperator):
@@ -112,7 +87,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         if "error" in event:
             self.process_trigger_event_error(event)
         post = self.as_post()
-        row = Ledger.of(context, self.instagram_conn_id).store.get(_row_of(post))
+        row = self._store(context).get(self._row(context, post))
         if row and row["of"] == _round(context, post) and not _is_about(row, self.report):
             raise ValidationError(
                 f"The files of {post.id} were made again after this question was asked, and are not the same.",
@@ -154,12 +129,18 @@ class ApprovePost(PostStep, ApprovalOperator):
 
     def _read_row(self, context: Context, post: Post) -> dict[str, Any] | None:
         """Return what an earlier try recorded about this version of the post, since the last Clear of the task."""
-        row = Ledger.of(context, self.instagram_conn_id).store.get(_row_of(post))
+        row = self._store(context).get(self._row(context, post))
         return row if row and row["of"] == _round(context, post) and _is_about(row, self.report) else None
 
     def _write_row(self, context: Context, post: Post, answer: Answer | None) -> None:
         row = {"of": _round(context, post), "answer": answer and asdict(answer), **digests_in(self.report)}
-        Ledger.of(context, self.instagram_conn_id).store.set(_row_of(post), row)
+        self._store(context).set(self._row(context, post), row)
+
+    def _row(self, context: Context, post: Post) -> str:
+        return answer_row(post, is_dry_run=self.dry_run_requested(context))
+
+    def _store(self, context: Context) -> StateStore:
+        return Ledger.of(context, self.instagram_conn_id).store
 
 
 def answer_in(event: Mapping[str, Any], post: Post) -> Answer:
@@ -170,19 +151,9 @@ def answer_in(event: Mapping[str, Any], post: Post) -> Answer:
     return Answer(approved, person, given.get("caption", post.caption) or "", given.get("reason"))
 
 
-def _row_of(post: Post) -> str:
-    return f"calendar-approval:{post.key}"
-
-
-def recorded_answer(store: StateStore, post: Post) -> Answer | None:
-    """Return the answer that the latest question about a post got, or None if its task has recorded none."""
-    row = store.get(_row_of(post))
-    return Answer(**row["answer"]) if row and row["answer"] else None
-
-
 def _round(context: Context, post: Post) -> str:
     """Return a name for the tries that share an answer. A Clear raises ``max_tries``, and so begins another round."""
-    return f"{run_name(context)}/{post.version}/{context['ti'].max_tries}"
+    return f"{question_name(post, run_name(context))}{context['ti'].max_tries}"
 
 
 def has_caption(post: Post) -> bool:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.times import in_words
+from airflow_provider_instagram.calendar.planning.assignments import run_name
 from airflow_provider_instagram.calendar.planning.late_slot import choose_late_time
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL
+from airflow_provider_instagram.calendar.tasks.answers import refusal_since
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.files.locations import shown
-from airflow_provider_instagram.operators.publish import PublishOperator
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.operators.publish import WAKE_UP_AHEAD, PublishOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
 
+    from airflow_provider_instagram.calendar.file.model import Post
     from airflow_provider_instagram.exceptions import QuotaExhaustedError
+
+#: How long before a post's time its last look begins, at most.
+LAST_LOOK = WAKE_UP_AHEAD + timedelta(minutes=1)
 
 
 class PublishPost(PostStep, PublishOperator):
@@ -51,7 +58,11 @@ class PublishPost(PostStep, PublishOperator):
         """
         post, plan = self.still_wanted(context)
         now = datetime.now(timezone.utc)
-        if self.is_dry_run or (now - post.publish_at <= PUNCTUAL and not is_requested_now(context, post)):
+        if self.is_dry_run:
+            return post.publish_at
+        is_now = is_requested_now(context, post)
+        self._skip_if_refused(context, post, is_last_look=is_now or post.publish_at - now <= LAST_LOOK)
+        if now - post.publish_at <= PUNCTUAL and not is_now:
             return post.publish_at
         self.skip_if_too_late(context, post, now, now)
         assignments = self.assignments(context)
@@ -61,6 +72,19 @@ class PublishPost(PostStep, PublishOperator):
         self.skip_if_too_late(context, post, now, at)
         self.mark(context, f"{in_words(at - post.publish_at)} late" if at > post.publish_at else "published early")
         return at
+
+    def _skip_if_refused(self, context: Context, post: Post, *, is_last_look: bool) -> None:
+        """Skip an approved post that is not approved any more, because a user has cleared the approval alone.
+
+        :param context: The task's context.
+        :param post: The post.
+        :param is_last_look: Whether an answer would come too late.
+        :raises AirflowSkipException: If the post is rejected by now, or nobody has answered.
+        """
+        is_over = is_last_look and self.settings.unanswered == "skip"
+        store = Ledger.of(context, self.instagram_conn_id).store
+        if (refusal := refusal_since(store, post, run_name(context), is_over=is_over)) is not None:
+            self.skip_post(context, *refusal)
 
     def before_quota_wait(self, context: Context, available_at: datetime, error: QuotaExhaustedError) -> None:
         """Skip the post if it will be too late once the account has free quota.

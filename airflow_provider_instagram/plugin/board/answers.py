@@ -8,7 +8,8 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from airflow_provider_instagram.calendar.tasks.approve import Answer, answer_in, recorded_answer
+from airflow_provider_instagram.calendar.tasks.answers import Answer, recorded_answer
+from airflow_provider_instagram.calendar.tasks.approve import answer_in
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.database import open_ledger
 
@@ -56,6 +57,6 @@ def counted_answer(dag_id: str, post: Post, run: PostRun) -> Answer | None:
         return answer
     try:
         with open_ledger(post.account) as store:
-            return recorded_answer(store, post)
+            return recorded_answer(store, post, is_dry_run=run.is_dry)
     except ValidationError:  # Airflow does not have the ledger any more
         return None

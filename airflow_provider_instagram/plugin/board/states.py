@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.model import Post
     from airflow_provider_instagram.calendar.planning.assignments import Assignment
-    from airflow_provider_instagram.calendar.tasks.approve import Answer
+    from airflow_provider_instagram.calendar.tasks.answers import Answer
     from airflow_provider_instagram.ledger.records import PublishedPost
 
 #: The tasks of a post, in order.

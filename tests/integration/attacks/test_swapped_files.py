@@ -14,11 +14,13 @@ import yaml
 from PIL import Image
 
 from airflow_provider_instagram.calendar import content_calendar_dag
-from airflow_provider_instagram.calendar.tasks.approve import Answer, ApprovePost
+from airflow_provider_instagram.calendar.tasks.answers import Answer
+from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.files import public_copy
 from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.media.files import file_digest
 from airflow_provider_instagram.media.kind import kind_of
 
 if TYPE_CHECKING:
@@ -292,10 +294,8 @@ def test_a_picture_is_stored_under_its_own_digest_whatever_its_owner_writes(
     """Also for a post without an approval: the next post with the first content would show the second."""
     from airflow.sdk import ObjectStoragePath
 
-    real = public_copy.file_digest
-
     def attacked(path: Path) -> str:
-        digest = real(path)
+        digest = file_digest(path)
         (folder.path / "mine.jpg").write_bytes(bytes(reversed(path.read_bytes())))
         return digest
 

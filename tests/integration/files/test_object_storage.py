@@ -66,6 +66,7 @@ def test_an_object_that_is_replaced_before_it_is_copied_takes_no_more_room_than_
 
     mine = ObjectStoragePath(f"{bucket}/mine.mp4")
     mine.write_bytes(b"moving pictures")
+
     def replace(*_: Any) -> bool:
         """Take the place of the look into the cache, after that at the size."""
         mine.write_bytes(other)

@@ -12,7 +12,7 @@ from airflow_provider_instagram.calendar.file.model import InvalidPost, Post
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.assignments import Assignment
 from airflow_provider_instagram.calendar.planning.plan import Arrival
-from airflow_provider_instagram.calendar.tasks.approve import Answer
+from airflow_provider_instagram.calendar.tasks.answers import Answer
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board.cards import card_of, first_line, invalid_card, kind_of
 from airflow_provider_instagram.plugin.board.detail import acts_in

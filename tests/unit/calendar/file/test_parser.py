@@ -603,7 +603,9 @@ def test_a_problem_is_one_line_whatever_stands_in_the_file(read: Callable[..., C
 
 
 @pytest.mark.parametrize("sign", ["\\0", "\\e", "\\n", "\\x7F"])
-def test_a_control_character_in_the_name_of_a_file_leaves_out_the_post(read: Callable[..., Calendar], sign: str) -> None:
+def test_a_control_character_in_the_name_of_a_file_leaves_out_the_post(
+    read: Callable[..., Calendar], sign: str
+) -> None:
     """PostgreSQL stores no NUL in an XCom: no post of the account would be selected."""
     calendar = read(HEAD + post(1, "2026-12-24 18:00", f'    video: "a{sign}.mp4"\n') + post(2, "2026-12-25 18:00"))
     assert [one.id for one in calendar.posts] == ["p2"]

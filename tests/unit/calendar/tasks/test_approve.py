@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
+from airflow_provider_instagram.calendar.tasks.publish import PublishPost
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
@@ -22,9 +23,11 @@ PERSON = {"id": "1", "name": "anna"}
 
 
 class Clock(datetime):
+    minutes = 0.0
+
     @classmethod
     def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-        return after_noon(0)
+        return after_noon(cls.minutes)
 
 
 @pytest.fixture
@@ -42,13 +45,16 @@ class Approval:
     def __init__(self, calendar: SimulatedCalendar) -> None:
         self.calendar, self.max_tries = calendar, 3
         self.report: Any = None
+        self.params: dict[str, Any] = {}
+        self.run = RUN
         calendar.write(post("a", 60, caption="As written", approval="required"))
         calendar.parse(0)
         (self.post,) = calendar.run(RUN, 0)
 
     def task(self) -> tuple[ApprovePost, Any]:
         """Return the task and its context as each process makes them anew."""
-        context = self.calendar.context(RUN, 0)
+        context = self.calendar.context(self.run, 0)
+        context["params"] = self.params
         context["ti"].max_tries = self.max_tries
         context["ti"].id = context["task_instance"] = context["ti"]
         step = ApprovePost(
@@ -189,6 +195,90 @@ def test_a_question_of_an_earlier_version_can_be_answered(approval: Approval, qu
         approval.ask()
     assert approval.answer("Approve") == {"caption": "As written"}
     assert "SHA-256" not in questions[-1]["body"]
+
+
+def publication_time(approval: Approval, at: float) -> datetime:
+    """Return when the task that publishes the post would do so, at its look at a time."""
+    _, context = approval.task()
+    step = PublishPost(
+        task_id="publish",
+        container_id="17",
+        post=approval.post,
+        settings=approval.calendar.settings,
+        instagram_conn_id=ACCOUNT,
+    )
+    Clock.minutes = at
+    return step.publication_time(context)
+
+
+@pytest.fixture
+def publishing(approval: Approval, questions: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Approval:
+    """An approved post whose container waits for its time, and whose approval a user has cleared alone."""
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.publish.datetime", Clock)
+    monkeypatch.setattr(Clock, "minutes", 0.0)
+    approval.answer("Approve")
+    assert publication_time(approval, 1) == after_noon(60)
+    approval.max_tries = 7
+    with pytest.raises(TaskAwaitingInput):
+        approval.ask()
+    return approval
+
+
+def test_a_post_that_is_rejected_after_all_is_not_published(publishing: Approval) -> None:
+    with pytest.raises(AirflowSkipException, match="Rejected by anna: too loud"):
+        publishing.answer("Reject", params_input={"reason": "too loud"})
+    for at in (5, 59.7):
+        with pytest.raises(AirflowSkipException, match="Rejected by anna: too loud"):
+            publication_time(publishing, at)
+
+
+def test_a_post_that_is_asked_about_again_and_approved_is_published(publishing: Approval) -> None:
+    assert publication_time(publishing, 5) == after_noon(60)
+    publishing.answer("Approve")
+    assert publication_time(publishing, 59.7) == after_noon(60)
+
+
+@pytest.mark.parametrize("unanswered", ["skip", "publish"])
+def test_a_post_that_is_asked_about_again_until_its_time_is_published_if_the_calendar_says_so(
+    publishing: Approval, unanswered: str
+) -> None:
+    publishing.calendar.given = {"unanswered": unanswered}
+    assert publication_time(publishing, 5) == after_noon(60)
+    if unanswered == "publish":
+        assert publication_time(publishing, 59.7) == after_noon(60)
+        return
+    with pytest.raises(AirflowSkipException, match="Nobody has answered in time"):
+        publication_time(publishing, 59.7)
+
+
+def test_a_rejection_of_another_version_keeps_no_post_from_being_published(publishing: Approval) -> None:
+    with pytest.raises(AirflowSkipException):
+        publishing.answer("Reject")
+    publishing.calendar.write(post("a", 60, caption="Edited"))
+    publishing.calendar.parse(1)
+    (publishing.post,) = publishing.calendar.run(RUN, 1)
+    assert publication_time(publishing, 59.7) == after_noon(60)
+
+
+def test_a_question_of_a_dry_run_does_not_replace_the_one_of_the_run_that_publishes(
+    approval: Approval, questions: list[dict[str, Any]]
+) -> None:
+    """Its answer counts in a later try, and its files are still those that it was about."""
+    approval.report = {"sha256": "a1"}
+    with pytest.raises(TaskAwaitingInput):
+        approval.ask()
+    approval.params, approval.run = {"dry_run": True}, "content/manual"
+    with pytest.raises(TaskAwaitingInput):
+        approval.ask()
+    with pytest.raises(AirflowSkipException):
+        approval.answer("Reject")
+    approval.params, approval.run = {}, RUN
+    approval.report = {"sha256": "b2"}
+    with pytest.raises(ValidationError, match="were made again after this question was asked"):
+        approval.answer("Approve")
+    approval.report = {"sha256": "a1"}
+    assert approval.answer("Approve") == approval.ask() == {"caption": "As written", "sha256": ["a1"]}
+    assert len(questions) == 2
 
 
 @pytest.fixture
