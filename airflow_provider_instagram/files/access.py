@@ -118,7 +118,7 @@ class FileAccess:
         :raises ValidationError: If the file is outside the folders, or is not a regular file.
         :raises FileNotFoundError: If the file does not exist.
         """
-        with _opened(str(self.resolved(location)), os.O_NOFOLLOW) as file:
+        with open_regular(str(self.resolved(location)), os.O_NOFOLLOW) as file:
             if DESCRIPTORS.is_dir():
                 self._inside((DESCRIPTORS / str(file.fileno())).readlink(), location)
             yield file
@@ -218,7 +218,7 @@ def read_file(location: str, max_bytes: int) -> bytes:
     :raises FileNotFoundError: If the file does not exist.
     """
     if is_local(location):
-        with _opened(location) as file:
+        with open_regular(location) as file:
             return _content(file, location, max_bytes)
     from airflow.sdk import ObjectStoragePath
 
@@ -253,8 +253,14 @@ def _content(file: IO[bytes], location: str, max_bytes: int) -> bytes:
 
 
 @contextmanager
-def _opened(location: str, flags: int = 0) -> Iterator[IO[bytes]]:
-    """Open a local file."""
+def open_regular(location: str, flags: int = 0) -> Iterator[IO[bytes]]:
+    """Open a local file.
+
+    :param location: Its location.
+    :param flags: Flags of ``os.open`` beside our own.
+    :raises ValidationError: If it is not a regular file. Reading a pipe would wait for a writer.
+    :raises OSError: If it cannot be opened.
+    """
     # Without O_NONBLOCK, opening a pipe would wait for a writer.
     number = os.open(local_path(location), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | flags)
     if not stat.S_ISREG(os.fstat(number).st_mode):

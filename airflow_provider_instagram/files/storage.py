@@ -13,7 +13,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files import cache, scratch
-from airflow_provider_instagram.files.access import DESCRIPTORS
+from airflow_provider_instagram.files.access import DESCRIPTORS, open_regular
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
 from airflow_provider_instagram.files.time_limit import within_small_file_timeout
 from airflow_provider_instagram.media.files import file_digest, regular_file
@@ -207,7 +207,8 @@ def read(location: str) -> bytes | None:
     """Return the content of a file that the provider keeps for itself, or None if it does not exist."""
     try:
         if is_local(location):
-            return local_path(location).read_bytes()
+            with open_regular(location) as file:
+                return file.read()
         return within_small_file_timeout(_object(location).read_bytes)
     except FileNotFoundError:
         return None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, Post
 from airflow_provider_instagram.calendar.file.problems import Problem
@@ -16,10 +17,15 @@ from airflow_provider_instagram.calendar.planning.plan import Arrival, Seen
 GROUP_LIFE = timedelta(days=2)
 
 
+def _checked_time(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
 class SeenRow(BaseModel):
     """The record of a version of a post. A ``due`` of 0 means that the post has had a problem from the start."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     version: str
     due: float
@@ -64,10 +70,12 @@ class Snapshot(BaseModel):
     :param faults: Its problems.
     """
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)  # the text may contain signed links
+    model_config = ConfigDict(
+        frozen=True, allow_inf_nan=False, hide_input_in_errors=True
+    )  # the text may contain signed links
 
     text: str
-    at: str
+    at: Annotated[str, AfterValidator(_checked_time)]
     seen: dict[str, SeenRow]
     accounts: tuple[str, ...] = ()
     gone: dict[str, int] = {}
@@ -86,7 +94,10 @@ class Snapshot(BaseModel):
         :raises ValueError: If it is damaged.
         :raises TypeError: If it is no object.
         """
-        row = json.loads(content)
+        try:
+            row = json.loads(content)
+        except RecursionError:
+            raise ValueError("It is nested too deeply.") from None
         try:
             return cls(**row)
         except ValidationError:

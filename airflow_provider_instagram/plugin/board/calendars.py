@@ -132,11 +132,12 @@ class SnapshotReader:
 
         :param calendar: The calendar.
         """
-        state = (calendar.snapshot, _file_state(calendar.snapshot))
-        is_current = state == self._state and state[1] is not None
-        if is_current or time.monotonic() - self._failed_s < RETRY_AFTER_S:
+        if time.monotonic() - self._failed_s < RETRY_AFTER_S:
             return self._stored
         try:
+            state = (calendar.snapshot, _file_state(calendar.snapshot))
+            if state == self._state and state[1] is not None:
+                return self._stored
             content = storage.read(calendar.snapshot)
             if content != self._content:
                 self._stored = None if content is None else read_stored(calendar.location, content, utc_now())

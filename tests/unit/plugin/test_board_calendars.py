@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.plugin.board import calendars
@@ -11,8 +15,7 @@ from airflow_provider_instagram.plugin.board.calendars import CalendarDag, Snaps
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    import pytest
+    from pathlib import Path
 
 HOUR = timedelta(hours=1)
 CALENDAR = CalendarDag("a", "a", False, "s3://media/a.yaml", "s3://media/snapshots/a.json", HOUR, HOUR, False)
@@ -53,3 +56,14 @@ def test_a_storage_that_fails_is_not_asked_at_each_look_and_what_was_read_is_sho
     monkeypatch.setattr(storage, "read", fail)
     assert [reader.read(CALENDAR) for _ in range(3)] == [b"first"] * 3
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("snapshot", ["file/a.json", "loop/a.json", "pipe"])
+def test_a_snapshot_that_cannot_be_read_does_not_keep_the_page_from_the_other_calendars(
+    tmp_path: Path, snapshot: str
+) -> None:
+    """Reading a pipe would wait for a writer, and with it each user that looks at the page."""
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
+    assert SnapshotReader().read(replace(CALENDAR, snapshot=str(tmp_path / snapshot))) is None

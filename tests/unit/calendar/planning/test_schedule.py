@@ -249,10 +249,14 @@ def test_an_account_has_one_publisher_unless_posts_are_due_together(plan: Callab
 def test_a_damaged_snapshot_is_as_good_as_none(plan: Callable[..., Plan], tmp_path: Path) -> None:
     before = plan({"a": 60})
     (snapshot,) = (tmp_path / "snapshots").iterdir()
-    for damage in ("", "{}", '{"text": 1, "seen": {}}', '{"text": "", "seen": {"a": 1}}', "[]"):
+    stored = json.loads(snapshot.read_text())
+    damages = [stored | {"at": "yesterday"}, stored | {"min_spacing_s": float("nan")}]
+    damages += [stored | {"seen": {"a": stored["seen"]["a"] | {"due": float("inf")}}}]
+    texts = ["", "{}", '{"text": 1, "seen": {}}', '{"text": "", "seen": {"a": 1}}', "[]", "[" * 100_000]
+    for damage in (*texts, *map(json.dumps, damages)):
         snapshot.write_text(damage)
         assert plan(None) == before
-        assert json.loads(snapshot.read_text())["seen"].keys() == {"a"}
+        assert json.loads(snapshot.read_text()) == stored
 
 
 @pytest.mark.parametrize(
