@@ -50,8 +50,8 @@ def read_id(data: Mapping[str, Any], key: str = "id") -> str:
 def read_text(data: Mapping[str, Any], key: str) -> str | None:
     """Read a text, or None if the field is missing or is not a text."""
     value = data.get(key)
-    # JSON can contain half of a surrogate pair, which cannot be encoded.
-    return value.encode(errors="replace").decode() if isinstance(value, str) else None
+    # JSON can contain half of a surrogate pair, which cannot be encoded, and NUL, which PostgreSQL cannot store.
+    return value.replace("\0", "\ufffd").encode(errors="replace").decode() if isinstance(value, str) else None
 
 
 def read_integer(data: Mapping[str, Any], key: str) -> int | None:

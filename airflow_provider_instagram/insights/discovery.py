@@ -169,8 +169,7 @@ class Discovery:
             "post_id": media.id,
             "user_id": self.user_id,
             "username": media.username,
-            # PostgreSQL cannot store NUL, and every target has the same rows.
-            "post_caption": media.caption and media.caption.replace("\0", "\ufffd"),
+            "post_caption": media.caption,
             "created_timestamp": post.published,
             "is_story": post.kind == MediaKind.STORY.value,
             "media_type": media.media_type,

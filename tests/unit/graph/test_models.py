@@ -12,6 +12,7 @@ from airflow_provider_instagram.exceptions import (
     PermissionDeniedError,
 )
 from airflow_provider_instagram.graph.accounts import Account, Token
+from airflow_provider_instagram.graph.comments import Comment
 from airflow_provider_instagram.graph.models import (
     Container,
     ContainerState,
@@ -198,3 +199,12 @@ def test_a_token_knows_its_life_and_does_not_print_itself() -> None:
 
 def test_permissions_written_as_one_text_are_read() -> None:
     assert Token.read({"access_token": "IGx", "permissions": "a,b"}).permissions == ("a", "b")
+
+
+@pytest.mark.parametrize("name", ["text", "username"])
+def test_what_no_database_can_store_in_the_text_of_somebody_else_is_replaced(name: str) -> None:
+    """Everything else stays: an emoji of several characters, a mark of direction, and white space."""
+    family, replaced = "👨\u200d👩\u200d👧", "\ufffd"
+    given = f"a\0b {family} \u200fא\n\tc"
+    comment = Comment.read({"id": "1", name: f"{given}\ud83d"})
+    assert getattr(comment, name) == f"{given.replace(chr(0), replaced)}?"
