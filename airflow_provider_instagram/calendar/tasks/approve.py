@@ -22,6 +22,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.publishing.options import LONGEST_CAPTION
+from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -101,16 +102,17 @@ class ApprovePost(PostStep, ApprovalOperator):
     def _read_answer(self, post: Post, event: Mapping[str, Any]) -> Answer:
         """Return the answer, which may leave out fields, as answers by REST do.
 
-        :raises ValidationError: If it has a field that the form does not have, or a value that a field does not take.
+        :raises ValidationError: If it has a field that the form does not have, or a value that a field does not take,
+            or that no XCom and no request can carry.
         """
         form = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
         try:
             for name, value in (event.get("params_input") or {}).items():
-                form.get_param(name).resolve(value)
-        except (KeyError, ParamValidationError) as error:
+                arguments.check_printable(name, form.get_param(name).resolve(value) or "")
+        except (KeyError, ParamValidationError, ValidationError) as error:
             raise ValidationError(
                 f"The answer about {post.id} does not fit the form, which has the fields {' and '.join(form)}: "
-                f"{error}.",
+                f"{str(error).rstrip('.')}.",
                 hint="Clear this task, and answer again.",
             ) from error
         return answer_in(event, post)

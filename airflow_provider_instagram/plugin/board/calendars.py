@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 TIMETABLE: Final = "ContentCalendarTimetable"
 #: How long a snapshot is not asked for after its storage has failed.
 RETRY_AFTER_S: Final = 10.0
+#: When a folder of snapshots did not answer. The snapshots of the other calendars would be waited for as long.
+_hung_s: Final[dict[str, float]] = {}
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +134,8 @@ class SnapshotReader:
 
         :param calendar: The calendar.
         """
-        if time.monotonic() - self._failed_s < RETRY_AFTER_S:
+        folder = calendar.snapshot.rpartition("/")[0]
+        if time.monotonic() - max(self._failed_s, _hung_s.get(folder, self._failed_s)) < RETRY_AFTER_S:
             return self._stored
         try:
             state = (calendar.snapshot, _file_state(calendar.snapshot))
@@ -145,6 +148,8 @@ class SnapshotReader:
         except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; what was read before is shown
             log.warning("The snapshot %s cannot be read: %s", shown(calendar.snapshot), shown(str(error)))
             self._failed_s = time.monotonic()
+            if isinstance(error, TimeoutError):
+                _hung_s[folder] = self._failed_s
         return self._stored
 
 

@@ -58,6 +58,23 @@ def test_a_storage_that_fails_is_not_asked_at_each_look_and_what_was_read_is_sho
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize(("error", "asked"), [(TimeoutError, ["a"]), (PermissionError, ["a", "b", "c"])])
+def test_a_storage_that_does_not_answer_is_waited_for_once_for_all_calendars(
+    monkeypatch: pytest.MonkeyPatch, error: type[OSError], asked: list[str]
+) -> None:
+    """The page shows all calendars, and each wait takes seconds."""
+    found: list[str] = []
+
+    def fail(location: str) -> bytes:
+        found.append(location[-1])
+        raise error
+
+    monkeypatch.setattr(storage, "read", fail)
+    for name in ("a", "b", "c"):
+        SnapshotReader().read(replace(CALENDAR, snapshot=f"s3://media/{error.__name__}/{name}"))
+    assert found == asked
+
+
 @pytest.mark.parametrize("snapshot", ["file/a.json", "loop/a.json", "pipe"])
 def test_a_snapshot_that_cannot_be_read_does_not_keep_the_page_from_the_other_calendars(
     tmp_path: Path, snapshot: str

@@ -104,6 +104,15 @@ def test_a_caption_that_is_too_long_is_explained(approval: Approval) -> None:
         approval.answer("Approve", params_input={"caption": "x" * 2201})
 
 
+@pytest.mark.parametrize("field", ["caption", "reason"])
+def test_an_answer_that_cannot_be_stored_is_explained(approval: Approval, field: str) -> None:
+    """PostgreSQL stores no NUL in an XCom, so each further try with this answer would fail."""
+    with pytest.raises(ValidationError, match=f"does not fit the form.*{field} has an invisible character, number 0"):
+        approval.answer("Approve", params_input={field: "one\0two"})
+    text = "two lines\nof 👩\u200d👧 and \u200fא"
+    assert approval.answer("Approve", params_input={"caption": text}) == {"caption": text}
+
+
 def test_an_approval_counts_in_a_later_try(approval: Approval, questions: list[dict[str, Any]]) -> None:
     with pytest.raises(TaskAwaitingInput):
         approval.ask()
