@@ -18,6 +18,7 @@ from airflow_provider_instagram.calendar.tasks.covers import cover_file, thumbna
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import is_local, is_web
+from airflow_provider_instagram.files.time_limit import within_small_file_timeout
 from airflow_provider_instagram.plugin.board.source import decoded
 
 if TYPE_CHECKING:
@@ -73,10 +74,8 @@ def video(board: Board, account: str, run: PostRun, place: int, asked: str) -> R
     try:
         with _opened(location, board.calendar.location) as (file, size):
             first, last = _part(asked, size)
-            file.seek(first)
-            content = file.read(last - first + 1)
-            file.seek(4)
-            kind = file.read(4)
+            # A storage that does not answer would hold one of the few threads that answer all users of Airflow.
+            content, kind = within_small_file_timeout(lambda: _read(file, first, last))
     except (OSError, ValidationError):
         raise HTTPException(404, "This video is not on this machine.") from None
     if kind != b"ftyp":
@@ -118,11 +117,22 @@ def _opened(location: str, calendar: str) -> Iterator[tuple[IO[bytes], int]]:
         from airflow.sdk import ObjectStoragePath
 
         path = ObjectStoragePath(location)
-        with path.open("rb", cache_type="none") as remote:  # with its cache, s3fs would read 50 MB for each part
-            yield remote, path.stat().st_size
+        path.fs  # noqa: B018 -- the connection is looked up here, in the thread that talks with Airflow
+        size = within_small_file_timeout(lambda: path.stat().st_size)
+        # With its cache, s3fs would read 50 MB for each part.
+        with within_small_file_timeout(lambda: path.open("rb", cache_type="none")) as remote:
+            yield remote, size
         return
     with access.opened(location) as file:
         yield file, os.fstat(file.fileno()).st_size
+
+
+def _read(file: IO[bytes], first: int, last: int) -> tuple[bytes, bytes]:
+    """Return a part of a file, and what its beginning says that it is."""
+    file.seek(first)
+    content = file.read(last - first + 1)
+    file.seek(4)
+    return content, file.read(4)
 
 
 def _part(asked: str, size: int) -> tuple[int, int]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fastapi import HTTPException
 
-from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files import storage, time_limit
 from airflow_provider_instagram.plugin.board import media
 
 if TYPE_CHECKING:
@@ -61,3 +64,25 @@ def test_a_part_of_a_video_is_read_without_what_is_around_it(
 
 def test_the_end_of_a_video_can_be_asked_for(bucket: str, video: bytes) -> None:
     assert part(bucket, "bytes=-7").body == video[-7:]
+
+
+@pytest.mark.parametrize("step", ["_fetch_range", "__init__"])
+def test_a_storage_that_does_not_answer_does_not_hold_the_api_server(
+    bucket: str, video: bytes, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    from s3fs.core import S3File
+
+    is_over = threading.Event()
+
+    def hang(*_: Any, **__: Any) -> None:
+        is_over.wait(12)
+        raise OSError("The storage has closed the connection.")
+
+    monkeypatch.setattr(S3File, step, hang)
+    monkeypatch.setattr(time_limit, "SMALL_FILE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(time_limit, "JOIN_TIMEOUT_S", 0.0)
+    begun_s = time.monotonic()
+    with pytest.raises(HTTPException, match="This video is not on this machine"):
+        part(bucket, "bytes=0-")
+    assert time.monotonic() - begun_s < 10
+    is_over.set()
