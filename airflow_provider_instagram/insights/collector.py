@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.insights.ages import Age
-    from airflow_provider_instagram.insights.discovery import PostEvent
-    from airflow_provider_instagram.insights.tracking import TrackedPost
+    from airflow_provider_instagram.insights.tracking import PostEvent, TrackedPost
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.quota.insights_budget import InsightsBudget
 

@@ -12,7 +12,7 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.insights import MediaKind
 from airflow_provider_instagram.insights.ages import ages_of
-from airflow_provider_instagram.insights.tracking import TrackedPost
+from airflow_provider_instagram.insights.tracking import PostEvent, TrackedPost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,24 +32,6 @@ LONGEST_PAGE: Final = 100
 OVERLAP: Final = timedelta(hours=1)
 #: How long a post that an event names is looked for.
 LOOKED_FOR: Final = timedelta(hours=24)
-
-
-@dataclass(frozen=True)
-class PostEvent:
-    """A post that this provider published, as the event of its asset names it.
-
-    :param media_id: The post.
-    :param at: The time of the event, as ISO 8601 in UTC.
-    :param post_key: Its key.
-    :param dag_id: The DAG that published it.
-    :param calendar: The calendar that it is from, if any.
-    """
-
-    media_id: str
-    at: str
-    post_key: str | None = None
-    dag_id: str | None = None
-    calendar: str | None = None
 
 
 @dataclass
@@ -83,8 +65,8 @@ class Discovery:
         head = self.tracking.head
         for event in events:
             head.events_until = max(head.events_until or event.at, event.at)
-            head.unseen.append(vars(event).copy())
-        head.unseen = [row for row in head.unseen if not self._is_known(row)]
+            head.unseen.append(event)
+        head.unseen = [event for event in head.unseen if not self._is_known(event)]
         now = self.ledger.clock().timestamp()
         if (head.unseen or self._is_time(head.looked_at, now)) and self.budget.left():
             yield from self._look_at_list()
@@ -97,9 +79,9 @@ class Discovery:
     def _is_time(self, looked_at: float, now: float) -> bool:
         return now - looked_at >= self.look_every.total_seconds()
 
-    def _is_known(self, row: dict[str, Any]) -> bool:
-        post = self.ledger.post(row["post_key"]) if row["post_key"] else None
-        return self.tracking.knows(row["media_id"], datetime.fromisoformat(post.published_at if post else row["at"]))
+    def _is_known(self, event: PostEvent) -> bool:
+        post = self.ledger.post(event.post_key) if event.post_key else None
+        return self.tracking.knows(event.media_id, datetime.fromisoformat(post.published_at) if post else event.time)
 
     def _look_at_list(self) -> Iterator[Row]:
         looked_at = self.tracking.head.looked_at
@@ -122,47 +104,47 @@ class Discovery:
     def _look_at_each(self) -> Iterator[Row]:
         """Read the posts that neither list shows. One that Instagram does not know is looked for again later."""
         head, now = self.tracking.head, self.ledger.clock()
-        for row in list(head.unseen):
+        for event in list(head.unseen):
             if not self.budget.left():
                 return
             try:
-                media = self._send(calls.media(row["media_id"]))
+                media = self._send(calls.media(event.media_id))
             except InstagramError as error:
                 if cause_of(error) is not Cause.NO_SUCH_OBJECT:
                     raise
-                if now - datetime.fromisoformat(row["at"]) > LOOKED_FOR:
-                    log.warning("Instagram does not show the post %s. It is not looked for any more.", row["media_id"])
-                    head.unseen.remove(row)
-                    self.tracking.drop(row["media_id"], datetime.fromisoformat(row["at"]))
+                if now - event.time > LOOKED_FOR:
+                    log.warning("Instagram does not show the post %s. It is not looked for any more.", event.media_id)
+                    head.unseen.remove(event)
+                    self.tracking.drop(event.media_id, event.time)
                 continue
             yield from self._tracked([media])
-            head.unseen = [one for one in head.unseen if one is not row]
+            head.unseen = [one for one in head.unseen if one is not event]
 
     def _tracked(self, items: Iterable[Media]) -> Iterator[Row]:
         """Track the posts that are new, and yield their rows."""
         now = self.ledger.clock()
-        events = {row["media_id"]: row for row in self.tracking.head.unseen}
+        head = self.tracking.head
+        events = {event.media_id: event for event in head.unseen}
         for media in items:
-            event = events.get(media.id, {})
-            self.tracking.head.unseen = [row for row in self.tracking.head.unseen if row["media_id"] != media.id]
+            head.unseen = [event for event in head.unseen if event.media_id != media.id]
             if media.timestamp is None or self.tracking.knows(media.id, media.timestamp):
                 continue
             kind = MediaKind.of(media)
             if media.timestamp + ages_of(kind.value, self.tracking.ages)[-1].until <= now:
                 self.tracking.drop(media.id, media.timestamp)
                 continue
-            post = self._post(media, kind.value, event)
+            post = self._post(media, kind.value, events.get(media.id))
             self.tracking.add(post)
             yield self._row(media, post)
 
-    def _post(self, media: Media, kind: str, event: dict[str, Any]) -> TrackedPost:
+    def _post(self, media: Media, kind: str, event: PostEvent | None) -> TrackedPost:
         assert media.timestamp is not None  # noqa: S101 -- checked by the caller
         published_at = media.timestamp.astimezone(timezone.utc).isoformat()
-        post_key = event.get("post_key") or self.ledger.key_of_media(media.id)
-        dag_id = event.get("dag_id")
+        named = event or PostEvent(media.id, published_at)
+        post_key, dag_id = named.post_key or self.ledger.key_of_media(media.id), named.dag_id
         if dag_id is None and post_key is not None and (intent := self.ledger.intent(post_key)) is not None:
             dag_id = intent.claim.owner.dag_id
-        return TrackedPost(media.id, kind, published_at, post_key, dag_id, event.get("calendar"))
+        return TrackedPost(media.id, kind, published_at, post_key, dag_id, named.calendar)
 
     def _row(self, media: Media, post: TrackedPost) -> Row:
         return {

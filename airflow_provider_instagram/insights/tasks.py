@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from airflow_provider_instagram.insights.collector import Batch
-    from airflow_provider_instagram.insights.discovery import PostEvent
     from airflow_provider_instagram.insights.file_target import FileTarget
     from airflow_provider_instagram.insights.sql_target import SqlTarget
+    from airflow_provider_instagram.insights.tracking import PostEvent
 
 
 class CollectInsights(InstagramBaseOperator):
@@ -113,7 +113,7 @@ class CollectInsights(InstagramBaseOperator):
 
     def _events(self, context: Context, since: datetime) -> Iterator[PostEvent]:
         """Yield the events of posts since a time."""
-        from airflow_provider_instagram.insights.discovery import PostEvent
+        from airflow_provider_instagram.insights.tracking import PostEvent
 
         events = cast("Any", context["inlet_events"])[posts_asset(self.instagram_conn_id)]
         for event in events.after(since.isoformat()):

@@ -10,12 +10,35 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_instagram.insights.ages import Age, ages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from airflow_provider_instagram.ledger.ledger import StateStore
 
 #: How far the time of a post in the ledger may be from its time on Instagram.
 CLOCKS_DIFFER: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class PostEvent:
+    """A post that this provider published, as the event of its asset names it.
+
+    :param media_id: The post.
+    :param at: The time of the event, as ISO 8601 in UTC.
+    :param post_key: Its key.
+    :param dag_id: The DAG that published it.
+    :param calendar: The calendar that it is from, if any.
+    """
+
+    media_id: str
+    at: str
+    post_key: str | None = None
+    dag_id: str | None = None
+    calendar: str | None = None
+
+    @property
+    def time(self) -> datetime:
+        """The time of the event."""
+        return datetime.fromisoformat(self.at)
 
 
 @dataclass
@@ -74,8 +97,13 @@ class Head:
     looked_at: float = 0.0
     stories_looked_at: float = 0.0
     events_until: str | None = None
-    unseen: list[dict[str, Any]] = field(default_factory=list)
+    unseen: list[PostEvent] = field(default_factory=list)
     account_day: str | None = None
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Head:
+        """Read a row as it is stored."""
+        return cls(**{**row, "unseen": [PostEvent(**event) for event in row.get("unseen", ())]})
 
 
 class Tracking:
@@ -93,7 +121,7 @@ class Tracking:
         digest = hashlib.sha256(target.encode()).hexdigest()[:16]
         self._head_row, self._day_row = f"insights-state:{digest}", f"insights-posts:{digest}"
         self._stored_head = store.get(self._head_row) or {}
-        self.head = Head(**self._stored_head)
+        self.head = Head.read(self._stored_head)
         self._days: dict[str, dict[str, TrackedPost | None]] = {}
         self._changed: set[str] = set()
 
