@@ -250,21 +250,26 @@ def test_an_owner_who_writes_into_the_file_during_the_upload_changes_nothing(
     assert hashlib.sha256(mine.read_bytes()).hexdigest() not in sent
 
 
+@pytest.fixture
+def media_root(bucket: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The prefix of object storage that a calendar may name."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", f"{bucket}/media")
+    return f"{bucket}/media"
+
+
 @pytest.mark.parametrize("upload", ["auto", "url"])
 def test_an_object_that_is_replaced_after_the_approval_is_not_sent(
     instagram_sandbox: SandboxHandle,
     folder: Folder,
     approved: Any,
-    bucket: str,
+    media_root: str,
     portrait_video: Path,
     upload: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Neither as bytes, nor as a link that Instagram fetches."""
     from airflow.sdk import ObjectStoragePath
 
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", f"{bucket}/media")
-    mine = ObjectStoragePath(f"{bucket}/media/mine.mp4")
+    mine = ObjectStoragePath(f"{media_root}/mine.mp4")
     mine.write_bytes(portrait_video.read_bytes())
     approved(lambda _: mine.write_bytes(folder.private.read_bytes()))
     result = folder.run(video=str(mine), upload=upload, approval="required")
@@ -312,6 +317,7 @@ def test_an_object_outside_the_allowed_prefixes_is_not_published_whatever_an_xco
     instagram_sandbox: SandboxHandle,
     folder: Folder,
     bucket: str,
+    media_root: str,
     portrait_video: Path,
     upload: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -319,7 +325,6 @@ def test_an_object_outside_the_allowed_prefixes_is_not_published_whatever_an_xco
     """A user may have edited the XCom."""
     from airflow.sdk import ObjectStoragePath
 
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", f"{bucket}/media")
     for name in ("media", "private"):
         ObjectStoragePath(f"{bucket}/{name}/mine.mp4").write_bytes(portrait_video.read_bytes())
     real = TranscodePost.execute
@@ -328,7 +333,7 @@ def test_an_object_outside_the_allowed_prefixes_is_not_published_whatever_an_xco
         return str(real(task, context)).replace("/media/", "/private/")
 
     monkeypatch.setattr(TranscodePost, "execute", edited)
-    result = folder.run(video=f"{bucket}/media/mine.mp4", upload=upload)
+    result = folder.run(video=f"{media_root}/mine.mp4", upload=upload)
     assert folder.states(result)["create"] == "failed"
     assert "/private/mine.mp4 is not below an allowed prefix" in folder.capsys.readouterr().out
     assert instagram_sandbox.calls("create") == 0
