@@ -14,7 +14,7 @@ from airflow.sdk import DAG, Param, XComArg, get_parsing_context, task_group
 from airflow_provider_instagram.calendar.file.model import Calendar
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.plan import Plan
-from airflow_provider_instagram.calendar.planning.schedule import most_in_window, pool_name, utc_now
+from airflow_provider_instagram.calendar.planning.schedule import pool_name, utc_now
 from airflow_provider_instagram.calendar.planning.settings import SET_BY_CALENDAR, CalendarSettings
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_PROBLEMS_IN_DOC = 50
-#: Runs that users start may be active beside those of the calendar.
-MANUAL_RUNS = 2
+#: How many runs may be active: never the reason why a run does not start. A limit that follows from the plan would
+#: count no run that an edit has replaced, and such a run is active until its publishers have ended.
+MAX_ACTIVE_RUNS = 10_000
 #: Arguments of the DAG that its author may set. The calendar sets the others.
 DAG_ARGUMENTS = frozenset(inspect.signature(DAG).parameters) - {"dag_id", *SET_BY_CALENDAR}
 #: Airflow requires a start date. The calendar determines when the first run begins.
@@ -128,7 +129,7 @@ def _dag(settings: CalendarSettings, plan: Plan, parsed_for: str, dag_arguments:
         catchup=True,
         **{
             "start_date": START_DATE,
-            "max_active_runs": MANUAL_RUNS + most_in_window(runs, settings.lead_time + settings.max_lateness),
+            "max_active_runs": MAX_ACTIVE_RUNS,
             "doc_md": _doc(timely, settings),
             "params": _params(),
             "tags": ["instagram"],

@@ -15,6 +15,7 @@ from airflow_provider_instagram.ledger.owners import is_at_work
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.operators.media_id import read_media_id
+from airflow_provider_instagram.operators.priority import COMMENT
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ class CommentOperator(InstagramBaseOperator):
         media_id: str | Mapping[str, Any] | XComArg,
         message: str | XComArg,
         comment_key: str | XComArg | None = None,
+        priority_weight: int = COMMENT,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(priority_weight=priority_weight, **kwargs)
         self.media_id = media_id
         self.message = message
         self.comment_key = comment_key

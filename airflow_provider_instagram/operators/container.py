@@ -20,6 +20,7 @@ from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.operators.priority import CREATE
 from airflow_provider_instagram.publishing.items import PostMedia
 from airflow_provider_instagram.publishing.options import OPTIONS, ContainerOptions, raise_if_broken
 from airflow_provider_instagram.publishing.sources import NO_UPLOAD, NO_UPLOAD_REMEDY, UPLOADS, open_sources
@@ -116,10 +117,11 @@ class CreateContainerOperator(InstagramBaseOperator):
         post_key: str | XComArg | None = None,
         wait_for_completion: bool | str | XComArg = False,
         deferrable: bool | str | XComArg = True,
+        priority_weight: int = CREATE,
         **kwargs: Any,
     ) -> None:
         options = {name: value for name, value in locals().items() if name in OPTIONS}
-        super().__init__(**kwargs)
+        super().__init__(priority_weight=priority_weight, **kwargs)
         self.video = video
         self.image = image
         self.carousel = carousel

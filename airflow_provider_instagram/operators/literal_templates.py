@@ -37,6 +37,7 @@ class LiteralTemplateMixin(BaseOperator):
     :param retry_exponential_backoff: The factor by which each further delay is longer.
     :param max_retry_delay: The longest delay.
     :param retry_policy: Decides which failures of a running task are retried, and when.
+    :param weight_rule: The rule of ``priority_weight``; see :mod:`~airflow_provider_instagram.operators.priority`.
     """
 
     #: Arguments whose template field has another name, because BaseOperator uses theirs.
@@ -50,6 +51,7 @@ class LiteralTemplateMixin(BaseOperator):
         retry_exponential_backoff: float = 2,
         max_retry_delay: timedelta | None = timedelta(minutes=10),
         retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
+        weight_rule: str = "absolute",
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -58,6 +60,7 @@ class LiteralTemplateMixin(BaseOperator):
             retry_exponential_backoff=retry_exponential_backoff,
             max_retry_delay=max_retry_delay,
             retry_policy=retry_policy,
+            weight_rule=weight_rule,
             **kwargs,
         )
 

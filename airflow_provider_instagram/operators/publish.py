@@ -15,6 +15,7 @@ from airflow_provider_instagram.ledger.owners import is_at_work
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.links.instagram import InstagramPostLink
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.operators.priority import PUBLISH
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral
 
@@ -73,9 +74,10 @@ class PublishOperator(InstagramBaseOperator):
         publish_at: datetime | str | XComArg | None = None,
         max_lateness: timedelta | float | str | XComArg | None = None,
         dry_run: bool | str | XComArg = False,
+        priority_weight: int = PUBLISH,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(priority_weight=priority_weight, **kwargs)
         self.container_id = container_id
         self.post_key = post_key
         self.publish_at = publish_at

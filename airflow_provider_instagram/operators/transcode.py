@@ -13,6 +13,7 @@ from airflow.sdk import conf
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.files import locations, scratch, storage
 from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
+from airflow_provider_instagram.operators.priority import TRANSCODE
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
@@ -101,9 +102,10 @@ class TranscodeOperator(LiteralTemplateMixin):
         trim: str | XComArg = "error",
         preview: str | XComArg | None = None,
         spec: VideoSpec | PictureSpec | None = None,
+        priority_weight: int = TRANSCODE,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(priority_weight=priority_weight, **kwargs)
         self.source = source
         self.output_location = output
         self.placement = placement

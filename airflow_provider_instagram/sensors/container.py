@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, NotReadyError, ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.operators.priority import CREATE
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
@@ -58,11 +59,13 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         deferrable: bool | str | XComArg = True,
         poke_interval: timedelta | float | str | XComArg = 5,
         timeout: timedelta | float | str | XComArg = 1800,
+        priority_weight: int = CREATE,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             poke_interval=UNRENDERED_S if isinstance(poke_interval, str) else poke_interval,
             timeout=UNRENDERED_S if isinstance(timeout, str) else timeout,
+            priority_weight=priority_weight,
             **kwargs,
         )
         self.container_id: Any = container_id

@@ -21,6 +21,7 @@ from airflow_provider_instagram.calendar.tasks.run_request import is_requested_n
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.operators.priority import APPROVE
 from airflow_provider_instagram.publishing.options import LONGEST_CAPTION
 from airflow_provider_instagram.utils import arguments
 
@@ -45,8 +46,10 @@ class ApprovePost(PostStep, ApprovalOperator):
 
     template_fields: Sequence[str] = ("post", "report")
 
-    def __init__(self, *, report: Any = None, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "subject": "Publish this post?", "params": _form("")})
+    def __init__(self, *, report: Any = None, priority_weight: int = APPROVE, **kwargs: Any) -> None:
+        super().__init__(
+            priority_weight=priority_weight, **{**kwargs, "subject": "Publish this post?", "params": _form("")}
+        )
         self.report = report
 
     @reports_failure

@@ -270,7 +270,7 @@ def test_accounts_whose_names_the_dag_needs_are_problems(calendar: Callable[...,
 
 
 def test_the_dag_follows_from_the_calendar(calendar: Callable[..., Path]) -> None:
-    """A group and a pool for each account, and as many active runs as any lead time and lateness need."""
+    """A group and a pool for each account. What publishes gets a slot before what prepares."""
     hour = 3600.0
     file = calendar({"a": 3 * hour, "b": 3.5 * hour, "c": 4 * hour, "d": 20 * hour}, d={"account": "paris"})
     dag = made(file, lead_time=timedelta(minutes=45), max_lateness=timedelta(minutes=30))
@@ -281,7 +281,24 @@ def test_the_dag_follows_from_the_calendar(calendar: Callable[..., Path]) -> Non
     assert {task.retry_delay for task in dag.tasks if "." in task.task_id} == {timedelta(seconds=20)}
     patient = made(file, default_args={"retry_delay": timedelta(hours=1)})
     assert {task.retry_delay for task in patient.tasks} == {timedelta(hours=1)}
-    assert dag.max_active_runs == 3 + 2  # a, b and c within 75 minutes, and two by hand
+    steps = [f"{ACCOUNT}.publish", f"{ACCOUNT}.create", f"{ACCOUNT}.transcode", f"due_{ACCOUNT}"]
+    weights = [dag.get_task(step).priority_weight for step in steps]
+    assert weights == sorted(set(weights), reverse=True)
+    assert {dag.get_task(step).weight_rule for step in steps} == {"absolute"}
+
+
+def test_how_many_runs_may_be_active_does_not_depend_on_the_plan(calendar: Callable[..., Path]) -> None:
+    """A limit that follows from the plan forgets the runs that an edit has replaced, which are active until they end.
+
+    After ten posts of one hour were moved together, it fell from 12 to 3, and the new run waited for the old ones.
+    """
+    limits = set()
+    for minutes in (0, 1, 20):
+        due_s = {f"p{place}": 3600.0 + 60 * minutes * place for place in range(10)}
+        limits.add(made(calendar(due_s)).max_active_runs)
+    assert len(limits) == 1
+    assert limits.pop() > 24 * 60, "the minutes of the longest lead time, each with a run"
+    assert made(calendar({"a": 60}), max_active_runs=7).max_active_runs == 7, "the author's own"
 
 
 def test_a_dead_token_of_one_account_holds_no_other_back(

@@ -11,6 +11,7 @@ from airflow.sdk import DAG, Asset, task_group
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias, ledger_asset, posts_alias
 from airflow_provider_instagram.operators import (
+    CommentOperator,
     CreateContainerOperator,
     PublishOperator,
     RefreshTokenOperator,
@@ -77,12 +78,35 @@ def test_a_mapped_publish_can_tell_of_its_posts_and_see_whether_others_were_told
 
 @pytest.mark.parametrize(("task", "given"), ACCOUNT_TASKS)
 def test_default_args_and_the_author_win_over_our_defaults(task: Any, given: dict[str, str]) -> None:
-    with DAG("d", schedule=None, default_args={"retries": 7, "retry_policy": None, "instagram_conn_id": "brand"}):
+    ours = {"retries": 7, "retry_policy": None, "priority_weight": 3, "weight_rule": "upstream"}
+    with DAG("d", schedule=None, default_args={**ours, "instagram_conn_id": "brand"}):
         by_default = task(task_id="a", **given)
-        by_author = task(task_id="b", retries=1, **given)
+        by_author = task(task_id="b", retries=1, priority_weight=4, **given)
         mapped = task.partial(task_id="c").expand(**{name: [value] for name, value in given.items()})
     assert (by_default.retries, by_default.retry_policy, by_default.instagram_conn_id) == (7, None, "brand")
     assert (by_author.retries, mapped.retries, mapped.retry_policy) == (1, 7, None)
+    assert [each.priority_weight for each in (by_default, by_author, mapped)] == [3, 4, 3]
+    assert {each.weight_rule for each in (by_default, by_author, mapped)} == {"upstream"}
+
+
+def test_what_publishes_gets_a_slot_before_what_prepares_also_if_it_is_mapped() -> None:
+    in_order = [
+        (PublishOperator, {"container_id": "1"}),
+        (CommentOperator, {"media_id": "1", "message": "first"}),
+        (ContainerStatusSensor, {"container_id": "1"}),
+        (TranscodeOperator, {"source": "a.mp4"}),
+    ]
+    with DAG("d", schedule=None):
+        alone = [task(task_id=f"a{place}", **given) for place, (task, given) in enumerate(in_order)]
+        mapped = [
+            task.partial(task_id=f"m{place}").expand(**{name: [value] for name, value in given.items()})
+            for place, (task, given) in enumerate(in_order)
+        ]
+    for tasks in (alone, mapped):
+        weights = [task.priority_weight for task in tasks]
+        assert weights == sorted(set(weights), reverse=True)
+        assert weights[-1] > 1, "a task of anybody else"
+        assert {task.weight_rule for task in tasks} == {"absolute"}, "the length of the DAG says nothing of urgency"
 
 
 def test_every_argument_but_the_connection_is_templated() -> None:
