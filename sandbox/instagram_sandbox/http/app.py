@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -13,13 +13,16 @@ from starlette.responses import Response
 from instagram_sandbox.http import control, facebook, graph, login, pages, pipeline
 from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.control_bodies import explain
+from instagram_sandbox.http.guard import only_ours
 from instagram_sandbox.http.upload import upload
 from instagram_sandbox.simulator.clock import Clock
 from instagram_sandbox.simulator.errors import ApiError
 from instagram_sandbox.simulator.sandbox import Sandbox, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
+
+    from fastapi import params
 
     from instagram_sandbox.http.pipeline import Handler
     from instagram_sandbox.simulator.journal import Operation
@@ -55,20 +58,30 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     return app
 
 
-def _add_operation(app: FastAPI, sandbox: Sandbox, method: str, path: str, name: Operation, handler: Handler) -> None:
+def _add_operation(
+    app: FastAPI,
+    sandbox: Sandbox,
+    method: str,
+    path: str,
+    name: Operation,
+    handler: Handler,
+    guards: Sequence[params.Depends] = (),
+) -> None:
     async def endpoint(request: Request) -> Response:
         return await pipeline.run(sandbox, request, name, handler)
 
     for spelling in (path, f"{path}/"):
-        app.add_api_route(spelling, endpoint, methods=[method], response_model=None)
+        app.add_api_route(spelling, endpoint, methods=[method], response_model=None, dependencies=guards)
 
 
 def _add_login(app: FastAPI, sandbox: Sandbox) -> None:
     """Add the dialogs and the exchanges of both logins. Facebook's paths also have a version."""
     dialogs = ("/oauth/authorize", "/dialog/oauth", "/{version}/dialog/oauth", "/{version}/oauth/authorize")
+    shown = [Depends(only_ours(sandbox.settings.allowed_hosts, may_be_linked=True))]
+    decided = [Depends(only_ours(sandbox.settings.allowed_hosts))]
     for path in dialogs:
-        _add_operation(app, sandbox, "GET", path, "authorize", login.authorize)
-        _add_operation(app, sandbox, "POST", path, "decide", login.decide)
+        _add_operation(app, sandbox, "GET", path, "authorize", login.authorize, shown)
+        _add_operation(app, sandbox, "POST", path, "decide", login.decide, decided)
     for path in ("/oauth/access_token", "/{version}/oauth/access_token"):
         _add_operation(app, sandbox, "GET", path, "facebook_token", facebook.token)
     _add_operation(app, sandbox, "POST", "/{version}/oauth/access_token", "facebook_token", facebook.token)
@@ -92,13 +105,16 @@ async def _is_of_facebook(sandbox: Sandbox, request: Request) -> bool:
 
 
 def _add_pages(app: FastAPI, sandbox: Sandbox) -> None:
+    check = only_ours(sandbox.settings.allowed_hosts, may_be_linked=True)
+
     @app.get("/", response_model=None)
     async def home(request: Request) -> Response:
         if "ids" in request.query_params:
             return await graph.endpoint(sandbox, request, "")
+        await check(request)
         return pages.profile(sandbox, request, None)
 
-    @app.get("/u/{username}/", response_model=None)
+    @app.get("/u/{username}/", response_model=None, dependencies=[Depends(check)])
     async def profile(request: Request, username: str) -> Response:
         return pages.profile(sandbox, request, username)
 
@@ -110,6 +126,7 @@ def _add_pages(app: FastAPI, sandbox: Sandbox) -> None:
     async def post(request: Request, kind: str, shortcode: str) -> Response:
         if kind not in {"reel", "p"}:
             return await graph.endpoint(sandbox, request, f"{kind}/{shortcode}")
+        await check(request)
         return pages.post_page(sandbox, request, shortcode)
 
     @app.get("/_static/{name}", response_model=None)

@@ -54,7 +54,7 @@ ACTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 _SECURITY: Final = {
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # without a referrer, a form's request has the origin "null"
     "Cache-Control": "no-store",
 }
 

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.connections import drop_connection
+from instagram_sandbox.simulator.addresses import login_of_host
 from instagram_sandbox.simulator.clock import iso_time
 from instagram_sandbox.simulator.errors import ApiError, GraphError
 from instagram_sandbox.simulator.faults import taken
@@ -59,10 +60,7 @@ class Call:
     @property
     def named_host(self) -> Login | None:
         """The login whose host the request names; None if it names the sandbox itself."""
-        name = self.request.headers.get("host", "").partition(":")[0].lower()
-        if name.endswith(("facebook.com", "instagram.com")):
-            return "facebook" if name.endswith("facebook.com") else "instagram"
-        return None
+        return login_of_host(self.request.headers.get("host", "").partition(":")[0])
 
     @property
     def host(self) -> Login:
@@ -125,7 +123,8 @@ class Call:
 
 log = logging.getLogger(__name__)
 
-_OF_PAGES = frozenset({"authorize", "decide"})  # what a person sees, and no script of another site
+#: No script of another site reads what a person sees, nor what an app's server gets for the app's secret.
+_UNREADABLE = frozenset({"authorize", "decide", "exchange_code", "facebook_token"})
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
 
@@ -164,7 +163,7 @@ async def run(sandbox: Sandbox, request: Request, operation: Operation, handler:
         entry.outcome = "dropped"
         drop_connection(request.scope)
         await asyncio.sleep(0)
-    if response is not None and operation not in _OF_PAGES:
+    if response is not None and operation not in _UNREADABLE:
         response.headers["Access-Control-Allow-Origin"] = "*"  # as the Graph API, for clients in a browser
     entry.status = response.status_code if response else None
     entry.duration_ms = round((time.perf_counter() - began) * 1000, 3)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
+
+if TYPE_CHECKING:
+    from instagram_sandbox.simulator.state import Login
 
 
 def web_address(text: str) -> SplitResult | None:
@@ -33,3 +37,9 @@ def is_ip_address(host: str) -> bool:
 def is_loopback(host: str) -> bool:
     """Return whether a host can only mean this machine."""
     return ip_address(host).is_loopback if is_ip_address(host) else host == "localhost"
+
+
+def login_of_host(host: str) -> Login | None:
+    """Return which login one of Meta's host names belongs to, or None for any other name."""
+    logins: tuple[Login, ...] = ("facebook", "instagram")
+    return next((login for login in logins if f".{host.lower()}".endswith(f".{login}.com")), None)

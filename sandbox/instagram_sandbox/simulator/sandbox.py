@@ -45,7 +45,7 @@ class Settings:
     :param app_id: The Meta app that may log people in.
     :param app_secret: The app's secret.
     :param switches: How the sandbox behaves where Meta's behaviour is open; by default, as harshly as possible.
-    :param allowed_hosts: Host names that the control routes accept, in addition to ``localhost`` and IP addresses.
+    :param allowed_hosts: Host names that pages and control routes accept, besides ``localhost`` and IP addresses.
     """
 
     folder: Path

@@ -235,3 +235,22 @@ def test_a_person_clicks_through_the_page(button: str, comes_back: str, login: L
         browser.close()
     assert comes_back in arrived[-1]
     assert "state=abc" in arrived[-1]
+
+
+def test_a_foreign_page_cannot_press_allow_in_a_persons_browser(login: Login) -> None:
+    """It sends the form by itself, with and without saying where it comes from."""
+    fields = login.asked | {"decision": "allow", "account": login.sandbox.user_id}
+    inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in fields.items())
+    form = f'<form method="post" action="{login.sandbox.url}/oauth/authorize">{inputs}</form>'
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        for policy in ("unsafe-url", "no-referrer"):
+            page = browser.new_page()
+            page.route("http://evil.example/", lambda route: route.fulfill(content_type="text/html", body=form))
+            page.goto("http://evil.example/")
+            page.evaluate(f"document.head.innerHTML = '<meta name=referrer content={policy}>'")
+            with page.expect_response("**/oauth/authorize") as answered:
+                page.evaluate("document.forms[0].submit()")
+            assert answered.value.status == 403, policy
+        browser.close()
+    assert all(entry.operation != "decide" for entry in login.sandbox.journal())

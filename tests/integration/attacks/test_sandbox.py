@@ -26,6 +26,20 @@ DOORS = (
 )
 
 
+DIALOGS = ("/oauth/authorize", "/oauth/authorize/", "/v27.0/dialog/oauth", "/dialog/oauth", "/v27.0/oauth/authorize")
+FOREIGN: dict[str, dict[str, str]] = {
+    "another site": {"Origin": "https://evil.example"},
+    "another port": {"Origin": "http://127.0.0.1:1", "Sec-Fetch-Site": "same-site"},
+    "no origin that counts": {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
+    "a site that hides its origin": {"Sec-Fetch-Site": "cross-site"},
+    "another port that hides its origin": {"Sec-Fetch-Site": "same-site"},
+    "a browser that states the page only": {"Referer": "https://evil.example/page?127.0.0.1"},
+    "a rebound name": {"Host": "rebound.example:{port}", "Origin": "http://rebound.example:{port}"},
+    "a rebound name without an origin": {"Host": "rebound.example:{port}"},
+    "a name that ends like one of Meta's": {"Host": "evilinstagram.com", "Origin": "http://evilinstagram.com"},
+}
+
+
 def call(sandbox: SandboxHandle, method: str, door: str, **headers: str) -> httpx.Response:
     return httpx.request(method, f"{sandbox.url}/_sandbox/{door}", headers=headers, content=b"{}", trust_env=False)
 
@@ -76,6 +90,82 @@ def test_a_page_of_another_origin_opens_no_door(
 
 def test_the_sandboxs_own_origin_opens_the_doors(instagram_sandbox: SandboxHandle) -> None:
     assert call(instagram_sandbox, "POST", "reset", Origin=instagram_sandbox.url).status_code == 200
+
+
+def asked(sandbox: SandboxHandle, dialog: str, **more: str) -> dict[str, str]:
+    """What an app asks the login for."""
+    scope = "instagram_basic" if "dialog" in dialog else "instagram_business_basic"
+    sent = {"client_id": sandbox.app_id, "redirect_uri": "https://evil.example/back", "response_type": "code"}
+    return {**sent, "scope": scope, **more}
+
+
+def placed(sandbox: SandboxHandle, headers: dict[str, str]) -> dict[str, str]:
+    port = sandbox.url.rpartition(":")[2]
+    return {name: value.format(port=port) for name, value in headers.items()}
+
+
+@pytest.mark.parametrize("dialog", DIALOGS)
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_a_page_of_another_origin_gets_neither_a_code_nor_a_token(
+    instagram_sandbox: SandboxHandle, foreign: str, dialog: str
+) -> None:
+    """The form that a foreign page sends by itself, as the person who has the sandbox open in another tab."""
+    answer = httpx.post(
+        f"{instagram_sandbox.url}{dialog}",
+        data=asked(instagram_sandbox, dialog, decision="allow", account=instagram_sandbox.user_id),
+        headers=placed(instagram_sandbox, FOREIGN[foreign]),
+        trust_env=False,
+    )
+    assert answer.status_code == 403
+    assert not {"location", "access-control-allow-origin"} & set(answer.headers)
+    assert [entry.operation for entry in instagram_sandbox.journal()] == []
+
+
+@pytest.mark.parametrize("dialog", DIALOGS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin"},
+        {"Host": "localhost:{port}", "Origin": "http://localhost:{port}"},
+        {"Host": "www.instagram.com"},
+    ],
+    ids=["a program", "the page", "the page by another name", "a program that is led here"],
+)
+def test_the_login_page_and_programs_get_a_code(
+    instagram_sandbox: SandboxHandle, headers: dict[str, str], dialog: str
+) -> None:
+    answer = httpx.post(
+        f"{instagram_sandbox.url}{dialog}",
+        data=asked(instagram_sandbox, dialog, decision="allow", account=instagram_sandbox.user_id),
+        headers=placed(instagram_sandbox, headers),
+        trust_env=False,
+    )
+    assert "code=" in answer.headers["location"]
+
+
+@pytest.mark.parametrize("path", ["/", "/u/sandbox_studio/", "/reel/abc/", "/oauth/authorize", "/dialog/oauth"])
+def test_the_pages_answer_to_their_own_name_and_may_be_linked(instagram_sandbox: SandboxHandle, path: str) -> None:
+    """A page whose name was made to mean this machine reads none of them. An app leads people to the login page."""
+    query = asked(instagram_sandbox, path)
+
+    def status(**headers: str) -> int:
+        address = f"{instagram_sandbox.url}{path}"
+        return httpx.get(address, params=query, headers=headers, trust_env=False).status_code
+
+    usual = status()
+    assert usual == (404 if "abc" in path else 200)
+    assert status(Host="rebound.example") == 403
+    assert status(Origin="https://evil.example") == 403
+    assert status(Referer="https://app.example/", **{"Sec-Fetch-Site": "cross-site"}) == usual
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_that_hides_its_origin_controls_nothing(instagram_sandbox: SandboxHandle, site: str) -> None:
+    assert call(instagram_sandbox, "POST", "reset", **{"Sec-Fetch-Site": site}).status_code == 403
+    assert call(instagram_sandbox, "POST", "reset", Referer="https://evil.example/").status_code == 403
+    own = {"Sec-Fetch-Site": "same-origin", "Referer": f"{instagram_sandbox.url}/u/sandbox_studio/"}
+    assert call(instagram_sandbox, "POST", "reset", **own).status_code == 200
 
 
 def test_a_name_that_is_allowed_opens_the_doors() -> None:
