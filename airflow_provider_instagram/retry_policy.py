@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import RetryDecision, RetryPolicy
+from airflow.sdk.exceptions import XComNotFound
+from jinja2 import TemplateError
 
 from airflow_provider_instagram.exceptions import InstagramError
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
 FIRST_DELAY = timedelta(seconds=15)
 LONGEST_DELAY = timedelta(minutes=15)
+#: Mistakes in the code of a DAG. A connection or a variable that Airflow does not find is not one of them, because
+#: Airflow answers the same while a secrets backend is down.
+MISTAKES = (XComNotFound, TemplateError, TypeError)
 
 
 class InstagramRetryPolicy(RetryPolicy):
@@ -22,6 +27,7 @@ class InstagramRetryPolicy(RetryPolicy):
 
     * An error that a retry cannot fix (a broken video, an invalid token, a policy block, an outcome that only a person
       can settle) fails the task at once.
+    * So does a mistake in the DAG: an XCom that does not exist, a template that cannot be rendered, a ``TypeError``.
     * An error with a waiting time from Instagram is retried after that time.
     * Other errors are retried with exponential backoff and jitter: 15 s, 30 s, 1 min … 15 min.
 
@@ -33,14 +39,16 @@ class InstagramRetryPolicy(RetryPolicy):
     ) -> RetryDecision:
         """Decide what follows a failed try.
 
-        :param exception: The exception of the try. Exceptions of other packages keep Airflow's standard behaviour.
+        :param exception: The exception of the try. Other exceptions keep Airflow's standard behaviour.
         :param try_number: The number of the failed try, from 1.
         :param max_tries: The number of tries of the task. Not used, because a policy cannot extend it.
         :param context: The task's context. Not used.
         """
+        name = type(exception).__name__
+        if isinstance(exception, MISTAKES):
+            return RetryDecision.fail(f"{name}: a mistake in the DAG, which a retry repeats")
         if not isinstance(exception, InstagramError):
             return RetryDecision.default()
-        name = type(exception).__name__
         if not exception.retryable:
             return RetryDecision.fail(f"{name}: a retry cannot help")
         if exception.retry_after is not None:

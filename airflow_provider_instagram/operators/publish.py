@@ -56,6 +56,7 @@ class PublishOperator(InstagramBaseOperator):
         a minute before.
     :param max_lateness: How late the post may be published, in seconds or as a timedelta. After that, the task fails.
     :param dry_run: Read the container, log what would be published, and stop without waiting.
+    :param multiple_outputs: Whether each part of the result is an XCom too, as in ``publish.output["media_id"]``.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
@@ -75,9 +76,10 @@ class PublishOperator(InstagramBaseOperator):
         max_lateness: timedelta | float | str | XComArg | None = None,
         dry_run: bool | str | XComArg = False,
         priority_weight: int = PUBLISH,
+        multiple_outputs: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(priority_weight=priority_weight, **kwargs)
+        super().__init__(priority_weight=priority_weight, multiple_outputs=multiple_outputs, **kwargs)
         self.container_id = container_id
         self.post_key = post_key
         self.publish_at = publish_at

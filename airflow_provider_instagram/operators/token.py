@@ -32,6 +32,7 @@ class RefreshTokenOperator(InstagramBaseOperator):
         if it could not be refreshed and expires within 10 days. The context has ``instagram_token``, with ``conn_id``,
         ``days_left`` (None if the token is not valid or its expiry is unknown), ``expires_at``, ``problem`` and
         ``connect_page``.
+    :param multiple_outputs: Whether each part of the result is an XCom too, as in ``refresh.output["expires_at"]``.
     """
 
     ui_color = "#fdf1f6"
@@ -40,9 +41,10 @@ class RefreshTokenOperator(InstagramBaseOperator):
         self,
         *,
         on_token_ending: Sequence[Callable[[Context], Any]] = (),
+        multiple_outputs: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(multiple_outputs=multiple_outputs, **kwargs)
         self.on_token_ending = on_token_ending
 
     @classmethod
