@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import struct
+import json
+import sys
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.media.process import Cancel, ProcessLimits, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
-MAX_MOOV_BYTES: Final = 64 * 1024**2
-MAX_UNITS: Final = 64
-MAX_BOXES: Final = 100_000
-CONTAINERS: Final = frozenset({b"trak", b"mdia", b"edts", b"udta", b"moov"})
-#: The boxes that must be complete. After them, cameras write data that is not in boxes.
-WHOLE_BOXES: Final = frozenset({b"moov", b"mdat", b"moof"})
+WORKER: Final = str(Path(__file__).with_name("_box_worker.py"))
+LIMITS: Final = ProcessLimits(wall_s=4.5, cpu_s=4, memory_bytes=256 * 1024**2, stdout_bytes=64 * 1024**2)
+#: The units of all keyframes. A frame has about five.
+MAX_UNITS: Final = 500_000
 FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"})
-LOCATION_BOXES: Final = frozenset({b"\xa9xyz", b"loci", b"uuid"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,41 +106,22 @@ class Mp4Layout:
         return self.fragmented and any(track.edits for track in self.tracks)
 
 
-def read_layout(path: Path) -> Mp4Layout:
-    """Read the boxes of an MP4 or MOV file, but not the media itself.
+def read_layout(path: Path, cancel: Cancel | None = None) -> Mp4Layout:
+    """Read the boxes of an MP4 or MOV file in a process with limits, but not the media itself.
 
     :param path: The file.
+    :param cancel: Ends the work early.
     :return: Its layout.
     :raises ValidationError: If the boxes are not well-formed.
     """
-    size = path.stat().st_size
-    order: list[bytes] = []
-    brand, missing, moov = b"qt  ", 0, b""
-    with path.open("rb") as file:
-        for kind, start, end in _top_boxes(file, size):
-            order.append(kind)
-            if kind in WHOLE_BOXES:
-                missing = max(missing, end - size)
-            if kind == b"ftyp":
-                file.seek(start)
-                brand = file.read(4)
-            elif kind == b"moov":
-                if end - start > MAX_MOOV_BYTES:
-                    raise _broken(path, f"its index has a size of {end - start} bytes")
-                file.seek(start)
-                moov = file.read(end - start)
-    try:
-        tracks, location_tags = _read_moov(moov)
-    except (struct.error, IndexError, ZeroDivisionError, RecursionError) as error:
-        raise _broken(path, "its index is damaged") from error
-    return Mp4Layout(
-        brand=brand.decode("latin-1").strip(),
-        moov_first=b"moov" in order and (b"mdat" not in order or order.index(b"moov") < order.index(b"mdat")),
-        fragmented=b"moof" in order,
-        missing_bytes=missing,
-        tracks=tracks,
-        location_boxes=tuple(sorted({*location_tags, *(["uuid"] if b"uuid" in order else [])})),
-    )
+    finished = run([sys.executable, "-I", "-S", WORKER, str(path)], LIMITS, cancel=cancel)
+    if not finished.ok:
+        raise _broken(path, f"its boxes could not be read ({finished.complaint})")
+    fields: dict[str, Any] = json.loads(finished.stdout)
+    if "error" in fields:
+        raise _broken(path, fields["error"])
+    tracks = [Track(**{**track, "edits": tuple(Edit(*edit) for edit in track["edits"])}) for track in fields["tracks"]]
+    return Mp4Layout(**{**fields, "tracks": tuple(tracks), "location_boxes": tuple(fields["location_boxes"])})
 
 
 def begins_like_mp4(path: Path) -> bool:
@@ -150,115 +130,33 @@ def begins_like_mp4(path: Path) -> bool:
         return file.read(8)[4:] in FIRST_BOXES
 
 
-def is_idr_frame(file: BinaryIO, at: int, length_bytes: int) -> bool:
-    """Return whether an H.264 frame is an IDR frame, so that no later frame depends on a frame before it.
+def has_only_idr_frames(path: Path, positions: Iterable[int], length_bytes: int) -> bool:
+    """Return whether each H.264 frame is an IDR frame, so that no later frame depends on a frame before it.
 
-    :param file: The file.
-    :param at: The position of the frame, in bytes.
+    :param path: The file.
+    :param positions: The positions of the frames, in bytes.
     :param length_bytes: The size of the length field of each NAL unit, in bytes.
-    :return: Whether its first slice is that of an IDR picture. Source: ITU-T H.264, table 7-1.
+    :return: Whether the first slice of each is that of an IDR picture. Source: ITU-T H.264, table 7-1. False also for a
+        file in which it takes too long to find out.
     """
-    for _ in range(MAX_UNITS):
-        file.seek(at)
-        header = file.read(length_bytes + 1)
-        if len(header) <= length_bytes:
-            return False
-        kind = header[-1] & 0x1F
-        if 1 <= kind <= 5:
-            return kind == 5
-        at += length_bytes + int.from_bytes(header[:-1], "big")
-    return False
+    units = 0
+    with path.open("rb") as file:
+        for at in positions:
+            kind = 0
+            while not 1 <= kind <= 5:
+                file.seek(at)
+                header = file.read(length_bytes + 1)
+                units += 1
+                if len(header) <= length_bytes or units > MAX_UNITS:
+                    return False
+                kind = header[-1] & 0x1F
+                at += length_bytes + int.from_bytes(header[:-1], "big")
+            if kind != 5:
+                return False
+    return True
 
 
 def _broken(path: Path, why: str) -> ValidationError:
     return ValidationError(
         f"{path} is not a valid MP4 file: {why}.", hint="Export or copy it again, and check that it plays."
     )
-
-
-def _top_boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the type, and the start and end of the content, of each top-level box."""
-    at = 0
-    for _ in range(MAX_BOXES):
-        file.seek(at)
-        header = file.read(16)
-        if len(header) < 8:
-            return
-        length, kind = struct.unpack(">I4s", header[:8])
-        start = at + 8
-        if length == 1 and len(header) == 16:
-            length, start = struct.unpack(">Q", header[8:])[0], at + 16
-        elif length == 0:
-            length = size - at
-        if length < 8:
-            return
-        yield kind, start, at + length
-        at += length
-
-
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the boxes inside a box."""
-    at = 0
-    while at + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        start = at + 8
-        if length == 1:
-            length, start = struct.unpack_from(">Q", data, at + 8)[0], at + 16
-        elif length == 0:
-            length = len(data) - at
-        if length < 8:
-            return
-        yield kind, data[start : at + length]
-        at += length
-
-
-def _find(data: bytes, *path: bytes) -> bytes:
-    """Return the content of the first box at a path of boxes, or empty bytes if it does not exist."""
-    for name in path:
-        data = next((content for kind, content in _boxes(data) if kind == name), b"")
-    return data
-
-
-def _read_moov(moov: bytes) -> tuple[tuple[Track, ...], set[str]]:
-    movie_timescale = _timescale(_find(moov, b"mvhd"))
-    tracks: list[Track] = []
-    for kind, trak in _boxes(moov):
-        if kind == b"trak":
-            timescale = _timescale(_find(trak, b"mdia", b"mdhd"))
-            edits = tuple(_edits(_find(trak, b"edts", b"elst"), movie_timescale, timescale))
-            handler = _find(trak, b"mdia", b"hdlr")[8:12].decode("latin-1")
-            table = _find(trak, b"mdia", b"minf", b"stbl")
-            sizes = _find(table, b"stsz") or _find(table, b"stz2")
-            samples = struct.unpack_from(">I", sizes, 8)[0] if sizes else 0
-            header = _find(trak, b"tkhd")
-            number = struct.unpack_from(">I", header, 20 if header[:1] == b"\1" else 12)[0] if header else 0
-            tracks.append(Track(number, handler, timescale, samples, edits))
-    return tuple(tracks), set(_places(moov))
-
-
-def _timescale(header: bytes) -> int:
-    """Return the ticks per second in an ``mvhd`` or ``mdhd`` box."""
-    if not header:
-        return 1
-    return int(struct.unpack_from(">I", header, 20 if header[0] == 1 else 12)[0]) or 1
-
-
-def _edits(elst: bytes, movie_timescale: int, timescale: int) -> Iterator[Edit]:
-    if not elst:
-        return
-    entry = ">Qqhh" if elst[0] == 1 else ">Iihh"
-    count = struct.unpack_from(">I", elst, 4)[0]
-    for duration, media_time, rate, rate_fraction in struct.iter_unpack(
-        entry, elst[8 : 8 + count * struct.calcsize(entry)]
-    ):
-        yield Edit(
-            duration / movie_timescale, None if media_time < 0 else media_time / timescale, rate + rate_fraction / 65536
-        )
-
-
-def _places(data: bytes) -> Iterator[str]:
-    for kind, content in _boxes(data):
-        if kind in LOCATION_BOXES:
-            yield kind.decode("latin-1")
-        elif kind in CONTAINERS:
-            yield from _places(content)

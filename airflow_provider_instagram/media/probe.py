@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.boxes import Mp4Layout, begins_like_mp4, is_idr_frame, read_layout
+from airflow_provider_instagram.media.boxes import Mp4Layout, begins_like_mp4, has_only_idr_frames, read_layout
 from airflow_provider_instagram.media.files import raise_if_changed, regular_file
 from airflow_provider_instagram.media.gif import check_animation
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
@@ -55,7 +55,7 @@ class Video:
     :param transfer: The transfer curve of the colours. Empty if unknown.
     :param primaries: The primaries of the colours. Empty if unknown.
     :param nominal_fps: The frame rate in the header.
-    :param non_idr_keyframes: The number of keyframes that are not IDR frames. Counted in MP4 files only.
+    :param non_idr_keyframes: Whether some keyframes are not IDR frames. Looked for in MP4 files only.
     :param timeline: Its packets.
     """
 
@@ -74,7 +74,7 @@ class Video:
     transfer: str
     primaries: str
     nominal_fps: Fraction
-    non_idr_keyframes: int
+    non_idr_keyframes: bool
     timeline: Timeline
 
     @property
@@ -177,7 +177,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     video, audio = _played_streams(path, header)
     _check_bounds(path, video, header["format"])
     container = header["format"]["format_name"]
-    layout = _whole_layout(path, header) if "mp4" in container else None
+    layout = _whole_layout(path, header, cancel) if "mp4" in container else None
     timelines, complaint = read_timelines(
         path,
         [stream["index"] for stream in (video, audio) if stream],
@@ -195,7 +195,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
         modified_ns=status.st_mtime_ns,
         container=container,
         start_s=min(timelines[stream["index"]].start_s for stream in (video, audio) if stream),
-        video=_video(video, timelines[video["index"]], _non_idr_keyframes(path, video, timelines) if layout else 0),
+        video=_video(path, video, timelines[video["index"]], is_mp4=layout is not None),
         audio=_audio(audio, timelines[audio["index"]]) if audio else None,
         extra_streams=_extra_streams(header, video, audio),
         location_tags=_location_tags(header, layout),
@@ -237,8 +237,8 @@ def _check_frames(path: Path, container: str, timeline: Timeline) -> None:
     _check_timestamps(path, container, timeline)
 
 
-def _whole_layout(path: Path, header: dict[str, Any]) -> Mp4Layout:
-    layout = read_layout(path)
+def _whole_layout(path: Path, header: dict[str, Any], cancel: Cancel | None) -> Mp4Layout:
+    layout = read_layout(path, cancel)
     if layout.missing_bytes:
         raise _truncated(path, f"{layout.missing_bytes} bytes are missing at the end")
     return layout.ordered_as([int(stream.get("id", "0"), 16) for stream in header["streams"]])
@@ -326,7 +326,7 @@ def _check_completeness(info: VideoInfo, container: dict[str, Any], complaint: s
         raise _truncated(info.path, complaint.rpartition("] ")[2])
 
 
-def _video(stream: dict[str, Any], timeline: Timeline, non_idr_keyframes: int) -> Video:
+def _video(path: Path, stream: dict[str, Any], timeline: Timeline, *, is_mp4: bool) -> Video:
     sample_aspect_ratio = _ratio(stream.get("sample_aspect_ratio", "1:1").replace(":", "/"))
     matrices = [data for data in stream.get("side_data_list", []) if "displaymatrix" in data]
     crops = [data for data in stream.get("side_data_list", []) if "crop_top" in data]
@@ -347,7 +347,9 @@ def _video(stream: dict[str, Any], timeline: Timeline, non_idr_keyframes: int) -
         transfer=_known_value(stream, "color_transfer"),
         primaries=_known_value(stream, "color_primaries"),
         nominal_fps=_ratio(stream.get("r_frame_rate", "0/1")),
-        non_idr_keyframes=non_idr_keyframes,
+        non_idr_keyframes=is_mp4
+        and stream["codec_name"] == "h264"
+        and not has_only_idr_frames(path, timeline.keyframe_positions, int(stream.get("nal_length_size", 4))),
         timeline=timeline,
     )
 
@@ -356,14 +358,6 @@ def _is_upright(matrix: str) -> bool:
     """Return whether a display matrix, which ffprobe prints in three lines, only moves or scales."""
     across, down = (line.partition(":")[2].split() for line in matrix.strip().splitlines()[:2])
     return int(across[0]) > 0 and int(down[1]) > 0 and across[1] == down[0] == "0"
-
-
-def _non_idr_keyframes(path: Path, stream: dict[str, Any], timelines: dict[int, Timeline]) -> int:
-    if stream["codec_name"] != "h264":
-        return 0
-    with path.open("rb") as file:
-        positions = timelines[stream["index"]].keyframe_positions
-        return sum(not is_idr_frame(file, at, int(stream.get("nal_length_size", 4))) for at in positions)
 
 
 def _audio(stream: dict[str, Any], timeline: Timeline) -> Audio:

@@ -62,7 +62,7 @@ def make_info() -> MakeInfo:
             transfer="bt709",
             primaries="bt709",
             nominal_fps=fps,
-            non_idr_keyframes=0,
+            non_idr_keyframes=False,
             timeline=replace(_timeline(float(fps), seconds, 500_000), **pictures or {}),
         )
         tone = Audio(1, "aac", "LC", 48_000, 2, replace(_timeline(46.875, seconds, 16_000), **sound or {}))
