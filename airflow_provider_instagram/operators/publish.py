@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from airflow.sdk.exceptions import TaskDeferralTimeout
 
 from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
@@ -17,18 +19,21 @@ from airflow_provider_instagram.links.instagram import InstagramPostLink
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.operators.priority import PUBLISH
 from airflow_provider_instagram.utils import arguments
-from airflow_provider_instagram.utils.deferral import shortest_deferral
+from airflow_provider_instagram.utils.deferral import shortest_deferral, timeouts_checked_every
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context, XComArg
+    from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
     from airflow_provider_instagram.publishing.publisher import Publication
 
 #: How long before ``publish_at`` the task resumes, so that its worker starts in time. It waits the last seconds there.
 WAKE_UP_AHEAD = timedelta(seconds=20)
+#: The same if no triggerer has resumed it.
+LATEST_WAKE_UP_AHEAD = timedelta(seconds=10)
 
 #: The fields of a post that the task returns.
 RESULT = ("media_id", "permalink", "container_id", "post_key", "published_at")
@@ -254,11 +259,10 @@ class PublishOperator(InstagramBaseOperator):
                 hint="Create it at most 23.5 hours ahead: clear create and the tasks downstream of it later.",
             )
         now = datetime.now(timezone.utc)
-        if publish_at - now > WAKE_UP_AHEAD + shortest_deferral():
-            from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-
+        timeout_at = publish_at - LATEST_WAKE_UP_AHEAD - timeouts_checked_every()
+        if min(timeout_at, publish_at - WAKE_UP_AHEAD) - now > shortest_deferral():
             self.log.info("Publishing at %s", publish_at.isoformat())
-            self.defer(trigger=DateTimeTrigger(moment=publish_at - WAKE_UP_AHEAD), method_name="execute")
+            self._defer(publish_at - WAKE_UP_AHEAD, timeout_at)
         lateness = arguments.duration("max_lateness", self.max_lateness)
         if lateness is not None and now - publish_at > lateness:
             raise ValidationError(
@@ -270,8 +274,6 @@ class PublishOperator(InstagramBaseOperator):
         self, available_at: datetime, error: QuotaExhaustedError, record: ContainerRecord | None
     ) -> None:
         """Defer until the account has free quota, unless the container expires before."""
-        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-
         if record is not None and not record.lives_until(available_at):
             raise ValidationError(
                 f"{error.message} Container {record.container_id} expires at {record.expires.isoformat()}, before "
@@ -281,7 +283,32 @@ class PublishOperator(InstagramBaseOperator):
             ) from error
         moment = max(available_at, datetime.now(timezone.utc) + shortest_deferral())
         self.log.warning("%s Publishing again at %s", error, moment.isoformat(timespec="seconds"))
-        self.defer(trigger=DateTimeTrigger(moment=moment), method_name="execute")
+        self._defer(moment, moment)
+
+    def _defer(self, moment: datetime, timeout_at: datetime) -> NoReturn:
+        """Defer until a moment, whether or not a triggerer runs or has capacity left.
+
+        The triggerer resumes the task at the moment. The timeout needs no triggerer: the scheduler resumes the task
+        when it next looks for waits that have timed out.
+        """
+        timeout = timeout_at - datetime.now(timezone.utc)
+        self.defer(trigger=self.wait_trigger(moment), method_name="execute", timeout=timeout)
+
+    def wait_trigger(self, moment: datetime) -> BaseTrigger:
+        """Return the trigger that ends a wait. A subclass may override this method.
+
+        :param moment: When the wait ends at the latest.
+        """
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        return DateTimeTrigger(moment=moment)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Continue after a wait, also after its timeout, which says that its time has come."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout:
+            return self.execute(context)
 
     def _measure_lateness(self, post: PublishedPost, publish_at: datetime) -> None:
         from airflow.sdk.observability.stats import Stats

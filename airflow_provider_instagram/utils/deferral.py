@@ -1,4 +1,4 @@
-"""The shortest time for which a task may be deferred."""
+"""What Airflow's settings say about deferred tasks."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def shortest_deferral() -> timedelta:
     see apache/airflow#71172).
     """
     return timedelta(seconds=2 * conf.getint("workers", "min_heartbeat_interval"))
+
+
+def timeouts_checked_every() -> timedelta:
+    """Return how much later than at its timeout the scheduler resumes a deferred task, at most."""
+    return timedelta(seconds=conf.getfloat("scheduler", "trigger_timeout_check_interval", fallback=15.0))

@@ -127,3 +127,15 @@ class Snapshot(BaseModel):
         """Return the posts and problems as the calendar of a file."""
         spacing, left_out = timedelta(seconds=self.min_spacing_s), frozenset(self.left_out)
         return Calendar(location, self.posts or (), self.faults, spacing, left_out=left_out, invalid=self.invalid)
+
+
+def read_versions(content: bytes) -> dict[str, str]:
+    """Return the version of each post in the content of a snapshot; empty for one with a problem. Nothing else is read.
+
+    :raises ValueError: If the content is damaged.
+    :raises TypeError: If it is no object.
+    """
+    try:
+        return {post_id: str(row["version"]) for post_id, row in json.loads(content)["seen"].items()}
+    except (KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"It is damaged ({type(error).__name__}).") from None

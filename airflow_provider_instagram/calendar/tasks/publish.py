@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
+    from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_instagram.calendar.file.model import Post
     from airflow_provider_instagram.exceptions import QuotaExhaustedError
@@ -33,6 +34,10 @@ class PublishPost(PostStep, PublishOperator):
     """Publish a post of a calendar at its time. Late posts are published one after the other, or not at all."""
 
     template_fields: Sequence[str] = ("post", "container_id")
+    #: The post's version in the snapshot. None if the snapshot does not have the post as it is, or if it had another
+    #: version for a while that is gone again: the wait then ends at its time, and never again and again before.
+    _version_seen: str | None = None
+    _was_resumed = False
 
     @reports_failure
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -43,7 +48,7 @@ class PublishPost(PostStep, PublishOperator):
         :param context: The task's context.
         :param event: The event that ended a wait.
         """
-        post = self.as_post()
+        post, self._was_resumed = self.as_post(), event is not None
         self.post_key, self.publish_at, self.is_dry_run = post.key, post.publish_at, self.dry_run_requested(context)
         self.calendar = shown(self.settings.calendar)
         if self.is_dry_run:
@@ -57,6 +62,8 @@ class PublishPost(PostStep, PublishOperator):
         :raises AirflowSkipException: If the calendar no longer contains the post in this version, or it is too late.
         """
         post, plan = self.still_wanted(context)
+        if post.id in plan.seen and not self._was_resumed:
+            self._version_seen = plan.seen[post.id].version
         now = datetime.now(timezone.utc)
         if self.is_dry_run:
             return post.publish_at
@@ -85,6 +92,14 @@ class PublishPost(PostStep, PublishOperator):
         store = Ledger.of(context, self.instagram_conn_id).store
         if (refusal := refusal_since(store, post, run_name(context), is_over=is_over)) is not None:
             self.skip_post(context, *refusal)
+
+    def wait_trigger(self, moment: datetime) -> BaseTrigger:
+        """Return the trigger that ends a wait, also soon after an edit of the post, so that the run does not stay."""
+        if self._version_seen is None:
+            return super().wait_trigger(moment)
+        from airflow_provider_instagram.calendar.tasks.post_time import PostTimeTrigger
+
+        return PostTimeTrigger(moment, self.settings.snapshot, self.as_post().id, self._version_seen)
 
     def before_quota_wait(self, context: Context, available_at: datetime, error: QuotaExhaustedError) -> None:
         """Skip the post if it will be too late once the account has free quota.

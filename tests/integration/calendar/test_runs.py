@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -234,6 +236,35 @@ def test_a_removed_or_edited_post_is_left_to_the_run_of_its_new_version(
         assert [ti.state for ti in found] == ["skipped"]
         assert found[0].rendered_map_index.startswith(mark)
     assert instagram_sandbox.calls("create") == 0
+
+
+def test_a_run_that_waits_for_the_time_of_a_post_ends_at_the_edit_and_leaves_the_post_to_others(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its container is made. The version may return, so the run does not keep it."""
+    from airflow_provider_instagram.calendar.tasks import post_time
+    from airflow_provider_instagram.calendar.tasks.publish import PublishPost
+    from airflow_provider_instagram.ledger.database import open_ledger
+
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")
+    monkeypatch.setattr(post_time, "LOOK_EVERY_S", 0.2)
+    defer, file = PublishPost._defer, calendar({"moved": 3000})
+
+    def edited(self: PublishPost, *moments: Any) -> None:
+        threading.Timer(1, lambda: made(calendar({"moved": 3300}))).start()
+        defer(self, *moments)
+
+    monkeypatch.setattr(PublishPost, "_defer", edited)
+    began = time.monotonic()
+    result = run_dag(made(file), posts=["moved"])
+    assert time.monotonic() - began < 1000, "long before its time"
+    assert (states(result)["create[0]"], states(result)["publish[0]"]) == ("success", "skipped")
+    assert {label.partition(" to ")[0] for label in labels(result, "publish")} == {"moved (moved"}
+    assert instagram_sandbox.calls("publish") == 0
+    with open_ledger(ACCOUNT) as store:
+        row = store.get(f"calendar:{ACCOUNT}/moved")
+        assert row is not None
+        assert (row["run"], row["settled"]) == ("", False)
 
 
 def test_the_dag_is_made_whatever_is_wrong_with_what_it_is_told(tmp_path: Path, calendar: Callable[..., Path]) -> None:
