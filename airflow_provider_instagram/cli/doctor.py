@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow.configuration import conf
 
 from airflow_provider_instagram.accounts.connections import read_as_server
-from airflow_provider_instagram.calendar.planning.schedule import pool_name
+from airflow_provider_instagram.calendar.planning.schedule import most_in_window, pool_name, utc_now
 from airflow_provider_instagram.cli.limits import triggerer_capacity
 from airflow_provider_instagram.doctor.account import account_findings
 from airflow_provider_instagram.doctor.findings import Finding, checked
 from airflow_provider_instagram.doctor.machine import host_name, machine_findings, read_work_file
+from airflow_provider_instagram.plugin.board.calendars import Calendars, SnapshotReader
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+
+    from airflow_provider_instagram.plugin.board.calendars import CalendarDag
 
 
 def doctor(args: argparse.Namespace) -> None:
@@ -41,8 +45,44 @@ def run_checks(conn_id: str) -> Iterator[Finding]:
     read_work_file(test_file)
     yield checked("state store", _state_store)
     yield checked("triggerer", _triggerer)
-    yield checked("capacity", lambda: triggerer_capacity(conf.getint("triggerer", "capacity")))
+    capacity = conf.getint("triggerer", "capacity")
+    yield checked("capacity", lambda: triggerer_capacity(capacity))
+    yield _waits(capacity)
     yield _pool(conn_id)
+
+
+def _waits(capacity: int) -> Finding:
+    """Compare the triggerers' capacity with the posts of all calendars that wait at once, within the coming day."""
+    from airflow.jobs.job import Job
+    from airflow.jobs.triggerer_job_runner import TriggererJobRunner
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with create_session() as session:
+            needed = sum(_most_waits(calendar) for calendar in Calendars().all(session) if not calendar.is_paused)
+            jobs = session.scalars(
+                select(Job).where(Job.job_type == TriggererJobRunner.job_type, Job.end_date.is_(None))
+            )
+            places = capacity * max(1, sum(job.is_alive() for job in jobs))
+    except (SQLAlchemyError, TimeoutError) as error:
+        return Finding("waits", None, f"cannot be counted ({type(error).__name__})")
+    said = (
+        f"up to {needed} posts of the calendars wait at once within the coming day, and triggerers hold {places} waits"
+    )
+    if needed <= places:
+        return Finding("waits", True, said)
+    late = "The posts keep their time, but that Instagram has processed a container is noticed late"
+    return Finding("waits", None, f"{said}. {late}. Raise [triggerer] capacity, or start another triggerer")
+
+
+def _most_waits(calendar: CalendarDag) -> int:
+    """Return how many posts of a calendar wait for their time at once, within the coming day."""
+    stored, now = SnapshotReader().read(calendar), utc_now()
+    soon = now, now + timedelta(days=1) + calendar.lead_time
+    times = [post.publish_at for post in stored.plan.timely.posts] if stored else []
+    return most_in_window((at.timestamp() for at in times if soon[0] < at < soon[1]), calendar.lead_time)
 
 
 def _pool(conn_id: str) -> Finding:

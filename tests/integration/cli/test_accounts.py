@@ -6,13 +6,18 @@ import json
 import re
 import socket
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+from airflow_provider_instagram.calendar import content_calendar_dag
+from tests.integration.conftest import store_dag
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -195,7 +200,7 @@ def test_the_doctor_looks_at_everything(
     assert list(said) == [
         *("connection", "token", "scopes", "account", "quota", "clock", "upload host"),
         *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "snapshots", "queued tasks"),
-        *("state store", "triggerer", "capacity", "pool"),
+        *("state store", "triggerer", "capacity", "waits", "pool"),
     ]
     assert said["account"] == f"ok @sandbox_studio, BUSINESS, {instagram_sandbox.user_id}"
     assert said["quota"].startswith("ok 0 of 100")
@@ -204,6 +209,34 @@ def test_the_doctor_looks_at_everything(
     to_fix = {name for name, text in said.items() if text.startswith("FIX")}
     assert to_fix - {"capacity", "disk"} == {"triggerer"}, "none runs in this test; open files are the machine's matter"
     assert "airflow triggerer" in said["triggerer"]
+
+
+def test_the_doctor_compares_what_the_triggerers_hold_with_the_posts_that_wait_at_once(
+    shell: Any,
+    capsys: pytest.CaptureFixture[str],
+    instagram_sandbox: SandboxHandle,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Four posts are due within a lead time; so are three others, but next week."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    today, next_week = datetime.now(timezone.utc) + timedelta(hours=2), datetime.now(timezone.utc) + timedelta(days=7)
+    times = [today + timedelta(minutes=10 * place) for place in range(4)] + [
+        today + timedelta(hours=4),
+        *[next_week] * 3,
+    ]
+    posts = [
+        {"id": f"p{place}", "publish_at": f"{at:%Y-%m-%d %H:%M} UTC", "video": "a.mp4"}
+        for place, at in enumerate(times)
+    ]
+    file = tmp_path / "posts.json"
+    file.write_text(json.dumps({"min_spacing": "0 s", "defaults": {"account": "instagram_default"}, "posts": posts}))
+    store_dag(content_calendar_dag("crowded", file, is_paused_upon_creation=False))
+    for capacity, begins in ((3, "? "), (4, "ok ")):
+        monkeypatch.setenv("AIRFLOW__TRIGGERER__CAPACITY", str(capacity))
+        said = doctors_lines(shell, capsys, 1)["waits"]
+        assert said.startswith(f"{begins}up to 4 posts of the calendars wait at once within the coming day")
+        assert f"triggerers hold {capacity} waits" in said
 
 
 def test_the_doctor_says_what_to_do(
