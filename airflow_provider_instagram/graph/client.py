@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import json
 import logging
 import re
 import threading
@@ -27,6 +26,7 @@ from tenacity import (
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.graph import API_VERSION, oauth, origin
 from airflow_provider_instagram.graph.addresses import is_loopback
+from airflow_provider_instagram.graph.answer import Answer, Deadline, exchange, exchange_async
 from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
 from airflow_provider_instagram.graph.usage import Usage
@@ -46,6 +46,11 @@ T = TypeVar("T")
 
 _CONNECT_TIMEOUT_S: Final = 5.0
 _READ_TIMEOUT_S: Final = 60.0
+_HEADERS: Final = {
+    "User-Agent": "airflow-provider-instagram",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",  # what Answer unzips
+}
 _ATTEMPTS: Final = 4
 _LONGEST_PAUSE_S: Final = 10.0
 #: Parameters that answers may echo.
@@ -108,7 +113,7 @@ class _Core:
     def _options(self) -> dict[str, Any]:
         trust_env = not is_loopback(httpx.URL(self._base_url).host)
         return {
-            "headers": {"User-Agent": "airflow-provider-instagram", "Accept": "application/json"},
+            "headers": _HEADERS,
             "timeout": httpx.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
             "follow_redirects": False,
             # requests to this machine must not go through a proxy
@@ -149,14 +154,11 @@ class _Core:
             )
         return self._access_token
 
-    def _read(self, call: Call[T], response: httpx.Response) -> T:
-        self.usage = Usage.read(response.headers) or self.usage
-        try:
-            data = response.json()
-        except (ValueError, RecursionError):
-            data = None
-        if not response.is_success or not isinstance(data, dict) or isinstance(data.get("error"), dict):
-            raise self._error_of(call.action, response, changes=not call.safe, params=call.params)
+    def _read(self, call: Call[T], answer: Answer) -> T:
+        self.usage = Usage.read(answer.headers) or self.usage
+        data = answer.data()
+        if not answer.is_success or not isinstance(data, dict) or isinstance(data.get("error"), dict):
+            raise self._error_of(call.action, answer, changes=not call.safe, params=call.params)
         try:
             return call.read(data)
         except ValueError as error:
@@ -167,24 +169,16 @@ class _Core:
             ) from None
 
     def _error_of(
-        self, action: str, response: httpx.Response, *, changes: bool, params: Mapping[str, str] | None = None
+        self, action: str, answer: Answer, *, changes: bool, params: Mapping[str, str] | None = None
     ) -> InstagramError:
-        body = _without_escapes(response.content)
+        body = answer.without_escapes()
         echoed = (self._access_token, self._app_secret, *((params or {}).get(name) for name in _SECRETS))
         for secret in filter(None, echoed):
             body = body.replace(secret.encode(), b"***")
-        error = error_from_answer(action, response.status_code, response.headers, body, changes=changes)
+        error = error_from_answer(action, answer.status, answer.headers, body, changes=changes)
         if self._reconnect_hint and isinstance(error, AuthenticationError):
             error.hint = self._reconnect_hint
         return error
-
-
-def _without_escapes(body: bytes) -> bytes:
-    """Return JSON without escapes for characters, in which a secret would not be found; anything else as it is."""
-    try:
-        return json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace")
-    except (ValueError, RecursionError):
-        return body
 
 
 @cache
@@ -249,6 +243,7 @@ class GraphClient(_Core):
     :param replacement_token: Called once when the token is refused. Returns another token, or None. The refused call
         is then repeated, unless it may be sent only once: Instagram checks the token before anything else.
     :param on_close: Called at the end with the number of requests sent.
+    :param monotonic: Returns the time by which an answer is too late, in seconds.
     :param settings: The :class:`ClientSettings`.
     :raises ValidationError: If the token is not valid, or must not be sent to the base URL.
     """
@@ -260,6 +255,7 @@ class GraphClient(_Core):
         sleep: Callable[[float], None] = time.sleep,
         replacement_token: Callable[[], str | None] | None = None,
         on_close: Callable[[int], None] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
         **settings: Unpack[ClientSettings],
     ) -> None:
         super().__init__(access_token, **settings)
@@ -268,6 +264,7 @@ class GraphClient(_Core):
         self._on_close = on_close
         self._renewing = threading.Lock()
         self._http = httpx.Client(**self._options())
+        self._deadline = Deadline(monotonic)
 
     def send(self, call: Call[T]) -> T:
         """Send a call and read its answer.
@@ -323,21 +320,19 @@ class GraphClient(_Core):
             "Content-Type": "application/octet-stream",
         }
         timeout = httpx.Timeout(stall_timeout.total_seconds(), connect=_CONNECT_TIMEOUT_S)
+        headers = {"Authorization": f"OAuth {self._token(action)}", **sizes}
         with _network_errors(action, changes=True):
-            response = self._http.post(
-                url, headers={"Authorization": f"OAuth {self._token(action)}", **sizes}, content=chunks, timeout=timeout
-            )
-        try:
-            done = response.is_success and response.json()["success"] is True
-        except (ValueError, LookupError, TypeError, RecursionError):
-            done = False
-        if not done:
-            raise self._error_of(action, response, changes=True)
+            content = self._deadline.after(chunks)
+            request = self._http.build_request("POST", url, headers=headers, content=content, timeout=timeout)
+            answer = exchange(self._http, request, self._deadline)
+        data = answer.data()
+        if not answer.is_success or not isinstance(data, dict) or data.get("success") is not True:
+            raise self._error_of(action, answer, changes=True)
 
     def _send_once(self, call: Call[T]) -> T:
         with _network_errors(call.action, changes=not call.safe):
-            response = self._http.send(self._request(self._http, call))
-        return self._read(call, response)
+            answer = exchange(self._http, self._request(self._http, call), self._deadline)
+        return self._read(call, answer)
 
     def __enter__(self) -> Self:
         return self
@@ -384,8 +379,8 @@ class AsyncGraphClient(_Core):
 
     async def _send_once(self, call: Call[T]) -> T:
         with _network_errors(call.action, changes=not call.safe):
-            response = await self._http.send(self._request(self._http, call))
-        return self._read(call, response)
+            answer = await exchange_async(self._http, self._request(self._http, call))
+        return self._read(call, answer)
 
     async def __aenter__(self) -> Self:
         return self

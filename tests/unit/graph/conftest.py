@@ -6,8 +6,10 @@ import asyncio
 import json
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -80,6 +82,32 @@ class WebServer:
         def act(handler: BaseHTTPRequestHandler) -> None:
             self._take(handler, after_bytes)
             self.over.wait(30)
+            handler.close_connection = True
+
+        self.plan.append(act)
+
+    def drip(
+        self,
+        begin: bytes,
+        drop: bytes,
+        times: int | None = None,
+        end: bytes = b"",
+        before_each: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Plan the bytes of an answer: its beginning, then the same ones again and again, and its end, if any."""
+
+        def act(handler: BaseHTTPRequestHandler) -> None:
+            self._take(handler)
+            with suppress(OSError):  # the client has left
+                handler.wfile.write(begin)
+                for _ in count() if times is None else range(times):
+                    before_each()
+                    handler.wfile.write(drop)
+                    handler.wfile.flush()
+                    if self.over.wait(0.01):
+                        break
+                handler.wfile.write(end)
+                handler.wfile.flush()
             handler.close_connection = True
 
         self.plan.append(act)
