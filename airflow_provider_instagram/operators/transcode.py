@@ -126,10 +126,12 @@ class TranscodeOperator(LiteralTemplateMixin):
         with ExitStack() as files:
             for source in sources or [arguments.required_text("source", self.source)]:
                 self.log.info("::group::Transcode %s", locations.shown(source))
-                local = files.enter_context(storage.as_local_file(source, check=self.file_check(source)))
-                work = self._work(source, local, profile, options)
-                done.append(self._compliant(work))
-                self.log.info("::endgroup::")
+                try:
+                    local = files.enter_context(storage.as_local_file(source, check=self.file_check(source)))
+                    work = self._work(source, local, profile, options)
+                    done.append(self._compliant(work))
+                finally:  # Airflow folds the error as well if the group stays open
+                    self.log.info("::endgroup::")
                 for line in done[-1][1].table():
                     self.log.info("%s", line)
                 if len(done) == 1 and sources:

@@ -63,3 +63,31 @@ def test_a_long_name_leaves_room_for_what_is_added_to_it(transcode: Transcode, v
 def test_a_folder_that_cannot_be_made_is_named(transcode: Transcode, video: Path) -> None:
     with pytest.raises(ValidationError, match=r"camera\.mp4/out cannot be created.*Use another folder"):
         transcode(video, output=f"{video}/out/")
+
+
+def test_the_log_of_a_red_transcode_shows_its_error_outside_of_each_group(
+    run_dag: Any, capfd: pytest.CaptureFixture[str], tmp_path: Path, square_picture: Path
+) -> None:
+    """Airflow's page folds what is between ``::group::`` and the ``::endgroup::`` of its level."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import TranscodeOperator
+
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(b"no video" * 100)
+    with DAG("red_transcodes", schedule=None) as dag:
+        TranscodeOperator(task_id="one", source=str(damaged))
+        TranscodeOperator(task_id="list", source=[str(square_picture), str(damaged)])
+
+    assert run_dag(dag).states() == {"one": "failed", "list": "failed"}
+
+    open_groups, folded, errors = 0, [], []
+    for line in capfd.readouterr().out.splitlines():
+        if "::group::" in line:
+            open_groups += 1
+        elif "::endgroup::" in line:
+            open_groups = max(0, open_groups - 1)
+        elif "exceptions.ValidationError: " in line:
+            errors.append(line)
+            folded += [line] if open_groups else []
+    assert (len(errors), folded) == (2, [])
