@@ -36,6 +36,7 @@ def test_another_dag_runs_when_the_account_has_posted_and_only_then(
     posts = [run.result("publish") for run in (first, other)]
     told = [{key: post[key] for key in ("media_id", "permalink", "post_key")} for post in posts]
     wait_until(lambda: all(one in heard() for one in told), "the other DAG has heard of both", 60)
+    assert len(heard()) == 2
     assert again.result("publish") == posts[0] | {"already_published": True}
     assert [len(_events(airflow, run)) for run in (first, again, other)] == [1, 0, 1]
 

@@ -103,10 +103,3 @@ def test_the_first_calendar_has_one_post_to_approve(tmp_path: Path, monkeypatch:
 
 def test_the_readme_is_a_door() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 120
-
-
-def test_the_dag_that_hears_of_posts_is_scheduled_on_what_a_post_emits() -> None:
-    from airflow_provider_instagram.ledger.assets import posts_asset
-
-    (dag,) = dags_of("docs/reference/events.md")
-    assert dag.schedule == [posts_asset("instagram_default")]

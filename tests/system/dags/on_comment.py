@@ -10,10 +10,12 @@ from airflow_provider_instagram.triggers import InstagramCommentTrigger
 
 watcher = AssetWatcher(name="comments", trigger=InstagramCommentTrigger("popular", poll_interval_s=2))
 
-with DAG(dag_id="on_comment", schedule=[Asset("instagram://popular/comments", watchers=[watcher])]):
+COMMENTS = Asset("instagram://popular/comments", watchers=[watcher])
+
+with DAG(dag_id="on_comment", schedule=[COMMENTS]):
 
     @task
     def heard(triggering_asset_events: Any = None) -> list[Any]:
-        return [event.extra["payload"] for events in triggering_asset_events.values() for event in events]
+        return [event.extra["payload"] for event in triggering_asset_events[COMMENTS]]
 
     heard()

@@ -29,10 +29,12 @@ with DAG(
     )
     PublishOperator(task_id="publish", container_id=create.output, publish_at="{{ params.publish_at }}")
 
-with DAG(dag_id="hears_of_posts", schedule=[Asset("instagram://talkative/posts")]):
+POSTS = Asset("instagram://talkative/posts")
+
+with DAG(dag_id="hears_of_posts", schedule=[POSTS]):
 
     @task
     def heard(triggering_asset_events: Any = None) -> list[Any]:
-        return [event.extra for events in triggering_asset_events.values() for event in events]
+        return [event.extra for event in triggering_asset_events[POSTS]]
 
     heard()
