@@ -320,10 +320,13 @@ class GraphClient(_Core):
             "Content-Type": "application/octet-stream",
         }
         timeout = httpx.Timeout(stall_timeout.total_seconds(), connect=_CONNECT_TIMEOUT_S)
-        headers = {"Authorization": f"OAuth {self._token(action)}", **sizes}
         with _network_errors(action, changes=True):
-            content = self._deadline.after(chunks)
-            request = self._http.build_request("POST", url, headers=headers, content=content, timeout=timeout)
+            request = self._http.build_request(
+                *("POST", url),
+                headers={"Authorization": f"OAuth {self._token(action)}", **sizes},  # no local variable holds a token
+                content=self._deadline.after(chunks),
+                timeout=timeout,
+            )
             answer = exchange(self._http, request, self._deadline)
         data = answer.data()
         if not answer.is_success or not isinstance(data, dict) or data.get("success") is not True:
