@@ -25,7 +25,7 @@ from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetab
 from airflow_provider_instagram.exceptions import TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from os import PathLike
 
 log = logging.getLogger(__name__)
@@ -66,14 +66,15 @@ def content_calendar_dag(
     min_spacing: timedelta | None = None,
     unanswered: str = "skip",
     dry_run: bool = False,
+    on_problem: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None = None,
     clock: Callable[[], datetime] = utc_now,
     **dag_arguments: Any,
 ) -> DAG:
     """Return the DAG that publishes a calendar's posts on time.
 
     Nothing in the calendar makes this function raise: an exception here stalls the active runs. A post with a
-    problem is left out. If the file cannot be read, its last readable version is used. The failed ``calendar`` task of
-    each run, the DAG's documentation and ``airflow instagram calendar check`` list the problems.
+    problem is left out. If the file cannot be read, its last readable version is used. Each new problem calls
+    ``on_problem``; the page *Posts*, the DAG's documentation and ``airflow instagram calendar check`` list all.
 
     :param dag_id: The DAG's id.
     :param calendar: The file: a path or a URI that ObjectStoragePath opens, ending in .yaml, .json or .csv.
@@ -83,6 +84,8 @@ def content_calendar_dag(
     :param min_spacing: The smallest distance between two posts of an account. None uses the calendar's own.
     :param unanswered: What to do with a post that nobody has approved or rejected by its time: ``skip`` or ``publish``.
     :param dry_run: Whether each run stops before it publishes.
+    :param on_problem: What to call for each new problem: a callable or a notifier, or a list of them. The context
+        contains ``problem``.
     :param clock: Returns the current time.
     :param dag_arguments: More arguments of the DAG, for example ``default_args`` or ``tags``.
     :raises TransientError: If the storage of the snapshots or of a caption file does not answer. Airflow then keeps the
@@ -91,7 +94,7 @@ def content_calendar_dag(
     unknown = {name: dag_arguments.pop(name) for name in (*dag_arguments,) if name not in DAG_ARGUMENTS}
     settings = CalendarSettings.of(
         dag_id, calendar, lead_time=lead_time, late=late, max_lateness=max_lateness, min_spacing=min_spacing,
-        unanswered=unanswered, dry_run=dry_run, **unknown,
+        unanswered=unanswered, dry_run=dry_run, on_problem=on_problem, **unknown,
     )  # fmt: skip
     parsed_for = get_parsing_context().task_id or ""
     # A worker parses the DAG for one task, which reads the calendar itself. The import reads nothing: it must not wait

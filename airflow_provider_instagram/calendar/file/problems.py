@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 
@@ -19,6 +20,11 @@ class Problem:
     message: str
     remedy: str
     post_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The same for the same problem of the same post, wherever it stands in the file."""
+        return hashlib.sha256(f"{self.post_id}\0{self.message}".encode()).hexdigest()[:16]
 
     def text(self, location: str) -> str:
         """Return the problem in one line, in the form that editors turn into a link: ``file:line: …``.

@@ -91,12 +91,14 @@ class Plan:
     :param seen: By post id, when its version was first seen. A task has only the records of the snapshot it can read.
     :param removed_accounts: Accounts without posts, and since when, in seconds since the epoch. Runs may still have
         their tasks.
+    :param problems_seen: When each problem was first seen, in seconds since the epoch, by the problem's key.
     :param readable: Whether the file could be read. If not, the calendar is old, or empty if no snapshot exists.
     """
 
     calendar: Calendar
     seen: dict[str, Seen] = field(default_factory=dict)
     removed_accounts: dict[str, int] = field(default_factory=dict)
+    problems_seen: dict[str, int] = field(default_factory=dict)
     readable: bool = True
 
     @property
@@ -114,11 +116,11 @@ class Plan:
 
         A run begins ``lead_time`` before its posts. The run of a post that was added later begins when the post was
         seen. A post that was added after its time has no run. Only the run of an edit that was seen late publishes
-        posts from before its own beginning.
+        posts from before its own beginning. A run also begins when a problem is first seen, and reports it.
 
         :return: Both in seconds since the epoch, sorted.
         """
-        earliest: dict[float, float] = {}
+        earliest: dict[float, float] = {at: at for at in self.problems_seen.values()}
         for one in self.seen.values():
             if one.version is None or not one.in_time(max_lateness):
                 continue

@@ -63,6 +63,12 @@ def seen_now(
     return found | {post_id: replace(known.get(post_id, first_seen), version=None) for post_id in calendar.left_out}
 
 
+def problems_seen_now(calendar: Calendar, stored: Snapshot | None, now: datetime) -> dict[str, int]:
+    """Return when each problem of the calendar was first seen, in seconds since the epoch, by the problem's key."""
+    before = stored.problems_seen if stored else {}
+    return {problem.key: before.get(problem.key, int(now.timestamp())) for problem in calendar.problems}
+
+
 def _seen_in_slot(post: Post, post_version: str, chosen_at: int, stored: Snapshot, now_s: int) -> Seen:
     """Return the record of a post in a slot that has none.
 

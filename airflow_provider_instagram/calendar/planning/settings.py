@@ -19,6 +19,7 @@ from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from os import PathLike
 
@@ -36,6 +37,7 @@ class CalendarSettings:
     """How a calendar is published; ``content_calendar_dag`` describes each setting.
 
     :param snapshot: Where the last readable text is kept.
+    :param on_problem: The callbacks for a new problem; one, or several in a list.
     :param problems: What is wrong with the settings themselves. The defaults are used instead.
     """
 
@@ -48,6 +50,7 @@ class CalendarSettings:
     min_spacing: timedelta | None = None
     unanswered: str = "skip"
     dry_run: bool = False
+    on_problem: Sequence[Callable[[Any], Any]] = ()
     problems: tuple[Problem, ...] = field(default=())
 
     @classmethod
@@ -59,7 +62,8 @@ class CalendarSettings:
         :param given: The settings, and arguments of the DAG that it cannot have.
         """
         problems = []
-        calendar = str(calendar)
+        calendar, on_problem = str(calendar), given.get("on_problem") or ()
+        given["on_problem"] = on_problem if isinstance(on_problem, (list, tuple)) else [on_problem]
         valid: dict[str, Any] = {}
         for name, value in given.items():
             remedy = _remedy(name, value)
@@ -135,6 +139,8 @@ def _remedy(name: str, value: Any) -> str | None:
         return f"Use one of {', '.join(LATE)}."
     if name == "unanswered" and value not in UNANSWERED:
         return f"Use one of {', '.join(UNANSWERED)}."
+    if name == "on_problem" and not all(map(callable, value)):
+        return "Give a callable, a notifier, or a list of them."
     if name in SET_BY_CALENDAR:
         return "Leave it out: the calendar sets the schedule, and missed runs are caught up."
     known = [one.name for one in fields(CalendarSettings)]

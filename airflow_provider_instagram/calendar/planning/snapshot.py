@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from airflow.sdk import conf
 
@@ -18,7 +17,7 @@ from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.planning.seen_versions import seen_now, unchanged_seen
+from airflow_provider_instagram.calendar.planning.seen_versions import problems_seen_now, seen_now, unchanged_seen
 from airflow_provider_instagram.calendar.planning.slot_choices import (
     SlotChoices,
     choices_file,
@@ -30,9 +29,6 @@ from airflow_provider_instagram.calendar.planning.stored_snapshot import SeenRow
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import shown
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.planning.plan import Seen
 
 #: A text without this word has no slots.
 SLOTS = "slots"
@@ -73,22 +69,23 @@ def read_plan(
         text = loader.read_text(location)
         made_of = _fingerprint(text, location, min_spacing, dry_run)
         if stored and stored.is_current(made_of + slots.read_for(text).digest, now):
-            return Plan(stored.calendar(location), stored.records, stored.recently_removed(at))
+            return Plan(stored.calendar(location), stored.records, stored.recently_removed(at), stored.problems_seen)
         calendar, choices = slots.parse(text, location, min_spacing)
     except InvalidValue as invalid:
-        return _last_readable(location, stored, invalid, min_spacing, slots, at)
+        return _last_readable(location, file, stored, invalid, min_spacing, slots, at)
     except TransientError:
         raise
     except Exception as error:  # not even a defect of the provider may keep posts from being published
         log.exception("The calendar %s cannot be understood", location)
         defect = InvalidValue(f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
-        return _last_readable(location, stored, defect, min_spacing, slots, at)
+        return _last_readable(location, file, stored, defect, min_spacing, slots, at)
     removed = _removed_accounts(calendar, stored, at)
     if now is None:
         return Plan(calendar, unchanged_seen(calendar, stored, dry_run), removed)
     seen = seen_now(calendar, stored, max_lateness, now, dry_run, choices)
-    _store(file, _snapshot_of(text, calendar, made_of, choices, seen, removed, now))
-    return Plan(calendar, seen, removed)
+    plan = Plan(calendar, seen, removed)
+    plan = replace(plan, problems_seen=problems_seen_now(plan.timely, stored, now))
+    return plan if _store(file, _snapshot_of(text, plan, made_of, choices, now)) else replace(plan, problems_seen={})
 
 
 @dataclass(frozen=True)
@@ -183,12 +180,17 @@ def read_stored(location: str, content: bytes, now: datetime) -> Stored | None:
     snapshot = Snapshot.read(content)
     if snapshot.posts is None:
         return None
-    plan = Plan(snapshot.calendar(location), snapshot.records, snapshot.recently_removed(now))
-    return Stored(plan, snapshot.text)
+    return Stored(_as_stored(snapshot, snapshot.calendar(location), now), snapshot.text)
+
+
+def _as_stored(stored: Snapshot, calendar: Calendar, now: datetime) -> Plan:
+    """Return the plan of a calendar with what a snapshot has recorded."""
+    return Plan(calendar, stored.records, stored.recently_removed(now), stored.problems_seen)
 
 
 def _last_readable(
     location: str,
+    file: str,
     stored: Snapshot | None,
     invalid: InvalidValue,
     spacing: timedelta | None,
@@ -204,7 +206,13 @@ def _last_readable(
     times = slots.read_for(stored.text).times
     calendar = parse_calendar(stored.text, location, min_spacing=spacing, times=times)
     calendar = replace(calendar, problems=(problem, *calendar.problems))
-    return Plan(calendar, stored.records, stored.recently_removed(now), readable=False)
+    plan = replace(_as_stored(stored, calendar, now), readable=False)
+    problems_seen = problems_seen_now(plan.timely, stored, now)
+    if slots.now is None or problems_seen == stored.problems_seen:
+        return plan
+    # Without `made_of`, the next look at a readable file reads it again, and finds this problem corrected.
+    is_stored = _store(file, stored.model_copy(update={"problems_seen": problems_seen, "made_of": None}))
+    return replace(plan, problems_seen=problems_seen) if is_stored else plan
 
 
 def _removed_accounts(calendar: Calendar, stored: Snapshot | None, now: datetime) -> dict[str, int]:
@@ -219,23 +227,17 @@ def _removed_accounts(calendar: Calendar, stored: Snapshot | None, now: datetime
     }
 
 
-def _snapshot_of(
-    text: str,
-    calendar: Calendar,
-    made_of: str,
-    choices: SlotChoices,
-    seen: dict[str, Seen],
-    removed: dict[str, int],
-    now: datetime,
-) -> Snapshot:
+def _snapshot_of(text: str, plan: Plan, made_of: str, choices: SlotChoices, now: datetime) -> Snapshot:
+    calendar = plan.calendar
     # A calendar with caption files is parsed again each time, as they may change. So is one whose slots are not stored.
     may_reuse = calendar.is_self_contained and choices.is_stored
     return Snapshot(
         text=text,
         at=now.astimezone(timezone.utc).isoformat(timespec="seconds"),
-        seen={post_id: SeenRow.of(one) for post_id, one in seen.items()},
+        seen={post_id: SeenRow.of(one) for post_id, one in plan.seen.items()},
         accounts=tuple(calendar.accounts),
-        gone=removed,
+        gone=plan.removed_accounts,
+        problems_seen=plan.problems_seen,
         made_of=made_of + choices.digest if may_reuse else None,
         choose_again_at=int((now + CHOOSE_AGAIN_AFTER).timestamp()) if calendar.slot_users else None,
         posts=calendar.posts,
@@ -276,8 +278,11 @@ def _read_file(file: str, *, may_be_missing: bool) -> bytes | None:
         ) from error
 
 
-def _store(file: str, snapshot: Snapshot) -> None:
+def _store(file: str, snapshot: Snapshot) -> bool:
+    """Store a snapshot. Return whether it is stored: what is not is new at the next look again."""
     try:
         storage.write(file, snapshot.as_content())
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; the task "calendar" reports them
         log.warning("The snapshot %s cannot be written: %s", shown(file), shown(str(error)))
+        return False
+    return True

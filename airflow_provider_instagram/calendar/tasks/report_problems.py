@@ -6,7 +6,7 @@ import difflib
 import logging
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowFailException
@@ -14,7 +14,9 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_instagram.calendar.file.media_parser import kind_by_name
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.spacing import within_limits
+from airflow_provider_instagram.calendar.planning.problem_record import problems_alias, problems_asset
 from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
+from airflow_provider_instagram.calendar.tasks.alerts import report_new
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
 from airflow_provider_instagram.calendar.tasks.run_request import (
     requested_posts,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import Calendar, Post
+    from airflow_provider_instagram.calendar.planning.plan import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
 
@@ -44,32 +47,56 @@ LOOK_AHEAD = timedelta(days=1)
 
 
 class ReportProblems(CalendarTask):
-    """Fail if the calendar has problems, and list all of them. No other task waits for this one."""
+    """Report each problem of the calendar once. No other task waits for this one.
+
+    It fails only if its own run cannot publish a post: one that a user started the run for, or one beyond the limits of
+    its account. A problem of another post does not concern the run.
+    """
+
+    def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
+        super().__init__(
+            settings=settings,
+            inlets=[problems_asset(settings.dag_id)],
+            outlets=[problems_alias(settings.dag_id)],
+            max_active_tis_per_dag=1,  # two runs at once would both find a problem new
+            **kwargs,
+        )
 
     def execute(self, context: Context) -> None:
         """Report the problems of the whole calendar, and the missing files of the next day."""
-        plan = self.settings.plan()
+        plan, now = self.settings.plan(), datetime.now(timezone.utc)
         limits, unreadable = _limits(plan.timely)
         calendar = within_limits(plan.timely, limits)
-        problems = (
+        beyond_limits = [problem for problem in calendar.problems if problem not in plan.timely.problems]
+        found = (
             *unreadable,
-            *unknown_ids(context, plan.calendar),
-            *(_too_far(post) for post in too_far_ahead(context, plan.calendar, self.settings)),
-            *self.settings.problems,
+            *beyond_limits,
             *snapshot_problems(self.settings.snapshot),
-            *calendar.problems,
-            *missing_files(calendar, datetime.now(timezone.utc)),
-            *comments_not_allowed(calendar, datetime.now(timezone.utc)),
-            *pictures_without_link(calendar, datetime.now(timezone.utc)),
+            *missing_files(calendar, now),
+            *comments_not_allowed(calendar, now),
+            *pictures_without_link(calendar, now),
         )
+        problems = (*self.settings.problems, *plan.timely.problems, *found)
         self.log.info("%s: %s posts, %s problems", calendar.location, len(calendar.posts), len(problems))
         for problem in problems:
-            self.log.error("%s", problem.text(calendar.location))
-        if problems:
-            raise AirflowFailException(
-                f"{len(problems)} problems in {calendar.location}; the other posts are not affected.\n"
-                + "\n".join(problem.text(calendar.location) for problem in problems)
-            )
+            self.log.warning("%s", problem.text(calendar.location))
+        try:
+            report_new(context, self.settings, problems, found, is_all=plan.readable)
+        except Exception:  # what is wrong with other posts does not fail this run
+            self.log.exception("The problems could not be reported. The next run does it.")
+        own = (
+            *unknown_ids(context, plan.calendar),
+            *(_too_far(post) for post in too_far_ahead(context, plan.calendar, self.settings)),
+            *(problem for problem in beyond_limits if self._is_of_run(context, plan, problem)),
+        )
+        if own:
+            texts = [problem.text(calendar.location) for problem in own]
+            raise AirflowFailException("This run cannot publish all of its posts.\n" + "\n".join(texts))
+
+    def _is_of_run(self, context: Context, plan: Plan, problem: Problem) -> bool:
+        """Return whether the run of a post with a problem is this one."""
+        seen = plan.seen.get(problem.post_id or "")
+        return seen is not None and run_time(context).timestamp() in seen.run_times(self.settings.lead_time)
 
 
 def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:
@@ -101,8 +128,8 @@ def comments_not_allowed(calendar: Calendar, now: datetime) -> list[Problem]:
             continue
         if missing := scopes.missing(COMMENTS):
             message = (
-                f"{account} did not grant {' and '.join(missing)}, so the first comments of {len(commented)} posts to "
-                "come are not written. The posts themselves are published."
+                f"{account} did not grant {' and '.join(missing)}, so its first comments are not written. The posts "
+                "themselves are published."
             )
             problems.append(Problem(commented[0].line, message, scopes.how_to_grant(COMMENTS)))
     return problems

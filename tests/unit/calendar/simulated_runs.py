@@ -11,6 +11,7 @@ import yaml
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems
 from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.exceptions import ValidationError
@@ -55,6 +56,16 @@ class Ledgers(dict[Any, Any]):
         return self[asset]  # type: ignore[no-any-return]
 
 
+class Events(dict[Any, Any]):
+    """The events that tasks emit through aliases."""
+
+    def __init__(self) -> None:
+        self.extras: list[dict[str, Any]] = []
+
+    def __missing__(self, alias: Any) -> Any:
+        return SimpleNamespace(add=lambda asset, extra=None: self.extras.append({"asset": asset.uri, **(extra or {})}))
+
+
 @dataclass
 class SimulatedCalendar:
     """A calendar whose DAG is parsed and run in this process. Times are minutes after noon.
@@ -74,6 +85,7 @@ class SimulatedCalendar:
     try_number: int = 1
     failed: set[str] = field(default_factory=set)
     runs: dict[float, float] = field(default_factory=dict)
+    events: Events = field(default_factory=Events)
 
     def at_work(self, dag_id: str, *, run_ids: list[str], states: list[str]) -> int:
         """Return how many of these runs Airflow knows as active or successful: all but those that failed."""
@@ -118,12 +130,19 @@ class SimulatedCalendar:
             ),
             "asset_state_store": self.ledgers,
             "inlet_events": EVENTS_EMITTED_BEFORE,
+            "outlet_events": self.events,
         }
 
     def run(self, run: str, begin: float, account: str = ACCOUNT, **params: Any) -> list[Any]:
         """Return the posts that a run selects that begins at a time."""
         choose = SelectPosts(task_id="due", settings=self.settings, instagram_conn_id=account)
         return choose.execute(self.context(run, begin, **params))
+
+    def report(self, run: str = "content/own", begin: float = 0, **params: Any) -> list[str]:
+        """Run the task ``calendar``, and return the problems that it reports: the messages of its new events."""
+        before = len(self.events.extras)
+        ReportProblems(task_id="calendar", settings=self.settings).execute(self.context(run, begin, **params))
+        return [extra["message"] for extra in self.events.extras[before:]]
 
     def step(self, post: dict[str, Any], run: str, **params: Any) -> str:
         """Return whether a task of a run finds its post still wanted, or else how the task ends."""

@@ -10,7 +10,6 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar.planning.schedule import run_time_of
 from airflow_provider_instagram.calendar.planning.settings import MAX_LEAD_TIME, CalendarSettings
-from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from tests.unit.calendar.simulated_runs import after_noon, post
 
@@ -35,11 +34,19 @@ def test_an_unanswered_post_cannot_go_out_where_late_ones_are_skipped() -> None:
 
 def test_a_run_started_for_posts_that_it_cannot_bring_names_them(calendar: SimulatedCalendar) -> None:
     calendar.write(post("monday", 60, video="https://example.com/a.mp4"))
-    report = ReportProblems(task_id="calendar", settings=calendar.settings)
-    report.execute(calendar.context("content/manual", 0, posts=[" monday", ""]))
+    calendar.report("content/manual", 0, posts=[" monday", ""])
     with pytest.raises(AirflowFailException, match="started for 'mondya', which is not in the calendar"):
-        report.execute(calendar.context("content/manual", 0, posts=["monday", "mondya"]))
+        calendar.report("content/manual", 0, posts=["monday", "mondya"])
 
     calendar.write(post("monday", 60, captoin="x"))
     with pytest.raises(AirflowFailException, match="started for 'monday', which has a problem"):
-        report.execute(calendar.context("content/manual", 0, posts=["monday"]))
+        calendar.report("content/manual", 0, posts=["monday"])
+
+
+@pytest.mark.parametrize("on_problem", ["slack", [print, 7], {"a": print}])
+def test_what_cannot_be_called_for_a_problem_is_a_problem(on_problem: object) -> None:
+    settings = CalendarSettings.of("content", "posts.yaml", on_problem=on_problem)
+    assert [problem.remedy for problem in settings.problems] == [
+        "Give a callable, a notifier, or a list of them. The default is used."
+    ]
+    assert settings.on_problem == ()

@@ -13,7 +13,6 @@ from airflow_provider_instagram.calendar.file.model import Post
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
-from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now, requested_posts
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
 
 HOUR = 60.0
 DAY = 24 * HOUR
-
-
-def report(calendar: SimulatedCalendar, run: str, slot: float, **params: Any) -> None:
-    ReportProblems(task_id="calendar", settings=calendar.settings).execute(calendar.context(run, slot, **params))
 
 
 def test_a_post_whose_run_by_hand_fails_is_brought_by_its_own_run(calendar: SimulatedCalendar) -> None:
@@ -73,12 +68,12 @@ def test_a_post_that_is_named_more_than_a_containers_life_ahead_is_refused_and_n
     calendar.parse(-5)
     assert calendar.run("content/manual", 0, posts=["a"]) == []
     with pytest.raises(AirflowFailException, match=r"more than 23\.5 hours before its time, 2026-12-04 12:00"):
-        report(calendar, "content/manual", 0, posts=["a"])
+        calendar.report("content/manual", 0, posts=["a"])
     assert ids(calendar.run("content/manual", 3 * DAY - 23.5 * HOUR, posts=["a"])) == ["a"]
-    report(calendar, "content/manual", 3 * DAY - 23.5 * HOUR, posts=["a"])
+    calendar.report("content/manual", 3 * DAY - 23.5 * HOUR, posts=["a"])
 
     assert ids(calendar.run("content/manual dry", 0, posts=["a"], dry_run=True)) == ["a"]
-    report(calendar, "content/manual dry", 0, posts=["a"], dry_run=True)
+    calendar.report("content/manual dry", 0, posts=["a"], dry_run=True)
     calendar.given = {"dry_run": True}
     assert ids(calendar.run("content/manual dry", 0, posts=["a"])) == ["a"]
 
