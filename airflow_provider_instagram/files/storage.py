@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 1 << 20
 LARGEST_SOURCE_BYTES = 20 * 10**9
+LARGEST_OWN_FILE_BYTES = 64 * 1024**2
 
 _downloads: set[Cancel] = set()
 
@@ -203,15 +205,30 @@ def presigned(location: str, life: timedelta) -> str:
         ) from error
 
 
-def read(location: str) -> bytes | None:
-    """Return the content of a file that the provider keeps for itself, or None if it does not exist."""
+def read(location: str, *, max_bytes: int = LARGEST_OWN_FILE_BYTES) -> bytes | None:
+    """Return the content of a file that the provider keeps for itself, or None if it does not exist.
+
+    :param location: Its location. Somebody else may have put a pipe or a huge file there.
+    :param max_bytes: The largest size.
+    :raises ValidationError: If it is not a regular file, or larger.
+    """
     try:
         if is_local(location):
             with open_regular(location) as file:
-                return file.read()
-        return within_small_file_timeout(_object(location).read_bytes)
+                content = file.read(max_bytes + 1)
+        else:
+            content = within_small_file_timeout(partial(_read_object, _object(location), max_bytes + 1))
     except FileNotFoundError:
         return None
+    if len(content) > max_bytes:
+        raise ValidationError(f"{shown(location)} has more than {max_bytes:,} bytes.", hint="Remove it.")
+    return content
+
+
+def _read_object(path: ObjectStoragePath, max_bytes: int) -> bytes:
+    with path.open("rb", cache_type="none") as file:  # with its cache, s3fs would read 50 MB at once
+        content: bytes = file.read(max_bytes)
+    return content
 
 
 def write(location: str, content: bytes) -> None:

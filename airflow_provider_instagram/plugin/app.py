@@ -27,9 +27,8 @@ from airflow_provider_instagram.accounts.connections import (
 from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
 from airflow_provider_instagram.accounts.overview import account_summaries, duplicate_warnings
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
-from airflow_provider_instagram.calendar.tasks.covers import cover_file
+from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
-from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.links.pages import pages_path
@@ -174,12 +173,13 @@ def _refresh(conn_id: str, user: PageUser) -> Response:
 def cover(name: Annotated[str, InPath(pattern=COVER_NAME)]) -> Response:
     """Return a cover, which the approval of a calendar's post shows to all users who are logged in."""
     try:
-        content = storage.read(cover_file(name))
+        content = read_cover(name)
     except Exception as error:  # each storage has errors of its own
         raise HTTPException(503, f"[instagram] calendar_snapshots cannot be read: {shown(str(error))}") from error
     if content is None:
         raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
-    return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+    headers = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
+    return Response(content, media_type="image/jpeg", headers=headers)
 
 
 @app.exception_handler(AnyHTTPException)

@@ -8,13 +8,17 @@ from urllib.parse import urlsplit
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files import locations, storage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 #: The largest width and height of a thumbnail: twice the size of a card, for sharp screens.
 THUMBNAIL_PIXELS: Final = (320, 568)
+#: The largest cover. A picture that complies has at most 8 MB, and a frame of a video has fewer pixels.
+MAX_BYTES: Final = 8_000_000
+MAX_PIXELS: Final = 8192 * 2048
 #: The names of covers: the version of a post, then the place of the item in its carousel, unless that is the first.
 NAME = "^[0-9a-f]{16}(-[1-9][0-9]?)?$"
 
@@ -58,17 +62,40 @@ def thumbnail_file(name: str) -> str:
     return f"{cover_file(name).removesuffix('.jpg')}.small.jpg"
 
 
-def write_thumbnail(name: str, frame: Path) -> None:
-    """Store a small copy of a cover frame.
+def read_cover(name: str, *, is_small: bool = False) -> bytes | None:
+    """Return a cover, or None if it is not stored.
+
+    :param name: Its name.
+    :param is_small: Whether its thumbnail is enough.
+    :raises ValidationError: If something else has been put in its place.
+    """
+    content = storage.read(thumbnail_file(name), max_bytes=MAX_BYTES) if is_small else None
+    content = content or storage.read(cover_file(name), max_bytes=MAX_BYTES)
+    return content if content is None else _checked(content, cover_file(name))
+
+
+def write_cover(name: str, picture: Path) -> None:
+    """Store a cover and its thumbnail. The picture is read once, so that its owner cannot change it in between.
 
     :param name: The cover's name.
-    :param frame: The cover, a JPEG that a transcode wrote.
+    :param picture: A JPEG.
+    :raises ValidationError: If it is another file, or a larger one.
     """
     from PIL import Image
 
-    content = io.BytesIO()
-    with Image.open(frame, formats=["JPEG"]) as picture:
-        picture.draft("RGB", THUMBNAIL_PIXELS)
-        picture.thumbnail(THUMBNAIL_PIXELS)
-        picture.save(content, "JPEG", quality=82, optimize=True)
-    storage.write(thumbnail_file(name), content.getvalue())
+    content = _checked(storage.read(str(picture), max_bytes=MAX_BYTES) or b"", str(picture))
+    small = io.BytesIO()
+    with Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ValidationError(f"{picture} has {image.width}x{image.height} pixels.", hint="Make it smaller.")
+        image.draft("RGB", THUMBNAIL_PIXELS)
+        image.thumbnail(THUMBNAIL_PIXELS)
+        image.save(small, "JPEG", quality=82, optimize=True)
+    storage.write(cover_file(name), content)
+    storage.write(thumbnail_file(name), small.getvalue())
+
+
+def _checked(content: bytes, location: str) -> bytes:
+    if not content.startswith(b"\xff\xd8\xff"):
+        raise ValidationError(f"{locations.shown(location)} is not a JPEG.", hint="Transcode the post again.")
+    return content

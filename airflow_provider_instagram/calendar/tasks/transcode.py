@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.tasks.base import PostStep, is_sent_as_link, used_before
-from airflow_provider_instagram.calendar.tasks.covers import cover_file, cover_name, write_thumbnail
+from airflow_provider_instagram.calendar.tasks.covers import cover_name, write_cover
 from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, reports_failure
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -84,7 +84,6 @@ class TranscodePost(PostStep, TranscodeOperator):
                 if kind_of(file) == "video":
                     shown = folder / "cover.jpg"
                     write_preview(file, shown, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
-                storage.write(cover_file(name), shown.read_bytes())
-                write_thumbnail(name, shown)
+                write_cover(name, shown)
         except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and a cover is not needed
             self.log.warning("The cover could not be made: %s", error)

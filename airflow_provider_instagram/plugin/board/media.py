@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final
 
 from airflow.models.xcom import XComModel
@@ -14,9 +14,8 @@ from sqlalchemy import select
 from starlette.responses import Response
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.tasks.covers import cover_file, thumbnail_file
+from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import is_local, is_web
 from airflow_provider_instagram.files.time_limit import within_small_file_timeout
 from airflow_provider_instagram.plugin.board.source import decoded
@@ -53,9 +52,10 @@ def cover(board: Board, name: str, *, is_small: bool) -> Response:
     """
     if not has_cover(board, name):
         raise HTTPException(404, "This calendar has no post with this cover.")
-    content = storage.read(thumbnail_file(name)) if is_small else None
-    content = content or storage.read(cover_file(name))
-    if content is None or not content.startswith(b"\xff\xd8\xff"):
+    content = None
+    with suppress(ValidationError):  # something else is in its place
+        content = read_cover(name, is_small=is_small)
+    if content is None:
         raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
     return Response(content, media_type="image/jpeg", headers={**HARMLESS, "Cache-Control": COVER_CACHE})
 
