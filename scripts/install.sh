@@ -64,6 +64,7 @@ fi
 if [ "${1:-}" = --for-cluster ]; then
     command -v redis-server >/dev/null || apt_install redis-server
     command -v unshare >/dev/null || apt_install util-linux
+    command -v faketime >/dev/null || apt_install faketime
 fi
 
 if ! [ .tools/.installed -nt requirements-uv.txt ]; then

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import shutil
 import signal
+import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,13 +19,18 @@ import yaml
 from demo.scene import ROOT
 from demo.stack import wait_until
 from demo.ui import connect
-from tests.cluster.cluster import EXECUTORS, STORAGE, WORKERS, Cluster, cluster
+from tests.cluster.cluster import EXECUTORS, GROUPS, STORAGE, WORKERS, Cluster, cluster
 from tests.cluster.programme import (
     ACCOUNTS,
     CUT_ACCOUNT,
     FULL,
     LEAD_S,
+    MEDIA,
+    OUTAGES,
+    PAUSED,
+    REFUSED,
     SHORT,
+    SKEW_S,
     Disturbance,
     Programme,
     parsed,
@@ -36,7 +43,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-CALENDAR = f"{STORAGE}/calendar/{DAG_ID}.yaml"
 MAIN_JOB = "publish_reel"
 DOCTOR = """\
 from airflow_provider_instagram.doctor.dag import instagram_doctor_dag
@@ -63,19 +69,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("--short", action="store_true", help="two disturbances, for CI")
     parser.add_argument(
+        "--only", choices=["outages"], help="what must lose no post: S3, first runs, clocks (25 minutes)"
+    )
+    parser.add_argument(
         "--disturb", action="append", metavar="WHAT", help="only this, such as 'stop redis 120'; may be repeated"
     )
     parser.add_argument("--posts", type=int, help="how many posts nothing disturbs (default: 24, or 12)")
     parser.add_argument("--executor", choices=EXECUTORS, default=EXECUTORS[0], help="(default: %(default)s)")
     options = parser.parse_args()
-    disturbances = [parsed(text) for text in options.disturb] if options.disturb else SHORT if options.short else FULL
+    chosen = OUTAGES if options.only else SHORT if options.short else FULL
+    disturbances = [parsed(text) for text in options.disturb or ()] or chosen
     began_s = time.monotonic()
     _say("Starting Redis, PostgreSQL, S3, the sandbox and Airflow")
     with cluster((*ACCOUNTS, CUT_ACCOUNT), _say, options.executor) as running:
         _say(f"Started in {time.monotonic() - began_s:.0f} s; the logs are in {running.folder / 'logs'}")
         _main_job(running)
-        posts, spacing_s = (12, 6.0) if options.short else (24, 10.0)
-        possible = [disturbance for disturbance in disturbances if running.group(disturbance.component)]
+        posts, spacing_s = (12, 6.0) if options.short or options.only else (24, 10.0)
+        possible = [one for one in disturbances if one.component not in GROUPS or running.group(one.component)]
         found = _play(running, possible, options.posts or posts, spacing_s)
         left, doctor = _after(running)
     for line in table(found):
@@ -90,25 +100,30 @@ def _play(running: Cluster, disturbances: Sequence[Disturbance], posts: int, spa
     """Publish the calendar's posts, and disturb; return what became of each post."""
     reel = running.folder / "reel.mp4"
     make_reel(reel)
-    running.upload("calendar/reel.mp4", reel.read_bytes())
+    for name, file in {"reel.mp4": reel, **_pictures_of(reel)}.items():
+        running.upload(f"calendar/{name}", file.read_bytes())
     running.sandbox.fail(
         "upload", cut_after_bytes=int(reel.stat().st_size * CUT_AFTER), account=running.users[CUT_ACCOUNT]
     )
     plan = programme(whole_second(timedelta(seconds=START_S + LEAD_S)), posts, spacing_s, disturbances)
     _write(running, plan)
     _answer(running, plan)
-    for begin, disturbance in plan.disturbances:
-        _sleep_until(begin - timedelta(seconds=15))
-        if disturbance.component == "worker":
-            _keep_a_worker_busy(running)
-        _sleep_until(begin)
-        _disturb(running, disturbance)
+    with ThreadPoolExecutor() as pool:  # a paused DAG waits beside the next disturbance
+        disturbing = []
+        for begin, disturbance in plan.disturbances:
+            _sleep_until(begin - timedelta(seconds=15))
+            if disturbance.component == "worker":
+                _keep_a_worker_busy(running)
+            _sleep_until(begin)
+            disturbing.append(pool.submit(_disturb, running, plan, disturbance))
+    for each in disturbing:
+        each.result()
     _sleep_until(plan.end)
     try:
         wait_until(lambda: _all_good(running, plan), "every post is there", LAST_LIMIT_S, 5.0)
     except TimeoutError:
         _say("Not all posts came; what failed:")
-        _show_failures(running)
+        _show_failures(running, plan)
     return _found(running, plan)
 
 
@@ -121,19 +136,41 @@ def _all_good(running: Cluster, plan: Programme) -> bool:
 
 def _write(running: Cluster, plan: Programme) -> None:
     """Write the calendar with all posts, its pools and its DAG."""
-    posts = [entry(post.post_id, post.at, post.account) for post in plan.posts]
-    for post in posts:
-        post |= {"approval": "required"} if post["id"] in plan.asked else {}
-    document = {"min_spacing": "0 s", "defaults": {"video": "reel.mp4"}, "posts": posts}
-    running.upload(f"calendar/{DAG_ID}.yaml", yaml.safe_dump(document, sort_keys=False).encode())
-    pools = running.command("pools", CALENDAR)
+    _write_calendar(running, plan, DAG_ID)
+    calendar = _calendar(DAG_ID)
+    pools = running.command("pools", calendar)
     if pools.returncode:
-        _say(f"airflow instagram pools {CALENDAR} failed: {pools.stderr.strip().splitlines()[-1:]}")
+        _say(f"airflow instagram pools {calendar} failed: {pools.stderr.strip().splitlines()[-1:]}")
         for account in (*ACCOUNTS, CUT_ACCOUNT):
             pool = {"name": f"instagram_{account}", "slots": 4, "include_deferred": False}
             running.airflow.call("POST", "/pools", json=pool)
-    text = DAG_FILE.format(dag_id=DAG_ID, calendar=CALENDAR, lead_s=LEAD_S, more="")
-    (running.folder / "dags" / f"{DAG_ID}.py").write_text(text)
+    _write_dag(running, DAG_ID)
+
+
+def _write_calendar(running: Cluster, plan: Programme, dag_id: str) -> None:
+    posts = [entry(post.post_id, post.at, post.account, **MEDIA[post.shows]) for post in plan.of_dag(dag_id)]
+    for post in posts:
+        post |= {"approval": "required"} if post["id"] in plan.asked else {}
+    document = {"min_spacing": "0 s", "posts": posts}
+    running.upload(f"calendar/{dag_id}.yaml", yaml.safe_dump(document, sort_keys=False).encode())
+
+
+def _write_dag(running: Cluster, dag_id: str, more: str = "") -> None:
+    text = DAG_FILE.format(dag_id=dag_id, calendar=_calendar(dag_id), lead_s=LEAD_S, more=more)
+    (running.folder / "dags" / f"{dag_id}.py").write_text(text)
+
+
+def _calendar(dag_id: str) -> str:
+    return f"{STORAGE}/calendar/{dag_id}.yaml"
+
+
+def _pictures_of(reel: Path) -> dict[str, Path]:
+    """Make two pictures that comply as they are: two frames of the reel."""
+    made = {name: reel.with_name(name) for name in ("still.jpg", "detail.jpg")}
+    for second, picture in enumerate(made.values()):
+        frame = ["-ss", str(second), "-i", str(reel), "-frames:v", "1", "-vf", "scale=720:-2,crop=720:900"]
+        subprocess.run(["ffmpeg", "-v", "error", "-y", *frame, str(picture)], check=True)
+    return made
 
 
 def _main_job(running: Cluster) -> None:
@@ -157,8 +194,6 @@ def _start_main_job(running: Cluster, run_id: str, seconds: int) -> None:
 
 
 def _make_landscape(video: Path, seconds: int) -> None:
-    import subprocess
-
     source = f"testsrc2=size=1280x720:rate=30:duration={seconds}"
     command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "ultrafast"]
     subprocess.run([*command, str(video)], check=True)
@@ -192,21 +227,59 @@ def _keep_a_worker_busy(running: Cluster) -> None:
     _start_main_job(running, run_id, seconds=20)
 
 
-def _disturb(running: Cluster, disturbance: Disturbance) -> None:
+def _disturb(running: Cluster, plan: Programme, disturbance: Disturbance) -> None:
     _say(f"{disturbance} begins")
+    if disturbance.what == "refuse":
+        with running.refusing(REFUSED[disturbance.component]):
+            time.sleep(disturbance.seconds)
+    elif disturbance.what == "skew":
+        began_s = time.monotonic()
+        with running.skewed(disturbance.component, SKEW_S):
+            time.sleep(max(0.0, disturbance.seconds / 4 + began_s - time.monotonic()))
+            _stop(running, "scheduler", disturbance.seconds / 2)
+            time.sleep(disturbance.seconds / 4)
+    elif disturbance.what == "create":
+        _keep_from_its_first_run(running, plan, disturbance)
+    else:
+        _end(running, disturbance)
+    _say(f"{disturbance} is over")
+
+
+def _keep_from_its_first_run(running: Cluster, plan: Programme, disturbance: Disturbance) -> None:
+    """Create a DAG that is paused, or whose scheduler is away, until the disturbance is over."""
+    dag_id, is_paused = disturbance.dag_id, disturbance.component == PAUSED
+    more = f"max_lateness=timedelta(seconds={disturbance.max_lateness_s}), is_paused_upon_creation=True"
+    _write_calendar(running, plan, dag_id)
+    _write_dag(running, dag_id, more if is_paused else "")
+    if is_paused:
+        time.sleep(disturbance.seconds)
+        running.airflow.call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+    else:
+        _stop(running, disturbance.component, disturbance.seconds)
+
+
+def _stop(running: Cluster, component: str, seconds: float) -> None:
+    for process in running.group(component):
+        process.stop()
+    time.sleep(seconds)
+    for process in running.group(component):
+        process.start()
+
+
+def _end(running: Cluster, disturbance: Disturbance) -> None:
+    """Kill one process of a component, or freeze or stop all of them, for a while."""
     group = running.group(disturbance.component)
+    if disturbance.what == "stop":
+        _stop(running, disturbance.component, disturbance.seconds)
+        return
     if disturbance.what == "kill":
         encoding = [process for process in group if process.children_with("ffmpeg")]
         group = (encoding or group)[:1]
     for process in group:
-        {"kill": process.kill, "freeze": process.freeze, "stop": process.stop}[disturbance.what]()
+        {"kill": process.kill, "freeze": process.freeze}[disturbance.what]()
     time.sleep(disturbance.seconds)
     for process in group:
-        if disturbance.what == "freeze":
-            process.thaw()
-        else:
-            process.start()
-    _say(f"{', '.join(process.name for process in group)} back")
+        {"kill": process.start, "freeze": process.thaw}[disturbance.what]()
 
 
 def _found(running: Cluster, plan: Programme) -> list[Fate]:
@@ -215,12 +288,12 @@ def _found(running: Cluster, plan: Programme) -> list[Fate]:
     for one in running.sandbox.journal("publish"):
         requests.setdefault(captions[str(one.container_id)], []).append(one.at)
     edited = {plan.asked[1]: EDITED}
-    instances = running.task_instances(DAG_ID)
+    instances = [ti for dag_id in plan.dag_ids for ti in running.task_instances(dag_id)]
     return fates(plan.posts, running.sandbox.truth.per_caption, requests, instances, edited)
 
 
-def _show_failures(running: Cluster) -> None:
-    for ti in running.task_instances(DAG_ID):
+def _show_failures(running: Cluster, plan: Programme) -> None:
+    for ti in (ti for dag_id in plan.dag_ids for ti in running.task_instances(dag_id)):
         if ti["state"] in ("failed", "up_for_retry", "queued", "running", "deferred"):
             label = ti["rendered_map_index"] or ti["map_index"]
             _say(f"  {ti['task_id']} [{label}] of {ti['dag_run_id']}: {ti['state']}, try {ti['try_number']}")

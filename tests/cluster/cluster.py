@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from demo.scene import ROOT, airflow_settings
 from demo.stack import AIRFLOW, AirflowStack, free_port, wait_until
 from demo.ui import connect
 from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
-from tests.cluster.process import Machine, Process, kept_running, program, require_namespaces
+from tests.cluster.process import Machine, Process, kept_running, program, require_namespaces, wrong_clock
 from tests.reliability.postgres import POOL_SIZE, USER, make_database, server_command, wait_for_database
 from tests.soak.running_calendar import CALLS_PER_HOUR
 
@@ -42,6 +43,8 @@ GROUPS = {
     "postgres": ("postgres",),
     "s3": ("s3",),
 }
+#: The file that says whom S3 refuses.
+REFUSED = "s3-refuses"
 SERVICES = ("redis", "postgres", "moto", "s3", "balancer")
 #: What docs/operate/workers.md recommends, so that a killed component is missed within seconds.
 PROMPT = {
@@ -85,8 +88,39 @@ class Cluster:
 
     def upload(self, key: str, body: bytes) -> str:
         """Write an object to S3 past its front, and return its URI for Airflow."""
-        self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+        kind = mimetypes.guess_type(key)[0] or "application/octet-stream"
+        self.s3.put_object(Bucket=BUCKET, Key=key, Body=body, ContentType=kind)
         return f"{STORAGE}/{key}"
+
+    @contextmanager
+    def refusing(self, whom: str) -> Iterator[None]:
+        """Answer requests for S3 with 503.
+
+        :param whom: A text of the requests that it refuses.
+        """
+        refused = self.folder / REFUSED
+        refused.write_text(whom)
+        try:
+            yield
+        finally:
+            refused.unlink()
+
+    @contextmanager
+    def skewed(self, name: str, skew_s: float) -> Iterator[None]:
+        """Start the processes of a component again with wrong clocks, in turn slow and fast.
+
+        :param name: A key of ``GROUPS``.
+        :param skew_s: By how much.
+        """
+        group, wrong = self.group(name), (-skew_s, skew_s)
+        right = [process.env for process in group]
+        for number, process in enumerate(group):
+            process.restart_with({**process.env, **wrong_clock(wrong[number % 2])})
+        try:
+            yield
+        finally:
+            for process, env in zip(group, right, strict=True):
+                process.restart_with(env)
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run ``airflow instagram …`` beside the server's components."""
@@ -109,8 +143,10 @@ class Cluster:
         wait_until(started, f"a run of {dag_id} is started", START_LIMIT_S, 1.0)
 
     def task_instances(self, dag_id: str) -> list[dict[str, Any]]:
-        """Read all task instances of a DAG, page by page."""
+        """Read all task instances of a DAG, page by page. A DAG that does not exist yet has none."""
         found: list[dict[str, Any]] = []
+        if not self.airflow.has(f"/dags/{dag_id}"):
+            return found
         path = f"/dags/{dag_id}/dagRuns/~/taskInstances"
         while True:
             page = self.airflow.call("GET", path, params={"limit": 100, "offset": len(found), "order_by": "id"})
@@ -268,7 +304,7 @@ def _services(folder: Path, ports: dict[str, int], executor: str) -> dict[str, P
     redis = [program("redis-server", "redis-server"), "--port", str(ports["redis"]), "--bind", "127.0.0.1"]
     moto = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(ports["moto"])]
     # moto keeps its objects in memory, so the way to it is what fails.
-    front = [sys.executable, "-m", "tests.cluster.forward", str(ports["s3"]), str(ports["moto"])]
+    front = [sys.executable, "-m", "tests.cluster.front", str(ports["s3"]), str(ports["moto"]), str(folder / REFUSED)]
     made = [
         Process("redis", [*redis, "--dir", str(folder)], logs / "redis.log"),
         Process(

@@ -28,7 +28,7 @@ async def forward(port: int, servers: list[int]) -> None:
             with suppress(OSError):
                 server = servers[(first + offset) % len(servers)]
                 to_read, to_write = await asyncio.open_connection(HOST, server)
-                await asyncio.gather(_copy(reader, to_write), _copy(to_read, writer))
+                await asyncio.gather(copy(reader, to_write), copy(to_read, writer))
                 return
         writer.close()
 
@@ -36,7 +36,8 @@ async def forward(port: int, servers: list[int]) -> None:
     await listener.serve_forever()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copy what a connection sends to another one, until it ends."""
     with suppress(OSError):
         while block := await reader.read(BLOCK_BYTES):
             writer.write(block)

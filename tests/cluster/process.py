@@ -8,6 +8,7 @@ import signal
 import subprocess
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,6 @@ import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from pathlib import Path
 
 STOP_LIMIT_S = 10
 KEEP_EVERY_S = 2.0
@@ -100,6 +100,12 @@ class Process:
                 **self.options,
             )
         self.is_wanted = True
+
+    def restart_with(self, env: Mapping[str, str]) -> None:
+        """Stop it, and start it with another environment."""
+        self.stop()
+        self.env = env
+        self.start()
 
     @property
     def runs(self) -> bool:
@@ -186,6 +192,24 @@ def _command_line(process: psutil.Process) -> list[str]:
     with suppress(psutil.Error):
         return list(process.cmdline())
     return []
+
+
+def wrong_clock(offset_s: float) -> dict[str, str]:
+    """Return the environment of a process, and of all that it starts, whose clock is wrong. Its waits are right.
+
+    :param offset_s: How many seconds it is fast, or slow if negative.
+    :raises SystemExit: If libfaketime is not installed.
+    """
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if library is None:
+        raise SystemExit("libfaketime is missing. Install it (Debian: apt-get install faketime), or run make cluster.")
+    # Without shared memory, as machines have process ids of their own, by which libfaketime names it.
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": f"{offset_s:+.0f}",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DISABLE_SHM": "1",
+    }
 
 
 def program(name: str, package: str) -> str:

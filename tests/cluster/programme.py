@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.cluster.cluster import GROUPS
+from tests.soak.running_calendar import DAG_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+#: What a post shows, by name. Instagram fetches all but the first by link.
+MEDIA: Mapping[str, Mapping[str, Any]] = {
+    "reel": {"video": "reel.mp4"},
+    "picture": {"image": "still.jpg"},
+    "carousel": {"carousel": ["still.jpg", "detail.jpg"]},
+    "link": {"video": "reel.mp4", "upload": "url"},
+}
 ACCOUNTS = ("account_a", "account_b", "account_c")
 #: Its first upload is cut in the middle; nothing else is due on it.
 CUT_ACCOUNT = "account_d"
 LEAD_S = 60
 UNDISTURBED = "none"
+PAUSED = "paused"
+#: Whom S3 refuses: requests whose head contains this text.
+REFUSED = {"meta": "facebookexternalhit", "everybody": ""}
+#: By how much a clock is wrong.
+SKEW_S = 90
 CUT = "upload cut"
 #: Between the end of a disturbance and the beginning of the next one.
 RECOVERY_S = 60
@@ -27,7 +40,11 @@ class Disturbance:
 
     :param what: ``kill`` ends one process of the component at once, and it is started again some seconds later;
         ``freeze`` halts all its processes for a while, and ``stop`` ends them and starts them again after that.
-    :param component: A key of ``GROUPS``.
+        ``skew`` starts the component's processes with clocks that are wrong by ``SKEW_S``, in turn slow and fast, and
+        stops the scheduler for half of the time, so that posts are late. ``refuse`` makes S3 answer 503. ``create``
+        makes a new DAG, and its first run is to begin in the meantime.
+    :param component: A key of ``GROUPS``. For ``refuse``, whom S3 refuses: a key of ``REFUSED``. For ``create``, what
+        keeps the DAG from its first run: ``scheduler`` is away, or the DAG is ``paused``.
     :param seconds: How long it lasts.
     """
 
@@ -39,11 +56,49 @@ class Disturbance:
         return f"{self.what} {self.component}" + (f" {self.seconds} s" if self.what != "kill" else "")
 
     @property
-    def due_after_s(self) -> tuple[float, ...]:
-        """When posts are due, from its beginning: during it, and right after it."""
+    def name(self) -> str:
+        """What its posts, and its DAG, are named after."""
+        return str(self).replace(" ", "-")
+
+    @property
+    def dag_id(self) -> str:
+        """The DAG of its posts."""
+        return self.name if self.what == "create" else DAG_ID
+
+    @property
+    def max_lateness_s(self) -> int | None:
+        """How late its posts may be published: None as by default, and for a paused DAG, less than the pause."""
+        return self.seconds * 6 // 10 if self.component == PAUSED else None
+
+    @property
+    def lasts_s(self) -> float:
+        """How long no other disturbance may begin. A paused DAG disturbs no other."""
+        return 0.0 if self.component == PAUSED else self.due[-1][0] + RECOVERY_S
+
+    @property
+    def due(self) -> tuple[tuple[float, str], ...]:
+        """When its posts are due, from its beginning, and what they show: during it, and right after it."""
+        if self.what == "refuse":  # the containers of most posts are made, a lead time ahead, while S3 refuses
+            shares = (-0.25, 0.05, 0.15, 0.3, 0.5, 0.7, 0.9, 1.05)
+            after_s = [LEAD_S + self.seconds * share for share in shares]
+            return tuple(zip(after_s, [*MEDIA] * 2, strict=True))
+        return tuple((after_s, "reel") for after_s in self._due_after_s)
+
+    @property
+    def _due_after_s(self) -> tuple[float, ...]:
         if self.what == "kill":
             return (2.0, 6.0, 12.0)
+        if self.component == PAUSED:  # the last one is due on time, after the pause
+            return (*(self.seconds * share for share in (0.1, 0.3, 0.7, 0.9)), self.seconds + 45.0)
+        if self.what == "create":  # a post is due a lead time after its run begins
+            return (LEAD_S + 10.0, LEAD_S + 30.0, self.seconds - 30.0, self.seconds + 20.0, self.seconds + 70.0)
+        if self.what == "skew":  # the scheduler is away from a quarter on to three quarters
+            return tuple(self.seconds * share for share in (0.12, 0.17, 0.22, 0.27, 0.35, 0.45, 0.6, 0.9))
         return (3.0, self.seconds / 2, self.seconds + 5.0)
+
+    def is_beyond(self, after_s: float) -> bool:
+        """Return whether a post is too late once the DAG is no longer paused."""
+        return self.max_lateness_s is not None and self.seconds - after_s > self.max_lateness_s
 
 
 @dataclass(frozen=True)
@@ -54,12 +109,18 @@ class Due:
     :param at: When it is due.
     :param account: Its connection.
     :param around: The disturbance that it is due around.
+    :param dag_id: The DAG that publishes it.
+    :param shows: What it shows: a key of ``MEDIA``.
+    :param is_skipped: Whether no run may publish it, because it is too late by the time that its DAG runs.
     """
 
     post_id: str
     at: datetime
     account: str
     around: str
+    dag_id: str = DAG_ID
+    shows: str = "reel"
+    is_skipped: bool = False
 
 
 def killed(component: str) -> Disturbance:
@@ -73,13 +134,22 @@ FULL = (
     *(Disturbance("stop", component, seconds) for seconds in (30, 120, 300) for component in GROUPS),
 )
 SHORT = (killed("worker"), Disturbance("stop", "scheduler", 30))
+#: A paused DAG's times are a fifth of those in a release's check, which adds ``--disturb "create paused 1200"``.
+OUTAGES = (
+    *(Disturbance("refuse", whom, 120) for whom in REFUSED),
+    Disturbance("create", PAUSED, 240),
+    Disturbance("create", "scheduler", 180),
+    Disturbance("skew", "worker", 240),
+)
 
 
 def parsed(text: str) -> Disturbance:
     """Read a disturbance from a text such as ``kill redis`` or ``stop api-server 120``."""
     what, component, *seconds = text.split()
-    if what not in ("kill", "freeze", "stop") or component not in GROUPS:
-        raise ValueError(f"{text!r}: use kill, freeze or stop, and one of {', '.join(GROUPS)}.")
+    components = {"refuse": REFUSED, "create": (PAUSED, "scheduler")}.get(what, GROUPS)
+    if what not in ("kill", "freeze", "stop", "skew", "refuse", "create") or component not in components:
+        possible = ", ".join(components)
+        raise ValueError(f"{text!r}: use kill, freeze, stop, skew, refuse or create, and one of {possible}.")
     return killed(component) if what == "kill" else Disturbance(what, component, int(seconds[0]))
 
 
@@ -101,6 +171,15 @@ class Programme:
         return quiet[-2], quiet[-1]
 
     @property
+    def dag_ids(self) -> list[str]:
+        """The DAGs of the posts."""
+        return sorted({post.dag_id for post in self.posts})
+
+    def of_dag(self, dag_id: str) -> list[Due]:
+        """Return the posts of a DAG."""
+        return [post for post in self.posts if post.dag_id == dag_id]
+
+    @property
     def end(self) -> datetime:
         """When everything has happened."""
         return max(post.at for post in self.posts)
@@ -119,7 +198,7 @@ def programme(first: datetime, quiet_posts: int, spacing_s: float, disturbances:
     starts = []
     for disturbance in disturbances:
         starts.append((begin, disturbance))
-        begin += timedelta(seconds=disturbance.due_after_s[-1] + RECOVERY_S)
+        begin += timedelta(seconds=disturbance.lasts_s)
     quiet = [
         Due(f"quiet-{number:02}", first + timedelta(seconds=number * spacing_s), _account(number), UNDISTURBED)
         for number in range(quiet_posts)
@@ -131,9 +210,12 @@ def programme(first: datetime, quiet_posts: int, spacing_s: float, disturbances:
 
 def _around(starts: Sequence[tuple[datetime, Disturbance]]) -> Iterator[Due]:
     for begin, disturbance in starts:
-        for number, after_s in enumerate(disturbance.due_after_s):
-            post_id = f"{str(disturbance).replace(' ', '-')}-{number}"
-            yield Due(post_id, begin + timedelta(seconds=after_s), _account(number), str(disturbance))
+        for number, (after_s, shows) in enumerate(disturbance.due):
+            at = (begin + timedelta(seconds=after_s)).replace(microsecond=0)
+            yield Due(
+                f"{disturbance.name}-{number}", at, _account(number), str(disturbance),
+                disturbance.dag_id, shows, disturbance.is_beyond(after_s),
+            )  # fmt: skip
 
 
 def _account(number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 LINE = "{:<24}{:>6}  {:<16}{:<10}{:>28}  {}"
 HEAD = ("disturbance", "posts", "posts per key", "verdicts", "late: first, median, last", "not as it should be")
+#: A post that is not later than a minute has no label. A publisher chooses its time some seconds ahead.
+LABELLED_FROM_S, LABEL_TOLERANCE_S = 60.0, 20.0
+UNITS_S = {"s": 1, "min": 60, "h": 3600, "days": 86400}
 #: A task instance that has not ended says nothing yet.
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 
@@ -24,25 +28,42 @@ class Fate:
     :param made: How many posts there are with its caption.
     :param late_s: How late its first publish request came; None if there was none.
     :param tasks: The latest state of each of its tasks, with the number of tries.
+    :param marks: What Airflow's grid says of the post beside its id, by task.
     """
 
     due: Due
     made: int
     late_s: float | None
     tasks: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_true(self) -> bool:
-        """Whether Airflow says of the post what is so: that it is live, or that it is not."""
-        return (self.tasks.get("publish", "").split(" ")[0] == "success") == (self.made == 1)
+        """Whether Airflow says of the post what is so: that it is live, or that it is not, and how late it was."""
+        return (self.tasks.get("publish", "").split(" ")[0] == "success") == (self.made == 1) and self.is_labelled
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether its label says how late it was, by the sandbox's own clock, or why it was skipped."""
+        if self.due.is_skipped:
+            return any(mark.startswith("skipped: ") and mark.endswith(" late") for mark in self.marks.values())
+        if self.made != 1 or self.late_s is None:
+            return True
+        said = re.fullmatch("(.+) late", self.marks.get("publish", ""))
+        if said is None:
+            return self.late_s < LABELLED_FROM_S + LABEL_TOLERANCE_S
+        said_s = sum(int(number) * UNITS_S[unit] for number, unit in re.findall(r"(\d+) (s|min|h|days)\b", said[1]))
+        return abs(said_s - self.late_s) < LABEL_TOLERANCE_S
 
     @property
     def problem(self) -> str | None:
         """What is wrong, for the person who looks for the cause."""
-        if self.made == 1 and self.is_true:
+        if self.made == (0 if self.due.is_skipped else 1) and self.is_true:
             return None
-        tasks = ", ".join(f"{task} {state}" for task, state in self.tasks.items()) or "no run has it"
-        return f"{self.due.post_id}: {self.made} posts; {tasks}"
+        said = {task: f" ({mark})" for task, mark in self.marks.items()}
+        tasks = ", ".join(f"{task}{said.get(task, '')} {state}" for task, state in self.tasks.items())
+        late = "" if self.late_s is None else f", {self.late_s:+.1f} s"
+        return f"{self.due.post_id}: {self.made} posts{late}; {tasks or 'no run has it'}"
 
 
 def fates(
@@ -61,17 +82,20 @@ def fates(
     :param captions: The captions that are not the post's id.
     """
     tasks: dict[str, dict[str, str]] = {}
+    marks: dict[str, dict[str, str]] = {}
     for ti in sorted(task_instances, key=lambda one: str(one["start_date"] or "")):
-        label = str(ti["rendered_map_index"] or "").partition(" (")[0]
+        label, _, mark = str(ti["rendered_map_index"] or "").partition(" (")
         task = str(ti["task_id"]).rpartition(".")[2]
         if task != "publish" or tasks.get(label, {}).get(task, "").split(" ")[0] != "success":
             tasks.setdefault(label, {})[task] = f"{ti['state']} ({_tries(ti)})"
+            marks.setdefault(label, {})[task] = mark.rstrip(")")
     found = []
     for due in posts:
         caption = captions.get(due.post_id, due.post_id)
         first = min(requests.get(caption, ()), default=None)
         late_s = None if first is None else first - due.at.timestamp()
-        found.append(Fate(due, made.get(caption, 0), late_s, tasks.get(due.post_id, {})))
+        of_post = tasks.get(due.post_id, {}), {task: mark for task, mark in marks.get(due.post_id, {}).items() if mark}
+        found.append(Fate(due, made.get(caption, 0), late_s, *of_post))
     return found
 
 
@@ -88,7 +112,7 @@ def table(found: Sequence[Fate]) -> Iterator[str]:
         shown = f"{late[0]:+.1f}, {late[len(late) // 2]:+.1f}, {late[-1]:+.1f} s" if late else "-"
         problems = [fate.problem for fate in same if fate.problem]
         yield LINE.format(
-            around, len(same), _counts([fate.made for fate in same]),
+            around, len(same), _counts([fate.made for fate in same if not fate.due.is_skipped]),
             "true" if all(fate.is_true for fate in same) else "FALSE", shown, "; ".join(problems) or "-",
         )  # fmt: skip
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.programme import FULL, Disturbance, Due, parsed, programme
+from tests.cluster.front import is_refused
+from tests.cluster.programme import FULL, LEAD_S, OUTAGES, REFUSED, Disturbance, Due, parsed, programme
 from tests.cluster.verdict import Fate, fates, is_good, table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AT = datetime(2030, 1, 1, 12, 0, tzinfo=timezone.utc)
 DUE = Due("monday", AT, "account_a", "kill redis")
@@ -50,12 +54,35 @@ def test_a_later_run_that_skips_the_post_changes_nothing_about_it() -> None:
         (fate(0, instance("publish", "success"), late_s=None), False),
         (fate(0, late_s=None), True),
         (fate(1, instance("publish", "success"), late_s=-0.2), True),
+        (fate(1, instance("publish", "success", "monday (72 s late)"), late_s=162.0), False),
+        (fate(1, instance("publish", "success", "monday (2 min 42 s late)"), late_s=3.0), False),
+        (fate(1, instance("publish", "success"), late_s=162.0), False),
     ],
-    ids=["none", "two", "live and failed", "success and none", "no run", "early"],
+    ids=[
+        "none",
+        "two",
+        "live and failed",
+        "success and none",
+        "no run",
+        "early",
+        "later than its label",
+        "earlier than its label",
+        "late without a label",
+    ],
 )
 def test_anything_else_is_not(found: Fate, is_true: bool) -> None:
     assert not is_good([found])
     assert found.is_true is is_true
+
+
+def test_a_post_that_is_too_late_is_good_if_it_is_skipped_with_the_reason() -> None:
+    too_late = Due("monday", AT, "account_a", "create paused 240 s", is_skipped=True)
+    skipped = instance("transcode", "skipped", "monday (skipped: 3 min 36 s late)")
+    silent = instance("transcode", "skipped")
+    assert is_good(fates([too_late], {}, {}, [skipped], {}))
+    assert not is_good(fates([too_late], {}, {}, [silent], {}))
+    assert not is_good(fates([too_late], {}, {}, [], {}))
+    assert not is_good(fates([too_late], {"monday": 1}, {}, [skipped], {}))
 
 
 def test_the_table_names_what_is_wrong_beside_its_disturbance() -> None:
@@ -87,5 +114,43 @@ def test_posts_are_due_during_each_disturbance_and_after_it() -> None:
 
 def test_a_disturbance_is_read_as_it_is_written() -> None:
     assert parsed("stop api-server 120") == Disturbance("stop", "api-server", 120)
-    with pytest.raises(ValueError, match="use kill, freeze or stop"):
-        parsed("stop nothing 1")
+    assert [parsed(str(one).removesuffix(" s")) for one in OUTAGES] == [*OUTAGES]
+    for text in ("stop nothing 1", "refuse redis 1", "delay redis 1"):
+        with pytest.raises(ValueError, match="use kill, freeze, stop"):
+            parsed(text)
+
+
+def test_the_containers_of_most_posts_are_made_while_s3_refuses() -> None:
+    plan = programme(AT, 4, 10.0, OUTAGES)
+    (begin, refusing), *_ = plan.disturbances
+    made = [post.at - timedelta(seconds=LEAD_S) for post in plan.posts if post.around == str(refusing)]
+    during = [begin < at < begin + timedelta(seconds=refusing.seconds) for at in made]
+    assert during.count(True) == 6
+    assert {post.shows for post in plan.posts if post.around == str(refusing)} == {
+        "reel",
+        "link",
+        "picture",
+        "carousel",
+    }
+
+
+def test_some_posts_of_a_paused_dag_are_within_max_lateness_and_some_beyond() -> None:
+    plan = programme(AT, 4, 10.0, [Disturbance("create", "paused", 1200)])
+    own = plan.of_dag("create-paused-1200-s")
+    begin, over = plan.disturbances[0][0], plan.disturbances[0][0] + timedelta(minutes=20)
+    assert [(post.is_skipped, post.at > over) for post in own] == [
+        (True, False), (True, False), (False, False), (False, False), (False, True),
+    ]  # fmt: skip
+    assert own[1].at + timedelta(minutes=12) < over < own[2].at + timedelta(minutes=12)
+    assert begin < own[0].at
+
+
+def test_s3_refuses_those_whom_the_file_names(tmp_path: Path) -> None:
+    refused, meta = tmp_path / "refused", b"GET / HTTP/1.1\r\nUser-Agent: facebookexternalhit/1.1\r\n\r\n"
+    worker = b"GET / HTTP/1.1\r\nUser-Agent: Botocore\r\n\r\n"
+    assert not is_refused(meta, refused)
+    refused.write_text(REFUSED["meta"])
+    assert is_refused(meta, refused)
+    assert not is_refused(worker, refused)
+    refused.write_text(REFUSED["everybody"])
+    assert is_refused(worker, refused)
