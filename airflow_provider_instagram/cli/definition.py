@@ -137,6 +137,12 @@ def _ledger_commands() -> list[ActionCommand]:
             ARG_CONN_ID,
             Arg(("--yes",), help="do not ask for confirmation", action="store_true"),
         ),
+        _command(
+            "prune",
+            "ledger.prune",
+            "Delete old rows of containers and claims, of all accounts; what keeps posts from being made twice stays",
+            Arg(("--days",), help="how old a row must be (default: %(default)s)", type=int, default=90),
+        ),
     ]
 
 

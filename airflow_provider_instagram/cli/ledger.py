@@ -6,6 +6,7 @@ Like Airflow's own commands, it uses Airflow's database directly.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.cli.simple_table import AirflowConsole
@@ -18,6 +19,9 @@ from airflow_provider_instagram.ledger.records import Owner
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+
+
+SHORTEST_DAYS = 30
 
 
 @contextmanager
@@ -92,3 +96,13 @@ def forget_post(args: argparse.Namespace) -> None:
         for key in keys:
             store.delete(key)
     print(f"Forgot {args.post_key} ({len(keys)} rows deleted).")
+
+
+def prune(args: argparse.Namespace) -> None:
+    """Delete the old rows of all accounts that no longer keep anything from being posted twice."""
+    if args.days < SHORTEST_DAYS:
+        raise SystemExit(f"--days is {args.days}. Use at least {SHORTEST_DAYS}: Airflow may still retry newer posts.")
+    before = datetime.now(timezone.utc) - timedelta(days=args.days)
+    for conn_id in database.ledgers():
+        with open_ledger(conn_id) as store:
+            print(f"{conn_id}: {database.prune(store, before)} rows deleted")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.models.asset import AssetModel
 from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.state import AssetScope, get_state_backend
 from airflow.utils.session import create_session
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -23,9 +23,16 @@ from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.ledger.records import PublishedPost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
+    from sqlalchemy import CursorResult
     from sqlalchemy.orm import Session
+
+
+#: The kinds of rows that only a post or a comment in the making needs.
+IN_THE_MAKING = {"claim", "intent", "container", "containers", "children", "comment-claim", "comment-intent"}
+ROWS_AT_ONCE = 500
 
 
 @dataclass
@@ -57,6 +64,15 @@ class DatabaseStore:
         )
         return {key: json.loads(value) for key, value in stored}
 
+    def delete_old(self, keys: Sequence[str], before: datetime) -> int:
+        """Delete rows, unless they were written after a time. Return how many were deleted."""
+        model, deleted = AssetStateStoreModel, 0
+        for first in range(0, len(keys), ROWS_AT_ONCE):
+            some = model.key.in_(keys[first : first + ROWS_AT_ONCE])
+            statement = delete(model).where(model.asset_id == self.asset_id, some, model.updated_at < before)
+            deleted += cast("CursorResult[Any]", self.session.execute(statement)).rowcount
+        return deleted
+
     @property
     def _scope(self) -> AssetScope:
         return AssetScope(asset_id=self.asset_id)
@@ -79,6 +95,34 @@ def open_ledger(conn_id: str) -> Iterator[DatabaseStore]:
                 f"Connection {conn_id!r} has no ledger, because Airflow has not seen a task that uses it yet."
             )
         yield DatabaseStore(session, asset_id)
+
+
+def ledgers() -> list[str]:
+    """Return the connections that have a ledger."""
+    with create_session() as session:
+        uris = session.scalars(select(AssetModel.uri).where(AssetModel.uri.like("instagram://%/ledger"))).all()
+    return sorted(uri.removeprefix("instagram://").removesuffix("/ledger") for uri in uris)
+
+
+def prune(store: DatabaseStore, before: datetime) -> int:
+    """Delete the rows that only a post in the making needs, if nothing has written them since a time.
+
+    What keeps the promise of one post stays: all rows of a post or comment with an unknown outcome, the rows of what is
+    live, and that of the container of each live post, by which a cleared task finds the key.
+
+    :param store: The account's rows.
+    :param before: The time.
+    :return: How many rows were deleted.
+    """
+    rows = store.rows()
+    comments = {
+        row["post_key"] for key, row in rows.items() if key.startswith("comment-intent:") and not row["withdrawn"]
+    }
+    undecided = {row["post_key"] for row in open_intents(rows)}
+    undecided |= {key for key in comments if row_key("comment", key) not in rows}
+    kept = {key for post_key in undecided for key in rows_of(store, post_key)}
+    kept |= {row_key("container", row["container_id"]) for key, row in rows.items() if key.startswith("done:")}
+    return store.delete_old([key for key in rows if key.partition(":")[0] in IN_THE_MAKING and key not in kept], before)
 
 
 def settle(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import pendulum
 import pytest
 
 if TYPE_CHECKING:
@@ -141,3 +143,71 @@ def test_the_command_of_a_missing_sandbox_names_how_to_get_it(airflow_db: None, 
     assert "Install it: pip install instagram-sandbox" in " ".join((done.stdout + done.stderr).split())
     assert "\\" not in done.stdout
     assert "unrecognized" not in done.stderr
+
+
+def rows_of(post_key: str, age_days: int | None = None) -> set[str]:
+    """Return the kinds of a post's rows. First, let the rows be so old as if nothing had written them since."""
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from sqlalchemy import update
+
+    from airflow_provider_instagram.ledger import database
+
+    with database.open_ledger("instagram_default") as store:
+        if age_days is not None:
+            written = datetime.now(timezone.utc) - timedelta(days=age_days)
+            store.session.execute(update(AssetStateStoreModel).values(updated_at=written))
+        return {key.partition(":")[0] for key in database.rows_of(store, post_key)}
+
+
+def test_old_rows_are_deleted_and_no_post_is_made_twice(
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any, quick_list: None
+) -> None:
+    done, undecided = publishing_dag(portrait_video, "done"), publishing_dag(portrait_video, "undecided")
+    assert run_dag(done).state == "success"
+    instagram_sandbox.switch(visible_after_s=0)
+    instagram_sandbox.fail("publish", 506, when="after")
+    assert run_dag(undecided).states()["publish"] == "failed"
+    everything = rows_of("undecided", 89)
+    assert {"claim", "container", "containers", "intent"} < rows_of("done")
+    assert "instagram_default: 0 rows deleted" in shell("ledger", "prune")
+
+    assert rows_of("undecided", 91) == everything
+    assert "rows deleted" in shell("ledger", "prune")
+    assert rows_of("done") == {"done", "media", "container"}
+    assert rows_of("undecided") == everything
+    again = run_dag(done)
+    assert (again.state, again.xcom("publish")["already_published"]) == ("success", True)
+    assert "open" in shell("ledger", "list")
+    assert len(instagram_sandbox.posts) == 2
+    with pytest.raises(SystemExit, match="Use at least 30"):
+        shell("ledger", "prune", "--days", "3")
+
+
+def test_airflow_db_clean_deletes_nothing_that_keeps_the_promise(
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path
+) -> None:
+    """Also if it deletes the DAG, its runs and all events: the alias keeps the ledger until the DAG is there again."""
+    from airflow.jobs.job import Job
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+    from airflow.models.asset import AssetEvent
+    from airflow.models.dag import DagModel
+    from airflow.utils.db_cleanup import run_cleanup
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    def look_for_orphans() -> None:
+        SchedulerJobRunner(Job())._update_asset_orphanage()
+
+    dag = publishing_dag(portrait_video, "cleaned")
+    assert run_dag(dag).state == "success"
+    look_for_orphans()
+    before = rows_of("cleaned")
+    for _ in range(2):  # what still refers to a row goes first
+        run_cleanup(clean_before_timestamp=pendulum.now("UTC").add(days=1), confirm=False, skip_archive=True)
+    with create_session() as session:
+        assert [session.get(DagModel, dag.dag_id), session.scalar(select(AssetEvent.id))] == [None, None]
+    look_for_orphans()
+    assert rows_of("cleaned") == before
+    again = run_dag(dag)
+    assert (again.state, again.xcom("publish")["already_published"]) == ("success", True)
+    assert len(instagram_sandbox.posts) == 1
