@@ -92,6 +92,12 @@ SETTINGS: Final[dict[str, Any]] = {
             example="s3://aws_default@media/instagram/",
             default="{AIRFLOW_HOME}/instagram/",
         ),
+        "keep_results_days": _option(
+            "How many days after its time a post's covers are kept, and its transcoded files in work_prefix and in the "
+            "calendar's own folder. At least 7; 0 keeps them for ever.",
+            default="30",
+            type="integer",
+        ),
         "public_prefix": _option(
             "Object-storage prefix for copies of local pictures, because Instagram takes pictures by link only. "
             "Instagram fetches a copy within seconds; delete the copies by a lifecycle rule, after two days for "

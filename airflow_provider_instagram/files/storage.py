@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -258,6 +259,26 @@ def exists(location: str) -> bool:
     if is_local(location):
         return local_path(location).is_file()
     return bool(within_small_file_timeout(_object(location).is_file))
+
+
+def modified(location: str) -> datetime | None:
+    """Return when a file was last written, or None if it does not exist, or its storage does not say."""
+    try:
+        if is_local(location):
+            return datetime.fromtimestamp(local_path(location).stat().st_mtime, timezone.utc)
+        path = _object(location)
+        at: datetime = within_small_file_timeout(lambda: path.fs.modified(path.path))
+        return at
+    except (FileNotFoundError, NotImplementedError):
+        return None
+
+
+def names_below(prefix: str) -> list[str]:
+    """Return the names of what is right below a prefix of object storage."""
+    path = _object(prefix.rstrip("/"))
+    return [
+        found.rpartition("/")[2] for found in within_small_file_timeout(lambda: path.fs.ls(path.path, detail=False))
+    ]
 
 
 def _object(location: str) -> ObjectStoragePath:

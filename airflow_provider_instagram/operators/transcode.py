@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
-from airflow_provider_instagram.files import locations, scratch, storage
+from airflow_provider_instagram.files import locations, old_files, scratch, storage
 from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
 from airflow_provider_instagram.operators.priority import TRANSCODE
 from airflow_provider_instagram.utils import arguments
@@ -289,6 +289,9 @@ class TranscodeOperator(LiteralTemplateMixin):
 
 
 def _is_own(location: str) -> bool:
-    """Return whether this operator may have written the file at a location. It never writes symbolic links."""
+    """Return whether this operator may have written the file at a location. It never writes symbolic links.
+
+    A file that is removed soon does not count: it is written again.
+    """
     is_link = locations.is_local(location) and locations.local_path(location).is_symlink()
-    return not is_link and storage.exists(location)
+    return not is_link and old_files.is_reusable(location)

@@ -33,7 +33,7 @@ class CalendarFiles:
 
     :param location: The calendar's file.
 
-    ``access`` decides which locations may be opened.
+    ``access`` decides which locations may be opened; ``own`` is the calendar's folder or prefix alone.
     """
 
     def __init__(self, location: str) -> None:
@@ -41,6 +41,7 @@ class CalendarFiles:
             str(local_path(location).absolute().parent) if is_local(location) else location.rpartition("/")[0]
         )
         self.access = FileAccess.of_media_roots(self._beside)
+        self.own = FileAccess.of(self._beside)
         self._allowed: dict[str, bool] = {}
         self._found: set[str] = set()
         self._captions: dict[str, str] = {}

@@ -32,12 +32,17 @@ def cover_name(version: str, place: int = 1) -> str:
     return version if place == 1 else f"{version}-{place}"
 
 
+def covers_folder() -> str:
+    """Return where the covers are: beside the snapshots, in a folder or in object storage."""
+    return f"{conf.get('instagram', 'calendar_snapshots').rstrip('/')}/covers"
+
+
 def cover_file(name: str) -> str:
-    """Return the location of a cover: beside the snapshots, in a folder or in object storage.
+    """Return the location of a cover.
 
     :param name: Its name.
     """
-    return f"{conf.get('instagram', 'calendar_snapshots').rstrip('/')}/covers/{name}.jpg"
+    return f"{covers_folder()}/{name}.jpg"
 
 
 def has_cover(name: str) -> bool:

@@ -18,6 +18,7 @@ from airflow_provider_instagram.calendar.planning.problem_record import problems
 from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
 from airflow_provider_instagram.calendar.tasks.alerts import report_new
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
+from airflow_provider_instagram.calendar.tasks.cleanup import remove_old_files
 from airflow_provider_instagram.calendar.tasks.run_request import (
     requested_posts,
     run_time,
@@ -84,6 +85,7 @@ class ReportProblems(CalendarTask):
             report_new(context, self.settings, problems, found, is_all=plan.readable)
         except Exception:  # what is wrong with other posts does not fail this run
             self.log.exception("The problems could not be reported. The next run does it.")
+        remove_old_files(self.settings, plan.calendar, now)
         own = (
             *unknown_ids(context, plan.calendar),
             *(_too_far(post) for post in too_far_ahead(context, plan.calendar, self.settings)),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +16,6 @@ from airflow_provider_instagram.exceptions import ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Transcode = Callable[..., tuple[Any, Any]]
 
@@ -169,3 +171,13 @@ def test_a_name_that_lies_about_its_content_does_not_matter_and_text_is_refused(
     (tmp_path / "text.jpg").write_text("no picture")
     with pytest.raises(ValidationError, match="is not a picture, although its name says so"):
         transcode(str(tmp_path / "text.jpg"))
+
+
+def test_a_result_that_is_removed_soon_is_made_again(transcode: Transcode, picture: Callable[..., str]) -> None:
+    """Results are kept for 30 days. One that is older than half of that would be gone before its next post."""
+    made, _ = transcode(picture("wide.png", 1000, 300))
+    for days, is_made_again in ((14, False), (16, True)):
+        before = time.time() - days * 86400
+        os.utime(made, (before, before))
+        assert transcode(picture("wide.png", 1000, 300))[0] == made
+        assert (Path(made).stat().st_mtime > before + 1) is is_made_again

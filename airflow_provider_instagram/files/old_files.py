@@ -1,0 +1,81 @@
+"""Files that the provider has written and no longer needs: results and covers of posts that are long past."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Final
+
+from airflow.sdk import conf
+
+from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files.access import DESCRIPTORS, FileAccess
+from airflow_provider_instagram.files.locations import is_local
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Half of this is longer than a result is needed after a transcode: from the begin of a run to its post, and then for
+#: a day, while Instagram may fetch it.
+SHORTEST: Final = timedelta(days=7)
+
+
+def kept_for() -> timedelta | None:
+    """Return how long results and covers are kept (``[instagram] keep_results_days``), or None if for ever."""
+    days = conf.getint("instagram", "keep_results_days")
+    return max(timedelta(days=days), SHORTEST) if days > 0 else None
+
+
+def is_reusable(location: str) -> bool:
+    """Return whether a result is there, and stays long enough for one more post. An older one is made again.
+
+    :param location: Where it is.
+    """
+    if not storage.exists(location):
+        return False
+    kept, written = kept_for(), storage.modified(location)
+    return kept is None or written is None or datetime.now(timezone.utc) - written < kept / 2
+
+
+def remove_old(folder: str, is_ours: Callable[[str], bool], before: datetime, most: int, access: FileAccess) -> int:
+    """Remove files that are right in a folder or below a prefix. Links are neither followed nor removed.
+
+    :param folder: The folder or the prefix.
+    :param is_ours: Returns whether the provider wrote the file of a name.
+    :param before: Only files that were last written before this time are removed.
+    :param most: How many are removed, at most.
+    :param access: Where the folder must be.
+    :return: How many were removed.
+    :raises ValidationError: If the folder is elsewhere.
+    """
+    if is_local(folder):
+        return _remove_local(folder, is_ours, before, most, access)
+    access.check(f"{folder.rstrip('/')}/")
+    removed = 0
+    for found in storage.names_below(folder):
+        location = f"{folder.rstrip('/')}/{found}"
+        if removed < most and is_ours(found) and (storage.modified(location) or before) < before:
+            storage.remove(location)
+            removed += 1
+    return removed
+
+
+def _remove_local(folder: str, is_ours: Callable[[str], bool], before: datetime, most: int, access: FileAccess) -> int:
+    """Remove files from a folder that stays the same one, also if a link takes its place in the meantime."""
+    removed = 0
+    opened = os.open(access.resolved(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if DESCRIPTORS.is_dir():
+            access.resolved(str(DESCRIPTORS / str(opened)))
+        with os.scandir(opened) as entries:
+            for entry in entries:
+                if removed == most or not is_ours(entry.name) or not entry.is_file(follow_symlinks=False):
+                    continue
+                with suppress(FileNotFoundError):  # another run removes it as well
+                    if entry.stat(follow_symlinks=False).st_mtime < before.timestamp():
+                        os.unlink(entry.name, dir_fd=opened)
+                        removed += 1
+    finally:
+        os.close(opened)
+    return removed
