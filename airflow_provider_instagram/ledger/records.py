@@ -56,6 +56,10 @@ class ContainerRecord:
         """When the container expires unless it is published."""
         return datetime.fromisoformat(self.created_at) + CONTAINER_LIFE
 
+    def age(self, now: datetime) -> timedelta:
+        """Return how long ago the container was created."""
+        return now - datetime.fromisoformat(self.created_at)
+
     def lives_until(self, publish_at: datetime) -> bool:
         """Return whether the container can still be published at a time."""
         return publish_at <= self.expires - EXPIRY_MARGIN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.bases.operator import get_merged_defaults
+from airflow.sdk.bases.operator import TriggerFailureReason, get_merged_defaults
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -12,6 +12,7 @@ from airflow_provider_instagram.operators.literal_templates import LiteralTempla
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from airflow_provider_instagram.ledger.records import PublishedPost
@@ -47,6 +48,15 @@ class InstagramBaseOperator(LiteralTemplateMixin):
     def account_outlets(cls, conn_id: str) -> list[Any]:
         """Return the assets of which the task emits events. None, unless a subclass overrides this method."""
         return []
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Continue after a wait. After its timeout, the task begins again, and looks itself.
+
+        The scheduler ends a wait by its timeout although no triggerer runs, or none has capacity left.
+        """
+        if (next_kwargs or {}).get("error") == TriggerFailureReason.TRIGGER_TIMEOUT:
+            next_method, next_kwargs = "execute", None
+        return super().resume_execution(next_method, next_kwargs, context)
 
     def another_account(self, post: PublishedPost) -> str | None:
         """Return the connection's current account, if a post was published on a different one.

@@ -25,6 +25,7 @@ from airflow_provider_instagram.publishing.items import PostMedia
 from airflow_provider_instagram.publishing.options import OPTIONS, ContainerOptions, raise_if_broken
 from airflow_provider_instagram.publishing.sources import NO_UPLOAD, NO_UPLOAD_REMEDY, UPLOADS, open_sources
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.deferral import until_next_look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -283,17 +284,18 @@ class CreateContainerOperator(InstagramBaseOperator):
             if isinstance(prepared, str):
                 return prepared
             try:
-                self._wait_for_items(creator.containers.client, prepared)
+                self._wait_for_items(creator.containers, prepared)
             except REPLACEABLE as failure:
                 self.log.warning("%s", failure)  # the next round replaces the container if a new one can help
                 continue
             content, child_ids = prepared.content, prepared.child_ids
             return creator.get_or_create_parent(post_key, content, child_ids, options, publish_at)
 
-    def _wait_for_items(self, client: GraphClient, prepared: PreparedCarousel) -> None:
+    def _wait_for_items(self, containers: ContainerCreator, prepared: PreparedCarousel) -> None:
         """Wait until the items of a carousel are processed: for seconds in this process, then in the triggerer."""
         from airflow_provider_instagram.publishing.readiness import still_processing, wait_until_ready
 
+        client = containers.client
         waiting = still_processing(client, prepared.pictures)
         waiting += still_processing(client, prepared.videos, pauses_s=())
         if not waiting:
@@ -303,7 +305,7 @@ class CreateContainerOperator(InstagramBaseOperator):
                 wait_until_ready(client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL)
             return
         known = {"content": prepared.content, "child_ids": prepared.child_ids}
-        self._defer(waiting, "execute_parent", known)
+        self._defer(containers.ledger, waiting, "execute_parent", known)
 
     @contextmanager
     def _creator(self, ledger: Ledger) -> Iterator[ContainerCreator]:
@@ -359,22 +361,33 @@ class CreateContainerOperator(InstagramBaseOperator):
     def _wait(self, ledger: Ledger, container_id: str) -> None:
         """Wait for a container: for seconds in this process if it is ready soon, then in the triggerer."""
         from airflow_provider_instagram.hooks.instagram import InstagramHook
-        from airflow_provider_instagram.publishing.readiness import still_processing, wait_until_ready
+        from airflow_provider_instagram.publishing.readiness import LOOK_PAUSES_S, still_processing, wait_until_ready
 
         record, waits_here = ledger.container(container_id), arguments.boolean("deferrable", self.deferrable) is False
         is_ready_soon = record is not None and record.is_ready_soon
-        if is_ready_soon or waits_here:
+        may_be_ready = is_ready_soon or _age(ledger, container_id) > timedelta(minutes=1)
+        if may_be_ready or waits_here:
             with InstagramHook(self.instagram_conn_id).get_conn() as client:
-                if is_ready_soon and not still_processing(client, [container_id]):
+                pauses_s = LOOK_PAUSES_S if is_ready_soon else ()
+                if may_be_ready and not still_processing(client, [container_id], pauses_s):
                     return
                 if waits_here:
                     wait_until_ready(client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL)
                     return
-        self._defer(container_id, "execute_complete")
+        self._defer(ledger, container_id, "execute_complete")
 
-    def _defer(self, container_id: str | list[str], then: str, known: dict[str, Any] | None = None) -> NoReturn:
-        from airflow_provider_instagram.triggers.container import HEAD_START, ContainerStatusTrigger
+    def _defer(
+        self, ledger: Ledger, container_id: str | list[str], then: str, known: dict[str, Any] | None = None
+    ) -> NoReturn:
+        from airflow_provider_instagram.triggers.container import ContainerStatusTrigger
 
         deadline, interval_s = time.time() + PROCESSING_TIMEOUT.total_seconds(), POLL_INTERVAL.total_seconds()
         trigger = ContainerStatusTrigger(self.instagram_conn_id, container_id, interval_s, deadline, known=known)
-        self.defer(trigger=trigger, method_name=then, timeout=PROCESSING_TIMEOUT + HEAD_START)
+        age = _age(ledger, container_id if isinstance(container_id, str) else container_id[0])
+        self.defer(trigger=trigger, method_name=then, timeout=until_next_look(age))
+
+
+def _age(ledger: Ledger, container_id: str) -> timedelta:
+    """Return how long ago a container was created, as far as the ledger knows."""
+    record = ledger.container(container_id)
+    return record.age(ledger.clock()) if record else timedelta()

@@ -7,8 +7,6 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow.sdk.exceptions import TaskDeferralTimeout
-
 from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.events import emit_post_event
@@ -302,13 +300,6 @@ class PublishOperator(InstagramBaseOperator):
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         return DateTimeTrigger(moment=moment)
-
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Continue after a wait, also after its timeout, which says that its time has come."""
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except TaskDeferralTimeout:
-            return self.execute(context)
 
     def _measure_lateness(self, post: PublishedPost, publish_at: datetime) -> None:
         from airflow.sdk.observability.stats import Stats

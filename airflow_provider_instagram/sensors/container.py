@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.operators.priority import CREATE
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.deferral import until_next_look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,14 +88,17 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
                 return super().execute(context)
             if self._is_ready(looks_longer=record is not None and record.is_ready_soon):
                 return self.container_id
-        from airflow_provider_instagram.triggers.container import HEAD_START, ContainerStatusTrigger
+        from airflow_provider_instagram.triggers.container import ContainerStatusTrigger
 
-        now = time.time()
-        deadline = datetime.fromtimestamp(now + self.timeout, timezone.utc)
+        now = datetime.now(timezone.utc)
+        began = context["ti"].start_date or now
+        deadline = began + timedelta(seconds=self.timeout)
+        if now >= deadline:
+            raise AirflowSensorTimeout(f"Container {self.container_id} is still not ready.")
         self.log.info("Waiting in the triggerer until %s at most", deadline.isoformat(timespec="seconds"))
-        wait = (self.container_id, self.poke_interval, deadline.timestamp(), now)
-        trigger, timeout = ContainerStatusTrigger(self.instagram_conn_id, *wait), timedelta(seconds=self.timeout)
-        return self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout + HEAD_START)
+        wait = (self.container_id, self.poke_interval, deadline.timestamp(), now.timestamp())
+        trigger = ContainerStatusTrigger(self.instagram_conn_id, *wait)
+        return self.defer(trigger=trigger, method_name="execute_complete", timeout=until_next_look(now - began))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Continue after the wait in the triggerer."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowException
@@ -17,10 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from airflow_provider_instagram.graph.client import AsyncGraphClient
-
-#: How much later Airflow's own timeout is. A full triggerer starts a trigger only when it has capacity, and Airflow's
-#: timeout does not wait for that. The container must be read at least once before.
-HEAD_START = timedelta(hours=1)
 
 
 class ContainerStatusTrigger(BaseTrigger):

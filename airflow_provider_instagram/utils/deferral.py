@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
 from airflow.sdk import conf
+
+#: How long a task first leaves it to a triggerer to notice that a container is ready.
+FIRST_LOOK: Final = timedelta(minutes=5)
 
 
 def shortest_deferral() -> timedelta:
@@ -20,3 +24,13 @@ def shortest_deferral() -> timedelta:
 def timeouts_checked_every() -> timedelta:
     """Return how much later than at its timeout the scheduler resumes a deferred task, at most."""
     return timedelta(seconds=conf.getfloat("scheduler", "trigger_timeout_check_interval", fallback=15.0))
+
+
+def until_next_look(age: timedelta) -> timedelta:
+    """Return the timeout of a wait, after which the task looks itself: 5, 10, 20 … minutes after the wait began.
+
+    A triggerer that is down or has no capacity left notices nothing. One that works needs no more looks than these.
+
+    :param age: How long ago the wait began.
+    """
+    return max(FIRST_LOOK, age)
