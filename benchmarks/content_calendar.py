@@ -28,7 +28,7 @@ print(time.perf_counter() - began)
 """
 DAG_FILE = """
 from airflow_provider_instagram.calendar import content_calendar_dag
-dag = content_calendar_dag("content", {file!r})
+dag = content_calendar_dag("content", {file!r}, accounts={accounts!r})
 """
 #: What reading alone is: text, and where in it everything stands, which every problem needs.
 READING = """
@@ -76,14 +76,15 @@ def main() -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
+        names = [f"account_{number}" for number in range(ACCOUNTS)]
         few, many = home / "few.yaml", home / "many.yaml"
         write_calendar(few, FEW)
         write_calendar(many, MANY)
         statements = {
-            "few": DAG_FILE.format(file=str(few)),
-            "many": DAG_FILE.format(file=str(many)),
+            "few": DAG_FILE.format(file=str(few), accounts=names),
+            "many": DAG_FILE.format(file=str(many), accounts=names),
             "reading": READING.format(file=str(many)),
-            "edited": DAG_FILE.format(file=str(many)),
+            "edited": DAG_FILE.format(file=str(many), accounts=names),
         }
         taken: dict[str, list[float]] = {name: [] for name in statements}
         for number in range(-1, RUNS):

@@ -74,7 +74,7 @@ def _store(folder: Path) -> None:
     ]
     file = folder / "calendar.yaml"
     file.write_text(yaml.safe_dump({"defaults": {"timezone": "UTC"}, "min_spacing": "1 minute", "posts": posts}))
-    store_dag(content_calendar_dag(DAG_ID, file))
+    store_dag(content_calendar_dag(DAG_ID, file, accounts=[f"brand_{number:03}" for number in range(ACCOUNTS)]))
     _store_runs()
 
 

@@ -49,7 +49,9 @@ from datetime import timedelta
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 
-spring = content_calendar_dag({dag_id!r}, {calendar!r}, lead_time=timedelta(hours=23), default_args={{"retries": 0}})
+spring = content_calendar_dag(
+    {dag_id!r}, {calendar!r}, accounts={accounts!r}, lead_time=timedelta(hours=23), default_args={{"retries": 0}}
+)
 """
 LIMIT_MS = 600_000
 
@@ -94,7 +96,7 @@ def _settings(folder: Path, sandbox: SandboxHandle) -> dict[str, str]:
     calendar = media / "spring.yaml"
     content = {"min_spacing": "1 minute", "defaults": {"timezone": "Europe/Berlin"}, "posts": list(_posts())}
     calendar.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-    (dags / "spring.py").write_text(DAG_FILE.format(dag_id=DAG_ID, calendar=str(calendar)))
+    (dags / "spring.py").write_text(DAG_FILE.format(dag_id=DAG_ID, calendar=str(calendar), accounts=[*ACCOUNTS]))
     settings = airflow_settings(folder / "airflow", media) | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)}
     for conn_id, user_id in ACCOUNTS.items():
         token = f"IGAA-of-the-sandbox-{conn_id}"

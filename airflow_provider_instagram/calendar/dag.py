@@ -23,9 +23,10 @@ from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.exceptions import TransientError
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from os import PathLike
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def content_calendar_dag(
     dag_id: str,
     calendar: str | PathLike[str],
     *,
+    accounts: Collection[str] = (DEFAULT_CONN_ID,),
     lead_time: timedelta = timedelta(hours=1),
     late: str = "publish",
     max_lateness: timedelta = timedelta(hours=1),
@@ -78,6 +80,7 @@ def content_calendar_dag(
 
     :param dag_id: The DAG's id.
     :param calendar: The file: a path or a URI that ObjectStoragePath opens, ending in .yaml, .json or .csv.
+    :param accounts: The connections that the file may name, at most 200. A post of another account is left out.
     :param lead_time: How long before a post's time its run begins.
     :param late: What to do with a post whose time has passed: ``publish`` or ``skip``.
     :param max_lateness: How late a post may still be published.
@@ -93,18 +96,19 @@ def content_calendar_dag(
     """
     unknown = {name: dag_arguments.pop(name) for name in (*dag_arguments,) if name not in DAG_ARGUMENTS}
     settings = CalendarSettings.of(
-        dag_id, calendar, lead_time=lead_time, late=late, max_lateness=max_lateness, min_spacing=min_spacing,
-        unanswered=unanswered, dry_run=dry_run, on_problem=on_problem, **unknown,
+        dag_id, calendar, accounts=accounts, lead_time=lead_time, late=late, max_lateness=max_lateness,
+        min_spacing=min_spacing, unanswered=unanswered, dry_run=dry_run, on_problem=on_problem, **unknown,
     )  # fmt: skip
     parsed_for = get_parsing_context().task_id or ""
+    return _dag(settings, _plan(settings, parsed_for, clock()), parsed_for, dag_arguments)
+
+
+def _plan(settings: CalendarSettings, parsed_for: str, now: datetime) -> Plan:
+    """Return the calendar's plan. If it cannot be made, it has a problem and no posts."""
     # A worker parses the DAG for one task, which reads the calendar itself. The import reads nothing: it must not wait
     # for a storage, nor leave out what the task needs, such as the result of an approval.
-    plan = Plan(Calendar(settings.calendar)) if parsed_for else _plan(settings, clock())
-    return _dag(settings, plan, parsed_for, dag_arguments)
-
-
-def _plan(settings: CalendarSettings, now: datetime) -> Plan:
-    """Return the calendar's plan. If it cannot be made, it has a problem and no posts."""
+    if parsed_for:
+        return Plan(Calendar(settings.calendar))
     try:
         return settings.plan(now)
     except TransientError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from datetime import date, datetime, timezone
@@ -30,7 +31,7 @@ from airflow_provider_instagram.calendar.tasks.report_problems import comments_n
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.quota.limits import Limits
-from airflow_provider_instagram.utils.connection import CONN_TYPE
+from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     import argparse
@@ -46,12 +47,14 @@ def check_calendar(args: argparse.Namespace) -> None:
     """Print every problem of a calendar. Exit code 0: no problems; 1: some; 2: it cannot be read."""
     read_as_server()
     now = None if args.allow_past else datetime.now(timezone.utc)
+    named = getattr(args, "accounts", None)
+    accounts = [name.strip() for name in named.split(",")] if named else None
     try:
         spacing = read_duration("--min-spacing", args.min_spacing) if args.min_spacing else None
         calendar, stored = _with_slots(
             args.file,
             lambda times: read_calendar(
-                args.file, now=now, min_spacing=spacing, check_files=not args.skip_files, times=times
+                args.file, now=now, min_spacing=spacing, check_files=not args.skip_files, times=times, accounts=accounts
             ),
         )
     except InvalidValue as invalid:
@@ -74,6 +77,8 @@ def check_calendar(args: argparse.Namespace) -> None:
         )
     for account in _without_pool(calendar):
         print(f"{args.file}: {account} has no pool, so its posts wait. Run: airflow instagram pools {args.file}")
+    if accounts is None and calendar.accounts not in ([], [DEFAULT_CONN_ID]):
+        print(f"The DAG file must name the accounts: accounts={json.dumps(calendar.accounts)}")
     good, bad = len(calendar.posts), len(calendar.problems) + len(not_allowed)
     print(f"{_count(good, 'post')} for {', '.join(calendar.accounts) or 'nobody'}; {_count(bad, 'problem')}.")
     raise SystemExit(HAS_PROBLEMS if bad else 0)

@@ -154,6 +154,7 @@ def calendar_commands() -> list[ActionCommand]:
             "calendar.check_calendar",
             "List everything that is wrong with a calendar",
             ARG_FILE,
+            Arg(("--accounts",), help="the accounts that the DAG file names, separated by commas (default: any)"),
             Arg(("--min-spacing",), help="the smallest distance of two posts, such as '15 min'"),
             Arg(("--allow-past",), help="accept times in the past", action="store_true"),
             Arg(("--skip-files",), help="do not check that the videos exist", action="store_true"),

@@ -31,7 +31,9 @@ from datetime import timedelta
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 
-dag = content_calendar_dag({dag_id!r}, {calendar!r}, lead_time=timedelta(seconds={lead_s}), {more})
+dag = content_calendar_dag(
+    {dag_id!r}, {calendar!r}, accounts={accounts!r}, lead_time=timedelta(seconds={lead_s}), {more}
+)
 """
 SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "9",
@@ -73,7 +75,7 @@ class RunningCalendar:
         """Write a DAG of the calendar into Airflow's folder, and create its pools in Airflow."""
         calendar = str(self._calendar(dag_id))
         self.command("pools", calendar)
-        text = DAG_FILE.format(dag_id=dag_id, calendar=calendar, lead_s=lead_s, more=more)
+        text = DAG_FILE.format(dag_id=dag_id, calendar=calendar, accounts=[*self.users], lead_s=lead_s, more=more)
         (self.airflow.home / "dags" / f"{dag_id}.py").write_text(text)
 
     def command(self, *words: str) -> str:

@@ -187,9 +187,9 @@ def gallery(airflow: AirflowStack, seen_posts: None, sheet: str, videos: Videos)
         "gallery_story.py": adapted("gallery/story_every_morning.py", ACCOUNT=CONN_ID, ZONE="UTC"),
         "gallery_brands.py": adapted("gallery/several_brands.py", VIDEO=str(videos.reel), BRANDS=BRANDS),
         "gallery_report.py": adapted("gallery/insights_and_report.py", ACCOUNTS=[NUMBERS]),
-        "gallery_calendar.py": adapted("content_calendar.py", EXAMPLE=str(_calendar(airflow, videos))).replace(
-            '"content_calendar"', '"gallery_calendar"'
-        ),
+        "gallery_calendar.py": adapted(
+            "content_calendar.py", EXAMPLE=str(_calendar(airflow, videos)), ACCOUNTS=[CONN_ID]
+        ).replace('"content_calendar"', '"gallery_calendar"'),
     }
     for name, text in texts.items():
         (airflow.home / "dags" / name).write_text(text)

@@ -13,7 +13,7 @@ from airflow_provider_instagram.calendar.file import loader
 from airflow_provider_instagram.calendar.file.media_parser import MEDIA
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, InvalidPost, Post
-from airflow_provider_instagram.calendar.file.post_parser import PostFields
+from airflow_provider_instagram.calendar.file.post_parser import PostFields, unnamed_account
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
 from airflow_provider_instagram.calendar.file.slots import SlotUser, read_slots, repetition_key, split_repetition
@@ -23,7 +23,7 @@ from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.publishing.options import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime, timedelta
 
     from airflow_provider_instagram.calendar.file.model import CarouselItem
@@ -48,6 +48,7 @@ def read_calendar(
     location: str,
     *,
     min_spacing: timedelta | None = None,
+    accounts: Collection[str] | None = None,
     now: datetime | None = None,
     check_files: bool = False,
     times: Mapping[str, datetime] | None = None,
@@ -56,6 +57,7 @@ def read_calendar(
 
     :param location: A path or any URI that ObjectStoragePath can open. Its ending determines YAML, JSON or CSV.
     :param min_spacing: Overrides the file's own.
+    :param accounts: The connections that the file may name. None allows any.
     :param now: If given, posts whose time has passed are problems.
     :param check_files: Whether the videos must exist.
     :param times: The times that were chosen among the slots, by post key. A post that has none yet is left out.
@@ -63,19 +65,27 @@ def read_calendar(
     """
     rows = loader.parse(loader.read_text(location), location)
     try:
-        return parse_rows(rows, location, min_spacing=min_spacing, now=now, check_files=check_files, times=times)
+        return parse_rows(
+            rows, location, min_spacing=min_spacing, accounts=accounts, now=now, check_files=check_files, times=times
+        )
     except TransientError as error:
         raise InvalidValue(error.message, error.hint or "Try again.") from None
 
 
 def parse_calendar(
-    text: str, location: str, *, min_spacing: timedelta | None = None, times: Mapping[str, datetime] | None = None
+    text: str,
+    location: str,
+    *,
+    min_spacing: timedelta | None = None,
+    accounts: Collection[str] | None = None,
+    times: Mapping[str, datetime] | None = None,
 ) -> Calendar:
     """Read the posts from a calendar's text. The parameters are those of :func:`read_calendar`.
 
     :raises TransientError: If the storage of a caption file fails.
     """
-    return parse_rows(loader.parse(text, location), location, min_spacing=min_spacing, times=times)
+    rows = loader.parse(text, location)
+    return parse_rows(rows, location, min_spacing=min_spacing, accounts=accounts, times=times)
 
 
 def parse_rows(
@@ -83,12 +93,13 @@ def parse_rows(
     location: str,
     *,
     min_spacing: timedelta | None = None,
+    accounts: Collection[str] | None = None,
     now: datetime | None = None,
     check_files: bool = False,
     times: Mapping[str, datetime] | None = None,
 ) -> Calendar:
     """Read the posts from a calendar's rows. The parameters are those of :func:`read_calendar`."""
-    reader = _Reader(rows, CalendarFiles(location), list(rows.problems), now=now, check_files=check_files)
+    reader = _Reader(rows, CalendarFiles(location), list(rows.problems), accounts, now, check_files)
     spacing = min_spacing if min_spacing is not None else reader.spacing(rows.min_spacing)
     reader.check_shared()
     reader.read_slots(times or {})
@@ -122,6 +133,7 @@ class _Reader:
     rows: Rows
     files: CalendarFiles
     problems: list[Problem]
+    accounts: Collection[str] | None
     now: datetime | None
     check_files: bool
     invalid: list[Post] = field(default_factory=list)
@@ -166,6 +178,9 @@ class _Reader:
         zone_name = self.shared.get("timezone")
         name = zone_name.value.strip() if zone_name is not None and isinstance(zone_name.value, str) else None
         self.slots = read_slots(self.rows.slots, name or None, self.problems)
+        for account, value in self.rows.slots.values.items():
+            if (unnamed := unnamed_account(account, self.accounts)) is not None:
+                self._add(value.line, f"slots of {account}: {unnamed.message}", unnamed.remedy)
         for key, at in times.items():
             original, number = split_repetition(key)
             self.times[original][number] = at
@@ -189,7 +204,7 @@ class _Reader:
             return []
         post_id = self._id(row)
         self._find_unknown(row, post_id)
-        fields = PostFields(row, self.shared, post_id, self.problems, self.files)
+        fields = PostFields(row, self.shared, post_id, self.problems, self.files, self.accounts)
         account, medium = fields.account(), fields.medium()
         video = fields.file("video", self.check_files) if medium == "video" else None
         image = fields.file("image", self.check_files) if medium == "image" else None

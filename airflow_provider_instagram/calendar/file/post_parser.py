@@ -22,7 +22,7 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime, timedelta
 
     from pydantic import JsonValue
@@ -45,6 +45,7 @@ class PostFields:
     :param post_id: The post's id, if it is valid.
     :param problems: The list to which problems are added.
     :param files: Checks the files that the post names.
+    :param accounts: The connections that the post may name. None allows any.
     """
 
     row: Row
@@ -52,6 +53,7 @@ class PostFields:
     post_id: str | None
     problems: list[Problem]
     files: CalendarFiles
+    accounts: Collection[str] | None = None
     values: dict[str, Value] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,6 +68,8 @@ class PostFields:
         elif RESERVED.fullmatch(name):
             remedy = "Give the connection an id other than calendar, without due_ at its beginning."
             self._add_problem("account", f"account is {name!r}. The DAG has tasks with this name.", remedy)
+        elif (unnamed := unnamed_account(name, self.accounts)) is not None:
+            self._add_problem("account", f"account is {name!r}. {unnamed.message}", unnamed.remedy)
         return name
 
     def publish_at(self, now: datetime | None, *, has_slots: bool = False) -> datetime | None:
@@ -348,6 +352,17 @@ class PostFields:
         is_shared = name in self.values and name not in self.row.values
         message = without_secrets(message, self.values.get(name))
         self.problems.append(Problem(line, message, remedy, None if is_shared else self.post_id))
+
+
+def unnamed_account(name: str, accounts: Collection[str] | None) -> InvalidValue | None:
+    """Return the problem of an account that the author of the DAG did not name. Who edits a file may not choose it.
+
+    :param name: The account's connection.
+    :param accounts: The connections that the author named. None allows any.
+    """
+    if accounts is None or name in accounts:
+        return None
+    return InvalidValue("The DAG may not use this account.", f"Add {name!r} to accounts=[…] in the DAG file.")
 
 
 def _is_link(address: str, upload: str) -> bool:

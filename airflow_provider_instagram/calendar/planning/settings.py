@@ -17,6 +17,7 @@ from airflow_provider_instagram.calendar.planning.retries import Retries
 from airflow_provider_instagram.calendar.planning.snapshot import read_plan, snapshot_file
 from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ LATE = ("publish", "skip")
 UNANSWERED = ("skip", "publish")
 #: A run begins at a whole minute, so up to one minute earlier. A container that it creates at once must not expire.
 MAX_LEAD_TIME = CONTAINER_LIFE - EXPIRY_MARGIN - timedelta(minutes=1)
+#: Airflow stores a task group for each account with posts: a DAG with 1,000 of them took 27 s to serialize.
+MAX_ACCOUNTS = 200
 #: Arguments of a DAG that the calendar sets.
 SET_BY_CALENDAR = ("catchup", "schedule")
 
@@ -48,6 +51,7 @@ class CalendarSettings:
     late: str = "publish"
     max_lateness: timedelta = timedelta(hours=1)
     min_spacing: timedelta | None = None
+    accounts: tuple[str, ...] = (DEFAULT_CONN_ID,)
     unanswered: str = "skip"
     dry_run: bool = False
     on_problem: Sequence[Callable[[Any], Any]] = ()
@@ -65,6 +69,9 @@ class CalendarSettings:
         calendar, on_problem = str(calendar), given.get("on_problem") or ()
         given["on_problem"] = on_problem if isinstance(on_problem, (list, tuple)) else [on_problem]
         valid: dict[str, Any] = {}
+        if "accounts" in given:
+            valid["accounts"], wrong = _accounts(given.pop("accounts"))
+            problems += wrong
         for name, value in given.items():
             remedy = _remedy(name, value)
             if remedy is None:
@@ -99,6 +106,7 @@ class CalendarSettings:
             "late": self.late,
             "unanswered": self.unanswered,
             "dry_run": self.dry_run,
+            "accounts": list(self.accounts),
             "problems": [asdict(problem) for problem in (*self.problems, *unreadable)],
         }
 
@@ -109,20 +117,28 @@ class CalendarSettings:
         :raises TransientError: If a storage fails, in the DAG processor. In a task, the calendar is then unreadable.
         """
         try:
-            return read_plan(
-                self.calendar,
-                self.snapshot,
-                min_spacing=self.min_spacing,
-                max_lateness=self.max_lateness,
-                lead_time=self.lead_time,
-                dry_run=self.dry_run,
-                now=now,
-            )
+            return read_plan(self, now)
         except TransientError as error:
             if now is not None:
                 raise
             problem = Problem(0, error.message, error.hint or "Try again.")
             return Plan(Calendar(self.calendar, problems=(problem,)), readable=False)
+
+
+def _accounts(named: Any) -> tuple[tuple[str, ...], list[Problem]]:
+    """Return the connections that the DAG's author named. What is not a connection id allows no account.
+
+    :param named: The argument ``accounts``.
+    """
+    is_list = isinstance(named, (list, tuple, set, frozenset)) and all(isinstance(one, str) for one in named)
+    accounts = tuple(dict.fromkeys(named)) if is_list else ()
+    if not is_list:
+        message = f"in the DAG file, accounts={named!r} is not a list of connection ids, so no account may be used."
+        return (), [Problem(0, message, f'Write it like accounts=["{DEFAULT_CONN_ID}"].')]
+    if len(accounts) > MAX_ACCOUNTS:
+        message = f"in the DAG file, accounts names {len(accounts)} accounts. Only the first {MAX_ACCOUNTS} are used."
+        return accounts[:MAX_ACCOUNTS], [Problem(0, message, "Make a second calendar for the others.")]
+    return accounts, []
 
 
 def _remedy(name: str, value: Any) -> str | None:

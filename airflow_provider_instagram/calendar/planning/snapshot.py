@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from airflow.sdk import conf
 
@@ -30,6 +31,9 @@ from airflow_provider_instagram.exceptions import TransientError, ValidationErro
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import shown
 
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+
 #: A text without this word has no slots.
 SLOTS = "slots"
 #: How often slots are chosen again while the file is unchanged, because the time of a repetition comes nearer.
@@ -40,66 +44,56 @@ LASTING = (PermissionError, NotADirectoryError, IsADirectoryError, ValidationErr
 log = logging.getLogger(__name__)
 
 
-def read_plan(
-    location: str,
-    file: str,
-    *,
-    min_spacing: timedelta | None,
-    max_lateness: timedelta,
-    lead_time: timedelta,
-    dry_run: bool = False,
-    now: datetime | None = None,
-) -> Plan:
+def read_plan(settings: CalendarSettings, now: datetime | None = None) -> Plan:
     """Read a calendar, whatever state its file is in.
 
-    :param location: The calendar's file.
-    :param file: Where the snapshot is kept.
-    :param min_spacing: Overrides the calendar's own.
-    :param max_lateness: How late a post may still be published.
-    :param lead_time: How long before a post's time its run begins.
-    :param dry_run: Whether the DAG only makes dry runs.
+    :param settings: The calendar's settings.
     :param now: The current time, in the DAG processor, which records what it sees. A task passes None and records
         nothing, because it may be the first on its machine to see an edit that is old.
     :raises TransientError: If the DAG processor cannot reach the snapshot, without which each post would count as
         new. If a storage fails that has caption files, or the choices of slots.
     """
-    stored, at = _load(file, may_be_missing=now is None), now or utc_now()
-    slots = _SlotsOf(choices_file(file.rpartition("/")[0], location), lead_time, now)
+    stored, at = _load(settings.snapshot, may_be_missing=now is None), now or utc_now()
+    location, dry_run, parser = settings.calendar, settings.dry_run, _Parser(settings, now)
     try:
         text = loader.read_text(location)
-        made_of = _fingerprint(text, location, min_spacing, dry_run)
-        if stored and stored.is_current(made_of + slots.read_for(text).digest, now):
+        made_of = _fingerprint(text, settings)
+        if stored and stored.is_current(made_of + parser.read_for(text).digest, now):
             return Plan(stored.calendar(location), stored.records, stored.recently_removed(at), stored.problems_seen)
-        calendar, choices = slots.parse(text, location, min_spacing)
+        calendar, choices = parser.choose(text)
     except InvalidValue as invalid:
-        return _last_readable(location, file, stored, invalid, min_spacing, slots, at)
+        return _last_readable(stored, invalid, parser, at)
     except TransientError:
         raise
     except Exception as error:  # not even a defect of the provider may keep posts from being published
         log.exception("The calendar %s cannot be understood", location)
         defect = InvalidValue(f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
-        return _last_readable(location, file, stored, defect, min_spacing, slots, at)
+        return _last_readable(stored, defect, parser, at)
     removed = _removed_accounts(calendar, stored, at)
     if now is None:
         return Plan(calendar, unchanged_seen(calendar, stored, dry_run), removed)
-    seen = seen_now(calendar, stored, max_lateness, now, dry_run, choices)
+    seen = seen_now(calendar, stored, settings.max_lateness, now, dry_run, choices)
     plan = Plan(calendar, seen, removed)
     plan = replace(plan, problems_seen=problems_seen_now(plan.timely, stored, now))
-    return plan if _store(file, _snapshot_of(text, plan, made_of, choices, now)) else replace(plan, problems_seen={})
+    is_stored = _store(settings.snapshot, _snapshot_of(text, plan, made_of, choices, now))
+    return plan if is_stored else replace(plan, problems_seen={})
 
 
 @dataclass(frozen=True)
-class _SlotsOf:
-    """The slots of a calendar's posts.
+class _Parser:
+    """Reads the posts of a calendar's text, and chooses their slots.
 
-    :param file: The file that keeps the choices.
-    :param lead_time: How long before a post's time its run begins.
+    :param settings: The calendar's settings.
     :param now: The current time, in the DAG processor, which chooses slots. None in a task.
     """
 
-    file: str
-    lead_time: timedelta
+    settings: CalendarSettings
     now: datetime | None
+
+    @property
+    def file(self) -> str:
+        """The file that keeps the choices."""
+        return choices_file(self.settings.snapshot.rpartition("/")[0], self.settings.calendar)
 
     def read(self) -> SlotChoices:
         """Read the stored choices.
@@ -112,15 +106,20 @@ class _SlotsOf:
         """Read the choices of a calendar, if its text can contain slots."""
         return self.read() if SLOTS in text else SlotChoices()
 
-    def parse(self, text: str, location: str, min_spacing: timedelta | None) -> tuple[Calendar, SlotChoices]:
+    def parse(self, text: str, slots: SlotChoices) -> Calendar:
+        """Read the posts of a text, with the slots that were chosen."""
+        of = self.settings
+        return parse_calendar(text, of.calendar, min_spacing=of.min_spacing, accounts=of.accounts, times=slots.times)
+
+    def choose(self, text: str) -> tuple[Calendar, SlotChoices]:
         """Read the posts of a text. In the DAG processor, choose the slots that are missing."""
         before = self.read_for(text)
-        calendar = parse_calendar(text, location, min_spacing=min_spacing, times=before.times)
+        calendar = self.parse(text, before)
         if self.now is None or not calendar.slot_users:
             return calendar, before
-        choices = choose_slots(self.file, calendar, self.read, self.now, self.lead_time)
+        choices = choose_slots(self.file, calendar, self.read, self.now, self.settings.lead_time)
         if choices.chosen != before.chosen:
-            calendar = parse_calendar(text, location, min_spacing=min_spacing, times=choices.times)
+            calendar = self.parse(text, choices)
         return without_slot(calendar, choices), choices
 
 
@@ -150,10 +149,11 @@ def snapshot_problems(file: str) -> list[Problem]:
     return []
 
 
-def _fingerprint(text: str, location: str, min_spacing: timedelta | None, dry_run: bool) -> str:
+def _fingerprint(text: str, settings: CalendarSettings) -> str:
     """Return a digest of everything on which the posts and problems of a calendar depend."""
     roots = conf.get("instagram", "media_roots")
-    parts = (text, location, str(min_spacing), str(dry_run), roots, version("airflow-provider-instagram"))
+    given = (settings.calendar, str(settings.min_spacing), str(settings.dry_run), *settings.accounts)
+    parts = (text, *given, roots, version("airflow-provider-instagram"))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -188,30 +188,24 @@ def _as_stored(stored: Snapshot, calendar: Calendar, now: datetime) -> Plan:
     return Plan(calendar, stored.records, stored.recently_removed(now), stored.problems_seen)
 
 
-def _last_readable(
-    location: str,
-    file: str,
-    stored: Snapshot | None,
-    invalid: InvalidValue,
-    spacing: timedelta | None,
-    slots: _SlotsOf,
-    now: datetime,
-) -> Plan:
+def _last_readable(stored: Snapshot | None, invalid: InvalidValue, parser: _Parser, now: datetime) -> Plan:
     """Return the plan of the last readable text, with the problem of the present one."""
     if stored is None:
         problem = Problem(0, invalid.message, invalid.remedy)
-        spacing = DEFAULT_SPACING if spacing is None else spacing
-        return Plan(Calendar(location, problems=(problem,), min_spacing=spacing), readable=False)
+        given = parser.settings.min_spacing
+        spacing = DEFAULT_SPACING if given is None else given
+        return Plan(Calendar(parser.settings.calendar, problems=(problem,), min_spacing=spacing), readable=False)
     problem = Problem(0, invalid.message, f"{invalid.remedy} Until then, its version of {stored.at} is used.")
-    times = slots.read_for(stored.text).times
-    calendar = parse_calendar(stored.text, location, min_spacing=spacing, times=times)
+    calendar = parser.parse(stored.text, parser.read_for(stored.text))
     calendar = replace(calendar, problems=(problem, *calendar.problems))
     plan = replace(_as_stored(stored, calendar, now), readable=False)
     problems_seen = problems_seen_now(plan.timely, stored, now)
-    if slots.now is None or problems_seen == stored.problems_seen:
+    if parser.now is None or problems_seen == stored.problems_seen:
         return plan
     # Without `made_of`, the next look at a readable file reads it again, and finds this problem corrected.
-    is_stored = _store(file, stored.model_copy(update={"problems_seen": problems_seen, "made_of": None}))
+    is_stored = _store(
+        parser.settings.snapshot, stored.model_copy(update={"problems_seen": problems_seen, "made_of": None})
+    )
     return replace(plan, problems_seen=problems_seen) if is_stored else plan
 
 

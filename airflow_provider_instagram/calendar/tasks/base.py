@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import Post
+from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
@@ -115,10 +116,23 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         complete = plan.calendar.post(post.id)  # the post in the XCom has no signatures in its links
         return (complete if complete is not None and complete.version == post.version else post), plan
 
+    def unnamed_account(self) -> ValidationError | None:
+        """Return an error if the DAG's author does not name the account any more. The file decides nothing here."""
+        unnamed = unnamed_account(self.instagram_conn_id, self.settings.accounts)
+        return (
+            None
+            if unnamed is None
+            else ValidationError(
+                f"{self.instagram_conn_id}: {unnamed.message}", hint=f"{unnamed.remedy} Then clear this task."
+            )
+        )
+
     def _reason_to_drop(
         self, context: Context, post: Post, assignments: Assignments, plan: Plan
     ) -> tuple[str, str] | ValidationError | None:
         """Return why the post is not published, as a mark and a reason, or the error of an invalid post."""
+        if (unnamed := self.unnamed_account()) is not None:
+            return unnamed
         calendar = plan.calendar if is_requested_now(context, post) else plan.timely
         if not plan.readable:
             why = plan.calendar.problems[0].message

@@ -41,6 +41,8 @@ class CommentPost(PostStep, CommentOperator):
         post = self.as_post()
         if not post.first_comment:
             raise AirflowSkipException(f"{post.id} has no first comment.")
+        if (unnamed := self.unnamed_account()) is not None:
+            raise unnamed
         self.media_id, self.comment_key = self.published, post.key
         self.message = arguments.literal(post.first_comment)
         try:

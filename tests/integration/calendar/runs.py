@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 ACCOUNT = "instagram_default"
+ACCOUNTS = [ACCOUNT, "other", "paris", "x", "calendar", "due_x"]
 
 
 def made(file: Path, **arguments: Any) -> DAG:
-    return content_calendar_dag("content", str(file), **arguments)
+    return content_calendar_dag("content", str(file), **{"accounts": ACCOUNTS, **arguments})
 
 
 def states(result: Any) -> dict[str, str]:

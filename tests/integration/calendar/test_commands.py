@@ -80,6 +80,18 @@ def test_check_names_every_problem_with_its_line_and_ends_with_1(
     assert run("calendar", "check", str(file.with_name("none.yaml")))[0] == 2
 
 
+def test_check_says_which_accounts_the_dag_file_has_to_name(
+    run: Callable[..., tuple[int, str, str]], file: Path
+) -> None:
+    """And takes those that it names: what is red in Airflow is red here."""
+    assert 'The DAG file must name the accounts: accounts=["berlin"]' in run("calendar", "check", str(file))[1]
+    code, out, _ = run("calendar", "check", str(file), "--accounts", "paris, berlin", "--min-spacing", "5 min")
+    assert (code, "accounts=" in out) == (0, False)
+    code, out, _ = run("calendar", "check", str(file), "--accounts", "paris")
+    assert (code, out.splitlines()[-1]) == (1, "0 posts for nobody; 3 problems.")
+    assert out.count("account is 'berlin'. The DAG may not use this account. Add 'berlin' to accounts=[…] in") == 3
+
+
 def test_show_draws_the_month_in_the_viewers_zone(run: Callable[..., tuple[int, str, str]], file: Path) -> None:
     """Across the clock change of that night, and with a mark where a person is asked."""
     code, out, err = run("calendar", "show", str(file), "--timezone", "Asia/Tokyo")
@@ -118,7 +130,7 @@ def test_check_and_show_show_slots_before_and_after_airflow_has_chosen_them(
     )
     assert not (file.parent / "snapshots").exists()
 
-    CalendarSettings.of("content", file.absolute()).plan(datetime.now(timezone.utc))
+    CalendarSettings.of("content", file.absolute(), accounts=["berlin"]).plan(datetime.now(timezone.utc))
     chosen = line.replace("as Airflow would choose now", "chosen by Airflow")
     assert chosen in run("calendar", "check", str(file))[1].splitlines()
     month = line.split()[4][:7]

@@ -33,7 +33,10 @@ def test_the_slots_of_the_example_are_those_of_the_table(tmp_path: Path, monkeyp
     rows = re.findall(r"\| `([a-z-]+)` \| (\w{3} \d+ \w{3}), (\d\d:\d\d) \|", SLOTS)
     file = tmp_path / "spring.yaml"
     file.write_text(text)
-    settings, noon = CalendarSettings.of("content", file), datetime(2030, 5, 6, 10, tzinfo=timezone.utc)
+    settings, noon = (
+        CalendarSettings.of("content", file, accounts=["instagram_studio", "instagram_shop"]),
+        datetime(2030, 5, 6, 10, tzinfo=timezone.utc),
+    )
     calendar = settings.plan(noon).timely
     assert calendar.problems == ()
     assert [(post.id, f"{post.publish_at:%a %-d %b}", f"{post.publish_at:%H:%M}") for post in calendar.posts] == rows

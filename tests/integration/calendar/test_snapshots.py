@@ -32,7 +32,7 @@ def test_a_task_on_another_machine_reads_the_last_version_that_the_dag_processor
     monkeypatch.chdir(tmp_path)
     calendar = tmp_path / "calendar.yaml"
     calendar.write_text("posts:\n- " + POST.format("one"))
-    settings = CalendarSettings.of("content", calendar)
+    settings = CalendarSettings.of("content", calendar, accounts=["studio"])
     assert [post.id for post in settings.plan(NOON).calendar.posts] == ["one"]
 
     calendar.write_text("posts: [")
@@ -44,7 +44,7 @@ def test_a_task_on_another_machine_reads_the_last_version_that_the_dag_processor
 def test_an_edit_is_dated_by_the_snapshot(snapshots: str, tmp_path: Path) -> None:
     calendar = tmp_path / "calendar.yaml"
     calendar.write_text("posts:\n- " + POST.format("one"))
-    settings = CalendarSettings.of("content", calendar)
+    settings = CalendarSettings.of("content", calendar, accounts=["studio"])
     settings.plan(NOON)
     calendar.write_text("posts:\n- " + POST.format("one") + "- " + POST.format("two").replace("12:00", "13:00"))
     later = NOON + timedelta(minutes=7)
@@ -93,10 +93,10 @@ def test_snapshots_in_a_storage_that_does_not_answer_leave_the_stored_dag_as_it_
     calendar.write_text("posts:\n- " + POST.format("one"))
     began_s = time.monotonic()
     with pytest.raises(TransientError, match=r"has not answered within 1 s.*\[instagram\] calendar_snapshots"):
-        content_calendar_dag("content", calendar)
+        content_calendar_dag("content", calendar, accounts=["studio"])
     assert time.monotonic() - began_s < 6
 
-    plan = CalendarSettings.of("content", calendar).plan()
+    plan = CalendarSettings.of("content", calendar, accounts=["studio"]).plan()
     assert [post.id for post in plan.calendar.posts] == ["one"], "a task reads the calendar itself"
 
 
@@ -122,9 +122,9 @@ def test_a_caption_file_in_a_storage_that_does_not_answer_makes_no_post_invalid(
         "posts:\n- " + POST.format("one").replace("video", f"caption_file: {silent_storage}/a.md, video")
     )
     with pytest.raises(TransientError, match="has not answered within 1 s"):
-        content_calendar_dag("content", calendar)
+        content_calendar_dag("content", calendar, accounts=["studio"])
 
-    plan = CalendarSettings.of("content", calendar).plan()
+    plan = CalendarSettings.of("content", calendar, accounts=["studio"]).plan()
     assert (plan.readable, plan.calendar.left_out) == (False, frozenset())
     with pytest.raises(InvalidValue, match="has not answered within 1 s"):
         read_calendar(str(calendar))

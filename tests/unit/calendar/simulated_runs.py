@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
 ACCOUNT = "instagram_default"
+ACCOUNTS = [ACCOUNT, "new", "other"]
 
 
 class EventsEmittedBefore(dict[Any, Any]):
@@ -93,7 +94,7 @@ class SimulatedCalendar:
 
     @property
     def settings(self) -> CalendarSettings:
-        return CalendarSettings.of("content", str(self.file), **self.given)
+        return CalendarSettings.of("content", str(self.file), **{"accounts": ACCOUNTS, **self.given})
 
     def write(self, *posts: dict[str, Any], **head: Any) -> None:
         head["defaults"] = {"video": "a.mp4", "timezone": "UTC", **head.get("defaults", {})}

@@ -18,7 +18,7 @@ from airflow_provider_instagram.exceptions import TransientError, ValidationErro
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
-from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, ids, post
+from tests.unit.calendar.simulated_runs import ACCOUNT, ACCOUNTS, after_noon, ids, post
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -290,9 +290,9 @@ def test_a_worker_reads_the_dags_file_without_a_word_in_the_snapshot(
     for task in ("due_instagram_default", "instagram_default.approve", "instagram_default.publish"):
         monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_TASK_ID", task)
         calendar.write()
-        assert task in content_calendar_dag("content", str(calendar.file)).task_ids
+        assert task in content_calendar_dag("content", str(calendar.file), accounts=ACCOUNTS).task_ids
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_TASK_ID", "calendar")
-    assert content_calendar_dag("content", str(calendar.file)).task_ids == ["calendar"]
+    assert content_calendar_dag("content", str(calendar.file), accounts=ACCOUNTS).task_ids == ["calendar"]
     assert not (calendar.file.parent / "snapshots").exists()
 
 

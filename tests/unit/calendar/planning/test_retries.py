@@ -53,7 +53,7 @@ def test_a_post_waits_minutes_after_an_outage(max_lateness: timedelta, delay: ti
 
 
 def test_every_task_of_a_calendar_has_them(calendar: Path) -> None:
-    dag = content_calendar_dag("content", calendar)
+    dag = content_calendar_dag("content", calendar, accounts=["studio"])
     tasks = {task.task_id: (task.retries, task.max_retry_delay) for task in dag.tasks}
     assert set(tasks) == {
         "calendar", "due_studio", "studio.transcode", "studio.approve", "studio.create", "studio.publish",
@@ -64,5 +64,6 @@ def test_every_task_of_a_calendar_has_them(calendar: Path) -> None:
 
 
 def test_the_author_may_set_others(calendar: Path) -> None:
-    dag = content_calendar_dag("content", calendar, default_args={"retries": 2, "retry_delay": timedelta(seconds=7)})
+    given = {"retries": 2, "retry_delay": timedelta(seconds=7)}
+    dag = content_calendar_dag("content", calendar, accounts=["studio"], default_args=given)
     assert {(task.retries, task.retry_delay) for task in dag.tasks} == {(2, timedelta(seconds=7))}

@@ -39,7 +39,7 @@ class Team:
 
     @property
     def settings(self) -> CalendarSettings:
-        return CalendarSettings.of(self.dag_id, str(self.file))
+        return CalendarSettings.of(self.dag_id, str(self.file), accounts=["brand", "shop", "instagram_default"])
 
     def look(self, **later: float) -> Calendar:
         """Read the calendar as the DAG processor does, some time later."""

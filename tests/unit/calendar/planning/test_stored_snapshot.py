@@ -98,7 +98,7 @@ STORED_SLOTS = {"chosen": {"brand/album": {"at": 1796320800, "zone": "Europe/Ber
 def test_a_snapshot_is_stored_in_the_form_of_every_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     file = tmp_path / "team.yaml"
-    settings = CalendarSettings.of("content", str(file))
+    settings = CalendarSettings.of("content", str(file), accounts=["brand", "shop"])
     for text, at in ((BEFORE, NOON), (TEXT, NOON + timedelta(minutes=5))):
         file.write_text(text)
         settings.plan(at)
@@ -161,7 +161,7 @@ def test_what_another_release_knows_of_posts_takes_no_record_away(
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     file = tmp_path / "team.yaml"
     file.write_text(BEFORE)
-    settings = CalendarSettings.of("content", str(file))
+    settings = CalendarSettings.of("content", str(file), accounts=["brand", "shop"])
     before = settings.plan(NOON)
     (snapshot,) = (tmp_path / "snapshots").iterdir()
     stored = json.loads(snapshot.read_text())
