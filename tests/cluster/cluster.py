@@ -154,6 +154,11 @@ class Cluster:
             if not page["task_instances"] or len(found) >= page["total_entries"]:
                 return found
 
+    def cards(self) -> dict[str, tuple[str, str]]:
+        """Return the state of each post on the page *Posts*, and why."""
+        page = json.loads(self.airflow.download("/instagram/calendar/api/posts"))
+        return {card["id"]: (card.get("state", ""), card.get("why", "")) for card in page["cards"]}
+
     def left_behind(self) -> dict[str, int]:
         """Return how many bytes are on each machine's disk, without Airflow's configuration and our bounded cache."""
         return {

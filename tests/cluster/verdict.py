@@ -29,6 +29,7 @@ class Fate:
     :param late_s: How late its first publish request came; None if there was none.
     :param tasks: The latest state of each of its tasks, with the number of tries.
     :param marks: What Airflow's grid says of the post beside its id, by task.
+    :param card: The state that the page *Posts* shows, and why.
     """
 
     due: Due
@@ -36,17 +37,19 @@ class Fate:
     late_s: float | None
     tasks: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, str] = field(default_factory=dict)
+    card: tuple[str, str] = ("", "")
 
     @property
     def is_true(self) -> bool:
         """Whether Airflow says of the post what is so: that it is live, or that it is not, and how late it was."""
-        return (self.tasks.get("publish", "").split(" ")[0] == "success") == (self.made == 1) and self.is_labelled
+        is_said = self.tasks.get("publish", "").split(" ")[0] == "success", self.card[0] == "published"
+        return is_said == (self.made == 1, self.made == 1) and self.is_labelled
 
     @property
     def is_labelled(self) -> bool:
         """Whether its label says how late it was, by the sandbox's own clock, or why it was skipped."""
         if self.due.is_skipped:
-            return any(mark.startswith("skipped: ") and mark.endswith(" late") for mark in self.marks.values())
+            return self.card[0] == "skipped" and bool(self.card[1])
         if self.made != 1 or self.late_s is None:
             return True
         said = re.fullmatch("(.+) late", self.marks.get("publish", ""))
@@ -63,7 +66,8 @@ class Fate:
         said = {task: f" ({mark})" for task, mark in self.marks.items()}
         tasks = ", ".join(f"{task}{said.get(task, '')} {state}" for task, state in self.tasks.items())
         late = "" if self.late_s is None else f", {self.late_s:+.1f} s"
-        return f"{self.due.post_id}: {self.made} posts{late}; {tasks or 'no run has it'}"
+        shown = ": ".join(filter(None, self.card)) or "not shown"
+        return f"{self.due.post_id}: {self.made} posts{late}; {tasks or 'no run has it'}; {shown}"
 
 
 def fates(
@@ -72,6 +76,7 @@ def fates(
     requests: Mapping[str, Sequence[float]],
     task_instances: Iterable[Mapping[str, Any]],
     captions: Mapping[str, str],
+    cards: Mapping[str, tuple[str, str]],
 ) -> list[Fate]:
     """Compare what was to be with what the sandbox and Airflow say.
 
@@ -80,6 +85,7 @@ def fates(
     :param requests: When publish requests reached the sandbox, by caption.
     :param task_instances: Airflow's task instances, as its REST API gives them.
     :param captions: The captions that are not the post's id.
+    :param cards: The state of each post on the page *Posts*, and why.
     """
     tasks: dict[str, dict[str, str]] = {}
     marks: dict[str, dict[str, str]] = {}
@@ -95,7 +101,8 @@ def fates(
         first = min(requests.get(caption, ()), default=None)
         late_s = None if first is None else first - due.at.timestamp()
         of_post = tasks.get(due.post_id, {}), {task: mark for task, mark in marks.get(due.post_id, {}).items() if mark}
-        found.append(Fate(due, made.get(caption, 0), late_s, *of_post))
+        card = cards.get(due.post_id, ("", ""))
+        found.append(Fate(due, made.get(caption, 0), late_s, *of_post, card=card))
     return found
 
 

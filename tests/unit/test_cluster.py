@@ -30,7 +30,8 @@ def instance(task: str, state: str, label: str = "monday", start: str = "12:00",
 
 def fate(made: int, *instances: dict[str, Any], late_s: float | None = 1.0) -> Fate:
     requests = {} if late_s is None else {"monday": [AT.timestamp() + late_s]}
-    (found,) = fates([DUE], {"monday": made}, requests, instances, {})
+    shown = {"monday": ("published", "") if made else ("failed", "no container")}
+    (found,) = fates([DUE], {"monday": made}, requests, instances, {}, shown)
     return found
 
 
@@ -77,12 +78,18 @@ def test_anything_else_is_not(found: Fate, is_true: bool) -> None:
 
 def test_a_post_that_is_too_late_is_good_if_it_is_skipped_with_the_reason() -> None:
     too_late = Due("monday", AT, "account_a", "create paused 240 s", is_skipped=True)
-    skipped = instance("transcode", "skipped", "monday (skipped: 3 min 36 s late)")
-    silent = instance("transcode", "skipped")
-    assert is_good(fates([too_late], {}, {}, [skipped], {}))
-    assert not is_good(fates([too_late], {}, {}, [silent], {}))
-    assert not is_good(fates([too_late], {}, {}, [], {}))
-    assert not is_good(fates([too_late], {"monday": 1}, {}, [skipped], {}))
+    shown = {"monday": ("skipped", "3 min 36 s late")}
+    assert is_good(fates([too_late], {}, {}, [], {}, shown))
+    assert not is_good(fates([too_late], {}, {}, [], {}, {"monday": ("skipped", "")}))
+    assert not is_good(fates([too_late], {}, {}, [], {}, {}))
+    assert not is_good(fates([too_late], {"monday": 1}, {}, [instance("publish", "success")], {}, shown))
+
+
+def test_a_page_that_shows_a_live_post_as_failed_is_not_good() -> None:
+    live = instance("publish", "success")
+    assert not is_good(
+        fates([DUE], {"monday": 1}, {"monday": [AT.timestamp()]}, [live], {}, {"monday": ("failed", "")})
+    )
 
 
 def test_the_table_names_what_is_wrong_beside_its_disturbance() -> None:
@@ -90,12 +97,14 @@ def test_the_table_names_what_is_wrong_beside_its_disturbance() -> None:
         table([fate(0, instance("transcode", "success"), instance("publish", "failed", tries=4), late_s=None)])
     )
     assert lines[1].startswith("kill redis")
-    assert lines[1].endswith("monday: 0 posts; transcode success (1 try), publish failed (4 tries)")
+    assert lines[1].endswith(
+        "monday: 0 posts; transcode success (1 try), publish failed (4 tries); failed: no container"
+    )
 
 
 def test_an_edited_caption_is_looked_for_under_its_new_text() -> None:
-    requests = {"new": [AT.timestamp()]}
-    (found,) = fates([DUE], {"new": 1}, requests, [instance("publish", "success")], {"monday": "new"})
+    requests, shown = {"new": [AT.timestamp()]}, {"monday": ("published", "")}
+    (found,) = fates([DUE], {"new": 1}, requests, [instance("publish", "success")], {"monday": "new"}, shown)
     assert is_good([found])
 
 
