@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import time
 from dataclasses import dataclass, field
@@ -148,6 +149,13 @@ class InstagramHook(BaseHook):
 
         with GraphClient(token.access_token, **self._client_settings(), sleep=self._sleep) as client:
             return client.send(call)
+
+    def sign(self, text: str) -> str:
+        """Return the signature of a text, which only processes with the connection's access token can make."""
+        from airflow_provider_instagram.tokens.store import configured_token_key
+
+        key = f"{self.settings.access_token}\0{configured_token_key()}"
+        return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()
 
     def access_token(self) -> str:
         """Return the access token, refreshed if necessary."""

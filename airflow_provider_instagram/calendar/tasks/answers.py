@@ -1,15 +1,26 @@
-"""What a person answered about a post, and the row of the ledger that records it."""
+"""What a person answered about a post, and the sealed record of it.
+
+A record is an XCom and a row of the ledger. Other users may edit both, so a record counts only with its seal: a
+signature that only processes with the account's access token can make. Who has that token can publish without Airflow.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import hmac
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_instagram.calendar.file.model import Post
-    from airflow_provider_instagram.ledger.ledger import StateStore
+
+    Sign = Callable[[str], str]
 
 NOBODY: tuple[str, str] = ("not approved", "Nobody has answered in time.")
+#: What a record contains beside its seal.
+CONTENT = ("run", "version", "round", "answer")
 
 
 @dataclass(frozen=True)
@@ -20,12 +31,14 @@ class Answer:
     :param person: Their name; None if the answer is the default after the deadline.
     :param caption: The caption as they left it.
     :param reason: Why they rejected the post.
+    :param sha256: The digest of each file that they were asked about. None for one that Instagram fetches from the web.
     """
 
     approved: bool
     person: str | None
     caption: str
     reason: str | None = None
+    sha256: tuple[str | None, ...] = ()
 
     @property
     def refusal(self) -> tuple[str, str] | None:
@@ -39,37 +52,37 @@ class Answer:
 
 
 def answer_row(post: Post, *, is_dry_run: bool) -> str:
-    """Return the key of the row with the latest question about a post.
-
-    A dry run has a row of its own: it may ask while the question of the run that publishes the post is open.
-    """
+    """Return the key of the row with the latest answer about a post. A dry run has a row of its own."""
     return f"calendar-approval{'-dry' if is_dry_run else ''}:{post.key}"
 
 
-def question_name(post: Post, run: str) -> str:
-    """Return how the names of a run's questions about this version of a post begin."""
-    return f"{run}/{post.version}/"
+def sealed(answer: Answer, version: str, run: str, round_: int, sign: Sign) -> dict[str, Any]:
+    """Return the record of an answer.
 
-
-def recorded_answer(store: StateStore, post: Post, *, is_dry_run: bool) -> Answer | None:
-    """Return the answer that the latest question about a post got, or None if its task has recorded none."""
-    row = store.get(answer_row(post, is_dry_run=is_dry_run))
-    return Answer(**row["answer"]) if row and row["answer"] else None
-
-
-def refusal_since(store: StateStore, post: Post, run: str, *, is_over: bool) -> tuple[str, str] | None:
-    """Return why a post is not published although it was approved, as a mark and a sentence; None if it is.
-
-    A user may clear the approval alone, so that the post is asked about again while its container waits.
-
-    :param store: The rows of the account's ledger.
-    :param post: The post.
-    :param run: The run that publishes it.
-    :param is_over: Whether an open question is not going to be answered in time.
+    :param answer: The answer.
+    :param version: The version of the post that the question was about.
+    :param run: The run that asked, as ``dag_id/run_id``.
+    :param round_: The number of the question. A Clear of the task begins another one.
+    :param sign: Returns the signature of a text.
     """
-    row = store.get(answer_row(post, is_dry_run=False))
-    if not row or not row["of"].startswith(question_name(post, run)):
+    content = {"run": run, "version": version, "round": round_, "answer": asdict(answer)}
+    return {**content, "seal": sign(_text(content))}
+
+
+def unsealed(record: object, version: str, run: str, sign: Sign, round_: int | None = None) -> Answer | None:
+    """Return the answer of a record, or None if it is not one that a task of this run recorded about this version.
+
+    :param record: Whatever is stored there.
+    :param round_: The number of the question, if only an answer to that one counts.
+    """
+    if not isinstance(record, dict) or (record.get("run"), record.get("version")) != (run, version):
         return None
-    if row["answer"]:
-        return Answer(**row["answer"]).refusal
-    return NOBODY if is_over else None
+    content: dict[str, Any] = {name: record.get(name) for name in CONTENT}
+    if not hmac.compare_digest(sign(_text(content)).encode(), str(record.get("seal")).encode(errors="replace")):
+        return None
+    answer = content["answer"]
+    return Answer(**{**answer, "sha256": tuple(answer["sha256"])}) if round_ in (None, content["round"]) else None
+
+
+def _text(content: dict[str, Any]) -> str:
+    return f"approval {json.dumps(content, sort_keys=True)}"

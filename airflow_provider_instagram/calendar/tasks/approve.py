@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 from airflow.sdk.definitions.param import ParamsDict
-from airflow.sdk.exceptions import ParamValidationError
+from airflow.sdk.exceptions import ParamValidationError, TaskAwaitingInput
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
-from airflow_provider_instagram.calendar.tasks.answers import Answer, answer_row, question_name
-from airflow_provider_instagram.calendar.tasks.base import PostStep
+from airflow_provider_instagram.calendar.tasks.answers import Answer, answer_row, sealed, unsealed
+from airflow_provider_instagram.calendar.tasks.base import PostStep, has_caption
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.locations import shown
+from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.priority import APPROVE
 from airflow_provider_instagram.publishing.options import LONGEST_CAPTION
@@ -31,15 +32,14 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import Post
-    from airflow_provider_instagram.ledger.ledger import StateStore
 
 
 class ApprovePost(PostStep, ApprovalOperator):
     """Requests the approval of a post that requires it. Without an answer by its time, the post is not published.
 
-    The task precedes the container, which would expire if the answer took a day. It returns the caption as the person
-    left it, and the digests of the files. An answer counts in all further tries for this version of the post and of its
-    files. A user who clears the task is asked again.
+    The task precedes the container, which would expire if the answer took a day. It returns the sealed record of the
+    answer: the caption as the person left it, and the digests of the files. An answer counts in all further tries for
+    this version of the post and of its files. A user who clears the task is asked again.
 
     :param report: What the transcode did, which the form shows.
     """
@@ -53,14 +53,15 @@ class ApprovePost(PostStep, ApprovalOperator):
         self.report = report
 
     @reports_failure
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any] | None:
         """Request the approval, or return at once if the post requires none or the question has been answered."""
         post, _ = self.still_wanted(context)
         if post.approval == "none":
-            return self._approved(post, post.caption)
-        row = self._read_row(context, post)
-        if row and row["answer"]:
-            return self._carry_out(context, Answer(**row["answer"]))
+            return None
+        row = Ledger.of(context, self.instagram_conn_id).store.get(self._row(context))
+        answer = unsealed(row, post.version, run_name(context), self._sign, context["ti"].max_tries)
+        if answer is not None and answer.sha256 == digests_in(self.report):
+            return self._carry_out(context, answer, post.version)
         now = datetime.now(timezone.utc)
         deadline = self.deadline(context, post, now)
         if now >= deadline:
@@ -71,10 +72,19 @@ class ApprovePost(PostStep, ApprovalOperator):
         self.defaults = [self.APPROVE if self.settings.unanswered == "publish" else self.REJECT]
         self.params = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
         self.subject = f"Publish {post.id} on {post.account} at {post.publish_at:%a %d %b %Y, %H:%M %Z}?"
-        self.body = question(post, self.report, is_repeated=row is not None)
-        self._write_row(context, post, None)
-        super().execute(context)  # defers the task until a person answers
+        self.body = question(post, self.report, is_repeated=self._is_repeated(context))
+        try:
+            super().execute(context)  # parks the task until a person answers
+        except TaskAwaitingInput as waiting:
+            about = {"version": post.version, "caption": post.caption, "sha256": list(digests_in(self.report))}
+            waiting.kwargs = about  # Airflow keeps them: the XCom with the post may be edited meanwhile
+            raise
         raise AssertionError("unreachable")
+
+    def _is_repeated(self, context: Context) -> bool:
+        """Return whether an earlier try has asked since the task was last cleared: Airflow then adds retries."""
+        ti = context["ti"]
+        return bool(ti.try_number > ti.max_tries - (self.retries or 0) + 1)
 
     def deadline(self, context: Context, post: Post, now: datetime) -> datetime:
         """Return until when a person may answer: as long as the post may be published.
@@ -86,29 +96,41 @@ class ApprovePost(PostStep, ApprovalOperator):
         is_late = now >= post.publish_at and self.settings.late == "publish"
         return post.publish_at + (self.settings.max_lateness if is_late else timedelta())
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Return the caption if a person approved the post, and skip the post otherwise."""
+    def execute_complete(
+        self,
+        context: Context,
+        event: dict[str, Any],
+        version: str = "",
+        caption: str = "",
+        sha256: Sequence[str | None] = (),
+    ) -> dict[str, Any]:
+        """Return the record of the answer if a person approved the post, and skip the post otherwise.
+
+        :param context: The task's context.
+        :param event: The answer, as Airflow stored it.
+        :param version: The version of the post that the question was about.
+        :param caption: Its caption.
+        :param sha256: The digests of its files.
+        """
         if "error" in event:
             self.process_trigger_event_error(event)
-        post = self.as_post()
-        row = self._store(context).get(self._row(context, post))
-        if row and row["of"] == _round(context, post) and not _is_about(row, self.report):
+        if tuple(sha256) != digests_in(self.report):
             raise ValidationError(
-                f"The files of {post.id} were made again after this question was asked, and are not the same.",
+                f"The files of {self.as_post().id} were made again after this question was asked, and are not the "
+                "same.",
                 hint="Clear this task. It asks about the new ones.",
             )
-        answer = self._read_answer(post, event)
-        if answer.person is not None:
-            self._write_row(context, post, answer)
-        return self._carry_out(context, answer)
+        answer = replace(self._read_answer(event, caption), sha256=tuple(sha256))
+        return self._carry_out(context, answer, version)
 
-    def _read_answer(self, post: Post, event: Mapping[str, Any]) -> Answer:
+    def _read_answer(self, event: Mapping[str, Any], caption: str) -> Answer:
         """Return the answer, which may leave out fields, as answers by REST do.
 
         :raises ValidationError: If it has a field that the form does not have, or a value that a field does not take,
             or that no XCom and no request can carry.
         """
-        form = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
+        post = self.as_post()
+        form = ParamsDict(_form(caption, has_caption=has_caption(post)))
         try:
             for name, value in (event.get("params_input") or {}).items():
                 arguments.check_printable(name, form.get_param(name).resolve(value) or "")
@@ -118,68 +140,41 @@ class ApprovePost(PostStep, ApprovalOperator):
                 f"{str(error).rstrip('.')}.",
                 hint="Clear this task, and answer again.",
             ) from error
-        return answer_in(event, post)
+        return answer_in(event, caption)
 
-    def _carry_out(self, context: Context, answer: Answer) -> dict[str, Any]:
+    def _carry_out(self, context: Context, answer: Answer, version: str) -> dict[str, Any]:
+        """Record an answer, also in the ledger, where a later try and the publisher find it. Skip a refused post."""
+        record = sealed(answer, version, run_name(context), context["ti"].max_tries, self._sign)
+        Ledger.of(context, self.instagram_conn_id).store.set(self._row(context), record)
         if answer.refusal is not None:
             self.skip_post(context, *answer.refusal)
-        post = self.as_post()
-        is_edited = answer.caption != post.caption
-        self.log.info("Approved by %s%s", answer.person or "default", ", with a new caption" if is_edited else "")
-        return self._approved(post, answer.caption)
+        self.log.info("Approved by %s", answer.person or "default")
+        return record
 
-    def _approved(self, post: Post, caption: str) -> dict[str, Any]:
-        """Return the options of the post that the approval decides, and the files that it is about."""
-        return ({"caption": caption} if has_caption(post) else {}) | digests_in(self.report)
+    def _row(self, context: Context) -> str:
+        return answer_row(self.as_post(), is_dry_run=self.dry_run_requested(context))
 
-    def _read_row(self, context: Context, post: Post) -> dict[str, Any] | None:
-        """Return what an earlier try recorded about this version of the post, since the last Clear of the task."""
-        row = self._store(context).get(self._row(context, post))
-        return row if row and row["of"] == _round(context, post) and _is_about(row, self.report) else None
-
-    def _write_row(self, context: Context, post: Post, answer: Answer | None) -> None:
-        row = {"of": _round(context, post), "answer": answer and asdict(answer), **digests_in(self.report)}
-        self._store(context).set(self._row(context, post), row)
-
-    def _row(self, context: Context, post: Post) -> str:
-        return answer_row(post, is_dry_run=self.dry_run_requested(context))
-
-    def _store(self, context: Context) -> StateStore:
-        return Ledger.of(context, self.instagram_conn_id).store
+    def _sign(self, text: str) -> str:
+        return InstagramHook(self.instagram_conn_id).sign(text)
 
 
-def answer_in(event: Mapping[str, Any], post: Post) -> Answer:
-    """Return the answer that an event of the question contains. A field that it leaves out keeps its value."""
+def answer_in(event: Mapping[str, Any], caption: str) -> Answer:
+    """Return the answer that an event of the question contains. A caption that it leaves out stays as it was."""
     given = event.get("params_input") or {}
     approved = event.get("chosen_options") == [ApprovePost.APPROVE]
     person = (event.get("responded_by_user") or {}).get("name")
-    return Answer(approved, person, given.get("caption", post.caption) or "", given.get("reason"))
+    return Answer(approved, person, given.get("caption", caption) or "", given.get("reason"))
 
 
-def _round(context: Context, post: Post) -> str:
-    """Return a name for the tries that share an answer. A Clear raises ``max_tries``, and so begins another round."""
-    return f"{question_name(post, run_name(context))}{context['ti'].max_tries}"
+def digests_in(report: Any) -> tuple[str | None, ...]:
+    """Return the digest of each file that a report is about. Empty if it has none.
 
-
-def has_caption(post: Post) -> bool:
-    """Return whether a post can have a caption. A story shows none."""
-    return post.placement != "story"
-
-
-def digests_in(report: Any) -> dict[str, list[str | None]]:
-    """Return the digest of each file that a report is about, under ``sha256``. Empty if it has none.
-
-    Reports of earlier versions have none, and neither has a file that Instagram fetches from the web.
+    A file that Instagram fetches from the web has none.
 
     :param report: A report, or a list of them for a carousel.
     """
-    digests = [one.get("sha256") for one in (report if isinstance(report, list) else [report or {}])]
-    return {"sha256": digests} if any(digests) else {}
-
-
-def _is_about(row: Mapping[str, Any], report: Any) -> bool:
-    """Return whether a recorded question was about the files of a report."""
-    return row.get("sha256") == digests_in(report).get("sha256")
+    digests = tuple(one.get("sha256") for one in (report if isinstance(report, list) else [report or {}]))
+    return digests if any(digests) else ()
 
 
 def question(post: Post, report: Any, *, is_repeated: bool = False) -> str:

@@ -211,6 +211,11 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         raise AirflowSkipException(reason)
 
 
+def has_caption(post: Post) -> bool:
+    """Return whether a post can have a caption. A story shows none."""
+    return post.placement != "story"
+
+
 def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool:
     """Return whether Instagram fetches a file itself from where the calendar's author keeps it.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.calendar.tasks.base import PostStep, is_sent_as_link, kind_in
+from airflow_provider_instagram.calendar.planning.assignments import run_name
+from airflow_provider_instagram.calendar.tasks.answers import unsealed
+from airflow_provider_instagram.calendar.tasks.base import PostStep, has_caption, is_sent_as_link, kind_in
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.tasks.answers import Answer
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.publishing.items import PostMedia
 
@@ -32,8 +35,8 @@ class CreatePost(PostStep, CreateContainerOperator):
     """Create the container of a calendar's post, wait until it is processed, and replace it if a new one can help.
 
     :param media: The result of the transcode: the compliant file, or those of a carousel.
-    :param approved: The result of the approval: the caption, which a person may have changed, and the digest of each
-        file.
+    :param approved: The sealed record of the approval: the caption, which a person may have changed, and the digest of
+        each file.
     :param report: The report of the transcode, or the list of them for a carousel.
     """
 
@@ -43,6 +46,7 @@ class CreatePost(PostStep, CreateContainerOperator):
         super().__init__(**{"wait_for_completion": True, **kwargs})
         self.media = media
         self.approved = approved
+        self.answer: Answer | None = None
         self.report = report
 
     @reports_failure
@@ -52,8 +56,6 @@ class CreatePost(PostStep, CreateContainerOperator):
         :raises AirflowSkipException: If the calendar no longer contains the post in this version, or it is too late.
         """
         post, _ = self.still_wanted(context)
-        if post.approval == "required" and self.approved is None:
-            raise ValidationError(f"{post.id} needs an approval and has none.", hint="Clear this run.")
         self.skip_if_over(context, post)
         self.check_links(post)
         self._set_arguments(context, post)
@@ -72,7 +74,8 @@ class CreatePost(PostStep, CreateContainerOperator):
 
     def file_checks(self, media: PostMedia) -> list[FileCheck]:
         """Return what must be true of the file of each item: where it is, and the content that was approved, if any."""
-        digests = (self.approved or {}).get("sha256") or [None] * len(media.items)
+        digests = self.answer.sha256 if self.answer else ()
+        digests = digests or (None,) * len(media.items)
         return [
             replace(self.file_check(item.location), sha256=sha256, as_copy=sha256 is not None)
             for item, sha256 in zip(media.items, digests, strict=True)
@@ -80,7 +83,9 @@ class CreatePost(PostStep, CreateContainerOperator):
 
     def _set_arguments(self, context: Context, post: Post) -> None:
         """Set the arguments of the operator from the post. Each process that runs the task needs them."""
-        options = {**post.options, **(self.approved or {})}
+        self.answer = self._answer(context, post)
+        caption = {"caption": self.answer.caption} if self.answer and has_caption(post) else {}
+        options = {**post.options, **caption}
         for name in OPTIONS:
             setattr(self, name, arguments.literal(options.get(name, "" if name == "caption" else None)))
         self.placement = post.placement
@@ -96,6 +101,21 @@ class CreatePost(PostStep, CreateContainerOperator):
         self.post_key = post.key
         is_now = self.dry_run_requested(context) or is_requested_now(context, post)
         self.publish_at = None if is_now else post.publish_at
+
+    def _answer(self, context: Context, post: Post) -> Answer | None:
+        """Return the approval of a post, or None if the post requires none.
+
+        :raises ValidationError: If it requires one, and no task of this run has recorded that this version has it.
+        """
+        if post.approval == "none":
+            return None
+        answer = unsealed(self.approved, post.version, run_name(context), InstagramHook(self.instagram_conn_id).sign)
+        if answer is None or not answer.approved:
+            raise ValidationError(
+                f"{post.id} needs an approval, and this run has no record of one that the task approve made.",
+                hint="Clear approve with all downstream tasks. A new access token in the connection needs that, too.",
+            )
+        return answer
 
     def _items(self, post: Post) -> list[dict[str, Any]]:
         """Return the items of the carousel as CreateContainerOperator takes them."""

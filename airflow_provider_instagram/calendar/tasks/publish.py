@@ -9,11 +9,12 @@ from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning.assignments import run_name
 from airflow_provider_instagram.calendar.planning.late_slot import choose_late_time
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL
-from airflow_provider_instagram.calendar.tasks.answers import refusal_since
+from airflow_provider_instagram.calendar.tasks.answers import NOBODY, answer_row, unsealed
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.files.locations import shown
+from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.publish import WAKE_UP_AHEAD, PublishOperator
 
@@ -83,14 +84,25 @@ class PublishPost(PostStep, PublishOperator):
     def _skip_if_refused(self, context: Context, post: Post, *, is_last_look: bool) -> None:
         """Skip an approved post that is not approved any more, because a user has cleared the approval alone.
 
+        The state of the task that asks is Airflow's own record: who may edit the ledger's rows cannot change it.
+
         :param context: The task's context.
         :param post: The post.
         :param is_last_look: Whether an answer would come too late.
         :raises AirflowSkipException: If the post is rejected by now, or nobody has answered.
         """
-        is_over = is_last_look and self.settings.unanswered == "skip"
-        store = Ledger.of(context, self.instagram_conn_id).store
-        if (refusal := refusal_since(store, post, run_name(context), is_over=is_over)) is not None:
+        if post.approval == "none":
+            return
+        ti, asks = context["ti"], f"{post.account}.approve"
+        states = ti.get_task_states(ti.dag_id, ti.map_index, [asks], run_ids=[ti.run_id]).get(ti.run_id, {})
+        state = states.get(f"{asks}_{ti.map_index}")
+        if state not in ("success", "skipped"):  # the question is open again
+            refusal = NOBODY if is_last_look and self.settings.unanswered == "skip" else None
+        else:
+            row = Ledger.of(context, self.instagram_conn_id).store.get(answer_row(post, is_dry_run=False))
+            answer = unsealed(row, post.version, run_name(context), InstagramHook(self.instagram_conn_id).sign)
+            refusal = (answer and answer.refusal) or (NOBODY if state == "skipped" else None)
+        if refusal is not None:
             self.skip_post(context, *refusal)
 
     def wait_trigger(self, moment: datetime) -> BaseTrigger:

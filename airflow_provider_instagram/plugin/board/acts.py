@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.tasks.approve import has_caption
+from airflow_provider_instagram.calendar.tasks.base import has_caption
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.ledger import database

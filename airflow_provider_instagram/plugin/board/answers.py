@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.models.taskinstance import TaskInstance
+from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from airflow_provider_instagram.calendar.tasks.answers import Answer, recorded_answer
+from airflow_provider_instagram.calendar.tasks.answers import Answer, answer_row, unsealed
 from airflow_provider_instagram.calendar.tasks.approve import answer_in
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.database import open_ledger
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def answer_on_its_way(next_kwargs: Any, post: Post) -> Answer | None:
     :param post: The post.
     """
     event = next_kwargs.get("event") if isinstance(next_kwargs, dict) else None
-    return answer_in(event, post) if isinstance(event, dict) and "chosen_options" in event else None
+    return answer_in(event, post.caption) if isinstance(event, dict) and "chosen_options" in event else None
 
 
 def counted_answer(dag_id: str, post: Post, run: PostRun) -> Answer | None:
@@ -57,6 +59,7 @@ def counted_answer(dag_id: str, post: Post, run: PostRun) -> Answer | None:
         return answer
     try:
         with open_ledger(post.account) as store:
-            return recorded_answer(store, post, is_dry_run=run.is_dry)
-    except ValidationError:  # Airflow does not have the ledger any more
+            row = store.get(answer_row(post, is_dry_run=run.is_dry))
+        return unsealed(row, post.version, f"{dag_id}/{run.run_id}", InstagramHook(post.account).sign)
+    except (InstagramError, AirflowNotFoundException):  # Airflow does not have the ledger or the connection any more
         return None

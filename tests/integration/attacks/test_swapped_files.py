@@ -15,7 +15,7 @@ from PIL import Image
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.tasks.answers import Answer
-from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+from airflow_provider_instagram.calendar.tasks.approve import ApprovePost, digests_in
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.files import public_copy
@@ -174,7 +174,8 @@ def approved(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def answer(act: Callable[[Any], None] = lambda _: None) -> None:
         def execute(task: ApprovePost, context: Any) -> Any:
-            result = task._carry_out(context, Answer(True, "anna", "Attack"))
+            answer = Answer(True, "anna", "Attack", sha256=digests_in(task.report))
+            result = task._carry_out(context, answer, task.as_post().version)
             act(context["ti"].xcom_pull(task_ids=f"{ACCOUNT}.transcode", map_indexes=0))
             return result
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def calendar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimulatedCalendar:
-    """Return a simulated calendar with snapshots of its own."""
+    """Return a simulated calendar with snapshots of its own, and an account whose token seals its approvals."""
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", '{"conn_type": "instagram", "password": "IGAA-token"}')
     monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.SECOND_LOOK_AFTER_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     return SimulatedCalendar(tmp_path / "posts.yaml")

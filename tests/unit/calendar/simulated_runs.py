@@ -77,6 +77,7 @@ class SimulatedCalendar:
     :param try_number: Which of four tries the tasks are in.
     :param failed: Runs that have failed, or were deleted.
     :param runs: When the runs of the last parse begin, and the earliest time of the posts of each.
+    :param asks: The state of the task that asks for an approval.
     """
 
     file: Path
@@ -87,6 +88,11 @@ class SimulatedCalendar:
     failed: set[str] = field(default_factory=set)
     runs: dict[float, float] = field(default_factory=dict)
     events: Events = field(default_factory=Events)
+    asks: str | None = "success"
+
+    def task_states(self, dag_id: str, map_index: int, task_ids: list[str], *, run_ids: list[str]) -> dict[str, Any]:
+        """Return the state of a task that Airflow knows: that of the approval."""
+        return {run_ids[0]: {f"{task_ids[0]}_{map_index}": self.asks}}
 
     def at_work(self, dag_id: str, *, run_ids: list[str], states: list[str]) -> int:
         """Return how many of these runs Airflow knows as active or successful: all but those that failed."""
@@ -121,6 +127,7 @@ class SimulatedCalendar:
                 try_number=self.try_number,
                 max_tries=3,
                 get_dr_count=self.at_work,
+                get_task_states=self.task_states,
             ),
             "params": params,
             "dag_run": SimpleNamespace(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_instagram.calendar.tasks.answers import Answer
+from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.operators.container import CreateContainerOperator
 from tests.unit.calendar.simulated_runs import ACCOUNT, post
@@ -15,9 +17,16 @@ if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 
+def record(calendar: SimulatedCalendar, had: dict[str, Any], caption: str) -> dict[str, Any]:
+    """Return what the task of the approval returns."""
+    context = calendar.context("content/first", 0)
+    step = ApprovePost(task_id="approve", post=had, settings=calendar.settings, instagram_conn_id=ACCOUNT)
+    return step._carry_out(context, Answer(True, "anna", caption), step.as_post().version)
+
+
 @pytest.mark.parametrize(
     ("written", "approved", "caption"),
-    [("None", None, "None"), ("", None, ""), ("hello", {"caption": "None"}, "None"), ("hello", {"caption": ""}, "")],
+    [("None", None, "None"), ("", None, ""), ("hello", "None", "None"), ("hello", "", "")],
 )
 def test_none_goes_out_as_it_stands_there(
     calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch, written: str, approved: Any, caption: str
@@ -31,13 +40,14 @@ def test_none_goes_out_as_it_stands_there(
 
     monkeypatch.setattr(CreateContainerOperator, "_container", created)
     video = "https://example.com/a.mp4"
-    calendar.write(post("a", 60, caption=written, audio_name="None", user_tags=["ann"], video=video, dry_run="true"))
+    more = {"approval": "none" if approved is None else "required", "dry_run": "true"}
+    calendar.write(post("a", 60, caption=written, audio_name="None", user_tags=["ann"], video=video, **more))
     calendar.parse(-5)
     (had,) = calendar.run("content/first", 0)
     create = CreatePost(
         task_id="create",
         post=had,
-        approved=approved,
+        approved=approved if approved is None else record(calendar, had, approved),
         settings=calendar.settings,
         media=video,
         wait_for_completion=False,

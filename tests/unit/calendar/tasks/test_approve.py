@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
+from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
@@ -43,8 +44,9 @@ class Approval:
     """The approval of one post, in the tries of one run."""
 
     def __init__(self, calendar: SimulatedCalendar) -> None:
-        self.calendar, self.max_tries = calendar, 3
+        self.calendar, self.max_tries, self.tries = calendar, calendar.settings.retries.retries, 0
         self.report: Any = None
+        self.asked: dict[str, Any] = {}
         self.params: dict[str, Any] = {}
         self.run = RUN
         calendar.write(post("a", 60, caption="As written", approval="required"))
@@ -55,7 +57,7 @@ class Approval:
         """Return the task and its context as each process makes them anew."""
         context = self.calendar.context(self.run, 0)
         context["params"] = self.params
-        context["ti"].max_tries = self.max_tries
+        context["ti"].max_tries, context["ti"].try_number = self.max_tries, self.tries
         context["ti"].id = context["task_instance"] = context["ti"]
         step = ApprovePost(
             task_id="approve", post=self.post, settings=self.calendar.settings, instagram_conn_id=ACCOUNT
@@ -64,13 +66,56 @@ class Approval:
         return step, context
 
     def ask(self) -> Any:
+        """Run the next try of the task. If it asks, Airflow keeps what the question is about."""
+        self.tries += 1
         step, context = self.task()
-        return step.execute(context)
+        self.calendar.asks = "running"
+        try:
+            return self.ended(step.execute, context)
+        except TaskAwaitingInput as waiting:
+            self.asked, self.calendar.asks = waiting.kwargs or {}, "awaiting_input"
+            raise
 
     def answer(self, *options: str, **event: Any) -> Any:
+        if not self.asked:
+            with pytest.raises(TaskAwaitingInput):
+                self.ask()
         step, context = self.task()
         given = {"chosen_options": list(options), "params_input": {}, "responded_by_user": PERSON, "timedout": False}
-        return step.execute_complete(context, given | event)
+        return self.ended(step.execute_complete, context, given | event, **self.asked)
+
+    def ended(self, run: Any, *given: Any, **more: Any) -> Any:
+        """Return what the next task makes of the record of the answer."""
+        try:
+            record = run(*given, **more)
+        except AirflowSkipException:
+            self.calendar.asks, self.asked = "skipped", {}
+            raise
+        self.calendar.asks, self.asked = "success", {}
+        return self.received(record)
+
+    def clear(self) -> None:
+        """Do what a Clear of the task does to it."""
+        self.max_tries, self.calendar.asks = self.tries + self.calendar.settings.retries.retries, None
+
+    def received(self, record: Any) -> Any:
+        """Return the caption and the digests with which the container would be made."""
+        _, context = self.task()
+        create = CreatePost(
+            task_id="create", post=self.post, approved=record, report=self.report, media="a.mp4",
+            settings=self.calendar.settings, instagram_conn_id=ACCOUNT,
+        )  # fmt: skip
+        answer = create._answer(context, create.as_post())
+        assert answer is not None
+        return {"caption": answer.caption} | ({"sha256": list(answer.sha256)} if answer.sha256 else {})
+
+    def row(self, row: Any = ...) -> Any:
+        """Return the row of the last answer, or write it as who may edit the states of assets."""
+        (rows,) = self.calendar.ledgers.values()
+        key = f"calendar-approval:{self.post['account']}/a"
+        if row is not ...:
+            rows[key] = row
+        return rows.get(key)
 
 
 @pytest.fixture
@@ -126,12 +171,12 @@ def test_a_rejection_counts_in_a_later_try(approval: Approval, questions: list[d
         approval.answer("Reject", params_input={"reason": "too loud"})
     with pytest.raises(AirflowSkipException, match="Rejected by anna: too loud"):
         approval.ask()
-    assert questions == []
+    assert len(questions) == 1
 
 
 def test_a_user_who_clears_the_task_is_asked_again(approval: Approval, questions: list[dict[str, Any]]) -> None:
     approval.answer("Approve")
-    approval.max_tries = 5  # what a Clear of the second try does
+    approval.clear()
     with pytest.raises(TaskAwaitingInput):
         approval.ask()
     assert "asked again" not in questions[-1]["body"]
@@ -156,11 +201,10 @@ def test_a_question_that_is_asked_again_says_so(approval: Approval, questions: l
     assert ["asked again" in question["body"] for question in questions] == [False, True]
 
 
-def test_the_default_at_the_deadline_is_not_a_persons_answer(approval: Approval) -> None:
-    with pytest.raises(AirflowSkipException, match="Nobody has answered in time"):
-        approval.answer("Reject", responded_by_user=None, timedout=True)
-    with pytest.raises(TaskAwaitingInput):
-        approval.ask()
+def test_the_default_at_the_deadline_counts_in_a_later_try(approval: Approval) -> None:
+    for again in (lambda: approval.answer("Reject", responded_by_user=None, timedout=True), approval.ask):
+        with pytest.raises(AirflowSkipException, match="Nobody has answered in time"):
+            again()
 
 
 def test_an_approval_is_about_the_files_that_the_form_was_about(
@@ -197,8 +241,10 @@ def test_an_answer_to_a_question_whose_files_were_made_again_is_not_taken(
         approval.answer("Approve")
 
 
-def test_a_question_of_an_earlier_version_can_be_answered(approval: Approval, questions: list[dict[str, Any]]) -> None:
-    """Its report has no digest, and neither has its row."""
+def test_a_question_about_a_file_on_the_web_can_be_answered(
+    approval: Approval, questions: list[dict[str, Any]]
+) -> None:
+    """Its report has no digest."""
     approval.report = {"tier": "pass"}
     with pytest.raises(TaskAwaitingInput):
         approval.ask()
@@ -227,7 +273,7 @@ def publishing(approval: Approval, questions: list[dict[str, Any]], monkeypatch:
     monkeypatch.setattr(Clock, "minutes", 0.0)
     approval.answer("Approve")
     assert publication_time(approval, 1) == after_noon(60)
-    approval.max_tries = 7
+    approval.clear()
     with pytest.raises(TaskAwaitingInput):
         approval.ask()
     return approval
@@ -276,18 +322,99 @@ def test_a_question_of_a_dry_run_does_not_replace_the_one_of_the_run_that_publis
     approval.report = {"sha256": "a1"}
     with pytest.raises(TaskAwaitingInput):
         approval.ask()
+    open_question = approval.asked
     approval.params, approval.run = {"dry_run": True}, "content/manual"
     with pytest.raises(TaskAwaitingInput):
         approval.ask()
     with pytest.raises(AirflowSkipException):
         approval.answer("Reject")
-    approval.params, approval.run = {}, RUN
+    approval.params, approval.run, approval.asked = {}, RUN, open_question
     approval.report = {"sha256": "b2"}
     with pytest.raises(ValidationError, match="were made again after this question was asked"):
         approval.answer("Approve")
     approval.report = {"sha256": "a1"}
     assert approval.answer("Approve") == approval.ask() == {"caption": "As written", "sha256": ["a1"]}
     assert len(questions) == 2
+
+
+def forgeries(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what somebody can make of a record that may edit the rows of assets, or XComs, and has no token."""
+    answer = record["answer"]
+    return {
+        "without a seal": {name: value for name, value in record.items() if name != "seal"},
+        "with a seal of another text": {**record, "round": record["round"] + 1},
+        "by another person": {**record, "answer": {**answer, "person": "boss"}},
+        "of another version": {**record, "version": "0" * 16},
+        "of another run": {**record, "run": "content/other"},
+        "with another caption": {**record, "answer": {**answer, "caption": "Buy this"}},
+        "about other files": {**record, "answer": {**answer, "sha256": ["b2"]}},
+        "with a number as its seal": {**record, "seal": 1},
+        "with a seal of other letters": {**record, "seal": "\ud83d"},
+        "with nothing as its seal": {**record, "seal": None},
+        "in an earlier form": {"of": "content/scheduled/1/8", "answer": answer},
+        **{f"that is {shape!r}": shape for shape in (7, "yes", True, [], [1], {}, {"answer": 7}, {"seal": {}})},
+    }
+
+
+def test_a_row_that_somebody_else_has_written_is_no_answer(approval: Approval, questions: list[dict[str, Any]]) -> None:
+    """Who may edit the states of assets, and who knows no access token, cannot approve a post."""
+    approval.report = {"sha256": "a1"}
+    approval.answer("Approve", params_input={"caption": "As approved"})
+    for name, forged in forgeries(approval.row()).items():
+        approval.row(forged)
+        with pytest.raises(TaskAwaitingInput):
+            approval.ask()
+        assert "Buy this" not in questions[-1]["body"], name
+
+
+def test_an_xcom_that_somebody_else_has_written_is_no_approval(approval: Approval) -> None:
+    approval.report = {"sha256": "a1"}
+    approval.answer("Approve", params_input={"caption": "As approved"})
+    record = approval.row()
+    for forged in (*forgeries(record).values(), None):
+        with pytest.raises(ValidationError, match="a needs an approval, and this run has no record of one"):
+            approval.received(forged)
+    assert approval.received(record) == {"caption": "As approved", "sha256": ["a1"]}
+
+
+def test_a_rejection_is_no_approval_even_if_it_is_handed_on_as_one(approval: Approval) -> None:
+    with pytest.raises(AirflowSkipException):
+        approval.answer("Reject")
+    with pytest.raises(ValidationError, match="needs an approval"):
+        approval.received(approval.row())
+
+
+def test_an_approval_that_is_written_back_after_a_rejection_does_not_count(publishing: Approval) -> None:
+    """It is a real one of this version in this run, kept by somebody who may edit the states of assets."""
+    approved = publishing.row()
+    with pytest.raises(AirflowSkipException):
+        publishing.answer("Reject", params_input={"reason": "too loud"})
+    publishing.row(approved)
+    with pytest.raises(AirflowSkipException, match="Nobody has answered in time"):
+        publication_time(publishing, 5)
+    publishing.clear()
+    with pytest.raises(TaskAwaitingInput):
+        publishing.ask()
+    with pytest.raises(AirflowSkipException):
+        publication_time(publishing, 59.7)
+
+
+def test_a_task_that_is_marked_as_successful_after_a_rejection_approves_nothing(publishing: Approval) -> None:
+    with pytest.raises(AirflowSkipException):
+        publishing.answer("Reject", params_input={"reason": "too loud"})
+    publishing.calendar.asks = "success"
+    with pytest.raises(AirflowSkipException, match="Rejected by anna: too loud"):
+        publication_time(publishing, 5)
+
+
+def test_a_post_that_is_changed_in_its_xcom_while_a_person_decides_is_approved_as_it_was_asked_about(
+    approval: Approval,
+) -> None:
+    with pytest.raises(TaskAwaitingInput):
+        approval.ask()
+    approval.post["known_version"] = approval.asked["version"]
+    approval.post["options"] = {**approval.post["options"], "caption": "Buy this"}
+    assert approval.answer("Approve") == {"caption": "As written"}
 
 
 @pytest.fixture
@@ -354,7 +481,8 @@ def test_a_story_has_no_caption_to_approve(asked: Any) -> None:
     approval, question = asked(video=None, image="https://example.com/a.jpg", placement="story")
     assert list(question["params"]) == ["reason"]
     assert "Caption" not in question["body"]
-    assert approval.answer("Approve") == {}
+    assert approval.answer("Approve") == {"caption": ""}
+    approval.clear()
     with pytest.raises(ValidationError, match="which has the fields reason: 'caption'"):
         approval.answer("Approve", params_input={"caption": "x"})
 
