@@ -262,9 +262,9 @@ def _of_invalid(board: Board, post_id: str) -> dict[str, Any]:
     return {"line": found[0].line, "lines": _lines(board, found[0])} if len(found) == 1 else {"lines": ""}
 
 
-def _lines(board: Board, post: Post | InvalidPost) -> str | None:
+def _lines(board: Board, post: Post | InvalidPost) -> str:
     if board.stored is None:
-        return None
+        return ""
     content = board.stored.plan.calendar
     others = [*(one.line for one in content.posts), *(one.line for one in content.invalid)]
     return lines_of(post, board.stored.text, board.calendar.location, others)

@@ -1,41 +1,92 @@
-"""The lines of a calendar's file that make a post, without the signatures of its links."""
+"""The lines of a calendar's file that make a post, without the queries of links.
+
+A viewer may not see a query, because it may be a signature. What must be hidden is decided on the text, not on what was
+read from it: the file may be broken, a link may be in a comment, and a query may end in a line that belongs to another
+post. In doubt, text is hidden.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.calendar.file.model import InvalidPost
-from airflow_provider_instagram.files.locations import secrets_in
+from airflow_provider_instagram.calendar.file.parser import KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import InvalidPost, Post
 
 MOST_LINES: Final = 200
+LONGEST_LINE: Final = 2_000
+HIDDEN: Final = "…"
+FIELDS: Final = "|".join(KEYS)
+#: The beginning of a field, where no query continues.
+FIELD: Final = re.compile(rf"""[\s{{,]*(?:-\s+)?(?:(?:{FIELDS})\s*:(?:\s|$)|"(?:{FIELDS})"\s*:)""")
+WORD: Final = re.compile(r"\S+")
+SLASH: Final = re.compile(r"/|%(?:25)*2f|\\x2f|\\u002f|\\U0000002f|&\#0*47;|&\#x0*2f;|&sol;", re.IGNORECASE)
+#: Question marks as URLs, YAML, JSON and HTML spell them, other than ``?``.
+SPELLED: Final = r"%(?:25)*3f|\\x3f|\\u003f|\\U0000003f|&\#0*63;|&\#x0*3f;|&quest;"
+#: Where a query or a fragment begins in a word that has a slash before.
+AFTER_SLASH: Final = re.compile(rf"\?|\#|{SPELLED}", re.IGNORECASE)
+#: Where a query may begin or continue in any word, such as the second line of a link. A question mark ends most words.
+ANYWHERE: Final = re.compile(
+    rf"""{SPELLED}|\?(?=[\w%&=./~+:;@$*-]|\\(?![nrt"]))|(?:=|%(?:25)*3d|\\x3d|\\u003d)(?=[^"',]{{12}})""",
+    re.IGNORECASE,
+)
+#: A word that may contain a user name and a password, up to the last ``@``.
+LOGIN: Final = re.compile(r"[^\s,\"']+@")
+LOGIN_BEGINS: Final = re.compile(rf"(?:\\|{SLASH.pattern}){{2}}|\w:", re.IGNORECASE)
 
 
-def lines_of(post: Post | InvalidPost, text: str, location: str, other_lines: Iterable[int]) -> str | None:
+def lines_of(post: Post | InvalidPost, text: str, location: str, beginnings: Iterable[int]) -> str:
     """Return the lines of a post as they are in the file.
 
     :param post: The post.
     :param text: The file's text.
     :param location: The file, whose ending determines the format.
-    :param other_lines: The lines in which other posts begin.
-    :return: The lines; None if a signature in them cannot be found and removed.
+    :param beginnings: The lines in which posts begin.
     """
     lines = text.splitlines()
     first = post.line - 1
     if not 0 <= first < len(lines):
         return ""
-    last = min((line - 1 for line in other_lines if line > post.line), default=len(lines))
+    last = min((line - 1 for line in beginnings if line > post.line), default=len(lines))
     chosen = lines[first : min(last, first + MOST_LINES)]
     if PurePosixPath(location).suffix.lower() in (".yaml", ".yml"):
         chosen = _of_yaml_item(chosen)
     while chosen and not chosen[-1].strip():
         chosen.pop()
-    return _without_signatures("\n".join(chosen), post)
+    return "\n".join(without_queries(chosen))
+
+
+def without_queries(lines: Iterable[str]) -> Iterator[str]:
+    """Return the lines of a post without what may be the query of a link, until a line that begins another field."""
+    is_hidden = False
+    for line in lines:
+        if is_hidden and FIELD.match(line) is None:
+            yield HIDDEN
+            continue
+        public = LOGIN.sub(_without_login, line[:LONGEST_LINE])
+        begins = _query_begins(public)
+        is_hidden = begins is not None
+        yield public if begins is None and len(line) <= LONGEST_LINE else f"{public[:begins]}{HIDDEN}"
+
+
+def _query_begins(line: str) -> int | None:
+    """Return where a query may begin in a line: after its question mark."""
+    for word in WORD.finditer(line):
+        slash = SLASH.search(word[0])
+        places = [ANYWHERE.search(word[0]), slash and AFTER_SLASH.search(word[0], slash.end())]
+        if ends := [place.end() for place in places if place]:
+            return word.start() + min(ends)
+    return None
+
+
+def _without_login(word: re.Match[str]) -> str:
+    begins = LOGIN_BEGINS.search(word[0], 0, len(word[0]) - 1)
+    return word[0] if begins is None else f"{word[0][: begins.end()]}{HIDDEN}@"
 
 
 def _of_yaml_item(lines: list[str]) -> list[str]:
@@ -45,15 +96,3 @@ def _of_yaml_item(lines: list[str]) -> list[str]:
         if line.strip() and len(line) - len(line.lstrip(" ")) <= indent:
             return lines[:index]
     return lines
-
-
-def _without_signatures(text: str, post: Post | InvalidPost) -> str | None:
-    if isinstance(post, InvalidPost):
-        return None if "http" in text.lower() else text  # its links could not be read
-    links = [*post.media, str(post.options.get("cover_url") or "")]
-    for secret in (secret for link in links for secret in secrets_in(link)):
-        if secret in text:
-            text = text.replace(secret, "…")
-        elif "http" in text.lower() or "\\" in text:
-            return None  # it may be there in another spelling
-    return text

@@ -242,7 +242,6 @@ function historySection(content) {
 
 function linesSection(content) {
   const { lines } = content;
-  if (lines === null) return [h("section", {}, h("h3", {}, "In the calendar's file"), h("p", { class: "hint" }, "Not shown here, because a link in it has a signature."))];
   if (!lines) return [];
   const copy = h("button", { class: "btn", type: "button", click: async () => {
     try { await navigator.clipboard.writeText(lines); copy.textContent = "Copied"; } catch { getSelection().selectAllChildren(code); }
