@@ -65,7 +65,8 @@ def sealed(answer: Answer, version: str, run: str, round_: int, sign: Sign) -> d
     :param round_: The number of the question. A Clear of the task begins another one.
     :param sign: Returns the signature of a text.
     """
-    content = {"run": run, "version": version, "round": round_, "answer": asdict(answer)}
+    given = {**asdict(answer), "sha256": list(answer.sha256)}  # a row takes no tuple
+    content = {"run": run, "version": version, "round": round_, "answer": given}
     return {**content, "seal": sign(_text(content))}
 
 

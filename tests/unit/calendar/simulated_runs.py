@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from airflow.sdk.exceptions import AirflowSkipException
+from pydantic import JsonValue, TypeAdapter
 
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems
@@ -19,6 +20,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 if TYPE_CHECKING:
     from pathlib import Path
 
+JSON: TypeAdapter[Any] = TypeAdapter(JsonValue)
 NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
 ACCOUNT = "instagram_default"
 ACCOUNTS = [ACCOUNT, "new", "other"]
@@ -46,7 +48,7 @@ class Rows(dict[str, Any]):
     """A ledger's rows, as Airflow's state store keeps them."""
 
     def set(self, key: str, value: Any) -> None:
-        self[key] = value
+        self[key] = JSON.validate_python(value)
 
 
 class Ledgers(dict[Any, Any]):
