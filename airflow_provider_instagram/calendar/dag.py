@@ -66,6 +66,7 @@ def content_calendar_dag(
     late: str = "publish",
     max_lateness: timedelta = timedelta(hours=1),
     min_spacing: timedelta | None = None,
+    approval: str | None = None,
     unanswered: str = "skip",
     dry_run: bool = False,
     on_problem: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None = None,
@@ -85,6 +86,7 @@ def content_calendar_dag(
     :param late: What to do with a post whose time has passed: ``publish`` or ``skip``.
     :param max_lateness: How late a post may still be published.
     :param min_spacing: The smallest distance between two posts of an account. None uses the calendar's own.
+    :param approval: ``required`` demands an approval of each post, whatever the file says. None goes by the file.
     :param unanswered: What to do with a post that nobody has approved or rejected by its time: ``skip`` or ``publish``.
     :param dry_run: Whether each run stops before it publishes.
     :param on_problem: What to call for each new problem: a callable or a notifier, or a list of them. The context
@@ -97,7 +99,8 @@ def content_calendar_dag(
     unknown = {name: dag_arguments.pop(name) for name in (*dag_arguments,) if name not in DAG_ARGUMENTS}
     settings = CalendarSettings.of(
         dag_id, calendar, accounts=accounts, lead_time=lead_time, late=late, max_lateness=max_lateness,
-        min_spacing=min_spacing, unanswered=unanswered, dry_run=dry_run, on_problem=on_problem, **unknown,
+        min_spacing=min_spacing, approval=approval, unanswered=unanswered, dry_run=dry_run, on_problem=on_problem,
+        **unknown,
     )  # fmt: skip
     parsed_for = get_parsing_context().task_id or ""
     return _dag(settings, _plan(settings, parsed_for, clock()), parsed_for, dag_arguments)

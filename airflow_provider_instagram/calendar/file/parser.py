@@ -78,14 +78,16 @@ def parse_calendar(
     *,
     min_spacing: timedelta | None = None,
     accounts: Collection[str] | None = None,
+    approval: str | None = None,
     times: Mapping[str, datetime] | None = None,
 ) -> Calendar:
-    """Read the posts from a calendar's text. The parameters are those of :func:`read_calendar`.
+    """Read the posts from a calendar's text. The other parameters are those of :func:`read_calendar`.
 
+    :param approval: ``required`` if each post requires an approval, whatever the file says.
     :raises TransientError: If the storage of a caption file fails.
     """
     rows = loader.parse(text, location)
-    return parse_rows(rows, location, min_spacing=min_spacing, accounts=accounts, times=times)
+    return parse_rows(rows, location, min_spacing=min_spacing, accounts=accounts, approval=approval, times=times)
 
 
 def parse_rows(
@@ -94,12 +96,13 @@ def parse_rows(
     *,
     min_spacing: timedelta | None = None,
     accounts: Collection[str] | None = None,
+    approval: str | None = None,
     now: datetime | None = None,
     check_files: bool = False,
     times: Mapping[str, datetime] | None = None,
 ) -> Calendar:
-    """Read the posts from a calendar's rows. The parameters are those of :func:`read_calendar`."""
-    reader = _Reader(rows, CalendarFiles(location), list(rows.problems), accounts, now, check_files)
+    """Read the posts from a calendar's rows. The parameters are those of the functions above."""
+    reader = _Reader(rows, CalendarFiles(location), list(rows.problems), accounts, approval, now, check_files)
     spacing = min_spacing if min_spacing is not None else reader.spacing(rows.min_spacing)
     reader.check_shared()
     reader.read_slots(times or {})
@@ -134,6 +137,7 @@ class _Reader:
     files: CalendarFiles
     problems: list[Problem]
     accounts: Collection[str] | None
+    approval: str | None
     now: datetime | None
     check_files: bool
     invalid: list[Post] = field(default_factory=list)
@@ -211,7 +215,8 @@ class _Reader:
         carousel = fields.carousel(self.check_files) if medium == "carousel" else ()
         post_format, files = fields.format(medium), _locations(video, image, carousel)
         options, upload = fields.options(medium, post_format), fields.upload(medium, files)
-        approval, first_comment = fields.choice("approval", APPROVALS), fields.first_comment(post_format)
+        approval = fields.choice("approval", APPROVALS)
+        first_comment = fields.first_comment(post_format)
         dry_run, tags = fields.boolean("dry_run"), fields.names("tags")
         has_slots = bool(self.slots.get(account))
         repeat_after = fields.repeat_after(post_format, has_slots=has_slots)
@@ -223,7 +228,7 @@ class _Reader:
         posts = [
             Post.model_construct(
                 id=repetition_key(post_id, number), publish_at=at, account=account, video=video, options=options,
-                upload=upload, approval=approval, dry_run=dry_run, tags=tags, line=row.line,
+                upload=upload, approval=self.approval or approval, dry_run=dry_run, tags=tags, line=row.line,
                 image=image, carousel=carousel, first_comment=first_comment, in_slot=in_slot, repetition=number,
             )
             for number, at, in_slot in self._times_of(user)

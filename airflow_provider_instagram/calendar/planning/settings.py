@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 LATE = ("publish", "skip")
 UNANSWERED = ("skip", "publish")
+APPROVAL = (None, "required")
 #: A run begins at a whole minute, so up to one minute earlier. A container that it creates at once must not expire.
 MAX_LEAD_TIME = CONTAINER_LIFE - EXPIRY_MARGIN - timedelta(minutes=1)
 #: Airflow stores a task group for each account with posts: a DAG with 1,000 of them took 27 s to serialize.
@@ -52,6 +53,7 @@ class CalendarSettings:
     max_lateness: timedelta = timedelta(hours=1)
     min_spacing: timedelta | None = None
     accounts: tuple[str, ...] = (DEFAULT_CONN_ID,)
+    approval: str | None = None
     unanswered: str = "skip"
     dry_run: bool = False
     on_problem: Sequence[Callable[[Any], Any]] = ()
@@ -76,14 +78,21 @@ class CalendarSettings:
             remedy = _remedy(name, value)
             if remedy is None:
                 valid[name] = value
-            else:
-                problems.append(
-                    Problem(0, f"in the DAG file, {name}={value!r} is not valid.", f"{remedy} The default is used.")
-                )
+                continue
+            used = "The default is used."
+            if name == "approval":  # a mistake in the demand for an approval must not lift it
+                valid[name], used = "required", "Until then, each post needs an approval."
+            problems.append(Problem(0, f"in the DAG file, {name}={value!r} is not valid.", f"{remedy} {used}"))
         if valid.get("late") == "skip" and valid.get("unanswered") == "publish":
             del valid["unanswered"]
             remedy = "A post without an answer is late at its time, and would be skipped. The default is used."
             problems.append(Problem(0, "in the DAG file, unanswered='publish' contradicts late='skip'.", remedy))
+        if valid.get("approval") == "required" and valid.get("unanswered") == "publish":
+            del valid["unanswered"]
+            remedy = "A post without an answer would be published without an approval. The default is used."
+            problems.append(
+                Problem(0, "in the DAG file, unanswered='publish' contradicts approval='required'.", remedy)
+            )
         file = snapshot_file(conf.get("instagram", "calendar_snapshots"), dag_id, calendar)
         return cls(dag_id, calendar, file, **valid, problems=tuple(problems))
 
@@ -153,6 +162,8 @@ def _remedy(name: str, value: Any) -> str | None:
         return f"Give a timedelta of {MAX_DURATION.days} days at most, or None to go by the file."
     if name == "late" and value not in LATE:
         return f"Use one of {', '.join(LATE)}."
+    if name == "approval" and value not in APPROVAL:
+        return 'Use "required", or None to go by the file.'
     if name == "unanswered" and value not in UNANSWERED:
         return f"Use one of {', '.join(UNANSWERED)}."
     if name == "on_problem" and not all(map(callable, value)):

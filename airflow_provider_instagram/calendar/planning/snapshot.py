@@ -109,7 +109,9 @@ class _Parser:
     def parse(self, text: str, slots: SlotChoices) -> Calendar:
         """Read the posts of a text, with the slots that were chosen."""
         of = self.settings
-        return parse_calendar(text, of.calendar, min_spacing=of.min_spacing, accounts=of.accounts, times=slots.times)
+        return parse_calendar(
+            text, of.calendar, min_spacing=of.min_spacing, accounts=of.accounts, approval=of.approval, times=slots.times
+        )
 
     def choose(self, text: str) -> tuple[Calendar, SlotChoices]:
         """Read the posts of a text. In the DAG processor, choose the slots that are missing."""
@@ -152,7 +154,13 @@ def snapshot_problems(file: str) -> list[Problem]:
 def _fingerprint(text: str, settings: CalendarSettings) -> str:
     """Return a digest of everything on which the posts and problems of a calendar depend."""
     roots = conf.get("instagram", "media_roots")
-    given = (settings.calendar, str(settings.min_spacing), str(settings.dry_run), *settings.accounts)
+    given = (
+        settings.calendar,
+        str(settings.min_spacing),
+        str(settings.dry_run),
+        str(settings.approval),
+        *settings.accounts,
+    )
     parts = (text, *given, roots, version("airflow-provider-instagram"))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

@@ -32,6 +32,32 @@ def test_an_unanswered_post_cannot_go_out_where_late_ones_are_skipped() -> None:
     assert problem.message == "in the DAG file, unanswered='publish' contradicts late='skip'."
 
 
+@pytest.mark.parametrize("demand", ["required", "requierd", "none", True, ["required"]])
+def test_an_approval_that_the_author_demands_cannot_be_lifted(demand: object, calendar: SimulatedCalendar) -> None:
+    """Neither by the file, nor by a mistake in the demand, nor by the time."""
+    calendar.given = {"approval": demand, "unanswered": "publish"}
+    calendar.write(post("a", 60), post("b", 90, approval="none"), defaults={"approval": "none"})
+    calendar.parse(0)
+    (first, *_) = calendar.run("content/scheduled", 0)
+    assert first["approval"] == "required"
+    assert {one.approval for one in calendar.settings.plan().calendar.posts} == {"required"}
+    assert calendar.settings.unanswered == "skip"
+    assert "contradicts approval='required'" in calendar.settings.problems[-1].message
+    assert len(calendar.settings.problems) == (1 if demand == "required" else 2)
+
+
+def test_an_approval_that_is_demanded_from_now_on_concerns_posts_that_a_run_has_selected(
+    calendar: SimulatedCalendar,
+) -> None:
+    calendar.write(post("a", 60))
+    calendar.parse(0)
+    (selected,) = calendar.run("content/scheduled", 0)
+    calendar.given = {"approval": "required"}
+    calendar.parse(1)
+    assert calendar.step(selected, "content/scheduled") == "skipped (edited)"
+    assert calendar.runs.keys() == {1.0}
+
+
 def test_a_run_started_for_posts_that_it_cannot_bring_names_them(calendar: SimulatedCalendar) -> None:
     calendar.write(post("monday", 60, video="https://example.com/a.mp4"))
     calendar.report("content/manual", 0, posts=[" monday", ""])
