@@ -1,4 +1,4 @@
-.PHONY: help install demo ui pictures test test-all test-next test-clients reliability soak cluster cluster-short docs lint release-check lock
+.PHONY: help install demo ui pictures test test-all test-next test-clients reliability soak cluster cluster-outages cluster-short docs lint release-check lock
 
 help:  ## List the targets, with the time that they take on two cores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -50,6 +50,10 @@ cluster:  ## A calendar on CeleryExecutor while each component is killed, frozen
 cluster-short:  ## The same with two of the disturbances (7 minutes)
 	@scripts/install.sh --for-cluster
 	@.venv/bin/python -m tests.cluster --short
+
+cluster-outages:  ## What must lose no post: S3 refuses, a first run has to wait, clocks are wrong (25 minutes)
+	@scripts/install.sh --for-cluster
+	@.venv/bin/python -m tests.cluster --only outages
 
 docs:  ## Build the documentation site into build/docs, and check its links (1 minute)
 	@scripts/install.sh --docs

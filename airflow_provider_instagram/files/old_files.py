@@ -45,13 +45,12 @@ def remove_old(folder: str, is_ours: Callable[[str], bool], before: datetime, mo
     :param is_ours: Returns whether the provider wrote the file of a name.
     :param before: Only files that were last written before this time are removed.
     :param most: How many are removed, at most.
-    :param access: Where the folder must be.
+    :param access: Where a local folder must be.
     :return: How many were removed.
     :raises ValidationError: If the folder is elsewhere.
     """
     if is_local(folder):
         return _remove_local(folder, is_ours, before, most, access)
-    access.check(f"{folder.rstrip('/')}/")
     removed = 0
     for found in storage.names_below(folder):
         location = f"{folder.rstrip('/')}/{found}"

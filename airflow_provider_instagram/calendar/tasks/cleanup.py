@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -47,24 +48,17 @@ def remove_old_files(settings: CalendarSettings, calendar: Calendar, now: dateti
     :param now: The current time.
     """
     try:
-        kept = old_files.kept_for()
+        kept, left = old_files.kept_for(), MOST_FILES
         if kept is None or not _is_due(f"{settings.snapshot}.cleaned", now):
             return
-    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
+        for folder, is_ours, access in _folders(settings, calendar):
+            with suppress(
+                FileNotFoundError, ValidationError
+            ):  # nothing is there, or it is not the calendar's own folder
+                left -= old_files.remove_old(folder, is_ours, now - kept - CONTAINER_LIFE, left, access)
+        log.info("Removed %s files of posts that were published more than %s days ago", MOST_FILES - left, kept.days)
+    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and another day will do
         log.warning("Old files are not removed: %s", shown(str(error)))
-        return
-    before, left = now - kept - CONTAINER_LIFE, MOST_FILES
-    for folder, is_ours, access in _folders(settings, calendar):
-        try:
-            removed = old_files.remove_old(folder, is_ours, before, left, access)
-        except (FileNotFoundError, ValidationError):
-            continue  # nothing is there, or it is not the calendar's own folder
-        except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
-            log.warning("Old files in %s are not removed: %s", shown(folder), shown(str(error)))
-            continue
-        left -= removed
-        if removed:
-            log.info("%s: removed %s files from before %s", shown(folder), removed, f"{before:%Y-%m-%d}")
 
 
 def _is_due(mark: str, now: datetime) -> bool:
