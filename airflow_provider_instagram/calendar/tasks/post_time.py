@@ -80,6 +80,7 @@ class _Watch:
         self._versions: Mapping[str, str] = {}
         self._known_at = self._asked_at = self._last_turn = float("-inf")
         self._reading: asyncio.Future[None] | None = None
+        self._fails = False
 
     def has_replaced(self, post_id: str, version: str, since: float) -> bool:
         """Return whether a read after ``since`` has found another version of a post, or none.
@@ -103,8 +104,11 @@ class _Watch:
             content = await asyncio.get_running_loop().run_in_executor(_readers, storage.read, self.snapshot)
             if content is not None:
                 self._versions, self._known_at = read_versions(content), now
+            self._fails = False
         except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; the posts keep their time
-            log.warning("The snapshot %s cannot be read: %s", shown(self.snapshot), shown(str(error)))
+            if not self._fails:
+                log.warning("The snapshot %s cannot be read: %s", shown(self.snapshot), shown(str(error)))
+            self._fails = True
         finally:
             self._reading = None
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG
 
+from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
+from airflow_provider_instagram.operators import PublishOperator
 from tests.integration.conftest import store_dag
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
 
 
 def test_runs_that_reach_back_to_one_another_are_created_once_each(airflow_db: None) -> None:
@@ -43,3 +52,49 @@ def test_runs_that_reach_back_to_one_another_are_created_once_each(airflow_db: N
         run_ids = [run.run_id for run in created]
     assert dates == [(begin, begin, earliest, begin) for begin, earliest in posts_from.items()]
     assert run_ids == [f"scheduled__{begin.isoformat()}" for begin in posts_from]
+
+
+def test_a_post_gets_one_of_three_slots_before_the_32_accounts_of_another_calendar(
+    airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run is the younger one, and its task has no other task behind it: Airflow's own weights put it last."""
+    from airflow.executors.local_executor import LocalExecutor
+    from airflow.jobs.job import Job
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState, TaskInstanceState
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    now = datetime.now(timezone.utc)
+    at = f"{now + timedelta(hours=2):%Y-%m-%d %H:%M} UTC"
+    posts = [{"id": f"p{n}", "publish_at": at, "account": f"brand_{n}", "video": "a.mp4"} for n in range(32)]
+    (tmp_path / "posts.json").write_text(json.dumps({"posts": posts}))
+    accounts = [str(post["account"]) for post in posts]
+    crowd = content_calendar_dag("crowd", tmp_path / "posts.json", accounts=accounts, is_paused_upon_creation=False)
+    with DAG("one_post", schedule=None, start_date=now - timedelta(1), is_paused_upon_creation=False) as one:
+        PublishOperator(task_id="publish", container_id="179")
+    for dag in (crowd, one):
+        store_dag(dag)
+    with create_session() as session:
+        for age_s, dag in enumerate((one, crowd)):
+            stored = SerializedDagModel.get_dag(dag.dag_id, session=session)
+            assert stored is not None
+            run = stored.create_dagrun(
+                run_id="r",
+                logical_date=now - timedelta(seconds=age_s),
+                run_after=now,
+                run_type=DagRunType.MANUAL,
+                triggered_by=DagRunTriggeredByType.TEST,
+                state=DagRunState.RUNNING,
+                session=session,
+            )
+            for ti in run.get_task_instances(session=session):
+                if ti.task_id.startswith(("due_", "publish")):
+                    ti.state = TaskInstanceState.SCHEDULED
+        session.flush()
+        scheduler = SchedulerJobRunner(job=Job(), executors=[LocalExecutor(parallelism=3)])
+        queued = scheduler._executable_task_instances_to_queued(max_tis=3, session=session)
+        assert [ti.dag_id for ti in queued] == ["one_post", "crowd", "crowd"]
+        session.rollback()
