@@ -134,7 +134,11 @@ def _dag(settings: CalendarSettings, plan: Plan, parsed_for: str, dag_arguments:
     with DAG(
         settings.dag_id,
         schedule=ContentCalendarTimetable(
-            runs, int(settings.lead_time.total_seconds()), _summary(timely), calendar=settings.for_pages(plan)
+            runs,
+            int(settings.lead_time.total_seconds()),
+            _summary(timely),
+            since=plan.since,
+            calendar=settings.for_pages(plan),
         ),
         catchup=True,
         **{

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
 
-from airflow_provider_instagram.calendar.planning.schedule import MINUTE_S, utc_now
+from airflow_provider_instagram.calendar.planning.schedule import run_time_of, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from airflow.models.dag import DagModel
     from airflow.timetables.base import TimeRestriction
     from pendulum import DateTime
+
+#: A DAG without earlier runs begins at most so long ago. One that was deleted and returns does not run its whole past.
+LONGEST_START = timedelta(days=7)
 
 
 class CalendarRunInfo(DagRunInfo):
@@ -39,8 +43,8 @@ class ContentCalendarTimetable(Timetable):
     """Runs at given times, each once.
 
     Runs that were missed while Airflow was down or the DAG paused are all caught up, whatever ``catchup`` says: the
-    run marks a post that is too late in the grid, so no post is dropped in silence. A new DAG begins with the posts
-    whose time is still to come.
+    run marks a post that is too late in the grid, so no post is dropped in silence. A DAG without earlier runs begins
+    with the posts that were still to come when its calendar was first seen: Airflow creates DAGs paused.
 
     The data interval of a run ends when the run begins. It starts at the earliest time of the posts that the run
     publishes, if that is before the run's beginning, and otherwise has no length.
@@ -49,6 +53,7 @@ class ContentCalendarTimetable(Timetable):
     :param lead_s: How long before its posts a run begins.
     :param description: What the UI shows as the schedule.
     :param clock: Returns the current time.
+    :param since: When the calendar was first seen, in seconds since the epoch; None if that could not be stored.
     :param calendar: What the page *Posts* needs to know about the calendar, which it reads from Airflow's database.
     """
 
@@ -59,6 +64,7 @@ class ContentCalendarTimetable(Timetable):
         description: str,
         clock: Callable[[], datetime] = utc_now,
         *,
+        since: float | None = None,
         calendar: Mapping[str, Any] | None = None,
     ) -> None:
         self.moments = sorted(runs)
@@ -66,6 +72,7 @@ class ContentCalendarTimetable(Timetable):
         self.lead_s = lead_s
         self.description = description
         self._clock = clock
+        self.since = since
         self.calendar = dict(calendar or {})
 
     @property
@@ -82,7 +89,9 @@ class ContentCalendarTimetable(Timetable):
     ) -> DagRunInfo | None:
         """Return the first run after the last one."""
         if last_automated_data_interval is None:
-            index = bisect_left(self.moments, self._clock().timestamp() - self.lead_s - MINUTE_S)
+            now_s = self._clock().timestamp()
+            start_s = now_s if self.since is None else max(self.since, now_s - LONGEST_START.total_seconds())
+            index = bisect_left(self.moments, run_time_of(start_s, timedelta(seconds=self.lead_s)))
         else:
             index = bisect_right(self.moments, last_automated_data_interval.end.timestamp())
         if restriction.earliest is not None:
@@ -106,6 +115,7 @@ class ContentCalendarTimetable(Timetable):
             "moments": self.moments,
             "posts_from": [[moment, earliest] for moment, earliest in sorted(self.posts_from.items())],
             "lead_s": self.lead_s,
+            "since": self.since,
             "description": self.description,
             "calendar": self.calendar,
         }
@@ -114,4 +124,5 @@ class ContentCalendarTimetable(Timetable):
     def deserialize(cls, data: dict[str, Any]) -> Timetable:
         """Rebuild the timetable in the scheduler. One that was stored earlier lacks the newer values."""
         runs = {moment: moment for moment in data["moments"]} | dict(data.get("posts_from", ()))
-        return cls(runs, data["lead_s"], data["description"], calendar=data.get("calendar"))
+        since, calendar = data.get("since"), data.get("calendar")
+        return cls(runs, data["lead_s"], data["description"], since=since, calendar=calendar)

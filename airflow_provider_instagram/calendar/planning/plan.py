@@ -11,9 +11,9 @@ from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.schedule import run_time_of
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
-    from airflow_provider_instagram.calendar.file.model import Calendar
+    from airflow_provider_instagram.calendar.file.model import Calendar, Post
 
 
 class Arrival(Enum):
@@ -92,6 +92,8 @@ class Plan:
     :param removed_accounts: Accounts without posts, and since when, in seconds since the epoch. Runs may still have
         their tasks.
     :param problems_seen: When each problem was first seen, in seconds since the epoch, by the problem's key.
+    :param since: When the calendar was first seen, in seconds since the epoch; None if that is not stored. A DAG
+        without earlier runs begins there.
     :param readable: Whether the file could be read. If not, the calendar is old, or empty if no snapshot exists.
     """
 
@@ -99,6 +101,7 @@ class Plan:
     seen: dict[str, Seen] = field(default_factory=dict)
     removed_accounts: dict[str, int] = field(default_factory=dict)
     problems_seen: dict[str, int] = field(default_factory=dict)
+    since: int | None = None
     readable: bool = True
 
     @property
@@ -110,6 +113,19 @@ class Plan:
     def accounts(self) -> list[str]:
         """The connections that the DAG has task groups for, sorted."""
         return sorted({*self.calendar.accounts, *self.removed_accounts})
+
+    def has_run(self, post_id: str, begin: datetime, lead_time: timedelta) -> bool:
+        """Return whether the run that begins at a time is a post's own."""
+        seen = self.seen.get(post_id)
+        return seen is not None and begin.timestamp() in seen.run_times(lead_time)
+
+    def is_new_enough(self, post: Post, begin: datetime, lead_time: timedelta) -> bool:
+        """Return whether a run may publish a post: any post, except one whose time had passed when the DAG was new.
+
+        The own run of such a post may: only a DAG with earlier runs, whose snapshot was lost, has that run.
+        """
+        is_over = post.id in self.seen and self.seen[post.id].arrival is Arrival.ALREADY_OVER
+        return not is_over or self.has_run(post.id, begin, lead_time)
 
     def runs(self, lead_time: timedelta, max_lateness: timedelta) -> dict[float, float]:
         """Return when runs begin, each with the earliest time of the posts that it publishes.

@@ -7,6 +7,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
 #: A text without this word has no slots.
@@ -59,7 +62,7 @@ def read_plan(settings: CalendarSettings, now: datetime | None = None) -> Plan:
         text = loader.read_text(location)
         made_of = _fingerprint(text, settings)
         if stored and stored.is_current(made_of + parser.read_for(text).digest, now):
-            return Plan(stored.calendar(location), stored.records, stored.recently_removed(at), stored.problems_seen)
+            return _as_stored(stored, stored.calendar(location), at)
         calendar, choices = parser.choose(text)
     except InvalidValue as invalid:
         return _last_readable(stored, invalid, parser, at)
@@ -73,10 +76,9 @@ def read_plan(settings: CalendarSettings, now: datetime | None = None) -> Plan:
     if now is None:
         return Plan(calendar, unchanged_seen(calendar, stored, dry_run), removed)
     seen = seen_now(calendar, stored, settings.max_lateness, now, dry_run, choices)
-    plan = Plan(calendar, seen, removed)
-    plan = replace(plan, problems_seen=problems_seen_now(plan.timely, stored, now))
-    is_stored = _store(settings.snapshot, _snapshot_of(text, plan, made_of, choices, now))
-    return plan if is_stored else replace(plan, problems_seen={})
+    plan = Plan(calendar, seen, removed, since=(stored and stored.since) or int(now.timestamp()))
+    snapshot_of = partial(_snapshot_of, text, made_of=made_of, choices=choices, now=now)
+    return _recorded(plan, stored, settings.snapshot, now, snapshot_of)
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,21 @@ def read_stored(location: str, content: bytes, now: datetime) -> Stored | None:
 
 def _as_stored(stored: Snapshot, calendar: Calendar, now: datetime) -> Plan:
     """Return the plan of a calendar with what a snapshot has recorded."""
-    return Plan(calendar, stored.records, stored.recently_removed(now), stored.problems_seen)
+    return Plan(calendar, stored.records, stored.recently_removed(now), stored.problems_seen, stored.since)
+
+
+def _recorded(
+    plan: Plan, stored: Snapshot | None, file: str, now: datetime, snapshot_of: Callable[[Plan], Snapshot]
+) -> Plan:
+    """Store a plan, and return it with when its problems were first seen.
+
+    What cannot be stored would be new at each look. Each look would make a run, and a version of the DAG.
+    """
+    plan = replace(plan, problems_seen=problems_seen_now(plan.timely, stored, now))
+    if _store(file, snapshot_of(plan)):
+        return plan
+    problems_seen, since = (stored.problems_seen, stored.since) if stored else ({}, None)
+    return replace(plan, problems_seen=problems_seen, since=since)
 
 
 def _last_readable(stored: Snapshot | None, invalid: InvalidValue, parser: _Parser, now: datetime) -> Plan:
@@ -207,14 +223,13 @@ def _last_readable(stored: Snapshot | None, invalid: InvalidValue, parser: _Pars
     calendar = parser.parse(stored.text, parser.read_for(stored.text))
     calendar = replace(calendar, problems=(problem, *calendar.problems))
     plan = replace(_as_stored(stored, calendar, now), readable=False)
-    problems_seen = problems_seen_now(plan.timely, stored, now)
-    if parser.now is None or problems_seen == stored.problems_seen:
+    if parser.now is None or problems_seen_now(plan.timely, stored, now) == stored.problems_seen:
         return plan
     # Without `made_of`, the next look at a readable file reads it again, and finds this problem corrected.
-    is_stored = _store(
-        parser.settings.snapshot, stored.model_copy(update={"problems_seen": problems_seen, "made_of": None})
-    )
-    return replace(plan, problems_seen=problems_seen) if is_stored else plan
+    return _recorded(
+        plan, stored, parser.settings.snapshot, now,
+        lambda plan: stored.model_copy(update={"problems_seen": plan.problems_seen, "made_of": None}),
+    )  # fmt: skip
 
 
 def _removed_accounts(calendar: Calendar, stored: Snapshot | None, now: datetime) -> dict[str, int]:
@@ -240,6 +255,7 @@ def _snapshot_of(text: str, plan: Plan, made_of: str, choices: SlotChoices, now:
         accounts=tuple(calendar.accounts),
         gone=plan.removed_accounts,
         problems_seen=plan.problems_seen,
+        since=plan.since,
         made_of=made_of + choices.digest if may_reuse else None,
         choose_again_at=int((now + CHOOSE_AGAIN_AFTER).timestamp()) if calendar.slot_users else None,
         posts=calendar.posts,

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import Calendar, Post
-    from airflow_provider_instagram.calendar.planning.plan import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
 
@@ -86,19 +85,15 @@ class ReportProblems(CalendarTask):
         except Exception:  # what is wrong with other posts does not fail this run
             self.log.exception("The problems could not be reported. The next run does it.")
         remove_old_files(self.settings, plan.calendar, now)
+        begin, lead_time = run_time(context), self.settings.lead_time
         own = (
             *unknown_ids(context, plan.calendar),
             *(_too_far(post) for post in too_far_ahead(context, plan.calendar, self.settings)),
-            *(problem for problem in beyond_limits if self._is_of_run(context, plan, problem)),
+            *(problem for problem in beyond_limits if plan.has_run(problem.post_id or "", begin, lead_time)),
         )
         if own:
             texts = [problem.text(calendar.location) for problem in own]
             raise AirflowFailException("This run cannot publish all of its posts.\n" + "\n".join(texts))
-
-    def _is_of_run(self, context: Context, plan: Plan, problem: Problem) -> bool:
-        """Return whether the run of a post with a problem is this one."""
-        seen = plan.seen.get(problem.post_id or "")
-        return seen is not None and run_time(context).timestamp() in seen.run_times(self.settings.lead_time)
 
 
 def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:

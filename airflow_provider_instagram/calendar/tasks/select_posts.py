@@ -93,12 +93,13 @@ class SelectPosts(CalendarTask, InstagramBaseOperator):
             too_far = too_far_ahead(context, calendar, self.settings)
             return [p for p in calendar.posts if p.id in requested and p.account == account and p not in too_far]
         as_dry_run = started_as_dry_run(context)  # the user wants to see it, whatever earlier dry runs did
-        limits = {account: account_limits(account) or Limits()}
+        begin, limits = run_time(context), {account: account_limits(account) or Limits()}
+        posts = within_limits(plan.timely, limits).posts
         return schedule.due_posts(
-            within_limits(plan.timely, limits).posts,
+            [post for post in posts if plan.is_new_enough(post, begin, self.settings.lead_time)],
             account,
             run_name(context),
-            run_time(context),
+            begin,
             since=posts_from(context),
             lead_time=self.settings.lead_time,
             assignment_of=(lambda post: None) if as_dry_run else assignments.of,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG
 
@@ -14,9 +15,33 @@ from airflow_provider_instagram.operators import PublishOperator
 from tests.integration.conftest import store_dag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pytest
+
+
+def create_run(dag_id: str) -> None:
+    """Create the next run of a DAG if its time has come and the DAG is not paused, as the scheduler does."""
+    from airflow.jobs.job import Job
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        models = DagModel.dags_needing_dagruns(session)[0]
+        SchedulerJobRunner(job=Job())._create_dag_runs([one for one in models if one.dag_id == dag_id], session)
+
+
+@contextmanager
+def created_runs(dag_id: str) -> Iterator[list[Any]]:
+    """Return the runs of a DAG, by time."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        yield list(session.scalars(select(DagRun).where(DagRun.dag_id == dag_id).order_by(DagRun.run_after)))
 
 
 def test_runs_that_reach_back_to_one_another_are_created_once_each(airflow_db: None) -> None:
@@ -25,29 +50,17 @@ def test_runs_that_reach_back_to_one_another_are_created_once_each(airflow_db: N
     Airflow's default for the logical date is the start of the data interval. With it, the second run was taken for the
     first, and none after it was created.
     """
-    from airflow.jobs.job import Job
-    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
-    from airflow.models.dag import DagModel
-    from airflow.models.dagrun import DagRun
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
     now = datetime.now(timezone.utc).replace(second=0, microsecond=0)
     first, second, third, fourth = (now - timedelta(minutes=ago) for ago in (50, 30, 20, 10))
     posts_from = {first: first, second: first, third: first - timedelta(minutes=5), fourth: fourth}
     runs = {begin.timestamp(): earliest.timestamp() for begin, earliest in posts_from.items()}
     dag = DAG("calendar_scheduling", schedule=ContentCalendarTimetable(runs, 3600, ""), start_date=now - timedelta(1))
+    dag.is_paused_upon_creation = False
     dag.max_active_runs = 16
     for _ in range(6):  # the DAG processor and the scheduler take turns
         store_dag(dag)
-        with create_session() as session:
-            scheduler = SchedulerJobRunner(job=Job())
-            model = session.scalar(select(DagModel).where(DagModel.dag_id == dag.dag_id))
-            assert model is not None
-            if model.next_dagrun_create_after is not None:
-                scheduler._create_dag_runs([model], session)
-    with create_session() as session:
-        created = session.scalars(select(DagRun).where(DagRun.dag_id == dag.dag_id).order_by(DagRun.run_after)).all()
+        create_run(dag.dag_id)
+    with created_runs(dag.dag_id) as created:
         dates = [(run.run_after, run.logical_date, run.data_interval_start, run.data_interval_end) for run in created]
         run_ids = [run.run_id for run in created]
     assert dates == [(begin, begin, earliest, begin) for begin, earliest in posts_from.items()]
@@ -98,3 +111,30 @@ def test_a_post_gets_one_of_three_slots_before_the_32_accounts_of_another_calend
         queued = scheduler._executable_task_instances_to_queued(max_tis=3, session=session)
         assert [ti.dag_id for ti in queued] == ["one_post", "crowd", "crowd"]
         session.rollback()
+
+
+def test_a_dag_that_is_unpaused_late_has_a_run_for_each_post_since_its_calendar_was_first_seen(
+    airflow_db: None, calendar: Callable[..., Path]
+) -> None:
+    """Airflow creates DAGs paused, and the first posts are due before a person presses the switch."""
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    now, minute = datetime.now(timezone.utc), 60.0
+    file = calendar({"over": -50 * minute, "a": -30 * minute, "b": -5 * minute, "c": 20 * minute, "d": 300 * minute})
+    for ago in (40, 20, 0):
+        dag = content_calendar_dag(
+            "unpaused_late", file, clock=lambda ago=ago: now - timedelta(minutes=ago), is_paused_upon_creation=True
+        )
+        store_dag(dag)
+        create_run(dag.dag_id)
+    with created_runs(dag.dag_id) as runs:
+        assert runs == []
+    with create_session() as session:
+        session.execute(update(DagModel).where(DagModel.dag_id == dag.dag_id).values(is_paused=False))
+    for _ in range(5):
+        create_run(dag.dag_id)
+    with created_runs(dag.dag_id) as runs:
+        begins = [(now - run.run_after).total_seconds() / minute for run in runs]
+    assert [int(before) for before in begins] == [90, 65, 40], "an hour before a, b and c"

@@ -90,6 +90,7 @@ class SimulatedCalendar:
     failed: set[str] = field(default_factory=set)
     runs: dict[float, float] = field(default_factory=dict)
     events: Events = field(default_factory=Events)
+    dag_id: str = "content"
     asks: str | None = "success"
 
     def task_states(self, dag_id: str, map_index: int, task_ids: list[str], *, run_ids: list[str]) -> dict[str, Any]:
@@ -102,7 +103,7 @@ class SimulatedCalendar:
 
     @property
     def settings(self) -> CalendarSettings:
-        return CalendarSettings.of("content", str(self.file), **{"accounts": ACCOUNTS, **self.given})
+        return CalendarSettings.of(self.dag_id, str(self.file), **{"accounts": ACCOUNTS, **self.given})
 
     def write(self, *posts: dict[str, Any], **head: Any) -> None:
         head["defaults"] = {"video": "a.mp4", "timezone": "UTC", **head.get("defaults", {})}

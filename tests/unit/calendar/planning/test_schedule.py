@@ -213,7 +213,7 @@ def test_a_dag_with_a_new_name_takes_over_what_is_still_to_come(plan: Callable[.
     assert chosen(everything, 0, old, run="old name/another run") == []
 
 
-def test_missed_runs_are_caught_up_one_by_one_and_a_new_dag_begins_with_what_is_to_come() -> None:
+def test_missed_runs_are_caught_up_one_by_one_and_a_new_dag_begins_where_its_calendar_was_first_seen() -> None:
     runs = {(NOON + minutes(after)).timestamp(): (NOON + minutes(after)).timestamp() for after in (-300, -90, -30, 45)}
     timetable = ContentCalendarTimetable(runs, 3600, "4 posts", clock=lambda: NOON)
     stored = json.loads(json.dumps(timetable.serialize()))
@@ -224,9 +224,28 @@ def test_missed_runs_are_caught_up_one_by_one_and_a_new_dag_begins_with_what_is_
         seen.append((info.run_after.timestamp() - NOON.timestamp()) / 60)
         last = info.data_interval or last
     assert seen == [-90, -30, 45]
+
+    def first_run(since: datetime | None) -> float:
+        seen_s = since and since.timestamp()
+        new = ContentCalendarTimetable(runs, 3600, "4 posts", clock=lambda: NOON, since=seen_s)
+        first = new.next_dagrun_info(last_automated_data_interval=None, restriction=EVERY)
+        assert first is not None
+        return (first.run_after.timestamp() - NOON.timestamp()) / 60
+
+    assert first_run(NOON) == first_run(None) == -30
+    assert first_run(NOON - minutes(31)) == -90
+    assert first_run(NOON - minutes(29)) == -30
+    assert first_run(NOON - timedelta(days=1)) == -300
+
+
+def test_a_dag_that_was_deleted_and_returns_does_not_run_its_whole_past() -> None:
+    """Its calendar was first seen months ago, and Airflow has no run of it."""
+    runs = {(NOON - timedelta(days=ago)).timestamp(): (NOON - timedelta(days=ago)).timestamp() for ago in range(90)}
+    since_s = (NOON - timedelta(days=80)).timestamp()
+    timetable = ContentCalendarTimetable(runs, 3600, "90 posts", clock=lambda: NOON, since=since_s)
     first = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=EVERY)
     assert first is not None
-    assert first.run_after == NOON - minutes(30)
+    assert first.run_after == NOON - timedelta(days=7)
 
 
 @pytest.mark.parametrize(
@@ -290,6 +309,7 @@ def test_a_stored_snapshot_is_read_as_it_was_meant(
             "accounts",
             "gone",
             "problems_seen",
+            "since",
             "made_of",
             "posts",
             "faults",

@@ -69,6 +69,7 @@ STORED: dict[str, Any] = {
     "accounts": ["brand"],
     "gone": {"shop": 1796126700},
     "problems_seen": {"bbfb20e456cb5273": 1796126700},
+    "since": 1796126400,
     "posts": [
         _POST
         | {"id": "over", "publish_at": "2026-12-01T11:00:00Z", "line": 5}
