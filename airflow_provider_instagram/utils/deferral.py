@@ -7,6 +7,7 @@ from typing import Final
 
 from airflow.sdk import conf
 
+AIRFLOWS_INTERVAL_S: Final = 15.0
 #: How long a task first leaves it to a triggerer to notice that a container is ready.
 FIRST_LOOK: Final = timedelta(minutes=5)
 
@@ -22,8 +23,13 @@ def shortest_deferral() -> timedelta:
 
 
 def timeouts_checked_every() -> timedelta:
-    """Return how much later than at its timeout the scheduler resumes a deferred task, at most."""
-    return timedelta(seconds=conf.getfloat("scheduler", "trigger_timeout_check_interval", fallback=15.0))
+    """Return how much later than at its timeout the scheduler resumes a deferred task, at most.
+
+    An interval that is longer than Airflow's own counts as that one. A publisher that resumed so much earlier would
+    take the slot of a post that is due before its own.
+    """
+    interval_s = conf.getfloat("scheduler", "trigger_timeout_check_interval", fallback=AIRFLOWS_INTERVAL_S)
+    return timedelta(seconds=min(interval_s, AIRFLOWS_INTERVAL_S))
 
 
 def until_next_look(age: timedelta) -> timedelta:

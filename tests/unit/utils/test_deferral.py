@@ -41,6 +41,18 @@ def test_a_publisher_defers_until_twenty_seconds_before_its_time_if_that_is_ten_
     assert moment == (None if wakes_in_s is None else due - timedelta(seconds=due_in_s - wakes_in_s))
 
 
+@pytest.mark.parametrize(("interval_s", "resumes_ahead_s"), [(15, 25), (5, 15), (60, 25)])
+def test_the_scheduler_ends_the_wait_of_a_publisher_in_time_and_not_long_before(
+    monkeypatch: pytest.MonkeyPatch, interval_s: int, resumes_ahead_s: int
+) -> None:
+    """Ten seconds before its time at the latest. If it resumed a minute before, it would take the slot of another."""
+    monkeypatch.setenv("AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL", str(interval_s))
+    with pytest.raises(TaskDeferred) as deferred:
+        PublishOperator(task_id="publish", container_id="179")._wait_for_time(None, _due_in(600))
+    assert deferred.value.timeout is not None
+    assert 600 - resumes_ahead_s - 5 < deferred.value.timeout.total_seconds() <= 600 - resumes_ahead_s
+
+
 def test_room_that_is_there_in_a_second_is_waited_for_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
     publish, soon = PublishOperator(task_id="publish", container_id="179"), _due_in(1)
