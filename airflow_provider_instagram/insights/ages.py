@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.insights import MediaKind
@@ -40,9 +41,16 @@ class Age:
 def checked_ages(ages: Sequence[timedelta]) -> tuple[timedelta, ...]:
     """Return ages in their order.
 
-    :raises ValidationError: If there are none, or two of them are too close to each other.
+    :raises ValidationError: If one is not a timedelta, there are none, or two of them are too close to each other.
     """
-    ordered = tuple(sorted(set(ages)))
+    given: Any = ages  # what an author wrote
+    listed = list(given) if isinstance(given, Collection) and not isinstance(given, str) else [given]
+    for age in listed:
+        if not isinstance(age, timedelta):
+            raise ValidationError(
+                f"{age!r} in ages is not a timedelta.", hint="Write for example ages=[timedelta(hours=1)]."
+            )
+    ordered = tuple(sorted(set(listed)))
     distances = [later - earlier for earlier, later in zip((timedelta(), *ordered), ordered, strict=False)]
     if not ordered or min(distances) < SHORTEST_DISTANCE or ordered[-1] > 365 * _DAY:
         raise ValidationError(

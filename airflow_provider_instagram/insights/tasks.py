@@ -15,6 +15,7 @@ from airflow_provider_instagram.ledger.events import become_first_emitter, pin_l
 from airflow_provider_instagram.ledger.insights import record_access, record_unnamed_rows, unnamed_rows
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +64,7 @@ class CollectInsights(InstagramBaseOperator):
         )
         self.target = open_target(target)
         self.ages = checked_ages(ages)
-        self.look_every = look_every
+        self.look_every = arguments.duration("look_every", look_every) or timedelta()
 
     @classmethod
     def account_inlets(cls, conn_id: str) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from airflow_provider_instagram.media.picture import UPRIGHT
 from airflow_provider_instagram.media.picture_geometry import picture_layout
-from airflow_provider_instagram.media.plan import ENLARGED, LOST, Reason, check_options
+from airflow_provider_instagram.media.plan import ENLARGED, LOST, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,9 +42,7 @@ def plan_picture(info: PictureInfo, spec: PictureSpec, *, fit: Fit = "pad", back
         copy behind it, or ``crop`` the excess.
     :param background: The colour of the bars, and of what is transparent.
     :return: The plan.
-    :raises ValidationError: If an option is not valid.
     """
-    check_options(fit, background)
     reasons = (*_file_reasons(info), *_colour_reasons(info), *_size_reasons(info, spec))
     tier: PictureTier = "full" if reasons else "pass"
     return PicturePlan(tier, reasons, tuple(_warnings(info, spec, fit)) if reasons else ())

@@ -15,7 +15,6 @@ from airflow_provider_instagram.exceptions import TranscodeError, ValidationErro
 from airflow_provider_instagram.media.picture import PictureInfo
 from airflow_provider_instagram.media.picture_plan import PicturePlan, plan_picture
 from airflow_provider_instagram.media.picture_report import PictureReport
-from airflow_provider_instagram.media.plan import check_options
 from airflow_provider_instagram.media.process import Cancel, Finished, ProcessLimits, run
 from airflow_provider_instagram.media.workspace import workspace
 
@@ -81,7 +80,6 @@ def transcode_pictures(jobs: Sequence[PictureJob], *, cancel: Cancel | None = No
     started_s = time.monotonic()
     cancel = cancel or Cancel()
     for job in jobs:
-        check_options(job.fit, job.background)
         if job.output and job.output.exists() and job.output.samefile(job.source):
             raise ValidationError(
                 f"The result would replace its source {job.source}.", hint="Set output= to another file."

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.geometry import geometry, is_close
 from airflow_provider_instagram.media.options import DEFAULTS
 from airflow_provider_instagram.media.probe import Audio
-from airflow_provider_instagram.media.spec import Fit, Trim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,12 +17,10 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.media.boxes import Mp4Layout
     from airflow_provider_instagram.media.options import Options
     from airflow_provider_instagram.media.probe import Video, VideoInfo
-    from airflow_provider_instagram.media.spec import VideoSpec
+    from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
 
 Tier = Literal["pass", "remux", "audio", "full"]
 TIERS: Final[tuple[Tier, ...]] = ("pass", "remux", "audio", "full")
-#: The syntax of a colour. ffmpeg decides whether a name exists.
-COLOUR: Final = "([A-Za-z]{3,30}|(#|0x)[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?)(@(0x[0-9A-Fa-f]{2}|[01]|0?[.][0-9]{1,6}))?"
 #: Containers without presentation timestamps, whose frames cannot be copied in the right order.
 NO_DISPLAY_TIMES: Final = ("avi", "mpeg")
 
@@ -91,9 +87,8 @@ def plan(info: VideoInfo, spec: VideoSpec, options: Options = DEFAULTS) -> Trans
     :param options: How to fit it into the frame, and what to do if it is too long.
     :return: The plan.
     :raises ValidationError: If no encoding can make the video comply, because it is too short, or too long and must not
-        be cut. Also if an option is not valid.
+        be cut.
     """
-    check_options(options.fit, options.background, options.trim)
     duration_s = _allowed_duration_s(info, spec, options.trim)
     reasons = (
         *_limit_reasons(info, spec),
@@ -112,20 +107,6 @@ def plan(info: VideoInfo, spec: VideoSpec, options: Options = DEFAULTS) -> Trans
 
 def _tier(reasons: tuple[Reason, ...]) -> Tier:
     return TIERS[max((TIERS.index(reason.needs) for reason in reasons), default=0)]
-
-
-def check_options(fit: str, background: str, trim: str = "error") -> None:
-    """Check the options, which may come from users and templates.
-
-    :raises ValidationError: If one of them is not valid.
-    """
-    for name, value, known in (("fit", fit, get_args(Fit)), ("trim", trim, get_args(Trim))):
-        if value not in known:
-            raise ValidationError(f"{name}={value!r} is not valid.", hint=f"Use one of: {', '.join(known)}.")
-    if not re.fullmatch(COLOUR, background):
-        raise ValidationError(
-            f"background={background!r} is not a colour.", hint="Use a name such as white, #rrggbb or 0xrrggbb."
-        )
 
 
 def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:

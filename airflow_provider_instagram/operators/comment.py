@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -19,7 +19,7 @@ from airflow_provider_instagram.operators.priority import COMMENT
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow.sdk import Context, XComArg
 
@@ -46,6 +46,11 @@ class CommentOperator(InstagramBaseOperator):
     """
 
     template_fields: Sequence[str] = ("media_id", "message", "comment_key")
+    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+        "media_id": lambda _, value: isinstance(value, str) and read_media_id(value),
+        "message": lambda _, value: read_message(value),
+        "comment_key": arguments.text,
+    }
     ui_color = "#fbdce9"
 
     def __init__(
@@ -69,7 +74,8 @@ class CommentOperator(InstagramBaseOperator):
 
     def execute(self, context: Context) -> str:
         """Write the comment unless the ledger has it."""
-        message = self._checked_message()
+        if (message := read_message(self.message)) is None:
+            raise AirflowSkipException("The message is empty, so there is no comment to write.")
         if _is_of_dry_run(self.media_id):
             raise AirflowSkipException("The post was only a dry run, so there is nothing to comment on.")
         media_id = read_media_id(self.media_id)
@@ -79,16 +85,6 @@ class CommentOperator(InstagramBaseOperator):
         self.log.info("The comment %s is on media %s: %s", comment_key, media_id, record.comment_id)
         pin_ledger_asset(context, ledger)
         return record.comment_id
-
-    def _checked_message(self) -> str:
-        from airflow_provider_instagram.publishing.comment_text import broken_comment_limits
-
-        message = arguments.text("message", self.message)
-        if message is None:
-            raise AirflowSkipException("The message is empty, so there is no comment to write.")
-        if broken := list(broken_comment_limits(message)):
-            raise ValidationError("This comment cannot be written: " + " ".join(map(str, broken)))
-        return message
 
     def _write(
         self, context: Context, ledger: CommentLedger, comment_key: str, media_id: str, message: str
@@ -112,6 +108,21 @@ class CommentOperator(InstagramBaseOperator):
                     f"If the post's comments are switched off, switch them on. If not: {scopes.how_to_grant(COMMENTS)}"
                 )
                 raise
+
+
+def read_message(given: Any) -> str | None:
+    """Read the text of a comment.
+
+    :param given: The value of the argument.
+    :return: The text, or None if it is empty.
+    :raises ValidationError: If the text breaks a limit.
+    """
+    from airflow_provider_instagram.publishing.comment_text import broken_comment_limits
+
+    message = arguments.text("message", given)
+    if message is not None and (broken := list(broken_comment_limits(message))):
+        raise ValidationError("This comment cannot be written: " + " ".join(map(str, broken)))
+    return message
 
 
 def _is_of_dry_run(given: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
@@ -21,14 +21,14 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.operators.priority import CREATE
-from airflow_provider_instagram.publishing.items import PostMedia
+from airflow_provider_instagram.publishing.items import MEDIA, PostMedia, check_known
 from airflow_provider_instagram.publishing.options import OPTIONS, ContainerOptions, raise_if_broken
-from airflow_provider_instagram.publishing.sources import NO_UPLOAD, NO_UPLOAD_REMEDY, UPLOADS, open_sources
+from airflow_provider_instagram.publishing.sources import open_sources, upload_mode
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import until_next_look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -92,7 +92,13 @@ class CreateContainerOperator(InstagramBaseOperator):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = ("video", "image", "carousel", *OPTIONS, *OTHER_FIELDS)
+    template_fields: Sequence[str] = (*MEDIA, *OPTIONS, *OTHER_FIELDS)
+    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+        "publish_at": arguments.moment,
+        "post_key": arguments.text,
+        "wait_for_completion": arguments.boolean,
+        "deferrable": arguments.boolean,
+    }
     ui_color = "#fdf1f6"
 
     def __init__(
@@ -136,6 +142,12 @@ class CreateContainerOperator(InstagramBaseOperator):
         self.deferrable = deferrable
 
     @classmethod
+    def check_arguments(cls, known: Mapping[str, Any]) -> None:
+        """Check the media and the options, and how they go together, as far as they are known."""
+        super().check_arguments(known)
+        check_known(known)
+
+    @classmethod
     def account_outlets(cls, conn_id: str) -> list[Any]:
         """Return the alias that keeps the ledger after the DAG is deleted."""
         return [ledger_alias(conn_id)]
@@ -143,7 +155,7 @@ class CreateContainerOperator(InstagramBaseOperator):
     def execute(self, context: Context) -> str:
         """Create the container unless the ledger has it, send the media, and wait if ``wait_for_completion`` is set."""
         media, options = self._media_and_options()
-        mode = self._upload_mode(media)
+        mode = upload_mode(self.upload, has_video=media.has_video)
         self._check_expiry(self._publish_at())
         ledger, post_key = Ledger.of(context, self.instagram_conn_id), self._post_key(context)
         if (post := ledger.post(post_key)) is not None:
@@ -230,14 +242,6 @@ class CreateContainerOperator(InstagramBaseOperator):
 
     def _publish_at(self) -> datetime | None:
         return arguments.moment("publish_at", self.publish_at)
-
-    def _upload_mode(self, media: PostMedia) -> str:
-        mode = (arguments.text("upload", self.upload) or "auto").lower()
-        if mode not in UPLOADS:
-            raise ValidationError(f"upload is {mode!r}: use one of {', '.join(UPLOADS)}.")
-        if mode == "file" and not media.has_video:
-            raise ValidationError(NO_UPLOAD, hint=NO_UPLOAD_REMEDY)
-        return mode
 
     def _send(self, ledger: Ledger, post_key: str, media: PostMedia, options: ContainerOptions, mode: str) -> str:
         """Send the media, with links instead of bytes if the account is not allowed to upload and there are links."""

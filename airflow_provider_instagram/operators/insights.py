@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_instagram.exceptions import RateLimitError, ValidationError
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
@@ -13,7 +13,7 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from airflow.sdk import Context, XComArg
 
@@ -49,6 +49,10 @@ class InsightsOperator(InstagramBaseOperator):
     """
 
     template_fields: Sequence[str] = ("media_ids", "metrics")
+    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+        "media_ids": lambda _, value: read_media_ids(value),
+        "metrics": lambda _, value: read_metrics(value),
+    }
     ui_color = "#e9f3fb"
 
     def __init__(
@@ -94,7 +98,7 @@ class InsightsOperator(InstagramBaseOperator):
             try:
                 media = self._media(reading) if pending is None else [_Medium(**one) for one in pending]
                 reader = InsightReader(client, StoredRefusals(ledger.store))
-                rows = [*(rows or ()), *reading.rows(reader, media, self._metrics())]
+                rows = [*(rows or ()), *reading.rows(reader, media, read_metrics(self.metrics))]
             finally:
                 reading.count_calls()
                 budget.save()
@@ -103,19 +107,9 @@ class InsightsOperator(InstagramBaseOperator):
         self.log.info("Read %d numbers of %s", len(rows), self.instagram_conn_id)
         return rows
 
-    def _metrics(self) -> list[str] | None:
-        given = arguments.sequence("metrics", self.metrics)
-        for name in given:
-            if not (isinstance(name, str) and name.isidentifier()):
-                raise ValidationError(f"{name!r} is not the name of a metric.", hint="Use names such as views, reach.")
-        return given or None
-
     def _media(self, reading: _Reading) -> list[_Medium]:
-        given = arguments.given(self.media_ids)
-        if given is None:
-            return reading.newest()
-        listed = [given] if isinstance(given, dict) else arguments.sequence("media_ids", given)
-        return reading.named(list(dict.fromkeys(read_media_id(one) for one in listed)))
+        media_ids = read_media_ids(self.media_ids)
+        return reading.newest() if media_ids is None else reading.named(media_ids)
 
     def _wait_for_calls(self, budget: InsightsBudget, reading: _Reading, rows: list[dict[str, Any]]) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
@@ -126,6 +120,34 @@ class InsightsOperator(InstagramBaseOperator):
         self.defer(
             trigger=DateTimeTrigger(moment=moment), method_name="execute", kwargs={"pending": left, "rows": rows}
         )
+
+
+def read_metrics(given: Any) -> list[str] | None:
+    """Read the names of metrics.
+
+    :param given: The value of the argument.
+    :return: The names, or None for all.
+    :raises ValidationError: If one is not a name.
+    """
+    names = arguments.sequence("metrics", given)
+    for name in names:
+        if not (isinstance(name, str) and name.isidentifier()):
+            raise ValidationError(f"{name!r} is not the name of a metric.", hint="Use names such as views, reach.")
+    return names or None
+
+
+def read_media_ids(given: Any) -> list[str] | None:
+    """Read media ids, each of them once.
+
+    :param given: The value of the argument.
+    :return: The ids, or None for the newest posts.
+    :raises ValidationError: If one is not a media id.
+    """
+    given = arguments.given(given)
+    if given is None:
+        return None
+    listed = [given] if isinstance(given, dict) else arguments.sequence("media_ids", given)
+    return list(dict.fromkeys(read_media_id(one) for one in listed))
 
 
 @dataclass

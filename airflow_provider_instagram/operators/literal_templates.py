@@ -17,9 +17,10 @@ from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
+from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import jinja2
     from airflow.sdk import Context, RetryPolicy
@@ -42,6 +43,8 @@ class LiteralTemplateMixin(BaseOperator):
 
     #: Arguments whose template field has another name, because BaseOperator uses theirs.
     template_field_aliases: ClassVar[dict[str, str]] = {}
+    #: How arguments are read.
+    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {}
 
     def __init__(
         self,
@@ -65,12 +68,33 @@ class LiteralTemplateMixin(BaseOperator):
         )
 
     @classmethod
+    def check_arguments(cls, known: Mapping[str, Any]) -> None:
+        """Check arguments by the rules of a run, as far as their values are known when the DAG is parsed.
+
+        :param known: The arguments whose values are final, by their names.
+        :raises ValidationError: If a run would refuse them.
+        """
+        for name, read in cls.argument_readers.items():
+            if name in known:
+                read(name, known[name])
+
+    def _set_xcomargs_dependencies(self) -> None:
+        """Check the known arguments. Airflow calls this once, after the constructors of a task that is not mapped."""
+        super()._set_xcomargs_dependencies()
+        if (dag := self.get_dag()) is not None and dag.jinja_environment_kwargs:
+            return  # templates may begin otherwise
+        names = {field: name for name, field in self.template_field_aliases.items()}
+        values = {names.get(field, field): getattr(self, field) for field in self.template_fields}
+        self.check_arguments(_known(values))
+
+    @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
         """Map the task, with the retries and the other defaults of its own constructor.
 
         Airflow 3.3.0 and 3.3.1 leave these out of a mapped task.
         """
         partial = super().partial(**kwargs)
+        cls.check_arguments(_known(kwargs))
         given, _ = get_merged_defaults(
             partial.kwargs["dag"], partial.kwargs["task_group"], None, kwargs.get("default_args")
         )
@@ -106,6 +130,10 @@ class LiteralTemplateMixin(BaseOperator):
         if isinstance(source, Sequence) and isinstance(source[context["ti"].map_index or 0], Mapping):
             return set()  # a dict written in the DAG file
         return set(self.template_fields) - {self.template_field_aliases.get(name, name) for name in task.partial_kwargs}
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if arguments.is_known(value)}
 
 
 def _mask_addresses(value: Any) -> None:

@@ -20,7 +20,7 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral, timeouts_checked_every
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow.sdk import Context, XComArg
     from airflow.triggers.base import BaseTrigger
@@ -65,6 +65,13 @@ class PublishOperator(InstagramBaseOperator):
 
     template_fields: Sequence[str] = ("container_id", "post_key", "publish_at", "max_lateness", "is_dry_run")
     template_field_aliases: ClassVar[dict[str, str]] = {"dry_run": "is_dry_run"}
+    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+        "container_id": arguments.required_text,
+        "post_key": arguments.text,
+        "publish_at": arguments.moment,
+        "max_lateness": arguments.duration,
+        "dry_run": arguments.boolean,
+    }
     operator_extra_links = (InstagramPostLink(),)
     ui_color = "#fbdce9"
     #: The calendar that the post is from, for its event. A subclass sets it.

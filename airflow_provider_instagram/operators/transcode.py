@@ -12,28 +12,30 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.files import locations, old_files, scratch, storage
+from airflow_provider_instagram.media.options import Options
+from airflow_provider_instagram.media.spec import PictureSpec, VideoSpec, profile_for
 from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
 from airflow_provider_instagram.operators.priority import TRANSCODE
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.media.item import AnyReport, Item
-    from airflow_provider_instagram.media.options import Options
     from airflow_provider_instagram.media.process import Cancel
     from airflow_provider_instagram.media.progress import Progress
-    from airflow_provider_instagram.media.spec import PictureSpec, Profile, VideoSpec
+    from airflow_provider_instagram.media.spec import Profile
 
 #: The limit of file systems, less the space for what is added to a name while the file is copied.
 LONGEST_NAME_BYTES = 200
 #: Executors whose tasks all run on the scheduler's machine.
 ONE_MACHINE = {"LocalExecutor", "SequentialExecutor"}
-ALLOWED = {"fit": ("pad", "blur", "crop"), "trim": ("error", "end")}
+#: How the names of files may end, by the ending of a result. A name without an ending says nothing wrong.
+ENDINGS = {".mp4": (".mp4", ".m4v", ".mov", ""), ".jpg": (".jpg", ".jpeg", "")}
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class TranscodeOperator(LiteralTemplateMixin):
     :param source: The video or picture: a local path, ``file://``, ``https://``, or a URI that ObjectStoragePath opens.
         Or a list of these.
     :param output: The path or URI of the result. If it ends in ``/``, it is a folder or prefix, as a list of sources
-        requires. Default: next to a local source, or else under ``[instagram] work_prefix``.
+        requires. A name with an ending must end like the result: ``.mp4`` for a video, ``.jpg`` for a picture.
+        Default: next to a local source, or else under ``[instagram] work_prefix``.
     :param placement: The profile whose rules apply: ``reels``, ``feed``, ``story`` or ``carousel``.
     :param fit: How to fit a source of another aspect ratio into the frame: ``pad``, ``blur`` or ``crop``.
     :param background: The colour around a padded source and behind a transparent one: a name or ``#rrggbb``.
@@ -116,12 +119,31 @@ class TranscodeOperator(LiteralTemplateMixin):
         self.spec = spec
         self._cancel: Cancel | None = None
 
+    @classmethod
+    def check_arguments(cls, known: Mapping[str, Any]) -> None:
+        """Check the options and the names of files, as far as they are known."""
+        _options(**{name: known[name] for name in ("fit", "background", "trim") if name in known})
+        _profile(known.get("placement"), known.get("spec"))
+        if "source" in known and not _sources(known["source"], known.get("output"), known.get("preview")):
+            arguments.required_text("source", known["source"])
+        _check_ending("output", known.get("output"), *ENDINGS)
+        _check_ending("preview", known.get("preview"), ".jpg")
+
     def execute(self, context: Context) -> str | list[str]:
         """Transcode each source, and push a report."""
         from airflow_provider_instagram.media.process import Cancel
 
         self._cancel = Cancel()
-        sources, profile, options = self._sources(), self._profile(), self._options(self._cancel)
+        sources = _sources(self.source, self.output_location, self.preview)
+        profile = _profile(self.placement, self.spec)
+        programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
+        options = replace(
+            _options(self.fit, self.background, self.trim),
+            **programs,
+            on_progress=self._log_progress,
+            cancel=self._cancel,
+        )
+        _check_ending("preview", self.preview, ".jpg")
         done: list[tuple[str, AnyReport]] = []
         with ExitStack() as files:
             for source in sources or [arguments.required_text("source", self.source)]:
@@ -162,57 +184,12 @@ class TranscodeOperator(LiteralTemplateMixin):
         """
         return {}
 
-    def _sources(self) -> list[str]:
-        """Return the sources if a list is given, or else an empty list."""
-        given = self.source
-        if isinstance(given, str) and not given.lstrip().startswith("["):
-            return []
-        if not isinstance(given, (str, list, tuple)):
-            return []
-        sources = [arguments.required_text("source", source) for source in arguments.sequence("source", given)]
-        if not sources:
-            raise ValidationError("source is an empty list.", hint="Give at least one video or picture.")
-        output = arguments.text("output", self.output_location)
-        if output and not output.endswith("/"):
-            raise ValidationError(
-                f"output={output!r} is one file, but source is a list.", hint="End output= with / for a folder."
-            )
-        if arguments.text("preview", self.preview):
-            raise ValidationError("preview is for one source, but source is a list.", hint="Remove preview=.")
-        return sources
-
-    def _profile(self) -> Profile:
-        from airflow_provider_instagram.media.spec import PictureSpec, VideoSpec, profile_for
-
-        profile = profile_for((arguments.text("placement", self.placement) or "reels").lower())
-        spec = arguments.given(self.spec)
-        if spec is None:
-            return profile
-        if isinstance(spec, VideoSpec):
-            return replace(profile, video=spec)
-        if isinstance(spec, PictureSpec):
-            return replace(profile, picture=spec)
-        raise ValidationError(f"spec must be a VideoSpec or a PictureSpec, not {spec!r}.")
-
-    def _options(self, cancel: Cancel) -> Options:
-        from airflow_provider_instagram.media.options import Options
-
-        chosen: dict[str, Any] = {
-            "fit": arguments.text("fit", self.fit) or "pad",
-            "background": arguments.text("background", self.background) or "black",
-            "trim": arguments.text("trim", self.trim) or "error",
-        }
-        for name, allowed in ALLOWED.items():
-            if chosen[name] not in allowed:
-                raise ValidationError(f"{name} is {chosen[name]!r}: use one of {', '.join(allowed)}.")
-        programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
-        return Options(**chosen, **programs, on_progress=self._log_progress, cancel=cancel)
-
     def _work(self, source: str, local: Path, profile: Profile, options: Options) -> Work:
         from airflow_provider_instagram.media.item import read_item
 
-        output = arguments.text("output", self.output_location)
-        return Work(source, local, read_item(local, profile, options), output)
+        output, item = arguments.text("output", self.output_location), read_item(local, profile, options)
+        _check_ending("output", output, item.suffix)
+        return Work(source, local, item, output)
 
     def _compliant(self, work: Work) -> tuple[str, AnyReport]:
         """Return the compliant file and its report: the source itself, an earlier result, or a new file."""
@@ -295,3 +272,59 @@ def _is_own(location: str) -> bool:
     """
     is_link = locations.is_local(location) and locations.local_path(location).is_symlink()
     return not is_link and old_files.is_reusable(location)
+
+
+def _sources(given: Any, output: Any, preview: Any) -> list[str]:
+    """Return the sources if a list is given, or else an empty list."""
+    if isinstance(given, str) and not given.lstrip().startswith("["):
+        return []
+    if not isinstance(given, (str, list, tuple)):
+        return []
+    sources = [arguments.required_text("source", source) for source in arguments.sequence("source", given)]
+    if not sources:
+        raise ValidationError("source is an empty list.", hint="Give at least one video or picture.")
+    output = arguments.text("output", output)
+    if output and not output.endswith("/"):
+        raise ValidationError(
+            f"output={output!r} is one file, but source is a list.", hint="End output= with / for a folder."
+        )
+    if arguments.text("preview", preview):
+        raise ValidationError("preview is for one source, but source is a list.", hint="Remove preview=.")
+    return sources
+
+
+def _profile(placement: Any, spec: Any) -> Profile:
+    profile = profile_for((arguments.text("placement", placement) or "reels").lower())
+    spec = arguments.given(spec)
+    if spec is None:
+        return profile
+    if isinstance(spec, VideoSpec):
+        return replace(profile, video=spec)
+    if isinstance(spec, PictureSpec):
+        return replace(profile, picture=spec)
+    raise ValidationError(f"spec must be a VideoSpec or a PictureSpec, not {spec!r}.")
+
+
+def _options(fit: Any = None, background: Any = None, trim: Any = None) -> Options:
+    given = {"fit": fit, "background": background, "trim": trim}
+    texts: dict[str, Any] = {name: arguments.text(name, value) for name, value in given.items()}
+    return Options(**{name: text for name, text in texts.items() if text is not None})
+
+
+def _check_ending(name: str, given: Any, *suffixes: str) -> None:
+    """Check that the name of a result does not promise another format.
+
+    :param name: The name of the argument.
+    :param given: Its value: a file, or a folder, which may have any name.
+    :param suffixes: The formats that the result may have, as keys of ``ENDINGS``.
+    :raises ValidationError: If the name ends otherwise.
+    """
+    location = arguments.text(name, given)
+    if not location or location.endswith("/"):
+        return
+    if (found := locations.ending(location)) not in [one for suffix in suffixes for one in ENDINGS[suffix]]:
+        made = " or ".join({".mp4": "an MP4", ".jpg": "a JPEG"}[suffix] for suffix in suffixes)
+        raise ValidationError(
+            f"{name}={locations.shown(location)!r} ends in {found}, but the result is {made}.",
+            hint=f"End it in {' or '.join(suffixes)}.",
+        )

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.media import kind
-from airflow_provider_instagram.publishing.options import BrokenLimit, broken_by_tags, user_tags
+from airflow_provider_instagram.publishing.options import (
+    OPTIONS,
+    BrokenLimit,
+    ContainerOptions,
+    broken_by_tags,
+    raise_if_broken,
+    user_tags,
+)
+from airflow_provider_instagram.publishing.sources import upload_mode
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
 
 ItemKind = Literal["video", "image"]
 KINDS: Final[tuple[ItemKind, ...]] = ("video", "image")
+MEDIA: Final[tuple[Medium, ...]] = (*KINDS, "carousel")
 # Source: Meta, IG User Media reference.
 FEWEST_ITEMS: Final = 2
 MOST_ITEMS: Final = 10
@@ -152,3 +161,21 @@ class PostMedia:
             yield BrokenLimit("carousel", message, f"Use {FEWEST_ITEMS} to {MOST_ITEMS} items.")
         for number, item in enumerate(self.items, 1):
             yield from item.broken_limits(number)
+
+
+def check_known(known: Mapping[str, Any]) -> None:
+    """Check the media and the options of a post, and how they go together, as far as they are known.
+
+    :param known: The arguments of CreateContainerOperator whose values are final, by their names.
+    :raises ValidationError: If no value of the others makes the post valid.
+    """
+    unknown = [name for name in MEDIA if name not in known]
+    named = {name: known[name] for name in MEDIA if arguments.given(known.get(name)) is not None}
+    medium, limits = unknown[0] if len(unknown) == 1 else None, []
+    if named or not unknown:
+        media = PostMedia.parse(**named)
+        medium, limits = media.medium, list(media.broken_limits())
+    options = ContainerOptions.parse(**{name: known[name] for name in OPTIONS if name in known})
+    raise_if_broken([*limits, *options.broken_limits(medium if "placement" in known else None)])
+    if "upload" in known:
+        upload_mode(known["upload"], has_video=medium != "image")

@@ -238,12 +238,13 @@ class ContainerOptions:
             del values["alt_text"]
         return json.dumps(values, sort_keys=True)
 
-    def broken_limits(self, medium: Medium = "video") -> list[BrokenLimit]:
+    def broken_limits(self, medium: Medium | None = "video") -> list[BrokenLimit]:
         """Return each documented limit that the options break.
 
-        :param medium: What the post consists of.
+        :param medium: What the post consists of. None if that is unknown.
         """
-        return [*self._broken_by_caption(), *self._broken_by_other_options(), *self._broken_by_format(medium)]
+        by_format = [] if medium is None else self._broken_by_format(medium)
+        return [*self._broken_by_caption(), *self._broken_by_other_options(), *by_format]
 
     def _broken_by_caption(self) -> Iterator[BrokenLimit]:
         length = len(self.caption.encode("utf-16-le")) // 2

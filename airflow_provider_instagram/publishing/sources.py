@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations, storage
@@ -13,6 +13,7 @@ from airflow_provider_instagram.files.public_copy import public_link, public_pre
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 from airflow_provider_instagram.media.files import file_digest
 from airflow_provider_instagram.media.kind import HEAD_BYTES, OTHER_FILES, format_of, kind_of
+from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -144,3 +145,18 @@ def _link(location: str, hint: str) -> str:
             hint=hint,
         )
     return link
+
+
+def upload_mode(given: Any, *, has_video: bool) -> str:
+    """Read how videos are uploaded.
+
+    :param given: The value of the argument ``upload``.
+    :param has_video: Whether the post may have a video.
+    :raises ValidationError: If the value is not a mode, or cannot be used without a video.
+    """
+    mode = (arguments.text("upload", given) or "auto").lower()
+    if mode not in UPLOADS:
+        raise ValidationError(f"upload is {mode!r}: use one of {', '.join(UPLOADS)}.")
+    if mode == "file" and not has_video:
+        raise ValidationError(NO_UPLOAD, hint=NO_UPLOAD_REMEDY)
+    return mode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
@@ -17,7 +17,7 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import until_next_look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from airflow.sdk import Context, XComArg
 
@@ -50,6 +50,12 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("container_id", "deferrable", "poke_interval", "timeout")
+    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+        "container_id": arguments.required_text,
+        "deferrable": arguments.boolean,
+        "poke_interval": lambda name, value: _seconds(name, value),
+        "timeout": lambda name, value: _seconds(name, value),
+    }
     ui_color = "#fdf1f6"
 
     def __init__(

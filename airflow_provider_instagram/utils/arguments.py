@@ -6,6 +6,7 @@ import ast
 import json
 import math
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
@@ -18,6 +19,10 @@ LONGEST_PYTHON_LIST = 100_000
 #: Control characters except white space, and halves of a pair of UTF-16, which no request can carry. PostgreSQL stores
 #: no NUL.
 UNPRINTABLE: Final = re.compile("[\0-\x08\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+#: How a template begins.
+TEMPLATE: Final = re.compile(r"{{|{%|{#")
 
 
 class _Literal(str):
@@ -38,6 +43,17 @@ def given(value: Any) -> Any:
         return value
     unset = ("",) if isinstance(value, _Literal) else ("", "None")
     return None if value.strip() in unset else value
+
+
+def is_known(value: Any) -> bool:
+    """Return whether a value is final when the DAG is parsed: plain data without a template or a result of a task."""
+    if isinstance(value, str):
+        return TEMPLATE.search(value) is None
+    if isinstance(value, Mapping):
+        return all(map(is_known, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(is_known, value))
+    return value is None or isinstance(value, (bool, int, float, datetime, timedelta))
 
 
 def text(name: str, value: Any) -> str | None:

@@ -223,3 +223,18 @@ def test_openlineage_sees_the_media_become_a_container_and_a_post() -> None:
         [("https://cdn.example.com", "a/b.mp4"), ("instagram://brand", "containers/18")],
         [("instagram://brand", "containers/18"), ("instagram://brand", "posts/19")],
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"ages": ["1h"]}, r"'1h' in ages is not a timedelta.*timedelta\(hours=1\)"),
+        ({"ages": "1h"}, r"'1h' in ages is not a timedelta"),
+        ({"ages": [3600]}, r"3600 in ages is not a timedelta"),
+        ({"ages": []}, r"\[\] are not valid ages.*at least one"),
+        ({"look_every": "20h"}, r"look_every must be a number, not '20h'"),
+    ],
+)
+def test_an_age_that_is_not_a_time_is_refused_when_the_dag_is_parsed(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        insights_dag("insights_ages", ["instagram_default"], FileTarget("/data", "jsonl"), **given)

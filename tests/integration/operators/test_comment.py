@@ -30,10 +30,14 @@ def texts(sandbox: SandboxHandle) -> list[str]:
 
 
 def one_task(dag_id: str, **arguments: Any) -> DAG:
+    """Return a DAG with a single task, whose arguments are known in the run only, as those of other tasks are."""
     from airflow.sdk import DAG
 
     with DAG(dag_id, schedule=None, default_args={"retries": 0}) as dag:
-        CommentOperator(task_id="comment", **arguments)
+        data = {name: arguments.pop(name) for name in CommentOperator.template_fields if name in arguments}
+        task = CommentOperator(task_id="comment", media_id="{{ '' }}", message="{{ '' }}", **arguments)
+        for name, value in data.items():
+            setattr(task, name, value)
     return dag
 
 

@@ -65,6 +65,20 @@ def test_a_folder_that_cannot_be_made_is_named(transcode: Transcode, video: Path
         transcode(video, output=f"{video}/out/")
 
 
+@pytest.mark.parametrize("name", ["out.mp4", "OUT.MOV"])
+def test_a_picture_is_not_written_under_the_name_of_a_video(
+    transcode: Transcode, square_picture: Path, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(ValidationError, match=r"output=.* ends in \.m(p4|ov), but the result is a JPEG"):
+        transcode(square_picture, output=str(tmp_path / name))
+    assert not (tmp_path / name).exists()
+
+
+def test_a_video_is_not_written_under_the_name_of_a_picture(transcode: Transcode, video: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=r"ends in \.jpeg, but the result is an MP4"):
+        transcode(video, output=str(tmp_path / "out.jpeg"))
+
+
 def test_the_log_of_a_red_transcode_shows_its_error_outside_of_each_group(
     run_dag: Any, capfd: pytest.CaptureFixture[str], tmp_path: Path, square_picture: Path
 ) -> None:

@@ -104,6 +104,7 @@ def test_the_operator_the_options_and_the_call_have_the_same_options() -> None:
         "post_key",
         "wait_for_completion",
         "deferrable",
+        "priority_weight",
     }
     assert of_the_operator - options == others
     assert options - of_the_operator == set()
