@@ -76,7 +76,7 @@ class Batch:
     :param snapshots: The rows of posts at an age.
     :param days: The rows of account days.
     :param latest: The numbers that were read of posts in the ledger, by media id.
-    :param left: How many posts are due, but are left for a later run.
+    :param left: How many posts and days are due, but are left for a later run.
     :param error: What ended the reading early.
     """
 
@@ -100,7 +100,7 @@ class Batch:
         return bool(rows["read"] or rows["days"])
 
     def counts(self) -> dict[str, int]:
-        """Return how many rows there are of each kind, and how many posts are left."""
+        """Return how many rows there are of each kind, and how many posts and days are left."""
         return {**self.rows(), "left": self.left}
 
 
@@ -158,6 +158,9 @@ class Collector:
             log.warning("%s The rest is left for a later run.", error)
         except InstagramError as error:
             batch.error = error
+        if not self.budget.left():
+            until = self.budget.available_at()
+            log.warning("%d posts and days are left: the calls for insights are used up until %s.", batch.left, until)
         try:
             for table, rows in ((POSTS, batch.posts), (SNAPSHOTS, batch.snapshots), (ACCOUNT_DAYS, batch.days)):
                 if rows:
@@ -184,7 +187,6 @@ class Collector:
         for number, (_, post, age) in enumerate(due):
             batch.left = len(due) - number + len(failed)
             if not self.budget.left():
-                log.info("%d posts are left for a later run, because the calls are used up.", batch.left)
                 return
             try:
                 batch.snapshots.extend(self._read(post, age, batch.latest))
@@ -215,11 +217,8 @@ class Collector:
         return sorted(due, key=lambda one: one[0])
 
     def _read(self, post: TrackedPost, age: Age, latest: dict[str, LatestNumbers]) -> Iterator[Row]:
-        sent = self.client.sent
-        try:
+        with self.budget.charged(self.client):
             reading = self._reader.of_media(post.media_id, post.kind, MEDIA_METRICS[MediaKind(post.kind)])
-        finally:
-            self.budget.consume(self.client.sent - sent, self.client.usage)
         if reading.reason is Reason.NO_DATA and post.again_at is None:
             middle = post.published + age.after + (age.until - age.after) / 2
             if middle > self.ledger.clock():
@@ -269,18 +268,17 @@ class Collector:
             batch.days.append(self._day_row(first))
             head.account_day = first.isoformat()
             first += timedelta(days=1)
+        batch.left += max(0, (last - first).days + 1)
 
     def _day_row(self, day: date) -> Row:
         begins = datetime.combine(day, time(), timezone.utc)
-        sent = self.client.sent
-        try:
+        with self.budget.charged(self.client):
             reading = self._reader.of_account(self.user_id, ACCOUNT_METRICS, begins, begins + timedelta(days=1))
-        finally:
-            self.budget.consume(self.client.sent - sent, self.client.usage)
         known: dict[str, Any] = {f"account_{metric}": value for metric, value in reading.values.items()}
         return {
             "user_id": self.user_id,
             "day": day,
+            "status": reading.reason.value or READ,
             "conn_id": self.ledger.conn_id,
             "snapshot_timestamp": self.ledger.clock(),
             **known,

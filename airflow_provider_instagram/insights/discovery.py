@@ -166,8 +166,5 @@ class Discovery:
         }
 
     def _send(self, call: calls.Call[Any]) -> Any:
-        sent = self.client.sent
-        try:
+        with self.budget.charged(self.client):
             return self.client.send(call)
-        finally:
-            self.budget.consume(self.client.sent - sent, self.client.usage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -12,14 +13,16 @@ from urllib.parse import quote
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.locations import shown
-from airflow_provider_instagram.insights.schema import VERSION, Row, Table, check_version
 from airflow_provider_instagram.operators.lineage import dataset_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from airflow_provider_instagram.insights.schema import Row, Table
+
 FORMATS: Final = {"parquet": "parquet", "jsonl": "jsonl"}
-VERSION_FILE: Final = "instagram_insights_schema.json"
+#: Readers of folders skip a name that begins so.
+TEST_FILE: Final = ".write-test"
 
 
 @dataclass
@@ -31,18 +34,15 @@ class FileTarget:
 
     :param prefix: The folder, or the prefix in object storage, as ObjectStoragePath opens it.
     :param format: ``parquet``, which needs the extra ``parquet``, or ``jsonl``.
-    :param version: The version of the columns.
     """
 
     prefix: str
     format: Literal["parquet", "jsonl"] = "parquet"
-    version: int = VERSION
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise ValidationError(f"{self.format!r} is not a valid format.", hint=f"Use one of {', '.join(FORMATS)}.")
         self.prefix = self.prefix.rstrip("/")
-        self._is_ready = False
 
     @property
     def name(self) -> str:
@@ -58,14 +58,22 @@ class FileTarget:
         """Return the namespace and the name of a table, for lineage."""
         return dataset_of(f"{self.prefix}/{table.name}")
 
+    def prepare(self) -> None:
+        """Check that files can be written, before any call is spent on them.
+
+        :raises Exception: The error of the storage, if they cannot.
+        """
+        if self.format == "parquet":
+            _pyarrow()
+        storage.write(f"{self.prefix}/{TEST_FILE}", b"")
+        with suppress(Exception):  # it may be allowed to write only
+            storage.remove(f"{self.prefix}/{TEST_FILE}")
+
     def write(self, table: Table, rows: Sequence[Row]) -> int:
         """Write the rows whose key is new, and return their number.
 
         Each file is written whole, in one step. Only one task at a time writes the rows of an account.
         """
-        if not self._is_ready:
-            self._check_version()
-            self._is_ready = True
         files: dict[str, list[Row]] = {}
         for row in rows:
             files.setdefault(self._file(table, row), []).append(row)
@@ -81,7 +89,7 @@ class FileTarget:
         known = {table.key_of(row) for row in before}
         new = list({key: row for row in rows if (key := table.key_of(row)) not in known}.values())
         if new:
-            storage.write(file, self._content(table, [*before, *new]))
+            storage.write(file, self._content(table, [*before, *new], content))
         return len(new)
 
     def read_rows(self, content: bytes) -> list[Row]:
@@ -93,10 +101,15 @@ class FileTarget:
         # Not splitlines: it also splits at separators such as U+2028, which a caption may contain.
         return [json.loads(line) for line in content.decode().split("\n") if line]
 
-    def _content(self, table: Table, rows: Sequence[Row]) -> bytes:
-        names = [column.name for column in table.columns]
-        complete = [{name: row.get(name) for name in names} for row in rows]
+    def _content(self, table: Table, rows: Sequence[Row], before: bytes | None) -> bytes:
+        """Return the content of a file.
+
+        :param table: The table.
+        :param rows: All rows. Those of an earlier provider lack columns, and those of a later one have more of them.
+        :param before: The content so far.
+        """
         if self.format == "jsonl":
+            complete = [dict.fromkeys(column.name for column in table.columns) | row for row in rows]
             return "".join(f"{json.dumps(row, ensure_ascii=False, default=_text)}\n" for row in complete).encode()
         arrow, parquet = _pyarrow()
         types = {
@@ -108,22 +121,12 @@ class FileTarget:
             "number": arrow.float64(),
             "boolean": arrow.bool_(),
         }
-        schema = arrow.schema(
-            [(column.name, types[column.type]) for column in table.columns],
-            metadata={"instagram_insights_schema": str(self.version)},
-        )
+        fields = {column.name: types[column.type] for column in table.columns}
+        if before is not None:
+            fields |= {field.name: field.type for field in parquet.read_schema(io.BytesIO(before))}
         out = io.BytesIO()
-        parquet.write_table(arrow.Table.from_pylist(complete, schema=schema), out)
+        parquet.write_table(arrow.Table.from_pylist(rows, schema=arrow.schema(list(fields.items()))), out)
         return out.getvalue()
-
-    def _check_version(self) -> None:
-        """Check the version of the files, and record ours. Rows of earlier versions lack columns, and are kept."""
-        file = f"{self.prefix}/{VERSION_FILE}"
-        content = storage.read(file)
-        found = 0 if content is None else int(json.loads(content)["version"])
-        check_version(found, self.version, self.name)
-        if found != self.version:
-            storage.write(file, json.dumps({"version": self.version}).encode())
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -1,7 +1,7 @@
 """The tables of posts, snapshots and account days.
 
-Columns that the dbt package ``dbt_instagram_business`` has are named as there. A new version only adds columns: raise
-:data:`VERSION`, and set ``since`` of the new columns to it. Targets of an earlier version then receive them.
+Columns that the dbt package ``dbt_instagram_business`` has are named as there. Columns are only added: a target reads
+what a table has, and adds what it lacks.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.insights import ACCOUNT_METRICS, MEDIA_METRICS, MediaKind
 
 if TYPE_CHECKING:
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Type = Literal["id", "text", "time", "day", "integer", "number", "boolean"]
 
-VERSION: Final = 1
-
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -27,12 +24,10 @@ class Column:
 
     :param name: Its name.
     :param type: The type of its values. A time is in UTC.
-    :param since: The version of the schema that added it.
     """
 
     name: str
     type: Type
-    since: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,24 +132,10 @@ ACCOUNT_DAYS: Final = Table(
     (
         Column("user_id", "id"),
         Column("day", "day"),
+        Column("status", "text"),
         Column("conn_id", "text"),
         Column("snapshot_timestamp", "time"),
         *(Column(f"account_{metric}", "integer") for metric in ACCOUNT_METRICS),
     ),
 )
 TABLES: Final = (POSTS, SNAPSHOTS, ACCOUNT_DAYS)
-
-
-def check_version(found: int, version: int, where: str) -> None:
-    """Check that a target is not of a later version than this code.
-
-    :param found: The version of the target.
-    :param version: The version of this code.
-    :param where: The target, for the message.
-    :raises ValidationError: If it is.
-    """
-    if found > version:
-        raise ValidationError(
-            f"{where} has tables of version {found}, but this provider writes version {version}.",
-            hint="Upgrade airflow-provider-instagram on this worker, or write to another target.",
-        )

@@ -8,15 +8,17 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.insights.schema import TABLES, VERSION, Column, Row, Table, Type, check_version
+from airflow_provider_instagram.insights.schema import TABLES, Column, Row, Table, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,6 @@ SQL_TYPES: Final[Mapping[Type, str]] = {
     "number": "DOUBLE PRECISION",
     "boolean": "BOOLEAN",
 }
-VERSION_TABLE: Final = "instagram_insights_schema"
 #: How many keys a query looks for at once.
 KEYS_AT_ONCE: Final = 100
 #: How often a write is tried, within about 15 s. Its pauses are random, so that two tasks do not meet again.
@@ -39,25 +40,21 @@ MOST_TRIES: Final = 8
 
 @dataclass
 class SqlTarget:
-    """The tables of a database. They are made when they are missing, and receive columns that a new version adds.
+    """The tables of a database. They are made when they are missing, and receive the columns that they lack.
 
     Tried with PostgreSQL, SQLite and DuckDB. Rows are written by key: a row that exists is not changed.
 
     :param conn_id: The Airflow connection of the database.
     :param schema: The schema of the tables, if not the connection's own. It must exist.
-    :param tables: The tables.
-    :param version: The version of their columns.
     """
 
     conn_id: str
     schema: str | None = None
-    tables: tuple[Table, ...] = TABLES
-    version: int = VERSION
 
     def __post_init__(self) -> None:
         if self.schema is not None and not re.fullmatch(r"[A-Za-z_]\w*", self.schema):
             raise ValidationError(f"{self.schema!r} is not a valid name of a schema.", hint="Use letters, digits, `_`.")
-        self._is_ready = False
+        self._columns: dict[str, list[str]] = {}
 
     @property
     def name(self) -> str:
@@ -73,33 +70,41 @@ class SqlTarget:
         """Return the namespace and the name of a table, for lineage."""
         return f"airflow://{self.conn_id}", self._full(table.name)
 
-    def write(self, table: Table, rows: Sequence[Row]) -> int:
-        """Write the rows whose key is new, and return their number.
+    def prepare(self) -> None:
+        """Make the tables, and check that rows can be written, before any call is spent on them.
 
-        If the database refuses this, it is tried again: the task of another account may have made the same table or
+        :raises Exception: The error of the database, if they cannot.
+        """
+        self._tried(lambda hook: [self._columns_of(hook, table) for table in TABLES])
+
+    def write(self, table: Table, rows: Sequence[Row]) -> int:
+        """Write the rows whose key is new, and return their number."""
+        return self._tried(lambda hook: self._write(hook, table, rows))
+
+    def _tried(self, work: Callable[[DbApiHook], T]) -> T:
+        """Return what the work with the database returns.
+
+        If the database refuses it, it is tried again: the task of another account may have made the same table or
         written the same row at this moment, or may hold the file of a DuckDB. What it has written is then left out.
         """
         for tries in range(1, MOST_TRIES):
             try:
-                return self._write(table, rows)
-            except ValidationError:  # noqa: PERF203 -- each try is a whole write
+                return work(self._hook())
+            except ValidationError:  # noqa: PERF203 -- each try is a whole one
                 raise
             except Exception as error:  # noqa: BLE001 -- each database has errors of its own
                 log.info("%s refuses the rows: %s. Trying again.", self.name, error)
                 time.sleep(random.uniform(0.2, tries))  # noqa: S311 -- no secret
-        return self._write(table, rows)
+        return work(self._hook())
 
-    def _write(self, table: Table, rows: Sequence[Row]) -> int:
-        hook = self._hook()
-        if not self._is_ready:
-            self._prepare(hook)
-            self._is_ready = True
+    def _write(self, hook: DbApiHook, table: Table, rows: Sequence[Row]) -> int:
+        columns = self._columns_of(hook, table)
         existing = self._existing(hook, table, rows)
         new = list({key: row for row in rows if (key := table.key_of(row)) not in existing}.values())
         if new:
-            columns = [column.name for column in table.columns]
             values = [tuple(_value(row.get(name)) for name in columns) for row in new]
-            _insert(hook, self._full(table.name), columns, values)
+            # In one transaction. With commit_every=0, Airflow's PostgreSQL hook inserts none.
+            hook.insert_rows(self._full(table.name), values, target_fields=columns, commit_every=len(values))
         return len(new)
 
     def rows(self, table: Table) -> list[Row]:
@@ -125,22 +130,36 @@ class SqlTarget:
     def _full(self, name: str) -> str:
         return f"{self.schema}.{name}" if self.schema else name
 
-    def _prepare(self, hook: DbApiHook) -> None:
-        """Create the tables that are missing, and add the columns that they lack."""
-        versions = self._full(VERSION_TABLE)
-        hook.run(f"CREATE TABLE IF NOT EXISTS {versions} (version INTEGER NOT NULL PRIMARY KEY)", autocommit=False)
-        found = max((int(row[0]) for row in hook.get_records(f"SELECT version FROM {versions}")), default=0)  # noqa: S608
-        check_version(found, self.version, self.name)
-        if found == self.version:
-            return
-        for table in self.tables:
-            hook.run(self._create(table))
-            if found:
-                for column in table.columns:
-                    if column.since > found:
-                        self._add(hook, table, column)
-        _insert(hook, versions, ["version"], [(self.version,)])
-        log.info("The tables in %s have version %d now.", self.name, self.version)
+    def _columns_of(self, hook: DbApiHook, table: Table) -> list[str]:
+        """Return our columns that a table has, once it exists and what it lacks was added."""
+        if table.name not in self._columns:
+            name = self._full(table.name)
+            try:
+                found = _names(hook, name)
+            except Exception:  # noqa: BLE001 -- each database has its own error for a missing table
+                hook.run(self._create(table))
+                found = _names(hook, name)
+            for column in table.columns:
+                if column.name not in found:
+                    found |= self._added(hook, name, column)
+            columns = [column.name for column in table.columns if column.name in found]
+            listed = ", ".join(columns)
+            hook.run(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM {name} WHERE 1 = 0")  # noqa: S608
+            self._columns[table.name] = columns
+        return self._columns[table.name]
+
+    def _added(self, hook: DbApiHook, table: str, column: Column) -> set[str]:
+        """Add a column, and return the names of the columns that the table has then."""
+        try:
+            hook.run(f"ALTER TABLE {table} ADD COLUMN {column.name} {SQL_TYPES[column.type]}")
+        except Exception as error:  # noqa: BLE001 -- another task adds it, or only an administrator may
+            found = _names(hook, table)
+            if column.name not in found:
+                log.warning(
+                    "%s in %s lacks the column %s, and its values are lost: %s", table, self.name, column.name, error
+                )
+            return found
+        return {column.name}
 
     def _create(self, table: Table) -> str:
         columns = [
@@ -149,13 +168,6 @@ class SqlTarget:
         ]
         key = f"PRIMARY KEY ({', '.join(table.key)})"
         return f"CREATE TABLE IF NOT EXISTS {self._full(table.name)} ({', '.join([*columns, key])})"
-
-    def _add(self, hook: DbApiHook, table: Table, column: Column) -> None:
-        """Add a column, unless a migration that was cut off has added it."""
-        try:
-            hook.get_first(f"SELECT {column.name} FROM {self._full(table.name)} WHERE 1 = 0")  # noqa: S608
-        except Exception:  # noqa: BLE001 -- each database has its own error for a missing column
-            hook.run(f"ALTER TABLE {self._full(table.name)} ADD COLUMN {column.name} {SQL_TYPES[column.type]}")
 
     def _existing(self, hook: DbApiHook, table: Table, rows: Sequence[Row]) -> set[tuple[str, ...]]:
         """Return which of the rows' keys the table has."""
@@ -169,9 +181,14 @@ class SqlTarget:
         return found
 
 
-def _insert(hook: DbApiHook, table: str, columns: Sequence[str], values: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows in one transaction. With ``commit_every=0``, Airflow's PostgreSQL hook inserts none."""
-    hook.insert_rows(table, values, target_fields=columns, commit_every=len(values))
+def _names(hook: DbApiHook, table: str) -> set[str]:
+    """Return the names of the columns that a table has."""
+    names: Any = hook.run(f"SELECT * FROM {table} WHERE 1 = 0", handler=_described)  # noqa: S608
+    return set(names)
+
+
+def _described(cursor: Any) -> list[str]:
+    return [str(column[0]).lower() for column in cursor.description]
 
 
 def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:

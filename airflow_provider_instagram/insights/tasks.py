@@ -103,6 +103,7 @@ class CollectInsights(InstagramBaseOperator):
         from airflow_provider_instagram.insights.collector import Collector
         from airflow_provider_instagram.quota.insights_budget import InsightsBudget
 
+        self.target.prepare()  # a target that fails spends no calls
         hook = InstagramHook(self.instagram_conn_id)
         budget = InsightsBudget(ledger.store, ledger.clock, hook.settings.limits.calls_per_hour)
         with hook.get_conn() as client:

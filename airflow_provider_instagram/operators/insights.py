@@ -94,13 +94,13 @@ class InsightsOperator(InstagramBaseOperator):
         hook = InstagramHook(self.instagram_conn_id)
         budget = InsightsBudget(ledger.store, ledger.clock, hook.settings.limits.calls_per_hour)
         with hook.get_conn() as client:
-            reading = _Reading(self.instagram_conn_id, hook, client, ledger, budget)
             try:
-                media = self._media(reading) if pending is None else [_Medium(**one) for one in pending]
+                with budget.charged(client):
+                    reading = _Reading(self.instagram_conn_id, hook, client, ledger, budget)
+                    media = self._media(reading) if pending is None else [_Medium(**one) for one in pending]
                 reader = InsightReader(client, StoredRefusals(ledger.store))
                 rows = [*(rows or ()), *reading.rows(reader, media, read_metrics(self.metrics))]
             finally:
-                reading.count_calls()
                 budget.save()
         if reading.pending:
             self._wait_for_calls(budget, reading, rows)
@@ -176,7 +176,6 @@ class _Reading:
         self.conn_id, self.client, self.ledger, self.budget = conn_id, client, ledger, budget
         self.user_id = hook.ig_user_id(client)
         self.pending: list[_Medium] = []
-        self._counted = 0
 
     def newest(self) -> list[_Medium]:
         """Return the newest posts of the account, and its stories."""
@@ -201,12 +200,13 @@ class _Reading:
     ) -> Iterator[dict[str, Any]]:
         """Yield the rows of the media. What the calls do not suffice for is pending."""
         for number, medium in enumerate(media):
-            self.count_calls()
             if not self.budget.left():
                 self.pending = list(media[number:])
                 return
             try:
-                yield from self._rows_of(reader, medium, metrics)
+                with self.budget.charged(self.client):
+                    rows = list(self._rows_of(reader, medium, metrics))
+                yield from rows
             except RateLimitError as error:
                 self.budget.stop(error.retry_after)
                 self.pending = list(media[number:])
@@ -228,8 +228,3 @@ class _Reading:
         }
         for metric, value in reading.values.items():
             yield {**common, "metric": metric, "value": value, "reason": reading.reason_of(metric)}
-
-    def count_calls(self) -> None:
-        """Count the calls that were sent since the last time."""
-        self.budget.consume(self.client.sent - self._counted, self.client.usage)
-        self._counted = self.client.sent

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.usage import Usage
     from airflow_provider_instagram.ledger.ledger import StateStore
 
@@ -56,6 +58,15 @@ class InsightsBudget:
             if free >= 1:
                 break
         return datetime.fromtimestamp(max(at, self._stopped_until), timezone.utc)
+
+    @contextmanager
+    def charged(self, client: GraphClient) -> Iterator[None]:
+        """Count the calls that a client sends inside the block."""
+        sent = client.sent
+        try:
+            yield
+        finally:
+            self.consume(client.sent - sent, client.usage)
 
     def consume(self, calls: int, usage: Usage | None) -> None:
         """Count calls that were sent.

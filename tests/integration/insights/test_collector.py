@@ -7,9 +7,12 @@ from datetime import timedelta
 import pytest
 
 from airflow_provider_instagram.exceptions import TransientError
+from airflow_provider_instagram.graph.insights import ACCOUNT_METRICS
+from airflow_provider_instagram.graph.usage import Usage
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.insights import unnamed_rows
-from tests.integration.insights.quarter import START, Quarter, opened
+from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+from tests.integration.insights.quarter import CALLS_PER_HOUR, START, Quarter, opened
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 #: How often the client sends a call that only reads.
@@ -68,6 +71,35 @@ def test_a_day_of_the_account_is_read_when_its_numbers_are_complete() -> None:
             quarter.now = START + after
             quarter.run(rerun=False)
             assert (last in {row["day"] for row in quarter.target.rows(ACCOUNT_DAYS)}) is is_read
+
+
+def test_a_day_that_was_refused_has_a_status() -> None:
+    """Otherwise its empty row looks like a day on which nothing happened."""
+    with opened() as quarter:
+        quarter.now = START + HOUR
+        quarter.sandbox.fail("insights", 100, times=2 * len(ACCOUNT_METRICS) - 1)  # the halves, down to each metric
+        quarter.run(rerun=False)
+        quarter.now += DAY
+        quarter.run(rerun=False)
+        refused, read = quarter.target.rows(ACCOUNT_DAYS)
+        assert (refused["status"], refused["account_views"]) == ("refused", None)
+        assert (read["status"], read["account_views"] is None) == ("read", False)
+
+
+@pytest.mark.parametrize("used", ["calls", "Instagram's allowance"])
+def test_a_used_up_budget_says_so_and_counts_what_is_left(used: str, caplog: pytest.LogCaptureFixture) -> None:
+    with opened() as quarter:
+        account_of(quarter, 2)
+        budget = InsightsBudget(quarter.store, lambda: quarter.now, CALLS_PER_HOUR)
+        budget.consume(*((30, None) if used == "calls" else (1, Usage(50))))
+        budget.save()
+        counts = quarter.run(rerun=False).counts()
+        assert (counts, quarter.sent) == ({"posts": 0, "read": 0, "missed": 0, "days": 0, "left": 1}, 0)
+        until = f"{quarter.now + (HOUR if used == 'calls' else HOUR / 2):%H:%M}"
+        assert "1 posts and days are left: the calls for insights are used up until" in caplog.text
+        assert until in caplog.text
+        quarter.now += HOUR
+        assert quarter.run(rerun=False).counts() == {"posts": 2, "read": 2, "missed": 0, "days": 1, "left": 0}
 
 
 def test_rows_that_no_event_has_named_are_counted_until_one_does() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.insights import FileTarget, SqlTarget, insights_dag
+from airflow_provider_instagram.insights import FileTarget, SqlTarget, insights_dag, sql_target
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.assets import insights_asset
 from airflow_provider_instagram.ledger.database import open_ledger
@@ -87,6 +87,25 @@ def test_numbers_of_a_try_that_fails_are_named_by_the_event_of_the_next_one_that
     assert events("instagram_default")[before:] == [named]
     run_dag(dag)
     assert events("instagram_default")[before:] == [named]
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a database"])
+def test_a_target_that_fails_spends_no_calls(
+    kind: str,
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The calls of insights are few, and those whose numbers cannot be written are lost, run after run."""
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(sql_target, "MOST_TRIES", 1)
+    monkeypatch.setenv("AIRFLOW_CONN_GONE", json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/file/gone.db"}))
+    instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
+    target = SqlTarget("gone") if kind == "a database" else FileTarget(f"{tmp_path}/file/insights", "jsonl")
+    dag = insights_dag("insights_target_gone", ["instagram_default"], target, default_args={"retries": 0})
+    assert run_dag(dag).states() == {"read_instagram_default": "failed"}
+    assert instagram_sandbox.journal() == []
 
 
 def test_a_second_target_receives_the_same_numbers(

@@ -13,10 +13,10 @@ import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.insights import FileTarget, SqlTarget
+from airflow_provider_instagram.insights import FileTarget, SqlTarget, sql_target
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, TABLES, Column, Table
 from airflow_provider_instagram.insights.targets import open_target
-from tests.integration.insights.conftest import plain
+from tests.integration.insights.conftest import database, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +60,7 @@ SNAPSHOT: dict[str, Any] = {
 DAY: dict[str, Any] = {
     "user_id": POST["user_id"],
     "day": date(2026, 9, 1),
+    "status": "read",
     "conn_id": "brand",
     "snapshot_timestamp": AT,
     "account_views": 1200,
@@ -114,30 +115,80 @@ def test_tasks_that_find_no_tables_at_the_same_moment_all_write(sql: Callable[..
     assert [row["post_id"] for row in sql().rows(SNAPSHOTS)] == ["0", "1", "2", "3"]
 
 
-def with_a_new_column() -> tuple[Table, ...]:
-    return tuple(
-        replace(table, columns=(*table.columns, Column("reel_new", "integer", since=2)))
-        if table is SNAPSHOTS
-        else table
-        for table in TABLES
-    )
+WITH_A_NEW_METRIC = replace(SNAPSHOTS, columns=(*SNAPSHOTS.columns, Column("reel_new", "integer")))
+NEWER: dict[str, Any] = SNAPSHOT | {"age": "6h", "reel_new": 7}
 
 
-def test_tables_of_an_earlier_version_receive_new_columns(sql: Callable[..., SqlTarget]) -> None:
+def test_a_table_receives_the_column_of_a_new_metric(sql: Callable[..., SqlTarget]) -> None:
+    """Meta adds metrics. A table of today has no column for them, and needs none from its owner."""
     sql().write(SNAPSHOTS, [SNAPSHOT])
-    tables = with_a_new_column()
-    later = sql(tables=tables, version=2)
-    assert later.write(tables[1], [SNAPSHOT | {"age": "6h", "reel_new": 7}]) == 1
-    assert [(row["age"], row["reel_new"]) for row in later.rows(tables[1])] == [("1h", None), ("6h", 7)]
-    with pytest.raises(ValidationError, match="version 2, but this provider writes version 1"):
-        sql().write(SNAPSHOTS, [SNAPSHOT])
+    later = sql()
+    assert later.write(WITH_A_NEW_METRIC, [NEWER]) == 1
+    assert [(row["age"], row["reel_new"]) for row in later.rows(WITH_A_NEW_METRIC)] == [("1h", None), ("6h", 7)]
 
 
-def test_a_migration_that_was_cut_off_is_finished(sql: Callable[..., SqlTarget]) -> None:
+def test_an_earlier_provider_writes_what_it_knows_into_a_later_table(sql: Callable[..., SqlTarget]) -> None:
+    """Two teams share a database, and do not upgrade on the same day."""
+    sql().write(WITH_A_NEW_METRIC, [NEWER])
+    assert sql().write(SNAPSHOTS, [SNAPSHOT]) == 1
+    assert [(row["age"], row["reel_new"]) for row in sql().rows(WITH_A_NEW_METRIC)] == [("1h", None), ("6h", 7)]
+
+
+def test_tasks_that_add_the_same_column_at_the_same_moment_all_write(sql: Callable[..., SqlTarget]) -> None:
     sql().write(SNAPSHOTS, [SNAPSHOT])
-    sql()._hook().run("ALTER TABLE instagram_post_snapshots ADD COLUMN reel_new BIGINT")
-    tables = with_a_new_column()
-    assert sql(tables=tables, version=2).write(tables[1], [SNAPSHOT | {"age": "6h", "reel_new": 7}]) == 1
+    together = threading.Barrier(4)
+
+    def write(number: int) -> int:
+        together.wait()
+        return sql().write(WITH_A_NEW_METRIC, [NEWER | {"post_id": str(number)}])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(write, range(4))) == [1, 1, 1, 1]
+    found = {row["post_id"]: row["reel_new"] for row in sql().rows(WITH_A_NEW_METRIC)}
+    assert found == dict.fromkeys("0123", 7) | {SNAPSHOT["post_id"]: None}
+
+
+@pytest.fixture
+def granted(
+    postgres_url: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], SqlTarget]:
+    """Make the tables as an administrator, and open them as a user who has some rights only."""
+    connection = database("postgres", tmp_path, request)
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+    SqlTarget("warehouse").prepare()
+    hook = SqlTarget("warehouse")._hook()
+
+    def grant(rights: str) -> SqlTarget:
+        role = f"{connection['schema']}_writer"
+        tables = ", ".join(table.name for table in TABLES)
+        hook.run([f"CREATE ROLE {role} LOGIN", f"GRANT {rights} ON {tables} TO {role}"])
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection | {"login": role}))
+        return SqlTarget("warehouse")
+
+    return grant
+
+
+def test_what_a_table_that_may_not_be_changed_lacks_is_said_and_the_rest_is_written(
+    granted: Callable[[str], SqlTarget], caplog: pytest.LogCaptureFixture
+) -> None:
+    target = granted("SELECT, INSERT")
+    assert target.write(WITH_A_NEW_METRIC, [NEWER]) == 1
+    assert "lacks the column reel_new, and its values are lost: must be owner of table" in caplog.text
+    assert [row["like_count"] for row in target.rows(SNAPSHOTS)] == [0]
+
+
+def test_a_target_that_may_only_be_read_is_refused_before_there_are_rows(
+    granted: Callable[[str], SqlTarget], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_target, "MOST_TRIES", 1)
+    with pytest.raises(Exception, match="permission denied for table instagram_posts"):
+        granted("SELECT").prepare()
+
+
+def test_a_target_is_made_before_there_are_rows(sql: Callable[..., SqlTarget]) -> None:
+    sql().prepare()
+    sql().prepare()
+    assert [sql().rows(table) for table in TABLES] == [[], [], []]
 
 
 def test_files_are_partitioned_by_day_and_a_rerun_changes_nothing(files: Callable[..., FileTarget]) -> None:
@@ -167,16 +218,27 @@ def test_a_caption_may_contain_any_separator_of_lines(files: Callable[..., FileT
     assert [row["post_caption"] for row in target.read_rows(content)] == [caption, POST["post_caption"]]
 
 
-def test_files_of_an_earlier_version_are_kept_and_extended(files: Callable[..., FileTarget]) -> None:
+def test_a_file_keeps_the_columns_of_each_provider_that_writes_it(files: Callable[..., FileTarget]) -> None:
+    """A later provider adds a metric to the file of an earlier one, which then adds a row without that metric."""
     files().write(SNAPSHOTS, [SNAPSHOT])
-    table = with_a_new_column()[1]
-    later = files(version=2)
-    later.write(table, [SNAPSHOT | {"post_id": "17900000000000002", "reel_new": 7}])
-    content = storage.read(f"{later.prefix}/{table.name}/day=2026-09-02/brand.{later.format}")
+    files().write(WITH_A_NEW_METRIC, [NEWER])
+    files().write(SNAPSHOTS, [SNAPSHOT | {"age": "24h"}])
+    target = files()
+    content = storage.read(f"{target.prefix}/{SNAPSHOTS.name}/day=2026-09-02/brand.{target.format}")
     assert content is not None
-    assert [row["reel_new"] for row in later.read_rows(content)] == [None, 7]
-    with pytest.raises(ValidationError, match="version 2, but this provider writes version 1"):
-        files().write(SNAPSHOTS, [SNAPSHOT])
+    found = {row["age"]: row.get("reel_new") for row in target.read_rows(content)}
+    assert found == {"1h": None, "6h": 7, "24h": None}
+    assert [row["reel_skip_rate"] for row in target.read_rows(content)] == [31.25] * 3
+
+
+def test_a_folder_is_checked_before_there_are_rows_and_nothing_is_left_in_it(
+    files: Callable[..., FileTarget], tmp_path: Path
+) -> None:
+    files().prepare()
+    assert not list((tmp_path / "insights").rglob("*"))
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        replace(files(), prefix=str(tmp_path / "file" / "insights")).prepare()
 
 
 def test_files_may_be_in_object_storage(bucket: str) -> None:
