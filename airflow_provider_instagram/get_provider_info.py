@@ -143,12 +143,29 @@ SETTINGS: Final[dict[str, Any]] = {
 }
 
 
+def _modules(room: str, *names: str) -> list[dict[str, Any]]:
+    """Return the modules of a room, as they are listed by Airflow."""
+    modules = [f"airflow_provider_instagram.{room}.{name}" for name in names]
+    return [{"integration-name": "Instagram", "python-modules": modules}]
+
+
 def get_provider_info() -> dict[str, Any]:
     """Return the metadata of this provider (entry point ``apache_airflow_provider``)."""
     return {
         "package-name": "airflow-provider-instagram",
         "name": "Instagram",
-        "description": "Publish videos to Instagram Reels and Feed, on time and exactly once.",
+        "description": "Publish reels, pictures, carousels and stories on Instagram, on time and exactly once.",
+        "integrations": [
+            {
+                "integration-name": "Instagram",
+                "external-doc-url": "https://developers.facebook.com/docs/instagram-platform/",
+                "tags": ["service"],
+            }
+        ],
+        "operators": _modules("operators", "comment", "container", "insights", "publish", "token", "transcode"),
+        "sensors": _modules("sensors", "container"),
+        "triggers": _modules("triggers", "comment", "container"),
+        "hooks": _modules("hooks", "instagram"),
         "connection-types": [CONNECTION],
         "extra-links": ["airflow_provider_instagram.links.instagram.InstagramPostLink"],
         "cli": ["airflow_provider_instagram.cli.definition.get_instagram_commands"],

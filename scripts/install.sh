@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Makes .venv with both packages (editable) and everything their tests need, and installs ffmpeg if it is missing.
-# Needs a Python from 3.10 to 3.13 (PYTHON=… names one). The script installs everything else.
+# Needs a Python from 3.10 to 3.13, with which the pinned versions were tried (PYTHON=… names any). The script installs everything else.
 # --for-tests also installs the system packages that the tests need, --for-cluster and --for-clients those of these targets as well.
 # --next does the same as --for-tests, and makes .venv-next with the next Airflow.
 # --docs makes .venv-docs with what builds the documentation site.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+newest=13
+[ -z "${PYTHON:-}" ] || newest=99
 venv=.venv pins=requirements.txt oldest=10 targets="make demo, make ui, make test"
 if [ "${1:-}" = --next ]; then
     venv=.venv-next pins=requirements-next.txt oldest=11 targets="make test-next"
@@ -14,7 +16,7 @@ elif [ "${1:-}" = --docs ]; then
     venv=.venv-docs pins=requirements-docs.txt oldest=11 targets="make docs"
 fi
 
-suitable() { "$1" -c "import sys; sys.exit(not (3, $oldest) <= sys.version_info[:2] <= (3, 13))" 2>/dev/null; }
+suitable() { "$1" -c "import sys; sys.exit(not (3, $oldest) <= sys.version_info[:2] <= (3, $newest))" 2>/dev/null; }
 
 find_python() {
     for name in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.10 /usr/bin/python3}; do

@@ -36,7 +36,7 @@ def get_instagram_commands() -> list[CLICommand]:
     return [
         GroupCommand(
             name="instagram",
-            help="Publish videos to Instagram",
+            help="Publish on Instagram",
             subcommands=[
                 _command(
                     "check",

@@ -72,8 +72,7 @@ def test_the_versions_of_the_pages_are_those_that_are_tested() -> None:
     page = (DOCS / "compatibility.md").read_text()
     assert f"| {tested} | the whole test suite |" in page
     assert f"| {upcoming} | the unit and integration tests" in page
-    assert "| Python | 3.10 to 3.13 |" in page
-    assert 'requires-python = ">=3.10,<3.14"' in (ROOT / "pyproject.toml").read_text()
+    assert "| Python | 3.10 or newer, as far as Airflow supports it |" in page
     installed = {found for path in PAGES for found in re.findall(r'"apache-airflow==([\d.]+)"', path.read_text())}
     assert installed == {tested}
 
