@@ -84,7 +84,7 @@ class ApprovePost(PostStep, ApprovalOperator):
     def _is_repeated(self, context: Context) -> bool:
         """Return whether an earlier try has asked since the task was last cleared: Airflow then adds retries."""
         ti = context["ti"]
-        return bool(ti.try_number > ti.max_tries - (self.retries or 0) + 1)
+        return bool(ti.try_number > max(1, ti.max_tries - (self.retries or 0) + 1))
 
     def deadline(self, context: Context, post: Post, now: datetime) -> datetime:
         """Return until when a person may answer: as long as the post may be published.

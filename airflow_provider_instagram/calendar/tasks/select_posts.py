@@ -76,7 +76,7 @@ class SelectPosts(CalendarTask, InstagramBaseOperator):
         return not used_before(post, done) and self.another_account(done) is None
 
     def _chosen(self, context: Context, assignments: Assignments) -> list[Post]:
-        """Return the posts of the calendar as it is now. After some tries, its last readable version is used.
+        """Return the posts of the calendar as it is now. After some tries, or in the last, its last version is used.
 
         The file may be readable again in the next try.
 
@@ -84,7 +84,8 @@ class SelectPosts(CalendarTask, InstagramBaseOperator):
         """
         plan, requested, account = self.settings.plan(), requested_posts(context), self.instagram_conn_id
         ti, calendar = context["ti"], plan.calendar
-        if not plan.readable and (ti.try_number <= TRIES_TO_READ or not calendar.posts):
+        may_try_again = ti.try_number <= min(TRIES_TO_READ, ti.max_tries)  # a run of an earlier version has other tries
+        if not plan.readable and (may_try_again or not calendar.posts):
             problem = calendar.problems[0]
             raise TransientError(
                 f"{calendar.location}: {problem.message}", hint=problem.remedy, retry_after=READ_AGAIN_AFTER

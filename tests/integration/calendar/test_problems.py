@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import pytest
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 HOUR = 3600.0
@@ -74,3 +76,24 @@ def test_a_run_started_for_a_post_beside_a_broken_one_fails_only_for_what_it_was
     assert run_dag(made(file), posts=["good"]).state == "success"
     result = run_dag(made(file), posts=["bad"])
     assert (result.state, states(result)["calendar"]) == ("failed", "failed")
+
+
+def test_a_run_whose_tasks_have_one_try_is_green_if_its_post_is_live(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a run of an earlier version, whose task instances keep their ``max_tries=0`` after an upgrade.
+
+    Its first try finds a file that cannot be read, and the problems cannot be reported.
+    """
+
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the state store does not answer")
+
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.report_problems.report_new", unreachable)
+    file = calendar({"one-try": -5})
+    made(file)
+    file.write_text("posts:\n  - id: a: b\n")
+    result = run_dag(made(file, default_args={"retries": 0}), posts=["one-try"])
+    assert {ti.max_tries for ti in result.run.get_task_instances()} == {0}
+    assert result.state == "success"
+    assert instagram_sandbox.calls("publish") == 1
