@@ -15,6 +15,7 @@ from airflow_provider_instagram.calendar.planning.problem_record import (
     problems_alias,
     problems_asset,
 )
+from airflow_provider_instagram.files.locations import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +63,8 @@ def report_new(
 
     1. Read the row of the problems that have been reported. No other task of this DAG does so at this time.
     2. Add an event for each new problem, and call the callbacks. If the process dies now, the next try does it again.
-    3. Write the row. If a callback failed, the next run calls it again. Airflow stores the events when the task ends.
+    3. Write the row. If a callback failed, the next run calls it again. Airflow stores the events when the task
+       succeeds. If the process dies before that, the events are lost.
 
     :param context: The task's context.
     :param settings: The calendar's settings.
@@ -94,14 +96,15 @@ def _others(problems: list[Problem]) -> list[Problem]:
 
 
 def _reported(settings: CalendarSettings, problem: Problem) -> ReportedProblem:
+    location = shown(settings.calendar)
     return ReportedProblem(
         dag_id=settings.dag_id,
-        calendar=settings.calendar,
+        calendar=location,
         line=problem.line,
         post=problem.post_id,
         message=problem.message,
         remedy=problem.remedy,
-        text=problem.text(settings.calendar),
+        text=problem.text(location),
     )
 
 

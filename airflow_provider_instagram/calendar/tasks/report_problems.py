@@ -80,20 +80,20 @@ class ReportProblems(CalendarTask):
         self.log.info("%s: %s posts, %s problems", calendar.location, len(calendar.posts), len(problems))
         for problem in problems:
             self.log.warning("%s", problem.text(calendar.location))
-        try:
-            report_new(context, self.settings, problems, found, is_all=plan.readable)
-        except Exception:  # what is wrong with other posts does not fail this run
-            self.log.exception("The problems could not be reported. The next run does it.")
-        remove_old_files(self.settings, plan.calendar, now)
         begin, lead_time = run_time(context), self.settings.lead_time
         own = (
             *unknown_ids(context, plan.calendar),
             *(_too_far(post) for post in too_far_ahead(context, plan.calendar, self.settings)),
             *(problem for problem in beyond_limits if plan.has_run(problem.post_id or "", begin, lead_time)),
         )
-        if own:
+        if own:  # the next run reports the problems: Airflow stores no events of a task that fails
             texts = [problem.text(calendar.location) for problem in own]
             raise AirflowFailException("This run cannot publish all of its posts.\n" + "\n".join(texts))
+        try:
+            report_new(context, self.settings, problems, found, is_all=plan.readable)
+        except Exception:  # what is wrong with other posts does not fail this run
+            self.log.exception("The problems could not be reported. The next run does it.")
+        remove_old_files(self.settings, plan.calendar, now)
 
 
 def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:

@@ -179,3 +179,13 @@ def test_what_only_a_worker_finds_is_in_the_row_for_the_page(
     assert len(calendar.report()) == 2
     (problem,) = ProblemRecord.of(calendar.ledgers[problems_asset("content")]["problems"]).found
     assert (problem.post_id, problem.message) == ("a", f"there is no file {calendar.file.with_name('gone.mp4')}.")
+
+
+def test_a_run_that_fails_leaves_new_problems_to_the_next_one(calendar: SimulatedCalendar, told: list[Any]) -> None:
+    """Airflow drops the events of a task that fails."""
+    calendar.write(post("bad", 7 * DAY, captoin="x"))
+    calendar.parse(0)
+    with pytest.raises(AirflowFailException, match="started for 'mondya'"):
+        calendar.report("content/manual", 0, posts=["mondya"])
+    assert (told, calendar.events.extras) == ([], [])
+    assert len(calendar.report()) == len(told) == 1
