@@ -79,7 +79,6 @@ def content_calendar_dag(
     problem is left out. If the file cannot be read, its last readable version is used. Each new problem calls
     ``on_problem``; the page *Posts*, the DAG's documentation and ``airflow instagram calendar check`` list all.
 
-    :param dag_id: The DAG's id.
     :param calendar: The file: a path or a URI that ObjectStoragePath opens, ending in .yaml, .json or .csv.
     :param accounts: The connections that the file may name, at most 200. A post of another account is left out.
     :param lead_time: How long before a post's time its run begins.
@@ -89,8 +88,7 @@ def content_calendar_dag(
     :param approval: ``required`` demands an approval of each post, whatever the file says. None goes by the file.
     :param unanswered: What to do with a post that nobody has approved or rejected by its time: ``skip`` or ``publish``.
     :param dry_run: Whether each run stops before it publishes.
-    :param on_problem: What to call for each new problem: a callable or a notifier, or a list of them. The context
-        contains ``problem``.
+    :param on_problem: What is called with ``problem`` in its context: a callable or a notifier, or a list of them.
     :param clock: Returns the current time.
     :param dag_arguments: More arguments of the DAG, for example ``default_args`` or ``tags``.
     :raises TransientError: If the storage of the snapshots or of a caption file does not answer. Airflow then keeps the
