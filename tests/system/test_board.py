@@ -260,7 +260,7 @@ def test_the_page_is_accessible_in_both_themes(board: Board, theme: str, view: s
 def test_a_card_says_days_before_that_its_time_is_a_slot_and_which_repetition_it_is(board: Board) -> None:
     board.open(view="list")
     expect(board.card("shelf~2").locator(".mark")).to_have_text("slot ↻ 2", timeout=1000 * LIMIT_S)
-    expect(board.card("shelf~2")).to_have_attribute("aria-label", re.compile("slot, repetition 2"))
+    expect(board.card("shelf~2")).to_have_accessible_name(re.compile("slot, repetition 2"))
     for view in ("month", "week"):
         board.open(view=view, day=f"{TOMORROW:%Y-%m-%d}", q="shelf")
         mark = board.card("shelf").locator(".mark")

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from airflow_provider_instagram.ledger.ledger import row_key
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import Post
     from airflow_provider_instagram.ledger.ledger import StateStore
+
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,32 @@ class Assignment:
         return bool(self.run) and self.run.partition("/")[0] != run.partition("/")[0]
 
 
+class LateTime(BaseModel):
+    """The row of the time that a late post has chosen.
+
+    :param post_key: The post.
+    :param at: The time; None if the post has given it up.
+    :param version: The version; None if it was chosen without knowledge of the other posts.
+    """
+
+    post_key: str
+    at: AwareDatetime | None
+    version: str | None = None
+
+
+ASSIGNMENT: TypeAdapter[Assignment] = TypeAdapter(Assignment)
+LATE_TIME: TypeAdapter[LateTime] = TypeAdapter(LateTime)
+
+
+def _read(kind: TypeAdapter[T], row: Any) -> T | None:
+    """Return what a row contains. A malformed one counts as none: users with the right on assets may write it."""
+    try:
+        return kind.validate_python(row) if row else None
+    except ValidationError as error:
+        log.warning("A row that is malformed is ignored: %s", error.errors(include_input=False, include_url=False))
+        return None
+
+
 @dataclass
 class Assignments:
     """The assignments of posts to runs, as rows of an account's ledger.
@@ -58,8 +92,7 @@ class Assignments:
 
     def of(self, post: Post) -> Assignment | None:
         """Return which run a post is assigned to."""
-        row = self.store.get(self.row(post))
-        return Assignment(**row) if row else None
+        return _read(ASSIGNMENT, self.store.get(self.row(post)))
 
     def assign(self, post: Post, run: str) -> None:
         """Record that a run publishes this version of a post."""
@@ -106,9 +139,8 @@ class Assignments:
 
         :param any_version: Whether a time counts that an earlier version chose: that version may be live.
         """
-        row = self.store.get(f"calendar-late:{post.key}")
-        counts = row and row["at"] and (any_version or row["version"] == post.version)
-        return datetime.fromisoformat(row["at"]) if counts else None
+        row = _read(LATE_TIME, self.store.get(f"calendar-late:{post.key}"))
+        return row.at if row is not None and (any_version or row.version == post.version) else None
 
     def record_late_time(self, post: Post, at: datetime) -> None:
         """Record when a late post is published."""
@@ -121,8 +153,8 @@ class Assignments:
 
     def last_time_without_calendar(self) -> tuple[str, datetime] | None:
         """Return the last post that chose a time while the calendar could not be read, and its time."""
-        row = self.store.get("calendar-late-blind")
-        return (row["post_key"], datetime.fromisoformat(row["at"])) if row else None
+        row = _read(LATE_TIME, self.store.get("calendar-late-blind"))
+        return (row.post_key, row.at) if row is not None and row.at is not None else None
 
     def record_time_without_calendar(self, post: Post, at: datetime) -> None:
         """Record the time of a late post that was chosen without knowledge of the other posts."""

@@ -173,7 +173,8 @@ def digests_in(report: Any) -> tuple[str | None, ...]:
 
     :param report: A report, or a list of them for a carousel.
     """
-    digests = tuple(one.get("sha256") for one in (report if isinstance(report, list) else [report or {}]))
+    reports = report if isinstance(report, list) else [report]
+    digests = tuple(one.get("sha256") if isinstance(one, dict) else None for one in reports)
     return digests if any(digests) else ()
 
 

@@ -20,13 +20,14 @@ from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.calendar.tasks.approve import digests_in
 from airflow_provider_instagram.calendar.tasks.base import has_caption
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.answers import counted_answer
-from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in
+from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in, xcom
 from airflow_provider_instagram.plugin.board.rights import may_act
 from airflow_provider_instagram.plugin.board.source import now_run_id
 from airflow_provider_instagram.plugin.board.states import COMMENT, END, STEPS, Facts, PostRun
@@ -45,6 +46,19 @@ LONGEST_REASON: Final = 500
 CREDENTIALS: Final = ("authorization", "cookie")
 #: Airflow 3.3.2 takes both of two answers that arrive at one moment, so this process sends them one after the other.
 ONE_ANSWER: Final = asyncio.Lock()
+ANSWERS: Final = ("approve", "reject")
+#: The page sends what it showed with an answer, because an answer is about that.
+CHANGED: Final = (
+    "This post, or one of its files, has changed since the page showed it to you. Nothing was answered. The page shows "
+    "it as it is now."
+)
+#: What an answer of Airflow without a text means.
+REFUSALS: Final = {
+    401: "Your login has ended. Reload the page.",
+    403: "Airflow does not allow you to do this.",
+    404: "Airflow does not have this run or task any more.",
+    409: "Somebody else has done this at the same moment.",
+}
 NAMES: Final = {
     "approve": "approve",
     "reject": "reject",
@@ -109,11 +123,22 @@ async def perform(act: Act) -> str:
 def _require(act: Act) -> None:
     if not may_act(act.user, act.dag_id, act.name):
         raise HTTPException(403, f"You do not have permission to {NAMES[act.name]} posts of {act.dag_id!r}.")
+    is_answer = act.name in ANSWERS
+    if is_answer and act.given.get("version") != act.facts.post.version:
+        raise HTTPException(409, CHANGED)
     state = act.board.cards[f"{act.dag_id}/{act.facts.post.id}"][0].status.state
     if act.name not in acts_in(state, act.facts):
-        by = _answered_by(act) if act.name in ("approve", "reject") else None
+        by = _answered_by(act) if is_answer else None
         answered = f" {by} has answered already." if by else ""
         raise HTTPException(409, f"This post is {state.value.replace('_', ' ')} by now.{answered} Nothing was changed.")
+    if is_answer and act.given.get("sha256") != list(_digests(act)):
+        raise HTTPException(409, CHANGED)
+
+
+def _digests(act: Act) -> tuple[str | None, ...]:
+    """Return the digests of the files that the post has now."""
+    with create_session(scoped=False) as session:
+        return digests_in(xcom(session, act.dag_id, act.facts.post, act.facts.run, "transcode", "report"))
 
 
 async def _answer(act: Act) -> str:
@@ -260,7 +285,11 @@ def _text_of(answer: httpx.Response) -> str:
         detail = answer.json()["detail"]
     except (ValueError, KeyError, TypeError):
         detail = ""
-    return f"Airflow refused this: {detail if isinstance(detail, str) and detail else answer.status_code}"
+    if isinstance(detail, str) and detail:
+        return f"Airflow refused this: {detail}"
+    if answer.status_code in REFUSALS:
+        return f"{REFUSALS[answer.status_code]} Nothing was changed."
+    return "Airflow failed to do this. The log of its API server says why. Look at the post before you try again."
 
 
 def _answered_by(act: Act) -> str | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import secrets
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,7 @@ from airflow_provider_instagram.plugin.board.calendars import SnapshotReader
 from airflow_provider_instagram.plugin.board.cards import PostCard, card_of, invalid_card
 from airflow_provider_instagram.plugin.board.seen import NOTHING, now_s
 from airflow_provider_instagram.plugin.board.source import CalendarSource, Rows
-from airflow_provider_instagram.plugin.board.states import Facts, PostRun, status_of
+from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,8 +34,14 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.assignments import Assignment
     from airflow_provider_instagram.calendar.planning.snapshot import Stored
     from airflow_provider_instagram.plugin.board.calendars import CalendarDag
-    from airflow_provider_instagram.plugin.board.states import Status
 
+log = logging.getLogger(__name__)
+#: The state of a post of which the ledger has a row, or Airflow an XCom, in a form that no task has written.
+DAMAGED: Final = Status(
+    State.UNKNOWN,
+    "A record of this post in Airflow is malformed.",
+    "The log of the API server says more. Somebody with rights to assets or XComs has written the record.",
+)
 #: How long the cards of a calendar count as current, in seconds.
 LIFE_S: Final = 2.0
 
@@ -119,9 +126,15 @@ class Board:
         self._runs_now = self.source.active_runs_now()
         all_facts, cards = {}, []
         for post in content.posts:
-            facts = self._facts(post, selected.get((post.account, post.id, post.version), []), begins)
-            all_facts[post.id] = facts
-            cards.append(self._card(post, facts, status_of(facts, now, self.calendar.max_lateness)))
+            try:
+                facts = self._facts(post, selected.get((post.account, post.id, post.version), []), begins)
+                card = self._card(post, facts, status_of(facts, now, self.calendar.max_lateness))
+            except Exception:  # a user has edited a row or an XCom
+                log.exception("The records of %s cannot be understood", post.key)
+                card = card_of(self.calendar.dag_id, post, DAMAGED, has_cover=False, is_dry=post.dry_run)
+            else:
+                all_facts[post.id] = facts
+            cards.append(card)
         self.facts = all_facts
         return cards + self._invalid_cards(content)
 
@@ -130,17 +143,21 @@ class Board:
         for problem in content.problems:
             by_post[problem.post_id].append(problem)
         listed = {post.id for post in content.posts}
-        invalid = {post.id: post for post in content.invalid if post.id not in listed}
+        invalid = [post for post in content.invalid if post.id not in listed]
         if self.stored is not None:
-            added_late = {post.id: post for post in self.stored.plan.calendar.posts if post.id not in listed}
-            invalid |= {
-                post.id: InvalidPost(post.id, post.publish_at, post.account, post.line, post.in_slot)
-                for post in added_late.values()
-            }
+            invalid += [
+                InvalidPost(post.id, post.publish_at, post.account, post.line, post.in_slot)
+                for post in self.stored.plan.calendar.posts
+                if post.id not in listed
+            ]
+        times = Counter(post.id for post in invalid)
         return [
-            invalid_card(self.calendar.dag_id, post, tuple(by_post[post.id] or by_post[split_repetition(post.id)[0]]))
-            for post in invalid.values()
-        ]
+            invalid_card(
+                self.calendar.dag_id, post, tuple(by_post[post.id] or by_post[split_repetition(post.id)[0]]),
+                is_duplicate=times[post.id] > 1,
+            )
+            for post in invalid
+        ]  # fmt: skip
 
     def _card(self, post: Post, facts: Facts, status: Status) -> PostCard:
         tasks = facts.run.tasks if facts.run else {}
@@ -161,6 +178,7 @@ class Board:
             assignment=assignment,
             run=self._run(post, selected, assignment, begins),
             arrival=seen.arrival if seen is not None else None,
+            late_at=Assignments(rows, self.calendar.dag_id).late_time(post, any_version=False),
         )
 
     def _run(

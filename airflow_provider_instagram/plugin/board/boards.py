@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import threading
 import time
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from airflow_provider_instagram.plugin.board.seen import NOTHING, now_s, written
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.users import PageUser
+
+log = logging.getLogger(__name__)
 
 #: How long the list of calendars counts as current, in seconds.
 LIST_LIFE_S: Final = 2.0
@@ -82,6 +85,14 @@ class Boards:
         board.refresh(calendar, seen_s)
         return board
 
+    def _board_or_none(self, calendar: CalendarDag, seen_s: float) -> Board | None:
+        """Return the board of a calendar; None if it cannot be made, which concerns no other calendar."""
+        try:
+            return self.board(calendar.dag_id, seen_s)
+        except Exception:
+            log.exception("The calendar %s cannot be shown", calendar.dag_id)
+            return None
+
     def answer(self, user: PageUser, window: Window, since: str, seen_s: float) -> bytes | None:
         """Return the cards that a user may see, as JSON, or None if nothing changed.
 
@@ -93,7 +104,7 @@ class Boards:
         """
         readable = [one for one in self.calendars(seen_s) if may(user, one.dag_id, READ)]
         shown = [one for one in readable if window.dag_id in (None, one.dag_id)]
-        boards = [self.board(one.dag_id, seen_s) for one in shown]
+        boards = [board for one in shown if (board := self._board_or_none(one, seen_s)) is not None]
         latest, heads = self._revisions.latest, [_head(board) for board in boards]
         scope = _digest([heads, vars(window)])
         digest = _digest([board.digest for board in boards])

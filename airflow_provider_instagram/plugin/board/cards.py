@@ -42,6 +42,7 @@ class PostCard:
     :param problems: Its problems in the calendar's file.
     :param in_slot: Whether its time was chosen among the slots of its account.
     :param repetition: How often it is published up to here: 1, unless it is a repetition of a post.
+    :param line: Its line in the file, if the file has its id twice.
     """
 
     dag_id: str
@@ -59,11 +60,12 @@ class PostCard:
     problems: tuple[Problem, ...] = ()
     in_slot: bool = False
     repetition: int = 1
+    line: int | None = None
 
     @property
     def key(self) -> str:
         """What tells the card from all others."""
-        return f"{self.dag_id}/{self.post_id}"
+        return f"{self.dag_id}/{self.post_id}{'' if self.line is None else f':{self.line}'}"
 
     def as_data(self) -> dict[str, Any]:
         """Return the card as JSON, without what is empty: a page has thousands of cards."""
@@ -87,6 +89,7 @@ class PostCard:
             "asks": self.asks_approval,
             "slot": self.in_slot,
             "repetition": self.repetition if self.repetition > 1 else None,
+            "line": self.line,
             "problems": [problem_as_data(problem) for problem in self.problems],
         }
         return {name: value for name, value in given.items() if value or name in ("at", "local", "id")}
@@ -112,13 +115,15 @@ def card_of(dag_id: str, post: Post, status: Status, *, has_cover: bool, is_dry:
     )
 
 
-def invalid_card(dag_id: str, post: InvalidPost, problems: tuple[Problem, ...]) -> PostCard:
-    """Return the card of a post that has a problem."""
+def invalid_card(
+    dag_id: str, post: InvalidPost, problems: tuple[Problem, ...], *, is_duplicate: bool = False
+) -> PostCard:
+    """Return the card of a post that has a problem. The line tells it from another post with its id."""
     text = problems[0].message if problems else "the calendar's file has a problem"
     status = Status(State.PROBLEM, text, problems[0].remedy if problems else "")
     return PostCard(
         dag_id, post.id, post.account, post.publish_at, "", "", status, problems=problems, in_slot=post.in_slot,
-        repetition=split_repetition(post.id)[1],
+        repetition=split_repetition(post.id)[1], line=post.line if is_duplicate else None,
     )  # fmt: skip
 
 

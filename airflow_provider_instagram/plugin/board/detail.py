@@ -14,6 +14,7 @@ from airflow.sdk import conf
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from airflow_provider_instagram.calendar.tasks.approve import digests_in
 from airflow_provider_instagram.calendar.tasks.covers import cover_name
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.addresses import safe_link
@@ -84,8 +85,8 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         return {**content, "acts": [], **_of_invalid(board, post_id)}
     post = facts.post
     with create_session(scoped=False) as session:
-        content["report"] = _xcom(session, board.calendar.dag_id, post, facts.run, "transcode", "report")
-        made = _xcom(session, board.calendar.dag_id, post, facts.run, "transcode", "return_value")
+        content["report"] = xcom(session, board.calendar.dag_id, post, facts.run, "transcode", "report")
+        made = xcom(session, board.calendar.dag_id, post, facts.run, "transcode", "return_value")
         content["question"] = _question(session, board.calendar.dag_id, post, facts.run)
         acts_of_users = _acts_of_users(session, board.calendar.dag_id, post_id)
     containers, insights = _of_ledger(facts)
@@ -96,6 +97,8 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         **content,
         "acts": acts_in(card.status.state, facts),
         "caption": _caption(post, content["question"]),
+        "version": post.version,
+        "sha256": list(digests_in(content["report"])),
         "kind": kind_of(post),
         "zone": _zone(post.publish_at),
         "options": {name: value for name, value in post.without_signatures().options.items() if name != "caption"},
@@ -177,7 +180,7 @@ def _of_ledger(facts: Facts) -> tuple[list[dict[str, Any]], dict[str, Any] | Non
         with open_ledger(facts.post.account) as store:
             made = Ledger(store, facts.post.account).containers(facts.post.key)
             numbers = latest_numbers(store, media_id) if media_id else None
-    except ValidationError:
+    except (ValidationError, TypeError, ValueError, LookupError, AttributeError):  # no ledger, or a malformed row
         return [], None
     events = [_event(one.created_at, "Container created", one.container_id, "") for one in made]
     if numbers is None:
@@ -189,7 +192,8 @@ def _event(at: str, what: str, detail: str, link: str) -> dict[str, Any]:
     return {"at": at, "what": what, "detail": detail, "link": link}
 
 
-def _xcom(session: Session, dag_id: str, post: Post, run: PostRun | None, step: str, key: str) -> Any:
+def xcom(session: Session, dag_id: str, post: Post, run: PostRun | None, step: str, key: str) -> Any:
+    """Return an XCom of a task of a post, or None."""
     if run is None or run.map_index < 0:
         return None
     value = session.scalar(
@@ -255,11 +259,12 @@ def _acts_of_users(session: Session, dag_id: str, post_id: str) -> list[dict[str
 
 
 def _of_invalid(board: Board, post_id: str) -> dict[str, Any]:
-    """Return the lines of a post that has a problem. Where they begin is unknown if the calendar has its id twice."""
+    """Return the lines of a post that has a problem. Its line follows its id if the calendar has the id twice."""
     content = board.stored.plan.calendar if board.stored else None
     all_posts: list[Post | InvalidPost] = [*content.posts, *content.invalid] if content else []
-    found = [one for one in all_posts if one.id == post_id]
-    return {"line": found[0].line, "lines": _lines(board, found[0])} if len(found) == 1 else {"lines": ""}
+    post_id, _, line = post_id.partition(":")
+    found = [one for one in all_posts if one.id == post_id and line in ("", str(one.line))]
+    return {"line": found[0].line, "lines": _lines(board, found[0])} if found else {"lines": ""}
 
 
 def _lines(board: Board, post: Post | InvalidPost) -> str:

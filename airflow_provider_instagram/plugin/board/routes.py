@@ -42,6 +42,12 @@ HEADERS: Final = {
 }
 JSON: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
+#: What a user reads about a post with an unknown outcome who may not settle it.
+SETTLED_BY: Final = (
+    "To record whether it is live takes the rights to edit this DAG's task instances and assets. Ask somebody who has "
+    "them, such as an administrator of Airflow."
+)
+
 router = APIRouter(prefix="/calendar")
 boards = Boards()
 
@@ -102,7 +108,10 @@ def post(dag_id: str, post_id: str, seen: str = "", user: Any = VIEWER) -> Respo
         content = detail_of(board, post_id)
     except KeyError:
         raise HTTPException(404, "The calendar has no such post any more.") from None
-    content["acts"] = [act for act in content["acts"] if may_act(user, dag_id, act)]
+    offered = content["acts"]
+    content["acts"] = [act for act in offered if may_act(user, dag_id, act)]
+    if "live" in offered and "live" not in content["acts"]:
+        content["hint"] = f"{content['hint']} {SETTLED_BY}".strip()
     return JSONResponse(content, headers=JSON)
 
 

@@ -37,7 +37,7 @@ MARGIN: Final = timedelta(seconds=60)
 #: Everything is read again after this, so that nothing is missed for good.
 READ_ALL_AFTER_S: Final = 600.0
 #: Kinds of rows of the ledger that the page needs.
-KINDS: Final = ("done:", "intent:", "claim:", "calendar:", "calendar-dry:")
+KINDS: Final = ("done:", "intent:", "claim:", "calendar:", "calendar-dry:", "calendar-late:")
 
 #: How the ids of runs begin that publish one post at once.
 NOW: Final = "now__"
@@ -181,7 +181,7 @@ class CalendarSource:
         else:
             self.rows = defaultdict(dict)
         for asset_id, key, value in session.execute(statement):
-            self.rows[assets[asset_id]][key] = json.loads(value)
+            self.rows[assets[asset_id]][key] = decoded(value)
         if count != sum(map(len, self.rows.values())):
             self._since = None  # a row was added and another deleted in the meantime: the next look reads all
 
@@ -234,14 +234,16 @@ class CalendarSource:
             deadline=row.trigger_timeout,
             try_number=row.try_number,
             outcome=outcome,
-            percent=progress.get("percent"),
+            percent=progress.get("percent") if isinstance(progress.get("percent"), int) else None,
         )
 
     def _of_this_try(self, row: Any, key: str) -> dict[str, Any] | None:
-        """Return what a task reported in its latest try."""
+        """Return what a task reported in its latest try: texts, and numbers. Users may edit the XCom."""
         value, at = self._xcoms.get((row.run_id, row.task_id, row.map_index, key), (None, None))
         is_current = at is not None and (row.start_date is None or at >= row.start_date)
-        return value if is_current and isinstance(value, dict) else None
+        if not (is_current and isinstance(value, dict)):
+            return None
+        return {name: one for name, one in value.items() if isinstance(one, (str, int))}
 
 
 def now_run_id(post_id: str, number: int) -> str:
@@ -286,6 +288,6 @@ def _versions(posts: Any) -> list[tuple[str, str]]:
 def decoded(value: Any) -> Any:
     """Return the value of an XCom, which may be stored as JSON or as text that contains JSON."""
     if isinstance(value, str):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             return json.loads(value)
     return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +32,13 @@ IN_WORDS: Final = {
     "transcode": "the video is transcoded",
     "approve": "the approval is requested",
     "create": "Instagram processes it",
+}
+#: Why a post is late, if one of its tasks began or ended after its time.
+LATE_BY: Final = {
+    "due": "its run began",
+    "transcode": "its file was ready",
+    "approve": "it was approved",
+    "create": "Instagram had processed it",
 }
 ENDED_BADLY: Final = ("failed", "upstream_failed")
 #: A publisher no longer looks at the calendar after this: it waits for the second in which it publishes.
@@ -117,6 +124,7 @@ class Facts:
     :param assignment: Which run it is assigned to.
     :param run: The run that works on this version of it.
     :param arrival: How this version came into the calendar.
+    :param late_at: The time that its publisher chose when its own had passed.
     """
 
     post: Post
@@ -125,6 +133,7 @@ class Facts:
     assignment: Assignment | None = None
     run: PostRun | None = None
     arrival: Arrival | None = None
+    late_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +166,26 @@ def status_of(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:
         return Status(State.SKIPPED, f"by {facts.assignment.skipped_by}")
     if facts.run is None:
         return _without_run(facts, now, max_lateness)
-    return _in_run(facts.post, facts.run, now)
+    status = _in_run(facts.post, facts.run, now)
+    if facts.late_at is not None and status.state in (State.READY, State.PUBLISHING):
+        return replace(status, text=_late(facts, facts.late_at))
+    return status
+
+
+def _late(facts: Facts, at: datetime) -> str:
+    """Return when a late post is published, and why not at its time."""
+    due = facts.post.publish_at
+    return f"{at.astimezone(due.tzinfo):%H:%M} instead of {due:%H:%M}{_why_late(facts, at)}"
+
+
+def _why_late(facts: Facts, at: datetime) -> str:
+    due, tasks = facts.post.publish_at, facts.run.tasks if facts.run is not None else {}
+    for name, why in LATE_BY.items():
+        task = tasks.get(name, Task(None))
+        ready = task.started if name == "due" else task.ended
+        if ready is not None and ready > due:
+            return f", because {why} at {ready.astimezone(due.tzinfo):%H:%M}"
+    return ", to keep the distance to the account's other posts" if tasks else ""
 
 
 def _undecided(publish: Task) -> Status:
@@ -178,7 +206,9 @@ def _published(facts: Facts, done: PublishedPost, publish: Task, comment: Task) 
     if comment.state == "failed":
         reported = comment.outcome or {}
         return Status(State.PUBLISHED, reported.get("reason") or NO_COMMENT, reported.get("hint") or "")
-    return Status(State.PUBLISHED)
+    published_at = datetime.fromisoformat(done.published_at)
+    is_late = published_at - facts.post.publish_at > CLOCKS_DIFFER and publish.state == "success"
+    return Status(State.PUBLISHED, _late(facts, published_at) if is_late else "")
 
 
 def _without_run(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:

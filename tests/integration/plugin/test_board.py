@@ -35,6 +35,10 @@ POSTS: list[dict[str, Any]] = [
     {"id": "dry", "caption": "Dry", "dry_run": True},
     {"id": "asked", "caption": "Asked", "approval": "required"},
     {"id": "asked-too", "caption": "Asked, too", "approval": "required"},
+    {"id": "shown-approve", "caption": "Asked", "approval": "required"},
+    {"id": "shown-reject", "caption": "Asked", "approval": "required"},
+    {"id": "twice", "caption": "One"},
+    {"id": "twice", "caption": "Another"},
 ]
 
 
@@ -55,7 +59,7 @@ def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         for day, post in enumerate(POSTS)
     ]
     file.write_text(yaml.safe_dump({"posts": posts}, sort_keys=False))
-    store_dag(content_calendar_dag(DAG_ID, file))
+    store_dag(content_calendar_dag(DAG_ID, file, accounts=[ACCOUNT]))
     return file
 
 
@@ -103,7 +107,9 @@ def do(
     **given: Any,
 ) -> Any:
     token = given.pop("form_token", BrowserState().form_token(name))
-    body = {"act": act, "dag_id": DAG_ID, "post_id": post_id, "form_token": token, **given}
+    shown = detail(browser, post_id) if act in ("approve", "reject") and "version" not in given else {}
+    seen = {name: shown[name] for name in ("version", "sha256") if name in shown}
+    body = {"act": act, "dag_id": DAG_ID, "post_id": post_id, "form_token": token, **seen, **given}
     return browser.post("/instagram/calendar/api/acts", json=body, headers=OURS if headers is None else headers)
 
 
@@ -128,6 +134,9 @@ def test_a_viewer_sees_the_posts_with_their_states_and_is_offered_nothing(user: 
         "dry": "planned",
         "asked": "planned",
         "asked-too": "planned",
+        "shown-approve": "planned",
+        "shown-reject": "planned",
+        "twice": "problem",
     }
     assert found["hello"]["title"] == "A new week"
     assert found["typo"]["problems"][0]["remedy"] == "Did you mean caption?"
@@ -321,6 +330,116 @@ def test_a_card_says_what_was_answered_before_the_task_of_the_approval_runs(user
     assert detail(ada, "asked-too")["hint"] == "Rejected by ada: too dark"
     late = do(ada, "ada", "approve", "asked-too").json()["detail"]
     assert late == "This post is skipped by now. ada has answered already. Nothing was changed."
+
+
+def report_of(post_id: str, sha256: str) -> None:
+    """Store what the transcode has found."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, select
+
+    run_id = f"asks-{post_id}"
+    about = {"dag_id": DAG_ID, "run_id": run_id, "task_id": f"{ACCOUNT}.transcode", "map_index": 0, "key": "report"}
+    with create_session() as session:
+        session.execute(delete(XComModel).where(*(getattr(XComModel, name) == value for name, value in about.items())))
+        run = session.scalars(select(DagRun).where(DagRun.dag_id == DAG_ID, DagRun.run_id == run_id)).one()
+        session.add(
+            XComModel(**about, dag_run_id=run.id, value={"sha256": sha256}, timestamp=datetime.now(timezone.utc))
+        )
+
+
+@pytest.mark.parametrize("act", ["approve", "reject"])
+def test_an_answer_is_about_what_the_page_showed(user: Any, calendar: Path, act: str) -> None:
+    """The caption and the file are those of another version by now, which the page then shows."""
+    ada, post_id = user("ada", "USER"), f"shown-{act}"
+    cards(ada)
+    ask_for_approval(post_id)
+    report_of(post_id, "a1")
+    seen = {name: detail(ada, post_id)[name] for name in ("version", "sha256")}
+    assert seen["sha256"] == ["a1"]
+    report_of(post_id, "b2")
+    changes = [seen, {**seen, "version": "0" * 16, "sha256": ["b2"]}, {"version": None}, {**seen, "sha256": {"a": 1}}]
+    for stale in changes:
+        refused = do(ada, "ada", act, post_id, **stale)
+        assert refused.status_code == 409
+        assert "has changed since the page showed it to you. Nothing was answered." in refused.json()["detail"]
+        assert cards(ada)[post_id]["state"] == "waiting"
+    assert do(ada, "ada", act, post_id).status_code == 200, "what it shows now can be answered"
+
+
+def test_both_posts_with_one_id_are_shown(user: Any) -> None:
+    ada = user("ada", "USER")
+    found = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID}).json()["cards"]
+    twice = [card for card in found if card["id"] == "twice"]
+    assert len(twice) == 2
+    lines = [detail(ada, f"twice:{card['line']}")["lines"] for card in twice]
+    assert ["One" in text for text in lines] == [True, False]
+    assert ["Another" in text for text in lines] == [False, True]
+
+
+SHAPES = [
+    7,
+    "text",
+    True,
+    [],
+    [1],
+    {},
+    {"run": 7},
+    {"at": []},
+    {"post_key": [], "run": {}, "version": 1},
+    [{"a": 1}],
+    None,
+]
+
+
+@pytest.mark.parametrize("kind", ["done", "intent", "claim", "calendar", "calendar-late", "containers", "calendar-dry"])
+def test_a_malformed_row_concerns_one_card(user: Any, kind: str) -> None:
+    """Users with the right to edit the states of assets can write any JSON into them."""
+    from airflow.models.asset import AssetModel
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, select
+
+    from airflow_provider_instagram.ledger.assets import ledger_asset
+
+    ada, key = user("ada", "USER"), f"{kind}:{f'{DAG_ID}/' if kind == 'calendar-dry' else ''}{ACCOUNT}/hello"
+    before = cards(ada)
+    for shape in SHAPES:
+        with create_session() as session:
+            asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(ACCOUNT).uri))
+            session.add(AssetStateStoreModel(asset_id=asset_id, key=key, value=json.dumps(shape)))
+        try:
+            routes.boards.board(DAG_ID, is_fresh=True)
+            after = cards(ada)
+            assert {name: card for name, card in after.items() if name != "hello"} == {
+                name: card for name, card in before.items() if name != "hello"
+            }
+            assert after["hello"]["state"] in ("planned", "unknown", "publishing", "published"), (shape, after["hello"])
+            detail(ada, "hello")
+            assert do(ada, "ada", "skip", "evil").status_code == 200
+            assert do(ada, "ada", "unskip", "evil").status_code == 200
+        finally:
+            with create_session() as session:
+                session.execute(delete(AssetStateStoreModel).where(AssetStateStoreModel.key == key))
+    routes.boards.board(DAG_ID, is_fresh=True)
+
+
+def test_a_calendar_that_cannot_be_shown_keeps_no_other_from_being_shown(
+    user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_instagram.plugin.board.board import Board
+
+    refresh = Board.refresh
+
+    def fail_for_another(board: Board, calendar: Any, seen_s: float) -> None:
+        if calendar.dag_id != DAG_ID:
+            raise KeyError("a row")
+        refresh(board, calendar, seen_s)
+
+    monkeypatch.setattr(Board, "refresh", fail_for_another)
+    answer = user("ada", "USER").get("/instagram/calendar/api/posts")
+    assert [head["dag"] for head in answer.json()["calendars"]] == [DAG_ID]
 
 
 def test_what_did_not_change_is_not_sent_again(user: Any) -> None:

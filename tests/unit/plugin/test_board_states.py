@@ -184,3 +184,25 @@ def test_a_post_with_a_problem_has_a_card_with_its_remedy() -> None:
 def test_the_title_is_the_first_line_with_text() -> None:
     assert first_line("\n \nFirst\nSecond") == "First"
     assert len(first_line("x" * 500)) == 121
+
+
+@pytest.mark.parametrize(
+    ("tasks", "why"),
+    [
+        ({"due": Task("success", started=DUE + HOUR / 6)}, ", because its run began at 10:40"),
+        ({"approve": Task("success", ended=DUE + HOUR / 4)}, ", because it was approved at 10:45"),
+        ({"transcode": Task("success", ended=DUE + HOUR / 5)}, ", because its file was ready at 10:42"),
+        ({"create": Task("success", ended=DUE + HOUR / 5)}, ", because Instagram had processed it at 10:42"),
+        ({"create": Task("success", ended=DUE - HOUR / 5)}, ", to keep the distance to the account's other posts"),
+    ],
+)
+def test_a_late_post_says_when_it_is_published_and_why(tasks: dict[str, Task], why: str) -> None:
+    """In the zone of the calendar, before it is published and afterwards."""
+    there = POST.model_copy(update={"publish_at": DUE.astimezone(timezone(2 * HOUR))})
+    states = {"transcode": Task("success"), "create": Task("success"), "publish": Task("deferred"), **tasks}
+    facts = replace(in_run(**states), post=there, late_at=DUE + HOUR / 2)
+    assert state(facts, DUE + HOUR / 3).text == f"11:00 instead of 10:30{why}"
+    live = replace(DONE, published_at=(DUE + HOUR / 2).isoformat())
+    facts = replace(in_run(**{**states, "publish": Task("success")}), post=there, done=live)
+    assert state(facts, DUE + HOUR).text == f"11:00 instead of 10:30{why}"
+    assert state(replace(facts, done=DONE)).text == ""

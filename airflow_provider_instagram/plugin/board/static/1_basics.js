@@ -76,15 +76,22 @@ function stateText(card) {
   return card.why && card.state !== "preparing" ? `${word}: ${card.why}` : word;
 }
 
+/** What an answer without a text means. */
+const ANSWERS = { 401: "You are not logged in to Airflow any more. Reload the page.", 403: "You do not have permission to do this.",
+  404: "Airflow does not have this any more.", 409: "Somebody else has changed this at the same moment. Look at it again." };
+const FAILED = "Airflow could not answer, because of an error in its API server. Try again; its log says more.";
+
 /** Send a request, and return the content of the answer; null if nothing changed. */
 async function request(path, options = {}) {
-  const answer = await fetch(`${ROOT}/calendar/api/${path}`, { credentials: "same-origin", ...options });
+  let answer;
+  try { answer = await fetch(`${ROOT}/calendar/api/${path}`, { credentials: "same-origin", ...options }); } catch {
+    throw new Error(`Airflow cannot be reached. ${options.method ? "Look at the post again before you repeat this" : "The page tries again by itself"}.`);
+  }
   if (answer.status === 204) return null;
-  const isJson = (answer.headers.get("content-type") || "").includes("json");
-  const content = isJson ? await answer.json() : {};
-  if (!answer.ok) {
-    const text = answer.status === 401 ? "You are not logged in to Airflow any more. Reload the page." : content.detail;
-    throw Object.assign(new Error(typeof text === "string" ? text : `Airflow answered ${answer.status}.`), { status: answer.status });
+  const content = await answer.json().catch(() => null); // a proxy's page, or an answer that was cut off
+  if (!answer.ok || content === null) {
+    const given = answer.status !== 401 && answer.status < 500 && content?.detail;
+    throw Object.assign(new Error(typeof given === "string" && given ? given : ANSWERS[answer.status] || FAILED), { status: answer.status });
   }
   return content;
 }

@@ -52,7 +52,7 @@ async function load() {
   if (content === null) return changed;
   if (content.full) data.cards = new Map();
   for (const key of content.removed) data.cards.delete(key);
-  for (const card of content.cards) data.cards.set(`${card.dag}/${card.id}`, card);
+  for (const card of content.cards) data.cards.set(keyOf(card), card);
   data.calendars = content.calendars;
   data.token = content.token;
   data.seen = content.seen;
@@ -62,7 +62,9 @@ async function load() {
 /** Return how the time of a card was chosen, if the calendar's file does not contain it. */
 const slotText = (card) => [card.slot && "slot", card.repetition && `repetition ${card.repetition}`].filter(Boolean).join(", ");
 
-const keyOf = (card) => `${card.dag}/${card.id}`;
+/** Return what tells a card from all others: its line, too, if the file has its id twice. */
+const placeOf = (card) => (card.line ? `${card.id}:${card.line}` : card.id);
+const keyOf = (card) => `${card.dag}/${placeOf(card)}`;
 
 /** Return whether a card passes a filter. */
 const PASSES = {

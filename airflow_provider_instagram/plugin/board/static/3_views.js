@@ -13,7 +13,8 @@ function cardElement(card) {
   const known = elements.get(key);
   if (known && known.signature === signature) return known.element;
   const text = stateText(card);
-  const label = `${card.title || card.id}. ${inWords(whenOf(card, view.zone).day, { weekday: "long", day: "numeric", month: "long" })}, ${time}. ${card.account}, ${[card.kind || "post", slotText(card)].filter(Boolean).join(", ")}. ${text}`;
+  const day = inWords(whenOf(card, view.zone).day, { weekday: "long", day: "numeric", month: "long" });
+  const spoken = [day, ...(view.view === "list" ? [] : [short(card.account) === card.account ? null : card.account, card.kind || "post"]), slotText(card)].filter(Boolean).join(", ");
   const badge = h("span", { class: "badge" }, h("span", { class: "cut" }, text));
   const title = h("span", { class: "title cut", dir: "auto" }, card.title || card.id);
   const percent = card.state === "preparing" && card.percent ? meter(card.percent) : null;
@@ -21,8 +22,8 @@ function cardElement(card) {
     ? [h("span", { class: "time" }, time), h("span", { class: "whose" }, h("span", { class: "cut" }, card.account), h("span", { class: "sub" }, card.kind || "post")),
        h("span", { class: "text" }, title, h("span", { class: "foot" }, h("span", { class: "sub cut" }, [card.id, ...(card.tags || []).map((tag) => `#${tag}`)].join("  ")), slotMark(card))), badge]
     : [h("span", { class: "text" }, h("span", { class: "when" }, h("b", {}, time), h("span", { class: "cut" }, short(card.account)), view.view === "week" && card.kind ? h("span", { class: "cut what" }, card.kind) : null), title, h("span", { class: "foot" }, badge, slotMark(card)), percent)];
-  const element = h("button", { class: "card", type: "button", "data-key": key, "data-state": card.state, "aria-label": label, title: label, tabindex: -1,
-    click: () => openPost(card.dag, card.id) }, thumb(card), ...inside);
+  const element = h("button", { class: "card", type: "button", "data-key": key, "data-state": card.state, title: `${card.title || card.id}. ${text}`, tabindex: -1,
+    click: () => openPost(card.dag, placeOf(card)) }, thumb(card), ...inside, h("span", { class: "spoken" }, ` ${spoken}`));
   elements.set(key, { signature, element });
   return element;
 }

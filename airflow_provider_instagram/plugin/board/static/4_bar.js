@@ -62,12 +62,15 @@ function notice(state, text, ...more) {
   return h("div", { class: "notice", "data-state": state }, text, ...more);
 }
 
+let saidError = ""; // what was said last is not said again at each look
 const FEW_PROBLEMS = 3; // so few are shown at once
 const unfolded = new Map(); // calendars whose problems a user has shown or hidden
 function drawNotices() {
   const box = document.getElementById("notices");
   const found = [];
   if (data.error) found.push(notice("failed", data.error));
+  if (data.error && data.error !== saidError) say(data.error);
+  saidError = data.error;
   for (const one of data.calendars) {
     const name = data.calendars.length > 1 ? `${one.name}: ` : "";
     if (!one.read && !one.problems.length) found.push(notice("waiting", `${name}The calendar's last version is not on this machine. Set [instagram] calendar_snapshots to a folder or object storage that the API server shares with the DAG processor.`));

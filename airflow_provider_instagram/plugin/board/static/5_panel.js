@@ -1,12 +1,12 @@
 // The side panel: one post, as Instagram shows it, with its history and what can be done about it.
 
-let open = null; // {dag, id, content, error, asked}
+let open = null; // {dag, id, content, error, refused, asked}
 const drafts = new Map(); // what a user has made of a caption, by post: {of, text}
 
 function openPost(dag, id) {
   view.post = `${dag}/${id}`;
   writeAddress();
-  open = { dag, id, content: null, error: "", asked: "" };
+  open = { dag, id, content: null, error: "", refused: "", asked: "" };
   shownItem = 0;
   drawPanel();
   mark();
@@ -32,6 +32,7 @@ async function loadPost() {
     current.content = await request(`post?${new URLSearchParams({ dag_id: current.dag, post_id: current.id, seen: data.seen })}`);
     current.error = "";
   } catch (error) {
+    if (current.error !== error.message) say(error.message);
     current.error = error.message;
   }
   if (open === current && !isTyping()) drawPanel();
@@ -52,10 +53,10 @@ function drawPanel() {
   panel.dataset.post = view.post;
   panel.setAttribute("aria-modal", String(!isWide));
   document.getElementById("app").inert = !isWide; // on a phone, the panel covers the page
-  const head = h("div", { class: "head" }, h("h2", { class: "cut" }, open.id),
+  const head = h("div", { class: "head" }, h("h2", { class: "cut" }, card ? card.id : open.id),
     h("button", { class: "btn square", type: "button", "aria-label": "Close", title: "Key Escape", click: closePost }, icon("close")));
   const sections = h("div", { class: "sections" });
-  if (open.error) sections.append(h("p", { class: "error" }, open.error));
+  for (const error of [open.refused, open.error]) if (error) sections.append(h("p", { class: "error" }, error));
   if (card) sections.append(stateSection(card, content || {}));
   if (content && content.caption !== undefined) sections.append(previewSection(content, playing), ...insightsSection(content), factsSection(content), ...transcodeSection(content), ...historySection(content), ...linesSection(content));
   else if (content) sections.append(...problemSection(content.card), ...linesSection(content));
@@ -94,8 +95,8 @@ function stateSection(card, content) {
 function captionField(content) {
   const counter = h("small");
   const area = h("textarea", { name: "caption", rows: 6, dir: "auto", "aria-label": "Caption", input: () => { drafts.set(view.post, { of: content.caption, text: area.value }); countText(); } });
-  const countText = () => { // not maxlength, which counts an emoji as two or more
-    const length = [...area.value].length;
+  const countText = () => { // not maxlength, which cuts off what is pasted
+    const { length } = area.value; // as Instagram counts, and the server: an emoji is two or more
     counter.textContent = `${length.toLocaleString("en-GB")} of ${LONGEST_CAPTION.toLocaleString("en-GB")}`;
     counter.classList.toggle("error", length > LONGEST_CAPTION);
   };
@@ -131,20 +132,20 @@ async function act(name, given) {
   const current = open;
   const area = document.querySelector("#panel [name=caption]");
   const caption = name === "approve" ? edited(area) : undefined;
+  const { version, sha256 } = current.content || {}; // an answer is about what is shown
   for (const button of document.querySelectorAll("#panel .acts button")) button.disabled = true;
   try {
-    const { done, seen } = await post({ act: name, dag_id: current.dag, post_id: current.id, caption, ...given });
+    const { done, seen } = await post({ act: name, dag_id: current.dag, post_id: current.id, caption, version, sha256, ...given });
     current.asked = "";
     data.seen = seen; // whichever process of the API server answers next, it does not show what was before
     say(done);
-    current.error = "";
+    current.refused = "";
   } catch (error) {
-    current.error = error.message;
+    current.refused = error.message; // stays until the next act, whatever changes meanwhile
+    say(error.message);
   }
   document.activeElement?.blur();
-  const { error } = current;
   await Promise.all([refresh(), loadPost()]);
-  current.error = error || current.error;
   if (open !== current) return;
   drawPanel();
   if (document.activeElement === document.body) document.querySelector("#panel .head button").focus({ preventScroll: true });
@@ -251,6 +252,7 @@ function linesSection(content) {
 }
 
 function problemSection(card) {
+  if (!card.problems) return [];
   const calendar = data.calendars.find((one) => one.dag === card.dag) || { file: "" };
-  return [h("section", {}, h("h3", {}, "What has to be corrected"), h("ul", { class: "notice", "data-state": "problem" }, (card.problems || []).map((problem) => problemElement(calendar, { ...problem, post: null }))))];
+  return [h("section", {}, h("h3", {}, "What has to be corrected"), h("ul", { class: "notice", "data-state": "problem" }, card.problems.map((problem) => problemElement(calendar, { ...problem, post: null }))))];
 }

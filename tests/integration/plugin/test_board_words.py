@@ -1,0 +1,173 @@
+"""What the page Posts says: its own script and style in a browser, with answers that a test chooses."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from airflow_provider_instagram.plugin.board.routes import FOLDER
+from airflow_provider_instagram.plugin.pages import templates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Page, Route
+
+HOME = "http://posts.test/calendar/"
+CARD = {
+    "dag": "spring", "id": "hello", "account": "instagram_studio", "at": 1_904_286_600, "local": "2030-05-06T08:30",
+    "kind": "reel", "title": "A new week", "state": "waiting", "until": 1_904_286_600, "asks": True,
+}  # fmt: skip
+TWICE = [
+    {**CARD, "id": "twice", "line": line, "state": "problem", "title": "", "why": "the same id"} for line in (7, 12)
+]
+DETAIL = {
+    "card": CARD, "hint": "", "why": "", "acts": ["approve", "reject"], "caption": "A new week", "version": "a" * 16,
+    "sha256": ["a1"], "kind": "reel", "zone": "UTC", "options": {}, "media": [], "comment": None, "line": 4,
+    "lines": "- id: hello", "history": [], "insights": None, "link": None, "run": "r",
+}  # fmt: skip
+CALENDAR = {"dag": "spring", "name": "spring", "paused": False, "file": "a.yaml", "read": True, "dry": False}
+
+
+class Answers:
+    """What Airflow answers."""
+
+    def __init__(self) -> None:
+        self.detail: dict[str, Any] = dict(DETAIL)
+        self.act: dict[str, Any] | None = {"json": {"done": "Approved.", "seen": "1.000"}}
+        self.cards: dict[str, Any] | None = {}
+        self.sent: list[dict[str, Any]] = []
+        self.looks = 0
+
+    def route(self, route: Route) -> None:
+        path = route.request.url.removeprefix(HOME).partition("?")[0]
+        files = {"board.js": ("*.js", "text/javascript"), "board.css": ("*.css", "text/css")}
+        if path in files:
+            pattern, kind = files[path]
+            text = "\n".join(file.read_text() for file in sorted(FOLDER.glob(pattern)))
+            route.fulfill(body=text, content_type=kind)
+        elif path == "":
+            page = templates.get_template("board.html").render(root="", form_token="t", version="1")
+            route.fulfill(body=page, content_type="text/html")
+        elif path == "api/acts":
+            self.sent.append(json.loads(route.request.post_data or "{}"))
+            route.abort() if self.act is None else route.fulfill(**self.act)
+        elif path == "api/post":
+            route.fulfill(json=self.detail)
+        elif self.cards is None:
+            route.abort()
+        else:
+            self.looks += 1
+            more = {"token": str(self.looks), "seen": "1.000", "removed": [], "full": True}
+            calendars = [{**CALENDAR, "problems": [], "more_problems": 0, "first": CARD["at"], "last": CARD["at"]}]
+            route.fulfill(**({"json": {**more, "calendars": calendars, "cards": [CARD, *TWICE]}} | self.cards))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def airflow() -> Answers:
+    return Answers()
+
+
+@pytest.fixture
+def page(browser: Any, airflow: Answers) -> Iterator[Page]:
+    page = browser.new_page()
+    page.route("**/*", airflow.route)
+    page.goto(f"{HOME}?day=2030-05-06")
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def panel(page: Page) -> Any:
+    page.locator('.card[data-key="spring/hello"]').click()
+    return page.locator("#panel")
+
+
+def test_an_answer_contains_what_the_page_showed(panel: Any, airflow: Answers) -> None:
+    panel.get_by_role("button", name="Approve").click()
+    expect(panel.page.locator("#live")).to_have_text("Approved.")
+    assert (airflow.sent[0]["version"], airflow.sent[0]["sha256"]) == ("a" * 16, ["a1"])
+
+
+def test_who_is_second_reads_who_was_first_and_sees_the_caption_that_was_approved(panel: Any, airflow: Answers) -> None:
+    said = "This post is preparing by now. bob has answered already. Nothing was changed."
+    airflow.act = {"status": 409, "json": {"detail": said}}
+    panel.get_by_label("Caption").fill("Mine")
+    airflow.detail = {**DETAIL, "card": {**CARD, "state": "preparing"}, "caption": "Of bob", "acts": ["skip"]}
+    panel.get_by_role("button", name="Approve").click()
+    expect(panel.locator(".caption")).to_contain_text("Of bob")
+    expect(panel.locator(".error")).to_have_text(said)
+    expect(panel.page.locator("#live")).to_have_text(said)
+    looks = airflow.looks
+    with panel.page.expect_response("**/api/posts*"):
+        panel.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    assert airflow.looks > looks
+    expect(panel.locator(".error")).to_have_text(said)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (None, "Airflow cannot be reached. Look at the post again before you repeat this."),
+        ({"status": 409}, "Somebody else has changed this at the same moment. Look at it again."),
+        ({"status": 500, "body": "Internal Server Error"}, "Airflow could not answer, because of an error"),
+        ({"status": 502, "json": {"detail": "Bad Gateway"}}, "Airflow could not answer, because of an error"),
+        ({"status": 200, "body": "<html>", "content_type": "text/html"}, "Airflow could not answer"),
+        ({"status": 401, "json": {"detail": "Not authenticated"}}, "You are not logged in to Airflow any more."),
+    ],
+)
+def test_what_fails_is_said_in_a_sentence_also_to_those_who_only_hear_it(
+    panel: Any, airflow: Answers, answer: dict[str, Any] | None, sentence: str
+) -> None:
+    airflow.act = answer
+    panel.get_by_role("button", name="Approve").click()
+    expect(panel.locator(".error")).to_contain_text(sentence)
+    expect(panel.page.locator("#live")).to_contain_text(sentence)
+
+
+def test_a_page_that_cannot_reach_airflow_says_so_and_goes_on(page: Page, airflow: Answers) -> None:
+    expect(page.locator(".card")).to_have_count(3)
+    airflow.cards = None
+    sentence = "Airflow cannot be reached. The page tries again by itself."
+    expect(page.locator("#notices")).to_contain_text(sentence)
+    expect(page.locator("#live")).to_have_text(sentence)
+    airflow.cards = {}
+    expect(page.locator("#notices")).not_to_contain_text(sentence)
+
+
+def test_a_caption_is_counted_as_the_server_counts_it(panel: Any) -> None:
+    panel.get_by_label("Caption").fill("👍" * 1100)
+    expect(panel.locator(".field small")).to_have_text("2,200 of 2,200")
+    expect(panel.locator(".field small.error")).to_have_count(0)
+    panel.get_by_label("Caption").fill("👍" * 1100 + "x")
+    expect(panel.locator(".field small.error")).to_have_text("2,201 of 2,200")
+
+
+def test_both_posts_with_one_id_have_a_card(page: Page) -> None:
+    expect(page.locator(".card[data-state=problem]")).to_have_count(2)
+    with page.expect_request("**/api/post?*post_id=twice%3A12*"):
+        page.locator('.card[data-key="spring/twice:12"]').click()
+
+
+@pytest.mark.parametrize("view", ["Month", "Week", "List"])
+def test_the_name_of_a_card_contains_what_it_shows_and_its_day(page: Page, view: str) -> None:
+    page.get_by_role("button", name=view, exact=True).click()
+    card = page.locator('.card[data-key="spring/hello"]')
+    for part in ("08:30", "instagram_studio", "reel", "A new week", "Waiting for approval", "Monday 6 May"):
+        expect(card).to_have_accessible_name(re.compile(part))
+    options = {"runOnly": ["label-content-name-mismatch", "button-name"], "rules": {}}
+    assert Axe().run(page, options=options).response["violations"] == []
