@@ -85,7 +85,8 @@ class SelectPosts(CalendarTask, InstagramBaseOperator):
         plan, requested, account = self.settings.plan(), requested_posts(context), self.instagram_conn_id
         ti, calendar = context["ti"], plan.calendar
         may_try_again = ti.try_number <= min(TRIES_TO_READ, ti.max_tries)  # a run of an earlier version has other tries
-        if not plan.readable and (may_try_again or not calendar.posts):
+        is_known = calendar.posts or plan.since is not None
+        if not plan.readable and (may_try_again or not is_known):
             problem = calendar.problems[0]
             raise TransientError(
                 f"{calendar.location}: {problem.message}", hint=problem.remedy, retry_after=READ_AGAIN_AFTER

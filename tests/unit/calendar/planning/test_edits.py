@@ -99,6 +99,18 @@ def test_a_run_that_knows_nothing_of_the_calendar_fails_rather_than_pass_its_pos
         calendar.run("content/first", 0)
 
 
+def test_a_file_that_breaks_when_it_had_no_posts_fails_no_run(calendar: SimulatedCalendar) -> None:
+    """A run begins to report the problem, and the account of the last post still has its tasks."""
+    calendar.write(post("a", 60))
+    calendar.parse(-5)
+    calendar.write()
+    calendar.parse(0)
+    calendar.file.write_text("posts:\n  - id: a: b\n")
+    assert 1 in calendar.parse(1)
+    calendar.try_number = 4
+    assert calendar.run("content/problem", 1) == []
+
+
 def test_a_mistake_of_ours_in_reading_a_calendar_takes_no_post_away(
     calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
