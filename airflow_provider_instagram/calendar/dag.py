@@ -100,15 +100,14 @@ def content_calendar_dag(
         min_spacing=min_spacing, approval=approval, unanswered=unanswered, dry_run=dry_run, on_problem=on_problem,
         **unknown,
     )  # fmt: skip
-    parsed_for = get_parsing_context().task_id or ""
-    return _dag(settings, _plan(settings, parsed_for, clock()), parsed_for, dag_arguments)
+    return _dag(settings, _plan(settings, clock()), dag_arguments)
 
 
-def _plan(settings: CalendarSettings, parsed_for: str, now: datetime) -> Plan:
+def _plan(settings: CalendarSettings, now: datetime) -> Plan:
     """Return the calendar's plan. If it cannot be made, it has a problem and no posts."""
     # A worker parses the DAG for one task, which reads the calendar itself. The import reads nothing: it must not wait
     # for a storage, nor leave out what the task needs, such as the result of an approval.
-    if parsed_for:
+    if get_parsing_context().task_id:
         return Plan(Calendar(settings.calendar))
     try:
         return settings.plan(now)
@@ -120,14 +119,14 @@ def _plan(settings: CalendarSettings, parsed_for: str, now: datetime) -> Plan:
         return Plan(Calendar(settings.calendar, problems=(problem,)))
 
 
-def _dag(settings: CalendarSettings, plan: Plan, parsed_for: str, dag_arguments: dict[str, Any]) -> DAG:
+def _dag(settings: CalendarSettings, plan: Plan, dag_arguments: dict[str, Any]) -> DAG:
     """Return the DAG of a plan.
 
     :param settings: The calendar's settings.
     :param plan: The calendar as it is now.
-    :param parsed_for: The task for which a worker parses the DAG; empty in the DAG processor.
     :param dag_arguments: Arguments of the DAG that override those from the calendar.
     """
+    parsed_for = get_parsing_context().task_id or ""  # the task for which a worker parses the DAG
     timely, runs = plan.timely, plan.runs(settings.lead_time, settings.max_lateness)
     with DAG(
         settings.dag_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.csv_reader import read_table
 from airflow_provider_instagram.calendar.file.media_paths import read_or_invalid
@@ -11,16 +12,21 @@ from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.yaml_reader import read_json, read_yaml
 from airflow_provider_instagram.files.access import read_file
 
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+
 MAX_BYTES = 10_000_000
 FORMATS = (".yaml", ".yml", ".json", ".csv")
 
 
-def read_text(location: str) -> str:
+def read_text(location: str, files: CalendarFiles | None = None) -> str:
     """Read a calendar's file: on local disk, or at a URI that ObjectStoragePath can open.
 
+    :param location: The file.
+    :param files: The files of the calendar. None for a sheet, which its owner names on the command line.
     :raises InvalidValue: If it cannot be read.
     """
-    data = read_or_invalid(location, lambda: read_file(location, MAX_BYTES))
+    data = read_or_invalid(location, lambda: (files.text if files else read_file)(location, MAX_BYTES))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -10,8 +10,9 @@ from airflow.sdk import conf
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.access import FileAccess
+from airflow_provider_instagram.files.access import FileAccess, read_file
 from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
+from airflow_provider_instagram.files.pins import Pin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,19 +33,46 @@ class CalendarFiles:
     own folder or prefix, or in one of ``[instagram] media_roots``.
 
     :param location: The calendar's file.
+    :param pin: Where Airflow found it before. If it is elsewhere now, nothing in its folder may be opened.
 
-    ``access`` decides which locations may be opened; ``own`` is the calendar's folder or prefix alone.
+    ``access`` decides which locations may be opened; ``own`` is the calendar's folder or prefix alone. ``pin`` is where
+    the file must be, and ``moved`` the error of a file that is elsewhere.
     """
 
-    def __init__(self, location: str) -> None:
-        self._beside = (
-            str(local_path(location).absolute().parent) if is_local(location) else location.rpartition("/")[0]
-        )
-        self.access = FileAccess.of_media_roots(self._beside)
-        self.own = FileAccess.of(self._beside)
+    def __init__(self, location: str, pin: Pin | None = None) -> None:
+        self.pin: Pin | None = None
+        self.moved: InstagramError | None = None
+        if is_local(location):
+            file = local_path(location).absolute()
+            here, folder = Pin.of(file)
+            self.moved = None if pin is None else pin.broken_by(here, location)
+            self.pin = pin if self.moved else here
+            self._beside, self.own = str(file.parent), FileAccess(() if self.moved else (folder,))
+        else:
+            self._beside = location.rpartition("/")[0]
+            self.own = FileAccess.of(self._beside)
+        roots = FileAccess.of_media_roots()
+        self.access = FileAccess((*self.own.folders, *roots.folders), (*self.own.prefixes, *roots.prefixes))
         self._allowed: dict[str, bool] = {}
         self._found: set[str] = set()
         self._captions: dict[str, str] = {}
+
+    def text(self, location: str, max_bytes: int) -> bytes:
+        """Read the calendar's file itself.
+
+        :param location: The calendar's file.
+        :param max_bytes: The largest size that is read.
+        :raises InstagramError: If it is not where it was, or is a link that leads out of its folder.
+        """
+        if self.moved is not None:
+            raise self.moved
+        if not is_local(location):
+            return read_file(location, max_bytes)
+        if not any(local_path(location).resolve().is_relative_to(folder) for folder in self.own.folders):
+            raise ValidationError(
+                f"{location} is a link that leads out of its folder.", hint="Name the file itself in the DAG file."
+            )
+        return self.own.read(location, max_bytes)
 
     def access_to(self, location: str) -> FileAccess:
         """Return where a file must be that a task of this calendar opens.

@@ -16,6 +16,7 @@ from airflow_provider_instagram.files.locations import shown
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.problems import Problem
     from airflow_provider_instagram.calendar.file.slots import Slot, SlotUser
+    from airflow_provider_instagram.files.pins import Pin
 
 DEFAULT_SPACING = timedelta(minutes=5)
 VERSION = "^[0-9a-f]{16}$"
@@ -171,6 +172,7 @@ class Calendar:
     :param invalid: Those of them whose time is known.
     :param slots: The slots by account.
     :param slot_users: The posts that use slots, by line.
+    :param pin: Where its file was found; None in object storage.
     """
 
     location: str
@@ -182,6 +184,7 @@ class Calendar:
     invalid: tuple[InvalidPost, ...] = ()
     slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
     slot_users: tuple[SlotUser, ...] = ()
+    pin: Pin | None = None
 
     @property
     def accounts(self) -> list[str]:

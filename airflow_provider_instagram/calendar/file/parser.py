@@ -63,10 +63,18 @@ def read_calendar(
     :param times: The times that were chosen among the slots, by post key. A post that has none yet is left out.
     :raises InvalidValue: If nothing of the file can be read.
     """
-    rows = loader.parse(loader.read_text(location), location)
+    files = CalendarFiles(location)
+    rows = loader.parse(loader.read_text(location, files), location)
     try:
         return parse_rows(
-            rows, location, min_spacing=min_spacing, accounts=accounts, now=now, check_files=check_files, times=times
+            rows,
+            location,
+            files=files,
+            min_spacing=min_spacing,
+            accounts=accounts,
+            now=now,
+            check_files=check_files,
+            times=times,
         )
     except TransientError as error:
         raise InvalidValue(error.message, error.hint or "Try again.") from None
@@ -80,14 +88,18 @@ def parse_calendar(
     accounts: Collection[str] | None = None,
     approval: str | None = None,
     times: Mapping[str, datetime] | None = None,
+    files: CalendarFiles | None = None,
 ) -> Calendar:
     """Read the posts from a calendar's text. The other parameters are those of :func:`read_calendar`.
 
     :param approval: ``required`` if each post requires an approval, whatever the file says.
+    :param files: The files that it may name. None for those of its location.
     :raises TransientError: If the storage of a caption file fails.
     """
     rows = loader.parse(text, location)
-    return parse_rows(rows, location, min_spacing=min_spacing, accounts=accounts, approval=approval, times=times)
+    return parse_rows(
+        rows, location, min_spacing=min_spacing, accounts=accounts, approval=approval, times=times, files=files
+    )
 
 
 def parse_rows(
@@ -100,9 +112,11 @@ def parse_rows(
     now: datetime | None = None,
     check_files: bool = False,
     times: Mapping[str, datetime] | None = None,
+    files: CalendarFiles | None = None,
 ) -> Calendar:
     """Read the posts from a calendar's rows. The parameters are those of the functions above."""
-    reader = _Reader(rows, CalendarFiles(location), list(rows.problems), accounts, approval, now, check_files)
+    files = files or CalendarFiles(location)
+    reader = _Reader(rows, files, list(rows.problems), accounts, approval, now, check_files)
     spacing = min_spacing if min_spacing is not None else reader.spacing(rows.min_spacing)
     reader.check_shared()
     reader.read_slots(times or {})
@@ -118,7 +132,7 @@ def parse_rows(
     invalid = _invalid([*reader.invalid, *(post for post in posts if post.id in close)])
     return Calendar(
         location, tuple(kept), tuple(problems), spacing, is_self_contained, frozenset(left_out), invalid,
-        reader.slots, tuple(reader.slot_users),
+        reader.slots, tuple(reader.slot_users), files.pin,
     )  # fmt: skip
 
 

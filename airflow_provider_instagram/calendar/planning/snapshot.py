@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file import loader
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
@@ -57,11 +58,12 @@ def read_plan(settings: CalendarSettings, now: datetime | None = None) -> Plan:
         new. If a storage fails that has caption files, or the choices of slots.
     """
     stored, at = _load(settings.snapshot, may_be_missing=now is None), now or utc_now()
-    location, dry_run, parser = settings.calendar, settings.dry_run, _Parser(settings, now)
+    location, dry_run, files = settings.calendar, settings.dry_run, _files_of(settings, stored, now)
+    parser = _Parser(settings, now, files)
     try:
-        text = loader.read_text(location)
+        text = loader.read_text(location, files)
         made_of = _fingerprint(text, settings)
-        if stored and stored.is_current(made_of + parser.read_for(text).digest, now):
+        if stored and stored.is_current(made_of + parser.read_for(text).digest, now, files.pin):
             return _as_stored(stored, stored.calendar(location), at)
         calendar, choices = parser.choose(text)
     except InvalidValue as invalid:
@@ -81,16 +83,27 @@ def read_plan(settings: CalendarSettings, now: datetime | None = None) -> Plan:
     return _recorded(plan, stored, settings.snapshot, now, snapshot_of)
 
 
+def _files_of(settings: CalendarSettings, stored: Snapshot | None, now: datetime | None) -> CalendarFiles:
+    """Return the files of a calendar. They must be where the DAG processor found them when the calendar was new.
+
+    A task also requires the very folder that the DAG processor saw last: a person may have put another in its place.
+    """
+    pin = stored.pin if stored is not None else None
+    return CalendarFiles(settings.calendar, pin if pin is None or now is None else replace(pin, machine=""))
+
+
 @dataclass(frozen=True)
 class _Parser:
     """Reads the posts of a calendar's text, and chooses their slots.
 
     :param settings: The calendar's settings.
     :param now: The current time, in the DAG processor, which chooses slots. None in a task.
+    :param files: The files that its posts may name.
     """
 
     settings: CalendarSettings
     now: datetime | None
+    files: CalendarFiles
 
     @property
     def file(self) -> str:
@@ -110,9 +123,10 @@ class _Parser:
 
     def parse(self, text: str, slots: SlotChoices) -> Calendar:
         """Read the posts of a text, with the slots that were chosen."""
-        of = self.settings
+        of, times, files = self.settings, slots.times, self.files
+        given = (of.min_spacing, of.accounts, of.approval)
         return parse_calendar(
-            text, of.calendar, min_spacing=of.min_spacing, accounts=of.accounts, approval=of.approval, times=slots.times
+            text, of.calendar, min_spacing=given[0], accounts=given[1], approval=given[2], times=times, files=files
         )
 
     def choose(self, text: str) -> tuple[Calendar, SlotChoices]:
@@ -263,6 +277,7 @@ def _snapshot_of(text: str, plan: Plan, made_of: str, choices: SlotChoices, now:
         min_spacing_s=calendar.min_spacing.total_seconds(),
         left_out=tuple(sorted(calendar.left_out)),
         invalid=calendar.invalid,
+        pin=calendar.pin,
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, Post
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.plan import Arrival, Seen
+from airflow_provider_instagram.files.pins import Pin
 
 #: The longest that a run may still have tasks of an account that has no posts any more.
 GROUP_LIFE = timedelta(days=2)
@@ -70,6 +71,7 @@ class Snapshot(BaseModel):
     :param choose_again_at: When slots must be chosen again, in seconds since the epoch.
     :param posts: The posts of the text; None if this release cannot read them as another has stored them.
     :param faults: Its problems.
+    :param pin: Where its file was found; None in object storage.
     """
 
     model_config = ConfigDict(
@@ -90,6 +92,7 @@ class Snapshot(BaseModel):
     min_spacing_s: float = 0
     left_out: tuple[str, ...] = ()
     invalid: tuple[InvalidPost, ...] = ()
+    pin: Pin | None = None
 
     @classmethod
     def read(cls, content: bytes) -> Snapshot:
@@ -122,15 +125,19 @@ class Snapshot(BaseModel):
         oldest = (now - GROUP_LIFE).timestamp()
         return {account: at for account, at in self.gone.items() if at > oldest}
 
-    def is_current(self, made_of: str, now: datetime | None) -> bool:
+    def is_current(self, made_of: str, now: datetime | None, pin: Pin | None) -> bool:
         """Return whether the posts still hold and no slot must be chosen. A task chooses none, so it passes no time."""
+        if self.pin != pin and not (self.pin and pin and self.pin.holds(pin)):
+            return False  # the folder is a new one, which the tasks have to expect
         chooses = now is not None and self.choose_again_at is not None and now.timestamp() >= self.choose_again_at
         return self.posts is not None and self.made_of == made_of and not chooses
 
     def calendar(self, location: str) -> Calendar:
         """Return the posts and problems as the calendar of a file."""
         spacing, left_out = timedelta(seconds=self.min_spacing_s), frozenset(self.left_out)
-        return Calendar(location, self.posts or (), self.faults, spacing, left_out=left_out, invalid=self.invalid)
+        return Calendar(
+            location, self.posts or (), self.faults, spacing, left_out=left_out, invalid=self.invalid, pin=self.pin
+        )
 
 
 def read_versions(content: bytes) -> dict[str, str]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar
     from airflow_provider_instagram.calendar.planning.plan import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+    from airflow_provider_instagram.files.pins import Pin
     from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.publishing.items import ItemKind
 
@@ -81,6 +82,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         kwargs.setdefault("map_index_template", LABEL)
         super().__init__(**kwargs)
         self.post = post
+        self._pin: Pin | None = None
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Continue after a wait, and report an error to the page *Posts*."""
@@ -113,19 +115,17 @@ class PostStep(CalendarTask, InstagramBaseOperator):
             if isinstance(reason, ValidationError):
                 raise reason
             self.skip_post(context, *reason)
+        self._pin = plan.calendar.pin
         complete = plan.calendar.post(post.id)  # the post in the XCom has no signatures in its links
         return (complete if complete is not None and complete.version == post.version else post), plan
 
     def unnamed_account(self) -> ValidationError | None:
         """Return an error if the DAG's author does not name the account any more. The file decides nothing here."""
         unnamed = unnamed_account(self.instagram_conn_id, self.settings.accounts)
-        return (
-            None
-            if unnamed is None
-            else ValidationError(
-                f"{self.instagram_conn_id}: {unnamed.message}", hint=f"{unnamed.remedy} Then clear this task."
-            )
-        )
+        if unnamed is None:
+            return None
+        message = f"{self.instagram_conn_id}: {unnamed.message}"
+        return ValidationError(message, hint=f"{unnamed.remedy} Then clear this task.")
 
     def _reason_to_drop(
         self, context: Context, post: Post, assignments: Assignments, plan: Plan
@@ -155,13 +155,24 @@ class PostStep(CalendarTask, InstagramBaseOperator):
                 f"{self.settings.calendar} cannot be read.",
                 hint="Make the calendar readable again, and clear this task.",
             )
-        access = CalendarFiles(self.settings.calendar).access
+        access = self._files.access
         for location in filter(None, (*post.media, post.options.get("cover_url"))):
             access.check(str(location))
 
     def file_check(self, location: str) -> FileCheck:
         """Return what must be true of a file that the post names, or that its transcode made."""
-        return FileCheck(CalendarFiles(self.settings.calendar).access_to(location))
+        return FileCheck(self._files.access_to(location))
+
+    @property
+    def _files(self) -> CalendarFiles:
+        """The files that the calendar may name, in the folder that the DAG processor saw.
+
+        :raises InstagramError: If another folder is in its place.
+        """
+        files = CalendarFiles(self.settings.calendar, self._pin)
+        if files.moved is not None:
+            raise files.moved
+        return files
 
     def may_be_live(self, context: Context) -> bool:
         """Return whether the post is live, or an attempt to publish it has an open outcome."""

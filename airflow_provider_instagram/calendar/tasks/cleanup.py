@@ -79,6 +79,6 @@ def _folders(settings: CalendarSettings, calendar: Calendar) -> Iterator[tuple[s
         return
     sources = [PurePath(source) for post in calendar.posts for source in post.media if is_local(source)]
     named = {source.name for source in sources}
-    own = CalendarFiles(settings.calendar).own
+    own = CalendarFiles(settings.calendar, calendar.pin).own
     for folder in sorted({*map(str, own.folders), *(str(source.parent) for source in sources)}):
         yield folder, lambda name: name not in named and RESULT.fullmatch(name), own

@@ -72,7 +72,7 @@ def video(board: Board, account: str, run: PostRun, place: int, asked: str) -> R
     """
     location = _result(board.calendar.dag_id, run, f"{account}.transcode", place)
     try:
-        with _opened(location, board.calendar.location) as (file, size):
+        with _opened(location, board) as (file, size):
             first, last = _part(asked, size)
             # A storage that does not answer would hold one of the few threads that answer all users of Airflow.
             content, kind = within_small_file_timeout(lambda: _read(file, first, last))
@@ -104,14 +104,15 @@ def _result(dag_id: str, run: PostRun, task_id: str, place: int) -> str:
 
 
 @contextmanager
-def _opened(location: str, calendar: str) -> Iterator[tuple[IO[bytes], int]]:
+def _opened(location: str, board: Board) -> Iterator[tuple[IO[bytes], int]]:
     """Open a file that may be shown, and yield its size, too.
 
     An XCom is data, which a user may have edited. So the file must be where the calendar's files or transcodes are.
 
     :raises ValidationError: If it is not.
     """
-    access = CalendarFiles(calendar).access_to(location)
+    pin = board.stored.plan.calendar.pin if board.stored is not None else None
+    access = CalendarFiles(board.calendar.location, pin).access_to(location)
     access.check(location)
     if not is_local(location):
         from airflow.sdk import ObjectStoragePath

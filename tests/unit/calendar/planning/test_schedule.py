@@ -315,6 +315,7 @@ def test_a_stored_snapshot_is_read_as_it_was_meant(
             "faults",
             "min_spacing_s",
             "left_out",
+            "pin",
             "invalid",
             "at",
         )

@@ -107,6 +107,7 @@ def test_a_snapshot_is_stored_in_the_form_of_every_release(tmp_path: Path, monke
     (snapshot,) = {*(tmp_path / "snapshots").iterdir()} - {slots}
     stored = json.loads(snapshot.read_text())
     assert len(stored.pop("made_of")) == 128
+    assert stored.pop("pin")["path"] == str(file)
     assert stored == STORED
     assert json.loads(slots.read_text()) == STORED_SLOTS
 

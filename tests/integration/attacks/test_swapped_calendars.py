@@ -1,0 +1,260 @@
+"""Somebody who may write to a calendar's folder, or to the one above, puts another team's folder or file in its place.
+
+Between the parse and a task, and over parses. The other team's files are not opened, and its captions are not shown.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+import yaml
+
+from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.files.pins import Pin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+ACCOUNT = "instagram_default"
+SECRET = "What the other team plans"
+
+
+@dataclass
+class Teams:
+    """The folders of two teams. Ours is under attack by its own people.
+
+    :param ours: The calendar's folder, two levels below one that our people may write to as well.
+    :param theirs: Another team's folder, with a calendar, a video and a caption of the same names.
+    """
+
+    ours: Path
+    theirs: Path
+    post_id: str = field(default_factory=lambda: f"attack-{uuid4().hex[:8]}")
+
+    @property
+    def file(self) -> Path:
+        return self.ours / "posts.yaml"
+
+    def write(self, **post: Any) -> None:
+        at = f"{datetime.now(timezone.utc) + timedelta(minutes=2):%Y-%m-%d %H:%M:%S} UTC"
+        posts = [{"id": self.post_id, "publish_at": at, "video": "clip.mp4", **(post or {"caption": "Ours"})}]
+        self.file.write_text(yaml.safe_dump({"posts": posts}))
+        (self.theirs / "posts.yaml").write_text(
+            yaml.safe_dump({"posts": [{**posts[0], **({} if post else {"caption": SECRET})}]})
+        )
+
+    def link_folder(self) -> None:
+        self.ours.rename(self.ours.with_name("mine"))
+        self.ours.symlink_to(self.theirs)
+
+    def link_parent(self) -> None:
+        above = self.ours.parent
+        shutil.copytree(self.theirs, self.theirs.parent / "copy" / self.ours.name)
+        above.rename(above.with_name("mine"))
+        above.symlink_to(self.theirs.parent / "copy")
+
+    def link_beside(self) -> None:
+        """To a folder in the same folder, as a checkout has it."""
+        self.ours.rename(self.ours.with_name("mine"))
+        shutil.copytree(self.theirs, self.ours.with_name("theirs"))
+        self.ours.symlink_to("theirs")
+
+    def rename_folder(self) -> None:
+        self.ours.rename(self.ours.with_name("mine"))
+        self.theirs.rename(self.ours)
+
+    def link_file(self) -> None:
+        self.file.unlink()
+        self.file.symlink_to(self.theirs / "posts.yaml")
+
+    def link_file_relatively(self) -> None:
+        self.file.unlink()
+        self.file.symlink_to(os.path.relpath(self.theirs / "posts.yaml", self.ours))
+
+
+LINKED_FOLDERS: tuple[Callable[[Teams], None], ...] = (Teams.link_folder, Teams.link_parent, Teams.link_beside)
+FOLDERS = (*LINKED_FOLDERS, Teams.rename_folder)
+LINKS = (*LINKED_FOLDERS, Teams.link_file, Teams.link_file_relatively)
+
+
+@pytest.fixture
+def teams(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch) -> Teams:
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.SECOND_LOOK_AFTER_S", 0)
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    made = Teams(tmp_path / "team" / "plans" / "spring", tmp_path / "others")
+    for folder in (made.ours, made.theirs):
+        folder.mkdir(parents=True)
+        shutil.copyfile(portrait_video, folder / "clip.mp4")
+        (folder / "caption.txt").write_text("Ours" if folder == made.ours else SECRET)
+    return made
+
+
+def shown(settings: CalendarSettings, now: datetime | None) -> str:
+    plan = settings.plan(now)
+    return " ".join(
+        [
+            *(post.caption for post in plan.calendar.posts),
+            *(f"{one.message} {one.remedy}" for one in plan.calendar.problems),
+        ]
+    )
+
+
+@pytest.mark.parametrize("swap", [*LINKS, Teams.rename_folder])
+def test_a_run_opens_nothing_of_what_is_put_in_the_calendars_place(
+    instagram_sandbox: SandboxHandle, run_dag: Any, teams: Teams, swap: Callable[[Teams], None]
+) -> None:
+    """Neither the video, nor the caption that the same name has there."""
+    teams.write(caption_file="caption.txt")
+    dag = content_calendar_dag("content", teams.file, default_args={"retries": 0})
+    swap(teams)
+    result = run_dag(dag, posts=[teams.post_id])
+    assert result.states().get(f"{ACCOUNT}.create[0]") != "success"
+    assert instagram_sandbox.containers == []
+    assert SECRET not in shown(CalendarSettings.of("content", teams.file), None)
+
+
+@pytest.mark.parametrize("swap", FOLDERS)
+def test_a_swap_after_the_first_look_of_a_task_opens_nothing(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    teams: Teams,
+    swap: Callable[[Teams], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Right before the video is opened."""
+    real = TranscodePost.check_links
+
+    def attacked(task: TranscodePost, post: Any) -> None:
+        real(task, post)
+        swap(teams)
+
+    monkeypatch.setattr(TranscodePost, "check_links", attacked)
+    teams.write()
+    result = run_dag(content_calendar_dag("content", teams.file, default_args={"retries": 0}), posts=[teams.post_id])
+    assert result.states()[f"{ACCOUNT}.transcode[0]"] == "failed"
+    assert instagram_sandbox.containers == []
+
+
+@pytest.mark.parametrize("swap", LINKS)
+def test_a_swap_that_stays_is_a_problem_at_each_parse_and_shows_nothing_of_the_others(
+    teams: Teams, swap: Callable[[Teams], None]
+) -> None:
+    teams.write(caption_file="caption.txt")
+    settings, now = CalendarSettings.of("content", teams.file), datetime.now(timezone.utc)
+    assert "Ours" in shown(settings, now)
+    swap(teams)
+    for minutes in (1, 2, 3):
+        text = shown(settings, now + timedelta(minutes=minutes))
+        assert SECRET not in text
+        assert "was replaced since Airflow first read the calendar" in text
+    assert SECRET not in str(content_calendar_dag("content", teams.file).doc_md)
+    assert all(SECRET not in one.read_text() for one in (teams.ours.parents[2] / "snapshots").glob("*.json"))
+
+
+def test_a_calendar_that_has_always_been_a_link_to_elsewhere_is_refused(teams: Teams) -> None:
+    """And a check says it as well."""
+    teams.write()
+    teams.link_file()
+    text = shown(CalendarSettings.of("content", teams.file), datetime.now(timezone.utc))
+    assert "is a link that leads out of its folder. Name the file itself in the DAG file." in text
+    assert SECRET not in text
+
+
+def test_a_folder_that_was_exchanged_is_the_calendars_again_after_the_next_parse(teams: Teams) -> None:
+    """As a deployment does it that renames a new folder over the old one. Until then, tasks wait for it."""
+    teams.write()
+    settings, now = CalendarSettings.of("content", teams.file), datetime.now(timezone.utc)
+    settings.plan(now)
+    shutil.copytree(teams.ours, teams.ours.with_name("new"))
+    teams.ours.rename(teams.ours.with_name("old"))
+    teams.ours.with_name("new").rename(teams.ours)
+    plan = settings.plan()
+    assert (plan.readable, plan.calendar.problems[0].message.endswith("since Airflow last read the calendar.")) == (
+        False,
+        True,
+    )
+    assert settings.plan(now + timedelta(minutes=1)).readable
+    assert settings.plan().readable
+
+
+def test_a_config_map_is_read_after_each_of_its_updates(tmp_path: Path, teams: Teams) -> None:
+    """Kubernetes puts each version into a folder of its own, and changes the link ``..data`` to it."""
+    teams.write()
+    mount, settings = tmp_path / "mount", CalendarSettings.of("content", tmp_path / "mount" / "posts.yaml")
+    now = datetime.now(timezone.utc)
+    mount.mkdir()
+    (mount / "posts.yaml").symlink_to("..data/posts.yaml")
+    for number, caption in enumerate(("First", "Second", "Third")):
+        version = mount / f"..2026_{number}"
+        version.mkdir()
+        text = teams.file.read_text().replace("Ours", caption)
+        (version / "posts.yaml").write_text(text.replace("clip.mp4", "https://example.com/a.mp4"))
+        (mount / "..new").symlink_to(version.name)
+        (mount / "..new").rename(mount / "..data")
+        if number:
+            shutil.rmtree(mount / f"..2026_{number - 1}")
+        assert caption in shown(settings, None), "a task sees it before the DAG processor does"
+        assert shown(settings, now + timedelta(minutes=number)) == caption
+        assert shown(settings, None) == caption
+
+
+def test_a_checkout_that_moves_with_each_version_is_read(tmp_path: Path, teams: Teams) -> None:
+    """As git-sync has it: ``repo`` is a link to a folder beside it, which is another one for each commit."""
+    teams.write()
+    root = tmp_path / "git"
+    root.mkdir()
+    settings, now = CalendarSettings.of("content", root / "repo" / "plans" / "posts.yaml"), datetime.now(timezone.utc)
+    for number in range(3):
+        version = root / ".worktrees" / str(number) / "plans"
+        shutil.copytree(teams.ours, version)
+        (root / "new").symlink_to(Path(".worktrees") / str(number))
+        (root / "new").rename(root / "repo")
+        plan = settings.plan()
+        assert (plan.readable, len(plan.calendar.posts)) == (True, 1)
+        assert shown(settings, now + timedelta(minutes=number)) == "Ours"
+
+
+def test_the_folder_of_a_worker_is_another_one_than_that_of_the_dag_processor(
+    teams: Teams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its numbers mean nothing on another machine, and nothing on a mounted bucket, but its path does."""
+    teams.write()
+    settings = CalendarSettings.of("content", teams.file)
+    settings.plan(datetime.now(timezone.utc))
+    monkeypatch.setattr("airflow_provider_instagram.files.pins._machine", lambda: "another")
+    shutil.copytree(teams.ours, teams.ours.with_name("new"))
+    shutil.rmtree(teams.ours)
+    teams.ours.with_name("new").rename(teams.ours)
+    assert settings.plan().readable
+    teams.link_folder()
+    assert not settings.plan().readable
+
+
+def test_links_in_a_circle_are_no_endless_walk(tmp_path: Path) -> None:
+    for one, other in (("a", "b"), ("b", "a")):
+        (tmp_path / one).symlink_to(tmp_path / other / "x")
+    assert Pin.of(tmp_path / "a" / "posts.yaml") == (Pin(str(tmp_path / "a" / "posts.yaml")), tmp_path / "a")
+
+
+def test_what_was_pinned_holds_in_each_spelling_of_the_same_path(tmp_path: Path) -> None:
+    (tmp_path / "real" / "plans").mkdir(parents=True)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "link").symlink_to("../real/plans")
+    plain, _ = Pin.of(tmp_path / "real" / "plans" / "a.yaml")
+    linked, folder = Pin.of(tmp_path / "out" / ".." / "out" / "link" / "a.yaml")
+    assert (linked, folder) == (plain, tmp_path / "real" / "plans")
+    assert isinstance(plain.broken_by(Pin(plain.path, plain.machine, 1, 1), "a.yaml"), InstagramError) is bool(
+        plain.machine
+    )
