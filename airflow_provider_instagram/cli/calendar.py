@@ -21,7 +21,7 @@ from airflow_provider_instagram.calendar import render
 from airflow_provider_instagram.calendar.file import csv_import
 from airflow_provider_instagram.calendar.file.loader import read_text
 from airflow_provider_instagram.calendar.file.parser import parse_rows, read_calendar
-from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import read_duration, zone
 from airflow_provider_instagram.calendar.planning.schedule import pool_name, publishers_needed
@@ -30,6 +30,7 @@ from airflow_provider_instagram.calendar.planning.slot_choices import preview
 from airflow_provider_instagram.calendar.tasks.report_problems import comments_not_allowed, local_pictures
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import account_limits
+from airflow_provider_instagram.publishing.options import caption_warning
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID
 
@@ -66,6 +67,9 @@ def check_calendar(args: argparse.Namespace) -> None:
     not_allowed = comments_not_allowed(calendar, datetime.now(timezone.utc))
     for problem in not_allowed:
         print(problem.text(args.file))
+    for post in calendar.posts:
+        if (warning := caption_warning(post.caption)) is not None:
+            print(Problem(post.line, f"Warning: {warning}", "The post is published.", post.id).text(args.file))
     for account, (found, source) in limits.items():
         print(f"{account}: at most {found.posts_per_hour} posts an hour and {found.posts_per_day} a day ({source}).")
     for line in render.slots(calendar.posts, stored, datetime.now(timezone.utc)):

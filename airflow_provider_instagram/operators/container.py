@@ -22,7 +22,7 @@ from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MAR
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.operators.priority import CREATE
 from airflow_provider_instagram.publishing.items import MEDIA, PostMedia, check_known
-from airflow_provider_instagram.publishing.options import OPTIONS, ContainerOptions, raise_if_broken
+from airflow_provider_instagram.publishing.options import OPTIONS, ContainerOptions, caption_warning, raise_if_broken
 from airflow_provider_instagram.publishing.sources import open_sources, upload_mode
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import until_next_look
@@ -208,6 +208,8 @@ class CreateContainerOperator(InstagramBaseOperator):
         media = PostMedia.parse(video=self.video, image=self.image, carousel=self.carousel).with_kinds()
         options = ContainerOptions.parse(**{name: getattr(self, name) for name in OPTIONS})
         raise_if_broken([*media.broken_limits(), *options.broken_limits(media.medium)])
+        if (warning := caption_warning(options.caption)) is not None:
+            self.log.warning("%s", warning)
         return media, options
 
     def _finish(self, context: Context, ledger: Ledger, container_id: str) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Source: Meta, IG User Media reference. The unit of the caption's length is undocumented: UTF-16 is the strictest.
 LONGEST_CAPTION = 2200
 MOST_HASHTAGS = 30
+#: Since December 2025, Instagram announces this limit, in a slow roll-out. Meta's API page still says 30.
+ANNOUNCED_HASHTAGS = 5
 MOST_MENTIONS = 20
 MOST_COLLABORATORS = 3
 MOST_USER_TAGS = 20
@@ -289,6 +291,16 @@ class ContainerOptions:
     @staticmethod
     def _invalid(option: str, shown: str) -> BrokenLimit:
         return BrokenLimit(option, f"{option} is {shown!r}.", REMEDIES[option])
+
+
+def caption_warning(caption: str) -> str | None:
+    """Return a warning about a caption that the API accepts, or None.
+
+    :param caption: The text of the post.
+    """
+    if (hashtags := len(HASHTAG.findall(caption))) <= ANNOUNCED_HASHTAGS:
+        return None
+    return f"The caption has {hashtags} hashtags. Instagram has announced that it allows {ANNOUNCED_HASHTAGS} only."
 
 
 def raise_if_broken(limits: Iterable[BrokenLimit]) -> None:

@@ -26,6 +26,7 @@ from airflow_provider_instagram.plugin.board.cards import kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
 from airflow_provider_instagram.plugin.board.source import decoded
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, State
+from airflow_provider_instagram.publishing.options import caption_warning
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -93,10 +94,12 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     if content["question"] and content["question"]["by"] and facts.run is not None:
         content["question"] |= _counted(board, post, facts.run)
     events = [*_history(board, facts, content["question"]), *containers, *acts_of_users]
+    caption = _caption(post, content["question"])
     return {
         **content,
         "acts": acts_in(card.status.state, facts),
-        "caption": _caption(post, content["question"]),
+        "caption": caption,
+        "warning": caption_warning(caption),
         "version": post.version,
         "sha256": list(digests_in(content["report"])),
         "kind": kind_of(post),

@@ -80,6 +80,28 @@ def test_check_names_every_problem_with_its_line_and_ends_with_1(
     assert run("calendar", "check", str(file.with_name("none.yaml")))[0] == 2
 
 
+def test_check_warns_of_more_hashtags_than_instagram_has_announced_and_ends_with_0(
+    run: Callable[..., tuple[int, str, str]], file: Path
+) -> None:
+    file.write_text(
+        """\
+defaults: {timezone: Europe/Berlin, video: a.mp4, account: berlin}
+posts:
+  - {id: five, publish_at: 2030-03-30 18:00, caption: "#a #b #c #d #e"}
+  - {id: six, publish_at: 2030-03-31 18:00, caption: "#a #b #c #d #e #f"}
+"""
+    )
+    code, out, _ = run("calendar", "check", str(file))
+    warned = [line for line in out.splitlines() if "hashtags" in line]
+    assert [line.partition(": Warning: ")[::2] for line in warned] == [
+        (
+            f"{file}:4: post 'six'",
+            "The caption has 6 hashtags. Instagram has announced that it allows 5 only. The post is published.",
+        )
+    ]
+    assert (code, out.splitlines()[-1]) == (0, "2 posts for berlin; 0 problems.")
+
+
 def test_check_says_which_accounts_the_dag_file_has_to_name(
     run: Callable[..., tuple[int, str, str]], file: Path
 ) -> None:

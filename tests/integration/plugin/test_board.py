@@ -32,7 +32,7 @@ POSTS: list[dict[str, Any]] = [
     {"id": "evil", "caption": EVIL, "tags": ["<img src=x onerror=alert(2)>", "javascript:alert(3)"]},
     {"id": "signed", "video": f"https://media.example.com/a.mp4?{SECRET}", "caption": "Signed"},
     {"id": "typo", "capton": EVIL, "caption": "A typo"},
-    {"id": "dry", "caption": "Dry", "dry_run": True},
+    {"id": "dry", "caption": "Dry #a #b #c #d #e #f", "dry_run": True},
     {"id": "asked", "caption": "Asked", "approval": "required"},
     {"id": "asked-too", "caption": "Asked, too", "approval": "required"},
     {"id": "shown-approve", "caption": "Asked", "approval": "required"},
@@ -121,6 +121,13 @@ def audit() -> list[tuple[str, str | None]]:
     with create_session() as session:
         rows = session.execute(select(Log.event, Log.owner).where(Log.dag_id == DAG_ID).order_by(Log.id))
         return [(event, owner) for event, owner in rows]
+
+
+def test_more_hashtags_than_instagram_has_announced_are_a_warning_beside_the_post(user: Any) -> None:
+    vic = user("vic", "VIEWER")
+    assert "6 hashtags. Instagram has announced that it allows 5 only" in detail(vic, "dry")["warning"]
+    assert detail(vic, "hello")["warning"] is None
+    assert cards(vic)["dry"]["state"] == "planned"
 
 
 def test_a_viewer_sees_the_posts_with_their_states_and_is_offered_nothing(user: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 from airflow.sdk import DAG, Asset, task_group
@@ -146,6 +147,14 @@ def test_a_transcode_still_offers_its_output_to_the_next_task() -> None:
         create = CreateContainerOperator(task_id="create", video=transcode.output)
     assert create.upstream_task_ids == {"transcode"}
     assert transcode.output_location == "/videos/"
+
+
+def test_more_hashtags_than_instagram_has_announced_are_a_warning_in_the_log() -> None:
+    for number in (5, 6):
+        task = CreateContainerOperator(task_id=f"c{number}", video="https://a.example/v.mp4", caption="#a " * number)
+        with mock.patch.object(CreateContainerOperator, "log") as log:
+            task._media_and_options()
+        assert len(log.warning.call_args_list) == (number == 6)
 
 
 def test_numbers_of_the_sensor_may_be_templates() -> None:

@@ -162,7 +162,8 @@ function previewSection(content, playing) {
   if (!isLong) caption.classList.remove("short");
   return h("section", {}, h("h3", {}, "As Instagram shows it"),
     h("div", { class: "phone" }, h("div", { class: "who" }, h("span", { class: "face" }, (account[0] || "?").toUpperCase()), h("span", { class: "cut" }, account)), media,
-      icons, content.caption ? caption : null, content.caption && isLong ? see : null), alt ? h("p", { class: "hint alt" }, `Alt text: ${alt}`) : null);
+      icons, content.caption ? caption : null, content.caption && isLong ? see : null), alt ? h("p", { class: "hint alt" }, `Alt text: ${alt}`) : null,
+    content.warning ? h("p", { class: "hint" }, content.warning) : null);
 }
 
 /** Return the shape of the preview: high for a reel and a story, and low if there is nothing to see yet. */
