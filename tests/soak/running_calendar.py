@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 DAG_ID = "content"
 REEL_WIDTH = 540
-#: A lead time is minutes here and not an hour: the accounts are asked so much more often.
+#: A lead time is minutes here and not an hour: the accounts are asked, and publish, so much more often.
 CALLS_PER_HOUR = 5000
+POSTS = {"posts_per_hour": 100, "posts_per_day": 100}
 DAG_FILE = """\
 from datetime import timedelta
 
@@ -37,6 +38,7 @@ dag = content_calendar_dag(
 """
 SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "9",
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",  # many tasks start at once, on a machine that may be busy
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "3",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
@@ -185,7 +187,7 @@ def running_calendar(folder: Path, accounts: Sequence[str], **settings: str) -> 
             users[conn_id] = f"1784149900000{number:04}"
             tokens[conn_id] = sandbox.add_account(users[conn_id], conn_id)
             account = SandboxHandle(sandbox.url, tokens[conn_id], users[conn_id])
-            connect(airflow, account, conn_id, calls_per_hour=CALLS_PER_HOUR)
+            connect(airflow, account, conn_id, calls_per_hour=CALLS_PER_HOUR, **POSTS)
             account.close()
         yield RunningCalendar(airflow, sandbox, posts, users, tokens)
 
