@@ -68,7 +68,7 @@ class Disturbance:
     @property
     def max_lateness_s(self) -> int | None:
         """How late its posts may be published: None as by default, and for a paused DAG, less than the pause."""
-        return self.seconds * 6 // 10 if self.component == PAUSED else None
+        return self.seconds * 85 // 100 if self.component == PAUSED else None
 
     @property
     def lasts_s(self) -> float:
@@ -89,7 +89,7 @@ class Disturbance:
         if self.what == "kill":
             return (2.0, 6.0, 12.0)
         if self.component == PAUSED:  # the last one is due on time, after the pause
-            return (*(self.seconds * share for share in (0.1, 0.3, 0.7, 0.9)), self.seconds + 45.0)
+            return (*(self.seconds * share for share in (0.05, 0.1, 0.85, 0.95)), self.seconds + 45.0)
         if self.what == "create":  # a post is due a lead time after its run begins
             return (LEAD_S + 10.0, LEAD_S + 30.0, self.seconds - 30.0, self.seconds + 20.0, self.seconds + 70.0)
         if self.what == "skew":  # the scheduler is away from a quarter on to three quarters

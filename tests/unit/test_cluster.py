@@ -150,7 +150,7 @@ def test_some_posts_of_a_paused_dag_are_within_max_lateness_and_some_beyond() ->
     assert [(post.is_skipped, post.at > over) for post in own] == [
         (True, False), (True, False), (False, False), (False, False), (False, True),
     ]  # fmt: skip
-    assert own[1].at + timedelta(minutes=12) < over < own[2].at + timedelta(minutes=12)
+    assert own[1].at + timedelta(minutes=17) < over < own[2].at + timedelta(minutes=17)
     assert begin < own[0].at
 
 
