@@ -6,6 +6,7 @@ import gc
 import inspect
 import logging
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,13 @@ from airflow.sdk import DAG, Param, XComArg, get_parsing_context, task_group
 
 from airflow_provider_instagram.calendar.file.model import Calendar
 from airflow_provider_instagram.calendar.file.problems import Problem
+from airflow_provider_instagram.calendar.file.times import MAX_DURATION
 from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.schedule import pool_name, utc_now
 from airflow_provider_instagram.calendar.planning.settings import SET_BY_CALENDAR, CalendarSettings
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
-from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems
+from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems, missing_files
 from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
@@ -128,6 +130,8 @@ def _dag(settings: CalendarSettings, plan: Plan, dag_arguments: dict[str, Any]) 
     """
     parsed_for = get_parsing_context().task_id or ""  # the task for which a worker parses the DAG
     timely, runs = plan.timely, plan.runs(settings.lead_time, settings.max_lateness)
+    # Object storage is left to the tasks: the DAG processor must not wait for it.
+    missing = missing_files(timely, utc_now(), local=True, ahead=MAX_DURATION)
     with DAG(
         settings.dag_id,
         schedule=ContentCalendarTimetable(
@@ -135,13 +139,13 @@ def _dag(settings: CalendarSettings, plan: Plan, dag_arguments: dict[str, Any]) 
             int(settings.lead_time.total_seconds()),
             _summary(timely),
             since=plan.since,
-            calendar=settings.for_pages(plan),
+            calendar=settings.for_pages(plan, missing),
         ),
         catchup=True,
         **{
             "start_date": START_DATE,
             "max_active_runs": MAX_ACTIVE_RUNS,
-            "doc_md": _doc(timely, settings),
+            "doc_md": _doc(replace(timely, problems=(*timely.problems, *missing)), settings),
             "params": _params(),
             "tags": ["instagram"],
             **dag_arguments,

@@ -20,7 +20,7 @@ from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MAR
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from os import PathLike
 
@@ -101,10 +101,11 @@ class CalendarSettings:
         """The retries of each task of the DAG."""
         return Retries.spanning(self.lead_time, self.max_lateness)
 
-    def for_pages(self, plan: Plan) -> dict[str, Any]:
+    def for_pages(self, plan: Plan, missing: Iterable[Problem]) -> dict[str, Any]:
         """Return what the page *Posts* needs and the snapshot does not contain, as JSON.
 
         :param plan: The calendar as it is now.
+        :param missing: The problems of posts whose files are missing.
         """
         unreadable = () if plan.readable else plan.calendar.problems[:1]
         return {
@@ -116,7 +117,7 @@ class CalendarSettings:
             "unanswered": self.unanswered,
             "dry_run": self.dry_run,
             "accounts": list(self.accounts),
-            "problems": [asdict(problem) for problem in (*self.problems, *unreadable)],
+            "problems": [asdict(problem) for problem in (*self.problems, *unreadable, *missing)],
         }
 
     def plan(self, now: datetime | None = None) -> Plan:

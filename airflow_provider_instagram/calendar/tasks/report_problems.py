@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 #: How far ahead each run checks that the videos and pictures exist.
 LOOK_AHEAD = timedelta(days=1)
+#: A folder that is not mounted is as many problems as there are posts.
+MOST_MISSING = 200
 
 
 class ReportProblems(CalendarTask):
@@ -72,11 +74,12 @@ class ReportProblems(CalendarTask):
             *unreadable,
             *beyond_limits,
             *snapshot_problems(self.settings.snapshot),
-            *missing_files(calendar, now),
+            *missing_files(calendar, now, local=False),
             *comments_not_allowed(calendar, now),
             *pictures_without_link(calendar, now),
         )
-        problems = (*self.settings.problems, *plan.timely.problems, *found)
+        missing = missing_files(calendar, now, local=True)  # the DAG processor finds these, too, at each look
+        problems = (*self.settings.problems, *plan.timely.problems, *missing, *found)
         self.log.info("%s: %s posts, %s problems", calendar.location, len(calendar.posts), len(problems))
         for problem in problems:
             self.log.warning("%s", problem.text(calendar.location))
@@ -185,13 +188,21 @@ def _too_far(post: Post) -> Problem:
     )
 
 
-def missing_files(calendar: Calendar, now: datetime) -> list[Problem]:
-    """Return a problem for each missing video or picture of the next posts."""
-    soon = (post for post in calendar.posts if now <= post.publish_at <= now + LOOK_AHEAD)
-    problems = []
-    for post, location in [(one, location) for one in soon for location in one.media]:
-        if locations.is_web(location):
+def missing_files(calendar: Calendar, now: datetime, *, local: bool, ahead: timedelta = LOOK_AHEAD) -> list[Problem]:
+    """Return a problem for each missing video or picture of the next posts.
+
+    :param calendar: The calendar.
+    :param now: The current time.
+    :param local: Whether to check the local files, or those in object storage.
+    :param ahead: Until when a post is one of the next.
+    """
+    soon = (post for post in calendar.posts if now <= post.publish_at <= now + ahead)
+    problems: list[Problem] = []
+    for post, location in ((one, location) for one in soon for location in one.media):
+        if locations.is_web(location) or locations.is_local(location) is not local:
             continue
+        if len(problems) == MOST_MISSING:
+            break
         try:
             there = storage.exists(location)
         except Exception as error:  # noqa: BLE001 -- every storage has errors of its own

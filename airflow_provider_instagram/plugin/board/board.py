@@ -95,6 +95,7 @@ class Board:
     _looked_s: float = -1e9
     _look_began_s: float = NOTHING
     _runs_now: dict[str, str] = field(default_factory=dict)
+    _missing: dict[str, list[Problem]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.source = CalendarSource(self.calendar.dag_id)
@@ -116,14 +117,17 @@ class Board:
                 content = self.stored.plan.timely
                 with create_session(scoped=False) as session:
                     self.source.read(session, content.accounts)
-                self.problems = (*calendar.problems, *content.problems)
+                self.problems = (*calendar.problems, *content.problems, *self.source.found)
                 self._set_cards(self._made(content, utc_now()))
                 self.seen_s = now_s()
             self._looked_s, self._look_began_s = time.monotonic(), began_s
 
     def _made(self, content: Calendar, now: datetime) -> list[PostCard]:
         selected, begins = self.source.selected_posts(), self._scheduled_runs()
-        self._runs_now = self.source.active_runs_now()
+        self._runs_now, self._missing = self.source.active_runs_now(), defaultdict(list)
+        for problem in (*self.calendar.problems, *self.source.found):
+            if problem.post_id is not None:
+                self._missing[problem.post_id].append(problem)
         all_facts, cards = {}, []
         for post in content.posts:
             try:
@@ -163,7 +167,12 @@ class Board:
         tasks = facts.run.tasks if facts.run else {}
         has_cover = "transcode" in tasks and tasks["transcode"].state == "success"
         is_dry = self.calendar.is_dry or post.dry_run
-        return card_of(self.calendar.dag_id, post, status, has_cover=has_cover, is_dry=is_dry)
+        card = card_of(self.calendar.dag_id, post, status, has_cover=has_cover, is_dry=is_dry)
+        problems = tuple(self._missing.get(post.id, ()))
+        if status.state is not State.PLANNED or not problems:
+            return card
+        first = problems[0]  # a file is missing, and no task has looked for it yet
+        return replace(card, status=Status(State.PROBLEM, first.message, first.remedy), problems=problems)
 
     def _facts(self, post: Post, selected: list[tuple[str, int]], begins: dict[int, str]) -> Facts:
         rows = Rows(self.source.rows.get(post.account, {}))

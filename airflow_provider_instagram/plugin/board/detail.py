@@ -57,6 +57,7 @@ ACTS_IN: Final[dict[State, tuple[str, ...]]] = {
     State.WAITING: ("approve", "reject"),
     State.READY: ("publish_now", "skip"),
     State.SKIPPED: ("publish_now",),
+    State.PROBLEM: ("skip",),
     State.FAILED: ("retry", "publish_now", "skip"),
     State.UNKNOWN: ("live", "not_live", "retry"),
 }

@@ -22,6 +22,7 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import func, or_, select
 
 from airflow_provider_instagram.calendar.file.model import Post
+from airflow_provider_instagram.calendar.planning.problem_record import RECORD, ProblemRecord, problems_asset
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy.orm import Session
+
+    from airflow_provider_instagram.calendar.file.problems import Problem
 
 #: What was stored this long before the last look is read again: clocks differ, and transactions end late.
 MARGIN: Final = timedelta(seconds=60)
@@ -70,6 +73,7 @@ class CalendarSource:
     :param dag_id: The calendar's DAG.
     :param runs: Its runs, by id.
     :param rows: The rows of the ledgers, by account.
+    :param found: The problems that the last run found and the DAG processor cannot find.
     :param answers: The arguments with which Airflow resumes the tasks whose approvals have been answered.
     """
 
@@ -77,6 +81,7 @@ class CalendarSource:
     runs: dict[str, Run] = field(default_factory=dict)
     rows: dict[str, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     answers: dict[Key, Any] = field(default_factory=dict)
+    found: tuple[Problem, ...] = ()
     _tasks: dict[Key, Any] = field(default_factory=dict)
     _selected: dict[tuple[str, str], tuple[list[tuple[str, str]], datetime]] = field(default_factory=dict)
     _xcoms: dict[tuple[str, str, int, str], tuple[Any, datetime]] = field(default_factory=dict)
@@ -101,6 +106,7 @@ class CalendarSource:
         self._read_answers(session)
         self._read_xcoms(session)
         self._read_rows(session)
+        self._read_found(session)
         self._since = begun - MARGIN
 
     def _read_runs(self, session: Session) -> None:
@@ -167,6 +173,16 @@ class CalendarSource:
                 self._xcoms[(run_id, task_id, map_index, key)] = (decoded(value), at)
             elif self._selected.get((run_id, task_id), (None, None))[1] != at:
                 self._selected[(run_id, task_id)] = (_versions(decoded(value)), at)
+
+    def _read_found(self, session: Session) -> None:
+        """Read the problems that only a worker finds, such as a file that is missing in object storage."""
+        store = AssetStateStoreModel
+        row = session.scalar(
+            select(store.value)
+            .join(AssetModel, AssetModel.id == store.asset_id)
+            .where(AssetModel.uri == problems_asset(self.dag_id).uri, store.key == RECORD)
+        )
+        self.found = ProblemRecord.of(decoded(row)).found
 
     def _read_rows(self, session: Session) -> None:
         uris = {ledger_asset(account).uri: account for account in self._accounts}

@@ -58,6 +58,7 @@ def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         {"id": post["id"], "publish_at": at(day + 1), "account": ACCOUNT, "video": "a.mp4", **post}
         for day, post in enumerate(POSTS)
     ]
+    (tmp_path / "a.mp4").touch()
     file.write_text(yaml.safe_dump({"posts": posts}, sort_keys=False))
     store_dag(content_calendar_dag(DAG_ID, file, accounts=[ACCOUNT]))
     return file
@@ -383,6 +384,43 @@ def test_both_posts_with_one_id_are_shown(user: Any) -> None:
     lines = [detail(ada, f"twice:{card['line']}")["lines"] for card in twice]
     assert ["One" in text for text in lines] == [True, False]
     assert ["Another" in text for text in lines] == [False, True]
+
+
+def test_a_missing_file_needs_correction_as_soon_as_the_calendar_is_read(user: Any, calendar: Path) -> None:
+    """Days before its run looks for the file, and no longer than the file is missing."""
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    ada, video = user("ada", "USER"), calendar.with_name("a.mp4")
+    for state in ("planned", "problem", "planned"):
+        if state == "planned":
+            video.touch()
+        else:
+            video.unlink()
+        store_dag(content_calendar_dag(DAG_ID, calendar, accounts=[ACCOUNT]))
+        routes.boards = Boards()
+        found = cards(ada)
+        assert (found["hello"]["state"], found["signed"]["state"]) == (state, "planned")
+        if state == "problem":
+            assert found["hello"]["why"] == f"there is no file {video}."
+            assert detail(ada, "hello")["acts"] == ["skip"]
+
+
+def test_what_the_last_run_found_missing_in_object_storage_is_shown(user: Any) -> None:
+    from airflow.models.asset import AssetModel
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, select
+
+    from airflow_provider_instagram.calendar.planning.problem_record import RECORD, problems_asset
+
+    found = [{"line": 3, "message": "there is no file s3://x/a.mp4.", "remedy": "Put it there.", "post_id": "hello"}]
+    for value, state in (({"found": found}, "problem"), ({"found": "x"}, "planned"), ([7], "planned")):
+        with create_session() as session:
+            asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == problems_asset(DAG_ID).uri))
+            session.execute(delete(AssetStateStoreModel).where(AssetStateStoreModel.key == RECORD))
+            session.add(AssetStateStoreModel(asset_id=asset_id, key=RECORD, value=json.dumps(value)))
+        routes.boards.board(DAG_ID, is_fresh=True)
+        assert cards(user("ada", "USER"))["hello"]["state"] == state
 
 
 SHAPES = [

@@ -58,7 +58,7 @@ function drawPanel() {
   const sections = h("div", { class: "sections" });
   for (const error of [open.refused, open.error]) if (error) sections.append(h("p", { class: "error" }, error));
   if (card) sections.append(stateSection(card, content || {}));
-  if (content && content.caption !== undefined) sections.append(previewSection(content, playing), ...insightsSection(content), factsSection(content), ...transcodeSection(content), ...historySection(content), ...linesSection(content));
+  if (content && content.caption !== undefined) sections.append(...problemSection(content.card), previewSection(content, playing), ...insightsSection(content), factsSection(content), ...transcodeSection(content), ...historySection(content), ...linesSection(content));
   else if (content) sections.append(...problemSection(content.card), ...linesSection(content));
   const focused = panel.contains(document.activeElement) ? nameOf(document.activeElement) : null;
   panel.replaceChildren(head, sections);

@@ -34,6 +34,7 @@ def problems(calendar: SimulatedCalendar) -> list[str]:
 
 def test_without_accounts_the_default_connection_is_the_only_one(tmp_path: Path) -> None:
     file = tmp_path / "posts.yaml"
+    (tmp_path / "a.mp4").touch()
     at = "publish_at: 2026-12-01 13:00 UTC, video: a.mp4"
     file.write_text(f"posts:\n- {{id: ours, {at}}}\n- {{id: theirs, {at}, account: {OTHERS}}}\n")
     dag = content_calendar_dag("content", file)

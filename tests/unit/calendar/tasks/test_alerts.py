@@ -174,11 +174,12 @@ def test_what_only_a_worker_finds_is_in_the_row_for_the_page(
     calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.report_problems.LOOK_AHEAD", timedelta(days=9_999))
-    calendar.write(post("a", 365 * DAY, video="gone.mp4"), post("bad", 366 * DAY, captoin="x"))
+    calendar.write(post("a", 365 * DAY, image="a.jpg"), post("bad", 366 * DAY, captoin="x"))
     calendar.parse(0)
     assert len(calendar.report()) == 2
     (problem,) = ProblemRecord.of(calendar.ledgers[problems_asset("content")]["problems"]).found
-    assert (problem.post_id, problem.message) == ("a", f"there is no file {calendar.file.with_name('gone.mp4')}.")
+    assert problem.post_id == "a"
+    assert problem.message.startswith(f"{calendar.file.with_name('a.jpg')} is a local picture.")
 
 
 def test_a_run_that_fails_leaves_new_problems_to_the_next_one(calendar: SimulatedCalendar, told: list[Any]) -> None:
