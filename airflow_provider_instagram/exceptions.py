@@ -104,7 +104,13 @@ class QuotaExhaustedError(InstagramError):
 
 
 class MediaRejectedError(InstagramError):
-    """Instagram could not use the video, its cover or its parameters."""
+    """Instagram could not use the media, their cover or their parameters."""
+
+
+class MediaNotFetchedError(MediaRejectedError):
+    """Instagram could not fetch the media from their link. A new container fetches them again."""
+
+    retryable = True
 
 
 class ContainerExpiredError(InstagramError):
@@ -134,5 +140,5 @@ class TranscodeError(InstagramError):
     """ffmpeg could not convert the source into a compliant video."""
 
 
-_CLASSES: list[type[InstagramError]] = [InstagramError, *InstagramError.__subclasses__()]
+_CLASSES: list[type[InstagramError]] = [InstagramError, *InstagramError.__subclasses__(), MediaNotFetchedError]
 ERRORS = {cls.__name__: cls for cls in _CLASSES}

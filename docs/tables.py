@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.cli.cli_config import ActionCommand, GroupCommand
 
 from airflow_provider_instagram.cli.definition import get_instagram_commands
-from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.exceptions import ERRORS
 from airflow_provider_instagram.get_provider_info import CONNECTION, SETTINGS
 from airflow_provider_instagram.graph.errors import RULES
 
@@ -40,7 +40,7 @@ def error_classes() -> str:
     """Return the classes of errors."""
     rows = [
         (f"`{cls.__name__}`", _plain(cls.__doc__ or ""), "yes" if cls.retryable else "no")
-        for cls in InstagramError.__subclasses__()
+        for cls in [*ERRORS.values()][1:]
     ]
     return _table(("class", "meaning", "can a retry help?"), rows)
 

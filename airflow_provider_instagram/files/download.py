@@ -104,7 +104,7 @@ class _Download:
         address = self.address
         with httpx.HTTPTransport() as transport:
             for _ in range(MAX_REDIRECTS + 1):
-                response = transport.handle_request(self._request(address, connections))
+                response = transport.handle_request(_request(address, connections, self.stall_s, self.allow_private))
                 try:
                     if not response.has_redirect_location:
                         _raise_for_status(response, address)
@@ -116,14 +116,6 @@ class _Download:
         raise ValidationError(
             f"{_public_link(address)} redirects more than {MAX_REDIRECTS} times.", hint="Use the final link."
         )
-
-    def _request(self, address: httpx.URL, connections: Connections) -> httpx.Request:
-        """Return a request to the address that was checked, so that a later change of the DNS name has no effect."""
-        url = address.copy_with(host=_checked_ip(address, self.allow_private))
-        headers = {"Host": address.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"}
-        timeout = httpx.Timeout(self.stall_s, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S).as_dict()
-        extensions = {"sni_hostname": address.host, "timeout": timeout, "trace": connections.trace}
-        return httpx.Request("GET", url, headers=headers, extensions=extensions)
 
     def _save(self, response: httpx.Response) -> None:
         length = response.headers.get("content-length", "")
@@ -142,6 +134,26 @@ class _Download:
         if size > self.max_bytes:
             what = f"{_public_link(self.address)} is larger than {self.max_bytes:,} bytes."
             raise ValidationError(what, hint="Use a smaller file.")
+
+
+def ranged_request(link: str, connections: Connections, stall_s: float, *, allow_private: bool) -> httpx.Request:
+    """Return a request for the first byte behind a link.
+
+    :raises InstagramError: If its host is not public, or is not found.
+    """
+    _keep_headers_out_of_logs()
+    request = _request(httpx.URL(link), connections, stall_s, allow_private)
+    request.headers.update({"Range": "bytes=0-0", "User-Agent": "airflow-provider-instagram"})
+    return request
+
+
+def _request(address: httpx.URL, connections: Connections, stall_s: float, allow_private: bool) -> httpx.Request:
+    """Return a request to the address that was checked, so that a later change of the DNS name has no effect."""
+    url = address.copy_with(host=_checked_ip(address, allow_private))
+    headers = {"Host": address.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"}
+    timeout = httpx.Timeout(stall_s, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S).as_dict()
+    extensions = {"sni_hostname": address.host, "timeout": timeout, "trace": connections.trace}
+    return httpx.Request("GET", url, headers=headers, extensions=extensions)
 
 
 def _public_link(address: httpx.URL) -> str:

@@ -154,10 +154,9 @@ def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
     if is_web(location):
         from airflow_provider_instagram.files.download import download
 
-        allow_private = conf.getboolean("instagram", "private_sources", fallback=False)
         _downloads.add(cancel := Cancel())
         try:
-            return download(location, folder, max_bytes=max_bytes, allow_private=allow_private, cancel=cancel)
+            return download(location, folder, max_bytes=max_bytes, allow_private=_allows_private(), cancel=cancel)
         finally:
             _downloads.discard(cancel)
     source = _object(location)
@@ -204,6 +203,23 @@ def presigned(location: str, life: timedelta) -> str:
             f"The storage of {shown(location)} does not support presigned links.",
             hint='Send the bytes of a video instead: upload="file". For a picture, use its public https address.',
         ) from error
+
+
+def check_link(link: str, kind: str) -> None:
+    """Check that a link can be fetched at this moment, as far as this worker can tell.
+
+    :param link: The link.
+    :param kind: What it leads to: ``image`` or ``video``.
+    :raises MediaNotFetchedError: If its server fails at this moment.
+    :raises ValidationError: If its server refuses, or answers with something else.
+    """
+    from airflow_provider_instagram.files import link_check
+
+    link_check.check_link(link, kind, allow_private=_allows_private())
+
+
+def _allows_private() -> bool:
+    return bool(conf.getboolean("instagram", "private_sources", fallback=False))
 
 
 def read(location: str, *, max_bytes: int = LARGEST_OWN_FILE_BYTES) -> bytes | None:

@@ -69,10 +69,11 @@ _GRANT: Final = (
 )
 _SLOW_DOWN: Final = "Wait before the next call. Calls while the account is throttled make the wait longer."
 _LATER: Final = "This is temporary: try again later."
-_TRANSCODE: Final = "Run the video through TranscodeOperator first."
+_TRANSCODE: Final = "Run the video through TranscodeOperator first. If that made it, use another video."
+_TRANSCODE_PICTURE: Final = "Run the picture through TranscodeOperator first. If that made it, use another picture."
 _FETCH: Final = (
-    "The URL must be public, in ASCII, without redirects, served with a video content type and Range support, and "
-    'valid for 24 hours. Or send the bytes instead: upload="file".'
+    "The link must be public, in ASCII, without redirects, served with the content type of a picture or a video, and "
+    "valid for 24 hours."
 )
 _NEW_CONTAINER: Final = "Clear the create task and the tasks downstream of it to create a new container."
 _PARAMETER: Final = "Correct the parameters of the create task and clear it."
@@ -98,11 +99,11 @@ _FAILED_AT_INSTAGRAM: Final = {
     None: "Instagram failed with an unknown error",
 }
 _FAILED_ON_CONTAINER: Final = {
-    2207076: "The video could not be processed",
-    2207077: "The video could not be processed",
+    2207076: "The media could not be fetched or processed",
+    2207077: "The media could not be fetched or processed",
     2207082: "The media could not be uploaded",
-    2207085: "The video could not be processed",
-    1363008: "The video could not be processed",
+    2207085: "The media could not be fetched or processed",
+    1363008: "The media could not be fetched or processed",
 }
 
 RULES: Final = (
@@ -125,17 +126,17 @@ RULES: Final = (
            after=timedelta(seconds=30), new_containers=1)
       for subcode in (2207006, 2207008)),
     Rule(-2, 2207020, ContainerExpiredError, "The container's media has expired", _NEW_CONTAINER, new_containers=3),
-    Rule(-2, 2207003, MediaRejectedError, "Fetching the video took too long", _FETCH, new_containers=3),
+    Rule(-2, 2207003, MediaRejectedError, "Fetching the media took too long", _FETCH, new_containers=3),
     *(Rule(-1, subcode, TransientError, meaning, _LATER, may_have_taken_effect=True, new_containers=3)
       for subcode, meaning in _FAILED_AT_INSTAGRAM.items()),
     *(Rule(code, None, TransientError, "Instagram failed or is unavailable", _LATER, may_have_taken_effect=True)
       for code in (1, 2)),
     Rule(352, 2207026, MediaRejectedError, "The format of the video is not supported", _TRANSCODE),
-    *(Rule(code, subcode, MediaRejectedError, meaning, "Run the picture through TranscodeOperator first.")
+    *(Rule(code, subcode, MediaRejectedError, meaning, _TRANSCODE_PICTURE)
       for (code, subcode), meaning in _UNFIT_PICTURE.items()),
     Rule(110, 2207018, MediaRejectedError, "A collaborator cannot be invited",
          "Check the names in collaborators. An account may have refused invitations."),
-    Rule(9004, 2207052, MediaRejectedError, "The video could not be fetched from its URL", _FETCH, new_containers=1),
+    Rule(9004, 2207052, MediaRejectedError, "The media could not be fetched from their link", _FETCH, new_containers=1),
     *(Rule(None, subcode, MediaRejectedError, meaning, _TRANSCODE, new_containers=1)
       for subcode, meaning in _FAILED_ON_CONTAINER.items()),
     Rule(None, 2207081, PermissionDeniedError, "The account is not allowed to post trial reels",
@@ -193,6 +194,12 @@ class Cause(Enum):
     ``OLDER_THAN_ACCOUNT``: The post was made before the account became a professional one, so it has no insights.
 
     ``TOO_FEW_VIEWERS``: Fewer than five accounts have seen the story, so Meta keeps its numbers private.
+
+    ``NOT_FETCHED``: The media or the cover could not be fetched from their link.
+
+    ``UNFIT_FILE``: The file cannot be used. Instagram would refuse it again.
+
+    ``NOT_FETCHED_OR_UNFIT``: The file could not be used. If Instagram fetches it, the fetch may have failed instead.
     """
 
     INVALID_PARAMETER = "invalid parameter"
@@ -200,13 +207,19 @@ class Cause(Enum):
     INVALID_CHILDREN = "invalid children"
     OLDER_THAN_ACCOUNT = "older than the account"
     TOO_FEW_VIEWERS = "too few viewers"
+    NOT_FETCHED = "not fetched"
+    UNFIT_FILE = "unfit file"
+    NOT_FETCHED_OR_UNFIT = "not fetched, or an unfit file"
 
 
-_CAUSES: Final = {
+_CAUSES: Final[dict[tuple[int | None, int | None], Cause]] = {
     (100, None): Cause.INVALID_PARAMETER,
     (100, 33): Cause.NO_SUCH_OBJECT,
     (None, 2207028): Cause.INVALID_CHILDREN,
     (None, 2108006): Cause.OLDER_THAN_ACCOUNT,
+    **{(None, subcode): Cause.NOT_FETCHED for subcode in (2207003, 2207052)},
+    **{(None, subcode): Cause.NOT_FETCHED_OR_UNFIT for subcode in _FAILED_ON_CONTAINER},
+    **{(None, subcode): Cause.UNFIT_FILE for subcode in (2207026, *(subcode for _, subcode in _UNFIT_PICTURE))},
 }
 
 
@@ -214,6 +227,8 @@ def cause_of(error: InstagramError) -> Cause | None:
     """Return the cause of an error, or None if no caller answers it."""
     if error.code == 10 and "viewers" in str(error).lower():  # the code alone means that a permission is missing
         return Cause.TOO_FEW_VIEWERS
+    if isinstance(error, MediaRejectedError) and error.code is None and error.subcode is None:
+        return Cause.NOT_FETCHED_OR_UNFIT  # a container or an upload that failed without a code
     code = None if (error.subcode or 0) >= _FIRST_UNIQUE_SUBCODE else error.code
     return _CAUSES.get((code, error.subcode))
 

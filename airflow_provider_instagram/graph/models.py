@@ -205,10 +205,10 @@ class ContainerStatus:
         rule = rule_for(None, self.subcode) if self.subcode else None
         error = rule.error if rule and not rule.error.retryable else MediaRejectedError
         details = "; ".join(filter(None, (self.status, *self.uploading.errors, *self.processing.errors)))
-        meaning = rule.meaning if rule else "Instagram could not use the video"
+        meaning = rule.meaning if rule else "Instagram could not use the media"
         return error(
             f"Container {self.id} has failed: {meaning}{f' (Meta: {details})' if details else ''}.",
-            hint=rule.hint if rule else "Run the video through TranscodeOperator first.",
+            hint=rule.hint if rule else "Run the media through TranscodeOperator first. If that made them, use others.",
             subcode=self.subcode,
         )
 

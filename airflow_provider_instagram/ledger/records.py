@@ -34,6 +34,7 @@ class ContainerRecord:
     :param medium: ``video``, ``image`` or ``carousel``. None in rows of versions that had videos only.
     :param is_story: Whether it is a story.
     :param item: Its place in a carousel, from 0. None for the container of a whole post.
+    :param round: In which :func:`round_of` its task it was created.
     """
 
     container_id: str
@@ -45,6 +46,12 @@ class ContainerRecord:
     medium: Medium | None = None
     is_story: bool = False
     item: int | None = None
+    round: str | None = None
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether Instagram fetches its media from a link."""
+        return self.upload_uri is None and self.medium != "carousel"
 
     @property
     def is_ready_soon(self) -> bool:
@@ -93,6 +100,15 @@ class Owner:
     def __str__(self) -> str:
         name = f"{self.dag_id}/{self.run_id}/{self.task_id}/{self.map_index}"
         return name if self.loop_index is None else f"{name}/pass-{self.loop_index}"
+
+
+def round_of(context: Context, name: str) -> str:
+    """Return a name for the tries of a task since it was last cleared. A Clear raises ``max_tries``.
+
+    :param context: The task's context.
+    :param name: How the name begins.
+    """
+    return f"{name}{context['ti'].max_tries}"
 
 
 @dataclass(frozen=True)

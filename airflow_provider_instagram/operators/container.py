@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
     InstagramError,
+    MediaNotFetchedError,
     MediaRejectedError,
     PermissionDeniedError,
-    ValidationError,
 )
 from airflow_provider_instagram.files import locations, storage
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, Owner
+from airflow_provider_instagram.ledger.records import Owner, round_of
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.operators.container_checks import check_account_type, check_cover, check_expiry
 from airflow_provider_instagram.operators.priority import CREATE
 from airflow_provider_instagram.publishing.items import MEDIA, PostMedia, check_known
 from airflow_provider_instagram.publishing.options import OPTIONS, ContainerOptions, caption_warning, raise_if_broken
@@ -30,20 +31,17 @@ from airflow_provider_instagram.utils.deferral import until_next_look
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_instagram.files.access import FileCheck
-    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.ledger.records import ContainerRecord
     from airflow_provider_instagram.publishing.carousel import CarouselCreator, CarouselItem, PreparedCarousel
     from airflow_provider_instagram.publishing.containers import ContainerCreator
     from airflow_provider_instagram.publishing.sources import MediaSource
 
 PROCESSING_TIMEOUT = timedelta(minutes=30)
 POLL_INTERVAL = timedelta(seconds=5)
-#: The types of accounts that cannot publish stories. Source: Meta, content publishing guide.
-CREATOR_ACCOUNTS = ("MEDIA_CREATOR", "CREATOR")
 #: The arguments that are templated, beside the media and the options of the container.
 OTHER_FIELDS = ("upload", "publish_at", "post_key", "wait_for_completion", "deferrable")
 #: Failures of a container that a new container may fix.
@@ -86,7 +84,9 @@ class CreateContainerOperator(InstagramBaseOperator):
         ``dag_id/run_id/task_id/map_index``, followed by the pass in a loop. In a mapped task, the index is a
         position, so set a key if the list may change.
     :param wait_for_completion: Whether to wait until Instagram has processed the container. If the container fails for
-        a reason that a new one can fix, the task creates a new one, up to three in total.
+        a reason that a new one can fix, the task creates a new one, up to three until it is cleared. By default, only
+        media that Instagram fetches are waited for: if a fetch fails, the task is retried, and no other task could do
+        that.
     :param deferrable: Whether to wait in the triggerer: for the container if ``wait_for_completion`` is true, and for
         the items of a carousel. Pictures are waited for in the task itself first, for about five seconds.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
@@ -122,7 +122,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         upload: str | XComArg = "auto",
         publish_at: datetime | str | XComArg | None = None,
         post_key: str | XComArg | None = None,
-        wait_for_completion: bool | str | XComArg = False,
+        wait_for_completion: bool | str | XComArg | None = None,
         deferrable: bool | str | XComArg = True,
         priority_weight: int = CREATE,
         **kwargs: Any,
@@ -156,12 +156,13 @@ class CreateContainerOperator(InstagramBaseOperator):
         """Create the container unless the ledger has it, send the media, and wait if ``wait_for_completion`` is set."""
         media, options = self._media_and_options()
         mode = upload_mode(self.upload, has_video=media.has_video)
-        self._check_expiry(self._publish_at())
+        check_expiry(self._publish_at())
         ledger, post_key = Ledger.of(context, self.instagram_conn_id), self._post_key(context)
         if (post := ledger.post(post_key)) is not None:
             self.log.info("%s is already published, from container %s", post_key, post.container_id)
             return post.container_id
-        return self._finish(context, ledger, self._send(ledger, post_key, media, options, mode))
+        with self._failures(context):
+            return self._finish(context, ledger, self._send(context, ledger, post_key, media, options, mode))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Continue after the wait for the container in the triggerer."""
@@ -170,7 +171,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         try:
             container_id = processed_container(event)
         except REPLACEABLE as failure:
-            return self._replace(context, failure)
+            return self._replace(context, failure, event["container_id"])
         pin_ledger_asset(context, Ledger.of(context, self.instagram_conn_id))
         self.container_id = container_id
         return container_id
@@ -183,10 +184,10 @@ class CreateContainerOperator(InstagramBaseOperator):
         try:
             processed_container(event)
         except REPLACEABLE as failure:
-            return self._replace(context, failure)
+            return self._replace(context, failure, *event["container_id"])
         options = ContainerOptions.parse(**{name: getattr(self, name) for name in OPTIONS})
         ledger, publish_at = Ledger.of(context, self.instagram_conn_id), self._publish_at()
-        with self._creator(ledger) as creator:
+        with self._creator(context, ledger) as creator:
             parent = CarouselCreator(creator).get_or_create_parent(
                 self._post_key(context), **event["known"], options=options, publish_at=publish_at
             )
@@ -213,12 +214,14 @@ class CreateContainerOperator(InstagramBaseOperator):
         return media, options
 
     def _finish(self, context: Context, ledger: Ledger, container_id: str) -> str:
-        """Wait for the container if ``wait_for_completion`` is set, and return it."""
-        if arguments.boolean("wait_for_completion", self.wait_for_completion):
+        """Wait for the container if ``wait_for_completion`` is set or Instagram fetches its media, and return it."""
+        waits = arguments.boolean("wait_for_completion", self.wait_for_completion)
+        record = ledger.container(container_id)
+        if waits or (waits is None and record is not None and record.is_fetched):
             try:
-                self._wait(ledger, container_id)
+                self._wait(ledger, record, container_id)
             except REPLACEABLE as failure:
-                return self._replace(context, failure)
+                return self._replace(context, failure, container_id)
         pin_ledger_asset(context, ledger)
         self.container_id = container_id
         return container_id
@@ -234,10 +237,45 @@ class CreateContainerOperator(InstagramBaseOperator):
         outputs = [(account, f"containers/{self.container_id}")] if self.container_id else []
         return operator_lineage(media, outputs)
 
-    def _replace(self, context: Context, failure: InstagramError) -> str:
-        """Create a new container if that can help. Otherwise, raise the failure."""
+    def _replace(self, context: Context, failure: InstagramError, *container_ids: str) -> str:
+        """Create a new container if that can help: at once, or in a retry if a fetch failed."""
+        from airflow_provider_instagram.publishing.fetches import raise_if_not_fetched
+
+        with self._failures(context):
+            raise_if_not_fetched(Ledger.of(context, self.instagram_conn_id), failure, container_ids)
         self.log.warning("%s", failure)
         return str(self.execute(context))
+
+    @contextmanager
+    def _failures(self, context: Context) -> Iterator[None]:
+        """Add to a fetch that failed when it is tried again, and to other failures of the media what to do."""
+        from airflow_provider_instagram.publishing.fetches import pause_before_retry
+
+        try:
+            yield
+        except MediaNotFetchedError as error:
+            ledger = Ledger.of(context, self.instagram_conn_id)
+            pause = pause_before_retry(ledger, self._post_key(context), self._try_number(context))
+            if not self.may_still_be_fetched(context, pause):
+                raise InstagramError.from_data({**error.as_data(), "error": MediaRejectedError.__name__}) from error
+            error.retry_after = pause
+            self.log.warning("Instagram fetches it again in %s, if the task has a retry left.", pause)
+            raise
+        except MediaRejectedError as error:
+            self.explain(error)
+            raise
+
+    def _try_number(self, context: Context) -> int:
+        """Return which try of its round this is, from 1."""
+        ti, retries = context["ti"], self.retries or 0
+        return max(1, int(ti.try_number) - int(ti.max_tries) + retries)
+
+    def may_still_be_fetched(self, context: Context, pause: timedelta) -> bool:
+        """Return whether media that could not be fetched are of use after a pause. A subclass may override this."""
+        return True
+
+    def explain(self, error: MediaRejectedError) -> None:
+        """Do nothing. A subclass may override this method, and change what the error tells the reader to do."""
 
     def _post_key(self, context: Context) -> str:
         return arguments.text("post_key", self.post_key) or str(Owner.of(context))
@@ -245,24 +283,26 @@ class CreateContainerOperator(InstagramBaseOperator):
     def _publish_at(self) -> datetime | None:
         return arguments.moment("publish_at", self.publish_at)
 
-    def _send(self, ledger: Ledger, post_key: str, media: PostMedia, options: ContainerOptions, mode: str) -> str:
+    def _send(
+        self, context: Context, ledger: Ledger, post_key: str, media: PostMedia, options: ContainerOptions, mode: str
+    ) -> str:
         """Send the media, with links instead of bytes if the account is not allowed to upload and there are links."""
         checks = self.file_checks(media)
         try:
-            with open_sources(media.items, mode, checks) as sources:
-                return self._container(ledger, post_key, media, sources, options)
+            with open_sources(media.items, mode, checks) as sources, self._creator(context, ledger) as creator:
+                return self._container(creator, post_key, media, sources, options)
         except PermissionDeniedError as error:
             videos = [item.location for item in media.items if item.kind == "video"]
             is_sent = [location for location in videos if not locations.is_web(location)]
             if mode != "auto" or not is_sent or any(map(locations.is_local, is_sent)):
                 raise
             self.log.warning("%s Sending Instagram a link instead.", error.message)
-        with open_sources(media.items, "url", checks) as sources:
-            return self._container(ledger, post_key, media, sources, options)
+        with open_sources(media.items, "url", checks) as sources, self._creator(context, ledger) as creator:
+            return self._container(creator, post_key, media, sources, options)
 
     def _container(
         self,
-        ledger: Ledger,
+        creator: ContainerCreator,
         post_key: str,
         media: PostMedia,
         sources: list[MediaSource],
@@ -271,19 +311,20 @@ class CreateContainerOperator(InstagramBaseOperator):
         """Return the container of the post. A carousel gets one as soon as its items are processed."""
         from airflow_provider_instagram.publishing.carousel import CarouselCreator, CarouselItem
 
-        with self._creator(ledger) as creator:
-            if options.placement == "story" and not ledger.containers(post_key):
-                self._check_account_type(creator.client)
-            if media.medium == "carousel":
-                items = [CarouselItem(item, source) for item, source in zip(media.items, sources, strict=True)]
-                return self._carousel(CarouselCreator(creator), post_key, items, options)
-            if (path := sources[0].video_file) is not None:
-                self._check_cover(path, options)
-            return creator.get_or_create(post_key, sources[0], options, self._publish_at())
+        if options.placement == "story" and not creator.ledger.containers(post_key):
+            check_account_type(self.instagram_conn_id, creator.client)
+        if media.medium == "carousel":
+            items = [CarouselItem(item, source) for item, source in zip(media.items, sources, strict=True)]
+            return self._carousel(CarouselCreator(creator), post_key, items, options)
+        if (path := sources[0].video_file) is not None:
+            check_cover(path, options)
+        return creator.get_or_create(post_key, sources[0], options, self._publish_at())
 
     def _carousel(
         self, creator: CarouselCreator, post_key: str, items: list[CarouselItem], options: ContainerOptions
     ) -> str:
+        from airflow_provider_instagram.publishing.fetches import raise_if_not_fetched
+
         publish_at = self._publish_at()
         while True:
             prepared = creator.prepare(post_key, items, options, publish_at)
@@ -292,7 +333,9 @@ class CreateContainerOperator(InstagramBaseOperator):
             try:
                 self._wait_for_items(creator.containers, prepared)
             except REPLACEABLE as failure:
-                self.log.warning("%s", failure)  # the next round replaces the container if a new one can help
+                children = [*prepared.pictures, *prepared.videos]
+                raise_if_not_fetched(creator.containers.ledger, failure, children)
+                self.log.warning("%s", failure)  # the next pass replaces the container if a new one can help
                 continue
             content, child_ids = prepared.content, prepared.child_ids
             return creator.get_or_create_parent(post_key, content, child_ids, options, publish_at)
@@ -314,62 +357,21 @@ class CreateContainerOperator(InstagramBaseOperator):
         self._defer(containers.ledger, waiting, "execute_parent", known)
 
     @contextmanager
-    def _creator(self, ledger: Ledger) -> Iterator[ContainerCreator]:
+    def _creator(self, context: Context, ledger: Ledger) -> Iterator[ContainerCreator]:
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.publishing.containers import ContainerCreator
 
         hook = InstagramHook(self.instagram_conn_id)
         with hook.get_conn() as client:
-            yield ContainerCreator(client, ledger, hook.ig_user_id(client))
+            this_round, try_number = round_of(context, f"{Owner.of(context)}/"), self._try_number(context)
+            yield ContainerCreator(client, ledger, hook.ig_user_id(client), this_round, try_number)
 
-    def _check_account_type(self, client: GraphClient) -> None:
-        """Check that the account can publish stories. An account whose type cannot be read is not refused.
-
-        :raises ValidationError: If it is a creator's account.
-        """
-        from airflow_provider_instagram.hooks.instagram import InstagramHook
-
-        try:
-            account = InstagramHook(self.instagram_conn_id).read_account(client)
-        except InstagramError as error:
-            self.log.warning("Could not read the type of the account: %s", error)
-            return
-        if (account.account_type or "").upper() in CREATOR_ACCOUNTS:
-            raise ValidationError(
-                f"@{account.username} is a creator's account. Instagram publishes stories for business accounts only.",
-                hint="Change the account's type to business in the Instagram app, or use placement='feed'.",
-            )
-
-    def _check_expiry(self, publish_at: datetime | None) -> None:
-        longest_s = (CONTAINER_LIFE - EXPIRY_MARGIN).total_seconds()
-        if publish_at is None or publish_at.timestamp() - time.time() <= longest_s:
-            return
-        raise ValidationError(
-            f"A container created now expires before publish_at, {publish_at.isoformat()}.",
-            hint="Create it at most 23.5 hours ahead: schedule the run closer to publish_at.",
-        )
-
-    def _check_cover(self, video: Path, options: ContainerOptions) -> None:
-        if not options.video_cover_timestamp_ms:
-            return
-        from airflow.sdk import conf
-
-        from airflow_provider_instagram.media.probe import probe
-
-        duration_ms = 1000 * probe(video, ffprobe=conf.get("instagram", "ffprobe")).duration_s
-        if options.video_cover_timestamp_ms > duration_ms:
-            raise ValidationError(
-                f"video_cover_timestamp_ms is {options.video_cover_timestamp_ms}, but {video.name} ends at "
-                f"{duration_ms:.0f} ms.",
-                hint="Use a time within the video.",
-            )
-
-    def _wait(self, ledger: Ledger, container_id: str) -> None:
+    def _wait(self, ledger: Ledger, record: ContainerRecord | None, container_id: str) -> None:
         """Wait for a container: for seconds in this process if it is ready soon, then in the triggerer."""
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.publishing.readiness import LOOK_PAUSES_S, still_processing, wait_until_ready
 
-        record, waits_here = ledger.container(container_id), arguments.boolean("deferrable", self.deferrable) is False
+        waits_here = arguments.boolean("deferrable", self.deferrable) is False
         is_ready_soon = record is not None and record.is_ready_soon
         may_be_ready = is_ready_soon or _age(ledger, container_id) > timedelta(minutes=1)
         if may_be_ready or waits_here:

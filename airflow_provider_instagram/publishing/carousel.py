@@ -110,7 +110,7 @@ class CarouselCreator:
         unread: dict[str, list[str]] = {"image": [], "video": []}
         for place, (item, digest) in enumerate(zip(items, contents, strict=True)):
             own = reusable([record for record in known if record.item == place], digest, publish_at)
-            status = self.containers.status_if_usable(own) if own else None
+            status = self.containers.status_if_usable(own, is_same=item.source.is_read) if own else None
             record = own[-1] if status else self._create_child(post_key, place, digest, item)
             child_ids.append(record.container_id)
             if status is None or not status.is_terminal:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, NotReadyError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    ContainerExpiredError,
+    InstagramError,
+    MediaRejectedError,
+    NotReadyError,
+    ValidationError,
+)
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.fresh import read_after_create
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.graph.upload import upload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
+from airflow_provider_instagram.publishing.fetches import check_link, not_fetched
 from airflow_provider_instagram.publishing.outcome import undecided
 from airflow_provider_instagram.utils.throttle import Throttle
 
@@ -30,7 +37,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: How many containers are created in a round, if each one fails. A fetch that failed counts only if it may have been
+#: the file instead.
 MOST_CONTAINERS = 3
+MOST_DOUBTFUL_FETCHES = 8
 # A container that is still not found after this time no longer exists.
 VISIBLE_WITHIN = timedelta(minutes=2)
 
@@ -56,11 +66,15 @@ class ContainerCreator:
     :param client: An open client of the account.
     :param ledger: The account's ledger.
     :param ig_user_id: The account's Instagram user id.
+    :param round: The round of the task. The containers that failed in it are counted.
+    :param try_number: Which try of the task this is in its round, from 1.
     """
 
     client: GraphClient
     ledger: Ledger
     ig_user_id: str
+    round: str = ""
+    try_number: int = 1
 
     def get_or_create(
         self, post_key: str, source: MediaSource, options: ContainerOptions, publish_at: datetime | None = None
@@ -78,7 +92,7 @@ class ContainerCreator:
             return kept
         content = source.fingerprint(options.as_text() if source.kind == "video" else f"image {options.as_text()}")
         records = reusable(self.ledger.containers(post_key), content, publish_at)
-        if records and (status := self.status_if_usable(records)) is not None:
+        if records and (status := self.status_if_usable(records, is_same=source.is_read)) is not None:
             record, rest = records[-1], unfinished_upload(records[-1], status, source)
         else:
             draft = draft_record(post_key, content, options, source.kind)
@@ -115,10 +129,11 @@ class ContainerCreator:
             finding = f"reports: {status.summary()}"
         raise undecided(self.ledger, intent, finding)
 
-    def status_if_usable(self, records: list[ContainerRecord]) -> ContainerStatus | None:
+    def status_if_usable(self, records: list[ContainerRecord], *, is_same: bool = True) -> ContainerStatus | None:
         """Return the status of the latest container, or None if a new one should replace it.
 
         :param records: The containers that were created from the same media with the same options, oldest first.
+        :param is_same: Whether the media are known to be the same, not only their names.
         :raises InstagramError: If the container failed, and no new one can help.
         """
         latest = records[-1]
@@ -135,13 +150,16 @@ class ContainerCreator:
             if failure is None:
                 log.info("Continuing with container %s: %s", latest.container_id, status.summary())
                 return status
-        if len(records) > new_containers:
+        used = sum(record.round == latest.round == (self.round or None) for record in records)
+        if not_fetched(failure, latest.medium, is_fetched=latest.is_fetched) is not None:
+            if used >= MOST_DOUBTFUL_FETCHES and cause_of(failure) is not Cause.NOT_FETCHED:
+                raise failure
+        elif used > new_containers or (not new_containers and is_same):
             raise failure
-        if len(records) >= MOST_CONTAINERS:
+        elif used >= MOST_CONTAINERS:
             failure.hint = (
                 f"{MOST_CONTAINERS} containers were created from these media with these options, and none became a "
-                "post. Change the media or the options, or start over with "
-                f"`{self.ledger.command('forget')} -- {shlex.quote(latest.post_key)}`."
+                "post. Change the media or the options, or clear this task to start over."
             )
             raise failure
         log.warning("%s Creating a new container instead.", failure.message)
@@ -156,12 +174,21 @@ class ContainerCreator:
         :param source: Its video or picture, which is not sent yet. None for the parent of a carousel.
         :param arguments: The other arguments of ``calls.create_container``.
         :return: The complete record.
+        :raises MediaNotFetchedError: If Instagram could not fetch a link.
         """
+        draft = replace(draft, round=self.round or None)
         if source is not None and source.video_file is not None:
             arguments = {**arguments, "upload_type": "resumable"}
         elif source is not None:
-            arguments = {**arguments, f"{source.kind}_url": source.fetched_from()}
-        container = self.client.send(calls.create_container(self.ig_user_id, **arguments))
+            link = source.fetched_from()
+            if self.try_number > 1:
+                check_link(link, source.kind, self.try_number)
+            arguments = {**arguments, f"{source.kind}_url": link}
+        try:
+            container = self.client.send(calls.create_container(self.ig_user_id, **arguments))
+        except MediaRejectedError as error:
+            is_fetched = source is not None and source.video_file is None
+            raise not_fetched(error, draft.medium, is_fetched=is_fetched) or error from None
         uri = container.upload_uri
         record = replace(draft, container_id=container.id, created_at=self.ledger.now(), upload_uri=uri)
         self.ledger.record_container(record)

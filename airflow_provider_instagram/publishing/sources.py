@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import locations, storage
@@ -51,11 +51,14 @@ class MediaSource:
         """The file whose bytes are sent, or None if Instagram fetches a link."""
         return self.path if self.kind == "video" else None
 
-    def fetched_from(self) -> str | None:
-        """Return the link that Instagram fetches, or None if bytes are sent. A local picture is copied first."""
-        if self.kind == "image" and self.path is not None:
-            return public_link(self.path, CONTAINER_LIFE)
-        return self.link
+    @property
+    def is_read(self) -> bool:
+        """Whether its content is known, and not only its name."""
+        return self.path is not None or self.sha256 is not None
+
+    def fetched_from(self) -> str:
+        """Return the link that Instagram fetches. A local picture is copied first."""
+        return self.link or public_link(cast("Path", self.path), CONTAINER_LIFE)
 
     def fingerprint(self, options: str) -> str:
         """Return a digest of options and the media: of the bytes, or of the name if Instagram fetches the media.

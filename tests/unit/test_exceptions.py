@@ -71,7 +71,7 @@ def test_what_instagram_says_is_not_said_twice() -> None:
 
 def test_the_class_says_whether_trying_again_can_help() -> None:
     assert {name for name, kind in ERRORS.items() if kind.retryable} == {
-        "RateLimitError", "QuotaExhaustedError", "NotReadyError", "TransientError",
+        "RateLimitError", "QuotaExhaustedError", "NotReadyError", "TransientError", "MediaNotFetchedError",
     }  # fmt: skip
 
 

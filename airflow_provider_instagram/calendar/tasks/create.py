@@ -10,9 +10,10 @@ from airflow_provider_instagram.calendar.tasks.answers import unsealed
 from airflow_provider_instagram.calendar.tasks.base import PostStep, has_caption, is_sent_as_link, kind_in
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
-from airflow_provider_instagram.exceptions import InstagramError, ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, ValidationError
 from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.container import CreateContainerOperator
@@ -22,6 +23,7 @@ from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import timedelta
 
     from airflow.sdk import Context
 
@@ -80,6 +82,20 @@ class CreatePost(PostStep, CreateContainerOperator):
             replace(self.file_check(item.location), sha256=sha256, as_copy=sha256 is not None)
             for item, sha256 in zip(media.items, digests, strict=True)
         ]
+
+    def may_still_be_fetched(self, context: Context, pause: timedelta) -> bool:
+        """Return whether the post is not too late after a pause."""
+        at = Ledger.of(context, self.instagram_conn_id).clock() + pause
+        return self.too_late(context, self.as_post(), at, at) is None
+
+    def explain(self, error: MediaRejectedError) -> None:
+        """Change the hint to another file, because the calendar has transcoded this one."""
+        if cause_of(error) in (Cause.UNFIT_FILE, Cause.NOT_FETCHED_OR_UNFIT):
+            code = f" ({error.subcode})" if error.subcode else ""
+            error.hint = (
+                f"Instagram refused this file{code}. Put another file in its place and try again from the transcode "
+                "on, or change the calendar."
+            )
 
     def _set_arguments(self, context: Context, post: Post) -> None:
         """Set the arguments of the operator from the post. Each process that runs the task needs them."""

@@ -22,7 +22,7 @@ from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import digests_in
 from airflow_provider_instagram.calendar.tasks.base import has_caption
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import MediaRejectedError, ValidationError
 from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -168,7 +168,11 @@ def _caption(act: Act) -> str:
 
 
 async def _retry(act: Act) -> str:
-    """Clear the first task that failed and those after it. A container that is too old is made again as well."""
+    """Clear the first task that failed and those after it.
+
+    A container that is too old is made again as well. If Instagram refused a file, this begins with its transcode,
+    because it may be another file by now.
+    """
     run = _run(act)
     tasks = await run_in_threadpool(_tasks_to_clear, act, run)
     body = {
@@ -193,6 +197,8 @@ def _tasks_to_clear(act: Act, run: PostRun) -> list[Any]:
     failed = next((step for step in steps if run.has_failed(step)), "publish")
     if failed == "publish" and not act.facts.is_open and _container_is_old(act):
         failed = "create"
+    if failed in run.tasks and (run.tasks[failed].outcome or {}).get("mark") == MediaRejectedError.__name__:
+        failed = "transcode"
     return [[f"{account}.{step}", run.map_index] for step in steps[steps.index(failed) :]]
 
 

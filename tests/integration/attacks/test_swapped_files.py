@@ -22,6 +22,7 @@ from airflow_provider_instagram.files import public_copy
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.media.files import file_digest
 from airflow_provider_instagram.media.kind import kind_of
+from airflow_provider_instagram.operators import container
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -244,7 +245,7 @@ def test_an_owner_who_writes_into_the_file_during_the_upload_changes_nothing(
     mine = folder.path / "mine.mp4"
     mine.write_bytes(portrait_video.read_bytes())
     approved()
-    after(CreatePost, "_check_cover", lambda *_: mine.write_bytes(bytes(reversed(mine.read_bytes()))))
+    after(container, "check_cover", lambda *_: mine.write_bytes(bytes(reversed(mine.read_bytes()))))
     result = folder.run(video="mine.mp4", approval="required")
     assert result.state == "success"
     assert sent == [hashlib.sha256(portrait_video.read_bytes()).hexdigest()]

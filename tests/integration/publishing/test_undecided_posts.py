@@ -426,7 +426,7 @@ def test_the_error_after_three_expired_containers_says_how_to_continue(account: 
     for _ in range(3):
         account.container(portrait_video)
         account.sandbox.advance(timedelta(hours=25))
-    with pytest.raises(ContainerExpiredError, match="ledger forget --conn-id studio -- post-1"):
+    with pytest.raises(ContainerExpiredError, match="or clear this task to start over"):
         account.container(portrait_video)
 
 

@@ -39,15 +39,22 @@ def test_a_reason_that_cannot_be_stored_is_refused(reason: Any) -> None:
 @pytest.mark.parametrize(
     ("states", "cleared"),
     [
+        (
+            {"transcode": "success", "create": "refused", "publish": "upstream_failed"},
+            ["transcode", "create", "publish"],
+        ),
         ({"publish": "failed", "comment": "upstream_failed", "end": "upstream_failed"}, ["publish", "comment", "end"]),
         ({"publish": "success", "comment": "failed", "end": "success"}, ["comment", "end"]),
     ],
 )
-def test_the_last_task_is_tried_again_with_the_others_so_that_the_run_does_not_stay_red(
+def test_the_task_that_failed_is_tried_again_with_those_that_the_repair_needs(
     monkeypatch: pytest.MonkeyPatch, states: dict[str, str], cleared: list[str]
 ) -> None:
     monkeypatch.setattr(acts, "_container_is_old", lambda _: False)
-    run = PostRun("run", 3, {step: Task(state) for step, state in ({"create": "success"} | states).items()})
+    """Those after it, so that the run does not stay red; and those before it, if the file has to be another one."""
+    refused = Task("failed", outcome={"mark": "MediaRejectedError"})
+    tasks = {"create": "success"} | states
+    run = PostRun("run", 3, {step: refused if state == "refused" else Task(state) for step, state in tasks.items()})
     nothing: Any = None
     retry = Act("retry", nothing, Facts(POST, run=run), nothing, nothing, {})
     assert acts._tasks_to_clear(retry, run) == [[f"studio.{step}", 3] for step in cleared]
