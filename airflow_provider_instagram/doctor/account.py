@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -13,8 +12,8 @@ from airflow.sdk.exceptions import AirflowException
 from airflow_provider_instagram.doctor.findings import Finding, unchecked
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls, origin
-from airflow_provider_instagram.graph.addresses import is_loopback
 from airflow_provider_instagram.graph.scopes import FEATURES, PUBLISHING, read_scopes
+from airflow_provider_instagram.graph.server_clock import WORTH_A_WARNING, ServerClock
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.tokens.store import EXPIRY_WARNING
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.tokens.refresh import TokenManager
     from airflow_provider_instagram.tokens.store import StoredToken
 
-_MAX_CLOCK_DIFFERENCE: Final = timedelta(seconds=60)
 _TIMEOUT_S: Final = 10
 #: What can be checked only with a working token, and only with a readable connection.
 _TOKEN_CHECKS: Final = ("scopes", "account", "quota")
@@ -128,23 +126,14 @@ def _account_type(account: Account, ig_user_id: str | None) -> Finding:
 
 
 def _clock(base_url: str) -> Finding:
-    """Compare this machine's clock, which decides when posts are due and tokens expire, with the Graph host's."""
+    """Compare this machine's clock with the Graph host's. Triggerers and schedulers start tasks by such a clock."""
     try:
-        difference = abs(clock_difference(base_url))
-    except (httpx.HTTPError, LookupError, ValueError) as error:
+        difference = abs(ServerClock().compare(base_url))
+    except (httpx.HTTPError, LookupError) as error:
         return Finding("clock", None, f"cannot be compared with the clock of {base_url} ({type(error).__name__})")
-    good = difference < _MAX_CLOCK_DIFFERENCE
+    good = difference < WORTH_A_WARNING
     off = f"differs from Instagram's by {difference.total_seconds():.0f} s"
     return Finding("clock", good, off if good else f"{off}. Synchronize this machine's clock with NTP")
-
-
-def clock_difference(base_url: str) -> timedelta:
-    """Return how far this machine's clock is ahead of the one of a host, which is known to the second.
-
-    :param base_url: The URL of the host.
-    """
-    answer = httpx.head(base_url, timeout=_TIMEOUT_S, trust_env=not is_loopback(httpx.URL(base_url).host))
-    return datetime.now(timezone.utc) - parsedate_to_datetime(answer.headers["Date"])
 
 
 def _upload_host(base_url: str) -> Finding:

@@ -37,15 +37,16 @@ class CheckWorkerOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run all checks."""
-        from airflow_provider_instagram.doctor.account import account_findings, clock_difference
+        from airflow_provider_instagram.doctor.account import account_findings
         from airflow_provider_instagram.doctor.deployment import WorkerReport
         from airflow_provider_instagram.doctor.machine import host_name, machine_findings, versions
+        from airflow_provider_instagram.graph.server_clock import ServerClock
         from airflow_provider_instagram.hooks.instagram import InstagramHook
 
         findings = {"": tuple(machine_findings(_test_file(context, self.task_id)))}
         findings |= {conn_id: tuple(account_findings(conn_id)) for conn_id in self.conn_ids}
         try:
-            clock_s = clock_difference(InstagramHook(self.conn_ids[0]).settings.base_url).total_seconds()
+            clock_s = -ServerClock().compare(InstagramHook(self.conn_ids[0]).settings.base_url).total_seconds()
         except Exception as error:  # noqa: BLE001 -- the checks above say what is wrong with the connection
             self.log.info("Instagram's clock is unknown: %s", type(error).__name__)
             clock_s = None

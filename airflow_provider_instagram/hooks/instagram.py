@@ -15,6 +15,7 @@ from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
 from airflow_provider_instagram.graph import API_VERSION
+from airflow_provider_instagram.graph.server_clock import CLOCK
 from airflow_provider_instagram.links.pages import reconnect_hint
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID
@@ -181,6 +182,14 @@ class InstagramHook(BaseHook):
             replacement_token=lambda: self._replacement_token(token),  # unlike a partial, it shows no token
             on_close=self._count_calls,
         )
+
+    def compare_clock(self) -> None:
+        """Compare this worker's clock with Instagram's, in a request without a token, which counts for no limit."""
+        try:
+            base_url = self.settings.base_url
+        except (InstagramError, AirflowNotFoundException):
+            return  # the first call says so
+        CLOCK.try_to_compare(base_url)
 
     def _count_calls(self, calls: int) -> None:
         from airflow.sdk.observability.stats import Stats

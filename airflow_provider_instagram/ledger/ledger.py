@@ -6,15 +6,16 @@ import hashlib
 import shlex
 import unicodedata
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph.server_clock import CLOCK
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.records import Claim, ContainerRecord, Intent, Owner, PublishedPost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from airflow.sdk import Context
     from typing_extensions import Self
@@ -40,12 +41,12 @@ class Ledger:
 
     :param store: Where the rows are kept.
     :param conn_id: The account's connection.
-    :param clock: Returns the time, in UTC.
+    :param clock: Returns the time, in UTC. By default, Instagram's once it was compared.
     """
 
     store: StateStore
     conn_id: str
-    clock: Callable[[], datetime] = field(default=lambda: datetime.now(timezone.utc))
+    clock: Callable[[], datetime] = field(default=CLOCK.now)
 
     #: What precedes the kind of each row of a claim or an intent.
     prefix: ClassVar[str] = ""

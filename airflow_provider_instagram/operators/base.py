@@ -58,6 +58,12 @@ class InstagramBaseOperator(LiteralTemplateMixin):
             next_method, next_kwargs = "execute", None
         return super().resume_execution(next_method, next_kwargs, context)
 
+    def compare_clock(self) -> None:
+        """Compare this worker's clock with Instagram's, which then counts."""
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+
+        InstagramHook(self.instagram_conn_id).compare_clock()
+
     def another_account(self, post: PublishedPost) -> str | None:
         """Return the connection's current account, if a post was published on a different one.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
+from airflow_provider_instagram.graph.server_clock import CLOCK
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 WAKE_UP_AHEAD = timedelta(seconds=20)
 #: The same if no triggerer has resumed it.
 LATEST_WAKE_UP_AHEAD = timedelta(seconds=10)
+
+#: A task that resumes so long before it has to waits in its worker, because the triggerer's clock is ahead.
+LONGEST_WAIT_HERE = timedelta(minutes=2)
 
 #: The fields of a post that the task returns.
 RESULT = ("media_id", "permalink", "container_id", "post_key", "published_at")
@@ -115,13 +119,15 @@ class PublishOperator(InstagramBaseOperator):
         if (post := ledger.post(post_key)) is not None:
             return self._existing(context, ledger, post, container_id)
         publish_at = arguments.moment("publish_at", self.publish_at)
+        if publish_at is not None:
+            self.compare_clock()
         is_open = bool(ledger.open_intents(post_key, Owner.of(context)))
         if not is_open:  # an open outcome is settled first, however late it is
             publish_at = self.publication_time(context)
         if arguments.boolean("dry_run", self.is_dry_run):
             return self._dry_run(post_key, container_id, publish_at)
         if not is_open:
-            self._wait_for_time(ledger.container(container_id), publish_at)
+            self._wait_for_time(ledger.container(container_id), publish_at, is_resumed=event is not None)
         try:
             publication = self._publish(context, ledger, post_key, container_id, publish_at, is_open=is_open)
         except QuotaExhaustedError as error:
@@ -206,7 +212,7 @@ class PublishOperator(InstagramBaseOperator):
                 return reconciled
             if is_open:
                 publish_at = self.publication_time(context)
-            self._wait_for_time(ledger.container(reconciled.container_id), publish_at)
+            self._wait_for_time(ledger.container(reconciled.container_id), publish_at, is_resumed=not is_open)
             return publisher.publish_new(reconciled, publish_at)
 
     def _post_key(self, context: Context, ledger: Ledger, container_id: str) -> str:
@@ -250,7 +256,7 @@ class PublishOperator(InstagramBaseOperator):
             self.log.warning("Could not read the permalink of %s: %s", post.media_id, error)
             return post
 
-    def _wait_for_time(self, record: ContainerRecord | None, publish_at: datetime | None) -> None:
+    def _wait_for_time(self, record: ContainerRecord | None, publish_at: datetime | None, *, is_resumed: bool) -> None:
         """Defer until shortly before the time. The worker waits the last seconds, with everything prepared.
 
         :raises ValidationError: If the container expires before, or the post has become too late.
@@ -263,9 +269,10 @@ class PublishOperator(InstagramBaseOperator):
                 f"close to publish_at, {publish_at.isoformat()}.",
                 hint="Create it at most 23.5 hours ahead: clear create and the tasks downstream of it later.",
             )
-        now = datetime.now(timezone.utc)
+        now = CLOCK.now()
         timeout_at = publish_at - LATEST_WAKE_UP_AHEAD - timeouts_checked_every()
-        if min(timeout_at, publish_at - WAKE_UP_AHEAD) - now > shortest_deferral():
+        longest = LONGEST_WAIT_HERE if is_resumed else shortest_deferral()
+        if min(timeout_at, publish_at - WAKE_UP_AHEAD) - now > longest:
             self.log.info("Publishing at %s", publish_at.isoformat())
             self._defer(publish_at - WAKE_UP_AHEAD, timeout_at)
         lateness = arguments.duration("max_lateness", self.max_lateness)
@@ -286,7 +293,7 @@ class PublishOperator(InstagramBaseOperator):
                 hint=f"After {available_at.isoformat()}, "
                 f"clear create and the tasks downstream of it. {error.hint or ''}",
             ) from error
-        moment = max(available_at, datetime.now(timezone.utc) + shortest_deferral())
+        moment = max(available_at, CLOCK.now() + shortest_deferral())
         self.log.warning("%s Publishing again at %s", error, moment.isoformat(timespec="seconds"))
         self._defer(moment, moment)
 
@@ -296,7 +303,7 @@ class PublishOperator(InstagramBaseOperator):
         The triggerer resumes the task at the moment. The timeout needs no triggerer: the scheduler resumes the task
         when it next looks for waits that have timed out.
         """
-        timeout = timeout_at - datetime.now(timezone.utc)
+        timeout = timeout_at - CLOCK.now()
         self.defer(trigger=self.wait_trigger(moment), method_name="execute", timeout=timeout)
 
     def wait_trigger(self, moment: datetime) -> BaseTrigger:

@@ -20,7 +20,7 @@ from unittest import mock
 from airflow.providers.standard.triggers import temporal
 
 from airflow_provider_instagram.graph import client as graph_client
-from airflow_provider_instagram.ledger import ledger
+from airflow_provider_instagram.graph import server_clock
 from airflow_provider_instagram.ledger.assets import posts_asset
 from airflow_provider_instagram.publishing import comments, publisher
 from airflow_provider_instagram.triggers import container, poller
@@ -233,7 +233,8 @@ def _one_clock(job: Job) -> Iterator[None]:
     timezones = vars(temporal)["timezone"]
     GraphClient = graph_client.GraphClient  # noqa: N806 -- it is the class
     with (
-        mock.patch.object(ledger, "datetime", SandboxTime),
+        mock.patch.object(server_clock, "datetime", SandboxTime),
+        mock.patch.object(server_clock.CLOCK, "try_to_compare"),
         mock.patch.object(publisher, "Publisher", functools.partial(publisher.Publisher, sleep=job.wait)),
         mock.patch.object(comments, "CommentWriter", functools.partial(comments.CommentWriter, sleep=job.wait)),
         mock.patch.object(graph_client, "GraphClient", open_client),

@@ -21,6 +21,7 @@ from airflow_provider_instagram.calendar.tasks.run_request import is_requested_n
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.access import FileCheck
 from airflow_provider_instagram.files.locations import is_web
+from airflow_provider_instagram.graph.server_clock import CLOCK
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
@@ -185,7 +186,10 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         :raises AirflowSkipException: If it is too late.
         """
         if not (self.dry_run_requested(context) or self.may_be_live(context)):
-            now = schedule.utc_now()
+            now = CLOCK.now()
+            if self.too_late(context, post, now, now) is not None:
+                self.compare_clock()
+                now = CLOCK.now()
             self.skip_if_too_late(context, post, now, now)
 
     def skip_if_too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> None:

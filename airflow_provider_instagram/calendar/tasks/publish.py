@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.times import in_words
@@ -14,6 +14,7 @@ from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.files.locations import shown
+from airflow_provider_instagram.graph.server_clock import CLOCK
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.publish import WAKE_UP_AHEAD, PublishOperator
@@ -65,7 +66,7 @@ class PublishPost(PostStep, PublishOperator):
         post, plan = self.still_wanted(context)
         if post.id in plan.seen and not self._was_resumed:
             self._version_seen = plan.seen[post.id].version
-        now = datetime.now(timezone.utc)
+        now = CLOCK.now()
         if self.is_dry_run:
             return post.publish_at
         is_now = is_requested_now(context, post)
@@ -74,7 +75,7 @@ class PublishPost(PostStep, PublishOperator):
             return post.publish_at
         self.skip_if_too_late(context, post, now, now)
         assignments = self.assignments(context)
-        at = choose_late_time(post, plan.calendar, assignments)
+        at = choose_late_time(post, plan.calendar, assignments, clock=CLOCK.now)
         if self.too_late(context, post, now, at) is not None:
             assignments.forget_late_time(post)
         self.skip_if_too_late(context, post, now, at)

@@ -107,7 +107,7 @@ async def _is_of_facebook(sandbox: Sandbox, request: Request) -> bool:
 def _add_pages(app: FastAPI, sandbox: Sandbox) -> None:
     check = only_ours(sandbox.settings.allowed_hosts, may_be_linked=True)
 
-    @app.get("/", response_model=None)
+    @app.api_route("/", methods=["GET", "HEAD"], response_model=None)
     async def home(request: Request) -> Response:
         if "ids" in request.query_params:
             return await graph.endpoint(sandbox, request, "")

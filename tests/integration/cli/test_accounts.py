@@ -329,14 +329,14 @@ def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
 ) -> None:
     from datetime import datetime, timedelta
 
-    from airflow_provider_instagram.doctor import account
+    from airflow_provider_instagram.graph import server_clock
 
     class Late(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) - timedelta(minutes=5)
 
-    monkeypatch.setattr(account, "datetime", Late)
+    monkeypatch.setattr(server_clock, "datetime", Late)
     assert re.fullmatch(
         r"FIX differs from Instagram's by (29|30)[0-9] s\. Synchronize .* with NTP",
         doctors_lines(shell, capsys, 1)["clock"],

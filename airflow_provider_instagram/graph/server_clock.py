@@ -1,0 +1,108 @@
+"""The time by Instagram's clock, because the clocks of workers may be wrong."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_instagram.graph.addresses import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+#: A header names a second, and servers differ: a clock that is wrong by less counts as right.
+TOLERANCE: Final = timedelta(seconds=2)
+WORTH_A_WARNING: Final = timedelta(seconds=5)
+#: A difference of more is no clock's, but an answer from a cache.
+LARGEST: Final = timedelta(days=1)
+TIMEOUT_S: Final = 5.0
+#: A wrong clock is compared several times within a second, to learn more than the second.
+COMPARISONS: Final = 4
+PAUSE_S: Final = 0.25
+
+
+class ServerClock:
+    """A clock that is as right as Instagram's once it was compared, and this machine's clock before.
+
+    It never runs ahead of Instagram's, so that nothing is published early. After a comparison, the monotonic clock
+    carries it on.
+
+    :param local: Returns the time by this machine's clock, in UTC.
+    :param sleep: Waits for a number of seconds.
+    """
+
+    def __init__(
+        self,
+        local: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._local, self._sleep = local, sleep
+        #: What to add to the monotonic clock. None while this machine's clock counts.
+        self._offset: timedelta | None = None
+
+    def now(self) -> datetime:
+        """Return the time, in UTC."""
+        if self._offset is None:
+            return self._local()
+        return datetime.fromtimestamp(time.monotonic(), timezone.utc) + self._offset
+
+    def compare(self, base_url: str) -> timedelta:
+        """Compare this machine's clock with Instagram's, and use Instagram's from now on if they differ.
+
+        :param base_url: The base URL of the Graph API, a host that the deployment trusts.
+        :return: How far Instagram's clock is ahead; nothing if they agree.
+        :raises LookupError: If the answer has no usable date.
+        :raises httpx.HTTPError: If there is no answer.
+        """
+        self._offset = None
+        earliest, latest = _ahead(base_url, self._local)
+        if earliest < TOLERANCE and latest > -TOLERANCE:
+            return timedelta(0)
+        for _ in range(COMPARISONS - 1):
+            self._sleep(PAUSE_S)
+            low, high = _ahead(base_url, self._local)
+            earliest, latest = max(earliest, low), min(latest, high)
+        self._offset = self._local() + earliest - datetime.fromtimestamp(time.monotonic(), timezone.utc)
+        return earliest
+
+    def try_to_compare(self, base_url: str) -> None:
+        """Compare the clocks as :meth:`compare` does, and log what is worth knowing. A failure changes nothing."""
+        import httpx  # not at the top: every DAG file imports this module
+
+        try:
+            ahead = self.compare(base_url)
+        except (httpx.HTTPError, LookupError) as error:
+            log.info("This worker's clock could not be compared with Instagram's (%s)", type(error).__name__)
+            return
+        if abs(ahead) > WORTH_A_WARNING:
+            log.warning(
+                "This worker's clock is %.0f s %s Instagram's, whose time counts for posts. Synchronize it with NTP.",
+                abs(ahead.total_seconds()),
+                "behind" if ahead > timedelta(0) else "ahead of",
+            )
+
+
+def _ahead(base_url: str, local: Callable[[], datetime]) -> tuple[timedelta, timedelta]:
+    """Return how far a server's clock is ahead of the local one: at least, and at most."""
+    import httpx
+
+    sent = local()
+    answer = httpx.head(base_url, timeout=TIMEOUT_S, trust_env=not is_loopback(httpx.URL(base_url).host))
+    received = local()
+    try:
+        date = parsedate_to_datetime(answer.headers["Date"])
+    except (TypeError, ValueError) as error:
+        raise LookupError("the Date of the answer is not valid") from error
+    if date.tzinfo is None or abs(date - received) > LARGEST or "Age" in answer.headers:
+        raise LookupError("the Date of the answer is not the server's time")
+    return date - received, date + timedelta(seconds=1) - sent
+
+
+#: The clock of this process. Only a task that decides by the time compares it, at its beginning: a clock that jumps in
+#: between would shorten its waits.
+CLOCK: Final = ServerClock()

@@ -1,0 +1,78 @@
+"""Workers whose clocks are wrong, by 90 seconds in either direction: Instagram's time counts."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from airflow_provider_instagram.graph import server_clock
+from tests.integration.calendar.runs import ACCOUNT, labels, made, states
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+BEHIND, AHEAD = timedelta(seconds=-90), timedelta(seconds=90)
+
+
+@pytest.fixture
+def worker_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+    """Set the clock by which the tasks of this process decide."""
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.is_requested_now", lambda *_: False)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.publish.is_requested_now", lambda *_: False)
+
+    def set_to(wrong_by: timedelta) -> None:
+        class Wrong(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> Any:
+                return datetime.now(tz) + wrong_by
+
+        monkeypatch.setattr(server_clock, "datetime", Wrong)
+        monkeypatch.setattr(server_clock.CLOCK, "_offset", None)
+
+    return set_to
+
+
+def due_at(file: Path) -> float:
+    text = yaml.safe_load(file.read_text())["posts"][0]["publish_at"]
+    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=timezone.utc).timestamp()
+
+
+@pytest.mark.parametrize(("name", "wrong_by"), [("behind", BEHIND), ("ahead", AHEAD)])
+def test_a_post_is_published_at_its_time(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    calendar: Callable[..., Path],
+    worker_clock: Callable[[timedelta], None],
+    name: str,
+    wrong_by: timedelta,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker_clock(wrong_by)
+    file = calendar({f"clock-{name}": 12})
+    result = run_dag(made(file, late="skip"), posts=[f"clock-{name}"])
+    assert result.state == "success"
+    (request,) = instagram_sandbox.journal("publish")
+    assert 0 <= request.at - due_at(file) < 45  # on a busy machine; 90 s is what the clock is wrong by
+    published = datetime.fromisoformat(result.xcom(f"{ACCOUNT}.publish", map_index=0)["published_at"]).timestamp()
+    assert abs(published - request.at) < 10
+    assert re.search(rf"clock is (89|90|91) s {name}", caplog.text)
+
+
+def test_a_post_that_is_too_late_is_not_taken_for_a_punctual_one(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    calendar: Callable[..., Path],
+    worker_clock: Callable[[timedelta], None],
+) -> None:
+    worker_clock(BEHIND)
+    result = run_dag(made(calendar({"clock-late": -120}), late="skip"), posts=["clock-late"])
+    assert states(result)["publish[0]"] == "skipped"
+    assert labels(result, "publish") == {"clock-late (skipped: late)"}
+    assert instagram_sandbox.calls("publish") == 0

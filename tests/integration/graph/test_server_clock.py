@@ -1,0 +1,87 @@
+"""Instagram's clock, as its answers tell it."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_instagram.graph.server_clock import ServerClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+
+def utc() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+@contextmanager
+def server_with(**headers: str) -> Iterator[str]:
+    """Serve answers with exactly these headers."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response_only(400)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_clock_that_is_right_stays_this_machines(instagram_sandbox: SandboxHandle) -> None:
+    """To the microsecond: a header that names a second would make it worse."""
+    moment = utc()
+    clock = ServerClock(lambda: moment)
+    assert clock.compare(instagram_sandbox.url) == timedelta(0)
+    assert clock.now() == moment
+
+
+@pytest.mark.parametrize("wrong_by", [timedelta(seconds=90), timedelta(seconds=-90), timedelta(hours=-5)])
+def test_a_clock_that_is_wrong_is_replaced_by_one_that_is_never_early(
+    instagram_sandbox: SandboxHandle, wrong_by: timedelta
+) -> None:
+    local = [wrong_by]
+    clock = ServerClock(lambda: utc() + local[0])
+    clock.compare(instagram_sandbox.url)
+    local[0] = timedelta(days=3)  # somebody sets it while the task waits
+    before = utc()
+    assert before - timedelta(seconds=30) < clock.now() <= utc()
+    assert instagram_sandbox.journal() == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Date": "yesterday"},
+        {"Date": "Thu, 01 Jan 1970 00:00:00 GMT"},
+        {"Date": format_datetime(utc() - timedelta(hours=2), usegmt=True), "Age": "7200"},
+    ],
+    ids=["none", "no date", "absurd", "from a cache"],
+)
+def test_a_date_that_is_not_the_servers_time_counts_for_nothing(headers: dict[str, str]) -> None:
+    moment = utc()
+    clock = ServerClock(lambda: moment)
+    with server_with(**headers) as url:
+        with pytest.raises(LookupError):
+            clock.compare(url)
+        clock.try_to_compare(url)
+    assert clock.now() == moment
+    clock.try_to_compare("http://127.0.0.1:9")
+    assert clock.now() == moment
