@@ -152,6 +152,7 @@ def settle(
     if live:
         known = {"media_id": media_id, "permalink": permalink}
         container_id, now = intents[-1]["container_id"], ledger.now()
+        known["dag_id"] = intents[-1]["claim"]["owner"]["dag_id"]
         ledger.record_post(PublishedPost(post_key, container_id, now, **known, event_pending=True))
         return
     for key, row in rows_of(store, post_key).items():

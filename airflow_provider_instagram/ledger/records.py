@@ -166,6 +166,8 @@ class PublishedPost:
     :param ig_user_id: The account that published it. None if a person settled the post as live.
     :param permalink: Its address. None if the post could not be identified or read.
     :param event_pending: Whether the asset event of the post is still to be emitted.
+    :param dag_id: The DAG that published it.
+    :param calendar: The calendar that it is from, if any.
     """
 
     post_key: str
@@ -175,6 +177,18 @@ class PublishedPost:
     ig_user_id: str | None = None
     permalink: str | None = None
     event_pending: bool = False
+    dag_id: str | None = None
+    calendar: str | None = None
+
+    def other_publisher(self, dag_id: str, calendar: str) -> str | None:
+        """Return who published the post, if not this calendar. A calendar may move to another DAG, or to another file.
+
+        :param dag_id: The calendar's DAG.
+        :param calendar: The calendar's file.
+        """
+        if self.dag_id in (None, dag_id) or self.calendar == calendar:
+            return None
+        return f"the DAG {self.dag_id}" + (f" (calendar {self.calendar})" if self.calendar else "")
 
     @property
     def lacks_permalink(self) -> bool:

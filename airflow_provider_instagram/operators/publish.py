@@ -136,6 +136,7 @@ class PublishOperator(InstagramBaseOperator):
             self._wait_for_quota(available_at, error, ledger.container(container_id))
             raise
         post = publication.post
+        self.check_publisher(context, post)
         if publication.already_published:
             self._refuse_another_post(ledger, post, container_id)
         emit_post_event(context, ledger, post, self.calendar)
@@ -165,8 +166,18 @@ class PublishOperator(InstagramBaseOperator):
         :param error: The reason for the wait.
         """
 
+    def check_publisher(self, context: Context, post: PublishedPost) -> None:
+        """Do nothing. Called before anything is logged, emitted or returned of a post that is live.
+
+        A subclass may override this method, and raise if the post is not its own.
+
+        :param context: The task's context.
+        :param post: The post.
+        """
+
     def _existing(self, context: Context, ledger: Ledger, post: PublishedPost, container_id: str) -> dict[str, Any]:
         """Return the post that the ledger has, once its event is emitted."""
+        self.check_publisher(context, post)
         self._refuse_another_post(ledger, post, container_id)
         self._refuse_another_account(ledger, post)
         post = self._read_permalink(post)
@@ -206,7 +217,9 @@ class PublishOperator(InstagramBaseOperator):
         is_alive, is_last_try = partial(is_at_work, ti), ti.try_number > ti.max_tries
         with hook.get_conn() as client:
             user_id, quotas = hook.ig_user_id(client), hook.settings.limits.quotas
-            publisher = Publisher(client, ledger, user_id, owner, is_alive, quotas=quotas, is_last_try=is_last_try)
+            publisher = Publisher(
+                client, ledger, user_id, owner, is_alive, quotas=quotas, is_last_try=is_last_try, calendar=self.calendar
+            )
             reconciled = publisher.reconcile(post_key, container_id)
             if isinstance(reconciled, Publication):
                 return reconciled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -90,6 +90,7 @@ class Publisher:
     :param quotas: The account's own limits of posts per period, the longest period last.
     :param is_last_try: Whether no retry follows. Then a live post is a success even if the account's media cannot be
         listed.
+    :param calendar: The calendar that the post is from, if any.
     """
 
     client: GraphClient
@@ -100,6 +101,7 @@ class Publisher:
     sleep: Callable[[float], None] = field(default=time.sleep)
     quotas: tuple[Quota, ...] = ()
     is_last_try: bool = False
+    calendar: str | None = None
 
     def reconcile(self, post_key: str, container_id: str) -> Publication | UnpublishedPost:
         """Find out whether a post exists, and claim it if it does not.
@@ -124,7 +126,7 @@ class Publisher:
             log.info("%s started to publish container %s at %s", intent.claim.owner, intent.container_id, intent.at)
             try:
                 if (post := self._outcomes.settle(intent, sent_by=intent.when)) is not None:
-                    return Publication(self._record(post), already_published=False)
+                    return Publication(self._record(post, intent.claim.owner), already_published=False)
                 container_id = intent.container_id  # if Instagram still executes that request, it is the same container
             except ContainerExpiredError as error:
                 log.info("%s", error.message)
@@ -245,6 +247,9 @@ class Publisher:
     def _outcomes(self) -> OutcomeReader:
         return OutcomeReader(self.client, self.ledger, self.ig_user_id, self.sleep, self.is_last_try)
 
-    def _record(self, post: PublishedPost) -> PublishedPost:
+    def _record(self, post: PublishedPost, owner: Owner | None = None) -> PublishedPost:
+        """Record a post, and who published it: this owner, or the one whose request led to it."""
+        dag_id = (owner or self.owner).dag_id
+        post = replace(post, dag_id=dag_id, calendar=self.calendar if dag_id == self.owner.dag_id else None)
         self.ledger.record_post(post)
         return post

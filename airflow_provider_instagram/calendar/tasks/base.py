@@ -20,7 +20,7 @@ from airflow_provider_instagram.calendar.tasks.outcome import report_skip, repor
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now, started_as_dry_run
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.access import FileCheck
-from airflow_provider_instagram.files.locations import is_web
+from airflow_provider_instagram.files.locations import is_web, shown
 from airflow_provider_instagram.graph.server_clock import CLOCK
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
@@ -117,6 +117,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
                 raise reason
             self.skip_post(context, *reason)
         self._pin = plan.calendar.pin
+        self.skip_if_published_by_another(context, post, Ledger.of(context, self.instagram_conn_id).post(post.key))
         complete = plan.calendar.post(post.id)  # the post in the XCom has no signatures in its links
         return (complete if complete is not None and complete.version == post.version else post), plan
 
@@ -179,6 +180,15 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         """Return whether the post is live, or an attempt to publish it has an open outcome."""
         ledger, key = Ledger.of(context, self.instagram_conn_id), self.as_post().key
         return ledger.post(key) is not None or bool(ledger.open_intents(key, Owner.of(context)))
+
+    def skip_if_published_by_another(self, context: Context, post: Post, done: PublishedPost | None) -> None:
+        """Skip a post whose id another calendar has published. Nothing but that calendar's name is told of its post.
+
+        :raises AirflowSkipException: If another calendar has.
+        """
+        if done is not None and (other := other_publisher(done, self.settings)) is not None:
+            why = f"{other} has published the id {post.id} on {post.account}: give this post another id."
+            self.skip_post(context, "id used by another calendar", why)
 
     def skip_if_over(self, context: Context, post: Post) -> None:
         """Skip a post that is too late already, unless this is a dry run or the post may be live.
@@ -261,6 +271,11 @@ def _invalid_post(post: Post, calendar: Calendar) -> ValidationError:
     return ValidationError(
         f"The post has become invalid: {messages}", hint=f"{remedies} A run of its own publishes it then."
     )
+
+
+def other_publisher(done: PublishedPost, settings: CalendarSettings) -> str | None:
+    """Return who published a post, if not this calendar."""
+    return done.other_publisher(settings.dag_id, shown(settings.calendar))
 
 
 def used_before(post: Post, done: PublishedPost) -> bool:

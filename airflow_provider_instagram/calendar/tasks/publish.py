@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.model import Post
     from airflow_provider_instagram.exceptions import QuotaExhaustedError
+    from airflow_provider_instagram.ledger.records import PublishedPost
 
 #: How long before a post's time its last look begins, at most.
 LAST_LOOK = WAKE_UP_AHEAD + timedelta(minutes=1)
@@ -56,6 +57,10 @@ class PublishPost(PostStep, PublishOperator):
         if self.is_dry_run:
             self.mark(context, "dry run")
         return super().execute(context, event)
+
+    def check_publisher(self, context: Context, post: PublishedPost) -> None:
+        """Skip the post if another calendar published its id meanwhile."""
+        self.skip_if_published_by_another(context, self.as_post(), post)
 
     def publication_time(self, context: Context) -> datetime:
         """Return the time of the post in the calendar, or the next free time for a late post.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
-from airflow_provider_instagram.calendar.tasks.base import CalendarTask, used_before
+from airflow_provider_instagram.calendar.tasks.base import CalendarTask, other_publisher, used_before
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.report_problems import too_far_ahead
 from airflow_provider_instagram.calendar.tasks.run_request import (
@@ -73,7 +73,8 @@ class SelectPosts(CalendarTask, InstagramBaseOperator):
 
     def _is_this(self, post: Post, done: PublishedPost) -> bool:
         """Return whether the published post is this one. If not, the run selects it, and a later task reports why."""
-        return not used_before(post, done) and self.another_account(done) is None
+        is_ours = other_publisher(done, self.settings) is None
+        return is_ours and not used_before(post, done) and self.another_account(done) is None
 
     def _chosen(self, context: Context, assignments: Assignments) -> list[Post]:
         """Return the posts of the calendar as it is now. After some tries, or in the last, its last version is used.

@@ -18,6 +18,7 @@ from airflow_provider_instagram.calendar.file.model import InvalidPost
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import run_time_of, utc_now
+from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.answers import answer_on_its_way
 from airflow_provider_instagram.plugin.board.calendars import SnapshotReader
@@ -180,9 +181,11 @@ class Board:
         assignment = Assignments(rows, self.calendar.dag_id, self.calendar.is_dry).of(post)
         seen = self.stored.plan.seen.get(post.id) if self.stored else None
         done = ledger.post(post.key)
+        other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.calendar.location))
         return Facts(
             post=post,
-            done=done,
+            done=None if other else done,
+            published_by=other,
             is_open=done is None and bool(ledger.open_intents(post.key)),
             assignment=assignment,
             run=self._run(post, selected, assignment, begins),

@@ -70,7 +70,7 @@ def acts_in(state: State, facts: Facts) -> list[str]:
         acts.insert(0, "unskip")
     if state is State.PUBLISHED and facts.run is not None and facts.run.has_failed(COMMENT):
         acts.append("retry")
-    if facts.done is not None or facts.post.dry_run:
+    if facts.done is not None or facts.published_by is not None or facts.post.dry_run:
         acts = [act for act in acts if act != "publish_now"]
     return acts
 
@@ -179,6 +179,8 @@ def _history(board: Board, facts: Facts, question: dict[str, Any] | None) -> lis
 
 def _of_ledger(facts: Facts) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """Return the containers of a post as events, and its latest numbers if it has any."""
+    if facts.published_by is not None:
+        return [], None
     media_id = facts.done.media_id if facts.done is not None else None
     try:
         with open_ledger(facts.post.account) as store:

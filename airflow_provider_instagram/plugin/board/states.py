@@ -120,6 +120,7 @@ class Facts:
 
     :param post: The post as the calendar has it now.
     :param done: Its record, if it is live.
+    :param published_by: Who published its id, if another calendar did.
     :param is_open: Whether an attempt to publish it has an open outcome.
     :param assignment: Which run it is assigned to.
     :param run: The run that works on this version of it.
@@ -129,6 +130,7 @@ class Facts:
 
     post: Post
     done: PublishedPost | None = None
+    published_by: str | None = None
     is_open: bool = False
     assignment: Assignment | None = None
     run: PostRun | None = None
@@ -158,6 +160,9 @@ def status_of(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:
     """Return the state of a post."""
     tasks = {} if facts.run is None else facts.run.tasks
     publish = tasks.get("publish", Task(None))
+    if facts.published_by is not None:
+        text = f"{facts.published_by} has published the id {facts.post.id}"
+        return Status(State.SKIPPED, text, "Give this post another id in the calendar.")
     if facts.done is not None:
         return _published(facts, facts.done, publish, tasks.get(COMMENT, Task(None)))
     if facts.is_open:
