@@ -81,7 +81,10 @@ class Ledger:
 
     def record_post(self, post: PublishedPost) -> None:
         """Record that the post of a key is live."""
-        self.store.set(row_key("done", post.post_key), _row(asdict(post)))
+        row = _row(asdict(post))
+        publisher = {name: row.pop(name) for name in ("dag_id", "calendar")}
+        row |= {name: value for name, value in publisher.items() if value is not None}
+        self.store.set(row_key("done", post.post_key), row)
         if post.media_id:
             self.store.set(row_key("media", post.media_id), post.post_key)
 
