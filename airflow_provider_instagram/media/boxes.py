@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 WORKER: Final = str(Path(__file__).with_name("_box_worker.py"))
-LIMITS: Final = ProcessLimits(wall_s=4.5, cpu_s=4, memory_bytes=256 * 1024**2, stdout_bytes=64 * 1024**2)
+#: The CPU time bounds a hostile file. On a busy machine, the process of a good one may take long to start.
+LIMITS: Final = ProcessLimits(wall_s=30, cpu_s=4, memory_bytes=256 * 1024**2, stdout_bytes=64 * 1024**2)
 #: The units of all keyframes. A frame has about five.
 MAX_UNITS: Final = 500_000
 FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"})
