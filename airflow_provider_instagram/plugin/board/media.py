@@ -23,7 +23,6 @@ from airflow_provider_instagram.plugin.board.source import decoded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_instagram.files.pins import Pin
     from airflow_provider_instagram.plugin.board.board import Board
     from airflow_provider_instagram.plugin.board.states import PostRun
 
@@ -74,7 +73,7 @@ def video(board: Board, account: str, run: PostRun, place: int, asked: str) -> R
     location = _result(board.calendar.dag_id, run, f"{account}.transcode", place)
     pin = board.stored.plan.calendar.pin if board.stored is not None else None
     try:
-        with _opened(location, board.calendar.location, pin) as (file, size):
+        with _opened(location, CalendarFiles(board.calendar.location, pin)) as (file, size):
             first, last = _part(asked, size)
             # A storage that does not answer would hold one of the few threads that answer all users of Airflow.
             content, kind = within_small_file_timeout(lambda: _read(file, first, last))
@@ -106,14 +105,14 @@ def _result(dag_id: str, run: PostRun, task_id: str, place: int) -> str:
 
 
 @contextmanager
-def _opened(location: str, calendar: str, pin: Pin | None = None) -> Iterator[tuple[IO[bytes], int]]:
+def _opened(location: str, files: CalendarFiles) -> Iterator[tuple[IO[bytes], int]]:
     """Open a file that may be shown, and yield its size, too.
 
     An XCom is data, which a user may have edited. So the file must be where the calendar's files or transcodes are.
 
     :raises ValidationError: If it is not.
     """
-    access = CalendarFiles(calendar, pin).access_to(location)
+    access = files.access_to(location)
     access.check(location)
     if not is_local(location):
         from airflow.sdk import ObjectStoragePath

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG
@@ -124,8 +125,12 @@ def test_a_dag_that_is_unpaused_late_has_a_run_for_each_post_since_its_calendar_
     now, minute = datetime.now(timezone.utc), 60.0
     file = calendar({"over": -50 * minute, "a": -30 * minute, "b": -5 * minute, "c": 20 * minute, "d": 300 * minute})
     for ago in (40, 20, 0):
+        seen_at = now - timedelta(minutes=ago)
         dag = content_calendar_dag(
-            "unpaused_late", file, clock=lambda ago=ago: now - timedelta(minutes=ago), is_paused_upon_creation=True
+            "unpaused_late",
+            file,
+            clock=partial(datetime.fromtimestamp, seen_at.timestamp(), timezone.utc),
+            is_paused_upon_creation=True,
         )
         store_dag(dag)
         create_run(dag.dag_id)

@@ -41,7 +41,7 @@ def test_the_next_task_takes_single_values_of_a_publication(
         again = PublishOperator(task_id="again", container_id=create.output)
         mapped = PublishOperator.partial(task_id="mapped").expand(container_id=[create.output])
         dry_run >> at >> publish >> again >> mapped
-        shown = show(
+        show(
             publish.output["media_id"],
             again.output["media_id"],
             mapped.output["media_id"],
@@ -54,7 +54,7 @@ def test_the_next_task_takes_single_values_of_a_publication(
     assert result.state == "success"
     media_id = result.xcom("publish")["media_id"]
     assert [post.media_id for post in instagram_sandbox.posts] == [media_id]
-    assert result.xcom(shown.operator.task_id) == [media_id, media_id, [media_id], True, None]
+    assert result.xcom("show") == [media_id, media_id, [media_id], True, None]
 
 
 def test_a_mistake_of_the_dag_uses_up_no_retries(instagram_sandbox: SandboxHandle, run_dag: Any) -> None:

@@ -46,8 +46,9 @@ def _context(rows: Rows, *, began: timedelta = timedelta()) -> Any:
 def _wait(work: Any, *arguments: Any) -> timedelta:
     with pytest.raises(TaskDeferred) as deferred:
         work(*arguments)
-    assert deferred.value.timeout is not None
-    return deferred.value.timeout
+    timeout = deferred.value.timeout
+    assert isinstance(timeout, timedelta)
+    return timeout
 
 
 def test_create_looks_itself_less_and_less_often_when_no_triggerer_does(

@@ -109,7 +109,7 @@ def do(
 ) -> Any:
     token = given.pop("form_token", BrowserState().form_token(name))
     shown = detail(browser, post_id) if act in ("approve", "reject") and "version" not in given else {}
-    seen = {name: shown[name] for name in ("version", "sha256") if name in shown}
+    seen: dict[str, Any] = {name: shown[name] for name in ("version", "sha256") if name in shown}
     body = {"act": act, "dag_id": DAG_ID, "post_id": post_id, "form_token": token, **seen, **given}
     return browser.post("/instagram/calendar/api/acts", json=body, headers=OURS if headers is None else headers)
 

@@ -91,7 +91,7 @@ def test_default_args_and_the_author_win_over_our_defaults(task: Any, given: dic
 
 
 def test_what_publishes_gets_a_slot_before_what_prepares_also_if_it_is_mapped() -> None:
-    in_order = [
+    in_order: list[tuple[Any, dict[str, Any]]] = [
         (PublishOperator, {"container_id": "1"}),
         (CommentOperator, {"media_id": "1", "message": "first"}),
         (ContainerStatusSensor, {"container_id": "1"}),

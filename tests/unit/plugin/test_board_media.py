@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fastapi import HTTPException
 
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.plugin.board import media
 
@@ -50,7 +51,7 @@ def test_only_files_of_the_calendar_and_of_the_transcodes_are_shown(
         (folder / "a.mp4").write_bytes(b"a video")
     (own / "link.mp4").symlink_to(elsewhere / "a.mp4")
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__WORK_PREFIX", str(work))
-    calendar = str(own / "calendar.yaml")
+    calendar = CalendarFiles(str(own / "calendar.yaml"))
     for allowed in (own, work):
         with media._opened(str(allowed / "a.mp4"), calendar) as (file, size):
             assert (file.read(), size) == (b"a video", 7)
@@ -60,6 +61,6 @@ def test_only_files_of_the_calendar_and_of_the_transcodes_are_shown(
 
 
 def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
-    calendar = str(tmp_path / "calendar.yaml")
+    calendar = CalendarFiles(str(tmp_path / "calendar.yaml"))
     with pytest.raises(ValidationError, match="not a regular file"), media._opened(str(tmp_path), calendar):
         pass

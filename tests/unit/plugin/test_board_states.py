@@ -199,7 +199,12 @@ def test_the_title_is_the_first_line_with_text() -> None:
 def test_a_late_post_says_when_it_is_published_and_why(tasks: dict[str, Task], why: str) -> None:
     """In the zone of the calendar, before it is published and afterwards."""
     there = POST.model_copy(update={"publish_at": DUE.astimezone(timezone(2 * HOUR))})
-    states = {"transcode": Task("success"), "create": Task("success"), "publish": Task("deferred"), **tasks}
+    states: dict[str, Any] = {
+        "transcode": Task("success"),
+        "create": Task("success"),
+        "publish": Task("deferred"),
+        **tasks,
+    }
     facts = replace(in_run(**states), post=there, late_at=DUE + HOUR / 2)
     assert state(facts, DUE + HOUR / 3).text == f"11:00 instead of 10:30{why}"
     live = replace(DONE, published_at=(DUE + HOUR / 2).isoformat())

@@ -226,7 +226,7 @@ def test_missed_runs_are_caught_up_one_by_one_and_a_new_dag_begins_where_its_cal
     assert seen == [-90, -30, 45]
 
     def first_run(since: datetime | None) -> float:
-        seen_s = since and since.timestamp()
+        seen_s = None if since is None else since.timestamp()
         new = ContentCalendarTimetable(runs, 3600, "4 posts", clock=lambda: NOON, since=seen_s)
         first = new.next_dagrun_info(last_automated_data_interval=None, restriction=EVERY)
         assert first is not None

@@ -202,9 +202,10 @@ def test_a_question_that_is_asked_again_says_so(approval: Approval, questions: l
 
 
 def test_the_default_at_the_deadline_counts_in_a_later_try(approval: Approval) -> None:
-    for again in (lambda: approval.answer("Reject", responded_by_user=None, timedout=True), approval.ask):
-        with pytest.raises(AirflowSkipException, match="Nobody has answered in time"):
-            again()
+    with pytest.raises(AirflowSkipException, match="Nobody has answered in time"):
+        approval.answer("Reject", responded_by_user=None, timedout=True)
+    with pytest.raises(AirflowSkipException, match="Nobody has answered in time"):
+        approval.ask()
 
 
 def test_an_approval_is_about_the_files_that_the_form_was_about(
@@ -340,6 +341,7 @@ def test_a_question_of_a_dry_run_does_not_replace_the_one_of_the_run_that_publis
 def forgeries(record: dict[str, Any]) -> dict[str, Any]:
     """Return what somebody can make of a record that may edit the rows of assets, or XComs, and has no token."""
     answer = record["answer"]
+    shapes: tuple[Any, ...] = (7, "yes", True, [], [1], {}, {"answer": 7}, {"seal": {}})
     return {
         "without a seal": {name: value for name, value in record.items() if name != "seal"},
         "with a seal of another text": {**record, "round": record["round"] + 1},
@@ -352,7 +354,7 @@ def forgeries(record: dict[str, Any]) -> dict[str, Any]:
         "with a seal of other letters": {**record, "seal": "\ud83d"},
         "with nothing as its seal": {**record, "seal": None},
         "in an earlier form": {"of": "content/scheduled/1/8", "answer": answer},
-        **{f"that is {shape!r}": shape for shape in (7, "yes", True, [], [1], {}, {"answer": 7}, {"seal": {}})},
+        **{f"that is {shape!r}": shape for shape in shapes},
     }
 
 

@@ -15,6 +15,7 @@ from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.tasks import post_time
 from airflow_provider_instagram.calendar.tasks.post_time import PostTimeTrigger
+from airflow_provider_instagram.files import storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +116,7 @@ def test_a_storage_that_hangs_holds_no_post_back(
     tmp_path: Path, write: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits = _triggers(tmp_path, write(*POSTS), *POSTS, moment=SOON)
-    monkeypatch.setattr(post_time.storage, "read", lambda _: time.sleep(4))
+    monkeypatch.setattr(storage, "read", lambda _: time.sleep(4))
     fired = asyncio.run(_waits(waits, lambda: None, 5))
     assert set(fired) == set(POSTS)
     assert max(fired.values()) < 3
