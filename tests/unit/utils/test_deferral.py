@@ -37,7 +37,9 @@ def test_a_publisher_defers_until_twenty_seconds_before_its_time_if_that_is_ten_
 ) -> None:
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
     due = _due_in(due_in_s)
-    moment = _deferred_until(lambda: PublishOperator(task_id="publish", container_id="179")._wait_for_time(None, due))
+    moment = _deferred_until(
+        lambda: PublishOperator(task_id="publish", container_id="179")._wait_for_time(None, due, is_resumed=False)
+    )
     assert moment == (None if wakes_in_s is None else due - timedelta(seconds=due_in_s - wakes_in_s))
 
 
@@ -48,7 +50,7 @@ def test_the_scheduler_ends_the_wait_of_a_publisher_in_time_and_not_long_before(
     """Ten seconds before its time at the latest. If it resumed a minute before, it would take the slot of another."""
     monkeypatch.setenv("AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL", str(interval_s))
     with pytest.raises(TaskDeferred) as deferred:
-        PublishOperator(task_id="publish", container_id="179")._wait_for_time(None, _due_in(600))
+        PublishOperator(task_id="publish", container_id="179")._wait_for_time(None, _due_in(600), is_resumed=False)
     assert deferred.value.timeout is not None
     assert 600 - resumes_ahead_s - 5 < deferred.value.timeout.total_seconds() <= 600 - resumes_ahead_s
 
