@@ -267,8 +267,7 @@ class CreateContainerOperator(InstagramBaseOperator):
 
     def _try_number(self, context: Context) -> int:
         """Return which try of its round this is, from 1."""
-        ti, retries = context["ti"], self.retries or 0
-        return max(1, int(ti.try_number) - int(ti.max_tries) + retries)
+        return max(1, int(context["ti"].try_number) - int(context["ti"].max_tries) + (self.retries or 0))
 
     def may_still_be_fetched(self, context: Context, pause: timedelta) -> bool:
         """Return whether media that could not be fetched are of use after a pause. A subclass may override this."""
