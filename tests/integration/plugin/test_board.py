@@ -453,6 +453,7 @@ def test_a_malformed_row_concerns_one_card(user: Any, kind: str) -> None:
     for shape in SHAPES:
         with create_session() as session:
             asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(ACCOUNT).uri))
+            session.execute(delete(AssetStateStoreModel).where(AssetStateStoreModel.key == key))
             session.add(AssetStateStoreModel(asset_id=asset_id, key=key, value=json.dumps(shape)))
         try:
             routes.boards.board(DAG_ID, is_fresh=True)
