@@ -305,7 +305,7 @@ def test_the_innocent_post_goes_on_and_the_attack_is_a_problem(
     )
     result = run_dag(dag, posts=["innocent"])
     assert (result.state, result.states()[f"{ACCOUNT}.create[0]"]) == ("success", "success")
-    assert [problem.post_id for problem in told] == ["attack"]
+    assert [problem.post for problem in told] == ["attack"]
     assert SECRET not in json.dumps([entry.model_dump(mode="json") for entry in instagram_sandbox.journal()])
 
 
