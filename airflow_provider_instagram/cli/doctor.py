@@ -48,7 +48,21 @@ def run_checks(conn_id: str) -> Iterator[Finding]:
     capacity = conf.getint("triggerer", "capacity")
     yield checked("capacity", lambda: triggerer_capacity(capacity))
     yield _waits(capacity)
+    yield _calendars(conn_id)
     yield _pool(conn_id)
+
+
+def _calendars(conn_id: str) -> Finding:
+    """Return which calendars may publish on a connection."""
+    from airflow.utils.session import create_session
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with create_session() as session:
+            found = [calendar.dag_id for calendar in Calendars().all(session) if conn_id in calendar.accounts]
+    except SQLAlchemyError as error:
+        return Finding("calendars", None, f"cannot be listed ({type(error).__name__})")
+    return Finding("calendars", True, f"may publish on {conn_id}: {', '.join(found) or 'none'}")
 
 
 def _waits(capacity: int) -> Finding:

@@ -44,6 +44,7 @@ class CalendarDag:
     :param max_lateness: How late a post may still be published.
     :param is_dry: Whether the DAG only makes dry runs.
     :param problems: What is wrong with its settings, or with a file that cannot be read.
+    :param accounts: The connections that its author named.
     """
 
     dag_id: str
@@ -55,6 +56,7 @@ class CalendarDag:
     max_lateness: timedelta
     is_dry: bool
     problems: tuple[Problem, ...] = ()
+    accounts: tuple[str, ...] = ()
 
 
 @dataclass
@@ -117,6 +119,7 @@ def _calendar(dag_id: str, name: str, is_paused: bool, settings: dict[str, Any])
         max_lateness=timedelta(seconds=settings["max_lateness_s"]),
         is_dry=bool(settings["dry_run"]),
         problems=tuple(Problem(**problem) for problem in settings["problems"]),
+        accounts=tuple(settings.get("accounts", ())),
     )
 
 

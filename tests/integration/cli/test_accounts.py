@@ -200,7 +200,7 @@ def test_the_doctor_looks_at_everything(
     assert list(said) == [
         *("connection", "token", "scopes", "account", "quota", "clock", "upload host"),
         *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "snapshots", "queued tasks"),
-        *("state store", "triggerer", "capacity", "waits", "pool"),
+        *("state store", "triggerer", "capacity", "waits", "calendars", "pool"),
     ]
     assert said["account"] == f"ok @sandbox_studio, BUSINESS, {instagram_sandbox.user_id}"
     assert said["quota"].startswith("ok 0 of 100")
@@ -239,6 +239,7 @@ def test_the_doctor_compares_what_the_triggerers_hold_with_the_posts_that_wait_a
         said = doctors_lines(shell, capsys, 1)["waits"]
         assert said.startswith(f"{begins}up to {needed} posts of the calendars wait at once within the coming day")
         assert f"triggerers hold {capacity} waits" in said
+    assert "crowded" in doctors_lines(shell, capsys, 1)["calendars"].partition(": ")[2].split(", ")
 
 
 def test_the_doctor_says_what_to_do(
@@ -318,7 +319,7 @@ def test_each_line_of_the_doctor_says_what_to_do(
     said = doctors_lines(shell, capsys, 1)
     assert said[line].startswith("FIX"), what
     assert to_do in said[line]
-    assert len(said) == 18, "each has a line, also what cannot be checked"
+    assert len(said) == 20, "each has a line, also what cannot be checked"
 
 
 def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
