@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.rows import Row, Value, check_count
+from airflow_provider_instagram.calendar.file.rows import Row, Value, check_count, public_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,6 +53,7 @@ def read_table(text: str, field_of: Callable[[str], str | None]) -> Table:
     """
     records = _records(text)
     line, titles = next(records, (1, []))
+    titles = [*map(public_name, titles)]
     while titles and not titles[-1].strip():
         titles.pop()
     if len(titles) > MAX_COLUMNS:

@@ -174,7 +174,7 @@ class _Reader:
         try:
             return read_duration("min_spacing", str(written.value))
         except InvalidValue as invalid:
-            self._add(written.line, invalid.message, invalid.remedy)
+            self._add(written.line, without_secrets(invalid.message, written), invalid.remedy)
             return DEFAULT_SPACING
 
     def check_shared(self) -> None:

@@ -45,6 +45,11 @@ def without_secrets(message: str, value: Value | None) -> str:
     return " ".join(shown(word) for word in cut.split(" "))  # and a link within a list
 
 
+def public_name(name: str) -> str:
+    """Return the name of a field, a setting or a column without secrets. A link without a colon or a title is one."""
+    return without_secrets(name, Value(name, 0)) if "/" in name else name
+
+
 def _texts_in(value: Any) -> Iterator[str]:
     """Return the text of a value, or the web addresses among the texts of a list or an object."""
     if isinstance(value, str):

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.rows import MAX_POSTS, Row, Rows, Value, check_count
+from airflow_provider_instagram.calendar.file.rows import MAX_POSTS, Row, Rows, Value, check_count, public_name
 
 MAX_DEPTH = 6
 SLOTS_EXAMPLE = "{instagram_default: [Mon 08:30, Thu 19:00]}"
@@ -183,7 +183,7 @@ class _Tree:
         return {self._name(key): self._plain(value, depth + 1) for key, value in node.value}
 
     def _name(self, key: yaml.Node) -> str | None:
-        return self._text(key) if isinstance(key, yaml.ScalarNode) else None
+        return public_name(self._text(key)) if isinstance(key, yaml.ScalarNode) else None
 
     def _text(self, node: yaml.ScalarNode) -> str:
         text: str = node.value

@@ -24,6 +24,10 @@ HIDDEN: Final = "…"
 FIELDS: Final = "|".join(KEYS)
 #: The beginning of a field, where no query continues.
 FIELD: Final = re.compile(rf"""[\s{{,]*(?:-\s+)?(?:(?:{FIELDS})\s*:(?:\s|$)|"(?:{FIELDS})"\s*:)""")
+#: Another beginning of a post in YAML or JSON. If a post begins elsewhere in a line, a query may end in that line.
+BEGINNING: Final = re.compile(r"\s*(?:-\s|[-\s{}\[\],]*$)")
+#: The ends of lines by which posts are counted. A caption may contain others, such as U+2028.
+END: Final = re.compile(r"\r\n|\r|\n")
 WORD: Final = re.compile(r"\S+")
 SLASH: Final = re.compile(r"/|%(?:25)*2f|\\x2f|\\u002f|\\U0000002f|&\#0*47;|&\#x0*2f;|&sol;", re.IGNORECASE)
 #: Question marks as URLs, YAML, JSON and HTML spell them, other than ``?``.
@@ -37,6 +41,8 @@ ANYWHERE: Final = re.compile(
 )
 #: A word that may contain a user name and a password, up to the last ``@``.
 LOGIN: Final = re.compile(r"[^\s,\"']+@")
+#: The same in a link as it is, where a password may contain commas and apostrophes.
+LOGIN_OF_LINK: Final = re.compile(r"(?<=//)[^\s\"]+@")
 LOGIN_BEGINS: Final = re.compile(rf"(?:\\|{SLASH.pattern}){{2}}|\w:", re.IGNORECASE)
 
 
@@ -48,17 +54,23 @@ def lines_of(post: Post | InvalidPost, text: str, location: str, beginnings: Ite
     :param location: The file, whose ending determines the format.
     :param beginnings: The lines in which posts begin.
     """
-    lines = text.splitlines()
+    lines = END.split(text)
     first = post.line - 1
     if not 0 <= first < len(lines):
         return ""
     last = min((line - 1 for line in beginnings if line > post.line), default=len(lines))
     chosen = lines[first : min(last, first + MOST_LINES)]
-    if PurePosixPath(location).suffix.lower() in (".yaml", ".yml"):
+    kind, before = PurePosixPath(location).suffix.lower(), first
+    if kind in (".yaml", ".yml"):
         chosen = _of_yaml_item(chosen)
     while chosen and not chosen[-1].strip():
         chosen.pop()
-    return "\n".join(without_queries(chosen))
+    if kind != ".csv":
+        while before > max(0, first - MOST_LINES) and not (
+            FIELD.match(lines[before]) or BEGINNING.match(lines[before])
+        ):
+            before -= 1
+    return "\n".join([*without_queries([*lines[before:first], *chosen])][first - before :])
 
 
 def without_queries(lines: Iterable[str]) -> Iterator[str]:
@@ -68,7 +80,7 @@ def without_queries(lines: Iterable[str]) -> Iterator[str]:
         if is_hidden and FIELD.match(line) is None:
             yield HIDDEN
             continue
-        public = LOGIN.sub(_without_login, line[:LONGEST_LINE])
+        public = LOGIN_OF_LINK.sub(f"{HIDDEN}@", LOGIN.sub(_without_login, line[:LONGEST_LINE]))
         begins = _query_begins(public)
         is_hidden = begins is not None
         yield public if begins is None and len(line) <= LONGEST_LINE else f"{public[:begins]}{HIDDEN}"

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from tests.integration.conftest import store_dag
 
 if TYPE_CHECKING:
@@ -511,3 +512,26 @@ def test_a_problem_shows_no_signature_in_whatever_column_it_stands(
         check_calendar(argparse.Namespace(file=str(file), allow_past=False, min_spacing=None, skip_files=False))
     assert "feedc0ffee" not in "".join(capsys.readouterr())
     assert "feedc0ffee" not in str(content_calendar_dag("content", file).doc_md)
+
+
+SIGNED = "https://b.example/v.mp4?X-Amz-Signature=feedc0ffee"
+
+
+@pytest.mark.parametrize(
+    ("ending", "text"),
+    {
+        "a field": ("yaml", f"posts:\n- id: a\n  {SIGNED}: v.mp4\n"),
+        "a field, twice": ("json", f'{{"posts": [{{"id": "a", "{SIGNED}": 1, "{SIGNED}": 2}}]}}'),
+        "a default": ("yaml", f"defaults:\n  {SIGNED}: v.mp4\nposts: []\n"),
+        "a setting": ("yaml", f"{SIGNED}:\nposts: []\n"),
+        "a length of time": ("yaml", f"min_spacing: {SIGNED}\nposts: []\n"),
+        "an account": ("yaml", f"slots:\n  {SIGNED}: [Mon 08:30]\nposts: []\n"),
+        "a column": ("csv", f"id,{SIGNED}\na,b\n"),
+        "two columns": ("csv", f"id,{SIGNED},{SIGNED}\na,b,c\n"),
+    }.values(),
+)
+def test_a_problem_shows_no_signature_that_stands_where_a_name_or_a_setting_is(ending: str, text: str) -> None:
+    """A colon after a link makes it a field, and a sheet without its first row has links as titles."""
+    problems = parse_calendar(text, f"/calendars/posts.{ending}", accounts=["studio"]).problems
+    assert "b.example" in str(problems)
+    assert "feedc0ffee" not in str(problems)

@@ -67,6 +67,8 @@ SECRETS = {
     "as a fragment": f"video: {HOST}/a.mp4#SECRET",
     "as a password": "video: https://me:SECRET@media.example.com/a.mp4",
     "as a password with a slash": "video: https://me:SE/SECRET@media.example.com/a.mp4",
+    "as a password with a comma": "video: https://me:SE,SECRET@media.example.com/a.mp4",
+    "as a password with an apostrophe": 'video: "https://me:SE\'SECRET@media.example.com/a.mp4"',
     "as a password in JSON": r'"video": "https:\/\/me:SECRET@media.example.com/a.mp4"',
     "as a password after a line": "video: https://\n  me:SECRET@media.example.com/a.mp4",
     "percent-encoded": "video: https%3A%2F%2Fmedia.example.com%2Fa.mp4%3Fs%3DSECRET",
@@ -101,6 +103,25 @@ def test_no_query_is_shown_however_it_is_written(how: str, ending: str) -> None:
     for shown in (lines_of(post(1 if ending != "csv" else 2), text, f"a.{ending}", []),):
         assert "SECRET" not in shown, shown
         assert ending == "csv" or "caption: Hello" in shown
+
+
+def test_a_query_that_ends_where_another_post_begins_is_hidden() -> None:
+    text = f'posts: [{{id: one, video: "{HOST}/a.mp4?s=\\\n  SECRET"}}, {{id: two}},\n  {{id: three}}]'
+    assert "SECRET" not in lines_of(post(2), text, "a.yaml", [1, 2, 3])
+    assert lines_of(post(3), text, "a.yaml", [1, 2, 3]) == "  {id: three}]"
+
+
+@pytest.mark.parametrize("item", ["- id: two", "- {id: two, video: b.mp4}", "- <<: *base", '{"id": "two"}', "{"])
+def test_the_query_of_the_post_before_hides_nothing_of_a_post(item: str) -> None:
+    text = f"posts:\n- id: one\n  video: {HOST}/a.mp4?s=SECRET\n{item}\n"
+    assert lines_of(post(4), text, "a.yaml", [2, 4]) == item
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x85", "\x0c"])
+def test_what_ends_no_line_of_the_file_shows_no_other_posts_lines(sign: str) -> None:
+    text = f"id,caption\none,A new{sign}week\ntwo,Two\r\nthree,Three\n"
+    assert lines_of(post(3), text, "a.csv", [2, 3, 4]) == "two,Two"
+    assert lines_of(post(4), text, "a.csv", [2, 3, 4]) == "three,Three"
 
 
 @pytest.mark.parametrize(
