@@ -91,8 +91,10 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         return reports_failure(lambda _, context: resume(next_method, next_kwargs, context))(self, context)
 
     def as_post(self) -> Post:
-        """Return the post from the XCom."""
-        return Post.model_validate(self.post)
+        """Return the post from the XCom. What the DAG's author decides is not taken from there: users may edit it."""
+        post = Post.model_validate(self.post)
+        decided = {"account": self.instagram_conn_id, "approval": self.settings.approval or post.approval}
+        return post.model_copy(update=decided)
 
     def assignments(self, context: Context) -> Assignments:
         """Return the rows that record to which run a post is assigned."""

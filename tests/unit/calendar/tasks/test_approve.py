@@ -419,6 +419,25 @@ def test_a_post_that_is_changed_in_its_xcom_while_a_person_decides_is_approved_a
     assert approval.answer("Approve") == {"caption": "As written"}
 
 
+def test_an_approval_that_the_dags_author_demands_is_demanded_of_a_post_whose_xcom_says_otherwise(
+    approval: Approval,
+) -> None:
+    """Whoever breaks the calendar's file makes its tasks go by the XCom, in which they left the approval out."""
+    approval.calendar.given = {"approval": "required"}
+    approval.post |= {"approval": "none", "options": {"caption": "Buy this"}}
+    approval.calendar.file.write_text("posts: [")
+    with pytest.raises(TaskAwaitingInput):
+        approval.ask()
+    with pytest.raises(ValidationError, match="needs an approval"):
+        approval.received(None)
+
+
+def test_a_post_keeps_the_key_of_its_account_whatever_its_xcom_says(approval: Approval) -> None:
+    """Under another key, the ledger does not know that it is published."""
+    approval.post["account"] = "other"
+    assert approval.task()[0].as_post().key == f"{ACCOUNT}/a"
+
+
 @pytest.fixture
 def asked(calendar: SimulatedCalendar, questions: list[dict[str, Any]]) -> Any:
     """Return a function that asks about a post. It returns the approval, and the question as a person sees it."""
