@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 MAX_BOXES = 100_000
 #: A location in a track's metadata is at depth 4.
 MAX_DEPTH = 8
+#: In all tracks together.
 MAX_EDITS = 10_000
-EDIT_LIST_BYTES = 8 + (MAX_EDITS + 1) * 20
+#: More entries than that, of 12 or of 20 bytes.
+EDIT_LIST_BYTES = 8 + (MAX_EDITS // 3 + 1) * 60
 #: Enough of each other box.
 HEAD_BYTES = 32
 CONTAINERS = frozenset({b"moov", b"mdia", b"minf", b"stbl", b"edts", b"udta"})
@@ -130,11 +132,14 @@ def _movie(reader: Reader, movie: Box) -> tuple[list[dict[str, Any]], set[bytes]
     """Return the tracks of a movie, and the names of its boxes that may contain a location."""
     own, places = _contents(reader, movie)
     timescale = _timescale(own.get(b"mvhd", b""))
-    tracks = []
+    tracks, edits = [], 0
     for box in reader.inside(movie):
         if box.kind == b"trak":
             found, more = _contents(reader, box)
             tracks.append(_track(found, timescale))
+            edits += len(tracks[-1]["edits"])
+            if edits > MAX_EDITS:
+                raise DamagedError(f"it has edit lists of more than {MAX_EDITS:,} entries")
             places |= more
     return tracks, places
 
@@ -176,8 +181,6 @@ def _edits(elst: bytes, movie_timescale: int, timescale: int) -> list[tuple[floa
         return []
     entry, count = struct.Struct(">Qqhh" if elst[0] == 1 else ">Iihh"), struct.unpack_from(">I", elst, 4)[0]
     entries = elst[8 : 8 + count * entry.size]
-    if len(entries) > MAX_EDITS * entry.size:
-        raise DamagedError(f"it has an edit list of more than {MAX_EDITS:,} entries")
     return [
         (duration / movie_timescale, None if at < 0 else at / timescale, rate + rate_fraction / 65536)
         for duration, at, rate, rate_fraction in entry.iter_unpack(entries)

@@ -45,6 +45,7 @@ IN_MOVIE: Final[Mapping[str, Callable[[], bytes]]] = {
     "a box that is shorter than its head": lambda: box(b"udta", size=7),
     "an edit list of 2**32 entries": lambda: box(b"trak", edits(1, 2**32 - 1)),
     "an edit list of 100,000 entries": lambda: box(b"trak", edits(100_000, 100_000)),
+    "edit lists in many tracks": lambda: box(b"trak", edits(9_000, 9_000)) * 20,
     "a list of 2**32 samples": lambda: box(
         b"trak", box(b"mdia", box(b"minf", box(b"stbl", box(b"stsz", struct.pack(">III", 0, 0, 2**32 - 1)))))
     ),

@@ -149,7 +149,7 @@ def test_boxes_that_lead_round_in_circles_or_nowhere_are_refused_or_read_around(
     assert "bytes are missing at the end" in refusals[b"moov"]
 
 
-NESTED, MANY, EDITS = "nested more than 8 deep", "more than 100,000 boxes", "an edit list of more than 10,000 entries"
+NESTED, MANY, EDITS = "nested more than 8 deep", "more than 100,000 boxes", "edit lists of more than 10,000 entries"
 #: Why each of the hostile files is refused. All others are read around.
 REFUSED_FOR = {
     "boxes in boxes": NESTED,
@@ -160,6 +160,7 @@ REFUSED_FOR = {
     "a quarter of a million tracks": MANY,
     "boxes of 64 bits": MANY,
     "an edit list of 100,000 entries": EDITS,
+    "edit lists in many tracks": EDITS,
     "short heads": "its index is damaged",
     "a million boxes": MANY,
     "a million fragments": MANY,
