@@ -32,6 +32,7 @@ class Answer:
     :param caption: The caption as they left it.
     :param reason: Why they rejected the post.
     :param sha256: The digest of each file that they were asked about. None for one that Instagram fetches from the web.
+    :param first_comment: The first comment that they were asked about.
     """
 
     approved: bool
@@ -39,6 +40,7 @@ class Answer:
     caption: str
     reason: str | None = None
     sha256: tuple[str | None, ...] = ()
+    first_comment: str | None = None
 
     @property
     def refusal(self) -> tuple[str, str] | None:

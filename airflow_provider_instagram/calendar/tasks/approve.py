@@ -76,8 +76,12 @@ class ApprovePost(PostStep, ApprovalOperator):
         try:
             super().execute(context)  # parks the task until a person answers
         except TaskAwaitingInput as waiting:
-            about = {"version": post.version, "caption": post.caption, "sha256": list(digests_in(self.report))}
-            waiting.kwargs = about  # Airflow keeps them: the XCom with the post may be edited meanwhile
+            waiting.kwargs = {  # Airflow keeps them: the XCom with the post may be edited meanwhile
+                "version": post.version,
+                "caption": post.caption,
+                "sha256": list(digests_in(self.report)),
+                "first_comment": post.first_comment,
+            }
             raise
         raise AssertionError("unreachable")
 
@@ -103,6 +107,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         version: str = "",
         caption: str = "",
         sha256: Sequence[str | None] = (),
+        first_comment: str | None = None,
     ) -> dict[str, Any]:
         """Return the record of the answer if a person approved the post, and skip the post otherwise.
 
@@ -111,6 +116,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         :param version: The version of the post that the question was about.
         :param caption: Its caption.
         :param sha256: The digests of its files.
+        :param first_comment: Its first comment.
         """
         if "error" in event:
             self.process_trigger_event_error(event)
@@ -120,7 +126,7 @@ class ApprovePost(PostStep, ApprovalOperator):
                 "same.",
                 hint="Clear this task. It asks about the new ones.",
             )
-        answer = replace(self._read_answer(event, caption), sha256=tuple(sha256))
+        answer = replace(self._read_answer(event, caption), sha256=tuple(sha256), first_comment=first_comment)
         return self._carry_out(context, answer, version)
 
     def _read_answer(self, event: Mapping[str, Any], caption: str) -> Answer:

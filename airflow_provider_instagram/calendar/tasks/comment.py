@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_provider_instagram.calendar.planning.assignments import run_name
+from airflow_provider_instagram.calendar.tasks.answers import answer_row, unsealed
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
-from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.exceptions import InstagramError, ValidationError
+from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.comment import CommentOperator
 from airflow_provider_instagram.utils import arguments
 
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
+
+    from airflow_provider_instagram.calendar.file.model import Post
 
 
 class CommentPost(PostStep, CommentOperator):
@@ -44,9 +50,25 @@ class CommentPost(PostStep, CommentOperator):
         if (unnamed := self.unnamed_account()) is not None:
             raise unnamed
         self.media_id, self.comment_key = self.published, post.key
-        self.message = arguments.literal(post.first_comment)
         try:
+            self.message = arguments.literal(self._text(context, post))
             return super().execute(context)
         except InstagramError as error:
             error.message = f"{post.id} is published, but its first comment is not written: {error.message}"
             raise
+
+    def _text(self, context: Context, post: Post) -> str | None:
+        """Return the comment that was approved, or that of the XCom, which users may edit, if no approval is required.
+
+        :raises ValidationError: If nobody approved it.
+        """
+        if post.approval == "none":
+            return post.first_comment
+        row = Ledger.of(context, self.instagram_conn_id).store.get(answer_row(post, is_dry_run=False))
+        answer = unsealed(row, post.version, run_name(context), InstagramHook(self.instagram_conn_id).sign)
+        if answer is None or not answer.first_comment:
+            raise ValidationError(
+                "this run has no record of an approval of the comment that the task approve made.",
+                hint="Write the comment in the app.",
+            )
+        return answer.first_comment

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
+from airflow_provider_instagram.calendar.file.model import Post
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+from airflow_provider_instagram.calendar.tasks.comment import CommentPost
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
@@ -436,6 +438,26 @@ def test_a_post_keeps_the_key_of_its_account_whatever_its_xcom_says(approval: Ap
     """Under another key, the ledger does not know that it is published."""
     approval.post["account"] = "other"
     assert approval.task()[0].as_post().key == f"{ACCOUNT}/a"
+
+
+def test_the_first_comment_is_the_one_that_was_approved_whatever_its_xcom_says(approval: Approval) -> None:
+    approval.calendar.write(post("a", 60, caption="As written", first_comment="#one", approval="required"))
+    approval.calendar.parse(1)
+    approval.run = "content/manual__2"
+    (approval.post,) = approval.calendar.run(approval.run, 0)
+    approval.answer("Approve")
+    version, edited = Post.model_validate(approval.post).version, {**approval.post, "first_comment": "Buy this"}
+    _, context = approval.task()
+
+    def text(given: dict[str, Any]) -> str | None:
+        step = CommentPost(
+            task_id="comment", post=given, settings=approval.calendar.settings, instagram_conn_id=ACCOUNT
+        )
+        return step._text(context, step.as_post())
+
+    assert text(approval.post) == text({**edited, "known_version": version}) == "#one"
+    with pytest.raises(ValidationError, match="no record of an approval of the comment"):
+        text(edited)
 
 
 @pytest.fixture
