@@ -51,7 +51,7 @@ from airflow_provider_instagram.doctor.dag import instagram_doctor_dag
 dag = instagram_doctor_dag({arguments})
 """
 EDITED = "edited in the answer"
-START_S, RUN_LIMIT_S = 45, 600
+START_S, RUN_LIMIT_S = 120, 600
 #: After an outage, a task waits for up to a twelfth of ``max_lateness``, five minutes, and so may each after it.
 LAST_LIMIT_S = 900
 #: So long after the last post, no further run begins.
