@@ -13,11 +13,13 @@ from airflow_provider_instagram.calendar.tasks.answers import NOBODY, answer_row
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.graph.server_clock import CLOCK
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.publish import WAKE_UP_AHEAD, PublishOperator
+from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,9 +98,17 @@ class PublishPost(PostStep, PublishOperator):
         :param post: The post.
         :param is_last_look: Whether an answer would come too late.
         :raises AirflowSkipException: If the post is rejected by now, or nobody has answered.
+        :raises ValidationError: If the container is that of another post.
         """
         if post.approval == "none":
             return
+        container_id = arguments.required_text("container_id", self.container_id)
+        made = Ledger.of(context, self.instagram_conn_id).container(container_id)
+        if made is None or made.post_key != post.key:  # users may edit the XCom with its id
+            raise ValidationError(
+                f"Container {container_id} was not created for {post.id}, so nobody has approved what is in it.",
+                hint="Clear create with all downstream tasks.",
+            )
         ti, asks = context["ti"], f"{post.account}.approve"
         states = ti.get_task_states(ti.dag_id, ti.map_index, [asks], run_ids=[ti.run_id]).get(ti.run_id, {})
         state = states.get(f"{asks}_{ti.map_index}")

@@ -16,6 +16,8 @@ from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import ContainerRecord
 from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
 
 if TYPE_CHECKING:
@@ -255,12 +257,15 @@ def test_a_question_about_a_file_on_the_web_can_be_answered(
     assert "SHA-256" not in questions[-1]["body"]
 
 
-def publication_time(approval: Approval, at: float) -> datetime:
+def publication_time(approval: Approval, at: float, container_id: str = "17") -> datetime:
     """Return when the task that publishes the post would do so, at its look at a time."""
     _, context = approval.task()
+    for one, name in (("17", "a"), ("18", "b")):
+        record = ContainerRecord(one, f"{ACCOUNT}/{name}", after_noon(0).isoformat(), "content")
+        Ledger.of(context, ACCOUNT).record_container(record)
     step = PublishPost(
         task_id="publish",
-        container_id="17",
+        container_id=container_id,
         post=approval.post,
         settings=approval.calendar.settings,
         instagram_conn_id=ACCOUNT,
@@ -280,6 +285,18 @@ def publishing(approval: Approval, questions: list[dict[str, Any]], monkeypatch:
     with pytest.raises(TaskAwaitingInput):
         approval.ask()
     return approval
+
+
+@pytest.mark.parametrize("container_id", ["18", "19"])
+def test_the_container_of_another_post_is_not_published_under_an_approval(
+    publishing: Approval, container_id: str
+) -> None:
+    """A user has edited the XCom with the id of the container."""
+    publishing.answer("Approve")
+    with pytest.raises(
+        ValidationError, match=f"Container {container_id} was not created for a, so nobody has approved"
+    ):
+        publication_time(publishing, 59.7, container_id)
 
 
 def test_a_post_that_is_rejected_after_all_is_not_published(publishing: Approval) -> None:
