@@ -20,13 +20,13 @@ log = logging.getLogger(__name__)
 
 
 def problems_asset(dag_id: str) -> Asset:
-    """Return the asset that has an event for each problem of a calendar, and the row of its problems."""
+    """Return the asset that has an event for the new problems of a calendar, and the row of its problems."""
     uri = f"instagram://calendar/{quote(dag_id)}/problems"
     return Asset(name=uri, uri=uri)
 
 
 def problems_alias(dag_id: str) -> AssetAlias:
-    """Return the alias through which the task ``calendar`` emits these events, only if a problem is new."""
+    """Return the alias through which the task ``calendar`` emits this event, only if a problem is new."""
     return AssetAlias(problems_asset(dag_id).uri)
 
 

@@ -1,11 +1,11 @@
-"""Each problem of a calendar is reported once: as an event of an asset, and to the callbacks of its DAG."""
+"""Each problem of a calendar is reported once: in an event of an asset, and to the callbacks of its DAG."""
 
 from __future__ import annotations
 
 import logging
 from copy import copy
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.problem_record import (
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ReportedProblem:
-    """A problem, as an event's extra and a callback's context contain it.
+    """A problem, as an event and a callback's context contain it.
 
     :param dag_id: The calendar's DAG.
     :param calendar: Its file.
@@ -62,9 +62,10 @@ def report_new(
     """Report the problems that have not been reported. One that is corrected and returns counts as new.
 
     1. Read the row of the problems that have been reported. No other task of this DAG does so at this time.
-    2. Add an event for each new problem, and call the callbacks. If the process dies now, the next try does it again.
-    3. Write the row. If a callback failed, the next run calls it again. Airflow stores the events when the task
-       succeeds. If the process dies before that, the events are lost.
+    2. Add one event with all new problems, and call the callbacks for each. If the process dies now, the next try does
+       it again. Airflow hands a DAG that waits for the asset only the first of several events of one task.
+    3. Write the row. If a callback failed, the next run calls it again. Airflow stores the event when the task
+       succeeds. If the process dies before that, the event is lost.
 
     :param context: The task's context.
     :param settings: The calendar's settings.
@@ -76,14 +77,18 @@ def report_new(
     before = ProblemRecord.of(store.get(RECORD)).told
     now = {problem.key: problem for problem in problems}
     due = [problem for key, problem in now.items() if not before.get(key)]
-    failed = set()
-    for problem in (*due[:MOST_AT_ONCE], *_others(due[MOST_AT_ONCE:])):
-        reported = _reported(settings, problem)
-        if problem.key not in before:
-            event = context["outlet_events"][problems_alias(settings.dag_id)]
-            event.add(problems_asset(settings.dag_id), extra=asdict(reported))
-        if not _call_back(context, settings, reported):
-            failed.add(problem.key)
+    reported = {
+        problem.key: _reported(settings, problem) for problem in (*due[:MOST_AT_ONCE], *_others(due[MOST_AT_ONCE:]))
+    }
+    if new := [one for key, one in reported.items() if key not in before]:
+        extra: dict[str, Any] = {
+            "dag_id": settings.dag_id,
+            "calendar": shown(settings.calendar),
+            "text": "\n".join(one.text for one in new),
+            "problems": [asdict(one) for one in new],
+        }
+        context["outlet_events"][problems_alias(settings.dag_id)].add(problems_asset(settings.dag_id), extra=extra)
+    failed = {key for key, one in reported.items() if not _call_back(context, settings, one)}
     told = {key: key not in failed for key in now}
     record = ProblemRecord(told=told if is_all else before | told, found=tuple(found)[:MOST_FOUND])
     store.set(RECORD, record.model_dump(mode="json"))

@@ -59,7 +59,8 @@ def test_problems_of_other_posts_fail_no_run_and_are_events_once_each(
     assert run_dag(dag, posts=["better"]).state == "success"
     assert instagram_sandbox.calls("publish") == 2
 
-    emitted = [extra for _, extra in events(before)]
+    ((_, event),) = events(before)
+    emitted = event["problems"]
     assert {(extra["post"], extra["message"]) for extra in emitted} == {
         ("bad", "Unknown field 'placment'."),
         ("soon", f"there is no file {file.with_name('gone.mp4')}."),

@@ -150,10 +150,10 @@ class SimulatedCalendar:
         return choose.execute(self.context(run, begin, **params))
 
     def report(self, run: str = "content/own", begin: float = 0, **params: Any) -> list[str]:
-        """Run the task ``calendar``, and return the problems that it reports: the messages of its new events."""
+        """Run the task ``calendar``, and return the problems that it reports: the messages of its event."""
         before = len(self.events.extras)
         ReportProblems(task_id="calendar", settings=self.settings).execute(self.context(run, begin, **params))
-        return [extra["message"] for extra in self.events.extras[before:]]
+        return [problem["message"] for extra in self.events.extras[before:] for problem in extra["problems"]]
 
     def step(self, post: dict[str, Any], run: str, **params: Any) -> str:
         """Return whether a task of a run finds its post still wanted, or else how the task ends."""

@@ -35,7 +35,9 @@ def test_a_problem_of_next_week_is_reported_once_and_fails_no_run(calendar: Simu
     (message,) = calendar.report()
     assert [str(problem) for problem in told] == [f"{calendar.file}:9: post 'bad': {told[0].message} {told[0].remedy}"]
     assert (told[0].message, told[0].post, told[0].dag_id) == (message, "bad", "content")
-    assert calendar.events.extras == [{"asset": "instagram://calendar/content/problems", **asdict(told[0])}]
+    (extra,) = calendar.events.extras
+    assert (extra["asset"], extra["problems"]) == ("instagram://calendar/content/problems", [asdict(told[0])])
+    assert (extra["dag_id"], extra["calendar"], extra["text"]) == ("content", str(calendar.file), told[0].text)
     assert [calendar.report(f"content/{number}", number) for number in range(3)] == [[], [], []]
     assert len(told) == 1
 
@@ -147,6 +149,8 @@ def test_a_mistake_in_hundreds_of_posts_is_counted(calendar: SimulatedCalendar, 
     calendar.parse(0)
     assert len(calendar.report()) == MOST_AT_ONCE + 1
     assert told[-1].message == "30 more problems are new."
+    (extra,) = calendar.events.extras  # Airflow hands a DAG only the first of several events that one task emits
+    assert extra["text"] == "\n".join(problem.text for problem in told)
     assert calendar.report() == []
 
 
