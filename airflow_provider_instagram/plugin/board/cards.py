@@ -119,6 +119,8 @@ def invalid_card(
     dag_id: str, post: InvalidPost, problems: tuple[Problem, ...], *, is_duplicate: bool = False
 ) -> PostCard:
     """Return the card of a post that has a problem. The line tells it from another post with its id."""
+    if is_duplicate:
+        problems = tuple(sorted(problems, key=lambda one: one.line != post.line))  # its own first
     text = problems[0].message if problems else "the calendar's file has a problem"
     status = Status(State.PROBLEM, text, problems[0].remedy if problems else "")
     return PostCard(

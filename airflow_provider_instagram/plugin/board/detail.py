@@ -157,10 +157,11 @@ def log_address(dag_id: str, account: str, run: PostRun, step: str) -> str:
 def _history(board: Board, facts: Facts, question: dict[str, Any] | None) -> list[dict[str, Any]]:
     events = []
     tasks = facts.run.tasks if facts.run else {}
+    is_asked = facts.post.approval == "required"
     for step in (*STEPS, COMMENT):
         task = tasks.get(step)
-        if facts.run is None or task is None or task.state is None:
-            continue
+        if facts.run is None or task is None or task.state is None or (step == "approve" and not is_asked):
+            continue  # the task `approve` of a post that needs no approval does nothing
         log = log_address(board.calendar.dag_id, facts.post.account, facts.run, step)
         if step == "approve" and question and question["by"]:
             what = f"{question['answer']} by {question['by']}"

@@ -218,11 +218,11 @@ def _published(facts: Facts, done: PublishedPost, publish: Task, comment: Task) 
 
 def _without_run(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:
     due = facts.post.publish_at
-    if now <= due + max_lateness:
+    is_over = facts.arrival is Arrival.ALREADY_OVER
+    if now <= due + max_lateness and not is_over:
         return Status(State.PLANNED, "" if now <= due else f"{in_words(now - due)} late")
-    if facts.arrival is Arrival.ALREADY_OVER:
-        return Status(State.SKIPPED, "its time had passed when the calendar was new")
-    return Status(State.SKIPPED, "no run has published it", "Publish it now, or leave it.")
+    why = "its time had passed when the calendar was new" if is_over else "no run has published it"
+    return Status(State.SKIPPED, why, "Publish it now, or leave it.")
 
 
 def _in_run(post: Post, run: PostRun, now: datetime) -> Status:

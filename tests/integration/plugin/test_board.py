@@ -384,6 +384,9 @@ def test_both_posts_with_one_id_are_shown(user: Any) -> None:
     lines = [detail(ada, f"twice:{card['line']}")["lines"] for card in twice]
     assert ["One" in text for text in lines] == [True, False]
     assert ["Another" in text for text in lines] == [False, True]
+    assert [card["why"].partition(" has")[0] for card in twice] == [
+        f"the post in line {card['line']}" for card in reversed(twice)
+    ]
 
 
 def test_a_missing_file_needs_correction_as_soon_as_the_calendar_is_read(user: Any, calendar: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from airflow_provider_instagram.calendar.file.model import CarouselItem, Post
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board import detail
-from airflow_provider_instagram.plugin.board.states import Facts
+from airflow_provider_instagram.plugin.board.states import Facts, PostRun, Task
 from tests.integration.account import DictStore
 
 if TYPE_CHECKING:
@@ -78,3 +79,12 @@ def test_each_item_of_a_carousel_has_its_own_alt_text() -> None:
 def test_a_picture_that_is_not_prepared_has_an_alt_text_and_no_cover() -> None:
     picture = post(image="a.jpg", options={"alt_text": EVIL})
     assert detail._media(picture, "", [None]) == [{"file": "a.jpg", "cover": "", "video": False, "alt": EVIL}]
+
+
+@pytest.mark.parametrize(("approval", "shown"), [("none", ["Prepared"]), ("required", ["Prepared", "Approved"])])
+def test_the_history_of_a_post_that_needs_no_approval_has_none(approval: str, shown: list[str]) -> None:
+    """All posts of an account have the task, if one of them needs it."""
+    tasks = {name: Task("success", ended=AT) for name in ("transcode", "approve")}
+    facts = Facts(post(video="a.mp4", approval=approval), run=PostRun("r", 0, tasks))
+    board: Any = SimpleNamespace(calendar=SimpleNamespace(dag_id="spring"))
+    assert [event["what"] for event in detail._history(board, facts, None)] == shown

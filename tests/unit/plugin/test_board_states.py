@@ -114,8 +114,10 @@ def test_a_reason_names_a_local_file_without_its_folders(reason: str, shown: str
 def test_a_post_that_nothing_publishes_is_skipped_and_says_why() -> None:
     assert state(Facts(POST), DUE + HOUR).state is State.PLANNED
     assert state(Facts(POST), DUE + HOUR + timedelta(seconds=1)).text == "no run has published it"
-    over = state(Facts(POST, arrival=Arrival.ALREADY_OVER), DUE + 2 * HOUR)
-    assert over == Status(State.SKIPPED, "its time had passed when the calendar was new")
+    for at in (DUE + timedelta(minutes=15), DUE + 2 * HOUR):
+        over = state(Facts(POST, arrival=Arrival.ALREADY_OVER), at)
+        assert (over.state, over.text) == (State.SKIPPED, "its time had passed when the calendar was new")
+        assert over.hint == "Publish it now, or leave it."
 
 
 def test_a_skip_by_a_user_holds_for_its_version_only() -> None:
