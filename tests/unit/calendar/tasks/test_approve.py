@@ -441,7 +441,7 @@ def test_a_post_that_is_changed_in_its_xcom_while_a_person_decides_is_approved_a
 def test_an_approval_that_the_dags_author_demands_is_demanded_of_a_post_whose_xcom_says_otherwise(
     approval: Approval,
 ) -> None:
-    """Whoever breaks the calendar's file makes its tasks go by the XCom, in which they left the approval out."""
+    """A broken calendar makes its tasks go by the XCom, in which a user has left the approval out."""
     approval.calendar.given = {"approval": "required"}
     approval.post |= {"approval": "none", "options": {"caption": "Buy this"}}
     approval.calendar.file.write_text("posts: [")
