@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.publishing.items import PostMedia
 
 
+#: How often the link of a post that is never too late is fetched: for about an hour.
+TRIES_FOR_A_PERSON = 15
+
+
 class CreatePost(PostStep, CreateContainerOperator):
     """Create the container of a calendar's post, wait until it is processed, and replace it if a new one can help.
 
@@ -84,7 +88,9 @@ class CreatePost(PostStep, CreateContainerOperator):
         ]
 
     def may_still_be_fetched(self, context: Context, pause: timedelta) -> bool:
-        """Return whether the post is not too late after a pause."""
+        """Return whether the post is not too late after a pause. A person who wants it now waits for about an hour."""
+        if is_requested_now(context, self.as_post()):
+            return self._try_number(context) < TRIES_FOR_A_PERSON
         at = Ledger.of(context, self.instagram_conn_id).clock() + pause
         return self.too_late(context, self.as_post(), at, at) is None
 

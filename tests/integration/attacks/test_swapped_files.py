@@ -350,8 +350,10 @@ def test_a_file_on_the_web_is_bound_if_its_bytes_are_sent(
     portrait_video: Path,
     upload: str,
     is_bound: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Otherwise Instagram fetches it, and the server decides what Instagram gets."""
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.create.TRIES_FOR_A_PERSON", 0)
     content = [portrait_video.read_bytes()]
 
     def serve(server: HttpsServer, connection: Any) -> None:
