@@ -259,7 +259,8 @@ def _answered(answer: Answer) -> Status:
 
 def _skipped(task: Task) -> Status:
     reported = task.outcome or {}
-    return Status(State.SKIPPED, reported.get("mark") or "see the log of its task", reported.get("reason") or "")
+    mark = str(reported.get("mark") or "see the log of its task").removeprefix("skipped: ")
+    return Status(State.SKIPPED, mark, reported.get("reason") or "")
 
 
 def _failed(task: Task) -> Status:

@@ -384,6 +384,7 @@ def test_both_posts_with_one_id_are_shown(user: Any) -> None:
     lines = [detail(ada, f"twice:{card['line']}")["lines"] for card in twice]
     assert ["One" in text for text in lines] == [True, False]
     assert ["Another" in text for text in lines] == [False, True]
+    assert detail(ada, "twice")["lines"] == lines[0], "a link to the post from before there were two"
     assert [card["why"].partition(" has")[0] for card in twice] == [
         f"the post in line {card['line']}" for card in reversed(twice)
     ]

@@ -74,6 +74,8 @@ def test_reasons_are_those_that_the_tasks_reported() -> None:
     assert state(in_run(transcode=Task("failed", outcome=failed))) == Status(State.FAILED, "Too long.", "Cut it.")
     found = state(in_run(transcode="success", approve=Task("skipped", outcome=skipped)))
     assert (found.text, found.hint) == ("rejected: ugly", "Rejected by Ada: ugly")
+    late = Task("skipped", outcome={**skipped, "mark": "skipped: 6 min late"})
+    assert state(in_run(transcode=late)).text == "6 min late", "the state says that it is skipped"
     assert state(in_run(transcode=Task("running", percent=42))).percent == 42
     assert state(in_run(transcode="success", approve=Task("awaiting_input", deadline=DUE))).until == DUE
 
