@@ -35,7 +35,7 @@ class ProblemRecord(BaseModel):
 
     :param told: The keys of the problems that have been reported and still exist, each with whether the callbacks
         succeeded.
-    :param found: The problems that the last run found and the DAG processor cannot find, such as a missing file.
+    :param found: The problems that the last run found and the DAG processor cannot find, such as a missing object.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
