@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.planning.problem_record import RECORD, ProblemRecord, problems_asset
@@ -52,7 +53,11 @@ def test_problems_of_other_posts_fail_no_run_and_are_events_once_each(
     due_s = {"good": -5, "better": -5, "soon": 20 * HOUR, "web": 21 * HOUR, "far": 30 * HOUR, "bad": 170 * HOUR}
     gone, web = {"video": "gone.mp4"}, {"video": "https://example.com/a.mp4"}
     file = calendar(due_s, soon=gone, far=gone, web=web, bad={"placment": "feed"})
-    dag = made(file, on_problem=lambda context: told.append((context["ti"].run_id, str(context["problem"]))))
+    dag = made(
+        file,
+        min_spacing=timedelta(0),
+        on_problem=lambda context: told.append((context["ti"].run_id, str(context["problem"]))),
+    )
     assert "Did you mean placement?" in str(dag.doc_md)
     first = run_dag(dag, posts=["good"])
     assert first.state == "success"
