@@ -101,16 +101,17 @@ def shell(airflow_db: None, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 
 @pytest.fixture
 def transcode(run_dag: RunDag) -> Callable[..., DagResult]:
-    """Runs TranscodeOperator on a source, with one try."""
+    """Runs TranscodeOperator on a source, with one try and with arguments that come from run parameters."""
 
-    def run(source: str, **arguments: Any) -> DagResult:
+    def run(source: str, **arguments: str) -> DagResult:
         from airflow.sdk import DAG
 
         from airflow_provider_instagram.operators import TranscodeOperator
 
         with DAG("attack", schedule=None) as dag:
-            TranscodeOperator(task_id="transcode", source=source, retries=0, **arguments)
-        return run_dag(dag)
+            templates: dict[str, Any] = {name: f"{{{{ params.{name} }}}}" for name in arguments}
+            TranscodeOperator(task_id="transcode", source=source, retries=0, **templates)
+        return run_dag(dag, **arguments)
 
     return run
 
