@@ -24,6 +24,7 @@ class BoardOf:
 
     def __init__(self, location: str) -> None:
         self.calendar = type("Calendar", (), {"dag_id": "spring", "location": location})
+        self.stored = None
 
 
 @pytest.fixture
