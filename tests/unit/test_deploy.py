@@ -100,7 +100,7 @@ def test_the_transcodes_of_a_calendar_get_a_queue_as_the_guide_says(tmp_path: Pa
     from airflow.serialization.serialized_objects import DagSerialization
 
     (calendar := tmp_path / "spring.yaml").write_text(
-        "posts:\n- {id: a, publish_at: 2099-01-01 12:00 UTC, account: studio, video: https://example.com/a.mp4}\n"
+        "posts:\n- {id: a, publish_at: 2099-01-01 12:00 UTC, account: instagram_studio, video: https://example.com/a.mp4}\n"
     )
     (example,) = [
         code for code in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL) if "content_calendar_dag" in code
@@ -109,7 +109,7 @@ def test_the_transcodes_of_a_calendar_get_a_queue_as_the_guide_says(tmp_path: Pa
     exec(example.replace("s3://media@bucket/calendars/spring.yaml", str(calendar)), names)  # noqa: S102
     stored = DagSerialization.from_dict(DagSerialization.to_dict(names["dag"]))
     queues = {task.task_id: task.queue for task in stored.tasks}
-    assert queues.pop("studio.transcode") == "transcode"
+    assert queues.pop("instagram_studio.transcode") == "transcode"
     assert set(queues.values()) == {"default"}
 
 

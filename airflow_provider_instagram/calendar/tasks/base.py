@@ -94,6 +94,8 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         """Return the post from the XCom. What the DAG's author decides is not taken from there: users may edit it."""
         post = Post.model_validate(self.post)
         decided = {"account": self.instagram_conn_id, "approval": self.settings.approval or post.approval}
+        if decided["approval"] != post.approval:  # it stays the version that the run selected, which counts as edited
+            decided["known_version"] = post.version
         return post.model_copy(update=decided)
 
     def assignments(self, context: Context) -> Assignments:

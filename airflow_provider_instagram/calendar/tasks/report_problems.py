@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar.file.media_parser import kind_by_name
 from airflow_provider_instagram.calendar.file.problems import Problem
+from airflow_provider_instagram.calendar.file.rows import public_name
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning.problem_record import problems_alias, problems_asset
 from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
@@ -207,9 +208,9 @@ def missing_files(calendar: Calendar, now: datetime, *, local: bool, ahead: time
             there = storage.exists(location)
         except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
             remedy = f"Check the path and its connection ({error})."
-            problems.append(Problem(post.line, f"{location} cannot be checked.", remedy, post.id))
+            problems.append(Problem(post.line, f"{public_name(location)} cannot be checked.", remedy, post.id))
             continue
         if not there:
             remedy = "Put it there, or correct the name."
-            problems.append(Problem(post.line, f"there is no file {location}.", remedy, post.id))
+            problems.append(Problem(post.line, f"there is no file {public_name(location)}.", remedy, post.id))
     return problems

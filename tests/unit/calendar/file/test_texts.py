@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,10 +35,11 @@ def test_none_goes_out_as_it_stands_there(
     """In the calendar, and in the form of the approval."""
     sent: list[ContainerOptions] = []
 
-    def created(self: Any, ledger: Any, key: str, media: Any, sources: Any, options: ContainerOptions) -> str:
+    def created(self: Any, creator: Any, key: str, media: Any, sources: Any, options: ContainerOptions) -> str:
         sent.append(options)
         return "179"
 
+    monkeypatch.setattr(CreateContainerOperator, "_creator", lambda *_: nullcontext())
     monkeypatch.setattr(CreateContainerOperator, "_container", created)
     video = "https://example.com/a.mp4"
     more = {"approval": "none" if approved is None else "required", "dry_run": "true"}
