@@ -122,7 +122,7 @@ def test_a_post_with_a_first_comment_that_is_not_published_fails_its_run(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
     instagram_sandbox.fail("publish", 25, 2207050)
-    result = run_dag(made(calendar({"refused": 5}, refused={"first_comment": "Hi"})), posts=["refused"])
+    result = run_dag(made(calendar({"denied": 5}, denied={"first_comment": "Hi"})), posts=["denied"])
     assert (states(result)["publish[0]"], states(result)["comment[0]"]) == ("failed", "upstream_failed")
     assert result.state == "failed"
     assert instagram_sandbox.calls("comment") == 0
