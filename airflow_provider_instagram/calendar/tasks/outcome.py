@@ -28,10 +28,10 @@ T = TypeVar("T", bound="Callable[..., Any]")
 log = logging.getLogger(__name__)
 
 
-def report(context: Context, key: str, value: Any) -> None:
-    """Push an XCom for the page. A failure to do so does not affect the task."""
+def report(context: Context, key: str, value: dict[str, Any]) -> None:
+    """Push an XCom for the page, which names its try. A failure to do so does not affect the task."""
     try:
-        context["ti"].xcom_push(key=key, value=value)
+        context["ti"].xcom_push(key=key, value={**value, "try": context["ti"].try_number})
     except Exception as error:  # noqa: BLE001 -- the page shows less, and the task goes on
         log.warning("The page Posts cannot show the %s of this task: %s", key, error)
 

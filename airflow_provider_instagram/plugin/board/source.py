@@ -84,7 +84,7 @@ class CalendarSource:
     found: tuple[Problem, ...] = ()
     _tasks: dict[Key, Any] = field(default_factory=dict)
     _selected: dict[tuple[str, str], tuple[list[tuple[str, str]], datetime]] = field(default_factory=dict)
-    _xcoms: dict[tuple[str, str, int, str], tuple[Any, datetime]] = field(default_factory=dict)
+    _xcoms: dict[tuple[str, str, int, str], Any] = field(default_factory=dict)
     _since: datetime | None = None
     _accounts: frozenset[str] = frozenset()
     _all_read_s: float = 0.0
@@ -170,7 +170,7 @@ class CalendarSource:
             statement = statement.where(XComModel.timestamp >= self._since)
         for run_id, task_id, map_index, key, value, at in session.execute(statement):
             if key != "return_value":
-                self._xcoms[(run_id, task_id, map_index, key)] = (decoded(value), at)
+                self._xcoms[(run_id, task_id, map_index, key)] = decoded(value)
             elif self._selected.get((run_id, task_id), (None, None))[1] != at:
                 self._selected[(run_id, task_id)] = (_versions(decoded(value)), at)
 
@@ -254,10 +254,12 @@ class CalendarSource:
         )
 
     def _of_this_try(self, row: Any, key: str) -> dict[str, Any] | None:
-        """Return what a task reported in its latest try: texts, and numbers. Users may edit the XCom."""
-        value, at = self._xcoms.get((row.run_id, row.task_id, row.map_index, key), (None, None))
-        is_current = at is not None and (row.start_date is None or at >= row.start_date)
-        if not (is_current and isinstance(value, dict)):
+        """Return what a task reported in its latest try: texts, and numbers. Users may edit the XCom.
+
+        The times of the try and of the report do not tell: they are of a worker's clock, and of the API server's.
+        """
+        value = self._xcoms.get((row.run_id, row.task_id, row.map_index, key))
+        if not isinstance(value, dict) or value.get("try") != row.try_number:
             return None
         return {name: one for name, one in value.items() if isinstance(one, (str, int))}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,6 +40,8 @@ POSTS: list[dict[str, Any]] = [
     {"id": "shown-reject", "caption": "Asked", "approval": "required"},
     {"id": "twice", "caption": "One"},
     {"id": "twice", "caption": "Another"},
+    {"id": "fast", "caption": "Reported"},
+    {"id": "slow", "caption": "Reported"},
 ]
 
 
@@ -145,6 +148,8 @@ def test_a_viewer_sees_the_posts_with_their_states_and_is_offered_nothing(user: 
         "shown-approve": "planned",
         "shown-reject": "planned",
         "twice": "problem",
+        "fast": "planned",
+        "slow": "planned",
     }
     assert found["hello"]["title"] == "A new week"
     assert found["typo"]["problems"][0]["remedy"] == "Did you mean caption?"
@@ -338,6 +343,41 @@ def test_a_card_says_what_was_answered_before_the_task_of_the_approval_runs(user
     assert detail(ada, "asked-too")["hint"] == "Rejected by ada: too dark"
     late = do(ada, "ada", "approve", "asked-too").json()["detail"]
     assert late == "This post is skipped by now. ada has answered already. Nothing was changed."
+
+
+@pytest.mark.parametrize(
+    ("post_id", "fast_s", "tries", "why"),
+    [("fast", 90, 1, "4 min late"), ("slow", -90, 2, "see the log of its task")],
+    ids=["fast, in this try", "slow, in an earlier try"],
+)
+def test_a_reason_is_that_of_the_latest_try_whatever_the_clock_of_its_worker_says(
+    user: Any, post_id: str, fast_s: int, tries: int, why: str
+) -> None:
+    """The worker's clock says when a task started, and the API server's when it reported the reason."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select, update
+
+    from airflow_provider_instagram.calendar.tasks.outcome import report_skip
+
+    ask_for_approval(post_id)
+    now, about = datetime.now(timezone.utc), {"run_id": f"asks-{post_id}", "task_id": f"{ACCOUNT}.transcode"}
+    with create_session() as session:
+        run_id = session.scalar(select(DagRun.id).where(DagRun.run_id == about["run_id"]))
+
+        def push(key: str, value: Any) -> None:
+            session.add(
+                XComModel(**about, dag_run_id=run_id, dag_id=DAG_ID, map_index=0, key=key, value=value, timestamp=now)
+            )
+
+        report_skip({"ti": SimpleNamespace(try_number=1, xcom_push=push)}, "skipped: 4 min late", "Too late.")  # type: ignore[typeddict-item]
+        ours = [getattr(TaskInstance, name) == value for name, value in about.items()]
+        started = {"try_number": tries, "start_date": now + timedelta(seconds=fast_s), "updated_at": now}
+        session.execute(update(TaskInstance).where(*ours).values(state="skipped", **started))
+    routes.boards.board(DAG_ID, is_fresh=True)
+    assert cards(user("ada", "USER"))[post_id]["why"] == why
 
 
 def report_of(post_id: str, sha256: str) -> None:
