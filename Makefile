@@ -51,7 +51,7 @@ cluster-short:  ## The same with two of the disturbances (7 minutes)
 	@scripts/install.sh --for-cluster
 	@.venv/bin/python -m tests.cluster --short
 
-cluster-outages:  ## What must lose no post: S3 refuses, a first run has to wait, clocks are wrong (25 minutes)
+cluster-outages:  ## What must lose no post: S3 refuses, a first run has to wait, clocks are wrong (30 minutes)
 	@scripts/install.sh --for-cluster
 	@.venv/bin/python -m tests.cluster --only outages
 

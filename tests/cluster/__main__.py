@@ -72,7 +72,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("--short", action="store_true", help="two disturbances, for CI")
     parser.add_argument(
-        "--only", choices=["outages"], help="what must lose no post: S3, first runs, clocks (25 minutes)"
+        "--only", choices=["outages"], help="what must lose no post: S3, first runs, clocks (30 minutes)"
     )
     parser.add_argument(
         "--disturb", action="append", metavar="WHAT", help="only this, such as 'stop redis 120'; may be repeated"

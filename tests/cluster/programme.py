@@ -72,8 +72,10 @@ class Disturbance:
 
     @property
     def lasts_s(self) -> float:
-        """How long no other disturbance may begin. A paused DAG disturbs no other."""
-        return 0.0 if self.component == PAUSED else self.due[-1][0] + RECOVERY_S
+        """How long no other disturbance may begin. A paused DAG disturbs no other, and begins slowly afterwards."""
+        if self.component == PAUSED:
+            return 0.0
+        return self.due[-1][0] + (4 * RECOVERY_S if self.what == "create" else RECOVERY_S)
 
     @property
     def due(self) -> tuple[tuple[float, str], ...]:
