@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -115,7 +115,7 @@ class Quarter:
 
     def run(self, *, rerun: bool = True) -> Batch:
         """Do what one run of the DAG does, and then the same run again, a bit later, as if its state had been lost."""
-        before, client = copy.deepcopy(self.store), self.client()
+        before, client = json.dumps(self.store), self.client()
         sent = client.sent
         batch = self._collect()
         self.sent += client.sent - sent
@@ -125,8 +125,8 @@ class Quarter:
         spent = self.store.get("insights-calls") or {"spent": []}
         self.busiest_hour = max(self.busiest_hour, sum(number for _, number in spent["spent"]))
         if rerun and client.sent > sent:
-            after, rows = self.store, copy.deepcopy(self.target.tables)
-            self.store, self.now = before, self.now + timedelta(minutes=5)
+            after, rows = self.store, {name: dict(known) for name, known in self.target.tables.items()}
+            self.store, self.now = DictStore(json.loads(before)), self.now + timedelta(minutes=5)
             self._collect()
             for name, known in rows.items():  # five minutes later, further posts may be due
                 kept = {key: row for key, row in self.target.tables[name].items() if key in known}
