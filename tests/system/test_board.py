@@ -177,7 +177,10 @@ def _post(board: Board, act: str, post_id: str) -> int:
         page = http.get("/instagram/calendar/").text
         token = re.search('name="form-token" content="([^"]+)"', page)
         assert token is not None
-        body = {"act": act, "dag_id": DAG_ID, "post_id": post_id, "form_token": token[1]}
+        post = {"dag_id": DAG_ID, "post_id": post_id}
+        shown = http.get("/instagram/calendar/api/post", params=post).json()
+        seen = {name: shown[name] for name in ("version", "sha256") if name in shown}
+        body = {**post, **seen, "act": act, "form_token": token[1]}
         return http.post("/instagram/calendar/api/acts", json=body, headers={"Origin": url}).status_code
 
 
