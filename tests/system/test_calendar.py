@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -40,17 +39,13 @@ LIMIT_S = 300
 APPROVALS = "approvals"
 APPROVER = "rome"
 EVERY_FORMAT = "madrid"
-EDITED = "vienna"
-EDITED_POSTS, EDITS, EDITED_TWICE = 40, 20, 10
-EDITED_LEAD_S, EDITED_SPACING = 240, timedelta(seconds=5)
-LATEST_AFTER_EDITS_S = 5.0
 READING = timedelta(seconds=5)
 QUESTIONS = ("yes", "no", "silent", "changed")
 
 
 @pytest.fixture(scope="module")
 def calendar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCalendar]:
-    folder, accounts = tmp_path_factory.mktemp("calendar"), (*ACCOUNTS, APPROVER, EVERY_FORMAT, EDITED)
+    folder, accounts = tmp_path_factory.mktemp("calendar"), (*ACCOUNTS, APPROVER, EVERY_FORMAT)
     with picture_bucket() as storage, running_calendar(folder, accounts, **storage) as everything:
         yield everything
 
@@ -76,40 +71,6 @@ def test_twenty_posts_on_two_accounts_go_out_on_the_second(
     assert min(late.values()) >= 0, late
     assert max(late.values()) <= LATEST_S, late
     assert {label for task, label in calendar.states() if task.endswith(".publish")} >= set(due)
-
-
-@pytest.mark.timeout(720)
-def test_forty_posts_that_are_edited_twenty_times_go_out_once_in_their_last_version(
-    calendar: RunningCalendar, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Ten of them are moved, and then reworded, in the last minutes before their time."""
-    first = whole_second(timedelta(seconds=EDITED_LEAD_S))
-    due = {f"edited-{number:02}": first + number * EDITED_SPACING for number in range(EDITED_POSTS)}
-    captions = {post_id: post_id for post_id in due}
-
-    def write() -> None:
-        calendar.write([entry(i, at, EDITED, caption=captions[i]) for i, at in due.items()], "edited")
-
-    write()
-    calendar.add_dag(EDITED_LEAD_S, "edited")
-    for edit in range(EDITS):
-        time.sleep(6)
-        post_id = f"edited-{10 + edit % EDITED_TWICE}"
-        if edit < EDITED_TWICE:
-            due[post_id] += timedelta(seconds=2)
-        else:
-            captions[post_id] = f"{post_id}, in other words"
-        write()
-    wanted = {captions[post_id]: at.timestamp() for post_id, at in due.items()}
-    wait_until(lambda: set(wanted) <= set(calendar.requests()), "all posts are published", 2 * LIMIT_S, 1.0)
-    wait_until(lambda: _states_of_runs(calendar, "edited") == {"success"}, "all runs have succeeded", 90, 1.0)
-    requests = {caption: times for caption, times in calendar.requests().items() if caption.startswith("edited-")}
-    late = {caption: requests[caption][0] - at for caption, at in wanted.items()}
-    with capsys.disabled():
-        print(f"\nPublish requests after their last time: {distribution(list(late.values()))}")  # noqa: T201
-    assert {caption: len(times) for caption, times in requests.items()} == dict.fromkeys(wanted, 1)
-    assert min(late.values()) >= 0, late
-    assert max(late.values()) <= LATEST_AFTER_EDITS_S, late
 
 
 def test_one_post_of_each_format_goes_out_at_its_time(calendar: RunningCalendar) -> None:
