@@ -33,6 +33,7 @@ def picture_post(
     """Write a calendar with one post of a picture, which Instagram fetches from a server."""
     monkeypatch.setattr(fetches, "FIRST_PAUSE", timedelta(seconds=0.1))
     monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.is_requested_now", lambda *_: False)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.create.is_requested_now", lambda *_: False)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public")
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(square_picture.parent))
 
