@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ class CalendarSettings:
             used = "The default is used."
             if name == "approval":  # a mistake in the demand for an approval must not lift it
                 valid[name], used = "required", "Until then, each post needs an approval."
-            problems.append(Problem(0, f"in the DAG file, {name}={value!r} is not valid.", f"{remedy} {used}"))
+            problems.append(Problem(0, f"in the DAG file, {name}={_written(value)} is not valid.", f"{remedy} {used}"))
         if valid.get("late") == "skip" and valid.get("unanswered") == "publish":
             del valid["unanswered"]
             remedy = "A post without an answer is late at its time, and would be skipped. The default is used."
@@ -143,12 +144,19 @@ def _accounts(named: Any) -> tuple[tuple[str, ...], list[Problem]]:
     is_list = isinstance(named, (list, tuple, set, frozenset)) and all(isinstance(one, str) for one in named)
     accounts = tuple(dict.fromkeys(named)) if is_list else ()
     if not is_list:
-        message = f"in the DAG file, accounts={named!r} is not a list of connection ids, so no account may be used."
+        message = (
+            f"in the DAG file, accounts={_written(named)} is not a list of connection ids, so no account may be used."
+        )
         return (), [Problem(0, message, f'Write it like accounts=["{DEFAULT_CONN_ID}"].')]
     if len(accounts) > MAX_ACCOUNTS:
         message = f"in the DAG file, accounts names {len(accounts)} accounts. Only the first {MAX_ACCOUNTS} are used."
         return accounts[:MAX_ACCOUNTS], [Problem(0, message, "Make a second calendar for the others.")]
     return accounts, []
+
+
+def _written(value: Any) -> str:
+    """Return a value without the address of an object, which would make the problem a new one at each parse."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def _remedy(name: str, value: Any) -> str | None:

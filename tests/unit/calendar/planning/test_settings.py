@@ -76,3 +76,10 @@ def test_what_cannot_be_called_for_a_problem_is_a_problem(on_problem: object) ->
         "Give a callable, a notifier, or a list of them. The default is used."
     ]
     assert settings.on_problem == ()
+
+
+@pytest.mark.parametrize("name", ["accounts", "lead_time", "on_problem"])
+def test_a_mistake_in_the_dag_file_is_the_same_problem_at_each_parse(name: str) -> None:
+    value: object = {"accounts": iter(["studio"]), "on_problem": [object()]}.get(name, object())
+    (problem,) = CalendarSettings.of("content", "posts.yaml", **{name: value}).problems
+    assert "0x" not in problem.message
