@@ -80,7 +80,6 @@ class Quarter:
     made: list[Made] = field(default_factory=list)
     sent: int = 0
     wrong: list[str] = field(default_factory=list)
-    changed_by_reruns: list[str] = field(default_factory=list)
     busiest_hour: int = 0
     _client: GraphClient | None = None
 
@@ -125,13 +124,9 @@ class Quarter:
         spent = self.store.get("insights-calls") or {"spent": []}
         self.busiest_hour = max(self.busiest_hour, sum(number for _, number in spent["spent"]))
         if rerun and client.sent > sent:
-            after, rows = self.store, {name: dict(known) for name, known in self.target.tables.items()}
+            after = self.store
             self.store, self.now = DictStore(json.loads(before)), self.now + timedelta(minutes=5)
             self._collect()
-            for name, known in rows.items():  # five minutes later, further posts may be due
-                kept = {key: row for key, row in self.target.tables[name].items() if key in known}
-                if kept != known:
-                    self.changed_by_reruns.append(self.now.isoformat())
             self.store, self.now = after, self.now - timedelta(minutes=5)
         return batch
 

@@ -111,10 +111,6 @@ def test_no_hour_has_more_calls_than_insights_may_use(quarter: Quarter) -> None:
     assert 0 < quarter.busiest_hour <= 30
 
 
-def test_a_rerun_of_each_run_changes_no_row(quarter: Quarter) -> None:
-    assert quarter.changed_by_reruns == []
-
-
 def test_each_row_names_its_post_its_dag_and_its_calendar(quarter: Quarter) -> None:
     rows = {row["post_id"]: row for row in quarter.target.rows(POSTS)}
     for post in quarter.made:
