@@ -18,7 +18,7 @@ from airflow_provider_instagram.calendar.planning.settings import CalendarSettin
 from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
 from airflow_provider_instagram.doctor.findings import Finding
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.locations import is_local, local_path, shown
+from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

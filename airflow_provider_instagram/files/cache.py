@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.media.files import file_digest
+from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

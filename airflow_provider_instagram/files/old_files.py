@@ -11,7 +11,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.access import DESCRIPTORS, FileAccess
-from airflow_provider_instagram.files.locations import is_local
+from airflow_provider_instagram.utils.locations import is_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable

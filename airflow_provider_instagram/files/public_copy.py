@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files import locations, storage
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.media.files import file_digest
+from airflow_provider_instagram.utils import locations
 
 if TYPE_CHECKING:
     from datetime import timedelta

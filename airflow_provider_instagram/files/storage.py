@@ -16,10 +16,10 @@ from airflow.sdk import conf
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files import cache, scratch
 from airflow_provider_instagram.files.access import DESCRIPTORS, open_regular
-from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
 from airflow_provider_instagram.files.time_limit import within_small_file_timeout
 from airflow_provider_instagram.media.files import file_digest, regular_file
 from airflow_provider_instagram.media.process import Cancel, sharing
+from airflow_provider_instagram.utils.locations import is_local, is_web, local_path, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

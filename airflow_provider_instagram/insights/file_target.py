@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.operators.lineage import dataset_of
+from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

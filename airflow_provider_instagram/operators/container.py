@@ -14,7 +14,7 @@ from airflow_provider_instagram.exceptions import (
     MediaRejectedError,
     PermissionDeniedError,
 )
-from airflow_provider_instagram.files import locations, storage
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -25,7 +25,7 @@ from airflow_provider_instagram.operators.priority import CREATE
 from airflow_provider_instagram.publishing.items import MEDIA, PostMedia, check_known
 from airflow_provider_instagram.publishing.options import OPTIONS, ContainerOptions, caption_warning, raise_if_broken
 from airflow_provider_instagram.publishing.sources import open_sources, upload_mode
-from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils import arguments, locations
 from airflow_provider_instagram.utils.deferral import until_next_look
 
 if TYPE_CHECKING:

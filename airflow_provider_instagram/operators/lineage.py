@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.files.locations import shown
+from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

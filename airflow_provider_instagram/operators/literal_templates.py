@@ -15,9 +15,8 @@ from airflow.sdk.definitions._internal.expandinput import ListOfDictsExpandInput
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.log import mask_secret
 
-from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
-from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils import arguments, locations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

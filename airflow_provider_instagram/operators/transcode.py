@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
-from airflow_provider_instagram.files import locations, old_files, scratch, storage
+from airflow_provider_instagram.files import old_files, scratch, storage
 from airflow_provider_instagram.media.options import Options
 from airflow_provider_instagram.media.spec import PictureSpec, VideoSpec, profile_for
 from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
 from airflow_provider_instagram.operators.priority import TRANSCODE
-from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils import arguments, locations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,6 @@ from airflow_provider_instagram.exceptions import (
     NotReadyError,
     ValidationError,
 )
-from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.fresh import read_after_create
@@ -24,6 +23,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
 from airflow_provider_instagram.publishing.fetches import check_link, not_fetched
 from airflow_provider_instagram.publishing.outcome import undecided
+from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:

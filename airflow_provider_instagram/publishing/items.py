@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.media import kind
 from airflow_provider_instagram.publishing.options import (
     OPTIONS,
@@ -18,7 +17,7 @@ from airflow_provider_instagram.publishing.options import (
     user_tags,
 )
 from airflow_provider_instagram.publishing.sources import upload_mode
-from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils import arguments, locations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

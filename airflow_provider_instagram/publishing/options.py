@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files import locations
-from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils import arguments, locations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files import locations, storage
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.public_copy import public_link, public_prefix
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 from airflow_provider_instagram.media.files import file_digest
 from airflow_provider_instagram.media.kind import HEAD_BYTES, OTHER_FILES, format_of, kind_of
-from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils import arguments, locations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files.locations import ending, shown
 from airflow_provider_instagram.media.kind import OTHER_FILES, SUFFIXES
 from airflow_provider_instagram.publishing.items import MediaItem
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.locations import ending, shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.records import Medium

@@ -11,8 +11,8 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.access import FileAccess, read_file
-from airflow_provider_instagram.files.locations import is_local, is_web, local_path, shown
 from airflow_provider_instagram.files.pins import Pin
+from airflow_provider_instagram.utils.locations import is_local, is_web, local_path, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

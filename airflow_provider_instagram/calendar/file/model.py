@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from airflow_provider_instagram.files.locations import shown
+from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.problems import Problem

@@ -13,12 +13,11 @@ from airflow_provider_instagram.calendar.file.rows import without_secrets
 from airflow_provider_instagram.calendar.file.slots import read_repeat_after
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.publishing.comment_text import broken_comment_limits
 from airflow_provider_instagram.publishing.items import PostMedia
 from airflow_provider_instagram.publishing.options import OPTIONS, REMEDIES, TAKEN_BY, ContainerOptions
 from airflow_provider_instagram.publishing.sources import NO_UPLOAD, NO_UPLOAD_REMEDY, UPLOADS
-from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils import arguments, locations
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:

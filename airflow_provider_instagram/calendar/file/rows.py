@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.files.locations import is_web, shown
+from airflow_provider_instagram.utils.locations import is_web, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

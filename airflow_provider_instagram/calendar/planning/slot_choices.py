@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.slot_planner import HORIZON, Choice, choose
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.locations import shown
+from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -31,7 +31,7 @@ from airflow_provider_instagram.calendar.planning.slot_choices import (
 from airflow_provider_instagram.calendar.planning.stored_snapshot import SeenRow, Snapshot
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.locations import shown
+from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from airflow_provider_instagram.calendar.planning.problem_record import (
     problems_alias,
     problems_asset,
 )
-from airflow_provider_instagram.files.locations import shown
+from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

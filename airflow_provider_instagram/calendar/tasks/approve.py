@@ -19,12 +19,12 @@ from airflow_provider_instagram.calendar.tasks.covers import cover_address, cove
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.priority import APPROVE
 from airflow_provider_instagram.publishing.options import LONGEST_CAPTION
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

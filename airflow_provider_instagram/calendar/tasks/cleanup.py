@@ -16,8 +16,8 @@ from airflow_provider_instagram.calendar.tasks.covers import covers_folder
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import old_files, storage
 from airflow_provider_instagram.files.access import FileAccess
-from airflow_provider_instagram.files.locations import is_local, shown
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
+from airflow_provider_instagram.utils.locations import is_local, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files import locations, storage
+from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.utils import locations
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,6 @@ from airflow_provider_instagram.calendar.tasks.base import PostStep, has_caption
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, ValidationError
-from airflow_provider_instagram.files import locations
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.hooks.instagram import InstagramHook
@@ -19,7 +18,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.container import CreateContainerOperator
 from airflow_provider_instagram.publishing.options import OPTIONS
 from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
-from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils import arguments, locations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

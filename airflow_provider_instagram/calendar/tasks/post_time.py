@@ -14,8 +14,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_instagram.calendar.planning.stored_snapshot import read_versions
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.utils.deferral import shortest_deferral
+from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -27,12 +27,13 @@ from airflow_provider_instagram.calendar.tasks.run_request import (
     started_to_publish_now,
 )
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files import locations, storage
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.scopes import COMMENTS
 from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from airflow_provider_instagram.quota.limits import Limits
+from airflow_provider_instagram.utils import locations
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -18,7 +18,6 @@ from airflow_provider_instagram.calendar.file.model import InvalidPost
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import run_time_of, utc_now
-from airflow_provider_instagram.files.locations import shown
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.answers import answer_on_its_way
 from airflow_provider_instagram.plugin.board.calendars import SnapshotReader
@@ -26,6 +25,7 @@ from airflow_provider_instagram.plugin.board.cards import PostCard, card_of, inv
 from airflow_provider_instagram.plugin.board.seen import NOTHING, now_s
 from airflow_provider_instagram.plugin.board.source import CalendarSource, Rows
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of
+from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -17,7 +17,7 @@ from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.snapshot import Stored, read_stored
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.locations import is_local, local_path, shown
+from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
