@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.media.files import file_digest
+from airflow_provider_instagram.utils.local_files import file_digest
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:

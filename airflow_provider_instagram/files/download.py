@@ -17,7 +17,7 @@ from airflow_provider_instagram.exceptions import InstagramError, TransientError
 from airflow_provider_instagram.files.addresses import is_public
 from airflow_provider_instagram.files.scratch import require_space
 from airflow_provider_instagram.files.time_limit import run_with_time_limit
-from airflow_provider_instagram.media.process import Cancel
+from airflow_provider_instagram.utils.process import Cancel
 from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.media.files import file_digest
 from airflow_provider_instagram.utils import locations
+from airflow_provider_instagram.utils.local_files import file_digest
 
 if TYPE_CHECKING:
     from datetime import timedelta

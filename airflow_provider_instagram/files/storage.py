@@ -17,9 +17,9 @@ from airflow_provider_instagram.exceptions import InstagramError, TransientError
 from airflow_provider_instagram.files import cache, scratch
 from airflow_provider_instagram.files.access import DESCRIPTORS, open_regular
 from airflow_provider_instagram.files.time_limit import within_small_file_timeout
-from airflow_provider_instagram.media.files import file_digest, regular_file
-from airflow_provider_instagram.media.process import Cancel, sharing
+from airflow_provider_instagram.utils.local_files import file_digest, regular_file
 from airflow_provider_instagram.utils.locations import is_local, is_web, local_path, shown
+from airflow_provider_instagram.utils.process import Cancel, sharing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

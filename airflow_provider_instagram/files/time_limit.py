@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airflow_provider_instagram.media.process import Cancel
+    from airflow_provider_instagram.utils.process import Cancel
 
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ def within_small_file_timeout(work: Callable[[], T]) -> T:
     :param work: Reads or writes the file.
     :raises TimeoutError: If the storage does not answer in time.
     """
-    from airflow_provider_instagram.media.process import Cancel
+    from airflow_provider_instagram.utils.process import Cancel
 
     done: list[T] = []
     try:

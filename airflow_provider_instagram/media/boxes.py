@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.process import Cancel, ProcessLimits, run
+from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media import command
 from airflow_provider_instagram.media.loudness import Loudness, LoudnessReader
-from airflow_provider_instagram.media.process import Cancel, Finished, ProcessLimits, beside, run
+from airflow_provider_instagram.utils.process import Cancel, Finished, ProcessLimits, beside, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

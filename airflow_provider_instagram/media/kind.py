@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.files import regular_file
 from airflow_provider_instagram.media.gif import has_single_frame
+from airflow_provider_instagram.utils.local_files import regular_file
 
 if TYPE_CHECKING:
     from pathlib import Path

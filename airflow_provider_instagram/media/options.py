@@ -12,8 +12,8 @@ from airflow_provider_instagram.media.spec import Fit, Trim
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_instagram.media.process import Cancel
     from airflow_provider_instagram.media.progress import Progress
+    from airflow_provider_instagram.utils.process import Cancel
 
 #: The syntax of a colour. ffmpeg decides whether a name exists.
 COLOUR: Final = "([A-Za-z]{3,30}|(#|0x)[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?)(@(0x[0-9A-Fa-f]{2}|[01]|0?[.][0-9]{1,6}))?"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.process import Cancel, ProcessLimits, run
+from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

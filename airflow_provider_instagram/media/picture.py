@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from airflow_provider_instagram.media.files import raise_if_changed
+from airflow_provider_instagram.utils.local_files import raise_if_changed
 
 #: The rotations and reflections of EXIF that exchange columns and rows. Source: CIPA DC-008, tag Orientation.
 SIDEWAYS: Final = frozenset({5, 6, 7, 8})

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from PIL import Image, ImageCms
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.files import regular_file
 from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of
 from airflow_provider_instagram.media.picture import SIDEWAYS, UPRIGHT, PictureInfo
+from airflow_provider_instagram.utils.local_files import regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from airflow_provider_instagram.exceptions import TranscodeError, ValidationErro
 from airflow_provider_instagram.media.picture import PictureInfo
 from airflow_provider_instagram.media.picture_plan import PicturePlan, plan_picture
 from airflow_provider_instagram.media.picture_report import PictureReport
-from airflow_provider_instagram.media.process import Cancel, Finished, ProcessLimits, run
 from airflow_provider_instagram.media.workspace import workspace
+from airflow_provider_instagram.utils.process import Cancel, Finished, ProcessLimits, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

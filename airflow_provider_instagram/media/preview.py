@@ -10,7 +10,7 @@ import ffmpeg as builder
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.media.probe import ONLY_THIS_FILE
-from airflow_provider_instagram.media.process import Cancel, ProcessLimits, run
+from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, run
 
 LIMITS: Final = ProcessLimits(wall_s=120, cpu_s=240, output_bytes=8_000_000)
 

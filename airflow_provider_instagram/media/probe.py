@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.boxes import Mp4Layout, begins_like_mp4, has_only_idr_frames, read_layout
-from airflow_provider_instagram.media.files import raise_if_changed, regular_file
 from airflow_provider_instagram.media.gif import check_animation
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
-from airflow_provider_instagram.media.process import Cancel, ProcessLimits, run
+from airflow_provider_instagram.utils.local_files import raise_if_changed, regular_file
+from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, run
 
 if TYPE_CHECKING:
     from pathlib import Path

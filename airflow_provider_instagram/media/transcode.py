@@ -13,10 +13,10 @@ from airflow_provider_instagram.media.loudness import TARGET_LUFS, WARN_FROM_LU,
 from airflow_provider_instagram.media.options import DEFAULTS
 from airflow_provider_instagram.media.plan import Reason, TranscodePlan, plan
 from airflow_provider_instagram.media.probe import VideoInfo, probe
-from airflow_provider_instagram.media.process import Cancel, ProcessLimits, beside, run
 from airflow_provider_instagram.media.progress import ProgressReader
 from airflow_provider_instagram.media.report import Report
 from airflow_provider_instagram.media.workspace import workspace
+from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, beside, run
 
 if TYPE_CHECKING:
     from pathlib import Path

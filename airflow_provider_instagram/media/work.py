@@ -9,10 +9,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError
-from airflow_provider_instagram.media.files import file_digest
 from airflow_provider_instagram.media.options import DEFAULTS
-from airflow_provider_instagram.media.process import ProcessLimits, run
 from airflow_provider_instagram.media.workspace import workspace
+from airflow_provider_instagram.utils.local_files import file_digest
+from airflow_provider_instagram.utils.process import ProcessLimits, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
-from airflow_provider_instagram.media.owned_folder import lack_of_space, owned_folder, remove_abandoned
+from airflow_provider_instagram.utils.owned_folder import lack_of_space, owned_folder, remove_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.media.item import AnyReport, Item
-    from airflow_provider_instagram.media.process import Cancel
     from airflow_provider_instagram.media.progress import Progress
     from airflow_provider_instagram.media.spec import Profile
+    from airflow_provider_instagram.utils.process import Cancel
 
 #: The limit of file systems, less the space for what is added to a name while the file is copied.
 LONGEST_NAME_BYTES = 200
@@ -131,7 +131,7 @@ class TranscodeOperator(LiteralTemplateMixin):
 
     def execute(self, context: Context) -> str | list[str]:
         """Transcode each source, and push a report."""
-        from airflow_provider_instagram.media.process import Cancel
+        from airflow_provider_instagram.utils.process import Cancel
 
         self._cancel = Cancel()
         sources = _sources(self.source, self.output_location, self.preview)

@@ -11,9 +11,9 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.public_copy import public_link, public_prefix
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
-from airflow_provider_instagram.media.files import file_digest
 from airflow_provider_instagram.media.kind import HEAD_BYTES, OTHER_FILES, format_of, kind_of
 from airflow_provider_instagram.utils import arguments, locations
+from airflow_provider_instagram.utils.local_files import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,8 +12,8 @@ from airflow_provider_instagram.calendar.tasks.covers import cover_name, write_c
 from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, reports_failure
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.media.files import file_digest
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
+from airflow_provider_instagram.utils.local_files import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.media import command
-from airflow_provider_instagram.media.process import ProcessLimits, run
+from airflow_provider_instagram.utils.process import ProcessLimits, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,9 +20,9 @@ from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.files import public_copy
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.media.files import file_digest
 from airflow_provider_instagram.media.kind import kind_of
 from airflow_provider_instagram.operators import container
+from airflow_provider_instagram.utils.local_files import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,8 +16,8 @@ from airflow_provider_instagram.exceptions import TranscodeError, ValidationErro
 from airflow_provider_instagram.media.check import check
 from airflow_provider_instagram.media.kind import kind_of
 from airflow_provider_instagram.media.pictures import PictureJob, read_picture, transcode_pictures
-from airflow_provider_instagram.media.process import Cancel
 from airflow_provider_instagram.media.spec import CAROUSEL_PICTURE, FEED_PICTURE, profile_for
+from airflow_provider_instagram.utils.process import Cancel
 from tests.integration.media.picture_corpus import (
     CUT,
     HOSTILE,

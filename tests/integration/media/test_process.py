@@ -13,9 +13,9 @@ import pytest
 
 from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media.options import Options
-from airflow_provider_instagram.media.process import Cancel, ProcessLimits, run
 from airflow_provider_instagram.media.spec import REELS
 from airflow_provider_instagram.media.transcode import transcode
+from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, run
 
 Make = Callable[..., Path]
 AMPLE = ProcessLimits(wall_s=30, cpu_s=30, output_bytes=10**6)
@@ -117,7 +117,7 @@ WORKER = """
 import signal, sys
 from pathlib import Path
 from airflow_provider_instagram.media.options import Options
-from airflow_provider_instagram.media.process import Cancel
+from airflow_provider_instagram.utils.process import Cancel
 from airflow_provider_instagram.media.spec import REELS
 from airflow_provider_instagram.media.transcode import transcode
 cancel = Cancel()
@@ -149,7 +149,7 @@ def test_the_encoder_ends_with_its_worker(
 
 SILENT_WORKER = """
 import sys
-from airflow_provider_instagram.media.process import ProcessLimits, run
+from airflow_provider_instagram.utils.process import ProcessLimits, run
 run(["sleep", sys.argv[1]], ProcessLimits(wall_s=100, cpu_s=10))
 """
 

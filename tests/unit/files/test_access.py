@@ -16,7 +16,7 @@ from airflow_provider_instagram.exceptions import InstagramError, TransientError
 from airflow_provider_instagram.files import scratch
 from airflow_provider_instagram.files.access import FileAccess, FileCheck
 from airflow_provider_instagram.files.storage import as_local_file
-from airflow_provider_instagram.media.files import file_digest
+from airflow_provider_instagram.utils.local_files import file_digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,7 +107,7 @@ import ctypes, os, sys
 from airflow_provider_instagram.files import scratch
 from airflow_provider_instagram.files.access import FileAccess, FileCheck
 from airflow_provider_instagram.files.storage import as_local_file
-from airflow_provider_instagram.media.process import ProcessLimits, run
+from airflow_provider_instagram.utils.process import ProcessLimits, run
 
 PR_SET_DUMPABLE = 4
 assert ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0
