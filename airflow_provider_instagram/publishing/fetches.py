@@ -40,7 +40,7 @@ def not_fetched(failure: InstagramError, medium: Medium | None, *, is_fetched: b
     cause = cause_of(failure)
     if cause is not Cause.NOT_FETCHED and not (is_fetched and cause is Cause.NOT_FETCHED_OR_UNFIT):
         return None
-    hint = HOW_TO_SERVE.get(medium, failure.hint)
+    hint = HOW_TO_SERVE.get(medium, failure.hint) if is_fetched else failure.hint
     return InstagramError.from_data({**failure.as_data(), "error": MediaNotFetchedError.__name__, "hint": hint})
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 #: The first try of create waits for the items of a carousel itself, in its own seconds.
 ITEM_WAITS: Final = "never ready"
+#: Subcodes of a container that say that a fetch failed, and those that may also say it of media that are fetched.
+FETCHES: Final = (2207003, 2207052)
+MAYBE_FETCHES: Final = (2207076, 2207077, 2207082, 2207085, 1363008)
 #: Where a request to create has an effect that no record names: one container more than needed is the price.
 LOST: Final = "TransientError"
 
@@ -33,7 +36,7 @@ def format_disturbances(of_a_reel: Sequence[Disturbance]) -> Iterator[Disturbanc
     of_a_reel = [one for one in of_a_reel if not one.comment]
     for one in of_a_reel:
         if not one.when.startswith("upload") and not _is_at(one, "upload"):
-            yield replace(one, media="picture", uploads=0)
+            yield _by_link(replace(one, media="picture", uploads=0))
     for one in of_a_reel:
         yield replace(one, media="story", injections=tuple(map(_of_a_story, one.injections)))
     for one in of_a_reel:
@@ -71,11 +74,29 @@ def _of_a_carousel(one: Disturbance) -> Iterator[Disturbance]:
 
 
 def _failed_item(carousel: Disturbance) -> Iterator[Disturbance]:
-    """Yield the failure of the first item: create replaces it by itself, or ends before there is a whole."""
+    """Yield the failure of the first item, a picture: create replaces it, or ends before there is a whole."""
     if carousel.remedy == "none exists":
-        yield replace(carousel, containers=0)
+        yield _by_link(replace(carousel, containers=0))
     else:
-        yield replace(carousel, first=None, remedy="nothing", containers=1, children=ITEMS + 1, uploads=1)
+        healed = replace(carousel, first=None, remedy="nothing", containers=1, children=ITEMS + 1, uploads=1)
+        yield _by_link(healed)
+
+
+def _by_link(one: Disturbance) -> Disturbance:
+    """Return a disturbance of a reel, which is sent as bytes, as one of a picture, which Instagram fetches.
+
+    What may be a failed fetch is fetched again by the next try, after a pause. What is refused may be replaced where it
+    lies: the next round fetches it again, too.
+    """
+    fate = next((injection for injection in one.injections if isinstance(injection, ContainerOutcome)), None)
+    if fate is None:
+        return one
+    if one.remedy == "none exists":
+        return replace(one, remedy="another file behind the link")
+    may_be_a_fetch = fate.processing.get("subcode") in (None, *FETCHES, *MAYBE_FETCHES)
+    if one.fails_in_create and may_be_a_fetch and "never" not in fate.processing:
+        return replace(one, first="MediaNotFetchedError")
+    return one
 
 
 def _each_call_of_a_carousel() -> Iterator[Disturbance]:

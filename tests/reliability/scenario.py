@@ -25,7 +25,14 @@ CAPTIONS: Final[dict[MediaOfPost, str]] = {"reel": CAPTION, "picture": CAPTION, 
 
 #: What a person has to do before the recovery can bring a post.
 Remedy = Literal[
-    "nothing", "clear anyway", "clear create", "new token", "wait for quota", "wait for expiry", "none exists"
+    "nothing",
+    "clear anyway",
+    "clear create",
+    "new token",
+    "wait for quota",
+    "wait for expiry",
+    "another file behind the link",
+    "none exists",
 ]
 
 
@@ -200,6 +207,11 @@ class Disturbance:
     children: int = 0
     comment: bool = False
 
+    @property
+    def fails_in_create(self) -> bool:
+        """Whether a container that fails ends create, and no later task: create waits for it."""
+        return self.create_waits or self.media == "carousel"
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -252,5 +264,9 @@ def expected(disturbance: Disturbance, recovery: Recovery) -> Expected:
             uploads=min(int(sent), d.uploads),
             children=d.children if created else 0,
         )
+    if d.remedy == "another file behind the link":  # what a link leads to may have changed when a person tries again
+        if recovery not in (*MAKES_CONTAINERS_AGAIN, *(["clear the task"] if d.fails_in_create else [])):
+            return Expected(0, d.first, asks_for_clear=False, **made)
+        made |= {"containers": d.containers + 1, "children": d.children + int(d.media == "carousel")}
     asks_for_clear = d.remedy in ("clear create", "wait for expiry") and recovery not in MAKES_CONTAINERS_AGAIN
     return Expected(1, None, asks_for_clear=asks_for_clear, **made)

@@ -10,7 +10,7 @@ from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.reliability.comment_table import comment_disturbances
-from tests.reliability.format_table import format_disturbances
+from tests.reliability.format_table import FETCHES, format_disturbances
 from tests.reliability.scenario import (
     HALF,
     RECOVERIES,
@@ -171,7 +171,8 @@ def _fates() -> Iterator[Disturbance]:
     for subcode, error in CURABLE.items():
         injection = ContainerOutcome({"outcome": "error", "subcode": subcode})
         yield _cured_by_a_new_container("container", f"ERROR {subcode}", injection, error)
-        yield _cured_by_a_new_container("container (create waits)", f"ERROR {subcode}", injection, None)
+        first = "MediaNotFetchedError" if subcode in FETCHES else None  # the cover's, perhaps: it has a link, too
+        yield _cured_by_a_new_container("container (create waits)", f"ERROR {subcode}", injection, first)
     for subcode, error in INCURABLE.items():
         injection = ContainerOutcome({"outcome": "error", "subcode": subcode})
         for waits in (False, True):

@@ -58,7 +58,7 @@ def test_no_scenario_allows_two_posts_and_each_one_without_a_post_has_its_reason
     assert len(SCENARIOS) >= 300
     assert {scenario.expected.posts for scenario in SCENARIOS} == {0, 1}
     reasons = {one.disturbance.remedy for one in SCENARIOS if one.expected.posts == 0}
-    assert reasons == {"none exists", "new token", "clear anyway"}
+    assert reasons == {"none exists", "another file behind the link", "new token", "clear anyway"}
     assert all(one.expected.last for one in SCENARIOS if one.expected.posts == 0)
     assert len({str(scenario) for scenario in SCENARIOS}) == len(SCENARIOS) > 4 * len(DISTURBANCES)
 
