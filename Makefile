@@ -59,13 +59,16 @@ docs:  ## Build the documentation site into build/docs, and check its links (1 m
 	@scripts/install.sh --docs
 	@.venv-docs/bin/python -m scripts.docs
 
-lint: install  ## Style, types, who may import whom, and the size of the house (1 minute)
+lint:  ## Style, types, who may import whom, and the size of the house (1 minute)
+	@scripts/install.sh --for-lint
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	MYPYPATH=sandbox .venv/bin/mypy --package instagram_sandbox
 	.venv/bin/lint-imports
 	.venv/bin/python scripts/house.py
+	node_modules/.bin/tsc
+	node_modules/.bin/prettier --check "airflow_provider_instagram/**/*.js"
 
 release-check: install  ## Build both wheels, install them in empty environments and run the main job from them (2 minutes)
 	@.venv/bin/python scripts/release_check.py

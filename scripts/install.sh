@@ -2,6 +2,7 @@
 # Makes .venv with both packages (editable) and everything their tests need, and installs ffmpeg if it is missing.
 # Needs a Python from 3.10 to 3.13, with which the pinned versions were tried (PYTHON=… names any). The script installs everything else.
 # --for-tests also installs the system packages that the tests need, --for-cluster and --for-clients those of these targets as well.
+# --for-lint also installs node_modules, with what checks the script of the page Posts.
 # --next does the same as --for-tests, and makes .venv-next with the next Airflow.
 # --docs makes .venv-docs with what builds the documentation site.
 set -euo pipefail
@@ -54,13 +55,13 @@ fi
 
 python=$(find_python)
 command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || apt_install ffmpeg
-if [ -n "${1:-}" ] && [ "$1" != --docs ]; then
+if [ -n "${1:-}" ] && [ "$1" != --docs ] && [ "$1" != --for-lint ]; then
     command -v chromium >/dev/null || apt_install chromium
     command -v curl >/dev/null || apt_install curl
     command -v node >/dev/null || apt_install nodejs
     command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || apt_install postgresql
 fi
-if [ "${1:-}" = --for-clients ]; then
+if [ "${1:-}" = --for-clients ] || [ "${1:-}" = --for-lint ]; then
     command -v npm >/dev/null || apt_install npm
 fi
 if [ "${1:-}" = --for-cluster ]; then
@@ -86,4 +87,8 @@ if ! [ "$venv/.installed" -nt "$pins" ] || ! [ "$venv/.installed" -nt pyproject.
     .tools/bin/uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable . --editable sandbox
     touch "$venv/.installed"
     echo "Installed in $venv. Next: $targets." >&2
+fi
+
+if [ "${1:-}" = --for-lint ] && ! [ node_modules/.package-lock.json -nt package-lock.json ]; then
+    npm ci --ignore-scripts --no-audit --no-fund >/dev/null
 fi

@@ -62,12 +62,17 @@ def page(user: Any = VIEWER) -> Response:
     return HTMLResponse(html, headers=HEADERS)
 
 
-@router.get("/board.{kind}")
-def static(kind: Annotated[str, InPath(pattern="^(css|js)$")], user: Any = VIEWER) -> Response:
-    """Return the page's script or style."""
+@router.get("/static/{version}/{name}.{kind}")
+def static(
+    name: Annotated[str, InPath(pattern="^[a-z]+$")], kind: Annotated[str, InPath(pattern="^(css|js)$")],
+    user: Any = VIEWER,
+) -> Response:  # fmt: skip
+    """Return a module of the page's script, or its style. The version is in the path, so that modules share it."""
+    file = FOLDER / f"{name}.{kind}"
+    if not file.exists():
+        raise HTTPException(404, "The page has no such file.")
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=86400"}
-    content = "\n".join(file.read_text(encoding="utf-8") for file in sorted(FOLDER.glob(f"*.{kind}")))
-    return Response(content, media_type=STATIC[kind], headers=headers)
+    return Response(file.read_bytes(), media_type=STATIC[kind], headers=headers)
 
 
 @router.get("/{name}.svg")

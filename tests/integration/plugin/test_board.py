@@ -222,14 +222,31 @@ def test_a_stranger_sees_nothing(user: Any) -> None:
     stranger = user("nobody", None)
     for path in (
         "",
-        "board.js",
-        "board.css",
+        "static/1/main.js",
+        "static/1/board.css",
         "api/posts",
         "api/post?dag_id=a&post_id=b",
         "api/video?dag_id=a&post_id=b",
     ):
         assert stranger.get(f"/instagram/calendar/{path}").status_code == 401, path
     assert stranger.post("/instagram/calendar/api/acts", json={}).status_code == 401
+
+
+def test_each_module_that_the_page_loads_is_served_as_javascript(user: Any) -> None:
+    ada = user("ada", "USER")
+    script = re.search(r'<script type="module" src="([^"]+)">', ada.get("/instagram/calendar/").text)
+    assert script is not None
+    folder, _, main = script[1].rpartition("/")
+    wanted, served = [main], set[str]()
+    while wanted:
+        name = wanted.pop()
+        answer = ada.get(f"{folder}/{name}")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/javascript; charset=utf-8"), name
+        served.add(name)
+        wanted += [other for other in re.findall(r'from "\./([^"]+)"', answer.text) if other not in served]
+    assert {"api.js", "state.js", "panel.js"} < served
+    for other in ("nothing.js", "icon.svg", "..%2f__init__.py"):
+        assert ada.get(f"{folder}/{other}").status_code in (404, 422), other
 
 
 @pytest.mark.parametrize(

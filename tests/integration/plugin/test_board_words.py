@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
-from airflow_provider_instagram.plugin.board.routes import FOLDER
+from airflow_provider_instagram.plugin.board.routes import FOLDER, STATIC
 from airflow_provider_instagram.plugin.pages import templates
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page, Route
 
-HOME = "http://posts.test/calendar/"
+HOME = "http://posts.test/airflow/instagram/calendar/"
 CARD = {
     "dag": "spring", "id": "hello", "account": "instagram_studio", "at": 1_904_286_600, "local": "2030-05-06T08:30",
     "kind": "reel", "title": "A new week", "state": "waiting", "until": 1_904_286_600, "asks": True,
@@ -47,13 +47,11 @@ class Answers:
 
     def route(self, route: Route) -> None:
         path = route.request.url.removeprefix(HOME).partition("?")[0]
-        files = {"board.js": ("*.js", "text/javascript"), "board.css": ("*.css", "text/css")}
-        if path in files:
-            pattern, kind = files[path]
-            text = "\n".join(file.read_text() for file in sorted(FOLDER.glob(pattern)))
-            route.fulfill(body=text, content_type=kind)
+        if path.startswith("static/1/"):
+            file = FOLDER / path.rpartition("/")[2]
+            route.fulfill(body=file.read_text(), content_type=STATIC[file.suffix[1:]])
         elif path == "":
-            page = templates.get_template("board.html").render(root="", form_token="t", version="1")
+            page = templates.get_template("board.html").render(root="/airflow/instagram", form_token="t", version="1")
             route.fulfill(body=page, content_type="text/html")
         elif path == "api/acts":
             self.sent.append(json.loads(route.request.post_data or "{}"))

@@ -1,0 +1,54 @@
+// Requests to the API server.
+
+/** @param {string} name */
+const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.getAttribute("content") ?? "";
+export const ROOT = meta("root");
+const FORM_TOKEN = meta("form-token");
+
+/**
+ * What an answer without a text means.
+ * @type {Record<number, string>}
+ */
+const ANSWERS = {
+  401: "You are not logged in to Airflow any more. Reload the page.",
+  403: "You do not have permission to do this.",
+  404: "Airflow does not have this any more.",
+  409: "Somebody else has changed this at the same moment. Look at it again.",
+};
+const FAILED = "Airflow could not answer, because of an error in its API server. Try again; its log says more.";
+
+/** Something that was refused or has failed, in a sentence. */
+export class RequestError extends Error {
+  /** @param {string} message @param {number} status */
+  constructor(message, status = 0) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/**
+ * Send a request, and return the content of the answer; null if nothing changed.
+ * @param {string} path
+ * @param {RequestInit} options
+ */
+export async function request(path, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(`${ROOT}/calendar/api/${path}`, { credentials: "same-origin", ...options });
+  } catch {
+    const next = options.method ? "Look at the post again before you repeat this" : "The page tries again by itself";
+    throw new RequestError(`Airflow cannot be reached. ${next}.`);
+  }
+  if (answer.status === 204) return null;
+  const content = await answer.json().catch(() => null); // a proxy's page, or an answer that was cut off
+  if (answer.ok && content !== null) return content;
+  const isOurs = answer.status !== 401 && answer.status < 500;
+  const given = isOurs && typeof content?.detail === "string" && content.detail;
+  throw new RequestError(given || ANSWERS[answer.status] || FAILED, answer.status);
+}
+
+/** Do something to a post. @param {Record<string, unknown>} body */
+export function post(body) {
+  const headers = { "Content-Type": "application/json" };
+  return request("acts", { method: "POST", headers, body: JSON.stringify({ ...body, form_token: FORM_TOKEN }) });
+}

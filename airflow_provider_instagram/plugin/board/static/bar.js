@@ -1,0 +1,221 @@
+// The bar above the posts: where we are, the views and the filters; and the notices below it.
+
+import { addDays, addMonths, inWords, today } from "./dates.js";
+import { byId, h, icon, isNarrow } from "./dom.js";
+import { DAYS_IN_LIST, STATES, VIEWS, data, go, isTab, shown, span, view } from "./state.js";
+
+/** @typedef {import("./state.js").Calendar} Calendar */
+/** @typedef {import("./state.js").Problem} Problem */
+
+function title() {
+  if (view.view === "month") return inWords(view.day, { month: "long", year: "numeric" });
+  const { first, last } = span();
+  const isOneMonth = first.slice(0, 7) === last.slice(0, 7);
+  const begin = inWords(first, isOneMonth ? { day: "numeric" } : { day: "numeric", month: "short" });
+  return `${begin} – ${inWords(last, { day: "numeric", month: "short", year: "numeric" })}`;
+}
+
+/** Go on or back by a month, a week or a list. @param {1 | -1} direction */
+function step(direction) {
+  if (view.view === "month") return go({ day: addMonths(view.day, direction) });
+  return go({ day: addDays(view.day, (view.view === "week" ? 7 : DAYS_IN_LIST) * direction) });
+}
+
+/**
+ * Return a list of choices for a filter.
+ * @param {"dag" | "account" | "kind" | "tag" | "zone"} name
+ * @param {string} label
+ * @param {(string | undefined)[]} values
+ * @param {Map<string, string>} names What is shown of a value.
+ */
+function select(name, label, values, names = new Map()) {
+  const isZone = name === "zone";
+  const options = [...new Set([...values, view[name]])]
+    .filter(Boolean)
+    .sort()
+    .map((value) => h("option", { value, selected: value === view[name] }, names.get(value ?? "") ?? value));
+  const all = h("option", { value: "" }, isZone ? "Calendar's time" : label);
+  return h(
+    "select",
+    { "aria-label": label, "data-filter": name, change: (_, self) => go({ [name]: self.value }) },
+    all,
+    options,
+  );
+}
+
+let drawnBar = "";
+export function drawBar() {
+  const bar = byId("bar");
+  const active = /** @type {HTMLInputElement | null} */ (document.activeElement);
+  const typed = active?.dataset.filter === "q" ? active.selectionStart : null;
+  const focused = active?.dataset.filter || active?.dataset.go;
+  const drawn = h(
+    "div",
+    {},
+    h("h1", {}, title()),
+    steps(),
+    views(),
+    h("div", { class: "filters" }, search(), selects(), chips()),
+  );
+  if (drawn.innerHTML === drawnBar) return; // a list of choices that is open stays open
+  drawnBar = drawn.innerHTML;
+  bar.replaceChildren(...drawn.childNodes);
+  /** @type {HTMLInputElement | null} */
+  const again = focused ? bar.querySelector(`[data-filter="${focused}"], [data-go="${focused}"]`) : null;
+  again?.focus();
+  if (typed !== null) again?.setSelectionRange(typed, typed);
+}
+
+function steps() {
+  /** @param {string} name @param {string} label @param {1 | -1} direction */
+  const square = (name, label, direction) =>
+    h(
+      "button",
+      {
+        class: "btn square",
+        type: "button",
+        "aria-label": label,
+        title: label,
+        "data-go": label,
+        click: () => step(direction),
+      },
+      icon(name),
+    );
+  const now = { class: "btn", type: "button", "data-go": "today", title: "Key t", click: () => go({ day: today() }) };
+  return h(
+    "div",
+    { class: "group" },
+    square("left", "Earlier", -1),
+    h("button", now, "Today"),
+    square("right", "Later", 1),
+  );
+}
+
+function views() {
+  const buttons = Object.entries(VIEWS).map(([name, text]) =>
+    h(
+      "button",
+      { type: "button", "aria-pressed": view.view === name, "data-go": name, click: () => go({ view: name }) },
+      text,
+    ),
+  );
+  return h("div", { class: "group push" }, h("div", { class: "tabs", role: "group", "aria-label": "View" }, buttons));
+}
+
+function search() {
+  const words = { placeholder: "Search", "aria-label": "Search in captions, ids and tags" };
+  const field = h("input", {
+    type: "search",
+    ...words,
+    value: view.q,
+    "data-filter": "q",
+    input: (_, self) => go({ q: self.value }),
+  });
+  return h("label", { class: "search" }, icon("search"), field);
+}
+
+function selects() {
+  const cards = [...data.cards.values()];
+  const names = new Map(data.calendars.map((one) => [one.dag, one.name]));
+  const isChoice = data.calendars.length > 1 || (view.dag && !isTab());
+  return h(
+    "div",
+    { class: "selects" },
+    isChoice ? select("dag", "All calendars", [...names.keys()], names) : null,
+    select(
+      "account",
+      "All accounts",
+      cards.map((card) => card.account),
+    ),
+    select(
+      "kind",
+      "All kinds",
+      cards.map((card) => card.kind),
+    ),
+    cards.some((card) => card.tags)
+      ? select(
+          "tag",
+          "All tags",
+          cards.flatMap((card) => card.tags ?? []),
+        )
+      : null,
+    select("zone", "Time zone", ["mine"], new Map([["mine", "My time"]])),
+  );
+}
+
+/** Return a button for each state that a post of the view is in, with their number. */
+function chips() {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const card of shown("state")) counts.set(card.state, (counts.get(card.state) ?? 0) + 1);
+  const chosen = view.state.split(",").filter(Boolean);
+  const names = Object.entries(STATES).filter(([name]) => counts.has(name) || chosen.includes(name));
+  const buttons = names.map(([name, text]) => {
+    const isChosen = chosen.includes(name);
+    const turn = () => go({ state: (isChosen ? chosen.filter((one) => one !== name) : [...chosen, name]).join(",") });
+    const about = { "data-state": name, "data-go": `state-${name}`, "aria-pressed": isChosen, click: turn };
+    return h(
+      "button",
+      { class: "chip", type: "button", ...about },
+      `${text} `,
+      h("b", {}, String(counts.get(name) ?? 0)),
+    );
+  });
+  return h("div", { class: "chips", role: "group", "aria-label": "States" }, buttons);
+}
+
+/** @param {string} state @param {string} text */
+const notice = (state, text) => h("div", { class: "notice", "data-state": state }, text);
+
+const NOT_HERE =
+  "The calendar's last version is not on this machine. Set [instagram] calendar_snapshots to a folder or object storage that the API server shares with the DAG processor.";
+const PAUSED = "This calendar is paused. Nothing is published until it is unpaused.";
+const ONLY_DRY = "This calendar makes dry runs only. Nothing is published.";
+
+export function drawNotices() {
+  const notices = data.calendars.flatMap((calendar) => {
+    const name = data.calendars.length > 1 ? `${calendar.name}: ` : "";
+    return [
+      !calendar.read && !calendar.problems.length && notice("waiting", name + NOT_HERE),
+      calendar.paused && notice("waiting", name + PAUSED),
+      calendar.dry && notice("dry_run", name + ONLY_DRY),
+      calendar.problems.length > 0 && problemsElement(calendar, name),
+    ];
+  });
+  byId("notices").replaceChildren(
+    ...[data.error && notice("failed", data.error), ...notices].filter((one) => one instanceof Node),
+  );
+}
+
+const FEW_PROBLEMS = 3; // so few are shown at once
+/**
+ * The calendars whose problems a user has shown or hidden.
+ * @type {Map<string, boolean>}
+ */
+const unfolded = new Map();
+
+/** @param {Calendar} calendar @param {string} name */
+function problemsElement(calendar, name) {
+  const { dag, file, problems, more_problems: more } = calendar;
+  const number = problems.length + more;
+  const open = unfolded.get(dag) ?? (problems.length <= FEW_PROBLEMS && !isNarrow());
+  const items = problems.map((problem) => problemElement(file, problem));
+  return h(
+    "details",
+    { class: "notice", "data-state": "problem", open, toggle: (_, self) => unfolded.set(dag, self.open) },
+    h("summary", {}, `${name}${number} problem${number === 1 ? "" : "s"} in ${file}`),
+    h("ul", {}, items, more ? h("li", {}, `… and ${more} more`) : null),
+  );
+}
+
+/** @param {string} file @param {Problem} problem */
+export function problemElement(file, problem) {
+  return h(
+    "li",
+    {},
+    h("code", { class: "where" }, problem.line ? `${file}:${problem.line}` : file),
+    problem.post ? h("b", {}, `${problem.post}: `) : null,
+    problem.message,
+    h("span", { class: "remedy" }, problem.remedy),
+  );
+}

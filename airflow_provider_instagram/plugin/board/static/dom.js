@@ -1,0 +1,136 @@
+// Elements, icons, links and the theme. Text from a calendar only ever becomes a text node.
+
+/** @typedef {Node | string | null | undefined | false} Child */
+/** @typedef {string | number | boolean | null | undefined} Value */
+
+/**
+ * Return a new element. A property that is a function listens to an event; children that are `null` are left out.
+ * @template {keyof HTMLElementTagNameMap} Name
+ * @param {Name} name
+ * @param {Record<string, Value | ((event: Event, element: HTMLElementTagNameMap[Name]) => unknown)>} props
+ * @param {(Child | Child[])[]} children
+ */
+export function h(name, props = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(props)) {
+    const isState = key.startsWith("aria-") && typeof value === "boolean";
+    if (value === null || value === undefined || (value === false && !isState)) continue;
+    if (typeof value === "function") element.addEventListener(key, (event) => value(event, element));
+    else if (key === "class") element.className = String(value);
+    else element.setAttribute(key, value === true && !isState ? "" : String(value));
+  }
+  for (const child of children.flat())
+    if (child !== null && child !== undefined && child !== false) element.append(child);
+  return element;
+}
+
+/** Return an element of the page's frame, which is always there. @param {string} id */
+export const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** @type {Record<string, string>} */
+const ICONS = {
+  left: "M15 5l-7 7 7 7",
+  right: "M9 5l7 7-7 7",
+  close: "M6 6l12 12M18 6L6 18",
+  search: "M11 4a7 7 0 110 14 7 7 0 010-14zM16.5 16.5L21 21",
+  reel: "M4 4h16v16H4zM4 9h16M9 4l3 5M14 4l3 5M10.5 12.2v4.6l4-2.3z",
+  "feed video": "M4 5h16v14H4zM10 9v6l5-3z",
+  picture: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 8.6h.01",
+  carousel: "M7 7h13v13H7zM4 17V4h13",
+  story: "M12 3a9 9 0 110 18 9 9 0 010-18zM12 8v8M8 12h8",
+  heart: "M12 20s-8-4.7-8-10.6A4.4 4.4 0 0112 7a4.4 4.4 0 018 2.4C20 15.3 12 20 12 20z",
+  comment: "M20 12a8 8 0 10-3.2 6.4L20 19.5l-1-3.4A8 8 0 0020 12z",
+  send: "M21 4L10 15M21 4l-7 17-4-6-6-4z",
+  save: "M6 4h12v16l-6-4.5L6 20z",
+  list: "M4 6h16M4 12h16M4 18h16",
+  problem: "M12 4l9 16H3zM12 10v4M12 17h.01",
+};
+
+/** @param {string | undefined} name */
+export function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", ICONS[name ?? ""] ?? ICONS.picture ?? "");
+  svg.append(path);
+  return svg;
+}
+
+/** Return how far something is. @param {number} percent */
+export function meter(percent) {
+  const fill = h("i");
+  fill.style.width = `${percent}%`;
+  return h("span", { class: "bar" }, fill);
+}
+
+/** Return Airflow's window around this page, or null if there is none that we may read. */
+export function hostWindow() {
+  try {
+    return window.parent !== window && window.parent.document ? window.parent : null;
+  } catch {
+    return null; // another origin
+  }
+}
+
+/** Return an address if it is one that a browser may open. @param {string} address */
+function webAddress(address) {
+  try {
+    const parsed = new URL(address, location.href);
+    return ["https:", "http:"].includes(parsed.protocol) ? parsed : null;
+  } catch {
+    return null; // not an address
+  }
+}
+
+/**
+ * Return a link, or only its text if the address is not one that a browser may open.
+ * @param {string} text
+ * @param {string} address
+ */
+export function outward(text, address) {
+  const parsed = address ? webAddress(address) : null;
+  if (!parsed) return h("span", {}, text);
+  const link = { href: parsed.href, target: "_blank", rel: "noopener noreferrer" };
+  const follow = (/** @type {Event} */ event) => {
+    // The sandbox of Airflow's frame lets no link of ours open a page, but the frame's owner may.
+    const host = hostWindow();
+    if (!host) return;
+    event.preventDefault();
+    const copy = Object.assign(host.document.createElement("a"), link);
+    host.document.body.append(copy);
+    copy.click();
+    copy.remove();
+  };
+  return h("a", { ...link, click: follow }, text);
+}
+
+let sayTimer = 0;
+/** Say something to everybody, also to those who only hear the page. @param {string} text */
+export function say(text) {
+  const live = byId("live");
+  live.textContent = text;
+  clearTimeout(sayTimer);
+  sayTimer = setTimeout(() => {
+    live.textContent = "";
+  }, 6000);
+}
+
+/** Return the message of whatever was thrown. @param {unknown} error */
+export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/** Follow the theme of Airflow's frame, or else that of the system. */
+export function followTheme() {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const host = hostWindow()?.document.documentElement;
+  const set = () => {
+    const named = host && (host.dataset.theme || ["dark", "light"].find((name) => host.classList.contains(name)));
+    const stored = localStorage.getItem("theme")?.replace("system", "");
+    document.documentElement.dataset.theme = named || stored || (dark.matches ? "dark" : "light");
+  };
+  set();
+  dark.addEventListener("change", set);
+  if (host) new MutationObserver(set).observe(host, { attributes: true, attributeFilter: ["class", "data-theme"] });
+}
+
+export const isNarrow = () => matchMedia("(max-width: 640px)").matches;

@@ -1,0 +1,240 @@
+// What the page shows, as the address says it, and the posts that it has.
+
+import { request } from "./api.js";
+import { addDays, addMonths, fromDay, isDay, length, monday, today, whenOf } from "./dates.js";
+import { hostWindow, messageOf, say } from "./dom.js";
+
+/**
+ * @typedef {{ line: number | null, message: string, remedy: string, post: string | null }} Problem
+ *
+ * @typedef {object} Card What the page shows of a post. What is empty is left out.
+ * @property {string} dag
+ * @property {string} id
+ * @property {string} account
+ * @property {number} at Seconds since the epoch.
+ * @property {string} local The same in the calendar's zone, as 2030-05-06T08:30.
+ * @property {string} state A key of `STATES`.
+ * @property {string} [kind]
+ * @property {string} [title]
+ * @property {string} [caption]
+ * @property {string} [why]
+ * @property {number} [percent]
+ * @property {number} [until] Until when a person can answer, in seconds since the epoch.
+ * @property {string} [cover]
+ * @property {string[]} [tags]
+ * @property {boolean} [dry]
+ * @property {boolean} [asks]
+ * @property {boolean} [slot] Whether its time was chosen among the slots of its account.
+ * @property {number} [repetition]
+ * @property {number} [line] Its line, if the file has its id twice.
+ * @property {Problem[]} [problems]
+ *
+ * @typedef {object} Calendar
+ * @property {string} dag
+ * @property {string} name
+ * @property {string} file
+ * @property {boolean} paused
+ * @property {boolean} read Whether its snapshot is on the server.
+ * @property {boolean} dry
+ * @property {Problem[]} problems
+ * @property {number} more_problems
+ * @property {number | null} first The time of its first post.
+ * @property {number | null} last
+ */
+
+/** @type {Record<string, string>} */
+export const VIEWS = { month: "Month", week: "Week", list: "List" };
+export const DAYS_IN_LIST = 31; // the list begins with the chosen day
+/** @type {Record<string, string>} */
+export const STATES = {
+  planned: "Planned",
+  preparing: "Preparing",
+  waiting: "Waiting for approval",
+  ready: "Ready",
+  publishing: "Publishing",
+  published: "Published",
+  dry_run: "Dry run",
+  skipped: "Skipped",
+  failed: "Failed",
+  unknown: "Unknown",
+  problem: "Needs correction",
+};
+
+/** @typedef {typeof view} View */
+export const view = {
+  view: "month",
+  day: today(),
+  dag: "",
+  account: "",
+  state: "",
+  kind: "",
+  tag: "",
+  q: "",
+  zone: "",
+  post: "",
+};
+export const data = {
+  /** @type {Map<string, Card>} */
+  cards: new Map(),
+  /** @type {Calendar[]} */
+  calendars: [],
+  token: "",
+  seen: "",
+  error: "",
+  loaded: false,
+};
+
+/** @type {(() => void)[]} */
+const listeners = [];
+/** Call a function at each change of the view or of the posts. @param {() => void} listener */
+export const listen = (listener) => listeners.push(listener);
+export const changed = () => listeners.forEach((listener) => listener());
+
+/** Read the view from the address: our own, or that of Airflow's frame around us. */
+export function readAddress() {
+  const own = new URLSearchParams(location.search);
+  const outer = new URLSearchParams(hostWindow()?.location.search);
+  for (const name of /** @type {(keyof View)[]} */ (Object.keys(view))) {
+    view[name] = (own.get(name) ?? outer.get(name) ?? view[name]).slice(0, 300);
+  }
+  if (!VIEWS[view.view]) view.view = "month";
+  if (!isDay(view.day)) view.day = today();
+}
+
+/** Return whether the page is in a tab of a DAG, whose address names the DAG. */
+export const isTab = () => hostWindow()?.location.pathname.includes("/dags/") ?? false;
+
+/** Write the view into the address, so that it can be sent to a colleague. */
+export function writeAddress() {
+  const given = Object.entries(view).filter(([name, value]) => value && !(name === "view" && value === "month"));
+  history.replaceState(history.state, "", `${location.pathname}?${new URLSearchParams(given)}`);
+  const host = hostWindow();
+  const outer = new URLSearchParams(given.filter(([name]) => name !== "dag" || !isTab()));
+  host?.history.replaceState(host.history.state, "", `${host.location.pathname}?${outer}`);
+}
+
+/** Return the first and the last day of the view. */
+export function span() {
+  const { day } = view;
+  if (view.view === "week") return { first: monday(day), last: addDays(monday(day), 6) };
+  if (view.view === "list") return { first: day, last: addDays(day, DAYS_IN_LIST - 1) };
+  return { first: monday(addMonths(day, 0)), last: addDays(monday(addDays(addMonths(day, 1), -1)), 6) };
+}
+
+const asked = () => JSON.stringify([span(), view.dag]);
+
+/** Change the view, and load the posts that it needs. @param {Partial<View>} changes */
+export async function go(changes) {
+  const before = asked();
+  Object.assign(view, changes);
+  writeAddress();
+  changed();
+  if (asked() !== before) await refresh();
+}
+
+/** Load the posts of the view, or what changed among them. Return whether anything did. */
+async function load() {
+  const { first, last } = span();
+  const from = String(fromDay(first).getTime() / 1000 - 86400);
+  const to = String(fromDay(last).getTime() / 1000 + 2 * 86400);
+  const query = new URLSearchParams({ from, to, since: data.token, seen: data.seen });
+  if (view.dag) query.set("dag_id", view.dag);
+  const content = await request(`posts?${query}`);
+  const isNew = content !== null || data.error !== "" || !data.loaded;
+  data.error = "";
+  data.loaded = true;
+  if (content === null) return isNew;
+  if (content.full) data.cards = new Map();
+  for (const key of content.removed) data.cards.delete(key);
+  for (const card of content.cards) data.cards.set(keyOf(card), card);
+  data.calendars = content.calendars;
+  data.token = content.token;
+  data.seen = content.seen;
+  return isNew;
+}
+
+/** @type {Promise<void> | null} */
+let looking = null;
+/** Look for changes, and tell of them. Of two calls at one moment, the second looks after the first. */
+export async function refresh() {
+  if (looking) await looking;
+  looking = look();
+  await looking;
+}
+
+async function look() {
+  try {
+    if (await load()) changed();
+  } catch (error) {
+    const text = messageOf(error);
+    if (text !== data.error) say(text); // what was said last is not said again at each look
+    data.error = text;
+    data.token = "";
+    const status = error instanceof Error && "status" in error ? error.status : 0;
+    if (status === 403 || status === 404) Object.assign(data, { loaded: true, cards: new Map(), calendars: [] });
+    changed();
+  } finally {
+    looking = null;
+  }
+}
+
+/** Return what tells a card from all others: its line, too, if the file has its id twice. @param {Card} card */
+export const placeOf = (card) => (card.line ? `${card.id}:${card.line}` : card.id);
+/** @param {Card} card */
+export const keyOf = (card) => `${card.dag}/${placeOf(card)}`;
+
+/** Return how the time of a card was chosen, if the calendar's file does not contain it. @param {Card} card */
+export const slotText = (card) =>
+  [card.slot && "slot", card.repetition && `repetition ${card.repetition}`].filter(Boolean).join(", ");
+
+/** Return the short name of an account: most connections begin with the same word. @param {string} account */
+export const short = (account) => account.replace(/^instagram[_-](?=.)/, "");
+
+/** Return the words of a card's state, with the percent, the time that is left, or the reason. @param {Card} card */
+export function stateText(card) {
+  const word = STATES[card.state] ?? card.state;
+  if (card.state === "preparing" && card.percent) return `${word} ${card.percent} %`;
+  if (card.state === "waiting" && card.until) return `${word}, ${length(card.until - Date.now() / 1000)} left`;
+  return card.why && card.state !== "preparing" ? `${word}: ${card.why}` : word;
+}
+
+/** Return the texts in which the search looks. @param {Card} card */
+const textsOf = (card) => [card.id, card.caption || card.title, card.account, ...(card.tags ?? [])].join(" ");
+
+/**
+ * Whether a card passes a filter.
+ * @type {Record<"account" | "state" | "kind" | "tag" | "q", (card: Card) => boolean>}
+ */
+const PASSES = {
+  account: (card) => card.account === view.account,
+  state: (card) => view.state.split(",").includes(card.state),
+  kind: (card) => card.kind === view.kind,
+  tag: (card) => (card.tags ?? []).includes(view.tag),
+  q: (card) => textsOf(card).toLowerCase().includes(view.q.toLowerCase()),
+};
+export const FILTERS = /** @type {(keyof typeof PASSES)[]} */ (Object.keys(PASSES));
+
+/** Return the cards of the view in the order of their times. @param {string} except A filter to leave out. */
+export function shown(except = "") {
+  const { first, last } = span();
+  const active = FILTERS.filter((name) => view[name] && name !== except);
+  return [...data.cards.values()]
+    .filter((card) => {
+      const { day } = whenOf(card, view.zone);
+      return day >= first && day <= last && active.every((name) => PASSES[name](card));
+    })
+    .sort((a, b) => a.at - b.at || a.id.localeCompare(b.id));
+}
+
+/** Return the cards by day. @param {Card[]} cards */
+export function byDay(cards) {
+  /** @type {Map<string, Card[]>} */
+  const days = new Map();
+  for (const card of cards) {
+    const { day } = whenOf(card, view.zone);
+    const others = days.get(day);
+    if (others) others.push(card);
+    else days.set(day, [card]);
+  }
+  return days;
+}

@@ -1,0 +1,259 @@
+// Month, week and list.
+
+import { ROOT } from "./api.js";
+import { addDays, asDay, inWords, longDay, monday, today, whenOf } from "./dates.js";
+import { h, icon, isNarrow, meter } from "./dom.js";
+import { FILTERS, byDay, data, go, keyOf, short, shown, slotText, span, stateText, view } from "./state.js";
+
+/** @typedef {import("./state.js").Card} Card */
+
+const IN_A_DAY = 3; // cards of a day in a month; the others are one click away
+const IN_A_LIST = 150; // rows that are drawn at first
+
+/**
+ * The elements of the cards: one that did not change keeps its element, with its picture.
+ * @type {Map<string, { signature: string, element: HTMLElement }>}
+ */
+const elements = new Map();
+
+/**
+ * Return the element of a card.
+ * @param {Card} card
+ * @param {string} form The view whose form it has.
+ */
+function cardElement(card, form = view.view) {
+  const { day, time } = whenOf(card, view.zone);
+  const key = keyOf(card);
+  const state = stateText(card);
+  const signature = JSON.stringify([card, form, day, time, state]);
+  const known = elements.get(key);
+  if (known && known.signature === signature) return known.element;
+  const about = { class: "card", type: "button", tabindex: -1, "data-key": key, "data-state": card.state };
+  const element = h(
+    "button",
+    { ...about, title: `${card.title || card.id}. ${state}` },
+    thumb(card, form),
+    ...(form === "list" ? rowParts(card, time, state) : cellParts(card, time, state, form)),
+    h(
+      "span",
+      { class: "spoken" },
+      ` ${[longDay(day), ...hiddenWords(card, form), slotText(card)].filter(Boolean).join(", ")}`,
+    ),
+  );
+  elements.set(key, { signature, element });
+  return element;
+}
+
+/** Return what a card does not show in a form, for those who only hear the page. @param {Card} card @param {string} form */
+function hiddenWords(card, form) {
+  if (form === "list") return [];
+  return [short(card.account) === card.account ? "" : card.account, card.kind || "post"];
+}
+
+/** @param {Card} card */
+const titleOf = (card) => h("span", { class: "title cut", dir: "auto" }, card.title || card.id);
+/** @param {string} state */
+const badgeOf = (state) => h("span", { class: "badge" }, h("span", { class: "cut" }, state));
+
+/** @param {Card} card @param {string} time @param {string} state */
+function rowParts(card, time, state) {
+  const words = [card.id, ...(card.tags ?? []).map((tag) => `#${tag}`)].join("  ");
+  const whose = [h("span", { class: "cut" }, card.account), h("span", { class: "sub" }, card.kind || "post")];
+  const foot = h("span", { class: "foot" }, h("span", { class: "sub cut" }, words), slotMark(card));
+  return [
+    h("span", { class: "time" }, time),
+    h("span", { class: "whose" }, whose),
+    h("span", { class: "text" }, titleOf(card), foot),
+    badgeOf(state),
+  ];
+}
+
+/** @param {Card} card @param {string} time @param {string} state @param {string} form */
+function cellParts(card, time, state, form) {
+  const kind = form === "week" && card.kind ? h("span", { class: "cut what" }, card.kind) : null;
+  const when = h("span", { class: "when" }, h("b", {}, time), h("span", { class: "cut" }, short(card.account)), kind);
+  const foot = h("span", { class: "foot" }, badgeOf(state), slotMark(card));
+  const percent = card.state === "preparing" && card.percent ? meter(card.percent) : null;
+  return [h("span", { class: "text" }, when, titleOf(card), foot, percent)];
+}
+
+/** Return the mark of a card whose time was chosen. @param {Card} card */
+function slotMark(card) {
+  const text = [card.slot && "slot", card.repetition && `↻ ${card.repetition}`].filter(Boolean).join(" ");
+  return text ? h("span", { class: "mark", title: slotText(card) }, text) : null;
+}
+
+/** Return the cover of a card, or the sign of its kind. @param {Card} card @param {string} form */
+function thumb(card, form) {
+  const box = h("span", { class: "thumb" }, icon(card.state === "problem" ? "problem" : card.kind));
+  if (!card.cover) return box;
+  const query = new URLSearchParams({ dag_id: card.dag, size: form === "week" ? "large" : "small" });
+  const src = `${ROOT}/calendar/api/covers/${card.cover}.jpg?${query}`;
+  const image = h("img", { src, alt: "", loading: "lazy", decoding: "async", error: (_, self) => self.remove() });
+  box.append(image, h("span", { class: "kind" }, icon(card.kind)));
+  return box;
+}
+
+/** @param {Card[]} cards */
+function monthView(cards) {
+  const { first, last } = span();
+  const days = byDay(cards);
+  const grid = h("div", { class: "month" });
+  for (let weekday = 0; weekday < 7; weekday += 1) {
+    grid.append(h("div", { class: "weekday" }, inWords(addDays(first, weekday), { weekday: "short" })));
+  }
+  for (let day = first; day <= last; day = addDays(day, 1)) {
+    grid.append(isNarrow() ? narrowDay(day, days.get(day) ?? []) : monthDay(day, days));
+  }
+  if (!isNarrow()) return grid;
+  const chosen = days.get(view.day);
+  const nothing = `Nothing on ${inWords(view.day, { day: "numeric", month: "long" })}.`;
+  const list = h(
+    "div",
+    { class: "chosen list" },
+    chosen ? dayRows(view.day, chosen) : h("p", { class: "empty" }, nothing),
+  );
+  return h("div", {}, grid, list);
+}
+
+/** @param {string} day @param {string} more */
+function dayClass(day, more = "") {
+  const isOther = view.view === "month" && day.slice(0, 7) !== view.day.slice(0, 7);
+  return `day${isOther ? " other" : ""}${day === today() ? " today" : ""}${more}`;
+}
+
+/**
+ * Return a day of the month. A week that is over and has no posts is low, so that today is in sight.
+ * @param {string} day
+ * @param {Map<string, Card[]>} days
+ */
+function monthDay(day, days) {
+  const cards = days.get(day) ?? [];
+  const week = [0, 1, 2, 3, 4, 5, 6].map((later) => addDays(monday(day), later));
+  const isOver = addDays(monday(day), 6) < today() && !week.some((other) => days.has(other));
+  const more = cards.length - IN_A_DAY;
+  const count = more > 0 ? h("span", { class: "count" }, String(cards.length)) : null;
+  const list = () => go({ view: "list", day });
+  return h(
+    "section",
+    { class: dayClass(day, isOver ? " over" : ""), "aria-label": longDay(day) },
+    h("div", { class: "date" }, h("span", {}, String(+day.slice(8))), count),
+    (more === 1 ? cards : cards.slice(0, IN_A_DAY)).map((card) => cardElement(card)),
+    more > 1 ? h("button", { class: "more", type: "button", click: list }, `${more} more`) : null,
+  );
+}
+
+/** @param {string} day @param {Card[]} cards */
+function narrowDay(day, cards) {
+  const dots = cards.slice(0, 6).map((card) => h("i", { "data-state": card.state }));
+  const label = `${inWords(day, { day: "numeric", month: "long" })}, ${cards.length} posts`;
+  return h(
+    "button",
+    {
+      class: dayClass(day),
+      type: "button",
+      "aria-pressed": day === view.day,
+      "aria-label": label,
+      click: () => go({ day }),
+    },
+    h("span", { class: "date" }, h("span", {}, String(+day.slice(8)))),
+    h("span", { class: "dots" }, dots),
+  );
+}
+
+/** @param {Card[]} cards */
+function weekView(cards) {
+  const { first } = span();
+  const days = byDay(cards);
+  const week = h("div", { class: "week" });
+  for (let offset = 0; offset < 7; offset += 1) {
+    const day = addDays(first, offset);
+    const posts = days.get(day) ?? [];
+    const name = h("span", {}, inWords(day, { weekday: "short", day: "numeric" }));
+    const date = h("div", { class: "date" }, name, posts.length ? h("span", {}, String(posts.length)) : null);
+    const about = { class: dayClass(day, posts.length ? "" : " bare"), "aria-label": longDay(day) };
+    week.append(
+      h(
+        "section",
+        about,
+        date,
+        posts.slice(0, IN_A_LIST).map((card) => cardElement(card)),
+      ),
+    );
+  }
+  return week;
+}
+
+/** @param {string} day @param {Card[]} cards */
+function dayRows(day, cards) {
+  const count = h("span", {}, `${cards.length} ${cards.length === 1 ? "post" : "posts"}`);
+  const rows = cards.map((card) => h("li", {}, cardElement(card, "list")));
+  return h("section", {}, h("h2", {}, longDay(day), count), h("ul", { class: "rows" }, rows));
+}
+
+/** How many rows of a list are drawn. */
+const rows = { most: IN_A_LIST, of: "" };
+
+/** @param {Card[]} cards */
+function listView(cards) {
+  const of = JSON.stringify({ ...view, post: "" });
+  if (of !== rows.of) Object.assign(rows, { most: IN_A_LIST, of });
+  const list = h("div", { class: "list" });
+  for (const [day, posts] of byDay(cards.slice(0, rows.most))) list.append(dayRows(day, posts));
+  const more = (/** @type {Event} */ _, /** @type {HTMLElement} */ button) => {
+    rows.most += 4 * IN_A_LIST;
+    button.parentElement?.replaceWith(listView(cards));
+  };
+  const left = cards.length - rows.most;
+  if (left > 0) list.append(h("button", { class: "btn", type: "button", click: more }, `Show ${left} more`));
+  return list;
+}
+
+function emptyView() {
+  const isFiltered = FILTERS.some((name) => view[name]);
+  if (isFiltered) {
+    const unfilter = () => go(Object.fromEntries(FILTERS.map((name) => [name, ""])));
+    const button = h("button", { class: "btn", type: "button", click: unfilter }, "Remove the filters");
+    return h("div", { class: "empty" }, h("h2", {}, "No post passes the filters."), button);
+  }
+  const near = nearestDay();
+  const [first, ...others] = data.calendars;
+  const where = near
+    ? h(
+        "button",
+        { class: "btn", type: "button", click: () => go({ day: near }) },
+        `Go to ${inWords(near, { month: "long", year: "numeric" })}`,
+      )
+    : first && !others.length && h("p", {}, `Posts appear here when they are in ${first.file}.`);
+  return h("div", { class: "empty" }, h("h2", {}, "Nothing is planned here."), where);
+}
+
+/** Return the day of the nearest post outside of the view, if there is any. */
+function nearestDay() {
+  const ends = data.calendars.flatMap(({ first, last }) => (first && last ? [first, last] : []));
+  const days = ends.map((at) => asDay(new Date(at * 1000))).sort();
+  const { first, last } = span();
+  return days.find((day) => day > last) ?? days.filter((day) => day < first).pop();
+}
+
+/** Return the element of the view, with its posts. */
+export function viewElement() {
+  const cards = shown();
+  const isEmpty = cards.length === 0 && !(view.view === "month" && isNarrow());
+  const isFiltered = FILTERS.some((name) => view[name]);
+  if (isEmpty && (view.view === "list" || !data.cards.size || isFiltered)) return emptyView();
+  if (view.view === "list") return listView(cards);
+  return view.view === "week" ? weekView(cards) : monthView(cards);
+}
+
+/** @returns {HTMLElement[]} */
+export const cardElements = () =>
+  [...document.querySelectorAll("#view .card")].map((card) => /** @type {HTMLElement} */ (card));
+/** @param {string} key */
+export const cardOf = (key) => cardElements().find((card) => card.dataset.key === key);
+
+/** Show which card is open. */
+export function mark() {
+  for (const card of cardElements()) if (card.ariaCurrent) card.removeAttribute("aria-current");
+  if (view.post) cardOf(view.post)?.setAttribute("aria-current", "true");
+}
