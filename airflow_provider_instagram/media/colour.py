@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.media.geometry import Size
-    from airflow_provider_instagram.media.probe import Video
+    from airflow_provider_instagram.media.info import Video
 
 #: ffprobe's names of matrices, and the names that ffmpeg's scaler uses for them.
 SCALER_MATRICES: Final = {"bt470bg": "bt601", "bt2020nc": "bt2020"} | {

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any, Final
 
 import ffmpeg
 
 from airflow_provider_instagram.media.colour import scaled
-from airflow_provider_instagram.media.geometry import Geometry, Size, covering, frame_rate, geometry
+from airflow_provider_instagram.media.geometry import Layout, Size, covering, frame_rate, video_layout
 from airflow_provider_instagram.media.loudness import Loudness, adjusted, meter
 from airflow_provider_instagram.media.plan import MAX_PRIMING_S
-from airflow_provider_instagram.media.probe import ONLY_THIS_FILE, Video, VideoInfo
+from airflow_provider_instagram.media.probe import ONLY_THIS_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.media.plan import TranscodePlan
-    from airflow_provider_instagram.media.spec import VideoSpec
+    from airflow_provider_instagram.media.info import Video, VideoInfo
+    from airflow_provider_instagram.media.plan import Plan
+    from airflow_provider_instagram.media.spec import Options, VideoSpec
 
 SAMPLE_RATE_HZ: Final = 48_000
 #: The samples in an AAC packet, and the samples that ffmpeg's encoder puts before the audio.
@@ -55,7 +57,7 @@ class Encoding:
     :param peak_bps: The highest bit rate, in bits per second.
     """
 
-    layout: Geometry
+    layout: Layout
     fps: Fraction
     start_s: float
     frames: int
@@ -66,28 +68,6 @@ class Encoding:
     def duration_s(self) -> float:
         """The duration of the result, in seconds."""
         return float(self.frames / self.fps)
-
-
-def encoding(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan) -> Encoding:
-    """Compute the parameters of a full encoding.
-
-    :param info: The source.
-    :param spec: The rules and targets.
-    :param plan: The plan.
-    :return: The parameters.
-    """
-    fps = frame_rate(info.video, spec)
-    # Add whole frames before the first one, so that it keeps its timestamp. Audio that starts just before it is cut.
-    late_s = info.video.timeline.start_s - info.start_s
-    start_s = info.video.timeline.start_s - (ceil(late_s * fps) / float(fps) if late_s > MAX_PRIMING_S else 0.0)
-    wanted = ceil(round((info.start_s + plan.duration_s - start_s) * fps, 3))
-    frames = min(max(wanted, ceil(spec.min_duration_s * fps)), floor(spec.max_duration_s * fps))
-    duration_s = float(frames / fps)
-    room_bps = int(spec.max_size_bytes * 0.97 * 8 / duration_s) - spec.target_audio_bps
-    limit_bps = min(spec.max_video_bps, room_bps)
-    mean_bps = min(spec.target_video_bps, int(limit_bps * 0.92))
-    peak_bps = int(limit_bps * 0.95)
-    return Encoding(geometry(info.video, spec, plan.fit), fps, start_s, frames, mean_bps, peak_bps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,103 +82,162 @@ class Span:
     duration_s: float
 
 
-def span(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan) -> Span:
-    """Return the part of the source that a plan's result shows. If the video is copied, this is the whole video."""
-    if plan.tier == "full":
-        numbers = encoding(info, spec, plan)
-        return Span(numbers.start_s, numbers.duration_s)
-    return Span(info.video.timeline.start_s, info.video.timeline.duration_s)
-
-
-def video(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, pipe: int) -> list[str]:
-    """Return the command that encodes the video of a full encoding, and prints its digest.
+@dataclass(frozen=True)
+class Steps:
+    """The commands that carry out a plan, as arguments of ffmpeg.
 
     :param info: The source.
     :param spec: The rules and targets.
+    :param options: The options.
     :param plan: The plan.
-    :param pipe: The file descriptor to write to, as NUT.
-    :return: The arguments of ffmpeg.
     """
-    numbers = encoding(info, spec, plan)
-    stream = _video_filters(_source(info)[str(info.video.index)], info, numbers, plan)
-    both = f"[f=nut]pipe:{pipe}|[f=streamhash:hash={DIGEST}:bsfs/v={SAME_PACKETS}]pipe:1"
-    return arguments(ffmpeg.output(stream, both, f="tee", **_x264(numbers), **NO_METADATA))
 
+    info: VideoInfo
+    spec: VideoSpec
+    options: Options
+    plan: Plan
 
-def sound(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, loudness: Loudness | None, nut: Path) -> list[str]:
-    """Return the command that encodes the audio of a full encoding.
+    @cached_property
+    def encoding(self) -> Encoding:
+        """The parameters of a full encoding."""
+        info, spec = self.info, self.spec
+        fps = frame_rate(info.video, spec)
+        # Whole frames go before the first one, so that it keeps its timestamp. Audio that starts just before it is cut.
+        late_s = info.video.timeline.start_s - info.start_s
+        start_s = info.video.timeline.start_s - (ceil(late_s * fps) / float(fps) if late_s > MAX_PRIMING_S else 0.0)
+        wanted = ceil(round((info.start_s + self.plan.duration_s - start_s) * fps, 3))
+        frames = min(max(wanted, ceil(spec.min_duration_s * fps)), floor(spec.max_duration_s * fps))
+        duration_s = float(frames / fps)
+        room_bps = int(spec.max_size_bytes * 0.97 * 8 / duration_s) - spec.target_audio_bps
+        limit_bps = min(spec.max_video_bps, room_bps)
+        mean_bps = min(spec.target_video_bps, int(limit_bps * 0.92))
+        peak_bps = int(limit_bps * 0.95)
+        layout = video_layout(info.video, spec, self.options.fit)
+        return Encoding(layout, fps, start_s, frames, mean_bps, peak_bps)
 
-    :param info: The source.
-    :param spec: The rules and targets.
-    :param plan: The plan.
-    :param loudness: The loudness of the source, or None without audio.
-    :param nut: The file to write, as NUT.
-    :return: The arguments of ffmpeg.
-    """
-    stream = _audio_filters(_source(info), info, span(info, spec, plan), loudness)
-    return arguments(ffmpeg.output(stream, f"file:{nut}", f="nut", **_aac(spec), **NO_METADATA))
+    @property
+    def span(self) -> Span:
+        """The part of the source that the result shows. If the video is copied, this is the whole video."""
+        if self.plan.tier == "full":
+            return Span(self.encoding.start_s, self.encoding.duration_s)
+        return Span(self.info.video.timeline.start_s, self.info.video.timeline.duration_s)
 
+    def video(self, pipe: int) -> list[str]:
+        """Return the command that encodes the video of a full encoding, and prints its digest.
 
-def join(info: VideoInfo, spec: VideoSpec, pipe: int, nut: Path, output: Path) -> list[str]:
-    """Return the command that writes encoded video and audio into one file.
+        :param pipe: The file descriptor to write to, as NUT.
+        """
+        both = f"[f=nut]pipe:{pipe}|[f=streamhash:hash={DIGEST}:bsfs/v={SAME_PACKETS}]pipe:1"
+        return arguments(ffmpeg.output(self._picture(), both, f="tee", **_x264(self.encoding), **NO_METADATA))
 
-    It decodes the video as it arrives, and stops at the first error.
+    def sound(self, loudness: Loudness | None, nut: Path) -> list[str]:
+        """Return the command that encodes the audio of a full encoding.
 
-    :param info: The source.
-    :param spec: The rules and targets.
-    :param pipe: The file descriptor from which to read the video.
-    :param nut: The file with the audio.
-    :param output: The file to write.
-    :return: The arguments of ffmpeg.
-    """
-    # One thread keeps up with the encoder, and costs it less than several.
-    picture = ffmpeg.input(f"pipe:{pipe}", f="nut", threads=1, protocol_whitelist="pipe", **DECODE_ONLY).video
-    audio_stream = ffmpeg.input(f"file:{nut}", f="nut", protocol_whitelist="file").audio
-    options = {"c": "copy", **_timescale(frame_rate(info.video, spec)), **NO_METADATA, **MUXER}
-    written = ffmpeg.output(picture, audio_stream, f"file:{output}", **options)
-    return arguments(ffmpeg.merge_outputs(written, ffmpeg.output(picture, "-", f="null")).global_args("-xerror"))
+        :param loudness: The loudness of the source, or None without audio.
+        :param nut: The file to write, as NUT.
+        """
+        stream = self._sound(self._source(), loudness)
+        return arguments(ffmpeg.output(stream, f"file:{nut}", f="nut", **self._aac(), **NO_METADATA))
 
+    def join(self, pipe: int, nut: Path, output: Path) -> list[str]:
+        """Return the command that writes encoded video and audio into one file.
 
-def audio(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan, loudness: Loudness | None, output: Path) -> list[str]:
-    """Return the command that copies the video and encodes the audio. The parameters are those of :func:`sound`.
+        It decodes the video as it arrives, and stops at the first error.
 
-    :param output: The file to write, as MP4.
-    """
-    source = _source(info)
-    audio_stream = _audio_filters(source, info, span(info, spec, plan), loudness)
-    options = {"c:v": "copy", "tag:v": "avc1", **_aac(spec), **NO_METADATA, **MUXER}
-    return arguments(ffmpeg.output(source[str(info.video.index)], audio_stream, f"file:{output}", **options))
+        :param pipe: The file descriptor from which to read the video.
+        :param nut: The file with the audio.
+        """
+        # One thread keeps up with the encoder, and costs it less than several.
+        picture = ffmpeg.input(f"pipe:{pipe}", f="nut", threads=1, protocol_whitelist="pipe", **DECODE_ONLY).video
+        sound = ffmpeg.input(f"file:{nut}", f="nut", protocol_whitelist="file").audio
+        options = {"c": "copy", **_timescale(self.encoding.fps), **NO_METADATA, **MUXER}
+        written = ffmpeg.output(picture, sound, f"file:{output}", **options)
+        return arguments(ffmpeg.merge_outputs(written, ffmpeg.output(picture, "-", f="null")).global_args("-xerror"))
 
+    def audio(self, loudness: Loudness | None, output: Path) -> list[str]:
+        """Return the command that copies the video and encodes the audio.
 
-def remux(info: VideoInfo, output: Path) -> list[str]:
-    """Return the command that copies video and audio into a clean file.
+        :param loudness: The loudness of the source, or None without audio.
+        """
+        source = self._source()
+        sound = self._sound(source, loudness)
+        options = {"c:v": "copy", "tag:v": "avc1", **self._aac(), **NO_METADATA, **MUXER}
+        return arguments(ffmpeg.output(source[str(self.info.video.index)], sound, f"file:{output}", **options))
 
-    :param info: The source.
-    :param output: The file to write.
-    :return: The arguments of ffmpeg.
-    """
-    source = _source(info)
-    streams = [source[str(stream.index)] for stream in (info.video, info.audio) if stream]
-    options = {"c": "copy", "tag:v": "avc1", **NO_METADATA, **MUXER}
-    if early := packets_before_picture(info):
-        options["bsf:a"] = f"noise=drop=lt(n\\,{early})"
-    return arguments(ffmpeg.output(*streams, f"file:{output}", **options))
+    def remux(self, output: Path) -> list[str]:
+        """Return the command that copies video and audio into a clean file.
 
+        The audio packets before the first frame are dropped. They are an encoder's priming, which a file without an
+        edit list would play.
+        """
+        source, audio = self._source(), self.info.audio
+        streams = [source[str(stream.index)] for stream in (self.info.video, audio) if stream]
+        options = {"c": "copy", "tag:v": "avc1", **NO_METADATA, **MUXER}
+        if audio and (early := audio.timeline.packets_before(self.info.video.timeline.start_s)):
+            options["bsf:a"] = f"noise=drop=lt(n\\,{early})"
+        return arguments(ffmpeg.output(*streams, f"file:{output}", **options))
 
-def packets_before_picture(info: VideoInfo) -> int:
-    """Return how many audio packets to drop, so that the next one belongs to the first frame.
+    def measure(self) -> list[str]:
+        """Return the command that measures the loudness of the part of the source's audio that the result contains."""
+        return arguments(meter(self._sound(self._source(), None), peaks=True).output("-", f="null"))
 
-    These packets are an encoder's priming, which a file without an edit list would play.
-    """
-    if info.audio is None:
-        return 0
-    return info.audio.timeline.packets_before(info.video.timeline.start_s)
+    def _source(self) -> Any:
+        """Return the source with its own timestamps, which :class:`VideoInfo` uses as well."""
+        return ffmpeg.input(f"file:{self.info.path}", copyts=None, **ONE_FILTER_GRAPH, **ONLY_THIS_FILE)
 
+    def _picture(self) -> Any:
+        """Return the video as the result shows it."""
+        video, numbers, options = self.info.video, self.encoding, self.options
+        frame, picture = numbers.layout.frame, numbers.layout.picture
+        stream = self._source()[str(video.index)]
+        if video.interlaced:
+            stream = stream.filter("bwdif", mode="send_frame", deint="all")
+        stream = stream.filter("fps", fps=str(numbers.fps), start_time=f"{numbers.start_s:.6f}")
+        if video.has_alpha:
+            # After fps: the overlay of ffmpeg 6 does not say how long the last picture stands, and fps would leave it
+            # out.
+            stream = _on_background(stream, options.background)
+        if picture != frame and options.fit == "blur":
+            stream = _over_blurred_copy(stream, video, numbers.layout)
+        else:
+            stream = scaled(stream, video, picture)
+            if picture != frame and options.fit == "crop":
+                stream = stream.filter("crop", frame.columns, frame.rows)
+            elif picture != frame:
+                stream = stream.filter("pad", frame.columns, frame.rows, -1, -1, color=options.background)
+        return (
+            stream.filter("setsar", 1)
+            .filter("format", "yuv420p")
+            .filter("setparams", range="tv", color_primaries="bt709", color_trc="bt709", colorspace="bt709")
+            .filter("tpad", stop=-1, stop_mode="clone")
+            .filter("trim", end_frame=numbers.frames)
+        )
 
-def measure(info: VideoInfo, spec: VideoSpec, plan: TranscodePlan) -> list[str]:
-    """Return the command that measures the loudness of the part of the source's audio that the result contains."""
-    audio_stream = _audio_filters(_source(info), info, span(info, spec, plan), None)
-    return arguments(meter(audio_stream, peaks=True).output("-", f="null"))
+    def _sound(self, source: Any, loudness: Loudness | None) -> Any:
+        """Return the audio as stereo, with the start and end of the video, ready for the encoder.
+
+        The AAC encoder starts one packet before its first sample. Cutting off the same number of samples, with
+        unchanged timestamps, gives every sample its correct time in a file without an edit list.
+        """
+        part = self.span
+        last = int(part.duration_s * SAMPLE_RATE_HZ) // AAC_PACKET * AAC_PACKET
+        starts_at = round(part.start_s * SAMPLE_RATE_HZ)
+        if self.info.audio is None:
+            silence = ffmpeg.input(f"anullsrc=r={SAMPLE_RATE_HZ}:cl=stereo", f="lavfi")
+            audio = silence.filter("asetpts", f"PTS+{starts_at}")
+        else:
+            audio = (
+                source[str(self.info.audio.index)]
+                .filter("aresample", SAMPLE_RATE_HZ, **{"async": 1, "first_pts": starts_at})
+                .filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
+            )
+            if loudness is not None:
+                audio = adjusted(audio, loudness).filter("aresample", SAMPLE_RATE_HZ)
+            audio = audio.filter("apad")
+        return audio.filter("atrim", start_sample=AAC_PACKET, end_sample=last)
+
+    def _aac(self) -> dict[str, Any]:
+        return {"c:a": "aac", "b:a": self.spec.target_audio_bps, "ar": SAMPLE_RATE_HZ}
 
 
 def colour(name: str) -> list[str]:
@@ -229,36 +268,6 @@ def arguments(stream: Any) -> list[str]:
     return words
 
 
-def _source(info: VideoInfo) -> Any:
-    """Return the source with its own timestamps, which :class:`VideoInfo` uses as well."""
-    return ffmpeg.input(f"file:{info.path}", copyts=None, **ONE_FILTER_GRAPH, **ONLY_THIS_FILE)
-
-
-def _video_filters(stream: Any, info: VideoInfo, numbers: Encoding, plan: TranscodePlan) -> Any:
-    video, frame, picture = info.video, numbers.layout.frame, numbers.layout.picture
-    if video.interlaced:
-        stream = stream.filter("bwdif", mode="send_frame", deint="all")
-    stream = stream.filter("fps", fps=str(numbers.fps), start_time=f"{numbers.start_s:.6f}")
-    if video.has_alpha:
-        # After fps: the overlay of ffmpeg 6 does not say how long the last picture stands, and fps would leave it out.
-        stream = _on_background(stream, plan.background)
-    if picture != frame and plan.fit == "blur":
-        stream = _over_blurred_copy(stream, video, numbers.layout)
-    else:
-        stream = scaled(stream, video, picture)
-        if picture != frame and plan.fit == "crop":
-            stream = stream.filter("crop", frame.columns, frame.rows)
-        elif picture != frame:
-            stream = stream.filter("pad", frame.columns, frame.rows, -1, -1, color=plan.background)
-    return (
-        stream.filter("setsar", 1)
-        .filter("format", "yuv420p")
-        .filter("setparams", range="tv", color_primaries="bt709", color_trc="bt709", colorspace="bt709")
-        .filter("tpad", stop=-1, stop_mode="clone")
-        .filter("trim", end_frame=numbers.frames)
-    )
-
-
 def _on_background(stream: Any, background: str) -> Any:
     """Overlay a transparent video on the colour. Without it, the colour would depend on the player."""
     copies = stream.filter_multi_output("split", 2)
@@ -266,7 +275,7 @@ def _on_background(stream: Any, background: str) -> Any:
     return ffmpeg.filter([canvas, copies[1]], "overlay", format="rgb").filter("format", "rgb24")
 
 
-def _over_blurred_copy(stream: Any, video: Video, layout: Geometry) -> Any:
+def _over_blurred_copy(stream: Any, video: Video, layout: Layout) -> Any:
     frame = layout.frame
     copies = stream.filter_multi_output("split", 2)
     # Blurring at a quarter of the size looks the same, and costs a sixteenth.
@@ -280,33 +289,6 @@ def _over_blurred_copy(stream: Any, video: Video, layout: Geometry) -> Any:
     )
     front = scaled(copies[1], video, layout.picture).filter("setsar", 1)
     return ffmpeg.filter([behind, front], "overlay", "(W-w)/2", "(H-h)/2")
-
-
-def _audio_filters(source: Any, info: VideoInfo, part: Span, loudness: Loudness | None) -> Any:
-    """Return the audio as stereo, with the start and end of the video, ready for the encoder.
-
-    The AAC encoder starts one packet before its first sample. Cutting off the same number of samples, with unchanged
-    timestamps, gives every sample its correct time in a file without an edit list.
-    """
-    last = int(part.duration_s * SAMPLE_RATE_HZ) // AAC_PACKET * AAC_PACKET
-    starts_at = round(part.start_s * SAMPLE_RATE_HZ)
-    if info.audio is None:
-        silence = ffmpeg.input(f"anullsrc=r={SAMPLE_RATE_HZ}:cl=stereo", f="lavfi")
-        audio = silence.filter("asetpts", f"PTS+{starts_at}")
-    else:
-        audio = (
-            source[str(info.audio.index)]
-            .filter("aresample", SAMPLE_RATE_HZ, **{"async": 1, "first_pts": starts_at})
-            .filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
-        )
-        if loudness is not None:
-            audio = adjusted(audio, loudness).filter("aresample", SAMPLE_RATE_HZ)
-        audio = audio.filter("apad")
-    return audio.filter("atrim", start_sample=AAC_PACKET, end_sample=last)
-
-
-def _aac(spec: VideoSpec) -> dict[str, Any]:
-    return {"c:a": "aac", "b:a": spec.target_audio_bps, "ar": SAMPLE_RATE_HZ}
 
 
 def _x264(numbers: Encoding) -> dict[str, Any]:

@@ -1,89 +1,141 @@
-"""Encode a whole video, and do everything else beside it: measure and encode the audio, write the file, decode it."""
+"""Run ffmpeg. While it encodes a video, do everything else beside it: audio, writing and decoding the file."""
 
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media import command
 from airflow_provider_instagram.media.loudness import Loudness, LoudnessReader
 from airflow_provider_instagram.utils.process import Cancel, Finished, ProcessLimits, beside, run
+from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-
-    from airflow_provider_instagram.media.plan import TranscodePlan
-    from airflow_provider_instagram.media.probe import VideoInfo
-    from airflow_provider_instagram.media.spec import VideoSpec
 
 #: The time that ffmpeg may take: a minimum, and for each second of the video, in seconds.
 LEAST_S: Final = 120.0
 PER_SECOND_S: Final = 120.0
 #: What a line with the digest of the first stream, which is the video, begins with.
 DIGEST_OF_VIDEO: Final = "0,v,"
+#: Before the first frame, ffmpeg's time is the largest number of 64 bits. No video lasts as long as this.
+NO_TIME_US: Final = 10**15
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The progress of the encoder.
+
+    :param percent: The share that is done, from 0 to 100.
+    :param speed: Seconds of video per second of work.
+    :param remaining: The remaining time. None if it is not known yet.
+    """
+
+    percent: float
+    speed: float
+    remaining: timedelta | None
+
+    def __str__(self) -> str:
+        left = "" if self.remaining is None else f", {self.remaining.total_seconds():.0f} s left"
+        return f"{self.percent:.0f} %, {self.speed:.2f} times real time{left}"
+
+
+class ProgressReader:
+    """Turns the lines of ``ffmpeg -progress`` into calls: at most one in five seconds, and one at the end.
+
+    :param duration_s: The duration of the result, in seconds.
+    :param on_progress: The function to call.
+    :param clock: A monotonic clock, in seconds.
+    """
+
+    def __init__(
+        self, duration_s: float, on_progress: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._duration_s = duration_s
+        self._on_progress = on_progress
+        self._throttle = Throttle(clock=clock)
+        self._encoded_s = 0.0
+
+    def read_line(self, line: str) -> None:
+        """Read one line, and call the function if it is due.
+
+        :param line: A line from ffmpeg, such as ``out_time_us=1500000``.
+        """
+        name, _, value = line.strip().partition("=")
+        if name == "out_time_us" and value.lstrip("-").isdigit() and int(value) < NO_TIME_US:
+            self._encoded_s = max(0.0, int(value) / 1e6)
+        elif name == "progress":
+            ended = value == "end"
+            if self._throttle.is_due() or ended:
+                self._on_progress(self._progress(ended=ended))
+
+    def _progress(self, *, ended: bool) -> Progress:
+        encoded_s = self._duration_s if ended else self._encoded_s  # the last time of a fast encoder may be N/A
+        speed = encoded_s / max(self._throttle.elapsed_s, 1e-3)
+        if ended:
+            return Progress(100.0, speed, timedelta(0))
+        left = timedelta(seconds=max(0.0, self._duration_s - self._encoded_s) / speed) if speed > 0 else None
+        return Progress(min(100.0, 100 * self._encoded_s / self._duration_s), speed, left)
 
 
 @dataclass(frozen=True, slots=True)
 class FFmpeg:
     """ffmpeg with its limits, for the steps of one transcode.
 
-    :param program: The program, by name or path.
-    :param source: The source, for messages.
-    :param output_bytes: The largest file that it may write.
+    :param steps: The commands.
     :param cancel: Ends the work early.
     """
 
-    program: str
-    source: Path
-    output_bytes: int
+    steps: command.Steps
     cancel: Cancel
 
     def run(
         self,
         arguments: list[str],
-        length_s: float,
         what: str,
-        on_line: Callable[[str], None],
+        on_line: Callable[[str], None] = lambda _: None,
         pass_fds: Sequence[int] = (),
     ) -> Finished:
         """Run one step.
 
         :param arguments: The arguments of ffmpeg.
-        :param length_s: The duration of the video, in seconds.
         :param what: What the step does to the source, for messages.
         :param on_line: Called with each line of the standard output.
         :param pass_fds: File descriptors that ffmpeg gets.
         :raises TranscodeError: If it failed.
         """
-        wall_s = LEAST_S + PER_SECOND_S * length_s
-        limits = ProcessLimits(wall_s, int(wall_s) * (os.cpu_count() or 1), output_bytes=self.output_bytes)
-        finished = run([self.program, *arguments], limits, cancel=self.cancel, on_line=on_line, pass_fds=pass_fds)
+        steps = self.steps
+        wall_s = LEAST_S + PER_SECOND_S * steps.span.duration_s
+        cpu_s = int(wall_s) * (os.cpu_count() or 1)
+        limits = ProcessLimits(wall_s, cpu_s, output_bytes=steps.spec.max_size_bytes)
+        program = [steps.options.ffmpeg, *arguments]
+        finished = run(program, limits, cancel=self.cancel, on_line=on_line, pass_fds=pass_fds)
         if finished.timed_out:
             raise TranscodeError(
-                f"ffmpeg could not {what} {self.source} within {wall_s:.0f} s.", hint="Use a smaller video."
+                f"ffmpeg could not {what} {self._source} within {wall_s:.0f} s.", hint="Use a smaller video."
             )
         if not finished.ok:
             raise TranscodeError(
-                f"ffmpeg could not {what} {self.source}: {finished.complaint}.", hint="Check that the video plays."
+                f"ffmpeg could not {what} {self._source}: {finished.complaint}.", hint="Check that the video plays."
             )
         return finished
 
-    def measure(self, info: VideoInfo, spec: VideoSpec, todo: TranscodePlan) -> Loudness | None:
+    def measure(self) -> Loudness | None:
         """Return the loudness of the source's audio, or None without audio."""
-        if info.audio is None:
+        if self.steps.info.audio is None:
             return None
         reader = LoudnessReader()
-        self.run(command.measure(info, spec, todo), todo.duration_s, "measure the audio of", reader.read_line)
+        self.run(self.steps.measure(), "measure the audio of", reader.read_line)
         return reader.loudness
 
-    def decode(self, made: Path, length_s: float, *, digest: str | None = None) -> Loudness:
+    def decode(self, made: Path, *, digest: str | None) -> Loudness:
         """Decode a whole result, because an encoder can exit with 0 and leave a damaged file.
 
-        :param made: The result.
-        :param length_s: Its duration, in seconds.
         :param digest: The digest of the encoder's video, which was decoded while it was written. It has to be the same.
         :return: The loudness.
         :raises TranscodeError: If the result is damaged.
@@ -91,10 +143,14 @@ class FFmpeg:
         loudness = LoudnessReader()
         found = _DigestReader(loudness.read_line)
         arguments = command.decode(made, video=digest is None)
-        self.check(self.run(arguments, length_s, "decode its result for", found.read_line))
+        self.check(self.run(arguments, "decode its result for", found.read_line))
         if found.digest != digest:
             raise self.damaged("the file does not contain the video that was encoded")
         return loudness.loudness
+
+    @property
+    def _source(self) -> Path:
+        return self.steps.info.path
 
     def check(self, finished: Finished) -> None:
         """Check that ffmpeg found no errors in a result.
@@ -106,7 +162,7 @@ class FFmpeg:
 
     def damaged(self, why: str) -> TranscodeError:
         """Return the error for a damaged result."""
-        return TranscodeError(f"The result of ffmpeg for {self.source} is damaged: {why}.")
+        return TranscodeError(f"The result of ffmpeg for {self._source} is damaged: {why}.")
 
 
 class _DigestReader:
@@ -126,21 +182,7 @@ class _DigestReader:
             self.digest = line.strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """What is known about a new file.
-
-    :param loudness: The loudness of the source, or None without audio.
-    :param digest: The digest of the video, printed by its encoder. None if the video was copied.
-    """
-
-    loudness: Loudness | None
-    digest: str | None
-
-
-def encode(
-    tool: FFmpeg, info: VideoInfo, spec: VideoSpec, todo: TranscodePlan, made: Path, on_line: Callable[[str], None]
-) -> Encoded:
+def encode(tool: FFmpeg, made: Path, on_line: Callable[[str], None]) -> tuple[Loudness | None, str | None]:
     """Encode a whole video. The encoder needs nearly all of the time, so that everything else happens beside it.
 
     1. The encoder starts. It writes the video into a pipe, and its progress and digest to its standard output.
@@ -150,22 +192,18 @@ def encode(
 
     The caller checks that the file has the digest of the encoder's video.
 
-    :param tool: ffmpeg.
-    :param info: The source.
-    :param spec: The rules and targets.
-    :param todo: The plan.
     :param made: The file to write, in a folder for unfinished work.
     :param on_line: Called with each line of the encoder's standard output.
+    :return: The loudness of the source, or None without audio, and the digest of the video, printed by its encoder.
     :raises TranscodeError: If a step failed, or the work was cancelled.
     """
-    length_s = command.span(info, spec, todo).duration_s
     reading, writing = os.pipe()
     errors: list[Exception] = []
-    found = _DigestReader(on_line)
+    digest = _DigestReader(on_line)
 
     def finish(cancel: Cancel) -> Loudness | None:
         try:
-            return _finish(replace(tool, cancel=cancel), info, spec, todo, made, reading)
+            return _finish(replace(tool, cancel=cancel), made, reading)
         except Exception as error:
             errors.append(error)
             raise
@@ -174,27 +212,20 @@ def encode(
 
     with beside(finish, tool.cancel) as finished:
         try:
-            tool.run(command.video(info, spec, todo, writing), length_s, "convert", found.read_line, pass_fds=[writing])
+            tool.run(tool.steps.video(writing), "convert", digest.read_line, pass_fds=[writing])
         except TranscodeError:
             if errors:
                 raise errors[0] from None
             raise
         finally:
             os.close(writing)
-        return Encoded(finished.result(), found.digest)
+        return finished.result(), digest.digest
 
 
-def _finish(
-    tool: FFmpeg, info: VideoInfo, spec: VideoSpec, todo: TranscodePlan, made: Path, pipe: int
-) -> Loudness | None:
-    """Carry out the steps beside the encoder.
-
-    :return: The loudness of the source, or None without audio.
-    """
-    length_s = command.span(info, spec, todo).duration_s
+def _finish(tool: FFmpeg, made: Path, pipe: int) -> Loudness | None:
+    """Carry out the steps beside the encoder, and return the loudness of the source, or None without audio."""
     audio = made.with_name("audio.nut")
-    loudness = tool.measure(info, spec, todo)
-    tool.run(command.sound(info, spec, todo, loudness, audio), length_s, "convert the audio of", lambda _: None)
-    arguments = command.join(info, spec, pipe, audio, made)
-    tool.check(tool.run(arguments, length_s, "write the result for", lambda _: None, pass_fds=[pipe]))
+    loudness = tool.measure()
+    tool.run(tool.steps.sound(loudness, audio), "convert the audio of")
+    tool.check(tool.run(tool.steps.join(pipe, audio, made), "write the result for", pass_fds=[pipe]))
     return loudness

@@ -1,32 +1,35 @@
-"""The frame size, the size of the picture inside the frame, and the frame rate of an encoding: arithmetic only."""
+"""The frame size, the size of the picture inside the frame, and the frame rate: arithmetic only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
-from typing import TYPE_CHECKING, Final
+from math import ceil, floor
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.media.probe import Video
-    from airflow_provider_instagram.media.spec import Fit, VideoSpec
+    from airflow_provider_instagram.media.info import PictureInfo, Video
+    from airflow_provider_instagram.media.spec import Fit, PictureSpec, VideoSpec
 
 USUAL_FPS: Final = (*(Fraction(n, 1001) for n in (24_000, 30_000, 60_000)), *map(Fraction, (24, 25, 30, 48, 50, 60)))
 #: A frame rate is regular if no frame is longer than this multiple of the shortest one, plus two ticks of Matroska.
 REGULAR: Final = 1.1
 CLOCK_S: Final = 0.0021
+#: A picture whose aspect ratio differs less than this is stretched. The eye does not see it, but it sees a thin bar.
+STRETCHED: Final = 0.01
+#: Protects against rounding: 1080 / 0.8 may be a little less than 1350.
+EPSILON: Final = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """Columns and rows, both even, as 4:2:0 requires."""
+class Size(NamedTuple):
+    """Columns and rows. Those of a video are even, as 4:2:0 requires."""
 
     columns: int
     rows: int
 
 
 @dataclass(frozen=True, slots=True)
-class Geometry:
+class Layout:
     """The layout of the picture in the frame.
 
     :param frame: The size of the result.
@@ -44,7 +47,7 @@ class Geometry:
     bars: float
 
 
-def geometry(video: Video, spec: VideoSpec, fit: Fit) -> Geometry:
+def video_layout(video: Video, spec: VideoSpec, fit: Fit) -> Layout:
     """Return the layout of a video in the profile's frame that loses the least of it.
 
     The frame is the profile's own. If the source has fewer pixels, the frame is a smaller one of the same aspect ratio,
@@ -65,8 +68,12 @@ def geometry(video: Video, spec: VideoSpec, fit: Fit) -> Geometry:
     frame = Size(across, across * rows // columns)
     picture = _fitted(video.aspect_ratio, frame.columns, frame.rows, fit, spec)
     unlike = 0.0 if picture == frame else 1 - _similarity(video.aspect_ratio, unit)
+    return _layout(frame, picture, picture.columns / video.shown_columns, unlike, fit)
+
+
+def _layout(frame: Size, picture: Size, enlarged: float, unlike: float, fit: Fit) -> Layout:
     lost, bars = (unlike, 0.0) if fit == "crop" else (0.0, unlike)
-    return Geometry(frame, picture, picture.columns / video.shown_columns, lost, bars)
+    return Layout(frame, picture, enlarged, lost, bars)
 
 
 def covering(video: Video, size: Size) -> Size:
@@ -125,3 +132,37 @@ def _fitted(shape: Fraction, columns: int, rows: int, fit: Fit, spec: VideoSpec)
 
 def _even(number: Fraction) -> int:
     return round(number / 2) * 2
+
+
+def picture_layout(info: PictureInfo, spec: PictureSpec, fit: Fit) -> Layout:
+    """Return the layout that keeps the most of a picture.
+
+    :param info: The source.
+    :param spec: The rules.
+    :param fit: How to fit a picture of another aspect ratio into the frame.
+    :return: The layout.
+    """
+    ratio = info.aspect_ratio
+    target = ratio if spec.is_allowed(ratio) else min(max(ratio, spec.min_aspect_ratio), spec.max_aspect_ratio)
+    is_stretched = abs(ratio / target - 1) <= STRETCHED
+    is_wide = ratio > target
+    # The frame as wide as the source needs it, without a change of size: the columns that crop keeps or pad adds.
+    needed = info.columns if is_stretched or is_wide != (fit == "crop") else info.rows * target
+    columns = min(max(round(needed), spec.min_columns), spec.max_columns)
+    frame = Size(columns, _rows(columns, target, spec))
+    if is_stretched:
+        return _layout(frame, frame, columns / info.columns, 0.0, fit)
+    if is_wide != (fit == "crop"):
+        picture = Size(columns, max(1, round(columns / ratio)))
+    else:
+        picture = Size(max(1, round(frame.rows * ratio)), frame.rows)
+    unlike = 1 - min(ratio / target, target / ratio)
+    return _layout(frame, picture, picture.columns / info.columns, unlike, fit)
+
+
+def _rows(columns: int, aspect_ratio: float, spec: PictureSpec) -> int:
+    """Return the rows of a frame. If rounding breaks a rule, the nearest number that does not."""
+    rows = round(columns / aspect_ratio)
+    fewest = ceil(columns / (spec.max_aspect_ratio * (1 + spec.aspect_tolerance)) - EPSILON)
+    most = floor(columns / (spec.min_aspect_ratio * (1 - spec.aspect_tolerance)) + EPSILON)
+    return min(max(rows, fewest), most) if fewest <= most else rows

@@ -2,74 +2,181 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import hashlib
+import json
+import os
+import shutil
+import time
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow_provider_instagram.media.kind import kind_of
-from airflow_provider_instagram.media.picture_item import PictureItem
-from airflow_provider_instagram.media.video_item import VideoItem
+from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
+from airflow_provider_instagram.media.report import Report
+from airflow_provider_instagram.utils.local_files import file_digest
+from airflow_provider_instagram.utils.owned_folder import lack_of_space, owned_folder, remove_abandoned
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
-    from typing import Any
 
-    from airflow_provider_instagram.media.options import Options
-    from airflow_provider_instagram.media.spec import Profile
+    from airflow_provider_instagram.media.info import Info
+    from airflow_provider_instagram.media.plan import Plan
+    from airflow_provider_instagram.media.spec import Options, Spec
+    from airflow_provider_instagram.utils.local_files import FileInfo
 
-
-class AnyReport(Protocol):
-    """What the reports of videos and pictures have in common."""
-
-    @property
-    def tier(self) -> str:
-        """The kind of work."""
-
-    def as_data(self) -> dict[str, Any]:
-        """Return the report as plain data."""
-
-    def table(self) -> list[str]:
-        """Return the report as lines for a log."""
+PREFIX: Final = ".instagram-work-"
 
 
-class Item(Protocol):
-    """A source that was read, and the rules for it."""
+@dataclass(frozen=True)
+class Item(ABC):
+    """A video or a picture that was read, the rules for it, and the plan that makes it comply.
 
-    @property
-    def suffix(self) -> str:
-        """How the name of a result ends."""
+    :param info: The properties of the source.
+    :param spec: The rules.
+    :param options: The options.
+    :param plan: The plan.
+    """
 
-    @property
-    def placement(self) -> str:
-        """The name of the rules."""
+    #: How the name of a result ends.
+    suffix: ClassVar[str]
+
+    info: Info
+    spec: Spec
+    options: Options
+    plan: Plan
 
     @property
     def complies(self) -> bool:
         """Whether the source complies, so that it is its own result."""
+        return self.plan.tier == "pass"
 
     @property
+    @abstractmethod
     def aspect_ratio(self) -> float:
         """The width of the result over its height."""
 
-    def key(self) -> str:
-        """Return the key of the work, for the name of its output."""
-
-    def write(self, output: Path) -> AnyReport:
-        """Write the result. If the source complies, this is a copy, or nothing if the output is the source itself."""
-
-    def done_before(self, output: Path) -> AnyReport:
-        """Return the report of an earlier result, after a check against the rules."""
-
+    @abstractmethod
     def write_preview(self, made: Path, jpeg: Path) -> None:
         """Write a JPEG of the first frame of a result."""
 
+    @abstractmethod
+    def _recipe(self) -> Sequence[Any]:
+        """Return what the key depends on beside the content, as values that JSON or ``str`` can write."""
 
-def read_item(path: Path, profile: Profile, options: Options) -> Item:
-    """Read a video or a picture.
+    @abstractmethod
+    def _make(self, made: Path) -> tuple[Plan, Info]:
+        """Write a result that complies.
 
-    :param path: A local file.
-    :param profile: The rules for both kinds.
-    :param options: The options.
-    :raises ValidationError: If the file cannot be used.
+        :param made: The file to write, in a folder for unfinished work.
+        :return: The plan that was carried out, and the properties of the result.
+        """
+
+    @abstractmethod
+    def _read_again(self, made: Path) -> Item:
+        """Read a result as if it were a source."""
+
+    def key(self) -> str:
+        """Return the key of the work, for the name of its output.
+
+        No work is repeated, and a changed source is never mistaken for the old one.
+
+        :return: 24 hexadecimal digits that depend on the content, the profile, the options and the version of the tool.
+        """
+        first, *others = self._recipe()
+        text = json.dumps([first, file_digest(self.info.path), *others], default=str, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    def write(self, output: Path) -> Report:
+        """Write the result, which appears complete or not at all.
+
+        If the source complies, this is a copy, or nothing if the output is the source itself.
+
+        :param output: The file to write, on a local disk. An existing file is replaced.
+        :raises ValidationError: If the output cannot be used, or the source cannot be converted.
+        :raises TranscodeError: If the tool failed, its result does not comply, or the work was cancelled.
+        :raises TransientError: If the source was changed after it was read.
+        """
+        started_s, source = time.monotonic(), self.info
+        if self.complies:
+            if output.absolute() != source.path:
+                copy_whole(source, output)
+            return Report.of(self.plan, source, source, time.monotonic() - started_s)
+        if output.exists() and output.samefile(source.path):
+            raise ValidationError(
+                f"The result would replace its source {source.path}.", hint="Set output= to another file."
+            )
+        with workspace(output, self.spec.max_size_bytes) as folder:
+            made = folder / f"result{self.suffix}"
+            try:
+                plan, after = self._make(made)
+            except TranscodeError:
+                source.raise_if_changed()
+                raise
+            self.options.cancel.raise_if_requested()
+            source.raise_if_changed()
+            made.replace(output)
+        return Report.of(plan, source, after, time.monotonic() - started_s)
+
+    def done_before(self, output: Path) -> Report:
+        """Return the report of an earlier result, after a check against the rules.
+
+        :raises TranscodeError: If the result does not comply, or no longer complies.
+        """
+        started_s = time.monotonic()
+        return Report.of(self.plan, self.info, self._checked(output), time.monotonic() - started_s)
+
+    def _checked(self, made: Path) -> Info:
+        """Check a result against the same rules as the source, and return its properties."""
+        try:
+            result = self._read_again(made)
+            broken = "; ".join(map(str, result.plan.reasons))
+        except ValidationError as error:
+            broken = error.message.removesuffix(".")
+        if broken:
+            raise TranscodeError(
+                f"The result {made} does not comply: {broken}.",
+                hint="If the file is from an earlier run, delete it. Then run the task again.",
+            )
+        return result.info
+
+
+def copy_whole(source: FileInfo, output: Path) -> None:
+    """Copy a compliant file to the output, where it appears complete or not at all.
+
+    :raises TransientError: If the source was changed after it was read.
     """
-    if kind_of(path) == "picture":
-        return PictureItem.read(path, profile.picture, options)
-    return VideoItem.read(path, profile.video, options)
+    with workspace(output, source.size_bytes) as folder:
+        shutil.copyfile(source.path, copy := folder / "copy")
+        source.raise_if_changed()
+        copy.replace(output)
+
+
+@contextmanager
+def workspace(output: Path, needed_bytes: int) -> Iterator[Path]:
+    """Create a directory on the disk of the result, and remove it afterwards.
+
+    A killed process cannot clean up, so the next process that works in the same folder removes its directory. A lock on
+    the directory, which ends with its owner, shows whether the directory is in use.
+
+    :param output: The file that the work is for.
+    :param needed_bytes: How much the work may write.
+    :return: The directory.
+    :raises ValidationError: If the folder of the result cannot be used.
+    :raises TranscodeError: If the disk has too little space.
+    """
+    folder = output.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ValidationError(
+            f"{folder} is not a writable directory.", hint="Create it, or set output= to another directory."
+        )
+    if output.is_dir():
+        raise ValidationError(
+            f"{output} is a directory.", hint="Use the name of a file, or end output= with / for a file inside it."
+        )
+    remove_abandoned(folder, PREFIX)
+    if lack := lack_of_space(folder, needed_bytes):
+        raise TranscodeError(lack, hint="Free some space, or set output= to another disk.")
+    with owned_folder(folder, PREFIX) as made:
+        yield made

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+import os
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.gif import has_single_frame
 from airflow_provider_instagram.utils.local_files import regular_file
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ MAGIC: Final[tuple[tuple[bytes, PictureFormat], ...]] = (
 HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
 HEAD_BYTES: Final = 64
+#: How the blocks of a GIF start.
+GIF_IMAGE: Final = b"\x2c"
+GIF_EXTENSION: Final = b"\x21"
+#: A damaged file must not be read for minutes.
+MAX_GIF_BLOCKS: Final = 2_000_000
 FORMATS: Final = "a JPEG, PNG, WebP, HEIC, AVIF, TIFF or GIF."
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff")
 #: The names of other pictures. A camera's raw file starts like a TIFF, and its first picture is a thumbnail.
@@ -62,7 +67,7 @@ def kind_of(path: Path) -> Kind:
             hint=f"Export it as {FORMATS}",
         )
     if picture_format == "GIF":
-        return "picture" if has_single_frame(path) else "video"
+        return "picture" if _has_single_frame(path) else "video"
     if picture_format is not None:
         return "picture"
     if head[4:8] != b"ftyp":
@@ -86,3 +91,36 @@ def format_of(head: bytes) -> PictureFormat | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
     return next((name for magic, name in MAGIC if head.startswith(magic)), None)
+
+
+def _has_single_frame(path: Path) -> bool:
+    """Return whether a GIF has exactly one frame, so that it is a picture. Nothing is decoded. Source: GIF89a.
+
+    :param path: The file.
+    """
+    frames, in_block = 0, False
+    with path.open("rb") as file:
+        _skip_colour_table(file, file.read(13)[10:11])
+        for _ in range(MAX_GIF_BLOCKS):
+            byte = file.read(1)
+            if in_block and byte:  # the length of the next part of this block
+                in_block = byte != b"\x00"
+                file.seek(byte[0], os.SEEK_CUR)
+            elif byte == GIF_IMAGE:
+                frames, in_block = frames + 1, True
+                _skip_colour_table(file, file.read(9)[8:])
+                file.seek(1, os.SEEK_CUR)
+            elif byte == GIF_EXTENSION:
+                in_block = True
+                file.seek(1, os.SEEK_CUR)
+            else:
+                break
+            if frames > 1:
+                break
+    return frames == 1
+
+
+def _skip_colour_table(file: BinaryIO, flags: bytes) -> None:
+    """Skip the colour table, if these flags announce one."""
+    if flags and flags[0] & 0x80:
+        file.seek(3 << (flags[0] & 7) + 1, os.SEEK_CUR)

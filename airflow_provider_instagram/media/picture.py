@@ -1,66 +1,116 @@
-"""The properties of a picture file, as one value."""
+"""Convert a picture into a JPEG that complies, with Pillow, in a process of its own."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import signal
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow_provider_instagram.utils.local_files import raise_if_changed
+from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
+from airflow_provider_instagram.media.geometry import picture_layout
+from airflow_provider_instagram.media.info import PictureInfo
+from airflow_provider_instagram.media.item import Item, copy_whole
+from airflow_provider_instagram.media.plan import Plan, plan_picture
+from airflow_provider_instagram.media.spec import DEFAULTS
+from airflow_provider_instagram.utils.local_files import FileInfo
+from airflow_provider_instagram.utils.process import Finished, ProcessLimits, run
 
-#: The rotations and reflections of EXIF that exchange columns and rows. Source: CIPA DC-008, tag Orientation.
-SIDEWAYS: Final = frozenset({5, 6, 7, 8})
-UPRIGHT: Final = 1
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_instagram.media.info import Info
+    from airflow_provider_instagram.media.spec import Options, PictureSpec
+
+#: Increment this when the same source, profile and version of Pillow give a different result.
+RECIPE: Final = 1
+WORKER: Final = str(Path(__file__).with_name("_picture_worker.py"))
+#: CPU time for the picture, in seconds. A file that is made to hang a decoder fails within ten seconds in all, and a
+#: large picture does not fail because its worker is busy.
+PICTURE_CPU_S: Final = 4.0
+#: Elapsed time, with that of the start, in seconds.
+WALL_S: Final = 60
+MEMORY_BYTES: Final = 2 * 1024**3
 
 
-@dataclass(frozen=True, slots=True)
-class PictureInfo:
-    """The properties of a picture file.
+@dataclass(frozen=True)
+class PictureItem(Item):
+    """A picture."""
 
-    :param path: The path of the file.
-    :param size_bytes: The size of the file.
-    :param modified_ns: The modification time of the file, in nanoseconds.
-    :param format: The format, as Pillow names it. ``MPO`` is a JPEG with several pictures.
-    :param mode: The pixel format, as Pillow names it.
-    :param columns: The columns as shown.
-    :param rows: The rows as shown.
-    :param orientation: EXIF's orientation, which viewers apply. 1 is upright.
-    :param colour_profile: The name of the ICC profile. Empty without one.
-    :param is_srgb: Whether the colours are sRGB, which is also the meaning of a missing profile.
-    :param has_alpha: Whether parts may be transparent.
-    :param frames: The number of frames or pages.
-    :param location_tags: Metadata that may reveal where the picture was taken.
-    :param has_extra_data: Whether other data follows the picture, such as the video of a motion photo.
-    """
+    suffix: ClassVar[str] = ".jpg"
 
-    path: Path
-    size_bytes: int
-    modified_ns: int
-    format: str
-    mode: str
-    columns: int
-    rows: int
-    orientation: int
-    colour_profile: str
-    is_srgb: bool
-    has_alpha: bool
-    frames: int
-    location_tags: tuple[str, ...]
-    has_extra_data: bool
+    info: PictureInfo
+    spec: PictureSpec
+
+    @classmethod
+    def read(cls, path: Path, spec: PictureSpec, options: Options = DEFAULTS) -> PictureItem:
+        """Decode a picture and plan its work.
+
+        :raises ValidationError: If the picture cannot be used.
+        """
+        info = _run_worker(path, None, spec, options)
+        return cls(info, spec, options, plan_picture(info, spec, options.fit))
 
     @property
     def aspect_ratio(self) -> float:
-        """The aspect ratio as shown: width over height."""
-        return self.columns / self.rows
+        """The width of the result over its height."""
+        if self.complies:
+            return self.info.aspect_ratio
+        frame = picture_layout(self.info, self.spec, self.options.fit).frame
+        return frame.columns / frame.rows
 
-    def raise_if_changed(self) -> None:
-        """Raise an error if the file was changed after it was read.
+    def write_preview(self, made: Path, jpeg: Path) -> None:
+        """Copy a result, which is a JPEG already."""
+        copy_whole(FileInfo.of(made), jpeg)
 
-        :raises TransientError: If the file was modified or removed.
-        """
-        raise_if_changed(self.path, self.size_bytes, self.modified_ns)
+    def _recipe(self) -> Sequence[Any]:
+        versions = [version(name) for name in ("pillow", "pillow-heif")]
+        return ("picture", RECIPE, asdict(self.spec), self.options.fit, self.options.background, versions)
 
-    @classmethod
-    def from_data(cls, data: dict[str, Any]) -> PictureInfo:
-        """Return the properties that :func:`dataclasses.asdict` and JSON made into plain data."""
-        return cls(**{**data, "path": Path(data["path"]), "location_tags": tuple(data["location_tags"])})
+    def _read_again(self, made: Path) -> PictureItem:
+        return self.read(made, self.spec, self.options)
+
+    def _make(self, made: Path) -> tuple[Plan, Info]:
+        return self.plan, _run_worker(self.info.path, made, self.spec, self.options)
+
+
+def _run_worker(source: Path, output: Path | None, spec: PictureSpec, options: Options) -> PictureInfo:
+    """Read or convert a picture in a process with limits.
+
+    :param output: The file to write. None to decode the source only.
+    :return: The properties of the output, or of the source if there is no output.
+    """
+    request = {
+        "path": [entry for entry in sys.path if entry],
+        "cpu_s": PICTURE_CPU_S,
+        "source": source.absolute(),
+        "output": output,
+        "spec": asdict(spec),
+        "fit": options.fit,
+        "background": options.background,
+    }
+    limits = ProcessLimits(WALL_S, WALL_S, MEMORY_BYTES, output_bytes=spec.max_size_bytes)
+    command = [sys.executable, "-I", WORKER, json.dumps(request, default=str)]
+    finished = run(command, limits, cancel=options.cancel)
+    if not finished.stdout:
+        raise _failure(source, finished)
+    answer: dict[str, Any] = json.loads(finished.stdout)
+    if "error" in answer:
+        raise ValidationError(answer["error"], hint=answer["hint"])
+    return PictureInfo.from_data(answer)
+
+
+def _failure(source: Path, finished: Finished) -> Exception:
+    """Return the error for a process that ended without an answer about a picture."""
+    if finished.timed_out or finished.returncode == -signal.SIGPROF:
+        return ValidationError(
+            f"{source} could not be decoded within {PICTURE_CPU_S:g} s.", hint="Make it smaller, or export it again."
+        )
+    if finished.crashed:
+        return ValidationError(
+            f"{source} is damaged: the decoder ended with signal {-finished.returncode}.", hint="Export it again."
+        )
+    return TranscodeError(f"Pillow could not convert {source}: {finished.complaint}.")

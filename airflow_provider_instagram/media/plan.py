@@ -1,4 +1,4 @@
-"""The plan for a video: the cheapest tier of work that makes it comply, and the reasons."""
+"""The plan for a video or a picture: the cheapest tier of work that makes it comply, and the reasons."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.geometry import geometry, is_close
-from airflow_provider_instagram.media.options import DEFAULTS
-from airflow_provider_instagram.media.probe import Audio
+from airflow_provider_instagram.media.geometry import is_close, picture_layout, video_layout
+from airflow_provider_instagram.media.info import UPRIGHT, Audio
+from airflow_provider_instagram.media.spec import DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_instagram.media.boxes import Mp4Layout
-    from airflow_provider_instagram.media.options import Options
-    from airflow_provider_instagram.media.probe import Video, VideoInfo
-    from airflow_provider_instagram.media.spec import Fit, Trim, VideoSpec
+    from airflow_provider_instagram.media.geometry import Layout
+    from airflow_provider_instagram.media.info import PictureInfo, Video, VideoInfo
+    from airflow_provider_instagram.media.spec import Fit, Options, PictureSpec, Trim, VideoSpec
 
 Tier = Literal["pass", "remux", "audio", "full"]
 TIERS: Final[tuple[Tier, ...]] = ("pass", "remux", "audio", "full")
@@ -39,14 +39,16 @@ SYNC_S: Final = 0.005
 MAX_PRIMING_S: Final = 0.07
 #: The most samples that AAC encoders put before the audio, and that players skip.
 PRIMING_SAMPLES: Final = 2112
+#: How the formats of pictures are called, unless as Pillow names them.
+FORMAT_NAMES: Final = {"MPO": "a JPEG with several pictures (MPO)", "HEIF": "HEIC", "WEBP": "WebP"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A rule that the video breaks.
+    """A rule that a source breaks.
 
     :param rule: The rule's name.
-    :param found: The property of the video, and what the rule requires.
+    :param found: The property of the source, and what the rule requires.
     :param needs: The cheapest tier that fixes it.
     """
 
@@ -59,33 +61,25 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class TranscodePlan:
-    """What to do with a video.
+class Plan:
+    """What to do with a source.
 
     :param tier: ``pass``: nothing · ``remux``: copy the streams into a clean MP4 · ``audio``: the same, but with new
         audio · ``full``: encode everything.
-    :param reasons: The rules that the video breaks. Empty for ``pass``.
+    :param reasons: The rules that the source breaks. Empty for ``pass``.
     :param warnings: What will reduce the quality of the result.
-    :param fit: How to fit the picture into the frame.
-    :param background: The colour around the picture.
-    :param duration_s: The duration of the result, in seconds.
+    :param duration_s: The duration of a video's result, in seconds. 0 for a picture.
     """
 
     tier: Tier
     reasons: tuple[Reason, ...]
     warnings: tuple[str, ...]
-    fit: Fit
-    background: str
-    duration_s: float
+    duration_s: float = 0.0
 
 
-def plan(info: VideoInfo, spec: VideoSpec, options: Options = DEFAULTS) -> TranscodePlan:
+def plan_video(info: VideoInfo, spec: VideoSpec, options: Options = DEFAULTS) -> Plan:
     """Find the cheapest way to make a video comply.
 
-    :param info: The video.
-    :param spec: The rules.
-    :param options: How to fit it into the frame, and what to do if it is too long.
-    :return: The plan.
     :raises ValidationError: If no encoding can make the video comply, because it is too short, or too long and must not
         be cut.
     """
@@ -101,8 +95,13 @@ def plan(info: VideoInfo, spec: VideoSpec, options: Options = DEFAULTS) -> Trans
     if _tier(reasons) == "remux":
         reasons = (*reasons, *_packet_grid_reasons(info))
     tier = _tier(reasons)
-    warnings = tuple(_warnings(info, spec, tier, options.fit))
-    return TranscodePlan(tier, reasons, warnings, options.fit, options.background, duration_s)
+    return Plan(tier, reasons, tuple(_video_warnings(info, spec, tier, options.fit)), duration_s)
+
+
+def plan_picture(info: PictureInfo, spec: PictureSpec, fit: Fit = "pad") -> Plan:
+    """Find out whether a picture complies. If it does not, a new JPEG is made."""
+    reasons = (*_file_reasons(info), *_colour_reasons(info), *_frame_reasons(info, spec))
+    return Plan(_tier(reasons), reasons, tuple(_picture_warnings(info, spec, fit)) if reasons else ())
 
 
 def _tier(reasons: tuple[Reason, ...]) -> Tier:
@@ -231,7 +230,7 @@ def _video_reasons(video: Video, spec: VideoSpec) -> Iterator[Reason]:
     if video.timeline.bits_per_s > spec.max_video_bps:
         found = f"{video.timeline.bits_per_s / 1e6:.2f} Mb/s is more than {spec.max_video_bps / 1e6:g} Mb/s"
         yield Reason("bit rate", found, "full")
-    if video.timeline.open_gop or video.non_idr_keyframes:
+    if video.timeline.open_gop or video.has_non_idr_keyframes:
         yield Reason("closed GOP", "some frames depend on frames before their keyframe", "full")
     if video.is_hdr or video.primaries == "bt2020":
         yield Reason("colours", f"the colours are {video.transfer}, {video.primaries}, not bt709", "full")
@@ -259,7 +258,7 @@ def _audio_reasons(info: VideoInfo) -> Iterator[Reason]:
         yield Reason("sample rate", f"{audio.sample_rate_hz} Hz is not 44,100 or 48,000 Hz", "audio")
 
 
-def _warnings(info: VideoInfo, spec: VideoSpec, tier: Tier, fit: Fit) -> Iterator[str]:
+def _video_warnings(info: VideoInfo, spec: VideoSpec, tier: Tier, fit: Fit) -> Iterator[str]:
     """Yield what will reduce the quality of the result. Source: the specification, "Best Practices"."""
     if info.audio is None:
         yield "The video has no audio. The result gets a silent track."
@@ -270,10 +269,50 @@ def _warnings(info: VideoInfo, spec: VideoSpec, tier: Tier, fit: Fit) -> Iterato
         )
     if tier != "full":
         return
-    layout = geometry(info.video, spec, fit)
+    yield from _layout_warnings(video_layout(info.video, spec, fit), f" {spec.aspect_ratios()} fills the frame.")
+
+
+def _layout_warnings(layout: Layout, remedy: str = "") -> Iterator[str]:
     if layout.enlarged > ENLARGED:
         yield f"The picture is enlarged {layout.enlarged:.1f} times and will look soft."
     if layout.lost > LOST:
         yield f"{layout.lost:.0%} of the picture is cropped away."
     if layout.bars > LOST:
-        yield f"{layout.bars:.0%} of the frame is outside the picture. {spec.aspect_ratios()} fills the frame."
+        yield f"{layout.bars:.0%} of the frame is outside the picture.{remedy}"
+
+
+def _file_reasons(info: PictureInfo) -> Iterator[Reason]:
+    if info.format != "JPEG":
+        yield Reason("format", f"{FORMAT_NAMES.get(info.format, info.format)} is not JPEG", "full")
+    if info.orientation != UPRIGHT:
+        yield Reason("orientation", f"EXIF's orientation is {info.orientation}, not upright", "full")
+    if info.location_tags:
+        found = f"the metadata may reveal where it was taken ({', '.join(info.location_tags)})"
+        yield Reason("location", found, "full")
+    if info.has_extra_data:
+        yield Reason("extra data", "the file goes on after the picture, as a motion photo does", "full")
+
+
+def _colour_reasons(info: PictureInfo) -> Iterator[Reason]:
+    if info.format in ("JPEG", "MPO") and info.mode != "RGB":
+        yield Reason("colour space", f"{'grey' if info.mode == 'L' else info.mode} is not sRGB", "full")
+    if not info.is_srgb:
+        yield Reason("colour profile", f"{info.colour_profile or 'the colour profile'} is not sRGB", "full")
+    if info.has_alpha:
+        yield Reason("alpha", "parts may be transparent", "full")
+
+
+def _frame_reasons(info: PictureInfo, spec: PictureSpec) -> Iterator[Reason]:
+    if not spec.is_allowed(info.aspect_ratio):
+        found = f"{info.columns}x{info.rows} ({info.aspect_ratio:.2f}:1) is not {spec.aspect_ratios()}"
+        yield Reason("aspect ratio", found, "full")
+    if not spec.min_columns <= info.columns <= spec.max_columns:
+        yield Reason("columns", f"{info.columns} is not between {spec.min_columns} and {spec.max_columns}", "full")
+    if info.size_bytes > spec.max_size_bytes:
+        yield Reason("size", f"{info.size_bytes:,} bytes is more than {spec.max_size_bytes:,}", "full")
+
+
+def _picture_warnings(info: PictureInfo, spec: PictureSpec, fit: Fit) -> Iterator[str]:
+    if info.frames > 1:
+        yield f"The file contains {info.frames} pictures. The result shows the first."
+    yield from _layout_warnings(picture_layout(info, spec, fit))

@@ -1,17 +1,17 @@
-"""The properties of a file: ffprobe's streams and packets, and the boxes of an MP4, as one value."""
+"""Read the properties of a video: ffprobe's streams and packets, and the boxes of an MP4."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.boxes import Mp4Layout, begins_like_mp4, has_only_idr_frames, read_layout
-from airflow_provider_instagram.media.gif import check_animation
+from airflow_provider_instagram.media.info import Audio, Video, VideoInfo
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
-from airflow_provider_instagram.utils.local_files import raise_if_changed, regular_file
+from airflow_provider_instagram.utils.local_files import regular_file
 from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, run
 
 if TYPE_CHECKING:
@@ -31,133 +31,11 @@ CONCATENABLE: Final = ("mpegts", "mpeg")
 #: How far timestamps may step from one frame to the next: back for B-frames, forward for missing frames.
 LARGEST_STEP_BACK_S: Final = -1.0
 LARGEST_STEP_FORWARD_S: Final = 10.0
-#: ffmpeg's names of RGB pixel formats with an alpha channel.
-ALPHA_FORMATS: Final = ("argb", "rgba", "abgr", "bgra")
+#: How a GIF ends: the end of its last block, then the trailer. Source: GIF89a, 16 and 27.
+GIF_END: Final = b"\x00\x3b"
+#: Some programs write zeros after the trailer. Up to this many bytes are ignored.
+PADDING_BYTES: Final = 64 * 1024
 LOCATION_WORDS: Final = ("location", "gps", "xmp", "geo")
-
-
-@dataclass(frozen=True, slots=True)
-class Video:
-    """The video stream.
-
-    :param index: The index of the stream.
-    :param codec: The codec, as ffmpeg names it.
-    :param columns: The stored columns, without those that players crop.
-    :param rows: The stored rows, without those that players crop.
-    :param is_cropped: Whether the container makes players crop the edges.
-    :param sample_aspect_ratio: The width of a pixel over its height.
-    :param rotation: The clockwise rotation that players apply: 0, 90, 180 or 270 degrees.
-    :param is_upright: Whether players show the frames as stored, neither rotated by any angle nor mirrored.
-    :param pixel_format: The pixel format, as ffmpeg names it.
-    :param interlaced: Whether the video is interlaced.
-    :param full_range: Whether the levels are 0 to 255.
-    :param matrix: The colour matrix, as ffmpeg names it. Empty if unknown.
-    :param transfer: The transfer curve of the colours. Empty if unknown.
-    :param primaries: The primaries of the colours. Empty if unknown.
-    :param nominal_fps: The frame rate in the header.
-    :param non_idr_keyframes: Whether some keyframes are not IDR frames. Looked for in MP4 files only.
-    :param timeline: Its packets.
-    """
-
-    index: int
-    codec: str
-    columns: int
-    rows: int
-    is_cropped: bool
-    sample_aspect_ratio: Fraction
-    rotation: int
-    is_upright: bool
-    pixel_format: str
-    interlaced: bool
-    full_range: bool
-    matrix: str
-    transfer: str
-    primaries: str
-    nominal_fps: Fraction
-    non_idr_keyframes: bool
-    timeline: Timeline
-
-    @property
-    def is_hdr(self) -> bool:
-        """Whether the video is HDR: PQ (HDR10) or HLG."""
-        return self.transfer in ("smpte2084", "arib-std-b67")
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether the video has an alpha channel."""
-        return self.pixel_format in ALPHA_FORMATS
-
-    @property
-    def aspect_ratio(self) -> Fraction:
-        """The aspect ratio as shown: width over height."""
-        stored = Fraction(self.columns, self.rows) * self.sample_aspect_ratio
-        return 1 / stored if self.rotation in (90, 270) else stored
-
-    @property
-    def shown_columns(self) -> int:
-        """The columns as shown, for at least the stored number of rows."""
-        across, down = (self.rows, self.columns) if self.rotation in (90, 270) else (self.columns, self.rows)
-        return max(across, round(down * self.aspect_ratio)) if self.sample_aspect_ratio != 1 else across
-
-
-@dataclass(frozen=True, slots=True)
-class Audio:
-    """The audio stream.
-
-    :param index: The index of the stream.
-    :param codec: The codec, as ffmpeg names it.
-    :param profile: The codec's profile, such as ``LC``. Empty if unknown.
-    :param sample_rate_hz: The sample rate.
-    :param channels: 1 for mono, 2 for stereo, 6 for surround 5.1.
-    :param timeline: Its packets.
-    """
-
-    index: int
-    codec: str
-    profile: str
-    sample_rate_hz: int
-    channels: int
-    timeline: Timeline
-
-
-@dataclass(frozen=True, slots=True)
-class VideoInfo:
-    """The properties of a video file.
-
-    :param path: The path of the file.
-    :param size_bytes: The size of the file.
-    :param modified_ns: The modification time of the file, in nanoseconds.
-    :param container: The container, as ffprobe names it.
-    :param start_s: The start of the first stream in the file's timestamps, in seconds.
-    :param video: The video stream.
-    :param audio: The audio stream, if any.
-    :param extra_streams: Other streams, in words, such as ``subtitle mov_text``.
-    :param location_tags: Metadata that may reveal where the video was filmed.
-    :param layout: The boxes of the file, if it is an MP4 or MOV.
-    """
-
-    path: Path
-    size_bytes: int
-    modified_ns: int
-    container: str
-    start_s: float
-    video: Video
-    audio: Audio | None
-    extra_streams: tuple[str, ...]
-    location_tags: tuple[str, ...]
-    layout: Mp4Layout | None
-
-    def raise_if_changed(self) -> None:
-        """Raise an error if the file was changed after it was read.
-
-        :raises TransientError: If the file was modified or removed.
-        """
-        raise_if_changed(self.path, self.size_bytes, self.modified_ns)
-
-    @property
-    def duration_s(self) -> float:
-        """The duration until the end of the last stream, in seconds."""
-        return max(stream.timeline.end_s for stream in (self.video, self.audio) if stream) - self.start_s
 
 
 def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None) -> VideoInfo:
@@ -233,7 +111,7 @@ def _check_frames(path: Path, container: str, timeline: Timeline) -> None:
     if not timeline.count:
         raise ValidationError(f"{path} has a video stream without frames.", hint="Export or copy it again.")
     if container == "gif":
-        check_animation(path, timeline.count)
+        _check_animation(path, timeline.count)
     _check_timestamps(path, container, timeline)
 
 
@@ -307,6 +185,23 @@ def _check_bounds(path: Path, video: dict[str, Any], container: dict[str, Any]) 
         )
 
 
+def _check_animation(path: Path, frames: int) -> None:
+    """Check that a GIF is a complete animation.
+
+    :param path: The file.
+    :param frames: The number of frames that ffprobe found.
+    :raises ValidationError: If the GIF has a single frame, or is truncated.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - PADDING_BYTES))
+        if not file.read(PADDING_BYTES).rstrip(b"\x00").endswith(GIF_END):
+            raise ValidationError(f"{path} is truncated: the GIF has no trailer.", hint="Copy or export it again.")
+    if frames == 1:
+        raise ValidationError(
+            f"{path} is not a video: the GIF has a single frame.", hint="Use an animated GIF, or a video file."
+        )
+
+
 def _check_timestamps(path: Path, container: str, timeline: Timeline) -> None:
     """Reject concatenated recordings. Each has its own timestamps, so that they would overlap."""
     if container in CONCATENABLE and not LARGEST_STEP_BACK_S < timeline.largest_step_s < LARGEST_STEP_FORWARD_S:
@@ -347,7 +242,7 @@ def _video(path: Path, stream: dict[str, Any], timeline: Timeline, *, is_mp4: bo
         transfer=_known_value(stream, "color_transfer"),
         primaries=_known_value(stream, "color_primaries"),
         nominal_fps=_ratio(stream.get("r_frame_rate", "0/1")),
-        non_idr_keyframes=is_mp4
+        has_non_idr_keyframes=is_mp4
         and stream["codec_name"] == "h264"
         and not has_only_idr_frames(path, timeline.keyframe_positions, int(stream.get("nal_length_size", 4))),
         timeline=timeline,

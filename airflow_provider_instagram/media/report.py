@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_instagram.media.info import PictureInfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_instagram.media.plan import TranscodePlan
-    from airflow_provider_instagram.media.probe import VideoInfo
-
-
-class AnyMeasures(Protocol):
-    """The facts about one file."""
-
-    def facts(self) -> list[tuple[str, str]]:
-        """Return the names and values of the facts, as text."""
-
-
-M = TypeVar("M", bound=AnyMeasures)
+    from airflow_provider_instagram.media.info import Info, VideoInfo
+    from airflow_provider_instagram.media.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Measures:
-    """The facts about one file.
+class VideoMeasures:
+    """The facts about one video.
 
     :param container: The container format, as ffprobe names it.
     :param size_bytes: The file size.
@@ -54,7 +46,7 @@ class Measures:
     channels: int | None
 
     @classmethod
-    def of(cls, info: VideoInfo) -> Measures:
+    def of(cls, info: VideoInfo) -> VideoMeasures:
         """Return the facts about a probed file."""
         video, audio = info.video, info.audio
         sideways = video.rotation in (90, 270)
@@ -87,11 +79,53 @@ class Measures:
 
 
 @dataclass(frozen=True, slots=True)
-class BaseReport(Generic[M]):
+class PictureMeasures:
+    """The facts about one picture.
+
+    :param format: The format, as Pillow names it.
+    :param size_bytes: The file size.
+    :param columns: The width as shown, in pixels.
+    :param rows: The height as shown, in pixels.
+    :param mode: The pixel format, as Pillow names it.
+    :param colour_profile: The name of the ICC profile. Empty without one.
+    """
+
+    format: str
+    size_bytes: int
+    columns: int
+    rows: int
+    mode: str
+    colour_profile: str
+
+    @classmethod
+    def of(cls, info: PictureInfo) -> PictureMeasures:
+        """Return the facts about a picture that was read."""
+        return cls(info.format, info.size_bytes, info.columns, info.rows, info.mode, info.colour_profile)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the names and values of the facts, as text."""
+        return [
+            ("format", self.format),
+            ("size", f"{self.size_bytes / 1e6:.2f} MB"),
+            ("frame", f"{self.columns}x{self.rows}"),
+            ("colours", f"{self.mode}, {self.colour_profile or 'no profile'}"),
+        ]
+
+
+Measures = VideoMeasures | PictureMeasures
+
+
+def measures_of(info: Info) -> Measures:
+    """Return the facts about a file that was read."""
+    return PictureMeasures.of(info) if isinstance(info, PictureInfo) else VideoMeasures.of(info)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
     """The report of a transcode.
 
     :param tier: The kind of work.
-    :param reasons: The rules that the source broke. For a video, each has the tier that it needed.
+    :param reasons: The rules that the source broke, each with the tier that it needed.
     :param warnings: What reduces the quality of the result.
     :param before: The source.
     :param after: The result, or the source again if no work was needed.
@@ -101,54 +135,40 @@ class BaseReport(Generic[M]):
     tier: str
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
-    before: M
-    after: M
+    before: Measures
+    after: Measures
     elapsed_s: float
 
-    def as_data(self) -> dict[str, Any]:
-        """Return the report as plain data."""
-        return {**asdict(self), "reasons": list(self.reasons), "warnings": list(self.warnings)}
-
-    def headline(self) -> str:
-        """Return the tier and the duration of the work."""
-        return f"Tier {self.tier}, {self.elapsed_s:.1f} s"
-
-    def table(self) -> list[str]:
-        """Return the report as lines for a log."""
-        return [
-            self.headline(),
-            *(f"because of {reason}" for reason in self.reasons),
-            *(f"warning: {warning}" for warning in self.warnings),
-            *as_table(self.before.facts(), self.after.facts()),
-        ]
-
-
-class Report(BaseReport[Measures]):
-    """The report of a video's transcode."""
-
-    __slots__ = ()
-
     @classmethod
-    def of(cls, plan: TranscodePlan, before: VideoInfo, after: VideoInfo, elapsed_s: float) -> Report:
+    def of(cls, plan: Plan, before: Info, after: Info, elapsed_s: float) -> Report:
         """Return the report of a plan that was carried out."""
         reasons = tuple(map(str, plan.reasons))
-        return cls(plan.tier, reasons, plan.warnings, Measures.of(before), Measures.of(after), round(elapsed_s, 3))
+        return cls(plan.tier, reasons, plan.warnings, measures_of(before), measures_of(after), round(elapsed_s, 3))
 
     @property
-    def speed(self) -> float:
-        """Seconds of video per second of work."""
+    def speed(self) -> float | None:
+        """Seconds of video per second of work. None for a picture."""
+        if isinstance(self.after, PictureMeasures):
+            return None
         return round(self.after.duration_s / max(self.elapsed_s, 1e-3), 2)
 
     def as_data(self) -> dict[str, Any]:
         """Return the report as plain data."""
-        return {**super().as_data(), "speed": self.speed}
+        data = {**asdict(self), "reasons": list(self.reasons), "warnings": list(self.warnings)}
+        return data if self.speed is None else {**data, "speed": self.speed}
 
-    def headline(self) -> str:
-        """Return the tier, the duration of the work and its speed."""
-        return f"{super().headline()}, {self.speed:g} times real time"
+    def table(self) -> list[str]:
+        """Return the report as lines for a log."""
+        speed = "" if self.speed is None else f", {self.speed:g} times real time"
+        return [
+            f"Tier {self.tier}, {self.elapsed_s:.1f} s{speed}",
+            *(f"because of {reason}" for reason in self.reasons),
+            *(f"warning: {warning}" for warning in self.warnings),
+            *_as_table(self.before.facts(), self.after.facts()),
+        ]
 
 
-def as_table(before: Sequence[tuple[str, str]], after: Sequence[tuple[str, str]]) -> list[str]:
+def _as_table(before: Sequence[tuple[str, str]], after: Sequence[tuple[str, str]]) -> list[str]:
     """Return the facts about a source and its result as lines of a table."""
     rows = [("", "source", "result"), *((name, old, new) for (name, old), (_, new) in zip(before, after, strict=True))]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]

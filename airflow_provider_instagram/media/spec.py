@@ -1,17 +1,26 @@
-"""The profiles: the rules that a video or a picture must comply with, and the targets of an encoding."""
+"""The profiles, which are the rules that a video or a picture must comply with, and the options of a transcode."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.utils.process import Cancel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_instagram.media.encode import Progress
 
 Fit = Literal["pad", "blur", "crop"]
 Trim = Literal["error", "end"]
 #: A video's aspect ratio is rounded to a fraction with this denominator at most, so that small frames can have it too.
 MAX_DENOMINATOR: Final = 40
+#: The syntax of a colour. ffmpeg decides whether a name exists.
+COLOUR: Final = "([A-Za-z]{3,30}|(#|0x)[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?)(@(0x[0-9A-Fa-f]{2}|[01]|0?[.][0-9]{1,6}))?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,10 @@ class PictureSpec:
         return f"between {self.min_aspect_ratio:.2f}:1 and {self.max_aspect_ratio:.2f}:1"
 
 
+#: The rules of one placement for either kind.
+Spec = VideoSpec | PictureSpec
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """What a placement requires of each kind of media.
@@ -120,6 +133,43 @@ class Profile:
                 aspect_tolerance=self.video.aspect_tolerance,
             ),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of a transcode, for videos and for pictures.
+
+    :param fit: How to fit into a frame of another aspect ratio: ``pad`` with bars, ``blur`` with a blurred copy behind
+        it, or ``crop`` the excess.
+    :param background: The colour of the bars, and behind transparent parts: a name or ``#rrggbb``.
+    :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
+    :param ffmpeg: The program, by name or path.
+    :param ffprobe: The program, by name or path.
+    :param on_progress: Called with the progress of a video, at most once in five seconds, and at the end.
+    :param cancel: Ends the work early.
+    :raises ValidationError: If an option, which may come from a user or a template, is not valid.
+    """
+
+    fit: Fit = "pad"
+    background: str = "black"
+    trim: Trim = "error"
+    ffmpeg: str = "ffmpeg"
+    ffprobe: str = "ffprobe"
+    on_progress: Callable[[Progress], None] = lambda _: None
+    cancel: Cancel = field(default_factory=Cancel, compare=False)
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("fit", self.fit, get_args(Fit)), ("trim", self.trim, get_args(Trim))):
+            if value not in known:
+                raise ValidationError(f"{name}={value!r} is not valid.", hint=f"Use one of: {', '.join(known)}.")
+        if not re.fullmatch(COLOUR, self.background):
+            raise ValidationError(
+                f"background={self.background!r} is not a colour.",
+                hint="Use a name such as white, #rrggbb or 0xrrggbb.",
+            )
+
+
+DEFAULTS: Final = Options()
 
 
 #: Reels. Source: the specification's table "Video Specifications"; columns from Meta, IG User media reference.

@@ -12,8 +12,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.files import old_files, scratch, storage
-from airflow_provider_instagram.media.options import Options
-from airflow_provider_instagram.media.spec import PictureSpec, VideoSpec, profile_for
+from airflow_provider_instagram.media.spec import Options, PictureSpec, VideoSpec, profile_for
 from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
 from airflow_provider_instagram.operators.priority import TRANSCODE
 from airflow_provider_instagram.utils import arguments, locations
@@ -25,8 +24,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_instagram.files.access import FileCheck
-    from airflow_provider_instagram.media.item import AnyReport, Item
-    from airflow_provider_instagram.media.progress import Progress
+    from airflow_provider_instagram.media.encode import Progress
+    from airflow_provider_instagram.media.item import Item
+    from airflow_provider_instagram.media.report import Report
     from airflow_provider_instagram.media.spec import Profile
     from airflow_provider_instagram.utils.process import Cancel
 
@@ -144,7 +144,7 @@ class TranscodeOperator(LiteralTemplateMixin):
             cancel=self._cancel,
         )
         _check_ending("preview", self.preview, ".jpg")
-        done: list[tuple[str, AnyReport]] = []
+        done: list[tuple[str, Report]] = []
         with ExitStack() as files:
             for source in sources or [arguments.required_text("source", self.source)]:
                 self.log.info("::group::Transcode %s", locations.shown(source))
@@ -175,7 +175,7 @@ class TranscodeOperator(LiteralTemplateMixin):
         """Return what must be true of a file, or None if the author of the DAG named it."""
         return None
 
-    def about_result(self, place: int, location: str, report: AnyReport) -> dict[str, Any]:
+    def about_result(self, place: int, location: str, report: Report) -> dict[str, Any]:
         """Return what a subclass adds to the report of a result.
 
         :param place: The place of its source in the list, from 0.
@@ -185,13 +185,13 @@ class TranscodeOperator(LiteralTemplateMixin):
         return {}
 
     def _work(self, source: str, local: Path, profile: Profile, options: Options) -> Work:
-        from airflow_provider_instagram.media.item import read_item
+        from airflow_provider_instagram.media.read import read_item
 
         output, item = arguments.text("output", self.output_location), read_item(local, profile, options)
         _check_ending("output", output, item.suffix)
         return Work(source, local, item, output)
 
-    def _compliant(self, work: Work) -> tuple[str, AnyReport]:
+    def _compliant(self, work: Work) -> tuple[str, Report]:
         """Return the compliant file and its report: the source itself, an earlier result, or a new file."""
         is_kept = work.output is None and not locations.secrets_in(work.source)
         if is_kept and work.item.complies:
@@ -222,7 +222,7 @@ class TranscodeOperator(LiteralTemplateMixin):
             ", ".join(sorted(executors - ONE_MACHINE)),
         )
 
-    def _earlier_result(self, work: Work, location: str) -> AnyReport | None:
+    def _earlier_result(self, work: Work, location: str) -> Report | None:
         """Return the report of an earlier result, or None if the result no longer complies and is to be made again."""
         with storage.as_local_file(location, check=self.file_check(location)) as made:
             try:
@@ -246,11 +246,11 @@ class TranscodeOperator(LiteralTemplateMixin):
                 f"No location is set for the compliant copy of {locations.shown(work.source)}{why}.",
                 hint="Set output= on the task, or [instagram] work_prefix for all tasks.",
             )
-        ending = f".{work.item.placement}.{work.item.key()}{work.item.suffix}"
+        ending = f".{work.item.spec.name}.{work.item.key()}{work.item.suffix}"
         stem = os.fsencode(work.local.stem)[: LONGEST_NAME_BYTES - len(ending)].decode(errors="ignore")
         return f"{folder.rstrip('/')}/{stem}{ending}"
 
-    def _write(self, work: Work, made: Path) -> AnyReport:
+    def _write(self, work: Work, made: Path) -> Report:
         report = work.item.write(made)
         self._write_preview(work, made)
         return report

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import stat
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
@@ -14,6 +15,42 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BLOCK_BYTES: Final = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """A file when it was read.
+
+    :param path: The path of the file.
+    :param size_bytes: The size of the file.
+    :param modified_ns: The modification time of the file, in nanoseconds.
+    """
+
+    path: Path
+    size_bytes: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> FileInfo:
+        """Return the state of a regular file.
+
+        :raises ValidationError: As :func:`regular_file` does.
+        """
+        status = regular_file(path)
+        return FileInfo(path, status.st_size, status.st_mtime_ns)
+
+    def raise_if_changed(self) -> None:
+        """Raise an error if the file was changed after it was read.
+
+        :raises TransientError: If the file was modified or removed.
+        """
+        with suppress(FileNotFoundError):
+            status = self.path.stat()
+            if (status.st_size, status.st_mtime_ns) == (self.size_bytes, self.modified_ns):
+                return
+        raise TransientError(
+            f"{self.path} was changed while it was being read.", hint="Wait until the file is complete, and run again."
+        )
 
 
 def regular_file(path: Path) -> os.stat_result:
@@ -40,23 +77,6 @@ def regular_file(path: Path) -> os.stat_result:
             f"{path} is not a regular file.", hint="Use a video or a picture, not a directory, pipe or device."
         )
     return status
-
-
-def raise_if_changed(path: Path, size_bytes: int, modified_ns: int) -> None:
-    """Raise an error if a file was changed after it was read.
-
-    :param path: The file.
-    :param size_bytes: Its size when it was read.
-    :param modified_ns: Its modification time when it was read, in nanoseconds.
-    :raises TransientError: If the file was modified or removed.
-    """
-    with suppress(FileNotFoundError):
-        status = path.stat()
-        if (status.st_size, status.st_mtime_ns) == (size_bytes, modified_ns):
-            return
-    raise TransientError(
-        f"{path} was changed while it was being read.", hint="Wait until the file is complete, and run again."
-    )
 
 
 def file_digest(path: Path, prefix: bytes = b"") -> str:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.model import Post
     from airflow_provider_instagram.files.access import FileCheck
-    from airflow_provider_instagram.media.item import AnyReport
-    from airflow_provider_instagram.media.progress import Progress
+    from airflow_provider_instagram.media.encode import Progress
+    from airflow_provider_instagram.media.report import Report
 
 
 class TranscodePost(PostStep, TranscodeOperator):
@@ -55,7 +55,7 @@ class TranscodePost(PostStep, TranscodeOperator):
         if self._context is not None:
             report(self._context, PROGRESS, {"percent": round(progress.percent)})
 
-    def about_result(self, place: int, location: str, report: AnyReport) -> dict[str, Any]:
+    def about_result(self, place: int, location: str, report: Report) -> dict[str, Any]:
         """Store a picture of a result for the approval and the page *Posts*, and return what an approval is about.
 
         Both are of the same content: the digest of a result that a person is asked about is that of a copy, of which
@@ -75,7 +75,7 @@ class TranscodePost(PostStep, TranscodeOperator):
         if post.options.get("cover_url"):
             return  # it overrides the frame
         from airflow_provider_instagram.media.kind import kind_of
-        from airflow_provider_instagram.media.preview import write_preview
+        from airflow_provider_instagram.media.video import write_preview
 
         at_ms = int(str(post.options.get("video_cover_timestamp_ms") or 0))
         try:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from airflow_provider_instagram.media.check import check
+from airflow_provider_instagram.media.read import check
 from airflow_provider_instagram.media.spec import REELS, profile_for
-from airflow_provider_instagram.media.transcode import transcode
+from airflow_provider_instagram.media.video import VideoItem
 
 Make = Callable[..., Path]
 
@@ -33,7 +33,7 @@ def test_the_verdict_distinguishes_a_copy_from_an_encoding(clip: Make) -> None:
 
 
 def test_the_verdict_on_a_file_that_complies_says_so(clip: Make, tmp_path: Path) -> None:
-    transcode(clip("portrait.mp4", "540x960"), tmp_path / "out.mp4", REELS)
+    VideoItem.read(clip("portrait.mp4", "540x960"), REELS).write(tmp_path / "out.mp4")
     verdict = check(tmp_path / "out.mp4", profile_for("reels"))
     assert verdict.exit_code == 0
     assert verdict.lines[-1] == "complies with reels: it is published unchanged"

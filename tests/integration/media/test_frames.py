@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.media.options import Options
 from airflow_provider_instagram.media.report import Report
-from airflow_provider_instagram.media.spec import FEED, REELS
-from airflow_provider_instagram.media.transcode import transcode
+from airflow_provider_instagram.media.spec import FEED, REELS, Options
+from airflow_provider_instagram.media.video import VideoItem
 
 Make = Callable[..., Path]
 Run = Callable[..., tuple[Report, Any, Path]]
@@ -25,7 +24,7 @@ Run = Callable[..., tuple[Report, Any, Path]]
 def run(tmp_path: Path, complies: Callable[..., Any]) -> Run:
     def go(source: Path, placement: str = "reels", **options: Any) -> tuple[Report, Any, Path]:
         output = tmp_path / "out.mp4"
-        report = transcode(source, output, FEED if placement == "feed" else REELS, Options(**options))
+        report = VideoItem.read(source, FEED if placement == "feed" else REELS, Options(**options)).write(output)
         return report, complies(output, placement), output
 
     return go

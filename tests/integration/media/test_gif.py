@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.check import check
-from airflow_provider_instagram.media.options import Options
 from airflow_provider_instagram.media.probe import probe
-from airflow_provider_instagram.media.spec import FEED, REELS, profile_for
-from airflow_provider_instagram.media.transcode import transcode
+from airflow_provider_instagram.media.read import check
+from airflow_provider_instagram.media.spec import FEED, REELS, Options, profile_for
+from airflow_provider_instagram.media.video import VideoItem
 
 Make = Callable[..., Path]
 BLUE, GREEN, RED = (0, 0, 254), (0, 128, 0), (254, 0, 0)
@@ -52,10 +51,11 @@ def test_an_animated_gif_becomes_a_compliant_video(
     fps: str, options: tuple[str, ...], becomes: float, animation: Make, complies: Callable[..., Any], tmp_path: Path
 ) -> None:
     """Once through, however often it asks to be repeated, with silence for sound."""
-    report = transcode(animation("moving.gif", *options, fps=fps), tmp_path / "out.mp4", REELS)
+    report = VideoItem.read(animation("moving.gif", *options, fps=fps), REELS).write(tmp_path / "out.mp4")
     facts = complies(tmp_path / "out.mp4")
     assert report.tier == "full"
-    assert (report.before.container, report.before.audio_codec) == ("gif", None)
+    before = report.as_data()["before"]
+    assert (before["container"], before["audio_codec"]) == ("gif", None)
     assert facts.duration == pytest.approx(4, abs=0.1)
     assert float(facts.fps) == pytest.approx(becomes, abs=0.1)
 
@@ -71,7 +71,7 @@ def test_pictures_that_stand_for_different_times_keep_them(
     source = corpus("delays.gif", *inputs, "-lavfi", firsts, *timed)
     assert probe(source).video.timeline.count == 3
     assert probe(source).duration_s == pytest.approx(4, abs=0.2)
-    transcode(source, tmp_path / "out.mp4", REELS)
+    VideoItem.read(source, REELS).write(tmp_path / "out.mp4")
     assert complies(tmp_path / "out.mp4").duration == pytest.approx(4, abs=0.2)
     for at_s, colour in ((0.2, RED), (0.8, GREEN), (2.2, GREEN), (2.8, BLUE), (3.7, BLUE)):
         assert _pixel(tmp_path / "out.mp4", 270, 480, at_s) == pytest.approx(colour, abs=12)
@@ -79,7 +79,7 @@ def test_pictures_that_stand_for_different_times_keep_them(
 
 @pytest.mark.parametrize("fit", ["pad", "blur", "crop"])
 def test_what_is_transparent_shows_the_background(fit: Any, see_through: Path, tmp_path: Path) -> None:
-    transcode(see_through, tmp_path / "out.mp4", FEED, Options(fit=fit, background="green"))
+    VideoItem.read(see_through, FEED, Options(fit=fit, background="green")).write(tmp_path / "out.mp4")
     centre = probe(tmp_path / "out.mp4").video.columns // 2
     assert _pixel(tmp_path / "out.mp4", centre, centre) == pytest.approx(BLUE, abs=8)
     assert _pixel(tmp_path / "out.mp4", centre // 2, centre // 2, 2.0) == pytest.approx(GREEN, abs=8)

@@ -14,10 +14,9 @@ import pytest
 
 from airflow_provider_instagram.exceptions import InstagramError, TranscodeError, ValidationError
 from airflow_provider_instagram.media.boxes import has_only_idr_frames, read_layout
-from airflow_provider_instagram.media.options import Options
 from airflow_provider_instagram.media.probe import probe
-from airflow_provider_instagram.media.spec import REELS
-from airflow_provider_instagram.media.transcode import transcode
+from airflow_provider_instagram.media.spec import REELS, Options
+from airflow_provider_instagram.media.video import VideoItem
 from tests.integration.media.hostile_boxes import BEHIND, IN_MOVIE, with_boxes
 
 Make = Callable[..., Path]
@@ -31,7 +30,7 @@ def refused(tmp_path: Path) -> Callable[..., str]:
         (folder := tmp_path / "out").mkdir(exist_ok=True)
         started = time.monotonic()
         with pytest.raises(error) as refusal:
-            transcode(source, folder / "video.mp4", REELS, Options(trim="end"))
+            VideoItem.read(source, REELS, Options(trim="end")).write(folder / "video.mp4")
         assert time.monotonic() - started < 10
         assert not list(folder.iterdir())
         return str(refusal.value)
@@ -83,7 +82,7 @@ def test_a_path_that_looks_like_something_else_is_a_path(
     """Relative or absolute, it names that very file, for reading and for writing."""
     monkeypatch.chdir(tmp_path)
     Path(name).write_bytes(clip("portrait.mp4", "540x960").read_bytes())
-    assert transcode(Path(name), Path(f"{name}.out"), REELS).tier == "remux"
+    assert VideoItem.read(Path(name), REELS).write(Path(f"{name}.out")).tier == "remux"
     assert probe(Path(f"{name}.out")).video.codec == "h264"
 
 
@@ -258,7 +257,7 @@ def test_an_encoder_that_ends_well_with_a_damaged_file_is_caught(clip: Make, tmp
     liar.chmod(0o755)
     (folder := tmp_path / "out").mkdir()
     with pytest.raises(TranscodeError, match=r"does not comply|is damaged"):
-        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, Options(ffmpeg=str(liar)))
+        VideoItem.read(clip("landscape.mov"), REELS, Options(ffmpeg=str(liar))).write(folder / "video.mp4")
     assert not os.listdir(folder)  # noqa: PTH208
 
 
@@ -290,7 +289,7 @@ def test_a_video_that_the_encoder_damaged_is_caught_while_it_is_written(
     )
     (folder := tmp_path / "out").mkdir()
     with pytest.raises(TranscodeError, match=r"is damaged|could not (write the result|convert)"):
-        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, Options(ffmpeg=damaging))
+        VideoItem.read(clip("landscape.mov"), REELS, Options(ffmpeg=damaging)).write(folder / "video.mp4")
     assert not list(folder.iterdir())
 
 
@@ -305,7 +304,7 @@ def test_a_video_that_is_another_than_the_encoder_wrote_is_caught(
     )
     (folder := tmp_path / "out").mkdir()
     with pytest.raises(TranscodeError, match="not contain the video that was encoded"):
-        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, Options(ffmpeg=changing))
+        VideoItem.read(clip("landscape.mov"), REELS, Options(ffmpeg=changing)).write(folder / "video.mp4")
     assert not list(folder.iterdir())
 
 
@@ -314,12 +313,12 @@ def test_a_video_that_is_damaged_after_it_was_decoded_is_caught(
 ) -> None:
     """Its index is right, so that ffprobe finds nothing. A few zeros replace more than a packet of audio."""
     damaging = ffmpeg_that(
-        '*audio.nut*video.mp4*) ffmpeg "$@"; for a; do case "$a" in *video.mp4) '
+        '*audio.nut*result.mp4*) ffmpeg "$@"; for a; do case "$a" in *result.mp4) '
         'dd if=/dev/zero of="${a#file:}" bs=1000 seek=500 count=3 conv=notrunc 2>/dev/null;; esac; done;'
     )
     (folder := tmp_path / "out").mkdir()
     with pytest.raises(TranscodeError, match=r"not contain the video that was encoded|could not decode its result"):
-        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, Options(ffmpeg=damaging))
+        VideoItem.read(clip("landscape.mov"), REELS, Options(ffmpeg=damaging)).write(folder / "video.mp4")
     assert not list(folder.iterdir())
 
 
@@ -328,7 +327,7 @@ def test_a_video_that_is_damaged_after_it_was_decoded_is_caught(
     [
         ("encoder", "*libx264*", "could not convert"),
         ("meter", "*ebur128*-f*null*", "could not measure the audio"),
-        ("joiner", "*audio.nut*video.mp4*", "could not write the result"),
+        ("joiner", "*audio.nut*result.mp4*", "could not write the result"),
     ],
 )
 def test_the_error_of_the_step_that_failed_is_raised(
@@ -338,5 +337,5 @@ def test_the_error_of_the_step_that_failed_is_raised(
     failing = ffmpeg_that(f"{pattern}) echo the {step} fails >&2; exit 1;")
     (folder := tmp_path / "out").mkdir()
     with pytest.raises(TranscodeError, match=f"{says}.*the {step} fails"):
-        transcode(clip("landscape.mov"), folder / "video.mp4", REELS, Options(ffmpeg=failing))
+        VideoItem.read(clip("landscape.mov"), REELS, Options(ffmpeg=failing)).write(folder / "video.mp4")
     assert not list(folder.iterdir())

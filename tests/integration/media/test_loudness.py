@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.media.spec import REELS
-from airflow_provider_instagram.media.transcode import transcode
+from airflow_provider_instagram.media.video import VideoItem
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.media.report import Report
@@ -36,7 +36,7 @@ def run(corpus: Make, tmp_path: Path) -> Callable[..., tuple[Report, Path]]:
             *("-f", "lavfi", "-i", f"aevalsrc='{expression}':s=48000:d=6", "-c:v", "libx264", "-preset", "ultrafast"),
             *("-pix_fmt", "yuv420p", "-c:a", "pcm_f32le", *options),
         )
-        report = transcode(source, tmp_path / "out.mp4", REELS)
+        report = VideoItem.read(source, REELS).write(tmp_path / "out.mp4")
         return report, tmp_path / "out.mp4"
 
     return go
@@ -124,5 +124,5 @@ def test_only_the_sound_is_encoded_when_only_it_breaks_a_rule(
     name: str, options: tuple[str, ...], tier: str, clip: Make, tmp_path: Path, complies: Callable[..., Any]
 ) -> None:
     source = clip(f"sound-{name}.mp4", "540x960", *options)
-    assert transcode(source, tmp_path / "out.mp4", REELS).tier == tier
+    assert VideoItem.read(source, REELS).write(tmp_path / "out.mp4").tier == tier
     complies(tmp_path / "out.mp4")

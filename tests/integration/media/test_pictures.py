@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
-from airflow_provider_instagram.media.check import check
 from airflow_provider_instagram.media.kind import kind_of
-from airflow_provider_instagram.media.pictures import PictureJob, read_picture, transcode_pictures
-from airflow_provider_instagram.media.spec import CAROUSEL_PICTURE, FEED_PICTURE, profile_for
+from airflow_provider_instagram.media.picture import PictureItem
+from airflow_provider_instagram.media.read import check
+from airflow_provider_instagram.media.spec import FEED_PICTURE, Options, profile_for
 from airflow_provider_instagram.utils.process import Cancel
 from tests.integration.media.picture_corpus import (
     CUT,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from airflow_provider_instagram.media.picture_report import PictureReport
+    from airflow_provider_instagram.media.report import Report
 
 #: Meta's and the specification's rules, written down once more: narrowest, widest.
 ASPECT_RATIOS = {"feed": (0.8, 1.91), "story": (9 / 16 * 0.99, 9 / 16 * 1.01)}
@@ -53,15 +53,14 @@ def assert_complies(path: Path, placement: str = "feed") -> Image.Image:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., tuple[PictureReport, Path]]:
+def run(tmp_path: Path) -> Callable[..., tuple[Report, Path]]:
     """Convert a picture in a directory of its own, which must contain the result and nothing else afterwards."""
 
-    def go(source: Path, placement: str = "feed", fit: Any = "pad", **options: Any) -> tuple[PictureReport, Path]:
+    def go(source: Path, placement: str = "feed", fit: Any = "pad", **options: Any) -> tuple[Report, Path]:
         output = tmp_path / "out" / "picture.jpg"
         output.parent.mkdir(exist_ok=True)
-        job = PictureJob(source, output, profile_for(placement).picture, fit, **options)
-        report = transcode_pictures([job])[0]
-        assert os.listdir(output.parent) == (["picture.jpg"] if report.tier != "pass" else [])  # noqa: PTH208
+        report = PictureItem.read(source, profile_for(placement).picture, Options(fit, **options)).write(output)
+        assert os.listdir(output.parent) == ["picture.jpg"]  # noqa: PTH208
         return report, output
 
     return go
@@ -74,7 +73,7 @@ def test_the_corpus_has_sixty_pictures_with_names_of_their_own() -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
 def test_each_picture_has_the_expected_outcome(
-    sample: Sample, run: Callable[..., tuple[PictureReport, Path]], tmp_path: Path
+    sample: Sample, run: Callable[..., tuple[Report, Path]], tmp_path: Path
 ) -> None:
     sample.make(source := tmp_path / sample.name)
     before = source.read_bytes()
@@ -84,10 +83,12 @@ def test_each_picture_has_the_expected_outcome(
     assert report.tier == ("full" if sample.rules else "pass")
     assert sample.warns in " ".join(report.warnings)
     assert source.read_bytes() == before
-    picture = assert_complies(output if sample.rules else source, sample.placement)
+    picture = assert_complies(output, sample.placement)
     assert picture.size == sample.size == (report.after.columns, report.after.rows)
     if sample.rules:
         assert set(picture.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+    else:
+        assert output.read_bytes() == before
     for number, colour in enumerate(sample.corners or ()):
         x = picture.width * (1 + 2 * (number % 2)) // 4
         y = picture.height * (1 + 2 * (number // 2)) // 4
@@ -96,7 +97,7 @@ def test_each_picture_has_the_expected_outcome(
 
 @pytest.mark.parametrize("fit", ["pad", "blur", "crop"])
 def test_what_a_wide_picture_leaves_free_is_filled_as_asked(
-    fit: str, run: Callable[..., tuple[PictureReport, Path]], tmp_path: Path
+    fit: str, run: Callable[..., tuple[Report, Path]], tmp_path: Path
 ) -> None:
     Image.new("RGB", (3000, 500), (200, 60, 40)).save(tmp_path / "wide.png")
     _, output = run(tmp_path / "wide.png", fit=fit, background="#00ff00")
@@ -108,16 +109,14 @@ def test_what_a_wide_picture_leaves_free_is_filled_as_asked(
 
 @pytest.mark.parametrize(("background", "shown"), [("white", (255, 255, 255)), ("0x204060", (32, 64, 96))])
 def test_what_is_transparent_shows_the_background(
-    background: str, shown: tuple[int, ...], run: Callable[..., tuple[PictureReport, Path]], tmp_path: Path
+    background: str, shown: tuple[int, ...], run: Callable[..., tuple[Report, Path]], tmp_path: Path
 ) -> None:
     see_through().save(tmp_path / "alpha.png")
     _, output = run(tmp_path / "alpha.png", background=background)
     assert assert_complies(output).getpixel((600, 750)) == pytest.approx(shown, abs=6)
 
 
-def test_a_colour_that_does_not_exist_is_refused(
-    run: Callable[..., tuple[PictureReport, Path]], tmp_path: Path
-) -> None:
+def test_a_colour_that_does_not_exist_is_refused(run: Callable[..., tuple[Report, Path]], tmp_path: Path) -> None:
     see_through().save(tmp_path / "alpha.png")
     with pytest.raises(ValidationError, match="background='blurple' is not a colour"):
         run(tmp_path / "alpha.png", background="blurple")
@@ -139,24 +138,23 @@ def _ssim(made: Path, wanted: Path) -> float:
     ],
 )
 def test_the_result_looks_like_its_source(
-    graph: str, size: str, corpus: Callable[..., Path], run: Callable[..., tuple[PictureReport, Path]], tmp_path: Path
+    graph: str, size: str, corpus: Callable[..., Path], run: Callable[..., tuple[Report, Path]], tmp_path: Path
 ) -> None:
     """Compared with ffmpeg's own scaling of the source."""
     source = corpus(f"detail-{size.replace(':', 'x')}.png", "-f", "lavfi", "-i", graph, "-frames:v", "1")
     for name in ("detail.png", "detail.jpg"):
         Image.open(source).convert("RGB").save(tmp_path / name, quality=97, subsampling=0)
         _, output = run(tmp_path / name)
-        made = output if output.exists() else tmp_path / name
         scaled = ["-vf", f"scale={size}:flags=lanczos+accurate_rnd+full_chroma_int", str(tmp_path / "wanted.png")]
         subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", str(tmp_path / name), *scaled], check=True)
-        assert _ssim(made, tmp_path / "wanted.png") > 0.98
+        assert _ssim(output, tmp_path / "wanted.png") > 0.98
         output.unlink(missing_ok=True)
 
 
 def test_a_picture_that_is_hard_to_compress_gets_the_highest_quality_that_fits(tmp_path: Path) -> None:
     Image.effect_noise((1440, 1800), 90).convert("RGB").save(tmp_path / "noise.png")
     spec = replace(FEED_PICTURE, max_size_bytes=600_000)
-    transcode_pictures([PictureJob(tmp_path / "noise.png", tmp_path / "out.jpg", spec)])
+    PictureItem.read(tmp_path / "noise.png", spec).write(tmp_path / "out.jpg")
     assert 550_000 < (tmp_path / "out.jpg").stat().st_size <= 600_000
 
 
@@ -165,26 +163,12 @@ def test_the_items_of_a_carousel_have_the_shape_of_the_first(tmp_path: Path) -> 
     (tmp_path / "out").mkdir()
     for name, size in (("square", (1000, 1000)), ("wide", (2000, 900)), ("same", (1000, 800))):
         quarters(*size).save(tmp_path / f"{name}.jpg", quality=92)
-    jobs = [
-        PictureJob(tmp_path / f"{name}.jpg", tmp_path / "out" / f"{name}.jpg", shape, "crop")
+    reports = [
+        PictureItem.read(tmp_path / f"{name}.jpg", shape, Options("crop")).write(tmp_path / "out" / f"{name}.jpg")
         for name in ("square", "wide", "same")
     ]
-    reports = transcode_pictures(jobs)
     assert [report.tier for report in reports] == ["full", "full", "pass"]
     assert [report.after.columns / report.after.rows for report in reports] == pytest.approx([1.25] * 3, rel=0.01)
-
-
-def test_one_bad_item_of_several_is_named_and_nothing_is_written(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    quarters(2000, 2000).save(tmp_path / "good.jpg")
-    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99))
-    jobs = [
-        PictureJob(tmp_path / name, tmp_path / "out" / f"{name}.jpg", CAROUSEL_PICTURE)
-        for name in ("good.jpg", "bad.png")
-    ]
-    with pytest.raises(ValidationError, match=r"bad\.png is damaged"):
-        transcode_pictures(jobs)
-    assert not list((tmp_path / "out").iterdir())
 
 
 def _cpu_s_of_children() -> float:
@@ -194,7 +178,7 @@ def _cpu_s_of_children() -> float:
 
 def _convert(source: Path, output: Path) -> None:
     assert kind_of(source) == "picture"
-    transcode_pictures([PictureJob(source, output, FEED_PICTURE)])
+    PictureItem.read(source, FEED_PICTURE).write(output)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -218,14 +202,14 @@ def test_a_picture_that_is_cut_off_is_refused(suffix: str, share: float, tmp_pat
     (source := tmp_path / f"cut.{suffix}").write_bytes(cut(suffix, share))
     assert kind_of(source) == "picture"
     with pytest.raises(ValidationError, match="is damaged"):
-        read_picture(PictureJob(source, None, FEED_PICTURE))
+        PictureItem.read(source, FEED_PICTURE)
 
 
 def test_a_compliant_picture_that_is_cut_off_does_not_pass(tmp_path: Path) -> None:
     whole = jpeg_bytes(Image.effect_noise((800, 1000), 80).convert("RGB"))
     (source := tmp_path / "cut.jpg").write_bytes(whole[: len(whole) * 2 // 3])
     with pytest.raises(ValidationError, match=r"is damaged.*Copy or export it again"):
-        transcode_pictures([PictureJob(source, tmp_path / "out.jpg", FEED_PICTURE)])
+        PictureItem.read(source, FEED_PICTURE)
 
 
 @pytest.mark.parametrize(
@@ -251,14 +235,15 @@ def test_an_animated_gif_is_a_video_and_a_still_one_a_picture(frames: int, kind:
 def test_a_result_never_replaces_its_source(tmp_path: Path) -> None:
     quarters(2000, 2000).save(source := tmp_path / "only-one.jpg")
     with pytest.raises(ValidationError, match=r"would replace its source.*another file"):
-        transcode_pictures([PictureJob(source, source, FEED_PICTURE)])
+        PictureItem.read(source, FEED_PICTURE).write(source)
 
 
 def test_cancelled_work_starts_nothing(tmp_path: Path) -> None:
     quarters(2000, 2000).save(source := tmp_path / "picture.jpg")
-    (cancel := Cancel()).cancel()
+    item = PictureItem.read(source, FEED_PICTURE, Options(cancel=(cancel := Cancel())))
+    cancel.cancel()
     with pytest.raises(TranscodeError, match="cancelled"):
-        transcode_pictures([PictureJob(source, tmp_path / "out.jpg", FEED_PICTURE)], cancel=cancel)
+        item.write(tmp_path / "out.jpg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["picture.jpg"]
 
 
@@ -270,9 +255,9 @@ def test_the_worker_process_knows_nothing_of_the_environment(tmp_path: Path, mon
     quarters(2000, 2000).save(source := tmp_path / "picture.jpg")
     script = (
         "import sys; sys.path.insert(0, ''); from pathlib import Path;"
-        "from airflow_provider_instagram.media.pictures import *;"
+        "from airflow_provider_instagram.media.picture import PictureItem;"
         "from airflow_provider_instagram.media.spec import FEED_PICTURE;"
-        f"print(read_picture(PictureJob(Path({str(source)!r}), None, FEED_PICTURE)).columns)"
+        f"print(PictureItem.read(Path({str(source)!r}), FEED_PICTURE).info.columns)"
     )
     monkeypatch.delenv("PYTHONPATH")
     made = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

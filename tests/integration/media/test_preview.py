@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.preview import write_preview
+from airflow_provider_instagram.media.video import write_preview
 
 Make = Callable[..., Path]
 

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_instagram.exceptions import TranscodeError
-from airflow_provider_instagram.media.options import Options
-from airflow_provider_instagram.media.spec import REELS
-from airflow_provider_instagram.media.transcode import transcode
+from airflow_provider_instagram.media.spec import REELS, Options
+from airflow_provider_instagram.media.video import VideoItem
 from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, run
 
 Make = Callable[..., Path]
@@ -106,7 +105,7 @@ def test_cancel_from_another_thread_ends_the_encoder_and_leaves_no_file(clip: Ma
     thread = threading.Thread(target=stop)
     thread.start()
     with pytest.raises(TranscodeError, match="cancelled"):
-        transcode(source, tmp_path / "video.mp4", REELS, Options(cancel=cancel))
+        VideoItem.read(source, REELS, Options(cancel=cancel)).write(tmp_path / "video.mp4")
     thread.join()
     assert time.monotonic() - ended[0] < 3
     assert not _running_with(str(tmp_path))
@@ -116,13 +115,13 @@ def test_cancel_from_another_thread_ends_the_encoder_and_leaves_no_file(clip: Ma
 WORKER = """
 import signal, sys
 from pathlib import Path
-from airflow_provider_instagram.media.options import Options
+from airflow_provider_instagram.media.spec import Options
 from airflow_provider_instagram.utils.process import Cancel
 from airflow_provider_instagram.media.spec import REELS
-from airflow_provider_instagram.media.transcode import transcode
+from airflow_provider_instagram.media.video import VideoItem
 cancel = Cancel()
 signal.signal(signal.SIGTERM, lambda *_: cancel.cancel())
-transcode(Path(sys.argv[1]), Path(sys.argv[2]), REELS, Options(cancel=cancel))
+VideoItem.read(Path(sys.argv[1]), REELS, Options(cancel=cancel)).write(Path(sys.argv[2]))
 """
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_instagram.media.spec import REELS
-from airflow_provider_instagram.media.transcode import transcode
+from airflow_provider_instagram.media.video import VideoItem
 
 Make = Callable[..., Path]
 
@@ -164,7 +164,7 @@ def test_picture_and_sound_stay_together(
 ) -> None:
     """Within 5 ms of what a player shows of the source, with the edit lists of the result ignored."""
     source = sources[name]()
-    report = transcode(source, tmp_path / "out.mp4", REELS)
+    report = VideoItem.read(source, REELS).write(tmp_path / "out.mp4")
     assert report.tier == tier, report.reasons
     complies(tmp_path / "out.mp4")
     before = _clicks_after_flashes_s(source, edits=True)
@@ -186,7 +186,7 @@ def test_what_an_edit_list_hides_is_never_published(trimmed: Path, tmp_path: Pat
     reddest = ("-vf", "scale=1:1:flags=area,format=rgb24", "-fps_mode", "passthrough", "-f", "rawvideo")
     hidden = _read(trimmed, "-ignore_editlist", "1", "-i", str(trimmed), *reddest)
     assert max(hidden[0::3]) - hidden[1] > 150
-    transcode(trimmed, tmp_path / "out.mp4", REELS)
+    VideoItem.read(trimmed, REELS).write(tmp_path / "out.mp4")
     shown = _read(tmp_path, "-ignore_editlist", "1", "-i", str(tmp_path / "out.mp4"), *reddest)
     assert max(r - g for r, g in zip(shown[0::3], shown[1::3], strict=True)) < 20
     assert len(shown) // 3 == round(4.1 * 30)

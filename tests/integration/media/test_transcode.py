@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.options import Options
-from airflow_provider_instagram.media.spec import FEED, REELS
-from airflow_provider_instagram.media.transcode import transcode
+from airflow_provider_instagram.media.spec import FEED, REELS, Options
+from airflow_provider_instagram.media.video import VideoItem
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.media.progress import Progress
+    from airflow_provider_instagram.media.encode import Progress
     from airflow_provider_instagram.media.report import Report
 
 Make = Callable[..., Path]
@@ -29,8 +28,8 @@ def run(tmp_path: Path) -> Callable[..., tuple[Report, Path]]:
     def go(source: Path, spec: Any = REELS, **options: Any) -> tuple[Report, Path]:
         output = tmp_path / "out" / "video.mp4"
         output.parent.mkdir(exist_ok=True)
-        report = transcode(source, output, spec, Options(**options))
-        assert os.listdir(output.parent) == (["video.mp4"] if report.tier != "pass" else [])  # noqa: PTH208
+        report = VideoItem.read(source, spec, Options(**options)).write(output)
+        assert os.listdir(output.parent) == ["video.mp4"]  # noqa: PTH208
         return report, output
 
     return go
@@ -118,14 +117,15 @@ def _pixel(path: Path, x: int, y: int) -> bytes:
 
 
 def test_a_compliant_file_is_left_alone(clip: Make, run: Callable[..., tuple[Report, Path]], tmp_path: Path) -> None:
-    """What we made ourselves complies: a second run makes nothing, and says so."""
+    """What we made ourselves complies: a second run makes nothing, and says so. Elsewhere, it makes a copy."""
     _, first = run(clip("landscape.mov"))
-    output = tmp_path / "second" / "video.mp4"
-    output.parent.mkdir()
-    report = transcode(first, output, REELS)
+    before = first.stat()
+    report = VideoItem.read(first, REELS).write(first)
     assert (report.tier, report.reasons) == ("pass", ())
     assert report.before == report.after
-    assert not list(output.parent.iterdir())
+    assert (first.stat().st_ino, first.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    VideoItem.read(first, REELS).write(tmp_path / "copy.mp4")
+    assert (tmp_path / "copy.mp4").read_bytes() == first.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -262,9 +262,9 @@ def test_a_result_never_replaces_its_source_or_a_directory(clip: Make, tmp_path:
     (link := tmp_path / "link.mp4").symlink_to(source)
     for output in (source, link):
         with pytest.raises(ValidationError, match=r"would replace its source.*another file"):
-            transcode(source, output, REELS)
+            VideoItem.read(source, REELS).write(output)
     with pytest.raises(ValidationError, match=r"is a directory.*Use the name of a file"):
-        transcode(source, tmp_path, REELS)
+        VideoItem.read(source, REELS).write(tmp_path)
     assert source.read_bytes() == clip("landscape.mov").read_bytes()
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
-from airflow_provider_instagram.media.workspace import workspace
+from airflow_provider_instagram.media.item import workspace
 
 WORKER = """
 import sys, time
 from pathlib import Path
-from airflow_provider_instagram.media.workspace import workspace
+from airflow_provider_instagram.media.item import workspace
 with workspace(Path(sys.argv[1]), 0) as folder:
     (folder / "half-done.mp4").write_bytes(b"0" * 1000)
     print(folder, flush=True)

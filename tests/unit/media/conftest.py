@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_instagram.media.boxes import Mp4Layout, Track
+from airflow_provider_instagram.media.info import Audio, PictureInfo, Video, VideoInfo
 from airflow_provider_instagram.media.packets import Timeline
-from airflow_provider_instagram.media.probe import Audio, Video, VideoInfo
 
 MakeInfo = Callable[..., VideoInfo]
 
@@ -62,7 +62,7 @@ def make_info() -> MakeInfo:
             transfer="bt709",
             primaries="bt709",
             nominal_fps=fps,
-            non_idr_keyframes=False,
+            has_non_idr_keyframes=False,
             timeline=replace(_timeline(float(fps), seconds, 500_000), **pictures or {}),
         )
         tone = Audio(1, "aac", "LC", 48_000, 2, replace(_timeline(46.875, seconds, 16_000), **sound or {}))
@@ -84,5 +84,31 @@ def make_info() -> MakeInfo:
             layout=None if layout is None else replace(boxes, **layout),
         )
         return replace(info, **other)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_picture() -> Callable[..., PictureInfo]:
+    """Return a function for the properties of a picture: ``make_picture(columns=1080, format="PNG")``."""
+
+    def make(**change: Any) -> PictureInfo:
+        compliant = PictureInfo(
+            path=Path("/pictures/poster.jpg"),
+            size_bytes=1000,
+            modified_ns=0,
+            format="JPEG",
+            mode="RGB",
+            columns=1080,
+            rows=1080,
+            orientation=1,
+            colour_profile="",
+            is_srgb=True,
+            has_alpha=False,
+            frames=1,
+            location_tags=(),
+            has_extra_data=False,
+        )
+        return replace(compliant, **change)
 
     return make

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.media.geometry import Size, covering, frame_rate, geometry
-from airflow_provider_instagram.media.probe import VideoInfo
-from airflow_provider_instagram.media.spec import FEED, REELS, Fit, VideoSpec
+from airflow_provider_instagram.media.geometry import Size, covering, frame_rate, picture_layout, video_layout
+from airflow_provider_instagram.media.info import PictureInfo, VideoInfo
+from airflow_provider_instagram.media.spec import FEED, FEED_PICTURE, REELS, STORY_PICTURE, Fit, VideoSpec, profile_for
 
 MakeInfo = Callable[..., VideoInfo]
 
@@ -35,7 +35,7 @@ def test_the_frame_that_loses_least_holds_the_picture(
     picture: tuple[int, int],
     make_info: MakeInfo,
 ) -> None:
-    layout = geometry(make_info(video={"columns": stored[0], "rows": stored[1]}).video, spec, fit)
+    layout = video_layout(make_info(video={"columns": stored[0], "rows": stored[1]}).video, spec, fit)
     assert (layout.frame.columns, layout.frame.rows) == frame
 
     assert (layout.picture.columns, layout.picture.rows) == picture
@@ -46,7 +46,7 @@ def test_the_frame_that_loses_least_holds_the_picture(
 @pytest.mark.parametrize("fit", ["pad", "crop"])
 def test_every_size_is_even_fits_and_keeps_its_shape(columns: int, rows: int, fit: Fit, make_info: MakeInfo) -> None:
     for spec in (REELS, FEED):
-        layout = geometry(make_info(video={"columns": columns, "rows": rows}).video, spec, fit)
+        layout = video_layout(make_info(video={"columns": columns, "rows": rows}).video, spec, fit)
         frame, picture = layout.frame, layout.picture
         assert all(n % 2 == 0 for n in (frame.columns, frame.rows, picture.columns, picture.rows))
         assert any(Fraction(frame.columns, frame.rows) == Fraction(*wanted) for wanted in spec.frames)
@@ -103,3 +103,50 @@ def test_the_rate_is_the_sources_own_or_keeps_its_rhythm(
     shortest_s, longest_s = steps or (1 / measured, 1 / measured)
     pictures = {"count": round(10 * measured), "shortest_s": shortest_s, "longest_s": longest_s}
     assert frame_rate(make_info(pictures=pictures, video={"nominal_fps": claimed}).video, REELS) == becomes
+
+
+@pytest.mark.parametrize("columns", [1, 7, 319, 320, 333, 800, 1079, 1440, 1441, 4032, 12_000])
+@pytest.mark.parametrize("rows", [1, 11, 200, 566, 1080, 1349, 1800, 3024, 9000])
+@pytest.mark.parametrize("fit", ["pad", "blur", "crop"])
+def test_every_frame_keeps_the_rules_and_the_picture_fits_it(
+    columns: int, rows: int, fit: Fit, make_picture: Callable[..., PictureInfo]
+) -> None:
+    for spec, narrowest, widest in ((FEED_PICTURE, 0.8, 1.91), (STORY_PICTURE, 0.5625 * 0.99, 0.5625 * 1.01)):
+        layout = picture_layout(make_picture(columns=columns, rows=rows), spec, fit)
+        (across, down), (wide, high) = layout.frame, layout.picture
+        assert 320 <= across <= 1440
+        assert narrowest <= across / down <= widest
+        assert min(wide, high) >= 1
+        assert (wide >= across and high >= down) if fit == "crop" else (wide <= across and high <= down)
+
+
+@pytest.mark.parametrize(
+    ("size", "fit", "frame", "picture"),
+    [
+        ((800, 1000), "pad", (800, 1000), (800, 1000)),
+        ((4000, 3000), "pad", (1440, 1080), (1440, 1080)),
+        ((3000, 500), "pad", (1440, 754), (1440, 240)),
+        ((3000, 500), "crop", (955, 500), (3000, 500)),
+        ((500, 2000), "pad", (1440, 1800), (450, 1800)),
+        ((1200, 628), "pad", (1200, 629), (1200, 629)),
+        ((100, 100), "pad", (320, 320), (320, 320)),
+    ],
+)
+def test_the_frame_keeps_the_most_of_the_picture(
+    size: tuple[int, int],
+    fit: Fit,
+    frame: tuple[int, int],
+    picture: tuple[int, int],
+    make_picture: Callable[..., PictureInfo],
+) -> None:
+    layout = picture_layout(make_picture(columns=size[0], rows=size[1]), FEED_PICTURE, fit)
+    assert (layout.frame, layout.picture) == (frame, picture)
+
+
+def test_the_videos_of_a_carousel_get_a_frame_of_the_first_items_shape() -> None:
+    shaped = profile_for("carousel").with_aspect_ratio(1440 / 754)
+    (columns, rows), *others = shaped.video.frames
+    assert (columns, rows % 2, others) == (1080, 0, [])
+    assert columns / rows == pytest.approx(1440 / 754, rel=0.01)
+    assert shaped.picture.is_allowed(1440 / 754)
+    assert not shaped.picture.is_allowed(1.0)

@@ -8,16 +8,15 @@ import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.boxes import Edit, Track
-from airflow_provider_instagram.media.options import Options
-from airflow_provider_instagram.media.plan import plan
-from airflow_provider_instagram.media.probe import VideoInfo
-from airflow_provider_instagram.media.spec import FEED, REELS, profile_for
+from airflow_provider_instagram.media.info import VideoInfo
+from airflow_provider_instagram.media.plan import plan_video
+from airflow_provider_instagram.media.spec import FEED, REELS, Options, profile_for
 
 MakeInfo = Callable[..., VideoInfo]
 
 
 def test_a_video_that_keeps_every_rule_passes(make_info: MakeInfo) -> None:
-    todo = plan(make_info(), REELS)
+    todo = plan_video(make_info(), REELS)
     assert (todo.tier, todo.reasons, todo.warnings) == ("pass", (), ())
 
 
@@ -60,7 +59,7 @@ def test_a_video_that_keeps_every_rule_passes(make_info: MakeInfo) -> None:
         ({"video": {"columns": 360, "rows": 640}}, "columns", "full"),
         ({"pictures": {"size_bytes": 7_000_000}}, "bit rate", "full"),
         ({"pictures": {"open_gop": True}}, "closed GOP", "full"),
-        ({"video": {"non_idr_keyframes": True}}, "closed GOP", "full"),
+        ({"video": {"has_non_idr_keyframes": True}}, "closed GOP", "full"),
         ({"video": {"transfer": "smpte2084", "primaries": "bt2020"}}, "colours", "full"),
         ({"layout": None, "container": "avi"}, "container", "full"),
         ({"pictures": {"longest_s": 0.5}}, "frame rate", "full"),
@@ -72,7 +71,7 @@ def test_a_video_that_keeps_every_rule_passes(make_info: MakeInfo) -> None:
 def test_each_broken_rule_is_named_with_what_it_needs(
     change: dict[str, Any], rule: str, tier: str, make_info: MakeInfo
 ) -> None:
-    todo = plan(make_info(**change), REELS)
+    todo = plan_video(make_info(**change), REELS)
     assert rule in [reason.rule for reason in todo.reasons]
     assert todo.tier == tier
 
@@ -113,52 +112,52 @@ def test_an_edit_list_is_copied_away_only_when_it_hides_nothing(
 ) -> None:
     """What an edit list hides, delays or rearranges has to be encoded to stay so; the rest is a copy in seconds."""
     tracks = (Track(0, "vide", 15360, 300, picture), Track(1, "soun", 48_000, 469, sound))
-    todo = plan(make_info(layout={"tracks": tracks}, **hidden), REELS)
+    todo = plan_video(make_info(layout={"tracks": tracks}, **hidden), REELS)
     assert todo.tier == tier, todo.reasons
 
 
 @pytest.mark.parametrize("seconds", [3.0, 90.0])
 def test_the_bounds_of_the_duration_are_allowed(seconds: float, make_info: MakeInfo) -> None:
-    assert plan(make_info(seconds=seconds), REELS).tier == "pass"
+    assert plan_video(make_info(seconds=seconds), REELS).tier == "pass"
 
 
 @pytest.mark.parametrize("fps", [Fraction(23), Fraction(24000, 1001), Fraction(60)])
 def test_the_bounds_of_the_frame_rate_are_allowed(fps: Fraction, make_info: MakeInfo) -> None:
-    assert plan(make_info(fps=fps), REELS).tier == "pass"
+    assert plan_video(make_info(fps=fps), REELS).tier == "pass"
 
 
 def test_a_compliant_file_below_the_encoders_targets_passes(make_info: MakeInfo) -> None:
     """540 columns and a low bit rate are no reason to encode: a still picture is small by nature."""
-    todo = plan(make_info(video={"columns": 540, "rows": 960}, pictures={"size_bytes": 50_000}), REELS)
+    todo = plan_video(make_info(video={"columns": 540, "rows": 960}, pictures={"size_bytes": 50_000}), REELS)
     assert todo.tier == "pass"
 
 
 def test_too_short_and_too_long_are_refused_with_the_rule_and_the_remedy(make_info: MakeInfo) -> None:
     with pytest.raises(ValidationError, match=r"2\.90 s; reels requires 3 s or more"):
-        plan(make_info(seconds=2.9), REELS)
+        plan_video(make_info(seconds=2.9), REELS)
     with pytest.raises(ValidationError, match=r'61\.00 s; feed allows 60 s at most.*trim="end"'):
-        plan(make_info(seconds=61, video={"columns": 1080, "rows": 1080}), FEED)
+        plan_video(make_info(seconds=61, video={"columns": 1080, "rows": 1080}), FEED)
 
 
 def test_too_long_may_be_cut_at_the_end(make_info: MakeInfo) -> None:
-    todo = plan(make_info(seconds=100), REELS, Options(trim="end"))
+    todo = plan_video(make_info(seconds=100), REELS, Options(trim="end"))
     assert (todo.tier, todo.duration_s) == ("full", 90.0)
 
 
 def test_a_rounding_of_the_container_is_not_too_long(make_info: MakeInfo) -> None:
     """90 s of picture with 90.02 s of sound, as encoders pad it, is cut to 90 s and not refused."""
-    todo = plan(make_info(seconds=90, sound={"end_s": 90.02}), REELS)
+    todo = plan_video(make_info(seconds=90, sound={"end_s": 90.02}), REELS)
     assert (todo.tier, todo.duration_s) == ("full", 90.0)
 
 
 @pytest.mark.parametrize("option", [{"fit": "stretch"}, {"trim": "start"}, {"background": "a:b"}, {"background": ""}])
 def test_an_option_that_is_not_one_is_refused(option: dict[str, Any], make_info: MakeInfo) -> None:
     with pytest.raises(ValidationError, match=rf"{next(iter(option))}='.*' is not.*Use"):
-        plan(make_info(), REELS, Options(**option))
+        plan_video(make_info(), REELS, Options(**option))
 
 
 def test_the_best_practices_are_warnings(make_info: MakeInfo) -> None:
-    warnings = plan(make_info(seconds=75, audio=None), REELS).warnings
+    warnings = plan_video(make_info(seconds=75, audio=None), REELS).warnings
     assert any("75 s" in warning for warning in warnings)
     assert any("no audio" in warning for warning in warnings)
 

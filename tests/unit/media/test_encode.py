@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from airflow_provider_instagram.media.progress import Progress, ProgressReader
+from airflow_provider_instagram.media.encode import Progress, ProgressReader
 
 
 def test_progress_is_reported_once_in_five_seconds_and_at_the_end() -> None:

@@ -1,0 +1,342 @@
+"""Read and convert pictures with Pillow. Runs in the process of :mod:`_picture_worker` only."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from PIL import Image, ImageCms, ImageColor, ImageFilter, ImageOps
+
+from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
+from airflow_provider_instagram.media.geometry import picture_layout
+from airflow_provider_instagram.media.info import SIDEWAYS, UPRIGHT, PictureInfo
+from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of
+from airflow_provider_instagram.media.plan import plan_picture
+from airflow_provider_instagram.utils.local_files import regular_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from airflow_provider_instagram.media.geometry import Layout
+    from airflow_provider_instagram.media.spec import Fit, PictureSpec
+
+#: A picture is read only once this is set, so that a JPEG that lacks its end is an error.
+SMALLEST: Final = (1, 1)
+MAX_PIXELS: Final = 120_000_000
+MAX_FILE_BYTES: Final = 512 * 1024**2
+#: Formats that Pillow does not know from the start, and the modules that add them.
+PLUGINS: Final = {
+    "TIFF": "PIL.TiffImagePlugin",
+    "WEBP": "PIL.WebPImagePlugin",
+    "AVIF": "PIL.AvifImagePlugin",
+    "HEIF": "pillow_heif.HeifImagePlugin",
+}
+ORIENTATION: Final = 0x0112
+GPS: Final = 0x8825
+#: Words of XMP that may reveal a location, and its continuation, which may as well. Source: XMP, parts 2 and 3.
+XMP_WORDS: Final = (b"GPS", b"photoshop:City", b"photoshop:Country", b"photoshop:State", b":Location", b"xmp/extension")
+#: Datasets of IPTC that reveal a location: city, sublocation, state, country. Source: IPTC-IIM, record 2.
+IPTC_DATASETS: Final = tuple(b"\x1c\x02" + bytes([number]) for number in (90, 92, 95, 100, 101))
+#: How a JPEG ends. Some programs write zeros after it.
+JPEG_END: Final = b"\xff\xd9"
+PADDING_BYTES: Final = 64 * 1024
+#: Names of ICC profiles that are sRGB. "c2" is the short one of facebook/tinysrgb.
+SRGB_NAMES: Final = ("srgb", "c2")
+#: Above this, a JPEG grows and does not look better. Source: Pillow, JPEG, "quality".
+BEST_QUALITY: Final = 95
+#: A JPEG decoder can reduce by 2, 4 or 8. The rest, by this factor at least, is left to a better filter.
+DRAFT_GAP: Final = 1.3
+#: A large picture is first reduced by a simple filter to this multiple of its new size.
+REDUCING_GAP: Final = 3.0
+#: The transposition that shows a picture upright, for each orientation of EXIF.
+UPRIGHT_BY: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+#: How to get from a mode of Pillow to one that can be scaled and converted to sRGB.
+SIMPLER_MODES: Final = {
+    "1": "L",
+    "La": "RGBA",
+    "LA": "RGBA",
+    "PA": "RGBA",
+    "RGBa": "RGBA",
+    "RGBX": "RGB",
+    "YCbCr": "RGB",
+}
+SIXTEEN_BITS: Final = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+#: The colour space of a profile, as ICC names it, and the mode of a picture in it.
+PROFILE_MODES: Final = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
+
+
+def read(source: Path) -> PictureInfo:
+    """Return the properties of a picture that can be decoded to its end."""
+    with opened(source) as image:
+        info = read_info(image, source)
+        _decode(image)
+    return info
+
+
+def convert(source: Path, output: Path, spec: PictureSpec, fit: Fit, background: str) -> PictureInfo:
+    """Write a compliant JPEG, and check it by the same rules."""
+    with opened(source) as image:
+        info = read_info(image, source)
+        layout = picture_layout(info, spec, fit)
+        jpeg = encoded(converted(image, info, layout, fit, background), spec.max_size_bytes)
+    try:
+        output.write_bytes(jpeg)
+    except OSError as error:
+        raise TranscodeError(f"{output} cannot be written: {error.strerror}.") from error
+    after = read(output)
+    if reasons := plan_picture(after, spec).reasons:
+        raise TranscodeError(f"The result for {source} does not comply: {'; '.join(map(str, reasons))}.")
+    return after
+
+
+def _decode(image: Image.Image) -> None:
+    """Decode a whole picture at the lowest cost, to find out whether it is complete."""
+    image.draft("L" if image.mode == "L" else image.mode, SMALLEST)
+    image.load()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture. Its pixels are not decoded yet.
+
+    :param path: The file.
+    :raises ValidationError: If it is not a picture, or too large, or has samples that cannot be converted.
+    """
+    if (size_bytes := regular_file(path).st_size) > MAX_FILE_BYTES:
+        raise ValidationError(
+            f"{path} has {size_bytes:,} bytes; the limit for a picture is {MAX_FILE_BYTES:,}.", hint="Make it smaller."
+        )
+    with path.open("rb") as file:
+        name = format_of(file.read(HEAD_BYTES))
+    if name is None:
+        raise ValidationError(
+            f"{path} is not a picture that can be opened.", hint="Use a JPEG, PNG, WebP, HEIC, AVIF, TIFF or GIF."
+        )
+    if name in PLUGINS:
+        import_module(PLUGINS[name])
+    if name == "HEIF":
+        import_module("pillow_heif").register_heif_opener(thumbnails=False)
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow itself refuses twice as many
+    try:
+        image = Image.open(path, formats=[name])
+    except Image.DecompressionBombError:
+        raise _too_many_pixels(path, "far too many") from None
+    with image:
+        if image.width * image.height > MAX_PIXELS:
+            raise _too_many_pixels(path, f"{image.width}x{image.height}")
+        if image.mode == "F":
+            raise ValidationError(f"{path} has floating-point samples.", hint="Export it with 8 or 16 bits per sample.")
+        yield image
+
+
+def _too_many_pixels(path: Path, number: str) -> ValidationError:
+    return ValidationError(
+        f"{path} has {number} pixels; the limit is {MAX_PIXELS / 1e6:.0f} million.", hint="Make it smaller."
+    )
+
+
+def read_info(image: Image.Image, path: Path) -> PictureInfo:
+    """Return the properties of an open picture.
+
+    :param image: The picture, before its pixels are decoded.
+    :param path: Its file.
+    """
+    status = path.stat()
+    exif = image.getexif()
+    # Pillow applies the orientation of a TIFF itself, and pillow-heif that of a HEIC.
+    orientation = exif.get(ORIENTATION, UPRIGHT) if image.format not in ("TIFF", "HEIF") else UPRIGHT
+    orientation = orientation if orientation in range(1, 9) else UPRIGHT
+    columns, rows = image.size[::-1] if orientation in SIDEWAYS else image.size
+    profile = profile_of(image)
+    name = ImageCms.getProfileDescription(profile).strip() if profile else ""
+    return PictureInfo(
+        path=path,
+        size_bytes=status.st_size,
+        modified_ns=status.st_mtime_ns,
+        format=image.format or "",
+        mode=image.mode,
+        columns=columns,
+        rows=rows,
+        orientation=orientation,
+        colour_profile=name,
+        is_srgb=name.lower().startswith(SRGB_NAMES) if profile else "icc_profile" not in image.info,
+        has_alpha=image.has_transparency_data,
+        frames=getattr(image, "n_frames", 1),
+        location_tags=tuple(sorted(set(_location_tags(image, exif)))),
+        has_extra_data=image.format == "JPEG" and not _ends_with_picture(path),
+    )
+
+
+def profile_of(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """Return the ICC profile of a picture, or None if it has none, or one that cannot be read."""
+    data = image.info.get("icc_profile")
+    if not data:
+        return None
+    try:
+        return ImageCms.ImageCmsProfile(io.BytesIO(data))
+    except (ImageCms.PyCMSError, OSError):
+        return None
+
+
+def _location_tags(image: Image.Image, exif: Image.Exif) -> Iterator[str]:
+    if exif.get_ifd(GPS):
+        yield "EXIF GPS"
+    segments: list[tuple[str, Any]] = getattr(image, "applist", [])
+    for marker, content in segments:
+        if marker == "APP1" and not content.startswith(b"Exif") and any(word in content for word in XMP_WORDS):
+            yield "XMP"
+        if marker == "APP13" and any(dataset in content for dataset in IPTC_DATASETS):
+            yield "IPTC"
+
+
+def _ends_with_picture(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - PADDING_BYTES))
+        return file.read(PADDING_BYTES).rstrip(b"\x00").endswith(JPEG_END)
+
+
+def colour_of(name: str) -> tuple[int, int, int]:
+    """Return a colour of Pillow.
+
+    :param name: A name or ``#rrggbb``, also with the spellings ``0xrrggbb`` and ``red@0.5`` of ffmpeg.
+    :raises ValidationError: If the colour does not exist.
+    """
+    plain = name.partition("@")[0].replace("0x", "#")
+    try:
+        return ImageColor.getrgb(plain)[:3]
+    except ValueError:
+        raise ValidationError(
+            f"background={name!r} is not a colour that Pillow knows.", hint="Use a name such as white, or #rrggbb."
+        ) from None
+
+
+def converted(image: Image.Image, info: PictureInfo, layout: Layout, fit: Fit, background: str) -> Image.Image:
+    """Return a picture in its frame: upright, in sRGB, and opaque.
+
+    :param image: The source, before its pixels are decoded.
+    :param info: Its properties.
+    :param layout: The layout in the frame.
+    :param fit: How to fit the picture into the frame.
+    :param background: The colour around the picture and behind it.
+    """
+    colour = colour_of(background)
+    profile = profile_of(image)
+    size = layout.picture[::-1] if info.orientation in SIDEWAYS else layout.picture
+    image.draft(image.mode, (round(size[0] * DRAFT_GAP), round(size[1] * DRAFT_GAP)))
+    image.load()
+    picture = _scalable(image, info).resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+    picture = _opaque(_in_srgb(picture, profile), colour)
+    if info.orientation in UPRIGHT_BY:
+        picture = picture.transpose(UPRIGHT_BY[info.orientation])
+    return _framed(picture, layout, fit, colour)
+
+
+def _scalable(image: Image.Image, info: PictureInfo) -> Image.Image:
+    """Return a picture with 8 bits per sample, without a palette."""
+    if image.mode in SIXTEEN_BITS:
+        return image.point(lambda value: value / 256).convert("L")
+    if image.mode == "P" or info.has_alpha:
+        return image.convert("RGBA" if info.has_alpha else "RGB")
+    return image.convert(SIMPLER_MODES.get(image.mode, image.mode))
+
+
+def _in_srgb(picture: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Image.Image:
+    """Return a picture in sRGB. Its alpha channel is kept. A profile for another colour space is ignored."""
+    alpha = picture.getchannel("A") if picture.mode == "RGBA" else None
+    colours = picture.convert("RGB") if alpha else picture
+    if colours.mode == "LAB":
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    if profile is not None:
+        mode = PROFILE_MODES.get(profile.profile.xcolor_space.strip())
+        if mode == "L" and alpha:
+            colours = colours.convert("L")
+        if mode == colours.mode:
+            colours = _transformed(colours, profile)
+    colours = colours.convert("RGB")
+    if alpha:
+        colours.putalpha(alpha)
+    return colours
+
+
+def _transformed(colours: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
+    srgb = ImageCms.createProfile("sRGB")
+    try:
+        return (
+            ImageCms.profileToProfile(
+                colours,
+                profile,
+                srgb,
+                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                outputMode="RGB",
+                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            )
+            or colours
+        )
+    except ImageCms.PyCMSError:
+        return colours
+
+
+def _opaque(picture: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+    if picture.mode != "RGBA":
+        return picture
+    behind = Image.new("RGB", picture.size, colour)
+    return Image.composite(picture.convert("RGB"), behind, picture.getchannel("A"))
+
+
+def _framed(picture: Image.Image, layout: Layout, fit: Fit, colour: tuple[int, int, int]) -> Image.Image:
+    if layout.picture == layout.frame:
+        return picture
+    left, top = ((frame - inside) // 2 for frame, inside in zip(layout.frame, layout.picture, strict=True))
+    if fit == "crop":
+        return picture.crop((-left, -top, layout.frame[0] - left, layout.frame[1] - top))
+    frame = _blurred(picture, layout.frame) if fit == "blur" else Image.new("RGB", layout.frame, colour)
+    frame.paste(picture, (left, top))
+    return frame
+
+
+def _blurred(picture: Image.Image, frame: tuple[int, int]) -> Image.Image:
+    """Return a blurred copy that covers the frame. Blurring at a quarter of the size looks the same."""
+    small = (max(1, frame[0] // 4), max(1, frame[1] // 4))
+    return ImageOps.fit(picture, small).filter(ImageFilter.GaussianBlur(8)).resize(frame)
+
+
+def encoded(picture: Image.Image, max_size_bytes: int) -> bytes:
+    """Return a picture as a JPEG of the highest quality that fits, without any metadata.
+
+    :param picture: The picture, in RGB.
+    :param max_size_bytes: The largest size of the file.
+    :raises ValidationError: If even the lowest quality does not fit.
+    """
+    picture.info.clear()  # Pillow would write its comment
+    best = _jpeg(picture, BEST_QUALITY)
+    if len(best) <= max_size_bytes:
+        return best
+    fits, low, high = b"", 1, BEST_QUALITY - 1
+    while low <= high:
+        middle = (low + high) // 2
+        attempt = _jpeg(picture, middle)
+        if len(attempt) <= max_size_bytes:
+            fits, low = attempt, middle + 1
+        else:
+            high = middle - 1
+    if not fits:
+        raise ValidationError(f"The picture does not fit into {max_size_bytes:,} bytes.", hint="Use another picture.")
+    return fits
+
+
+def _jpeg(picture: Image.Image, quality: int) -> bytes:
+    """Encode a picture. Its colours have the full resolution, so that red letters stay sharp."""
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=quality, subsampling="4:4:4")
+    return file.getvalue()

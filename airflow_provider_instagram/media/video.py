@@ -1,0 +1,161 @@
+"""Convert a video into one that complies, with ffmpeg."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import ffmpeg as builder
+
+from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
+from airflow_provider_instagram.media import command
+from airflow_provider_instagram.media.encode import FFmpeg, ProgressReader, encode
+from airflow_provider_instagram.media.geometry import video_layout
+from airflow_provider_instagram.media.item import Item
+from airflow_provider_instagram.media.loudness import TARGET_LUFS, WARN_FROM_LU, Loudness
+from airflow_provider_instagram.media.plan import Plan, Reason, plan_video
+from airflow_provider_instagram.media.probe import ONLY_THIS_FILE, probe
+from airflow_provider_instagram.media.spec import DEFAULTS
+from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, beside, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_instagram.media.info import Info, VideoInfo
+    from airflow_provider_instagram.media.spec import Options, VideoSpec
+
+#: Increment this when the same source, profile and ffmpeg give a different result.
+RECIPE: Final = 1
+SHORT_LIMITS: Final = ProcessLimits(wall_s=10, cpu_s=10)
+PREVIEW_LIMITS: Final = ProcessLimits(wall_s=120, cpu_s=240, output_bytes=8_000_000)
+
+
+@dataclass(frozen=True)
+class VideoItem(Item):
+    """A video. The cheapest tier of work that makes it comply is tried first."""
+
+    suffix: ClassVar[str] = ".mp4"
+
+    info: VideoInfo
+    spec: VideoSpec
+
+    @classmethod
+    def read(cls, path: Path, spec: VideoSpec, options: Options = DEFAULTS) -> VideoItem:
+        """Probe a video and plan its work.
+
+        :raises ValidationError: If the video cannot be used. The message contains the rule that it breaks.
+        """
+        info = probe(path, ffprobe=options.ffprobe, cancel=options.cancel)
+        return cls(info, spec, options, plan_video(info, spec, options))
+
+    @property
+    def aspect_ratio(self) -> float:
+        """The width of the result over its height."""
+        if self.plan.tier != "full":
+            return float(self.info.video.aspect_ratio)
+        frame = video_layout(self.info.video, self.spec, self.options.fit).frame
+        return frame.columns / frame.rows
+
+    def write_preview(self, made: Path, jpeg: Path) -> None:
+        """Write a JPEG of the first frame of a result."""
+        write_preview(made, jpeg, ffmpeg=self.options.ffmpeg, cancel=self.options.cancel)
+
+    def _recipe(self) -> Sequence[Any]:
+        options = self.options
+        finished = run([options.ffmpeg, "-version"], SHORT_LIMITS)
+        if not finished.ok:
+            raise TranscodeError(
+                f"{options.ffmpeg} does not run: {finished.complaint}.", hint="Install ffmpeg 5.1 or newer."
+            )
+        version = finished.stdout.partition("\n")[0]
+        return (RECIPE, asdict(self.spec), options.fit, options.background, options.trim, version)
+
+    def _read_again(self, made: Path) -> VideoItem:
+        return self.read(made, self.spec, self.options)
+
+    def _make(self, made: Path) -> tuple[Plan, Info]:
+        """Write the result. If a cheaper tier does not produce a compliant file, encode the whole video."""
+        todo = self.plan
+        if todo.tier == "full" and self.options.background != DEFAULTS.background:
+            self._check_colour(self.options.background)
+        try:
+            return self._attempt(todo, made)
+        except TranscodeError as error:
+            self.options.cancel.raise_if_requested()
+            if todo.tier == "full":
+                raise
+            reason = Reason(todo.tier, f"tried, but {error.message[0].lower()}{error.message[1:]}", "full")
+            return self._attempt(replace(todo, tier="full", reasons=(*todo.reasons, reason)), made)
+
+    def _check_colour(self, name: str) -> None:
+        finished = run([self.options.ffmpeg, *command.colour(name)], SHORT_LIMITS, cancel=self.options.cancel)
+        if not finished.ok:
+            raise ValidationError(
+                f"background={name!r} is not a colour that ffmpeg knows.", hint="Use a name such as white, or #rrggbb."
+            )
+
+    def _attempt(self, todo: Plan, made: Path) -> tuple[Plan, Info]:
+        steps = command.Steps(self.info, self.spec, self.options, todo)
+        tool = FFmpeg(steps, self.options.cancel)
+        on_line = ProgressReader(steps.span.duration_s, self.options.on_progress).read_line
+        digest = None
+        if todo.tier == "remux":
+            tool.run(steps.remux(made), "copy", on_line)
+            return todo, self._checked(made)
+        if todo.tier == "audio":
+            measured = tool.measure()
+            tool.run(steps.audio(measured, made), "convert", on_line)
+        else:
+            measured, digest = encode(tool, made, on_line)
+
+        def decode(cancel: Cancel) -> Loudness:
+            return replace(tool, cancel=cancel).decode(made, digest=digest)
+
+        with beside(decode, self.options.cancel) as decoded:
+            after = self._checked(made)
+            loudness = decoded.result()
+        return replace(todo, warnings=(*todo.warnings, *_loudness_warnings(measured, loudness))), after
+
+
+def _loudness_warnings(measured: Loudness | None, made: Loudness) -> tuple[str, ...]:
+    away_lu = made.lufs - TARGET_LUFS
+    if measured is None or measured.is_silent or abs(away_lu) <= WARN_FROM_LU:
+        return ()
+    word = "louder" if away_lu > 0 else "quieter"
+    return (f"The audio is {abs(away_lu):.1f} LU {word} than {TARGET_LUFS:g} LUFS, because its peaks limit the gain.",)
+
+
+def write_preview(
+    video: Path, jpeg: Path, at_ms: int = 0, *, ffmpeg: str = "ffmpeg", cancel: Cancel | None = None
+) -> None:
+    """Write the frame at a given time as a JPEG, which appears complete or not at all.
+
+    :param video: A local video.
+    :param jpeg: The file to write. An existing file is replaced.
+    :param at_ms: The time, in milliseconds from the start: the same number as the cover's time.
+    :param ffmpeg: The program, by name or path.
+    :param cancel: Ends the work early.
+    :raises ValidationError: If the video has no frame at that time.
+    :raises TranscodeError: If ffmpeg failed, or the work was cancelled.
+    """
+    source = builder.input(f"file:{video.absolute()}", ss=at_ms / 1000, **ONLY_THIS_FILE)
+    with tempfile.TemporaryDirectory(prefix=f".{jpeg.name}.", dir=jpeg.absolute().parent) as work:
+        made = Path(work) / "cover.jpg"
+        stream = source.video.output(
+            f"file:{made}", f="image2", update=1, qscale=2, pix_fmt="yuvj420p", **{"frames:v": 1}
+        )
+        finished = run(
+            [ffmpeg, *stream.global_args("-nostdin", "-v", "error").get_args()], PREVIEW_LIMITS, cancel=cancel
+        )
+        if not finished.ok:
+            raise TranscodeError(
+                f"ffmpeg could not create a preview of {video}: {finished.complaint}.",
+                hint="Check that the video plays.",
+            )
+        if not made.exists():
+            raise ValidationError(
+                f"{video} has no frame at {at_ms} ms.", hint="Use a cover time between 0 and the video's duration."
+            )
+        made.replace(jpeg)
