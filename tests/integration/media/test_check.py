@@ -50,29 +50,8 @@ def test_the_verdict_on_an_unusable_file_names_the_rule(
     assert ("3 s or more" in verdict.lines[0]) == bool(seconds)
 
 
-@pytest.mark.parametrize(
-    ("name", "saved_as", "mode", "words"),
-    [
-        ("light.tif", "TIFF", "F", "light.tif has floating-point samples. Export it with 8 or 16 bits per sample."),
-        ("old.bmp", "BMP", "RGB", "old.bmp is a picture in a format that cannot be opened (.bmp). Export it as a JPEG"),
-        (
-            "raw.DNG",
-            "TIFF",
-            "RGB",
-            "raw.DNG is a picture in a format that cannot be opened (.dng). Export it as a JPEG",
-        ),
-    ],
-)
-def test_a_picture_that_no_transcode_takes_is_not_said_to_need_work(
-    name: str, saved_as: str, mode: str, words: str, tmp_path: Path
-) -> None:
-    """A camera's raw file starts like a TIFF, whose first picture is a thumbnail."""
-    Image.new(mode, (800, 800)).save(tmp_path / name, saved_as)
-    verdict = check(tmp_path / name, profile_for("feed"))
+def test_a_picture_that_no_transcode_takes_is_not_said_to_need_work(tmp_path: Path) -> None:
+    Image.new("F", (800, 800)).save(tmp_path / "light.tif")
+    verdict = check(tmp_path / "light.tif", profile_for("feed"))
     assert verdict.exit_code == 2
-    assert words in verdict.lines[0]
-
-
-def test_a_name_of_another_format_does_not_matter_if_the_content_can_be_opened(tmp_path: Path) -> None:
-    Image.new("RGB", (800, 800)).save(tmp_path / "named.bmp", "JPEG")
-    assert check(tmp_path / "named.bmp", profile_for("feed")).exit_code == 0
+    assert "light.tif has floating-point samples. Export it with 8 or 16 bits per sample." in verdict.lines[0]

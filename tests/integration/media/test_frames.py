@@ -211,14 +211,6 @@ def test_the_bit_rate_stays_within_the_rules_for_hard_pictures(corpus: Make, run
     assert 3_500_000 <= int(facts.video["bit_rate"]) <= 5_000_000
 
 
-def test_a_loss_of_quality_is_a_warning(clip: Make, run: Run) -> None:
-    """Pixels that have to be made up, and picture that has to go."""
-    small, _, _ = run(clip("small.mp4", "180x320"))
-    assert any("enlarged 3.0 times" in warning for warning in small.warnings)
-    cropped, _, _ = run(clip("landscape.mov"), fit="crop")
-    assert any("68% of the picture is cropped away" in warning for warning in cropped.warnings)
-
-
 def test_a_location_in_the_metadata_is_removed(clip: Make, corpus: Make, run: Run) -> None:
     place = ("-metadata", "location=+52.5186+013.4083/", "-metadata", "comment=made by me", "-movflags", "+faststart")
     source = corpus("place.mp4", "-i", str(clip("portrait.mp4", "540x960")), "-c", "copy", *place)

@@ -212,26 +212,6 @@ def test_a_compliant_picture_that_is_cut_off_does_not_pass(tmp_path: Path) -> No
         PictureItem.read(source, FEED_PICTURE)
 
 
-@pytest.mark.parametrize(
-    ("kind", "words"), [("missing", "does not exist"), ("folder", "not a regular"), ("pipe", "not a regular")]
-)
-def test_what_is_not_a_file_is_refused(kind: str, words: str, tmp_path: Path) -> None:
-    path = tmp_path / "picture.jpg"
-    if kind == "folder":
-        path.mkdir()
-    elif kind == "pipe":
-        os.mkfifo(path)
-    with pytest.raises(ValidationError, match=words):
-        kind_of(path)
-
-
-@pytest.mark.parametrize(("frames", "kind"), [(1, "picture"), (2, "video"), (30, "video")])
-def test_an_animated_gif_is_a_video_and_a_still_one_a_picture(frames: int, kind: str, tmp_path: Path) -> None:
-    pictures = [Image.new("RGB", (90, 160), (8 * number, 0, 99)) for number in range(frames)]
-    pictures[0].save(tmp_path / "moving.gif", save_all=True, append_images=pictures[1:], duration=100)
-    assert kind_of(tmp_path / "moving.gif") == kind
-
-
 def test_a_result_never_replaces_its_source(tmp_path: Path) -> None:
     quarters(2000, 2000).save(source := tmp_path / "only-one.jpg")
     with pytest.raises(ValidationError, match=r"would replace its source.*another file"):
@@ -276,16 +256,3 @@ def test_the_check_of_a_picture_names_its_rules(tmp_path: Path) -> None:
         "EXIF GPS",
     ):
         assert words in text
-
-
-def test_the_check_of_a_picture_that_complies_says_so(tmp_path: Path) -> None:
-    quarters().save(tmp_path / "fine.jpg")
-    verdict = check(tmp_path / "fine.jpg", profile_for("feed"))
-    assert (verdict.exit_code, verdict.lines[-1]) == (0, "complies with feed: it is published unchanged")
-
-
-def test_the_check_of_a_damaged_picture_says_so(tmp_path: Path) -> None:
-    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99))
-    verdict = check(tmp_path / "bad.png", profile_for("feed"))
-    assert verdict.exit_code == 2
-    assert "cannot be used for feed: " in verdict.lines[0]

@@ -4,7 +4,6 @@ import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +48,7 @@ SOURCES: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "slow.mp4": (("540x960",), {"fps": "15"}),
     "fast.mp4": (("540x960",), {"fps": "120"}),
     "film.mp4": (("540x960",), {"fps": "24000/1001"}),
+    "telephone.mp4": (("540x960", "-ac", "1", "-ar", "8000"), {}),
     "broadcast.ts": (("640x360", "-c:v", "mpeg2video", "-c:a", "mp2"), {}),
 }
 
@@ -64,34 +64,6 @@ def test_any_source_comes_out_compliant(
     assert report.tier != "pass"
     assert report.reasons
     assert facts.duration == pytest.approx(3.2, abs=0.06)
-
-
-@pytest.mark.parametrize(
-    ("fps", "becomes"),
-    [("15", 30), ("120", 60), ("24000/1001", Fraction(24000, 1001)), ("10", 30), ("100", 50), ("12", 24), ("50", 50)],
-)
-def test_the_frame_rate_keeps_the_rhythm_of_the_source(
-    fps: str, becomes: Fraction, clip: Make, run: Callable[..., tuple[Report, Path]], complies: Callable[..., Any]
-) -> None:
-    """Rates outside the rules become a multiple or a whole part of themselves; rates inside stay as they are."""
-    _, output = run(clip(f"rate-{fps.replace('/', '-')}.mkv", "540x960", fps=fps))
-    assert complies(output).fps == pytest.approx(becomes, rel=0.001)
-
-
-@pytest.mark.parametrize(
-    ("size", "frame"),
-    [("540x540", (540, 540)), ("640x360", (640, 360)), ("360x640", (544, 680)), ("1280x960", (1080, 1080))],
-)
-def test_the_feed_gets_the_shape_that_loses_least(
-    size: str,
-    frame: tuple[int, int],
-    clip: Make,
-    run: Callable[..., tuple[Report, Path]],
-    complies: Callable[..., Any],
-) -> None:
-    _, output = run(clip(f"feed-{size}.mkv", size), FEED)
-    video = complies(output, "feed").video
-    assert (video["width"], video["height"]) == frame
 
 
 def test_a_phone_clip_stored_on_its_side_comes_out_upright(
@@ -153,17 +125,10 @@ def test_a_colour_that_does_not_exist_is_refused(clip: Make, run: Callable[..., 
         run(clip("landscape.mov"), background="blurple")
 
 
-def test_too_short_is_refused(clip: Make, run: Callable[..., tuple[Report, Path]]) -> None:
-    with pytest.raises(ValidationError, match=r"lasts 2\.\d+ s; reels requires 3 s or more.*longer video"):
-        run(clip("short.mp4", seconds=2.0))
-
-
-def test_too_long_is_refused_unless_it_may_be_cut(
+def test_a_video_that_is_too_long_is_cut_if_it_may(
     clip: Make, run: Callable[..., tuple[Report, Path]], complies: Callable[..., Any]
 ) -> None:
     long = clip("long.mkv", "64x64", seconds=61.5, fps="24")
-    with pytest.raises(ValidationError, match=r"lasts 61\.\d+ s; feed allows 60 s at most.*trim"):
-        run(long, FEED)
     _, output = run(long, replace(FEED, max_duration_s=5.5), trim="end")
     assert complies(output, "feed").duration == pytest.approx(5.5, abs=0.001)
 

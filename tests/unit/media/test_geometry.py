@@ -25,6 +25,10 @@ MakeInfo = Callable[..., VideoInfo]
         ((1080, 1080), FEED, "pad", (1080, 1080), (1080, 1080)),
         ((1920, 800), FEED, "pad", (1920, 1080), (1920, 800)),
         ((1080, 1920), FEED, "pad", (1080, 1350), (760, 1350)),
+        ((540, 540), FEED, "pad", (540, 540), (540, 540)),
+        ((640, 360), FEED, "pad", (640, 360), (640, 360)),
+        ((360, 640), FEED, "pad", (544, 680), (382, 680)),
+        ((1280, 960), FEED, "pad", (1080, 1080), (1080, 810)),
     ],
 )
 def test_the_frame_that_loses_least_holds_the_picture(
@@ -87,6 +91,11 @@ def test_a_cover_leaves_nothing_free(make_info: MakeInfo) -> None:
         (Fraction(144), 144.0, None, Fraction(48)),
         (Fraction(20), 20.0, None, Fraction(40)),
         (Fraction(5), 5.0, None, Fraction(30)),
+        (Fraction(10), 10.0, None, Fraction(30)),
+        (Fraction(12), 12.0, None, Fraction(24)),
+        (Fraction(15), 15.0, None, Fraction(30)),
+        (Fraction(100), 100.0, None, Fraction(50)),
+        (Fraction(120), 120.0, None, Fraction(60)),
         (Fraction(30), 22.0, (0.033, 0.066), Fraction(30)),
         (Fraction(30), 29.7, (0.033, 0.066), Fraction(30)),
         (Fraction(60), 45.0, (0.016, 0.033), Fraction(60)),

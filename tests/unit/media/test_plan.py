@@ -8,9 +8,9 @@ import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.boxes import Edit, Track
-from airflow_provider_instagram.media.info import VideoInfo
-from airflow_provider_instagram.media.plan import plan_video
-from airflow_provider_instagram.media.spec import FEED, REELS, Options, profile_for
+from airflow_provider_instagram.media.info import PictureInfo, VideoInfo
+from airflow_provider_instagram.media.plan import plan_picture, plan_video
+from airflow_provider_instagram.media.spec import FEED, FEED_PICTURE, REELS, Options, profile_for
 
 MakeInfo = Callable[..., VideoInfo]
 
@@ -166,3 +166,86 @@ def test_an_unknown_placement_is_refused_with_the_known_ones() -> None:
     assert profile_for("feed").video is FEED
     with pytest.raises(ValidationError, match=r"'stories'.*reels, feed"):
         profile_for("stories")
+
+
+@pytest.mark.parametrize(
+    ("change", "fit", "warning"),
+    [
+        ({"video": {"columns": 180, "rows": 320}}, "pad", "The picture is enlarged 3.0 times and will look soft."),
+        ({"video": {"columns": 1920, "rows": 1080}}, "crop", "68% of the picture is cropped away."),
+        (
+            {"video": {"columns": 1920, "rows": 1080}},
+            "pad",
+            "68% of the frame is outside the picture. 9:16 fills the frame.",
+        ),
+    ],
+)
+def test_a_loss_of_quality_is_a_warning(change: dict[str, Any], fit: Any, warning: str, make_info: MakeInfo) -> None:
+    assert plan_video(make_info(**change), REELS, Options(fit)).warnings == (warning,)
+
+
+MakePicture = Callable[..., PictureInfo]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"format": "PNG"}, "format: PNG is not JPEG"),
+        ({"format": "HEIF"}, "format: HEIC is not JPEG"),
+        ({"format": "MPO"}, "format: a JPEG with several pictures (MPO) is not JPEG"),
+        ({"orientation": 6}, "orientation: EXIF's orientation is 6, not upright"),
+        ({"location_tags": ("EXIF GPS",)}, "location: the metadata may reveal where it was taken (EXIF GPS)"),
+        ({"has_extra_data": True}, "extra data: the file goes on after the picture, as a motion photo does"),
+        ({"mode": "L"}, "colour space: grey is not sRGB"),
+        ({"mode": "CMYK"}, "colour space: CMYK is not sRGB"),
+        (
+            {"is_srgb": False, "colour_profile": "Adobe RGB (1998)"},
+            "colour profile: Adobe RGB (1998) is not sRGB",
+        ),
+        ({"is_srgb": False}, "colour profile: the colour profile is not sRGB"),
+        ({"has_alpha": True}, "alpha: parts may be transparent"),
+        ({"rows": 1351}, "aspect ratio: 1080x1351 (0.80:1) is not between 0.80:1 and 1.91:1"),
+        ({"rows": 565}, "aspect ratio: 1080x565 (1.91:1) is not between 0.80:1 and 1.91:1"),
+        ({"columns": 319, "rows": 319}, "columns: 319 is not between 320 and 1440"),
+        ({"columns": 1441, "rows": 1441}, "columns: 1441 is not between 320 and 1440"),
+        ({"size_bytes": 8_000_001}, "size: 8,000,001 bytes is more than 8,000,000"),
+    ],
+)
+def test_a_picture_that_breaks_a_rule_becomes_a_new_jpeg(
+    change: dict[str, Any], reason: str, make_picture: MakePicture
+) -> None:
+    todo = plan_picture(make_picture(**change), FEED_PICTURE)
+    assert [str(one) for one in todo.reasons] == [f"{reason} (needs full)"]
+    assert (todo.tier, todo.duration_s) == ("full", 0.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"rows": 1350},
+        {"rows": 566},
+        {"columns": 320, "rows": 320},
+        {"columns": 1440, "rows": 1440},
+        {"size_bytes": 8_000_000},
+        {"colour_profile": "sRGB IEC61966-2.1"},
+    ],
+)
+def test_a_picture_at_the_bounds_of_the_rules_passes(change: dict[str, Any], make_picture: MakePicture) -> None:
+    todo = plan_picture(make_picture(**change), FEED_PICTURE)
+    assert (todo.tier, todo.reasons, todo.warnings) == ("pass", (), ())
+
+
+@pytest.mark.parametrize(
+    ("change", "fit", "warning"),
+    [
+        ({"columns": 100, "rows": 100}, "pad", "The picture is enlarged 3.2 times and will look soft."),
+        ({"columns": 1400, "rows": 233}, "pad", "68% of the frame is outside the picture."),
+        ({"columns": 3000, "rows": 500}, "crop", "68% of the picture is cropped away."),
+        ({"format": "TIFF", "frames": 3}, "pad", "The file contains 3 pictures. The result shows the first."),
+    ],
+)
+def test_what_a_new_jpeg_loses_is_a_warning(
+    change: dict[str, Any], fit: Any, warning: str, make_picture: MakePicture
+) -> None:
+    assert plan_picture(make_picture(**change), FEED_PICTURE, fit).warnings == (warning,)

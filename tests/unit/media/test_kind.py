@@ -1,0 +1,88 @@
+"""The kind of a file by its content, whatever its name says."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.media.kind import kind_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JPEG = b"\xff\xd8\xff\xe0" + bytes(60)
+TIFF = b"II*\x00" + bytes(60)
+
+
+def _boxed(*brands: bytes) -> bytes:
+    content = brands[0] + bytes(4) + b"".join(brands[1:])
+    return (len(content) + 8).to_bytes(4, "big") + b"ftyp" + content + bytes(40)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("a.jpg", JPEG, "picture"),
+        ("a.mp4", JPEG, "picture"),
+        ("a", JPEG, "picture"),
+        ("named.bmp", JPEG, "picture"),
+        ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(60), "picture"),
+        ("a.tif", TIFF, "picture"),
+        ("a.tif", b"MM\x00+" + bytes(60), "picture"),
+        ("a.webp", b"RIFF\0\0\0\0WEBPVP8 " + bytes(60), "picture"),
+        ("a.heic", _boxed(b"heic", b"mif1"), "picture"),
+        ("a.avif", _boxed(b"avif", b"mif1"), "picture"),
+        ("a.avif", _boxed(b"mif1", b"avif"), "picture"),
+        ("a.mp4", _boxed(b"isom", b"avc1"), "video"),
+        ("a.jpg", _boxed(b"qt  "), "video"),
+        ("a.pdf", _boxed(b"mp42"), "video"),
+        ("a.avi", b"RIFF\0\0\0\0AVI LIST" + bytes(60), "video"),
+        ("a.mkv", b"\x1a\x45\xdf\xa3" + bytes(60), "video"),
+        ("a", b"", "video"),
+    ],
+)
+def test_the_content_decides(name: str, content: bytes, kind: str, tmp_path: Path) -> None:
+    (path := tmp_path / name).write_bytes(content)
+    assert kind_of(path) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("old.bmp", b"BM" + bytes(60), "is a picture in a format that cannot be opened (.bmp). Export it as a JPEG"),
+        ("raw.DNG", TIFF, "is a picture in a format that cannot be opened (.dng). Export it as a JPEG"),
+        ("a.jpg", b"hello", "is not a picture, although its name says so. Use a JPEG"),
+        ("notes.txt", b"hello", "is neither a picture nor a video. Use a video, or a JPEG"),
+        ("song.mp3", b"ID3" + bytes(60), "is neither a picture nor a video."),
+    ],
+)
+def test_what_can_be_neither_is_refused_with_the_remedy(name: str, content: bytes, words: str, tmp_path: Path) -> None:
+    """A camera's raw file starts like a TIFF, whose first picture is a thumbnail."""
+    (path := tmp_path / name).write_bytes(content)
+    with pytest.raises(ValidationError, match=re.escape(f"{name} {words}")):
+        kind_of(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("missing", "does not exist"), ("folder", "not a regular"), ("pipe", "not a regular")]
+)
+def test_what_is_not_a_file_is_refused(kind: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "picture.jpg"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(ValidationError, match=words):
+        kind_of(path)
+
+
+@pytest.mark.parametrize(("frames", "kind"), [(1, "picture"), (2, "video"), (30, "video")])
+def test_an_animated_gif_is_a_video_and_a_still_one_a_picture(frames: int, kind: str, tmp_path: Path) -> None:
+    pictures = [Image.new("RGB", (90, 160), (8 * number, 0, 99)) for number in range(frames)]
+    pictures[0].save(tmp_path / "moving.gif", save_all=True, append_images=pictures[1:], duration=100)
+    assert kind_of(tmp_path / "moving.gif") == kind
