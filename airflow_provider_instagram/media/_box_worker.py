@@ -55,10 +55,7 @@ class Box(NamedTuple):
 
 
 class Reader:
-    """Walks through the boxes of a file.
-
-    :param file: The file.
-    """
+    """Walks through the boxes of a file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file

@@ -110,7 +110,6 @@ def _decode(image: Image.Image) -> None:
 def opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture. Its pixels are not decoded yet.
 
-    :param path: The file.
     :raises ValidationError: If it is not a picture, or too large, or has samples that cannot be converted.
     """
     if (size_bytes := regular_file(path).st_size) > MAX_FILE_BYTES:
@@ -150,7 +149,6 @@ def read_info(image: Image.Image, path: Path) -> PictureInfo:
     """Return the properties of an open picture.
 
     :param image: The picture, before its pixels are decoded.
-    :param path: Its file.
     """
     status = path.stat()
     exif = image.getexif()
@@ -210,7 +208,6 @@ def colour_of(name: str) -> tuple[int, int, int]:
     """Return a colour of Pillow.
 
     :param name: A name or ``#rrggbb``, also with the spellings ``0xrrggbb`` and ``red@0.5`` of ffmpeg.
-    :raises ValidationError: If the colour does not exist.
     """
     plain = name.partition("@")[0].replace("0x", "#")
     try:
@@ -225,10 +222,6 @@ def converted(image: Image.Image, info: PictureInfo, layout: Layout, fit: Fit, b
     """Return a picture in its frame: upright, in sRGB, and opaque.
 
     :param image: The source, before its pixels are decoded.
-    :param info: Its properties.
-    :param layout: The layout in the frame.
-    :param fit: How to fit the picture into the frame.
-    :param background: The colour around the picture and behind it.
     """
     colour = colour_of(background)
     profile = profile_of(image)
@@ -315,7 +308,6 @@ def encoded(picture: Image.Image, max_size_bytes: int) -> bytes:
     """Return a picture as a JPEG of the highest quality that fits, without any metadata.
 
     :param picture: The picture, in RGB.
-    :param max_size_bytes: The largest size of the file.
     :raises ValidationError: If even the lowest quality does not fit.
     """
     picture.info.clear()  # Pillow would write its comment

@@ -28,7 +28,6 @@ class Edit:
 
     :param duration_s: Its duration in the presentation, in seconds. 0 means until the end of the track.
     :param media_time_s: Its start in the track, in seconds. None for an empty edit, which shows nothing.
-    :param rate: Its playback rate.
     """
 
     duration_s: float
@@ -44,7 +43,6 @@ class Track:
     :param kind: Its handler, such as ``vide`` or ``soun``.
     :param timescale: Ticks per second of its timestamps.
     :param samples: The number of its samples, shown or not. 0 in a fragmented file.
-    :param edits: Its edit list.
     """
 
     number: int
@@ -110,9 +108,6 @@ class Mp4Layout:
 def read_layout(path: Path, cancel: Cancel | None = None) -> Mp4Layout:
     """Read the boxes of an MP4 or MOV file in a process with limits, but not the media itself.
 
-    :param path: The file.
-    :param cancel: Ends the work early.
-    :return: Its layout.
     :raises ValidationError: If the boxes are not well-formed.
     """
     finished = run([sys.executable, "-I", "-S", WORKER, str(path)], LIMITS, cancel=cancel)
@@ -134,7 +129,6 @@ def begins_like_mp4(path: Path) -> bool:
 def has_only_idr_frames(path: Path, positions: Iterable[int], length_bytes: int) -> bool:
     """Return whether each H.264 frame is an IDR frame, so that no later frame depends on a frame before it.
 
-    :param path: The file.
     :param positions: The positions of the frames, in bytes.
     :param length_bytes: The size of the length field of each NAL unit, in bytes.
     :return: Whether the first slice of each is that of an IDR picture. Source: ITU-T H.264, table 7-1. False also for a

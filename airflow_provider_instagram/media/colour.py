@@ -26,9 +26,6 @@ WHITE_CD_M2: Final = 203
 def scaled(stream: Any, video: Video, size: Size) -> Any:
     """Scale a video and convert its colours. Scaling comes first, because it leaves less to convert.
 
-    :param stream: A stream of ffmpeg-python.
-    :param video: The properties of the video.
-    :param size: Its new size.
     :return: The stream, in bt709 and limited range.
     """
     if video.is_hdr:

@@ -49,10 +49,7 @@ PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.5", "-nostats")
 class Encoding:
     """The parameters of a full encoding.
 
-    :param layout: The layout of the picture in the frame.
-    :param fps: The frame rate.
     :param start_s: The start in the source's timestamps, in seconds.
-    :param frames: The number of frames.
     :param video_bps: The mean bit rate to aim at, in bits per second.
     :param peak_bps: The highest bit rate, in bits per second.
     """
@@ -84,13 +81,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Steps:
-    """The commands that carry out a plan, as arguments of ffmpeg.
-
-    :param info: The source.
-    :param spec: The rules and targets.
-    :param options: The options.
-    :param plan: The plan.
-    """
+    """The commands that carry out a plan, as arguments of ffmpeg."""
 
     info: VideoInfo
     spec: VideoSpec
@@ -249,7 +240,6 @@ def colour(name: str) -> list[str]:
 def decode(path: Path, *, video: bool) -> list[str]:
     """Return the command that decodes a whole file, measures its loudness, and stops at the first error.
 
-    :param path: The file.
     :param video: Whether to decode the video, too. If not, the command prints the digest of the video.
     """
     source = ffmpeg.input(f"file:{path}", **DECODE_ONLY, **ONLY_THIS_FILE)

@@ -33,7 +33,6 @@ class Progress:
 
     :param percent: The share that is done, from 0 to 100.
     :param speed: Seconds of video per second of work.
-    :param remaining: The remaining time. None if it is not known yet.
     """
 
     percent: float
@@ -49,8 +48,6 @@ class ProgressReader:
     """Turns the lines of ``ffmpeg -progress`` into calls: at most one in five seconds, and one at the end.
 
     :param duration_s: The duration of the result, in seconds.
-    :param on_progress: The function to call.
-    :param clock: A monotonic clock, in seconds.
     """
 
     def __init__(
@@ -85,11 +82,7 @@ class ProgressReader:
 
 @dataclass(frozen=True, slots=True)
 class FFmpeg:
-    """ffmpeg with its limits, for the steps of one transcode.
-
-    :param steps: The commands.
-    :param cancel: Ends the work early.
-    """
+    """ffmpeg with its limits, for the steps of one transcode."""
 
     steps: command.Steps
     cancel: Cancel
@@ -103,11 +96,7 @@ class FFmpeg:
     ) -> Finished:
         """Run one step.
 
-        :param arguments: The arguments of ffmpeg.
         :param what: What the step does to the source, for messages.
-        :param on_line: Called with each line of the standard output.
-        :param pass_fds: File descriptors that ffmpeg gets.
-        :raises TranscodeError: If it failed.
         """
         steps = self.steps
         wall_s = LEAST_S + PER_SECOND_S * steps.span.duration_s
@@ -137,7 +126,6 @@ class FFmpeg:
         """Decode a whole result, because an encoder can exit with 0 and leave a damaged file.
 
         :param digest: The digest of the encoder's video, which was decoded while it was written. It has to be the same.
-        :return: The loudness.
         :raises TranscodeError: If the result is damaged.
         """
         loudness = LoudnessReader()
@@ -153,10 +141,7 @@ class FFmpeg:
         return self.steps.info.path
 
     def check(self, finished: Finished) -> None:
-        """Check that ffmpeg found no errors in a result.
-
-        :raises TranscodeError: If it did.
-        """
+        """Check that ffmpeg found no errors in a result."""
         if finished.stderr:
             raise self.damaged(finished.complaint)
 
@@ -166,10 +151,7 @@ class FFmpeg:
 
 
 class _DigestReader:
-    """Reads the digest of the video from the output of ffmpeg's ``streamhash``.
-
-    :param on_line: Called with each line.
-    """
+    """Reads the digest of the video from the output of ffmpeg's ``streamhash``."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
@@ -193,7 +175,6 @@ def encode(tool: FFmpeg, made: Path, on_line: Callable[[str], None]) -> tuple[Lo
     The caller checks that the file has the digest of the encoder's video.
 
     :param made: The file to write, in a folder for unfinished work.
-    :param on_line: Called with each line of the encoder's standard output.
     :return: The loudness of the source, or None without audio, and the digest of the video, printed by its encoder.
     :raises TranscodeError: If a step failed, or the work was cancelled.
     """

@@ -32,7 +32,6 @@ class Size(NamedTuple):
 class Layout:
     """The layout of the picture in the frame.
 
-    :param frame: The size of the result.
     :param picture: The size to which the source is scaled. It is smaller than the frame, larger if it is cropped, or
         equal if both have the same aspect ratio.
     :param enlarged: The factor by which the source is enlarged. 1 or less means no enlargement.
@@ -52,11 +51,6 @@ def video_layout(video: Video, spec: VideoSpec, fit: Fit) -> Layout:
 
     The frame is the profile's own. If the source has fewer pixels, the frame is a smaller one of the same aspect ratio,
     down to the profile's minimum of columns.
-
-    :param video: The source.
-    :param spec: The profile.
-    :param fit: How to fit the video into a frame of another aspect ratio.
-    :return: The layout.
     """
     columns, rows = max(spec.frames, key=lambda frame: _similarity(video.aspect_ratio, Fraction(*frame)))
     whole = _fitted(video.aspect_ratio, columns, rows, fit, spec)
@@ -84,12 +78,7 @@ def covering(video: Video, size: Size) -> Size:
 
 
 def frame_rate(video: Video, spec: VideoSpec) -> Fraction:
-    """Return the constant frame rate of the encoding: the source's own if the rules allow it, or else a related one.
-
-    :param video: The source.
-    :param spec: The rules.
-    :return: Frames per second.
-    """
+    """Return the constant frame rate of the encoding: the source's own if the rules allow it, or else a related one."""
     rate = _regular_rate(video)
     if rate is None:
         faster = video.timeline.rate > float(spec.target_fps) * 1.1
@@ -135,13 +124,7 @@ def _even(number: Fraction) -> int:
 
 
 def picture_layout(info: PictureInfo, spec: PictureSpec, fit: Fit) -> Layout:
-    """Return the layout that keeps the most of a picture.
-
-    :param info: The source.
-    :param spec: The rules.
-    :param fit: How to fit a picture of another aspect ratio into the frame.
-    :return: The layout.
-    """
+    """Return the layout that keeps the most of a picture."""
     ratio = info.aspect_ratio
     target = ratio if spec.is_allowed(ratio) else min(max(ratio, spec.min_aspect_ratio), spec.max_aspect_ratio)
     is_stretched = abs(ratio / target - 1) <= STRETCHED

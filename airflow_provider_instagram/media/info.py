@@ -24,7 +24,6 @@ UPRIGHT: Final = 1
 class Video:
     """The video stream.
 
-    :param index: The index of the stream.
     :param codec: The codec, as ffmpeg names it.
     :param columns: The stored columns, without those that players crop.
     :param rows: The stored rows, without those that players crop.
@@ -33,14 +32,12 @@ class Video:
     :param rotation: The clockwise rotation that players apply: 0, 90, 180 or 270 degrees.
     :param is_upright: Whether players show the frames as stored, neither rotated by any angle nor mirrored.
     :param pixel_format: The pixel format, as ffmpeg names it.
-    :param interlaced: Whether the video is interlaced.
     :param full_range: Whether the levels are 0 to 255.
     :param matrix: The colour matrix, as ffmpeg names it. Empty if unknown.
     :param transfer: The transfer curve of the colours. Empty if unknown.
     :param primaries: The primaries of the colours. Empty if unknown.
     :param nominal_fps: The frame rate in the header.
     :param has_non_idr_keyframes: Whether some keyframes are not IDR frames. Looked for in MP4 files only.
-    :param timeline: Its packets.
     """
 
     index: int
@@ -88,12 +85,9 @@ class Video:
 class Audio:
     """The audio stream.
 
-    :param index: The index of the stream.
     :param codec: The codec, as ffmpeg names it.
     :param profile: The codec's profile, such as ``LC``. Empty if unknown.
-    :param sample_rate_hz: The sample rate.
     :param channels: 1 for mono, 2 for stereo, 6 for surround 5.1.
-    :param timeline: Its packets.
     """
 
     index: int
@@ -110,7 +104,6 @@ class VideoInfo(FileInfo):
 
     :param container: The container, as ffprobe names it.
     :param start_s: The start of the first stream in the file's timestamps, in seconds.
-    :param video: The video stream.
     :param audio: The audio stream, if any.
     :param extra_streams: Other streams, in words, such as ``subtitle mov_text``.
     :param location_tags: Metadata that may reveal where the video was filmed.
@@ -142,7 +135,6 @@ class PictureInfo(FileInfo):
     :param orientation: EXIF's orientation, which viewers apply. 1 is upright.
     :param colour_profile: The name of the ICC profile. Empty without one.
     :param is_srgb: Whether the colours are sRGB, which is also the meaning of a missing profile.
-    :param has_alpha: Whether parts may be transparent.
     :param frames: The number of frames or pages.
     :param location_tags: Metadata that may reveal where the picture was taken.
     :param has_extra_data: Whether other data follows the picture, such as the video of a motion photo.

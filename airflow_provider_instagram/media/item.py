@@ -31,13 +31,7 @@ PREFIX: Final = ".instagram-work-"
 
 @dataclass(frozen=True)
 class Item(ABC):
-    """A video or a picture that was read, the rules for it, and the plan that makes it comply.
-
-    :param info: The properties of the source.
-    :param spec: The rules.
-    :param options: The options.
-    :param plan: The plan.
-    """
+    """A video or a picture that was read, the rules for it, and the plan that makes it comply."""
 
     #: How the name of a result ends.
     suffix: ClassVar[str]
@@ -160,9 +154,7 @@ def workspace(output: Path, needed_bytes: int) -> Iterator[Path]:
     A killed process cannot clean up, so the next process that works in the same folder removes its directory. A lock on
     the directory, which ends with its owner, shows whether the directory is in use.
 
-    :param output: The file that the work is for.
     :param needed_bytes: How much the work may write.
-    :return: The directory.
     :raises ValidationError: If the folder of the result cannot be used.
     :raises TranscodeError: If the disk has too little space.
     """

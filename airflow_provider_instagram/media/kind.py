@@ -94,10 +94,7 @@ def format_of(head: bytes) -> PictureFormat | None:
 
 
 def _has_single_frame(path: Path) -> bool:
-    """Return whether a GIF has exactly one frame, so that it is a picture. Nothing is decoded. Source: GIF89a.
-
-    :param path: The file.
-    """
+    """Return whether a GIF has exactly one frame, so that it is a picture. Nothing is decoded. Source: GIF89a."""
     frames, in_block = 0, False
     with path.open("rb") as file:
         _skip_colour_table(file, file.read(13)[10:11])

@@ -65,7 +65,6 @@ class LoudnessReader:
 def meter(audio: Any, *, peaks: bool) -> Any:
     """Add a loudness meter to an audio stream. It prints to standard output.
 
-    :param audio: A stream of ffmpeg-python.
     :param peaks: Whether to measure true peaks too, which takes most of the time.
     """
     return audio.filter("ebur128", metadata=1, framelog="quiet", peak="true" if peaks else "none").filter(
@@ -74,11 +73,7 @@ def meter(audio: Any, *, peaks: bool) -> Any:
 
 
 def adjusted(audio: Any, loudness: Loudness) -> Any:
-    """Adjust an audio stream to the target with a constant gain, and with a limiter if its peaks require it.
-
-    :param audio: A stream of ffmpeg-python.
-    :param loudness: The measured loudness.
-    """
+    """Adjust an audio stream to the target with a constant gain, and with a limiter if its peaks require it."""
     if loudness.gain_db:
         audio = audio.filter("volume", f"{loudness.gain_db:.2f}dB")
     if loudness.peak_dbtp + loudness.gain_db > PEAK_DBTP and not loudness.is_silent:

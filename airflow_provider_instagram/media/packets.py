@@ -23,8 +23,6 @@ ENTRIES: Final = "packet=stream_index,pts_time,dts_time,duration_time,size,pos,f
 class Timeline:
     """The packets of one stream that a player shows.
 
-    :param count: The number of shown packets.
-    :param hidden: The number of packets that an edit list hides.
     :param size_bytes: The total size of all packets.
     :param start_s: The timestamp of the first shown packet, in seconds.
     :param end_s: The end of the last shown packet, in seconds.
@@ -90,10 +88,7 @@ def read_timelines(
     """Read the packets of a file.
 
     :param path: The file, for messages.
-    :param indexes: The streams to read.
     :param ffprobe: The program and its arguments that open the file.
-    :param limits: The limits of the process.
-    :param cancel: Ends the work early.
     :param starts_at_zero: Whether packets that end at 0 or before are hidden, although ffprobe does not mark them.
     :return: The timeline of each stream, and ffprobe's error output.
     :raises ValidationError: If the file cannot be read to its end.

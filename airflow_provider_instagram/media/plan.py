@@ -47,7 +47,6 @@ FORMAT_NAMES: Final = {"MPO": "a JPEG with several pictures (MPO)", "HEIF": "HEI
 class Reason:
     """A rule that a source breaks.
 
-    :param rule: The rule's name.
     :param found: The property of the source, and what the rule requires.
     :param needs: The cheapest tier that fixes it.
     """
@@ -67,7 +66,6 @@ class Plan:
     :param tier: ``pass``: nothing · ``remux``: copy the streams into a clean MP4 · ``audio``: the same, but with new
         audio · ``full``: encode everything.
     :param reasons: The rules that the source breaks. Empty for ``pass``.
-    :param warnings: What will reduce the quality of the result.
     :param duration_s: The duration of a video's result, in seconds. 0 for a picture.
     """
 

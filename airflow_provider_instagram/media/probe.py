@@ -41,10 +41,6 @@ LOCATION_WORDS: Final = ("location", "gps", "xmp", "geo")
 def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None) -> VideoInfo:
     """Read the properties of a file, without decoding it.
 
-    :param path: A local file.
-    :param ffprobe: The program, by name or path.
-    :param cancel: Ends the work early.
-    :return: The properties.
     :raises ValidationError: If the file is missing, empty, not a regular file, not a video, incomplete, or too large.
     """
     path = path.absolute()
@@ -188,7 +184,6 @@ def _check_bounds(path: Path, video: dict[str, Any], container: dict[str, Any]) 
 def _check_animation(path: Path, frames: int) -> None:
     """Check that a GIF is a complete animation.
 
-    :param path: The file.
     :param frames: The number of frames that ffprobe found.
     :raises ValidationError: If the GIF has a single frame, or is truncated.
     """

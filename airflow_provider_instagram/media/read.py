@@ -33,8 +33,6 @@ WORK: Final = {
 def read_item(path: Path, profile: Profile, options: Options) -> Item:
     """Read a video or a picture.
 
-    :param path: A local file.
-    :param profile: The rules for both kinds.
     :raises ValidationError: If the file cannot be used.
     """
     if kind_of(path) == "picture":
@@ -47,7 +45,6 @@ class Verdict:
     """The result of a check.
 
     :param exit_code: 0: the file complies · 1: it needs work, which TranscodeOperator does · 2: it cannot be used.
-    :param lines: The result in words, to be printed.
     """
 
     exit_code: int

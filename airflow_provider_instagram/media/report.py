@@ -19,11 +19,8 @@ class VideoMeasures:
     """The facts about one video.
 
     :param container: The container format, as ffprobe names it.
-    :param size_bytes: The file size.
-    :param duration_s: The duration, in seconds.
     :param columns: The width as shown, in pixels.
     :param rows: The height as shown, in pixels.
-    :param fps: The mean frame rate.
     :param video_codec: The video codec, as ffmpeg names it.
     :param video_kbps: The mean bit rate of the video, in kilobits per second.
     :param audio_codec: The audio codec, as ffmpeg names it. None without audio.
@@ -83,7 +80,6 @@ class PictureMeasures:
     """The facts about one picture.
 
     :param format: The format, as Pillow names it.
-    :param size_bytes: The file size.
     :param columns: The width as shown, in pixels.
     :param rows: The height as shown, in pixels.
     :param mode: The pixel format, as Pillow names it.
@@ -124,12 +120,8 @@ def measures_of(info: Info) -> Measures:
 class Report:
     """The report of a transcode.
 
-    :param tier: The kind of work.
     :param reasons: The rules that the source broke, each with the tier that it needed.
-    :param warnings: What reduces the quality of the result.
-    :param before: The source.
     :param after: The result, or the source again if no work was needed.
-    :param elapsed_s: The duration of the work, in seconds.
     """
 
     tier: str

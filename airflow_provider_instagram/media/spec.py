@@ -107,20 +107,13 @@ Spec = VideoSpec | PictureSpec
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a placement requires of each kind of media.
-
-    :param video: The rules for videos.
-    :param picture: The rules for pictures.
-    """
+    """What a placement requires of each kind of media."""
 
     video: VideoSpec
     picture: PictureSpec
 
     def with_aspect_ratio(self, aspect_ratio: float) -> Profile:
-        """Return the profile with a single aspect ratio, for the items of a carousel after the first.
-
-        :param aspect_ratio: The width over the height of the first item.
-        """
+        """Return the profile with a single aspect ratio, for the items of a carousel after the first."""
         ratio = Fraction(aspect_ratio).limit_denominator(MAX_DENOMINATOR)
         columns = self.video.frames[0][0]
         frame = (columns, round(columns / ratio / 2) * 2)
@@ -143,10 +136,7 @@ class Options:
         it, or ``crop`` the excess.
     :param background: The colour of the bars, and behind transparent parts: a name or ``#rrggbb``.
     :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
-    :param ffmpeg: The program, by name or path.
-    :param ffprobe: The program, by name or path.
     :param on_progress: Called with the progress of a video, at most once in five seconds, and at the end.
-    :param cancel: Ends the work early.
     :raises ValidationError: If an option, which may come from a user or a template, is not valid.
     """
 
@@ -212,9 +202,7 @@ PROFILES: Final = {
 def profile_for(placement: str) -> Profile:
     """Return the profile of a placement.
 
-    :param placement: ``reels``, ``feed``, ``story`` or ``carousel``.
-    :return: Its rules and targets.
-    :raises ValidationError: If the placement is another text.
+    :raises ValidationError: If no placement has this name.
     """
     try:
         return PROFILES[placement]

@@ -132,11 +132,7 @@ def write_preview(
 ) -> None:
     """Write the frame at a given time as a JPEG, which appears complete or not at all.
 
-    :param video: A local video.
-    :param jpeg: The file to write. An existing file is replaced.
     :param at_ms: The time, in milliseconds from the start: the same number as the cover's time.
-    :param ffmpeg: The program, by name or path.
-    :param cancel: Ends the work early.
     :raises ValidationError: If the video has no frame at that time.
     :raises TranscodeError: If ffmpeg failed, or the work was cancelled.
     """
