@@ -19,12 +19,7 @@ BLOCK_BYTES: Final = 1024**2
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
-    """A file when it was read.
-
-    :param path: The path of the file.
-    :param size_bytes: The size of the file.
-    :param modified_ns: The modification time of the file, in nanoseconds.
-    """
+    """A file when it was read."""
 
     path: Path
     size_bytes: int

@@ -26,10 +26,6 @@ def owned_folder(parent: Path, prefix: str) -> Iterator[Path]:
     1. The folder is created and locked. The lock ends with this process, however it ends.
     2. If this process is killed, the folder stays, and its lock is free.
     3. The next process that calls :func:`remove_abandoned` with the same arguments removes it.
-
-    :param parent: Where the folder is created.
-    :param prefix: What its name begins with.
-    :return: The folder.
     """
     with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as name:
         lock = os.open(name, os.O_RDONLY)
@@ -41,11 +37,7 @@ def owned_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def remove_abandoned(parent: Path, prefix: str) -> None:
-    """Remove the folders of :func:`owned_folder` whose owner has gone.
-
-    :param parent: Where they are.
-    :param prefix: What their names begin with.
-    """
+    """Remove the folders of :func:`owned_folder` whose owner has gone."""
     for left in parent.glob(f"{prefix}*"):
         with suppress(OSError):  # another process may be removing it, or working in it
             if time.time() - left.stat().st_mtime < MIN_AGE_S:

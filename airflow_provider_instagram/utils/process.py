@@ -130,7 +130,6 @@ def find_program(name: str) -> str:
     """Return the absolute path of a program.
 
     :param name: A name on ``PATH``, or a path.
-    :return: The absolute path.
     :raises TranscodeError: If the program does not exist.
     """
     found = shutil.which(name)
@@ -153,9 +152,6 @@ def run(
 ) -> Finished:
     """Run a program to its end. No process of it survives, however this function ends.
 
-    :param command: The program and its arguments.
-    :param limits: The limits of the process.
-    :param cancel: Ends the process early.
     :param on_line: Called with each line of the standard output as it arrives. If None, the output is returned.
     :param pass_fds: File descriptors that the program gets besides its standard ones.
     :return: The result, which may be a failure.
@@ -206,7 +202,6 @@ def beside(work: Callable[[Cancel], T], cancel: Cancel) -> Iterator[Future[T]]:
 
     :param work: The function. It gets a :class:`Cancel` of its own, and runs its processes with it.
     :param cancel: Cancels the function, too. An error in the block does the same.
-    :return: The result of the function.
     """
     inner = Cancel()
     with cancel.watching(inner.cancel), ThreadPoolExecutor(1) as pool:
