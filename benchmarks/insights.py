@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.graph.insights import MEDIA_METRICS, MediaKind
+from airflow_provider_instagram.graph.insights import MEDIA_METRICS
 from airflow_provider_instagram.insights.collector import Collector
 from airflow_provider_instagram.insights.schema import SNAPSHOTS
 from airflow_provider_instagram.insights.sql_target import SqlTarget
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.quota.insights_budget import InsightsBudget
 from benchmarks.day import Store
 from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
@@ -97,7 +98,7 @@ class Hour:
     def read_naively(self, account: Account, rows: list[dict[str, Any]]) -> None:
         """List the posts of an account, and read the numbers of each."""
         headers = {"Authorization": f"Bearer {account.token}"}
-        base, metric = f"{self.sandbox.url}/v27.0", ",".join(MEDIA_METRICS[MediaKind.REEL])
+        base, metric = f"{self.sandbox.url}/v27.0", ",".join(MEDIA_METRICS[PostKind.REEL])
         with httpx.Client(headers=headers, trust_env=False, timeout=60) as http:
             listed = http.get(f"{base}/{account.user_id}/media", params={"limit": 100})
             for post in listed.raise_for_status().json()["data"]:

@@ -8,6 +8,8 @@ from collections import defaultdict
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from airflow_provider_instagram.posts.kinds import PostKind
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import tzinfo
@@ -18,9 +20,9 @@ NARROWEST = 14
 MARKS = (
     ("approval", "required", "?"),
     ("dry_run", True, "~"),
-    ("format", "picture", "■"),
-    ("format", "carousel", "▤"),
-    ("format", "story", "○"),
+    ("kind", PostKind.PICTURE, "■"),
+    ("kind", PostKind.CAROUSEL, "▤"),
+    ("kind", PostKind.STORY, "○"),
     ("in_slot", True, "◷"),
 )
 LEGEND = "? a person has to approve it   ~ dry run: not published   ■ picture   ▤ carousel   ○ story   ◷ in a slot"
@@ -99,7 +101,7 @@ def ics(content: Calendar, now: datetime) -> str:
             f"DTSTAMP:{_utc(now)}",
             f"DTSTART:{_utc(post.publish_at)}",
             f"DTEND:{_utc(post.publish_at + timedelta(minutes=1))}",
-            f"SUMMARY:{_escaped(f'{post.id} ({post.account}, {post.format})')}",
+            f"SUMMARY:{_escaped(f'{post.id} ({post.account}, {post.kind})')}",
             f"DESCRIPTION:{_escaped(_description(post))}",
             *([f"CATEGORIES:{','.join(_escaped(tag) for tag in post.tags)}"] if post.tags else []),
             "END:VEVENT",

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
 
 from airflow_provider_instagram.cli.sandbox import sandbox_options
+from airflow_provider_instagram.posts.kinds import PLACEMENTS, PostKind
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
 
 ARG_CONN_ID = Arg(("--conn-id",), help="the account's connection (default: %(default)s)", default=DEFAULT_CONN_ID)
-PLACEMENTS = ("reels", "feed", "story", "carousel")
+PROFILES = (*PLACEMENTS, PostKind.CAROUSEL.value)
 ARG_ACCOUNT = Arg(("conn_id",), help="the account's connection")
 ARG_FILE = Arg(("file",), help="the calendar: a path or a URI, ending in .yaml, .json or .csv")
 ARG_FILES = Arg(("files",), nargs="*", help="calendars (default: all connections of the type instagram)")
@@ -43,7 +44,7 @@ def get_instagram_commands() -> list[CLICommand]:
                     "check.check_video",
                     "Check whether a video or a picture meets Instagram's requirements",
                     Arg(("file",), help="the video or picture: a path, an https URL, or a URI of object storage"),
-                    Arg(("--placement",), help="default: %(default)s", default="reels", choices=PLACEMENTS),
+                    Arg(("--placement",), help="default: %(default)s", default="reels", choices=PROFILES),
                     description="Exit codes: 0, it does; 1, it must be transcoded first; 2, it cannot be used.",
                 ),
                 _command(

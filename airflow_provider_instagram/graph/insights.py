@@ -4,45 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow_provider_instagram.graph.fields import read_mapping, read_rows, read_text
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.graph.models import Media
-
-
-class MediaKind(str, Enum):
-    """A kind of medium. Each kind has metrics of its own."""
-
-    FEED = "feed"
-    CAROUSEL = "carousel"
-    REEL = "reel"
-    STORY = "story"
-
-    @classmethod
-    def of(cls, media: Media) -> MediaKind:
-        """Return the kind of a medium. A medium of which Meta tells no kind counts as a post in the feed."""
-        if media.media_product_type == "STORY":
-            return cls.STORY
-        if media.media_product_type == "REELS":
-            return cls.REEL
-        return cls.CAROUSEL if media.media_type == "CAROUSEL_ALBUM" else cls.FEED
-
+from airflow_provider_instagram.posts.kinds import PostKind
 
 _OF_EACH: Final = ("views", "reach", "shares", "total_interactions")
 _OF_POSTS: Final = (*_OF_EACH, "likes", "comments", "saved")
 _OF_PROFILE: Final = ("follows", "profile_visits", "profile_activity")
 #: The metrics of each kind of medium. Source: Meta, Instagram Media Insights.
-MEDIA_METRICS: Final[Mapping[MediaKind, tuple[str, ...]]] = {
-    MediaKind.FEED: (*_OF_POSTS, *_OF_PROFILE),
-    MediaKind.CAROUSEL: (*_OF_POSTS, *_OF_PROFILE),
-    MediaKind.REEL: (
+MEDIA_METRICS: Final[Mapping[PostKind, tuple[str, ...]]] = {
+    PostKind.PICTURE: (*_OF_POSTS, *_OF_PROFILE),
+    PostKind.CAROUSEL: (*_OF_POSTS, *_OF_PROFILE),
+    PostKind.REEL: (
         *(*_OF_POSTS, "reposts", "ig_reels_avg_watch_time"),
         *("ig_reels_video_view_total_time", "reels_skip_rate"),
     ),
-    MediaKind.STORY: (*_OF_EACH, "follows", "profile_visits", "navigation", "replies"),
+    PostKind.STORY: (*_OF_EACH, "follows", "profile_visits", "navigation", "replies"),
 }
 #: The metrics of an account for a day. Source: Meta, Instagram User Insights.
 ACCOUNT_METRICS: Final = (

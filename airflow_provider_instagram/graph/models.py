@@ -21,6 +21,7 @@ from airflow_provider_instagram.graph.fields import (
     read_text,
     read_time,
 )
+from airflow_provider_instagram.posts.kinds import PostKind
 
 
 class PlacedTag(TypedDict):
@@ -229,6 +230,13 @@ class Media:
     media_type: str | None = None
     media_product_type: str | None = None
     username: str | None = None
+
+    @property
+    def kind(self) -> PostKind:
+        """What the post is. One of which Meta tells no kind, and an old feed video, have the insights of a picture."""
+        of_products = {"STORY": PostKind.STORY, "REELS": PostKind.REEL}
+        in_feed = PostKind.CAROUSEL if self.media_type == "CAROUSEL_ALBUM" else PostKind.PICTURE
+        return of_products.get(self.media_product_type or "", in_feed)
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Media:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.insights import MediaKind
+from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,10 +63,10 @@ def checked_ages(ages: Sequence[timedelta]) -> tuple[timedelta, ...]:
 def ages_of(kind: str, ages: Sequence[timedelta] = DEFAULT_AGES) -> tuple[Age, ...]:
     """Return the ages at which a kind of medium is read, the youngest first.
 
-    :param kind: A value of :class:`MediaKind`.
+    :param kind: A value of :class:`PostKind`.
     :param ages: The ages of posts. A story has those below 23 hours, and 23 hours.
     """
-    if kind == MediaKind.STORY.value:
+    if kind == PostKind.STORY.value:
         below = [age for age in ages if age <= LAST_AGE_OF_STORY - SHORTEST_DISTANCE]
         chosen, end = [*below, LAST_AGE_OF_STORY], STORY_LIFE
     else:

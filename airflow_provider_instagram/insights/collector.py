@@ -14,7 +14,7 @@ from airflow_provider_instagram.exceptions import (
     RateLimitError,
 )
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
-from airflow_provider_instagram.graph.insights import ACCOUNT_METRICS, MEDIA_METRICS, MediaKind
+from airflow_provider_instagram.graph.insights import ACCOUNT_METRICS, MEDIA_METRICS
 from airflow_provider_instagram.insights.ages import DEFAULT_AGES
 from airflow_provider_instagram.insights.discovery import Discovery
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, Row, Table, columns_of
@@ -26,6 +26,7 @@ from airflow_provider_instagram.ledger.insights import (
     record_unnamed_rows,
     unnamed_rows,
 )
+from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -218,7 +219,7 @@ class Collector:
 
     def _read(self, post: TrackedPost, age: Age, latest: dict[str, LatestNumbers]) -> Iterator[Row]:
         with self.budget.charged(self.client):
-            reading = self._reader.of_media(post.media_id, post.kind, MEDIA_METRICS[MediaKind(post.kind)])
+            reading = self._reader.of_media(post.media_id, post.kind, MEDIA_METRICS[PostKind(post.kind)])
         if reading.reason is Reason.NO_DATA and post.again_at is None:
             middle = post.published + age.after + (age.until - age.after) / 2
             if middle > self.ledger.clock():

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
-from airflow_provider_instagram.graph.insights import MediaKind
 from airflow_provider_instagram.insights.ages import ages_of
 from airflow_provider_instagram.insights.tracking import PostEvent, TrackedPost
+from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -85,7 +85,7 @@ class Discovery:
 
     def _look_at_list(self) -> Iterator[Row]:
         looked_at = self.tracking.head.looked_at
-        horizon = self.ledger.clock() - ages_of(MediaKind.FEED.value, self.tracking.ages)[-1].until
+        horizon = self.ledger.clock() - ages_of(PostKind.PICTURE.value, self.tracking.ages)[-1].until
         since = max(horizon, datetime.fromtimestamp(looked_at, timezone.utc) - OVERLAP) if looked_at else horizon
         yield from self._pages(
             lambda after: calls.media_list(self.user_id, since=since, after=after, limit=LONGEST_PAGE)
@@ -129,7 +129,7 @@ class Discovery:
             head.unseen = [event for event in head.unseen if event.media_id != media.id]
             if media.timestamp is None or self.tracking.knows(media.id, media.timestamp):
                 continue
-            kind = MediaKind.of(media)
+            kind = media.kind
             if media.timestamp + ages_of(kind.value, self.tracking.ages)[-1].until <= now:
                 self.tracking.drop(media.id, media.timestamp)
                 continue
@@ -153,7 +153,7 @@ class Discovery:
             "username": media.username,
             "post_caption": media.caption,
             "created_timestamp": post.published,
-            "is_story": post.kind == MediaKind.STORY.value,
+            "is_story": post.kind == PostKind.STORY.value,
             "media_type": media.media_type,
             "media_product_type": media.media_product_type,
             "post_url": media.permalink,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from airflow_provider_instagram.graph.insights import ACCOUNT_METRICS, MEDIA_METRICS, MediaKind
+from airflow_provider_instagram.graph.insights import ACCOUNT_METRICS, MEDIA_METRICS
+from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,11 +51,11 @@ class Table:
         return tuple(str(row[name]) for name in self.key)
 
 
-_PREFIX: Final[Mapping[MediaKind, str]] = {
-    MediaKind.FEED: "video_photo",
-    MediaKind.CAROUSEL: "carousel_album",
-    MediaKind.REEL: "reel",
-    MediaKind.STORY: "story",
+_PREFIX: Final[Mapping[PostKind, str]] = {
+    PostKind.PICTURE: "video_photo",
+    PostKind.CAROUSEL: "carousel_album",
+    PostKind.REEL: "reel",
+    PostKind.STORY: "story",
 }
 #: Metrics whose numbers are not whole.
 _FRACTIONS: Final = frozenset({"reels_skip_rate", "ig_reels_avg_watch_time"})
@@ -63,15 +64,15 @@ _FRACTIONS: Final = frozenset({"reels_skip_rate", "ig_reels_avg_watch_time"})
 def columns_of(kind: str, metric: str) -> tuple[str, ...]:
     """Return the columns of a number.
 
-    :param kind: A value of :class:`MediaKind`.
+    :param kind: A value of :class:`PostKind`.
     :param metric: The metric.
     """
-    prefix = _PREFIX[MediaKind(kind)]
+    prefix = _PREFIX[PostKind(kind)]
     own = f"{prefix}_{metric.removeprefix('ig_').removeprefix('reels_')}"
     count = {"likes": "like_count", "comments": "comment_count"}.get(metric)
     if count is None:
         return (own,)
-    return (count, own) if kind == MediaKind.REEL.value else (count,)
+    return (count, own) if kind == PostKind.REEL.value else (count,)
 
 
 def _metric_columns() -> tuple[Column, ...]:

@@ -46,7 +46,7 @@ class TrackedPost:
     """A post whose numbers are read.
 
     :param media_id: Its id.
-    :param kind: Its kind, a value of ``MediaKind``.
+    :param kind: Its kind, a value of :class:`PostKind`.
     :param published_at: When it was published, as ISO 8601 in UTC.
     :param post_key: Its key, if it is in the ledger.
     :param dag_id: The DAG that published it, if known.

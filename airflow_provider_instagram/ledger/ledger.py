@@ -12,6 +12,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.server_clock import CLOCK
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.records import Claim, ContainerRecord, Intent, Owner, PublishedPost
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from typing_extensions import Self
 
-#: Fields whose rows keep an earlier name, so that rows which are stored stay readable.
-_NAMES_IN_ROWS = {"event_pending": "untold", "needs_manual_resolution": "left_to_a_person"}
 LONGEST_KEY = 400  # The store's column holds 512 characters, which the row's kind and an owner share with the key.
 
 
@@ -77,14 +76,11 @@ class Ledger:
     def post(self, post_key: str) -> PublishedPost | None:
         """Read the post of a key, if it is known to be live."""
         row = self.store.get(row_key("done", post_key))
-        return PublishedPost(**_fields(row)) if row else None
+        return PublishedPost(**row) if row else None
 
     def record_post(self, post: PublishedPost) -> None:
         """Record that the post of a key is live."""
-        row = _row(asdict(post))
-        publisher = {name: row.pop(name) for name in ("dag_id", "calendar")}
-        row |= {name: value for name, value in publisher.items() if value is not None}
-        self.store.set(row_key("done", post.post_key), row)
+        self.store.set(row_key("done", post.post_key), asdict(post))
         if post.media_id:
             self.store.set(row_key("media", post.media_id), post.post_key)
 
@@ -104,12 +100,12 @@ class Ledger:
 
     def record_claim(self, post_key: str, claim: Claim) -> None:
         """Record a claim of a key. The last claim counts."""
-        self.store.set(row_key(f"{self.prefix}claim", post_key), _fields_with_value(claim))
+        self.store.set(row_key(f"{self.prefix}claim", post_key), asdict(claim))
 
     def intent(self, post_key: str, owner: Owner | None = None) -> Intent | None:
         """Read the intent to publish a key: the latest one, or an owner's own, which no other owner overwrites."""
         row = self.store.get(row_key(f"{self.prefix}intent", post_key, owner))
-        return Intent(**_fields(row) | {"claim": _claim(row["claim"])}) if row else None
+        return Intent(**row | {"claim": _claim(row["claim"])}) if row else None
 
     def open_intents(self, post_key: str, *owners: Owner) -> list[Intent]:
         """Return the intents with an open outcome, one for each container, oldest first.
@@ -152,20 +148,23 @@ class Ledger:
         self._write(replace(intent, needs_manual_resolution=True))
 
     def _write(self, intent: Intent) -> None:
-        kind, row = f"{self.prefix}intent", _row(_fields_with_value(intent))
+        kind, row = f"{self.prefix}intent", asdict(intent)
         self.store.set(row_key(kind, intent.post_key, intent.claim.owner), row)
         self.store.set(row_key(kind, intent.post_key), row)
 
     def container(self, container_id: str) -> ContainerRecord | None:
         """Read the record of a container."""
         row = self.store.get(row_key("container", container_id))
-        return ContainerRecord(**row) if row else None
+        if not row:
+            return None
+        kind, shows = PostKind(row["kind"]), row["shows"] and ItemKind(row["shows"])
+        return ContainerRecord(**{**row, "kind": kind, "shows": shows})
 
     def record_container(self, record: ContainerRecord) -> None:
         """Record a new container and the post that it is for."""
         listed_in = row_key("containers" if record.item is None else "children", record.post_key)
         container_ids = [*(self.store.get(listed_in) or ()), record.container_id]
-        self.store.set(row_key("container", record.container_id), _fields_with_value(record))
+        self.store.set(row_key("container", record.container_id), asdict(record))
         self.store.set(listed_in, container_ids)
 
     def containers(self, post_key: str) -> list[ContainerRecord]:
@@ -188,22 +187,6 @@ class Ledger:
 def digest(text: str) -> str:
     """Return a digest of a text that ignores what Instagram may normalise: Unicode form (NFC) and white space."""
     return hashlib.sha256(" ".join(unicodedata.normalize("NFC", text).split()).encode()).hexdigest()
-
-
-def _row(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the row of a record's fields."""
-    return {_NAMES_IN_ROWS.get(name, name): value for name, value in fields.items()}
-
-
-def _fields(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a row."""
-    names = {in_row: name for name, in_row in _NAMES_IN_ROWS.items()}
-    return {names.get(in_row, in_row): value for in_row, value in row.items()}
-
-
-def _fields_with_value(record: Claim | Intent | ContainerRecord) -> dict[str, Any]:
-    """Return the fields of a record without those that are None, as in rows of versions that did not have them."""
-    return asdict(record, dict_factory=lambda fields: {name: value for name, value in fields if value is not None})
 
 
 def _claim(row: dict[str, Any]) -> Claim:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import Context
 
-
-#: What a post consists of: one video, one picture, or several of them.
-Medium = Literal["video", "image", "carousel"]
 
 # Source: Meta, IG Container reference: a container that is not published within 24 hours expires.
 CONTAINER_LIFE = timedelta(hours=24)
@@ -31,8 +30,8 @@ class ContainerRecord:
     :param content: Digest of its video and options. A container is reused only for the same content.
     :param caption: Digest of its caption, to find its post among the account's media.
     :param upload_uri: Where to send the rest of an interrupted upload.
-    :param medium: ``video``, ``image`` or ``carousel``. None in rows of versions that had videos only.
-    :param is_story: Whether it is a story.
+    :param kind: What the post is.
+    :param shows: What the container is of. None for the parent of a carousel.
     :param item: Its place in a carousel, from 0. None for the container of a whole post.
     :param round: In which :func:`round_of` its task it was created.
     """
@@ -43,20 +42,20 @@ class ContainerRecord:
     content: str
     caption: str | None = None
     upload_uri: str | None = None
-    medium: Medium | None = None
-    is_story: bool = False
+    kind: PostKind = PostKind.REEL
+    shows: ItemKind | None = ItemKind.VIDEO
     item: int | None = None
     round: str | None = None
 
     @property
     def is_fetched(self) -> bool:
         """Whether Instagram fetches its media from a link."""
-        return self.upload_uri is None and self.medium != "carousel"
+        return self.upload_uri is None and self.shows is not None
 
     @property
     def is_ready_soon(self) -> bool:
         """Whether Instagram is done with it within seconds: a picture, or a carousel whose items are ready."""
-        return self.medium in ("image", "carousel")
+        return self.shows is not ItemKind.VIDEO
 
     @property
     def expires(self) -> datetime:

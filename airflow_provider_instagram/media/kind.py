@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, PICTURE_ENDINGS, ItemKind
 from airflow_provider_instagram.utils.local_files import regular_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Kind = Literal["picture", "video"]
 #: The formats of pictures that can be opened, by Pillow's names.
 PictureFormat = Literal["JPEG", "PNG", "GIF", "TIFF", "WEBP", "HEIF", "AVIF"]
 
@@ -35,21 +35,14 @@ GIF_EXTENSION: Final = b"\x21"
 #: A damaged file must not be read for minutes.
 MAX_GIF_BLOCKS: Final = 2_000_000
 FORMATS: Final = "a JPEG, PNG, WebP, HEIC, AVIF, TIFF or GIF."
-SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff")
 #: The names of other pictures. A camera's raw file starts like a TIFF, and its first picture is a thumbnail.
 OTHER_PICTURES: Final = (
     *(".bmp", ".ico", ".jp2", ".jxl", ".psd", ".svg"),
     *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),
 )
-#: The names of texts, documents, sounds and archives, which lie beside videos and pictures.
-OTHER_FILES: Final = (
-    *(".txt", ".md", ".rtf", ".srt", ".vtt", ".html", ".json", ".yaml", ".yml", ".xml", ".csv", ".tsv"),
-    *(".pdf", ".doc", ".docx", ".odt", ".pages", ".xls", ".xlsx", ".ppt", ".pptx", ".key"),
-    *(".mp3", ".wav", ".aac", ".m4a", ".flac", ".zip", ".rar", ".7z", ".prproj", ".aep"),
-)
 
 
-def kind_of(path: Path) -> Kind:
+def kind_of(path: Path) -> ItemKind:
     """Return the kind of a file. A GIF with a single frame is a picture, and an animated one is a video.
 
     :param path: A local file.
@@ -67,15 +60,15 @@ def kind_of(path: Path) -> Kind:
             hint=f"Export it as {FORMATS}",
         )
     if picture_format == "GIF":
-        return "picture" if _has_single_frame(path) else "video"
+        return ItemKind.PICTURE if _has_single_frame(path) else ItemKind.VIDEO
     if picture_format is not None:
-        return "picture"
+        return ItemKind.PICTURE
     if head[4:8] != b"ftyp":
-        if suffix in SUFFIXES:
+        if suffix in PICTURE_ENDINGS:
             raise ValidationError(f"{path} is not a picture, although its name says so.", hint=f"Use {FORMATS}")
-        if suffix in OTHER_FILES:
+        if suffix in OTHER_ENDINGS:
             raise ValidationError(f"{path} is neither a picture nor a video.", hint=f"Use a video, or {FORMATS}")
-    return "video"
+    return ItemKind.VIDEO
 
 
 def format_of(head: bytes) -> PictureFormat | None:

@@ -11,6 +11,7 @@ from airflow_provider_instagram.media.picture import PictureItem
 from airflow_provider_instagram.media.report import measures_of
 from airflow_provider_instagram.media.spec import Options
 from airflow_provider_instagram.media.video import VideoItem
+from airflow_provider_instagram.posts.kinds import ItemKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,7 @@ def read_item(path: Path, profile: Profile, options: Options) -> Item:
 
     :raises ValidationError: If the file cannot be used.
     """
-    if kind_of(path) == "picture":
+    if kind_of(path) is ItemKind.PICTURE:
         return PictureItem.read(path, profile.picture, options)
     return VideoItem.read(path, profile.video, options)
 
@@ -58,7 +59,7 @@ def check(path: Path, profile: Profile, *, ffprobe: str = "ffprobe") -> Verdict:
     """
     spec: Spec = profile.video
     try:
-        if kind_of(path) == "picture":
+        if kind_of(path) is ItemKind.PICTURE:
             spec = profile.picture
         item = read_item(path, profile, Options(ffprobe=ffprobe))
     except ValidationError as error:

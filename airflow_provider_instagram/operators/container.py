@@ -22,6 +22,7 @@ from airflow_provider_instagram.ledger.records import Owner, round_of
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.operators.container_checks import check_account_type, check_cover, check_expiry
 from airflow_provider_instagram.operators.priority import CREATE
+from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.publishing.items import MEDIA, PostMedia, check_known
 from airflow_provider_instagram.publishing.options import OPTIONS, ContainerOptions, caption_warning, raise_if_broken
 from airflow_provider_instagram.publishing.sources import open_sources, upload_mode
@@ -208,7 +209,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         """
         media = PostMedia.parse(video=self.video, image=self.image, carousel=self.carousel).with_kinds()
         options = ContainerOptions.parse(**{name: getattr(self, name) for name in OPTIONS})
-        raise_if_broken([*media.broken_limits(), *options.broken_limits(media.medium)])
+        raise_if_broken([*media.broken_limits(), *options.broken_limits(media.shows)])
         if (warning := caption_warning(options.caption)) is not None:
             self.log.warning("%s", warning)
         return media, options
@@ -291,7 +292,7 @@ class CreateContainerOperator(InstagramBaseOperator):
             with open_sources(media.items, mode, checks) as sources, self._creator(context, ledger) as creator:
                 return self._container(creator, post_key, media, sources, options)
         except PermissionDeniedError as error:
-            videos = [item.location for item in media.items if item.kind == "video"]
+            videos = [item.location for item in media.items if item.kind is ItemKind.VIDEO]
             is_sent = [location for location in videos if not locations.is_web(location)]
             if mode != "auto" or not is_sent or any(map(locations.is_local, is_sent)):
                 raise
@@ -312,7 +313,7 @@ class CreateContainerOperator(InstagramBaseOperator):
 
         if options.placement == "story" and not creator.ledger.containers(post_key):
             check_account_type(self.instagram_conn_id, creator.client)
-        if media.medium == "carousel":
+        if media.shows is None:
             items = [CarouselItem(item, source) for item, source in zip(media.items, sources, strict=True)]
             return self._carousel(CarouselCreator(creator), post_key, items, options)
         if (path := sources[0].video_file) is not None:

@@ -161,10 +161,8 @@ class _Medium:
 
     @classmethod
     def of(cls, media: Media) -> _Medium:
-        from airflow_provider_instagram.graph.insights import MediaKind
-
         published_at = media.timestamp.isoformat() if media.timestamp else None
-        return cls(media.id, MediaKind.of(media).value, media.permalink, published_at)
+        return cls(media.id, media.kind.value, media.permalink, published_at)
 
 
 class _Reading:
@@ -215,9 +213,10 @@ class _Reading:
     def _rows_of(
         self, reader: InsightReader, medium: _Medium, metrics: Sequence[str] | None
     ) -> Iterator[dict[str, Any]]:
-        from airflow_provider_instagram.graph.insights import MEDIA_METRICS, MediaKind
+        from airflow_provider_instagram.graph.insights import MEDIA_METRICS
+        from airflow_provider_instagram.posts.kinds import PostKind
 
-        names = metrics or MEDIA_METRICS[MediaKind(medium.kind)]
+        names = metrics or MEDIA_METRICS[PostKind(medium.kind)]
         reading = reader.of_media(medium.media_id, medium.kind, names)
         common = {
             "conn_id": self.conn_id,

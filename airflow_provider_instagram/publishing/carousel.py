@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_instagram.exceptions import MediaRejectedError
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.ledger.records import ContainerRecord
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.containers import draft_record, reusable, unfinished_upload
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class CarouselItem:
     def call_arguments(self) -> dict[str, Any]:
         """Return the arguments of ``calls.create_container``, without those of the source."""
         return {
-            "media_type": "VIDEO" if self.item.kind == "video" else None,
+            "media_type": "VIDEO" if self.item.kind is ItemKind.VIDEO else None,
             "is_carousel_item": True,
             "alt_text": self.item.alt_text,
             "user_tags": self.item.user_tags,
@@ -107,7 +108,7 @@ class CarouselCreator:
         known = self.containers.ledger.children(post_key)
         child_ids: list[str] = []
         uploads: list[Upload] = []
-        unread: dict[str, list[str]] = {"image": [], "video": []}
+        unread: dict[ItemKind, list[str]] = {ItemKind.PICTURE: [], ItemKind.VIDEO: []}
         for place, (item, digest) in enumerate(zip(items, contents, strict=True)):
             own = reusable([record for record in known if record.item == place], digest, publish_at)
             status = self.containers.status_if_usable(own, is_same=item.source.is_read) if own else None
@@ -118,7 +119,7 @@ class CarouselCreator:
             if (rest := unfinished_upload(record, status, item.source)) is not None:
                 uploads.append(rest)
         self._upload(uploads)
-        return PreparedCarousel(content, child_ids, unread["image"], unread["video"])
+        return PreparedCarousel(content, child_ids, unread[ItemKind.PICTURE], unread[ItemKind.VIDEO])
 
     def get_or_create_parent(
         self,
@@ -139,8 +140,8 @@ class CarouselCreator:
         """
         if (parent := self._existing_parent(post_key, content, publish_at)) is not None:
             return parent
-        draft = draft_record(post_key, content, options, "carousel")
-        arguments = {**options.call_arguments("carousel"), "children": child_ids}
+        draft = draft_record(post_key, content, options, None)
+        arguments = {**options.call_arguments(None), "children": child_ids}
         try:
             return self.containers.create(draft, None, arguments).container_id
         except MediaRejectedError as error:
@@ -158,7 +159,7 @@ class CarouselCreator:
         return None
 
     def _create_child(self, post_key: str, place: int, content: str, item: CarouselItem) -> ContainerRecord:
-        draft = ContainerRecord("", post_key, "", content, medium=item.source.kind, item=place)
+        draft = ContainerRecord("", post_key, "", content, kind=PostKind.CAROUSEL, shows=item.source.kind, item=place)
         return self.containers.create(draft, item.source, item.call_arguments())
 
     def _upload(self, uploads: list[Upload]) -> None:

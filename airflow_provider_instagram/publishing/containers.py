@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import ContainerStatus
-    from airflow_provider_instagram.ledger.records import Medium
+    from airflow_provider_instagram.posts.kinds import ItemKind
     from airflow_provider_instagram.publishing.options import ContainerOptions
     from airflow_provider_instagram.publishing.sources import MediaSource
 
@@ -90,7 +90,7 @@ class ContainerCreator:
         """
         if (kept := self.kept_for_open_intent(post_key)) is not None:
             return kept
-        content = source.fingerprint(options.as_text() if source.kind == "video" else f"image {options.as_text()}")
+        content = source.fingerprint(f"{source.kind} {options.as_text()}")
         records = reusable(self.ledger.containers(post_key), content, publish_at)
         if records and (status := self.status_if_usable(records, is_same=source.is_read)) is not None:
             record, rest = records[-1], unfinished_upload(records[-1], status, source)
@@ -151,7 +151,7 @@ class ContainerCreator:
                 log.info("Continuing with container %s: %s", latest.container_id, status.summary())
                 return status
         used = sum(record.round == latest.round == (self.round or None) for record in records)
-        if not_fetched(failure, latest.medium, is_fetched=latest.is_fetched) is not None:
+        if not_fetched(failure, latest.shows, is_fetched=latest.is_fetched) is not None:
             if used >= MOST_DOUBTFUL_FETCHES and cause_of(failure) is not Cause.NOT_FETCHED:
                 raise failure
         elif used > new_containers or (not new_containers and is_same):
@@ -188,7 +188,7 @@ class ContainerCreator:
             container = self.client.send(calls.create_container(self.ig_user_id, **arguments))
         except MediaRejectedError as error:
             is_fetched = source is not None and source.video_file is None
-            raise not_fetched(error, draft.medium, is_fetched=is_fetched) or error from None
+            raise not_fetched(error, draft.shows, is_fetched=is_fetched) or error from None
         uri = container.upload_uri
         record = replace(draft, container_id=container.id, created_at=self.ledger.now(), upload_uri=uri)
         self.ledger.record_container(record)
@@ -215,10 +215,9 @@ class ContainerCreator:
         log.info("Uploaded %s", path.name)
 
 
-def draft_record(post_key: str, content: str, options: ContainerOptions, medium: Medium) -> ContainerRecord:
+def draft_record(post_key: str, content: str, options: ContainerOptions, shows: ItemKind | None) -> ContainerRecord:
     """Return the record of a post's container before it is created."""
-    caption, is_story = digest(options.caption), options.placement == "story"
-    return ContainerRecord("", post_key, "", content, caption, medium=medium, is_story=is_story)
+    return ContainerRecord("", post_key, "", content, digest(options.caption), kind=options.kind(shows), shows=shows)
 
 
 def reusable(records: list[ContainerRecord], content: str, publish_at: datetime | None) -> list[ContainerRecord]:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Final
 from airflow_provider_instagram.exceptions import InstagramError, MediaNotFetchedError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.errors import Cause, cause_of
+from airflow_provider_instagram.posts.kinds import ItemKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.ledger.records import Medium
-    from airflow_provider_instagram.publishing.items import ItemKind
 
 #: How long to wait before Instagram fetches a link again. Meta counts the containers: at most 400 a day.
 FIRST_PAUSE: Final = timedelta(seconds=20)
@@ -23,24 +22,24 @@ LONGEST_PAUSE: Final = timedelta(minutes=5)
 PATIENT_TRIES: Final = 5
 _ANY_LINK: Final = "The link must be public, in ASCII, without redirects, and valid for 24 hours"
 #: What a link must be like, by what it leads to.
-HOW_TO_SERVE: Final[dict[Medium | None, str]] = {
-    "image": f"{_ANY_LINK}. The picture must be served as image/jpeg.",
-    "video": f"{_ANY_LINK}. The video must be served with its content type and with Range support. Or send the bytes "
-    'instead: upload="file".',
+HOW_TO_SERVE: Final = {
+    ItemKind.PICTURE: f"{_ANY_LINK}. The picture must be served as image/jpeg.",
+    ItemKind.VIDEO: f"{_ANY_LINK}. The video must be served with its content type and with Range support. Or send the "
+    'bytes instead: upload="file".',
 }
 
 
-def not_fetched(failure: InstagramError, medium: Medium | None, *, is_fetched: bool) -> InstagramError | None:
+def not_fetched(failure: InstagramError, shows: ItemKind | None, *, is_fetched: bool) -> InstagramError | None:
     """Return the error of a fetch that failed, or None if a container failed for another reason.
 
     :param failure: Why a container failed, or was not created.
-    :param medium: What it is a container of, if known.
+    :param shows: What Instagram fetches, if it is the same for all containers.
     :param is_fetched: Whether Instagram fetches the media. An error that may be that of the file counts only then.
     """
     cause = cause_of(failure)
     if cause is not Cause.NOT_FETCHED and not (is_fetched and cause is Cause.NOT_FETCHED_OR_UNFIT):
         return None
-    hint = HOW_TO_SERVE.get(medium, failure.hint) if is_fetched else failure.hint
+    hint = failure.hint if shows is None or not is_fetched else HOW_TO_SERVE[shows]
     return InstagramError.from_data({**failure.as_data(), "error": MediaNotFetchedError.__name__, "hint": hint})
 
 
@@ -50,8 +49,8 @@ def raise_if_not_fetched(ledger: Ledger, failure: InstagramError, container_ids:
     :raises MediaNotFetchedError: If so.
     """
     records = [record for one in container_ids if (record := ledger.container(one)) is not None]
-    medium = records[0].medium if len({record.medium for record in records}) == 1 else None
-    error = not_fetched(failure, medium, is_fetched=any(record.is_fetched for record in records))
+    shows = records[0].shows if len({record.shows for record in records}) == 1 else None
+    error = not_fetched(failure, shows, is_fetched=any(record.is_fetched for record in records))
     if error is not None:
         raise error from None
 

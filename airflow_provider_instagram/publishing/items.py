@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media import kind
+from airflow_provider_instagram.media.kind import kind_of
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.publishing.options import (
     OPTIONS,
     BrokenLimit,
@@ -23,16 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_instagram.graph.models import UserTag
-    from airflow_provider_instagram.ledger.records import Medium
 
-ItemKind = Literal["video", "image"]
-KINDS: Final[tuple[ItemKind, ...]] = ("video", "image")
-MEDIA: Final[tuple[Medium, ...]] = (*KINDS, "carousel")
+#: The arguments that contain the media. A post has exactly one of them.
+MEDIA: Final = (*map(str, ItemKind), str(PostKind.CAROUSEL))
 # Source: Meta, IG User Media reference.
 FEWEST_ITEMS: Final = 2
 MOST_ITEMS: Final = 10
-VIDEO_SUFFIXES: Final = (".mp4", ".mov", ".m4v", ".gif")
-ITEM_FIELDS: Final = (*KINDS, "alt_text", "user_tags")
+ITEM_FIELDS: Final = (*map(str, ItemKind), "alt_text", "user_tags")
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class MediaItem:
         """
         if not isinstance(value, Mapping):
             return cls(arguments.required_text("an item of carousel", value))
-        named = {name: value[name] for name in KINDS if arguments.given(value.get(name)) is not None}
+        named = {name: value[name] for name in ItemKind if arguments.given(value.get(name)) is not None}
         unknown = sorted(str(name) for name in value if name not in ITEM_FIELDS)
         if len(named) != 1 or unknown:
             wrong = f"has an unknown key {unknown[0]!r}" if unknown else f"has {' and '.join(named) or 'no media'}"
@@ -83,11 +81,9 @@ class MediaItem:
         if self.kind is not None:
             return self
         if locations.is_local(self.location):
-            found = kind.kind_of(locations.local_path(self.location))
-            return replace(self, kind="image" if found == "picture" else "video")
-        suffix = locations.ending(self.location)
-        if suffix in kind.SUFFIXES or suffix in VIDEO_SUFFIXES:
-            return replace(self, kind="image" if suffix in kind.SUFFIXES else "video")
+            return replace(self, kind=kind_of(locations.local_path(self.location)))
+        if (kind := kind_by_name(self.location)) is not None:
+            return replace(self, kind=kind)
         shown = locations.shown(self.location)
         raise ValidationError(
             f"The name of {shown} does not show whether it is a video or a picture.",
@@ -99,13 +95,13 @@ class MediaItem:
 
         :param number: Its place in the carousel, from 1.
         """
-        if self.kind == "video":
+        if self.kind is ItemKind.VIDEO:
             for name in ("alt_text", "user_tags"):
                 if getattr(self, name):
                     message = f"Item {number} is a video, which takes no {name} in a carousel."
                     yield BrokenLimit("carousel", message, f"Remove {name} from it.")
             return
-        for limit in broken_by_tags(self.user_tags, "picture", "carousel"):
+        for limit in broken_by_tags(self.user_tags, PostKind.PICTURE, "carousel"):
             yield replace(limit, message=f"Item {number}: {limit.message}")
 
 
@@ -113,11 +109,11 @@ class MediaItem:
 class PostMedia:
     """The media of a post.
 
-    :param medium: What the post consists of.
+    :param shows: What the post shows. None for the items of a carousel.
     :param items: The video, the picture, or the items of the carousel.
     """
 
-    medium: Medium
+    shows: ItemKind | None
     items: tuple[MediaItem, ...]
 
     @classmethod
@@ -126,18 +122,19 @@ class PostMedia:
 
         :raises ValidationError: If not exactly one of the three is set, or a value cannot be read.
         """
-        media: dict[Medium, Any] = {"video": video, "image": image, "carousel": carousel}
-        chosen: list[Medium] = [name for name, value in media.items() if arguments.given(value) is not None]
+        media = {"video": video, "image": image, "carousel": carousel}
+        chosen = [name for name, value in media.items() if arguments.given(value) is not None]
         if len(chosen) != 1:
             raise ValidationError(
                 f"{' and '.join(chosen) + ' are set' if chosen else 'video is empty, and so are image and carousel'}.",
                 hint="Set exactly one of video, image and carousel. If a template or an upstream task provides the "
                 "value, check that it returns one.",
             )
-        (medium,) = chosen
-        if medium == "carousel":
-            return cls(medium, tuple(MediaItem.parse(one) for one in arguments.sequence(medium, carousel)))
-        return cls(medium, (MediaItem(arguments.required_text(medium, media[medium]), medium),))
+        (name,) = chosen
+        if name == PostKind.CAROUSEL:
+            return cls(None, tuple(MediaItem.parse(one) for one in arguments.sequence(name, carousel)))
+        kind = ItemKind(name)
+        return cls(kind, (MediaItem(arguments.required_text(name, media[name]), kind),))
 
     def with_kinds(self) -> PostMedia:
         """Return the media with the kind of each item.
@@ -149,11 +146,11 @@ class PostMedia:
     @property
     def has_video(self) -> bool:
         """Whether an item is a video, as far as the kinds are known."""
-        return any(item.kind == "video" for item in self.items)
+        return any(item.kind is ItemKind.VIDEO for item in self.items)
 
     def broken_limits(self) -> Iterator[BrokenLimit]:
         """Yield each documented limit that the number of items and the items break."""
-        if self.medium != "carousel":
+        if self.shows is not None:
             return
         if not FEWEST_ITEMS <= len(self.items) <= MOST_ITEMS:
             message = f"The carousel has {len(self.items)} items."
@@ -170,11 +167,13 @@ def check_known(known: Mapping[str, Any]) -> None:
     """
     unknown = [name for name in MEDIA if name not in known]
     named = {name: known[name] for name in MEDIA if arguments.given(known.get(name)) is not None}
-    medium, limits = unknown[0] if len(unknown) == 1 else None, []
+    name, limits = unknown[0] if len(unknown) == 1 else None, []
     if named or not unknown:
-        media = PostMedia.parse(**named)
-        medium, limits = media.medium, list(media.broken_limits())
+        limits = list(PostMedia.parse(**named).broken_limits())
+        (name,) = named
     options = ContainerOptions.parse(**{name: known[name] for name in OPTIONS if name in known})
-    raise_if_broken([*limits, *options.broken_limits(medium if "placement" in known else None)])
+    shows = None if name in (None, PostKind.CAROUSEL) else ItemKind(name)
+    is_kind_known = name is not None and "placement" in known
+    raise_if_broken([*limits, *(options.broken_limits(shows) if is_kind_known else options.broken_in_any_post())])
     if "upload" in known:
-        upload_mode(known["upload"], has_video=medium != "image")
+        upload_mode(known["upload"], has_video=shows is not ItemKind.PICTURE)

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.posts.kinds import PLACEMENTS, ItemKind, PostKind
 from airflow_provider_instagram.utils import arguments, locations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from airflow_provider_instagram.graph.models import UserTag
-    from airflow_provider_instagram.ledger.records import Medium
 
 # Source: Meta, IG User Media reference. The unit of the caption's length is undocumented: UTF-16 is the strictest.
 LONGEST_CAPTION = 2200
@@ -24,39 +24,36 @@ ANNOUNCED_HASHTAGS = 5
 MOST_MENTIONS = 20
 MOST_COLLABORATORS = 3
 MOST_USER_TAGS = 20
-PLACEMENTS = ("reels", "feed", "story")
 Graduation = Literal["MANUAL", "SS_PERFORMANCE"]
-#: The formats of posts.
-Format = Literal["reel", "picture", "carousel", "story"]
 
-_EVERY_POST: Final[frozenset[Format]] = frozenset({"reel", "picture", "carousel"})
-_REEL: Final[frozenset[Format]] = frozenset({"reel"})
-#: The formats that take an option; every format takes the others. Source: Meta, IG User Media reference.
-TAKEN_BY: Final[dict[str, frozenset[Format]]] = {
+_EVERY_POST: Final = frozenset(PostKind) - {PostKind.STORY}
+_REEL: Final = frozenset({PostKind.REEL})
+#: The kinds that take an option; every kind takes the others. Source: Meta, IG User Media reference.
+TAKEN_BY: Final[dict[str, frozenset[PostKind]]] = {
     "caption": _EVERY_POST,
-    "alt_text": frozenset({"picture"}),
+    "alt_text": frozenset({PostKind.PICTURE}),
     "video_cover_timestamp_ms": _REEL,
     "cover_url": _REEL,
     "location_id": _EVERY_POST,
     "collaborators": _EVERY_POST,
-    "user_tags": frozenset({"reel", "picture", "story"}),
+    "user_tags": frozenset(PostKind) - {PostKind.CAROUSEL},
     "share_to_feed": _REEL,
     "audio_name": _REEL,
     "trial_graduation": _REEL,
 }
-_INSTEAD: Final[dict[tuple[str, Format], str]] = {
-    ("caption", "story"): "Remove it, or put the text into the picture or the video.",
-    ("alt_text", "carousel"): "Write it with the item: {image: a.jpg, alt_text: A tree}.",
+_INSTEAD: Final[dict[tuple[str, PostKind], str]] = {
+    ("caption", PostKind.STORY): "Remove it, or put the text into the picture or the video.",
+    ("alt_text", PostKind.CAROUSEL): "Write it with the item: {image: a.jpg, alt_text: A tree}.",
     (
         "user_tags",
-        "carousel",
+        PostKind.CAROUSEL,
     ): "Write them with the item: {image: a.jpg, user_tags: [{username: ann, x: 0.5, y: 0.4}]}.",
 }
-_MEDIA_TYPES: Final[dict[Format, str | None]] = {
-    "reel": "REELS",
-    "picture": None,
-    "carousel": "CAROUSEL",
-    "story": "STORIES",
+_MEDIA_TYPES: Final = {
+    PostKind.REEL: "REELS",
+    PostKind.PICTURE: None,
+    PostKind.CAROUSEL: "CAROUSEL",
+    PostKind.STORY: "STORIES",
 }
 
 HASHTAG = re.compile(r"(?<![\w#&])#\w+")
@@ -123,21 +120,21 @@ def _user_tag(name: str, value: Any) -> UserTag:
     return {"username": user_name, "x": x, "y": y}
 
 
-def broken_by_tags(tags: Iterable[UserTag], format_: Format, option: str = "user_tags") -> Iterator[BrokenLimit]:
+def broken_by_tags(tags: Iterable[UserTag], kind: PostKind, option: str = "user_tags") -> Iterator[BrokenLimit]:
     """Yield each documented limit that tags of users break.
 
     :param tags: The tags.
-    :param format_: What is tagged.
+    :param kind: What is tagged.
     :param option: The option that holds them.
     """
     tags = tuple(tags)
     if len(tags) > MOST_USER_TAGS:
         yield BrokenLimit(option, f"There are {len(tags)} user_tags.", _at_most(MOST_USER_TAGS))
     for tag in tags:
-        if isinstance(tag, str) and format_ == "picture":
+        if isinstance(tag, str) and kind is PostKind.PICTURE:
             place = f"{{username: {tag}, x: 0.5, y: 0.4}}"
             yield BrokenLimit(option, f"The tag of {tag} in a picture has no place.", f"Write where: {place}.")
-        elif not isinstance(tag, str) and format_ == "reel":
+        elif not isinstance(tag, str) and kind is PostKind.REEL:
             name = tag["username"]
             yield BrokenLimit(option, f"The tag of {name} in a reel has a place.", f"Write the name alone: {name}.")
 
@@ -209,25 +206,25 @@ class ContainerOptions:
         readers = {one.name: one.metadata["read"] for one in fields(cls)}
         return cls(**{name: readers[name](name, value) for name, value in values.items()})
 
-    def post_format(self, medium: Medium) -> Format:
-        """Return the format of the post.
+    def kind(self, shows: ItemKind | None) -> PostKind:
+        """Return what the post is.
 
-        :param medium: What the post consists of.
+        :param shows: What it shows. None for the items of a carousel.
         """
         if self.placement == "story":
-            return "story"
-        return {"video": "reel", "image": "picture", "carousel": "carousel"}[medium]  # type: ignore[return-value]
+            return PostKind.STORY
+        return {ItemKind.VIDEO: PostKind.REEL, ItemKind.PICTURE: PostKind.PICTURE, None: PostKind.CAROUSEL}[shows]
 
-    def call_arguments(self, medium: Medium = "video") -> dict[str, Any]:
+    def call_arguments(self, shows: ItemKind | None = ItemKind.VIDEO) -> dict[str, Any]:
         """Return the arguments of ``calls.create_container``. The placement becomes ``share_to_feed``.
 
-        :param medium: What the post consists of.
+        :param shows: What the post shows. None for the items of a carousel.
         """
         sent = {one.metadata["sent_as"] or one.name: getattr(self, one.name) for one in fields(self)}
-        post_format = self.post_format(medium)
-        if sent.pop("placement") == "feed" and post_format == "reel":
+        kind = self.kind(shows)
+        if sent.pop("placement") == "feed" and kind is PostKind.REEL:
             sent["share_to_feed"] = True
-        return sent | {"caption": self.caption or None, "media_type": _MEDIA_TYPES[post_format]}
+        return sent | {"caption": self.caption or None, "media_type": _MEDIA_TYPES[kind]}
 
     def as_text(self) -> str:
         """Return the options as text, for a digest.
@@ -239,13 +236,16 @@ class ContainerOptions:
             del values["alt_text"]
         return json.dumps(values, sort_keys=True)
 
-    def broken_limits(self, medium: Medium | None = "video") -> list[BrokenLimit]:
-        """Return each documented limit that the options break.
+    def broken_limits(self, shows: ItemKind | None = ItemKind.VIDEO) -> list[BrokenLimit]:
+        """Return each documented limit that the options of a post break.
 
-        :param medium: What the post consists of. None if that is unknown.
+        :param shows: What the post shows. None for the items of a carousel.
         """
-        by_format = [] if medium is None else self._broken_by_format(medium)
-        return [*self._broken_by_caption(), *self._broken_by_other_options(), *by_format]
+        return [*self.broken_in_any_post(), *self._broken_by_kind(shows)]
+
+    def broken_in_any_post(self) -> list[BrokenLimit]:
+        """Return each documented limit that the options break, whatever the post shows."""
+        return [*self._broken_by_caption(), *self._broken_by_other_options()]
 
     def _broken_by_caption(self) -> Iterator[BrokenLimit]:
         length = len(self.caption.encode("utf-16-le")) // 2
@@ -276,16 +276,16 @@ class ContainerOptions:
         if self.trial_graduation is not None and self.trial_graduation not in get_args(Graduation):
             yield self._invalid("trial_graduation", self.trial_graduation)
 
-    def _broken_by_format(self, medium: Medium) -> Iterator[BrokenLimit]:
-        post_format = self.post_format(medium)
-        if medium == "carousel" and post_format == "story":
+    def _broken_by_kind(self, shows: ItemKind | None) -> Iterator[BrokenLimit]:
+        kind = self.kind(shows)
+        if shows is None and kind is PostKind.STORY:
             yield BrokenLimit("placement", "A carousel cannot be a story.", "Publish each item as a story of its own.")
             return
-        for option, formats in TAKEN_BY.items():
-            if getattr(self, option) not in (None, "", ()) and post_format not in formats:
-                remedy = _INSTEAD.get((option, post_format), f"Remove {option}.")
-                yield BrokenLimit(option, f"A {post_format} does not take {option}.", remedy)
-        yield from broken_by_tags(self.user_tags, post_format)
+        for option, kinds in TAKEN_BY.items():
+            if getattr(self, option) not in (None, "", ()) and kind not in kinds:
+                remedy = _INSTEAD.get((option, kind), f"Remove {option}.")
+                yield BrokenLimit(option, f"A {kind} does not take {option}.", remedy)
+        yield from broken_by_tags(self.user_tags, kind)
 
     @staticmethod
     def _invalid(option: str, shown: str) -> BrokenLimit:

@@ -20,6 +20,7 @@ from airflow_provider_instagram.graph.listing import media_since, stories_since
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import Intent, PublishedPost
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
 
 if TYPE_CHECKING:
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Media
-    from airflow_provider_instagram.ledger.records import ContainerRecord, Medium
+    from airflow_provider_instagram.ledger.records import ContainerRecord
 
 log = logging.getLogger(__name__)
 
-#: The kinds of posts in the account's media. Source: Meta, IG Media reference.
-MEDIA_TYPES: Final[dict[Medium, str]] = {"video": "VIDEO", "image": "IMAGE", "carousel": "CAROUSEL_ALBUM"}
+#: What the account's media are. None stands for several. Source: Meta, IG Media reference.
+MEDIA_TYPES: Final = {ItemKind.VIDEO: "VIDEO", ItemKind.PICTURE: "IMAGE", None: "CAROUSEL_ALBUM"}
 
 # Meta may still execute a request whose answer was lost. A container that is FINISHED after this time is unpublished.
 REQUEST_IN_EFFECT_WITHIN = timedelta(seconds=150)
@@ -142,7 +143,7 @@ class OutcomeReader:
         while self.ledger.clock() < until + POST_VISIBLE_WITHIN:
             self.sleep(READ_AGAIN_AFTER.total_seconds())
         try:
-            listed = stories_since if record.is_story else media_since
+            listed = stories_since if record.kind is PostKind.STORY else media_since
             matches = [
                 media
                 for media in listed(self.client, self.ig_user_id, since - CLOCK_TOLERANCE)
@@ -182,9 +183,9 @@ class OutcomeReader:
 
 def _may_be(media: Media, record: ContainerRecord) -> bool:
     """Return whether a container may have become a post, by the post's caption and kind."""
-    if record.medium is not None and media.media_type not in (None, MEDIA_TYPES[record.medium]):
+    if media.media_type not in (None, MEDIA_TYPES[record.shows]):
         return False
-    return record.is_story or digest(media.caption or "") == record.caption
+    return record.kind is PostKind.STORY or digest(media.caption or "") == record.caption
 
 
 def undecided(ledger: Ledger, intent: Intent, finding: str) -> OutcomeUnknownError:

@@ -11,7 +11,8 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.public_copy import public_link, public_prefix
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
-from airflow_provider_instagram.media.kind import HEAD_BYTES, OTHER_FILES, format_of, kind_of
+from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of, kind_of
+from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, ItemKind
 from airflow_provider_instagram.utils import arguments, locations
 from airflow_provider_instagram.utils.local_files import file_digest
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.files.access import FileCheck
-    from airflow_provider_instagram.publishing.items import ItemKind, MediaItem
+    from airflow_provider_instagram.publishing.items import MediaItem
 
 UPLOADS: Final = ("auto", "file", "url")
 NO_UPLOAD: Final = "upload is file, but pictures reach Instagram by link."
@@ -43,13 +44,13 @@ class MediaSource:
     name: str = field(repr=False)
     path: Path | None = None
     link: str | None = field(default=None, repr=False)
-    kind: ItemKind = "video"
+    kind: ItemKind = ItemKind.VIDEO
     sha256: str | None = None
 
     @property
     def video_file(self) -> Path | None:
         """The file whose bytes are sent, or None if Instagram fetches a link."""
-        return self.path if self.kind == "video" else None
+        return self.path if self.kind is ItemKind.VIDEO else None
 
     @property
     def is_read(self) -> bool:
@@ -89,7 +90,7 @@ def open_sources(
     with ExitStack() as files:
         yield [
             _picture(item.location, check, files)
-            if item.kind == "image"
+            if item.kind is ItemKind.PICTURE
             else _video(item.location, upload, check, files)
             for item, check in zip(items, checks or [None] * len(items), strict=True)
         ]
@@ -98,9 +99,9 @@ def open_sources(
 def _video(location: str, upload: str, check: FileCheck | None, files: ExitStack) -> MediaSource:
     if upload == "url" or (upload == "auto" and locations.is_web(location)):
         hint = 'Send the bytes of a local file: upload="file". In a link, percent-encode all other characters.'
-        return _linked(location, "video", check, hint)
+        return _linked(location, ItemKind.VIDEO, check, hint)
     path = files.enter_context(storage.as_local_file(location, check=check))
-    if kind_of(path) != "video":
+    if kind_of(path) is not ItemKind.VIDEO:
         raise ValidationError(f"{locations.shown(location)} is a picture, not a video.", hint="Use image= instead.")
     return MediaSource(location, path, sha256=check.sha256 if check else None)
 
@@ -108,7 +109,7 @@ def _video(location: str, upload: str, check: FileCheck | None, files: ExitStack
 def _picture(location: str, check: FileCheck | None, files: ExitStack) -> MediaSource:
     if not locations.is_local(location):
         hint = "Use its public https address, with characters outside ASCII percent-encoded."
-        return _linked(location, "image", check, hint)
+        return _linked(location, ItemKind.PICTURE, check, hint)
     path = files.enter_context(storage.as_local_file(location, check=check and replace(check, as_copy=True)))
     with path.open("rb") as file:
         is_jpeg = format_of(file.read(HEAD_BYTES)) == "JPEG"
@@ -118,7 +119,7 @@ def _picture(location: str, check: FileCheck | None, files: ExitStack) -> MediaS
             hint="Run it through TranscodeOperator first. A video belongs in video=.",
         )
     public_prefix(locations.local_path(location))
-    return MediaSource(location, path, kind="image", sha256=check.sha256 if check else None)
+    return MediaSource(location, path, kind=ItemKind.PICTURE, sha256=check.sha256 if check else None)
 
 
 def _linked(location: str, kind: ItemKind, check: FileCheck | None, hint: str) -> MediaSource:
@@ -136,7 +137,7 @@ def _linked(location: str, kind: ItemKind, check: FileCheck | None, hint: str) -
 
 
 def _link(location: str, hint: str) -> str:
-    if locations.ending(location) in OTHER_FILES:
+    if locations.ending(location) in OTHER_ENDINGS:
         raise ValidationError(
             f"{locations.shown(location)} is neither a picture nor a video.", hint="Name a picture or a video."
         )

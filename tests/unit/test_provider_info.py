@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from importlib import import_module
 from pathlib import Path
-from typing import get_args
 
 import airflow
 import jsonschema
 import pytest
 
 from airflow_provider_instagram.get_provider_info import get_provider_info
-from airflow_provider_instagram.publishing.options import Format
+from airflow_provider_instagram.posts.kinds import PostKind
 
 PACKAGE = "airflow_provider_instagram"
 ROOT = Path(__file__).parents[2]
@@ -33,7 +32,7 @@ def test_it_lists_the_modules_of_each_public_class(room: str) -> None:
 
 
 def test_it_names_all_formats() -> None:
-    plurals = {name: "stories" if name == "story" else f"{name}s" for name in get_args(Format)}
+    plurals = {name: "stories" if name == "story" else f"{name}s" for name in PostKind}
     assert [name for name, word in plurals.items() if word not in get_provider_info()["description"]] == []
 
 

@@ -12,12 +12,12 @@ import yaml
 
 from airflow_provider_instagram.calendar.file.csv_media import ANY_MEDIA, with_media
 from airflow_provider_instagram.calendar.file.csv_reader import read_table
-from airflow_provider_instagram.calendar.file.media_parser import MEDIA
 from airflow_provider_instagram.calendar.file.parser import KEYS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.times import AM_PM, DATE_AND_TIME
 from airflow_provider_instagram.calendar.file.yaml_reader import STAND_INS
+from airflow_provider_instagram.publishing.items import MEDIA
 
 #: Titles of columns in such sheets, by field, in lower case and with single spaces.
 NAMES = {

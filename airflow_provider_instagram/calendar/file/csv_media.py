@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from airflow_provider_instagram.calendar.file.media_parser import MEDIA, items_in, kind_by_name
+from airflow_provider_instagram.calendar.file.media_parser import items_in
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
+from airflow_provider_instagram.publishing.items import MEDIA
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.publishing.items import ItemKind
+    from collections.abc import Mapping
 
+Word = TypeVar("Word", bound=str)
 #: A column such as "File" may hold a video, a picture or several of them.
 ANY_MEDIA: Final = "media"
 #: The words of sheets for placements, by the word of a calendar.
@@ -20,9 +23,9 @@ PLACEMENTS: Final = {
 }
 #: The words of sheets for what a post shows. They are no placements.
 KINDS: Final = {
-    "video": ("video",),
-    "image": ("image", "photo", "picture", "static"),
-    "carousel": ("carousel", "album", "gallery", "slideshow"),
+    ItemKind.VIDEO: ("video",),
+    ItemKind.PICTURE: ("image", "photo", "picture", "static"),
+    PostKind.CAROUSEL: ("carousel", "album", "gallery", "slideshow"),
 }
 
 
@@ -45,11 +48,11 @@ def with_media(cells: dict[str, str]) -> dict[str, str]:
                 f"the row names {written!r}, and also {row[given[0]]!r} in a column for {given[0]}.",
                 "Leave one of the two cells empty.",
             )
-        row[kind or _kind_of(written)] = written
+        row[str(kind or _kind_of(written))] = written
     return row
 
 
-def _meaning(word: str, meanings: dict[str, tuple[str, ...]]) -> str | None:
+def _meaning(word: str, meanings: Mapping[Word, tuple[str, ...]]) -> Word | None:
     folded = " ".join(word.lower().split())
     return next((meaning for meaning, words in meanings.items() if folded in words), None)
 
@@ -57,9 +60,9 @@ def _meaning(word: str, meanings: dict[str, tuple[str, ...]]) -> str | None:
 def _kind_of(written: str) -> str:
     """Return the field for a cell by the names in it. A name may contain a comma, as many links do."""
     try:
-        kinds: list[ItemKind | None] = [kind_by_name(str(item)) for item in items_in(written)]
+        kinds = [kind_by_name(str(item)) for item in items_in(written)]
     except InvalidValue:
-        return "video"
+        return ItemKind.VIDEO
     if len(kinds) > 1 and all(kinds):
-        return "carousel"
-    return kind_by_name(written) or "video"
+        return PostKind.CAROUSEL
+    return kind_by_name(written) or ItemKind.VIDEO

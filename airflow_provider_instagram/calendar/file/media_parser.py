@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.kind import OTHER_FILES, SUFFIXES
+from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, kind_by_name
 from airflow_provider_instagram.publishing.items import MediaItem
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import ending, shown
 
-if TYPE_CHECKING:
-    from airflow_provider_instagram.ledger.records import Medium
-    from airflow_provider_instagram.publishing.items import ItemKind
-
-#: The fields that contain the media. A post has exactly one of them.
-MEDIA: Final[tuple[Medium, ...]] = ("video", "image", "carousel")
 #: More items than any carousel has, so that a broken cell does not become a thousand problems.
 MOST_READ: Final = 50
-#: The kinds of files by the ends of their names. A GIF may be either. In the end, the content decides.
-ENDINGS: Final[dict[str, ItemKind]] = {
-    **dict.fromkeys(SUFFIXES, "image"),
-    **dict.fromkeys((".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".wmv"), "video"),
-}
-NAMES: Final = {"video": "a video", "image": "a picture"}
 COMMAS: Final = 'Separate the items by commas, and put a name that contains a comma in quotation marks: "one, two.jpg".'
 LIST: Final = "Write a list of files, of {image: …, alt_text: …} and of {video: …}."
-
-
-def kind_by_name(location: str) -> ItemKind | None:
-    """Return the kind of a file by the end of its name, or None if the name does not show it."""
-    return ENDINGS.get(ending(location))
 
 
 def check_kind(name: str | None, location: str) -> None:
@@ -42,11 +25,12 @@ def check_kind(name: str | None, location: str) -> None:
     :param location: The file.
     :raises InvalidValue: If the name is that of the other kind, or of neither.
     """
-    if ending(location) in OTHER_FILES:
+    if ending(location) in OTHER_ENDINGS:
         raise InvalidValue(f"{shown(location)} is neither a picture nor a video.", "Name a picture or a video.")
     kind = kind_by_name(location)
     if kind is not None and name is not None and kind != name:
-        raise InvalidValue(f"{name} is {shown(location)}, which is {NAMES[kind]}.", f"Write it after {kind}: instead.")
+        message = f"{name} is {shown(location)}, which is {kind.in_words}."
+        raise InvalidValue(message, f"Write it after {kind}: instead.")
 
 
 def items_in(written: Any) -> list[Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class CarouselItem(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     location: str
-    kind: Literal["video", "image"] | None = None
+    kind: ItemKind | None = None
     alt_text: str | None = None
     user_tags: tuple[JsonValue, ...] = ()
 
@@ -98,11 +99,11 @@ class Post(BaseModel):
         return placement if self.video is not None or placement == "story" else "feed"
 
     @property
-    def format(self) -> str:
-        """``reels`` or ``feed`` for a video, else ``picture``, ``carousel`` or ``story``."""
+    def kind(self) -> PostKind:
+        """What the post is."""
         if self.placement == "story":
-            return "story"
-        return "carousel" if self.carousel else "picture" if self.image is not None else self.placement
+            return PostKind.STORY
+        return PostKind.CAROUSEL if self.carousel else PostKind.PICTURE if self.image is not None else PostKind.REEL
 
     @property
     def media(self) -> tuple[str, ...]:

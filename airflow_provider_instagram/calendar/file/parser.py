@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file import loader
-from airflow_provider_instagram.calendar.file.media_parser import MEDIA
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, InvalidPost, Post
 from airflow_provider_instagram.calendar.file.post_parser import PostFields, unnamed_account
@@ -20,6 +19,8 @@ from airflow_provider_instagram.calendar.file.slots import SlotUser, read_slots,
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import read_duration
 from airflow_provider_instagram.exceptions import TransientError
+from airflow_provider_instagram.posts.kinds import ItemKind
+from airflow_provider_instagram.publishing.items import MEDIA
 from airflow_provider_instagram.publishing.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -223,17 +224,18 @@ class _Reader:
         post_id = self._id(row)
         self._find_unknown(row, post_id)
         fields = PostFields(row, self.shared, post_id, self.problems, self.files, self.accounts)
-        account, medium = fields.account(), fields.medium()
+        account, medium = fields.account(), fields.media_field()
         video = fields.file("video", self.check_files) if medium == "video" else None
         image = fields.file("image", self.check_files) if medium == "image" else None
         carousel = fields.carousel(self.check_files) if medium == "carousel" else ()
-        post_format, files = fields.format(medium), _locations(video, image, carousel)
-        options, upload = fields.options(medium, post_format), fields.upload(medium, files)
+        shows = None if medium == "carousel" else ItemKind(medium or "video")
+        kind, files = fields.kind(shows), _locations(video, image, carousel)
+        options, upload = fields.options(shows, kind), fields.upload(medium or "video", files)
         approval = fields.choice("approval", APPROVALS)
-        first_comment = fields.first_comment(post_format)
+        first_comment = fields.first_comment(kind)
         dry_run, tags = fields.boolean("dry_run"), fields.names("tags")
         has_slots = bool(self.slots.get(account))
-        repeat_after = fields.repeat_after(post_format, has_slots=has_slots)
+        repeat_after = fields.repeat_after(kind, has_slots=has_slots)
         publish_at = fields.publish_at(None if repeat_after else self.now, has_slots=has_slots)
         if post_id is None or (publish_at is None and fields.has_time()):
             return []

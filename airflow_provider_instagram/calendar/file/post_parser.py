@@ -6,15 +6,16 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.calendar.file.media_parser import MEDIA, check_kind, items_in, kind_by_name, read_item
+from airflow_provider_instagram.calendar.file.media_parser import check_kind, items_in, read_item
 from airflow_provider_instagram.calendar.file.model import CarouselItem
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
 from airflow_provider_instagram.calendar.file.slots import read_repeat_after
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.publishing.comment_text import broken_comment_limits
-from airflow_provider_instagram.publishing.items import PostMedia
+from airflow_provider_instagram.publishing.items import MEDIA, PostMedia
 from airflow_provider_instagram.publishing.options import OPTIONS, REMEDIES, TAKEN_BY, ContainerOptions
 from airflow_provider_instagram.publishing.sources import NO_UPLOAD, NO_UPLOAD_REMEDY, UPLOADS
 from airflow_provider_instagram.utils import arguments, locations
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
     from airflow_provider_instagram.calendar.file.rows import Row, Value
-    from airflow_provider_instagram.ledger.records import Medium
-    from airflow_provider_instagram.publishing.options import BrokenLimit, Format
+    from airflow_provider_instagram.publishing.options import BrokenLimit
 
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,149}")
 RESERVED = re.compile(r"calendar|due_.*")  # tasks of the DAG, so no task group can have such a name
@@ -100,16 +100,16 @@ class PostFields:
         """Return whether the file contains a time for the post, valid or not."""
         return self._value("publish_at") is not None
 
-    def repeat_after(self, post_format: Format, *, has_slots: bool) -> timedelta | None:
+    def repeat_after(self, kind: PostKind, *, has_slots: bool) -> timedelta | None:
         """Read after how long the post is published again.
 
-        :param post_format: The format of the post. That of a default is ignored in a story.
+        :param kind: What the post is. That of a default is ignored in a story.
         :param has_slots: Whether its account has slots, which the repetitions fill.
         """
         name = "repeat_after"
-        if (written := self._text(name)) is None or self._is_unused(name, post_format):
+        if (written := self._text(name)) is None or self._is_unused(name, kind):
             return None
-        if post_format == "story":
+        if kind is PostKind.STORY:
             self._add_problem(name, "A story does not take repeat_after.", "Remove repeat_after.")
         elif not has_slots:
             message = f"repeat_after needs slots of {self._text('account') or DEFAULT_CONN_ID}."
@@ -125,7 +125,7 @@ class PostFields:
         account = self._text("account") or DEFAULT_CONN_ID
         return f"slots: {{{account}: [Mon 08:30, Thu 19:00]}}"
 
-    def medium(self) -> Medium | None:
+    def media_field(self) -> str | None:
         """Return which of ``video``, ``image`` and ``carousel`` the post has. Its own overrides the defaults' one."""
         lines = {name: value.line for name in MEDIA if (value := self._value(name)) is not None and value.value != ""}
         named = sorted(lines, key=lines.__getitem__)
@@ -175,17 +175,17 @@ class PostFields:
                 message = f"carousel, item {index + 1}: {invalid.message}"
                 self._add_problem("carousel", message, invalid.remedy, line=value.line_of_item(index))
         if len(items) == len(written):
-            self._add_limits(PostMedia("carousel", tuple(items)).broken_limits())
+            self._add_limits(PostMedia(None, tuple(items)).broken_limits())
         return tuple(CarouselItem(**asdict(item)) for item in items)
 
-    def first_comment(self, post_format: Format) -> str | None:
+    def first_comment(self, kind: PostKind) -> str | None:
         """Read the comment that the account adds once the post is published.
 
-        :param post_format: The format of the post. That of a default is ignored in a story.
+        :param kind: What the post is. That of a default is ignored in a story.
         """
-        if (text := self._text("first_comment")) is None or self._is_unused("first_comment", post_format):
+        if (text := self._text("first_comment")) is None or self._is_unused("first_comment", kind):
             return None
-        if post_format == "story":
+        if kind is PostKind.STORY:
             self._add_problem("first_comment", "A story does not take first_comment.", "Remove first_comment.")
         try:
             arguments.check_printable("first_comment", text)
@@ -194,46 +194,46 @@ class PostFields:
         self._add_limits(broken_comment_limits(text, "first_comment"))
         return text
 
-    def format(self, medium: Medium | None) -> Format:
-        """Return the format of the post.
+    def kind(self, shows: ItemKind | None) -> PostKind:
+        """Return what the post is.
 
-        :param medium: What the post consists of.
+        :param shows: What it shows. None for the items of a carousel.
         """
         placement = self._value("placement")
         is_story = placement is not None and str(placement.value).strip().lower() == "story"
-        return ContainerOptions(placement="story" if is_story else "reels").post_format(medium or "video")
+        return ContainerOptions(placement="story" if is_story else "reels").kind(shows)
 
-    def options(self, medium: Medium | None, post_format: Format) -> dict[str, JsonValue]:
+    def options(self, shows: ItemKind | None, kind: PostKind) -> dict[str, JsonValue]:
         """Read the caption and everything else that CreateContainerOperator takes.
 
-        :param medium: What the post consists of.
-        :param post_format: The format of the post. Defaults that it does not take are ignored.
+        :param shows: What it shows. None for the items of a carousel.
+        :param kind: What the post is. Defaults that it does not take are ignored.
         """
-        values = {name: self._value(name) for name in OPTIONS if not self._is_unused(name, post_format)}
+        values = {name: self._value(name) for name in OPTIONS if not self._is_unused(name, kind)}
         given = {name: arguments.literal(value.value) for name, value in values.items() if value is not None}
         if (text := self._caption_file()) is not None:
             given["caption"] = arguments.literal(text)
         try:
             options = ContainerOptions.parse(**given)
         except ValidationError:
-            self._check_one_by_one(given, medium or "video")
+            self._check_one_by_one(given, shows)
             return {}
-        if broken := options.broken_limits(medium or "video"):
+        if broken := options.broken_limits(shows):
             self._add_limits(broken)
             return {}
         if options.cover_url:
             self._location("cover_url", options.cover_url, check=False)
         return {name: _as_json(getattr(options, name)) for name in OPTIONS if name in given}
 
-    def _is_unused(self, name: str, post_format: Format) -> bool:
-        """Return whether an option is a default that a post of this format does not take."""
+    def _is_unused(self, name: str, kind: PostKind) -> bool:
+        """Return whether an option is a default that a post of this kind does not take."""
         if name in self.row.values:
             return False
         if name == "placement":  # without one, a picture or a carousel is in the feed
-            return post_format in ("picture", "carousel")
+            return kind in (PostKind.PICTURE, PostKind.CAROUSEL)
         if name in ("first_comment", "repeat_after"):
-            return post_format == "story"
-        return post_format not in TAKEN_BY.get(name, (post_format,))
+            return kind is PostKind.STORY
+        return kind not in TAKEN_BY.get(name, (kind,))
 
     def choice(self, name: str, choices: tuple[str, ...]) -> Any:
         """Read one of several words; the default is the first."""
@@ -242,18 +242,20 @@ class PostFields:
             self._add_problem(name, f"{name} is {written!r}.", f"Use one of {', '.join(choices)}.")
         return written.lower()
 
-    def upload(self, medium: Medium | None, files: tuple[str, ...]) -> Any:
+    def upload(self, named: str, files: tuple[str, ...]) -> Any:
         """Read how videos are uploaded, and check the links among the files of the post.
 
-        :param medium: What the post consists of.
+        :param named: The field that contains the media.
         :param files: The locations of its files.
         """
-        how, named = self.choice("upload", UPLOADS), medium or "video"
-        has_video = medium != "image" and (not files or any(kind_by_name(one) != "image" for one in files))
+        how = self.choice("upload", UPLOADS)
+        has_video = named != ItemKind.PICTURE and (
+            not files or any(kind_by_name(one) is not ItemKind.PICTURE for one in files)
+        )
         if how == "file" and "upload" in self.row.values and not has_video:
             self._add_problem("upload", NO_UPLOAD, NO_UPLOAD_REMEDY)
         for location in files:
-            if how == "url" and locations.is_local(location) and kind_by_name(location) != "image":
+            if how == "url" and locations.is_local(location) and kind_by_name(location) is not ItemKind.PICTURE:
                 message = "upload is url, but Instagram cannot fetch a local file."
                 name = "upload" if "upload" in self.row.values else named
                 self._add_problem(name, message, f"Write upload: file, or give the {named}'s https address.")
@@ -302,13 +304,13 @@ class PostFields:
             self._add_problem("caption_file", f"caption_file: {invalid.message}", invalid.remedy)
             return None
 
-    def _check_one_by_one(self, given: dict[str, Any], medium: Medium) -> None:
+    def _check_one_by_one(self, given: dict[str, Any], shows: ItemKind | None) -> None:
         """Add a problem for each option that cannot be read, and for each limit that another option breaks."""
         placement = str(given.get("placement") or "reels")
         for name, value in given.items():
             try:
                 options = ContainerOptions.parse(**{"placement": placement, name: value})
-                self._add_limits(limit for limit in options.broken_limits(medium) if limit.option == name)
+                self._add_limits(limit for limit in options.broken_limits(shows) if limit.option == name)
             except ValidationError as error:  # noqa: PERF203 -- each option is reported
                 # the message says more than the value where it has a hint, and where it names the invalid item
                 says_more = error.hint or name in ("collaborators", "user_tags")

@@ -24,6 +24,7 @@ from airflow_provider_instagram.graph.server_clock import CLOCK
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.locations import is_web, shown
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.files.pins import Pin
     from airflow_provider_instagram.ledger.records import PublishedPost
-    from airflow_provider_instagram.publishing.items import ItemKind
 
 #: The label of a post's map index. A task adds a mark, such as "late", in the context.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
@@ -242,7 +242,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
 
 def has_caption(post: Post) -> bool:
     """Return whether a post can have a caption. A story shows none."""
-    return post.placement != "story"
+    return post.kind is not PostKind.STORY
 
 
 def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool:
@@ -252,12 +252,12 @@ def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool
     :param upload: How a video is uploaded.
     :param report: The report of the transcode.
     """
-    return is_web(source) and (upload != "file" or kind_in(report) == "image") and report.get("tier") == "pass"
+    return is_web(source) and (upload != "file" or kind_in(report) is ItemKind.PICTURE) and report.get("tier") == "pass"
 
 
 def kind_in(report: Mapping[str, Any]) -> ItemKind:
     """Return the kind of a result, from the report of its transcode."""
-    return "image" if "format" in report.get("after", ()) else "video"
+    return ItemKind.PICTURE if "format" in report.get("after", ()) else ItemKind.VIDEO
 
 
 def _invalid_post(post: Post, calendar: Calendar) -> ValidationError:

@@ -16,6 +16,7 @@ from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.container import CreateContainerOperator
+from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.publishing.options import OPTIONS
 from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
 from airflow_provider_instagram.utils import arguments, locations
@@ -115,7 +116,7 @@ class CreatePost(PostStep, CreateContainerOperator):
             self.carousel = self._items(post)
         else:
             kind, location = self._sent(post.media[0], self.media, self.report or {}, post.upload)
-            _check_kind("video" if post.video else "image", kind, post.media[0])
+            _check_kind(ItemKind.VIDEO if post.video else ItemKind.PICTURE, kind, post.media[0])
             setattr(self, kind, location)
         has_video = self.video is not None or any("video" in item for item in self.carousel or ())
         self.upload = post.upload if has_video else "auto"  # a default of the calendar is for its videos
@@ -148,7 +149,7 @@ class CreatePost(PostStep, CreateContainerOperator):
             items.append({kind: location, **{name: value for name, value in more.items() if value}})
         return items
 
-    def _sent(self, source: str, made: Any, report: Mapping[str, Any], upload: str) -> tuple[str, str]:
+    def _sent(self, source: str, made: Any, report: Mapping[str, Any], upload: str) -> tuple[ItemKind, str]:
         """Return the kind and the location of what is sent: the compliant file, or the post's own link if it complies.
 
         The transcode returns a copy instead of a link, because a link may contain a signature.
@@ -196,14 +197,13 @@ class CreatePost(PostStep, CreateContainerOperator):
             )
 
 
-def _check_kind(named: str, kind: str, location: str) -> None:
+def _check_kind(named: ItemKind, kind: ItemKind, location: str) -> None:
     """Check that a file is what the calendar says. Its name need not show that.
 
     :raises ValidationError: If it is the other kind.
     """
     if named != kind:
-        what = {"video": "a video", "image": "a picture"}[kind]
         raise ValidationError(
-            f"The calendar calls {locations.shown(location)} {named}, but it is {what}.",
+            f"The calendar calls {locations.shown(location)} {named}, but it is {kind.in_words}.",
             hint=f"Write {kind}: before its name.",
         )

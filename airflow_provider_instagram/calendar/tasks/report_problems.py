@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_instagram.calendar.file.media_parser import kind_by_name
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.rows import public_name
 from airflow_provider_instagram.calendar.file.spacing import within_limits
@@ -32,6 +31,7 @@ from airflow_provider_instagram.graph.scopes import COMMENTS
 from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
+from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.utils import locations
 
@@ -153,7 +153,7 @@ def local_pictures(post: Post) -> list[str]:
     """Return the local pictures of a post, unless they are copied to where Instagram fetches them."""
     if conf.get("instagram", "public_prefix", fallback=""):
         return []
-    return [one for one in post.media if locations.is_local(one) and kind_by_name(one) == "image"]
+    return [one for one in post.media if locations.is_local(one) and kind_by_name(one) is ItemKind.PICTURE]
 
 
 def unknown_ids(context: Context, calendar: Calendar) -> list[Problem]:

@@ -13,6 +13,7 @@ from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, 
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.transcode import TranscodeOperator
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.local_files import file_digest
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class TranscodePost(PostStep, TranscodeOperator):
         self.skip_if_over(context, post)
         self.check_links(post)
         self.source = list(post.media) if post.carousel else post.media[0]
-        self.placement = "carousel" if post.carousel else post.placement
+        self.placement = PostKind.CAROUSEL.value if post.carousel else post.placement
         self._context = context
         return super().execute(context)
 
@@ -81,7 +82,7 @@ class TranscodePost(PostStep, TranscodeOperator):
         try:
             with storage.as_local_file(made, check=check) as file, scratch.scratch_folder() as folder:
                 shown = file
-                if kind_of(file) == "video":
+                if kind_of(file) is ItemKind.VIDEO:
                     shown = folder / "cover.jpg"
                     write_preview(file, shown, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
                 write_cover(name, shown)

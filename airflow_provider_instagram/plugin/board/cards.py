@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.plugin.board.states import State, Status
+from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,12 +16,11 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.problems import Problem
 
 LONGEST_LINE: Final = 120
-KINDS: Final = {"reels": "reel", "feed": "feed video"}
 
 
 def kind_of(post: Post) -> str:
     """Return the kind of a post: reel, feed video, story, picture or carousel."""
-    return KINDS.get(post.format, post.format)
+    return "feed video" if post.kind is PostKind.REEL and post.placement == "feed" else post.kind
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from airflow_provider_instagram.plugin.board.cards import kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
 from airflow_provider_instagram.plugin.board.source import decoded
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, State
+from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.publishing.options import caption_warning
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 #: Acts of users are in Airflow's audit log under names that begin like this.
 EVENT: Final = "instagram_post_"
 MOST_EVENTS: Final = 500
-#: The endings of videos that comply.
-VIDEOS: Final = (".mp4", ".mov")
 TASK_NAMES: Final = {
     "transcode": "Prepared",
     "approve": "Approved",
@@ -143,7 +142,7 @@ def _media(post: Post, version: str, made: list[Any]) -> list[dict[str, Any]]:
     for place, location in enumerate(post.without_signatures().media, 1):
         result = str(made[place - 1]) if place <= len(made) else ""
         name = cover_name(version, place) if version else ""
-        is_video = result.lower().endswith(VIDEOS)
+        is_video = kind_by_name(result) is ItemKind.VIDEO
         alt = post.carousel[place - 1].alt_text if post.carousel else post.options.get("alt_text")
         items.append({"file": location.rpartition("/")[2], "cover": name, "video": is_video, "alt": alt or ""})
     return items

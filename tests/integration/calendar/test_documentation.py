@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_instagram.calendar.file.parser import KEYS, parse_calendar, read_calendar
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.cli.definition import calendar_commands
+from airflow_provider_instagram.posts.kinds import PostKind
 
 ROOT = Path(__file__).parents[3]
 INDEX, FILE, SLOTS, COMMANDS = (
@@ -53,7 +54,8 @@ def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() ->
     assert calendar.accounts == ["instagram_shop", "instagram_studio"]
     assert (calendar.posts[-1].publish_at - calendar.posts[0].publish_at).days == 13
     assert {post.approval for post in calendar.posts} == {"none", "required"}
-    assert {post.format for post in calendar.posts} == {"reels", "feed", "picture", "carousel", "story"}
+    assert {post.kind for post in calendar.posts} == {*PostKind}
+    assert {post.placement for post in calendar.posts if post.video} >= {"reels", "feed"}
     assert any(post.first_comment for post in calendar.posts)
     assert [(user.id, user.publish_at) for user in calendar.slot_users] == [("opening-hours", None)]
 

@@ -150,7 +150,7 @@ def test_the_recipe_for_another_tools_csv_makes_a_calendar_without_problems(
             case words:
                 subprocess.run(words, check=True)
     calendar = parse_calendar((tmp_path / "spring.yaml").read_text(), str(tmp_path / "spring.yaml"))
-    assert [(post.caption, post.format) for post in calendar.posts] == [
+    assert [(post.caption, post.kind) for post in calendar.posts] == [
         ("The new set, today", "picture"),
         ("Behind the scenes", "picture"),
     ]

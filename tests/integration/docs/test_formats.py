@@ -52,14 +52,14 @@ def test_the_example_becomes_a_post(
 
 
 @pytest.mark.parametrize(
-    ("name", "post_format"),
-    [("reels", "reels"), ("pictures", "picture"), ("carousels", "carousel"), ("stories", "story")],
+    ("name", "kind"),
+    [("reels", "reel"), ("pictures", "picture"), ("carousels", "carousel"), ("stories", "story")],
 )
-def test_the_calendar_has_no_problem(name: str, post_format: str) -> None:
+def test_the_calendar_has_no_problem(name: str, kind: str) -> None:
     (text,) = re.findall(r"```yaml\n(.*?)```", PAGES[name], re.DOTALL)
     calendar = parse_calendar(text, "/data/example.yaml")
     assert calendar.problems == ()
-    assert [post.format for post in calendar.posts] == [post_format]
+    assert [post.kind for post in calendar.posts] == [kind]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from airflow_provider_instagram.exceptions import PermissionDeniedError, RateLim
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
-from airflow_provider_instagram.graph.insights import MEDIA_METRICS, MediaKind
+from airflow_provider_instagram.graph.insights import MEDIA_METRICS
+from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def reads(sandbox: SandboxHandle) -> int:
 def test_each_kind_is_asked_for_what_it_has(instagram_sandbox: SandboxHandle, reader: InsightReader, reel: str) -> None:
     story = published(instagram_sandbox, media_type="STORIES", video_url="https://example.com/a.mp4")
     instagram_sandbox.advance(6 * 3600)
-    for kind, media_id, names in ((MediaKind.REEL, reel, OF_A_REEL), (MediaKind.STORY, story, OF_A_STORY)):
+    for kind, media_id, names in ((PostKind.REEL, reel, OF_A_REEL), (PostKind.STORY, story, OF_A_STORY)):
         reading = reader.of_media(media_id, kind.value, MEDIA_METRICS[kind])
         truth = instagram_sandbox.insights(media_id)
         assert dict(reading.values) == {name: truth[name] for name in names}
@@ -76,9 +77,9 @@ def test_kinds_are_told_by_what_the_list_shows(
     instagram_sandbox.advance(60)
     listed = client.send(calls.media_list(instagram_sandbox.user_id)).items
     stories = client.send(calls.stories(instagram_sandbox.user_id)).items
-    assert {media.id: MediaKind.of(media) for media in (*listed, *stories)} == {
-        reel: MediaKind.REEL,
-        story: MediaKind.STORY,
+    assert {media.id: media.kind for media in (*listed, *stories)} == {
+        reel: PostKind.REEL,
+        story: PostKind.STORY,
     }
 
 
@@ -86,12 +87,12 @@ def test_refused_metrics_are_found_by_halves_once_and_then_left_out(
     instagram_sandbox: SandboxHandle, reader: InsightReader, reel: str
 ) -> None:
     instagram_sandbox.change_account(instagram_sandbox.user_id, refused_metrics=["shares"])
-    first = reader.of_media(reel, "reel", MEDIA_METRICS[MediaKind.REEL])
+    first = reader.of_media(reel, "reel", MEDIA_METRICS[PostKind.REEL])
     assert {name for name, value in first.values.items() if value is None} == {"shares"}
     assert (first.reason_of("shares"), first.reason_of("views")) == ("refused", None)
     assert 1 < reads(instagram_sandbox) <= 9
     before = reads(instagram_sandbox)
-    second = reader.of_media(reel, "reel", MEDIA_METRICS[MediaKind.REEL])
+    second = reader.of_media(reel, "reel", MEDIA_METRICS[PostKind.REEL])
     assert dict(second.values) == dict(first.values)
     assert reads(instagram_sandbox) == before + 1
 
@@ -121,7 +122,7 @@ def test_too_few_viewers_are_a_reason(instagram_sandbox: SandboxHandle, reader: 
     instagram_sandbox.change_account(instagram_sandbox.user_id, audience=3)
     story = published(instagram_sandbox, media_type="STORIES", video_url="https://example.com/a.mp4")
     instagram_sandbox.advance(6 * 3600)
-    reading = reader.of_media(story, "story", MEDIA_METRICS[MediaKind.STORY])
+    reading = reader.of_media(story, "story", MEDIA_METRICS[PostKind.STORY])
     assert (set(reading.values.values()), reading.reason) == ({None}, Reason.TOO_FEW_VIEWERS)
     assert reads(instagram_sandbox) == 1
 

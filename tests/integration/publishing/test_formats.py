@@ -17,7 +17,6 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph.upload import upload
-from airflow_provider_instagram.ledger.ledger import row_key
 from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:
@@ -396,16 +395,3 @@ def test_a_picture_that_is_still_processed_is_waited_for_before_it_is_published(
     account.publish("post-1", container_id)
     assert account.sandbox.calls("publish") == 1
     assert sum(account.waits) < 8
-
-
-def test_rows_of_versions_without_pictures_are_read(account: Account, portrait_video: Path) -> None:
-    """A container of the version before, in the middle of its upload: the upload is resumed."""
-    account.container(portrait_video)
-    (record,) = account.ledger.containers("post-1")
-    known = ("container_id", "post_key", "created_at", "content", "caption", "upload_uri")
-    account.store.set(row_key("container", record.container_id), {name: getattr(record, name) for name in known})
-    (old,) = account.ledger.containers("post-1")
-    assert (old.medium, old.is_story, old.item) == (None, False, None)
-    assert account.container(portrait_video) == record.container_id
-    post, _ = account.publish("post-1", record.container_id)
-    assert [post.media_id] == [real.media_id for real in account.sandbox.posts]

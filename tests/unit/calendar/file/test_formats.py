@@ -69,7 +69,7 @@ def test_a_picture(read_post: Callable[..., Post], tmp_path: Path) -> None:
     post = read_post("  image: a.jpg\n  caption: Hello\n  alt_text: A {{ tree }}\n")
     assert (post.image, post.video, post.carousel) == (str(tmp_path / "a.jpg"), None, ())
     assert post.options == {"caption": "Hello", "alt_text": "A {{ tree }}"}
-    assert (post.placement, post.format, post.media) == ("feed", "picture", (str(tmp_path / "a.jpg"),))
+    assert (post.placement, post.kind, post.media) == ("feed", "picture", (str(tmp_path / "a.jpg"),))
 
 
 def test_tags_of_a_picture_have_a_place(read_post: Callable[..., Post]) -> None:
@@ -89,14 +89,14 @@ def test_a_carousel_of_names_and_objects(read_post: Callable[..., Post], tmp_pat
     assert (second.kind, second.alt_text) == ("image", "None")
     assert second.user_tags == ({"username": "ann", "x": 0.5, "y": 0.4},)
     assert (third.location, third.kind) == (str(tmp_path / "c.mov"), "video")
-    assert (post.placement, post.format) == ("feed", "carousel")
+    assert (post.placement, post.kind) == ("feed", "carousel")
     assert post.media == (first.location, second.location, third.location)
 
 
 @pytest.mark.parametrize("medium", ["image: a.jpg", "video: a.mp4"])
 def test_a_story(read_post: Callable[..., Post], medium: str) -> None:
     post = read_post(f"  {medium}\n  placement: Story\n")
-    assert (post.placement, post.format) == ("story", "story")
+    assert (post.placement, post.kind) == ("story", "story")
 
 
 def test_a_first_comment(read_post: Callable[..., Post]) -> None:

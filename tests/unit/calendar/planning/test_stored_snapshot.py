@@ -15,6 +15,7 @@ from airflow_provider_instagram.calendar.planning.settings import CalendarSettin
 from airflow_provider_instagram.calendar.planning.slot_choices import SlotChoices, read_choices
 from airflow_provider_instagram.calendar.planning.slot_planner import Choice
 from airflow_provider_instagram.calendar.planning.snapshot import read_stored
+from airflow_provider_instagram.posts.kinds import ItemKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +132,7 @@ def test_a_stored_snapshot_is_read() -> None:
     assert (album.line, album.in_slot, album.publish_at.isoformat()) == (8, True, "2026-12-03T19:00:00+01:00")
     assert album.carousel == (
         CarouselItem(location="https://example.com/a.jpg"),
-        CarouselItem(location="https://example.com/b.jpg", kind="image", alt_text="B"),
+        CarouselItem(location="https://example.com/b.jpg", kind=ItemKind.PICTURE, alt_text="B"),
     )
     assert calendar.problems == (Problem(7, "image must be text.", "Write it after the colon, on one line.", "wrong"),)
     assert (calendar.min_spacing, calendar.left_out) == (timedelta(minutes=10), frozenset({"wrong"}))

@@ -1,0 +1,53 @@
+"""What a post and its items are, and the words for it: those of Meta, of authors and of file names."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from airflow_provider_instagram.utils.locations import ending
+
+
+class PostKind(str, Enum):
+    """What a post is."""
+
+    REEL = "reel"
+    PICTURE = "picture"
+    CAROUSEL = "carousel"
+    STORY = "story"
+
+    __str__ = str.__str__
+
+
+class ItemKind(str, Enum):
+    """What an item of a post is, in the word of authors and of Meta's parameters."""
+
+    VIDEO = "video"
+    PICTURE = "image"
+
+    __str__ = str.__str__
+
+    @property
+    def in_words(self) -> str:
+        """The kind in a sentence."""
+        return "a video" if self is ItemKind.VIDEO else "a picture"
+
+
+#: Where a post appears, in the words of authors. For Meta, a feed video is a reel that is shared to the feed. Pictures
+#: and carousels are in the feed in either case, unless they are stories.
+PLACEMENTS: Final = ("reels", "feed", "story")
+
+VIDEO_ENDINGS: Final = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".wmv")
+PICTURE_ENDINGS: Final = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff")
+#: The names of texts, documents, sounds and archives, which lie beside videos and pictures.
+OTHER_ENDINGS: Final = (
+    *(".txt", ".md", ".rtf", ".srt", ".vtt", ".html", ".json", ".yaml", ".yml", ".xml", ".csv", ".tsv"),
+    *(".pdf", ".doc", ".docx", ".odt", ".pages", ".xls", ".xlsx", ".ppt", ".pptx", ".key"),
+    *(".mp3", ".wav", ".aac", ".m4a", ".flac", ".zip", ".rar", ".7z", ".prproj", ".aep"),
+)
+
+
+def kind_by_name(location: str) -> ItemKind | None:
+    """Return the kind of a file by the end of its name, or None if the name does not show it. A GIF may be either."""
+    suffix = ending(location)
+    return ItemKind.VIDEO if suffix in VIDEO_ENDINGS else ItemKind.PICTURE if suffix in PICTURE_ENDINGS else None
