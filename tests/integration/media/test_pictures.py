@@ -17,6 +17,7 @@ from airflow_provider_instagram.media.kind import kind_of
 from airflow_provider_instagram.media.picture import PictureItem
 from airflow_provider_instagram.media.read import check
 from airflow_provider_instagram.media.spec import FEED_PICTURE, Options, profile_for
+from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.utils.process import Cancel
 from tests.integration.media.picture_corpus import (
     CUT,
@@ -77,7 +78,7 @@ def test_each_picture_has_the_expected_outcome(
 ) -> None:
     sample.make(source := tmp_path / sample.name)
     before = source.read_bytes()
-    assert kind_of(source) == "picture"
+    assert kind_of(source) is ItemKind.PICTURE
     report, output = run(source, sample.placement, sample.fit)
     assert {reason.partition(":")[0] for reason in report.reasons} == sample.rules
     assert report.tier == ("full" if sample.rules else "pass")
@@ -177,7 +178,7 @@ def _cpu_s_of_children() -> float:
 
 
 def _convert(source: Path, output: Path) -> None:
-    assert kind_of(source) == "picture"
+    assert kind_of(source) is ItemKind.PICTURE
     PictureItem.read(source, FEED_PICTURE).write(output)
 
 
@@ -200,7 +201,7 @@ def test_a_hostile_picture_is_refused_in_words(name: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("suffix", CUT)
 def test_a_picture_that_is_cut_off_is_refused(suffix: str, share: float, tmp_path: Path) -> None:
     (source := tmp_path / f"cut.{suffix}").write_bytes(cut(suffix, share))
-    assert kind_of(source) == "picture"
+    assert kind_of(source) is ItemKind.PICTURE
     with pytest.raises(ValidationError, match="is damaged"):
         PictureItem.read(source, FEED_PICTURE)
 

@@ -27,17 +27,17 @@ def _boxed(*brands: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "kind"),
     [
-        ("a.jpg", JPEG, "picture"),
-        ("a.mp4", JPEG, "picture"),
-        ("a", JPEG, "picture"),
-        ("named.bmp", JPEG, "picture"),
-        ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(60), "picture"),
-        ("a.tif", TIFF, "picture"),
-        ("a.tif", b"MM\x00+" + bytes(60), "picture"),
-        ("a.webp", b"RIFF\0\0\0\0WEBPVP8 " + bytes(60), "picture"),
-        ("a.heic", _boxed(b"heic", b"mif1"), "picture"),
-        ("a.avif", _boxed(b"avif", b"mif1"), "picture"),
-        ("a.avif", _boxed(b"mif1", b"avif"), "picture"),
+        ("a.jpg", JPEG, "image"),
+        ("a.mp4", JPEG, "image"),
+        ("a", JPEG, "image"),
+        ("named.bmp", JPEG, "image"),
+        ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(60), "image"),
+        ("a.tif", TIFF, "image"),
+        ("a.tif", b"MM\x00+" + bytes(60), "image"),
+        ("a.webp", b"RIFF\0\0\0\0WEBPVP8 " + bytes(60), "image"),
+        ("a.heic", _boxed(b"heic", b"mif1"), "image"),
+        ("a.avif", _boxed(b"avif", b"mif1"), "image"),
+        ("a.avif", _boxed(b"mif1", b"avif"), "image"),
         ("a.mp4", _boxed(b"isom", b"avc1"), "video"),
         ("a.jpg", _boxed(b"qt  "), "video"),
         ("a.pdf", _boxed(b"mp42"), "video"),
@@ -81,7 +81,7 @@ def test_what_is_not_a_file_is_refused(kind: str, words: str, tmp_path: Path) ->
         kind_of(path)
 
 
-@pytest.mark.parametrize(("frames", "kind"), [(1, "picture"), (2, "video"), (30, "video")])
+@pytest.mark.parametrize(("frames", "kind"), [(1, "image"), (2, "video"), (30, "video")])
 def test_an_animated_gif_is_a_video_and_a_still_one_a_picture(frames: int, kind: str, tmp_path: Path) -> None:
     pictures = [Image.new("RGB", (90, 160), (8 * number, 0, 99)) for number in range(frames)]
     pictures[0].save(tmp_path / "moving.gif", save_all=True, append_images=pictures[1:], duration=100)
