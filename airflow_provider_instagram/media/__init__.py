@@ -1,4 +1,4 @@
-"""Videos as ffmpeg sees them: probe a file, plan what it lacks for Instagram, make it comply, and check the result.
+"""Videos and pictures: read a file, plan what it lacks for Instagram, make it comply, and check the result.
 
 Airflow, object storage and the Graph API do not belong here.
 """

@@ -132,8 +132,8 @@ def _movie(reader: Reader, movie: Box) -> tuple[list[dict[str, Any]], set[bytes]
     tracks, edits = [], 0
     for box in reader.inside(movie):
         if box.kind == b"trak":
-            found, more = _contents(reader, box)
-            tracks.append(_track(found, timescale))
+            contents, more = _contents(reader, box)
+            tracks.append(_track(contents, timescale))
             edits += len(tracks[-1]["edits"])
             if edits > MAX_EDITS:
                 raise DamagedError(f"it has edit lists of more than {MAX_EDITS:,} entries")
@@ -143,15 +143,15 @@ def _movie(reader: Reader, movie: Box) -> tuple[list[dict[str, Any]], set[bytes]
 
 def _contents(reader: Reader, owner: Box) -> tuple[dict[bytes, bytes], set[bytes]]:
     """Return the content of the boxes to read in a movie or a track, and the boxes that may contain a location."""
-    found: dict[bytes, bytes] = {}
+    contents: dict[bytes, bytes] = {}
     places: set[bytes] = set()
     for box in reader.below(owner):
         if box.kind in LOCATION_BOXES:
             places.add(box.kind)
-        elif (box.parent, box.kind) in READ_BOXES and box.kind not in found:
+        elif (box.parent, box.kind) in READ_BOXES and box.kind not in contents:
             wanted = EDIT_LIST_BYTES if box.kind == b"elst" else HEAD_BYTES
-            found[box.kind] = reader.read(box.start, min(box.end - box.start, wanted))
-    return found, places
+            contents[box.kind] = reader.read(box.start, min(box.end - box.start, wanted))
+    return contents, places
 
 
 def _track(boxes: dict[bytes, bytes], movie_timescale: int) -> dict[str, Any]:

@@ -91,10 +91,10 @@ class Mp4Layout:
 
         :param numbers: The track id of each stream. 0 for a stream that is not a track, such as a cover picture.
         """
-        known = {track.number: track for track in self.tracks}
-        if len(known) < len(self.tracks) or not set(known) <= set(numbers):
+        by_number = {track.number: track for track in self.tracks}
+        if len(by_number) < len(self.tracks) or not set(by_number) <= set(numbers):
             return self
-        return replace(self, tracks=tuple(known.get(number, Track(number, "", 1, 0, ())) for number in numbers))
+        return replace(self, tracks=tuple(by_number.get(number, Track(number, "", 1, 0, ())) for number in numbers))
 
     @property
     def shows_hidden(self) -> bool:

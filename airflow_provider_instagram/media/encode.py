@@ -122,17 +122,17 @@ class FFmpeg:
         self.run(self.steps.measure(), "measure the audio of", reader.read_line)
         return reader.loudness
 
-    def decode(self, made: Path, *, digest: str | None) -> Loudness:
+    def decode(self, result: Path, *, digest: str | None) -> Loudness:
         """Decode a whole result, because an encoder can exit with 0 and leave a damaged file.
 
         :param digest: The digest of the encoder's video, which was decoded while it was written. It has to be the same.
         :raises TranscodeError: If the result is damaged.
         """
         loudness = LoudnessReader()
-        found = _DigestReader(loudness.read_line)
-        arguments = command.decode(made, video=digest is None)
-        self.check(self.run(arguments, "decode its result for", found.read_line))
-        if found.digest != digest:
+        reader = _DigestReader(loudness.read_line)
+        arguments = command.decode(result, video=digest is None)
+        self.check(self.run(arguments, "decode its result for", reader.read_line))
+        if reader.digest != digest:
             raise self.damaged("the file does not contain the video that was encoded")
         return loudness.loudness
 
@@ -164,7 +164,7 @@ class _DigestReader:
             self.digest = line.strip()
 
 
-def encode(tool: FFmpeg, made: Path, on_line: Callable[[str], None]) -> tuple[Loudness | None, str | None]:
+def encode(tool: FFmpeg, result: Path, on_line: Callable[[str], None]) -> tuple[Loudness | None, str | None]:
     """Encode a whole video. The encoder needs nearly all of the time, so that everything else happens beside it.
 
     1. The encoder starts. It writes the video into a pipe, and its progress and digest to its standard output.
@@ -174,7 +174,7 @@ def encode(tool: FFmpeg, made: Path, on_line: Callable[[str], None]) -> tuple[Lo
 
     The caller checks that the file has the digest of the encoder's video.
 
-    :param made: The file to write, in a folder for unfinished work.
+    :param result: The file to write, in a folder for unfinished work.
     :return: The loudness of the source, or None without audio, and the digest of the video, printed by its encoder.
     :raises TranscodeError: If a step failed, or the work was cancelled.
     """
@@ -184,7 +184,7 @@ def encode(tool: FFmpeg, made: Path, on_line: Callable[[str], None]) -> tuple[Lo
 
     def finish(cancel: Cancel) -> Loudness | None:
         try:
-            return _finish(replace(tool, cancel=cancel), made, reading)
+            return _finish(replace(tool, cancel=cancel), result, reading)
         except Exception as error:
             errors.append(error)
             raise
@@ -203,10 +203,10 @@ def encode(tool: FFmpeg, made: Path, on_line: Callable[[str], None]) -> tuple[Lo
         return finished.result(), digest.digest
 
 
-def _finish(tool: FFmpeg, made: Path, pipe: int) -> Loudness | None:
+def _finish(tool: FFmpeg, result: Path, pipe: int) -> Loudness | None:
     """Carry out the steps beside the encoder, and return the loudness of the source, or None without audio."""
-    audio = made.with_name("audio.nut")
+    audio = result.with_name("audio.nut")
     loudness = tool.measure()
     tool.run(tool.steps.sound(loudness, audio), "convert the audio of")
-    tool.check(tool.run(tool.steps.join(pipe, audio, made), "write the result for", pass_fds=[pipe]))
+    tool.check(tool.run(tool.steps.join(pipe, audio, result), "write the result for", pass_fds=[pipe]))
     return loudness

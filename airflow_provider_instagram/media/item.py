@@ -52,7 +52,7 @@ class Item(ABC):
         """The width of the result over its height."""
 
     @abstractmethod
-    def write_preview(self, made: Path, jpeg: Path) -> None:
+    def write_preview(self, result: Path, jpeg: Path) -> None:
         """Write a JPEG of the first frame of a result."""
 
     @abstractmethod
@@ -60,15 +60,15 @@ class Item(ABC):
         """Return what the key depends on beside the content, as values that JSON or ``str`` can write."""
 
     @abstractmethod
-    def _make(self, made: Path) -> tuple[Plan, Info]:
+    def _make(self, result: Path) -> tuple[Plan, Info]:
         """Write a result that complies.
 
-        :param made: The file to write, in a folder for unfinished work.
+        :param result: The file to write, in a folder for unfinished work.
         :return: The plan that was carried out, and the properties of the result.
         """
 
     @abstractmethod
-    def _read_again(self, made: Path) -> Item:
+    def _read_again(self, result: Path) -> Item:
         """Read a result as if it were a source."""
 
     def key(self) -> str:
@@ -102,15 +102,15 @@ class Item(ABC):
                 f"The result would replace its source {source.path}.", hint="Set output= to another file."
             )
         with workspace(output, self.spec.max_size_bytes) as folder:
-            made = folder / f"result{self.suffix}"
+            result = folder / f"result{self.suffix}"
             try:
-                plan, after = self._make(made)
+                plan, after = self._make(result)
             except TranscodeError:
                 source.raise_if_changed()
                 raise
             self.options.cancel.raise_if_requested()
             source.raise_if_changed()
-            made.replace(output)
+            result.replace(output)
         return Report.of(plan, source, after, time.monotonic() - started_s)
 
     def done_before(self, output: Path) -> Report:
@@ -121,19 +121,19 @@ class Item(ABC):
         started_s = time.monotonic()
         return Report.of(self.plan, self.info, self._checked(output), time.monotonic() - started_s)
 
-    def _checked(self, made: Path) -> Info:
+    def _checked(self, result: Path) -> Info:
         """Check a result against the same rules as the source, and return its properties."""
         try:
-            result = self._read_again(made)
-            broken = "; ".join(map(str, result.plan.reasons))
+            item = self._read_again(result)
+            broken = "; ".join(map(str, item.plan.reasons))
         except ValidationError as error:
             broken = error.message.removesuffix(".")
         if broken:
             raise TranscodeError(
-                f"The result {made} does not comply: {broken}.",
+                f"The result {result} does not comply: {broken}.",
                 hint="If the file is from an earlier run, delete it. Then run the task again.",
             )
-        return result.info
+        return item.info
 
 
 def copy_whole(source: FileInfo, output: Path) -> None:
@@ -170,5 +170,5 @@ def workspace(output: Path, needed_bytes: int) -> Iterator[Path]:
     remove_abandoned(folder, PREFIX)
     if lack := lack_of_space(folder, needed_bytes):
         raise TranscodeError(lack, hint="Free some space, or set output= to another disk.")
-    with owned_folder(folder, PREFIX) as made:
-        yield made
+    with owned_folder(folder, PREFIX) as work:
+        yield work

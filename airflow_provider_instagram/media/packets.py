@@ -109,7 +109,7 @@ def read_timelines(
         raise ValidationError(
             f"{path} could not be read to its end ({finished.complaint}).", hint="Copy or export it again."
         )
-    return {index: _timeline(found) for index, found in packets.items()}, finished.stderr
+    return {index: _timeline(stream) for index, stream in packets.items()}, finished.stderr
 
 
 def _parse_packet(line: str, *, starts_at_zero: bool) -> tuple[int, _Packet | None]:

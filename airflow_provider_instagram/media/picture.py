@@ -62,19 +62,19 @@ class PictureItem(Item):
         frame = picture_layout(self.info, self.spec, self.options.fit).frame
         return frame.columns / frame.rows
 
-    def write_preview(self, made: Path, jpeg: Path) -> None:
+    def write_preview(self, result: Path, jpeg: Path) -> None:
         """Copy a result, which is a JPEG already."""
-        copy_whole(FileInfo.of(made), jpeg)
+        copy_whole(FileInfo.of(result), jpeg)
 
     def _recipe(self) -> Sequence[Any]:
         versions = [version(name) for name in ("pillow", "pillow-heif")]
         return ("picture", RECIPE, asdict(self.spec), self.options.fit, self.options.background, versions)
 
-    def _read_again(self, made: Path) -> PictureItem:
-        return self.read(made, self.spec, self.options)
+    def _read_again(self, result: Path) -> PictureItem:
+        return self.read(result, self.spec, self.options)
 
-    def _make(self, made: Path) -> tuple[Plan, Info]:
-        return self.plan, _run_worker(self.info.path, made, self.spec, self.options)
+    def _make(self, result: Path) -> tuple[Plan, Info]:
+        return self.plan, _run_worker(self.info.path, result, self.spec, self.options)
 
 
 def _run_worker(source: Path, output: Path | None, spec: PictureSpec, options: Options) -> PictureInfo:

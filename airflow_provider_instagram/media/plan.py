@@ -47,16 +47,16 @@ FORMAT_NAMES: Final = {"MPO": "a JPEG with several pictures (MPO)", "HEIF": "HEI
 class Reason:
     """A rule that a source breaks.
 
-    :param found: The property of the source, and what the rule requires.
+    :param finding: The property of the source, and what the rule requires.
     :param needs: The cheapest tier that fixes it.
     """
 
     rule: str
-    found: str
+    finding: str
     needs: Tier
 
     def __str__(self) -> str:
-        return f"{self.rule}: {self.found} (needs {self.needs})"
+        return f"{self.rule}: {self.finding} (needs {self.needs})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +226,8 @@ def _video_reasons(video: Video, spec: VideoSpec) -> Iterator[Reason]:
     if not spec.min_columns <= video.columns <= spec.max_columns:
         yield Reason("columns", f"{video.columns} is not between {spec.min_columns} and {spec.max_columns}", "full")
     if video.timeline.bits_per_s > spec.max_video_bps:
-        found = f"{video.timeline.bits_per_s / 1e6:.2f} Mb/s is more than {spec.max_video_bps / 1e6:g} Mb/s"
-        yield Reason("bit rate", found, "full")
+        finding = f"{video.timeline.bits_per_s / 1e6:.2f} Mb/s is more than {spec.max_video_bps / 1e6:g} Mb/s"
+        yield Reason("bit rate", finding, "full")
     if video.timeline.open_gop or video.has_non_idr_keyframes:
         yield Reason("closed GOP", "some frames depend on frames before their keyframe", "full")
     if video.is_hdr or video.primaries == "bt2020":
@@ -237,8 +237,8 @@ def _video_reasons(video: Video, spec: VideoSpec) -> Iterator[Reason]:
 def _frame_rate_reasons(video: Video, spec: VideoSpec) -> Iterator[Reason]:
     rate = video.timeline.rate
     if not float(spec.min_fps) * 0.999 <= rate <= float(spec.max_fps) * 1.001:
-        found = f"{rate:.2f} fps is not between {float(spec.min_fps):g} and {float(spec.max_fps):g} fps"
-        yield Reason("frame rate", found, "full")
+        finding = f"{rate:.2f} fps is not between {float(spec.min_fps):g} and {float(spec.max_fps):g} fps"
+        yield Reason("frame rate", finding, "full")
     elif video.timeline.longest_s > MAX_FRAME_RATIO / float(spec.min_fps):
         yield Reason("frame rate", f"one frame is shown for {video.timeline.longest_s * 1000:.0f} ms", "full")
 
@@ -285,8 +285,8 @@ def _file_reasons(info: PictureInfo) -> Iterator[Reason]:
     if info.orientation != UPRIGHT:
         yield Reason("orientation", f"EXIF's orientation is {info.orientation}, not upright", "full")
     if info.location_tags:
-        found = f"the metadata may reveal where it was taken ({', '.join(info.location_tags)})"
-        yield Reason("location", found, "full")
+        finding = f"the metadata may reveal where it was taken ({', '.join(info.location_tags)})"
+        yield Reason("location", finding, "full")
     if info.has_extra_data:
         yield Reason("extra data", "the file goes on after the picture, as a motion photo does", "full")
 
@@ -302,8 +302,8 @@ def _colour_reasons(info: PictureInfo) -> Iterator[Reason]:
 
 def _frame_reasons(info: PictureInfo, spec: PictureSpec) -> Iterator[Reason]:
     if not spec.is_allowed(info.aspect_ratio):
-        found = f"{info.columns}x{info.rows} ({info.aspect_ratio:.2f}:1) is not {spec.aspect_ratios()}"
-        yield Reason("aspect ratio", found, "full")
+        finding = f"{info.columns}x{info.rows} ({info.aspect_ratio:.2f}:1) is not {spec.aspect_ratios()}"
+        yield Reason("aspect ratio", finding, "full")
     if not spec.min_columns <= info.columns <= spec.max_columns:
         yield Reason("columns", f"{info.columns} is not between {spec.min_columns} and {spec.max_columns}", "full")
     if info.size_bytes > spec.max_size_bytes:

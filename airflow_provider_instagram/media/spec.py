@@ -149,9 +149,9 @@ class Options:
     cancel: Cancel = field(default_factory=Cancel, compare=False)
 
     def __post_init__(self) -> None:
-        for name, value, known in (("fit", self.fit, get_args(Fit)), ("trim", self.trim, get_args(Trim))):
-            if value not in known:
-                raise ValidationError(f"{name}={value!r} is not valid.", hint=f"Use one of: {', '.join(known)}.")
+        for name, value, choices in (("fit", self.fit, get_args(Fit)), ("trim", self.trim, get_args(Trim))):
+            if value not in choices:
+                raise ValidationError(f"{name}={value!r} is not valid.", hint=f"Use one of: {', '.join(choices)}.")
         if not re.fullmatch(COLOUR, self.background):
             raise ValidationError(
                 f"background={self.background!r} is not a colour.",

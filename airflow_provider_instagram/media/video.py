@@ -58,9 +58,9 @@ class VideoItem(Item):
         frame = video_layout(self.info.video, self.spec, self.options.fit).frame
         return frame.columns / frame.rows
 
-    def write_preview(self, made: Path, jpeg: Path) -> None:
+    def write_preview(self, result: Path, jpeg: Path) -> None:
         """Write a JPEG of the first frame of a result."""
-        write_preview(made, jpeg, ffmpeg=self.options.ffmpeg, cancel=self.options.cancel)
+        write_preview(result, jpeg, ffmpeg=self.options.ffmpeg, cancel=self.options.cancel)
 
     def _recipe(self) -> Sequence[Any]:
         options = self.options
@@ -72,22 +72,22 @@ class VideoItem(Item):
         version = finished.stdout.partition("\n")[0]
         return (RECIPE, asdict(self.spec), options.fit, options.background, options.trim, version)
 
-    def _read_again(self, made: Path) -> VideoItem:
-        return self.read(made, self.spec, self.options)
+    def _read_again(self, result: Path) -> VideoItem:
+        return self.read(result, self.spec, self.options)
 
-    def _make(self, made: Path) -> tuple[Plan, Info]:
+    def _make(self, result: Path) -> tuple[Plan, Info]:
         """Write the result. If a cheaper tier does not produce a compliant file, encode the whole video."""
         todo = self.plan
         if todo.tier == "full" and self.options.background != DEFAULTS.background:
             self._check_colour(self.options.background)
         try:
-            return self._attempt(todo, made)
+            return self._attempt(todo, result)
         except TranscodeError as error:
             self.options.cancel.raise_if_requested()
             if todo.tier == "full":
                 raise
             reason = Reason(todo.tier, f"tried, but {error.message[0].lower()}{error.message[1:]}", "full")
-            return self._attempt(replace(todo, tier="full", reasons=(*todo.reasons, reason)), made)
+            return self._attempt(replace(todo, tier="full", reasons=(*todo.reasons, reason)), result)
 
     def _check_colour(self, name: str) -> None:
         finished = run([self.options.ffmpeg, *command.colour(name)], SHORT_LIMITS, cancel=self.options.cancel)
@@ -96,31 +96,31 @@ class VideoItem(Item):
                 f"background={name!r} is not a colour that ffmpeg knows.", hint="Use a name such as white, or #rrggbb."
             )
 
-    def _attempt(self, todo: Plan, made: Path) -> tuple[Plan, Info]:
+    def _attempt(self, todo: Plan, result: Path) -> tuple[Plan, Info]:
         steps = command.Steps(self.info, self.spec, self.options, todo)
         tool = FFmpeg(steps, self.options.cancel)
         on_line = ProgressReader(steps.span.duration_s, self.options.on_progress).read_line
         digest = None
         if todo.tier == "remux":
-            tool.run(steps.remux(made), "copy", on_line)
-            return todo, self._checked(made)
+            tool.run(steps.remux(result), "copy", on_line)
+            return todo, self._checked(result)
         if todo.tier == "audio":
             measured = tool.measure()
-            tool.run(steps.audio(measured, made), "convert", on_line)
+            tool.run(steps.audio(measured, result), "convert", on_line)
         else:
-            measured, digest = encode(tool, made, on_line)
+            measured, digest = encode(tool, result, on_line)
 
         def decode(cancel: Cancel) -> Loudness:
-            return replace(tool, cancel=cancel).decode(made, digest=digest)
+            return replace(tool, cancel=cancel).decode(result, digest=digest)
 
         with beside(decode, self.options.cancel) as decoded:
-            after = self._checked(made)
+            after = self._checked(result)
             loudness = decoded.result()
         return replace(todo, warnings=(*todo.warnings, *_loudness_warnings(measured, loudness))), after
 
 
-def _loudness_warnings(measured: Loudness | None, made: Loudness) -> tuple[str, ...]:
-    away_lu = made.lufs - TARGET_LUFS
+def _loudness_warnings(measured: Loudness | None, result: Loudness) -> tuple[str, ...]:
+    away_lu = result.lufs - TARGET_LUFS
     if measured is None or measured.is_silent or abs(away_lu) <= WARN_FROM_LU:
         return ()
     word = "louder" if away_lu > 0 else "quieter"
@@ -138,9 +138,9 @@ def write_preview(
     """
     source = builder.input(f"file:{video.absolute()}", ss=at_ms / 1000, **ONLY_THIS_FILE)
     with tempfile.TemporaryDirectory(prefix=f".{jpeg.name}.", dir=jpeg.absolute().parent) as work:
-        made = Path(work) / "cover.jpg"
+        frame = Path(work) / "cover.jpg"
         stream = source.video.output(
-            f"file:{made}", f="image2", update=1, qscale=2, pix_fmt="yuvj420p", **{"frames:v": 1}
+            f"file:{frame}", f="image2", update=1, qscale=2, pix_fmt="yuvj420p", **{"frames:v": 1}
         )
         finished = run(
             [ffmpeg, *stream.global_args("-nostdin", "-v", "error").get_args()], PREVIEW_LIMITS, cancel=cancel
@@ -150,8 +150,8 @@ def write_preview(
                 f"ffmpeg could not create a preview of {video}: {finished.complaint}.",
                 hint="Check that the video plays.",
             )
-        if not made.exists():
+        if not frame.exists():
             raise ValidationError(
                 f"{video} has no frame at {at_ms} ms.", hint="Use a cover time between 0 and the video's duration."
             )
-        made.replace(jpeg)
+        frame.replace(jpeg)
