@@ -9,7 +9,7 @@ import shutil
 import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
@@ -18,7 +18,7 @@ from airflow_provider_instagram.utils.local_files import file_digest
 from airflow_provider_instagram.utils.owned_folder import lack_of_space, owned_folder, remove_abandoned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from airflow_provider_instagram.media.info import Info
@@ -35,6 +35,8 @@ class Item(ABC):
 
     #: How the name of a result ends.
     suffix: ClassVar[str]
+    #: The options that change a result.
+    keyed_options: ClassVar[tuple[str, ...]]
 
     info: Info
     spec: Spec
@@ -56,8 +58,8 @@ class Item(ABC):
         """Write a JPEG of the first frame of a result."""
 
     @abstractmethod
-    def _recipe(self) -> Sequence[Any]:
-        """Return what the key depends on beside the content, as values that JSON or ``str`` can write."""
+    def _tool(self) -> str:
+        """Return the recipe and the version of the tool, on which the key depends."""
 
     @abstractmethod
     def _make(self, result: Path) -> tuple[Plan, Info]:
@@ -74,12 +76,18 @@ class Item(ABC):
     def key(self) -> str:
         """Return the key of the work, for the name of its output.
 
-        No work is repeated, and a changed source is never mistaken for the old one.
+        No work is repeated, and a changed source is never mistaken for the old one. Of the profile and the options,
+        only what differs from its default counts, so that a new field changes no key.
 
         :return: 24 hexadecimal digits that depend on the content, the profile, the options and the version of the tool.
         """
-        first, *others = self._recipe()
-        text = json.dumps([first, file_digest(self.info.path), *others], default=str, sort_keys=True)
+        parts = {
+            "content": file_digest(self.info.path),
+            "tool": self._tool(),
+            "spec": _set_fields(self.spec),
+            **{name: value for name, value in _set_fields(self.options).items() if name in self.keyed_options},
+        }
+        text = json.dumps(parts, default=str, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     def write(self, output: Path) -> Report:
@@ -134,6 +142,12 @@ class Item(ABC):
                 hint="If the file is from an earlier run, delete it. Then run the task again.",
             )
         return item.info
+
+
+def _set_fields(values: Spec | Options) -> dict[str, Any]:
+    """Return the fields that differ from their defaults."""
+    named = {field.name: (getattr(values, field.name), field.default) for field in fields(values)}
+    return {name: value for name, (value, default) in named.items() if value != default}
 
 
 def copy_whole(source: FileInfo, output: Path) -> None:

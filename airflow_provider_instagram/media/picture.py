@@ -20,12 +20,10 @@ from airflow_provider_instagram.utils.local_files import FileInfo
 from airflow_provider_instagram.utils.process import Finished, ProcessLimits, run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_instagram.media.info import Info
     from airflow_provider_instagram.media.spec import Options, PictureSpec
 
-#: Increment this when the same source, profile and version of Pillow give a different result.
+#: Increment this when a default changes, or when the same source, profile and Pillow give a different result.
 RECIPE: Final = 1
 WORKER: Final = str(Path(__file__).with_name("_picture_worker.py"))
 #: CPU time for the picture, in seconds. A file that is made to hang a decoder fails within ten seconds in all, and a
@@ -41,6 +39,7 @@ class PictureItem(Item):
     """A picture."""
 
     suffix: ClassVar[str] = ".jpg"
+    keyed_options: ClassVar[tuple[str, ...]] = ("fit", "background")
 
     info: PictureInfo
     spec: PictureSpec
@@ -66,9 +65,9 @@ class PictureItem(Item):
         """Copy a result, which is a JPEG already."""
         copy_whole(FileInfo.of(result), jpeg)
 
-    def _recipe(self) -> Sequence[Any]:
-        versions = [version(name) for name in ("pillow", "pillow-heif")]
-        return ("picture", RECIPE, asdict(self.spec), self.options.fit, self.options.background, versions)
+    def _tool(self) -> str:
+        versions = [f"{name} {version(name)}" for name in ("pillow", "pillow-heif")]
+        return f"picture {RECIPE}, {', '.join(versions)}"
 
     def _read_again(self, result: Path) -> PictureItem:
         return self.read(result, self.spec, self.options)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import ffmpeg as builder
 
@@ -21,12 +21,10 @@ from airflow_provider_instagram.media.spec import DEFAULTS
 from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, beside, run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_instagram.media.info import Info, VideoInfo
     from airflow_provider_instagram.media.spec import Options, VideoSpec
 
-#: Increment this when the same source, profile and ffmpeg give a different result.
+#: Increment this when a default changes, or when the same source, profile and ffmpeg give a different result.
 RECIPE: Final = 1
 SHORT_LIMITS: Final = ProcessLimits(wall_s=10, cpu_s=10)
 PREVIEW_LIMITS: Final = ProcessLimits(wall_s=120, cpu_s=240, output_bytes=8_000_000)
@@ -37,6 +35,7 @@ class VideoItem(Item):
     """A video. The cheapest tier of work that makes it comply is tried first."""
 
     suffix: ClassVar[str] = ".mp4"
+    keyed_options: ClassVar[tuple[str, ...]] = ("fit", "background", "trim")
 
     info: VideoInfo
     spec: VideoSpec
@@ -62,15 +61,13 @@ class VideoItem(Item):
         """Write a JPEG of the first frame of a result."""
         write_preview(result, jpeg, ffmpeg=self.options.ffmpeg, cancel=self.options.cancel)
 
-    def _recipe(self) -> Sequence[Any]:
-        options = self.options
-        finished = run([options.ffmpeg, "-version"], SHORT_LIMITS)
+    def _tool(self) -> str:
+        ffmpeg = self.options.ffmpeg
+        finished = run([ffmpeg, "-version"], SHORT_LIMITS)
         if not finished.ok:
-            raise TranscodeError(
-                f"{options.ffmpeg} does not run: {finished.complaint}.", hint="Install ffmpeg 5.1 or newer."
-            )
+            raise TranscodeError(f"{ffmpeg} does not run: {finished.complaint}.", hint="Install ffmpeg 5.1 or newer.")
         version = finished.stdout.partition("\n")[0]
-        return (RECIPE, asdict(self.spec), options.fit, options.background, options.trim, version)
+        return f"video {RECIPE}, {version}"
 
     def _read_again(self, result: Path) -> VideoItem:
         return self.read(result, self.spec, self.options)
