@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.media.info import PictureInfo
+from airflow_provider_instagram.posts.kinds import ItemKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,6 +139,11 @@ class Report:
         return cls(plan.tier, reasons, plan.warnings, measures_of(before), measures_of(after), round(elapsed_s, 3))
 
     @property
+    def kind(self) -> ItemKind:
+        """What the source and the result are."""
+        return ItemKind.PICTURE if isinstance(self.after, PictureMeasures) else ItemKind.VIDEO
+
+    @property
     def speed(self) -> float | None:
         """Seconds of video per second of work. None for a picture."""
         if isinstance(self.after, PictureMeasures):
@@ -146,7 +152,8 @@ class Report:
 
     def as_data(self) -> dict[str, Any]:
         """Return the report as plain data."""
-        data = {**asdict(self), "reasons": list(self.reasons), "warnings": list(self.warnings)}
+        lists = {"reasons": list(self.reasons), "warnings": list(self.warnings)}
+        data = {"kind": self.kind.value, **asdict(self), **lists}
         return data if self.speed is None else {**data, "speed": self.speed}
 
     def table(self) -> list[str]:

@@ -257,7 +257,7 @@ def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool
 
 def kind_in(report: Mapping[str, Any]) -> ItemKind:
     """Return the kind of a result, from the report of its transcode."""
-    return ItemKind.PICTURE if "format" in report.get("after", ()) else ItemKind.VIDEO
+    return ItemKind(report.get("kind", ItemKind.VIDEO))
 
 
 def _invalid_post(post: Post, calendar: Calendar) -> ValidationError:

@@ -73,7 +73,7 @@ def test_a_report_of_a_video_is_a_table_for_people_and_plain_data_for_tasks(make
     ]
     data = report.as_data()
     assert data["reasons"] == ["video codec: hevc is not H.264 (needs full)"]
-    assert (data["tier"], data["elapsed_s"], data["speed"]) == ("full", 4.0, 2.5)
+    assert (data["kind"], data["tier"], data["elapsed_s"], data["speed"]) == ("video", "full", 4.0, 2.5)
     assert (data["before"]["video_codec"], data["after"]["video_codec"]) == ("hevc", "h264")
 
 
@@ -81,4 +81,5 @@ def test_a_report_of_a_picture_has_no_speed(make_picture: Make) -> None:
     info: PictureInfo = make_picture()
     report = Report.of(Plan("pass", (), ()), info, info, elapsed_s=0.5)
     assert report.table()[0] == "Tier pass, 0.5 s"
+    assert report.as_data()["kind"] == "image"
     assert "speed" not in report.as_data()

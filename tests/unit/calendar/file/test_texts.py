@@ -74,7 +74,7 @@ def test_the_parent_of_a_carousel_has_the_texts_of_the_post_after_the_wait_for_i
     calendar.write(post("a", 60, video=None, carousel=links, caption="{{ x }}", collaborators=["ann"]))
     calendar.parse(-5)
     (had,) = calendar.run("content/first", 0)
-    reports = [{"tier": "pass", "after": {"format": "JPEG"}}, {"tier": "pass", "after": {"container": "mp4"}}]
+    reports = [{"tier": "pass", "kind": "image"}, {"tier": "pass", "kind": "video"}]
     create = CreatePost(task_id="create", post=had, settings=calendar.settings, media=links, report=reports)
     event = {"status": "done"}
     assert create.execute_parent(calendar.context("content/first", 0), event) == "180"
