@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -36,12 +36,27 @@ def pytest_runtest_setup() -> None:
         pytest.skip("The time budget is used up.")
 
 
+def make_airflow_db() -> None:
+    """Make Airflow's database. Its commits, hundreds a run, do not wait for the disk: it does not outlive the tests."""
+    from airflow.utils.db import initdb
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    event.listen(Engine, "connect", _sync_nothing)
+    initdb()
+
+
+def _sync_nothing(connection: Any, _: Any) -> None:
+    if "sqlite" in type(connection).__module__:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA synchronous=OFF")
+        cursor.close()
+
+
 @pytest.fixture(scope="session")
 def airflow_db() -> Iterator[None]:
     """Airflow's database, made once."""
-    from airflow.utils.db import initdb
-
-    initdb()
+    make_airflow_db()
     yield
     from airflow.settings import dispose_orm
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from itertools import repeat
 from typing import TYPE_CHECKING
 
-from tests import conftest  # noqa: F401 -- sets Airflow's environment before it is first imported
+from tests.conftest import make_airflow_db  # its import sets Airflow's environment, before Airflow is imported
 from tests.time_budget import time_is_up
 
 if TYPE_CHECKING:
@@ -39,11 +39,9 @@ class _Player:
 
     @classmethod
     def begin(cls) -> None:
-        from airflow.utils.db import initdb
-
         from instagram_sandbox.testing.handle import sandbox_process
 
-        initdb()
+        make_airflow_db()
         until_the_end = ExitStack()
         atexit.register(until_the_end.close)
         cls.sandbox = until_the_end.enter_context(sandbox_process("--visible-after", "10"))
