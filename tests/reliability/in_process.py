@@ -10,14 +10,16 @@ import asyncio
 import functools
 import os
 import secrets
-import sys
+import threading
 import time
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
+import httpx
 from airflow.providers.standard.triggers import temporal
+from airflow.sdk.execution_time.context import AssetStateStoreAccessor
 
 from airflow_provider_instagram.graph import client as graph_client
 from airflow_provider_instagram.graph import server_clock
@@ -27,7 +29,7 @@ from airflow_provider_instagram.triggers import container, poller
 from instagram_sandbox.testing.handle import connection_json
 from tests.reliability import sandbox_injection
 from tests.reliability.in_process_injection import CONNECTION, Moments, replace_token
-from tests.reliability.main_job import Observer, main_job, media_conf
+from tests.reliability.main_job import main_job, media_conf, operation
 from tests.reliability.scenario import ContainerOutcome, Delay
 from tests.reliability.verdict import Observation, Outcome, compare
 
@@ -73,6 +75,7 @@ class Job:
         self.key = secrets.token_hex(8) if scenario.recovery == "new run" else ""
         self.run_ids: list[str] = []
         self.waits_for_moment = False
+        self.is_observed = False
         Job.now = self
 
     def injected(self) -> set[Injection]:
@@ -95,12 +98,25 @@ class Job:
         for pause in [pause for pause in self.pauses if pause.before == context["ti"].task_id]:
             self.pauses.remove(pause)
             self.wait(3600 * pause.hours)
-        sys.setprofile(Observer(self.moments.at))
+        self.is_observed = True
 
     def end_task(self, context: Any) -> None:
         """Record the error that a try ended with."""
-        sys.setprofile(None)
+        self.is_observed = False
         self.errors.append(context["exception"])
+
+    def at(self, moment: str, request: httpx.Request | None = None) -> None:
+        """Run the injections of a moment. One that raises an error is the last of its try.
+
+        The uploads of a carousel, in threads of their own, are no moments.
+        """
+        if not self.is_observed or threading.current_thread() is not threading.main_thread():
+            return
+        try:
+            self.moments.at(moment, request)
+        except BaseException:
+            self.is_observed = False
+            raise
 
     def run(self) -> DagRun:
         """Make a run with dag.test()."""
@@ -204,6 +220,35 @@ def _go_on(dag: DAG, run_id: str) -> DagRun:
 
 
 @contextmanager
+def _observed(job: Job) -> Iterator[None]:
+    """Tell the job of each API call and each ledger row. A profiler would see them, too, and slow everything else."""
+    send, set_row = httpx.Client.send, AssetStateStoreAccessor.set
+
+    def observed_send(client: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+        if (name := operation(request)) is None:
+            return send(client, request, **options)
+        job.at(f"before {name}", request)
+        try:
+            return send(client, request, **options)
+        finally:
+            job.at(f"after {name}", request)
+
+    def observed_set(store: AssetStateStoreAccessor, key: str, value: Any) -> None:
+        name = f"row {key.partition(':')[0]}"
+        job.at(f"before {name}")
+        try:
+            set_row(store, key, value)
+        finally:
+            job.at(f"after {name}")
+
+    with (
+        mock.patch.object(httpx.Client, "send", observed_send),
+        mock.patch.object(AssetStateStoreAccessor, "set", observed_set),
+    ):
+        yield
+
+
+@contextmanager
 def _one_clock(job: Job) -> Iterator[None]:
     """Make the provider read the sandbox's clock and wait on it."""
 
@@ -259,12 +304,11 @@ def play(scenario: Scenario, sandbox: SandboxHandle, video: Path) -> Outcome:
     sandbox.switch(processing={"after_s": 5, "outcome": "finished"})
     job = Job(sandbox, video, scenario)
     try:
-        with mock.patch.dict(os.environ, {CONNECTION: connection_json(sandbox)}), _one_clock(job):
+        with mock.patch.dict(os.environ, {CONNECTION: connection_json(sandbox)}), _one_clock(job), _observed(job):
             video_bytes = video.stat().st_size
             sandbox_injection.prepare(scenario.disturbance, sandbox, video_bytes, TIMEOUT_S)
             return compare(_play(job), sandbox, video_bytes)
     finally:
-        sys.setprofile(None)
         sandbox.token = token
 
 

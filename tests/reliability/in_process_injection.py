@@ -34,7 +34,7 @@ class Moments:
     seen: dict[str, int] = field(default_factory=dict)
     done: set[Injection] = field(default_factory=set)
 
-    def at(self, moment: str, _: int, request: Any = None) -> None:
+    def at(self, moment: str, request: Any = None) -> None:
         """Run the injections of a moment."""
         self.seen[moment] = self.seen.get(moment, 0) + 1
         for injection in self.injections:

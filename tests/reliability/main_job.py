@@ -67,7 +67,7 @@ class Observer:
         self.at = at
         self.seen: Counter[str] = Counter()
         self.codes: dict[CodeType, Callable[[dict[str, Any]], str | None]] = {
-            httpx.Client.send.__code__: lambda values: _operation(values["request"]),
+            httpx.Client.send.__code__: lambda values: operation(values["request"]),
             AssetStateStoreAccessor.set.__code__: lambda values: f"row {values['key'].partition(':')[0]}",
         }
 
@@ -81,7 +81,7 @@ class Observer:
             self.at(moment, self.seen[moment], values.get("request"))
 
 
-def _operation(request: Any) -> str | None:
+def operation(request: Any) -> str | None:
     """Return the sandbox's name of a call of Instagram's API."""
     path = request.url.path
     if request.url.host == IN_PROCESS or path.startswith("/_sandbox/"):
