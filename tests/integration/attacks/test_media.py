@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import struct
-import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media import command
+from airflow_provider_instagram.media.spec import Options
 from airflow_provider_instagram.utils.process import ProcessLimits, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from tests.clips import ClipCache
     from tests.integration.conftest import DagResult, RunDag
 
 INJECTIONS = (
@@ -36,38 +39,39 @@ INJECTIONS = (
     "black@2",
     "bl\u0430ck",
 )
+LIMITS = ProcessLimits(wall_s=10, cpu_s=10)
 
 
 @pytest.fixture
-def animation(tmp_path: Path) -> Path:
+def animation(clips: ClipCache, tmp_path: Path) -> Path:
     """A GIF that becomes a reel."""
-    picture = ("-f", "lavfi", "-i", "testsrc2=s=90x120:r=10:d=3.2")
-    subprocess.run(["ffmpeg", "-v", "error", *picture, str(tmp_path / "moving.gif")], check=True)
-    return tmp_path / "moving.gif"
+    made = clips.get("moving.gif", "-f", "lavfi", "-i", "testsrc2=s=90x120:r=10:d=3.2")
+    return Path(shutil.copy(made, tmp_path))
 
 
 @pytest.mark.parametrize("background", INJECTIONS)
-def test_a_colour_that_is_a_command_is_refused(
-    background: str, animation: Path, transcode: Callable[..., DagResult], logged: Callable[[], str]
-) -> None:
-    """It comes from a run parameter; nothing of it reaches ffmpeg."""
-    assert transcode(str(animation), background=background).state == "failed"
-    assert "is not a colour. Use a name such as white, #rrggbb or 0xrrggbb." in logged()
-
-
-@pytest.mark.parametrize("background", INJECTIONS)
-def test_a_colour_stays_one_option_of_one_filter(background: str) -> None:
-    """Where the check were passed by, ffmpeg would still know no colour of that name."""
-    finished = run(["ffmpeg", *command.colour(background)], ProcessLimits(wall_s=10, cpu_s=10))
+def test_a_colour_that_is_a_command_is_refused(background: str) -> None:
+    """Where the check were passed by, ffmpeg would still know no colour of that name: it stays one option."""
+    with pytest.raises(ValidationError, match="is not a colour") as refusal:
+        Options(background=background)
+    assert refusal.value.hint == "Use a name such as white, #rrggbb or 0xrrggbb."
+    finished = run(["ffmpeg", *command.colour(background)], LIMITS)
     assert not finished.ok
     assert "Parsed_movie" not in finished.stderr
 
 
-@pytest.mark.parametrize("background", ["white", "#00ff00", "0x00FF00", "#00ff0080", "white@0.5", "0x00ff00@0x80"])
-def test_a_colour_in_any_spelling_of_ffmpeg_is_taken(
-    background: str, animation: Path, transcode: Callable[..., DagResult]
+def test_a_colour_that_comes_from_a_run_parameter_is_checked(
+    animation: Path, transcode: Callable[..., DagResult], logged: Callable[[], str]
 ) -> None:
-    assert transcode(str(animation), background=background).state == "success"
+    assert transcode(str(animation), background=INJECTIONS[1]).state == "failed"
+    assert "is not a colour. Use a name such as white, #rrggbb or 0xrrggbb." in logged()
+    assert transcode(str(animation), background="0x00ff00@0x80").state == "success"
+
+
+@pytest.mark.parametrize("background", ["white", "#00ff00", "0x00FF00", "#00ff0080", "white@0.5", "0x00ff00@0x80"])
+def test_a_colour_in_any_spelling_of_ffmpeg_is_taken(background: str) -> None:
+    assert Options(background=background).background == background
+    assert run(["ffmpeg", *command.colour(background)], LIMITS).ok
 
 
 def _huge(data: bytes) -> bytes:
