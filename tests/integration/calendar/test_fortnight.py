@@ -42,7 +42,7 @@ LEAD = timedelta(hours=1)
 LATENESS = timedelta(hours=2)
 SPACING = timedelta(minutes=15)
 WAKE_UP = timedelta(seconds=20)
-PARSED_EVERY = timedelta(minutes=5)
+PARSED_EVERY = timedelta(minutes=15)
 PER_DAY = (("08:30", "berlin"), ("12:00", "paris"), ("17:00", "berlin"), ("18:30", "paris"))
 
 
