@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from instagram_sandbox.simulator.inspections import Inspections
     from instagram_sandbox.simulator.state import Phase
     from instagram_sandbox.simulator.world import World
 
@@ -29,12 +30,16 @@ class Processor:
     :param world: The world of the containers.
     :param folder: Where the media files are stored.
     :param rejected: Called with a container and the reason when its media are rejected.
+    :param inspections: The inspections of earlier videos.
     """
 
-    def __init__(self, world: World, folder: Path, rejected: Callable[[Container, str], None]) -> None:
+    def __init__(
+        self, world: World, folder: Path, rejected: Callable[[Container, str], None], inspections: Inspections
+    ) -> None:
         self._world = world
         self.folder = folder
         self._rejected = rejected
+        self.inspections = inspections
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._two_at_once = asyncio.Semaphore(2)
         self._upload_turns: Counter[str] = Counter()
@@ -142,11 +147,8 @@ class Processor:
             cover = self.cover(container.id)
             await self._fetch(container.cover_url, cover, "image", jpeg.MAX_BYTES)
             jpeg.check_signature(cover)
-        at_ms = 0 if container.cover_url else container.thumb_offset_ms
-        facts = await media.inspect(video, rules, thumb_offset_ms=at_ms)
-        if facts.subcode is None and not container.cover_url:
-            await media.grab_cover(video, self.cover(container.id), container.thumb_offset_ms)
-        return facts
+            return await media.inspect(video, rules)
+        return await self.inspections.inspect(video, rules, self.cover(container.id), container.thumb_offset_ms)
 
     async def _picture(self, container: Container, url: str) -> MediaFacts:
         target = self.cover(container.id)

@@ -13,6 +13,7 @@ from instagram_sandbox.options import (
     DEFAULT_USERNAME,
 )
 from instagram_sandbox.simulator.faults import PlannedFaults
+from instagram_sandbox.simulator.inspections import Inspections
 from instagram_sandbox.simulator.journal import Entry, Journal
 from instagram_sandbox.simulator.processing import Processor
 from instagram_sandbox.simulator.state import Account, Container, Record
@@ -84,7 +85,7 @@ class Sandbox:
             if entry.account is not None:
                 world.count_former_call(entry.account, entry.at, entry.weight)
         faults = store.load("faults", PlannedFaults).get("", PlannedFaults(planned=[])).planned
-        processor = Processor(world, media, lambda container, reason: sandbox.warn(container, reason))
+        processor = Processor(world, media, lambda container, reason: sandbox.warn(container, reason), Inspections())
         sandbox = cls(settings, store, world, processor, journal, faults)
         if not world.accounts:
             sandbox._open_first_account()
@@ -136,7 +137,7 @@ class Sandbox:
         self.store.clear()
         self.world.clock.offset_s = 0.0
         self.world = World(self.world.clock, self.settings.switches, self.store)
-        self.processor = Processor(self.world, self.processor.folder, self.warn)
+        self.processor = Processor(self.world, self.processor.folder, self.warn, self.processor.inspections)
         self.journal.clear()
         self.faults.clear()
         for path in self.processor.folder.iterdir():

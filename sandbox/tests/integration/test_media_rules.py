@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from instagram_sandbox.simulator.inspections import Inspections
+from instagram_sandbox.simulator.media import VideoRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from instagram_sandbox.simulator.state import MediaFacts
     from instagram_sandbox.testing.handle import SandboxHandle
     from sandbox.tests.integration.conftest import Caller
 
@@ -134,3 +139,24 @@ def test_a_file_over_the_limit_is_not_taken(caller: Caller, clip: Path, instagra
     container_id = caller.create(upload_type="resumable").json()["id"]
     body = caller.upload(container_id, clip.read_bytes()).json()["debug_info"]
     assert (body["type"], "file_size" in body["message"]) == ("ProcessingFailedError", True)
+
+
+def test_a_fit_video_is_inspected_once_and_each_container_has_its_cover(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second time, there is no ffprobe. The same video under other rules is inspected, and so is another one."""
+    inspections, rules = Inspections(), VideoRules()
+
+    def inspect(video: Path, rules: VideoRules, cover: str) -> MediaFacts:
+        return asyncio.run(inspections.inspect(video, rules, tmp_path / cover, 0))
+
+    facts = inspect(clip, rules, "first.jpg")
+    assert (facts.subcode, facts.duration_ms) == (None, 4000)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "copy.mp4").write_bytes(clip.read_bytes())
+    assert inspect(tmp_path / "copy.mp4", rules, "second.jpg") == facts
+    assert (tmp_path / "second.jpg").read_bytes() == (tmp_path / "first.jpg").read_bytes()
+    (tmp_path / "other.mp4").write_bytes(clip.read_bytes() + b"\0\0\0\x08free")
+    for other, its_rules in ((clip, VideoRules(max_s=2)), (tmp_path / "other.mp4", rules)):
+        with pytest.raises(FileNotFoundError):
+            inspect(other, its_rules, "third.jpg")
