@@ -31,6 +31,7 @@ def code_of(path: str) -> str:
     return found[1]
 
 
+@pytest.mark.long
 def test_the_example_for_authors_of_dags_passes_as_it_stands(tmp_path: Path) -> None:
     """Its three files, copied from the page into an empty project, and pytest run there as a stranger would."""
     for name in ("dags/teaser.py", "tests/conftest.py", "tests/test_teaser.py"):

@@ -184,6 +184,7 @@ def next_clock_change(after: datetime) -> datetime:
     return day + timedelta(days=1)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_sixty_posts_of_a_fortnight_go_out_once_and_on_the_second_across_a_clock_change(
     instagram_sandbox: SandboxHandle, tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.insights import SqlTarget
 
+pytestmark = pytest.mark.long
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 #: The issue's ages, each with the age from which it can no longer be read.
 OF_A_POST: Final = {
