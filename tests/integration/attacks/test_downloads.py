@@ -13,6 +13,7 @@ import pytest
 
 from airflow_provider_instagram.exceptions import TranscodeError, TransientError, ValidationError
 from airflow_provider_instagram.files.download import download
+from airflow_provider_instagram.files.storage import as_local_file
 from tests.integration.conftest import load_dag
 
 if TYPE_CHECKING:
@@ -70,20 +71,27 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(download.__kwdefaults__, "total_s", TOTAL_S)
 
 
+TOO_SLOW = "video.mp4 was too slow and was stopped after 0.6 s"
+
+
 @pytest.mark.parametrize("behave", DRIPS, ids=lambda behave: behave.__name__)
 def test_a_server_that_drips_is_given_up_when_the_time_is_over(
-    behave: Behave,
-    https_server: HttpsServer,
-    impatient: None,
-    transcode: Callable[..., DagResult],
-    logged: Callable[[], str],
+    behave: Behave, https_server: HttpsServer, impatient: None
 ) -> None:
     """The time is for all of it: a byte now and then prolongs nothing."""
     https_server.behave = behave
-    result = transcode(f"{https_server.url}/video.mp4")
+    with pytest.raises(TransientError, match=TOO_SLOW), as_local_file(f"{https_server.url}/video.mp4"):
+        pass
     assert https_server.held_s() < SOON_S
-    assert result.state == "failed"
-    assert "video.mp4 was too slow and was stopped after 0.6 s" in logged()
+
+
+def test_the_task_that_a_server_drips_on_fails(
+    https_server: HttpsServer, impatient: None, transcode: Callable[..., DagResult], logged: Callable[[], str]
+) -> None:
+    https_server.behave = drip_the_body
+    assert transcode(f"{https_server.url}/video.mp4").state == "failed"
+    assert https_server.held_s() < SOON_S
+    assert TOO_SLOW in logged()
 
 
 @pytest.mark.parametrize("behave", DRIPS, ids=lambda behave: behave.__name__)
@@ -179,18 +187,21 @@ def test_a_signed_link_behind_a_redirect_is_in_no_log(
         *("[64:ff9b:1::a00:1]", "[::a9fe:a9fe]", "[::ffff:0:a9fe:a9fe]", "[::ffff:169.254.169.254]", "[3fff::1]"),
     ],
 )
-def test_a_link_into_the_workers_own_network_is_refused(
-    host: str,
-    transcode: Callable[..., DagResult],
-    logged: Callable[[], str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_link_into_the_workers_own_network_is_refused(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No byte is sent to it: a cloud's metadata service gives its secrets to whoever asks."""
     asked: list[Any] = []
     monkeypatch.setattr(socket, "create_connection", lambda *to, **_: asked.append(to))
-    assert transcode(f"https://{host}/latest/meta-data").state == "failed"
-    assert "is not a public address" in logged()
+    link = f"https://{host}/latest/meta-data"
+    with pytest.raises(ValidationError, match="is not a public address"), as_local_file(link):
+        pass
     assert not asked
+
+
+def test_a_task_whose_link_leads_into_its_own_network_fails(
+    transcode: Callable[..., DagResult], logged: Callable[[], str]
+) -> None:
+    assert transcode("https://169.254.169.254/latest/meta-data").state == "failed"
+    assert "is not a public address" in logged()
 
 
 @pytest.fixture
