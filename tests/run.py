@@ -92,6 +92,7 @@ REST: Final = (
     ),
     Part("system", 27, ("-m", "pytest", "tests/system")),
     Part("soak", 17, ("-m", "tests.soak")),
+    Part("forty posts that are edited twenty times", 11, ("-m", "pytest", "tests/soak/test_forty_edits.py")),
     *(
         Part(
             f"reliability scenarios in one process, slice {number} of {SLICES}",
