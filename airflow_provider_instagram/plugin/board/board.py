@@ -18,9 +18,9 @@ from airflow_provider_instagram.calendar.file.model import InvalidPost
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import run_time_of, utc_now
+from airflow_provider_instagram.calendar.stored_dags import SnapshotReader
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.answers import answer_on_its_way
-from airflow_provider_instagram.plugin.board.calendars import SnapshotReader
 from airflow_provider_instagram.plugin.board.cards import PostCard, card_of, invalid_card
 from airflow_provider_instagram.plugin.board.seen import NOTHING, now_s
 from airflow_provider_instagram.plugin.board.source import CalendarSource, Rows
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.problems import Problem
     from airflow_provider_instagram.calendar.planning.assignments import Assignment
     from airflow_provider_instagram.calendar.planning.snapshot import Stored
-    from airflow_provider_instagram.plugin.board.calendars import CalendarDag
+    from airflow_provider_instagram.calendar.stored_dags import CalendarDag
 
 log = logging.getLogger(__name__)
 #: The state of a post of which the ledger has a row, or Airflow an XCom, in a form that no task has written.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.utils.session import create_session
 from fastapi import HTTPException
 
+from airflow_provider_instagram.calendar.stored_dags import CalendarDag, Calendars
 from airflow_provider_instagram.plugin.board.board import Board, Revisions
-from airflow_provider_instagram.plugin.board.calendars import CalendarDag, Calendars
 from airflow_provider_instagram.plugin.board.cards import problem_as_data
 from airflow_provider_instagram.plugin.board.rights import READ, may
 from airflow_provider_instagram.plugin.board.seen import NOTHING, now_s, written

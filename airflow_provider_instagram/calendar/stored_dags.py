@@ -1,9 +1,8 @@
-"""The DAGs that are content calendars, with what their timetables and snapshots say about them."""
+"""The DAGs that are content calendars, as Airflow's database has them, and their snapshots."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -35,14 +34,9 @@ log = logging.getLogger(__name__)
 class CalendarDag:
     """A DAG that is a content calendar.
 
-    :param dag_id: Its id.
     :param name: The name that Airflow shows.
-    :param is_paused: Whether it is paused.
     :param location: The calendar's file.
     :param snapshot: Where its last readable version is stored.
-    :param lead_time: How long before a post's time its run begins.
-    :param max_lateness: How late a post may still be published.
-    :param is_dry: Whether the DAG only makes dry runs.
     :param problems: What is wrong with its settings, or with a file that cannot be read.
     :param accounts: The connections that its author named.
     """
@@ -58,69 +52,57 @@ class CalendarDag:
     problems: tuple[Problem, ...] = ()
     accounts: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, dag_id: str, name: str, is_paused: bool, settings: dict[str, Any]) -> CalendarDag:
+        """Return a calendar with the settings that its DAG has stored for pages."""
+        return cls(
+            dag_id=dag_id,
+            name=name,
+            is_paused=is_paused,
+            location=settings["location"],
+            snapshot=settings["snapshot"],
+            lead_time=timedelta(seconds=settings["lead_s"]),
+            max_lateness=timedelta(seconds=settings["max_lateness_s"]),
+            is_dry=settings["dry_run"],
+            problems=tuple(Problem(**problem) for problem in settings["problems"]),
+            accounts=tuple(settings["accounts"]),
+        )
+
 
 @dataclass
 class Calendars:
     """Finds the calendars among Airflow's DAGs. A serialized DAG is read again only when it has changed."""
 
     _settings: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def all(self, session: Session) -> list[CalendarDag]:
-        """Return the calendars whose DAG exists, by id. Those that an earlier release stored are not known."""
-        with self._lock:
-            rows = session.execute(
-                select(
-                    DagModel.dag_id, DagModel._dag_display_property_value, DagModel.is_paused, DagModel.last_parsed_time
-                )
-                .where(~DagModel.is_stale, DagModel.timetable_type.endswith(TIMETABLE))
-                .order_by(DagModel.dag_id)
-            ).all()
-            hashes = self._hashes(session, [dag_id for dag_id, *_ in rows])
-            found = []
-            for dag_id, name, is_paused, _ in rows:
-                settings = self._of(session, dag_id, hashes.get(dag_id, ""))
-                if settings.get("snapshot"):
-                    found.append(_calendar(dag_id, name or dag_id, bool(is_paused), settings))
-            return found
-
-    def _hashes(self, session: Session, dag_ids: list[str]) -> dict[str, str]:
+        """Return the calendars whose DAG exists, by id."""
+        model, stored = DagModel, SerializedDagModel
         rows = session.execute(
-            select(SerializedDagModel.dag_id, SerializedDagModel.dag_hash)
-            .where(SerializedDagModel.dag_id.in_(dag_ids))
-            .order_by(SerializedDagModel.created_at)
+            select(model.dag_id, model._dag_display_property_value, model.is_paused)
+            .where(~model.is_stale, model.timetable_type.endswith(TIMETABLE))
+            .order_by(model.dag_id)
+        ).all()
+        versions = session.execute(
+            select(stored.dag_id, stored.dag_hash)
+            .where(stored.dag_id.in_([dag_id for dag_id, *_ in rows]))
+            .order_by(stored.created_at)
         )
-        return {dag_id: dag_hash for dag_id, dag_hash in rows}  # noqa: C416 -- the last version counts
+        hashes = {dag_id: dag_hash for dag_id, dag_hash in versions}  # noqa: C416 -- the last version counts
+        return [
+            CalendarDag.of(dag_id, name or dag_id, bool(is_paused), settings)
+            for dag_id, name, is_paused in rows
+            if dag_id in hashes and (settings := self._of(session, dag_id, hashes[dag_id]))
+        ]
 
     def _of(self, session: Session, dag_id: str, dag_hash: str) -> dict[str, Any]:
-        known = self._settings.get(dag_id)
-        if known is not None and known[0] == dag_hash:
-            return known[1]
-        stored = session.scalar(
-            select(SerializedDagModel)
-            .where(SerializedDagModel.dag_id == dag_id)
-            .order_by(SerializedDagModel.created_at.desc())
-            .limit(1)
-        )
-        data: dict[str, Any] = (stored.data or {}) if stored is not None else {}
-        settings = data.get("dag", {}).get("timetable", {}).get("__var", {}).get("calendar") or {}
-        self._settings[dag_id] = (dag_hash, settings)
-        return dict(settings)
-
-
-def _calendar(dag_id: str, name: str, is_paused: bool, settings: dict[str, Any]) -> CalendarDag:
-    return CalendarDag(
-        dag_id=dag_id,
-        name=name,
-        is_paused=is_paused,
-        location=settings["location"],
-        snapshot=settings["snapshot"],
-        lead_time=timedelta(seconds=settings["lead_s"]),
-        max_lateness=timedelta(seconds=settings["max_lateness_s"]),
-        is_dry=bool(settings["dry_run"]),
-        problems=tuple(Problem(**problem) for problem in settings["problems"]),
-        accounts=tuple(settings.get("accounts", ())),
-    )
+        """Return what a DAG has stored for pages: nothing, if only its timetable is a calendar's."""
+        known_hash, settings = self._settings.get(dag_id, ("", {}))
+        if known_hash != dag_hash:
+            data: Any = SerializedDagModel.get(dag_id, session=session)
+            settings = data.data["dag"]["timetable"]["__var"]["calendar"]
+            self._settings[dag_id] = (dag_hash, settings)
+        return settings
 
 
 @dataclass
@@ -133,10 +115,7 @@ class SnapshotReader:
     _failed_s: float = -1e9
 
     def read(self, calendar: CalendarDag) -> Stored | None:
-        """Return the snapshot, or None if it does not exist here.
-
-        :param calendar: The calendar.
-        """
+        """Return the snapshot, or None if it does not exist here."""
         folder = calendar.snapshot.rpartition("/")[0]
         if time.monotonic() - max(self._failed_s, _hung_s.get(folder, self._failed_s)) < RETRY_AFTER_S:
             return self._stored
@@ -161,7 +140,7 @@ def _file_state(snapshot: str) -> tuple[int, int, int] | None:
     if not is_local(snapshot):
         return None
     try:
-        found = local_path(snapshot).stat()
+        status = local_path(snapshot).stat()
     except FileNotFoundError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_instagram.calendar import stored_dags
+from airflow_provider_instagram.calendar.stored_dags import CalendarDag, SnapshotReader
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.plugin.board import calendars
-from airflow_provider_instagram.plugin.board.calendars import CalendarDag, SnapshotReader
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +33,7 @@ def test_a_snapshot_in_object_storage_is_read_at_each_look_and_parsed_when_it_ha
         return content
 
     monkeypatch.setattr(storage, "read", lambda location: next(reads))
-    monkeypatch.setattr(calendars, "read_stored", parse)
+    monkeypatch.setattr(stored_dags, "read_stored", parse)
     reader: Any = SnapshotReader()
     assert [reader.read(CALENDAR) for _ in contents] == contents
     assert parsed == [b"first", b"second"]
@@ -49,7 +49,7 @@ def test_a_storage_that_fails_is_not_asked_at_each_look_and_what_was_read_is_sho
         asked.append(location)
         raise OSError("The storage does not answer.")
 
-    monkeypatch.setattr(calendars, "read_stored", lambda location, content, now: content)
+    monkeypatch.setattr(stored_dags, "read_stored", lambda location, content, now: content)
     monkeypatch.setattr(storage, "read", lambda location: b"first")
     reader: Any = SnapshotReader()
     assert reader.read(CALENDAR) == b"first"
