@@ -50,12 +50,8 @@ ONE_CONNECTION: Final = (
 class StoredConnection:
     """The parts of a stored connection that may be shown.
 
-    :param conn_id: The connection.
     :param exists: Whether it is in Airflow's database.
-    :param app_id: The Meta app's id.
-    :param has_secret: Whether the app secret is stored.
     :param is_secret_for_hosts: Whether the secret was entered for the hosts that the connection has now.
-    :param host: Its Graph host.
     :param oauth_host: What replaces Meta's login hosts.
     :param scopes: What to ask for when connecting, beyond the scopes of publishing, as a person wrote it.
     """
@@ -104,7 +100,6 @@ def duplicate_warning(conn_id: str, account: Account) -> str:
     """Return a warning if another connection in Airflow's database has the same account, or an empty text.
 
     :param conn_id: The connection that the account was connected with.
-    :param account: The account.
     """
     same_account = (Connection.conn_type == CONN_TYPE, Connection.login == account.user_id)
     with create_session() as session:
@@ -159,7 +154,6 @@ def require_writable(conn_id: str) -> StoredConnection:
 def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
     """Return the app secret of a connection in the database, or an empty text if it has none.
 
-    :param conn_id: The connection.
     :param base_url: The Graph host that the secret will be sent to.
     :param oauth_host: The host that replaces Meta's login hosts, and receives the secret as well.
     :raises ValidationError: The secret was not entered for these hosts.
@@ -197,8 +191,6 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
     """Write a login to its connection, and store the token's record.
 
     :param conn_id: The connection; it is created if it does not exist.
-    :param app: The app that was logged in to.
-    :param login: The login.
     :param by: The person that logged in, for Airflow's audit log.
     :raises ValidationError: The connection cannot be written, or belongs to another account.
     """
@@ -236,7 +228,6 @@ def secrets_source(conn_id: str) -> str:
 
     A connection of the environment or of a secrets backend hides the one of the same id in Airflow's database.
 
-    :param conn_id: The connection.
     :raises ValidationError: A secrets backend failed.
     """
     for backend in ensure_secrets_loaded():
@@ -257,10 +248,7 @@ def secrets_source(conn_id: str) -> str:
 
 
 def secrets_source_for_display(conn_id: str) -> str:
-    """Return the same as :func:`secrets_source`, but log a secrets backend's failure, so that a list still shows.
-
-    :param conn_id: The connection.
-    """
+    """Return the same as :func:`secrets_source`, but log a secrets backend's failure, so that a list still shows."""
     try:
         return secrets_source(conn_id)
     except ValidationError as error:

@@ -27,10 +27,6 @@ _PROFESSIONAL: Final = ("BUSINESS", "MEDIA_CREATOR", "CREATOR")
 class LoginApp:
     """The Meta app that a person logs in to.
 
-    :param app_id: The app's Instagram app id.
-    :param app_secret: Its secret.
-    :param redirect_uri: Where Instagram sends the person back to.
-    :param base_url: The base URL of the Graph API.
     :param oauth_host: Replaces both of Meta's login hosts.
     :param scopes: What to ask for beyond the scopes of publishing: names of features, or Meta's names.
     """
@@ -45,7 +41,6 @@ class LoginApp:
     def login_url(self, state: str) -> str:
         """Return the URL of the login page.
 
-        :param state: The value that Instagram returns with the code.
         :raises ValidationError: If a scope to ask for is not valid.
         """
         where: dict[str, Any] = {"oauth_host": self.oauth_host, "hosts": trusted_hosts()}
@@ -69,8 +64,6 @@ class LoginApp:
 class Login:
     """A successful login.
 
-    :param token: The long-lived token.
-    :param account: The account that the token belongs to.
     :param refused: The scopes that were asked for, and that are known not to be granted.
     """
 
@@ -95,8 +88,6 @@ def secret_record(app_secret: str, base_url: str, oauth_host: str | None) -> str
     The record is an HMAC whose key is the secret. A person who may edit a connection but does not know its secret
     cannot make a record for a host of their own.
 
-    :param app_secret: The secret.
-    :param base_url: The base URL of the Graph API.
     :param oauth_host: Replaces both of Meta's login hosts.
     """
     text = "\n".join(("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url))
@@ -106,10 +97,8 @@ def secret_record(app_secret: str, base_url: str, oauth_host: str | None) -> str
 def may_reuse_secret(app_secret: str, record: str, base_url: str, oauth_host: str | None) -> bool:
     """Return whether a stored app secret may go to these hosts without being entered again.
 
-    :param app_secret: The stored secret.
     :param record: The record stored beside the secret. A secret that was typed into the connection form has no record,
         and may go to Meta only.
-    :param base_url: The base URL of the Graph API.
     :param oauth_host: Replaces both of Meta's login hosts.
     """
     if not record:
@@ -120,7 +109,6 @@ def may_reuse_secret(app_secret: str, record: str, base_url: str, oauth_host: st
 def check_redirect_uri(uri: str) -> str:
     """Return a redirect URI after checking that a login code is safe in it.
 
-    :param uri: The redirect URI.
     :raises ValidationError: The URI is not https, so others could read the code.
     """
     parts = urlsplit(uri)
@@ -135,8 +123,6 @@ def check_redirect_uri(uri: str) -> str:
 def complete_login(app: LoginApp, code: str, by: str) -> Login:
     """Exchange the code that Instagram sent back for a token that lives 60 days.
 
-    :param app: The app.
-    :param code: The code.
     :param by: The person that logged in, for the record.
     :raises AuthenticationError: The code is not valid, or was used before.
     :raises PermissionDeniedError: A permission was not granted, or the account is not a professional account.

@@ -36,14 +36,9 @@ _TIMEOUT_S: Final = 15
 class AccountSummary:
     """The summary of an account.
 
-    :param conn_id: Its connection.
-    :param account: The account.
     :param days_left: The remaining days of its token, or None if that is unknown.
-    :param token_expires: Whether its token expires at all.
     :param limit: How much of its quota is used.
-    :param last_post: Its newest post.
     :param problem: What is wrong; the other fields are empty then.
-    :param scopes: The scopes that it is known to have.
     :param insights_refused: Whether Meta refused its insights when they were read last.
     :param secrets_source: Where its connection is stored, if that is outside Airflow's database and cannot be written.
     """
@@ -93,10 +88,7 @@ def account_summaries(conn_ids: Iterable[str]) -> list[AccountSummary]:
 
 
 def duplicate_warnings(lines: Sequence[AccountSummary]) -> list[str]:
-    """Return a warning for each account that has several connections, also where these do not name it.
-
-    :param lines: The accounts.
-    """
+    """Return a warning for each account that has several connections, also where these do not name it."""
     known = [(line.account.user_id, line.account.username, line.conn_id) for line in lines if line.account]
     found = []
     for user_id, username in dict.fromkeys((user_id, username) for user_id, username, _ in known):
@@ -108,10 +100,7 @@ def duplicate_warnings(lines: Sequence[AccountSummary]) -> list[str]:
 
 
 def account_summary(conn_id: str) -> AccountSummary:
-    """Read one account.
-
-    :param conn_id: The account's connection.
-    """
+    """Read one account."""
     source = ""
     try:
         hook, source = InstagramHook(conn_id), secrets_source_for_display(conn_id)

@@ -40,11 +40,8 @@ def page(
 ) -> HTMLResponse:
     """Render a page.
 
-    :param name: Its template.
-    :param status: Its HTTP status.
     :param pictures: URLs of its pictures, whose origins are allowed in addition to Instagram's.
     :param logins: Sources that its form may redirect to, in addition to Meta's. They must be parsed, never raw input.
-    :param context: What the template needs.
     """
     nonce = secrets.token_urlsafe(16)
     html = templates.get_template(name).render(style=_STYLE, nonce=nonce, root=pages_path(), **context)
@@ -85,13 +82,8 @@ def problem(
 ) -> HTMLResponse:
     """Render a page that says what went wrong and what to do.
 
-    :param title: What went wrong, in a few words.
-    :param text: The details.
-    :param hint: What the user can do about it.
-    :param status: The HTTP status.
     :param conn_id: The connection to try again with, if any.
     :param login: The address of Airflow's login, for a user who is not logged in.
-    :param has_pages: Whether the user may see the list of accounts.
     """
     links: dict[str, Any] = {"conn_id": conn_id, "login": login, "has_pages": has_pages}
     return page("problem.html", status=status, title=title, text=text, hint=hint, **links)

@@ -28,13 +28,7 @@ class PendingLogin:
     """A login in progress, kept in a cookie of the browser.
 
     :param nonce: A random value for this login only.
-    :param user: The user who started it.
-    :param conn_id: The connection that it is for.
-    :param app_id: The id of the Meta app.
-    :param app_secret: The app's secret.
-    :param base_url: The base URL of the Graph API.
     :param oauth_host: Replaces both of Meta's login hosts.
-    :param scopes: What to ask for beyond the scopes of publishing.
     """
 
     nonce: str

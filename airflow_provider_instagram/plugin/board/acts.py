@@ -27,9 +27,9 @@ from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.answers import counted_answer
-from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in, xcom
+from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in
 from airflow_provider_instagram.plugin.board.rights import may_act
-from airflow_provider_instagram.plugin.board.source import now_run_id
+from airflow_provider_instagram.plugin.board.source import now_run_id, read_xcom
 from airflow_provider_instagram.plugin.board.states import COMMENT, END, STEPS, Facts, PostRun
 from airflow_provider_instagram.publishing.options import LONGEST_CAPTION, ContainerOptions
 from airflow_provider_instagram.utils.arguments import check_printable
@@ -52,33 +52,12 @@ CHANGED: Final = (
     "This post, or one of its files, has changed since the page showed it to you. Nothing was answered. The page shows "
     "it as it is now."
 )
-#: What an answer of Airflow without a text means.
-REFUSALS: Final = {
-    401: "Your login has ended. Reload the page.",
-    403: "Airflow does not allow you to do this.",
-    404: "Airflow does not have this run or task any more.",
-    409: "Somebody else has done this at the same moment.",
-}
-NAMES: Final = {
-    "approve": "approve",
-    "reject": "reject",
-    "retry": "try again",
-    "publish_now": "publish",
-    "skip": "skip",
-    "unskip": "bring back",
-    "live": "settle",
-    "not_live": "settle",
-}
 
 
 @dataclass(frozen=True)
 class Act:
     """What a user wants to do.
 
-    :param name: The act.
-    :param board: The calendar.
-    :param facts: What is known about the post.
-    :param user: The user.
     :param request: Their request, whose credentials are used.
     :param given: What they entered.
     """
@@ -114,23 +93,25 @@ async def perform(act: Act) -> str:
 
     :raises HTTPException: If the user may not, or the post is in another state by now.
     """
-    await run_in_threadpool(_require, act)
-    done = await DOES[act.name](act)
+    do, verb = DOES[act.name]
+    await run_in_threadpool(_require, act, verb)
+    done = await do(act)
     await run_in_threadpool(_log, act)
     return done
 
 
-def _require(act: Act) -> None:
+def _require(act: Act, verb: str) -> None:
     if not may_act(act.user, act.dag_id, act.name):
-        raise HTTPException(403, f"You do not have permission to {NAMES[act.name]} posts of {act.dag_id!r}.")
+        raise HTTPException(403, f"You do not have permission to {verb} posts of {act.dag_id!r}.")
     is_answer = act.name in ANSWERS
     if is_answer and act.given.get("version") != act.facts.post.version:
         raise HTTPException(409, CHANGED)
-    state = act.board.cards[f"{act.dag_id}/{act.facts.post.id}"][0].status.state
+    state = act.board.cards[f"{act.dag_id}/{act.facts.post.id}"].status.state
     if act.name not in acts_in(state, act.facts):
         by = _answered_by(act) if is_answer else None
         answered = f" {by} has answered already." if by else ""
-        raise HTTPException(409, f"This post is {state.value.replace('_', ' ')} by now.{answered} Nothing was changed.")
+        now = f"The state of this post is now: {state.value.replace('_', ' ')}."
+        raise HTTPException(409, f"{now}{answered} Nothing was changed.")
     if is_answer and act.given.get("sha256") != list(_digests(act)):
         raise HTTPException(409, CHANGED)
 
@@ -138,7 +119,8 @@ def _require(act: Act) -> None:
 def _digests(act: Act) -> tuple[str | None, ...]:
     """Return the digests of the files that the post has now."""
     with create_session(scoped=False) as session:
-        return digests_in(xcom(session, act.dag_id, act.facts.post, act.facts.run, "transcode", "report"))
+        task_id = f"{act.facts.post.account}.transcode"
+        return digests_in(read_xcom(session, act.dag_id, act.facts.run, task_id, "report"))
 
 
 async def _answer(act: Act) -> str:
@@ -212,8 +194,8 @@ def _container_is_old(act: Act) -> bool:
 async def _publish_now(act: Act) -> str:
     """Start a run for the post. Its id has a number, so that of two users one is refused."""
     post = act.facts.post
-    before = act.board.source.runs_now(post.id)
-    if any(run.state in ("queued", "running") for run in before):
+    before = [run for run in act.board.source.runs.values() if run.post_now == post.id]
+    if any(run.is_active for run in before):
         raise HTTPException(409, "Another run is publishing this post already. Nothing was changed.")
     conf = {"posts": [post.id], "now": True}
     body = {"dag_run_id": now_run_id(post.id, len(before) + 1), "logical_date": None, "conf": conf}
@@ -253,15 +235,16 @@ async def _settle(act: Act) -> str:
     return "Recorded as live." if live else "Recorded as not live. It is published again."
 
 
+#: What does each act, and its verb.
 DOES: Final = {
-    "approve": _answer,
-    "reject": _answer,
-    "retry": _retry,
-    "publish_now": _publish_now,
-    "skip": _skip,
-    "unskip": _skip,
-    "live": _settle,
-    "not_live": _settle,
+    "approve": (_answer, "approve"),
+    "reject": (_answer, "reject"),
+    "retry": (_retry, "try again"),
+    "publish_now": (_publish_now, "publish"),
+    "skip": (_skip, "skip"),
+    "unskip": (_skip, "bring back"),
+    "live": (_settle, "settle"),
+    "not_live": (_settle, "settle"),
 }
 
 
@@ -287,15 +270,12 @@ async def _call(act: Act, method: str, path: str, body: dict[str, Any]) -> None:
 
 
 def _text_of(answer: httpx.Response) -> str:
+    """Return why Airflow refuses something, or an empty text: then, the page says what the status means."""
     try:
         detail = answer.json()["detail"]
     except (ValueError, KeyError, TypeError):
-        detail = ""
-    if isinstance(detail, str) and detail:
-        return f"Airflow refused this: {detail}"
-    if answer.status_code in REFUSALS:
-        return f"{REFUSALS[answer.status_code]} Nothing was changed."
-    return "Airflow failed to do this. The log of its API server says why. Look at the post before you try again."
+        return ""
+    return f"Airflow refused this: {detail}" if isinstance(detail, str) and detail else ""
 
 
 def _answered_by(act: Act) -> str | None:

@@ -36,7 +36,6 @@ def answer_on_its_way(next_kwargs: Any, post: Post) -> Answer | None:
     """Return the answer with which the task of an approval continues, or None if it has none or has ended.
 
     :param next_kwargs: The arguments with which Airflow resumes the task.
-    :param post: The post.
     """
     event = next_kwargs.get("event") if isinstance(next_kwargs, dict) else None
     return answer_in(event, post.caption) if isinstance(event, dict) and "chosen_options" in event else None
@@ -48,10 +47,6 @@ def counted_answer(dag_id: str, post: Post, run: PostRun) -> Answer | None:
     If two API server processes receive two answers at one moment, Airflow 3.3.2 accepts both and stores the second one
     as the answer of the question. The task continues with the first one. That one is in its task instance until the
     task has ended, and in the ledger after that.
-
-    :param dag_id: The calendar's DAG.
-    :param post: The post.
-    :param run: The run that asked.
     """
     with create_session(scoped=False) as session:
         given = session.scalar(select(TaskInstance.next_kwargs).where(*is_approval_of(dag_id, post, run)))

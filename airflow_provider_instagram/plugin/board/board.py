@@ -1,16 +1,12 @@
-"""The cards of a calendar, made at most every two seconds, however many users look at them."""
+"""A calendar as it was at one look: its cards, and what is known about each post."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import secrets
-import threading
-import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.utils.session import create_session
 
@@ -21,9 +17,14 @@ from airflow_provider_instagram.calendar.planning.schedule import run_time_of, u
 from airflow_provider_instagram.calendar.stored_dags import SnapshotReader
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.answers import answer_on_its_way
-from airflow_provider_instagram.plugin.board.cards import PostCard, card_of, invalid_card
-from airflow_provider_instagram.plugin.board.seen import NOTHING, now_s
-from airflow_provider_instagram.plugin.board.source import CalendarSource, Rows
+from airflow_provider_instagram.plugin.board.cards import (
+    PostCard,
+    card_of,
+    invalid_card,
+    problem_as_data,
+    problem_status,
+)
+from airflow_provider_instagram.plugin.board.source import CalendarSource
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of
 from airflow_provider_instagram.utils.locations import shown
 
@@ -43,118 +44,120 @@ DAMAGED: Final = Status(
     "A record of this post in Airflow is malformed.",
     "The log of the API server says more. Somebody with rights to assets or XComs has written the record.",
 )
-#: How long the cards of a calendar count as current, in seconds.
-LIFE_S: Final = 2.0
+#: The most problems of a calendar that are sent.
+MOST_PROBLEMS: Final = 200
 
 
-class Revisions:
-    """Counts the changes of cards, so that a page asks only for what changed since it last asked."""
+@dataclass(frozen=True)
+class Board:
+    """A calendar as it was at one look.
 
-    def __init__(self) -> None:
-        self.instance = secrets.token_hex(4)
-        self._last = 0
-        self._lock = threading.Lock()
+    :param stored: Its last readable version; None if that is not on this machine.
+    :param facts: What is known about each post, by its id.
+    :param seen_s: When the look ended, in seconds since the epoch.
+    """
 
-    def next(self) -> int:
-        """Return the number of the next change."""
-        with self._lock:
-            self._last += 1
-            return self._last
+    calendar: CalendarDag
+    source: CalendarSource
+    stored: Stored | None
+    cards: dict[str, PostCard]
+    facts: dict[str, Facts]
+    problems: tuple[Problem, ...]
+    seen_s: float
 
-    @property
-    def latest(self) -> int:
-        """The number of the latest change."""
-        return self._last
+    @cached_property
+    def head(self) -> dict[str, Any]:
+        """What the page shows of the calendar itself."""
+        times = [int(card.publish_at.timestamp()) for card in self.cards.values()]
+        return {
+            "dag": self.calendar.dag_id,
+            "name": self.calendar.name,
+            "paused": self.calendar.is_paused,
+            "file": self.calendar.location.rpartition("/")[2],
+            "read": self.stored is not None,
+            "dry": self.calendar.is_dry,
+            "problems": [problem_as_data(problem) for problem in self.problems[:MOST_PROBLEMS]],
+            "more_problems": max(0, len(self.problems) - MOST_PROBLEMS),
+            "first": min(times, default=None),
+            "last": max(times, default=None),
+        }
+
+
+class BoardReader:
+    """Looks at a calendar. What has not changed since the last look is not read again."""
+
+    def __init__(self, dag_id: str) -> None:
+        self._source = CalendarSource(dag_id)
+        self._snapshot = SnapshotReader()
+        self._cards: dict[str, PostCard] = {}
+
+    def look(self, calendar: CalendarDag) -> Board:
+        """Return a calendar as it is now."""
+        stored, problems = self._snapshot.read(calendar), calendar.problems
+        cards: list[PostCard] = []
+        facts: dict[str, Facts] = {}
+        if stored is not None:
+            content = stored.plan.timely
+            with create_session(scoped=False) as session:
+                self._source.read(session, content.accounts)
+            problems = (*problems, *content.problems, *self._source.problems)
+            cards, facts = _Look(calendar, self._source, stored, content, utc_now()).cards_and_facts()
+        # A card that has not changed stays the same object, which is written as JSON once.
+        self._cards = {card.key: before if (before := self._cards.get(card.key)) == card else card for card in cards}
+        return Board(calendar, self._source, stored, self._cards, facts, problems, utc_now().timestamp())
 
 
 @dataclass
-class Board:
-    """The cards of one calendar.
+class _Look:
+    """One look at the posts of a calendar."""
 
-    :param revisions: Counts the changes of all boards.
-    :param calendar: The calendar as it was at the last look.
-    :param cards: The cards by key, with the number of their last change.
-    :param removed: The keys of cards that are gone, with the number of that change.
-    :param facts: What is known about each post, by its id.
-    :param problems: The problems of the calendar, by line.
-    :param digest: A digest of the cards, which is the same in all API server processes.
-    :param seen_s: How new the cards are.
-    """
-
-    revisions: Revisions
     calendar: CalendarDag
-    cards: dict[str, tuple[PostCard, int]] = field(default_factory=dict)
-    removed: dict[str, int] = field(default_factory=dict)
-    facts: dict[str, Facts] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
-    digest: str = ""
-    seen_s: float = NOTHING
-    stored: Stored | None = None
-    source: CalendarSource = field(init=False)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    _snapshot: SnapshotReader = field(default_factory=SnapshotReader)
-    _looked_s: float = -1e9
-    _look_began_s: float = NOTHING
-    _runs_now: dict[str, str] = field(default_factory=dict)
-    _missing: dict[str, list[Problem]] = field(default_factory=dict)
+    source: CalendarSource
+    stored: Stored
+    content: Calendar
+    now: datetime
 
-    def __post_init__(self) -> None:
-        self.source = CalendarSource(self.calendar.dag_id)
-
-    def refresh(self, calendar: CalendarDag, seen_s: float) -> None:
-        """Look at the calendar again if the last look is too long ago. Several users share one look.
-
-        :param calendar: The calendar.
-        :param seen_s: What the page has seen already. The last look may not be older than that.
-        """
-        with self.lock:
-            is_current = time.monotonic() - self._looked_s < LIFE_S and calendar == self.calendar
-            if is_current and self._look_began_s >= seen_s:
-                return
-            self.calendar, began_s = calendar, now_s()
-            self.stored = self._snapshot.read(calendar)
-            self.problems = calendar.problems
-            if self.stored is not None:
-                content = self.stored.plan.timely
-                with create_session(scoped=False) as session:
-                    self.source.read(session, content.accounts)
-                self.problems = (*calendar.problems, *content.problems, *self.source.found)
-                self._set_cards(self._made(content, utc_now()))
-                self.seen_s = now_s()
-            self._looked_s, self._look_began_s = time.monotonic(), began_s
-
-    def _made(self, content: Calendar, now: datetime) -> list[PostCard]:
-        selected, begins = self.source.selected_posts(), self._scheduled_runs()
-        self._runs_now, self._missing = self.source.active_runs_now(), defaultdict(list)
-        for problem in (*self.calendar.problems, *self.source.found):
-            if problem.post_id is not None:
-                self._missing[problem.post_id].append(problem)
-        all_facts, cards = {}, []
-        for post in content.posts:
+    def cards_and_facts(self) -> tuple[list[PostCard], dict[str, Facts]]:
+        """Return the cards of all posts, and what is known about those that can be understood."""
+        selected = self.source.selected_posts()
+        cards, all_facts = [], {}
+        for post in self.content.posts:
             try:
-                facts = self._facts(post, selected.get((post.account, post.id, post.version), []), begins)
-                card = self._card(post, facts, status_of(facts, now, self.calendar.max_lateness))
+                facts = self._facts(post, selected.get((post.account, post.id, post.version), []))
+                card = self._card(post, facts, status_of(facts, self.now, self.calendar.max_lateness))
             except Exception:  # a user has edited a row or an XCom
                 log.exception("The records of %s cannot be understood", post.key)
                 card = card_of(self.calendar.dag_id, post, DAMAGED, has_cover=False, is_dry=post.dry_run)
             else:
                 all_facts[post.id] = facts
             cards.append(card)
-        self.facts = all_facts
-        return cards + self._invalid_cards(content)
+        return cards + self._invalid_cards(), all_facts
 
-    def _invalid_cards(self, content: Calendar) -> list[PostCard]:
-        by_post: dict[str | None, list[Problem]] = defaultdict(list)
-        for problem in content.problems:
-            by_post[problem.post_id].append(problem)
-        listed = {post.id for post in content.posts}
-        invalid = [post for post in content.invalid if post.id not in listed]
-        if self.stored is not None:
-            invalid += [
-                InvalidPost(post.id, post.publish_at, post.account, post.line, post.in_slot)
-                for post in self.stored.plan.calendar.posts
-                if post.id not in listed
-            ]
+    @cached_property
+    def _scheduled_runs(self) -> dict[int, str]:
+        runs = (run for run in self.source.runs.values() if not run.by_hand)
+        return {int(run.begins.timestamp()): run.run_id for run in runs}
+
+    @cached_property
+    def _runs_now(self) -> dict[str | None, str]:
+        """The runs that users started to publish a post at once, and that have not ended."""
+        runs = (run for run in self.source.runs.values() if run.by_hand and run.is_active)
+        return {run.post_now: run.run_id for run in runs}
+
+    @cached_property
+    def _missing(self) -> dict[str | None, list[Problem]]:
+        """The problems of posts whose files are missing, which no task has looked for yet."""
+        return _by_post((*self.calendar.problems, *self.source.problems))
+
+    def _invalid_cards(self) -> list[PostCard]:
+        by_post = _by_post(self.content.problems)
+        listed = {post.id for post in self.content.posts}
+        invalid = [post for post in self.content.invalid if post.id not in listed]
+        invalid += [
+            InvalidPost(post.id, post.publish_at, post.account, post.line, post.in_slot)
+            for post in self.stored.plan.calendar.posts
+            if post.id not in listed
+        ]
         times = Counter(post.id for post in invalid)
         return [
             invalid_card(
@@ -169,17 +172,16 @@ class Board:
         has_cover = "transcode" in tasks and tasks["transcode"].state == "success"
         is_dry = self.calendar.is_dry or post.dry_run
         card = card_of(self.calendar.dag_id, post, status, has_cover=has_cover, is_dry=is_dry)
-        problems = tuple(self._missing.get(post.id, ()))
+        problems = tuple(self._missing[post.id])
         if status.state is not State.PLANNED or not problems:
             return card
-        first = problems[0]  # a file is missing, and no task has looked for it yet
-        return replace(card, status=Status(State.PROBLEM, first.message, first.remedy), problems=problems)
+        return replace(card, status=problem_status(problems[0]), problems=problems)
 
-    def _facts(self, post: Post, selected: list[tuple[str, int]], begins: dict[int, str]) -> Facts:
-        rows = Rows(self.source.rows.get(post.account, {}))
+    def _facts(self, post: Post, selected: list[tuple[str, int]]) -> Facts:
+        rows = self.source.rows[post.account]
         ledger = Ledger(rows, post.account)
         assignment = Assignments(rows, self.calendar.dag_id, self.calendar.is_dry).of(post)
-        seen = self.stored.plan.seen.get(post.id) if self.stored else None
+        seen = self.stored.plan.seen.get(post.id)
         done = ledger.post(post.key)
         other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.calendar.location))
         return Facts(
@@ -188,14 +190,12 @@ class Board:
             published_by=other,
             is_open=done is None and bool(ledger.open_intents(post.key)),
             assignment=assignment,
-            run=self._run(post, selected, assignment, begins),
+            run=self._run(post, selected, assignment),
             arrival=seen.arrival if seen is not None else None,
             late_at=Assignments(rows, self.calendar.dag_id).late_time(post, any_version=False),
         )
 
-    def _run(
-        self, post: Post, selected: list[tuple[str, int]], assignment: Assignment | None, begins: dict[int, str]
-    ) -> PostRun | None:
+    def _run(self, post: Post, selected: list[tuple[str, int]], assignment: Assignment | None) -> PostRun | None:
         """Return the run that works on this version of a post: the one it is assigned to, or else the latest."""
         may_be_dry = self.calendar.is_dry or post.dry_run
         runs = [one for one in selected if may_be_dry or not self.source.runs[one[0]].is_dry]
@@ -203,34 +203,22 @@ class Board:
             named = assignment.run.partition("/")[2] if assignment is not None else ""
             chosen = next((one for one in runs if one[0] == named), None)
             return self._post_run(post, *(chosen or max(runs, key=lambda one: self.source.runs[one[0]].begins)))
-        begun = begins.get(run_time_of(post.publish_at.timestamp(), self.calendar.lead_time))
         if (now := self._runs_now.get(post.id)) is not None:
             return self.source.run_of(now, post.account, -1)
-        if begun is None:
-            return None
-        run = self.source.run_of(begun, post.account, -1)
-        due = run.tasks.get("due")
-        return run if due is not None and due.state != "success" else None
+        begun = self._scheduled_runs.get(run_time_of(post.publish_at.timestamp(), self.calendar.lead_time))
+        run = None if begun is None else self.source.run_of(begun, post.account, -1)
+        has_begun = run is not None and "due" in run.tasks and run.tasks["due"].state != "success"
+        return run if has_begun else None
 
     def _post_run(self, post: Post, run_id: str, index: int) -> PostRun:
         run = self.source.run_of(run_id, post.account, index)
         is_dry = run.is_dry or self.calendar.is_dry or post.dry_run
-        given = self.source.answers.get((run_id, f"{post.account}.approve", index))
-        return replace(run, is_dry=is_dry, answer=answer_on_its_way(given, post))
+        answer = answer_on_its_way(self.source.given_answer(run_id, post.account, index), post)
+        return replace(run, is_dry=is_dry, answer=answer)
 
-    def _scheduled_runs(self) -> dict[int, str]:
-        runs = (run for run in self.source.runs.values() if not run.by_hand)
-        return {int(run.begins.timestamp()): run.run_id for run in runs}
 
-    def _set_cards(self, cards: list[PostCard]) -> None:
-        """Store the cards, and number those that changed."""
-        made = {card.key: card for card in cards}
-        changed = [key for key, card in made.items() if key not in self.cards or self.cards[key][0] != card]
-        gone = [key for key in self.cards if key not in made]
-        if not (changed or gone):
-            return
-        revision = self.revisions.next()
-        self.cards = {key: (card, revision if key in changed else self.cards[key][1]) for key, card in made.items()}
-        content = json.dumps([card.as_data() for card in made.values()])
-        self.digest = hashlib.sha256(content.encode()).hexdigest()
-        self.removed = {key: at for key, at in self.removed.items() if key not in made} | dict.fromkeys(gone, revision)
+def _by_post(problems: tuple[Problem, ...]) -> defaultdict[str | None, list[Problem]]:
+    by_post: defaultdict[str | None, list[Problem]] = defaultdict(list)
+    for problem in problems:
+        by_post[problem.post_id].append(problem)
+    return by_post

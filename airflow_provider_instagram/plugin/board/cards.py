@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.slots import split_repetition
-from airflow_provider_instagram.plugin.board.states import State, Status
+from airflow_provider_instagram.plugin.board.states import State, Status, without_folders
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
@@ -27,20 +29,10 @@ def kind_of(post: Post) -> str:
 class PostCard:
     """A card.
 
-    :param dag_id: The calendar's DAG.
-    :param post_id: The post's id.
-    :param account: Its account's connection.
-    :param publish_at: When it is published, in its own time zone.
     :param kind: Its kind; empty if it has a problem.
-    :param title: The first line of its caption.
-    :param caption: Its caption, in which the page searches.
-    :param status: Its state.
     :param version: Its version, which names its cover; empty if it has none.
     :param tags: Words for the reader of the calendar.
     :param is_dry: Whether everything but the publication is done.
-    :param asks_approval: Whether a person has to approve it.
-    :param problems: Its problems in the calendar's file.
-    :param in_slot: Whether its time was chosen among the slots of its account.
     :param repetition: How often it is published up to here: 1, unless it is a repetition of a post.
     :param line: Its line in the file, if the file has its id twice.
     """
@@ -66,6 +58,11 @@ class PostCard:
     def key(self) -> str:
         """What tells the card from all others."""
         return f"{self.dag_id}/{self.post_id}{'' if self.line is None else f':{self.line}'}"
+
+    @cached_property
+    def as_json(self) -> str:
+        """The card as JSON, which is made once for all users."""
+        return json.dumps(self.as_data(), separators=(",", ":"))
 
     def as_data(self) -> dict[str, Any]:
         """Return the card as JSON, without what is empty: a page has thousands of cards."""
@@ -121,8 +118,8 @@ def invalid_card(
     """Return the card of a post that has a problem. The line tells it from another post with its id."""
     if is_duplicate:
         problems = tuple(sorted(problems, key=lambda one: one.line != post.line))  # its own first
-    text = problems[0].message if problems else "the calendar's file has a problem"
-    status = Status(State.PROBLEM, text, problems[0].remedy if problems else "")
+    nothing = Status(State.PROBLEM, "the calendar's file has a problem")
+    status = problem_status(problems[0]) if problems else nothing
     return PostCard(
         dag_id, post.id, post.account, post.publish_at, "", "", status, problems=problems, in_slot=post.in_slot,
         repetition=split_repetition(post.id)[1], line=post.line if is_duplicate else None,
@@ -140,6 +137,12 @@ def cut(text: str) -> str:
     return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}…"
 
 
+def problem_status(problem: Problem) -> Status:
+    """Return the state of a post that has a problem."""
+    return Status(State.PROBLEM, without_folders(problem.message), problem.remedy)
+
+
 def problem_as_data(problem: Problem) -> dict[str, Any]:
     """Return a problem as JSON."""
-    return {"line": problem.line, "message": problem.message, "remedy": problem.remedy, "post": problem.post_id}
+    message = without_folders(problem.message)
+    return {"line": problem.line, "message": message, "remedy": problem.remedy, "post": problem.post_id}

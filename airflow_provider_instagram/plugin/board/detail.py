@@ -9,7 +9,6 @@ from urllib.parse import quote, urlsplit
 from airflow.models.hitl import HITLDetail
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
-from airflow.models.xcom import XComModel
 from airflow.sdk import conf
 from airflow.utils.session import create_session
 from sqlalchemy import select
@@ -24,7 +23,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.answers import counted_answer, is_approval_of
 from airflow_provider_instagram.plugin.board.cards import kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
-from airflow_provider_instagram.plugin.board.source import decoded
+from airflow_provider_instagram.plugin.board.source import read_xcom
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, State
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.publishing.options import caption_warning
@@ -48,6 +47,9 @@ TASK_NAMES: Final = {
     "publish": "Published",
     "comment": "First comment written",
 }
+
+#: What the calendar's setting ``unanswered`` has decided.
+NO_ANSWER: Final = "Nobody answered in time"
 
 #: What a user can do to a post in each state.
 ACTS_IN: Final[dict[State, tuple[str, ...]]] = {
@@ -81,16 +83,16 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     """
     key = f"{board.calendar.dag_id}/{post_id}"
     if key not in board.cards:  # the file has the id twice, and the page was opened by a link from before
-        key = next((one for one, (card, _) in board.cards.items() if card.post_id == post_id), key)
-    card = board.cards[key][0]
+        key = next((one for one, card in board.cards.items() if card.post_id == post_id), key)
+    card = board.cards[key]
     content: dict[str, Any] = {"card": card.as_data(), "hint": card.status.hint, "why": card.status.text}
     facts = board.facts.get(post_id)
     if facts is None:
         return {**content, "acts": [], **_of_invalid(board, post_id)}
     post = facts.post
     with create_session(scoped=False) as session:
-        content["report"] = xcom(session, board.calendar.dag_id, post, facts.run, "transcode", "report")
-        made = xcom(session, board.calendar.dag_id, post, facts.run, "transcode", "return_value")
+        transcode = (session, board.calendar.dag_id, facts.run, f"{post.account}.transcode")
+        content["report"], made = read_xcom(*transcode, "report"), read_xcom(*transcode)
         content["question"] = _question(session, board.calendar.dag_id, post, facts.run)
         acts_of_users = _acts_of_users(session, board.calendar.dag_id, post_id)
     containers, insights = _of_ledger(facts)
@@ -134,7 +136,6 @@ def _zone(at: datetime) -> str:
 def _media(post: Post, version: str, made: list[Any]) -> list[dict[str, Any]]:
     """Return what the page shows of each item of a post.
 
-    :param post: The post.
     :param version: The name of its cover; empty if there is none.
     :param made: What the transcode has made of the items.
     """
@@ -169,7 +170,8 @@ def _history(board: Board, facts: Facts, question: dict[str, Any] | None) -> lis
             what = f"{question['answer']} by {question['by']}"
             events.append(_event(question["at"], what, question["reason"] or "", log))
         elif task.state == "success" and task.ended is not None:
-            events.append(_event(task.ended.isoformat(), TASK_NAMES[step], "", log))
+            what = NO_ANSWER if step == "approve" and question else TASK_NAMES[step]
+            events.append(_event(task.ended.isoformat(), what, "", log))
         else:
             begun = task.ended or task.started
             at = begun.isoformat() if begun else ""
@@ -199,22 +201,6 @@ def _of_ledger(facts: Facts) -> tuple[list[dict[str, Any]], dict[str, Any] | Non
 
 def _event(at: str, what: str, detail: str, link: str) -> dict[str, Any]:
     return {"at": at, "what": what, "detail": detail, "link": link}
-
-
-def xcom(session: Session, dag_id: str, post: Post, run: PostRun | None, step: str, key: str) -> Any:
-    """Return an XCom of a task of a post, or None."""
-    if run is None or run.map_index < 0:
-        return None
-    value = session.scalar(
-        select(XComModel.value).where(
-            XComModel.dag_id == dag_id,
-            XComModel.run_id == run.run_id,
-            XComModel.task_id == f"{post.account}.{step}",
-            XComModel.map_index == run.map_index,
-            XComModel.key == key,
-        )
-    )
-    return decoded(value)
 
 
 def _question(session: Session, dag_id: str, post: Post, run: PostRun | None) -> dict[str, Any] | None:

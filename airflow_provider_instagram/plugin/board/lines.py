@@ -49,8 +49,6 @@ LOGIN_BEGINS: Final = re.compile(rf"(?:\\|{SLASH.pattern}){{2}}|\w:", re.IGNOREC
 def lines_of(post: Post | InvalidPost, text: str, location: str, beginnings: Iterable[int]) -> str:
     """Return the lines of a post as they are in the file.
 
-    :param post: The post.
-    :param text: The file's text.
     :param location: The file, whose ending determines the format.
     :param beginnings: The lines in which posts begin.
     """

@@ -7,17 +7,15 @@ import re
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final
 
-from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from fastapi import HTTPException
-from sqlalchemy import select
 from starlette.responses import Response
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.time_limit import within_small_file_timeout
-from airflow_provider_instagram.plugin.board.source import decoded
+from airflow_provider_instagram.plugin.board.source import read_xcom
 from airflow_provider_instagram.utils.locations import is_local, is_web
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ COVER_CACHE: Final = "private, max-age=60"
 def has_cover(board: Board, name: str) -> bool:
     """Return whether a cover is that of a post of this calendar."""
     version = name.partition("-")[0]
-    return any(card.version == version for card, _ in board.cards.values())
+    return any(card.version == version for card in board.cards.values())
 
 
 def cover(board: Board, name: str, *, is_small: bool) -> Response:
@@ -63,9 +61,6 @@ def cover(board: Board, name: str, *, is_small: bool) -> Response:
 def video(board: Board, account: str, run: PostRun, place: int, asked: str) -> Response:
     """Return a part of the video that a run has made for a post.
 
-    :param board: The calendar.
-    :param account: The post's account.
-    :param run: The run.
     :param place: The place of the video in a carousel, from 1.
     :param asked: The header ``Range``.
     :raises HTTPException: 404 if there is no such video on this machine, 416 if it has no such part.
@@ -87,21 +82,12 @@ def video(board: Board, account: str, run: PostRun, place: int, asked: str) -> R
 
 def _result(dag_id: str, run: PostRun, task_id: str, place: int) -> str:
     with create_session(scoped=False) as session:
-        value = session.scalar(
-            select(XComModel.value).where(
-                XComModel.dag_id == dag_id,
-                XComModel.run_id == run.run_id,
-                XComModel.task_id == task_id,
-                XComModel.map_index == run.map_index,
-                XComModel.key == "return_value",
-            )
-        )
-    found = decoded(value)
-    if isinstance(found, list):
-        found = found[place - 1] if place <= len(found) else None
-    if not isinstance(found, str) or is_web(found):
+        made = read_xcom(session, dag_id, run, task_id)
+    if isinstance(made, list):
+        made = made[place - 1] if place <= len(made) else None
+    if not isinstance(made, str) or is_web(made):
         raise HTTPException(404, "There is no transcoded video of this post.")
-    return found
+    return made
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import APIRouter, Body, HTTPException, Query, Request
+from fastapi import APIRouter, Body, Header, HTTPException, Query, Request
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -14,10 +14,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.links.pages import pages_path
 from airflow_provider_instagram.plugin.board import acts, media
-from airflow_provider_instagram.plugin.board.boards import Boards, Window
+from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
 from airflow_provider_instagram.plugin.board.detail import detail_of
 from airflow_provider_instagram.plugin.board.rights import VIEWER, may_act, require_read
-from airflow_provider_instagram.plugin.board.seen import read_seen, written
 from airflow_provider_instagram.plugin.pages import templates
 from airflow_provider_instagram.plugin.state import BrowserState
 from airflow_provider_instagram.plugin.users import check_form
@@ -86,29 +85,29 @@ def icon(name: Annotated[str, InPath(pattern="^icon(-dark)?$")], user: Any = VIE
 def posts(
     user: Any = VIEWER,
     dag_id: str | None = None,
-    since: str = "",
-    seen: str = "",
+    if_none_match: Annotated[str, Header()] = "",
     first: Annotated[int, Query(alias="from")] = 0,
     last: Annotated[int, Query(alias="to")] = 2**40,
 ) -> Response:
-    """Return the cards of the posts in a span of time, or only what changed. 204 if nothing did."""
+    """Return the cards of the posts in a span of time. 304 if the page shows them already."""
     if dag_id is not None:
         require_read(user, dag_id)
     begun_s = time.perf_counter()
-    if dag_id is not None:
-        boards.board(dag_id, read_seen(seen))
-    content = boards.answer(user, Window(dag_id, first, last), since, read_seen(seen))
-    headers = {**JSON, "Server-Timing": f"cards;dur={1000 * (time.perf_counter() - begun_s):.1f}"}
+    tag, content = boards.answer(user, dag_id, (first, last), if_none_match)
+    headers = {**JSON, "ETag": tag, "Server-Timing": f"cards;dur={1000 * (time.perf_counter() - begun_s):.1f}"}
     if content is None:
-        return Response(status_code=204, headers=headers)
+        return Response(status_code=304, headers=headers)
     return Response(content, media_type="application/json", headers=headers)
 
 
 @router.get("/api/post")
 def post(dag_id: str, post_id: str, seen: str = "", user: Any = VIEWER) -> Response:
-    """Return everything about one post, with what this user can do to it."""
+    """Return everything about one post, with what this user can do to it.
+
+    :param seen: The ETag of what the page shows.
+    """
     require_read(user, dag_id)
-    board = boards.board(dag_id, read_seen(seen))
+    board = boards.board(dag_id, read_etag(seen)[0])
     try:
         content = detail_of(board, post_id)
     except KeyError:
@@ -159,7 +158,7 @@ async def act(request: Request, given: Annotated[dict[str, Any], Body()], user: 
         raise HTTPException(404, "The calendar has no such post any more.")
     done = await acts.perform(acts.Act(name, board, facts, user, request, given))
     board = await run_in_threadpool(boards.board, dag_id, is_fresh=True)
-    return JSONResponse({"done": done, "seen": written(board.seen_s)}, headers=JSON)
+    return JSONResponse({"done": done, "seen": etag(board.seen_s)}, headers=JSON)
 
 
 def _fresh_board(user: PageUser, dag_id: str) -> Any:

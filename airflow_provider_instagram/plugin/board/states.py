@@ -25,7 +25,7 @@ STEPS: Final = ("transcode", "approve", "create", "publish")
 COMMENT: Final = "comment"
 #: The last task of a post of an account with first comments, which decides the state of its run.
 END: Final = "end"
-#: The folders of a local path in a reason. The name of the file says more to a content lead, and fits on a card.
+#: The folders of a local path.
 FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?:[^/\s]+/)+(?=[^/\s])")
 NO_COMMENT: Final = "its first comment is not written"
 IN_WORDS: Final = {
@@ -72,13 +72,8 @@ class State(str, Enum):
 class Task:
     """A task instance of a post.
 
-    :param state: Its state in Airflow; None before it is scheduled.
-    :param started: When its latest try started.
-    :param ended: When its latest try ended.
     :param deadline: Until when it waits, if it waits for an answer.
-    :param try_number: Its latest try.
     :param outcome: Why it was skipped or failed, as it reported it.
-    :param percent: The progress of a transcode.
     """
 
     state: str | None
@@ -94,10 +89,8 @@ class Task:
 class PostRun:
     """The run that works on a post.
 
-    :param run_id: The id of the run.
     :param map_index: The post's map index; -1 if the run has not selected its posts.
     :param tasks: The tasks of the post by name, and ``due``, which selects the posts.
-    :param is_dry: Whether the run does not publish.
     :param at_once: Whether the run publishes the post whatever its time.
     :param answer: The answer to the post's approval, until its task has carried it out.
     """
@@ -122,7 +115,6 @@ class Facts:
     :param done: Its record, if it is live.
     :param published_by: Who published its id, if another calendar did.
     :param is_open: Whether an attempt to publish it has an open outcome.
-    :param assignment: Which run it is assigned to.
     :param run: The run that works on this version of it.
     :param arrival: How this version came into the calendar.
     :param late_at: The time that its publisher chose when its own had passed.
@@ -140,12 +132,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a post, with its reason.
+    """The state of a post, with its reason, and what a user can do about it.
 
-    :param state: The state.
-    :param text: What is happening, or why, in a few words.
-    :param hint: What a user can do about it.
-    :param percent: The progress of a transcode.
     :param until: Until when a person can answer.
     """
 
@@ -257,6 +245,11 @@ def _answered(answer: Answer) -> Status:
     return Status(State.PREPARING, f"approved by {answer.person or 'default'}")
 
 
+def without_folders(text: str) -> str:
+    """Return a text without the folders of local paths: the name of a file says more to a content lead, and fits."""
+    return FOLDERS.sub("", text)
+
+
 def _skipped(task: Task) -> Status:
     reported = task.outcome or {}
     mark = str(reported.get("mark") or "see the log of its task").removeprefix("skipped: ")
@@ -265,7 +258,7 @@ def _skipped(task: Task) -> Status:
 
 def _failed(task: Task) -> Status:
     reported = task.outcome or {}
-    reason = FOLDERS.sub("", reported.get("reason") or "See the log of its task.")
+    reason = without_folders(reported.get("reason") or "See the log of its task.")
     return Status(State.FAILED, reason, reported.get("hint") or "")
 
 
@@ -274,7 +267,7 @@ def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
         return Status(State.WAITING, until=task.deadline)
     again = ""
     if task.state == "up_for_retry" and task.outcome:
-        again = f"tried again: {FOLDERS.sub('', task.outcome.get('reason') or '')}"
+        again = f"tried again: {without_folders(task.outcome.get('reason') or '')}"
     if name == "publish":
         if is_near and task.state in ("running", "queued", "scheduled", "deferred"):
             return Status(State.PUBLISHING, again)

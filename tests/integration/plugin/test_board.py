@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from airflow_provider_instagram.plugin.board import routes
+from airflow_provider_instagram.plugin.board import boards, routes
+from airflow_provider_instagram.plugin.board.board import BoardReader
 from airflow_provider_instagram.plugin.board.boards import Boards
 from airflow_provider_instagram.plugin.state import BrowserState
 from tests.integration.conftest import store_dag
@@ -330,8 +331,8 @@ def test_of_two_answers_that_airflow_accepts_the_first_one_counts_and_the_page_s
     assert cards(ada)["asked"]["state"] == "waiting"
     check = acts._require
 
-    def check_a_moment_before_bob(act: Any) -> None:
-        check(act)
+    def check_a_moment_before_bob(act: Any, verb: str) -> None:
+        check(act, verb)
         bobs = {"chosen_options": ["Reject"], "params_input": {"reason": "too dark"}}
         event = {**bobs, "responded_by_user": {"id": "bob", "name": "bob"}, "timedout": False}
         with create_session() as session:
@@ -359,7 +360,7 @@ def test_a_card_says_what_was_answered_before_the_task_of_the_approval_runs(user
     assert (card["state"], card["why"]) == ("skipped", "rejected: too dark")
     assert detail(ada, "asked-too")["hint"] == "Rejected by ada: too dark"
     late = do(ada, "ada", "approve", "asked-too").json()["detail"]
-    assert late == "This post is skipped by now. ada has answered already. Nothing was changed."
+    assert late == "The state of this post is now: skipped. ada has answered already. Nothing was changed."
 
 
 @pytest.mark.parametrize(
@@ -462,7 +463,7 @@ def test_a_missing_file_needs_correction_as_soon_as_the_calendar_is_read(user: A
         found = cards(ada)
         assert (found["hello"]["state"], found["signed"]["state"]) == (state, "planned")
         if state == "problem":
-            assert found["hello"]["why"] == f"there is no file {video}."
+            assert found["hello"]["why"] == "there is no file a.mp4."
             assert detail(ada, "hello")["acts"] == ["skip"]
 
 
@@ -535,44 +536,51 @@ def test_a_malformed_row_concerns_one_card(user: Any, kind: str) -> None:
 def test_a_calendar_that_cannot_be_shown_keeps_no_other_from_being_shown(
     user: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_instagram.plugin.board.board import Board
+    look = BoardReader.look
 
-    refresh = Board.refresh
-
-    def fail_for_another(board: Board, calendar: Any, seen_s: float) -> None:
+    def fail_for_another(reader: BoardReader, calendar: Any) -> Any:
         if calendar.dag_id != DAG_ID:
             raise KeyError("a row")
-        refresh(board, calendar, seen_s)
+        return look(reader, calendar)
 
-    monkeypatch.setattr(Board, "refresh", fail_for_another)
+    monkeypatch.setattr(BoardReader, "look", fail_for_another)
     answer = user("ada", "USER").get("/instagram/calendar/api/posts")
     assert [head["dag"] for head in answer.json()["calendars"]] == [DAG_ID]
 
 
+def window(browser: TestClient, etag: str = "", **query: str) -> Any:
+    headers = {"If-None-Match": etag}
+    return browser.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID, **query}, headers=headers)
+
+
 def test_what_did_not_change_is_not_sent_again(user: Any) -> None:
     ada = user("ada", "USER")
-    first = ada.get("/instagram/calendar/api/posts").json()
-    assert first["full"]
-    assert ada.get("/instagram/calendar/api/posts", params={"since": first["token"]}).status_code == 204
+    first = window(ada)
+    again = window(ada, first.headers["etag"])
+    assert (again.status_code, again.content) == (304, b"")
+    assert window(ada, f'W/{first.headers["etag"][:-1]}-gzip"').status_code == 304, "a proxy has compressed it"
     do(ada, "ada", "skip")
-    changed = ada.get("/instagram/calendar/api/posts", params={"since": first["token"]}).json()
-    assert ([card["id"] for card in changed["cards"]], changed["full"]) == (["hello"], False)
-    other = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID, "since": "forged-token-7"}).json()
-    assert len(other["cards"]) == len(POSTS)
+    changed = window(ada, first.headers["etag"])
+    assert (changed.status_code, len(changed.json()["cards"])) == (200, len(POSTS))
+    assert window(ada, changed.headers["etag"]).status_code == 304
     do(ada, "ada", "unskip")
+
+
+def test_a_change_outside_of_the_window_sends_nothing(user: Any) -> None:
+    ada, until = user("ada", "USER"), str(int((NOW + timedelta(days=2)).timestamp()))
+    first = window(ada, to=until)
+    everything = window(ada)
+    do(ada, "ada", "skip", "fast")
+    assert window(ada, first.headers["etag"], to=until).status_code == 304
+    assert window(ada, everything.headers["etag"]).status_code == 200
+    do(ada, "ada", "unskip", "fast")
 
 
 def test_another_api_server_process_knows_that_nothing_changed(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ada = user("ada", "USER")
-    first = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID}).json()
+    etag = window(ada).headers["etag"]
     monkeypatch.setattr(routes, "boards", Boards())
-    assert (
-        ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID, "since": first["token"]}).status_code == 204
-    )
-    do(ada, "ada", "skip")
-    changed = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID, "since": first["token"]}).json()
-    assert (len(changed["cards"]), changed["full"]) == (len(POSTS), True)
-    do(ada, "ada", "unskip")
+    assert window(ada, etag).status_code == 304
 
 
 def test_another_api_server_process_answers_with_nothing_older(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -584,31 +592,27 @@ def test_another_api_server_process_answers_with_nothing_older(user: Any, monkey
     seen = do(ada, "ada", "skip").json()["seen"]
     monkeypatch.setattr(routes, "boards", other)
     try:
-        assert cards(ada, seen=seen)["hello"]["state"] == "skipped"
+        assert {card["id"]: card for card in window(ada, seen).json()["cards"]}["hello"]["state"] == "skipped"
         asked = {"dag_id": DAG_ID, "post_id": "hello", "seen": seen}
         assert ada.get("/instagram/calendar/api/post", params=asked).json()["card"]["state"] == "skipped"
     finally:
         do(ada, "ada", "unskip")
 
 
-@pytest.mark.parametrize("seen", ["", "x", "1.000", "99999999999.000"])
-def test_what_a_page_has_seen_in_the_future_is_ignored(user: Any, seen: str) -> None:
-    ada = user("ada", "USER")
-    cards(ada)
-    began = routes.boards.board(DAG_ID)._look_began_s
-    cards(ada, seen=seen)
-    assert routes.boards.board(DAG_ID)._look_began_s == began, "the page makes no process look more often"
+@pytest.mark.parametrize("etag", ["", "x", '"1.000-"', '"99999999999.000-"', f'"{"9" * 5000}.000-abc"'])
+def test_what_a_page_has_seen_in_the_future_is_ignored(user: Any, monkeypatch: pytest.MonkeyPatch, etag: str) -> None:
+    """The page makes no process look more often, and an ETag that is changed gets everything."""
+    ada, looks, look = user("ada", "USER"), list[Any](), BoardReader.look
 
+    def counted(reader: BoardReader, calendar: Any) -> Any:
+        looks.append(calendar)
+        return look(reader, calendar)
 
-@pytest.mark.parametrize("end", ["x", "-1", "9" * 5000, ""])
-def test_a_token_that_is_changed_gets_everything(user: Any, end: str) -> None:
-    ada = user("ada", "USER")
-    token = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID}).json()["token"]
-    scope, _, instance, _ = token.split("-")
-    answer = ada.get(
-        "/instagram/calendar/api/posts", params={"dag_id": DAG_ID, "since": f"{scope}-other-{instance}-{end}"}
-    )
-    assert len(answer.json()["cards"]) == len(POSTS)
+    monkeypatch.setattr(BoardReader, "look", counted)
+    monkeypatch.setattr(boards, "LIFE_S", 60.0)
+    for shown in ("", etag):
+        assert len(window(ada, shown).json()["cards"]) == len(POSTS)
+    assert len(looks) == 1
 
 
 def test_only_the_posts_of_the_asked_time_are_sent(user: Any) -> None:

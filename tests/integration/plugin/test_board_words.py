@@ -62,9 +62,8 @@ class Answers:
             route.abort()
         else:
             self.looks += 1
-            more = {"token": str(self.looks), "seen": "1.000", "removed": [], "full": True}
             calendars = [{**CALENDAR, "problems": [], "more_problems": 0, "first": CARD["at"], "last": CARD["at"]}]
-            route.fulfill(**({"json": {**more, "calendars": calendars, "cards": [CARD, *TWICE]}} | self.cards))
+            route.fulfill(**({"json": {"calendars": calendars, "cards": [CARD, *TWICE]}} | self.cards))
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +101,7 @@ def test_an_answer_contains_what_the_page_showed(panel: Any, airflow: Answers) -
 
 
 def test_who_is_second_reads_who_was_first_and_sees_the_caption_that_was_approved(panel: Any, airflow: Answers) -> None:
-    said = "This post is preparing by now. bob has answered already. Nothing was changed."
+    said = "The state of this post is now: preparing. bob has answered already. Nothing was changed."
     airflow.act = {"status": 409, "json": {"detail": said}}
     panel.get_by_label("Caption").fill("Mine")
     airflow.detail = {**DETAIL, "card": {**CARD, "state": "preparing"}, "caption": "Of bob", "acts": ["skip"]}

@@ -15,7 +15,7 @@ const ANSWERS = {
   404: "Airflow does not have this any more.",
   409: "Somebody else has changed this at the same moment. Look at it again.",
 };
-const FAILED = "Airflow could not answer, because of an error in its API server. Try again; its log says more.";
+const FAILED = "Airflow could not answer, because of an error in its API server, whose log says more.";
 
 /** Something that was refused or has failed, in a sentence. */
 export class RequestError extends Error {
@@ -27,7 +27,7 @@ export class RequestError extends Error {
 }
 
 /**
- * Send a request, and return the content of the answer; null if nothing changed.
+ * Send a request, and return the content of the answer with its ETag; null if the page shows it already.
  * @param {string} path
  * @param {RequestInit} options
  */
@@ -39,16 +39,23 @@ export async function request(path, options = {}) {
     const next = options.method ? "Look at the post again before you repeat this" : "The page tries again by itself";
     throw new RequestError(`Airflow cannot be reached. ${next}.`);
   }
-  if (answer.status === 204) return null;
+  if (answer.status === 304) return null;
   const content = await answer.json().catch(() => null); // a proxy's page, or an answer that was cut off
-  if (answer.ok && content !== null) return content;
+  if (answer.ok && content !== null) return { content, etag: answer.headers.get("ETag") ?? "" };
   const isOurs = answer.status !== 401 && answer.status < 500;
   const given = isOurs && typeof content?.detail === "string" && content.detail;
-  throw new RequestError(given || ANSWERS[answer.status] || FAILED, answer.status);
+  const words = ANSWERS[answer.status];
+  const next = options.method ? (words ? "Nothing was changed." : "Look at the post before you try again.") : "";
+  throw new RequestError(given || `${words ?? FAILED} ${next}`.trim(), answer.status);
 }
 
 /** Do something to a post. @param {Record<string, unknown>} body */
-export function post(body) {
+export async function post(body) {
   const headers = { "Content-Type": "application/json" };
-  return request("acts", { method: "POST", headers, body: JSON.stringify({ ...body, form_token: FORM_TOKEN }) });
+  const answer = await request("acts", {
+    method: "POST",
+    headers,
+    body: JSON.stringify({ ...body, form_token: FORM_TOKEN }),
+  });
+  return answer?.content;
 }

@@ -109,8 +109,9 @@ async function loadPost() {
   if (!current) return;
   current.card = data.cards.get(view.post);
   try {
-    const query = new URLSearchParams({ dag_id: current.dag, post_id: current.id, seen: data.seen });
-    current.content = await request(`post?${query}`);
+    const query = new URLSearchParams({ dag_id: current.dag, post_id: current.id, seen: data.etag });
+    const answer = await request(`post?${query}`);
+    current.content = answer?.content;
     current.error = "";
   } catch (error) {
     const text = messageOf(error);
@@ -349,7 +350,7 @@ async function act(name, given = {}) {
       ...given,
     });
     current.asked = "";
-    data.seen = seen; // whichever process of the API server answers next, it does not show what was before
+    data.etag = seen; // whichever process of the API server answers next, it does not show what was before
     say(done);
     current.refused = "";
   } catch (error) {

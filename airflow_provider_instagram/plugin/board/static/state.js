@@ -78,8 +78,7 @@ export const data = {
   cards: new Map(),
   /** @type {Calendar[]} */
   calendars: [],
-  token: "",
-  seen: "",
+  etag: "",
   error: "",
   loaded: false,
 };
@@ -132,24 +131,19 @@ export async function go(changes) {
   if (asked() !== before) await refresh();
 }
 
-/** Load the posts of the view, or what changed among them. Return whether anything did. */
+/** Load the posts of the view. Return whether anything changed. */
 async function load() {
   const { first, last } = span();
   const from = String(fromDay(first).getTime() / 1000 - 86400);
   const to = String(fromDay(last).getTime() / 1000 + 2 * 86400);
-  const query = new URLSearchParams({ from, to, since: data.token, seen: data.seen });
-  if (view.dag) query.set("dag_id", view.dag);
-  const content = await request(`posts?${query}`);
-  const isNew = content !== null || data.error !== "" || !data.loaded;
-  data.error = "";
-  data.loaded = true;
-  if (content === null) return isNew;
-  if (content.full) data.cards = new Map();
-  for (const key of content.removed) data.cards.delete(key);
-  for (const card of content.cards) data.cards.set(keyOf(card), card);
-  data.calendars = content.calendars;
-  data.token = content.token;
-  data.seen = content.seen;
+  const query = new URLSearchParams(view.dag ? { from, to, dag_id: view.dag } : { from, to });
+  const answer = await request(`posts?${query}`, { headers: { "If-None-Match": data.etag } });
+  const isNew = answer !== null || data.error !== "" || !data.loaded;
+  Object.assign(data, { error: "", loaded: true });
+  if (answer === null) return isNew;
+  data.etag = answer.etag;
+  data.calendars = answer.content.calendars;
+  data.cards = new Map(answer.content.cards.map((/** @type {Card} */ card) => [keyOf(card), card]));
   return isNew;
 }
 
@@ -169,9 +163,9 @@ async function look() {
     const text = messageOf(error);
     if (text !== data.error) say(text); // what was said last is not said again at each look
     data.error = text;
-    data.token = "";
     const status = error instanceof Error && "status" in error ? error.status : 0;
-    if (status === 403 || status === 404) Object.assign(data, { loaded: true, cards: new Map(), calendars: [] });
+    if (status === 403 || status === 404)
+      Object.assign(data, { loaded: true, cards: new Map(), calendars: [], etag: "" });
     changed();
   } finally {
     looking = null;
