@@ -64,7 +64,7 @@ class MediaSource:
     def fingerprint(self, options: str) -> str:
         """Return a digest of options and the media: of the bytes, or of the name if Instagram fetches the media.
 
-        Approved media have another one: what was sent before nobody has compared with what was approved.
+        Approved media have another one, so that containers that were made before the approval are not reused.
 
         :param options: What belongs to the media in the post, as text.
         """
@@ -123,9 +123,9 @@ def _picture(location: str, check: FileCheck | None, files: ExitStack) -> MediaS
 
 
 def _linked(location: str, kind: ItemKind, check: FileCheck | None, hint: str) -> MediaSource:
-    """Return what Instagram fetches itself. An object that was approved is compared before; a page of the web is not.
+    """Return what Instagram fetches itself. The digest of an approved object is checked before.
 
-    The server of a web address knows who asks, so a comparison would prove nothing.
+    A web address cannot be checked: its server knows who asks.
     """
     if check is not None:
         check.access.check(location)
