@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
+from airflow_provider_instagram.files.access import inside_media_roots
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
 from airflow_provider_instagram.sensors import ContainerStatusSensor
-from airflow_provider_instagram.storage import inside_media_roots
 
 FORM = {
     "video": Param("", type="string", minLength=1, title="Video", description="A path on the worker, or an https URL."),

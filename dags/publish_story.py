@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
+from airflow_provider_instagram.files.access import inside_media_roots
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
-from airflow_provider_instagram.storage import inside_media_roots
 
 with DAG(
     dag_id="publish_story",

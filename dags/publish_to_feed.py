@@ -9,9 +9,9 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, task, task_group
 
+from airflow_provider_instagram.files.access import inside_media_roots
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
 from airflow_provider_instagram.sensors import ContainerStatusSensor
-from airflow_provider_instagram.storage import inside_media_roots
 
 with DAG(
     dag_id="publish_to_feed",

@@ -112,6 +112,7 @@ class ContentCalendarTimetable(Timetable):
     def serialize(self) -> dict[str, Any]:
         """Return what the scheduler needs, which cannot read the calendar's file."""
         return {
+            "form": 1,
             "moments": self.moments,
             "posts_from": [[moment, earliest] for moment, earliest in sorted(self.posts_from.items())],
             "lead_s": self.lead_s,
@@ -122,7 +123,6 @@ class ContentCalendarTimetable(Timetable):
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> Timetable:
-        """Rebuild the timetable in the scheduler. One that was stored earlier lacks the newer values."""
-        runs = {moment: moment for moment in data["moments"]} | dict(data.get("posts_from", ()))
-        since, calendar = data.get("since"), data.get("calendar")
-        return cls(runs, data["lead_s"], data["description"], since=since, calendar=calendar)
+        """Rebuild the timetable in the scheduler."""
+        runs = {moment: moment for moment in data["moments"]} | dict(data["posts_from"])
+        return cls(runs, data["lead_s"], data["description"], since=data["since"], calendar=data["calendar"])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
-from airflow_provider_instagram.ledger.ledger import Ledger, row_key
+from airflow_provider_instagram.ledger.ledger import Ledger, as_row, fields_of, row_key
 from airflow_provider_instagram.ledger.records import Claim, CommentRecord, Intent
 
 
@@ -28,11 +28,11 @@ class CommentLedger(Ledger):
     def comment(self, comment_key: str) -> CommentRecord | None:
         """Read the comment of a key, if it is known to be live."""
         row = self.store.get(row_key("comment", comment_key))
-        return CommentRecord(**row) if row else None
+        return CommentRecord(**fields_of(row)) if row else None
 
     def record_comment(self, record: CommentRecord) -> None:
         """Record that the comment of a key is live."""
-        self.store.set(row_key("comment", record.comment_key), asdict(record))
+        self.store.set(row_key("comment", record.comment_key), as_row(record))
         self.store.set(row_key("comment-id", record.comment_id), record.comment_key)
 
     def is_settled(self, key: str) -> bool:

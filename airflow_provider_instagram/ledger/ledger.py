@@ -6,7 +6,7 @@ import hashlib
 import shlex
 import unicodedata
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.server_clock import CLOCK
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from _typeshed import DataclassInstance
     from airflow.sdk import Context
     from typing_extensions import Self
 
+#: The form in which rows are stored, which each row names. From 0.2.0 on, two later releases read each form.
+FORM: Final = 1
 LONGEST_KEY = 400  # The store's column holds 512 characters, which the row's kind and an owner share with the key.
 
 
@@ -76,11 +79,11 @@ class Ledger:
     def post(self, post_key: str) -> PublishedPost | None:
         """Read the post of a key, if it is known to be live."""
         row = self.store.get(row_key("done", post_key))
-        return PublishedPost(**row) if row else None
+        return PublishedPost(**fields_of(row)) if row else None
 
     def record_post(self, post: PublishedPost) -> None:
         """Record that the post of a key is live."""
-        self.store.set(row_key("done", post.post_key), asdict(post))
+        self.store.set(row_key("done", post.post_key), as_row(post))
         if post.media_id:
             self.store.set(row_key("media", post.media_id), post.post_key)
 
@@ -100,12 +103,12 @@ class Ledger:
 
     def record_claim(self, post_key: str, claim: Claim) -> None:
         """Record a claim of a key. The last claim counts."""
-        self.store.set(row_key(f"{self.prefix}claim", post_key), asdict(claim))
+        self.store.set(row_key(f"{self.prefix}claim", post_key), as_row(claim))
 
     def intent(self, post_key: str, owner: Owner | None = None) -> Intent | None:
         """Read the intent to publish a key: the latest one, or an owner's own, which no other owner overwrites."""
         row = self.store.get(row_key(f"{self.prefix}intent", post_key, owner))
-        return Intent(**row | {"claim": _claim(row["claim"])}) if row else None
+        return Intent(**fields_of(row) | {"claim": _claim(row["claim"])}) if row else None
 
     def open_intents(self, post_key: str, *owners: Owner) -> list[Intent]:
         """Return the intents with an open outcome, one for each container, oldest first.
@@ -148,7 +151,7 @@ class Ledger:
         self._write(replace(intent, needs_manual_resolution=True))
 
     def _write(self, intent: Intent) -> None:
-        kind, row = f"{self.prefix}intent", asdict(intent)
+        kind, row = f"{self.prefix}intent", as_row(intent)
         self.store.set(row_key(kind, intent.post_key, intent.claim.owner), row)
         self.store.set(row_key(kind, intent.post_key), row)
 
@@ -158,13 +161,13 @@ class Ledger:
         if not row:
             return None
         kind, shows = PostKind(row["kind"]), row["shows"] and ItemKind(row["shows"])
-        return ContainerRecord(**{**row, "kind": kind, "shows": shows})
+        return ContainerRecord(**{**fields_of(row), "kind": kind, "shows": shows})
 
     def record_container(self, record: ContainerRecord) -> None:
         """Record a new container and the post that it is for."""
         listed_in = row_key("containers" if record.item is None else "children", record.post_key)
         container_ids = [*(self.store.get(listed_in) or ()), record.container_id]
-        self.store.set(row_key("container", record.container_id), asdict(record))
+        self.store.set(row_key("container", record.container_id), as_row(record))
         self.store.set(listed_in, container_ids)
 
     def containers(self, post_key: str) -> list[ContainerRecord]:
@@ -187,6 +190,16 @@ class Ledger:
 def digest(text: str) -> str:
     """Return a digest of a text that ignores what Instagram may normalise: Unicode form (NFC) and white space."""
     return hashlib.sha256(" ".join(unicodedata.normalize("NFC", text).split()).encode()).hexdigest()
+
+
+def as_row(record: DataclassInstance) -> dict[str, Any]:
+    """Return the row of a record: its form, and its fields."""
+    return {"form": FORM, **asdict(record)}
+
+
+def fields_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a row."""
+    return {name: value for name, value in row.items() if name != "form"}
 
 
 def _claim(row: dict[str, Any]) -> Claim:

@@ -11,8 +11,8 @@ from io import StringIO
 import httpx
 from airflow.sdk import DAG, task, task_group
 
+from airflow_provider_instagram.files.access import inside_media_roots
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
-from airflow_provider_instagram.storage import inside_media_roots
 
 ACCOUNT = "instagram_default"
 SHEET = "https://docs.google.com/spreadsheets/d/YOUR-SHEET/export?format=csv"

@@ -10,8 +10,8 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, task, task_group
 
+from airflow_provider_instagram.files.access import inside_media_roots
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
-from airflow_provider_instagram.storage import inside_media_roots
 
 ACCOUNT = "instagram_default"
 RENDERED = Asset("s3://renders/social")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
-from airflow_provider_instagram.ledger.ledger import row_key
+from airflow_provider_instagram.ledger.ledger import FORM, as_row, row_key
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -124,9 +124,7 @@ class Assignments:
             self._write(post, Assignment(post.key, run, post.version, settled=True))
 
     def _write(self, post: Post, assignment: Assignment) -> None:
-        # Releases without `skipped_by` can read the rows of all other assignments.
-        row = {name: value for name, value in asdict(assignment).items() if value is not None}
-        self.store.set(self.row(post), row)
+        self.store.set(self.row(post), as_row(assignment))
 
     def row(self, post: Post) -> str:
         """Return the key of a post's row."""
@@ -144,12 +142,15 @@ class Assignments:
 
     def record_late_time(self, post: Post, at: datetime) -> None:
         """Record when a late post is published."""
-        row = {"post_key": post.key, "version": post.version, "at": at.isoformat()}
-        self.store.set(f"calendar-late:{post.key}", row)
+        self._write_late_time(post, at)
 
     def forget_late_time(self, post: Post) -> None:
         """Record that a late post is not published at the time it chose, which frees this time for others."""
-        self.store.set(f"calendar-late:{post.key}", {"post_key": post.key, "version": post.version, "at": None})
+        self._write_late_time(post, None)
+
+    def _write_late_time(self, post: Post, at: datetime | None) -> None:
+        row = LateTime(post_key=post.key, version=post.version, at=at)
+        self.store.set(f"calendar-late:{post.key}", {"form": FORM} | row.model_dump(mode="json"))
 
     def last_time_without_calendar(self) -> tuple[str, datetime] | None:
         """Return the last post that chose a time while the calendar could not be read, and its time."""
@@ -158,7 +159,7 @@ class Assignments:
 
     def record_time_without_calendar(self, post: Post, at: datetime) -> None:
         """Record the time of a late post that was chosen without knowledge of the other posts."""
-        self.store.set("calendar-late-blind", {"post_key": post.key, "at": at.isoformat()})
+        self.store.set("calendar-late-blind", {"form": FORM, "post_key": post.key, "at": at.isoformat()})
 
 
 def run_name(context: Context) -> str:

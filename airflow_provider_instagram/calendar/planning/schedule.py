@@ -40,20 +40,6 @@ def run_time_of(due_s: float, lead_time: timedelta) -> int:
     return int((due_s - lead_time.total_seconds()) // MINUTE_S) * MINUTE_S
 
 
-def earliest_post_time(start: datetime | None, end: datetime) -> datetime:
-    """Return the earliest time of the posts that a scheduled run publishes.
-
-    The data interval carries this to the run, because only the DAG processor knows which late posts are still wanted.
-
-    :param start: The start of the run's data interval.
-    :param end: Its end, when the run begins.
-    """
-    if start is not None and start < end:
-        return start
-    # A run that was stored earlier has no length. Each microsecond of its time stands for one second of reach.
-    return end.replace(microsecond=0) - timedelta(seconds=end.microsecond)
-
-
 def reason_to_drop(
     post: Post, calendar: Calendar | None, assigned: Assignment | None, run: str
 ) -> tuple[str, str] | None:

@@ -21,13 +21,12 @@ def _seen_version(post: Post, dry_run: bool) -> str:
 
     So the post counts as edited, and is published, when the DAG is no longer a dry run.
     """
-    # The stored mark "rehearsed" keeps its name: with another, each post of a dry-run DAG would count as edited.
-    return f"{post.version} rehearsed" if dry_run else post.version
+    return f"{post.version} dry run" if dry_run else post.version
 
 
 def unchanged_seen(calendar: Calendar, stored: Snapshot | None, dry_run: bool) -> dict[str, Seen]:
     """Return the records of unchanged posts."""
-    known = stored.records if stored else {}
+    known = stored.seen if stored else {}
     return {
         post.id: known[post.id]
         for post in calendar.posts
@@ -44,7 +43,7 @@ def seen_now(
     choices: SlotChoices,
 ) -> dict[str, Seen]:
     """Return the records of all posts, with those that are seen for the first time now."""
-    known, now_s = stored.records if stored else {}, int(now.timestamp())
+    known, now_s = stored.seen if stored else {}, int(now.timestamp())
     found = unchanged_seen(calendar, stored, dry_run)
     for post in calendar.posts:
         if post.id in found:

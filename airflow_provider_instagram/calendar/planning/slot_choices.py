@@ -165,4 +165,4 @@ def preview(
 
 
 def _encoded(chosen: Mapping[str, Choice]) -> bytes:
-    return json.dumps({"chosen": {key: asdict(choice) for key, choice in sorted(chosen.items())}}).encode()
+    return json.dumps({"form": 1, "chosen": {key: asdict(choice) for key, choice in sorted(chosen.items())}}).encode()

@@ -28,7 +28,7 @@ from airflow_provider_instagram.calendar.planning.slot_choices import (
     read_choices,
     without_slot,
 )
-from airflow_provider_instagram.calendar.planning.stored_snapshot import SeenRow, Snapshot
+from airflow_provider_instagram.calendar.planning.stored_snapshot import Snapshot
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.locations import shown
@@ -209,7 +209,7 @@ def read_stored(location: str, content: bytes, now: datetime) -> Stored | None:
 
 def _as_stored(stored: Snapshot, calendar: Calendar, now: datetime) -> Plan:
     """Return the plan of a calendar with what a snapshot has recorded."""
-    return Plan(calendar, stored.records, stored.recently_removed(now), stored.problems_seen, stored.since)
+    return Plan(calendar, stored.seen, stored.recently_removed(now), stored.problems_seen, stored.since)
 
 
 def _recorded(
@@ -265,7 +265,7 @@ def _snapshot_of(text: str, plan: Plan, made_of: str, choices: SlotChoices, now:
     return Snapshot(
         text=text,
         at=now.astimezone(timezone.utc).isoformat(timespec="seconds"),
-        seen={post_id: SeenRow.of(one) for post_id, one in plan.seen.items()},
+        seen=plan.seen,
         accounts=tuple(calendar.accounts),
         gone=plan.removed_accounts,
         problems_seen=plan.problems_seen,

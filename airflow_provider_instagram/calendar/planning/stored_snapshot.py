@@ -1,17 +1,16 @@
-"""A snapshot as its file contains it. Its names never change, so that every release can read the others' snapshots."""
+"""A snapshot as its file contains it."""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, Post
 from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.planning.plan import Arrival, Seen
+from airflow_provider_instagram.calendar.planning.plan import Seen
 from airflow_provider_instagram.files.pins import Pin
 
 #: The longest that a run may still have tasks of an account that has no posts any more.
@@ -23,43 +22,10 @@ def _checked_time(text: str) -> str:
     return text
 
 
-class SeenRow(BaseModel):
-    """The record of a version of a post. A ``due`` of 0 means that the post has had a problem from the start."""
-
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
-
-    version: str
-    due: float
-    at: int | None = None
-    edited: bool = False
-    new: bool = False
-    over: bool = False
-
-    @classmethod
-    def of(cls, seen: Seen) -> SeenRow:
-        """Return a record as it is stored."""
-        how = seen.arrival
-        flags = {"edited": how is Arrival.EDITED, "new": how is Arrival.ADDED, "over": how is Arrival.ALREADY_OVER}
-        return cls(version=seen.version or "", due=seen.due, at=seen.at, **flags)
-
-    def as_seen(self) -> Seen:
-        """Return the record as it was meant."""
-        if self.over:
-            arrival = Arrival.ALREADY_OVER
-        elif not self.due:
-            arrival = Arrival.INVALID
-        elif self.at is None:
-            arrival = Arrival.INITIAL
-        elif self.edited:
-            arrival = Arrival.EDITED
-        else:
-            arrival = Arrival.ADDED if self.new else Arrival.EDITED_AFTERWARDS
-        return Seen(self.version or None, self.due, self.at, arrival)
-
-
 class Snapshot(BaseModel):
     """The last readable text of a calendar, and when the DAG processor first saw each version of its posts.
 
+    :param form: The form of the file. From 0.2.0 on, two later releases read each form.
     :param text: The text.
     :param at: When the snapshot was stored, as ISO 8601.
     :param seen: The records, by post id.
@@ -78,9 +44,10 @@ class Snapshot(BaseModel):
         frozen=True, allow_inf_nan=False, hide_input_in_errors=True
     )  # the text may contain signed links
 
+    form: int = 1
     text: str
     at: Annotated[str, AfterValidator(_checked_time)]
-    seen: dict[str, SeenRow]
+    seen: dict[str, Seen]
     accounts: tuple[str, ...] = ()
     gone: dict[str, int] = {}
     problems_seen: dict[str, int] = {}
@@ -115,11 +82,6 @@ class Snapshot(BaseModel):
         absent = {name for name, value in self if value is None}
         return json.dumps(self.model_dump(mode="json", exclude=absent)).encode()
 
-    @cached_property
-    def records(self) -> dict[str, Seen]:
-        """When each post's version was first seen, by post id."""
-        return {post_id: row.as_seen() for post_id, row in self.seen.items()}
-
     def recently_removed(self, now: datetime) -> dict[str, int]:
         """Return the accounts without posts of which runs may still have tasks, and since when they have none."""
         oldest = (now - GROUP_LIFE).timestamp()
@@ -147,6 +109,6 @@ def read_versions(content: bytes) -> dict[str, str]:
     :raises TypeError: If it is no object.
     """
     try:
-        return {post_id: str(row["version"]) for post_id, row in json.loads(content)["seen"].items()}
+        return {post_id: str(row["version"] or "") for post_id, row in json.loads(content)["seen"].items()}
     except (KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"It is damaged ({type(error).__name__}).") from None

@@ -349,7 +349,7 @@ def test_a_run_parameter_names_nothing_outside_of_the_media_roots(
 ) -> None:
     """As in the DAGs that come with the provider."""
     from airflow_provider_instagram.exceptions import ValidationError
-    from airflow_provider_instagram.storage import inside_media_roots
+    from airflow_provider_instagram.files.access import inside_media_roots
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
     with pytest.raises(ValidationError):

@@ -7,8 +7,8 @@ import pytest
 
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files.access import inside_media_roots
 from airflow_provider_instagram.operators import CreateContainerOperator, TranscodeOperator
-from airflow_provider_instagram.storage import inside_media_roots
 from airflow_provider_instagram.utils import locations
 from tests.unit.calendar.simulated_runs import SimulatedCalendar
 

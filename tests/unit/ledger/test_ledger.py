@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from airflow_provider_instagram.ledger.comments import CommentLedger
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
-from airflow_provider_instagram.ledger.records import Claim, Intent, Owner
+from airflow_provider_instagram.ledger.records import (
+    Claim,
+    CommentRecord,
+    ContainerRecord,
+    Intent,
+    Owner,
+    PublishedPost,
+)
+from airflow_provider_instagram.posts.kinds import PostKind
 from tests.integration.account import DictStore
 
 TASK = Owner("calendar", "run-1", "publish", -1)
 PASS = Owner("calendar", "run-1", "publish", -1, loop_index=0)
 OWNER_ROW = {"dag_id": "calendar", "run_id": "run-1", "task_id": "publish", "map_index": -1, "loop_index": None}
-CLAIM_ROW = {"owner": OWNER_ROW, "nonce": "n", "undecided": [OWNER_ROW | {"run_id": "run-2"}]}
-#: Where the intent of an owner is.
+CLAIM_ROW = {"form": 1, "owner": OWNER_ROW, "nonce": "n", "undecided": [OWNER_ROW | {"run_id": "run-2"}]}
 INTENT_OF_TASK = "intent:post-1:5fe5f368dbebeb3732b7e274de67e200"
 
 
@@ -35,28 +44,24 @@ def test_the_passes_of_a_loop_are_owners_of_their_own() -> None:
     assert len({TASK, *passes}) == 3
 
 
-def test_rows_have_the_names_of_their_fields() -> None:
-    store = DictStore()
-    ledger = Ledger(store, "studio")
-    claim = Claim(TASK, "n", [Owner("calendar", "run-2", "publish", -1)])
-    ledger.record_claim("post-1", claim)
-    intent = ledger.record_intent("post-1", "179", claim)
-    row = {
-        "post_key": "post-1",
-        "container_id": "179",
-        "at": intent.at,
-        "claim": CLAIM_ROW,
-        "withdrawn": False,
-        "needs_manual_resolution": False,
-        "text": None,
-    }
-    assert store == {"claim:post-1": CLAIM_ROW, INTENT_OF_TASK: row, "intent:post-1": row}
-
-
-def test_the_row_of_a_post_keeps_its_names() -> None:
-    store = DictStore()
-    ledger = Ledger(store, "studio")
-    row = {
+#: The rows of release 0.2.0, by their keys.
+STORED: dict[str, Any] = {
+    "claim:post-1": CLAIM_ROW,
+    "intent:post-1": (
+        intent := {
+            "form": 1,
+            "post_key": "post-1",
+            "container_id": "179",
+            "at": "2026-11-01T12:00:00+00:00",
+            "claim": {name: value for name, value in CLAIM_ROW.items() if name != "form"},
+            "withdrawn": False,
+            "needs_manual_resolution": False,
+            "text": None,
+        }
+    ),
+    INTENT_OF_TASK: intent,
+    "done:post-1": {
+        "form": 1,
         "post_key": "post-1",
         "container_id": "179",
         "published_at": "2026-11-01T12:00:00+00:00",
@@ -66,13 +71,55 @@ def test_the_row_of_a_post_keeps_its_names() -> None:
         "event_pending": True,
         "dag_id": None,
         "calendar": None,
-    }
-    store["done:post-1"] = row
-    post = ledger.post("post-1")
-    assert post is not None
-    assert post.event_pending
-    ledger.record_post(post)
-    assert store["done:post-1"] == row
+    },
+    "media:180": "post-1",
+    "container:179": {
+        "form": 1,
+        "container_id": "179",
+        "post_key": "post-1",
+        "created_at": "2026-11-01T12:00:00+00:00",
+        "content": "digest",
+        "caption": None,
+        "upload_uri": None,
+        "kind": "carousel",
+        "shows": None,
+        "item": None,
+        "round": None,
+    },
+    "containers:post-1": ["179"],
+    "comment:post-1": {
+        "form": 1,
+        "comment_key": "post-1",
+        "media_id": "180",
+        "comment_id": "181",
+        "written_at": "2026-11-01T12:00:00+00:00",
+    },
+    "comment-id:181": "post-1",
+}
+NOON = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
+CLAIM = Claim(TASK, "n", [Owner("calendar", "run-2", "publish", -1)])
+POST = PublishedPost("post-1", "179", NOON.isoformat(), "180", event_pending=True)
+CONTAINER = ContainerRecord("179", "post-1", NOON.isoformat(), "digest", kind=PostKind.CAROUSEL, shows=None)
+COMMENT = CommentRecord("post-1", "180", "181", NOON.isoformat())
+
+
+def test_rows_are_stored_in_their_form() -> None:
+    store = DictStore()
+    ledger = Ledger(store, "studio", clock=lambda: NOON)
+    ledger.record_claim("post-1", CLAIM)
+    ledger.record_intent("post-1", "179", CLAIM)
+    ledger.record_container(CONTAINER)
+    ledger.record_post(POST)
+    CommentLedger(store, "studio").record_comment(COMMENT)
+    assert store == STORED
+
+
+def test_rows_of_this_form_are_read() -> None:
+    ledger = Ledger(DictStore(STORED), "studio")
+    assert (ledger.claim("post-1"), ledger.post("post-1")) == (CLAIM, POST)
+    assert ledger.intent("post-1", TASK) == Intent("post-1", "179", NOON.isoformat(), CLAIM)
+    assert ledger.containers("post-1") == [CONTAINER]
+    assert CommentLedger(DictStore(STORED), "studio").comment("post-1") == COMMENT
 
 
 @pytest.mark.parametrize("owner", [TASK, PASS])

@@ -12,10 +12,8 @@ import yaml
 from airflow.timetables.base import DataInterval, TimeRestriction
 
 from airflow_provider_instagram.calendar.planning.assignments import Assignment
-from airflow_provider_instagram.calendar.planning.plan import Arrival
 from airflow_provider_instagram.calendar.planning.schedule import (
     due_posts,
-    earliest_post_time,
     first_free_time,
     most_in_window,
     publishers_needed,
@@ -171,37 +169,10 @@ def test_the_data_interval_of_a_run_starts_at_the_earliest_time_of_its_posts(bac
     assert first is not None
     assert first.data_interval is not None
     assert (first.run_after, first.logical_date, first.data_interval.end) == (NOON, NOON, NOON)
-    assert earliest_post_time(first.data_interval.start, first.data_interval.end) == NOON - timedelta(seconds=back_s)
+    assert first.data_interval.start == NOON - timedelta(seconds=back_s)
     second = stored.next_dagrun_info(last_automated_data_interval=first.data_interval, restriction=EVERY)
     assert second is not None
     assert second.data_interval == DataInterval.exact(pendulum.instance(NOON + minutes(1)))
-
-
-@pytest.mark.parametrize(("microseconds", "back_s"), [(0, 0), (1, 1), (600, 600), (86_399, 86_399), (999_999, 999_999)])
-def test_a_run_that_was_stored_earlier_says_in_its_microseconds_how_far_back_it_reaches(
-    microseconds: int, back_s: int
-) -> None:
-    """Its data interval has no length. So has that of a run that reaches back nowhere, then and now."""
-    begin = NOON.replace(microsecond=microseconds)
-    assert earliest_post_time(begin, begin) == NOON - timedelta(seconds=back_s)
-    assert earliest_post_time(None, begin) == NOON - timedelta(seconds=back_s)
-
-
-def test_a_timetable_that_was_stored_earlier_is_still_read() -> None:
-    """Its run has the dates that it would have had. The run of the same moment is not made again."""
-    begin_s = int(NOON.timestamp())
-    stored = {"moments": [begin_s + 600e-6, begin_s + 60], "lead_s": 3600, "description": "2 posts"}
-    last = DataInterval.exact(pendulum.instance(NOON - minutes(1)))
-    first = ContentCalendarTimetable.deserialize(stored).next_dagrun_info(
-        last_automated_data_interval=last, restriction=EVERY
-    )
-    assert first is not None
-    assert first.data_interval is not None
-    assert first.data_interval.start == first.run_after == NOON.replace(microsecond=600)
-    now = ContentCalendarTimetable({begin_s: begin_s - 600, begin_s + 60: begin_s + 60}, 3600, "2 posts")
-    second = now.next_dagrun_info(last_automated_data_interval=first.data_interval, restriction=EVERY)
-    assert second is not None
-    assert second.run_after == NOON + minutes(1)
 
 
 def test_a_dag_with_a_new_name_takes_over_what_is_still_to_come(plan: Callable[..., Plan]) -> None:
@@ -276,50 +247,6 @@ def test_a_damaged_snapshot_is_as_good_as_none(plan: Callable[..., Plan], tmp_pa
         snapshot.write_text(damage)
         assert plan(None) == before
         assert json.loads(snapshot.read_text()) == stored
-
-
-@pytest.mark.parametrize(
-    ("row", "arrival"),
-    [
-        ({"at": None, "edited": False, "new": True, "over": False}, Arrival.INITIAL),
-        ({"at": None, "edited": False, "new": True, "over": True}, Arrival.ALREADY_OVER),
-        ({"at": 1796126400, "edited": True, "new": False, "over": True}, Arrival.ALREADY_OVER),
-        ({"at": 1796126400, "edited": True, "new": False, "over": False}, Arrival.EDITED),
-        ({"at": 1796126400, "edited": False, "new": True, "over": False}, Arrival.ADDED),
-        ({"at": 1796126400, "edited": False, "new": False, "over": False}, Arrival.EDITED_AFTERWARDS),
-        ({"at": 1796126400, "version": "", "due": 0.0, "edited": False, "new": False, "over": False}, Arrival.INVALID),
-    ],
-)
-def test_a_stored_snapshot_is_read_as_it_was_meant(
-    plan: Callable[..., Plan], tmp_path: Path, row: dict[str, Any], arrival: Arrival
-) -> None:
-    """Its keys are those of the first release, which the next snapshot has as well."""
-    plan({"a": 60})
-    (snapshot,) = (tmp_path / "snapshots").iterdir()
-    stored = json.loads(snapshot.read_text())
-    stored["seen"] = {"a": {**stored["seen"]["a"], **row}}
-    snapshot.write_text(json.dumps(stored))
-    assert plan(None).seen["a"].arrival is arrival
-    plan({"a": 60, "b": 70})
-    assert json.loads(snapshot.read_text())["seen"]["b"].keys() == {"version", "due", "at", "edited", "new", "over"}
-    assert json.loads(snapshot.read_text()).keys() == {
-        *(
-            "text",
-            "seen",
-            "accounts",
-            "gone",
-            "problems_seen",
-            "since",
-            "made_of",
-            "posts",
-            "faults",
-            "min_spacing_s",
-            "left_out",
-            "pin",
-            "invalid",
-            "at",
-        )
-    }
 
 
 def test_an_unchanged_calendar_is_read_alike_from_its_snapshot(
