@@ -50,10 +50,8 @@ ONE_CONNECTION: Final = (
 class StoredConnection:
     """The parts of a stored connection that may be shown.
 
-    :param exists: Whether it is in Airflow's database.
     :param is_secret_for_hosts: Whether the secret was entered for the hosts that the connection has now.
     :param oauth_host: What replaces Meta's login hosts.
-    :param scopes: What to ask for when connecting, beyond the scopes of publishing, as a person wrote it.
     """
 
     conn_id: str
@@ -71,7 +69,6 @@ class StoredConnection:
         An existing connection has its own hosts; for a new connection, the typed host counts.
 
         :param typed: The host that a person typed, or an empty text.
-        :raises ValidationError: The typed host is not trusted.
         """
         if self.exists:
             return self.host, self.oauth_host
@@ -97,10 +94,7 @@ def connection_ids() -> list[str]:
 
 
 def duplicate_warning(conn_id: str, account: Account) -> str:
-    """Return a warning if another connection in Airflow's database has the same account, or an empty text.
-
-    :param conn_id: The connection that the account was connected with.
-    """
+    """Return a warning if another connection in Airflow's database has the same account, or an empty text."""
     same_account = (Connection.conn_type == CONN_TYPE, Connection.login == account.user_id)
     with create_session() as session:
         ids = sorted(session.scalars(select(Connection.conn_id).where(*same_account, Connection.conn_id != conn_id)))
@@ -112,7 +106,6 @@ def duplicate_warning(conn_id: str, account: Account) -> str:
 def require_writable(conn_id: str) -> StoredConnection:
     """Check that a login can be written to a connection, and return the parts of it that may be shown.
 
-    :param conn_id: The connection, which need not exist.
     :raises ValidationError: The id is not valid, or the connection has another type or is stored elsewhere.
     """
     if not _CONN_ID.fullmatch(conn_id):
@@ -154,9 +147,7 @@ def require_writable(conn_id: str) -> StoredConnection:
 def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
     """Return the app secret of a connection in the database, or an empty text if it has none.
 
-    :param base_url: The Graph host that the secret will be sent to.
     :param oauth_host: The host that replaces Meta's login hosts, and receives the secret as well.
-    :raises ValidationError: The secret was not entered for these hosts.
     """
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
@@ -190,9 +181,7 @@ def last_refresh_by(conn_id: str) -> str:
 def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
     """Write a login to its connection, and store the token's record.
 
-    :param conn_id: The connection; it is created if it does not exist.
     :param by: The person that logged in, for Airflow's audit log.
-    :raises ValidationError: The connection cannot be written, or belongs to another account.
     """
     require_writable(conn_id)
     with create_session() as session:

@@ -27,6 +27,7 @@ _PROFESSIONAL: Final = ("BUSINESS", "MEDIA_CREATOR", "CREATOR")
 class LoginApp:
     """The Meta app that a person logs in to.
 
+    :param redirect_uri: Where Instagram sends the person back to.
     :param oauth_host: Replaces both of Meta's login hosts.
     :param scopes: What to ask for beyond the scopes of publishing: names of features, or Meta's names.
     """
@@ -87,8 +88,6 @@ def secret_record(app_secret: str, base_url: str, oauth_host: str | None) -> str
 
     The record is an HMAC whose key is the secret. A person who may edit a connection but does not know its secret
     cannot make a record for a host of their own.
-
-    :param oauth_host: Replaces both of Meta's login hosts.
     """
     text = "\n".join(("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url))
     return hmac.new(app_secret.encode(), text.encode(), "sha256").hexdigest()
@@ -99,7 +98,6 @@ def may_reuse_secret(app_secret: str, record: str, base_url: str, oauth_host: st
 
     :param record: The record stored beside the secret. A secret that was typed into the connection form has no record,
         and may go to Meta only.
-    :param oauth_host: Replaces both of Meta's login hosts.
     """
     if not record:
         return base_url == origin.INSTAGRAM and oauth_host in (None, origin.CONSENT, origin.CODE)

@@ -37,7 +37,7 @@ class AccountSummary:
     """The summary of an account.
 
     :param days_left: The remaining days of its token, or None if that is unknown.
-    :param limit: How much of its quota is used.
+    :param token_expires: Whether its token expires at all.
     :param problem: What is wrong; the other fields are empty then.
     :param insights_refused: Whether Meta refused its insights when they were read last.
     :param secrets_source: Where its connection is stored, if that is outside Airflow's database and cannot be written.

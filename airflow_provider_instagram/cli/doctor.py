@@ -35,10 +35,7 @@ def doctor(args: argparse.Namespace) -> None:
 
 
 def run_checks(conn_id: str) -> Iterator[Finding]:
-    """Check everything that publishing on this connection needs.
-
-    :param conn_id: The connection.
-    """
+    """Check everything that publishing on this connection needs."""
     yield from account_findings(conn_id)
     test_file = f"{secrets.token_hex(8)}.txt"
     yield from machine_findings(test_file)

@@ -45,10 +45,7 @@ def show_limits(args: argparse.Namespace) -> None:
 
 
 def describe(conn_id: str) -> Iterator[tuple[str, str]]:
-    """Describe the limits of an account, as pairs of a name and a text.
-
-    :param conn_id: The account's connection.
-    """
+    """Describe the limits of an account, as pairs of a name and a text."""
     hook = InstagramHook(conn_id)
     limits, reported = hook.settings.limits, _reported_by_instagram(hook)
     used, available_at = _own_posts(conn_id, limits)
@@ -71,7 +68,6 @@ def describe(conn_id: str) -> Iterator[tuple[str, str]]:
 class _Reported:
     """What Instagram reports about an account.
 
-    :param calls: A text about its calls.
     :param posts: A text about its posts, or None if Instagram reports nothing.
     :param available_at: When the account can post again; None if it can post now, or if the time is unknown.
     """
@@ -130,7 +126,6 @@ def _waiting_text(deadlines: list[float], steady_calls: float) -> str:
 def triggerer_capacity(capacity: int, open_files: int | None = None) -> str:
     """Check whether a triggerer on this machine may open as many files as its capacity needs.
 
-    :param capacity: ``[triggerer] capacity``.
     :param open_files: How many files its process may open; default: as many as this process.
     :raises LookupError: It may open too few.
     """

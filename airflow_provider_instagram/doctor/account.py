@@ -35,10 +35,7 @@ _CONNECTION_CHECKS: Final = ("token", *_TOKEN_CHECKS, "clock", "upload host")
 
 
 def account_findings(conn_id: str) -> Iterator[Finding]:
-    """Check everything that an account needs on this machine.
-
-    :param conn_id: The account's connection.
-    """
+    """Check everything that an account needs on this machine."""
     hook = InstagramHook(conn_id)
     try:
         settings = hook.settings

@@ -26,10 +26,7 @@ _ENDED: Final = ("success", "failed", "upstream_failed", "skipped", "removed")
 
 
 class CheckWorkerOperator(BaseOperator):
-    """Run the doctor on the worker that takes the task, and return what it found.
-
-    :param conn_ids: The connections whose accounts are checked.
-    """
+    """Run the doctor on the worker that takes the task, and return what it found."""
 
     def __init__(self, *, conn_ids: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -150,11 +147,8 @@ def instagram_doctor_dag(
 ) -> DAG:
     """Return a DAG that checks a worker of each queue, and prints one table in the log of its task ``report``.
 
-    :param dag_id: The DAG's id.
     :param queues: The queues whose workers are checked. Default: ``[operators] default_queue``.
-    :param conn_ids: The connections whose accounts and pools are checked.
     :param patience: How long a task may wait for a worker or a pool.
-    :param dag_arguments: More arguments of the DAG.
     """
     queues = tuple(queues) or (conf.get("operators", "default_queue"),)
     limits = {"dagrun_timeout": patience + timedelta(minutes=10), "catchup": False, "tags": ["instagram"]}

@@ -20,9 +20,6 @@ LONGEST_CELL: Final = 24
 class WorkerReport:
     """What the doctor found on a worker.
 
-    :param queue: The queue that the worker serves.
-    :param machine: The worker's host name.
-    :param versions: Its versions.
     :param clock_s: How far its clock is ahead of Instagram's; None if that is unknown.
     :param findings: What it found, by the connection or the machine that the checks are about.
     """
@@ -52,10 +49,7 @@ class WorkerReport:
 
 
 def comparison(reports: Sequence[WorkerReport]) -> Iterator[Finding]:
-    """Compare the workers' versions and clocks.
-
-    :param reports: The workers' reports.
-    """
+    """Compare the workers' versions and clocks."""
     differing = []
     for name in dict.fromkeys(name for report in reports for name in report.versions):
         found = Counter(report.versions.get(name, "none") for report in reports)
@@ -77,11 +71,7 @@ def comparison(reports: Sequence[WorkerReport]) -> Iterator[Finding]:
 
 
 def table(reports: Sequence[WorkerReport], common: Sequence[Finding]) -> Iterator[str]:
-    """Yield the lines of a table with a column for each worker, and what to do below it.
-
-    :param reports: The workers' reports.
-    :param common: The findings about all of them.
-    """
+    """Yield the lines of a table with a column for each worker, and what to do below it."""
     names = [f"{report.machine} ({report.queue})"[:LONGEST_CELL] for report in reports]
     rows = dict.fromkeys(
         (about, finding.what) for report in reports for about, found in report.findings.items() for finding in found

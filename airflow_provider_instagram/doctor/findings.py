@@ -15,7 +15,6 @@ MARKS: Final = {True: "ok", False: "FIX", None: "?"}
 class Finding:
     """The result of one check.
 
-    :param what: What was checked.
     :param good: Whether it is right; None if that is unknown.
     :param text: What was found, and what to do.
     """
@@ -35,7 +34,6 @@ class Finding:
 def checked(what: str, check: Callable[[], str]) -> Finding:
     """Return the finding of a check.
 
-    :param what: What is checked.
     :param check: Returns what was found, and raises LookupError with what is to be fixed.
     """
     try:

@@ -71,11 +71,7 @@ class FileAccess:
         )
 
     def check(self, location: str) -> None:
-        """Check that a location may be opened.
-
-        :param location: An https address, a local path, or a URI of object storage.
-        :raises ValidationError: If it may not be opened.
-        """
+        """Check that a location may be opened."""
         if len(location) > LONGEST_LOCATION:
             raise ValidationError(
                 f"{shown(location)} has {len(location):,} characters; at most {LONGEST_LOCATION:,} are allowed.",
@@ -99,7 +95,6 @@ class FileAccess:
     def resolved(self, location: str) -> Path:
         """Return the real path of a local location.
 
-        :param location: A local location.
         :raises ValidationError: If the path, or the target of a symbolic link, is outside the folders.
         """
         return self._inside(local_path(location).resolve(), location)
@@ -114,7 +109,6 @@ class FileAccess:
         3. Linux says where the open file is, and this is checked. Another file under the same name changes nothing
            any more.
 
-        :param location: A local location.
         :raises ValidationError: If the file is outside the folders, or is not a regular file.
         :raises FileNotFoundError: If the file does not exist.
         """
@@ -152,10 +146,7 @@ class FileAccess:
     def read(self, location: str, max_bytes: int) -> bytes:
         """Read a small file that a user named.
 
-        :param location: A local path or a URI of object storage.
-        :param max_bytes: The largest size that is read.
         :raises ValidationError: If the file may not be opened, is too large, or is not a regular file.
-        :raises FileNotFoundError: If the file does not exist.
         """
         self.check(location)
         if is_web(location):
@@ -172,7 +163,6 @@ class FileAccess:
 class FileCheck:
     """What must be true of a file that a user named.
 
-    :param access: Where it must be.
     :param sha256: The digest of the content that was approved. None if any content will do.
     :param as_copy: Whether a local file is copied before it is read, so that its owner cannot change it in between.
     """
@@ -185,8 +175,6 @@ class FileCheck:
         """Check that a file has the content that was approved.
 
         :param sha256: The digest of its content now.
-        :param location: Its location.
-        :raises ValidationError: If it has not.
         """
         if self.sha256 is not None and sha256 != self.sha256:
             raise ValidationError(
@@ -200,8 +188,6 @@ class FileCheck:
 def inside_media_roots(location: str) -> str:
     """Check that a location from outside, such as a run parameter, is in ``[instagram] media_roots``.
 
-    :param location: An https address, a path, or a URI of object storage.
-    :return: The same location.
     :raises ValidationError: If the location is neither https nor in ``[instagram] media_roots``.
     """
     FileAccess.of_media_roots().check(location)
@@ -211,11 +197,8 @@ def inside_media_roots(location: str) -> str:
 def read_file(location: str, max_bytes: int) -> bytes:
     """Read a small file, with limits on its size and on the time.
 
-    :param location: A local path, ``file://``, or any URI that ObjectStoragePath opens.
-    :param max_bytes: The largest size that is read.
     :raises ValidationError: If the file exceeds a limit, or is not a regular file.
     :raises TransientError: If a storage does not answer.
-    :raises FileNotFoundError: If the file does not exist.
     """
     if is_local(location):
         with open_regular(location) as file:
@@ -256,10 +239,7 @@ def _content(file: IO[bytes], location: str, max_bytes: int) -> bytes:
 def open_regular(location: str, flags: int = 0) -> Iterator[IO[bytes]]:
     """Open a local file.
 
-    :param location: Its location.
-    :param flags: Flags of ``os.open`` beside our own.
     :raises ValidationError: If it is not a regular file. Reading a pipe would wait for a writer.
-    :raises OSError: If it cannot be opened.
     """
     # Without O_NONBLOCK, opening a pipe would wait for a writer.
     number = os.open(local_path(location), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | flags)

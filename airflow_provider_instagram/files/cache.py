@@ -43,7 +43,6 @@ def keep(made: Path, location: str, about: Mapping[str, Any]) -> None:
 
     :param made: The file, in a scratch folder.
     :param location: Where it was sent. Its name depends on its content, so that nobody sends another file there.
-    :param about: What the storage says about the object.
     """
     trim()
     identity, folder = _identity(location, about), _folder(create=True)
@@ -56,9 +55,6 @@ def keep(made: Path, location: str, about: Mapping[str, Any]) -> None:
 def link(location: str, about: Mapping[str, Any], copy: Path) -> bool:
     """Link the kept file of an object to another name, which stays when the kept file is removed.
 
-    :param location: The object's location.
-    :param about: What the storage says about the object now.
-    :param copy: The new name, in a scratch folder.
     :return: Whether the file was kept and is the same.
     """
     identity, folder = _identity(location, about), _folder()

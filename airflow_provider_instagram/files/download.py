@@ -46,14 +46,11 @@ def download(
     """Download a video into a folder, where it appears complete or not at all.
 
     :param url: An ``https://`` link. Its query may contain a signature, and is never shown.
-    :param folder: An existing directory.
-    :param max_bytes: The largest file to download.
     :param allow_private: Whether the server may be in a private, loopback or link-local network.
     :param on_progress: Called with the bytes received and the total bytes, if known, once in five seconds.
     :param cancel: Ends the work early.
     :param total_s: How long the whole download may take, in seconds: lookups, connections, handshakes, headers, bodies.
     :param stall_s: How long the server may send nothing, in seconds.
-    :return: The file.
     :raises ValidationError: If the link cannot be used: not https, refused, too large, or not public.
     :raises TransientError: If the network or the server failed temporarily.
     :raises TranscodeError: If the work was cancelled.

@@ -27,7 +27,6 @@ def check_link(link: str, kind: str, *, allow_private: bool) -> None:
     """Read the first byte behind a link, without redirects. A server that only Instagram can reach passes.
 
     :param link: The link. Its query may contain a signature, and is never shown.
-    :param kind: What it leads to: ``image`` or ``video``.
     :param allow_private: Whether the server may be in a private, loopback or link-local network.
     :raises MediaNotFetchedError: If the server fails at this moment.
     :raises ValidationError: If it refuses, or answers with something else.

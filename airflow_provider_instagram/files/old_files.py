@@ -28,10 +28,7 @@ def kept_for() -> timedelta | None:
 
 
 def is_reusable(location: str) -> bool:
-    """Return whether a result is there, and stays long enough for one more post. An older one is made again.
-
-    :param location: Where it is.
-    """
+    """Return whether a result is there, and stays long enough for one more post. An older one is made again."""
     if not storage.exists(location):
         return False
     kept, written = kept_for(), storage.modified(location)
@@ -41,13 +38,7 @@ def is_reusable(location: str) -> bool:
 def remove_old(folder: str, is_ours: Callable[[str], bool], before: datetime, most: int, access: FileAccess) -> int:
     """Remove files that are right in a folder or below a prefix. Links are neither followed nor removed.
 
-    :param folder: The folder or the prefix.
-    :param is_ours: Returns whether the provider wrote the file of a name.
     :param before: Only files that were last written before this time are removed.
-    :param most: How many are removed, at most.
-    :param access: Where a local folder must be.
-    :return: How many were removed.
-    :raises ValidationError: If the folder is elsewhere.
     """
     if is_local(folder):
         return _remove_local(folder, is_ours, before, most, access)

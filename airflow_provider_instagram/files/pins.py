@@ -30,8 +30,6 @@ class Pin:
 
     :param path: Its path without links. A link that leads to a place in its own folder is not followed, but marked.
     :param machine: The machine whose numbers follow; empty if the folder may get others without a person's doing.
-    :param device: The device of its folder.
-    :param inode: The inode of its folder.
     """
 
     path: str
@@ -61,11 +59,7 @@ class Pin:
         return self.path == now.path and (is_elsewhere or (self.device, self.inode) == (now.device, now.inode))
 
     def broken_by(self, now: Pin, location: str) -> InstagramError | None:
-        """Return the error of a file that is not where it was, or None if it is.
-
-        :param now: Where it is now.
-        :param location: Its location.
-        """
+        """Return the error of a file that is not where it was, or None if it is."""
         if self.holds(now):
             return None
         if self.path != now.path:
@@ -84,8 +78,6 @@ class Pin:
 def _followed(path: Path, links: int = MOST_LINKS) -> tuple[str, Path]:
     """Return a path without links, except marked ones to what is beside them, and the real path.
 
-    :param path: An absolute path.
-    :param links: How many links may be followed.
     :raises OSError: If it has more links.
     """
     if not links:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 def public_prefix(picture: Path) -> str:
     """Read ``[instagram] public_prefix``, without a slash at its end.
 
-    :param picture: The local picture that needs it.
     :raises ValidationError: If it is not set, or is not in object storage.
     """
     prefix = str(conf.get("instagram", "public_prefix", fallback="")).strip()
@@ -42,8 +41,6 @@ def public_link(picture: Path, life: timedelta) -> str:
     picture while it was copied would otherwise decide what later posts with the first content show. The link is
     presigned, or below ``[instagram] public_url`` if that is set.
 
-    :param picture: The picture.
-    :param life: How long a presigned link works.
     :raises ValidationError: If the configuration does not fit, or the storage has no presigned links.
     """
     digest = file_digest(picture)

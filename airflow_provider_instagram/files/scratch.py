@@ -44,8 +44,6 @@ def remove_left_behind() -> None:
 def require_space(folder: Path, needed_bytes: int) -> None:
     """Check whether a disk has space for a copy, before the copy is begun.
 
-    :param folder: The folder of the copy.
-    :param needed_bytes: How large the copy is going to be.
     :raises TransientError: If it has not. Another worker may have space, and so may this one later.
     """
     if lack := lack_of_space(folder, needed_bytes):

@@ -67,9 +67,7 @@ def as_local_file(
     """Yield a video or a picture as a local file: the file itself, or a copy that is removed afterwards.
 
     :param location: A local path, ``file://``, ``https://``, or any URI that ObjectStoragePath opens.
-    :param max_bytes: The largest file to copy.
     :param check: What must be true of the file. None if the author of a DAG named it.
-    :raises ValidationError: If the file does not exist, is not a regular file, is too large, or fails the check.
     :raises TransientError: If this worker's disk has no space for the copy.
     """
     scratch.remove_left_behind()
@@ -124,12 +122,7 @@ def _checked(location: str, check: FileCheck, max_bytes: int) -> Iterator[Path]:
 def _copied(file: IO[bytes], copy: Path, location: str, size: int, max_bytes: int) -> str:
     """Copy an open file, and return the SHA-256 digest of the copy.
 
-    :param file: The file.
-    :param copy: The path of the copy.
-    :param location: The location of the file.
     :param size: Its size. The file may grow meanwhile, but the copy does not become larger.
-    :param max_bytes: The largest size.
-    :raises ValidationError: If the file is too large.
     :raises TransientError: If the disk has no space for it, or if it has another size meanwhile.
     """
     if size > max_bytes:
@@ -176,8 +169,6 @@ def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
 def put(made: Path, location: str, *, keep: bool = False) -> None:
     """Copy a finished local file into object storage, where it appears complete or not at all.
 
-    :param made: The finished file.
-    :param location: Any URI that ObjectStoragePath opens.
     :param keep: Whether to keep the file for the next tasks on this machine. It must be in a scratch folder, and its
         location must depend on its content.
     """
@@ -191,8 +182,6 @@ def put(made: Path, location: str, *, keep: bool = False) -> None:
 def presigned(location: str, life: timedelta) -> str:
     """Return a link with which Instagram can fetch an object for a while. The link is a secret and is never logged.
 
-    :param location: Any URI that ObjectStoragePath opens.
-    :param life: How long the link works.
     :raises ValidationError: If this kind of storage has no presigned links.
     """
     path = _object(location)
@@ -208,8 +197,6 @@ def presigned(location: str, life: timedelta) -> str:
 def check_link(link: str, kind: str) -> None:
     """Check that a link can be fetched at this moment, as far as this worker can tell.
 
-    :param link: The link.
-    :param kind: What it leads to: ``image`` or ``video``.
     :raises MediaNotFetchedError: If its server fails at this moment.
     :raises ValidationError: If its server refuses, or answers with something else.
     """
@@ -226,7 +213,6 @@ def read(location: str, *, max_bytes: int = LARGEST_OWN_FILE_BYTES) -> bytes | N
     """Return the content of a file that the provider keeps for itself, or None if it does not exist.
 
     :param location: Its location. Somebody else may have put a pipe or a huge file there.
-    :param max_bytes: The largest size.
     :raises ValidationError: If it is not a regular file, or larger.
     """
     try:

@@ -59,11 +59,7 @@ def run_with_time_limit(work: Callable[[Connections], None], total_s: float, can
     with its own timeout, and its connections are shut down before it can send or write anything.
 
     :param work: The work. It passes :meth:`Connections.trace` to each of its requests.
-    :param total_s: How long it may take, in seconds.
-    :param cancel: Ends the work early.
-    :param name: The name of the thread.
     :raises TimeoutError: If the time is over.
-    :raises TranscodeError: If the work was cancelled.
     """
     cancel.raise_if_requested()
     connections = Connections()

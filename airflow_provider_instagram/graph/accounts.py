@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 class Token:
     """An access token. Its ``repr`` does not show the token itself.
 
-    :param access_token: The token.
     :param expires_in: Its remaining lifetime, or None if unknown.
     :param user_id: The account that it belongs to. Known only after a login.
     :param permissions: Its scopes. Known only after a login.
@@ -38,10 +37,7 @@ class Token:
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Token:
-        """Read a token from the flat answer, or from the nested one that Meta documents.
-
-        :raises ValueError: If the answer contains no token.
-        """
+        """Read a token from the flat answer, or from the nested one that Meta documents."""
         row = first_row(data)
         access_token = read_text(row, "access_token")
         if not access_token:
@@ -71,7 +67,6 @@ class Account:
     """The Instagram account that a token belongs to.
 
     :param user_id: The professional account's id.
-    :param username: Its name.
     :param account_type: Its type, such as BUSINESS or MEDIA_CREATOR, or None if unknown.
     :param picture_url: The address of its picture, if the call requested it and a page may show it.
     """
@@ -83,10 +78,7 @@ class Account:
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Account:
-        """Read the account from the flat answer, or from the nested one that Meta documents.
-
-        :raises ValueError: If the answer contains no id.
-        """
+        """Read the account from the flat answer, or from the nested one that Meta documents."""
         row = first_row(data)
         user_id, picture_url = read_id(row, "user_id"), safe_link(read_text(row, "profile_picture_url"))
         return cls(user_id, read_text(row, "username"), read_text(row, "account_type"), picture_url)

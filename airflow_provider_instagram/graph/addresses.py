@@ -22,7 +22,6 @@ _PORTS: Final = {"http": 80, "https": 443}
 class Origin:
     """Scheme, host and port of an address, in normalised form.
 
-    :param scheme: ``http`` or ``https``.
     :param host: Host name or IP address in lower-case ASCII, without brackets.
     :param port: The port, even if it is the scheme's default.
     """
@@ -56,10 +55,7 @@ class Origin:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host name can only mean this machine.
-
-    :param host: Host name or IP address.
-    """
+    """Return whether a host name can only mean this machine."""
     try:
         address = ip_address(host)
         # Python 3.13 and newer count an IPv4 address inside an IPv6 address, older ones do not.

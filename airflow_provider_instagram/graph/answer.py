@@ -26,8 +26,6 @@ ANSWER_S: Final = 90.0
 class Answer:
     """A whole answer.
 
-    :param status: Its HTTP status.
-    :param headers: Its headers, with case-insensitive names.
     :param body: Its body, unzipped.
     """
 
@@ -136,9 +134,6 @@ class _Body:
 def exchange(http: httpx.Client, request: httpx.Request, deadline: Deadline) -> Answer:
     """Send a request and read its answer.
 
-    :param http: A client.
-    :param request: The request.
-    :param deadline: The deadline of its answer. The client is used with this one only.
     :raises httpx.RequestError: If there is no answer, or not a whole one in time.
     """
     request.extensions = {**request.extensions, "trace": deadline.trace}

@@ -39,7 +39,6 @@ class Call(Generic[T]):
     """One request to the Graph API, and how to read its answer.
 
     :param action: What the call does, as the end of "Cannot …" in error messages.
-    :param method: HTTP method.
     :param path: Path below the API version, or below the host if ``versioned`` is False.
     :param params: Query of a GET, form of a POST. May contain secrets.
     :param read: Turns the answer's JSON object into a value. Raises ValueError if it is not in the documented form.
@@ -47,7 +46,6 @@ class Call(Generic[T]):
     :param once: Whether the client must not repeat the call in any case, not even with another token.
     :param versioned: Whether the path is below the API version. The OAuth endpoints have no version.
     :param bearer: Whether to send the client's token in the ``Authorization`` header.
-    :param host: A base URL that replaces the client's, for the login endpoints.
     """
 
     action: str
@@ -86,10 +84,7 @@ class ContainerMedia(TypedDict, total=False):
     :param media_type: REELS for every single video, in the feed or not; STORIES; CAROUSEL; or VIDEO for a video in a
         carousel. None for a picture.
     :param video_url: Where Instagram fetches the video. Not used for an upload.
-    :param image_url: Where Instagram fetches the picture.
     :param upload_type: ``resumable`` if the bytes of the video are sent afterwards.
-    :param is_carousel_item: Whether the container is an item of a carousel.
-    :param children: The containers of a carousel's items, in their order.
     """
 
     media_type: str | None
@@ -123,7 +118,6 @@ def create_container(
     :param thumb_offset: The cover frame, in milliseconds from the start.
     :param cover_url: A JPEG up to 8 MB as the cover. Overrides ``thumb_offset``.
     :param share_to_feed: Whether the reel also appears in the feed.
-    :param location_id: Id of a Page that has a location.
     :param collaborators: User names of up to three accounts to invite as collaborators.
     :param user_tags: User names to tag, in pictures with their position.
     :param audio_name: Name of the reel's original sound.
@@ -181,9 +175,6 @@ def stories(ig_user_id: str, *, after: str | None = None) -> Call[Page[Media]]:
     """Read a page of the account's stories of the last 24 hours. The media list does not contain them.
 
     Source: Meta, IG User Stories reference.
-
-    :param ig_user_id: The account.
-    :param after: ``after`` of the previous page.
     """
     path = f"{_id(ig_user_id, 'Instagram user id')}/stories"
     params = _params(fields=_MEDIA_FIELDS, after=after)
@@ -199,9 +190,7 @@ def media_list(
 ) -> Call[Page[Media]]:
     """Read a page of the account's posts, newest first. Source: Meta, IG User Media reference.
 
-    :param ig_user_id: The account.
     :param since: Earliest time of publication, with a time zone.
-    :param after: ``after`` of the previous page.
     :param limit: Posts on a page, 1-100. Meta's default is 25.
     """
     since_s = int(since.timestamp()) if since else None
@@ -213,7 +202,6 @@ def media_list(
 def media_insights(media_id: str, metrics: Sequence[str]) -> Call[Insights]:
     """Read numbers about a post. Source: Meta, Instagram Media Insights.
 
-    :param media_id: The post.
     :param metrics: The names of the metrics. One name that the post does not have makes Meta refuse all of them.
     """
     path = f"{_id(media_id, 'media id')}/insights"
@@ -224,8 +212,6 @@ def media_insights(media_id: str, metrics: Sequence[str]) -> Call[Insights]:
 def account_insights(ig_user_id: str, metrics: Sequence[str], *, since: datetime, until: datetime) -> Call[Insights]:
     """Read totals about an account. Source: Meta, Instagram User Insights.
 
-    :param ig_user_id: The account.
-    :param metrics: The names of the metrics.
     :param since: The beginning of the period, with a time zone.
     :param until: Its end: at most 30 days later.
     """
@@ -236,22 +222,13 @@ def account_insights(ig_user_id: str, metrics: Sequence[str], *, since: datetime
 
 
 def write_comment(media_id: str, message: str) -> Call[str]:
-    """Write a comment on a post. Two equal calls make two comments. Source: Meta, IG Media Comments.
-
-    :param media_id: The post.
-    :param message: The text.
-    :return: The call, whose answer is the comment's id.
-    """
+    """Write a comment on a post. Two equal calls make two comments. Source: Meta, IG Media Comments."""
     path = f"{_id(media_id, 'media id')}/comments"
     return Call(f"comment on media {media_id}", "POST", path, {"message": message}, read_id, safe=False)
 
 
 def comment_list(media_id: str, *, after: str | None = None) -> Call[Page[Comment]]:
-    """Read a page of a post's comments, newest first, without replies. Source: Meta, IG Media Comments.
-
-    :param media_id: The post.
-    :param after: ``after`` of the previous page.
-    """
+    """Read a page of a post's comments, newest first, without replies. Source: Meta, IG Media Comments."""
     params = _params(fields="id,text,timestamp,username", limit=50, after=after)
     path = f"{_id(media_id, 'media id')}/comments"
     return Call(f"read the comments of media {media_id}", "GET", path, params, read_comment_page, safe=True)

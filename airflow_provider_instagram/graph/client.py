@@ -269,8 +269,6 @@ class GraphClient(_Core):
     def send(self, call: Call[T]) -> T:
         """Send a call and read its answer.
 
-        :param call: A call from :mod:`airflow_provider_instagram.graph.calls`.
-        :return: The value of the answer.
         :raises InstagramError: If Instagram refused or the network failed. ``outcome_unknown`` is set if the call may
             have taken effect.
         """
@@ -284,10 +282,7 @@ class GraphClient(_Core):
         return answer
 
     def renew(self) -> bool:
-        """Replace the token by another one, if there is one. Works only once.
-
-        :return: Whether the next call uses another token.
-        """
+        """Replace the token by another one, if there is one. Works only once."""
         replacement_token, self._replacement_token = self._replacement_token, None
         return replacement_token is not None and self._use_token(replacement_token())
 
@@ -303,10 +298,6 @@ class GraphClient(_Core):
 
         Source: Meta, IG User Media reference, resumable uploads.
 
-        :param uri: The upload URI from Instagram.
-        :param chunks: The bytes from the offset to the end.
-        :param offset: Where they begin, in bytes from the start of the video.
-        :param total_bytes: Size of the whole video.
         :param stall_timeout: How long the transfer may stall before the request is aborted.
         :raises ValidationError: If the token must not be sent to the URI. Nothing was sent.
         :raises InstagramError: If the upload host refused, or the network failed.

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 class Comment:
     """A comment. Every field but the id may be missing.
 
-    :param text: Its text.
     :param timestamp: When it was written, with its time zone.
-    :param username: The name of the account that wrote it.
     """
 
     id: str
@@ -28,10 +26,7 @@ class Comment:
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Comment:
-        """Read a comment.
-
-        :raises ValueError: If the answer contains no id.
-        """
+        """Read a comment."""
         return cls(read_id(data), read_text(data, "text"), read_time(data, "timestamp"), read_text(data, "username"))
 
 
@@ -39,9 +34,7 @@ class Comment:
 class CommentCount:
     """How many comments a post has.
 
-    :param media_id: The post.
     :param count: The number of its comments and replies, or None if Instagram does not tell it.
-    :param username: The name of the account that published the post.
     """
 
     media_id: str
@@ -50,16 +43,10 @@ class CommentCount:
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> CommentCount:
-        """Read the count of one post.
-
-        :raises ValueError: If the answer contains no id.
-        """
+        """Read the count of one post."""
         return cls(read_id(data), read_integer(data, "comments_count"), read_text(data, "username"))
 
 
 def read_comment_counts(data: Mapping[str, Any]) -> tuple[CommentCount, ...]:
-    """Read the counts of a page of posts.
-
-    :raises ValueError: If the answer contains no list, or a post without an id.
-    """
+    """Read the counts of a page of posts."""
     return tuple(map(CommentCount.read, read_rows(data, "media")))

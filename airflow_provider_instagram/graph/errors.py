@@ -44,7 +44,6 @@ class Rule:
     :param code: Meta's error code. None for a subcode that only appears on containers.
     :param subcode: Meta's error subcode. None matches no subcode and every subcode without a rule.
     :param error: The class of the exception.
-    :param meaning: What happened, in words.
     :param hint: What the user can do about it.
     :param after: When a retry makes sense.
     :param may_have_taken_effect: Whether a change may have taken effect in spite of the error.
@@ -175,8 +174,6 @@ UPLOAD_RULES: Final[Mapping[str, tuple[type[InstagramError], str, str]]] = {
 def rule_for(code: int | None, subcode: int | None) -> Rule | None:
     """Return the rule for an error.
 
-    :param code: Meta's error code, or None if only a subcode is known, as on containers.
-    :param subcode: Meta's error subcode, if any.
     :return: The most specific rule, or None for an undocumented code.
     """
     return _EXACT.get((code, subcode)) or _BY_SUBCODE.get(subcode) or _EXACT.get((code, None))
@@ -239,11 +236,7 @@ def error_from_answer(
     """Turn an error answer into an exception.
 
     :param action: What the call does, for example "publish the container".
-    :param status: HTTP status of the answer.
-    :param headers: Headers of the answer.
-    :param body: Body of the answer, in any form.
     :param changes: Whether the call changes something on Instagram, so that its outcome can be unknown.
-    :return: The exception, for the caller to raise.
     """
     answer = read_object(body)
     if isinstance(error := answer.get("error"), dict):

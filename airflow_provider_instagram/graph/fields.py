@@ -28,7 +28,6 @@ def first_row(data: Mapping[str, Any]) -> Mapping[str, Any]:
 def read_rows(data: Mapping[str, Any], what: str) -> list[Any]:
     """Read the rows of a list.
 
-    :param data: The answer.
     :param what: What the list contains, for the message of the error.
     :raises ValueError: If the answer contains no list.
     """

@@ -23,11 +23,7 @@ def read_after_create(client: GraphClient, call: Call[T]) -> T:
 
     Source: reported, 100/33 on fresh ids.
 
-    :param client: An open client of its account.
-    :param call: The read.
-    :return: The answer.
     :raises NotReadyError: If the id is still unknown after about 20 seconds.
-    :raises InstagramError: If Instagram refuses for another reason.
     """
     retrying = Retrying(
         retry=retry_if_exception_type(NotReadyError),

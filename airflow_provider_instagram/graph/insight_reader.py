@@ -76,9 +76,7 @@ class NothingRefused:
 class Reading:
     """The numbers of one medium or account.
 
-    :param values: Each metric that was asked for, with its number, or None if it has none.
     :param reason: Why all numbers are missing.
-    :param refused: The metrics that Meta refuses.
     """
 
     values: Mapping[str, int | float | None]
@@ -96,11 +94,7 @@ class Reading:
 
 @dataclass
 class InsightReader:
-    """Reads the insights of an account.
-
-    :param client: An open client of the account.
-    :param refused: The metrics that Meta refused to the account.
-    """
+    """Reads the insights of an account."""
 
     client: GraphClient
     refused: RefusedMetrics = field(default_factory=NothingRefused)
@@ -108,21 +102,12 @@ class InsightReader:
     def of_media(self, media_id: str, kind: str, metrics: Sequence[str]) -> Reading:
         """Read numbers about a medium.
 
-        :param media_id: The medium.
-        :param kind: Its kind, for which refused metrics are recorded.
-        :param metrics: The names of the metrics.
         :raises InstagramError: If Meta refused the account or the call, or the network failed.
         """
         return self._read(kind, metrics, lambda names: calls.media_insights(media_id, names))
 
     def of_account(self, ig_user_id: str, metrics: Sequence[str], since: datetime, until: datetime) -> Reading:
-        """Read totals about an account.
-
-        :param ig_user_id: The account.
-        :param metrics: The names of the metrics.
-        :param since: The beginning of the period.
-        :param until: Its end.
-        """
+        """Read totals about an account."""
         return self._read(
             "account", metrics, lambda names: calls.account_insights(ig_user_id, names, since=since, until=until)
         )

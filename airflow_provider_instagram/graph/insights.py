@@ -31,19 +31,13 @@ ACCOUNT_METRICS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Insights:
-    """The numbers in one answer. A metric without a number is missing: it has no number yet, which is not zero.
-
-    :param values: The number of each metric.
-    """
+    """The numbers in one answer. A metric without a number is missing: it has no number yet, which is not zero."""
 
     values: Mapping[str, int | float]
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Insights:
-        """Read an answer: ``values`` of a medium, or ``total_value`` of an account.
-
-        :raises ValueError: If the answer contains no list.
-        """
+        """Read an answer: ``values`` of a medium, or ``total_value`` of an account."""
         found: dict[str, int | float] = {}
         for row in read_rows(data, "insights"):
             if isinstance(row, Mapping) and (name := read_text(row, "name")):

@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
 
 def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
-    """Read the account's media that were published at a time or later.
-
-    :param client: An open client of the account.
-    :param ig_user_id: The account's Instagram user id.
-    :param since: The time.
-    """
+    """Read the account's media that were published at a time or later."""
     for page in _pages(client, lambda after: calls.media_list(ig_user_id, since=since, after=after)):
         yield from (recent := page.since(since))
         if len(recent) < len(page.items):
@@ -30,23 +25,13 @@ def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterat
 
 
 def stories_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
-    """Read the account's stories that were published at a time or later, at most 24 hours ago.
-
-    :param client: An open client of the account.
-    :param ig_user_id: The account's Instagram user id.
-    :param since: The time.
-    """
+    """Read the account's stories that were published at a time or later, at most 24 hours ago."""
     for page in _pages(client, lambda after: calls.stories(ig_user_id, after=after)):
         yield from page.since(since)
 
 
 def comments_since(client: GraphClient, media_id: str, since: datetime) -> Iterator[Comment]:
-    """Read the comments on a post that were written at a time or later.
-
-    :param client: An open client of the account.
-    :param media_id: The post.
-    :param since: The time.
-    """
+    """Read the comments on a post that were written at a time or later."""
     for page in _pages(client, lambda after: calls.comment_list(media_id, after=after)):
         yield from (recent := page.since(since))
         if not recent:
@@ -56,7 +41,6 @@ def comments_since(client: GraphClient, media_id: str, since: datetime) -> Itera
 def _pages(client: GraphClient, call: Callable[[str | None], calls.Call[Page[T]]]) -> Iterator[Page[T]]:
     """Read the pages of a list.
 
-    :param client: An open client of the account.
     :param call: Returns the call of the page after a cursor.
     """
     after: str | None = None

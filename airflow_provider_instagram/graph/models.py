@@ -27,7 +27,6 @@ from airflow_provider_instagram.posts.kinds import PostKind
 class PlacedTag(TypedDict):
     """A tag of a user at a place in a picture, as Meta takes it.
 
-    :param username: The name of the user.
     :param x: The place from the left edge, 0 to 1.
     :param y: The place from the top edge, 0 to 1.
     """
@@ -46,7 +45,6 @@ _SUBCODE: Final = re.compile(r"\b(?:2207\d{3}|1363008)\b")
 class Container:
     """A container of a video, a picture or a carousel.
 
-    :param id: The container's id.
     :param upload_uri: Where to send its bytes. None if Instagram fetches them from a URL.
     """
 
@@ -55,10 +53,7 @@ class Container:
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Container:
-        """Read the answer to a creation.
-
-        :raises ValueError: If the answer contains no id.
-        """
+        """Read the answer to a creation."""
         return cls(read_id(data), read_text(data, "uri"))
 
 
@@ -77,7 +72,6 @@ class Phase:
     """One phase of a container: uploading or processing.
 
     :param status: Meta's status: not_started, in_progress, complete or error. Empty if Meta sends none.
-    :param errors: Meta's error messages.
     """
 
     status: str = ""
@@ -98,11 +92,8 @@ class Phase:
 class ContainerStatus:
     """The status of a container. Source: Meta, IG Container reference.
 
-    :param id: The container's id.
     :param status_code: Meta's status code. May be empty although the container has failed.
     :param status: Meta's description of the status.
-    :param uploading: The upload phase.
-    :param processing: The processing phase.
     :param bytes_transferred: Bytes of an upload that Instagram has, or None if unknown.
     :param source_file_size_bytes: Size of the whole upload, or None if unknown.
     """
@@ -117,10 +108,7 @@ class ContainerStatus:
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> ContainerStatus:
-        """Read a container's status. Every field but the id may be missing.
-
-        :raises ValueError: If the answer contains no id.
-        """
+        """Read a container's status. Every field but the id may be missing."""
         video = read_mapping(data, "video_status")
         uploading = read_mapping(video, "uploading_phase")
         return cls(
@@ -192,10 +180,7 @@ class ContainerStatus:
         return ", ".join(parts)
 
     def failure(self) -> InstagramError | None:
-        """Return the error of a container that can never be published.
-
-        :return: The error to raise, or None if the container is usable or may become usable.
-        """
+        """Return the error of a container that can never be published."""
         if self.state is ContainerState.EXPIRED:
             return ContainerExpiredError(
                 f"Container {self.id} has expired: it was not published within 24 hours.",
@@ -240,10 +225,7 @@ class Media:
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Media:
-        """Read a post.
-
-        :raises ValueError: If the answer contains no id.
-        """
+        """Read a post."""
         plain = ("shortcode", "caption", "media_type", "media_product_type", "username")
         return cls(
             id=read_id(data),
@@ -257,7 +239,6 @@ class Media:
 class PublishingLimit:
     """How many posts the account may still publish. Source: Meta, content_publishing_limit.
 
-    :param quota_usage: Posts published within the rolling window.
     :param quota_total: Posts that fit into the window.
     :param quota_duration: Length of the window.
     """

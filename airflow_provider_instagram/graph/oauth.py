@@ -35,13 +35,8 @@ def login_url(
 ) -> str:
     """Return the address at which the account's owner allows the app to post.
 
-    :param app_id: The Meta app's Instagram app id.
     :param redirect_uri: Where Instagram redirects the user. Must be registered with the app.
     :param state: A value that Instagram returns unchanged, to detect forged logins.
-    :param scopes: The scopes of the token.
-    :param oauth_host: A base URL that replaces Meta's.
-    :param hosts: The hosts that are trusted, beside Meta's and this machine.
-    :return: The address to open in a browser.
     """
     query = {"client_id": app_id, "redirect_uri": redirect_uri, "response_type": "code"}
     query |= {"scope": ",".join(scopes), "state": state}
@@ -53,11 +48,8 @@ def exchange_code(
 ) -> Call[Token]:
     """Exchange the code from Instagram for a short-lived token.
 
-    :param app_id: The Meta app's Instagram app id.
-    :param app_secret: The app's secret.
     :param redirect_uri: Exactly the same as in the login URL.
     :param code: The code, with or without the ``#_`` that Instagram appends.
-    :param oauth_host: A base URL that replaces Meta's.
     """
     form = {"client_id": app_id, "client_secret": app_secret, "grant_type": "authorization_code"}
     form |= {"redirect_uri": redirect_uri, "code": code.removesuffix("#_")}
@@ -68,10 +60,6 @@ def exchange_for_long_lived(app_id: str, app_secret: str, short_lived_token: str
     """Exchange a short-lived token for one that is valid for about 60 days. Meta accepts the secrets in the URL only.
 
     Meta documents no ``client_id`` for this call, but clients report that it is required.
-
-    :param app_id: The Meta app's Instagram app id.
-    :param app_secret: The app's secret.
-    :param short_lived_token: The token from :func:`exchange_code`.
     """
     query = {"grant_type": "ig_exchange_token", "client_id": app_id}
     query |= {"client_secret": app_secret, "access_token": short_lived_token}

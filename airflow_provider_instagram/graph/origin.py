@@ -30,9 +30,7 @@ LOGIN_HOSTS: Final = GRAPH_HOSTS | {"www.instagram.com", "api.instagram.com"}
 class TrustedHost:
     """One entry of ``[instagram] hosts``.
 
-    :param host: Host name or IP address.
     :param port: The only port that is trusted, or None for all ports.
-    :param plain_http: Whether plain http is allowed.
     """
 
     host: str
@@ -41,10 +39,7 @@ class TrustedHost:
 
     @classmethod
     def read(cls, entry: str) -> TrustedHost:
-        """Read an entry: a host name, or a URL without a path.
-
-        :raises ValidationError: If the entry is neither.
-        """
+        """Read an entry: a host name, or a URL without a path."""
         url = entry if "://" in entry else f"https://{entry}"
         origin = Origin.of(url)
         if origin is None or not _has_no_path(url):
@@ -73,20 +68,13 @@ class TrustedHost:
 
 @dataclass(frozen=True, slots=True)
 class TrustedHosts:
-    """The hosts that a deployment trusts with tokens and app secrets, beside Meta's and this machine.
-
-    :param entries: The entries of ``[instagram] hosts``.
-    """
+    """The hosts that a deployment trusts with tokens and app secrets, beside Meta's and this machine."""
 
     entries: tuple[TrustedHost, ...] = ()
 
     @classmethod
     def read(cls, text: str) -> TrustedHosts:
-        """Read ``[instagram] hosts``.
-
-        :param text: Entries, separated by commas.
-        :raises ValidationError: An entry is not a host.
-        """
+        """Read ``[instagram] hosts``."""
         return cls(tuple(TrustedHost.read(entry.strip()) for entry in text.split(",") if entry.strip()))
 
     @property
@@ -97,9 +85,6 @@ class TrustedHosts:
     def check(self, origin: Origin, what: str, meta_hosts: AbstractSet[str]) -> None:
         """Check that an origin is trusted.
 
-        :param origin: The origin that would receive a token or an app secret.
-        :param what: The name of the setting, as the beginning of a sentence.
-        :param meta_hosts: The hosts of Meta that are allowed.
         :raises ValidationError: If the host is not trusted, or not for plain http.
         """
         if origin.is_loopback or any(entry.covers(origin) for entry in self.entries):
@@ -134,9 +119,6 @@ def base_url(
 
     :param host: Host name, or URL without a path. The default scheme is https. Empty means Instagram.
     :param port: Port to append, 1-65535. The default port of the scheme is omitted.
-    :param hosts: The hosts that the deployment trusts, beside Meta's and this machine.
-    :param what: The name of the setting, as the beginning of a sentence.
-    :param meta_hosts: The hosts of Meta that are allowed.
     :return: Scheme, host and port, without a slash at the end.
     :raises ValidationError: If no token may be sent there.
     """
@@ -161,8 +143,6 @@ def base_url(
 def login_host(host: str | None, hosts: TrustedHosts = NO_EXTRA_HOSTS) -> str | None:
     """Return the base URL that replaces Meta's two login hosts, or None if nothing replaces them.
 
-    :param host: The connection's ``oauth_host``.
-    :param hosts: The hosts that the deployment trusts, beside Meta's and this machine.
     :raises ValidationError: If no app secret may be sent there.
     """
     if not (host or "").strip():
@@ -174,7 +154,6 @@ def upload_url(uri: str, base: str) -> httpx.URL:
     """Check the upload URI, which receives the bytes of a video together with the token.
 
     :param uri: The upload URI from Instagram.
-    :param base: Base URL of the connection.
     :return: The same URI, parsed.
     :raises ValidationError: If the URI is neither on Meta's upload host nor on the origin of the connection.
     """

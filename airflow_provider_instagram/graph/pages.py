@@ -18,11 +18,7 @@ T = TypeVar("T", Media, Comment)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A page of posts or comments, newest first.
-
-    :param items: The posts or comments.
-    :param after: Cursor of the next page, or None on the last page.
-    """
+    """A page of posts or comments, newest first."""
 
     items: tuple[T, ...]
     after: str | None = None
@@ -33,16 +29,10 @@ class Page(Generic[T]):
 
 
 def read_media_page(data: Mapping[str, Any]) -> Page[Media]:
-    """Read a page of posts.
-
-    :raises ValueError: If the answer contains no list, or a post without an id.
-    """
+    """Read a page of posts."""
     return Page(tuple(map(Media.read, read_rows(data, "media"))), read_cursor(data))
 
 
 def read_comment_page(data: Mapping[str, Any]) -> Page[Comment]:
-    """Read a page of comments.
-
-    :raises ValueError: If the answer contains no list, or a comment without an id.
-    """
+    """Read a page of comments."""
     return Page(tuple(map(Comment.read, read_rows(data, "comments"))), read_cursor(data))

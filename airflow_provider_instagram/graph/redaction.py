@@ -20,7 +20,6 @@ _LOGGERS: Final = ("httpx", *(f"httpcore.{part}" for part in ("connection", "htt
 def redact(text: str) -> str:
     """Return a text without access tokens, app secrets and login codes, for logs.
 
-    :param text: Any text, such as a URL, a header or an answer from Instagram.
     :return: The same text with ``***`` in place of each secret.
     """
     text = _PARAMETER.sub(r"\1\2***", text)

@@ -18,7 +18,6 @@ class Feature:
 
     Source: Meta, Instagram API with Instagram Login and with Facebook Login, permissions.
 
-    :param name: Its name, as a person writes it into the field ``scopes`` of a connection.
     :param instagram: The scopes of Instagram Login that it needs.
     :param facebook: The scopes of Facebook Login that it needs.
     """

@@ -33,7 +33,6 @@ class ServerClock:
     carries it on.
 
     :param local: Returns the time by this machine's clock, in UTC.
-    :param sleep: Waits for a number of seconds.
     """
 
     def __init__(
@@ -54,7 +53,6 @@ class ServerClock:
     def compare(self, base_url: str) -> timedelta:
         """Compare this machine's clock with Instagram's, and use Instagram's from now on if they differ.
 
-        :param base_url: The base URL of the Graph API, a host that the deployment trusts.
         :return: How far Instagram's clock is ahead; nothing if they agree.
         :raises LookupError: If the answer has no usable date.
         :raises httpx.HTTPError: If there is no answer.

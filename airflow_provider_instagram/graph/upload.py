@@ -46,13 +46,9 @@ def upload(
     The total time is not limited, only the time without progress. A container may finish although the upload host
     refused the request, so after every error the container is read before the upload fails.
 
-    :param client: Client of the account that created the container.
     :param uri: The upload URI, from :attr:`Container.upload_uri`.
-    :param video: The file, which must not change during the upload.
-    :param container_id: The container, created with ``upload_type="resumable"``.
     :param offset: Bytes that Instagram already has, from :attr:`ContainerStatus.bytes_transferred`.
     :param on_progress: Called with the bytes sent and the total bytes, after each chunk of 256 KiB.
-    :param stall_timeout: The longest time without progress.
     :raises PermissionDeniedError: If the account is not allowed to upload. The hint names the alternative.
     :raises MediaRejectedError: If Instagram could not use the video.
     :raises ValidationError: If the file is not the one that the container was created for, or the token may not be sent
@@ -123,7 +119,6 @@ def _bytes_received(
 
     :param renewals: The client's renewals when the refused request was sent.
     :return: The offset at which to continue. The size of the file if nothing is missing.
-    :raises InstagramError: If the container has failed. The given error, if continuing makes no sense.
     """
     try:
         status = read_after_create(client, calls.container_status(container_id))

@@ -30,9 +30,6 @@ class Usage:
         """Read ``X-Business-Use-Case-Usage`` and ``X-App-Usage``. Either may be absent.
 
         Source: Meta, Graph API rate limiting.
-
-        :param headers: The headers of an answer, with case-insensitive names.
-        :return: The usage, or None if the answer does not report it.
         """
         business = read_object(headers.get("X-Business-Use-Case-Usage", "")).values()
         listed = [report for reports in business if isinstance(reports, list) for report in reports]

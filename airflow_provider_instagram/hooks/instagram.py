@@ -37,14 +37,9 @@ if TYPE_CHECKING:
 class AccountSettings:
     """The settings of an account in its connection.
 
-    :param base_url: The base URL of the Graph API, without a version.
     :param api_version: The version of the API, for example ``v27.0``.
     :param access_token: The long-lived access token in the connection.
-    :param ig_user_id: The account's Instagram user id. If None, it is read from the API.
-    :param app_id: The Meta app's id.
-    :param app_secret: The Meta app's secret.
     :param oauth_host: Replaces both of Meta's login hosts.
-    :param limits: The account's own limits of calls and posts.
     :param scopes: What to ask for when connecting, beyond the scopes of publishing, as a person wrote it.
     """
 
@@ -69,7 +64,6 @@ class AccountSettings:
     def read(cls, connection: Connection) -> AccountSettings:
         """Read a connection. Empty texts and nulls in its extra count as not set.
 
-        :param connection: The Airflow connection.
         :raises AuthenticationError: If the connection has no access token.
         :raises ValidationError: If its extra or its host is not valid.
         """
@@ -235,16 +229,12 @@ class InstagramHook(BaseHook):
         return self.token_manager().replacement_for(refused)
 
     def ig_user_id(self, client: GraphClient) -> str:
-        """Return the account's Instagram user id: the connection's login, or else the id of the token's account.
-
-        :param client: An open client of this connection.
-        """
+        """Return the account's Instagram user id: the connection's login, or else the id of the token's account."""
         return self.settings.ig_user_id or self.read_account(client).user_id
 
     def read_account(self, client: GraphClient) -> Account:
         """Read the account of the token. Meta's two logins need different calls.
 
-        :param client: An open client of this connection.
         :raises ValidationError: If the token comes from Facebook Login and does not belong to a Page.
         """
         from airflow_provider_instagram.graph import calls
@@ -297,7 +287,6 @@ class InstagramHook(BaseHook):
 def account_limits(conn_id: str) -> Limits | None:
     """Return the limits in a connection, or None if the connection is not found.
 
-    :param conn_id: The connection.
     :raises ValidationError: If a limit is not a number.
     """
     try:

@@ -15,9 +15,7 @@ from airflow_provider_instagram.links.pages import reconnect_hint
 class AccountScopes:
     """The scopes that the token of an account is known to have.
 
-    :param conn_id: The account's connection.
     :param granted: The scopes; None if they are not known.
-    :param is_facebook_login: Whether the token comes from Facebook Login.
     """
 
     conn_id: str
@@ -42,10 +40,7 @@ class AccountScopes:
         return tuple(one for one in FEATURES if self.missing(one))
 
     def require(self, feature: Feature) -> None:
-        """Check that the account is not known to lack a scope of a feature.
-
-        :raises PermissionDeniedError: If it is.
-        """
+        """Check that the account is not known to lack a scope of a feature."""
         if missing := self.missing(feature):
             raise PermissionDeniedError(
                 f"The account of connection {self.conn_id!r} did not grant {' and '.join(missing)}, which "
@@ -70,7 +65,6 @@ def known_scopes(conn_id: str) -> AccountScopes:
     For Instagram Login, they were recorded when the account was connected, and nothing is sent. For Facebook Login,
     Meta is asked. The scopes of a token that was entered in the connection are not known with Instagram Login.
 
-    :param conn_id: The account's connection.
     :raises InstagramError: If the connection cannot be used.
     """
     hook = InstagramHook(conn_id)

@@ -29,7 +29,6 @@ class Age:
     """An age at which a post is read.
 
     :param name: Its name in the tables, for example ``24h`` or ``7d``.
-    :param after: The age.
     :param until: The age from which a reading counts as the next one, or shows nothing any more.
     """
 
@@ -63,7 +62,6 @@ def checked_ages(ages: Sequence[timedelta]) -> tuple[timedelta, ...]:
 def ages_of(kind: str, ages: Sequence[timedelta] = DEFAULT_AGES) -> tuple[Age, ...]:
     """Return the ages at which a kind of medium is read, the youngest first.
 
-    :param kind: A value of :class:`PostKind`.
     :param ages: The ages of posts. A story has those below 23 hours, and 23 hours.
     """
     if kind == PostKind.STORY.value:

@@ -73,9 +73,6 @@ class Target(Protocol):
 class Batch:
     """What one run has read.
 
-    :param posts: The rows of new posts.
-    :param snapshots: The rows of posts at an age.
-    :param days: The rows of account days.
     :param latest: The numbers that were read of posts in the ledger, by media id.
     :param left: How many posts and days are due, but are left for a later run.
     :param error: What ended the reading early.
@@ -119,14 +116,6 @@ class Collector:
     If the process dies before step 6, the next run reads the same again, and the rows that are written stay as they
     are. If it dies after that, the event of the next run names the rows. If the calls are used up, the rest is left for
     the next run.
-
-    :param client: An open client of the account.
-    :param ledger: The account's ledger.
-    :param user_id: The account's Instagram user id.
-    :param target: Where rows are written.
-    :param budget: The calls for insights.
-    :param ages: The ages at which posts are read.
-    :param look_every: How often to look for posts made elsewhere.
     """
 
     client: GraphClient

@@ -40,8 +40,6 @@ def insights_dag(
     Every account has a task of its own, so that none holds another back. A run reads what is due, as far as the calls
     for insights suffice, and the next run reads the rest.
 
-    :param dag_id: The DAG's id.
-    :param accounts: The connections of the accounts.
     :param target: Where to write: the id of a database's connection, a folder or prefix for Parquet files, or a
         :class:`SqlTarget` or :class:`FileTarget`.
     :param ages: The ages at which each post is read. A story is read at those below 23 hours, and at 23 hours.

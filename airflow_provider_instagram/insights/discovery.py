@@ -42,12 +42,7 @@ class Discovery:
        not there, the stories are read, and then the post itself.
     2. Posts made elsewhere: the media list and the stories are read if that was last done ``look_every`` ago.
 
-    :param client: An open client of the account.
-    :param budget: The calls for insights.
     :param ledger: The account's ledger, which has the keys of posts.
-    :param tracking: The posts that are known.
-    :param user_id: The account's Instagram user id.
-    :param look_every: How often to look for posts made elsewhere.
     """
 
     client: GraphClient

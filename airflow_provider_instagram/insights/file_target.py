@@ -59,10 +59,7 @@ class FileTarget:
         return dataset_of(f"{self.prefix}/{table.name}")
 
     def prepare(self) -> None:
-        """Check that files can be written, before any call is spent on them.
-
-        :raises Exception: The error of the storage, if they cannot.
-        """
+        """Check that files can be written, before any call is spent on them."""
         if self.format == "parquet":
             _pyarrow()
         storage.write(f"{self.prefix}/{TEST_FILE}", b"")
@@ -104,7 +101,6 @@ class FileTarget:
     def _content(self, table: Table, rows: Sequence[Row], before: bytes | None) -> bytes:
         """Return the content of a file.
 
-        :param table: The table.
         :param rows: All rows. Those of an earlier provider lack columns, and those of a later one have more of them.
         :param before: The content so far.
         """

@@ -23,7 +23,6 @@ Type = Literal["id", "text", "time", "day", "integer", "number", "boolean"]
 class Column:
     """A column.
 
-    :param name: Its name.
     :param type: The type of its values. A time is in UTC.
     """
 
@@ -35,7 +34,6 @@ class Column:
 class Table:
     """A table.
 
-    :param name: Its name.
     :param key: The columns that identify a row. A row that exists is never changed.
     :param day: The column by whose day files are partitioned.
     :param columns: All columns, those of the key first.
@@ -62,11 +60,7 @@ _FRACTIONS: Final = frozenset({"reels_skip_rate", "ig_reels_avg_watch_time"})
 
 
 def columns_of(kind: str, metric: str) -> tuple[str, ...]:
-    """Return the columns of a number.
-
-    :param kind: A value of :class:`PostKind`.
-    :param metric: The metric.
-    """
+    """Return the columns of a number."""
     prefix = _PREFIX[PostKind(kind)]
     own = f"{prefix}_{metric.removeprefix('ig_').removeprefix('reels_')}"
     count = {"likes": "like_count", "comments": "comment_count"}.get(metric)

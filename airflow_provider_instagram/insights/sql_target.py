@@ -71,10 +71,7 @@ class SqlTarget:
         return f"airflow://{self.conn_id}", self._full(table.name)
 
     def prepare(self) -> None:
-        """Make the tables, and check that rows can be written, before any call is spent on them.
-
-        :raises Exception: The error of the database, if they cannot.
-        """
+        """Make the tables, and check that rows can be written, before any call is spent on them."""
         self._tried(lambda hook: [self._columns_of(hook, table) for table in TABLES])
 
     def write(self, table: Table, rows: Sequence[Row]) -> int:

@@ -10,7 +10,6 @@ from airflow_provider_instagram.insights.sql_target import SqlTarget
 def open_target(target: str | SqlTarget | FileTarget) -> SqlTarget | FileTarget:
     """Return a target.
 
-    :param target: A target; the id of a database's connection; or a folder or prefix for Parquet files.
     :raises ValidationError: If the text is empty.
     """
     if not isinstance(target, str):

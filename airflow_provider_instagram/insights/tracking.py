@@ -22,11 +22,7 @@ CLOCKS_DIFFER: Final = timedelta(minutes=10)
 class PostEvent:
     """A post that this provider published, as the event of its asset names it.
 
-    :param media_id: The post.
     :param at: The time of the event, as ISO 8601 in UTC.
-    :param post_key: Its key.
-    :param dag_id: The DAG that published it.
-    :param calendar: The calendar that it is from, if any.
     """
 
     media_id: str
@@ -45,12 +41,7 @@ class PostEvent:
 class TrackedPost:
     """A post whose numbers are read.
 
-    :param media_id: Its id.
     :param kind: Its kind, a value of :class:`PostKind`.
-    :param published_at: When it was published, as ISO 8601 in UTC.
-    :param post_key: Its key, if it is in the ledger.
-    :param dag_id: The DAG that published it, if known.
-    :param calendar: The calendar that it is from, if any.
     :param done: The names of the ages that are read, or can no longer be read.
     :param again_at: When to read the present age again, in seconds since the epoch, because it had no numbers yet.
     """
@@ -110,10 +101,6 @@ class Tracking:
     """The rows of an account and a target: one for the account, and one for each day on which it published posts.
 
     Each target has rows of its own, so that what is in one target is not taken to be in another.
-
-    :param store: The rows of the account's ledger.
-    :param ages: The ages at which posts are read.
-    :param target: What identifies the target.
     """
 
     def __init__(self, store: StateStore, ages: Sequence[timedelta], target: str) -> None:
@@ -135,7 +122,6 @@ class Tracking:
     def knows(self, media_id: str, published: datetime) -> bool:
         """Return whether a post is or was tracked.
 
-        :param media_id: The post.
         :param published: When it was published, by the clock of Instagram or by ours.
         """
         around = (published - CLOCKS_DIFFER, published, published + CLOCKS_DIFFER)

@@ -109,10 +109,6 @@ def prune(store: DatabaseStore, before: datetime) -> int:
 
     What keeps the promise of one post stays: all rows of a post or comment with an unknown outcome, the rows of what is
     live, and that of the container of each live post, by which a cleared task finds the key.
-
-    :param store: The account's rows.
-    :param before: The time.
-    :return: How many rows were deleted.
     """
     rows = store.rows()
     comments = {
@@ -136,12 +132,6 @@ def settle(
 ) -> None:
     """Record whether a post with an unknown outcome is live.
 
-    :param store: The account's rows.
-    :param conn_id: The account's connection.
-    :param post_key: The key of the post.
-    :param live: Whether it is live.
-    :param media_id: Its media id, if it is live and the id is known.
-    :param permalink: Its permalink, likewise.
     :raises ValidationError: If the post has no unknown outcome.
     """
     ledger = Ledger(store, conn_id)

@@ -37,11 +37,6 @@ def emit_post_event(context: Context, ledger: Ledger, post: PublishedPost, calen
 
     If the process dies before step 5, the next task with this key emits the event. If it dies between step 5 and the
     end of the task, the event is lost.
-
-    :param context: The task's context.
-    :param ledger: The account's ledger.
-    :param post: The post, as it was read or recorded.
-    :param calendar: The calendar that the post is from, if any.
     """
     if not post.event_pending:
         return
@@ -84,8 +79,6 @@ def become_first_emitter(context: Context, ledger: Ledger, alias: AssetAlias) ->
     If the process dies after step 4, its row is no longer recent after ``TURN``, and another task takes the turn.
 
     :param context: The task's context. The alias is an inlet and an outlet of the task.
-    :param ledger: The account's ledger.
-    :param alias: The alias.
     :return: Whether this task emits the first event.
     """
     me, key = str(Owner.of(context)), row_key("first-event", alias.name)

@@ -20,10 +20,7 @@ OFF_ROW: Final = "insights-off"
 
 @dataclass
 class StoredRefusals:
-    """The metrics that Meta refused to an account, by kind of medium.
-
-    :param store: The rows of the account's ledger.
-    """
+    """The metrics that Meta refused to an account, by kind of medium."""
 
     store: StateStore
 
@@ -41,9 +38,7 @@ class StoredRefusals:
 class LatestNumbers:
     """The numbers of a post as they were read last.
 
-    :param post_key: The post's key.
     :param age: The age of the post at which they were read, such as ``6h``.
-    :param read_at: When they were read, as ISO 8601.
     :param values: The number of each metric that has one.
     """
 
@@ -54,21 +49,12 @@ class LatestNumbers:
 
 
 def record_numbers(store: StateStore, media_id: str, numbers: LatestNumbers) -> None:
-    """Record the latest numbers of a post, in place of the earlier ones.
-
-    :param store: The rows of the account's ledger.
-    :param media_id: The post.
-    :param numbers: The numbers.
-    """
+    """Record the latest numbers of a post, in place of the earlier ones."""
     store.set(row_key("insights", media_id), asdict(numbers))
 
 
 def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
-    """Return the latest numbers of a post, or None if none were read.
-
-    :param store: The rows of the account's ledger.
-    :param media_id: The post.
-    """
+    """Return the latest numbers of a post, or None if none were read."""
     row = store.get(row_key("insights", media_id))
     return LatestNumbers(row["post_key"], row["age"], row["read_at"], row["values"]) if row else None
 
@@ -76,9 +62,7 @@ def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
 def record_access(store: StateStore, refusal: str | None, at: str) -> None:
     """Record whether Meta lets the account read its insights.
 
-    :param store: The rows of the account's ledger.
     :param refusal: Why not, or None if it does.
-    :param at: The time, as ISO 8601.
     """
     if refusal is not None:
         store.set(OFF_ROW, {"reason": refusal, "at": at})
@@ -94,19 +78,13 @@ def are_refused(store: StateStore) -> bool:
 def record_unnamed_rows(store: StateStore, target: str, rows: Mapping[str, int]) -> None:
     """Record how many rows of each kind were written to a target since the last event of the account's insights.
 
-    :param store: The rows of the account's ledger.
-    :param target: What identifies the target.
     :param rows: The number of rows of each kind; empty once an event has named them.
     """
     store.set(_event_row(target), dict(rows))
 
 
 def unnamed_rows(store: StateStore, target: str) -> dict[str, int]:
-    """Return how many rows of each kind were written to a target since the last event of the account's insights.
-
-    :param store: The rows of the account's ledger.
-    :param target: What identifies the target.
-    """
+    """Return how many rows of each kind were written to a target since the last event of the account's insights."""
     return dict(store.get(_event_row(target)) or {})
 
 

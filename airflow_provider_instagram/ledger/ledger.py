@@ -42,7 +42,6 @@ class Ledger:
     """The rows of one account.
 
     :param store: Where the rows are kept.
-    :param conn_id: The account's connection.
     :param clock: Returns the time, in UTC. By default, Instagram's once it was compared.
     """
 
@@ -59,8 +58,6 @@ class Ledger:
     def of(cls, context: Context, conn_id: str) -> Self:
         """Open the account's ledger from a running task.
 
-        :param context: The task's context.
-        :param conn_id: The account's connection.
         :raises ValidationError: If the task cannot reach the ledger. Nothing has been sent to Instagram.
         """
         try:
@@ -113,7 +110,6 @@ class Ledger:
     def open_intents(self, post_key: str, *owners: Owner) -> list[Intent]:
         """Return the intents with an open outcome, one for each container, oldest first.
 
-        :param post_key: The key of the post.
         :param owners: Owners whose intents to read, in addition to the latest intent and those of the owners that the
             claim names. A late write of another owner may hide them.
         """

@@ -17,11 +17,7 @@ AT_WORK = frozenset(
 
 
 def is_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:
-    """Return whether a task instance may still publish, now or in a later try.
-
-    :param ti: The running task instance, which reads the states of others from Airflow.
-    :param owner: The task instance in question.
-    """
+    """Return whether a task instance may still publish, now or in a later try."""
     if owner.loop_index is not None:
         return _is_pass_at_work(ti, owner)
     mapped = owner.map_index >= 0

@@ -24,9 +24,6 @@ EXPIRY_MARGIN = timedelta(minutes=30)
 class ContainerRecord:
     """A container that was created for a post.
 
-    :param container_id: The container.
-    :param post_key: The key of the post.
-    :param created_at: When it was created, as ISO 8601 in UTC.
     :param content: Digest of its video and options. A container is reused only for the same content.
     :param caption: Digest of its caption, to find its post among the account's media.
     :param upload_uri: Where to send the rest of an interrupted upload.
@@ -75,9 +72,6 @@ class ContainerRecord:
 class Owner:
     """The task instance that works on a post, in all its tries.
 
-    :param dag_id: The id of the DAG.
-    :param run_id: The id of the run.
-    :param task_id: The id of the task.
     :param map_index: The map index, or -1 if the task is not mapped.
     :param loop_index: The pass of a loop of Airflow 3.4, from 0, or None outside of loops.
     """
@@ -102,11 +96,7 @@ class Owner:
 
 
 def round_of(context: Context, name: str) -> str:
-    """Return a name for the tries of a task since it was last cleared. A Clear raises ``max_tries``.
-
-    :param context: The task's context.
-    :param name: How the name begins.
-    """
+    """Return a name for the tries of a task since it was last cleared. A Clear raises ``max_tries``."""
     return f"{name}{context['ti'].max_tries}"
 
 
@@ -114,7 +104,6 @@ def round_of(context: Context, name: str) -> str:
 class Claim:
     """The right to publish a post. The last claim written counts.
 
-    :param owner: The task instance.
     :param nonce: A random value for this attempt, so that no two claims are equal.
     :param undecided: Earlier owners that started to publish, with an unknown outcome.
     """
@@ -134,7 +123,6 @@ class Intent:
     :param post_key: The key of the post, or of the comment.
     :param container_id: The container of the post. For a comment, the media id of the post that it is on.
     :param at: The time just before the request, as ISO 8601 in UTC.
-    :param claim: The claim of the owner.
     :param withdrawn: Whether the intent certainly led to no post.
     :param needs_manual_resolution: Whether only a person can determine the outcome.
     :param text: Digest of a comment's text. None for a post.
@@ -158,15 +146,11 @@ class Intent:
 class PublishedPost:
     """A post that is live.
 
-    :param post_key: The key of the post.
-    :param container_id: The container that became the post.
     :param published_at: When it was published, as ISO 8601 in UTC.
     :param media_id: Its id. None if the post could not be identified.
     :param ig_user_id: The account that published it. None if a person settled the post as live.
     :param permalink: Its address. None if the post could not be identified or read.
     :param event_pending: Whether the asset event of the post is still to be emitted.
-    :param dag_id: The DAG that published it.
-    :param calendar: The calendar that it is from, if any.
     """
 
     post_key: str
@@ -180,11 +164,7 @@ class PublishedPost:
     calendar: str | None = None
 
     def other_publisher(self, dag_id: str, calendar: str) -> str | None:
-        """Return who published the post, if not this calendar. A calendar may move to another DAG, or to another file.
-
-        :param dag_id: The calendar's DAG.
-        :param calendar: The calendar's file.
-        """
+        """Return who published the post, if not this calendar, which may move to another DAG or to another file."""
         if self.dag_id in (None, dag_id) or self.calendar == calendar:
             return None
         return f"the DAG {self.dag_id}" + (f" (calendar {self.calendar})" if self.calendar else "")
@@ -199,9 +179,6 @@ class PublishedPost:
 class CommentRecord:
     """A comment that is live.
 
-    :param comment_key: The key of the comment.
-    :param media_id: The post that it is on.
-    :param comment_id: Its id.
     :param written_at: When it was written or found, as ISO 8601 in UTC.
     """
 

@@ -19,8 +19,6 @@ class InstagramPostLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the post's permalink.
 
-        :param operator: The PublishOperator that has just run.
-        :param ti_key: Its task instance.
         :return: The permalink, or an empty text if it is unknown or must not be opened in a browser.
         """
         from airflow_provider_instagram.graph.addresses import safe_link

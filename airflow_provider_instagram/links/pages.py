@@ -17,10 +17,7 @@ def pages_path() -> str:
 
 
 def connect_page(conn_id: str | None = None) -> str | None:
-    """Return the address of the page that connects an account, or None if ``[api] base_url`` is not set.
-
-    :param conn_id: The connection to select on the page.
-    """
+    """Return the address of the page that connects an account, or None if ``[api] base_url`` is not set."""
     if not (base := conf.get("api", "base_url", fallback="")):
         return None
     return f"{base.rstrip('/')}{PAGES}/" + (f"connect?conn_id={quote(conn_id)}" if conn_id else "")

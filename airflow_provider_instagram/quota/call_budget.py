@@ -71,10 +71,7 @@ class CallBudget:
         self._left = self.left() - calls
 
     def apply_usage(self, usage: Usage | None) -> None:
-        """Slow down or stop, depending on the account's usage.
-
-        :param usage: The usage in the latest answer, if any.
-        """
+        """Slow down or stop, depending on the account's usage."""
         if usage is None:
             return
         self.left()  # the time until now counts at the old pace

@@ -26,7 +26,6 @@ _HOUR: Final = timedelta(hours=1)
 class InsightsBudget:
     """The calls for insights in the last hour, in a row of the account's ledger that all tasks share.
 
-    :param store: The rows of the account's ledger.
     :param clock: Returns the time, in UTC.
     :param calls_per_hour: The account's calls per hour, for all purposes.
     """
@@ -69,11 +68,7 @@ class InsightsBudget:
             self.consume(client.sent - sent, client.usage)
 
     def consume(self, calls: int, usage: Usage | None) -> None:
-        """Count calls that were sent.
-
-        :param calls: Their number.
-        :param usage: The account's usage in the latest answer, if any.
-        """
+        """Count calls that were sent."""
         self._new += calls
         if usage is None:
             return

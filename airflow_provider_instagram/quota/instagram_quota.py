@@ -25,9 +25,6 @@ log = logging.getLogger(__name__)
 def time_until_quota_frees(client: GraphClient, ig_user_id: str, now: datetime) -> timedelta | None:
     """Return the time until the oldest post of the last 24 hours stops counting.
 
-    :param client: An open client of the account.
-    :param ig_user_id: The account's Instagram user id.
-    :param now: The current time, in UTC.
     :return: The time until then, or None if it cannot be determined.
     """
     since, times = now - QUOTA_PERIOD, []

@@ -23,8 +23,6 @@ class Quota:
     """A limit of posts in a moving period.
 
     :param name: The name of the period. Part of the ledger's keys.
-    :param posts: The number of posts.
-    :param period: The period.
     """
 
     name: str
@@ -34,12 +32,7 @@ class Quota:
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of an account.
-
-    :param calls_per_hour: Calls to Instagram's API in one hour.
-    :param posts_per_day: Posts in 24 hours.
-    :param posts_per_hour: Posts in one hour.
-    """
+    """The limits of an account."""
 
     calls_per_hour: int = CALLS_PER_HOUR
     posts_per_day: int = POSTS_PER_DAY
@@ -57,7 +50,6 @@ class Limits:
     def read(cls, extra: Mapping[str, str]) -> Limits:
         """Read the limits from a connection's extra. A missing limit has its default.
 
-        :param extra: The connection's extra, without empty values.
         :raises ValidationError: If a limit is not a whole number from 1 on.
         """
         return cls(**{name: _number(name, extra[name]) for name in cls.__dataclass_fields__ if name in extra})

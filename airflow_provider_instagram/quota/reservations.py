@@ -32,9 +32,6 @@ class QuotaReservations:
 
     Of two attempts at once, at most one passes step 4. If the process dies after step 3, the reservation is free again
     after ``KEPT_FOR``, unless the ledger has the intent of this attempt: then it counts for the whole period.
-
-    :param ledger: The account's ledger.
-    :param quotas: The number of posts for each period.
     """
 
     ledger: Ledger
@@ -44,7 +41,6 @@ class QuotaReservations:
     def reserve(self, post_key: str, nonce: str) -> None:
         """Reserve a post in each period.
 
-        :param post_key: The key of the post.
         :param nonce: A random value for this attempt.
         :raises QuotaExhaustedError: If no reservation is free. The error carries the time until one is.
         """

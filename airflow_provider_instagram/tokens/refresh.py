@@ -59,12 +59,8 @@ class RefreshResult:
 class TokenManager:
     """The access token of one connection, over time.
 
-    :param conn_id: The connection.
     :param connection_token: The token in the connection.
-    :param store: Where the token is stored.
     :param send: Sends a call to the Graph API with the given token, passed as a record so that crash reports hide it.
-    :param clock: Returns the time, in UTC.
-    :param sleep: Waits for a number of seconds.
     """
 
     conn_id: str
@@ -150,10 +146,7 @@ class TokenManager:
         return RefreshResult(True, self._store_new(token, answer, by))
 
     def replacement_for(self, refused: str) -> str | None:
-        """Return the token that replaced a refused one, or None.
-
-        :param refused: The token that Instagram refused.
-        """
+        """Return the token that replaced a refused one, or None."""
         stored = None
         try:
             stored = self.store.load()

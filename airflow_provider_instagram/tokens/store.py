@@ -42,7 +42,6 @@ EXPIRY_WARNING: Final = timedelta(days=10)
 class StoredToken:
     """An access token and its known dates. All times are ISO 8601 in UTC.
 
-    :param access_token: The token itself.
     :param seen_at: When it was first used here; the token is at least this old.
     :param issued_at: When Meta issued it; None if it was pasted into the connection.
     :param expires_at: When it expires; None if that is unknown.
@@ -63,9 +62,6 @@ class StoredToken:
     def issued(cls, answer: Token, now: datetime, scopes: Sequence[str], by: str) -> StoredToken:
         """Record a token that Meta has just issued.
 
-        :param answer: Meta's answer.
-        :param now: When the answer came.
-        :param scopes: What it may do.
         :param by: The run or the person that got the token.
         """
         expires = now + (answer.expires_in or LONG_LIVED_LIFETIME)
@@ -78,7 +74,6 @@ class StoredToken:
         Fields that are unknown or cannot be read are ignored: another version may have written them, and the token
         matters more than its dates.
 
-        :param row: The decrypted record.
         :param encrypted_at: When the record was encrypted; the token is at least this old.
         """
         token = row.get("access_token") if isinstance(row, dict) else None
@@ -126,7 +121,6 @@ class TokenStore:
     It is encrypted with a key derived from the connection's password. Reading the Variable does not reveal the token,
     and a new token in the connection invalidates the stored one.
 
-    :param conn_id: The connection.
     :param password: The access token in the connection.
     :param token_key: An additional secret, ``[instagram] token_key``.
     :param is_masked: Whether the password is already masked in logs.

@@ -36,11 +36,7 @@ class Memory(Protocol):
 
 @dataclass(frozen=True)
 class NewComment:
-    """A comment that was not told before.
-
-    :param media_id: Its post.
-    :param comment: The comment.
-    """
+    """A comment that was not told before."""
 
     media_id: str
     comment: Comment
@@ -65,10 +61,8 @@ async def new_comments(
     The comments of a post are read only if their number has changed. A comment is remembered after it was told, so that
     a process that dies tells it again rather than never. The first look only remembers how many comments there are.
 
-    :param memory: Where to remember.
     :param posts: The posts, with the present number of their comments.
     :param send: Sends a call and returns its answer.
-    :param now: Returns the time, with its time zone.
     """
     seen = await memory.aget(SEEN)
     if seen is None:

@@ -53,7 +53,6 @@ class Stats(Protocol):
 class Wait:
     """One wait for a container.
 
-    :param container_id: The container.
     :param deadline: When to give up, in seconds since the epoch.
     :param since: When the wait began, in seconds since the epoch.
     :param interval_s: Seconds between two reads while the container is new.
@@ -74,10 +73,7 @@ class Wait:
 class _Waiter:
     """A trigger that waits.
 
-    :param wait: The wait.
     :param due: When its next read is due, in seconds since the epoch.
-    :param done: Resolved when the wait ends.
-    :param context: The context of its log lines.
     :param read_at: When its container was read last, in seconds since the epoch.
     :param answer: The answer to the last read.
     """
@@ -109,9 +105,7 @@ class Poller:
     * If the budget is short, all reads are delayed.
     * A deadline is always kept: its container is read one last time, and the wait ends.
 
-    :param account: The id of the account's connection.
     :param open_client: Reads the connection, opens a client, and returns it with the account's calls per hour.
-    :param budget: The budget of calls of the account.
     :param clock: Returns the time in seconds since the epoch.
     :param sleep: Waits for a number of seconds.
     :param stats: Where to report metrics.
@@ -132,7 +126,6 @@ class Poller:
     async def wait(self, wait: Wait) -> None:
         """Wait until a container can be published.
 
-        :param wait: The container and the deadline.
         :raises NotReadyError: If the deadline passed.
         :raises InstagramError: If the container can never be published, or another read makes no sense.
         """
@@ -308,10 +301,7 @@ _pollers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]
 
 
 def budget_of(account: str) -> CallBudget:
-    """Return the budget of calls of an account in this process.
-
-    :param account: The account's connection.
-    """
+    """Return the budget of calls of an account in this process."""
     budgets = _budgets.setdefault(asyncio.get_running_loop(), {})
     if account not in budgets:
         budgets[account] = CallBudget(time.time, since=_IMPORTED_AT)
@@ -321,12 +311,7 @@ def budget_of(account: str) -> CallBudget:
 def poller_of(
     account: str, open_client: Callable[[], Awaitable[tuple[AsyncGraphClient, float]]], stats: Stats | None = None
 ) -> Poller:
-    """Return the poller of an account in this process, which all its waits share.
-
-    :param account: The account's connection.
-    :param open_client: Reads the connection, opens a client, and returns it with the account's calls per hour.
-    :param stats: Where to report metrics.
-    """
+    """Return the poller of an account in this process, which all its waits share."""
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     if account not in pollers:
         pollers[account] = Poller(account, open_client, budget_of(account), stats=stats)

@@ -72,10 +72,7 @@ def text(name: str, value: Any) -> str | None:
 
 
 def check_printable(name: str, text: str) -> None:
-    """Check that a text has no control character except white space.
-
-    :raises ValidationError: If it has one.
-    """
+    """Check that a text has no control character except white space."""
     if found := UNPRINTABLE.search(text):
         raise ValidationError(
             f"{name} has an invisible character, number {ord(found[0])}.",
@@ -84,10 +81,7 @@ def check_printable(name: str, text: str) -> None:
 
 
 def required_text(name: str, value: Any) -> str:
-    """Read a required text.
-
-    :raises ValidationError: If the text is not set.
-    """
+    """Read a required text."""
     found = text(name, value)
     if found is None:
         raise ValidationError(
@@ -98,10 +92,7 @@ def required_text(name: str, value: Any) -> str:
 
 
 def number(name: str, value: Any) -> float | None:
-    """Read a number.
-
-    :raises ValidationError: If the value is not a number.
-    """
+    """Read a number."""
     value = given(value)
     if value is None:
         return None
@@ -115,10 +106,7 @@ def number(name: str, value: Any) -> float | None:
 
 
 def whole_number(name: str, value: Any) -> int | None:
-    """Read a whole number.
-
-    :raises ValidationError: If the value is not a whole number.
-    """
+    """Read a whole number."""
     found = number(name, value)
     if found is None:
         return None
@@ -128,10 +116,7 @@ def whole_number(name: str, value: Any) -> int | None:
 
 
 def boolean(name: str, value: Any) -> bool | None:
-    """Read a boolean.
-
-    :raises ValidationError: If the value is neither true nor false.
-    """
+    """Read a boolean."""
     value = given(value)
     if value is None or isinstance(value, bool):
         return value
@@ -179,10 +164,7 @@ def _list_of_text(name: str, text: str) -> list[Any]:
 
 
 def moment(name: str, value: Any) -> datetime | None:
-    """Read a time with a time zone: a datetime or ISO 8601 text.
-
-    :raises ValidationError: If the value is not a time, or has no time zone.
-    """
+    """Read a time with a time zone: a datetime or ISO 8601 text."""
     value = given(value)
     if value is None:
         return None
@@ -201,10 +183,7 @@ def moment(name: str, value: Any) -> datetime | None:
 
 
 def duration(name: str, value: Any) -> timedelta | None:
-    """Read a duration: a timedelta, or seconds.
-
-    :raises ValidationError: If the value is not a duration, or is negative.
-    """
+    """Read a duration: a timedelta, or seconds."""
     value = given(value)
     if value is None:
         return None

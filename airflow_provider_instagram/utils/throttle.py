@@ -13,11 +13,7 @@ REPORT_EVERY_S: Final = 5.0
 
 
 class Throttle:
-    """Limits a report to once in an interval. The first report is due one interval after the start.
-
-    :param interval_s: The interval, in seconds.
-    :param clock: A monotonic clock, in seconds.
-    """
+    """Limits a report to once in an interval. The first report is due one interval after the start."""
 
     def __init__(self, interval_s: float = REPORT_EVERY_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval_s = interval_s
