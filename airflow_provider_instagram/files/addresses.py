@@ -1,58 +1,29 @@
-"""The IP addresses of public servers: our own tables, because Python's tables differ between versions."""
+"""The IP addresses of public servers: what ``ipaddress`` calls global, without what only some versions of it know."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import Final
 
-#: Networks without public servers, each with the document or the vendor that defines it.
-NOT_PUBLIC_V4: Final = tuple(
-    (IPv4Network(network), source)
-    for network, source in (
-        ("0.0.0.0/8", "RFC 1122: this network; Linux connects 0.0.0.0 to itself"),
-        ("10.0.0.0/8", "RFC 1918: private"),
-        ("100.64.0.0/10", "RFC 6598: carriers; Alibaba Cloud's metadata is 100.100.100.200"),
-        ("127.0.0.0/8", "RFC 1122: loopback"),
-        ("168.63.129.16/32", "Microsoft Azure: the host of a virtual machine"),
-        ("169.254.0.0/16", "RFC 3927: link-local; the metadata of most clouds is 169.254.169.254"),
-        ("172.16.0.0/12", "RFC 1918: private"),
-        ("192.0.0.0/24", "RFC 6890: protocols; Oracle Cloud's metadata is 192.0.0.192"),
-        ("192.0.2.0/24", "RFC 5737: documentation"),
-        ("192.88.99.0/24", "RFC 7526: relays of 6to4, deprecated"),
-        ("192.168.0.0/16", "RFC 1918: private"),
-        ("198.18.0.0/15", "RFC 2544: benchmarks"),
-        ("198.51.100.0/24", "RFC 5737: documentation"),
-        ("203.0.113.0/24", "RFC 5737: documentation"),
-        ("224.0.0.0/4", "RFC 5771: multicast"),
-        ("240.0.0.0/4", "RFC 1112: reserved; RFC 919: broadcast is 255.255.255.255"),
-    )
+#: Networks without public servers that ``ipaddress`` of some Python version calls global, each with its source.
+NOT_PUBLIC_V4: Final = (
+    IPv4Network("168.63.129.16/32"),  # Microsoft Azure: the host of a virtual machine
+    IPv4Network("192.0.0.0/24"),  # RFC 6890: protocols; Oracle Cloud's metadata is 192.0.0.192
+    IPv4Network("192.88.99.0/24"),  # RFC 7526: relays of 6to4, deprecated
+    IPv4Network("224.0.0.0/4"),  # RFC 5771: multicast
 )
-NOT_PUBLIC_V6: Final = tuple(
-    (IPv6Network(network), source)
-    for network, source in (
-        ("::/96", "RFC 4291: unspecified, loopback, and IPv4-compatible addresses, deprecated"),
-        ("::ffff:0:0:0/96", "RFC 2765: IPv4-translated addresses, deprecated"),
-        ("64:ff9b:1::/48", "RFC 8215: translation to IPv4 inside one network"),
-        ("100::/64", "RFC 6666: discarded"),
-        ("2001::/23", "RFC 2928: protocols, among them Teredo (RFC 4380)"),
-        ("2001:db8::/32", "RFC 3849: documentation"),
-        ("3fff::/20", "RFC 9637: documentation"),
-        ("5f00::/16", "RFC 9602: segment routing"),
-        ("fc00::/7", "RFC 4193: private; the metadata of Amazon EC2 is fd00:ec2::254"),
-        ("fe80::/10", "RFC 4291: link-local"),
-        ("fec0::/10", "RFC 3879: site-local, deprecated"),
-        ("ff00::/8", "RFC 4291: multicast"),
-    )
+NOT_PUBLIC_V6: Final = (
+    IPv6Network("2001::/23"),  # RFC 2928: protocols, among them Teredo (RFC 4380)
+    IPv6Network("3fff::/20"),  # RFC 9637: documentation
 )
 #: The only IPv6 addresses that are assigned to servers so far. Source: IANA, IPv6 Address Space.
 GLOBAL_UNICAST_V6: Final = IPv6Network("2000::/3")
 LAST_32_BITS: Final = 0xFFFF_FFFF
-#: Forms that a network may route to the IPv4 address that they contain, each with the document that defines it, and the
-#: number of bits after the IPv4 address. They are checked before the table above.
+#: Forms that a network may route to the IPv4 address that they contain, and the number of bits after that address.
 EMBEDDED_IPV4: Final = (
-    (IPv6Network("::ffff:0:0/96"), "RFC 4291: IPv4-mapped", 0),
-    (IPv6Network("64:ff9b::/96"), "RFC 6052: NAT64", 0),
-    (IPv6Network("2002::/16"), "RFC 3056: 6to4", 80),
+    (IPv6Network("::ffff:0:0/96"), 0),  # RFC 4291: IPv4-mapped
+    (IPv6Network("64:ff9b::/96"), 0),  # RFC 6052: NAT64
+    (IPv6Network("2002::/16"), 80),  # RFC 3056: 6to4
 )
 #: The beginning of the last 64 bits of an ISATAP address, in any network. Source: RFC 5214.
 ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)
@@ -67,19 +38,12 @@ def is_public(ip: str) -> bool:
     """
     address = ip_address(ip.partition("%")[0])
     if isinstance(address, IPv4Address):
-        return _is_public_v4(address)
+        return address.is_global and not any(address in network for network in NOT_PUBLIC_V4)
     bits = int(address)
-    for network, _, bits_after in EMBEDDED_IPV4:
+    for network, bits_after in EMBEDDED_IPV4:
         if address in network:
-            return _is_public_v4(IPv4Address(bits >> bits_after & LAST_32_BITS))
-    if bits >> 32 & LAST_32_BITS in ISATAP and not _is_public_v4(IPv4Address(bits & LAST_32_BITS)):
+            return is_public(str(IPv4Address(bits >> bits_after & LAST_32_BITS)))
+    if bits >> 32 & LAST_32_BITS in ISATAP and not is_public(str(IPv4Address(bits & LAST_32_BITS))):
         return False
-    return _is_public_v6(address)
-
-
-def _is_public_v4(address: IPv4Address) -> bool:
-    return not any(address in network for network, _ in NOT_PUBLIC_V4)
-
-
-def _is_public_v6(address: IPv6Address) -> bool:
-    return address in GLOBAL_UNICAST_V6 and not any(address in network for network, _ in NOT_PUBLIC_V6)
+    is_assigned = address in GLOBAL_UNICAST_V6 and address.is_global
+    return is_assigned and not any(address in network for network in NOT_PUBLIC_V6)

@@ -127,6 +127,7 @@ class Collector:
     look_every: timedelta = LOOK_EVERY
 
     def __post_init__(self) -> None:
+        self.budget.charge(self.client)
         self.tracking = Tracking(self.ledger.store, self.ages, self.target.identity)
         self._reader = InsightReader(self.client, StoredRefusals(self.ledger.store))
 
@@ -207,8 +208,7 @@ class Collector:
         return sorted(due, key=lambda one: one[0])
 
     def _read(self, post: TrackedPost, age: Age, latest: dict[str, LatestNumbers]) -> Iterator[Row]:
-        with self.budget.charged(self.client):
-            reading = self._reader.of_media(post.media_id, post.kind, MEDIA_METRICS[PostKind(post.kind)])
+        reading = self._reader.of_media(post.media_id, post.kind, MEDIA_METRICS[PostKind(post.kind)])
         if reading.reason is Reason.NO_DATA and post.again_at is None:
             middle = post.published + age.after + (age.until - age.after) / 2
             if middle > self.ledger.clock():
@@ -262,8 +262,7 @@ class Collector:
 
     def _day_row(self, day: date) -> Row:
         begins = datetime.combine(day, time(), timezone.utc)
-        with self.budget.charged(self.client):
-            reading = self._reader.of_account(self.user_id, ACCOUNT_METRICS, begins, begins + timedelta(days=1))
+        reading = self._reader.of_account(self.user_id, ACCOUNT_METRICS, begins, begins + timedelta(days=1))
         known: dict[str, Any] = {f"account_{metric}": value for metric, value in reading.values.items()}
         return {
             "user_id": self.user_id,

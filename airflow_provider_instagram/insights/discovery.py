@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
@@ -90,7 +90,7 @@ class Discovery:
         """Track the posts on all pages of a list, as far as the calls suffice."""
         after: str | None = None
         while True:
-            page = self._send(page_after(after))
+            page = self.client.send(page_after(after))
             yield from self._tracked(page.items)
             after = page.after
             if after is None or not self.budget.left():
@@ -103,7 +103,7 @@ class Discovery:
             if not self.budget.left():
                 return
             try:
-                media = self._send(calls.media(event.media_id))
+                media = self.client.send(calls.media(event.media_id))
             except InstagramError as error:
                 if cause_of(error) is not Cause.NO_SUCH_OBJECT:
                     raise
@@ -159,7 +159,3 @@ class Discovery:
             "calendar": post.calendar,
             "found_timestamp": self.ledger.clock(),
         }
-
-    def _send(self, call: calls.Call[Any]) -> Any:
-        with self.budget.charged(self.client):
-            return self.client.send(call)

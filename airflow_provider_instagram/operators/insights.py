@@ -95,9 +95,9 @@ class InsightsOperator(InstagramBaseOperator):
         budget = InsightsBudget(ledger.store, ledger.clock, hook.settings.limits.calls_per_hour)
         with hook.get_conn() as client:
             try:
-                with budget.charged(client):
-                    reading = _Reading(self.instagram_conn_id, hook, client, ledger, budget)
-                    media = self._media(reading) if pending is None else [_Medium(**one) for one in pending]
+                budget.charge(client)
+                reading = _Reading(self.instagram_conn_id, hook, client, ledger, budget)
+                media = self._media(reading) if pending is None else [_Medium(**one) for one in pending]
                 reader = InsightReader(client, StoredRefusals(ledger.store))
                 rows = [*(rows or ()), *reading.rows(reader, media, read_metrics(self.metrics))]
             finally:
@@ -202,9 +202,7 @@ class _Reading:
                 self.pending = list(media[number:])
                 return
             try:
-                with self.budget.charged(self.client):
-                    rows = list(self._rows_of(reader, medium, metrics))
-                yield from rows
+                yield from list(self._rows_of(reader, medium, metrics))
             except RateLimitError as error:
                 self.budget.stop(error.retry_after)
                 self.pending = list(media[number:])

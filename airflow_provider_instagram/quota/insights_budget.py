@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.usage import Usage
@@ -37,9 +36,21 @@ class InsightsBudget:
         self._spent: list[tuple[float, int]] = [(at, calls) for at, calls in row.get("spent", ())]
         self._stopped_until: float = row.get("stopped_until", 0.0)
         self._new = 0
+        self._client: GraphClient | None = None
+        self._counted = 0
+
+    def charge(self, client: GraphClient) -> None:
+        """Count the calls that a client sends from now on."""
+        self._client, self._counted = client, client.sent
+
+    def _count(self) -> None:
+        if self._client is not None and (sent := self._client.sent - self._counted):
+            self._counted += sent
+            self.consume(sent, self._client.usage)
 
     def left(self) -> int:
         """Return how many calls may be sent now."""
+        self._count()
         now = self.clock().timestamp()
         if now < self._stopped_until:
             return 0
@@ -48,6 +59,7 @@ class InsightsBudget:
 
     def available_at(self) -> datetime:
         """Return when the next call may be sent: a time in the past if it may be sent now."""
+        self._count()
         now = self.clock().timestamp()
         spent = [(at, calls) for at, calls in self._spent if at > now - _HOUR.total_seconds()]
         spent += [(now, self._new)] if self._new else []
@@ -57,15 +69,6 @@ class InsightsBudget:
             if free >= 1:
                 break
         return datetime.fromtimestamp(max(at, self._stopped_until), timezone.utc)
-
-    @contextmanager
-    def charged(self, client: GraphClient) -> Iterator[None]:
-        """Count the calls that a client sends inside the block."""
-        sent = client.sent
-        try:
-            yield
-        finally:
-            self.consume(client.sent - sent, client.usage)
 
     def consume(self, calls: int, usage: Usage | None) -> None:
         """Count calls that were sent."""
@@ -87,6 +90,7 @@ class InsightsBudget:
 
     def save(self) -> None:
         """Write the row, if there is anything new. Calls that another task has counted meanwhile are kept."""
+        self._count()
         now = self.clock().timestamp()
         row = self.store.get(ROW) or {}
         if not self._new and self._stopped_until <= row.get("stopped_until", 0.0):
