@@ -1,4 +1,4 @@
-"""Check the workers: trigger it after a change of the deployment, and read the table in the log of the task ``report``.
+"""Check the workers: trigger it after a change of the deployment, and read the log of its task ``report``.
 
 The environment variables ``INSTAGRAM_DOCTOR_QUEUES`` and ``INSTAGRAM_DOCTOR_CONNECTIONS`` name the queues and the
 connections, separated by commas. Defaults: the default queue, and ``instagram_default``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -12,7 +13,7 @@ from airflow_provider_instagram.calendar.planning.schedule import pool_name
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from airflow.sdk import Context
 
@@ -40,18 +41,17 @@ class CheckWorkerOperator(BaseOperator):
         from airflow_provider_instagram.graph.server_clock import ServerClock
         from airflow_provider_instagram.hooks.instagram import InstagramHook
 
-        findings = {"": tuple(machine_findings(_test_file(context, self.task_id)))}
-        findings |= {conn_id: tuple(account_findings(conn_id)) for conn_id in self.conn_ids}
+        findings = list(machine_findings(_test_file(context, self.task_id)))
+        for conn_id in self.conn_ids:
+            findings += [replace(finding, what=f"{conn_id} {finding.what}") for finding in account_findings(conn_id)]
         try:
             clock_s = -ServerClock().compare(InstagramHook(self.conn_ids[0]).settings.base_url).total_seconds()
         except Exception as error:  # noqa: BLE001 -- the checks above say what is wrong with the connection
             self.log.info("Instagram's clock is unknown: %s", type(error).__name__)
             clock_s = None
-        report = WorkerReport(self.queue, host_name(), versions(), clock_s, findings)
-        for about, found in findings.items():
-            for finding in found:
-                self.log.info("%s%s", finding, f" ({about})" if about else "")
-        return report.as_data()
+        for finding in findings:
+            self.log.info("%s", finding)
+        return asdict(WorkerReport(self.queue, host_name(), versions(), clock_s, findings))
 
 
 class UsePoolOperator(BaseOperator):
@@ -62,7 +62,7 @@ class UsePoolOperator(BaseOperator):
 
 
 class ReportWorkersOperator(BaseOperator):
-    """Wait for the checks, and print one table. The task fails if something needs fixing.
+    """Wait for the checks, and log what they found. The task fails if something needs fixing.
 
     It does not fail with a check that never starts, so no trigger rule can wait: the task is rescheduled.
 
@@ -78,8 +78,8 @@ class ReportWorkersOperator(BaseOperator):
         self.patience = patience
 
     def execute(self, context: Context) -> None:
-        """Print the table."""
-        from airflow_provider_instagram.doctor.deployment import WorkerReport, comparison, needs_fixing, table
+        """Log the findings about each worker, and then those about all of them."""
+        from airflow_provider_instagram.doctor.deployment import WorkerReport, comparison
 
         states = self._states(context)
         now, ended = datetime.now(timezone.utc), all(state in _ENDED for state in states.values())
@@ -87,39 +87,35 @@ class ReportWorkersOperator(BaseOperator):
             raise AirflowRescheduleException(now + _PAUSE)  # a check may need the slot that this task has
         data = [context["ti"].xcom_pull(task_ids=task_id) for task_id in self.checks]
         reports = [WorkerReport.of(each) for each in data if each]
-        common = [*comparison(reports), *self._shared_files(context, reports), *self._tasks(states)]
-        for line in table(reports, common):
-            self.log.info("%s", line)
-        if needs_fixing(reports, common):
-            raise AirflowFailException("Something needs fixing: see the lines below the table in this log.")
+        common = [*comparison(reports), self._shared_files(context, reports), *self._tasks(states)]
+        findings = [(f"{report.machine} ({report.queue})", each) for report in reports for each in report.findings]
+        findings += [("all workers", finding) for finding in common]
+        for where, finding in findings:
+            self.log.info("%s: %s", where, finding)
+        if any(finding.good is False for _, finding in findings):
+            raise AirflowFailException("Something needs fixing: see the lines with FIX in this log.")
 
     def _states(self, context: Context) -> dict[str, str | None]:
         """Return the states of the other tasks."""
         wanted, ti = [*self.checks, *self.pools], cast("Any", context["ti"])
-        found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=wanted).get(ti.run_id, {})
-        return {task_id: found.get(task_id) for task_id in wanted}
+        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=wanted).get(ti.run_id, {})
+        return {task_id: states.get(task_id) for task_id in wanted}
 
-    def _tasks(self, states: dict[str, str | None]) -> list[Finding]:
+    def _tasks(self, states: dict[str, str | None]) -> Iterator[Finding]:
         from airflow_provider_instagram.doctor.findings import Finding
 
-        found = []
         for task_id in self.checks:
             if states[task_id] in _WAITING:
-                text = (
-                    f"{task_id} found no worker within {self.patience.total_seconds():.0f} s. Start one for its queue"
-                )
-                found.append(Finding("queue", False, text))
+                patience = f"{self.patience.total_seconds():.0f} s"
+                yield Finding("queue", False, f"{task_id} found no worker within {patience}. Start one for its queue")
             elif states[task_id] != "success":
-                found.append(Finding("queue", False, f"{task_id} is {states[task_id]}. See its log"))
+                yield Finding("queue", False, f"{task_id} is {states[task_id]}. See its log")
         for task_id, pool in self.pools.items():
-            if states[task_id] == "success":
-                found.append(Finding("pool", True, f"{pool} exists"))
-            else:
-                text = f"{pool} does not exist, or is full. Content calendars need it. Run: airflow instagram pools"
-                found.append(Finding("pool", None, text))
-        return found
+            is_there = states[task_id] == "success"
+            text = "does not exist, or is full. Content calendars need it. Run: airflow instagram pools"
+            yield Finding("pool", is_there or None, f"{pool} {'exists' if is_there else text}")
 
-    def _shared_files(self, context: Context, reports: list[WorkerReport]) -> list[Finding]:
+    def _shared_files(self, context: Context, reports: list[WorkerReport]) -> Finding:
         """Check whether this worker can read what the others wrote below ``[instagram] work_prefix``."""
         from airflow_provider_instagram.doctor.findings import Finding
         from airflow_provider_instagram.doctor.machine import host_name, read_work_file
@@ -128,13 +124,13 @@ class ReportWorkersOperator(BaseOperator):
             report.machine for report in reports if not read_work_file(_test_file(context, _check_id(report.queue)))
         ]
         if not missing:
-            return [Finding("shared work", True, f"{host_name()} can read what each worker wrote")]
+            return Finding("shared work", True, f"{host_name()} can read what each worker wrote")
         text = (
             f"{host_name()} cannot read what {', '.join(missing)} wrote below {conf.get('instagram', 'work_prefix')}, "
             "so a task on another worker does not find a transcoded video. Set [instagram] work_prefix to object "
             "storage, or to a folder that all workers share"
         )
-        return [Finding("shared work", False, text)]
+        return Finding("shared work", False, text)
 
 
 def instagram_doctor_dag(
@@ -145,7 +141,7 @@ def instagram_doctor_dag(
     patience: timedelta = timedelta(minutes=2),
     **dag_arguments: Any,
 ) -> DAG:
-    """Return a DAG that checks a worker of each queue, and prints one table in the log of its task ``report``.
+    """Return a DAG that checks a worker of each queue, and reports in the log of its task ``report``.
 
     :param queues: The queues whose workers are checked. Default: ``[operators] default_queue``.
     :param patience: How long a task may wait for a worker or a pool.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,10 +25,6 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{MARKS[self.good]:<4} {self.what:<14} {self.text}"
-
-    def as_data(self) -> dict[str, Any]:
-        """Return the finding as data for an XCom."""
-        return asdict(self)
 
 
 def checked(what: str, check: Callable[[], str]) -> Finding:

@@ -34,8 +34,8 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "work"
 
 
-def findings(result: Any, task_id: str, about: str) -> dict[str, tuple[Any, str]]:
-    return {one["what"]: (one["good"], one["text"]) for one in result.xcom(task_id)["findings"][about]}
+def findings(result: Any, task_id: str) -> dict[str, tuple[Any, str]]:
+    return {one["what"]: (one["good"], one["text"]) for one in result.xcom(task_id)["findings"]}
 
 
 def test_a_worker_of_each_queue_is_checked(instagram_sandbox: SandboxHandle, run_dag: RunDag, work: Path) -> None:
@@ -49,11 +49,10 @@ def test_a_worker_of_each_queue_is_checked(instagram_sandbox: SandboxHandle, run
         "use_instagram_instagram_default": "success",
         "report": "success",
     }
-    found = findings(result, "check_transcode", "")
+    found = findings(result, "check_transcode")
     assert found["work_prefix"] == (True, f"{work} can be written and read")
     assert found["snapshots"][0] is True
-    account = findings(result, "check_transcode", "instagram_default")
-    assert account["account"] == (True, f"@sandbox_studio, BUSINESS, {instagram_sandbox.user_id}")
+    assert found["instagram_default account"] == (True, f"@sandbox_studio, BUSINESS, {instagram_sandbox.user_id}")
     assert [path for path in work.rglob("*") if path.is_file()] == []
 
 
@@ -63,7 +62,7 @@ def test_what_needs_fixing_fails_the_report(
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__FFMPEG", "no-such-ffmpeg")
     result = run_dag(instagram_doctor_dag(patience=timedelta(minutes=2)))
     assert result.states()["report"] == "failed"
-    good, text = findings(result, "check_default", "")["ffmpeg"]
+    good, text = findings(result, "check_default")["ffmpeg"]
     assert good is False
     assert "Install ffmpeg on the workers" in text
 
@@ -74,7 +73,7 @@ def test_a_place_that_cannot_be_written_is_named(
     (work / "a file").touch()
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__WORK_PREFIX", str(work / "a file"))
     result = run_dag(instagram_doctor_dag(patience=timedelta(minutes=2)))
-    good, text = findings(result, "check_default", "")["work_prefix"]
+    good, text = findings(result, "check_default")["work_prefix"]
     assert good is False
     assert "NotADirectoryError" in text
     assert "Check [instagram] work_prefix" in text

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.doctor.deployment import WorkerReport, comparison, needs_fixing, table
+from airflow_provider_instagram.doctor.deployment import WorkerReport, comparison
 from airflow_provider_instagram.doctor.findings import Finding
 
 GOOD = {"Airflow": "3.3.2", "ffmpeg": "7.1"}
 
 
 def report(machine: str, queue: str = "default", **changes: Any) -> WorkerReport:
-    given = {"versions": GOOD, "clock_s": 0.4, "findings": {"": (Finding("ffmpeg", True, "7.1 at /usr/bin"),)}}
+    given = {"versions": GOOD, "clock_s": 0.4, "findings": (Finding("ffmpeg", True, "7.1 at /usr/bin"),)}
     return WorkerReport(queue, machine, **{**given, **changes})
 
 
 def test_a_report_goes_through_an_xcom_unchanged() -> None:
     made = report("worker-1", clock_s=None)
-    assert WorkerReport.of(json.loads(json.dumps(made.as_data()))) == made
+    assert WorkerReport.of(json.loads(json.dumps(asdict(made)))) == made
 
 
 def test_equal_workers_need_nothing() -> None:
     reports = [report("worker-1"), report("worker-2", "transcode", clock_s=2.4)]
     common = list(comparison(reports))
     assert [(one.what, one.good) for one in common] == [("versions", True), ("clocks", True)]
-    assert not needs_fixing(reports, common)
 
 
 @pytest.mark.parametrize(
@@ -47,19 +47,3 @@ def test_what_differs_is_named_with_its_machines(
     (found,) = [one for one in common if one.what == what]
     assert found.good is good
     assert text in found.text
-    assert needs_fixing(reports, common) is (good is False)
-
-
-def test_the_table_has_a_column_for_each_worker_and_what_to_do_below() -> None:
-    broken = {"": (Finding("ffmpeg", False, "was not found. Install it"),), "berlin": (Finding("token", None, "?"),)}
-    reports = [report("worker-1"), report("worker-2", "transcode", findings=broken)]
-    lines = list(table(reports, [Finding("versions", True, "are equal")]))
-    assert lines[0].split() == ["worker-1", "(default)", "worker-2", "(transcode)"]
-    assert [line.split() for line in lines[1:4]] == [
-        ["ffmpeg", "ok", "FIX"],
-        ["berlin", "token", "?"],
-        ["versions", "ok"],
-    ]
-    assert "worker-2 (transcode), machine: FIX  ffmpeg" in lines[4]
-    assert lines[4].endswith("was not found. Install it")
-    assert needs_fixing(reports, [])
