@@ -20,14 +20,13 @@ from sqlalchemy import select
 from airflow_provider_instagram.accounts.login import may_reuse_secret
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import oauth, origin
-from airflow_provider_instagram.hooks.instagram import trusted_hosts
+from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.tokens.store import (
     TokenStore,
     configured_token_key,
     environment_connections,
     stored_connections,
 )
-from airflow_provider_instagram.utils.connection import CONN_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,14 +87,16 @@ def connection_ids() -> list[str]:
     token.
     """
     with create_session() as session:
-        stored = list(session.scalars(select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)))
+        stored = list(
+            session.scalars(select(Connection.conn_id).where(Connection.conn_type == InstagramHook.conn_type))
+        )
     known = {*stored, *environment_connections()}
     return sorted(known | set(filter(secrets_source_for_display, {*stored_connections()} - known)))
 
 
 def duplicate_warning(conn_id: str, account: Account) -> str:
     """Return a warning if another connection in Airflow's database has the same account, or an empty text."""
-    same_account = (Connection.conn_type == CONN_TYPE, Connection.login == account.user_id)
+    same_account = (Connection.conn_type == InstagramHook.conn_type, Connection.login == account.user_id)
     with create_session() as session:
         ids = sorted(session.scalars(select(Connection.conn_id).where(*same_account, Connection.conn_id != conn_id)))
     if not ids:
@@ -122,9 +123,9 @@ def require_writable(conn_id: str) -> StoredConnection:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
         if row is None:
             return StoredConnection(conn_id)
-        if row.conn_type != CONN_TYPE:
+        if row.conn_type != InstagramHook.conn_type:
             raise ValidationError(
-                f"Connection {conn_id!r} has the type {row.conn_type!r}, not {CONN_TYPE!r}.",
+                f"Connection {conn_id!r} has the type {row.conn_type!r}, not {InstagramHook.conn_type!r}.",
                 hint="Choose another connection id.",
             )
         extra, hosts = _extra_or_empty(row), trusted_hosts()
@@ -187,7 +188,9 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id).with_for_update())
         if row is None:
-            row = Connection(conn_id=conn_id, conn_type=CONN_TYPE, host=app.base_url, port=_port(app.base_url))
+            row = Connection(
+                conn_id=conn_id, conn_type=InstagramHook.conn_type, host=app.base_url, port=_port(app.base_url)
+            )
             session.add(row)
         if row.login and row.login.isdecimal() and row.login != login.account.user_id:
             raise ValidationError(

@@ -24,8 +24,8 @@ from airflow_provider_instagram.accounts.connections import (
 from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.links.pages import connect_page
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
+from airflow_provider_instagram.utils.pages import connect_page
 
 if TYPE_CHECKING:
     import argparse

@@ -16,9 +16,9 @@ from airflow.sdk.log import mask_secret
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
 from airflow_provider_instagram.graph import API_VERSION
 from airflow_provider_instagram.graph.server_clock import CLOCK
-from airflow_provider_instagram.links.pages import reconnect_hint
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID
+from airflow_provider_instagram.utils.pages import reconnect_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -324,12 +324,11 @@ def _running_task() -> str:
     """Return the name of the running task, for the record of who refreshed a token."""
     from airflow.sdk import get_current_context
 
-    from airflow_provider_instagram.ledger.records import Owner
-
     try:
-        return str(Owner.of(get_current_context()))
+        ti = get_current_context()["ti"]
     except RuntimeError:
         return "use outside of a task"
+    return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
 
 
 def _checked_extra(connection: Connection) -> dict[str, str]:

@@ -8,7 +8,7 @@ from airflow_provider_instagram.exceptions import InstagramError, PermissionDeni
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.scopes import FEATURES, Feature
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.links.pages import reconnect_hint
+from airflow_provider_instagram.utils.pages import reconnect_hint
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The operator links that Airflow shows on a task. Pages of our own do not belong here."""
+"""The operator links that Airflow shows on a task."""
 
 from __future__ import annotations
 

@@ -85,8 +85,8 @@ def _alert(
     hook: InstagramHook, context: Context, problem: InstagramError, on_token_ending: Sequence[Callable[[Context], Any]]
 ) -> None:
     """Call the notifiers if the token is no longer valid or expires soon."""
-    from airflow_provider_instagram.links.pages import connect_page
     from airflow_provider_instagram.tokens.store import EXPIRY_WARNING
+    from airflow_provider_instagram.utils.pages import connect_page
 
     token = None if isinstance(problem, AuthenticationError) else hook.token_manager().current_token()
     left = token.time_left(datetime.now(timezone.utc)) if token else None

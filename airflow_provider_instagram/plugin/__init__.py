@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
-from airflow_provider_instagram.links.pages import PAGES, pages_path
+from airflow_provider_instagram.utils.pages import PAGES, pages_path
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping

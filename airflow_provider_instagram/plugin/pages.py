@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.responses import HTMLResponse
 
 from airflow_provider_instagram.graph.addresses import Origin, safe_link
-from airflow_provider_instagram.links.pages import pages_path
+from airflow_provider_instagram.utils.pages import pages_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

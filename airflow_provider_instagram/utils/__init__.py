@@ -1,1 +1,1 @@
-"""Helpers that any room may use. Nothing here knows posts, accounts or Instagram."""
+"""Helpers that any room may use. They know no posts, and import no room but ``exceptions``."""

@@ -12,7 +12,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
-from airflow_provider_instagram.links.pages import pages_path
 from airflow_provider_instagram.plugin.board import acts, media
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
 from airflow_provider_instagram.plugin.board.detail import detail_of
@@ -20,6 +19,7 @@ from airflow_provider_instagram.plugin.board.rights import VIEWER, may_act, requ
 from airflow_provider_instagram.plugin.pages import templates
 from airflow_provider_instagram.plugin.state import BrowserState
 from airflow_provider_instagram.plugin.users import check_form
+from airflow_provider_instagram.utils.pages import pages_path
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.users import PageUser

@@ -76,7 +76,7 @@ def test_who_asked_to_be_told_is_told_that_a_token_is_dead(
 
     from airflow_provider_instagram.operators import RefreshTokenOperator
 
-    monkeypatch.setattr("airflow_provider_instagram.links.pages.connect_page", lambda conn_id: f"page of {conn_id}")
+    monkeypatch.setattr("airflow_provider_instagram.utils.pages.connect_page", lambda conn_id: f"page of {conn_id}")
     told: list[Any] = []
     with DAG("refresh_and_tell", schedule=None) as dag:
         RefreshTokenOperator(task_id="refresh", on_token_ending=[lambda context: told.append(context)])
