@@ -90,8 +90,8 @@ def connection_ids() -> list[str]:
         stored = list(
             session.scalars(select(Connection.conn_id).where(Connection.conn_type == InstagramHook.conn_type))
         )
-    known = {*stored, *environment_connections()}
-    return sorted(known | set(filter(secrets_source_for_display, {*stored_connections()} - known)))
+    conn_ids = {*stored, *environment_connections()}
+    return sorted(conn_ids | set(filter(secrets_source_for_display, {*stored_connections()} - conn_ids)))
 
 
 def duplicate_warning(conn_id: str, account: Account) -> str:

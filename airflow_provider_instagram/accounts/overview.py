@@ -58,8 +58,8 @@ class AccountSummary:
     def permissions(self) -> str:
         """What the account granted, and what is off because of what it did not grant, in words."""
         scopes = self.scopes or AccountScopes(self.conn_id, None)
-        on = [one.name for one in scopes.features_on]
-        off = [f"{one.name} (needs {', '.join(scopes.missing(one))})" for one in scopes.features_off]
+        on = [feature.name for feature in scopes.features_on]
+        off = [f"{feature.name} (needs {', '.join(scopes.missing(feature))})" for feature in scopes.features_off]
         if self.insights_refused and INSIGHTS not in scopes.features_off:
             on = [name for name in on if name != INSIGHTS.name]
             off.append(f"{INSIGHTS.name} (Instagram refused them)")
@@ -89,14 +89,14 @@ def account_summaries(conn_ids: Iterable[str]) -> list[AccountSummary]:
 
 def duplicate_warnings(lines: Sequence[AccountSummary]) -> list[str]:
     """Return a warning for each account that has several connections, also where these do not name it."""
-    known = [(line.account.user_id, line.account.username, line.conn_id) for line in lines if line.account]
-    found = []
-    for user_id, username in dict.fromkeys((user_id, username) for user_id, username, _ in known):
-        ids = [conn_id for other, _, conn_id in known if other == user_id]
+    accounts = [(line.account.user_id, line.account.username, line.conn_id) for line in lines if line.account]
+    warnings = []
+    for user_id, username in dict.fromkeys((user_id, username) for user_id, username, _ in accounts):
+        ids = [conn_id for other, _, conn_id in accounts if other == user_id]
         if len(ids) > 1:
             names = ", ".join(map(repr, ids))
-            found.append(f"@{username} is the account of the connections {names}. {ONE_CONNECTION}")
-    return found
+            warnings.append(f"@{username} is the account of the connections {names}. {ONE_CONNECTION}")
+    return warnings
 
 
 def account_summary(conn_id: str) -> AccountSummary:

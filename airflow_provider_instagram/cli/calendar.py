@@ -61,7 +61,7 @@ def check_calendar(args: argparse.Namespace) -> None:
     except InvalidValue as invalid:
         _exit_invalid(args.file, invalid)
     limits = {account: _limits(account) for account in calendar.accounts}
-    calendar = within_limits(calendar, {account: found for account, (found, _) in limits.items()})
+    calendar = within_limits(calendar, {account: limit for account, (limit, _) in limits.items()})
     for problem in calendar.problems:
         print(problem.text(args.file))
     not_allowed = comments_not_allowed(calendar, datetime.now(timezone.utc))
@@ -70,8 +70,8 @@ def check_calendar(args: argparse.Namespace) -> None:
     for post in calendar.posts:
         if (warning := caption_warning(post.caption)) is not None:
             print(Problem(post.line, f"Warning: {warning}", "The post is published.", post.id).text(args.file))
-    for account, (found, source) in limits.items():
-        print(f"{account}: at most {found.posts_per_hour} posts an hour and {found.posts_per_day} a day ({source}).")
+    for account, (limit, source) in limits.items():
+        print(f"{account}: at most {limit.posts_per_hour} posts an hour and {limit.posts_per_day} a day ({source}).")
     for line in render.slots(calendar.posts, stored, datetime.now(timezone.utc)):
         print(line)
     if local := sum(bool(local_pictures(post)) for post in calendar.posts):
@@ -97,12 +97,12 @@ def _with_slots(location: str, parse: Callable[[Mapping[str, datetime]], Calenda
 def _limits(account: str) -> tuple[Limits, str]:
     """Return the limits of an account, and where they are set."""
     try:
-        found = account_limits(account)
+        limits = account_limits(account)
     except ValidationError as error:
         return Limits(), f"the defaults: {error}"
-    if found is None:
+    if limits is None:
         return Limits(), f"the defaults: there is no connection {account} here"
-    return found, f"connection {account}"
+    return limits, f"connection {account}"
 
 
 def _without_pool(calendar: Calendar) -> list[str]:
@@ -186,8 +186,8 @@ def _exit_invalid(what: str, invalid: InvalidValue) -> NoReturn:
 
 def _print_problem_count(calendar: Calendar) -> None:
     if calendar.problems:
-        found = _count(len(calendar.problems), "problem")
-        print(f"{found}: airflow instagram calendar check {calendar.location}", file=sys.stderr)
+        problems = _count(len(calendar.problems), "problem")
+        print(f"{problems}: airflow instagram calendar check {calendar.location}", file=sys.stderr)
 
 
 def _write(output: str | None, text: str) -> None:
@@ -234,10 +234,10 @@ def make_pools(args: argparse.Namespace) -> None:
 
 def _one_for_each_connection() -> dict[str, int]:
     with create_session() as session:
-        found = session.scalars(select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)).all()
-    if not found:
+        conn_ids = session.scalars(select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)).all()
+    if not conn_ids:
         raise SystemExit("There is no connection of the type instagram. Create one, or name a calendar.")
-    return dict.fromkeys(found, 1)
+    return dict.fromkeys(conn_ids, 1)
 
 
 def _make_pools(needed: dict[str, int]) -> None:

@@ -56,10 +56,10 @@ def _calendars(conn_id: str) -> Finding:
 
     try:
         with create_session() as session:
-            found = [calendar.dag_id for calendar in Calendars().all(session) if conn_id in calendar.accounts]
+            dag_ids = [calendar.dag_id for calendar in Calendars().all(session) if conn_id in calendar.accounts]
     except SQLAlchemyError as error:
         return Finding("calendars", None, f"cannot be listed ({type(error).__name__})")
-    return Finding("calendars", True, f"may publish on {conn_id}: {', '.join(found) or 'none'}")
+    return Finding("calendars", True, f"may publish on {conn_id}: {', '.join(dag_ids) or 'none'}")
 
 
 def _waits(capacity: int) -> Finding:

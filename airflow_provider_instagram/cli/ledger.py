@@ -70,8 +70,8 @@ def settle_post(args: argparse.Namespace) -> None:
             "--permalink is not a URL. Give a URL such as https://www.instagram.com/reel/…, or leave the option out."
         )
     with open_ledger(args.conn_id) as store:
-        known = {"media_id": args.media_id, "permalink": args.permalink}
-        database.settle(store, args.conn_id, args.post_key, live=args.live, **known)
+        post = {"media_id": args.media_id, "permalink": args.permalink}
+        database.settle(store, args.conn_id, args.post_key, live=args.live, **post)
     if args.live:
         print(f"Recorded {args.post_key} as live. Clear the publish task to get the post as its result.")
     else:

@@ -66,8 +66,8 @@ def _program(name: str) -> Finding:
         return Finding(
             name, False, f"{command} was not found. Install ffmpeg on the workers, or set [instagram] {name}"
         )
-    found = _program_version(name)
-    return Finding(name, found is not None, f"{found} at {path}" if found else f"{path} does not run")
+    number = _program_version(name)
+    return Finding(name, number is not None, f"{number} at {path}" if number else f"{path} does not run")
 
 
 def _program_version(name: str) -> str | None:
@@ -75,8 +75,8 @@ def _program_version(name: str) -> str | None:
     if path is None:
         return None
     said = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False).stdout
-    found = re.search(r"version (\S+)", said)
-    return found.group(1) if found else None
+    match = re.search(r"version (\S+)", said)
+    return match.group(1) if match else None
 
 
 def _disk() -> Finding:
@@ -112,11 +112,11 @@ def _work_prefix(test_file: str) -> Finding:
 def read_work_file(name: str) -> bool:
     """Return whether this machine can read a file that a check wrote, perhaps on another machine, and remove it."""
     try:
-        found = storage.read(work_file(name)) == name.encode()
+        is_same = storage.read(work_file(name)) == name.encode()
         storage.remove(work_file(name))
     except Exception:  # noqa: BLE001 -- each storage has errors of its own
         return False
-    return found
+    return is_same
 
 
 def _snapshots() -> Finding:

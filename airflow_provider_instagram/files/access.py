@@ -24,6 +24,8 @@ from airflow_provider_instagram.utils.locations import is_local, is_web, local_p
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow.sdk import ObjectStoragePath
+
 #: Where Linux shows which files this process has open.
 DESCRIPTORS: Final = Path("/proc/self/fd")
 #: How long reading one small local file may take, in seconds.
@@ -203,13 +205,10 @@ def read_file(location: str, max_bytes: int) -> bytes:
     if is_local(location):
         with open_regular(location) as file:
             return _content(file, location, max_bytes)
-    from airflow.sdk import ObjectStoragePath
-
-    path = ObjectStoragePath(location)
-    path.fs  # noqa: B018 -- the connection is looked up here, in the thread that talks with Airflow
+    path = object_path(location)  # the connection is looked up here, in the thread that talks with Airflow
 
     def read() -> bytes:
-        with path.open("rb") as file:
+        with path.open("rb", cache_type="none") as file:  # with its cache, s3fs would read 50 MB at once
             return _content(file, location, max_bytes)
 
     try:
@@ -218,6 +217,25 @@ def read_file(location: str, max_bytes: int) -> bytes:
         raise TransientError(
             f"{shown(location)} cannot be read: {error}.", hint="Check the storage and its connection."
         ) from None
+
+
+def object_path(location: str) -> ObjectStoragePath:
+    """Return the path of a file in object storage.
+
+    :raises ValidationError: If Airflow cannot open this kind of storage.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    try:
+        path = ObjectStoragePath(location)
+        path.fs  # noqa: B018 -- the file system is looked up here
+    except (ImportError, ValueError) as error:
+        raise ValidationError(
+            f"Airflow cannot open {shown(location)}: {shown(str(error))}.",
+            hint="Install the Airflow provider of this storage with its file system, "
+            "for example apache-airflow-providers-amazon[s3fs] for s3://.",
+        ) from error
+    return path
 
 
 def _content(file: IO[bytes], location: str, max_bytes: int) -> bytes:

@@ -38,17 +38,17 @@ DETAILS: Final = ("size", "LastModified", "last_modified", "updated")
 log = logging.getLogger(__name__)
 
 
-def keep(made: Path, location: str, about: Mapping[str, Any]) -> None:
+def keep(file: Path, location: str, about: Mapping[str, Any]) -> None:
     """Keep a finished file that has just been sent to object storage, if there is room.
 
-    :param made: The file, in a scratch folder.
+    :param file: The file, in a scratch folder.
     :param location: Where it was sent. Its name depends on its content, so that nobody sends another file there.
     """
     trim()
     identity, folder = _identity(location, about), _folder(create=True)
-    if identity is not None and folder is not None and made.stat().st_size <= _max_bytes():
+    if identity is not None and folder is not None and file.stat().st_size <= _max_bytes():
         with suppress(OSError):  # another task has kept it already, or the disk has no links
-            os.link(made, folder / f"{identity}.{file_digest(made)}")
+            os.link(file, folder / f"{identity}.{file_digest(file)}")
             trim()
 
 
@@ -84,12 +84,12 @@ def trim() -> None:
 
 
 def _kept(folder: Path) -> list[tuple[float, int, Path]]:
-    found = []
+    files = []
     for path in folder.iterdir():
         with suppress(FileNotFoundError):  # another task removes it
             status = path.stat()
-            found.append((status.st_mtime, status.st_size, path))
-    return found
+            files.append((status.st_mtime, status.st_size, path))
+    return files
 
 
 def _max_bytes() -> int:
@@ -100,8 +100,8 @@ def _identity(location: str, about: Mapping[str, Any]) -> str | None:
     """Return a digest of an object's location and version, or None if the storage does not say its version."""
     if not any(about.get(name) for name in VERSIONS):
         return None
-    known = {name: str(about[name]) for name in (*VERSIONS, *DETAILS) if name in about}
-    return hashlib.sha256(json.dumps([location, known], sort_keys=True).encode()).hexdigest()[:32]
+    details = {name: str(about[name]) for name in (*VERSIONS, *DETAILS) if name in about}
+    return hashlib.sha256(json.dumps([location, details], sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _folder(*, create: bool = False) -> Path | None:

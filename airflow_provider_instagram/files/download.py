@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx
+from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files.addresses import is_public
@@ -37,7 +38,6 @@ def download(
     folder: Path,
     *,
     max_bytes: int,
-    allow_private: bool = False,
     on_progress: Callable[[int, int | None], None] | None = None,
     cancel: Cancel | None = None,
     total_s: float = TOTAL_TIMEOUT_S,
@@ -46,7 +46,6 @@ def download(
     """Download a video into a folder, where it appears complete or not at all.
 
     :param url: An ``https://`` link. Its query may contain a signature, and is never shown.
-    :param allow_private: Whether the server may be in a private, loopback or link-local network.
     :param on_progress: Called with the bytes received and the total bytes, if known, once in five seconds.
     :param cancel: Ends the work early.
     :param total_s: How long the whole download may take, in seconds: lookups, connections, handshakes, headers, bodies.
@@ -60,7 +59,7 @@ def download(
     _keep_headers_out_of_logs()
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as work:
         part = Path(work) / "part"
-        job = _Download(address, part, max_bytes, allow_private, stall_s, on_progress or (lambda *_: None))
+        job = _Download(address, part, max_bytes, stall_s, on_progress or (lambda *_: None))
         try:
             run_with_time_limit(job.run, total_s, cancel, THREAD)
         except TimeoutError:
@@ -83,7 +82,6 @@ class _Download:
     address: httpx.URL
     part: Path
     max_bytes: int
-    allow_private: bool
     stall_s: float
     on_progress: Callable[[int, int | None], None]
 
@@ -101,7 +99,7 @@ class _Download:
         address = self.address
         with httpx.HTTPTransport() as transport:
             for _ in range(MAX_REDIRECTS + 1):
-                response = transport.handle_request(_request(address, connections, self.stall_s, self.allow_private))
+                response = transport.handle_request(_request(address, connections, self.stall_s))
                 try:
                     if not response.has_redirect_location:
                         _raise_for_status(response, address)
@@ -133,20 +131,20 @@ class _Download:
             raise ValidationError(what, hint="Use a smaller file.")
 
 
-def ranged_request(link: str, connections: Connections, stall_s: float, *, allow_private: bool) -> httpx.Request:
+def ranged_request(link: str, connections: Connections, stall_s: float) -> httpx.Request:
     """Return a request for the first byte behind a link.
 
     :raises InstagramError: If its host is not public, or is not found.
     """
     _keep_headers_out_of_logs()
-    request = _request(httpx.URL(link), connections, stall_s, allow_private)
+    request = _request(httpx.URL(link), connections, stall_s)
     request.headers.update({"Range": "bytes=0-0", "User-Agent": "airflow-provider-instagram"})
     return request
 
 
-def _request(address: httpx.URL, connections: Connections, stall_s: float, allow_private: bool) -> httpx.Request:
+def _request(address: httpx.URL, connections: Connections, stall_s: float) -> httpx.Request:
     """Return a request to the address that was checked, so that a later change of the DNS name has no effect."""
-    url = address.copy_with(host=_checked_ip(address, allow_private))
+    url = address.copy_with(host=_checked_ip(address))
     headers = {"Host": address.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"}
     timeout = httpx.Timeout(stall_s, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S).as_dict()
     extensions = {"sni_hostname": address.host, "timeout": timeout, "trace": connections.trace}
@@ -177,16 +175,16 @@ def _address(link: str, base: httpx.URL | None = None) -> httpx.URL:
     return address
 
 
-def _checked_ip(address: httpx.URL, allow_private: bool) -> str:
+def _checked_ip(address: httpx.URL) -> str:
     try:
-        found = socket.getaddrinfo(address.host, address.port or 443, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(address.host, address.port or 443, type=socket.SOCK_STREAM)
     except OSError as error:
         raise TransientError(
             f"The host {address.host} could not be found: {error}.", hint="Check the link and try again."
         ) from error
-    ips = [str(entry[4][0]) for entry in found]
+    ips = [str(entry[4][0]) for entry in entries]
     for ip in ips:
-        if not allow_private and not is_public(ip):
+        if not is_public(ip) and not conf.getboolean("instagram", "private_sources", fallback=False):
             raise ValidationError(
                 f"{address.host} is {ip}, which is not a public address.",
                 hint="Use a link to a public server. If every user who can start a run may read what this worker can "
@@ -217,5 +215,5 @@ def _is_of_another_thread(record: logging.LogRecord) -> bool:
 
 
 def _suffix(address: httpx.URL) -> str:
-    found = re.search(r"\.[A-Za-z0-9]{1,5}$", address.path)
-    return found[0].lower() if found else ""
+    ending = re.search(r"\.[A-Za-z0-9]{1,5}$", address.path)
+    return ending[0].lower() if ending else ""

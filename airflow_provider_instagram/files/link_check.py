@@ -23,11 +23,10 @@ TIMEOUT_S: Final = 15.0
 TEMPORARY: Final = (408, 425, 429)
 
 
-def check_link(link: str, kind: str, *, allow_private: bool) -> None:
+def check_link(link: str, kind: str) -> None:
     """Read the first byte behind a link, without redirects. A server that only Instagram can reach passes.
 
     :param link: The link. Its query may contain a signature, and is never shown.
-    :param allow_private: Whether the server may be in a private, loopback or link-local network.
     :raises MediaNotFetchedError: If the server fails at this moment.
     :raises ValidationError: If it refuses, or answers with something else.
     """
@@ -35,7 +34,7 @@ def check_link(link: str, kind: str, *, allow_private: bool) -> None:
 
     def ask(connections: Connections) -> None:
         with httpx.HTTPTransport() as transport:
-            answer = transport.handle_request(ranged_request(link, connections, TIMEOUT_S, allow_private=allow_private))
+            answer = transport.handle_request(ranged_request(link, connections, TIMEOUT_S))
             answer.close()
             answers.append(answer)
 

@@ -43,9 +43,9 @@ def remove_old(folder: str, is_ours: Callable[[str], bool], before: datetime, mo
     if is_local(folder):
         return _remove_local(folder, is_ours, before, most, access)
     removed = 0
-    for found in storage.names_below(folder):
-        location = f"{folder.rstrip('/')}/{found}"
-        if removed < most and is_ours(found) and (storage.modified(location) or before) < before:
+    for name in storage.names_below(folder):
+        location = f"{folder.rstrip('/')}/{name}"
+        if removed < most and is_ours(name) and (storage.modified(location) or before) < before:
             storage.remove(location)
             removed += 1
     return removed

@@ -7,15 +7,12 @@ import os
 import tempfile
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from airflow.sdk import conf
-
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files import cache, scratch
-from airflow_provider_instagram.files.access import DESCRIPTORS, open_regular
+from airflow_provider_instagram.files.access import DESCRIPTORS, object_path, read_file
 from airflow_provider_instagram.files.time_limit import within_small_file_timeout
 from airflow_provider_instagram.utils.local_files import file_digest, regular_file
 from airflow_provider_instagram.utils.locations import is_local, is_web, local_path, shown
@@ -24,8 +21,6 @@ from airflow_provider_instagram.utils.process import Cancel, sharing
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import timedelta
-
-    from airflow.sdk import ObjectStoragePath
 
     from airflow_provider_instagram.files.access import FileCheck
 
@@ -149,10 +144,10 @@ def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
 
         _downloads.add(cancel := Cancel())
         try:
-            return download(location, folder, max_bytes=max_bytes, allow_private=_allows_private(), cancel=cancel)
+            return download(location, folder, max_bytes=max_bytes, cancel=cancel)
         finally:
             _downloads.discard(cancel)
-    source = _object(location)
+    source = object_path(location)
     try:
         about = source.stat()
     except FileNotFoundError:
@@ -166,17 +161,17 @@ def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
     return copy
 
 
-def put(made: Path, location: str, *, keep: bool = False) -> None:
+def put(file: Path, location: str, *, keep: bool = False) -> None:
     """Copy a finished local file into object storage, where it appears complete or not at all.
 
     :param keep: Whether to keep the file for the next tasks on this machine. It must be in a scratch folder, and its
         location must depend on its content.
     """
-    path = _object(location)
-    path.fs.put_file(str(made), path.path)  # unlike a plain copy, this sets the content type of a video
+    path = object_path(location)
+    path.fs.put_file(str(file), path.path)  # unlike a plain copy, this sets the content type of a video
     if keep:
         with suppress(Exception):  # the file is in the storage, and the next task can read it there
-            cache.keep(made, location, path.stat())
+            cache.keep(file, location, path.stat())
 
 
 def presigned(location: str, life: timedelta) -> str:
@@ -184,7 +179,7 @@ def presigned(location: str, life: timedelta) -> str:
 
     :raises ValidationError: If this kind of storage has no presigned links.
     """
-    path = _object(location)
+    path = object_path(location)
     try:
         return str(path.fs.sign(path.path, expiration=int(life.total_seconds())))
     except NotImplementedError as error:
@@ -194,50 +189,21 @@ def presigned(location: str, life: timedelta) -> str:
         ) from error
 
 
-def check_link(link: str, kind: str) -> None:
-    """Check that a link can be fetched at this moment, as far as this worker can tell.
-
-    :raises MediaNotFetchedError: If its server fails at this moment.
-    :raises ValidationError: If its server refuses, or answers with something else.
-    """
-    from airflow_provider_instagram.files import link_check
-
-    link_check.check_link(link, kind, allow_private=_allows_private())
-
-
-def _allows_private() -> bool:
-    return bool(conf.getboolean("instagram", "private_sources", fallback=False))
-
-
 def read(location: str, *, max_bytes: int = LARGEST_OWN_FILE_BYTES) -> bytes | None:
     """Return the content of a file that the provider keeps for itself, or None if it does not exist.
 
-    :param location: Its location. Somebody else may have put a pipe or a huge file there.
-    :raises ValidationError: If it is not a regular file, or larger.
+    Somebody else may have put a pipe or a huge file there: what :func:`read_file` refuses is refused here, too.
     """
     try:
-        if is_local(location):
-            with open_regular(location) as file:
-                content = file.read(max_bytes + 1)
-        else:
-            content = within_small_file_timeout(partial(_read_object, _object(location), max_bytes + 1))
+        return read_file(location, max_bytes)
     except FileNotFoundError:
         return None
-    if len(content) > max_bytes:
-        raise ValidationError(f"{shown(location)} has more than {max_bytes:,} bytes.", hint="Remove it.")
-    return content
-
-
-def _read_object(path: ObjectStoragePath, max_bytes: int) -> bytes:
-    with path.open("rb", cache_type="none") as file:  # with its cache, s3fs would read 50 MB at once
-        content: bytes = file.read(max_bytes)
-    return content
 
 
 def write(location: str, content: bytes) -> None:
     """Write a file in one step, so that no reader sees half of it."""
     if not is_local(location):
-        path = _object(location)
+        path = object_path(location)
         within_small_file_timeout(lambda: path.write_bytes(content))
         return
     file = local_path(location)
@@ -253,14 +219,14 @@ def remove(location: str) -> None:
     if is_local(location):
         local_path(location).unlink()
     else:
-        within_small_file_timeout(_object(location).unlink)
+        within_small_file_timeout(object_path(location).unlink)
 
 
 def exists(location: str) -> bool:
     """Return whether a file exists."""
     if is_local(location):
         return local_path(location).is_file()
-    return bool(within_small_file_timeout(_object(location).is_file))
+    return bool(within_small_file_timeout(object_path(location).is_file))
 
 
 def modified(location: str) -> datetime | None:
@@ -268,7 +234,7 @@ def modified(location: str) -> datetime | None:
     try:
         if is_local(location):
             return datetime.fromtimestamp(local_path(location).stat().st_mtime, timezone.utc)
-        path = _object(location)
+        path = object_path(location)
         at: datetime = within_small_file_timeout(lambda: path.fs.modified(path.path))
         return at
     except (FileNotFoundError, NotImplementedError):
@@ -277,22 +243,5 @@ def modified(location: str) -> datetime | None:
 
 def names_below(prefix: str) -> list[str]:
     """Return the names of what is right below a prefix of object storage."""
-    path = _object(prefix.rstrip("/"))
-    return [
-        found.rpartition("/")[2] for found in within_small_file_timeout(lambda: path.fs.ls(path.path, detail=False))
-    ]
-
-
-def _object(location: str) -> ObjectStoragePath:
-    from airflow.sdk import ObjectStoragePath
-
-    try:
-        path = ObjectStoragePath(location)
-        path.fs  # noqa: B018 -- the file system is looked up here
-    except (ImportError, ValueError) as error:
-        raise ValidationError(
-            f"Airflow cannot open {shown(location)}: {shown(str(error))}.",
-            hint="Install the Airflow provider of this storage with its file system, "
-            "for example apache-airflow-providers-amazon[s3fs] for s3://.",
-        ) from error
-    return path
+    path = object_path(prefix.rstrip("/"))
+    return [name.rpartition("/")[2] for name in within_small_file_timeout(lambda: path.fs.ls(path.path, detail=False))]

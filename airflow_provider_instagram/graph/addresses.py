@@ -77,6 +77,6 @@ def safe_link(text: str | None) -> str | None:
 
 def _host(netloc: str, host: str) -> str | None:
     if "[" in netloc:
-        found = _IN_BRACKETS.fullmatch(netloc)
-        return IPv6Address(found[1]).compressed if found else None
+        match = _IN_BRACKETS.fullmatch(netloc)
+        return IPv6Address(match[1]).compressed if match else None
     return host if "@" not in netloc and len(host) <= _LONGEST_NAME and _NAME.fullmatch(host) else None

@@ -113,31 +113,31 @@ class InsightReader:
         )
 
     def _read(self, kind: str, metrics: Sequence[str], call: Callable[[Sequence[str]], Call[Insights]]) -> Reading:
-        known = self.refused.of(kind).intersection(metrics)
-        asked = [name for name in metrics if name not in known]
+        left_out = self.refused.of(kind).intersection(metrics)
+        asked = [name for name in metrics if name not in left_out]
         values: dict[str, int | float | None] = dict.fromkeys(metrics)
         if not asked:
-            return Reading(values, Reason.REFUSED, known)
+            return Reading(values, Reason.REFUSED, left_out)
         refused: list[str] = []
         try:
             values |= self._split(asked, call, refused)
         except _NoNumbersError as error:
-            return Reading(values, error.reason, known)
+            return Reading(values, error.reason, left_out)
         if len(refused) == len(asked) > 1:  # the medium is refused rather than each of its metrics
-            return Reading(values, Reason.REFUSED, known)
+            return Reading(values, Reason.REFUSED, left_out)
         if refused:
             self.refused.add(kind, refused)
             log.warning("Instagram refuses %s for %s. They are left out from now on.", ", ".join(refused), kind)
         has_numbers = any(value is not None for value in values.values())
         reason = Reason.NONE if has_numbers else Reason.REFUSED if len(refused) == len(asked) else Reason.NO_DATA
-        return Reading(values, reason, known.union(refused))
+        return Reading(values, reason, left_out.union(refused))
 
     def _split(
         self, names: Sequence[str], call: Callable[[Sequence[str]], Call[Insights]], refused: list[str]
     ) -> dict[str, int | float]:
         """Read metrics. If Meta refuses them, read each half, until the refused names stand alone."""
         try:
-            found = self.client.send(call(names)).values
+            values = self.client.send(call(names)).values
         except InstagramError as error:
             cause = cause_of(error)
             if cause in NO_NUMBERS:
@@ -145,7 +145,7 @@ class InsightReader:
             if cause is not Cause.INVALID_PARAMETER:
                 raise
         else:
-            return {name: found[name] for name in names if name in found}
+            return {name: values[name] for name in names if name in values}
         if len(names) == 1:
             refused.extend(names)
             return {}

@@ -38,13 +38,13 @@ class Insights:
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Insights:
         """Read an answer: ``values`` of a medium, or ``total_value`` of an account."""
-        found: dict[str, int | float] = {}
+        values: dict[str, int | float] = {}
         for row in read_rows(data, "insights"):
             if isinstance(row, Mapping) and (name := read_text(row, "name")):
                 number = _number(row)
                 if number is not None:
-                    found[name] = number
-        return cls(found)
+                    values[name] = number
+        return cls(values)
 
 
 def _number(row: Mapping[str, Any]) -> int | float | None:

@@ -148,8 +148,8 @@ class ContainerStatus:
     @property
     def subcode(self) -> int | None:
         """Meta's subcode of the failure, if the status or a phase contains one."""
-        found = _SUBCODE.search(" ".join((self.status, *self.uploading.errors, *self.processing.errors)))
-        return int(found.group()) if found else None
+        match = _SUBCODE.search(" ".join((self.status, *self.uploading.errors, *self.processing.errors)))
+        return int(match.group()) if match else None
 
     @property
     def new_containers(self) -> int:

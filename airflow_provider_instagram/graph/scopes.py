@@ -49,13 +49,13 @@ def read_scopes(text: str, *, is_facebook_login: bool = False) -> tuple[str, ...
     :return: Meta's names of the scopes, each once.
     :raises ValidationError: If a name is not valid, or belongs to the other login.
     """
-    found = dict.fromkeys(PUBLISHING.scopes(is_facebook_login=is_facebook_login))
+    scopes = dict.fromkeys(PUBLISHING.scopes(is_facebook_login=is_facebook_login))
     features = {feature.name: feature for feature in FEATURES}
     for name in text.replace(",", " ").split():
         if (feature := features.get(name)) is not None:
-            found |= dict.fromkeys(feature.scopes(is_facebook_login=is_facebook_login))
+            scopes |= dict.fromkeys(feature.scopes(is_facebook_login=is_facebook_login))
         elif _NAME.fullmatch(name) and name.startswith(_OF_INSTAGRAM_LOGIN) != is_facebook_login:
-            found[name] = None
+            scopes[name] = None
         else:
             login = "Facebook" if is_facebook_login else "Instagram"
             raise ValidationError(
@@ -63,4 +63,4 @@ def read_scopes(text: str, *, is_facebook_login: bool = False) -> tuple[str, ...
                 hint=f"Use comments, insights, or one of Meta's names such as "
                 f"{COMMENTS.scopes(is_facebook_login=is_facebook_login)[0]}, separated by commas.",
             )
-    return tuple(scope for scope in found if scope not in PUBLISHING.scopes(is_facebook_login=is_facebook_login))
+    return tuple(scope for scope in scopes if scope not in PUBLISHING.scopes(is_facebook_login=is_facebook_login))

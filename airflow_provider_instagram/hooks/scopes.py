@@ -32,12 +32,12 @@ class AccountScopes:
     @property
     def features_on(self) -> tuple[Feature, ...]:
         """The features whose scopes the account is known to have."""
-        return () if self.granted is None else tuple(one for one in FEATURES if not self.missing(one))
+        return () if self.granted is None else tuple(each for each in FEATURES if not self.missing(each))
 
     @property
     def features_off(self) -> tuple[Feature, ...]:
         """The features that are off, because the account is known to lack a scope of them."""
-        return tuple(one for one in FEATURES if self.missing(one))
+        return tuple(each for each in FEATURES if self.missing(each))
 
     def require(self, feature: Feature) -> None:
         """Check that the account is not known to lack a scope of a feature."""

@@ -42,8 +42,8 @@ def checked_ages(ages: Sequence[timedelta]) -> tuple[timedelta, ...]:
 
     :raises ValidationError: If one is not a timedelta, there are none, or two of them are too close to each other.
     """
-    given: Any = ages  # what an author wrote
-    listed = list(given) if isinstance(given, Collection) and not isinstance(given, str) else [given]
+    written: Any = ages  # what an author wrote
+    listed = list(written) if isinstance(written, Collection) and not isinstance(written, str) else [written]
     for age in listed:
         if not isinstance(age, timedelta):
             raise ValidationError(

@@ -205,7 +205,7 @@ class Collector:
                     self._close(post, age)
                 elif post.published + age.after <= now and (post.again_at or 0.0) <= now.timestamp():
                     due.append((post.published + age.until, post, age))
-        return sorted(due, key=lambda one: one[0])
+        return sorted(due, key=lambda entry: entry[0])
 
     def _read(self, post: TrackedPost, age: Age, latest: dict[str, LatestNumbers]) -> Iterator[Row]:
         reading = self._reader.of_media(post.media_id, post.kind, MEDIA_METRICS[PostKind(post.kind)])
@@ -218,9 +218,9 @@ class Collector:
         row = self._row(post, age, reading.reason.value or READ, self.ledger.clock())
         for metric, value in reading.values.items():
             row |= dict.fromkeys(columns_of(post.kind, metric), value)
-        found = {metric: value for metric, value in reading.values.items() if value is not None}
-        if found and post.post_key is not None:  # the page shows only posts of the ledger
-            latest[post.media_id] = LatestNumbers(post.post_key, age.name, self.ledger.now(), found)
+        numbers = {metric: value for metric, value in reading.values.items() if value is not None}
+        if numbers and post.post_key is not None:  # the page shows only posts of the ledger
+            latest[post.media_id] = LatestNumbers(post.post_key, age.name, self.ledger.now(), numbers)
         self._close(post, age)
         yield row
         if reading.reason is Reason.GONE:
@@ -263,12 +263,12 @@ class Collector:
     def _day_row(self, day: date) -> Row:
         begins = datetime.combine(day, time(), timezone.utc)
         reading = self._reader.of_account(self.user_id, ACCOUNT_METRICS, begins, begins + timedelta(days=1))
-        known: dict[str, Any] = {f"account_{metric}": value for metric, value in reading.values.items()}
+        values: dict[str, Any] = {f"account_{metric}": value for metric, value in reading.values.items()}
         return {
             "user_id": self.user_id,
             "day": day,
             "status": reading.reason.value or READ,
             "conn_id": self.ledger.conn_id,
             "snapshot_timestamp": self.ledger.clock(),
-            **known,
+            **values,
         }

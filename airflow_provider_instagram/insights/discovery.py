@@ -113,7 +113,7 @@ class Discovery:
                     self.tracking.drop(event.media_id, event.time)
                 continue
             yield from self._tracked([media])
-            head.unseen = [one for one in head.unseen if one is not event]
+            head.unseen = [other for other in head.unseen if other is not event]
 
     def _tracked(self, items: Iterable[Media]) -> Iterator[Row]:
         """Track the posts that are new, and yield their rows."""

@@ -70,12 +70,12 @@ def columns_of(kind: str, metric: str) -> tuple[str, ...]:
 
 
 def _metric_columns() -> tuple[Column, ...]:
-    found: dict[str, Column] = {}
+    columns: dict[str, Column] = {}
     for kind, metrics in MEDIA_METRICS.items():
         for metric in metrics:
             number: Type = "number" if metric in _FRACTIONS else "integer"
-            found |= {name: Column(name, number) for name in columns_of(kind.value, metric)}
-    return tuple(found.values())
+            columns |= {name: Column(name, number) for name in columns_of(kind.value, metric)}
+    return tuple(columns.values())
 
 
 _ORIGIN: Final = (

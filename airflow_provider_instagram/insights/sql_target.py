@@ -107,10 +107,10 @@ class SqlTarget:
     def rows(self, table: Table) -> list[Row]:
         """Read all rows of a table, ordered by key."""
         columns = [column.name for column in table.columns]
-        found = self._hook().get_records(
+        rows = self._hook().get_records(
             f"SELECT {', '.join(columns)} FROM {self._full(table.name)} ORDER BY {', '.join(table.key)}"  # noqa: S608
         )
-        return [dict(zip(columns, row, strict=True)) for row in found]
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def _hook(self) -> DbApiHook:
         from airflow.sdk import BaseHook
@@ -132,14 +132,14 @@ class SqlTarget:
         if table.name not in self._columns:
             name = self._full(table.name)
             try:
-                found = _names(hook, name)
+                existing = _names(hook, name)
             except Exception:  # noqa: BLE001 -- each database has its own error for a missing table
                 hook.run(self._create(table))
-                found = _names(hook, name)
+                existing = _names(hook, name)
             for column in table.columns:
-                if column.name not in found:
-                    found |= self._added(hook, name, column)
-            columns = [column.name for column in table.columns if column.name in found]
+                if column.name not in existing:
+                    existing |= self._added(hook, name, column)
+            columns = [column.name for column in table.columns if column.name in existing]
             listed = ", ".join(columns)
             hook.run(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM {name} WHERE 1 = 0")  # noqa: S608
             self._columns[table.name] = columns
@@ -150,12 +150,12 @@ class SqlTarget:
         try:
             hook.run(f"ALTER TABLE {table} ADD COLUMN {column.name} {SQL_TYPES[column.type]}")
         except Exception as error:  # noqa: BLE001 -- another task adds it, or only an administrator may
-            found = _names(hook, table)
-            if column.name not in found:
+            existing = _names(hook, table)
+            if column.name not in existing:
                 log.warning(
                     "%s in %s lacks the column %s, and its values are lost: %s", table, self.name, column.name, error
                 )
-            return found
+            return existing
         return {column.name}
 
     def _create(self, table: Table) -> str:
@@ -170,12 +170,12 @@ class SqlTarget:
         """Return which of the rows' keys the table has."""
         first = table.key[0]
         values = list(dict.fromkeys(str(row[first]) for row in rows))
-        found: set[tuple[str, ...]] = set()
+        existing: set[tuple[str, ...]] = set()
         for some in _chunks(values):
             marks = ", ".join([hook.placeholder] * len(some))
             query = f"SELECT {', '.join(table.key)} FROM {self._full(table.name)} WHERE {first} IN ({marks})"  # noqa: S608
-            found |= {tuple(str(part) for part in row) for row in hook.get_records(query, parameters=tuple(some))}
-        return found
+            existing |= {tuple(str(part) for part in row) for row in hook.get_records(query, parameters=tuple(some))}
+        return existing
 
 
 def _names(hook: DbApiHook, table: str) -> set[str]:

@@ -140,10 +140,10 @@ def settle(
     if not (intents or (is_claimed and not live)):
         raise ValidationError(f"{post_key!r} has no unknown outcome to settle.")
     if live:
-        known = {"media_id": media_id, "permalink": permalink}
+        post = {"media_id": media_id, "permalink": permalink}
         container_id, now = intents[-1]["container_id"], ledger.now()
-        known["dag_id"] = intents[-1]["claim"]["owner"]["dag_id"]
-        ledger.record_post(PublishedPost(post_key, container_id, now, **known, event_pending=True))
+        post["dag_id"] = intents[-1]["claim"]["owner"]["dag_id"]
+        ledger.record_post(PublishedPost(post_key, container_id, now, **post, event_pending=True))
         return
     for key, row in rows_of(store, post_key).items():
         if key.startswith("intent:"):
@@ -156,12 +156,12 @@ def rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
     rows = store.rows()
     claim, *lists = (row_key(kind, post_key) for kind in ("claim", "containers", "children"))
     comment = (row_key("comment", post_key), row_key("comment-claim", post_key))
-    made = {row_key("container", container_id) for name in lists for container_id in rows.get(name, ())}
+    containers = {row_key("container", container_id) for name in lists for container_id in rows.get(name, ())}
     return {
         key: row
         for key, row in rows.items()
         if (isinstance(row, dict) and row.get("post_key") == post_key)
-        or key in (claim, *lists, *made, *comment)
+        or key in (claim, *lists, *containers, *comment)
         or (key.startswith(("media:", "comment-id:")) and row == post_key)
     }
 
@@ -170,5 +170,5 @@ def open_intents(rows: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the intents with an unknown outcome, one for each post and container, oldest first."""
     live = {row["post_key"] for key, row in rows.items() if key.startswith("done:")}
     intents = [row for key, row in rows.items() if key.startswith("intent:") and not row["withdrawn"]]
-    found = sorted((row for row in intents if row["post_key"] not in live), key=lambda row: row["at"])
-    return list({(row["post_key"], row["container_id"]): row for row in found}.values())
+    undecided = sorted((row for row in intents if row["post_key"] not in live), key=lambda row: row["at"])
+    return list({(row["post_key"], row["container_id"]): row for row in undecided}.values())

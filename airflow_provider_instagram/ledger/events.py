@@ -42,7 +42,7 @@ def emit_post_event(context: Context, ledger: Ledger, post: PublishedPost, calen
         return
     me, intent, claim = Owner.of(context), ledger.intent(post.post_key), ledger.claim(post.post_key)
     if intent is None or intent.claim.owner != me:
-        others = {one.owner for one in (claim, intent and intent.claim) if one} - {me}
+        others = {claimed.owner for claimed in (claim, intent and intent.claim) if claimed} - {me}
         if any(is_at_work(context["ti"], other) for other in others):
             return
         if (latest := ledger.post(post.post_key)) is not None and not latest.event_pending:

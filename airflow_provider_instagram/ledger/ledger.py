@@ -115,9 +115,10 @@ class Ledger:
         """
         claim = self.claim(post_key)
         named = () if claim is None else (claim.owner, *claim.undecided)
-        found = [self.intent(post_key), *(self.intent(post_key, owner) for owner in {*named, *owners})]
-        still_open = sorted((one for one in found if one and not one.withdrawn), key=lambda one: one.when)
-        return list({(one.container_id, one.text): one for one in still_open}.values())
+        intents = [self.intent(post_key), *(self.intent(post_key, owner) for owner in {*named, *owners})]
+        undecided = [intent for intent in intents if intent and not intent.withdrawn]
+        undecided.sort(key=lambda intent: intent.when)
+        return list({(intent.container_id, intent.text): intent for intent in undecided}.values())
 
     def command(self, name: str) -> str:
         """Return a command of ``airflow instagram ledger`` for this account, as a user types it."""

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import InstagramError, MediaNotFetchedError, ValidationError
-from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.posts.kinds import ItemKind
 
@@ -72,8 +71,10 @@ def check_link(link: str, kind: ItemKind, try_number: int) -> None:
     :raises MediaNotFetchedError: If its server fails at this moment.
     :raises ValidationError: If its server refuses.
     """
+    from airflow_provider_instagram.files import link_check
+
     try:
-        storage.check_link(link, kind)
+        link_check.check_link(link, kind)
     except ValidationError as error:
         if try_number > PATIENT_TRIES:
             raise

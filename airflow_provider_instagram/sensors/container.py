@@ -171,7 +171,7 @@ def _is_curable(error: MediaRejectedError) -> bool:
 
 
 def _seconds(name: str, value: Any) -> float:
-    found = arguments.duration(name, value)
-    if found is None:
+    duration = arguments.duration(name, value)
+    if duration is None:
         raise ValidationError(f"{name} is empty.", hint="Set it to a number of seconds or a timedelta.")
-    return found.total_seconds()
+    return duration.total_seconds()

@@ -75,24 +75,24 @@ async def new_comments(
             continue
         key = TOLD.format(post.media_id)
         told: list[str] = await memory.aget(key, [])
-        found = await _newer(post.media_id, datetime.fromisoformat(seen["began"]), frozenset(told), send)
-        for comment in reversed(found):
+        comments = await _newer(post.media_id, datetime.fromisoformat(seen["began"]), frozenset(told), send)
+        for comment in reversed(comments):
             if comment.username is None or comment.username != post.username:
                 yield NewComment(post.media_id, comment)
-        if found:
-            await memory.aset(key, [*(comment.id for comment in found), *told][:TOLD_KEPT])
+        if comments:
+            await memory.aset(key, [*(comment.id for comment in comments), *told][:TOLD_KEPT])
         counts[post.media_id] = post.count
         await memory.aset(SEEN, {**seen, "counts": counts})
 
 
 async def _newer(media_id: str, began: datetime, told: frozenset[str], send: Send) -> list[Comment]:
     """Return the comments since the first look that were not told, newest first."""
-    found: list[Comment] = []
+    comments: list[Comment] = []
     after = None
     while True:
         page: Page[Comment] = await send(calls.comment_list(media_id, after=after))
         recent = page.since(began)
-        found += [one for one in recent if one.id not in told]
+        comments += [comment for comment in recent if comment.id not in told]
         after = page.after
-        if after is None or len(recent) < len(page.items) or any(one.id in told for one in recent):
-            return found
+        if after is None or len(recent) < len(page.items) or any(comment.id in told for comment in recent):
+            return comments

@@ -73,22 +73,22 @@ def text(name: str, value: Any) -> str | None:
 
 def check_printable(name: str, text: str) -> None:
     """Check that a text has no control character except white space."""
-    if found := UNPRINTABLE.search(text):
+    if match := UNPRINTABLE.search(text):
         raise ValidationError(
-            f"{name} has an invisible character, number {ord(found[0])}.",
+            f"{name} has an invisible character, number {ord(match[0])}.",
             hint="Delete it, or type the words around it again.",
         )
 
 
 def required_text(name: str, value: Any) -> str:
     """Read a required text."""
-    found = text(name, value)
-    if found is None:
+    result = text(name, value)
+    if result is None:
         raise ValidationError(
             f"{name} is empty.",
             hint="Set it. If a template or an upstream task provides the value, check that it returns one.",
         )
-    return found
+    return result
 
 
 def number(name: str, value: Any) -> float | None:
@@ -97,22 +97,22 @@ def number(name: str, value: Any) -> float | None:
     if value is None:
         return None
     try:
-        found = float("nan") if isinstance(value, bool) else float(value)
+        result = float("nan") if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
-        found = float("nan")
-    if not math.isfinite(found):
+        result = float("nan")
+    if not math.isfinite(result):
         raise ValidationError(f"{name} must be a number, not {value!r}.")
-    return found
+    return result
 
 
 def whole_number(name: str, value: Any) -> int | None:
     """Read a whole number."""
-    found = number(name, value)
-    if found is None:
+    result = number(name, value)
+    if result is None:
         return None
-    if not found.is_integer():
+    if not result.is_integer():
         raise ValidationError(f"{name} must be a whole number, not {value!r}.")
-    return int(found)
+    return int(result)
 
 
 def boolean(name: str, value: Any) -> bool | None:
@@ -187,7 +187,7 @@ def duration(name: str, value: Any) -> timedelta | None:
     value = given(value)
     if value is None:
         return None
-    found = value if isinstance(value, timedelta) else timedelta(seconds=number(name, value) or 0)
-    if found < timedelta(0):
+    result = value if isinstance(value, timedelta) else timedelta(seconds=number(name, value) or 0)
+    if result < timedelta(0):
         raise ValidationError(f"{name} must not be negative: {value!r}.")
-    return found
+    return result

@@ -152,7 +152,7 @@ def test_a_link_that_is_none_is_refused_in_words(link: str, https_server: HttpsS
     https_server.behave = redirect
     for url in (f"{link}?{SIGNATURE}", f"{https_server.url}/video.mp4"):
         with pytest.raises(ValidationError, match="link to the video is not valid") as refusal:
-            download(url, tmp_path, max_bytes=10, allow_private=True)
+            download(url, tmp_path, max_bytes=10)
         assert SIGNATURE not in str(refusal.value)
 
 

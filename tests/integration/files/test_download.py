@@ -106,9 +106,11 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def fetch(server: Server, folder: Path) -> Callable[..., Path]:
+def fetch(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PRIVATE_SOURCES", "True")
+
     def go(path: str, **options: Any) -> Path:
-        return download(server.url + path, folder, **{"max_bytes": 10**7, "allow_private": True, **options})
+        return download(server.url + path, folder, **{"max_bytes": 10**7, **options})
 
     return go
 
