@@ -50,7 +50,6 @@ class StoredConnection:
     """The parts of a stored connection that may be shown.
 
     :param is_secret_for_hosts: Whether the secret was entered for the hosts that the connection has now.
-    :param oauth_host: What replaces Meta's login hosts.
     """
 
     conn_id: str
@@ -105,10 +104,7 @@ def duplicate_warning(conn_id: str, account: Account) -> str:
 
 
 def require_writable(conn_id: str) -> StoredConnection:
-    """Check that a login can be written to a connection, and return the parts of it that may be shown.
-
-    :raises ValidationError: The id is not valid, or the connection has another type or is stored elsewhere.
-    """
+    """Check that a login can be written to a connection, and return the parts of it that may be shown."""
     if not _CONN_ID.fullmatch(conn_id):
         raise ValidationError(
             f"{conn_id[:80]!r} is not a valid connection id.",
@@ -146,10 +142,7 @@ def require_writable(conn_id: str) -> StoredConnection:
 
 
 def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
-    """Return the app secret of a connection in the database, or an empty text if it has none.
-
-    :param oauth_host: The host that replaces Meta's login hosts, and receives the secret as well.
-    """
+    """Return the app secret of a connection in the database, or an empty text if it has none."""
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
         extra = _extra_or_empty(row) if row is not None else {}
@@ -219,8 +212,6 @@ def secrets_source(conn_id: str) -> str:
     """Return where a connection is stored outside Airflow's database, or an empty text.
 
     A connection of the environment or of a secrets backend hides the one of the same id in Airflow's database.
-
-    :raises ValidationError: A secrets backend failed.
     """
     for backend in ensure_secrets_loaded():
         if isinstance(backend, MetastoreBackend):

@@ -28,8 +28,6 @@ class LoginApp:
     """The Meta app that a person logs in to.
 
     :param redirect_uri: Where Instagram sends the person back to.
-    :param oauth_host: Replaces both of Meta's login hosts.
-    :param scopes: What to ask for beyond the scopes of publishing: names of features, or Meta's names.
     """
 
     app_id: str
@@ -40,19 +38,13 @@ class LoginApp:
     scopes: str = ""
 
     def login_url(self, state: str) -> str:
-        """Return the URL of the login page.
-
-        :raises ValidationError: If a scope to ask for is not valid.
-        """
+        """Return the URL of the login page."""
         where: dict[str, Any] = {"oauth_host": self.oauth_host, "hosts": trusted_hosts()}
         return oauth.login_url(self.app_id, self.redirect_uri, state, scopes=self.all_scopes, **where)
 
     @property
     def all_scopes(self) -> tuple[str, ...]:
-        """All scopes to ask for.
-
-        :raises ValidationError: If one is not valid.
-        """
+        """All scopes to ask for."""
         return (*oauth.SCOPES, *read_scopes(self.scopes))
 
     @property
@@ -121,7 +113,6 @@ def check_redirect_uri(uri: str) -> str:
 def complete_login(app: LoginApp, code: str, by: str) -> Login:
     """Exchange the code that Instagram sent back for a token that lives 60 days.
 
-    :param by: The person that logged in, for the record.
     :raises AuthenticationError: The code is not valid, or was used before.
     :raises PermissionDeniedError: A permission was not granted, or the account is not a professional account.
     """

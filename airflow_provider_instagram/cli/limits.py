@@ -68,7 +68,6 @@ def describe(conn_id: str) -> Iterator[tuple[str, str]]:
 class _Reported:
     """What Instagram reports about an account.
 
-    :param posts: A text about its posts, or None if Instagram reports nothing.
     :param available_at: When the account can post again; None if it can post now, or if the time is unknown.
     """
 
@@ -124,11 +123,7 @@ def _waiting_text(deadlines: list[float], steady_calls: float) -> str:
 
 
 def triggerer_capacity(capacity: int, open_files: int | None = None) -> str:
-    """Check whether a triggerer on this machine may open as many files as its capacity needs.
-
-    :param open_files: How many files its process may open; default: as many as this process.
-    :raises LookupError: It may open too few.
-    """
+    """Check whether a triggerer on this machine may open as many files as its capacity needs."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if open_files is None else open_files
     if files < FILES_PER_TRIGGER * capacity:
         raise LookupError(

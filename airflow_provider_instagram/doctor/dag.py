@@ -66,8 +66,6 @@ class ReportWorkersOperator(BaseOperator):
 
     It does not fail with a check that never starts, so no trigger rule can wait: the task is rescheduled.
 
-    :param checks: The task ids of the checks.
-    :param pools: The pools, by the task id that uses each.
     :param patience: How long a task may wait for a worker or a pool.
     """
 

@@ -53,10 +53,7 @@ class FileAccess:
 
     @classmethod
     def of_media_roots(cls, *own: str) -> FileAccess:
-        """Return the locations in ``[instagram] media_roots``.
-
-        :param own: Additional locations, such as the folder or prefix of a calendar.
-        """
+        """Return the locations in ``[instagram] media_roots``."""
         roots = [root.strip() for root in conf.get("instagram", "media_roots").split(",")]
         return cls.of(*own, *roots)
 
@@ -146,10 +143,7 @@ class FileAccess:
         return ", ".join(map(str, locations)) or "none is set"
 
     def read(self, location: str, max_bytes: int) -> bytes:
-        """Read a small file that a user named.
-
-        :raises ValidationError: If the file may not be opened, is too large, or is not a regular file.
-        """
+        """Read a small file that a user named."""
         self.check(location)
         if is_web(location):
             raise ValidationError(
@@ -174,10 +168,7 @@ class FileCheck:
     as_copy: bool = False
 
     def check_digest(self, sha256: str, location: str) -> None:
-        """Check that a file has the content that was approved.
-
-        :param sha256: The digest of its content now.
-        """
+        """Check that a file has the content that was approved."""
         if self.sha256 is not None and sha256 != self.sha256:
             raise ValidationError(
                 f"{shown(location)} has changed since it was approved: the SHA-256 of its content was {self.sha256}, "
@@ -220,10 +211,7 @@ def read_file(location: str, max_bytes: int) -> bytes:
 
 
 def object_path(location: str) -> ObjectStoragePath:
-    """Return the path of a file in object storage.
-
-    :raises ValidationError: If Airflow cannot open this kind of storage.
-    """
+    """Return the path of a file in object storage."""
     from airflow.sdk import ObjectStoragePath
 
     try:

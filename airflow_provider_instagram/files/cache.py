@@ -41,7 +41,6 @@ log = logging.getLogger(__name__)
 def keep(file: Path, location: str, about: Mapping[str, Any]) -> None:
     """Keep a finished file that has just been sent to object storage, if there is room.
 
-    :param file: The file, in a scratch folder.
     :param location: Where it was sent. Its name depends on its content, so that nobody sends another file there.
     """
     trim()
@@ -53,10 +52,7 @@ def keep(file: Path, location: str, about: Mapping[str, Any]) -> None:
 
 
 def link(location: str, about: Mapping[str, Any], copy: Path) -> bool:
-    """Link the kept file of an object to another name, which stays when the kept file is removed.
-
-    :return: Whether the file was kept and is the same.
-    """
+    """Link the kept file of an object to another name, which stays when the kept file is removed."""
     identity, folder = _identity(location, about), _folder()
     if identity is None or folder is None:
         return False

@@ -47,12 +47,8 @@ def download(
 
     :param url: An ``https://`` link. Its query may contain a signature, and is never shown.
     :param on_progress: Called with the bytes received and the total bytes, if known, once in five seconds.
-    :param cancel: Ends the work early.
     :param total_s: How long the whole download may take, in seconds: lookups, connections, handshakes, headers, bodies.
     :param stall_s: How long the server may send nothing, in seconds.
-    :raises ValidationError: If the link cannot be used: not https, refused, too large, or not public.
-    :raises TransientError: If the network or the server failed temporarily.
-    :raises TranscodeError: If the work was cancelled.
     """
     address = _address(url)
     cancel = cancel or Cancel()
@@ -132,10 +128,7 @@ class _Download:
 
 
 def ranged_request(link: str, connections: Connections, stall_s: float) -> httpx.Request:
-    """Return a request for the first byte behind a link.
-
-    :raises InstagramError: If its host is not public, or is not found.
-    """
+    """Return a request for the first byte behind a link."""
     _keep_headers_out_of_logs()
     request = _request(httpx.URL(link), connections, stall_s)
     request.headers.update({"Range": "bytes=0-0", "User-Agent": "airflow-provider-instagram"})

@@ -26,7 +26,6 @@ TEMPORARY: Final = (408, 425, 429)
 def check_link(link: str, kind: str) -> None:
     """Read the first byte behind a link, without redirects. A server that only Instagram can reach passes.
 
-    :param link: The link. Its query may contain a signature, and is never shown.
     :raises MediaNotFetchedError: If the server fails at this moment.
     :raises ValidationError: If it refuses, or answers with something else.
     """

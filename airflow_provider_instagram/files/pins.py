@@ -39,10 +39,7 @@ class Pin:
 
     @classmethod
     def of(cls, file: Path) -> tuple[Pin, Path]:
-        """Return where a file is now, and the real path of its folder.
-
-        :param file: The absolute path of the file, which need not exist.
-        """
+        """Return where a file is now, and the real path of its folder."""
         try:
             path, _ = _followed(file)
             folder_path, folder = _followed(file.parent)
@@ -76,10 +73,7 @@ class Pin:
 
 
 def _followed(path: Path, links: int = MOST_LINKS) -> tuple[str, Path]:
-    """Return a path without links, except marked ones to what is beside them, and the real path.
-
-    :raises OSError: If it has more links.
-    """
+    """Return a path without links, except marked ones to what is beside them, and the real path."""
     if not links:
         raise OSError(f"{path} has too many links.")
     marked, real = "", Path(path.anchor)

@@ -32,10 +32,7 @@ _downloads: set[Cancel] = set()
 
 
 def make_folder(folder: Path) -> None:
-    """Create a local folder and its parents, unless they exist.
-
-    :raises ValidationError: If the folder cannot be created.
-    """
+    """Create a local folder and its parents, unless they exist."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -175,10 +172,7 @@ def put(file: Path, location: str, *, keep: bool = False) -> None:
 
 
 def presigned(location: str, life: timedelta) -> str:
-    """Return a link with which Instagram can fetch an object for a while. The link is a secret and is never logged.
-
-    :raises ValidationError: If this kind of storage has no presigned links.
-    """
+    """Return a link with which Instagram can fetch an object for a while. The link is a secret and is never logged."""
     path = object_path(location)
     try:
         return str(path.fs.sign(path.path, expiration=int(life.total_seconds())))

@@ -59,7 +59,6 @@ def run_with_time_limit(work: Callable[[Connections], None], total_s: float, can
     with its own timeout, and its connections are shut down before it can send or write anything.
 
     :param work: The work. It passes :meth:`Connections.trace` to each of its requests.
-    :raises TimeoutError: If the time is over.
     """
     cancel.raise_if_requested()
     connections = Connections()
@@ -91,11 +90,7 @@ def run_with_time_limit(work: Callable[[Connections], None], total_s: float, can
 
 
 def within_small_file_timeout(work: Callable[[], T]) -> T:
-    """Return what work on a small file in object storage returns. Clients of such storages retry for minutes.
-
-    :param work: Reads or writes the file.
-    :raises TimeoutError: If the storage does not answer in time.
-    """
+    """Return what work on a small file in object storage returns. Clients of such storages retry for minutes."""
     from airflow_provider_instagram.utils.process import Cancel
 
     done: list[T] = []

@@ -66,7 +66,6 @@ def read_token_scopes(data: Mapping[str, Any]) -> tuple[str, ...]:
 class Account:
     """The Instagram account that a token belongs to.
 
-    :param user_id: The professional account's id.
     :param account_type: Its type, such as BUSINESS or MEDIA_CREATOR, or None if unknown.
     :param picture_url: The address of its picture, if the call requested it and a page may show it.
     """

@@ -56,8 +56,6 @@ class Deadline:
 
     A timeout of httpx is for one read, and begins again with each byte that a server sends. So each connection reads
     with the time that is left.
-
-    :param monotonic: Returns the time, in seconds.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -107,10 +105,7 @@ class _Body:
             raise self._error("its encoding is neither gzip nor identity")
 
     def add(self, chunk: bytes) -> None:
-        """Add bytes as they arrived.
-
-        :raises httpx.DecodingError: If they make the body too large, or are not valid gzip.
-        """
+        """Add bytes as they arrived."""
         try:
             self.content += self._unzip.decompress(chunk, MAX_BYTES + 1 - len(self.content)) if self._unzip else chunk
         except zlib.error:
@@ -119,10 +114,7 @@ class _Body:
             raise self._error(f"it has more than {MAX_BYTES:,} bytes")
 
     def answer(self) -> Answer:
-        """Return the whole answer.
-
-        :raises httpx.DecodingError: If its end is missing.
-        """
+        """Return the whole answer."""
         if self._unzip and self.content and not self._unzip.eof:
             raise self._error("its end is missing")
         return Answer(self.response.status_code, self.response.headers, bytes(self.content))

@@ -61,10 +61,7 @@ class Call(Generic[T]):
 
 
 def account(*, with_picture: bool = False) -> Call[Account]:
-    """Read the account of the token. Source: Meta, Instagram API with Instagram Login, /me.
-
-    :param with_picture: Whether to ask for the account's picture as well.
-    """
+    """Read the account of the token. Source: Meta, Instagram API with Instagram Login, /me."""
     params = {"fields": "user_id,username,account_type" + (",profile_picture_url" if with_picture else "")}
     return Call("read the account", "GET", "me", params, Account.read, safe=True)
 
@@ -113,19 +110,13 @@ def create_container(
 ) -> Call[Container]:
     """Create a container. Source: Meta, IG User Media reference.
 
-    :param ig_user_id: The account that will publish the media.
     :param caption: Text of the post: up to 2,200 characters, 30 hashtags, 20 mentions.
     :param thumb_offset: The cover frame, in milliseconds from the start.
     :param cover_url: A JPEG up to 8 MB as the cover. Overrides ``thumb_offset``.
-    :param share_to_feed: Whether the reel also appears in the feed.
     :param collaborators: User names of up to three accounts to invite as collaborators.
     :param user_tags: User names to tag, in pictures with their position.
-    :param audio_name: Name of the reel's original sound.
     :param trial_graduation: Makes the reel a trial reel, and sets how it is shown to followers later.
-    :param is_ai_generated: Whether to label the post as made with AI.
-    :param alt_text: A description of the picture for people who do not see it.
     :param media: The :class:`ContainerMedia`. Without a media type, it is a reel.
-    :return: The call, whose answer is the container.
     """
     media.setdefault("media_type", "REELS")
     tags = [{"username": tag} if isinstance(tag, str) else dict(tag) for tag in user_tags] if user_tags else None

@@ -62,8 +62,6 @@ _log = logging.getLogger(__name__)
 class ClientSettings(TypedDict, total=False):
     """The settings that both clients share.
 
-    :param base_url: Scheme, host and port of the Graph API.
-    :param api_version: Version of the Graph API, for example ``v27.0``.
     :param app_secret: The Meta app's secret, with which calls of Facebook Login are signed.
     :param reconnect_hint: What to do when the token is no longer valid, as the hint of the error.
     :param hosts: The hosts that may receive tokens and app secrets, beside Meta's and this machine.
@@ -239,13 +237,9 @@ class GraphClient(_Core):
     """Sends calls, one after the other. Several threads may use one client.
 
     :param access_token: The account's token. None for a login only.
-    :param sleep: Waits for a number of seconds.
     :param replacement_token: Called once when the token is refused. Returns another token, or None. The refused call
         is then repeated, unless it may be sent only once: Instagram checks the token before anything else.
     :param on_close: Called at the end with the number of requests sent.
-    :param monotonic: Returns the time by which an answer is too late, in seconds.
-    :param settings: The :class:`ClientSettings`.
-    :raises ValidationError: If the token is not valid, or must not be sent to the base URL.
     """
 
     def __init__(
@@ -300,7 +294,6 @@ class GraphClient(_Core):
 
         :param stall_timeout: How long the transfer may stall before the request is aborted.
         :raises ValidationError: If the token must not be sent to the URI. Nothing was sent.
-        :raises InstagramError: If the upload host refused, or the network failed.
         """
         action = "upload the video"
         url = origin.upload_url(uri, self._base_url)

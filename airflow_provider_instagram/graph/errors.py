@@ -43,8 +43,6 @@ class Rule:
 
     :param code: Meta's error code. None for a subcode that only appears on containers.
     :param subcode: Meta's error subcode. None matches no subcode and every subcode without a rule.
-    :param error: The class of the exception.
-    :param hint: What the user can do about it.
     :param after: When a retry makes sense.
     :param may_have_taken_effect: Whether a change may have taken effect in spite of the error.
     :param new_containers: How many new containers are worth creating after this error.

@@ -29,7 +29,6 @@ def read_rows(data: Mapping[str, Any], what: str) -> list[Any]:
     """Read the rows of a list.
 
     :param what: What the list contains, for the message of the error.
-    :raises ValueError: If the answer contains no list.
     """
     rows = data.get("data")
     if not isinstance(rows, list):

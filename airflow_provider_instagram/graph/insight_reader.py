@@ -74,10 +74,7 @@ class NothingRefused:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The numbers of one medium or account.
-
-    :param reason: Why all numbers are missing.
-    """
+    """The numbers of one medium or account."""
 
     values: Mapping[str, int | float | None]
     reason: Reason = Reason.NONE
@@ -100,10 +97,7 @@ class InsightReader:
     refused: RefusedMetrics = field(default_factory=NothingRefused)
 
     def of_media(self, media_id: str, kind: str, metrics: Sequence[str]) -> Reading:
-        """Read numbers about a medium.
-
-        :raises InstagramError: If Meta refused the account or the call, or the network failed.
-        """
+        """Read numbers about a medium."""
         return self._read(kind, metrics, lambda names: calls.media_insights(media_id, names))
 
     def of_account(self, ig_user_id: str, metrics: Sequence[str], since: datetime, until: datetime) -> Reading:

@@ -83,10 +83,7 @@ class TrustedHosts:
         return [source for entry in self.entries for source in entry.csp_sources]
 
     def check(self, origin: Origin, what: str, meta_hosts: AbstractSet[str]) -> None:
-        """Check that an origin is trusted.
-
-        :raises ValidationError: If the host is not trusted, or not for plain http.
-        """
+        """Check that an origin is trusted."""
         if origin.is_loopback or any(entry.covers(origin) for entry in self.entries):
             return
         if origin.scheme == "http":
@@ -120,7 +117,6 @@ def base_url(
     :param host: Host name, or URL without a path. The default scheme is https. Empty means Instagram.
     :param port: Port to append, 1-65535. The default port of the scheme is omitted.
     :return: Scheme, host and port, without a slash at the end.
-    :raises ValidationError: If no token may be sent there.
     """
     text = (host or "").strip() or INSTAGRAM
     url = text if "://" in text else f"https://{text}"
@@ -141,10 +137,7 @@ def base_url(
 
 
 def login_host(host: str | None, hosts: TrustedHosts = NO_EXTRA_HOSTS) -> str | None:
-    """Return the base URL that replaces Meta's two login hosts, or None if nothing replaces them.
-
-    :raises ValidationError: If no app secret may be sent there.
-    """
+    """Return the base URL that replaces Meta's two login hosts, or None if nothing replaces them."""
     if not (host or "").strip():
         return None
     return base_url(host, hosts=hosts, what="The OAuth host of the connection", meta_hosts=LOGIN_HOSTS)
@@ -153,8 +146,6 @@ def login_host(host: str | None, hosts: TrustedHosts = NO_EXTRA_HOSTS) -> str | 
 def upload_url(uri: str, base: str) -> httpx.URL:
     """Check the upload URI, which receives the bytes of a video together with the token.
 
-    :param uri: The upload URI from Instagram.
-    :return: The same URI, parsed.
     :raises ValidationError: If the URI is neither on Meta's upload host nor on the origin of the connection.
     """
     origin = Origin.of(uri)

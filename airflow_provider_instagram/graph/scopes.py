@@ -17,9 +17,6 @@ class Feature:
     """Something that an account may be used for.
 
     Source: Meta, Instagram API with Instagram Login and with Facebook Login, permissions.
-
-    :param instagram: The scopes of Instagram Login that it needs.
-    :param facebook: The scopes of Facebook Login that it needs.
     """
 
     name: str
@@ -45,8 +42,6 @@ def read_scopes(text: str, *, is_facebook_login: bool = False) -> tuple[str, ...
     """Read the scopes that a connection asks for, beyond those of publishing.
 
     :param text: Names of features or Meta's names of scopes, separated by commas or spaces.
-    :param is_facebook_login: Whether the account uses Facebook Login.
-    :return: Meta's names of the scopes, each once.
     :raises ValidationError: If a name is not valid, or belongs to the other login.
     """
     scopes = dict.fromkeys(PUBLISHING.scopes(is_facebook_login=is_facebook_login))

@@ -31,8 +31,6 @@ class ServerClock:
 
     It never runs ahead of Instagram's, so that nothing is published early. After a comparison, the monotonic clock
     carries it on.
-
-    :param local: Returns the time by this machine's clock, in UTC.
     """
 
     def __init__(
@@ -55,7 +53,6 @@ class ServerClock:
 
         :return: How far Instagram's clock is ahead; nothing if they agree.
         :raises LookupError: If the answer has no usable date.
-        :raises httpx.HTTPError: If there is no answer.
         """
         self._offset = None
         earliest, latest = _ahead(base_url, self._local)

@@ -38,7 +38,6 @@ class AccountSettings:
     """The settings of an account in its connection.
 
     :param api_version: The version of the API, for example ``v27.0``.
-    :param access_token: The long-lived access token in the connection.
     :param oauth_host: Replaces both of Meta's login hosts.
     :param scopes: What to ask for when connecting, beyond the scopes of publishing, as a person wrote it.
     """
@@ -159,7 +158,6 @@ class InstagramHook(BaseHook):
     def refresh_token(self, by: str) -> RefreshResult:
         """Extend the account's token by 60 days, unless it is younger than the 24 hours that Meta requires.
 
-        :param by: The run or the person that refreshes the token, for the record.
         :raises AuthenticationError: If the token is no longer valid.
         """
         return self.token_manager().refresh(by)
@@ -285,10 +283,7 @@ class InstagramHook(BaseHook):
 
 
 def account_limits(conn_id: str) -> Limits | None:
-    """Return the limits in a connection, or None if the connection is not found.
-
-    :raises ValidationError: If a limit is not a number.
-    """
+    """Return the limits in a connection, or None if the connection is not found."""
     try:
         return Limits.read(_checked_extra(BaseHook.get_connection(conn_id)))
     except AirflowNotFoundException:
@@ -296,10 +291,7 @@ def account_limits(conn_id: str) -> Limits | None:
 
 
 def trusted_hosts() -> TrustedHosts:
-    """Read ``[instagram] hosts``: the hosts that may receive tokens and app secrets, beside Meta's and this machine.
-
-    :raises ValidationError: If an entry is not a host.
-    """
+    """Read ``[instagram] hosts``: the hosts that may receive tokens and app secrets, beside Meta's and this machine."""
     from airflow_provider_instagram.graph.origin import TrustedHosts
 
     return TrustedHosts.read(conf.get("instagram", "hosts", fallback=""))

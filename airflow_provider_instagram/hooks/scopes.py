@@ -64,8 +64,6 @@ def known_scopes(conn_id: str) -> AccountScopes:
 
     For Instagram Login, they were recorded when the account was connected, and nothing is sent. For Facebook Login,
     Meta is asked. The scopes of a token that was entered in the connection are not known with Instagram Login.
-
-    :raises InstagramError: If the connection cannot be used.
     """
     hook = InstagramHook(conn_id)
     settings = hook.settings

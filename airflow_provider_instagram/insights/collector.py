@@ -135,7 +135,6 @@ class Collector:
         """Read and write what is due.
 
         :param events: The events of posts since :attr:`events_since`.
-        :return: What was read. Its ``error`` is what ended the reading early; everything before it is written.
         """
         batch = Batch()
         discovery = Discovery(self.client, self.budget, self.ledger, self.tracking, self.user_id, self.look_every)

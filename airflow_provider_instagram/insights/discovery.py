@@ -41,8 +41,6 @@ class Discovery:
     1. A post that an event names: the media list is read at once. It shows all new posts in one call. If the post is
        not there, the stories are read, and then the post itself.
     2. Posts made elsewhere: the media list and the stories are read if that was last done ``look_every`` ago.
-
-    :param ledger: The account's ledger, which has the keys of posts.
     """
 
     client: GraphClient
@@ -53,10 +51,7 @@ class Discovery:
     look_every: timedelta
 
     def find(self, events: Iterable[PostEvent]) -> Iterator[Row]:
-        """Track new posts, and yield their rows.
-
-        :param events: The events of posts since the last time.
-        """
+        """Track new posts, and yield their rows."""
         head = self.tracking.head
         for event in events:
             head.events_until = max(head.events_until or event.at, event.at)

@@ -102,7 +102,6 @@ class FileTarget:
         """Return the content of a file.
 
         :param rows: All rows. Those of an earlier provider lack columns, and those of a later one have more of them.
-        :param before: The content so far.
         """
         if self.format == "jsonl":
             complete = [dict.fromkeys(column.name for column in table.columns) | row for row in rows]

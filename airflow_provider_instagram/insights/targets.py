@@ -8,10 +8,7 @@ from airflow_provider_instagram.insights.sql_target import SqlTarget
 
 
 def open_target(target: str | SqlTarget | FileTarget) -> SqlTarget | FileTarget:
-    """Return a target.
-
-    :raises ValidationError: If the text is empty.
-    """
+    """Return a target."""
     if not isinstance(target, str):
         return target
     text = target.strip()

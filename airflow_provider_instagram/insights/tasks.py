@@ -36,7 +36,6 @@ class CollectInsights(InstagramBaseOperator):
     without the scope for insights is skipped. Returns how many rows of each kind are written.
 
     :param target: Where to write: a target, the id of a database's connection, or a folder or prefix.
-    :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
     ui_color = "#e9f3fb"

@@ -41,7 +41,6 @@ class PostEvent:
 class TrackedPost:
     """A post whose numbers are read.
 
-    :param kind: Its kind, a value of :class:`PostKind`.
     :param done: The names of the ages that are read, or can no longer be read.
     :param again_at: When to read the present age again, in seconds since the epoch, because it had no numbers yet.
     """

@@ -84,10 +84,7 @@ class NoLedgerError(ValidationError):
 
 @contextmanager
 def open_ledger(conn_id: str) -> Iterator[DatabaseStore]:
-    """Open the ledger of an account, and commit what was written if the block ends without an error.
-
-    :raises NoLedgerError: If the account has none.
-    """
+    """Open the ledger of an account, and commit what was written if the block ends without an error."""
     with create_session() as session:
         asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(conn_id).uri))
         if asset_id is None:
@@ -130,10 +127,7 @@ def settle(
     media_id: str | None = None,
     permalink: str | None = None,
 ) -> None:
-    """Record whether a post with an unknown outcome is live.
-
-    :raises ValidationError: If the post has no unknown outcome.
-    """
+    """Record whether a post with an unknown outcome is live."""
     ledger = Ledger(store, conn_id)
     intents = [row for row in open_intents(store.rows()) if row["post_key"] == post_key]
     is_claimed = ledger.post(post_key) is None and ledger.claim(post_key) is not None

@@ -77,9 +77,6 @@ def become_first_emitter(context: Context, ledger: Ledger, alias: AssetAlias) ->
     4. There is no recent row: write one with this task, wait until any rival has written as well, and start again.
 
     If the process dies after step 4, its row is no longer recent after ``TURN``, and another task takes the turn.
-
-    :param context: The task's context. The alias is an inlet and an outlet of the task.
-    :return: Whether this task emits the first event.
     """
     me, key = str(Owner.of(context)), row_key("first-event", alias.name)
     while not context["inlet_events"][alias].limit(1):

@@ -39,7 +39,6 @@ class LatestNumbers:
     """The numbers of a post as they were read last.
 
     :param age: The age of the post at which they were read, such as ``6h``.
-    :param values: The number of each metric that has one.
     """
 
     post_key: str

@@ -41,7 +41,6 @@ class StateStore(Protocol):
 class Ledger:
     """The rows of one account.
 
-    :param store: Where the rows are kept.
     :param clock: Returns the time, in UTC. By default, Instagram's once it was compared.
     """
 

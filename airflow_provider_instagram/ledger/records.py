@@ -27,8 +27,6 @@ class ContainerRecord:
     :param content: Digest of its video and options. A container is reused only for the same content.
     :param caption: Digest of its caption, to find its post among the account's media.
     :param upload_uri: Where to send the rest of an interrupted upload.
-    :param kind: What the post is.
-    :param shows: What the container is of. None for the parent of a carousel.
     :param item: Its place in a carousel, from 0. None for the container of a whole post.
     :param round: In which :func:`round_of` its task it was created.
     """
@@ -120,11 +118,8 @@ class Intent:
     Its outcome is open: the request may have been sent or not. A withdrawn intent certainly led to no post, and to no
     comment.
 
-    :param post_key: The key of the post, or of the comment.
     :param container_id: The container of the post. For a comment, the media id of the post that it is on.
     :param at: The time just before the request, as ISO 8601 in UTC.
-    :param withdrawn: Whether the intent certainly led to no post.
-    :param needs_manual_resolution: Whether only a person can determine the outcome.
     :param text: Digest of a comment's text. None for a post.
     """
 

@@ -80,11 +80,7 @@ class CallBudget:
             self.stop(usage.regain, f"The account has used {usage.percent} % of its calls")
 
     def stop(self, pause: timedelta | None, reason: str) -> None:
-        """Stop all calls for a while.
-
-        :param pause: How long, or None if unknown.
-        :param reason: The reason, for log lines.
-        """
+        """Stop all calls for a while."""
         until = self.clock() + (pause or UNSTATED_STOP).total_seconds()
         if until > self.stopped_until:
             self.stopped_until, self.reason = until, reason

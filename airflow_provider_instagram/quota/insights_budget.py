@@ -25,7 +25,6 @@ _HOUR: Final = timedelta(hours=1)
 class InsightsBudget:
     """The calls for insights in the last hour, in a row of the account's ledger that all tasks share.
 
-    :param clock: Returns the time, in UTC.
     :param calls_per_hour: The account's calls per hour, for all purposes.
     """
 
@@ -81,10 +80,7 @@ class InsightsBudget:
             self.stop(STOP_FOR)
 
     def stop(self, pause: timedelta | None) -> None:
-        """Send no calls for insights for a while.
-
-        :param pause: How long, or None if unknown.
-        """
+        """Send no calls for insights for a while."""
         until = self.clock() + (pause or UNSTATED_STOP)
         self._stopped_until = max(self._stopped_until, until.timestamp())
 

@@ -23,10 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def time_until_quota_frees(client: GraphClient, ig_user_id: str, now: datetime) -> timedelta | None:
-    """Return the time until the oldest post of the last 24 hours stops counting.
-
-    :return: The time until then, or None if it cannot be determined.
-    """
+    """Return the time until the oldest post of the last 24 hours stops counting."""
     since, times = now - QUOTA_PERIOD, []
     try:
         for listed in (media_since, stories_since):  # a story is not among the media, but counts as well

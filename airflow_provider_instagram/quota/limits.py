@@ -48,10 +48,7 @@ class Limits:
 
     @classmethod
     def read(cls, extra: Mapping[str, str]) -> Limits:
-        """Read the limits from a connection's extra. A missing limit has its default.
-
-        :raises ValidationError: If a limit is not a whole number from 1 on.
-        """
+        """Read the limits from a connection's extra. A missing limit has its default."""
         return cls(**{name: _number(name, extra[name]) for name in cls.__dataclass_fields__ if name in extra})
 
 

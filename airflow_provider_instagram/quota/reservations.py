@@ -41,7 +41,6 @@ class QuotaReservations:
     def reserve(self, post_key: str, nonce: str) -> None:
         """Reserve a post in each period.
 
-        :param nonce: A random value for this attempt.
         :raises QuotaExhaustedError: If no reservation is free. The error carries the time until one is.
         """
         for quota in self.quotas:

@@ -48,7 +48,6 @@ class RefreshResult:
     """The result of a refresh.
 
     :param refreshed: Whether Meta issued a new token.
-    :param token: The token to use from now on.
     """
 
     refreshed: bool
@@ -59,7 +58,6 @@ class RefreshResult:
 class TokenManager:
     """The access token of one connection, over time.
 
-    :param connection_token: The token in the connection.
     :param send: Sends a call to the Graph API with the given token, passed as a record so that crash reports hide it.
     """
 
@@ -123,7 +121,6 @@ class TokenManager:
     def refresh(self, by: str) -> RefreshResult:
         """Refresh the token for 60 more days, unless it is less than 24 hours old, which Meta refuses.
 
-        :param by: The run or the person that refreshes the token, for the record.
         :raises AuthenticationError: No token of the connection works.
         :raises InstagramError: The token cannot be refreshed now; the old token stays in use.
         """

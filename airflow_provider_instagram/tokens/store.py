@@ -60,10 +60,7 @@ class StoredToken:
 
     @classmethod
     def issued(cls, answer: Token, now: datetime, scopes: Sequence[str], by: str) -> StoredToken:
-        """Record a token that Meta has just issued.
-
-        :param by: The run or the person that got the token.
-        """
+        """Record a token that Meta has just issued."""
         expires = now + (answer.expires_in or LONG_LIVED_LIFETIME)
         return cls(answer.access_token, now.isoformat(), now.isoformat(), expires.isoformat(), tuple(scopes), by)
 
@@ -73,8 +70,6 @@ class StoredToken:
 
         Fields that are unknown or cannot be read are ignored: another version may have written them, and the token
         matters more than its dates.
-
-        :param encrypted_at: When the record was encrypted; the token is at least this old.
         """
         token = row.get("access_token") if isinstance(row, dict) else None
         if not isinstance(row, dict) or not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
@@ -121,7 +116,6 @@ class TokenStore:
     It is encrypted with a key derived from the connection's password. Reading the Variable does not reveal the token,
     and a new token in the connection invalidates the stored one.
 
-    :param password: The access token in the connection.
     :param token_key: An additional secret, ``[instagram] token_key``.
     :param is_masked: Whether the password is already masked in logs.
     """

@@ -88,8 +88,6 @@ class ContainerStatusTrigger(BaseTrigger):
 def processed_container(event: dict[str, Any]) -> str:
     """Read the trigger's event.
 
-    :param event: The event of the trigger.
-    :return: The id of the container, which can be published.
     :raises NotReadyError: If the deadline passed.
     :raises InstagramError: If the container can never be published, or another read made no sense.
     """

@@ -60,9 +60,6 @@ async def new_comments(
 
     The comments of a post are read only if their number has changed. A comment is remembered after it was told, so that
     a process that dies tells it again rather than never. The first look only remembers how many comments there are.
-
-    :param posts: The posts, with the present number of their comments.
-    :param send: Sends a call and returns its answer.
     """
     seen = await memory.aget(SEEN)
     if seen is None:

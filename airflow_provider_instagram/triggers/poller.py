@@ -54,7 +54,6 @@ class Wait:
     """One wait for a container.
 
     :param deadline: When to give up, in seconds since the epoch.
-    :param since: When the wait began, in seconds since the epoch.
     :param interval_s: Seconds between two reads while the container is new.
     """
 
@@ -75,7 +74,6 @@ class _Waiter:
 
     :param due: When its next read is due, in seconds since the epoch.
     :param read_at: When its container was read last, in seconds since the epoch.
-    :param answer: The answer to the last read.
     """
 
     wait: Wait
@@ -106,9 +104,6 @@ class Poller:
     * A deadline is always kept: its container is read one last time, and the wait ends.
 
     :param open_client: Reads the connection, opens a client, and returns it with the account's calls per hour.
-    :param clock: Returns the time in seconds since the epoch.
-    :param sleep: Waits for a number of seconds.
-    :param stats: Where to report metrics.
     """
 
     account: str
@@ -124,11 +119,7 @@ class Poller:
     _opened_at: float = 0.0
 
     async def wait(self, wait: Wait) -> None:
-        """Wait until a container can be published.
-
-        :raises NotReadyError: If the deadline passed.
-        :raises InstagramError: If the container can never be published, or another read makes no sense.
-        """
+        """Wait until a container can be published."""
         now = self.clock()
         first = wait.next_interval_s(now) * random.uniform(0.5, 1)  # noqa: S311 -- spreads what begins together
         waiter = _Waiter(wait, now + first, asyncio.get_running_loop().create_future())
@@ -276,10 +267,7 @@ class Poller:
 
 
 async def send_within(budget: CallBudget, client: AsyncGraphClient, call: Call[T]) -> T:
-    """Send a call, and take its cost from the account's budget.
-
-    :raises InstagramError: If it failed. A rate limit stops the budget.
-    """
+    """Send a call, and take its cost from the account's budget."""
     sent, client.usage = client.sent, None
     limit: RateLimitError | None = None
     try:

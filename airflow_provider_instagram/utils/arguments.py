@@ -132,8 +132,6 @@ def sequence(name: str, value: Any) -> list[Any]:
     """Read a list: a list itself, its text in JSON or in Python, or texts separated by commas.
 
     A template such as ``{{ params.files }}`` renders a list as Python writes it.
-
-    :raises ValidationError: If the value is not a list.
     """
     value = given(value)
     if value is None:

@@ -36,7 +36,5 @@ def until_next_look(age: timedelta) -> timedelta:
     """Return the timeout of a wait, after which the task looks itself: 5, 10, 20 … minutes after the wait began.
 
     A triggerer that is down or has no capacity left notices nothing. One that works needs no more looks than these.
-
-    :param age: How long ago the wait began.
     """
     return max(FIRST_LOOK, age)

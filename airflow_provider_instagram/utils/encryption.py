@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 def derived_fernet(secret: str, purpose: str) -> Fernet:
     """Return the encryption for one purpose. Its key is derived with HKDF, so purposes cannot read each other's texts.
 
-    :param secret: The secret that the key is derived from.
     :param purpose: What is encrypted, and the version of its format. A change makes stored texts unreadable.
     """
     info = f"airflow-provider-instagram/{purpose}".encode()

@@ -51,11 +51,7 @@ def remove_abandoned(parent: Path, prefix: str) -> None:
 
 
 def lack_of_space(folder: Path, needed_bytes: int) -> str | None:
-    """Return what is missing if a disk has too little space, or None if it has enough.
-
-    :param folder: A folder on the disk.
-    :param needed_bytes: How much is going to be written.
-    """
+    """Return what is missing if a disk has too little space, or None if it has enough."""
     free_bytes, needed_bytes = shutil.disk_usage(folder).free, needed_bytes + SPARE_BYTES
     if free_bytes >= needed_bytes:
         return None
