@@ -30,7 +30,7 @@ PREFIX: Final = ".instagram-cache-"
 MAX_AGE_S: Final = 3600.0
 #: With less free space on the disk, nothing is kept.
 MIN_FREE_BYTES: Final = 2 * 10**9
-#: How storages name the version of an object. Without any of them, a changed object could not be told from the old one.
+#: How storages name the version of an object. Without one, nobody sees that an object has changed.
 VERSIONS: Final = ("ETag", "etag", "generation")
 #: What else they say about it.
 DETAILS: Final = ("size", "LastModified", "last_modified", "updated")

@@ -89,7 +89,7 @@ def _followed(path: Path, links: int = MOST_LINKS) -> tuple[str, Path]:
 
 @cache
 def _machine() -> str:
-    """Return what tells this machine, and its view of the file systems, from all others. Empty if that is unknown."""
+    """Identify this machine and its view of the file systems. Empty if that is unknown."""
     try:
         boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {(PROC / 'self/ns/mnt').readlink()}"

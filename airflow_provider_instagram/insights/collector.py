@@ -63,7 +63,7 @@ class Target(Protocol):
 
     @property
     def identity(self) -> str:
-        """What tells the target apart from others. What was read for one counts for it only."""
+        """What identifies the target. Each target keeps its own progress."""
 
     def write(self, table: Table, rows: Sequence[Row]) -> int:
         """Write the rows whose key is new, and return their number. Rows that exist are not changed."""
@@ -110,12 +110,11 @@ class Collector:
     2. Of each post, mark the ages that can no longer be read, and read the present one.
     3. Read the account's days whose numbers are complete.
     4. Write all rows to the target, by key.
-    5. Record in the ledger the latest numbers of its posts, and the rows that an event is still to name.
+    5. Record in the ledger the latest numbers of its posts, and how many rows no event has announced yet.
     6. Record in the ledger what is done.
 
-    If the process dies before step 6, the next run reads the same again, and the rows that are written stay as they
-    are. If it dies after that, the event of the next run names the rows. If the calls are used up, the rest is left for
-    the next run.
+    If the process dies before step 6, the next run reads the same again, and rows that exist stay as they are. If it
+    dies after that, the event of the next run announces the rows. If the calls are used up, the rest is for that run.
     """
 
     client: GraphClient

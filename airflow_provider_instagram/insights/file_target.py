@@ -51,7 +51,7 @@ class FileTarget:
 
     @property
     def identity(self) -> str:
-        """What tells the target apart from others."""
+        """What identifies the target."""
         return f"{self.format} {self.prefix}"
 
     def location(self, table: Table) -> tuple[str, str]:

@@ -63,7 +63,7 @@ class SqlTarget:
 
     @property
     def identity(self) -> str:
-        """What tells the target apart from others."""
+        """What identifies the target."""
         return f"sql {self.conn_id} {self.schema or ''}"
 
     def location(self, table: Table) -> tuple[str, str]:

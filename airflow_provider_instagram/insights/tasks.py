@@ -123,7 +123,7 @@ class CollectInsights(InstagramBaseOperator):
                 yield PostEvent(str(media_id), at, extra.get("post_key"), dag_id, calendar)
 
     def _emit(self, context: Context, ledger: Ledger, batch: Batch) -> None:
-        """Emit the event of the rows that no event has named: those of this batch, and of tries that then failed.
+        """Emit the event of the rows that no event has announced yet: of this batch, and of tries that failed later.
 
         If the process dies between the end of this method and that of the task, the event is lost.
         """

@@ -50,7 +50,7 @@ class Ledger:
 
     #: What precedes the kind of each row of a claim or an intent.
     prefix: ClassVar[str] = ""
-    #: What a claim is for, as the words before and after a key in a message.
+    #: The name of the key and what happens to it, as words of a message.
     claimed: ClassVar[tuple[str, str]] = ("post_key", "is being published")
 
     @classmethod

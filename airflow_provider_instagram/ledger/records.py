@@ -27,6 +27,7 @@ class ContainerRecord:
     :param content: Digest of its video and options. A container is reused only for the same content.
     :param caption: Digest of its caption, to find its post among the account's media.
     :param upload_uri: Where to send the rest of an interrupted upload.
+    :param shows: What the container is of. None for the parent of a carousel.
     :param item: Its place in a carousel, from 0. None for the container of a whole post.
     :param round: In which :func:`round_of` its task it was created.
     """

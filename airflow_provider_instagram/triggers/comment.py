@@ -25,7 +25,7 @@ class InstagramCommentTrigger(BaseEventTrigger):
 
     The payload of an event has ``comment_id``, ``media_id``, ``text``, ``username`` and ``timestamp``. There are no
     events for comments that are older than the first look, for replies, and for the account's own comments. If the
-    triggerer is killed, an event may come twice. What was told is remembered in the state store of the watched asset.
+    triggerer is killed, an event may come twice. The watched asset keeps which comments had an event.
 
     A look takes one call for all of the latest 25 posts, or one for each post that is named, and one more for each post
     whose number of comments has changed. The calls come from the budget with which the triggerer waits for containers.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Where the time of the first look is kept, and the number of comments of each post at the last look.
 SEEN: Final = "comments_seen"
-#: Where the comments of a post are kept that were told, newest first.
+#: Where the comments of a post that had an event are kept, newest first.
 TOLD: Final = "comments_told:{}"
 TOLD_KEPT: Final = 200
 
@@ -36,7 +36,7 @@ class Memory(Protocol):
 
 @dataclass(frozen=True)
 class NewComment:
-    """A comment that was not told before."""
+    """A comment that has had no event yet."""
 
     media_id: str
     comment: Comment
@@ -58,8 +58,8 @@ async def new_comments(
 ) -> AsyncIterator[NewComment]:
     """Yield the new comments of other people, those of each post in the order in which they were written.
 
-    The comments of a post are read only if their number has changed. A comment is remembered after it was told, so that
-    a process that dies tells it again rather than never. The first look only remembers how many comments there are.
+    The comments of a post are read only if their number has changed. The first look only stores how many comments each
+    post has. After a crash, an event may be sent twice but is never lost.
     """
     seen = await memory.aget(SEEN)
     if seen is None:
@@ -83,7 +83,7 @@ async def new_comments(
 
 
 async def _newer(media_id: str, began: datetime, told: frozenset[str], send: Send) -> list[Comment]:
-    """Return the comments since the first look that were not told, newest first."""
+    """Return the comments since the first look that have had no event, newest first."""
     comments: list[Comment] = []
     after = None
     while True:

@@ -135,7 +135,7 @@ class Assignments:
     def late_time(self, post: Post, *, any_version: bool = True) -> datetime | None:
         """Return the time that a late post has chosen.
 
-        :param any_version: Whether a time counts that an earlier version chose: that version may be live.
+        :param any_version: Whether to accept a time that an earlier version chose: that version may be live.
         """
         row = _read(LATE_TIME, self.store.get(f"calendar-late:{post.key}"))
         return row.at if row is not None and (any_version or row.version == post.version) else None

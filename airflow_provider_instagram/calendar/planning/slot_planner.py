@@ -218,7 +218,7 @@ class _AccountPlanner:
     def _next_turn(self, place: int, user: SlotUser) -> Iterator[tuple[float, int, int]]:
         """Yield when the cooldown of a post ends, its place, and the number of its next repetition.
 
-        If the choices were lost, numbers go on behind all that can have been used since the first publication.
+        If the choices were lost, continue after the highest number that may be in use.
         """
         first, numbers = self._first(user), self.numbers.get(user.key)
         if first is None or user.repeat_after is None:
