@@ -10,8 +10,7 @@ from airflow.sdk import DAG
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.insights.ages import DEFAULT_AGES, checked_ages, name_of
-from airflow_provider_instagram.insights.targets import open_target
-from airflow_provider_instagram.insights.tasks import CollectInsights
+from airflow_provider_instagram.insights.tasks import CollectInsights, open_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.insights.schema import Row, Table
 
-FORMATS: Final = {"parquet": "parquet", "jsonl": "jsonl"}
+FORMATS: Final = ("parquet", "jsonl")
 #: Readers of folders skip a name that begins so.
 TEST_FILE: Final = ".write-test"
 
@@ -78,7 +78,7 @@ class FileTarget:
 
     def _file(self, table: Table, row: Row) -> str:
         day, account = _day(row[table.day]).isoformat(), quote(str(row["conn_id"]), safe="")
-        return f"{self.prefix}/{table.name}/day={day}/{account}.{FORMATS[self.format]}"
+        return f"{self.prefix}/{table.name}/day={day}/{account}.{self.format}"
 
     def _extend(self, table: Table, file: str, rows: Sequence[Row]) -> int:
         content = storage.read(file)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_provider_instagram.exceptions import PermissionDeniedError
+from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 from airflow_provider_instagram.insights.ages import DEFAULT_AGES, checked_ages
-from airflow_provider_instagram.insights.targets import open_target
+from airflow_provider_instagram.insights.file_target import FileTarget
+from airflow_provider_instagram.insights.sql_target import SqlTarget
 from airflow_provider_instagram.ledger.assets import insights_alias, insights_asset, ledger_alias, posts_asset
 from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
 from airflow_provider_instagram.ledger.insights import record_access, record_unnamed_rows, unnamed_rows
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from airflow_provider_instagram.insights.collector import Batch
-    from airflow_provider_instagram.insights.file_target import FileTarget
-    from airflow_provider_instagram.insights.sql_target import SqlTarget
     from airflow_provider_instagram.insights.tracking import PostEvent
 
 
@@ -144,3 +143,15 @@ class CollectInsights(InstagramBaseOperator):
 
         account = (f"instagram://{self.instagram_conn_id}", "insights")
         return operator_lineage([account], [self.target.location(table) for table in TABLES])
+
+
+def open_target(target: str | SqlTarget | FileTarget) -> SqlTarget | FileTarget:
+    """Return a target from the text that the author of a DAG writes, or from itself."""
+    if not isinstance(target, str):
+        return target
+    text = target.strip()
+    if not text:
+        raise ValidationError(
+            "The target is empty.", hint="Use the id of a database's connection, or a folder or prefix for files."
+        )
+    return FileTarget(text) if "/" in text else SqlTarget(text)
