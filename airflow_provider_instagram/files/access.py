@@ -200,14 +200,16 @@ def read_file(location: str, max_bytes: int) -> bytes:
 
     def read() -> bytes:
         with path.open("rb", cache_type="none") as file:  # with its cache, s3fs would read 50 MB at once
-            return _content(file, location, max_bytes)
+            return bytes(file.read(max_bytes + 1))
 
     try:
-        return within_small_file_timeout(read)
+        content = within_small_file_timeout(read)
     except TimeoutError as error:
         raise TransientError(
             f"{shown(location)} cannot be read: {error}.", hint="Check the storage and its connection."
         ) from None
+    _check_size(content, location, max_bytes)
+    return content
 
 
 def object_path(location: str) -> ObjectStoragePath:
@@ -230,15 +232,17 @@ def _content(file: IO[bytes], location: str, max_bytes: int) -> bytes:
     data, deadline_s = bytearray(), time.monotonic() + READ_TIMEOUT_S
     while block := file.read(min(BLOCK_BYTES, max_bytes + 1 - len(data))):
         data += block
-        if len(data) > max_bytes:
-            raise ValidationError(
-                f"{shown(location)} has more than {max_bytes:,} bytes.", hint="Make the file smaller."
-            )
+        _check_size(data, location, max_bytes)
         if time.monotonic() > deadline_s:
             raise ValidationError(
                 f"{shown(location)} could not be read within {READ_TIMEOUT_S:.0f} s.", hint="Use a faster storage."
             )
     return bytes(data)
+
+
+def _check_size(data: bytes | bytearray, location: str, max_bytes: int) -> None:
+    if len(data) > max_bytes:
+        raise ValidationError(f"{shown(location)} has more than {max_bytes:,} bytes.", hint="Make the file smaller.")
 
 
 @contextmanager
