@@ -1,4 +1,4 @@
-"""The only module that starts ffmpeg and ffprobe: with resource limits, a timeout, cancel, and no orphans."""
+"""Run programs with resource limits, a timeout and a cancel, and leave no orphans. Nothing else starts ffmpeg."""
 
 from __future__ import annotations
 
