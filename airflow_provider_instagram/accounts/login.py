@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 from airflow_provider_instagram.graph import calls, oauth, origin
-from airflow_provider_instagram.graph.addresses import is_loopback
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.scopes import read_scopes
 from airflow_provider_instagram.hooks.instagram import trusted_hosts
 from airflow_provider_instagram.tokens.store import StoredToken
+from airflow_provider_instagram.utils.addresses import is_loopback
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.accounts import Account

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.cli.simple_table import AirflowConsole
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.utils.addresses import web_address
 
 if TYPE_CHECKING:
     import argparse

@@ -15,10 +15,11 @@ from sqlalchemy import select
 from airflow_provider_instagram.accounts.connections import read_as_server
 from airflow_provider_instagram.exceptions import InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, SLOW_FROM_PERCENT, STEADY_SHARE, UNSTATED_STOP
+from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, STEADY_SHARE, UNSTATED_STOP
 from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
 from airflow_provider_instagram.quota.reservations import QuotaReservations
 

@@ -13,10 +13,10 @@ from airflow_provider_instagram.doctor.findings import Finding, unchecked
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls, origin
 from airflow_provider_instagram.graph.scopes import FEATURES, PUBLISHING, read_scopes
-from airflow_provider_instagram.graph.server_clock import WORTH_A_WARNING, ServerClock
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.tokens.store import EXPIRY_WARNING
+from airflow_provider_instagram.utils.server_clock import WORTH_A_WARNING, ServerClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -38,8 +38,8 @@ class CheckWorkerOperator(BaseOperator):
         from airflow_provider_instagram.doctor.account import account_findings
         from airflow_provider_instagram.doctor.deployment import WorkerReport
         from airflow_provider_instagram.doctor.machine import host_name, machine_findings, versions
-        from airflow_provider_instagram.graph.server_clock import ServerClock
         from airflow_provider_instagram.hooks.instagram import InstagramHook
+        from airflow_provider_instagram.utils.server_clock import ServerClock
 
         findings = list(machine_findings(_test_file(context, self.task_id)))
         for conn_id in self.conn_ids:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError
-from airflow_provider_instagram.graph.addresses import safe_link
 from airflow_provider_instagram.graph.fields import (
     first_row,
     read_id,
@@ -16,6 +15,7 @@ from airflow_provider_instagram.graph.fields import (
     read_names,
     read_text,
 )
+from airflow_provider_instagram.utils.addresses import safe_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,11 +25,11 @@ from tenacity import (
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.graph import API_VERSION, oauth, origin
-from airflow_provider_instagram.graph.addresses import is_loopback
 from airflow_provider_instagram.graph.answer import Answer, Deadline, exchange, exchange_async
 from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
 from airflow_provider_instagram.graph.usage import Usage
+from airflow_provider_instagram.utils.addresses import is_loopback
 
 if TYPE_CHECKING:
     import ssl

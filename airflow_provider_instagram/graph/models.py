@@ -11,7 +11,6 @@ from enum import Enum
 from typing import Any, Final, TypeAlias, TypedDict
 
 from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
-from airflow_provider_instagram.graph.addresses import web_address
 from airflow_provider_instagram.graph.errors import rule_for
 from airflow_provider_instagram.graph.fields import (
     first_row,
@@ -22,6 +21,7 @@ from airflow_provider_instagram.graph.fields import (
     read_time,
 )
 from airflow_provider_instagram.posts.kinds import PostKind
+from airflow_provider_instagram.utils.addresses import web_address
 
 
 class PlacedTag(TypedDict):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.addresses import Origin
+from airflow_provider_instagram.utils.addresses import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet

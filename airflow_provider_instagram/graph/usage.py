@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.graph.fields import read_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: From this used share on, fewer calls are sent.
+SLOW_FROM_PERCENT: Final = 75
 _COUNTERS = ("call_count", "total_cputime", "total_time")
 
 

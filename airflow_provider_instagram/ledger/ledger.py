@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.server_clock import CLOCK
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.records import Claim, ContainerRecord, Intent, Owner, PublishedPost
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

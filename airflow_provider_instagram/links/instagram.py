@@ -21,6 +21,6 @@ class InstagramPostLink(BaseOperatorLink):
 
         :return: The permalink, or an empty text if it is unknown or must not be opened in a browser.
         """
-        from airflow_provider_instagram.graph.addresses import safe_link
+        from airflow_provider_instagram.utils.addresses import safe_link
 
         return safe_link(getattr(operator, "permalink", None)) or ""

@@ -342,7 +342,7 @@ class CreateContainerOperator(InstagramBaseOperator):
 
     def _wait_for_items(self, containers: ContainerCreator, prepared: PreparedCarousel) -> None:
         """Wait until the items of a carousel are processed: for seconds in this process, then in the triggerer."""
-        from airflow_provider_instagram.publishing.readiness import still_processing, wait_until_ready
+        from airflow_provider_instagram.graph.readiness import still_processing, wait_until_ready
 
         client = containers.client
         waiting = still_processing(client, prepared.pictures)
@@ -368,8 +368,8 @@ class CreateContainerOperator(InstagramBaseOperator):
 
     def _wait(self, ledger: Ledger, record: ContainerRecord | None, container_id: str) -> None:
         """Wait for a container: for seconds in this process if it is ready soon, then in the triggerer."""
+        from airflow_provider_instagram.graph.readiness import LOOK_PAUSES_S, still_processing, wait_until_ready
         from airflow_provider_instagram.hooks.instagram import InstagramHook
-        from airflow_provider_instagram.publishing.readiness import LOOK_PAUSES_S, still_processing, wait_until_ready
 
         waits_here = arguments.boolean("deferrable", self.deferrable) is False
         is_ready_soon = record is not None and record.is_ready_soon

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
 
-from airflow_provider_instagram.graph.addresses import Origin, safe_link
+from airflow_provider_instagram.utils.addresses import Origin, safe_link
 from airflow_provider_instagram.utils.pages import pages_path
 
 if TYPE_CHECKING:

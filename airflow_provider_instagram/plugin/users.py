@@ -12,8 +12,8 @@ from airflow.configuration import conf
 from airflow.models import Connection
 from fastapi import Depends, HTTPException
 
-from airflow_provider_instagram.graph.addresses import Origin
 from airflow_provider_instagram.plugin.state import BrowserState
+from airflow_provider_instagram.utils.addresses import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

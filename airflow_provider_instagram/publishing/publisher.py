@@ -19,10 +19,10 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.models import ContainerState
+from airflow_provider_instagram.graph.readiness import still_processing
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
 from airflow_provider_instagram.publishing.claims import PostClaims
 from airflow_provider_instagram.publishing.outcome import OutcomeReader, with_permalink
-from airflow_provider_instagram.publishing.readiness import still_processing
 from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
 from airflow_provider_instagram.quota.reservations import QuotaReservations
 

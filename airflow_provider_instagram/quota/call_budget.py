@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
+from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,7 +23,6 @@ LAST_READ_SHARE: Final = 0.05
 POLLING_SHARE: Final = STEADY_SHARE + BURST_SHARE + LAST_READ_SHARE
 #: The calls that a new process may send at once, because it does not know what the previous process has spent.
 CALLS_AFTER_RESTART: Final = 3
-SLOW_FROM_PERCENT: Final = 75
 SLOWEST: Final = 0.1
 #: How long to wait when Instagram throttles the account without a time.
 UNSTATED_STOP: Final = timedelta(minutes=5)

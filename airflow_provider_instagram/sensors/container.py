@@ -126,8 +126,8 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
 
     def _is_ready(self, *, looks_longer: bool = False) -> bool:
         """Read the container, for a few seconds if it will be ready soon: a deferral takes at least ten."""
+        from airflow_provider_instagram.graph import readiness
         from airflow_provider_instagram.hooks.instagram import InstagramHook
-        from airflow_provider_instagram.publishing import readiness
 
         pauses_s = readiness.LOOK_PAUSES_S if looks_longer else ()
         try:

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, RateLimitError
-from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.publishing import readiness
+from airflow_provider_instagram.graph import calls, readiness
 from airflow_provider_instagram.quota.call_budget import CallBudget
 
 if TYPE_CHECKING:

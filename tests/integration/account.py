@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.readiness import still_processing
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, PublishedPost
 from airflow_provider_instagram.publishing.carousel import CarouselCreator, CarouselItem
@@ -14,7 +15,6 @@ from airflow_provider_instagram.publishing.containers import ContainerCreator
 from airflow_provider_instagram.publishing.items import PostMedia
 from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher
-from airflow_provider_instagram.publishing.readiness import still_processing
 from airflow_provider_instagram.publishing.sources import MediaSource, open_sources
 
 if TYPE_CHECKING:

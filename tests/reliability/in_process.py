@@ -22,10 +22,10 @@ from airflow.providers.standard.triggers import temporal
 from airflow.sdk.execution_time.context import AssetStateStoreAccessor
 
 from airflow_provider_instagram.graph import client as graph_client
-from airflow_provider_instagram.graph import server_clock
 from airflow_provider_instagram.ledger.assets import posts_asset
 from airflow_provider_instagram.publishing import comments, publisher
 from airflow_provider_instagram.triggers import container, poller
+from airflow_provider_instagram.utils import server_clock
 from instagram_sandbox.testing.handle import connection_json
 from tests.reliability import sandbox_injection
 from tests.reliability.in_process_injection import CONNECTION, Moments, replace_token

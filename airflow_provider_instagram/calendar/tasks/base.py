@@ -20,12 +20,12 @@ from airflow_provider_instagram.calendar.tasks.outcome import report_skip, repor
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now, started_as_dry_run
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.access import FileCheck
-from airflow_provider_instagram.graph.server_clock import CLOCK
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.locations import is_web, shown
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,12 +14,12 @@ from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.server_clock import CLOCK
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.publish import WAKE_UP_AHEAD, PublishOperator
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,6 @@ from sqlalchemy import select
 from airflow_provider_instagram.calendar.tasks.approve import digests_in
 from airflow_provider_instagram.calendar.tasks.covers import cover_name
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.addresses import safe_link
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -27,6 +26,7 @@ from airflow_provider_instagram.plugin.board.source import read_xcom
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, State
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.publishing.options import caption_warning
+from airflow_provider_instagram.utils.addresses import safe_link
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from airflow_provider_instagram.graph import server_clock
+from airflow_provider_instagram.utils import server_clock
 from tests.integration.calendar.runs import ACCOUNT, labels, made, states
 
 if TYPE_CHECKING:

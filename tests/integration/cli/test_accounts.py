@@ -330,7 +330,7 @@ def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
 ) -> None:
     from datetime import datetime, timedelta
 
-    from airflow_provider_instagram.graph import server_clock
+    from airflow_provider_instagram.utils import server_clock
 
     class Late(datetime):
         @classmethod

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_instagram.graph.server_clock import ServerClock
+from airflow_provider_instagram.utils.server_clock import ServerClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -277,7 +277,7 @@ def publication_time(approval: Approval, at: float, container_id: str = "17") ->
 @pytest.fixture
 def publishing(approval: Approval, questions: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Approval:
     """An approved post whose container waits for its time, and whose approval a user has cleared alone."""
-    monkeypatch.setattr("airflow_provider_instagram.graph.server_clock.datetime", Clock)
+    monkeypatch.setattr("airflow_provider_instagram.utils.server_clock.datetime", Clock)
     monkeypatch.setattr(Clock, "minutes", 0.0)
     approval.answer("Approve")
     assert publication_time(approval, 1) == after_noon(60)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.graph.addresses import is_loopback
+from airflow_provider_instagram.utils.addresses import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import InstagramError, NotReadyError, RateLimitError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.quota.call_budget import SLOW_FROM_PERCENT
+from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
