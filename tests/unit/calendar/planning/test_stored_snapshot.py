@@ -10,12 +10,14 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.model import CarouselItem, InvalidPost
 from airflow_provider_instagram.calendar.file.problems import Problem
+from airflow_provider_instagram.calendar.planning.assignments import Assignment, Assignments
 from airflow_provider_instagram.calendar.planning.plan import Arrival, Seen
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.slot_choices import SlotChoices, read_choices
 from airflow_provider_instagram.calendar.planning.slot_planner import Choice
 from airflow_provider_instagram.calendar.planning.snapshot import read_stored
 from airflow_provider_instagram.posts.kinds import ItemKind
+from tests.integration.account import DictStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,6 +143,22 @@ def test_a_stored_snapshot_is_read() -> None:
     assert calendar.problems == (Problem(7, "image must be text.", "Write it after the colon, on one line.", "wrong"),)
     assert (calendar.min_spacing, calendar.left_out) == (timedelta(minutes=10), frozenset({"wrong"}))
     assert calendar.invalid == (InvalidPost("wrong", datetime(2026, 12, 2, 14, tzinfo=timezone.utc), "brand", 7),)
+
+
+def test_the_rows_by_which_runs_know_of_each_other_are_stored_in_their_form() -> None:
+    stored = read_stored("team.yaml", json.dumps(STORED).encode(), NOON)
+    assert stored is not None
+    clip, store = stored.plan.calendar.posts[1], DictStore()
+    rows = Assignments(store, "content")
+    rows.assign(clip, "content/run")
+    rows.record_late_time(clip, NOON)
+    of_clip = {"form": 1, "post_key": "brand/clip", "version": clip.version}
+    assert store == {
+        "calendar:brand/clip": of_clip | {"run": "content/run", "settled": False, "skipped_by": None},
+        "calendar-late:brand/clip": of_clip | {"at": "2026-12-01T12:00:00Z"},
+    }
+    assert rows.of(clip) == Assignment("brand/clip", "content/run", clip.version)
+    assert rows.late_time(clip) == NOON
 
 
 def test_stored_slots_are_read() -> None:
