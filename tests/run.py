@@ -68,7 +68,7 @@ IN_PARALLEL: Final = ("-m", "pytest", "--numprocesses", "3", "--dist", "workstea
 TEST: Final = (
     Part(
         "sandbox, unit, integration, and a sample of the reliability scenarios in one process",
-        16,
+        10,
         (
             *IN_PARALLEL,
             "sandbox/tests",
