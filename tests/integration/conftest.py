@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow.sdk import DAG
+    from fastapi import FastAPI
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -262,6 +263,28 @@ def airflow_pages(no_stored_tokens: None, monkeypatch: pytest.MonkeyPatch) -> It
     yield
     with create_session() as session:
         session.execute(delete(Connection).where(Connection.conn_type.in_(["instagram", "http"])))
+
+
+@pytest.fixture(scope="session")
+def _airflow_app(airflow_db: None) -> FastAPI:
+    """Airflow's API server with its pages and ours, which takes seconds to make."""
+    from airflow.api_fastapi.app import create_app
+
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("AIRFLOW__API__BASE_URL", HOME)
+        settings.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+        return create_app("core")
+
+
+@pytest.fixture
+def airflow_app(_airflow_app: FastAPI) -> Iterator[FastAPI]:
+    """Airflow's API server, which remembers no DAG of an earlier test."""
+    from airflow.api_fastapi.app import create_auth_manager
+    from airflow.api_fastapi.common.dagbag import create_dag_bag
+
+    _airflow_app.state.dag_bag = create_dag_bag()
+    yield _airflow_app
+    create_auth_manager()
 
 
 @pytest.fixture

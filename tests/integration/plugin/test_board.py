@@ -19,9 +19,10 @@ from tests.integration.conftest import store_dag
 from tests.integration.pages import HOME, OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+    from fastapi import FastAPI
     from fastapi.testclient import TestClient
 
 DAG_ID = "spring_posts"
@@ -69,25 +70,20 @@ def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def user(calendar: Path) -> Iterator[Callable[..., TestClient]]:
+def user(calendar: Path, airflow_app: FastAPI) -> Callable[..., TestClient]:
     """A browser in which a user with a role is logged in to a whole Airflow."""
-    from airflow.api_fastapi.app import create_app, get_auth_manager
+    from airflow.api_fastapi.app import get_auth_manager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from fastapi.testclient import TestClient
 
-    app = create_app("core")
-
     def logged_in(name: str, role: str | None) -> TestClient:
-        client = TestClient(app, base_url=HOME, follow_redirects=False)
+        client = TestClient(airflow_app, base_url=HOME, follow_redirects=False)
         if role is not None:
             token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role=role))
             client.cookies.set("_token", token)
         return client
 
-    yield logged_in
-    from airflow.api_fastapi.app import create_auth_manager
-
-    create_auth_manager()
+    return logged_in
 
 
 def cards(browser: TestClient, **query: str) -> dict[str, dict[str, Any]]:
