@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.scopes import FEATURES, Feature
+from airflow_provider_instagram.graph.scopes import COMMENTS, FEATURES, Feature
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.utils.pages import reconnect_hint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_instagram.graph.client import GraphClient
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,23 @@ def known_scopes(conn_id: str) -> AccountScopes:
         hook.log.info("The scopes of connection %r are not known: %s", conn_id, error)
         granted = ()
     return AccountScopes(conn_id, frozenset(granted) or None, is_facebook_login=True)
+
+
+@contextmanager
+def open_for_comments(conn_id: str) -> Iterator[GraphClient]:
+    """Yield an open client for writing comments.
+
+    :raises PermissionDeniedError: If the account is known to lack the scope, or if Instagram refuses.
+    """
+    known_scopes(conn_id).require(COMMENTS)
+    hook = InstagramHook(conn_id)
+    with hook.get_conn() as client:
+        try:
+            yield client
+        except PermissionDeniedError as error:
+            grant = AccountScopes(conn_id, None, hook.settings.is_facebook_login).how_to_grant(COMMENTS)
+            error.hint = f"If the post's comments are switched off, switch them on. If not: {grant}"
+            raise
 
 
 def _recorded_scopes(hook: InstagramHook) -> frozenset[str] | None:

@@ -38,6 +38,7 @@ class CollectInsights(InstagramBaseOperator):
     """
 
     ui_color = "#e9f3fb"
+    aliases = (insights_alias, ledger_alias)
 
     def __init__(
         self,
@@ -66,11 +67,6 @@ class CollectInsights(InstagramBaseOperator):
     def account_inlets(cls, conn_id: str) -> list[Any]:
         """Return the ledger, and the posts of the account, whose events name what to read."""
         return [*super().account_inlets(conn_id), posts_asset(conn_id)]
-
-    @classmethod
-    def account_outlets(cls, conn_id: str) -> list[Any]:
-        """Return the aliases that emit the event of a batch and keep the ledger after the DAG is deleted."""
-        return [insights_alias(conn_id), ledger_alias(conn_id)]
 
     def execute(self, context: Context) -> dict[str, int]:
         """Read and write what is due, and emit the event of the batch."""

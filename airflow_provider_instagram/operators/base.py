@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.bases.operator import TriggerFailureReason, get_merged_defaults
 
@@ -12,7 +12,9 @@ from airflow_provider_instagram.operators.literal_templates import LiteralTempla
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from collections.abc import Callable
+
+    from airflow.sdk import AssetAlias, Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from airflow_provider_instagram.ledger.records import PublishedPost
@@ -29,25 +31,28 @@ class InstagramBaseOperator(LiteralTemplateMixin):
     :param outlets: Further outlets. The account's posts are added to them if the task publishes posts.
     """
 
+    #: The aliases through which the task emits events: ``ledger_alias`` keeps the ledger after the DAG is deleted.
+    aliases: ClassVar[tuple[Callable[[str], AssetAlias], ...]] = ()
+
     def __init__(
         self, *, instagram_conn_id: str = DEFAULT_CONN_ID, inlets: Any = None, outlets: Any = None, **kwargs: Any
     ) -> None:
         self.instagram_conn_id = constant_conn_id(instagram_conn_id)
         super().__init__(
             inlets=_with_assets(inlets, self.account_inlets(instagram_conn_id)),
-            outlets=_with_assets(outlets, self.account_outlets(instagram_conn_id)),
+            outlets=_with_assets(outlets, self.account_aliases(instagram_conn_id)),
             **kwargs,
         )
 
     @classmethod
     def account_inlets(cls, conn_id: str) -> list[Any]:
         """Return the task's inlets: the account's ledger, which holds its state, and the assets that it emits."""
-        return [ledger_asset(conn_id), *cls.account_outlets(conn_id)]
+        return [ledger_asset(conn_id), *cls.account_aliases(conn_id)]
 
     @classmethod
-    def account_outlets(cls, conn_id: str) -> list[Any]:
-        """Return the assets of which the task emits events. None, unless a subclass overrides this method."""
-        return []
+    def account_aliases(cls, conn_id: str) -> list[Any]:
+        """Return the task's aliases, which are its outlets."""
+        return [alias(conn_id) for alias in cls.aliases]
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Continue after a wait. After its timeout, the task begins again, and looks itself.
@@ -88,7 +93,7 @@ class InstagramBaseOperator(LiteralTemplateMixin):
         conn_id = partial.kwargs.setdefault("instagram_conn_id", defaults.get("instagram_conn_id", DEFAULT_CONN_ID))
         constant_conn_id(conn_id)
         partial.kwargs["inlets"] = _with_assets(partial.kwargs["inlets"], cls.account_inlets(conn_id))
-        partial.kwargs["outlets"] = _with_assets(partial.kwargs["outlets"], cls.account_outlets(conn_id))
+        partial.kwargs["outlets"] = _with_assets(partial.kwargs["outlets"], cls.account_aliases(conn_id))
         return partial
 
 

@@ -101,6 +101,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         "deferrable": arguments.boolean,
     }
     ui_color = "#fdf1f6"
+    aliases = (ledger_alias,)
 
     def __init__(
         self,
@@ -147,11 +148,6 @@ class CreateContainerOperator(InstagramBaseOperator):
         """Check the media and the options, and how they go together, as far as they are known."""
         super().check_arguments(known)
         check_known(known)
-
-    @classmethod
-    def account_outlets(cls, conn_id: str) -> list[Any]:
-        """Return the alias that keeps the ledger after the DAG is deleted."""
-        return [ledger_alias(conn_id)]
 
     def execute(self, context: Context) -> str:
         """Create the container unless the ledger has it, send the media, and wait if ``wait_for_completion`` is set."""

@@ -80,6 +80,7 @@ class PublishOperator(InstagramBaseOperator):
     ui_color = "#fbdce9"
     #: The calendar that the post is from, for its event. A subclass sets it.
     calendar: str | None = None
+    aliases = (posts_alias, ledger_alias)
 
     def __init__(
         self,
@@ -101,11 +102,6 @@ class PublishOperator(InstagramBaseOperator):
         self.is_dry_run = dry_run
         self.permalink: str | None = None
         self.media_id: str | None = None
-
-    @classmethod
-    def account_outlets(cls, conn_id: str) -> list[Any]:
-        """Return the aliases that emit the event of a publication and keep the ledger after the DAG is deleted."""
-        return [posts_alias(conn_id), ledger_alias(conn_id)]
 
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Publish at the given time, unless the post exists.

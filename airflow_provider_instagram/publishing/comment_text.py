@@ -1,11 +1,13 @@
-"""The limits of a comment's text."""
+"""The text of a comment, and its limits."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.publishing.options import BrokenLimit
+from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,18 @@ MOST_LINKS: Final = 1
 
 _HASHTAG: Final = re.compile(r"#\w+")
 _LINK: Final = re.compile(r"https?://|\bwww\.", re.IGNORECASE)
+
+
+def read_message(value: Any) -> str | None:
+    """Read the text of a comment.
+
+    :return: The text, or None if it is empty.
+    :raises ValidationError: If the text breaks a limit.
+    """
+    message = arguments.text("message", value)
+    if message is not None and (broken := list(broken_comment_limits(message))):
+        raise ValidationError("This comment cannot be written: " + " ".join(map(str, broken)))
+    return message
 
 
 def broken_comment_limits(message: str, option: str = "message") -> Iterator[BrokenLimit]:

@@ -6,7 +6,7 @@ import logging
 import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.exceptions import InstagramError, OutcomeUnknownError, ValidationError
 from airflow_provider_instagram.graph import calls
@@ -15,19 +15,22 @@ from airflow_provider_instagram.graph.listing import comments_since
 from airflow_provider_instagram.ledger.ledger import digest
 from airflow_provider_instagram.ledger.records import CommentRecord
 from airflow_provider_instagram.publishing.claims import PostClaims
+from airflow_provider_instagram.publishing.media_id import read_media_id
 from airflow_provider_instagram.publishing.outcome import (
     CLOCK_TOLERANCE,
     READ_AGAIN_AFTER,
     READ_FOR_AT_LEAST,
     REQUEST_IN_EFFECT_WITHIN,
 )
+from airflow_provider_instagram.publishing.results import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.comments import Comment
+    from airflow_provider_instagram.graph.comments import Comment as CommentOnPost
     from airflow_provider_instagram.ledger.comments import CommentLedger
     from airflow_provider_instagram.ledger.records import Intent, Owner
 
@@ -35,6 +38,48 @@ log = logging.getLogger(__name__)
 
 #: A comment shows up in the comments of its post with a delay, at most this long.
 VISIBLE_WITHIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Comment:
+    """Writes a comment on a post: one ``comment_key``, one comment.
+
+    :param ledger: The account's ledger of comments.
+    :param connect: Opens a client, if the account is not known to lack the scope for comments.
+    :param owner: The task instance that writes.
+    :param is_alive: Returns whether another owner may still be at work.
+    """
+
+    ledger: CommentLedger
+    connect: Callable[[], AbstractContextManager[GraphClient]]
+    owner: Owner
+    is_alive: Callable[[Owner], bool]
+
+    def run(self, published: Any, message: str | None, comment_key: str) -> CommentRecord | Skipped:
+        """Return the comment of a key, and write it if it does not exist.
+
+        :param published: The post: its media id, or what PublishOperator returns.
+        :param message: The text. None if there is no comment to write.
+        :raises OutcomeUnknownError: If the comment may be live, and no read can determine that.
+        """
+        if message is None:
+            return Skipped("", "The message is empty, so there is no comment to write.")
+        if _is_of_dry_run(published):
+            return Skipped("", "The post was only a dry run, so there is nothing to comment on.")
+        media_id = read_media_id(published)
+        if (record := recorded_comment(self.ledger, comment_key, media_id)) is None:
+            with self.connect() as client:
+                writer = CommentWriter(client, self.ledger, self.owner, self.is_alive)
+                record = writer.get_or_write(comment_key, media_id, message)
+        log.info("The comment %s is on media %s: %s", comment_key, media_id, record.comment_id)
+        return record
+
+
+def _is_of_dry_run(published: Any) -> bool:
+    """Return whether this is what PublishOperator returns after a dry run: no time of publication, and no media id."""
+    return (
+        isinstance(published, dict) and published.get("media_id") is None and published.get("published_at", "") is None
+    )
 
 
 def recorded_comment(ledger: CommentLedger, comment_key: str, media_id: str) -> CommentRecord | None:
@@ -164,7 +209,7 @@ class CommentWriter:
                 return None
             self.sleep(READ_AGAIN_AFTER.total_seconds())
 
-    def _candidates(self, intent: Intent, username: str | None, in_effect_by: datetime) -> Iterator[Comment]:
+    def _candidates(self, intent: Intent, username: str | None, in_effect_by: datetime) -> Iterator[CommentOnPost]:
         """Yield the comments that the request of an intent may have written, by text, user name and time."""
         for comment in comments_since(self.client, intent.container_id, intent.when - CLOCK_TOLERANCE):
             if (

@@ -12,8 +12,11 @@ from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.comment import CommentOperator
+from airflow_provider_instagram.operators.comment import write_comment
+from airflow_provider_instagram.operators.priority import COMMENT
+from airflow_provider_instagram.publishing.comment_text import read_message
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Post
 
 
-class CommentPost(PostStep, CommentOperator):
+class CommentPost(PostStep):
     """Write the first comment of a calendar's post, once. The post stays published if that fails.
 
     The comment belongs to the version of the post that was published, so later edits of the calendar do not count.
@@ -34,8 +37,11 @@ class CommentPost(PostStep, CommentOperator):
 
     template_fields: Sequence[str] = ("post", "published")
 
-    def __init__(self, *, published: Any = None, **kwargs: Any) -> None:
-        super().__init__(media_id="", message="", **kwargs)
+    ui_color = "#fbdce9"
+    aliases = (ledger_alias,)
+
+    def __init__(self, *, published: Any = None, priority_weight: int = COMMENT, **kwargs: Any) -> None:
+        super().__init__(priority_weight=priority_weight, **kwargs)
         self.published = published
 
     @reports_failure
@@ -49,10 +55,9 @@ class CommentPost(PostStep, CommentOperator):
             raise AirflowSkipException(f"{post.id} has no first comment.")
         if (unnamed := self.unnamed_account()) is not None:
             raise unnamed
-        self.media_id, self.comment_key = self.published, post.key
         try:
-            self.message = arguments.literal(self._text(context, post))
-            return super().execute(context)
+            message = read_message(arguments.literal(self._text(context, post)))
+            return write_comment(context, self.instagram_conn_id, self.published, message, post.key)
         except InstagramError as error:
             error.message = f"{post.id} is published, but its first comment is not written: {error.message}"
             raise

@@ -47,10 +47,7 @@ class SelectPosts(CalendarTask, InstagramBaseOperator):
     parameter ``posts``, or without it the posts whose lead time has begun.
     """
 
-    @classmethod
-    def account_outlets(cls, conn_id: str) -> list[Any]:
-        """Return the alias that keeps the ledger when the DAG is deleted."""
-        return [ledger_alias(conn_id)]
+    aliases = (ledger_alias,)
 
     @reports_failure
     def execute(self, context: Context) -> list[dict[str, Any]]:

@@ -165,14 +165,6 @@ def test_what_cannot_be_written_sends_nothing(
     assert [entry.operation for entry in instagram_sandbox.journal()] == []
 
 
-def test_a_post_that_was_not_told_apart_says_what_to_do(instagram_sandbox: SandboxHandle) -> None:
-    from airflow_provider_instagram.exceptions import ValidationError
-
-    task = CommentOperator(task_id="comment", media_id=published(None), message=TEXT)
-    with pytest.raises(ValidationError, match="its post is live but could not be told apart"):
-        task.execute({})
-
-
 def connect(sandbox: SandboxHandle, scopes: list[str]) -> None:
     """Record a token of these scopes as a login does."""
     from airflow_provider_instagram.hooks import InstagramHook

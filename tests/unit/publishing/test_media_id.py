@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.operators.media_id import read_media_id
+from airflow_provider_instagram.publishing.media_id import read_media_id
 
 
 @pytest.mark.parametrize("given", ["17900000000000001", 17900000000000001, {"media_id": "17900000000000001"}])
