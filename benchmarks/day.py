@@ -28,8 +28,8 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.publishing.containers import ContainerCreator
-from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 from airflow_provider_instagram.publishing.sources import MediaSource
 from airflow_provider_instagram.quota.call_budget import CallBudget
@@ -166,7 +166,9 @@ class Day:
         with self._client(account) as client:
             creator = ContainerCreator(client, account.ledger, account.user_id)
             return creator.get_or_create(
-                key, MediaSource(key, link="https://example.com/a.mp4"), ContainerOptions(caption=key)
+                key,
+                MediaSource(key, link="https://example.com/a.mp4"),
+                Post(video="https://example.com/a.mp4", caption=key),
             )
 
     def _publish(self, account: Account, key: str, container_id: str, at: float) -> None:

@@ -129,7 +129,7 @@ def _curl(sandbox: SandboxHandle, video: Path) -> float:
 def _container(client: GraphClient, sandbox: SandboxHandle) -> Container:
     sandbox.settle()  # the inspection of the last upload takes a processor of its own
     os.sync()  # and writing it to the disk would slow down whoever is next
-    return client.send(calls.create_container(sandbox.user_id, upload_type="resumable"))
+    return client.send(calls.create_container(sandbox.user_id, {"media_type": "REELS", "upload_type": "resumable"}))
 
 
 def _status_kb(name: str) -> int:

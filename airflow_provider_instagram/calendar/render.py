@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import tzinfo
 
-    from airflow_provider_instagram.calendar.file.model import Calendar, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
 
 NARROWEST = 14
 MARKS = (
@@ -32,7 +32,7 @@ CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 FOLD_OCTETS = 74  # RFC 5545, 3.1: 75 including the space at the beginning
 
 
-def month(posts: Iterable[Post], first: date, zone: tzinfo, width: int) -> Iterator[str]:
+def month(posts: Iterable[ScheduledPost], first: date, zone: tzinfo, width: int) -> Iterator[str]:
     """Return a month as lines of text.
 
     :param posts: The posts.
@@ -63,7 +63,7 @@ def month(posts: Iterable[Post], first: date, zone: tzinfo, width: int) -> Itera
         yield LEGEND
 
 
-def slots(posts: Iterable[Post], stored: frozenset[str], now: datetime) -> Iterator[str]:
+def slots(posts: Iterable[ScheduledPost], stored: frozenset[str], now: datetime) -> Iterator[str]:
     """Return the slots to come as lines of text.
 
     :param posts: The posts.
@@ -84,7 +84,7 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
-def month_to_show(posts: Iterable[Post], now: datetime, zone: tzinfo) -> date:
+def month_to_show(posts: Iterable[ScheduledPost], now: datetime, zone: tzinfo) -> date:
     """Return the month of the next post, or of the last post if no post is to come."""
     times = sorted(post.publish_at for post in posts)
     shown = next((at for at in times if at >= now), times[-1] if times else now)
@@ -109,7 +109,7 @@ def ics(content: Calendar, now: datetime) -> str:
     return "".join(f"{folded}\r\n" for line in [*lines, "END:VCALENDAR"] for folded in _folded(line))
 
 
-def _description(post: Post) -> str:
+def _description(post: ScheduledPost) -> str:
     """Return the caption, and the first comment if there is one."""
     comment = f"First comment: {post.first_comment}" if post.first_comment else ""
     return "\n\n".join(filter(None, (post.caption, comment)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.accounts import Account, read_token_scopes
@@ -16,15 +16,12 @@ from airflow_provider_instagram.graph.models import (
     ContainerStatus,
     Media,
     PublishingLimit,
-    UserTag,
 )
 from airflow_provider_instagram.graph.pages import Page, read_comment_page, read_media_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
-
-    from typing_extensions import Unpack
 
     from airflow_provider_instagram.graph.comments import Comment
 
@@ -75,60 +72,15 @@ def page_account() -> Call[Account]:
     return Call("read the Page's Instagram account", "GET", "me", params, Account.read_of_page, safe=True)
 
 
-class ContainerMedia(TypedDict, total=False):
-    """The media of a container.
-
-    :param media_type: REELS for every single video, in the feed or not; STORIES; CAROUSEL; or VIDEO for a video in a
-        carousel. None for a picture.
-    :param video_url: Where Instagram fetches the video. Not used for an upload.
-    :param upload_type: ``resumable`` if the bytes of the video are sent afterwards.
-    """
-
-    media_type: str | None
-    video_url: str | None
-    image_url: str | None
-    upload_type: Literal["resumable"] | None
-    is_carousel_item: bool | None
-    children: list[str] | None
-
-
-def create_container(
-    ig_user_id: str,
-    *,
-    caption: str | None = None,
-    thumb_offset: int | None = None,
-    cover_url: str | None = None,
-    share_to_feed: bool | None = None,
-    location_id: str | None = None,
-    collaborators: Sequence[str] | None = None,
-    user_tags: Sequence[UserTag] | None = None,
-    audio_name: str | None = None,
-    trial_graduation: Literal["MANUAL", "SS_PERFORMANCE"] | None = None,
-    is_ai_generated: bool | None = None,
-    alt_text: str | None = None,
-    **media: Unpack[ContainerMedia],
-) -> Call[Container]:
+def create_container(ig_user_id: str, parameters: Mapping[str, Any]) -> Call[Container]:
     """Create a container. Source: Meta, IG User Media reference.
 
-    :param caption: Text of the post: up to 2,200 characters, 30 hashtags, 20 mentions.
-    :param thumb_offset: The cover frame, in milliseconds from the start.
-    :param cover_url: A JPEG up to 8 MB as the cover. Overrides ``thumb_offset``.
-    :param collaborators: User names of up to three accounts to invite as collaborators.
-    :param user_tags: User names to tag, in pictures with their position.
-    :param trial_graduation: Makes the reel a trial reel, and sets how it is shown to followers later.
-    :param media: The :class:`ContainerMedia`. Without a media type, it is a reel.
+    :param ig_user_id: The account that will publish the media.
+    :param parameters: The parameters by Meta's names. Without a media type, it is a picture.
+    :return: The call, whose answer is the container.
     """
-    media.setdefault("media_type", "REELS")
-    tags = [{"username": tag} if isinstance(tag, str) else dict(tag) for tag in user_tags] if user_tags else None
-    trial_params = {"graduation_strategy": trial_graduation} if trial_graduation else None
-    params = {
-        **_params(**media, caption=caption, alt_text=alt_text),
-        **_params(thumb_offset=thumb_offset, cover_url=cover_url, share_to_feed=share_to_feed, location_id=location_id),
-        **_params(collaborators=list(collaborators) if collaborators else None, user_tags=tags, audio_name=audio_name),
-        **_params(trial_params=trial_params, is_ai_generated=is_ai_generated),
-    }
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
-    return Call("create the container", "POST", path, params, Container.read, safe=False)
+    return Call("create the container", "POST", path, _params(**parameters), Container.read, safe=False)
 
 
 def container_status(container_id: str) -> Call[ContainerStatus]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Final, TypeAlias, TypedDict
+from typing import Any, Final
 
 from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
 from airflow_provider_instagram.graph.errors import rule_for
@@ -23,21 +23,6 @@ from airflow_provider_instagram.graph.fields import (
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.addresses import web_address
 
-
-class PlacedTag(TypedDict):
-    """A tag of a user at a place in a picture, as Meta takes it.
-
-    :param x: The place from the left edge, 0 to 1.
-    :param y: The place from the top edge, 0 to 1.
-    """
-
-    username: str
-    x: float
-    y: float
-
-
-#: A tag of a user: the name alone, or with a place.
-UserTag: TypeAlias = "str | PlacedTag"
 _SUBCODE: Final = re.compile(r"\b(?:2207\d{3}|1363008)\b")
 
 

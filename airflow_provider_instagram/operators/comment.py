@@ -14,7 +14,7 @@ from airflow_provider_instagram.ledger.owners import is_at_work
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.operators.priority import COMMENT
-from airflow_provider_instagram.publishing.comment_text import read_message
+from airflow_provider_instagram.posts.limits import read_message
 from airflow_provider_instagram.publishing.media_id import read_media_id
 from airflow_provider_instagram.utils import arguments
 

@@ -22,10 +22,10 @@ from airflow_provider_instagram.ledger.records import Owner, round_of
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.operators.container_checks import check_account_type, check_cover, check_expiry
 from airflow_provider_instagram.operators.priority import CREATE
-from airflow_provider_instagram.posts.kinds import ItemKind
-from airflow_provider_instagram.publishing.items import MEDIA, PostMedia, check_known
-from airflow_provider_instagram.publishing.options import OPTIONS, ContainerOptions, caption_warning, raise_if_broken
-from airflow_provider_instagram.publishing.sources import open_sources, upload_mode
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
+from airflow_provider_instagram.posts.limits import caption_warning, check_known, checked_post, read_values
+from airflow_provider_instagram.posts.post import FIELDS
+from airflow_provider_instagram.publishing.sources import open_sources, with_kind
 from airflow_provider_instagram.utils import arguments, locations
 from airflow_provider_instagram.utils.deferral import until_next_look
 
@@ -37,14 +37,15 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.ledger.records import ContainerRecord
+    from airflow_provider_instagram.posts.post import Post
     from airflow_provider_instagram.publishing.carousel import CarouselCreator, CarouselItem, PreparedCarousel
     from airflow_provider_instagram.publishing.containers import ContainerCreator
     from airflow_provider_instagram.publishing.sources import MediaSource
 
 PROCESSING_TIMEOUT = timedelta(minutes=30)
 POLL_INTERVAL = timedelta(seconds=5)
-#: The arguments that are templated, beside the media and the options of the container.
-OTHER_FIELDS = ("upload", "publish_at", "post_key", "wait_for_completion", "deferrable")
+#: The arguments that are templated, beside the fields of the post.
+OTHER_FIELDS = ("publish_at", "post_key", "wait_for_completion", "deferrable")
 #: Failures of a container that a new container may fix.
 REPLACEABLE = (MediaRejectedError, ContainerExpiredError)
 
@@ -93,7 +94,7 @@ class CreateContainerOperator(InstagramBaseOperator):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = (*MEDIA, *OPTIONS, *OTHER_FIELDS)
+    template_fields: Sequence[str] = (*FIELDS, *OTHER_FIELDS)
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "publish_at": arguments.moment,
         "post_key": arguments.text,
@@ -129,13 +130,22 @@ class CreateContainerOperator(InstagramBaseOperator):
         priority_weight: int = CREATE,
         **kwargs: Any,
     ) -> None:
-        options = {name: value for name, value in locals().items() if name in OPTIONS}
         super().__init__(priority_weight=priority_weight, **kwargs)
         self.video = video
         self.image = image
         self.carousel = carousel
-        for name, value in options.items():
-            setattr(self, name, value)
+        self.caption = caption
+        self.placement = placement
+        self.alt_text = alt_text
+        self.video_cover_timestamp_ms = video_cover_timestamp_ms
+        self.cover_url = cover_url
+        self.location_id = location_id
+        self.collaborators = collaborators
+        self.user_tags = user_tags
+        self.share_to_feed = share_to_feed
+        self.audio_name = audio_name
+        self.trial_graduation = trial_graduation
+        self.is_ai_generated = is_ai_generated
         self.upload = upload
         self.publish_at = publish_at
         self.post_key = post_key
@@ -147,19 +157,18 @@ class CreateContainerOperator(InstagramBaseOperator):
     def check_arguments(cls, known: Mapping[str, Any]) -> None:
         """Check the media and the options, and how they go together, as far as they are known."""
         super().check_arguments(known)
-        check_known(known)
+        check_known({name: value for name, value in known.items() if name in FIELDS})
 
     def execute(self, context: Context) -> str:
         """Create the container unless the ledger has it, send the media, and wait if ``wait_for_completion`` is set."""
-        media, options = self._media_and_options()
-        mode = upload_mode(self.upload, has_video=media.has_video)
+        post = self.post_to_create()
         check_expiry(self._publish_at())
         ledger, post_key = Ledger.of(context, self.instagram_conn_id), self._post_key(context)
-        if (post := ledger.post(post_key)) is not None:
-            self.log.info("%s is already published, from container %s", post_key, post.container_id)
-            return post.container_id
+        if (done := ledger.post(post_key)) is not None:
+            self.log.info("%s is already published, from container %s", post_key, done.container_id)
+            return done.container_id
         with self._failures(context):
-            return self._finish(context, ledger, self._send(context, ledger, post_key, media, options, mode))
+            return self._finish(context, ledger, self._send(context, ledger, post_key, post))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Continue after the wait for the container in the triggerer."""
@@ -182,11 +191,11 @@ class CreateContainerOperator(InstagramBaseOperator):
             processed_container(event)
         except REPLACEABLE as failure:
             return self._replace(context, failure, *event["container_id"])
-        options = ContainerOptions.parse(**{name: getattr(self, name) for name in OPTIONS})
+        post = self.post_to_create()
         ledger, publish_at = Ledger.of(context, self.instagram_conn_id), self._publish_at()
         with self._creator(context, ledger) as creator:
             parent = CarouselCreator(creator).get_or_create_parent(
-                self._post_key(context), **event["known"], options=options, publish_at=publish_at
+                self._post_key(context), **event["known"], post=post, publish_at=publish_at
             )
         return self._finish(context, ledger, parent)
 
@@ -194,21 +203,20 @@ class CreateContainerOperator(InstagramBaseOperator):
         """Remove the copy of a remote video when the task is killed."""
         storage.abandon_copies()
 
-    def file_checks(self, media: PostMedia) -> list[FileCheck]:
+    def file_checks(self, post: Post) -> list[FileCheck]:
         """Return what must be true of the file of each item. Empty if the author of the DAG named them."""
         return []
 
-    def _media_and_options(self) -> tuple[PostMedia, ContainerOptions]:
+    def post_to_create(self) -> Post:
         """Read and check what to post. Nothing is sent.
 
         :raises ValidationError: If a value cannot be read or breaks a limit.
         """
-        media = PostMedia.parse(video=self.video, image=self.image, carousel=self.carousel).with_kinds()
-        options = ContainerOptions.parse(**{name: getattr(self, name) for name in OPTIONS})
-        raise_if_broken([*media.broken_limits(), *options.broken_limits(media.shows)])
-        if (warning := caption_warning(options.caption)) is not None:
+        values = read_values({name: getattr(self, name) for name in FIELDS})
+        post = checked_post({**values, "carousel": tuple(map(with_kind, values["carousel"]))})
+        if (warning := caption_warning(post.caption)) is not None:
             self.log.warning("%s", warning)
-        return media, options
+        return post
 
     def _finish(self, context: Context, ledger: Ledger, container_id: str) -> str:
         """Wait for the container if ``wait_for_completion`` is set or Instagram fetches its media, and return it."""
@@ -279,51 +287,40 @@ class CreateContainerOperator(InstagramBaseOperator):
     def _publish_at(self) -> datetime | None:
         return arguments.moment("publish_at", self.publish_at)
 
-    def _send(
-        self, context: Context, ledger: Ledger, post_key: str, media: PostMedia, options: ContainerOptions, mode: str
-    ) -> str:
+    def _send(self, context: Context, ledger: Ledger, post_key: str, post: Post) -> str:
         """Send the media, with links instead of bytes if the account is not allowed to upload and there are links."""
-        checks = self.file_checks(media)
+        checks = self.file_checks(post)
         try:
-            with open_sources(media.items, mode, checks) as sources, self._creator(context, ledger) as creator:
-                return self._container(creator, post_key, media, sources, options)
+            with open_sources(post.items, post.upload, checks) as sources, self._creator(context, ledger) as creator:
+                return self._container(creator, post_key, post, sources)
         except PermissionDeniedError as error:
-            videos = [item.location for item in media.items if item.kind is ItemKind.VIDEO]
+            videos = [item.location for item in post.items if item.kind is ItemKind.VIDEO]
             is_sent = [location for location in videos if not locations.is_web(location)]
-            if mode != "auto" or not is_sent or any(map(locations.is_local, is_sent)):
+            if post.upload != "auto" or not is_sent or any(map(locations.is_local, is_sent)):
                 raise
             self.log.warning("%s Sending Instagram a link instead.", error.message)
-        with open_sources(media.items, "url", checks) as sources, self._creator(context, ledger) as creator:
-            return self._container(creator, post_key, media, sources, options)
+        with open_sources(post.items, "url", checks) as sources, self._creator(context, ledger) as creator:
+            return self._container(creator, post_key, post, sources)
 
-    def _container(
-        self,
-        creator: ContainerCreator,
-        post_key: str,
-        media: PostMedia,
-        sources: list[MediaSource],
-        options: ContainerOptions,
-    ) -> str:
+    def _container(self, creator: ContainerCreator, post_key: str, post: Post, sources: list[MediaSource]) -> str:
         """Return the container of the post. A carousel gets one as soon as its items are processed."""
         from airflow_provider_instagram.publishing.carousel import CarouselCreator, CarouselItem
 
-        if options.placement == "story" and not creator.ledger.containers(post_key):
+        if post.kind is PostKind.STORY and not creator.ledger.containers(post_key):
             check_account_type(self.instagram_conn_id, creator.client)
-        if media.shows is None:
-            items = [CarouselItem(item, source) for item, source in zip(media.items, sources, strict=True)]
-            return self._carousel(CarouselCreator(creator), post_key, items, options)
+        if post.carousel:
+            items = [CarouselItem(item, source) for item, source in zip(post.carousel, sources, strict=True)]
+            return self._carousel(CarouselCreator(creator), post_key, items, post)
         if (path := sources[0].video_file) is not None:
-            check_cover(path, options)
-        return creator.get_or_create(post_key, sources[0], options, self._publish_at())
+            check_cover(path, post)
+        return creator.get_or_create(post_key, sources[0], post, self._publish_at())
 
-    def _carousel(
-        self, creator: CarouselCreator, post_key: str, items: list[CarouselItem], options: ContainerOptions
-    ) -> str:
+    def _carousel(self, creator: CarouselCreator, post_key: str, items: list[CarouselItem], post: Post) -> str:
         from airflow_provider_instagram.publishing.fetches import raise_if_not_fetched
 
         publish_at = self._publish_at()
         while True:
-            prepared = creator.prepare(post_key, items, options, publish_at)
+            prepared = creator.prepare(post_key, items, post, publish_at)
             if isinstance(prepared, str):
                 return prepared
             try:
@@ -334,7 +331,7 @@ class CreateContainerOperator(InstagramBaseOperator):
                 self.log.warning("%s", failure)  # the next pass replaces the container if a new one can help
                 continue
             content, child_ids = prepared.content, prepared.child_ids
-            return creator.get_or_create_parent(post_key, content, child_ids, options, publish_at)
+            return creator.get_or_create_parent(post_key, content, child_ids, post, publish_at)
 
     def _wait_for_items(self, containers: ContainerCreator, prepared: PreparedCarousel) -> None:
         """Wait until the items of a carousel are processed: for seconds in this process, then in the triggerer."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.publishing.options import ContainerOptions
+    from airflow_provider_instagram.posts.post import Post
 
 log = logging.getLogger(__name__)
 
@@ -55,21 +55,21 @@ def check_expiry(publish_at: datetime | None) -> None:
     )
 
 
-def check_cover(video: Path, options: ContainerOptions) -> None:
+def check_cover(video: Path, post: Post) -> None:
     """Check that the frame of the cover is in the video.
 
     :raises ValidationError: If it is not.
     """
-    if not options.video_cover_timestamp_ms:
+    if not post.video_cover_timestamp_ms:
         return
     from airflow.sdk import conf
 
     from airflow_provider_instagram.media.probe import probe
 
     duration_ms = 1000 * probe(video, ffprobe=conf.get("instagram", "ffprobe")).duration_s
-    if options.video_cover_timestamp_ms > duration_ms:
+    if post.video_cover_timestamp_ms > duration_ms:
         raise ValidationError(
-            f"video_cover_timestamp_ms is {options.video_cover_timestamp_ms}, but {video.name} ends at "
+            f"video_cover_timestamp_ms is {post.video_cover_timestamp_ms}, but {video.name} ends at "
             f"{duration_ms:.0f} ms.",
             hint="Use a time within the video.",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
+from typing import Final, Literal, get_args
 
 from airflow_provider_instagram.utils.locations import ending
 
@@ -35,7 +35,8 @@ class ItemKind(str, Enum):
 
 #: Where a post appears, in the words of authors. For Meta, a feed video is a reel that is shared to the feed. Pictures
 #: and carousels are in the feed in either case, unless they are stories.
-PLACEMENTS: Final = ("reels", "feed", "story")
+Placement = Literal["reels", "feed", "story"]
+PLACEMENTS: Final = get_args(Placement)
 
 VIDEO_ENDINGS: Final = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".wmv")
 PICTURE_ENDINGS: Final = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff")

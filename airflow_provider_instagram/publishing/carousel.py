@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextvars
 import hashlib
-import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import MediaRejectedError
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.ledger.records import ContainerRecord
+from airflow_provider_instagram.posts.digest import canonical
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.containers import draft_record, reusable, unfinished_upload
 
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from airflow_provider_instagram.posts.post import Item, Post
     from airflow_provider_instagram.publishing.containers import ContainerCreator, Upload
-    from airflow_provider_instagram.publishing.items import MediaItem
-    from airflow_provider_instagram.publishing.options import ContainerOptions
     from airflow_provider_instagram.publishing.sources import MediaSource
 
 log = logging.getLogger(__name__)
@@ -35,22 +34,12 @@ UPLOADS_AT_ONCE: Final = 3
 class CarouselItem:
     """An item of a carousel, and how it reaches Instagram."""
 
-    item: MediaItem
+    item: Item
     source: MediaSource
 
     def content(self) -> str:
         """Return a digest of the item: of its media, and of what belongs to it alone."""
-        described = {**asdict(self.item), "location": "item of a carousel"}  # the source knows where it is
-        return self.source.fingerprint(json.dumps(described, sort_keys=True))
-
-    def call_arguments(self) -> dict[str, Any]:
-        """Return the arguments of ``calls.create_container``, without those of the source."""
-        return {
-            "media_type": "VIDEO" if self.item.kind is ItemKind.VIDEO else None,
-            "is_carousel_item": True,
-            "alt_text": self.item.alt_text,
-            "user_tags": self.item.user_tags,
-        }
+        return self.source.fingerprint(canonical(self.item.parameters()))
 
 
 @dataclass(frozen=True)
@@ -90,19 +79,19 @@ class CarouselCreator:
         self,
         post_key: str,
         items: Sequence[CarouselItem],
-        options: ContainerOptions,
+        post: Post,
         publish_at: datetime | None = None,
     ) -> str | PreparedCarousel:
         """Return the parent of a carousel if it exists, or else the containers of its items: steps 1 and 2.
 
         :param post_key: The key of the post. The ledger has no finished post for it.
         :param items: The items.
-        :param options: The options of the whole post.
+        :param post: The whole post.
         :param publish_at: When the post will be published. A container that expires earlier is not reused.
         :raises InstagramError: If Instagram refuses, or no further container is worth creating.
         """
         contents = [item.content() for item in items]
-        content = hashlib.sha256("\n".join([options.as_text(), *contents]).encode()).hexdigest()
+        content = hashlib.sha256("\n".join([canonical(post.parameters()), *contents]).encode()).hexdigest()
         if (parent := self._existing_parent(post_key, content, publish_at)) is not None:
             return parent
         known = self.containers.ledger.children(post_key)
@@ -126,7 +115,7 @@ class CarouselCreator:
         post_key: str,
         content: str,
         child_ids: list[str],
-        options: ContainerOptions,
+        post: Post,
         publish_at: datetime | None = None,
     ) -> str:
         """Return the parent of a carousel whose items are all processed: step 4.
@@ -134,16 +123,16 @@ class CarouselCreator:
         :param post_key: The key of the post.
         :param content: The digest of its items and options.
         :param child_ids: The containers of its items, in their order.
-        :param options: The options of the whole post.
+        :param post: The whole post.
         :param publish_at: When the post will be published.
         :raises InstagramError: If Instagram refuses, or no further container is worth creating.
         """
         if (parent := self._existing_parent(post_key, content, publish_at)) is not None:
             return parent
-        draft = draft_record(post_key, content, options, None)
-        arguments = {**options.call_arguments(None), "children": child_ids}
+        draft = draft_record(post_key, content, post, None)
+        parameters = {**post.parameters(), "children": child_ids}
         try:
-            return self.containers.create(draft, None, arguments).container_id
+            return self.containers.create(draft, None, parameters).container_id
         except MediaRejectedError as error:
             if cause_of(error) is Cause.INVALID_CHILDREN:
                 self.containers.ledger.discard_children(post_key)
@@ -160,7 +149,7 @@ class CarouselCreator:
 
     def _create_child(self, post_key: str, place: int, content: str, item: CarouselItem) -> ContainerRecord:
         draft = ContainerRecord("", post_key, "", content, kind=PostKind.CAROUSEL, shows=item.source.kind, item=place)
-        return self.containers.create(draft, item.source, item.call_arguments())
+        return self.containers.create(draft, item.source, item.item.parameters())
 
     def _upload(self, uploads: list[Upload]) -> None:
         """Send what is missing of the videos, and raise the first error once all uploads have ended."""

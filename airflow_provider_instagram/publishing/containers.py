@@ -21,6 +21,7 @@ from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.graph.upload import upload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
+from airflow_provider_instagram.posts.digest import canonical
 from airflow_provider_instagram.publishing.fetches import check_link, not_fetched
 from airflow_provider_instagram.publishing.outcome import undecided
 from airflow_provider_instagram.utils.locations import shown
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import ContainerStatus
     from airflow_provider_instagram.posts.kinds import ItemKind
-    from airflow_provider_instagram.publishing.options import ContainerOptions
+    from airflow_provider_instagram.posts.post import Post
     from airflow_provider_instagram.publishing.sources import MediaSource
 
 log = logging.getLogger(__name__)
@@ -76,27 +77,25 @@ class ContainerCreator:
     round: str = ""
     try_number: int = 1
 
-    def get_or_create(
-        self, post_key: str, source: MediaSource, options: ContainerOptions, publish_at: datetime | None = None
-    ) -> str:
+    def get_or_create(self, post_key: str, source: MediaSource, post: Post, publish_at: datetime | None = None) -> str:
         """Return the container of a post of one video or picture, and send the video if Instagram does not have it yet.
 
         :param post_key: The key of the post. The ledger has no finished post for it.
         :param source: The video or picture.
-        :param options: Everything but the media.
+        :param post: The post.
         :param publish_at: When the post will be published. A container that expires earlier is not reused.
         :return: The container's id.
         :raises InstagramError: If Instagram refuses, or no further container is worth creating.
         """
         if (kept := self.kept_for_open_intent(post_key)) is not None:
             return kept
-        content = source.fingerprint(f"{source.kind} {options.as_text()}")
+        content = source.fingerprint(f"{source.kind} {canonical(post.parameters())}")
         records = reusable(self.ledger.containers(post_key), content, publish_at)
         if records and (status := self.status_if_usable(records, is_same=source.is_read)) is not None:
             record, rest = records[-1], unfinished_upload(records[-1], status, source)
         else:
-            draft = draft_record(post_key, content, options, source.kind)
-            record = self.create(draft, source, options.call_arguments(source.kind))
+            draft = draft_record(post_key, content, post, source.kind)
+            record = self.create(draft, source, post.parameters())
             rest = unfinished_upload(record, None, source)
         if rest is not None:
             self.upload(rest)
@@ -165,27 +164,27 @@ class ContainerCreator:
         log.warning("%s Creating a new container instead.", failure.message)
         return None
 
-    def create(self, draft: ContainerRecord, source: MediaSource | None, arguments: dict[str, Any]) -> ContainerRecord:
+    def create(self, draft: ContainerRecord, source: MediaSource | None, parameters: dict[str, Any]) -> ContainerRecord:
         """Create a container, and record it.
 
         If the process dies before the record is written, the container stays unknown, is never published, and expires.
 
         :param draft: The record, without the container's id, time and upload address.
         :param source: Its video or picture, which is not sent yet. None for the parent of a carousel.
-        :param arguments: The other arguments of ``calls.create_container``.
+        :param parameters: Meta's other parameters.
         :return: The complete record.
         :raises MediaNotFetchedError: If Instagram could not fetch a link.
         """
         draft = replace(draft, round=self.round or None)
         if source is not None and source.video_file is not None:
-            arguments = {**arguments, "upload_type": "resumable"}
+            parameters = {**parameters, "upload_type": "resumable"}
         elif source is not None:
             link = source.fetched_from()
             if self.try_number > 1:
                 check_link(link, source.kind, self.try_number)
-            arguments = {**arguments, f"{source.kind}_url": link}
+            parameters = {**parameters, f"{source.kind}_url": link}
         try:
-            container = self.client.send(calls.create_container(self.ig_user_id, **arguments))
+            container = self.client.send(calls.create_container(self.ig_user_id, parameters))
         except MediaRejectedError as error:
             is_fetched = source is not None and source.video_file is None
             raise not_fetched(error, draft.shows, is_fetched=is_fetched) or error from None
@@ -215,9 +214,9 @@ class ContainerCreator:
         log.info("Uploaded %s", path.name)
 
 
-def draft_record(post_key: str, content: str, options: ContainerOptions, shows: ItemKind | None) -> ContainerRecord:
+def draft_record(post_key: str, content: str, post: Post, shows: ItemKind | None) -> ContainerRecord:
     """Return the record of a post's container before it is created."""
-    return ContainerRecord("", post_key, "", content, digest(options.caption), kind=options.kind(shows), shows=shows)
+    return ContainerRecord("", post_key, "", content, digest(post.caption), kind=post.kind, shows=shows)
 
 
 def reusable(records: list[ContainerRecord], content: str, publish_at: datetime | None) -> list[ContainerRecord]:

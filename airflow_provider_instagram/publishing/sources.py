@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.public_copy import public_link, public_prefix
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of, kind_of
-from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, ItemKind
-from airflow_provider_instagram.utils import arguments, locations
+from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, ItemKind, kind_by_name
+from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.local_files import file_digest
 
 if TYPE_CHECKING:
@@ -21,13 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.files.access import FileCheck
-    from airflow_provider_instagram.publishing.items import MediaItem
-
-UPLOADS: Final = ("auto", "file", "url")
-NO_UPLOAD: Final = "upload is file, but pictures reach Instagram by link."
-NO_UPLOAD_REMEDY: Final = (
-    "Remove upload. Instagram fetches a local picture from its copy below [instagram] public_prefix."
-)
+    from airflow_provider_instagram.posts.post import Item
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ class MediaSource:
 
 @contextmanager
 def open_sources(
-    items: Sequence[MediaItem], upload: str, checks: Sequence[FileCheck | None] = ()
+    items: Sequence[Item], upload: str, checks: Sequence[FileCheck | None] = ()
 ) -> Iterator[list[MediaSource]]:
     """Yield each item as it reaches Instagram. Copies of videos are removed afterwards.
 
@@ -151,16 +145,18 @@ def _link(location: str, hint: str) -> str:
     return link
 
 
-def upload_mode(given: Any, *, has_video: bool) -> str:
-    """Read how videos are uploaded.
+def with_kind(item: Item) -> Item:
+    """Return an item with its kind: as written, or by its content if the file is local, or else by its name.
 
-    :param given: The value of the argument ``upload``.
-    :param has_video: Whether the post may have a video.
-    :raises ValidationError: If the value is not a mode, or cannot be used without a video.
+    :raises ValidationError: If the kind cannot be determined, or a local file cannot be read.
     """
-    mode = (arguments.text("upload", given) or "auto").lower()
-    if mode not in UPLOADS:
-        raise ValidationError(f"upload is {mode!r}: use one of {', '.join(UPLOADS)}.")
-    if mode == "file" and not has_video:
-        raise ValidationError(NO_UPLOAD, hint=NO_UPLOAD_REMEDY)
-    return mode
+    if item.kind is not None:
+        return item
+    at = item.location
+    kind = kind_of(locations.local_path(at)) if locations.is_local(at) else kind_by_name(at)
+    if kind is None:
+        raise ValidationError(
+            f"The name of {locations.shown(at)} does not show whether it is a video or a picture.",
+            hint='Write which it is: {"image": …} or {"video": …}.',
+        )
+    return item.model_copy(update={"kind": kind})

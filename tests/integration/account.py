@@ -10,12 +10,12 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.readiness import still_processing
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, PublishedPost
+from airflow_provider_instagram.posts.limits import checked_post, read_values
+from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.publishing.carousel import CarouselCreator, CarouselItem
 from airflow_provider_instagram.publishing.containers import ContainerCreator
-from airflow_provider_instagram.publishing.items import PostMedia
-from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher
-from airflow_provider_instagram.publishing.sources import MediaSource, open_sources
+from airflow_provider_instagram.publishing.sources import MediaSource, open_sources, with_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +86,7 @@ class Account:
 
     def container(self, video: Path, key: str = "post-1", caption: str = "a teaser") -> str:
         container_id = self.creator.get_or_create(
-            key, MediaSource(str(video), video), ContainerOptions(caption=caption)
+            key, MediaSource(str(video), video), Post(video=str(video), caption=caption)
         )
         self.sandbox.settle()
         self.sandbox.advance(5)
@@ -94,24 +94,25 @@ class Account:
 
     def carousel(self, items: Sequence[Any], key: str = "post-1", caption: str = "a teaser") -> str:
         """Create a carousel, and wait until its items and the whole are processed, as the operator does."""
-        options, creator = ContainerOptions(caption=caption), CarouselCreator(self.creator)
-        media = PostMedia.parse(carousel=list(items)).with_kinds()
-        with open_sources(media.items, "auto") as sources:
-            pairs = [CarouselItem(item, source) for item, source in zip(media.items, sources, strict=True)]
-            prepared = creator.prepare(key, pairs, options)
+        creator = CarouselCreator(self.creator)
+        values = read_values({"carousel": list(items), "caption": caption})
+        post = checked_post({**values, "carousel": tuple(map(with_kind, values["carousel"]))})
+        with open_sources(post.items, "auto") as sources:
+            pairs = [CarouselItem(item, source) for item, source in zip(post.items, sources, strict=True)]
+            prepared = creator.prepare(key, pairs, post)
         if isinstance(prepared, str):
             return prepared
         self.processed()
         assert not still_processing(self.client, [*prepared.pictures, *prepared.videos])
-        parent = creator.get_or_create_parent(key, prepared.content, prepared.child_ids, options)
+        parent = creator.get_or_create_parent(key, prepared.content, prepared.child_ids, post)
         self.processed()
         return parent
 
     def single(self, key: str = "post-1", *, video: Any = None, image: Any = None, **options: Any) -> str:
         """Create a container of one video or picture, and wait until it is processed."""
-        media = PostMedia.parse(video=video, image=image)
-        with open_sources(media.items, "auto") as (source,):
-            container_id = self.creator.get_or_create(key, source, ContainerOptions.parse(**options))
+        post = Post(**read_values({"video": video, "image": image, **options}))
+        with open_sources(post.items, "auto") as (source,):
+            container_id = self.creator.get_or_create(key, source, post)
         self.processed()
         return container_id
 

@@ -12,32 +12,20 @@ import yaml
 
 from airflow_provider_instagram.calendar.file.csv_media import ANY_MEDIA, with_media
 from airflow_provider_instagram.calendar.file.csv_reader import read_table
-from airflow_provider_instagram.calendar.file.parser import KEYS
+from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.times import AM_PM, DATE_AND_TIME
 from airflow_provider_instagram.calendar.file.yaml_reader import STAND_INS
-from airflow_provider_instagram.publishing.items import MEDIA
+from airflow_provider_instagram.posts.post import MEDIA
 
 #: Titles of columns in such sheets, by field, in lower case and with single spaces.
 NAMES = {
-    "id": ("id", "post id"),
     "title": ("title", "name", "post"),
     "date": ("date", "day", "publish date", "publishing date", "datum"),
     "time": ("time", "hour", "publish time", "publishing time", "uhrzeit"),
-    "publish_at": ("publish at", "publish_at", "date and time", "date & time", "date/time", "datetime", "scheduled"),
-    "timezone": ("timezone", "time zone", "tz"),
-    "video": ("video", "video file"),
-    "image": ("image", "image file", "photo", "picture"),
-    "carousel": ("carousel", "images", "photos", "pictures", "slides", "gallery"),
     ANY_MEDIA: ("media", "file", "files", "asset", "assets", "creative", "link"),
-    "alt_text": ("alt text", "alt", "image description"),
-    "caption": ("caption", "text", "copy", "post text"),
-    "first_comment": ("first comment", "comment"),
-    "placement": ("placement", "format", "type"),
-    "account": ("account", "channel", "profile", "connection"),
-    "approval": ("approval", "approve"),
-    "tags": ("tags", "labels", "campaign"),
+    **{name: about.titles for name, about in CALENDAR_FIELDS.items()},
 }
 COLUMNS = {title: field for field, titles in NAMES.items() for title in titles}
 ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
@@ -150,7 +138,7 @@ def _assign_ids(drafts: list[_Draft]) -> tuple[int, ...]:
 
 def _column(title: str) -> str | None:
     folded = " ".join(title.lower().split())
-    return COLUMNS.get(folded) or (folded if folded in KEYS else COLUMNS.get(folded.replace("_", " ")))
+    return COLUMNS.get(folded) or (folded if folded in CALENDAR_FIELDS else COLUMNS.get(folded.replace("_", " ")))
 
 
 def _publish_at(row: dict[str, str], order: Order | None) -> str:

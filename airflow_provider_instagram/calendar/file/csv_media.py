@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from airflow_provider_instagram.calendar.file.media_parser import items_in
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
-from airflow_provider_instagram.publishing.items import MEDIA
+from airflow_provider_instagram.posts.post import MEDIA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import Any, Final
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, kind_by_name
-from airflow_provider_instagram.publishing.items import MediaItem
+from airflow_provider_instagram.posts.post import Item
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import ending, shown
 
@@ -56,7 +56,7 @@ def _separated(written: str) -> list[str]:
     return [name.strip() for name in names if name.strip()][:MOST_READ]
 
 
-def read_item(written: Any) -> MediaItem:
+def read_item(written: Any) -> Item:
     """Read one item of a carousel.
 
     :param written: A location, or an object with ``video`` or ``image``.
@@ -65,7 +65,7 @@ def read_item(written: Any) -> MediaItem:
     if not isinstance(written, (str, dict)) or not written:
         raise InvalidValue("it is neither a file nor an object.", LIST)
     try:
-        item = MediaItem.parse(_as_literal(written))
+        item = Item.read(_as_literal(written))
     except ValidationError as error:
         raise InvalidValue(error.message, error.hint or LIST) from None
     check_kind(item.kind, item.location)

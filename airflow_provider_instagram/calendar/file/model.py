@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field
+from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
 
-from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
-from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.posts.digest import canonical
+from airflow_provider_instagram.posts.fields import NO_STORY, About, declared, read_word, read_words
+from airflow_provider_instagram.posts.post import Post
+from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.problems import Problem
@@ -21,64 +23,58 @@ if TYPE_CHECKING:
 
 DEFAULT_SPACING = timedelta(minutes=5)
 VERSION = "^[0-9a-f]{16}$"
-#: Fields that posts did not have at first.
-LATER_FIELDS = ("image", "carousel", "first_comment")
 
 
-class CarouselItem(BaseModel):
-    """One item of a carousel.
+class ScheduledPost(Post):
+    """One valid post of a calendar, with its time and its account.
 
-    :param location: The location of its file.
-    :param kind: What the calendar says that it is. None if the calendar only names the file.
-    :param alt_text: A description of a picture, for people who cannot see it.
-    :param user_tags: User names to tag.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    location: str
-    kind: ItemKind | None = None
-    alt_text: str | None = None
-    user_tags: tuple[JsonValue, ...] = ()
-
-
-class Post(BaseModel):
-    """One valid post of a calendar. It has a video, an image or a carousel.
-
-    :param id: Its id, unique in the calendar.
     :param publish_at: When it is published, in its own time zone.
     :param account: Its account's connection.
-    :param video: The location of its video, if it has one.
-    :param options: Its caption, and the other options of CreateContainerOperator that are set.
-    :param upload: How a video is uploaded.
-    :param approval: Whether a person has to approve it.
-    :param dry_run: Whether everything but the publication is done.
-    :param tags: Words for the reader of the calendar.
     :param line: Its line in the file.
     :param known_version: The version of the complete post, if the links of this one lack their signatures.
-    :param image: The location of its picture, if it has one.
-    :param carousel: The items of its carousel, if it has one.
-    :param first_comment: A comment that the account adds once the post is published.
     :param in_slot: Whether its time was chosen among the slots of its account.
     :param repetition: How often it is published up to here: 1, unless it is a repetition of a post.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     id: str
     publish_at: datetime
     account: str
-    video: str | None = None
-    options: dict[str, JsonValue]
-    upload: Literal["auto", "file", "url"] = "auto"
-    approval: Literal["none", "required"] = "none"
-    dry_run: bool = False
-    tags: tuple[str, ...] = ()
+    first_comment: Annotated[
+        str | None,
+        About(
+            "A comment that the account writes once the post is published.",
+            arguments.text,
+            kinds=NO_STORY,
+            used_by=None,
+            titles=("first comment", "comment"),
+        ),
+    ] = None
+    approval: Annotated[
+        Literal["none", "required"],
+        About(
+            "none, or required: a person has to approve the post.",
+            read_word("none"),
+            "Use one of none, required.",
+            used_by=None,
+            titles=("approval", "approve"),
+        ),
+    ] = "none"
+    dry_run: Annotated[
+        bool, About("Do everything except publish.", arguments.boolean, "Write true or false.", used_by=None)
+    ] = False
+    tags: Annotated[
+        tuple[str, ...],
+        About(
+            "Words for the reader of the calendar.",
+            read_words,
+            "Separate them by commas.",
+            used_by=None,
+            titles=("tags", "labels", "campaign"),
+            is_edit=False,
+        ),
+    ] = ()
     line: int = 0
     known_version: str | None = Field(default=None, pattern=VERSION)
-    image: str | None = None
-    carousel: tuple[CarouselItem, ...] = ()
-    first_comment: str | None = None
     in_slot: bool = False
     repetition: int = 1
 
@@ -88,58 +84,56 @@ class Post(BaseModel):
         return f"{self.account}/{self.id}"
 
     @property
-    def caption(self) -> str:
-        """The post's caption."""
-        return str(self.options.get("caption") or "")
-
-    @property
-    def placement(self) -> str:
-        """``reels``, ``feed`` or ``story``. A picture or a carousel that is not a story appears in the feed."""
-        placement = str(self.options.get("placement") or "reels")
-        return placement if self.video is not None or placement == "story" else "feed"
-
-    @property
-    def kind(self) -> PostKind:
-        """What the post is."""
-        if self.placement == "story":
-            return PostKind.STORY
-        return PostKind.CAROUSEL if self.carousel else PostKind.PICTURE if self.image is not None else PostKind.REEL
-
-    @property
-    def media(self) -> tuple[str, ...]:
-        """The locations of its video, its picture, or the items of its carousel."""
-        items = tuple(item.location for item in self.carousel)
-        return items or tuple(location for location in (self.video, self.image) if location is not None)
-
-    @property
     def is_complete(self) -> bool:
         """Whether its links have their signatures, if any."""
         return self.known_version is None
 
-    def without_signatures(self) -> Post:
-        """Return the post as it may be stored and shown. The query of a link may be a signature, which is a secret."""
-        links = {name: self.options[name] for name in ("cover_url",) if name in self.options}
-        changes = {
-            "video": None if self.video is None else shown(self.video),
-            "image": None if self.image is None else shown(self.image),
-            "carousel": tuple(item.model_copy(update={"location": shown(item.location)}) for item in self.carousel),
-            "options": self.options | {name: shown(str(link)) for name, link in links.items()},
-        }
-        if all(getattr(self, name) == value for name, value in changes.items()):
-            return self
-        return self.model_copy(update={**changes, "known_version": self.version})
+    def without_signatures(self) -> Self:
+        """Return the post as it may be stored and shown, with the version of the complete one."""
+        shown = super().without_signatures()
+        return self if shown is self else shown.model_copy(update={"known_version": self.version})
 
     @cached_property
     def version(self) -> str:
         """A digest of the content and the time, which changes with every edit."""
         if self.known_version is not None:
             return self.known_version
-        content = (self.id, self.publish_at.timestamp(), self.account, self.video, self.options, self.upload)
-        digested: list[object] = [*content, self.approval, self.dry_run]
-        # What came later counts only where it is set, so that the versions of older posts stay as they were stored.
-        if any(getattr(self, name) for name in LATER_FIELDS):
-            digested.append(self.model_dump(mode="json", include=set(LATER_FIELDS), exclude_defaults=True))
-        return hashlib.sha256(json.dumps(digested, sort_keys=True).encode()).hexdigest()[:16]
+        content = self.model_dump(mode="json", exclude_defaults=True, exclude=NO_EDITS)
+        text = canonical({**content, "publish_at": self.publish_at.timestamp()})
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+#: What is known of the fields of a calendar that become others of a post, and of those that every post has.
+WRITTEN: Final = {
+    "id": About(
+        "The post's unique name in the calendar, which prevents it from being published twice.",
+        arguments.text,
+        titles=("id", "post id"),
+        has_default=False,
+    ),
+    "publish_at": About(
+        "Local time, such as 2030-05-06 08:30. Without it, a slot of the account.",
+        arguments.text,
+        titles=("publish at", "publish_at", "date and time", "date & time", "date/time", "datetime", "scheduled"),
+        has_default=False,
+    ),
+    "repeat_after": About(
+        "After how long the post is published again, in a slot: 30 days.", arguments.text, kinds=NO_STORY
+    ),
+    "timezone": About(
+        "The zone for a time without one, from the tz database.",
+        arguments.text,
+        titles=("timezone", "time zone", "tz"),
+    ),
+    "account": About("The connection.", arguments.text, titles=("account", "channel", "profile", "connection")),
+    "caption_file": About("The file that contains the caption.", arguments.text, has_default=False),
+}
+#: All fields that a calendar may contain, in the order in which they are listed.
+CALENDAR_FIELDS: Final = {**WRITTEN, **declared(ScheduledPost)}
+NO_EDITS: Final = {
+    *("line", "known_version", "in_slot", "repetition"),
+    *(name for name, about in CALENDAR_FIELDS.items() if not about.is_edit),
+}
 
 
 @dataclass(frozen=True)
@@ -177,7 +171,7 @@ class Calendar:
     """
 
     location: str
-    posts: tuple[Post, ...] = ()
+    posts: tuple[ScheduledPost, ...] = ()
     problems: tuple[Problem, ...] = ()
     min_spacing: timedelta = DEFAULT_SPACING
     is_self_contained: bool = True
@@ -192,6 +186,6 @@ class Calendar:
         """The connections of the posts, sorted."""
         return sorted({post.account for post in self.posts})
 
-    def post(self, post_id: str) -> Post | None:
+    def post(self, post_id: str) -> ScheduledPost | None:
         """Return the post with an id, if the calendar has it."""
         return next((post for post in self.posts if post.id == post_id), None)

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file import loader
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar, InvalidPost, Post
+from airflow_provider_instagram.calendar.file.model import (
+    CALENDAR_FIELDS,
+    DEFAULT_SPACING,
+    Calendar,
+    InvalidPost,
+    ScheduledPost,
+)
 from airflow_provider_instagram.calendar.file.post_parser import PostFields, unnamed_account
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
@@ -19,25 +25,17 @@ from airflow_provider_instagram.calendar.file.slots import SlotUser, read_slots,
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import read_duration
 from airflow_provider_instagram.exceptions import TransientError
-from airflow_provider_instagram.posts.kinds import ItemKind
-from airflow_provider_instagram.publishing.items import MEDIA
-from airflow_provider_instagram.publishing.options import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime, timedelta
 
-    from airflow_provider_instagram.calendar.file.model import CarouselItem
     from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
     from airflow_provider_instagram.calendar.file.slots import Slot
 
 APPROVALS = ("none", "required")
-KEYS = (
-    *("id", "publish_at", "repeat_after", "timezone", "account", *MEDIA, "caption_file"),
-    *OPTIONS,
-    *("upload", "first_comment", "approval", "dry_run", "tags"),
-)
-NO_DEFAULTS = ("id", "publish_at", "caption_file")  # no two posts share these
+KEYS = tuple(CALENDAR_FIELDS)
+NO_DEFAULTS = tuple(name for name, about in CALENDAR_FIELDS.items() if not about.has_default)
 #: Suggestions are slow, so none are made after this many problems.
 MAX_SUGGESTIONS = 1_000
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -137,7 +135,7 @@ def parse_rows(
     )  # fmt: skip
 
 
-def _invalid(posts: list[Post]) -> tuple[InvalidPost, ...]:
+def _invalid(posts: list[ScheduledPost]) -> tuple[InvalidPost, ...]:
     ordered = sorted(posts, key=lambda post: (post.publish_at, post.line))
     return tuple(
         InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line, post.in_slot) for post in ordered
@@ -155,7 +153,7 @@ class _Reader:
     approval: str | None
     now: datetime | None
     check_files: bool
-    invalid: list[Post] = field(default_factory=list)
+    invalid: list[ScheduledPost] = field(default_factory=list)
     lines: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
     slot_users: list[SlotUser] = field(default_factory=list)
@@ -204,7 +202,7 @@ class _Reader:
             original, number = split_repetition(key)
             self.times[original][number] = at
 
-    def posts(self, row: Row) -> list[Post]:
+    def posts(self, row: Row) -> list[ScheduledPost]:
         """Read a post and its repetitions, or return nothing if it has a problem or no time yet."""
         try:
             return self._posts(row)
@@ -216,7 +214,7 @@ class _Reader:
             self._add(row.line, why, "Please report this.")
             return []
 
-    def _posts(self, row: Row) -> list[Post]:
+    def _posts(self, row: Row) -> list[ScheduledPost]:
         before = len(self.problems)
         self.problems += row.problems
         if not row.values:
@@ -224,13 +222,7 @@ class _Reader:
         post_id = self._id(row)
         self._find_unknown(row, post_id)
         fields = PostFields(row, self.shared, post_id, self.problems, self.files, self.accounts)
-        account, medium = fields.account(), fields.media_field()
-        video = fields.file("video", self.check_files) if medium == "video" else None
-        image = fields.file("image", self.check_files) if medium == "image" else None
-        carousel = fields.carousel(self.check_files) if medium == "carousel" else ()
-        shows = None if medium == "carousel" else ItemKind(medium or "video")
-        kind, files = fields.kind(shows), _locations(video, image, carousel)
-        options, upload = fields.options(shows, kind), fields.upload(medium or "video", files)
+        account, (content, kind) = fields.account(), fields.post(check=self.check_files)
         approval = fields.choice("approval", APPROVALS)
         first_comment = fields.first_comment(kind)
         dry_run, tags = fields.boolean("dry_run"), fields.names("tags")
@@ -242,10 +234,10 @@ class _Reader:
         is_valid = len(self.problems) == before and not row.broken
         user = SlotUser(post_id, account, row.line, publish_at, repeat_after, is_valid)
         posts = [
-            Post.model_construct(
-                id=repetition_key(post_id, number), publish_at=at, account=account, video=video, options=options,
-                upload=upload, approval=self.approval or approval, dry_run=dry_run, tags=tags, line=row.line,
-                image=image, carousel=carousel, first_comment=first_comment, in_slot=in_slot, repetition=number,
+            ScheduledPost.model_construct(
+                id=repetition_key(post_id, number), publish_at=at, account=account, approval=self.approval or approval,
+                first_comment=first_comment, dry_run=dry_run, tags=tags, line=row.line, in_slot=in_slot,
+                repetition=number, **content,
             )
             for number, at, in_slot in self._times_of(user)
         ]  # fmt: skip
@@ -298,9 +290,3 @@ class _Reader:
 
     def _add(self, line: int, message: str, remedy: str, post_id: str | None = None) -> None:
         self.problems.append(Problem(line, message, remedy, post_id))
-
-
-def _locations(video: str | None, image: str | None, carousel: Iterable[CarouselItem]) -> tuple[str, ...]:
-    """Return the locations of a post's files."""
-    single = (location for location in (video, image) if location is not None)
-    return (*single, *(item.location for item in carousel))

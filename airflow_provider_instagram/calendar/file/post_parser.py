@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.media_parser import check_kind, items_in, read_item
-from airflow_provider_instagram.calendar.file.model import CarouselItem
+from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
 from airflow_provider_instagram.calendar.file.slots import read_repeat_after
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
-from airflow_provider_instagram.publishing.comment_text import broken_comment_limits
-from airflow_provider_instagram.publishing.items import MEDIA, PostMedia
-from airflow_provider_instagram.publishing.options import OPTIONS, REMEDIES, TAKEN_BY, ContainerOptions
-from airflow_provider_instagram.publishing.sources import NO_UPLOAD, NO_UPLOAD_REMEDY, UPLOADS
+from airflow_provider_instagram.posts.limits import (
+    broken_by_carousel,
+    broken_by_kind,
+    broken_by_values,
+    broken_comment_limits,
+    may_have_video,
+)
+from airflow_provider_instagram.posts.post import FIELDS, MEDIA, kind_in
 from airflow_provider_instagram.utils import arguments, locations
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
@@ -25,11 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime, timedelta
 
-    from pydantic import JsonValue
-
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
     from airflow_provider_instagram.calendar.file.rows import Row, Value
-    from airflow_provider_instagram.publishing.options import BrokenLimit
+    from airflow_provider_instagram.posts.limits import BrokenLimit
+    from airflow_provider_instagram.posts.post import Item
 
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,149}")
 RESERVED = re.compile(r"calendar|due_.*")  # tasks of the DAG, so no task group can have such a name
@@ -125,7 +128,30 @@ class PostFields:
         account = self._text("account") or DEFAULT_CONN_ID
         return f"slots: {{{account}: [Mon 08:30, Thu 19:00]}}"
 
-    def media_field(self) -> str | None:
+    def post(self, *, check: bool) -> tuple[dict[str, Any], PostKind]:
+        """Read what the post shows, its text and its options. A value that has a problem is left out.
+
+        :param check: Whether its files must exist.
+        :return: The values by field, and what the post is.
+        """
+        named = self._media_field()
+        kind = self._kind(named)
+        values: dict[str, Any] = {}
+        if named == PostKind.CAROUSEL:
+            values[named] = self._carousel(check)
+        elif named is not None and (location := self._file(named, check)) is not None:
+            values[named] = location
+        values |= self._options(kind)
+        if "upload" not in self.row.values and not may_have_video(values):
+            values.pop("upload", None)  # a default is for the videos of the calendar
+        limits = [*broken_by_values(values), *broken_by_kind(values, kind)]
+        self._add_limits(limits)
+        if values.get("cover_url") and not any(limit.option == "cover_url" for limit in limits):
+            self._location("cover_url", values["cover_url"], check=False)
+        self._check_links(values, named or ItemKind.VIDEO)
+        return values, kind
+
+    def _media_field(self) -> str | None:
         """Return which of ``video``, ``image`` and ``carousel`` the post has. Its own overrides the defaults' one."""
         lines = {name: value.line for name in MEDIA if (value := self._value(name)) is not None and value.value != ""}
         named = sorted(lines, key=lines.__getitem__)
@@ -139,15 +165,13 @@ class PostFields:
             self._add_problem(given[1], f"the post has {given[0]} and {given[1]}.", remedy)
         return given[0]
 
-    def file(self, name: str, check: bool) -> str | None:
-        """Read the location of the video or the picture.
+    def _kind(self, named: str | None) -> PostKind:
+        placement = self._value("placement")
+        word = str(placement.value).strip().lower() if placement is not None else None
+        return kind_in({"placement": word, str(named): True})
 
-        :param name: ``video`` or ``image``.
-        :param check: Whether the file must exist.
-        """
-        if (written := self._text(name)) is None:
-            return None
-        if (location := self._location(name, written, check)) is None:
+    def _file(self, name: str, check: bool) -> str | None:
+        if (written := self._text(name)) is None or (location := self._location(name, written, check)) is None:
             return None
         try:
             check_kind(name, location)
@@ -155,11 +179,7 @@ class PostFields:
             self._add_problem(name, invalid.message, invalid.remedy)
         return location
 
-    def carousel(self, check: bool) -> tuple[CarouselItem, ...]:
-        """Read the items of the carousel.
-
-        :param check: Whether their files must exist.
-        """
+    def _carousel(self, check: bool) -> tuple[Item, ...]:
         value = self.values["carousel"]
         try:
             written = items_in(value.value)
@@ -170,13 +190,46 @@ class PostFields:
         for index, one in enumerate(written):
             try:
                 item = read_item(one)
-                items.append(replace(item, location=self.files.found(item.location, check=check)))
+                items.append(item.model_copy(update={"location": self.files.found(item.location, check=check)}))
             except InvalidValue as invalid:  # noqa: PERF203 -- each item is reported
                 message = f"carousel, item {index + 1}: {invalid.message}"
                 self._add_problem("carousel", message, invalid.remedy, line=value.line_of_item(index))
         if len(items) == len(written):
-            self._add_limits(PostMedia(None, tuple(items)).broken_limits())
-        return tuple(CarouselItem(**asdict(item)) for item in items)
+            self._add_limits(broken_by_carousel(tuple(items)))
+        return tuple(items)
+
+    def _options(self, kind: PostKind) -> dict[str, Any]:
+        """Return the fields beside the media that can be read. Defaults that the kind does not take are ignored."""
+        given = {
+            name: arguments.literal(value.value)
+            for name in FIELDS
+            if name not in MEDIA and not self._is_unused(name, kind) and (value := self._value(name)) is not None
+        }
+        if (text := self._caption_file()) is not None:
+            given["caption"] = arguments.literal(text)
+        values = {}
+        for name, value in given.items():
+            try:
+                values[name] = FIELDS[name].read(name, value)
+            except ValidationError as error:  # noqa: PERF203 -- each field is reported
+                # the message says more than the value where it has a hint, and where it names the invalid item
+                says_more = error.hint or name in ("collaborators", "user_tags")
+                message = error.message if says_more else f"{name} is {value!r}."
+                self._add_problem(self._source_of(name), message, error.hint or FIELDS[name].remedy)
+        return values
+
+    def _check_links(self, values: dict[str, Any], named: str) -> None:
+        """Check the links among the files of the post."""
+        how, items = values.get("upload", "auto"), values.get("carousel", ())
+        for location in (*(item.location for item in items), *filter(None, map(values.get, ItemKind))):
+            if how == "url" and locations.is_local(location) and kind_by_name(location) is not ItemKind.PICTURE:
+                message = "upload is url, but Instagram cannot fetch a local file."
+                name = "upload" if "upload" in self.row.values else named
+                self._add_problem(name, message, f"Write upload: file, or give the {named}'s https address.")
+            elif locations.is_web(location) and not _is_link(location, how):
+                message = f"{named} {locations.shown(location)}: a link must be https, in plain ASCII."
+                remedy = "Write its https address, with characters outside ASCII percent-encoded."
+                self._add_problem(named, message, remedy)
 
     def first_comment(self, kind: PostKind) -> str | None:
         """Read the comment that the account adds once the post is published.
@@ -194,46 +247,13 @@ class PostFields:
         self._add_limits(broken_comment_limits(text, "first_comment"))
         return text
 
-    def kind(self, shows: ItemKind | None) -> PostKind:
-        """Return what the post is.
-
-        :param shows: What it shows. None for the items of a carousel.
-        """
-        placement = self._value("placement")
-        is_story = placement is not None and str(placement.value).strip().lower() == "story"
-        return ContainerOptions(placement="story" if is_story else "reels").kind(shows)
-
-    def options(self, shows: ItemKind | None, kind: PostKind) -> dict[str, JsonValue]:
-        """Read the caption and everything else that CreateContainerOperator takes.
-
-        :param shows: What it shows. None for the items of a carousel.
-        :param kind: What the post is. Defaults that it does not take are ignored.
-        """
-        values = {name: self._value(name) for name in OPTIONS if not self._is_unused(name, kind)}
-        given = {name: arguments.literal(value.value) for name, value in values.items() if value is not None}
-        if (text := self._caption_file()) is not None:
-            given["caption"] = arguments.literal(text)
-        try:
-            options = ContainerOptions.parse(**given)
-        except ValidationError:
-            self._check_one_by_one(given, shows)
-            return {}
-        if broken := options.broken_limits(shows):
-            self._add_limits(broken)
-            return {}
-        if options.cover_url:
-            self._location("cover_url", options.cover_url, check=False)
-        return {name: _as_json(getattr(options, name)) for name in OPTIONS if name in given}
-
     def _is_unused(self, name: str, kind: PostKind) -> bool:
         """Return whether an option is a default that a post of this kind does not take."""
         if name in self.row.values:
             return False
         if name == "placement":  # without one, a picture or a carousel is in the feed
             return kind in (PostKind.PICTURE, PostKind.CAROUSEL)
-        if name in ("first_comment", "repeat_after"):
-            return kind is PostKind.STORY
-        return kind not in TAKEN_BY.get(name, (kind,))
+        return kind not in CALENDAR_FIELDS[name].kinds
 
     def choice(self, name: str, choices: tuple[str, ...]) -> Any:
         """Read one of several words; the default is the first."""
@@ -241,29 +261,6 @@ class PostFields:
         if written.lower() not in choices:
             self._add_problem(name, f"{name} is {written!r}.", f"Use one of {', '.join(choices)}.")
         return written.lower()
-
-    def upload(self, named: str, files: tuple[str, ...]) -> Any:
-        """Read how videos are uploaded, and check the links among the files of the post.
-
-        :param named: The field that contains the media.
-        :param files: The locations of its files.
-        """
-        how = self.choice("upload", UPLOADS)
-        has_video = named != ItemKind.PICTURE and (
-            not files or any(kind_by_name(one) is not ItemKind.PICTURE for one in files)
-        )
-        if how == "file" and "upload" in self.row.values and not has_video:
-            self._add_problem("upload", NO_UPLOAD, NO_UPLOAD_REMEDY)
-        for location in files:
-            if how == "url" and locations.is_local(location) and kind_by_name(location) is not ItemKind.PICTURE:
-                message = "upload is url, but Instagram cannot fetch a local file."
-                name = "upload" if "upload" in self.row.values else named
-                self._add_problem(name, message, f"Write upload: file, or give the {named}'s https address.")
-            elif locations.is_web(location) and not _is_link(location, how):
-                message = f"{named} {locations.shown(location)}: a link must be https, in plain ASCII."
-                remedy = "Write its https address, with characters outside ASCII percent-encoded."
-                self._add_problem(named, message, remedy)
-        return how
 
     def boolean(self, name: str) -> bool:
         """Read true or false; the default is false."""
@@ -275,13 +272,11 @@ class PostFields:
 
     def names(self, name: str) -> tuple[str, ...]:
         """Read a list of words."""
-        value = self._value(name)
+        value, about = self._value(name), CALENDAR_FIELDS[name]
         try:
-            words = tuple(map(str, arguments.sequence(name, arguments.literal(value.value) if value else None)))
-            arguments.check_printable(name, "".join(words))
-            return words
+            return tuple(about.read(name, arguments.literal(value.value) if value else None))
         except ValidationError as error:
-            self._add_problem(name, error.message, error.hint or "Separate them by commas.")
+            self._add_problem(name, error.message, error.hint or about.remedy)
             return ()
 
     def _is_zone(self, name: str) -> bool:
@@ -303,19 +298,6 @@ class PostFields:
         except InvalidValue as invalid:
             self._add_problem("caption_file", f"caption_file: {invalid.message}", invalid.remedy)
             return None
-
-    def _check_one_by_one(self, given: dict[str, Any], shows: ItemKind | None) -> None:
-        """Add a problem for each option that cannot be read, and for each limit that another option breaks."""
-        placement = str(given.get("placement") or "reels")
-        for name, value in given.items():
-            try:
-                options = ContainerOptions.parse(**{"placement": placement, name: value})
-                self._add_limits(limit for limit in options.broken_limits(shows) if limit.option == name)
-            except ValidationError as error:  # noqa: PERF203 -- each option is reported
-                # the message says more than the value where it has a hint, and where it names the invalid item
-                says_more = error.hint or name in ("collaborators", "user_tags")
-                message = error.message if says_more else f"{name} is {value!r}."
-                self._add_problem(self._source_of(name), message, error.hint or REMEDIES[name])
 
     def _add_limits(self, broken: Iterable[BrokenLimit]) -> None:
         for limit in broken:
@@ -369,7 +351,3 @@ def unnamed_account(name: str, accounts: Collection[str] | None) -> InvalidValue
 def _is_link(address: str, upload: str) -> bool:
     """Return whether a video can be fetched: by Instagram, or by the worker if its bytes are sent."""
     return locations.is_public_url(address) or (upload == "file" and address.lower().startswith("https:"))
-
-
-def _as_json(value: Any) -> JsonValue:
-    return list(value) if isinstance(value, tuple) else value

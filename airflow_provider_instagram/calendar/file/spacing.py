@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
 
-    from airflow_provider_instagram.calendar.file.model import Calendar, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.quota.limits import Limits
 
 
-def too_close(posts: Iterable[Post], min_spacing: timedelta) -> dict[str, Problem]:
+def too_close(posts: Iterable[ScheduledPost], min_spacing: timedelta) -> dict[str, Problem]:
     """Return the posts that follow another post of their account too closely.
 
     :param posts: Posts that are valid by themselves.
@@ -25,7 +25,7 @@ def too_close(posts: Iterable[Post], min_spacing: timedelta) -> dict[str, Proble
     :return: Their problems, by post id.
     """
 
-    def find(post: Post, before: list[Post]) -> Problem | None:
+    def find(post: ScheduledPost, before: list[ScheduledPost]) -> Problem | None:
         if not before or post.publish_at - before[-1].publish_at >= min_spacing:
             return None
         last = before[-1]
@@ -47,7 +47,7 @@ def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
     :param limits: What the connections allow, by account. The posts of other accounts are not checked.
     """
 
-    def find(post: Post, before: list[Post]) -> Problem | None:
+    def find(post: ScheduledPost, before: list[ScheduledPost]) -> Problem | None:
         for quota in limits[post.account].quotas:
             first = before[-quota.posts] if len(before) >= quota.posts else None
             if first is not None and post.publish_at - first.publish_at < quota.period:
@@ -73,14 +73,16 @@ def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
     )
 
 
-def _problems_by_id(posts: Iterable[Post], find: Callable[[Post, list[Post]], Problem | None]) -> dict[str, Problem]:
+def _problems_by_id(
+    posts: Iterable[ScheduledPost], find: Callable[[ScheduledPost, list[ScheduledPost]], Problem | None]
+) -> dict[str, Problem]:
     """Return the problems of posts, by post id. A post with a problem does not count for the posts after it.
 
     :param posts: The posts.
     :param find: Returns a post's problem, given the earlier posts of its account that have none.
     """
     problems: dict[str, Problem] = {}
-    kept: dict[str, list[Post]] = defaultdict(list)
+    kept: dict[str, list[ScheduledPost]] = defaultdict(list)
     for post in sorted(posts, key=lambda post: (post.publish_at, post.line)):
         if problem := find(post, kept[post.account]):
             problems[post.id] = problem
@@ -89,7 +91,7 @@ def _problems_by_id(posts: Iterable[Post], find: Callable[[Post, list[Post]], Pr
     return problems
 
 
-def _time_after(other: Post, span: timedelta, post: Post) -> str:
+def _time_after(other: ScheduledPost, span: timedelta, post: ScheduledPost) -> str:
     """Return the time that is ``span`` after another post, in the time zone of this post."""
     at = (other.publish_at + span).astimezone(post.publish_at.tzinfo)
     return at.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.ledger.ledger import StateStore
 
 
@@ -40,7 +40,7 @@ class Assignment:
     settled: bool = False
     skipped_by: str | None = None
 
-    def is_skip_of(self, post: Post) -> bool:
+    def is_skip_of(self, post: ScheduledPost) -> bool:
         """Return whether a user decided that no run publishes this version of a post."""
         return self.skipped_by is not None and self.version == post.version
 
@@ -90,15 +90,15 @@ class Assignments:
     dag_id: str
     dry_run: bool = False
 
-    def of(self, post: Post) -> Assignment | None:
+    def of(self, post: ScheduledPost) -> Assignment | None:
         """Return which run a post is assigned to."""
         return _read(ASSIGNMENT, self.store.get(self.row(post)))
 
-    def assign(self, post: Post, run: str) -> None:
+    def assign(self, post: ScheduledPost, run: str) -> None:
         """Record that a run publishes this version of a post."""
         self._write(post, Assignment(post.key, run, post.version))
 
-    def skip(self, post: Post, user: str) -> None:
+    def skip(self, post: ScheduledPost, user: str) -> None:
         """Record that no run publishes this version of a post, unless a user starts a run for it.
 
         :param post: The post.
@@ -107,32 +107,32 @@ class Assignments:
         run = f"{self.dag_id}/skipped"  # no run has this name
         self._write(post, Assignment(post.key, run, post.version, settled=True, skipped_by=user))
 
-    def bring_back(self, post: Post) -> None:
+    def bring_back(self, post: ScheduledPost) -> None:
         """Record that a run may publish a post again that a user skipped in this version."""
         found = self.of(post)
         if found is not None and found.is_skip_of(post):
             self._write(post, Assignment(post.key, "", post.version))
 
-    def release(self, post: Post, run: str) -> None:
+    def release(self, post: ScheduledPost, run: str) -> None:
         """Record that this run no longer publishes this version, so that another run may if the version returns."""
         if self.of(post) == Assignment(post.key, run, post.version):
             self._write(post, Assignment(post.key, "", post.version))
 
-    def close(self, post: Post, run: str) -> None:
+    def close(self, post: ScheduledPost, run: str) -> None:
         """Record that this run dropped this version for good, if the version was assigned to this run."""
         if self.of(post) == Assignment(post.key, run, post.version):
             self._write(post, Assignment(post.key, run, post.version, settled=True))
 
-    def _write(self, post: Post, assignment: Assignment) -> None:
+    def _write(self, post: ScheduledPost, assignment: Assignment) -> None:
         self.store.set(self.row(post), as_row(assignment))
 
-    def row(self, post: Post) -> str:
+    def row(self, post: ScheduledPost) -> str:
         """Return the key of a post's row."""
         if self.dry_run or post.dry_run:
             return row_key("calendar-dry", f"{self.dag_id}/{post.key}")
         return f"calendar:{post.key}"
 
-    def late_time(self, post: Post, *, any_version: bool = True) -> datetime | None:
+    def late_time(self, post: ScheduledPost, *, any_version: bool = True) -> datetime | None:
         """Return the time that a late post has chosen.
 
         :param any_version: Whether to accept a time that an earlier version chose: that version may be live.
@@ -140,15 +140,15 @@ class Assignments:
         row = _read(LATE_TIME, self.store.get(f"calendar-late:{post.key}"))
         return row.at if row is not None and (any_version or row.version == post.version) else None
 
-    def record_late_time(self, post: Post, at: datetime) -> None:
+    def record_late_time(self, post: ScheduledPost, at: datetime) -> None:
         """Record when a late post is published."""
         self._write_late_time(post, at)
 
-    def forget_late_time(self, post: Post) -> None:
+    def forget_late_time(self, post: ScheduledPost) -> None:
         """Record that a late post is not published at the time it chose, which frees this time for others."""
         self._write_late_time(post, None)
 
-    def _write_late_time(self, post: Post, at: datetime | None) -> None:
+    def _write_late_time(self, post: ScheduledPost, at: datetime | None) -> None:
         row = LateTime(post_key=post.key, version=post.version, at=at)
         self.store.set(f"calendar-late:{post.key}", {"form": FORM} | row.model_dump(mode="json"))
 
@@ -157,7 +157,7 @@ class Assignments:
         row = _read(LATE_TIME, self.store.get("calendar-late-blind"))
         return (row.post_key, row.at) if row is not None and row.at is not None else None
 
-    def record_time_without_calendar(self, post: Post, at: datetime) -> None:
+    def record_time_without_calendar(self, post: ScheduledPost, at: datetime) -> None:
         """Record the time of a late post that was chosen without knowledge of the other posts."""
         self.store.set("calendar-late-blind", {"form": FORM, "post_key": post.key, "at": at.isoformat()})
 

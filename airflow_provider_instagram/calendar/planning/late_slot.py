@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from airflow_provider_instagram.calendar.file.model import Calendar, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.planning.assignments import Assignments
 
 #: A publisher needs this long to prepare, and then keeps its time to the second.
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def choose_late_time(
-    post: Post,
+    post: ScheduledPost,
     calendar: Calendar,
     assignments: Assignments,
     *,
@@ -64,7 +64,7 @@ def choose_late_time(
     raise AssertionError("unreachable")
 
 
-def _record_free_time(post: Post, calendar: Calendar, assignments: Assignments, now: datetime) -> datetime:
+def _record_free_time(post: ScheduledPost, calendar: Calendar, assignments: Assignments, now: datetime) -> datetime:
     others = other_times(post, calendar, assignments, now)
     earliest, without_calendar = now + PREPARATION, calendar.post(post.id) is None
     if without_calendar and (last := assignments.last_time_without_calendar()) is not None:

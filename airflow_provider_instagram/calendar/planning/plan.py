@@ -13,7 +13,7 @@ from airflow_provider_instagram.calendar.planning.schedule import run_time_of
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from airflow_provider_instagram.calendar.file.model import Calendar, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
 
 
 class Arrival(Enum):
@@ -119,7 +119,7 @@ class Plan:
         seen = self.seen.get(post_id)
         return seen is not None and begin.timestamp() in seen.run_times(lead_time)
 
-    def is_new_enough(self, post: Post, begin: datetime, lead_time: timedelta) -> bool:
+    def is_new_enough(self, post: ScheduledPost, begin: datetime, lead_time: timedelta) -> bool:
         """Return whether a run may publish a post: any post, except one whose time had passed when the DAG was new.
 
         The own run of such a post may: only a DAG with earlier runs, whose snapshot was lost, has that run.

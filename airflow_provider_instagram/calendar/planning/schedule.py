@@ -12,7 +12,7 @@ from airflow_provider_instagram.calendar.file.times import in_words
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from airflow_provider_instagram.calendar.file.model import Calendar, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.planning.assignments import Assignment, Assignments
 
 #: A post is late after this. A worker that starts slowly does not make a post late.
@@ -41,7 +41,7 @@ def run_time_of(due_s: float, lead_time: timedelta) -> int:
 
 
 def reason_to_drop(
-    post: Post, calendar: Calendar | None, assigned: Assignment | None, run: str
+    post: ScheduledPost, calendar: Calendar | None, assigned: Assignment | None, run: str
 ) -> tuple[str, str] | None:
     """Return why a run drops a post that was assigned to it.
 
@@ -68,17 +68,17 @@ def reason_to_drop(
 
 
 def due_posts(
-    posts: Iterable[Post],
+    posts: Iterable[ScheduledPost],
     account: str,
     run: str,
     run_time: datetime,
     *,
     since: datetime,
     lead_time: timedelta,
-    assignment_of: Callable[[Post], Assignment | None],
+    assignment_of: Callable[[ScheduledPost], Assignment | None],
     has_failed: Callable[[Assignment], bool],
     by_hand: bool = False,
-) -> list[Post]:
+) -> list[ScheduledPost]:
     """Choose the posts of an account that a run publishes.
 
     A run publishes the posts between its own time and a lead time later that are not assigned to another run.
@@ -114,7 +114,9 @@ def due_posts(
     return chosen
 
 
-def too_late(post: Post, now: datetime, at: datetime, *, late: str, max_lateness: timedelta) -> tuple[str, str] | None:
+def too_late(
+    post: ScheduledPost, now: datetime, at: datetime, *, late: str, max_lateness: timedelta
+) -> tuple[str, str] | None:
     """Return why a post may no longer be published.
 
     :param post: The post.
@@ -137,7 +139,9 @@ def too_late(post: Post, now: datetime, at: datetime, *, late: str, max_lateness
     )
 
 
-def other_times(post: Post, calendar: Calendar, assignments: Assignments, now: datetime) -> dict[str, datetime]:
+def other_times(
+    post: ScheduledPost, calendar: Calendar, assignments: Assignments, now: datetime
+) -> dict[str, datetime]:
     """Return the times of the other posts of an account, to which a late post may come too close.
 
     :return: By post key: the times of posts to come and of posts just published, and those that late posts have chosen.
@@ -178,7 +182,7 @@ def most_in_window(times: Iterable[float], window: timedelta) -> int:
     )
 
 
-def publishers_needed(posts: Iterable[Post]) -> dict[str, int]:
+def publishers_needed(posts: Iterable[ScheduledPost]) -> dict[str, int]:
     """Return how many publishers each account needs at once: one, unless posts are due close together."""
     times: dict[str, list[float]] = defaultdict(list)
     for post in posts:

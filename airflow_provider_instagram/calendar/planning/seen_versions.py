@@ -11,12 +11,12 @@ from airflow_provider_instagram.calendar.planning.plan import Arrival, Seen
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from airflow_provider_instagram.calendar.file.model import Calendar, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.planning.slot_choices import SlotChoices
     from airflow_provider_instagram.calendar.planning.stored_snapshot import Snapshot
 
 
-def _seen_version(post: Post, dry_run: bool) -> str:
+def _seen_version(post: ScheduledPost, dry_run: bool) -> str:
     """Return a post's version, marked in a DAG that only makes dry runs.
 
     So the post counts as edited, and is published, when the DAG is no longer a dry run.
@@ -68,7 +68,7 @@ def problems_seen_now(calendar: Calendar, stored: Snapshot | None, now: datetime
     return {problem.key: before.get(problem.key, int(now.timestamp())) for problem in calendar.problems}
 
 
-def _seen_in_slot(post: Post, post_version: str, chosen_at: int, stored: Snapshot, now_s: int) -> Seen:
+def _seen_in_slot(post: ScheduledPost, post_version: str, chosen_at: int, stored: Snapshot, now_s: int) -> Seen:
     """Return the record of a post in a slot that has none.
 
     Usually, its slot has just been chosen. If the DAG processor died before it could store the record, the post counts

@@ -15,7 +15,7 @@ from airflow_provider_instagram.calendar.file.times import zone
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
     from airflow_provider_instagram.calendar.file.slots import Slot
 
 #: A time is fixed from so long before it. No run begins earlier, whatever the lead time.
@@ -112,7 +112,7 @@ class _AccountPlanner:
         self.slots = self.calendar.slots[self.account]
         users = {user.key: user for user in self.calendar.slot_users if user.account == self.account}
         self.users = list(users.values())
-        posts: tuple[Post | InvalidPost, ...] = (*self.calendar.posts, *self.calendar.invalid)
+        posts: tuple[ScheduledPost | InvalidPost, ...] = (*self.calendar.posts, *self.calendar.invalid)
         own = (post for post in posts if post.account == self.account and not post.in_slot)
         self.taken = sorted(post.publish_at.timestamp() for post in own)
         for key in self.choices:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, Post
+from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.plan import Seen
 from airflow_provider_instagram.files.pins import Pin
@@ -54,7 +54,7 @@ class Snapshot(BaseModel):
     since: int | None = None
     made_of: str | None = None
     choose_again_at: int | None = None
-    posts: tuple[Post, ...] | None = None
+    posts: tuple[ScheduledPost, ...] | None = None
     faults: tuple[Problem, ...] = ()
     min_spacing_s: float = 0
     left_out: tuple[str, ...] = ()
@@ -80,7 +80,9 @@ class Snapshot(BaseModel):
     def as_content(self) -> bytes:
         """Return the content of a file."""
         absent = {name for name, value in self if value is None}
-        return json.dumps(self.model_dump(mode="json", exclude=absent)).encode()
+        posts = [post.model_dump(mode="json", exclude_defaults=True) for post in self.posts or ()]
+        row = self.model_dump(mode="json", exclude={*absent, "posts"})
+        return json.dumps(row if self.posts is None else {**row, "posts": posts}).encode()
 
     def recently_removed(self, now: datetime) -> dict[str, int]:
         """Return the accounts without posts of which runs may still have tasks, and since when they have none."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
 
     Sign = Callable[[str], str]
 
@@ -53,7 +53,7 @@ class Answer:
         return f"rejected: {reason}"[:80], f"Rejected by {self.person}: {reason}"
 
 
-def answer_row(post: Post, *, is_dry_run: bool) -> str:
+def answer_row(post: ScheduledPost, *, is_dry_run: bool) -> str:
     """Return the key of the row with the latest answer about a post. A dry run has a row of its own."""
     return f"calendar-approval{'-dry' if is_dry_run else ''}:{post.key}"
 

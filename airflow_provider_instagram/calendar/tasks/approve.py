@@ -22,7 +22,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.priority import APPROVE
-from airflow_provider_instagram.publishing.options import LONGEST_CAPTION
+from airflow_provider_instagram.posts.limits import LONGEST_CAPTION
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
 
 
 class ApprovePost(PostStep, ApprovalOperator):
@@ -90,7 +90,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         ti = context["ti"]
         return bool(ti.try_number > max(1, ti.max_tries - (self.retries or 0) + 1))
 
-    def deadline(self, context: Context, post: Post, now: datetime) -> datetime:
+    def deadline(self, context: Context, post: ScheduledPost, now: datetime) -> datetime:
         """Return until when a person may answer: as long as the post may be published.
 
         For a post that a user requested after its time, that is one lead time.
@@ -184,7 +184,7 @@ def digests_in(report: Any) -> tuple[str | None, ...]:
     return digests if any(digests) else ()
 
 
-def question(post: Post, report: Any, *, is_repeated: bool = False) -> str:
+def question(post: ScheduledPost, report: Any, *, is_repeated: bool = False) -> str:
     """Return in Markdown what a person needs to know to decide. Text from the calendar appears as plain text.
 
     :param post: The post.
@@ -194,7 +194,7 @@ def question(post: Post, report: Any, *, is_repeated: bool = False) -> str:
     rows = [
         ("Account", post.account),
         ("Time", f"{post.publish_at:%A, %d %B %Y, %H:%M:%S %Z}"),
-        ("Placement", post.placement),
+        ("Placement", post.appears_in),
         *_shown_media(post),
         *((name, value) for name, value in post.options.items() if name not in SHOWN_SEPARATELY),
         *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),
@@ -213,7 +213,7 @@ def question(post: Post, report: Any, *, is_repeated: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _shown_media(post: Post) -> Iterator[tuple[str, Any]]:
+def _shown_media(post: ScheduledPost) -> Iterator[tuple[str, Any]]:
     """Return the names and values of the rows that say what the post shows."""
     for place, item in enumerate(post.carousel, 1):
         yield f"Item {place}", shown(item.location)
@@ -224,14 +224,14 @@ def _shown_media(post: Post) -> Iterator[tuple[str, Any]]:
     if post.image is not None:
         yield "Picture", shown(post.image)
     if post.video is not None:
-        cover = post.options.get("video_cover_timestamp_ms")
+        cover = post.video_cover_timestamp_ms
         yield "Video", shown(post.video)
-        yield "Cover", shown(str(post.options.get("cover_url") or (f"{cover} ms" if cover else "the first frame")))
+        yield "Cover", shown(str(post.cover_url or (f"{cover} ms" if cover else "the first frame")))
 
 
-def _covers(post: Post) -> Iterator[str]:
+def _covers(post: ScheduledPost) -> Iterator[str]:
     """Return the picture of each item, as far as it is stored, as lines of Markdown."""
-    if "cover_url" in post.options:
+    if post.cover_url:
         return
     for place in range(1, len(post.media) + 1):
         name = cover_name(post.version, place)

@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.model import Post
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.planning import schedule
@@ -90,9 +90,9 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         resume = super().resume_execution
         return reports_failure(lambda _, context: resume(next_method, next_kwargs, context))(self, context)
 
-    def as_post(self) -> Post:
+    def as_post(self) -> ScheduledPost:
         """Return the post from the XCom. What the DAG's author decides is not taken from there: users may edit it."""
-        post = Post.model_validate(self.post)
+        post = ScheduledPost.model_validate(self.post)
         decided = {"account": self.instagram_conn_id, "approval": self.settings.approval or post.approval}
         if decided["approval"] != post.approval:  # it stays the version that the run selected, which counts as edited
             decided["known_version"] = post.version
@@ -103,7 +103,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         store = Ledger.of(context, self.instagram_conn_id).store
         return Assignments(store, context["ti"].dag_id, self.settings.dry_run)
 
-    def still_wanted(self, context: Context) -> tuple[Post, Plan]:
+    def still_wanted(self, context: Context) -> tuple[ScheduledPost, Plan]:
         """Return the complete post and the plan, if the plan has the post in this version, for this run.
 
         :raises AirflowSkipException: If the post was removed or edited since, or is assigned to another run.
@@ -134,7 +134,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         return ValidationError(message, hint=f"{unnamed.remedy} Then clear this task.")
 
     def _reason_to_drop(
-        self, context: Context, post: Post, assignments: Assignments, plan: Plan
+        self, context: Context, post: ScheduledPost, assignments: Assignments, plan: Plan
     ) -> tuple[str, str] | ValidationError | None:
         """Return why the post is not published, as a mark and a reason, or the error of an invalid post."""
         if (unnamed := self.unnamed_account()) is not None:
@@ -150,7 +150,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         assigned = None if started_as_dry_run(context) else assignments.of(post)
         return schedule.reason_to_drop(post, calendar if plan.readable else None, assigned, run_name(context))
 
-    def check_links(self, post: Post) -> None:
+    def check_links(self, post: ScheduledPost) -> None:
         """Check that the files of a post may be opened and that its links are complete, right before they are opened.
 
         :raises ValidationError: If a file may not be opened, or a link lacks its signature.
@@ -162,7 +162,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
                 hint="Make the calendar readable again, and clear this task.",
             )
         access = self._files.access
-        for location in filter(None, (*post.media, post.options.get("cover_url"))):
+        for location in filter(None, (*post.media, post.cover_url)):
             access.check(str(location))
 
     def file_check(self, location: str) -> FileCheck:
@@ -185,7 +185,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         ledger, key = Ledger.of(context, self.instagram_conn_id), self.as_post().key
         return ledger.post(key) is not None or bool(ledger.open_intents(key, Owner.of(context)))
 
-    def skip_if_published_by_another(self, context: Context, post: Post, done: PublishedPost | None) -> None:
+    def skip_if_published_by_another(self, context: Context, post: ScheduledPost, done: PublishedPost | None) -> None:
         """Skip a post whose id another calendar has published. Nothing but that calendar's name is told of its post.
 
         :raises AirflowSkipException: If another calendar has.
@@ -194,7 +194,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
             why = f"{other} has published the id {post.id} on {post.account}: give this post another id."
             self.skip_post(context, "id used by another calendar", why)
 
-    def skip_if_over(self, context: Context, post: Post) -> None:
+    def skip_if_over(self, context: Context, post: ScheduledPost) -> None:
         """Skip a post that is too late already, unless this is a dry run or the post may be live.
 
         :raises AirflowSkipException: If it is too late.
@@ -206,7 +206,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
                 now = CLOCK.now()
             self.skip_if_too_late(context, post, now, now)
 
-    def skip_if_too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> None:
+    def skip_if_too_late(self, context: Context, post: ScheduledPost, now: datetime, at: datetime) -> None:
         """Skip a post that is too late even at the earliest possible time.
 
         :raises AirflowSkipException: If it is too late.
@@ -214,7 +214,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         if (reason := self.too_late(context, post, now, at)) is not None:
             self.skip_post(context, *reason)
 
-    def too_late(self, context: Context, post: Post, now: datetime, at: datetime) -> tuple[str, str] | None:
+    def too_late(self, context: Context, post: ScheduledPost, now: datetime, at: datetime) -> tuple[str, str] | None:
         """Return why a post is too late for a time, as a mark and a reason, or None if it is not."""
         if is_requested_now(context, post):
             return None
@@ -240,7 +240,7 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         raise AirflowSkipException(reason)
 
 
-def has_caption(post: Post) -> bool:
+def has_caption(post: ScheduledPost) -> bool:
     """Return whether a post can have a caption. A story shows none."""
     return post.kind is not PostKind.STORY
 
@@ -260,7 +260,7 @@ def kind_in(report: Mapping[str, Any]) -> ItemKind:
     return ItemKind(report.get("kind", ItemKind.VIDEO))
 
 
-def _invalid_post(post: Post, calendar: Calendar) -> ValidationError:
+def _invalid_post(post: ScheduledPost, calendar: Calendar) -> ValidationError:
     """Return the error of a post that has become invalid, from its own problems or those of the defaults."""
     original = split_repetition(post.id)[0]
     own = [problem for problem in calendar.problems if problem.post_id in (post.id, original)]
@@ -282,6 +282,6 @@ def other_publisher(done: PublishedPost, settings: CalendarSettings) -> str | No
     return done.other_publisher(settings.dag_id, shown(settings.calendar))
 
 
-def used_before(post: Post, done: PublishedPost) -> bool:
+def used_before(post: ScheduledPost, done: PublishedPost) -> bool:
     """Return whether a post's id was published before the post's time, by another post or before it was moved."""
     return datetime.fromisoformat(done.published_at) + CLOCKS_DIFFER < post.publish_at

@@ -16,7 +16,7 @@ from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.comment import write_comment
 from airflow_provider_instagram.operators.priority import COMMENT
-from airflow_provider_instagram.publishing.comment_text import read_message
+from airflow_provider_instagram.posts.limits import read_message
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
 
 
 class CommentPost(PostStep):
@@ -62,7 +62,7 @@ class CommentPost(PostStep):
             error.message = f"{post.id} is published, but its first comment is not written: {error.message}"
             raise
 
-    def _text(self, context: Context, post: Post) -> str | None:
+    def _text(self, context: Context, post: ScheduledPost) -> str | None:
         """Return the comment that was approved, or that of the XCom, which users may edit, if no approval is required.
 
         :raises ValidationError: If nobody approved it.

@@ -17,7 +17,8 @@ from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.container import CreateContainerOperator
 from airflow_provider_instagram.posts.kinds import ItemKind
-from airflow_provider_instagram.publishing.options import OPTIONS
+from airflow_provider_instagram.posts.limits import checked_post
+from airflow_provider_instagram.posts.post import FIELDS
 from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
 from airflow_provider_instagram.utils import arguments, locations
 
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Answer
     from airflow_provider_instagram.files.access import FileCheck
-    from airflow_provider_instagram.publishing.items import PostMedia
+    from airflow_provider_instagram.posts.post import Item, Post
 
 
 #: How often the link of a post that is never too late is fetched: for about an hour.
@@ -54,6 +55,7 @@ class CreatePost(PostStep, CreateContainerOperator):
         self.approved = approved
         self.answer: Answer | None = None
         self.report = report
+        self._created: Post | None = None
 
     @reports_failure
     def execute(self, context: Context) -> str:
@@ -78,13 +80,13 @@ class CreatePost(PostStep, CreateContainerOperator):
         self._set_arguments(context, post)
         return super().execute_parent(context, event)
 
-    def file_checks(self, media: PostMedia) -> list[FileCheck]:
+    def file_checks(self, post: Post) -> list[FileCheck]:
         """Return what must be true of the file of each item: where it is, and the content that was approved, if any."""
         digests = self.answer.sha256 if self.answer else ()
-        digests = digests or (None,) * len(media.items)
+        digests = digests or (None,) * len(post.items)
         return [
             replace(self.file_check(item.location), sha256=sha256, as_copy=sha256 is not None)
-            for item, sha256 in zip(media.items, digests, strict=True)
+            for item, sha256 in zip(post.items, digests, strict=True)
         ]
 
     def may_still_be_fetched(self, context: Context, pause: timedelta) -> bool:
@@ -103,28 +105,29 @@ class CreatePost(PostStep, CreateContainerOperator):
                 "on, or change the calendar."
             )
 
-    def _set_arguments(self, context: Context, post: Post) -> None:
-        """Set the arguments of the operator from the post. Each process that runs the task needs them."""
+    def post_to_create(self) -> Post:
+        """Return the post with the files that the transcode made, and the caption of the approval."""
+        return checked_post({name: getattr(self._created, name) for name in FIELDS})
+
+    def _set_arguments(self, context: Context, post: ScheduledPost) -> None:
+        """Set what the operator needs of the post. Each process that runs the task needs it."""
         self.answer = self._answer(context, post)
-        caption = {"caption": self.answer.caption} if self.answer and has_caption(post) else {}
-        options = {**post.options, **caption}
-        for name in OPTIONS:
-            setattr(self, name, arguments.literal(options.get(name, "" if name == "caption" else None)))
-        self.placement = post.placement
-        self.video = self.image = self.carousel = None
+        changes: dict[str, Any] = {}
+        if self.answer and has_caption(post):
+            changes["caption"] = FIELDS["caption"].read("caption", arguments.literal(self.answer.caption))
         if post.carousel:
-            self.carousel = self._items(post)
+            items = changes["carousel"] = self._items(post)
         else:
-            kind, location = self._sent(post.media[0], self.media, self.report or {}, post.upload)
-            _check_kind(ItemKind.VIDEO if post.video else ItemKind.PICTURE, kind, post.media[0])
-            setattr(self, kind, location)
-        has_video = self.video is not None or any("video" in item for item in self.carousel or ())
-        self.upload = post.upload if has_video else "auto"  # a default of the calendar is for its videos
+            items = (self._sent(post.items[0], self.media, self.report or {}, post.upload),)
+            changes[str(items[0].kind)] = items[0].location
+        if not any(item.kind is ItemKind.VIDEO for item in items):
+            changes["upload"] = "auto"  # a default of the calendar is for its videos
+        self._created = post.model_copy(update=changes)
         self.post_key = post.key
         is_now = self.dry_run_requested(context) or is_requested_now(context, post)
         self.publish_at = None if is_now else post.publish_at
 
-    def _answer(self, context: Context, post: Post) -> Answer | None:
+    def _answer(self, context: Context, post: ScheduledPost) -> Answer | None:
         """Return the approval of a post, or None if the post requires none.
 
         :raises ValidationError: If it requires one, and no task of this run has recorded that this version has it.
@@ -139,38 +142,33 @@ class CreatePost(PostStep, CreateContainerOperator):
             )
         return answer
 
-    def _items(self, post: Post) -> list[dict[str, Any]]:
-        """Return the items of the carousel as CreateContainerOperator takes them."""
-        items = []
-        for item, made, report in zip(post.carousel, self.media, self.report, strict=True):
-            kind, location = self._sent(item.location, made, report, post.upload)
-            _check_kind(item.kind or kind, kind, item.location)
-            more = {"alt_text": arguments.literal(item.alt_text), "user_tags": list(item.user_tags)}
-            items.append({kind: location, **{name: value for name, value in more.items() if value}})
-        return items
+    def _items(self, post: ScheduledPost) -> tuple[Item, ...]:
+        """Return the items of the carousel as they are sent."""
+        made = zip(post.carousel, self.media, self.report, strict=True)
+        return tuple(self._sent(item, location, report, post.upload) for item, location, report in made)
 
-    def _sent(self, source: str, made: Any, report: Mapping[str, Any], upload: str) -> tuple[ItemKind, str]:
-        """Return the kind and the location of what is sent: the compliant file, or the post's own link if it complies.
+    def _sent(self, item: Item, made: Any, report: Mapping[str, Any], upload: str) -> Item:
+        """Return what is sent of an item: the compliant file, or the post's own link if it complies.
 
         The transcode returns a copy instead of a link, because a link may contain a signature.
 
-        :param source: The location in the calendar.
         :param made: The result of the transcode.
         :param report: The report of the transcode.
         :param upload: How a video is uploaded.
-        :raises ValidationError: If the result has been replaced by a symbolic link.
+        :raises ValidationError: If the result is of the other kind, or has been replaced by a symbolic link.
         """
         made, kind = str(made), kind_in(report)
-        if is_sent_as_link(source, upload, report):
-            return kind, source
-        if made != source and locations.is_local(made) and locations.local_path(made).is_symlink():
+        _check_kind(item.kind or kind, kind, item.location)
+        if is_sent_as_link(item.location, upload, report):
+            return item.model_copy(update={"kind": kind})
+        if made != item.location and locations.is_local(made) and locations.local_path(made).is_symlink():
             raise ValidationError(
                 f"{made} is a symbolic link, not the output of the transcode.",
                 hint="Remove it, and clear the transcode.",
             )
-        return kind, made
+        return item.model_copy(update={"kind": kind, "location": made})
 
-    def _check_quota(self, context: Context, post: Post) -> None:
+    def _check_quota(self, context: Context, post: ScheduledPost) -> None:
         """Check that the account has free quota before the post is too late, so that nothing is uploaded in vain.
 
         :raises ValidationError: If the account has none.

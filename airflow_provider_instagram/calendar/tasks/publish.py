@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.exceptions import QuotaExhaustedError
     from airflow_provider_instagram.ledger.records import PublishedPost
 
@@ -89,7 +89,7 @@ class PublishPost(PostStep, PublishOperator):
         self.mark(context, f"{in_words(at - post.publish_at)} late" if at > post.publish_at else "published early")
         return at
 
-    def _skip_if_refused(self, context: Context, post: Post, *, is_last_look: bool) -> None:
+    def _skip_if_refused(self, context: Context, post: ScheduledPost, *, is_last_look: bool) -> None:
         """Skip an approved post that is not approved any more, because a user has cleared the approval alone.
 
         The state of the task that asks is Airflow's own record: who may edit the ledger's rows cannot change it.

@@ -38,7 +38,7 @@ from airflow_provider_instagram.utils import locations
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.model import Calendar, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
 
@@ -117,7 +117,7 @@ def comments_not_allowed(calendar: Calendar, now: datetime) -> list[Problem]:
 
     These posts are published all the same.
     """
-    posts: dict[str, list[Post]] = defaultdict(list)
+    posts: dict[str, list[ScheduledPost]] = defaultdict(list)
     for post in calendar.posts:
         if post.first_comment and post.publish_at > now:
             posts[post.account].append(post)
@@ -149,7 +149,7 @@ def pictures_without_link(calendar: Calendar, now: datetime) -> list[Problem]:
     return problems
 
 
-def local_pictures(post: Post) -> list[str]:
+def local_pictures(post: ScheduledPost) -> list[str]:
     """Return the local pictures of a post, unless they are copied to where Instagram fetches them."""
     if conf.get("instagram", "public_prefix", fallback=""):
         return []
@@ -172,7 +172,7 @@ def unknown_ids(context: Context, calendar: Calendar) -> list[Problem]:
     return problems
 
 
-def too_far_ahead(context: Context, calendar: Calendar, settings: CalendarSettings) -> list[Post]:
+def too_far_ahead(context: Context, calendar: Calendar, settings: CalendarSettings) -> list[ScheduledPost]:
     """Return the posts that a run was started for too early: their containers would expire. Dry runs need none."""
     requested, until = requested_posts(context), run_time(context) + CONTAINER_LIFE - EXPIRY_MARGIN
     if settings.dry_run or started_as_dry_run(context) or started_to_publish_now(context):
@@ -180,7 +180,7 @@ def too_far_ahead(context: Context, calendar: Calendar, settings: CalendarSettin
     return [post for post in calendar.posts if post.id in requested and post.publish_at > until and not post.dry_run]
 
 
-def _too_far(post: Post) -> Problem:
+def _too_far(post: ScheduledPost) -> Problem:
     return Problem(
         post.line,
         f"this run was started more than 23.5 hours before its time, {post.publish_at:%Y-%m-%d %H:%M}. A container "

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
 
 
 def started_by_hand(context: Context) -> bool:
@@ -36,7 +36,7 @@ def started_to_publish_now(context: Context) -> bool:
     return bool(context["params"].get("now"))
 
 
-def is_requested_now(context: Context, post: Post) -> bool:
+def is_requested_now(context: Context, post: ScheduledPost) -> bool:
     """Return whether a user started this run to publish a post at once.
 
     That is a post whose time had passed, however late it is, or any post if the user chose *now*. A user who clears an

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.planning.assignments import Assignment
     from airflow_provider_instagram.ledger.records import PublishedPost
 
@@ -63,17 +63,17 @@ class SelectPosts(CalendarTask, InstagramBaseOperator):
                 continue
             if not started_as_dry_run(context):
                 assignments.assign(post, run)
-            self.log.info("%s: %s at %s", post.id, post.placement, post.publish_at.isoformat())
-            posts.append(post.without_signatures().model_dump(mode="json"))
+            self.log.info("%s: %s at %s", post.id, post.appears_in, post.publish_at.isoformat())
+            posts.append(post.without_signatures().model_dump(mode="json", exclude_defaults=True))
         pin_ledger_asset(context, ledger)
         return posts
 
-    def _is_this(self, post: Post, done: PublishedPost) -> bool:
+    def _is_this(self, post: ScheduledPost, done: PublishedPost) -> bool:
         """Return whether the published post is this one. If not, the run selects it, and a later task reports why."""
         is_ours = other_publisher(done, self.settings) is None
         return is_ours and not used_before(post, done) and self.another_account(done) is None
 
-    def _chosen(self, context: Context, assignments: Assignments) -> list[Post]:
+    def _chosen(self, context: Context, assignments: Assignments) -> list[ScheduledPost]:
         """Return the posts of the calendar as it is now. After some tries, or in the last, its last version is used.
 
         The file may be readable again in the next try.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.media.encode import Progress
     from airflow_provider_instagram.media.report import Report
@@ -71,14 +71,14 @@ class TranscodePost(PostStep, TranscodeOperator):
             self._write_cover(post, name, str(copy))
             return {"sha256": file_digest(copy)}
 
-    def _write_cover(self, post: Post, name: str, made: str, check: FileCheck | None = None) -> None:
+    def _write_cover(self, post: ScheduledPost, name: str, made: str, check: FileCheck | None = None) -> None:
         """Store the picture, or a frame of the video. If that fails, the form lacks this picture."""
-        if post.options.get("cover_url"):
+        if post.cover_url:
             return  # it overrides the frame
         from airflow_provider_instagram.media.kind import kind_of
         from airflow_provider_instagram.media.video import write_preview
 
-        at_ms = int(str(post.options.get("video_cover_timestamp_ms") or 0))
+        at_ms = post.video_cover_timestamp_ms or 0
         try:
             with storage.as_local_file(made, check=check) as file, scratch.scratch_folder() as folder:
                 shown = file

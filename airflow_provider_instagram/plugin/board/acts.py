@@ -30,7 +30,7 @@ from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in
 from airflow_provider_instagram.plugin.board.rights import may_act
 from airflow_provider_instagram.plugin.board.source import now_run_id, read_xcom
 from airflow_provider_instagram.plugin.board.states import COMMENT, END, STEPS, Facts, PostRun
-from airflow_provider_instagram.publishing.options import LONGEST_CAPTION, ContainerOptions
+from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, broken_by_values
 from airflow_provider_instagram.utils.addresses import web_address
 from airflow_provider_instagram.utils.arguments import check_printable
 
@@ -144,7 +144,7 @@ async def _answer(act: Act) -> str:
 def _caption(act: Act) -> str:
     """Return the caption that the user entered, if Instagram accepts it."""
     caption = act.text("caption", LONGEST_CAPTION) or ""
-    if broken := ContainerOptions.parse(caption=caption).broken_limits():
+    if broken := broken_by_values({"caption": caption}):
         raise HTTPException(422, f"{' '.join(map(str, broken))} Nothing was changed.")
     return caption
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.plugin.board.states import PostRun
 
 
-def is_approval_of(dag_id: str, post: Post, run: PostRun) -> Iterator[ColumnElement[bool]]:
+def is_approval_of(dag_id: str, post: ScheduledPost, run: PostRun) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions for the task instance that asks about a post, with :func:`counted_answer`'s parameters."""
     yield TaskInstance.dag_id == dag_id
     yield TaskInstance.run_id == run.run_id
@@ -32,7 +32,7 @@ def is_approval_of(dag_id: str, post: Post, run: PostRun) -> Iterator[ColumnElem
     yield TaskInstance.map_index == run.map_index
 
 
-def answer_on_its_way(next_kwargs: Any, post: Post) -> Answer | None:
+def answer_on_its_way(next_kwargs: Any, post: ScheduledPost) -> Answer | None:
     """Return the answer with which the task of an approval continues, or None if it has none or has ended.
 
     :param next_kwargs: The arguments with which Airflow resumes the task.
@@ -41,7 +41,7 @@ def answer_on_its_way(next_kwargs: Any, post: Post) -> Answer | None:
     return answer_in(event, post.caption) if isinstance(event, dict) and "chosen_options" in event else None
 
 
-def counted_answer(dag_id: str, post: Post, run: PostRun) -> Answer | None:
+def counted_answer(dag_id: str, post: ScheduledPost, run: PostRun) -> Answer | None:
     """Return the answer with which the task of an approval continues, or None if it has none.
 
     If two API server processes receive two answers at one moment, Airflow 3.3.2 accepts both and stores the second one

@@ -31,7 +31,7 @@ from airflow_provider_instagram.utils.locations import shown
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airflow_provider_instagram.calendar.file.model import Calendar, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.file.problems import Problem
     from airflow_provider_instagram.calendar.planning.assignments import Assignment
     from airflow_provider_instagram.calendar.planning.snapshot import Stored
@@ -167,7 +167,7 @@ class _Look:
             for post in invalid
         ]  # fmt: skip
 
-    def _card(self, post: Post, facts: Facts, status: Status) -> PostCard:
+    def _card(self, post: ScheduledPost, facts: Facts, status: Status) -> PostCard:
         tasks = facts.run.tasks if facts.run else {}
         has_cover = "transcode" in tasks and tasks["transcode"].state == "success"
         is_dry = self.calendar.is_dry or post.dry_run
@@ -177,7 +177,7 @@ class _Look:
             return card
         return replace(card, status=problem_status(problems[0]), problems=problems)
 
-    def _facts(self, post: Post, selected: list[tuple[str, int]]) -> Facts:
+    def _facts(self, post: ScheduledPost, selected: list[tuple[str, int]]) -> Facts:
         rows = self.source.rows[post.account]
         ledger = Ledger(rows, post.account)
         assignment = Assignments(rows, self.calendar.dag_id, self.calendar.is_dry).of(post)
@@ -195,7 +195,9 @@ class _Look:
             late_at=Assignments(rows, self.calendar.dag_id).late_time(post, any_version=False),
         )
 
-    def _run(self, post: Post, selected: list[tuple[str, int]], assignment: Assignment | None) -> PostRun | None:
+    def _run(
+        self, post: ScheduledPost, selected: list[tuple[str, int]], assignment: Assignment | None
+    ) -> PostRun | None:
         """Return the run that works on this version of a post: the one it is assigned to, or else the latest."""
         may_be_dry = self.calendar.is_dry or post.dry_run
         runs = [one for one in selected if may_be_dry or not self.source.runs[one[0]].is_dry]
@@ -210,7 +212,7 @@ class _Look:
         has_begun = run is not None and "due" in run.tasks and run.tasks["due"].state != "success"
         return run if has_begun else None
 
-    def _post_run(self, post: Post, run_id: str, index: int) -> PostRun:
+    def _post_run(self, post: ScheduledPost, run_id: str, index: int) -> PostRun:
         run = self.source.run_of(run_id, post.account, index)
         is_dry = run.is_dry or self.calendar.is_dry or post.dry_run
         answer = answer_on_its_way(self.source.given_answer(run_id, post.account, index), post)

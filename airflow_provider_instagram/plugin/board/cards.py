@@ -14,15 +14,15 @@ from airflow_provider_instagram.posts.kinds import PostKind
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airflow_provider_instagram.calendar.file.model import InvalidPost, Post
+    from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
     from airflow_provider_instagram.calendar.file.problems import Problem
 
 LONGEST_LINE: Final = 120
 
 
-def kind_of(post: Post) -> str:
+def kind_of(post: ScheduledPost) -> str:
     """Return the kind of a post: reel, feed video, story, picture or carousel."""
-    return "feed video" if post.kind is PostKind.REEL and post.placement == "feed" else post.kind
+    return "feed video" if post.kind is PostKind.REEL and post.appears_in == "feed" else post.kind
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class PostCard:
         return {name: value for name, value in given.items() if value or name in ("at", "local", "id")}
 
 
-def card_of(dag_id: str, post: Post, status: Status, *, has_cover: bool, is_dry: bool) -> PostCard:
+def card_of(dag_id: str, post: ScheduledPost, status: Status, *, has_cover: bool, is_dry: bool) -> PostCard:
     """Return the card of a post of the calendar."""
     return PostCard(
         dag_id=dag_id,

@@ -25,7 +25,7 @@ from airflow_provider_instagram.plugin.board.lines import lines_of
 from airflow_provider_instagram.plugin.board.source import read_xcom
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, State
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
-from airflow_provider_instagram.publishing.options import caption_warning
+from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.addresses import safe_link
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from airflow_provider_instagram.calendar.file.model import InvalidPost, Post
+    from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
     from airflow_provider_instagram.plugin.board.board import Board
     from airflow_provider_instagram.plugin.board.states import Facts, PostRun
 
@@ -121,7 +121,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     }
 
 
-def _caption(post: Post, question: dict[str, Any] | None) -> str:
+def _caption(post: ScheduledPost, question: dict[str, Any] | None) -> str:
     """Return the caption with which a post is published: the one that a person approved, if there is one."""
     is_approved = question is not None and question["by"] and question["answer"] == "Approved"
     given = question["caption"] if question is not None and is_approved else None
@@ -133,7 +133,7 @@ def _zone(at: datetime) -> str:
     return str(getattr(at.tzinfo, "key", None) or at.tzname())
 
 
-def _media(post: Post, version: str, made: list[Any]) -> list[dict[str, Any]]:
+def _media(post: ScheduledPost, version: str, made: list[Any]) -> list[dict[str, Any]]:
     """Return what the page shows of each item of a post.
 
     :param version: The name of its cover; empty if there is none.
@@ -144,7 +144,7 @@ def _media(post: Post, version: str, made: list[Any]) -> list[dict[str, Any]]:
         result = str(made[place - 1]) if place <= len(made) else ""
         name = cover_name(version, place) if version else ""
         is_video = kind_by_name(result) is ItemKind.VIDEO
-        alt = post.carousel[place - 1].alt_text if post.carousel else post.options.get("alt_text")
+        alt = post.carousel[place - 1].alt_text if post.carousel else post.alt_text
         items.append({"file": location.rpartition("/")[2], "cover": name, "video": is_video, "alt": alt or ""})
     return items
 
@@ -203,7 +203,7 @@ def _event(at: str, what: str, detail: str, link: str) -> dict[str, Any]:
     return {"at": at, "what": what, "detail": detail, "link": link}
 
 
-def _question(session: Session, dag_id: str, post: Post, run: PostRun | None) -> dict[str, Any] | None:
+def _question(session: Session, dag_id: str, post: ScheduledPost, run: PostRun | None) -> dict[str, Any] | None:
     """Return what was asked and answered about a post, or None if nothing was."""
     if run is None:
         return None
@@ -225,7 +225,7 @@ def _question(session: Session, dag_id: str, post: Post, run: PostRun | None) ->
     }
 
 
-def _counted(board: Board, post: Post, run: PostRun) -> dict[str, Any]:
+def _counted(board: Board, post: ScheduledPost, run: PostRun) -> dict[str, Any]:
     """Return the answer that counts, which may be another one than the one that Airflow stores last."""
     counted = counted_answer(board.calendar.dag_id, post, run)
     if counted is None or counted.person is None:
@@ -256,13 +256,13 @@ def _acts_of_users(session: Session, dag_id: str, post_id: str) -> list[dict[str
 def _of_invalid(board: Board, post_id: str) -> dict[str, Any]:
     """Return the lines of a post that has a problem. Its line follows its id if the calendar has the id twice."""
     content = board.stored.plan.calendar if board.stored else None
-    all_posts: list[Post | InvalidPost] = [*content.posts, *content.invalid] if content else []
+    all_posts: list[ScheduledPost | InvalidPost] = [*content.posts, *content.invalid] if content else []
     post_id, _, line = post_id.partition(":")
     found = [one for one in all_posts if one.id == post_id and line in ("", str(one.line))]
     return {"line": found[0].line, "lines": _lines(board, found[0])} if found else {"lines": ""}
 
 
-def _lines(board: Board, post: Post | InvalidPost) -> str:
+def _lines(board: Board, post: ScheduledPost | InvalidPost) -> str:
     if board.stored is None:
         return ""
     content = board.stored.plan.calendar

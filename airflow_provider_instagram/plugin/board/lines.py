@@ -16,7 +16,7 @@ from airflow_provider_instagram.calendar.file.parser import KEYS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from airflow_provider_instagram.calendar.file.model import InvalidPost, Post
+    from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
 
 MOST_LINES: Final = 200
 LONGEST_LINE: Final = 2_000
@@ -46,7 +46,7 @@ LOGIN_OF_LINK: Final = re.compile(r"(?<=//)[^\s\"]+@")
 LOGIN_BEGINS: Final = re.compile(rf"(?:\\|{SLASH.pattern}){{2}}|\w:", re.IGNORECASE)
 
 
-def lines_of(post: Post | InvalidPost, text: str, location: str, beginnings: Iterable[int]) -> str:
+def lines_of(post: ScheduledPost | InvalidPost, text: str, location: str, beginnings: Iterable[int]) -> str:
     """Return the lines of a post as they are in the file.
 
     :param location: The file, whose ending determines the format.

@@ -21,7 +21,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from sqlalchemy import case, func, or_, select
 
-from airflow_provider_instagram.calendar.file.model import Post
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.planning.problem_record import RECORD, ProblemRecord, problems_asset
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
@@ -245,7 +245,7 @@ class CalendarSource:
 def _versions(posts: Any) -> list[tuple[str, str]]:
     """Return the id and the version of each post that a run has selected."""
     try:
-        selected = [Post.model_validate(post) for post in posts]
+        selected = [ScheduledPost.model_validate(post) for post in posts]
     except (TypeError, ValueError):  # another XCom backend, or a user's edit
         return []
     return [(post.id, post.version) for post in selected]

@@ -14,7 +14,7 @@ from airflow_provider_instagram.calendar.planning.plan import Arrival
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.planning.assignments import Assignment
     from airflow_provider_instagram.calendar.tasks.answers import Answer
     from airflow_provider_instagram.ledger.records import PublishedPost
@@ -120,7 +120,7 @@ class Facts:
     :param late_at: The time that its publisher chose when its own had passed.
     """
 
-    post: Post
+    post: ScheduledPost
     done: PublishedPost | None = None
     published_by: str | None = None
     is_open: bool = False
@@ -213,7 +213,7 @@ def _without_run(facts: Facts, now: datetime, max_lateness: timedelta) -> Status
     return Status(State.SKIPPED, why, "Publish it now, or leave it.")
 
 
-def _in_run(post: Post, run: PostRun, now: datetime) -> Status:
+def _in_run(post: ScheduledPost, run: PostRun, now: datetime) -> Status:
     """Return the state of a post from its tasks: the first one that did not succeed determines it."""
     due = run.tasks.get("due")
     if run.map_index < 0:

@@ -416,14 +416,15 @@ def test_the_approval_form_shows_what_others_wrote_as_plain_text(wicked: str) ->
     """Read back with a parser of Markdown: every piece of it stands in code, where nothing is loaded or clicked."""
     from markdown_it import MarkdownIt
 
-    from airflow_provider_instagram.calendar.file.model import CarouselItem, Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.approve import question
+    from airflow_provider_instagram.posts.post import Item
 
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
     options: dict[str, Any] = {"caption": wicked, "audio_name": wicked, "cover_url": "https://evil.example/c.jpg"}
-    post = Post(id="a", publish_at=at, account="b", video=f"/videos/{wicked}", options=options, tags=(wicked,))
-    item = CarouselItem(location=f"/pictures/{wicked}", alt_text=wicked, user_tags=({"username": wicked},))
-    carousel = {"carousel": (item, item), "options": {"caption": wicked}, "video": None, "first_comment": wicked}
+    post = ScheduledPost(id="a", publish_at=at, account="b", video=f"/videos/{wicked}", **options, tags=(wicked,))
+    item = Item(location=f"/pictures/{wicked}", alt_text=wicked, user_tags=(wicked,))
+    carousel = {"carousel": (item, item), "caption": wicked, "video": None, "first_comment": wicked}
     report = {"tier": wicked, "reasons": [wicked]}
     for asked, texts in (
         (question(post, report), 1),

@@ -108,11 +108,12 @@ def test_the_page_says_which_calendar_has_it_and_offers_no_button() -> None:
     assert (
         PublishedPost("a/b", "1", "", calendar="posts.yaml", dag_id="old").other_publisher("new", "posts.yaml") is None
     )
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
 
     at = datetime(2030, 5, 6, tzinfo=timezone.utc)
     facts = Facts(
-        Post(id="b", publish_at=at, account="a", options={}), published_by=done.other_publisher("second", "second.yaml")
+        ScheduledPost(id="b", publish_at=at, account="a"),
+        published_by=done.other_publisher("second", "second.yaml"),
     )
     status = status_of(facts, at, timedelta(hours=1))
     assert (status.state, status.text) == (State.SKIPPED, "the DAG first has published the id b")

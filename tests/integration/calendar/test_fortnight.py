@@ -15,7 +15,7 @@ import yaml
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.timetables.base import DataInterval, TimeRestriction
 
-from airflow_provider_instagram.calendar.file.model import Post
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.planning.late_slot import choose_late_time
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, too_late
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
@@ -27,7 +27,6 @@ from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.publishing.containers import ContainerCreator
-from airflow_provider_instagram.publishing.options import ContainerOptions
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 from airflow_provider_instagram.publishing.sources import MediaSource
 from tests.unit.calendar.simulated_runs import EVENTS_EMITTED_BEFORE, Ledgers
@@ -130,15 +129,14 @@ class World:
         for account in self.settings.plan().accounts:
             choose = SelectPosts(task_id="due", settings=self.settings, instagram_conn_id=account)
             for post in choose.execute(self.context(run, begin, posts_from)):
-                self.create(Post.model_validate(post), run)
+                self.create(ScheduledPost.model_validate(post), run)
 
-    def create(self, post: Post, run: str) -> None:
+    def create(self, post: ScheduledPost, run: str) -> None:
         maker = ContainerCreator(self.accounts[post.account], self.ledger(post.account), self.users[post.account])
-        options = ContainerOptions(caption=post.caption, placement=post.placement)
-        container = maker.get_or_create(post.key, MediaSource(str(post.video), path=self.video), options)
+        container = maker.get_or_create(post.key, MediaSource(str(post.video), path=self.video), post)
         self.at(max(self.now(), post.publish_at - WAKE_UP), "publish", (post, run, container))
 
-    def publish(self, fact: tuple[Post, str, str]) -> None:
+    def publish(self, fact: tuple[ScheduledPost, str, str]) -> None:
         post, run, container = fact
         context, data = self.context(run, post.publish_at), post.model_dump(mode="json")
         step = PublishPost(
@@ -161,7 +159,7 @@ class World:
                 return
         self.send((post, run, container, at))
 
-    def send(self, fact: tuple[Post, str, str, datetime]) -> None:
+    def send(self, fact: tuple[ScheduledPost, str, str, datetime]) -> None:
         post, run, container, at = fact
         publisher = Publisher(
             self.accounts[post.account],

@@ -136,12 +136,12 @@ def test_a_person_is_asked_without_a_cover_when_the_storage_does_not_answer(
     from airflow.api_fastapi.core_api.security import get_user
     from fastapi.testclient import TestClient
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.approve import question
     from airflow_provider_instagram.plugin.app import app
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", f"{silent_storage}/kept")
-    post = Post(id="a", publish_at=NOON, account="b", video="a.mp4", options={}, approval="required")
+    post = ScheduledPost(id="a", publish_at=NOON, account="b", video="a.mp4", approval="required")
     assert "![Cover]" not in question(post, {})
     monkeypatch.setitem(app.dependency_overrides, get_user, lambda: None)
     answer = TestClient(app).get(f"/covers/{post.version}.jpg")

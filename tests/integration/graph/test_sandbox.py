@@ -39,7 +39,9 @@ PROCESSING_LIMIT_S = 30
 
 
 def new_container(client: GraphClient, sandbox: SandboxHandle, **params: Any) -> Container:
-    return client.send(calls.create_container(sandbox.user_id, **{"upload_type": "resumable", **params}))
+    return client.send(
+        calls.create_container(sandbox.user_id, {"media_type": "REELS", "upload_type": "resumable", **params})
+    )
 
 
 def send_video(client: GraphClient, container: Container, video: Path, **options: Any) -> None:

@@ -103,7 +103,7 @@ class Quarter:
             self.made.append(Made(self.sandbox.add_foreign_post(f"Post {number}"), "reel", self.now))
             return
         media_type, user_id = {"reel": "REELS", "story": "STORIES"}[kind], self.sandbox.user_id
-        call = calls.create_container(user_id, media_type=media_type, video_url="https://example.com/a.mp4")
+        call = calls.create_container(user_id, {"media_type": media_type, "video_url": "https://example.com/a.mp4"})
         container_id = self.client().send(call).id
         self.sandbox.settle()
         self.now += timedelta(seconds=70)

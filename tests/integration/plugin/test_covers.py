@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi.testclient import TestClient
 
-from airflow_provider_instagram.calendar.file.model import CarouselItem, Post
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.tasks.approve import question
 from airflow_provider_instagram.calendar.tasks.covers import cover_file, cover_name, read_cover, write_cover
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.posts.post import Item
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ def test_a_cover_is_kept_named_in_the_question_and_served_to_those_who_are_logge
 
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
     options: dict[str, Any] = {"video_cover_timestamp_ms": 1500}
-    post = Post(id="a", publish_at=at, account="b", video=str(portrait_video), options=options, approval="required")
+    post = ScheduledPost(id="a", publish_at=at, account="b", video=str(portrait_video), **options, approval="required")
     settings = CalendarSettings.of("content", "posts.yaml")
     step = TranscodePost(task_id="transcode", post=post.model_dump(mode="json"), settings=settings)
     assert "![Cover]" not in question(post, {})
@@ -63,7 +64,7 @@ def test_the_cover_of_a_post_with_a_cover_url_is_named_and_not_fetched_by_the_fo
     address = "https://example.com/cover_(1)|a.jpg"
     options: dict[str, Any] = {"cover_url": address, "video_cover_timestamp_ms": 1500}
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
-    post = Post(id="a", publish_at=at, account="b", video=str(portrait_video), options=options, approval="required")
+    post = ScheduledPost(id="a", publish_at=at, account="b", video=str(portrait_video), **options, approval="required")
     step = TranscodePost(task_id="transcode", post=post, settings=CalendarSettings.of("content", "posts.yaml"))
     step._write_cover(post, cover_name(post.version), str(portrait_video))
     assert not storage.exists(cover_file(post.version))
@@ -87,9 +88,9 @@ def test_each_item_of_a_carousel_has_a_cover(
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
     monkeypatch.setitem(app.dependency_overrides, get_user, lambda: None)
     made = [str(square_picture), str(tmp_path / "gone.jpg"), str(portrait_video)]
-    items = tuple(CarouselItem(location=location) for location in made)
+    items = tuple(Item(location=location) for location in made)
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
-    post = Post(id="a", publish_at=at, account="b", carousel=items, options={}, approval="required")
+    post = ScheduledPost(id="a", publish_at=at, account="b", carousel=items, approval="required")
     step = TranscodePost(task_id="transcode", post=post, settings=CalendarSettings.of("content", "posts.yaml"))
     for place, location in enumerate(made, 1):
         step._write_cover(post, cover_name(post.version, place), location)

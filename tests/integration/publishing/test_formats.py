@@ -383,13 +383,13 @@ def test_a_picture_that_is_still_processed_is_waited_for_before_it_is_published(
     account: Account, gallery: Gallery
 ) -> None:
     """A task that publishes without a sensor before it does not pay the 15 s of a refusal."""
-    from airflow_provider_instagram.publishing.items import PostMedia
-    from airflow_provider_instagram.publishing.options import ContainerOptions
+    from airflow_provider_instagram.posts.post import Post
     from airflow_provider_instagram.publishing.sources import open_sources
 
     account.sandbox.switch(processing={"after_s": 6})
-    with open_sources(PostMedia.parse(image=gallery.link("one")).items, "auto") as (source,):
-        container_id = account.creator.get_or_create("post-1", source, ContainerOptions())
+    post = Post(image=gallery.link("one"))
+    with open_sources(post.items, "auto") as (source,):
+        container_id = account.creator.get_or_create("post-1", source, post)
     account.sandbox.settle()
     account.sandbox.advance(2)  # from now on, the sandbox knows the id of the container
     account.publish("post-1", container_id)

@@ -19,7 +19,7 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.graph.models import Media
 from airflow_provider_instagram.graph.pages import Page
 from airflow_provider_instagram.ledger.records import Claim, Owner
-from airflow_provider_instagram.publishing.options import ContainerOptions
+from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.publishing.sources import MediaSource
 from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.quota.reservations import QuotaReservations
@@ -417,7 +417,7 @@ def test_a_container_that_expires_before_its_post_is_due_is_not_used_again(
     old = account.container(portrait_video)
     account.sandbox.advance(timedelta(hours=23, minutes=50))
     video = MediaSource(str(portrait_video), portrait_video)
-    again = partial(account.creator.get_or_create, "post-1", video, ContainerOptions(caption="a teaser"))
+    again = partial(account.creator.get_or_create, "post-1", video, Post(video=video.name, caption="a teaser"))
     assert again() == old
     assert again(account.now() + timedelta(minutes=55)) != old
 

@@ -45,7 +45,7 @@ def test_a_read_goes_out_with_the_token_in_the_header_only(server: WebServer, se
 def test_a_change_goes_out_as_a_form_with_the_token_in_the_header_only(server: WebServer, send: Send) -> None:
     server.answer({"id": CONTAINER})
     caption = "Größe & {{ ds }} 🎬\n#x"
-    assert send(calls.create_container(USER, caption=caption)) == Container(CONTAINER)
+    assert send(calls.create_container(USER, {"media_type": "REELS", "caption": caption})) == Container(CONTAINER)
     (request,) = server.requests
     assert (request.method, request.path, request.query) == ("POST", f"/v27.0/{USER}/media", {})
     assert request.form == {"media_type": "REELS", "caption": caption}

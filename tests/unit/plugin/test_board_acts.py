@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 from fastapi import HTTPException
 
-from airflow_provider_instagram.calendar.file.model import Post
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.plugin.board import acts
 from airflow_provider_instagram.plugin.board.acts import Act
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, Task
 
-POST = Post(
-    id="hello", publish_at=datetime(2030, 5, 6, tzinfo=timezone.utc), account="studio", video="/a.mp4", options={}
-)
+POST = ScheduledPost(id="hello", publish_at=datetime(2030, 5, 6, tzinfo=timezone.utc), account="studio", video="/a.mp4")
 
 
 def act(reason: Any) -> Act:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.model import CarouselItem, Post
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board import detail
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, Task
+from airflow_provider_instagram.posts.post import Item
 from tests.integration.account import DictStore
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ KEY = "studio/spring"
 EVIL = "<script>alert(1)</script>"
 
 
-def post(**more: Any) -> Post:
-    return Post(id="spring", publish_at=AT, account="studio", **{"options": {}, **more})
+def post(**more: Any) -> ScheduledPost:
+    return ScheduledPost(id="spring", publish_at=AT, account="studio", **more)
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_ledger_without_numbers_of_the_post_shows_none(store: DictStore, media
 
 
 def test_each_item_of_a_carousel_has_its_own_alt_text() -> None:
-    items = (CarouselItem(location="a.jpg", alt_text="A tree"), CarouselItem(location="b.mov"))
+    items = (Item(location="a.jpg", alt_text="A tree"), Item(location="b.mov"))
     shown = detail._media(post(carousel=items), "0123456789abcdef", ["/work/a.jpg", "/work/b.mp4"])
     assert shown == [
         {"file": "a.jpg", "cover": "0123456789abcdef", "video": False, "alt": "A tree"},
@@ -77,7 +78,7 @@ def test_each_item_of_a_carousel_has_its_own_alt_text() -> None:
 
 
 def test_a_picture_that_is_not_prepared_has_an_alt_text_and_no_cover() -> None:
-    picture = post(image="a.jpg", options={"alt_text": EVIL})
+    picture = post(image="a.jpg", alt_text=EVIL)
     assert detail._media(picture, "", [None]) == [{"file": "a.jpg", "cover": "", "video": False, "alt": EVIL}]
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.model import Post
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.plugin.board.lines import lines_of
 
 AT = datetime(2030, 5, 6, 8, 30, tzinfo=timezone.utc)
@@ -29,8 +29,8 @@ other: 1
 SIGNED = "https://media.example.com/a.mp4?X-Signature=abcdef&Expires=1"
 
 
-def post(line: int, video: str = "a.mp4") -> Post:
-    return Post(id="one", publish_at=AT, account="studio", video=video, options={}, line=line)
+def post(line: int, video: str = "a.mp4") -> ScheduledPost:
+    return ScheduledPost(id="one", publish_at=AT, account="studio", video=video, line=line)
 
 
 def test_an_item_of_yaml_ends_where_the_next_one_begins() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.model import InvalidPost, Post
+from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.assignments import Assignment
 from airflow_provider_instagram.calendar.planning.plan import Arrival
@@ -19,7 +19,7 @@ from airflow_provider_instagram.plugin.board.detail import acts_in
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, Task, status_of
 
 DUE = datetime(2030, 5, 6, 8, 30, tzinfo=timezone.utc)
-POST = Post(id="hello", publish_at=DUE, account="studio", video="/media/a.mp4", options={"caption": "Hello"})
+POST = ScheduledPost(id="hello", publish_at=DUE, account="studio", video="/media/a.mp4", caption="Hello")
 DONE = PublishedPost("studio/hello", "c1", "2030-05-06T08:30:01+00:00", "m1", permalink="https://instagram.com/reel/a")
 HOUR = timedelta(hours=1)
 
@@ -151,7 +151,7 @@ def test_nothing_is_offered_that_could_publish_a_live_post_again(kind: State) ->
 
 @pytest.mark.parametrize(
     ("changes", "kind"),
-    [({}, "reel"), ({"options": {"placement": "feed"}}, "feed video"), ({"options": {"placement": "story"}}, "story")],
+    [({}, "reel"), ({"placement": "feed"}, "feed video"), ({"placement": "story"}, "story")],
 )
 def test_the_kind_of_a_post_is_in_words(changes: dict[str, Any], kind: str) -> None:
     assert kind_of(POST.model_copy(update=changes)) == kind

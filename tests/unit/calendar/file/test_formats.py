@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from airflow_provider_instagram.calendar.file.model import Calendar, Post
+    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
 
 FILES = ("a.mp4", "a.jpg", "b.jpg", "c.mov", "one, two.jpg", "noname", "notes.txt")
 NO_UPLOAD = (
@@ -40,10 +41,10 @@ def read(tmp_path: Path) -> Callable[..., Calendar]:
 
 
 @pytest.fixture
-def read_post(read: Callable[..., Calendar]) -> Callable[..., Post]:
+def read_post(read: Callable[..., Calendar]) -> Callable[..., ScheduledPost]:
     """Read a single post without a problem."""
 
-    def of(more: str, defaults: str = "timezone: UTC") -> Post:
+    def of(more: str, defaults: str = "timezone: UTC") -> ScheduledPost:
         calendar = read(f"defaults: {{{defaults}}}\nposts:\n- id: x\n  publish_at: 2030-05-06 08:30\n{more}")
         assert calendar.problems == ()
         (post,) = calendar.posts
@@ -65,19 +66,19 @@ def said(read: Callable[..., Calendar]) -> Callable[..., list[str]]:
     return of
 
 
-def test_a_picture(read_post: Callable[..., Post], tmp_path: Path) -> None:
+def test_a_picture(read_post: Callable[..., ScheduledPost], tmp_path: Path) -> None:
     post = read_post("  image: a.jpg\n  caption: Hello\n  alt_text: A {{ tree }}\n")
     assert (post.image, post.video, post.carousel) == (str(tmp_path / "a.jpg"), None, ())
     assert post.options == {"caption": "Hello", "alt_text": "A {{ tree }}"}
-    assert (post.placement, post.kind, post.media) == ("feed", "picture", (str(tmp_path / "a.jpg"),))
+    assert (post.appears_in, post.kind, post.media) == ("feed", "picture", (str(tmp_path / "a.jpg"),))
 
 
-def test_tags_of_a_picture_have_a_place(read_post: Callable[..., Post]) -> None:
+def test_tags_of_a_picture_have_a_place(read_post: Callable[..., ScheduledPost]) -> None:
     post = read_post("  image: a.jpg\n  user_tags: [{username: '@ann', x: 0.5, y: '1'}]\n")
     assert post.options == {"user_tags": [{"username": "ann", "x": 0.5, "y": 1.0}]}
 
 
-def test_a_carousel_of_names_and_objects(read_post: Callable[..., Post], tmp_path: Path) -> None:
+def test_a_carousel_of_names_and_objects(read_post: Callable[..., ScheduledPost], tmp_path: Path) -> None:
     post = read_post(
         "  carousel:\n"
         "    - a.jpg\n"
@@ -89,23 +90,23 @@ def test_a_carousel_of_names_and_objects(read_post: Callable[..., Post], tmp_pat
     assert (second.kind, second.alt_text) == ("image", "None")
     assert second.user_tags == ({"username": "ann", "x": 0.5, "y": 0.4},)
     assert (third.location, third.kind) == (str(tmp_path / "c.mov"), "video")
-    assert (post.placement, post.kind) == ("feed", "carousel")
+    assert (post.appears_in, post.kind) == ("feed", "carousel")
     assert post.media == (first.location, second.location, third.location)
 
 
 @pytest.mark.parametrize("medium", ["image: a.jpg", "video: a.mp4"])
-def test_a_story(read_post: Callable[..., Post], medium: str) -> None:
+def test_a_story(read_post: Callable[..., ScheduledPost], medium: str) -> None:
     post = read_post(f"  {medium}\n  placement: Story\n")
-    assert (post.placement, post.kind) == ("story", "story")
+    assert (post.appears_in, post.kind) == ("story", "story")
 
 
-def test_a_first_comment(read_post: Callable[..., Post]) -> None:
+def test_a_first_comment(read_post: Callable[..., ScheduledPost]) -> None:
     assert read_post("  image: a.jpg\n  first_comment: '{{ x }} #one'\n").first_comment == "{{ x }} #one"
 
 
-def test_the_medium_of_a_post_overrides_that_of_the_defaults(read_post: Callable[..., Post]) -> None:
+def test_the_medium_of_a_post_overrides_that_of_the_defaults(read_post: Callable[..., ScheduledPost]) -> None:
     post = read_post("  carousel: a.jpg, b.jpg\n", "timezone: UTC, video: a.mp4, placement: reels")
-    assert (post.video, len(post.carousel), post.placement) == (None, 2, "feed")
+    assert (post.video, len(post.carousel), post.appears_in) == (None, 2, "feed")
 
 
 @pytest.mark.parametrize(
@@ -282,7 +283,7 @@ def test_a_problem_has_its_line_and_a_remedy(
 
 
 def test_an_upload_is_for_videos_and_a_default_for_them_is_ignored_in_a_picture(
-    read_post: Callable[..., Post], said: Callable[..., list[str]]
+    read_post: Callable[..., ScheduledPost], said: Callable[..., list[str]]
 ) -> None:
     assert read_post("  image: a.jpg\n", "timezone: UTC, upload: file").image is not None
     assert len(read_post("  carousel: [a.jpg, c.mov]\n  upload: file\n").carousel) == 2
@@ -303,8 +304,8 @@ def test_a_signature_among_the_items_is_in_no_problem(said: Callable[..., list[s
     assert "words" not in problem
 
 
-def test_the_versions_of_posts_that_are_stored_stay_the_same(read: Callable[..., Calendar]) -> None:
-    """The values were made before posts could have pictures. A post whose version changes counts as edited."""
+def test_the_version_of_a_post_is_a_digest_of_what_is_set(read: Callable[..., Calendar]) -> None:
+    """So a field that comes later makes no post an edited one."""
     calendar = read(
         "min_spacing: 0 s\n"
         "defaults: {timezone: Europe/Berlin, placement: feed}\n"
@@ -314,10 +315,8 @@ def test_the_versions_of_posts_that_are_stored_stay_the_same(read: Callable[...,
         "  publish_at: 2030-05-07 08:30\n"
         "  account: studio\n"
         "  video: https://example.com/b.mp4?signature=x\n"
-        "  caption: 'Hello {{ x }} #a'\n"
+        "  caption: 'Größe {{ x }} #a'\n"
         "  placement: reels\n"
-        "  cover_url: https://example.com/c.jpg?signature=y\n"
-        "  collaborators: [one, two]\n"
         "  user_tags: [three, '@four']\n"
         "  video_cover_timestamp_ms: 1500\n"
         "  share_to_feed: true\n"
@@ -327,23 +326,18 @@ def test_the_versions_of_posts_that_are_stored_stay_the_same(read: Callable[...,
         "  tags: [x, y]\n"
     )
     assert calendar.problems == ()
-    assert {post.id: post.version for post in calendar.posts} == {
-        "plain": "dc565e4eaa9da56f",
-        "full": "e2c227dffa479f20",
-    }
-
-
-def test_a_post_that_was_stored_before_there_were_pictures_is_still_read() -> None:
-    from airflow_provider_instagram.calendar.file.model import Post
-
-    stored = (
-        '{"id":"full","publish_at":"2030-05-07T08:30:00+02:00","account":"studio","video":"https://example.com/b.mp4?…",'
-        '"options":{"caption":"Hello {{ x }} #a","placement":"reels","user_tags":["three","four"]},"upload":"url",'
-        '"approval":"required","dry_run":true,"tags":["x","y"],"line":5,"known_version":"e2c227dffa479f20"}'
+    plain = (
+        '{"account":"instagram_default","id":"plain","placement":"feed","publish_at":1904279400.0,'
+        '"video":"https://example.com/a.mp4"}'
     )
-    post = Post.model_validate_json(stored)
-    assert (post.video, post.image, post.carousel) == ("https://example.com/b.mp4?…", None, ())
-    assert (post.version, post.media) == ("e2c227dffa479f20", ("https://example.com/b.mp4?…",))
+    full = (
+        '{"account":"studio","approval":"required","caption":"Größe {{ x }} #a","dry_run":true,"id":"full",'
+        '"publish_at":1904365800.0,"share_to_feed":true,"upload":"url","user_tags":["three","four"],'
+        '"video":"https://example.com/b.mp4?signature=x","video_cover_timestamp_ms":1500}'
+    )
+    assert [post.version for post in calendar.posts] == [
+        hashlib.sha256(text.encode()).hexdigest()[:16] for text in (plain, full)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -358,11 +352,13 @@ def test_a_post_that_was_stored_before_there_were_pictures_is_still_read() -> No
         ("image: noname", "video: noname"),
     ],
 )
-def test_every_edit_is_another_version(read_post: Callable[..., Post], before: str, after: str) -> None:
+def test_every_edit_is_another_version(read_post: Callable[..., ScheduledPost], before: str, after: str) -> None:
     assert read_post(f"  {before}\n").version != read_post(f"  {after}\n").version
 
 
-def test_what_is_stored_of_a_post_has_no_signature_and_the_same_version(read_post: Callable[..., Post]) -> None:
+def test_what_is_stored_of_a_post_has_no_signature_and_the_same_version(
+    read_post: Callable[..., ScheduledPost],
+) -> None:
     link = "https://example.com/a.jpg?signature=secret"
     for more in (f"image: {link}", f"carousel:\n  - {link}\n  - {{image: '{link}', alt_text: A}}"):
         post = read_post(f"  {more}\n")

@@ -14,7 +14,7 @@ from airflow_provider_instagram.operators.container import CreateContainerOperat
 from tests.unit.calendar.simulated_runs import ACCOUNT, post
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.publishing.options import ContainerOptions
+    from airflow_provider_instagram.posts.post import Post
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 
@@ -33,10 +33,10 @@ def test_none_goes_out_as_it_stands_there(
     calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch, written: str, approved: Any, caption: str
 ) -> None:
     """In the calendar, and in the form of the approval."""
-    sent: list[ContainerOptions] = []
+    sent: list[Post] = []
 
-    def created(self: Any, creator: Any, key: str, media: Any, sources: Any, options: ContainerOptions) -> str:
-        sent.append(options)
+    def created(self: Any, creator: Any, key: str, post: Post, sources: Any) -> str:
+        sent.append(post)
         return "179"
 
     monkeypatch.setattr(CreateContainerOperator, "_creator", lambda *_: nullcontext())
@@ -66,7 +66,7 @@ def test_the_parent_of_a_carousel_has_the_texts_of_the_post_after_the_wait_for_i
     sent: list[tuple[Any, ...]] = []
 
     def parent(self: Any, context: Any, event: Any) -> str:
-        sent.append((self.caption, self.collaborators, self.placement, self.post_key, event))
+        sent.append((self.post_to_create(), self.post_key, event))
         return "180"
 
     monkeypatch.setattr(CreateContainerOperator, "execute_parent", parent)
@@ -78,5 +78,6 @@ def test_the_parent_of_a_carousel_has_the_texts_of_the_post_after_the_wait_for_i
     create = CreatePost(task_id="create", post=had, settings=calendar.settings, media=links, report=reports)
     event = {"status": "done"}
     assert create.execute_parent(calendar.context("content/first", 0), event) == "180"
-    assert sent == [("{{ x }}", ["ann"], "feed", f"{ACCOUNT}/a", event)]
-    assert create.carousel == [{"image": links[0]}, {"video": links[1]}]
+    ((of_parent, key, given),) = sent
+    assert (of_parent.caption, of_parent.collaborators, key, given) == ("{{ x }}", ("ann",), f"{ACCOUNT}/a", event)
+    assert [(item.kind, item.location) for item in of_parent.items] == [("image", links[0]), ("video", links[1])]

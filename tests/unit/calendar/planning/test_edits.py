@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar import content_calendar_dag
-from airflow_provider_instagram.calendar.file.model import Post as CalendarPost
+from airflow_provider_instagram.calendar.file.model import ScheduledPost as CalendarPost
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
@@ -421,9 +421,9 @@ def test_a_signed_link_that_complies_is_what_instagram_fetches(
     """The XCom of the transcode names a copy, for no XCom holds a signature; the calendar has the link."""
     link, copy = "https://example.com/a.mp4?sig=1", str(tmp_path / "copy.mp4")
     create = CreatePost(task_id="create", settings=calendar.settings, post=None, media=copy, report={"tier": tier})
-    one = CalendarPost(id="a", publish_at=after_noon(0), account="b", video=link, options={}, upload=upload)
-    sent = create._sent(link, create.media, create.report, one.upload)
-    assert sent == ("video", {"link": link, "copy": copy}[handed_on])
+    one = CalendarPost(id="a", publish_at=after_noon(0), account="b", video=link, upload=upload)
+    sent = create._sent(one.items[0], create.media, create.report, one.upload)
+    assert (sent.kind, sent.location) == ("video", {"link": link, "copy": copy}[handed_on])
 
 
 def test_a_link_to_another_file_in_the_place_of_the_transcodes_work_is_not_sent(
@@ -431,6 +431,6 @@ def test_a_link_to_another_file_in_the_place_of_the_transcodes_work_is_not_sent(
 ) -> None:
     (tmp_path / "copy.mp4").symlink_to("/etc/hostname")
     create = CreatePost(task_id="create", settings=calendar.settings, post=None, media=str(tmp_path / "copy.mp4"))
-    one = CalendarPost(id="a", publish_at=after_noon(0), account="b", video=str(tmp_path / "a.mov"), options={})
+    one = CalendarPost(id="a", publish_at=after_noon(0), account="b", video=str(tmp_path / "a.mov"))
     with pytest.raises(ValidationError, match="is a symbolic link"):
-        create._sent(str(one.video), create.media, {}, one.upload)
+        create._sent(one.items[0], create.media, {}, one.upload)

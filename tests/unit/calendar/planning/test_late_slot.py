@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.model import Calendar, Post
+from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.late_slot import choose_late_time
 from airflow_provider_instagram.calendar.planning.schedule import too_late
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 SPACING = timedelta(minutes=5)
 
 
-def late(post_id: str, at: float) -> Post:
-    return Post(id=post_id, publish_at=after_noon(at), account=ACCOUNT, video="a.mp4", options={})
+def late(post_id: str, at: float) -> ScheduledPost:
+    return ScheduledPost(id=post_id, publish_at=after_noon(at), account=ACCOUNT, video="a.mp4")
 
 
 class Turns(Rows):
@@ -101,7 +101,7 @@ def test_a_late_post_keeps_its_distance_to_one_that_was_edited_after_it_went_out
     rows, one, other = Rows(), late("one", -40), late("other", -20)
     assignments = Assignments(rows, "content")
     at = choose_late_time(one, Calendar("posts.yaml", (one, other)), assignments, clock=lambda: NOON)
-    edited = Post(**{**one.model_dump(), "options": {"caption": "corrected"}})
+    edited = ScheduledPost(**{**one.model_dump(), "caption": "corrected"})
     calendar = Calendar("posts.yaml", (edited, other))
     assert choose_late_time(other, calendar, assignments, clock=lambda: after_noon(1)) - at >= calendar.min_spacing
     assert choose_late_time(edited, calendar, assignments, clock=lambda: after_noon(0.5)) > at

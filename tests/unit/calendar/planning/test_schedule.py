@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from airflow_provider_instagram.calendar.file.model import Post
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.planning.plan import Plan
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
@@ -84,7 +84,7 @@ def chosen(
     return [post.id for post in posts]
 
 
-def taken(post: Post, run: str) -> Assignment:
+def taken(post: ScheduledPost, run: str) -> Assignment:
     return Assignment(post.key, run, post.version)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
-from airflow_provider_instagram.calendar.file.model import Post
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.comment import CommentPost
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
@@ -434,7 +434,7 @@ def test_a_post_that_is_changed_in_its_xcom_while_a_person_decides_is_approved_a
     with pytest.raises(TaskAwaitingInput):
         approval.ask()
     approval.post["known_version"] = approval.asked["version"]
-    approval.post["options"] = {**approval.post["options"], "caption": "Buy this"}
+    approval.post["caption"] = "Buy this"
     assert approval.answer("Approve") == {"caption": "As written"}
 
 
@@ -443,7 +443,7 @@ def test_an_approval_that_the_dags_author_demands_is_demanded_of_a_post_whose_xc
 ) -> None:
     """A broken calendar makes its tasks go by the XCom, in which a user has left the approval out."""
     approval.calendar.given = {"approval": "required"}
-    approval.post |= {"approval": "none", "options": {"caption": "Buy this"}}
+    approval.post |= {"approval": "none", "caption": "Buy this"}
     approval.calendar.file.write_text("posts: [")
     with pytest.raises(TaskAwaitingInput):
         approval.ask()
@@ -463,7 +463,10 @@ def test_the_first_comment_is_the_one_that_was_approved_whatever_its_xcom_says(a
     approval.run = "content/manual__2"
     (approval.post,) = approval.calendar.run(approval.run, 0)
     approval.answer("Approve")
-    version, edited = Post.model_validate(approval.post).version, {**approval.post, "first_comment": "Buy this"}
+    version, edited = (
+        ScheduledPost.model_validate(approval.post).version,
+        {**approval.post, "first_comment": "Buy this"},
+    )
     _, context = approval.task()
 
     def text(given: dict[str, Any]) -> str | None:

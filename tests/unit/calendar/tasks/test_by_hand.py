@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from airflow_provider_instagram.calendar.file.model import Post
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
@@ -105,7 +105,7 @@ def test_who_names_a_post_today_wants_it_now(
     run = SimpleNamespace(run_type=run_type, run_after=utc_now() - ago)
     context: Any = {"dag_run": run, "params": {"posts": [" a", ""]}}
     over, to_come, unnamed = (
-        Post(id=post_id, publish_at=run.run_after + timedelta(minutes=at), account=ACCOUNT, video="a.mp4", options={})
+        ScheduledPost(id=post_id, publish_at=run.run_after + timedelta(minutes=at), account=ACCOUNT, video="a.mp4")
         for post_id, at in (("a", -300), ("a", 1), ("b", -300))
     )
     step = ApprovePost(task_id="step", post={}, settings=calendar.settings, instagram_conn_id=ACCOUNT)
@@ -119,7 +119,7 @@ def skip(calendar: SimulatedCalendar, had: dict[str, Any], user: str = "ada") ->
     """Skip a post, as the page Posts does."""
     rows = calendar.ledgers[ledger_asset(ACCOUNT)]
     assignments = Assignments(rows, "content")
-    assignments.skip(Post.model_validate(had), user)
+    assignments.skip(ScheduledPost.model_validate(had), user)
     return assignments
 
 
@@ -131,7 +131,7 @@ def test_a_post_that_a_user_skipped_is_brought_by_no_run_until_it_is_brought_bac
     assert calendar.step(had, "content/own") == "skipped (skipped)"
     assert calendar.run("content/own", 0) == []
     assert calendar.run("renamed/own", 0) == [], "also in a DAG with another name"
-    assignments.bring_back(Post.model_validate(had))
+    assignments.bring_back(ScheduledPost.model_validate(had))
     assert calendar.run("content/own", 0) == [had]
 
 
@@ -153,7 +153,7 @@ def test_a_run_may_publish_at_once_what_is_days_ahead(calendar: SimulatedCalenda
     started = minutes_after_noon(utc_now().timestamp())
     assert calendar.run("content/manual", started, posts=["a"]) == []
     (had,) = calendar.run("content/manual", started, posts=["a"], now=True)
-    one = Post.model_validate(had)
+    one = ScheduledPost.model_validate(had)
     assert is_requested_now(calendar.context("content/manual", started, posts=["a"], now=True), one)
     assert not is_requested_now(calendar.context("content/manual", started, posts=["a"]), one)
     assert not is_requested_now(calendar.context("content/manual", started, posts=["b"], now=True), one)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_instagram.publishing.comment_text import broken_comment_limits
+from airflow_provider_instagram.posts.limits import broken_comment_limits
 
 
 @pytest.mark.parametrize(

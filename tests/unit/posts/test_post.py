@@ -8,10 +8,11 @@ import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.posts.digest import canonical
 from airflow_provider_instagram.posts.kinds import ItemKind
-from airflow_provider_instagram.publishing.items import MediaItem, PostMedia
-from airflow_provider_instagram.publishing.options import ContainerOptions
-from airflow_provider_instagram.publishing.sources import MediaSource, open_sources
+from airflow_provider_instagram.posts.limits import broken_by_carousel, broken_by_kind, broken_by_values, read_values
+from airflow_provider_instagram.posts.post import Item, Post, kind_in
+from airflow_provider_instagram.publishing.sources import MediaSource, open_sources, with_kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,15 +23,13 @@ PLACED = {"username": "ann", "x": "0.5", "y": 1}
 
 
 def broken(given: dict[str, Any], medium: str) -> list[str]:
-    return [str(limit) for limit in ContainerOptions.parse(**given).broken_limits(shown_by(medium))]
+    media = {"carousel": ["a.jpg", "b.jpg"], "video": "a.mp4", "image": "a.jpg"}
+    values = read_values({medium: media[medium], **given})
+    return [str(limit) for limit in (*broken_by_values(values), *broken_by_kind(values, kind_in(values)))]
 
 
-def shown_by(medium: str) -> ItemKind | None:
-    return None if medium == "carousel" else ItemKind(medium)
-
-
-def carousel(*items: Any) -> PostMedia:
-    return PostMedia.parse(carousel=list(items)).with_kinds()
+def carousel(*items: Any) -> tuple[Item, ...]:
+    return tuple(map(with_kind, read_values({"carousel": list(items)})["carousel"]))
 
 
 # ---- which media
@@ -54,12 +53,12 @@ def carousel(*items: Any) -> PostMedia:
 )
 def test_media_that_cannot_be_read_are_refused_with_what_to_do(given: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        PostMedia.parse(**given)
+        read_values(given)
 
 
 @pytest.mark.parametrize("given", [["a.jpg", "b.mp4"], ("a.jpg", "b.mp4"), '["a.jpg", "b.mp4"]', "a.jpg, b.mp4"])
 def test_a_carousel_is_a_list_in_any_form_that_a_template_delivers(given: Any) -> None:
-    assert [item.location for item in PostMedia.parse(carousel=given).items] == ["a.jpg", "b.mp4"]
+    assert [item.location for item in read_values({"carousel": given})["carousel"]] == ["a.jpg", "b.mp4"]
 
 
 @pytest.mark.parametrize(
@@ -73,22 +72,22 @@ def test_a_carousel_is_a_list_in_any_form_that_a_template_delivers(given: Any) -
     ],
 )
 def test_the_kind_of_a_remote_item_is_in_its_name(location: str, kind: str) -> None:
-    assert MediaItem(location).with_kind().kind == kind
+    assert with_kind(Item(location=location)).kind == kind
 
 
 def test_the_kind_of_a_local_item_is_in_its_content(tmp_path: Path) -> None:
     """As TranscodeOperator reads it: the name proves nothing."""
     (tmp_path / "a.mp4").write_bytes(JPEG)
     (tmp_path / "b").write_bytes(MP4)
-    assert MediaItem(str(tmp_path / "a.mp4")).with_kind().kind == "image"
-    assert MediaItem(f"file://{tmp_path}/b").with_kind().kind == "video"
+    assert with_kind(Item(location=str(tmp_path / "a.mp4"))).kind == "image"
+    assert with_kind(Item(location=f"file://{tmp_path}/b")).kind == "video"
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "SCRIPT.DOCX", "song.mp3"])
 def test_a_file_that_is_neither_a_picture_nor_a_video_is_refused_wherever_it_is(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("Buy flowers. " * 9)
     for location, upload in ((str(tmp_path / name), "file"), (f"https://example.com/{name}?signature=x", "auto")):
-        video = MediaItem(location, ItemKind.VIDEO)
+        video = Item(location=location, kind=ItemKind.VIDEO)
         with (
             pytest.raises(ValidationError, match=f"{name}.* is neither a picture nor a video") as refused,
             open_sources([video], upload),
@@ -96,13 +95,13 @@ def test_a_file_that_is_neither_a_picture_nor_a_video_is_refused_wherever_it_is(
             raise AssertionError("unreachable")
         assert "signature" not in str(refused.value)
     with pytest.raises(ValidationError, match="Use a video, or a JPEG"):
-        MediaItem(str(tmp_path / name)).with_kind()
+        with_kind(Item(location=str(tmp_path / name)))
 
 
 @pytest.mark.parametrize("content", [JPEG, MP4])
 def test_the_content_of_a_local_file_counts_whatever_its_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "camera.txt").write_bytes(content)
-    assert MediaItem(str(tmp_path / "camera.txt")).with_kind().kind == ("image" if content is JPEG else "video")
+    assert with_kind(Item(location=str(tmp_path / "camera.txt"))).kind == ("image" if content is JPEG else "video")
 
 
 def test_an_item_that_does_not_show_what_it_is_is_asked_for_without_its_signature() -> None:
@@ -116,7 +115,8 @@ def test_an_item_that_does_not_show_what_it_is_is_asked_for_without_its_signatur
 
 @pytest.mark.parametrize("count", [2, 10])
 def test_two_to_ten_items_are_a_carousel(count: int) -> None:
-    assert list(carousel(*[{"image": f"{n}.jpg", "user_tags": [PLACED]} for n in range(count)]).broken_limits()) == []
+    items = [{"image": f"{n}.jpg", "user_tags": [PLACED]} for n in range(count)]
+    assert list(broken_by_carousel(carousel(*items))) == []
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_two_to_ten_items_are_a_carousel(count: int) -> None:
     ],
 )
 def test_what_breaks_a_limit_of_carousels_is_named_with_its_item(items: list[Any], said: str) -> None:
-    assert [str(limit) for limit in carousel(*items).broken_limits()] == [said]
-    assert {limit.option for limit in carousel(*items).broken_limits()} == {"carousel"}
+    assert [str(limit) for limit in broken_by_carousel(carousel(*items))] == [said]
+    assert {limit.option for limit in broken_by_carousel(carousel(*items))} == {"carousel"}
 
 
 @pytest.mark.parametrize(
@@ -203,29 +203,24 @@ def test_what_a_format_does_not_take_is_refused_with_what_to_do(given: dict[str,
     ],
 )
 def test_each_format_is_sent_as_meta_documents_it(given: dict[str, Any], medium: str, sent: dict[str, str]) -> None:
-    options = ContainerOptions.parse(**given)
-    assert dict(calls.create_container("178", **options.call_arguments(shown_by(medium))).params) == sent
+    media = {"carousel": ["a.jpg", "b.jpg"], "video": "a.mp4", "image": "a.jpg"}
+    post = Post(**read_values({medium: media[medium], **given}))
+    assert dict(calls.create_container("178", post.parameters()).params) == sent
 
 
-def test_digests_that_are_stored_stay_the_same(tmp_path: Path) -> None:
-    """A container that an earlier version made, before it had pictures, is found again."""
-    clip = tmp_path / "clip.bin"
-    clip.write_bytes(b"moving pictures")
-    by_bytes = MediaSource("clip.mp4", clip).fingerprint(ContainerOptions().as_text())
-    assert by_bytes == "20ee0ed7e3fe34406b6ff4415286991e40d24eef186bce757bc738d8bc13e828"
-    link = "https://example.com/a.mp4"
-    options = ContainerOptions(caption="a teaser", user_tags=("ann",), placement="feed", share_to_feed=True)
-    by_link = MediaSource(link, link=link).fingerprint(options.as_text())
-    assert by_link == "a4929f057cf77f7c19751fc11203bc6e65378973019e12e15e6a2207a2ff5296"
-    described = ContainerOptions(alt_text="A tree").as_text()
-    assert MediaSource(link, link=link).fingerprint(described) != by_link
+def test_a_digest_is_of_what_is_set() -> None:
+    """So a field that comes later changes the digest of no post without it."""
+    post = Post(video="a.mp4", caption="a teaser", user_tags=("ann",), placement="feed", share_to_feed=True)
+    assert canonical(post.parameters()) == (
+        '{"caption":"a teaser","media_type":"REELS","share_to_feed":true,"user_tags":[{"username":"ann"}]}'
+    )
 
 
 def test_a_container_of_unapproved_bytes_is_not_used_for_approved_ones(tmp_path: Path) -> None:
     """Nobody compared what was sent to it: a file can be changed between its digest and its upload."""
     clip = tmp_path / "clip.bin"
     clip.write_bytes(b"moving pictures")
-    options = ContainerOptions().as_text()
+    options = "{}"
     approved = [MediaSource("a", clip, sha256=sha256).fingerprint(options) for sha256 in (None, "a1", "a1", "b2")]
     assert approved[1] == approved[2]
     assert len(set(approved)) == 3

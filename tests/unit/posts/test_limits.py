@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -11,34 +10,22 @@ import pytest
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.operators import CreateContainerOperator
-from airflow_provider_instagram.publishing.options import ContainerOptions, raise_if_broken
+from airflow_provider_instagram.posts.limits import checked_post, read_values
+from airflow_provider_instagram.posts.post import FIELDS, Post
 
-NOTHING: dict[str, Any] = dict.fromkeys(
-    (
-        "caption",
-        "placement",
-        "video_cover_timestamp_ms",
-        "cover_url",
-        "location_id",
-        "collaborators",
-        "user_tags",
-        "share_to_feed",
-        "audio_name",
-        "trial_graduation",
-        "is_ai_generated",
-        "alt_text",
-    )
-)
+VIDEO = "https://example.com/a.mp4"
 
 
-def read(**given: Any) -> ContainerOptions:
-    options = ContainerOptions.parse(**{**NOTHING, **given})
-    raise_if_broken(options.broken_limits())
-    return options
+def read(**given: Any) -> Post:
+    return checked_post(read_values({**dict.fromkeys(FIELDS), "video": VIDEO, **given}))
+
+
+def parameters(**given: Any) -> dict[str, str]:
+    return dict(calls.create_container("178", read(**given).parameters()).params)
 
 
 def test_nothing_given_is_a_plain_reel() -> None:
-    assert read() == ContainerOptions(caption="", placement="reels")
+    assert read() == Post(video=VIDEO, caption="", placement="reels")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +48,7 @@ def test_nothing_given_is_a_plain_reel() -> None:
     ],
 )
 def test_what_keeps_to_the_limits_passes(given: dict[str, Any]) -> None:
-    assert read(**given).broken_limits() == []
+    assert read(**given).kind == "reel"
 
 
 @pytest.mark.parametrize(
@@ -87,33 +74,15 @@ def test_what_breaks_a_limit_is_refused_with_what_to_change(given: dict[str, Any
         read(**given)
 
 
-def test_the_operator_the_options_and_the_call_have_the_same_options() -> None:
-    """The list is written in three places, so that each has its types and docs. These are the only differences."""
-    of_the_operator = {*inspect.signature(CreateContainerOperator.__init__).parameters}
-    of_the_call = {*inspect.signature(calls.create_container).parameters} - {"media"}
-    options = {one.name for one in fields(ContainerOptions)}
-
-    others = {
-        "self",
-        "kwargs",
-        "video",
-        "image",
-        "carousel",
-        "upload",
-        "publish_at",
-        "post_key",
-        "wait_for_completion",
-        "deferrable",
-        "priority_weight",
-    }
-    assert of_the_operator - options == others
-    assert options - of_the_operator == set()
-    assert of_the_call - options == {"ig_user_id", "thumb_offset"}
-    assert options - of_the_call == {"video_cover_timestamp_ms", "placement"}
+def test_the_operator_takes_each_field_as_an_argument() -> None:
+    """Airflow wants a literal signature, so the list is written there a second time."""
+    arguments = {*inspect.signature(CreateContainerOperator.__init__).parameters}
+    others = {"publish_at", "post_key", "wait_for_completion", "deferrable", "priority_weight", "self", "kwargs"}
+    assert arguments == {*FIELDS} | others
 
 
 def test_every_option_reaches_instagram_under_its_name_there() -> None:
-    options = read(
+    sent = parameters(
         caption="a teaser",
         placement="feed",
         video_cover_timestamp_ms="1500",
@@ -125,7 +94,7 @@ def test_every_option_reaches_instagram_under_its_name_there() -> None:
         trial_graduation="MANUAL",
         is_ai_generated="true",
     )
-    assert dict(calls.create_container("178", **options.call_arguments()).params) == {
+    assert sent == {
         "media_type": "REELS",
         "caption": "a teaser",
         "share_to_feed": "true",
@@ -141,8 +110,8 @@ def test_every_option_reaches_instagram_under_its_name_there() -> None:
 
 
 def test_a_reel_leaves_the_feed_to_its_own_option() -> None:
-    assert "share_to_feed" not in calls.create_container("178", **read().call_arguments()).params
-    assert calls.create_container("178", **read(share_to_feed="no").call_arguments()).params["share_to_feed"] == "false"
+    assert "share_to_feed" not in parameters()
+    assert parameters(share_to_feed="no")["share_to_feed"] == "false"
 
 
 def test_all_broken_limits_are_named_at_once() -> None:

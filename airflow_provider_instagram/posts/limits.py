@@ -1,0 +1,245 @@
+"""Meta's documented limits of a post and of a comment, and the ones that values break.
+
+The limits of a single value are in the type of its field in :mod:`~airflow_provider_instagram.posts.post`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import pydantic
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
+from airflow_provider_instagram.posts.post import FIELDS, MEDIA, Item, Post, is_set, kind_in
+from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.locations import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from airflow_provider_instagram.posts.fields import UserTag
+
+# Source: Meta, IG User Media reference. The unit of the caption's length is undocumented: UTF-16 is the strictest.
+LONGEST_CAPTION: Final = 2200
+MOST_HASHTAGS: Final = 30
+#: Since December 2025, Instagram announces this limit, in a slow roll-out. Meta's API page still says 30.
+ANNOUNCED_HASHTAGS: Final = 5
+MOST_MENTIONS: Final = 20
+FEWEST_ITEMS: Final = 2
+MOST_ITEMS: Final = 10
+# Source: Meta, guidelines for comments that are posted through the API. The unit of the length is undocumented: UTF-16
+# is the strictest.
+LONGEST_COMMENT: Final = 300
+MOST_HASHTAGS_OF_COMMENT: Final = 4
+MOST_LINKS_OF_COMMENT: Final = 1
+
+HASHTAG: Final = re.compile(r"(?<![\w#&])#\w+")
+MENTION: Final = re.compile(r"(?<![\w@.])@[A-Za-z0-9_.]+")
+_HASHTAG_OF_COMMENT: Final = re.compile(r"#\w+")
+_LINK: Final = re.compile(r"https?://|\bwww\.", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class BrokenLimit:
+    """A documented limit that a field breaks.
+
+    :param option: The name of the field.
+    :param message: What is wrong, as a sentence.
+    :param remedy: What to change, as a sentence.
+    """
+
+    option: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.message.removesuffix('.')}: {self.remedy[:1].lower()}{self.remedy[1:]}"
+
+
+def read_values(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the fields of a post as templates, run parameters and upstream tasks deliver them.
+
+    :param given: The values by field. A field that is missing has its default.
+    :raises ValidationError: If a value cannot be read, or not exactly one of the media is set.
+    """
+    media = [name for name in MEDIA if arguments.given(given.get(name)) is not None]
+    if len(media) != 1:
+        raise ValidationError(
+            f"{' and '.join(media) + ' are set' if media else 'video is empty, and so are image and carousel'}.",
+            hint="Set exactly one of video, image and carousel. If a template or an upstream task provides the "
+            "value, check that it returns one.",
+        )
+    return _read(given)
+
+
+def checked_post(values: Mapping[str, Any]) -> Post:
+    """Return the post with these values.
+
+    :raises ValidationError: If they break a documented limit. The message lists all of them.
+    """
+    has_items = values.get("video") is None and values.get("image") is None
+    items = broken_by_carousel(values["carousel"]) if has_items else ()
+    raise_if_broken([*items, *broken_by_values(values), *broken_by_kind(values, kind_in(values))])
+    return Post(**values)
+
+
+def broken_by_values(values: Mapping[str, Any]) -> list[BrokenLimit]:
+    """Return each documented limit that values break whatever the post is."""
+    limits = [*_broken_by_caption(values.get("caption", "")), *_broken_by_types(values)]
+    if values.get("placement") == "feed" and values.get("share_to_feed") is False:
+        message = "placement='feed' and share_to_feed=false contradict each other."
+        limits.append(BrokenLimit("placement", message, "Remove one of them."))
+    return limits
+
+
+def _broken_by_types(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
+    try:
+        Post(**values)
+    except pydantic.ValidationError as error:
+        for one in error.errors(include_url=False):
+            name, ctx = str(one["loc"][0]), one.get("ctx", {})
+            if one["type"] == "too_long":
+                yield BrokenLimit(name, f"There are {ctx['actual_length']} {name}.", _at_most(ctx["max_length"]))
+            else:
+                value = values[name]
+                written = shown(value) if FIELDS[name].is_location else value  # its query may contain a signature
+                yield BrokenLimit(name, f"{name} is {written!r}.", FIELDS[name].remedy)
+
+
+def _broken_by_caption(caption: str) -> Iterator[BrokenLimit]:
+    length = len(caption.encode("utf-16-le")) // 2
+    counted = caption[: 2 * LONGEST_CAPTION]  # a longer one is shortened before anything else
+    if length > LONGEST_CAPTION:
+        message = f"The caption has {length} characters (emoji count as two)."
+        yield BrokenLimit("caption", message, f"Shorten it to {LONGEST_CAPTION}.")
+    if (hashtags := len(HASHTAG.findall(counted))) > MOST_HASHTAGS:
+        yield BrokenLimit("caption", f"The caption has {hashtags} hashtags.", _at_most(MOST_HASHTAGS))
+    if (mentions := len(MENTION.findall(counted))) > MOST_MENTIONS:
+        yield BrokenLimit("caption", f"The caption has {mentions} @mentions.", _at_most(MOST_MENTIONS))
+
+
+def broken_by_carousel(items: tuple[Item, ...]) -> Iterator[BrokenLimit]:
+    """Yield each documented limit that the items of a carousel break."""
+    if not FEWEST_ITEMS <= len(items) <= MOST_ITEMS:
+        message = f"The carousel has {len(items)} items."
+        yield BrokenLimit("carousel", message, f"Use {FEWEST_ITEMS} to {MOST_ITEMS} items.")
+    for number, item in enumerate(items, 1):
+        if item.kind is ItemKind.VIDEO:
+            for name in ("alt_text", "user_tags"):
+                if getattr(item, name):
+                    message = f"Item {number} is a video, which takes no {name} in a carousel."
+                    yield BrokenLimit("carousel", message, f"Remove {name} from it.")
+        else:
+            for limit in _broken_by_tags(item.user_tags, PostKind.PICTURE):
+                yield replace(limit, option="carousel", message=f"Item {number}: {limit.message}")
+
+
+def broken_by_kind(values: Mapping[str, Any], kind: PostKind) -> Iterator[BrokenLimit]:
+    """Yield each documented limit that the values of a post of a kind break."""
+    if kind is PostKind.STORY and values.get("carousel"):
+        yield BrokenLimit("placement", "A carousel cannot be a story.", "Publish each item as a story of its own.")
+        return
+    for name, value in values.items():
+        about = FIELDS[name]
+        if kind not in about.kinds and is_set(name, value):
+            remedy = about.instead.get(kind, f"Remove {name}.")
+            yield BrokenLimit(name, f"A {kind} does not take {name}.", remedy)
+    yield from _broken_by_tags(values.get("user_tags", ()), kind)
+    if values.get("upload") == "file" and not may_have_video(values):
+        yield BrokenLimit(
+            "upload",
+            "upload is file, but pictures reach Instagram by link.",
+            "Remove upload. Instagram fetches a local picture from its copy below [instagram] public_prefix.",
+        )
+
+
+def may_have_video(values: Mapping[str, Any]) -> bool:
+    """Return whether an item of a post is a video, or may be one by its name."""
+    items: tuple[Item, ...] = values.get("carousel", ())
+    kinds = [item.kind or kind_by_name(item.location) for item in items]
+    return values.get("image") is None and (not kinds or any(kind is not ItemKind.PICTURE for kind in kinds))
+
+
+def _broken_by_tags(tags: tuple[UserTag, ...], kind: PostKind) -> Iterator[BrokenLimit]:
+    for tag in tags:
+        if isinstance(tag, str) and kind is PostKind.PICTURE:
+            place = f"{{username: {tag}, x: 0.5, y: 0.4}}"
+            yield BrokenLimit("user_tags", f"The tag of {tag} in a picture has no place.", f"Write where: {place}.")
+        elif not isinstance(tag, str) and kind is PostKind.REEL:
+            name = tag["username"]
+            message = f"The tag of {name} in a reel has a place."
+            yield BrokenLimit("user_tags", message, f"Write the name alone: {name}.")
+
+
+def read_message(value: Any) -> str | None:
+    """Read the text of a comment.
+
+    :return: The text, or None if it is empty.
+    :raises ValidationError: If the text breaks a limit.
+    """
+    message = arguments.text("message", value)
+    if message is not None and (broken := list(broken_comment_limits(message))):
+        raise ValidationError("This comment cannot be written: " + " ".join(map(str, broken)))
+    return message
+
+
+def broken_comment_limits(message: str, option: str = "message") -> Iterator[BrokenLimit]:
+    """Yield each limit that the text of a comment breaks.
+
+    :param option: The name of the field that has the text, such as ``first_comment`` in a calendar.
+    """
+    length = len(message.encode("utf-16-le", "surrogatepass")) // 2
+    counted = message[: 2 * LONGEST_COMMENT]  # a longer one is shortened before anything else
+    if length > LONGEST_COMMENT:
+        text = f"The comment has {length} characters (emoji count as two)."
+        yield BrokenLimit(option, text, f"Shorten it to {LONGEST_COMMENT}.")
+    if (hashtags := len(_HASHTAG_OF_COMMENT.findall(counted))) > MOST_HASHTAGS_OF_COMMENT:
+        yield BrokenLimit(option, f"The comment has {hashtags} hashtags.", _at_most(MOST_HASHTAGS_OF_COMMENT))
+    if (links := len(_LINK.findall(counted))) > MOST_LINKS_OF_COMMENT:
+        yield BrokenLimit(option, f"The comment has {links} links.", f"At most {MOST_LINKS_OF_COMMENT} is allowed.")
+    if message.isupper():
+        yield BrokenLimit(option, "The comment is all in capital letters.", "Write some letters in lower case.")
+
+
+def caption_warning(caption: str) -> str | None:
+    """Return a warning about a caption that the API accepts, or None."""
+    if (hashtags := len(HASHTAG.findall(caption))) <= ANNOUNCED_HASHTAGS:
+        return None
+    return f"The caption has {hashtags} hashtags. Instagram has announced that it allows {ANNOUNCED_HASHTAGS} only."
+
+
+def raise_if_broken(limits: Iterable[BrokenLimit]) -> None:
+    """Check that no documented limit is broken.
+
+    :raises ValidationError: If one is. The message lists all of them.
+    """
+    if broken := [str(limit) for limit in limits]:
+        raise ValidationError("This post cannot be created: " + " ".join(broken))
+
+
+def check_known(known: Mapping[str, Any]) -> None:
+    """Check the fields of a post, and how they go together, as far as their values are final.
+
+    :param known: The values that are final, by field.
+    :raises ValidationError: If no value of the others makes the post valid.
+    """
+    unknown = [name for name in MEDIA if name not in known]
+    is_named = any(arguments.given(known.get(name)) is not None for name in MEDIA)
+    values = read_values(known) if is_named or not unknown else _read(known)
+    items = values.get("carousel")
+    limits = [*(broken_by_carousel(items) if items else ()), *broken_by_values(values)]
+    if "placement" in known and (is_named or len(unknown) == 1):
+        values |= {} if is_named else {unknown[0]: (Item(location="?"),) if unknown[0] == PostKind.CAROUSEL else "?"}
+        limits += broken_by_kind(values, kind_in(values))
+    raise_if_broken(limits)
+
+
+def _read(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: FIELDS[name].read(name, value) for name, value in given.items()}
+
+
+def _at_most(number: int) -> str:
+    return f"At most {number} are allowed."

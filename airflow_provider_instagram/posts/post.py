@@ -1,0 +1,327 @@
+"""A post: each of its fields is declared once, with all that is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.posts.fields import (
+    NO_STORY,
+    REEL,
+    About,
+    UserTag,
+    as_objects,
+    declared,
+    read_caption,
+    read_user_names,
+    read_user_tags,
+    read_word,
+)
+from airflow_provider_instagram.posts.kinds import ItemKind, Placement, PostKind
+from airflow_provider_instagram.utils import arguments, locations
+
+MEDIA_TYPES: Final = {
+    PostKind.REEL: "REELS",
+    PostKind.PICTURE: None,
+    PostKind.CAROUSEL: "CAROUSEL",
+    PostKind.STORY: "STORIES",
+}
+Tags = Annotated[tuple[UserTag, ...], Field(max_length=20)]
+Upload = Literal["auto", "file", "url"]
+A_FILE: Final = "a path, a URI of object storage, or an https address"
+
+
+class Item(BaseModel):
+    """A video or a picture, and what belongs to it alone.
+
+    :param location: A local path, a URI that ObjectStoragePath opens, or an https address.
+    :param kind: What it is. None if its author did not write it.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    location: str
+    kind: ItemKind | None = None
+    alt_text: Annotated[str | None, About("a description of a picture", arguments.text, sent_as="alt_text")] = None
+    user_tags: Annotated[Tags, About("tags", read_user_tags, sent_as="user_tags", sent=as_objects)] = ()
+
+    @classmethod
+    def read(cls, value: Any) -> Item:
+        """Read an item of a carousel: a location, or a mapping with ``video`` or ``image``.
+
+        :raises ValidationError: If it is neither.
+        """
+        if not isinstance(value, Mapping):
+            return cls(location=arguments.required_text("an item of carousel", value))
+        own = declared(cls)
+        named = {name: value[name] for name in ItemKind if arguments.given(value.get(name)) is not None}
+        unknown = sorted(str(name) for name in value if name not in (*ItemKind, *own))
+        if len(named) != 1 or unknown:
+            wrong = f"has an unknown key {unknown[0]!r}" if unknown else f"has {' and '.join(named) or 'no media'}"
+            raise ValidationError(
+                f"An item of carousel {wrong}.",
+                hint="Write a location, or exactly one of video and image, with alt_text and user_tags if you like: "
+                '{"image": "a.jpg", "alt_text": "A tree"}.',
+            )
+        ((kind, location),) = named.items()
+        more = {name: about.read(name, value.get(name)) for name, about in own.items()}
+        return cls(location=arguments.required_text(kind, location), kind=kind, **more)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return Meta's parameters of its container in a carousel, without those of its media."""
+        media_type = {"media_type": "VIDEO"} if self.kind is ItemKind.VIDEO else {}
+        return {**media_type, "is_carousel_item": True, **_sent(self)}
+
+
+def _items(name: str, value: Any) -> tuple[Item, ...]:
+    return tuple(Item.read(one) for one in arguments.sequence(name, value))
+
+
+def _public(address: str) -> str:
+    if not locations.is_public_url(address):
+        raise ValueError("not public")
+    return address
+
+
+class Post(BaseModel):
+    """What a post shows, its text and its options. Exactly one of ``video``, ``image`` and ``carousel`` is set."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    video: Annotated[
+        str | None,
+        About(f"A video: {A_FILE}.", arguments.text, titles=("video", "video file"), is_location=True),
+    ] = None
+    image: Annotated[
+        str | None,
+        About(
+            f"A picture: {A_FILE}.",
+            arguments.text,
+            titles=("image", "image file", "photo", "picture"),
+            is_location=True,
+        ),
+    ] = None
+    carousel: Annotated[
+        tuple[Item, ...],
+        About(
+            "2 to 10 items: files, or {image: …, alt_text: …, user_tags: …} and {video: …}.",
+            _items,
+            titles=("carousel", "images", "photos", "pictures", "slides", "gallery"),
+        ),
+    ] = ()
+    caption: Annotated[
+        str,
+        About(
+            "The text of the post. A story has none.",
+            read_caption,
+            "Write a text.",
+            kinds=NO_STORY,
+            instead={PostKind.STORY: "Remove it, or put the text into the picture or the video."},
+            sent_as="caption",
+            titles=("caption", "text", "copy", "post text"),
+        ),
+    ] = ""
+    placement: Annotated[
+        Placement,
+        About(
+            "reels or feed for a video, story for a video or a picture. Other pictures and carousels are in the feed.",
+            read_word("reels"),
+            "Write reels, feed or story.",
+            titles=("placement", "format", "type"),
+        ),
+    ] = "reels"
+    video_cover_timestamp_ms: Annotated[
+        Annotated[int, Field(ge=0)] | None,
+        About(
+            "The cover frame, in milliseconds from the start of the video.",
+            arguments.whole_number,
+            "Use 0 (the first frame) or more milliseconds from the start of the video: 1500.",
+            kinds=REEL,
+            sent_as="thumb_offset",
+        ),
+    ] = None
+    cover_url: Annotated[
+        Annotated[str, AfterValidator(_public)] | None,
+        About(
+            "The https address of a JPEG of up to 8 MB to use as the cover. Overrides video_cover_timestamp_ms.",
+            arguments.text,
+            "Write the public https address of a JPEG, with characters outside ASCII percent-encoded.",
+            kinds=REEL,
+            sent_as="cover_url",
+            is_location=True,
+        ),
+    ] = None
+    location_id: Annotated[
+        Annotated[str, Field(pattern="^[0-9]+$")] | None,
+        About(
+            "The id of a Facebook Page with a location.",
+            arguments.text,
+            "Write the numeric id of a Facebook Page with a location (only digits), or leave it out.",
+            kinds=NO_STORY,
+            sent_as="location_id",
+        ),
+    ] = None
+    collaborators: Annotated[
+        Annotated[tuple[str, ...], Field(max_length=3)],
+        About(
+            "Up to three user names to invite.",
+            read_user_names,
+            "Write user names: [studio_two, jane.doe].",
+            kinds=NO_STORY,
+            sent_as="collaborators",
+        ),
+    ] = ()
+    user_tags: Annotated[
+        Tags,
+        About(
+            "Users to tag: in a reel by their names, in a picture with a place.",
+            read_user_tags,
+            "Write user names: [studio_two, jane.doe]; in a picture, [{username: jane.doe, x: 0.5, y: 0.4}].",
+            kinds=frozenset(PostKind) - {PostKind.CAROUSEL},
+            instead={
+                PostKind.CAROUSEL: "Write them with the item: "
+                "{image: a.jpg, user_tags: [{username: ann, x: 0.5, y: 0.4}]}."
+            },
+            sent_as="user_tags",
+            sent=as_objects,
+        ),
+    ] = ()
+    share_to_feed: Annotated[
+        bool | None,
+        About(
+            "Whether a reel also appears in the feed. If not set, Instagram decides.",
+            arguments.boolean,
+            "Write true or false.",
+            kinds=REEL,
+            sent_as="share_to_feed",
+        ),
+    ] = None
+    audio_name: Annotated[
+        str | None,
+        About(
+            "A name for the reel's original sound.", arguments.text, "Write a short text.", REEL, sent_as="audio_name"
+        ),
+    ] = None
+    trial_graduation: Annotated[
+        Literal["MANUAL", "SS_PERFORMANCE"] | None,
+        About(
+            "Publish a trial reel: MANUAL or SS_PERFORMANCE.",
+            arguments.text,
+            "Write MANUAL or SS_PERFORMANCE, or leave it out.",
+            kinds=REEL,
+            sent_as="trial_params",
+            sent=lambda graduation: {"graduation_strategy": graduation},
+        ),
+    ] = None
+    is_ai_generated: Annotated[
+        bool | None,
+        About(
+            "Whether to label the post as made with AI.",
+            arguments.boolean,
+            "Write true or false.",
+            sent_as="is_ai_generated",
+        ),
+    ] = None
+    alt_text: Annotated[
+        str | None,
+        About(
+            "A description of the picture for people who do not see it.",
+            arguments.text,
+            "Write a text.",
+            kinds=frozenset({PostKind.PICTURE}),
+            instead={PostKind.CAROUSEL: "Write it with the item: {image: a.jpg, alt_text: A tree}."},
+            sent_as="alt_text",
+            titles=("alt text", "alt", "image description"),
+        ),
+    ] = None
+    upload: Annotated[
+        Upload,
+        About(
+            "How videos are sent: file sends the bytes, url a link, auto chooses by the location.",
+            read_word("auto"),
+            "Use one of auto, file, url.",
+        ),
+    ] = "auto"
+
+    @property
+    def kind(self) -> PostKind:
+        """What the post is."""
+        return kind_in(self.__dict__)
+
+    @property
+    def appears_in(self) -> Placement:
+        """Where the post appears. A picture or a carousel that is not a story is in the feed, whatever it says."""
+        return self.placement if self.kind in (PostKind.REEL, PostKind.STORY) else "feed"
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The video, the picture, or the items of the carousel."""
+        single = {kind: getattr(self, kind) for kind in ItemKind}
+        return self.carousel or tuple(Item(location=at, kind=kind) for kind, at in single.items() if at is not None)
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """The locations of its items."""
+        return tuple(item.location for item in self.items)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of its container that are set, by their names."""
+        values = {name: getattr(self, name) for name in OPTIONS}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if is_set(name, value)
+        }
+
+    def parameters(self) -> dict[str, Any]:
+        """Return Meta's parameters of its container, without those of its media."""
+        media_type, kind = MEDIA_TYPES[self.kind], self.kind
+        shared = {"share_to_feed": True} if self.placement == "feed" and kind is PostKind.REEL else {}
+        return {**({"media_type": media_type} if media_type else {}), **_sent(self), **shared}
+
+    def without_signatures(self) -> Self:
+        """Return the post as it may be stored and shown. The query of a link may be a signature, which is a secret."""
+        links = {name: locations.shown(link) for name in LOCATIONS if (link := getattr(self, name)) is not None}
+        items = (item.model_copy(update={"location": locations.shown(item.location)}) for item in self.carousel)
+        changes = {**links, "carousel": tuple(items)}
+        same = all(getattr(self, name) == value for name, value in changes.items())
+        return self if same else self.model_copy(update=changes)
+
+
+#: The fields, in the order of their declaration.
+FIELDS: Final = declared(Post)
+#: The fields that contain the media. A post has exactly one of them.
+MEDIA: Final = (*map(str, ItemKind), str(PostKind.CAROUSEL))
+#: The fields of a post's container, beside its media.
+OPTIONS: Final = tuple(name for name, about in FIELDS.items() if about.sent_as or name == "placement")
+LOCATIONS: Final = tuple(name for name, about in FIELDS.items() if about.is_location)
+_DEFAULTS: Final = {name: info.default for name, info in Post.model_fields.items()}
+
+
+def is_set(name: str, value: Any) -> bool:
+    """Return whether a value of a field says more than its default."""
+    return bool(value != _DEFAULTS[name])
+
+
+def kind_in(values: Mapping[str, Any]) -> PostKind:
+    """Return what a post with these values is."""
+    if values.get("placement") == "story":
+        return PostKind.STORY
+    if values.get("carousel"):
+        return PostKind.CAROUSEL
+    return PostKind.REEL if values.get("image") is None else PostKind.PICTURE
+
+
+def _sent(model: Item | Post) -> dict[str, Any]:
+    """Return the values that are set, by Meta's names."""
+    values = {name: (about, getattr(model, name)) for name, about in declared(type(model)).items() if about.sent_as}
+    return {
+        str(about.sent_as): about.sent(value)
+        for name, (about, value) in values.items()
+        if value != type(model).model_fields[name].default
+    }
