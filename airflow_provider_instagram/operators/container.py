@@ -150,6 +150,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         self.publish_at = publish_at
         self.post_key = post_key
         self.container_id: str | None = None
+        self.media_sent: tuple[str, ...] = ()
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
 
@@ -162,6 +163,7 @@ class CreateContainerOperator(InstagramBaseOperator):
     def execute(self, context: Context) -> str:
         """Create the container unless the ledger has it, send the media, and wait if ``wait_for_completion`` is set."""
         post = self.post_to_create()
+        self.media_sent = post.media
         check_expiry(self._publish_at())
         ledger, post_key = Ledger.of(context, self.instagram_conn_id), self._post_key(context)
         if (done := ledger.post(post_key)) is not None:
@@ -192,6 +194,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         except REPLACEABLE as failure:
             return self._replace(context, failure, *event["container_id"])
         post = self.post_to_create()
+        self.media_sent = post.media
         ledger, publish_at = Ledger.of(context, self.instagram_conn_id), self._publish_at()
         with self._creator(context, ledger) as creator:
             parent = CarouselCreator(creator).get_or_create_parent(
@@ -235,9 +238,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         """Return the lineage of the task, for OpenLineage: the media in, the container out."""
         from airflow_provider_instagram.operators.lineage import dataset_of, operator_lineage
 
-        items = self.carousel if isinstance(self.carousel, list) else []
-        listed = [item.get("video") or item.get("image") if isinstance(item, dict) else item for item in items]
-        media = [dataset_of(str(one)) for one in (self.video, self.image, *listed) if one]
+        media = [dataset_of(location) for location in self.media_sent]
         account = f"instagram://{self.instagram_conn_id}"
         outputs = [(account, f"containers/{self.container_id}")] if self.container_id else []
         return operator_lineage(media, outputs)

@@ -229,8 +229,8 @@ def check_known(known: Mapping[str, Any]) -> None:
     unknown = [name for name in MEDIA if name not in known]
     is_named = any(arguments.given(known.get(name)) is not None for name in MEDIA)
     values = read_values(known) if is_named or not unknown else _read(known)
-    items = values.get("carousel")
-    limits = [*(broken_by_carousel(items) if items else ()), *broken_by_values(values)]
+    has_items = arguments.given(known.get("carousel")) is not None
+    limits = [*(broken_by_carousel(values["carousel"]) if has_items else ()), *broken_by_values(values)]
     if "placement" in known and (is_named or len(unknown) == 1):
         values |= {} if is_named else {unknown[0]: (Item(location="?"),) if unknown[0] == PostKind.CAROUSEL else "?"}
         limits += broken_by_kind(values, kind_in(values))

@@ -231,10 +231,9 @@ def test_openlineage_sees_the_account_and_the_tables(tmp_path: Path) -> None:
 def test_openlineage_sees_the_media_become_a_container_and_a_post() -> None:
     from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
 
-    create: Any = CreateContainerOperator(
-        task_id="c", instagram_conn_id="brand", video="https://cdn.example.com/a/b.mp4?signature=secret"
-    )
-    create.container_id = "18"
+    video = "https://cdn.example.com/a/b.mp4?signature=secret"
+    create: Any = CreateContainerOperator(task_id="c", instagram_conn_id="brand", video=video)
+    create.container_id, create.media_sent = "18", (video,)
     publish: Any = PublishOperator(task_id="p", instagram_conn_id="brand", container_id="18")
     publish.media_id = "19"
     found = [task.get_openlineage_facets_on_complete(None) for task in (create, publish)]

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.operators import CreateContainerOperator
-from airflow_provider_instagram.posts.limits import checked_post, read_values
+from airflow_provider_instagram.posts.limits import check_known, checked_post, read_values
 from airflow_provider_instagram.posts.post import FIELDS, Post
 
 VIDEO = "https://example.com/a.mp4"
@@ -118,3 +118,21 @@ def test_all_broken_limits_are_named_at_once() -> None:
     with pytest.raises(ValidationError) as refused:
         read(caption="x" * 3000, placement="profile", location_id="Berlin")
     assert all(word in str(refused.value) for word in ("3000 characters", "'profile'", "'Berlin'"))
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"carousel": []}, "The carousel has 0 items"),
+        ({"image": "a.jpg", "placement": "reels", "upload": "file"}, "pictures reach Instagram by link"),
+        ({"video": None, "image": None, "placement": "story"}, None),
+        ({"video": None, "image": None, "placement": "story", "caption": "A"}, "A story does not take caption"),
+        ({"image": "a.jpg", "alt_text": "A", "video_cover_timestamp_ms": 5}, None),
+    ],
+)
+def test_what_is_known_when_the_dag_is_parsed_is_checked(known: dict[str, Any], said: str | None) -> None:
+    if said is None:
+        check_known(known)
+        return
+    with pytest.raises(ValidationError, match=said):
+        check_known(known)
