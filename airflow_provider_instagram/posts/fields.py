@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -60,12 +61,7 @@ def declared(model: type[BaseModel]) -> dict[str, About]:
 
 
 class PlacedTag(TypedDict):
-    """A tag of a user at a place in a picture, as Meta takes it.
-
-    :param username: The name of the user.
-    :param x: The place from the left edge, 0 to 1.
-    :param y: The place from the top edge, 0 to 1.
-    """
+    """A tag of a user in a picture: its place from the left and the top edge, 0 to 1."""
 
     username: str
     x: float
@@ -128,3 +124,8 @@ def _user_tag(name: str, value: Any) -> UserTag:
 def as_objects(tags: tuple[UserTag, ...]) -> list[Mapping[str, Any]]:
     """Return tags of users as Meta takes them."""
     return [{"username": tag} if isinstance(tag, str) else tag for tag in tags]
+
+
+def canonical(values: Any) -> str:
+    """Return the one JSON text of values, for digests of what is set: a new field changes none without it."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

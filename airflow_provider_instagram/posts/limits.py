@@ -44,12 +44,7 @@ _LINK: Final = re.compile(r"https?://|\bwww\.", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class BrokenLimit:
-    """A documented limit that a field breaks.
-
-    :param option: The name of the field.
-    :param message: What is wrong, as a sentence.
-    :param remedy: What to change, as a sentence.
-    """
+    """A documented limit that a field breaks: what is wrong, and what to change, as sentences."""
 
     option: str
     message: str
@@ -62,7 +57,6 @@ class BrokenLimit:
 def read_values(given: Mapping[str, Any]) -> dict[str, Any]:
     """Read the fields of a post as templates, run parameters and upstream tasks deliver them.
 
-    :param given: The values by field. A field that is missing has its default.
     :raises ValidationError: If a value cannot be read, or not exactly one of the media is set.
     """
     media = [name for name in MEDIA if arguments.given(given.get(name)) is not None]

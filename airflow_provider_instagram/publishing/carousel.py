@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from airflow_provider_instagram.exceptions import MediaRejectedError
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.ledger.records import ContainerRecord
-from airflow_provider_instagram.posts.digest import canonical
+from airflow_provider_instagram.posts.fields import canonical
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.containers import draft_record, reusable, unfinished_upload
 

@@ -21,7 +21,7 @@ from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.graph.upload import upload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
-from airflow_provider_instagram.posts.digest import canonical
+from airflow_provider_instagram.posts.fields import canonical
 from airflow_provider_instagram.publishing.fetches import check_link, not_fetched
 from airflow_provider_instagram.publishing.outcome import undecided
 from airflow_provider_instagram.utils.locations import shown

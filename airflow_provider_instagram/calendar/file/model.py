@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import Field
 from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
 
-from airflow_provider_instagram.posts.digest import canonical
-from airflow_provider_instagram.posts.fields import NO_STORY, About, declared, read_word, read_words
+from airflow_provider_instagram.posts.fields import NO_STORY, About, canonical, declared, read_word, read_words
 from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.utils import arguments
 
@@ -29,8 +28,6 @@ class ScheduledPost(Post):
     """One valid post of a calendar, with its time and its account.
 
     :param publish_at: When it is published, in its own time zone.
-    :param account: Its account's connection.
-    :param line: Its line in the file.
     :param known_version: The version of the complete post, if the links of this one lack their signatures.
     :param in_slot: Whether its time was chosen among the slots of its account.
     :param repetition: How often it is published up to here: 1, unless it is a repetition of a post.

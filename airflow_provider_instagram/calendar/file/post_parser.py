@@ -129,10 +129,9 @@ class PostFields:
         return f"slots: {{{account}: [Mon 08:30, Thu 19:00]}}"
 
     def post(self, *, check: bool) -> tuple[dict[str, Any], PostKind]:
-        """Read what the post shows, its text and its options. A value that has a problem is left out.
+        """Read the values by field, and what the post is. A value with a problem is left out.
 
         :param check: Whether its files must exist.
-        :return: The values by field, and what the post is.
         """
         named = self._media_field()
         kind = self._kind(named)
