@@ -102,6 +102,8 @@ class CreateContainerOperator(InstagramBaseOperator):
         "deferrable": arguments.boolean,
     }
     ui_color = "#fdf1f6"
+    container_id: str | None = None
+    media_sent: tuple[str, ...] = ()
     aliases = (ledger_alias,)
 
     def __init__(
@@ -131,9 +133,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(priority_weight=priority_weight, **kwargs)
-        self.video = video
-        self.image = image
-        self.carousel = carousel
+        self.video, self.image, self.carousel = video, image, carousel
         self.caption = caption
         self.placement = placement
         self.alt_text = alt_text
@@ -149,8 +149,6 @@ class CreateContainerOperator(InstagramBaseOperator):
         self.upload = upload
         self.publish_at = publish_at
         self.post_key = post_key
-        self.container_id: str | None = None
-        self.media_sent: tuple[str, ...] = ()
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
 

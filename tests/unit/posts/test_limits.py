@@ -125,8 +125,8 @@ def test_all_broken_limits_are_named_at_once() -> None:
     [
         ({"carousel": []}, "The carousel has 0 items"),
         ({"image": "a.jpg", "placement": "reels", "upload": "file"}, "pictures reach Instagram by link"),
-        ({"video": None, "image": None, "placement": "story"}, None),
-        ({"video": None, "image": None, "placement": "story", "caption": "A"}, "A story does not take caption"),
+        ({"carousel": None, "image": None, "placement": "story"}, None),
+        ({"carousel": None, "image": None, "placement": "story", "caption": "A"}, "A story does not take caption"),
         ({"image": "a.jpg", "alt_text": "A", "video_cover_timestamp_ms": 5}, None),
     ],
 )
