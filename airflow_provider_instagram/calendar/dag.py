@@ -91,7 +91,6 @@ def content_calendar_dag(
     :param unanswered: What to do with a post that nobody has approved or rejected by its time: ``skip`` or ``publish``.
     :param dry_run: Whether each run stops before it publishes.
     :param on_problem: What is called with ``problem`` in its context: a callable or a notifier, or a list of them.
-    :param clock: Returns the current time.
     :param dag_arguments: More arguments of the DAG, for example ``default_args`` or ``tags``.
     :raises TransientError: If the storage of the snapshots or of a caption file does not answer. Airflow then keeps the
         stored DAG, and its runs continue with the next parse that succeeds.
@@ -124,7 +123,6 @@ def _plan(settings: CalendarSettings, now: datetime) -> Plan:
 def _dag(settings: CalendarSettings, plan: Plan, dag_arguments: dict[str, Any]) -> DAG:
     """Return the DAG of a plan.
 
-    :param settings: The calendar's settings.
     :param plan: The calendar as it is now.
     :param dag_arguments: Arguments of the DAG that override those from the calendar.
     """
@@ -171,7 +169,6 @@ def _account_group(account: str, settings: CalendarSettings, *, asks_approval: b
     """Add the task group of an account, which is mapped over its posts. All of them share connection, pool and ledger.
 
     :param account: The account's connection.
-    :param settings: The calendar's settings.
     :param asks_approval: Whether any of its posts requires an approval.
     :param comments: Whether any of its posts has a first comment.
     """

@@ -35,7 +35,6 @@ FOLD_OCTETS = 74  # RFC 5545, 3.1: 75 including the space at the beginning
 def month(posts: Iterable[ScheduledPost], first: date, zone: tzinfo, width: int) -> Iterator[str]:
     """Return a month as lines of text.
 
-    :param posts: The posts.
     :param first: Any day of the month.
     :param zone: The viewer's time zone.
     :param width: Columns of the terminal.
@@ -66,9 +65,7 @@ def month(posts: Iterable[ScheduledPost], first: date, zone: tzinfo, width: int)
 def slots(posts: Iterable[ScheduledPost], stored: frozenset[str], now: datetime) -> Iterator[str]:
     """Return the slots to come as lines of text.
 
-    :param posts: The posts.
     :param stored: The keys of the posts whose slots Airflow has chosen.
-    :param now: The current time.
     """
     for post in posts:
         if post.in_slot and post.publish_at > now:

@@ -79,8 +79,7 @@ def write_comment(context: Context, conn_id: str, published: Any, message: str |
     :raises AirflowSkipException: If there is nothing to write.
     """
     from airflow_provider_instagram.hooks.scopes import open_for_comments
-    from airflow_provider_instagram.publishing.comments import Comment
-    from airflow_provider_instagram.publishing.results import Skipped
+    from airflow_provider_instagram.publishing.comments import Comment, Skipped
 
     ledger = CommentLedger.of(context, conn_id)
     comment = Comment(

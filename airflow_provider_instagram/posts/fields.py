@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from typing_extensions import TypedDict
 
@@ -34,7 +34,6 @@ class About:
     :param instead: What to write in a post of another kind, if not nothing.
     :param sent_as: Meta's parameter. None if it is not sent.
     :param sent: Turns its value into that of the parameter.
-    :param used_by: The operator that takes it as an argument. None if it is for calendars alone.
     :param titles: The titles of its column in spreadsheets.
     :param is_location: Whether it is a file or a link, whose query may be a signature.
     :param has_default: Whether the defaults of a calendar may contain it.
@@ -48,7 +47,6 @@ class About:
     instead: Mapping[PostKind, str] = field(default_factory=dict)
     sent_as: str | None = None
     sent: Callable[[Any], Any] = lambda value: value
-    used_by: Literal["create", "transcode"] | None = "create"
     titles: tuple[str, ...] = ()
     is_location: bool = False
     has_default: bool = True

@@ -120,7 +120,6 @@ class CarouselCreator:
     ) -> str:
         """Return the parent of a carousel whose items are all processed: step 4.
 
-        :param post_key: The key of the post.
         :param content: The digest of its items and options.
         :param child_ids: The containers of its items, in their order.
         :param post: The whole post.

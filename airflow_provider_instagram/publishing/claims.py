@@ -57,7 +57,6 @@ class PostClaims:
     def acquire(self, post_key: str) -> Claim:
         """Wait until no other owner works on the post, and claim it: steps 1 to 3.
 
-        :param post_key: The key of the post.
         :raises TransientError: If another owner still works on the post after the wait.
         """
         give_up_at = self.ledger.clock() + WAIT_FOR_OTHER_OWNERS
@@ -85,7 +84,6 @@ class PostClaims:
     def record_intent(self, post_key: str, container_id: str, claim: Claim) -> Intent:
         """Record the intent right before a request: steps 5 and 6.
 
-        :param post_key: The key of the post.
         :param container_id: The container that the request will publish.
         :param claim: The claim of this owner.
         :raises TransientError: If another owner has claimed the post. The request must not be sent.

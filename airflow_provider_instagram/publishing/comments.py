@@ -22,7 +22,6 @@ from airflow_provider_instagram.publishing.outcome import (
     READ_FOR_AT_LEAST,
     REQUEST_IN_EFFECT_WITHIN,
 )
-from airflow_provider_instagram.publishing.results import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +37,16 @@ log = logging.getLogger(__name__)
 
 #: A comment shows up in the comments of its post with a delay, at most this long.
 VISIBLE_WITHIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """There is nothing to write.
+
+    :param reason: In a sentence.
+    """
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -63,9 +72,9 @@ class Comment:
         :raises OutcomeUnknownError: If the comment may be live, and no read can determine that.
         """
         if message is None:
-            return Skipped("", "The message is empty, so there is no comment to write.")
+            return Skipped("The message is empty, so there is no comment to write.")
         if _is_of_dry_run(published):
-            return Skipped("", "The post was only a dry run, so there is nothing to comment on.")
+            return Skipped("The post was only a dry run, so there is nothing to comment on.")
         media_id = read_media_id(published)
         if (record := recorded_comment(self.ledger, comment_key, media_id)) is None:
             with self.connect() as client:

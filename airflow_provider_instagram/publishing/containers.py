@@ -82,7 +82,6 @@ class ContainerCreator:
 
         :param post_key: The key of the post. The ledger has no finished post for it.
         :param source: The video or picture.
-        :param post: The post.
         :param publish_at: When the post will be published. A container that expires earlier is not reused.
         :return: The container's id.
         :raises InstagramError: If Instagram refuses, or no further container is worth creating.

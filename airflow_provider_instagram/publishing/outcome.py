@@ -129,7 +129,6 @@ class OutcomeReader:
 
         A single match counts only once every post of that time is listed. Before, the match may be another post.
 
-        :param post_key: The key of the post.
         :param container_id: The published container.
         :param since: The earliest time of publication.
         :param until: The latest time of publication.
@@ -200,7 +199,6 @@ def with_permalink(client: GraphClient, post: PublishedPost) -> PublishedPost:
     """Read the permalink of a post that was recorded without one.
 
     :param client: An open client of the post's account.
-    :param post: The post.
     :return: The post, without a permalink if it cannot be read.
     """
     if post.media_id is None or not post.lacks_permalink:

@@ -46,7 +46,6 @@ AT_ONCE = 25
 class Publication:
     """A post that is live.
 
-    :param post: The post.
     :param already_published: Whether it was published before, by another task or outside Airflow. False if this task
         is the first to record a post that a task of this key published.
     """
@@ -59,7 +58,6 @@ class Publication:
 class UnpublishedPost:
     """A post that certainly does not exist, and that this owner has claimed. Only this may be published.
 
-    :param post_key: The key of the post.
     :param container_id: The container to publish. If an earlier request may still take effect, this is its container,
         so that there is one post in either case.
     :param claim: The claim of this owner.
@@ -113,7 +111,6 @@ class Publisher:
 
         If the process dies at any step, the next try finds the same open intents.
 
-        :param post_key: The key of the post.
         :param container_id: The container to publish if nothing is open.
         :raises OutcomeUnknownError: If the post may be live, and no read can determine that.
         :raises TransientError: If another owner works on the post.

@@ -42,7 +42,6 @@ class ScheduledPost(Post):
             "A comment that the account writes once the post is published.",
             arguments.text,
             kinds=NO_STORY,
-            used_by=None,
             titles=("first comment", "comment"),
         ),
     ] = None
@@ -52,20 +51,16 @@ class ScheduledPost(Post):
             "none, or required: a person has to approve the post.",
             read_word("none"),
             "Use one of none, required.",
-            used_by=None,
             titles=("approval", "approve"),
         ),
     ] = "none"
-    dry_run: Annotated[
-        bool, About("Do everything except publish.", arguments.boolean, "Write true or false.", used_by=None)
-    ] = False
+    dry_run: Annotated[bool, About("Do everything except publish.", arguments.boolean, "Write true or false.")] = False
     tags: Annotated[
         tuple[str, ...],
         About(
             "Words for the reader of the calendar.",
             read_words,
             "Separate them by commas.",
-            used_by=None,
             titles=("tags", "labels", "campaign"),
             is_edit=False,
         ),

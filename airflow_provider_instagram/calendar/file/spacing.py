@@ -43,7 +43,6 @@ def too_close(posts: Iterable[ScheduledPost], min_spacing: timedelta) -> dict[st
 def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
     """Return a calendar without the posts that exceed the limits of their account's connection. They are problems.
 
-    :param calendar: The calendar.
     :param limits: What the connections allow, by account. The posts of other accounts are not checked.
     """
 
@@ -78,7 +77,6 @@ def _problems_by_id(
 ) -> dict[str, Problem]:
     """Return the problems of posts, by post id. A post with a problem does not count for the posts after it.
 
-    :param posts: The posts.
     :param find: Returns a post's problem, given the earlier posts of its account that have none.
     """
     problems: dict[str, Problem] = {}

@@ -101,7 +101,6 @@ class Assignments:
     def skip(self, post: ScheduledPost, user: str) -> None:
         """Record that no run publishes this version of a post, unless a user starts a run for it.
 
-        :param post: The post.
         :param user: The user that decided this.
         """
         run = f"{self.dag_id}/skipped"  # no run has this name

@@ -43,10 +43,8 @@ def choose_late_time(
     3. If no other post is too close, return the time.
     4. Otherwise forget the time, pause, and start again. If the process dies here, the time is free for others.
 
-    :param post: The post.
     :param calendar: The calendar as it is now.
     :param assignments: The account's rows.
-    :param clock: Returns the current time.
     :param sleep: Waits for a number of seconds.
     """
     at = assignments.late_time(post, any_version=False)

@@ -119,8 +119,6 @@ def too_late(
 ) -> tuple[str, str] | None:
     """Return why a post may no longer be published.
 
-    :param post: The post.
-    :param now: The current time.
     :param at: When it could be published.
     :param late: What to do with late posts: ``publish`` or ``skip``.
     :param max_lateness: How late it may be published.

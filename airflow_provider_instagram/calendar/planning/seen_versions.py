@@ -88,7 +88,6 @@ def _arrival(before: Seen | None, due: float, now: int, max_lateness: timedelta)
 
     :param before: The record of the previous version.
     :param due: When the new version is to be published.
-    :param now: The current time.
     :param max_lateness: How late a post may still be published.
     """
     if before is None:

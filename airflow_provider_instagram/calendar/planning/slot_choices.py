@@ -101,7 +101,6 @@ def choose_slots(
     :param file: The file that keeps the choices.
     :param calendar: The calendar as it was read with the choices until now.
     :param read: Reads the stored choices.
-    :param now: The current time.
     :param lead_time: How long before a post's time its run begins.
     """
     for _ in range(MAX_TRIES):
@@ -146,7 +145,6 @@ def preview(
     :param location: The calendar's file.
     :param folder: The folder, or the prefix of object storage, of the snapshots.
     :param parse: Reads the calendar, given the times by post key.
-    :param now: The current time.
     :param lead_time: How long before a post's time its run begins.
     :return: The calendar, and the keys of the posts whose slots are stored.
     """

@@ -60,7 +60,6 @@ def choose(calendar: Calendar, known: Mapping[str, Choice], now: datetime, lead_
     :param calendar: The calendar, with the posts that use slots.
     :param known: The choices until now, by post key. Those of posts that the calendar does not have are kept for a
         while, because a file may be half-written at this moment. Their slots are free.
-    :param now: The current time.
     :param lead_time: How long before a post's time its run begins.
     """
     choices = _without_old(calendar, known, now)
@@ -90,10 +89,8 @@ def _without_old(calendar: Calendar, known: Mapping[str, Choice], now: datetime)
 class _AccountPlanner:
     """Chooses the slots of one account.
 
-    :param calendar: The calendar.
     :param account: The account's connection.
     :param choices: The choices by post key, which are changed in place.
-    :param now: The current time.
     :param lead_time: How long before a post's time its run begins.
     """
 

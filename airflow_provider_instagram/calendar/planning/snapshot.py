@@ -51,7 +51,6 @@ log = logging.getLogger(__name__)
 def read_plan(settings: CalendarSettings, now: datetime | None = None) -> Plan:
     """Read a calendar, whatever state its file is in.
 
-    :param settings: The calendar's settings.
     :param now: The current time, in the DAG processor, which records what it sees. A task passes None and records
         nothing, because it may be the first on its machine to see an edit that is old.
     :raises TransientError: If the DAG processor cannot reach the snapshot, without which each post would count as
@@ -96,7 +95,6 @@ def _files_of(settings: CalendarSettings, stored: Snapshot | None, now: datetime
 class _Parser:
     """Reads the posts of a calendar's text, and chooses their slots.
 
-    :param settings: The calendar's settings.
     :param now: The current time, in the DAG processor, which chooses slots. None in a task.
     :param files: The files that its posts may name.
     """
@@ -199,7 +197,6 @@ def read_stored(location: str, content: bytes, now: datetime) -> Stored | None:
 
     :param location: The calendar's file.
     :param content: The content of the snapshot.
-    :param now: The current time.
     """
     snapshot = Snapshot.read(content)
     if snapshot.posts is None:

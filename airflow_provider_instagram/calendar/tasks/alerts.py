@@ -67,7 +67,6 @@ def report_new(
     3. Write the row. If a callback failed, the next run calls it again. Airflow stores the event when the task
        succeeds. If the process dies before that, the event is lost.
 
-    :param context: The task's context.
     :param settings: The calendar's settings.
     :param problems: All problems of now.
     :param found: Those of them that the DAG processor cannot find.

@@ -111,7 +111,6 @@ class ApprovePost(PostStep, ApprovalOperator):
     ) -> dict[str, Any]:
         """Return the record of the answer if a person approved the post, and skip the post otherwise.
 
-        :param context: The task's context.
         :param event: The answer, as Airflow stored it.
         :param version: The version of the post that the question was about.
         :param caption: Its caption.
@@ -187,7 +186,6 @@ def digests_in(report: Any) -> tuple[str | None, ...]:
 def question(post: ScheduledPost, report: Any, *, is_repeated: bool = False) -> str:
     """Return in Markdown what a person needs to know to decide. Text from the calendar appears as plain text.
 
-    :param post: The post.
     :param report: What the transcode did: a report, or a list of them for a carousel.
     :param is_repeated: Whether an earlier try asked and could not continue.
     """

@@ -45,7 +45,6 @@ def remove_old_files(settings: CalendarSettings, calendar: Calendar, now: dateti
     :param settings: The calendar's settings.
     :param calendar: The calendar. If it has problems, nothing is removed from its own folder: a post that is left out
         may name a result as its video.
-    :param now: The current time.
     """
     try:
         kept, left = old_files.kept_for(), MOST_FILES

@@ -50,7 +50,6 @@ class PublishPost(PostStep, PublishOperator):
 
         If an earlier try left its outcome open, the outcome is settled first, whatever the calendar contains now.
 
-        :param context: The task's context.
         :param event: The event that ended a wait.
         """
         post, self._was_resumed = self.as_post(), event is not None
@@ -67,7 +66,6 @@ class PublishPost(PostStep, PublishOperator):
     def publication_time(self, context: Context) -> datetime:
         """Return the time of the post in the calendar, or the next free time for a late post.
 
-        :param context: The task's context.
         :raises AirflowSkipException: If the calendar no longer contains the post in this version, or it is too late.
         """
         post, plan = self.still_wanted(context)
@@ -94,8 +92,6 @@ class PublishPost(PostStep, PublishOperator):
 
         The state of the task that asks is Airflow's own record: who may edit the ledger's rows cannot change it.
 
-        :param context: The task's context.
-        :param post: The post.
         :param is_last_look: Whether an answer would come too late.
         :raises AirflowSkipException: If the post is rejected by now, or nobody has answered.
         :raises ValidationError: If the container is that of another post.
@@ -132,7 +128,6 @@ class PublishPost(PostStep, PublishOperator):
     def before_quota_wait(self, context: Context, available_at: datetime, error: QuotaExhaustedError) -> None:
         """Skip the post if it will be too late once the account has free quota.
 
-        :param context: The task's context.
         :param available_at: When the account has free quota.
         :param error: The reason for the wait.
         :raises AirflowSkipException: If it will be too late.

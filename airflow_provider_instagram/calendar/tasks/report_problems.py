@@ -194,7 +194,6 @@ def missing_files(calendar: Calendar, now: datetime, *, local: bool, ahead: time
     """Return a problem for each missing video or picture of the next posts.
 
     :param calendar: The calendar.
-    :param now: The current time.
     :param local: Whether to check the local files, or those in object storage.
     :param ahead: Until when a post is one of the next.
     """
