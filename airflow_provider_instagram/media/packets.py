@@ -103,7 +103,8 @@ def read_timelines(
     finished = run([*ffprobe, "-show_entries", ENTRIES, "-of", "csv=p=0"], limits, cancel=cancel, on_line=read_line)
     if finished.timed_out:
         raise ValidationError(
-            f"{path} could not be read within {limits.wall_s:.0f} s.", hint="The file is damaged or malicious."
+            f"{path} could not be read within {limits.wall_s:.0f} s.",
+            hint="The file is damaged or malicious, or this machine is overloaded.",
         )
     if not finished.ok:
         raise ValidationError(

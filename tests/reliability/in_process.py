@@ -221,7 +221,7 @@ def _go_on(dag: DAG, run_id: str) -> DagRun:
 
 @contextmanager
 def _observed(job: Job) -> Iterator[None]:
-    """Tell the job of each API call and each ledger row. A profiler would see them, too, and slow everything else."""
+    """Record each API call and each ledger row. A profiler would see them, too, and slow everything else."""
     send, set_row = httpx.Client.send, AssetStateStoreAccessor.set
 
     def observed_send(client: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:

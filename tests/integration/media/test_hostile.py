@@ -17,6 +17,7 @@ from airflow_provider_instagram.media.boxes import has_only_idr_frames, read_lay
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.media.spec import REELS, Options
 from airflow_provider_instagram.media.video import VideoItem
+from airflow_provider_instagram.utils.process import ProcessLimits
 from tests.integration.media.hostile_boxes import BEHIND, IN_MOVIE, with_boxes
 
 Make = Callable[..., Path]
@@ -221,7 +222,13 @@ def failing_at(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.mark.parametrize("option", ["show_streams", "packet="])
-def test_a_file_that_makes_ffprobe_hang_is_given_up(option: str, failing_at: Callable[..., str], clip: Make) -> None:
+def test_a_file_that_makes_ffprobe_hang_is_given_up(
+    option: str, failing_at: Callable[..., str], clip: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "airflow_provider_instagram.media.probe.HEADER_LIMITS",
+        ProcessLimits(wall_s=3, cpu_s=4, memory_bytes=1024**3),
+    )
     started = time.monotonic()
     with pytest.raises(ValidationError, match="could not be read within"):
         probe(clip("portrait.mp4", "540x960"), ffprobe=failing_at(option, "exec sleep 60"))

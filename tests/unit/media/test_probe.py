@@ -38,7 +38,6 @@ def _turned(degrees: int, right_down: str) -> dict[str, Any]:
 def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
     """Probe a Matroska file: ``read(VIDEO | {"width": 16}, AUDIO, duration="4.0")``."""
     monkeypatch.setattr("airflow_provider_instagram.media.probe.HEADER_LIMITS", ProcessLimits(wall_s=60, cpu_s=30))
-    monkeypatch.setattr("airflow_provider_instagram.media.probe.PACKETS_S", 60.0)
 
     def go(*streams: dict[str, Any], packets: str = PACKETS, **container: Any) -> VideoInfo:
         header = {"streams": streams, "format": {"format_name": "matroska,webm", "duration": "4.0", **container}}
