@@ -188,7 +188,7 @@ def test_show_and_export_tell_the_formats_apart(run: Callable[..., tuple[int, st
         assert shown in out, out
     text = run("calendar", "export", str(file), "--ics")[1].replace("\r\n ", "").splitlines()
     assert [line for line in text if line.startswith("SUMMARY")] == [
-        "SUMMARY:reel (berlin\\, reels)",
+        "SUMMARY:reel (berlin\\, reel)",
         "SUMMARY:picture (berlin\\, picture)",
         "SUMMARY:carousel (berlin\\, carousel)",
         "SUMMARY:story (berlin\\, story)",

@@ -102,7 +102,7 @@ def test_every_parameter_of_a_creation_is_known_to_instagram(
         thumb_offset=1500,
         share_to_feed=True,
         collaborators=["ada", "bob"],
-        user_tags=["eve"],
+        user_tags=[{"username": "eve"}],
         audio_name="Rain",
         is_ai_generated=True,
     )

@@ -155,8 +155,8 @@ def test_an_account_whose_type_cannot_be_read_is_not_refused(
         ({"image": "https://x.test/a.jpg", "placement": "story", "caption": "A"}, "A story does not take caption"),
         ({"carousel": ["https://x.test/a.jpg"], "alt_text": "A"}, "has 1 items.*write it with the item"),
         ({"carousel": ["/nowhere/a.jpg", "https://x.test/b.jpg"]}, "/nowhere/a.jpg does not exist"),
-        ({"image": "https://x.test/a.jpg", "upload": "file"}, "upload is file, but pictures reach.* Remove upload."),
-        ({"carousel": ["https://x.test/a.jpg", "https://x.test/b.jpg"], "upload": "FILE"}, "Remove upload."),
+        ({"image": "https://x.test/a.jpg", "upload": "file"}, "upload is file, but pictures reach.*: remove upload."),
+        ({"carousel": ["https://x.test/a.jpg", "https://x.test/b.jpg"], "upload": "FILE"}, ": remove upload."),
         ({"image": "https://x.test/a.jpg", "caption": "a\0b"}, "caption has an invisible character, number 0. Delete"),
         ({"image": "https://x.test/a.jpg", "alt_text": "a\0b"}, "alt_text has an invisible character, number 0."),
         (
