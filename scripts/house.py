@@ -157,13 +157,13 @@ class Measure(NamedTuple):
 
 
 MEASURES: Final = (
-    Measure("lines of Python", House.lines, 29_493, 26_000),
+    Measure("lines of Python", House.lines, 29_492, 26_000),
     Measure("modules", House.module_count, 201, 190),
     Measure("rooms", House.rooms, 23, 23),
     Measure("floors", House.floors, 11, 9),
     Measure("arrows", House.arrow_count, 115, 100),
     Measure("rooms in circles", House.circles, 0, 0),
-    Measure("lines of docstrings", House.docstring_lines, 4_791, 4_791),
+    Measure("lines of docstrings", House.docstring_lines, 4_788, 4_788),
     Measure("setattr in operators and calendars", House.setattrs, 0, 0),
     Measure("calendar tasks that are public operators", House.inheriting_tasks, 3, 0),
     Measure("places that list the kinds of posts", House.definitions_of_kinds, 7, 1),

@@ -41,10 +41,7 @@ VISIBLE_WITHIN = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class Skipped:
-    """There is nothing to write.
-
-    :param reason: In a sentence.
-    """
+    """There is nothing to write. The reason is a sentence."""
 
     reason: str
 
