@@ -85,6 +85,7 @@ def _day(
     due = {f"{day}-{place:02}": first + place * SPACING for place in range(posts)}
     write()
     calendar.add_dag(lead_s, day)
+    wait_until(lambda: calendar.airflow.has(f"/dags/{day}"), "Airflow has read the calendar", LIMIT_S, 1.0)
     if moves:
         wait_until(lambda: waiting() >= posts // 3, "a third of the posts wait for their time", lead_s, 1.0)
         for shift in (
