@@ -167,7 +167,7 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": _modules("triggers", "comment", "container"),
         "hooks": _modules("hooks", "instagram"),
         "connection-types": [CONNECTION],
-        "extra-links": ["airflow_provider_instagram.links.instagram.InstagramPostLink"],
+        "extra-links": ["airflow_provider_instagram.operators.link.InstagramPostLink"],
         "cli": ["airflow_provider_instagram.cli.definition.get_instagram_commands"],
         "config": {"instagram": SETTINGS},
     }

@@ -213,8 +213,8 @@ def test_half_a_surrogate_pair_costs_its_line(browser: TestClient, graph: Collec
 @pytest.mark.parametrize("address", [*STRANGE_ADDRESSES, "http://a.example/p/1"])
 def test_the_button_of_a_task_opens_no_script(address: str) -> None:
     """The address may come from the ledger, where a person may have written it."""
-    from airflow_provider_instagram.links import InstagramPostLink
     from airflow_provider_instagram.operators import PublishOperator
+    from airflow_provider_instagram.operators.link import InstagramPostLink
 
     operator = PublishOperator(task_id="publish", container_id="1")
     operator.permalink = address
