@@ -21,7 +21,7 @@ from airflow_provider_instagram.accounts.login import may_reuse_secret
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import oauth, origin
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
-from airflow_provider_instagram.tokens.store import (
+from airflow_provider_instagram.hooks.token_store import (
     TokenStore,
     configured_token_key,
     environment_connections,

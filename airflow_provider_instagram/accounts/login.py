@@ -13,7 +13,7 @@ from airflow_provider_instagram.graph import calls, oauth, origin
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.scopes import read_scopes
 from airflow_provider_instagram.hooks.instagram import trusted_hosts
-from airflow_provider_instagram.tokens.store import StoredToken
+from airflow_provider_instagram.hooks.token_store import StoredToken
 from airflow_provider_instagram.utils.addresses import is_loopback
 
 if TYPE_CHECKING:

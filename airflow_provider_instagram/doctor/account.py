@@ -15,7 +15,7 @@ from airflow_provider_instagram.graph import calls, origin
 from airflow_provider_instagram.graph.scopes import FEATURES, PUBLISHING, read_scopes
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.hooks.scopes import known_scopes
-from airflow_provider_instagram.tokens.store import EXPIRY_WARNING
+from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
 from airflow_provider_instagram.utils.server_clock import WORTH_A_WARNING, ServerClock
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.hooks.instagram import AccountSettings
     from airflow_provider_instagram.hooks.scopes import AccountScopes
-    from airflow_provider_instagram.tokens.refresh import TokenManager
-    from airflow_provider_instagram.tokens.store import StoredToken
+    from airflow_provider_instagram.hooks.token_refresh import TokenManager
+    from airflow_provider_instagram.hooks.token_store import StoredToken
 
 _TIMEOUT_S: Final = 10
 #: What can be checked only with a working token, and only with a readable connection.

@@ -1,4 +1,4 @@
-"""The hook: from an Airflow connection to a client of the Graph API.
+"""The hook: from an Airflow connection, and its token that is stored and refreshed, to a client of the Graph API.
 
 The calls themselves and their retries do not belong here.
 """

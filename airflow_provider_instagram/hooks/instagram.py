@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import AsyncGraphClient, ClientSettings, GraphClient
     from airflow_provider_instagram.graph.origin import TrustedHosts
-    from airflow_provider_instagram.tokens.refresh import RefreshResult, TokenManager
-    from airflow_provider_instagram.tokens.store import StoredToken
+    from airflow_provider_instagram.hooks.token_refresh import RefreshResult, TokenManager
+    from airflow_provider_instagram.hooks.token_store import StoredToken
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ class InstagramHook(BaseHook):
 
     def token_manager(self) -> TokenManager:
         """Return the manager of the account's token."""
-        from airflow_provider_instagram.tokens.refresh import TokenManager
-        from airflow_provider_instagram.tokens.store import TokenStore, configured_token_key
+        from airflow_provider_instagram.hooks.token_refresh import TokenManager
+        from airflow_provider_instagram.hooks.token_store import TokenStore, configured_token_key
 
         token = self.settings.access_token
         store = TokenStore(self.instagram_conn_id, token, configured_token_key(), is_masked=True)  # by `settings`
@@ -146,7 +146,7 @@ class InstagramHook(BaseHook):
 
     def sign(self, text: str) -> str:
         """Return the signature of a text, which only processes with the connection's access token can make."""
-        from airflow_provider_instagram.tokens.store import configured_token_key
+        from airflow_provider_instagram.hooks.token_store import configured_token_key
 
         key = f"{self.settings.access_token}\0{configured_token_key()}"
         return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()

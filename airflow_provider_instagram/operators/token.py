@@ -85,7 +85,7 @@ def _alert(
     hook: InstagramHook, context: Context, problem: InstagramError, on_token_ending: Sequence[Callable[[Context], Any]]
 ) -> None:
     """Call the notifiers if the token is no longer valid or expires soon."""
-    from airflow_provider_instagram.tokens.store import EXPIRY_WARNING
+    from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
     from airflow_provider_instagram.utils.pages import connect_page
 
     token = None if isinstance(problem, AuthenticationError) else hook.token_manager().current_token()
@@ -119,7 +119,7 @@ def refresh_tokens(
     @task
     def list_connections(params: dict[str, Any] | None = None) -> list[str]:
         """Return the connections whose tokens to refresh."""
-        from airflow_provider_instagram.tokens.store import visible_connections
+        from airflow_provider_instagram.hooks.token_store import visible_connections
 
         return list((params or {}).get(connections) or visible_connections())
 
@@ -132,7 +132,7 @@ def refresh_tokens(
         except AirflowNotFoundException as error:
             if conn_id in (context["params"].get(connections) or ()):
                 raise
-            from airflow_provider_instagram.tokens.store import VARIABLE_PREFIX
+            from airflow_provider_instagram.hooks.token_store import VARIABLE_PREFIX
 
             variable = f"{VARIABLE_PREFIX}{conn_id}"
             raise AirflowSkipException(f"{error}. If it was deleted, delete the Variable {variable!r} too.") from None

@@ -16,7 +16,7 @@ CLASSES = (
     ("operators", "TranscodeOperator"),
     ("sensors", "ContainerStatusSensor"),
 )
-OURS_FOR_WORKERS = tuple(f"{PACKAGE}.{name}" for name in ("graph.client", "media.video", "tokens", "hooks"))
+OURS_FOR_WORKERS = tuple(f"{PACKAGE}.{name}" for name in ("graph.client", "media.video", "hooks"))
 HEAVY = ("httpx", "cryptography", "ffmpeg", *OURS_FOR_WORKERS)
 
 

@@ -265,7 +265,7 @@ def _dead(sandbox: SandboxHandle) -> dict[str, Any]:
 def _ending(sandbox: SandboxHandle) -> dict[str, Any]:
     from datetime import datetime, timedelta, timezone
 
-    from airflow_provider_instagram.tokens.store import StoredToken, TokenStore
+    from airflow_provider_instagram.hooks.token_store import StoredToken, TokenStore
 
     now = datetime.now(timezone.utc)
     seen, ends = (now - timedelta(days=57)).isoformat(), (now + timedelta(days=3, minutes=5)).isoformat()

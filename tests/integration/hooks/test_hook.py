@@ -156,11 +156,10 @@ def test_a_token_is_masked_and_no_more_than_once(
     airflow_db: None, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Airflow masks a connection's password; each further message would cost a full triggerer a tenth of a second."""
-    from airflow_provider_instagram.hooks import instagram
-    from airflow_provider_instagram.tokens import store
+    from airflow_provider_instagram.hooks import instagram, token_store
 
     masked: list[str] = []
-    for module in (store, instagram):
+    for module in (token_store, instagram):
         monkeypatch.setattr(module, "mask_secret", masked.append)
     hook = connect(password=" IGAAwithASpace ", extra={"app_secret": "of-the-app"})
     hook.settings  # noqa: B018
@@ -170,7 +169,7 @@ def test_a_token_is_masked_and_no_more_than_once(
     life = connect(extra={}).token_manager()
     life.current_token()
     assert masked == []
-    tokens = store.TokenStore("instagram_default", "IGAAtheOld")
+    tokens = token_store.TokenStore("instagram_default", "IGAAtheOld")
     for _ in range(2):
-        tokens.save(store.StoredToken("IGAAtheNew", "2026-01-01T00:00:00+00:00"))
+        tokens.save(token_store.StoredToken("IGAAtheNew", "2026-01-01T00:00:00+00:00"))
     assert masked == ["IGAAtheNew"]

@@ -153,7 +153,7 @@ def test_a_row_of_an_earlier_version_is_not_known(browser: TestClient, instagram
     from airflow.models import Variable
 
     from airflow_provider_instagram.hooks import InstagramHook
-    from airflow_provider_instagram.tokens.store import VARIABLE_PREFIX
+    from airflow_provider_instagram.hooks.token_store import VARIABLE_PREFIX
 
     browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox))
     store: Any = InstagramHook(CONN_ID).token_manager().store

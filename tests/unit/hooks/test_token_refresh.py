@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_instagram.graph.accounts import Token
-from airflow_provider_instagram.tokens.refresh import TokenManager
-from airflow_provider_instagram.tokens.store import StoredToken
+from airflow_provider_instagram.hooks.token_refresh import TokenManager
+from airflow_provider_instagram.hooks.token_store import StoredToken
 
 NOW = datetime(2026, 11, 24, tzinfo=timezone.utc)
 OLD = StoredToken("IGAAold", seen_at=(NOW - timedelta(days=30)).isoformat())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.tokens.store import StoredToken, TokenStore
+from airflow_provider_instagram.hooks.token_store import StoredToken, TokenStore
 
 TOKEN = StoredToken(
     "IGAArefreshed",

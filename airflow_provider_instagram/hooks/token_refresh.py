@@ -12,7 +12,12 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, TransientError
 from airflow_provider_instagram.graph import calls, oauth
-from airflow_provider_instagram.tokens.store import EXPIRY_WARNING, LONG_LIVED_LIFETIME, MIN_AGE_TO_REFRESH, StoredToken
+from airflow_provider_instagram.hooks.token_store import (
+    EXPIRY_WARNING,
+    LONG_LIVED_LIFETIME,
+    MIN_AGE_TO_REFRESH,
+    StoredToken,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 class TokenStorage(Protocol):
-    """A place that stores one token, such as :class:`~airflow_provider_instagram.tokens.store.TokenStore`."""
+    """A place that stores one token, such as :class:`~airflow_provider_instagram.hooks.token_store.TokenStore`."""
 
     variable: str
 

@@ -98,8 +98,8 @@ def test_who_asked_to_be_told_hears_of_a_refresh_that_fails_when_the_end_is_near
 ) -> None:
     from airflow.sdk import DAG
 
+    from airflow_provider_instagram.hooks.token_store import StoredToken, TokenStore
     from airflow_provider_instagram.operators import RefreshTokenOperator
-    from airflow_provider_instagram.tokens.store import StoredToken, TokenStore
 
     now = datetime.now(timezone.utc)
     issued, ends = now + timedelta(days=days - 60), now + timedelta(days=days, minutes=5)
@@ -197,7 +197,7 @@ def test_a_stored_row_that_is_not_as_we_write_it_stops_no_task(
     from airflow.sdk import DAG, task
 
     from airflow_provider_instagram.hooks import InstagramHook
-    from airflow_provider_instagram.tokens.store import TokenStore
+    from airflow_provider_instagram.hooks.token_store import TokenStore
 
     in_connection, content = instagram_sandbox.token, b"[1]"
     if row != "unreadable":
