@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.cli.cli_config import ActionCommand, GroupCommand
 
+from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, ScheduledPost, WrittenPost
 from airflow_provider_instagram.cli.definition import get_instagram_commands
 from airflow_provider_instagram.exceptions import ERRORS
 from airflow_provider_instagram.get_provider_info import CONNECTION, SETTINGS
 from airflow_provider_instagram.graph.errors import RULES
+from airflow_provider_instagram.posts.fields import EVERY_KIND
+from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,6 +37,22 @@ def connection() -> str:
         for name, field in CONNECTION["conn-fields"].items()
     ]
     return _table(("extra", "field of the form", "meaning", "default"), rows)
+
+
+def calendar_fields() -> str:
+    """Return the fields of a post in a calendar. Those that only some kinds of posts take name these."""
+    defaults = {
+        name: info.default for model in (ScheduledPost, WrittenPost) for name, info in model.model_fields.items()
+    }
+    rows = [
+        (
+            f"`{name}`",
+            _also(about.says, default=_default(defaults[name])),
+            "all" if about.kinds == EVERY_KIND else ", ".join(kind for kind in PostKind if kind in about.kinds),
+        )
+        for name, about in CALENDAR_FIELDS.items()
+    ]
+    return _table(("field", "meaning", "posts"), rows)
 
 
 def error_classes() -> str:
@@ -66,6 +85,7 @@ def commands() -> str:
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "settings": settings,
     "connection": connection,
+    "calendar fields": calendar_fields,
     "error classes": error_classes,
     "error codes": error_codes,
     "commands": commands,
@@ -124,6 +144,10 @@ def _plain(text: str) -> str:
 def _also(text: str, **values: str | None) -> str:
     """Return a text and the values that are set, so that a table needs no narrow columns for them."""
     return " ".join([text, *(f"{name.capitalize()}: {_code(value)}." for name, value in values.items() if value)])
+
+
+def _default(value: Any) -> str | None:
+    return str(value).lower() if isinstance(value, (str, bool)) else None
 
 
 def _code(text: str | None) -> str:

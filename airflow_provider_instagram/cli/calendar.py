@@ -22,6 +22,7 @@ from airflow_provider_instagram.calendar.file import csv_import
 from airflow_provider_instagram.calendar.file.loader import read_text
 from airflow_provider_instagram.calendar.file.parser import parse_rows, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.schema import schema_text
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import read_duration, zone
 from airflow_provider_instagram.calendar.planning.schedule import pool_name, publishers_needed
@@ -168,6 +169,11 @@ def export_calendar(args: argparse.Namespace) -> None:
     calendar, _ = _read(args.file)
     _write(args.output, render.ics(calendar, datetime.now(timezone.utc)))
     _print_problem_count(calendar)
+
+
+def print_schema(args: argparse.Namespace) -> None:
+    """Print the JSON Schema of a calendar."""
+    _write(args.output, schema_text())
 
 
 def _read(location: str) -> tuple[Calendar, frozenset[str]]:

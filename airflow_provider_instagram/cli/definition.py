@@ -187,4 +187,10 @@ def calendar_commands() -> list[ActionCommand]:
             Arg(("--ics",), help="as iCalendar", action="store_true"),
             ARG_OUTPUT_FILE,
         ),
+        _command(
+            "schema",
+            "calendar.print_schema",
+            "Print the JSON Schema of a calendar, with which an editor completes and checks it",
+            ARG_OUTPUT_FILE,
+        ),
     ]

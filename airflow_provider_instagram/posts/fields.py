@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 EVERY_KIND: Final = frozenset(PostKind)
-NO_STORY: Final = EVERY_KIND - {PostKind.STORY}
-REEL: Final = frozenset({PostKind.REEL})
+REEL, PICTURE, CAROUSEL, STORY = (frozenset({kind}) for kind in PostKind)
+NO_STORY: Final = EVERY_KIND - STORY
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from airflow_provider_instagram.utils.locations import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from airflow_provider_instagram.posts.fields import UserTag
+    from airflow_provider_instagram.posts.fields import About, UserTag
 
 # Source: Meta, IG User Media reference. The unit of the caption's length is undocumented: UTF-16 is the strictest.
 LONGEST_CAPTION: Final = 2200
@@ -139,8 +139,7 @@ def broken_by_kind(values: Mapping[str, Any], kind: PostKind) -> Iterator[Broken
     for name, value in values.items():
         about = FIELDS[name]
         if kind not in about.kinds and is_set(name, value):
-            remedy = about.instead.get(kind, f"Remove {name}.")
-            yield BrokenLimit(name, f"A {kind} does not take {name}.", remedy)
+            yield not_taken(name, about, kind)
     yield from _broken_by_tags(values.get("user_tags", ()), kind)
     if values.get("upload") == "file" and not may_have_video(values):
         yield BrokenLimit(
@@ -148,6 +147,11 @@ def broken_by_kind(values: Mapping[str, Any], kind: PostKind) -> Iterator[Broken
             "upload is file, but pictures reach Instagram by link.",
             "Remove upload. Instagram fetches a local picture from its copy below [instagram] public_prefix.",
         )
+
+
+def not_taken(name: str, about: About, kind: PostKind) -> BrokenLimit:
+    """Return the limit that a post of a kind breaks with a field that it does not take."""
+    return BrokenLimit(name, f"A {kind} does not take {name}.", about.instead.get(kind, f"Remove {name}."))
 
 
 def may_have_video(values: Mapping[str, Any]) -> bool:

@@ -10,8 +10,12 @@ from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.fields import (
+    CAROUSEL,
+    EVERY_KIND,
     NO_STORY,
+    PICTURE,
     REEL,
+    STORY,
     About,
     UserTag,
     as_objects,
@@ -46,8 +50,19 @@ class Item(BaseModel):
 
     location: str
     kind: ItemKind | None = None
-    alt_text: Annotated[str | None, About("a description of a picture", arguments.text, sent_as="alt_text")] = None
-    user_tags: Annotated[Tags, About("tags", read_user_tags, sent_as="user_tags", sent=as_objects)] = ()
+    alt_text: Annotated[
+        str | None, About("A description of the picture.", arguments.text, "Write a text.", sent_as="alt_text")
+    ] = None
+    user_tags: Annotated[
+        Tags,
+        About(
+            "Users to tag in the picture, each with a place.",
+            read_user_tags,
+            "Write [{username: jane.doe, x: 0.5, y: 0.4}].",
+            sent_as="user_tags",
+            sent=as_objects,
+        ),
+    ] = ()
 
     @classmethod
     def read(cls, value: Any) -> Item:
@@ -94,13 +109,20 @@ class Post(BaseModel):
 
     video: Annotated[
         str | None,
-        About(f"A video: {A_FILE}.", arguments.text, titles=("video", "video file"), is_location=True),
+        About(
+            f"A video: {A_FILE}.",
+            arguments.text,
+            kinds=REEL | STORY,
+            titles=("video", "video file"),
+            is_location=True,
+        ),
     ] = None
     image: Annotated[
         str | None,
         About(
             f"A picture: {A_FILE}.",
             arguments.text,
+            kinds=PICTURE | STORY,
             titles=("image", "image file", "photo", "picture"),
             is_location=True,
         ),
@@ -110,6 +132,7 @@ class Post(BaseModel):
         About(
             "2 to 10 items: files, or {image: …, alt_text: …, user_tags: …} and {video: …}.",
             _items,
+            kinds=CAROUSEL,
             titles=("carousel", "images", "photos", "pictures", "slides", "gallery"),
         ),
     ] = ()
@@ -181,7 +204,7 @@ class Post(BaseModel):
             "Users to tag: in a reel by their names, in a picture with a place.",
             read_user_tags,
             "Write user names: [studio_two, jane.doe]; in a picture, [{username: jane.doe, x: 0.5, y: 0.4}].",
-            kinds=frozenset(PostKind) - {PostKind.CAROUSEL},
+            kinds=EVERY_KIND - CAROUSEL,
             instead={
                 PostKind.CAROUSEL: "Write them with the item: "
                 "{image: a.jpg, user_tags: [{username: ann, x: 0.5, y: 0.4}]}."
@@ -232,7 +255,7 @@ class Post(BaseModel):
             "A description of the picture for people who do not see it.",
             arguments.text,
             "Write a text.",
-            kinds=frozenset({PostKind.PICTURE}),
+            kinds=PICTURE,
             instead={PostKind.CAROUSEL: "Write it with the item: {image: a.jpg, alt_text: A tree}."},
             sent_as="alt_text",
             titles=("alt text", "alt", "image description"),

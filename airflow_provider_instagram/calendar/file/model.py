@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
 
 from airflow_provider_instagram.posts.fields import NO_STORY, About, canonical, declared, read_word, read_words
 from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.problems import Problem
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SPACING = timedelta(minutes=5)
 VERSION = "^[0-9a-f]{16}$"
+ID = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+ACCOUNT = "[A-Za-z0-9][A-Za-z0-9_-]{0,149}"
 
 
 class ScheduledPost(Post):
@@ -95,33 +98,67 @@ class ScheduledPost(Post):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-#: What is known of the fields of a calendar that become others of a post, and of those that every post has.
-WRITTEN: Final = {
-    "id": About(
-        "The post's unique name in the calendar, which prevents it from being published twice.",
-        arguments.text,
-        titles=("id", "post id"),
-        has_default=False,
-    ),
-    "publish_at": About(
-        "Local time, such as 2030-05-06 08:30. Without it, a slot of the account.",
-        arguments.text,
-        titles=("publish at", "publish_at", "date and time", "date & time", "date/time", "datetime", "scheduled"),
-        has_default=False,
-    ),
-    "repeat_after": About(
-        "After how long the post is published again, in a slot: 30 days.", arguments.text, kinds=NO_STORY
-    ),
-    "timezone": About(
-        "The zone for a time without one, from the tz database.",
-        arguments.text,
-        titles=("timezone", "time zone", "tz"),
-    ),
-    "account": About("The connection.", arguments.text, titles=("account", "channel", "profile", "connection")),
-    "caption_file": About("The file that contains the caption.", arguments.text, has_default=False),
-}
+class WrittenPost(BaseModel):
+    """The fields of a calendar that become others of a post, and those that every post has, as authors write them."""
+
+    id: Annotated[
+        str,
+        Field(pattern=f"^{ID}$", examples=["monday-teaser"]),
+        About(
+            "The post's unique name in the calendar, which prevents it from being published twice.",
+            arguments.text,
+            "Use up to 100 letters, digits, dots, dashes and underscores.",
+            titles=("id", "post id"),
+            has_default=False,
+        ),
+    ]
+    publish_at: Annotated[
+        str,
+        Field(examples=["2030-05-06 08:30", "2030-05-06 08:30 Europe/Berlin"]),
+        About(
+            "Local time, such as 2030-05-06 08:30, which may end with an offset or a zone. Without it, the first free "
+            "slot of the account.",
+            arguments.text,
+            "Write it like 2030-05-06 08:30.",
+            titles=("publish at", "publish_at", "date and time", "date & time", "date/time", "datetime", "scheduled"),
+            has_default=False,
+        ),
+    ]
+    repeat_after: Annotated[
+        str,
+        Field(examples=["30 days"]),
+        About(
+            "After how long the post is published again, in a slot: 30 days. At least a day.",
+            arguments.text,
+            kinds=NO_STORY,
+        ),
+    ]
+    timezone: Annotated[
+        str,
+        Field(examples=["Europe/Berlin", "UTC"]),
+        About(
+            "The zone for a time without one, from the tz database.",
+            arguments.text,
+            titles=("timezone", "time zone", "tz"),
+        ),
+    ]
+    account: Annotated[
+        str,
+        Field(pattern=f"^{ACCOUNT}$"),
+        About(
+            "The connection. The DAG file names those that may be used.",
+            arguments.text,
+            "Use letters, digits, dashes and underscores, and give the connection the same id.",
+            titles=("account", "channel", "profile", "connection"),
+        ),
+    ] = DEFAULT_CONN_ID
+    caption_file: Annotated[
+        str, About("The file that contains the caption.", arguments.text, kinds=NO_STORY, has_default=False)
+    ]
+
+
 #: All fields that a calendar may contain, in the order in which they are listed.
-CALENDAR_FIELDS: Final = {**WRITTEN, **declared(ScheduledPost)}
+CALENDAR_FIELDS: Final = {**declared(WrittenPost), **declared(ScheduledPost)}
 NO_EDITS: Final = {
     *("line", "known_version", "in_slot", "repetition"),
     *(name for name, about in CALENDAR_FIELDS.items() if not about.is_edit),

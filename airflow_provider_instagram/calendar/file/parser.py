@@ -14,6 +14,7 @@ from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import (
     CALENDAR_FIELDS,
     DEFAULT_SPACING,
+    ID,
     Calendar,
     InvalidPost,
     ScheduledPost,
@@ -38,7 +39,6 @@ KEYS = tuple(CALENDAR_FIELDS)
 NO_DEFAULTS = tuple(name for name, about in CALENDAR_FIELDS.items() if not about.has_default)
 #: Suggestions are slow, so none are made after this many problems.
 MAX_SUGGESTIONS = 1_000
-ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 log = logging.getLogger(__name__)
 
@@ -261,9 +261,9 @@ class _Reader:
         if given is None or not given.value:
             self._add(row.line, "this post has no id.", "Add one: id: monday-teaser")
             return None
-        if not isinstance(given.value, str) or not ID.fullmatch(given.value.strip()):
+        if not isinstance(given.value, str) or not re.fullmatch(ID, given.value.strip()):
             message = without_secrets(f"{given.value!r} is not a valid id.", given)
-            self._add(given.line, message, "Use up to 100 letters, digits, dots, dashes and underscores.")
+            self._add(given.line, message, CALENDAR_FIELDS["id"].remedy)
             return None
         post_id = given.value.strip()
         if len(lines := self.lines[post_id]) > 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.media_parser import check_kind, items_in, read_item
-from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
+from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
 from airflow_provider_instagram.calendar.file.slots import read_repeat_after
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.posts.limits import BrokenLimit
     from airflow_provider_instagram.posts.post import Item
 
-ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,149}")
 RESERVED = re.compile(r"calendar|due_.*")  # tasks of the DAG, so no task group can have such a name
 
 
@@ -64,9 +63,9 @@ class PostFields:
     def account(self) -> str:
         """Read the account's connection."""
         name = self._text("account") or DEFAULT_CONN_ID
-        if not ACCOUNT.fullmatch(name):
-            remedy = "Use letters, digits, dashes and underscores, and give the connection the same id."
-            self._add_problem("account", f"account is {name!r}. No task group can have this name.", remedy)
+        if not re.fullmatch(ACCOUNT, name):
+            message = f"account is {name!r}. No task group can have this name."
+            self._add_problem("account", message, CALENDAR_FIELDS["account"].remedy)
         elif RESERVED.fullmatch(name):
             remedy = "Give the connection an id other than calendar, without due_ at its beginning."
             self._add_problem("account", f"account is {name!r}. The DAG has tasks with this name.", remedy)

@@ -16,7 +16,15 @@ MAX_DEPTH = 6
 SLOTS_EXAMPLE = "{instagram_default: [Mon 08:30, Thu 19:00]}"
 #: A character that JSON escapes in two halves, because it exceeds 16 bits, and the doubled backslashes before it.
 SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
-SETTINGS = ("defaults", "min_spacing", "slots", "posts")
+#: What a file may contain, each with its meaning.
+SETTINGS = {
+    "defaults": "The values of posts that have none of their own.",
+    "min_spacing": "The smallest distance between two posts of an account: 15 minutes. A number alone counts minutes.",
+    "slots": "The weekly times of each account at which it publishes posts without publish_at: [Mon 08:30, Thu 19:00].",
+    "posts": "The posts.",
+}
+#: How a JSON file names its schema, for editors.
+SCHEMA = "$schema"
 #: More than the largest file contains in useful entries, and few enough to read in a second.
 MAX_VALUES = 1_000_000
 #: The names and values of that many posts. A long text is counted before it is composed, which takes minutes for 10 MB.
@@ -111,7 +119,7 @@ class _Tree:
         found = Rows()
         top = self._pairs(root, found.problems)
         for name, (key, _) in top.items():
-            if name not in SETTINGS:
+            if name not in SETTINGS and name != SCHEMA:
                 found.problems.append(
                     Problem(_line(key), f"Unknown setting {name!r}.", f"The settings are {', '.join(SETTINGS)}.")
                 )

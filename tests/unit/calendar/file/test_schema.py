@@ -1,0 +1,139 @@
+"""The JSON Schema of a calendar says the same as the parser."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
+from airflow_provider_instagram.calendar.file.parser import parse_calendar
+from tests.integration.docs.pages import BLOCKS
+
+ROOT = Path(__file__).parents[4]
+SHIPPED = json.loads(files("airflow_provider_instagram.calendar").joinpath("calendar.schema.json").read_text())
+CALENDARS = {
+    **{str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "dags").rglob("*.yaml")},
+    **{block.id: block.code for block in BLOCKS if block.language in ("yaml", "json") and "posts" in block.code},
+}
+HEAD = "posts:\n- id: a\n  publish_at: 2030-05-06 08:30 UTC\n"
+
+
+class TextLoader(yaml.SafeLoader):
+    """Reads times as texts, as YAML 1.2 and the editors do."""
+
+
+TextLoader.yaml_implicit_resolvers = {
+    sign: [(tag, expression) for tag, expression in resolvers if not tag.endswith(":timestamp")]
+    for sign, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def broken(text: str) -> list[str]:
+    """Return the places that the schema refuses."""
+    errors = jsonschema.Draft7Validator(SHIPPED).iter_errors(yaml.load(text, Loader=TextLoader))  # noqa: S506 -- a safe one
+    return sorted("/".join(map(str, error.absolute_path)) for error in errors)
+
+
+def problems(text: str) -> list[str]:
+    return [problem.message for problem in parse_calendar(text, "/data/example.yaml").problems]
+
+
+def test_the_schema_is_valid_and_has_each_field_with_what_it_is() -> None:
+    jsonschema.Draft7Validator.check_schema(SHIPPED)
+    fields = SHIPPED["properties"]["posts"]["items"]["properties"]
+    assert {name: field["description"] for name, field in fields.items()} == {
+        name: about.says for name, about in CALENDAR_FIELDS.items()
+    }
+    assert fields["placement"]["enum"] == ["reels", "feed", "story"]
+    defaults = {*SHIPPED["properties"]["defaults"]["properties"]}
+    assert {*fields} - defaults == {"id", "publish_at", "caption_file"}
+
+
+def test_calendars_are_found() -> None:
+    assert len(CALENDARS) >= 10
+
+
+@pytest.mark.parametrize("name", CALENDARS)
+def test_each_calendar_of_the_documentation_and_the_examples_is_valid(name: str) -> None:
+    assert broken(CALENDARS[name]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "posts:\n",
+        "defaults:\nslots:\nposts: []\n",
+        '$schema: a.json\nmin_spacing: 15\nposts: [{id: 7, publish_at: "2030-05-06 08:30Z", image: a.png}]',
+        HEAD + "  video: a.mp4\n  collaborators: [ann, bob]\n  user_tags: ann, bob\n  tags: spring\n  caption:\n",
+        HEAD + "  image: a.jpg\n  user_tags: [{username: ann, x: 0.5, y: '1'}]\n  alt_text: 7\n  location_id: 123\n",
+        HEAD + "  video: a.mp4\n  video_cover_timestamp_ms: '1500'\n  share_to_feed: 'yes'\n  dry_run: false\n",
+        HEAD + "  carousel: a.jpg, b.mp4\n  first_comment: Hello\n  approval: required\n",
+        HEAD + "  carousel: [a.jpg, {video: b.mp4}, {image: c.jpg, alt_text: A tree}]\n",
+        HEAD + "  video: a.mp4\n  placement: story\n  user_tags: [{username: ann}]\n  caption: ''\n",
+        "defaults: {video: a.mp4, caption: Hello}\n"
+        + HEAD
+        + "- {id: b, publish_at: 2030-05-07 08:30 UTC, image: b.jpg}",
+        "slots: {instagram_default: [Mon 08:30 UTC], b: 'Tue 9:00 UTC, Wed 10:00 UTC'}\nposts: [{id: a, video: b.mp4}]",
+    ],
+)
+def test_what_a_calendar_accepts_is_valid(text: str) -> None:
+    assert (problems(text), broken(text)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("post: []\nposts: []", ""),
+        ("defaults: {id: a}\nposts: []", "defaults"),
+        ("posts: [{id: a, video: a.mp4}]", "posts/0"),
+        ("posts: [{publish_at: 2030-05-06 08:30 UTC, video: a.mp4}]", "posts/0"),
+        (
+            "slots: {instagram_default: [Mon 08:30 UTC, Thu 9]}\nposts: [{id: a, video: a.mp4}]",
+            "slots/instagram_default",
+        ),
+        (HEAD, "posts/0"),
+        (HEAD + "  vidoe: a.mp4\n  image: a.jpg\n", "posts/0"),
+        (HEAD + "  video: [a.mp4]\n", "posts/0/video"),
+        (HEAD + "  video: a.mp4\n  placement: reel\n", "posts/0/placement"),
+        (HEAD + "  video: a.mp4\n  dry_run: maybe\n", "posts/0/dry_run"),
+        (HEAD + "  video: a.mp4\n  alt_text: A tree\n", "posts/0/alt_text"),
+        (HEAD + "  video: a.mp4\n  trial_graduation: SOON\n", "posts/0/trial_graduation"),
+        (HEAD + "  video: a.mp4\n  collaborators: [a, b, c, d]\n", "posts/0/collaborators"),
+        (HEAD + "  video: a.mp4\n  video_cover_timestamp_ms: -1\n", "posts/0/video_cover_timestamp_ms"),
+        (HEAD + "  video: a.mp4\n  location_id: Berlin\n", "posts/0/location_id"),
+        (HEAD + "  image: a.jpg\n  placement: story\n  caption: Hello\n", "posts/0/caption"),
+        (HEAD + "  carousel: [a.jpg, b.jpg]\n  placement: story\n", "posts/0/carousel"),
+        (HEAD + "  carousel: [a.jpg]\n", "posts/0/carousel"),
+        (HEAD + "  carousel: [a.jpg, {image: b.jpg, video: c.mp4}]\n", "posts/0/carousel"),
+        (HEAD + "  carousel: [a.jpg, b.jpg]\n  user_tags: [ann]\n", "posts/0/user_tags"),
+        (HEAD.replace("id: a", "id: a b") + "  video: a.mp4\n", "posts/0/id"),
+        (HEAD + "  video: a.mp4\n  account: Vienna studio\n", "posts/0/account"),
+    ],
+)
+def test_what_a_calendar_refuses_is_invalid_at_its_field(text: str, place: str) -> None:
+    assert len(problems(text)) == 1
+    assert broken(text) == [place]
+
+
+def test_two_media_are_invalid() -> None:
+    text = HEAD + "  video: a.mp4\n  image: a.jpg\n"
+    assert (len(problems(text)), broken(text)) == (1, ["posts/0/image", "posts/0/video"])
+
+
+def test_the_schema_of_the_package_is_that_of_the_fields() -> None:
+    """``airflow instagram calendar schema --output …`` writes it again."""
+    from airflow_provider_instagram.calendar.file.schema import schema_text
+
+    assert files("airflow_provider_instagram.calendar").joinpath("calendar.schema.json").read_text() == schema_text()
+
+
+def test_a_calendar_in_json_may_name_its_schema() -> None:
+    content: dict[str, Any] = {"$schema": "calendar.schema.json", "posts": []}
+    assert parse_calendar(json.dumps(content), "/data/example.json").problems == ()
+    assert broken(json.dumps(content)) == []
