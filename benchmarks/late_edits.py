@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo.stack import wait_until
-from tests.soak.running_calendar import entry, running_calendar, whole_second
+from tests.calendars.running_calendar import entry, running_calendar, whole_second
 
 if TYPE_CHECKING:
-    from tests.soak.running_calendar import RunningCalendar
+    from tests.calendars.running_calendar import RunningCalendar
 
 ACCOUNTS = 3
 SPACING = timedelta(seconds=3)

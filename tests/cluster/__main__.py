@@ -37,8 +37,8 @@ from tests.cluster.programme import (
     parsed,
     programme,
 )
-from tests.cluster.verdict import ENDED, Fate, fates, is_good, table
-from tests.soak.running_calendar import DAG_FILE, DAG_ID, entry, make_reel, whole_second
+from tests.calendars.fate import ENDED, Fate, fates, is_good, table
+from tests.calendars.running_calendar import DAG_FILE, DAG_ID, entry, make_reel, whole_second
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from demo.ui import connect
 from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 from tests.cluster.process import Machine, Process, kept_running, program, require_namespaces, wrong_clock
 from tests.reliability.postgres import POOL_SIZE, USER, make_database, server_command, wait_for_database
-from tests.soak.running_calendar import CALLS_PER_HOUR
+from tests.calendars.running_calendar import CALLS_PER_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.cluster.cluster import GROUPS
-from tests.soak.running_calendar import DAG_ID
+from tests.calendars.running_calendar import DAG_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

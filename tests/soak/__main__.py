@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 from demo.stack import wait_until
 from demo.ui import connect
 from instagram_sandbox.testing.handle import SandboxHandle
-from tests.soak.running_calendar import DAG_ID, distribution, entry, running_calendar, whole_second
+from tests.calendars.running_calendar import DAG_ID, distribution, entry, running_calendar, whole_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.soak.running_calendar import RunningCalendar
+    from tests.calendars.running_calendar import RunningCalendar
 
 ACCOUNTS = tuple(f"account_{letter}" for letter in "abcdef")
 LEAD_S = 150

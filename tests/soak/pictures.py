@@ -14,10 +14,10 @@ from playwright.sync_api import expect, sync_playwright
 
 from demo.scene import ROOT
 from demo.stack import wait_until
-from tests.soak.running_calendar import DAG_ID, REEL_WIDTH, entry, form_of, running_calendar, whole_second
+from tests.calendars.running_calendar import DAG_ID, REEL_WIDTH, entry, form_of, running_calendar, whole_second
 
 if TYPE_CHECKING:
-    from tests.soak.running_calendar import RunningCalendar
+    from tests.calendars.running_calendar import RunningCalendar
 
 IMAGES = ROOT / "docs" / "images"
 LEAD_S = 75

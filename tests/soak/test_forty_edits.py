@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.stack import wait_until
-from tests.soak.running_calendar import distribution, entry, running_calendar, whole_second
+from tests.calendars.running_calendar import distribution, entry, running_calendar, whole_second
 
 if TYPE_CHECKING:
     from pathlib import Path

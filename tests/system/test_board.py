@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from demo.stack import wait_until
-from tests.soak.running_calendar import DAG_ID, RunningCalendar, entry, running_calendar, whole_second
+from tests.calendars.running_calendar import DAG_ID, RunningCalendar, entry, running_calendar, whole_second
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

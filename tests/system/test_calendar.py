@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from demo.bucket import picture_bucket
 from demo.scene import pictures_of
 from demo.stack import wait_until
-from tests.soak.running_calendar import (
+from tests.calendars.running_calendar import (
     DAG_ID,
     REEL_WIDTH,
     RunningCalendar,

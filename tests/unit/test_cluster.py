@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster.front import is_refused
 from tests.cluster.programme import FULL, LEAD_S, OUTAGES, REFUSED, Disturbance, Due, parsed, programme
-from tests.cluster.verdict import Fate, fates, is_good, table
+from tests.calendars.fate import Fate, fates, is_good, table
 
 if TYPE_CHECKING:
     from pathlib import Path
